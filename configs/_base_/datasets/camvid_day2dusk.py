@@ -1,0 +1,68 @@
+# CamVid, its three day sequences -> its dusk sequence 0001TP, 11 classes (the split of VAT-VST's
+# CamVid-Sunny -> CamVid-Foggy), at 240x180. The data is read from data/camvid, in either form
+# (docs/datasets.md); a symbolic link there is the simplest way to another folder.
+# The previous frame of a clip is the previous one that CamVid has, mostly one second earlier.
+data_root = 'data/camvid'
+day = ['0006R0', '0016E5', 'Seq05VD']
+dusk = ['0001TP']
+# Flow current -> previous. DIS needs no weights; other providers: docs/datasets.md, "Flow".
+flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'))
+
+source_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(240, 180)),
+    flow,
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+# Nothing geometric: labels of the original clip serve the augmented view too.
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(240, 180)),
+    flow,
+    dict(type='CrossFrameAugment'),
+    dict(type='PackClipInputs')
+]
+# The label is loaded after the resize: it keeps its full resolution.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(240, 180)),
+    flow,
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs')
+]
+
+source_train = dict(
+    type='CamVidDataset', data_root=data_root, sequences=day, pipeline=source_pipeline)
+target_train = dict(
+    type='CamVidDataset',
+    data_root=data_root,
+    sequences=dusk,
+    with_labels=False,
+    pipeline=target_pipeline)
+# For the oracle.
+target_train_labelled = dict(
+    type='CamVidDataset', data_root=data_root, sequences=dusk, pipeline=source_pipeline)
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
+# The adapted frames themselves are scored: adaptation sees them without labels.
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CamVidDataset',
+        data_root=data_root,
+        sequences=dusk,
+        test_mode=True,
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

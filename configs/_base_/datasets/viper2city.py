@@ -1,0 +1,76 @@
+# VIPER -> Cityscapes-Seq in 15 classes, as DA-VSN, TPS, SFC and STPL have it: VIPER at 1280x720,
+# Cityscapes at 1024x512, scored at full resolution. docs/datasets.md: where the data comes from.
+# Sizes are (width, height).
+source_root = 'data/viper'
+target_root = 'data/cityscapes'
+# Flow current -> previous. DIS needs no weights; other providers: docs/datasets.md, "Flow".
+flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'))
+
+source_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1280, 720)),
+    flow,
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+# Nothing geometric: labels of the original clip serve the augmented view too.
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    flow,
+    dict(type='CrossFrameAugment'),
+    dict(type='PackClipInputs')
+]
+# For the oracle.
+target_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    flow,
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+# The label is loaded after the resize: it keeps its full resolution.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    flow,
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs')
+]
+
+source_train = dict(type='ViperSeqDataset', data_root=source_root, pipeline=source_pipeline)
+target_train = dict(
+    type='CityscapesSeqDataset',
+    data_root=target_root,
+    classes_from='viper',
+    with_labels=False,
+    pipeline=target_pipeline)
+target_train_labelled = dict(
+    type='CityscapesSeqDataset',
+    data_root=target_root,
+    classes_from='viper',
+    pipeline=target_labelled_pipeline)
+
+train_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CityscapesSeqDataset',
+        data_root=target_root,
+        split='val',
+        classes_from='viper',
+        test_mode=True,
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

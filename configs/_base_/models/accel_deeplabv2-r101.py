@@ -1,0 +1,42 @@
+# Accel as DA-VSN, TPS and STPL use it: one DeepLab-v2 ResNet-101 for both frames, the previous
+# frame's scores are carried to the current one and joined by a 1x1 convolution that starts as the
+# current frame alone. The presets accel-*_deeplabv2-r101.py are the other networks of that name.
+num_classes = 15
+segmentor = dict(
+    type='EncoderDecoder',
+    backbone=dict(
+        type='ResNet',
+        depth=101,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        dilations=(1, 1, 2, 4),
+        strides=(1, 2, 1, 1),
+        # As published: the affine part of batch norm is not trained.
+        norm_cfg=dict(type='BN', requires_grad=False),
+        norm_eval=False,
+        style='caffe',
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe')),
+    decode_head=dict(
+        type='DeepLabV2Head',
+        in_channels=2048,
+        in_index=3,
+        dilations=(6, 12, 18, 24),
+        num_classes=num_classes,
+        align_corners=True,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
+    auxiliary_head=dict(
+        type='DeepLabV2Head',
+        in_channels=1024,
+        in_index=2,
+        dilations=(6, 12, 18, 24),
+        num_classes=num_classes,
+        align_corners=True,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1)),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))
+model = dict(
+    type='SourceOnly',
+    # Caffe-style weights: BGR, means subtracted, not scaled.
+    data_preprocessor=dict(
+        type='DomainDataPreprocessor', mean=[103.530, 116.280, 123.675], std=[1., 1., 1.]),
+    student=dict(type='Accel', segmentor=segmentor))

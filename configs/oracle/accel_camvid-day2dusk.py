@@ -1,0 +1,5 @@
+# The upper bound of camvid-day2dusk: Accel trained on the labels of the dusk sequence as well.
+_base_ = '../source_only/accel_camvid-day2dusk.py'
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}))

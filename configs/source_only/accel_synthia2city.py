@@ -1,0 +1,9 @@
+# Accel trained on SYNTHIA-Seq (12 classes), scored on Cityscapes-Seq (11): 38.3 mIoU in the papers.
+_base_ = [
+    '../_base_/models/accel_deeplabv2-r101.py', '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/source_40k.py', '../_base_/default_runtime.py'
+]
+train_dataloader = dict(dataset=dict(target=None))
+model = dict(
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))))

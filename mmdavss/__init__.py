@@ -1,0 +1,35 @@
+"""Domain-adaptive video semantic segmentation on top of mmsegmentation.
+
+Importing the package registers everything it has in mmseg's registries; in a config that is
+``custom_imports = dict(imports=['mmdavss'])``.
+"""
+
+from . import (
+    datasets,
+    engine,
+    evaluation,
+    flow,
+    heads,
+    losses,
+    methods,
+    modules,
+    ops,
+    video_nets,
+)
+from .apis.configs import get_config_path
+from .version import __version__
+
+__all__ = [
+    '__version__',
+    'datasets',
+    'engine',
+    'evaluation',
+    'flow',
+    'get_config_path',
+    'heads',
+    'losses',
+    'methods',
+    'modules',
+    'ops',
+    'video_nets',
+]

@@ -1,0 +1,227 @@
+"""What ``tools/train.py`` and ``tools/test.py`` do to a config before the Runner gets it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import distributed
+
+CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
+
+
+class UserError(Exception):
+    """A mistake in the call or the config: the message says it all, a traceback adds nothing."""
+
+
+def default_work_dir(config: str | Path) -> str:
+    """Output folder of a config: ``work_dirs/`` and the config's place below ``configs/``.
+
+    Two methods have configs of the same name (``stpl/accel_viper2city.py`` and
+    ``source_only/accel_viper2city.py``), so the folder is part of it. A config that is in no folder
+    ``configs`` gives the name of its own folder.
+
+    Args:
+        config: Path of the config file.
+
+    Returns:
+        The folder, relative to the current directory.
+    """
+    parts = Path(config).resolve().with_suffix('').parts
+    if 'configs' in parts[:-1]:
+        start = len(parts) - 1 - parts[:-1][::-1].index('configs')
+    else:
+        start = max(len(parts) - 2, 1)
+    return str(Path('work_dirs', *parts[start:]))
+
+
+def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
+    """Reads a config, applies the options of the command line and settles the output folder.
+
+    Args:
+        path: The config file.
+        options: Dotted keys and values that replace those of the file.
+        work_dir: Output folder; None takes the config's, or :func:`default_work_dir`.
+
+    Returns:
+        The config, with ``work_dir`` set.
+
+    Raises:
+        UserError: If the file does not exist, or the options do not fit the config.
+    """
+    if not Path(path).is_file():
+        raise UserError(f'config file not found: {path}')
+    cfg = Config.fromfile(path)
+    if options:
+        try:
+            cfg.merge_from_dict(options)
+        except (KeyError, TypeError, IndexError) as error:
+            raise UserError(f'--cfg-options does not fit {path}: {error}') from error
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = default_work_dir(path)
+    return cfg
+
+
+def prepare_run(cfg: Config, launcher: str = 'none') -> None:
+    """Sets the launcher, and makes distributed runs possible on machines without CUDA, in place.
+
+    Call it right before ``Runner.from_cfg``. mmengine's launchers call ``torch.cuda.set_device``
+    and hand CUDA device ids to DDP. Without CUDA the gloo process group is therefore made here
+    (the Runner uses one that exists) and the model wrapper gets no device ids.
+
+    Args:
+        cfg: The config of the run.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        UserError: If a launcher other than ``'pytorch'`` is used without CUDA, or its environment
+            variables are missing.
+    """
+    cfg.launcher = launcher
+    if launcher == 'pytorch' and not {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'} <= os.environ.keys():
+        raise UserError(
+            '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
+            'start it with tools/dist_train.sh or tools/dist_test.sh')
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher != 'pytorch':
+        raise UserError(
+            f'--launcher {launcher} needs CUDA devices and this machine shows none; several '
+            'processes on CPUs run with --launcher pytorch')
+    if not distributed.is_initialized():
+        distributed.init_process_group(backend='gloo')
+    wrapper = cfg.get('model_wrapper_cfg')
+    if wrapper is None:
+        # What the Runner builds when nothing is configured, less the device ids.
+        wrapper = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+
+
+def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = False,
+                     amp: bool = False) -> None:
+    """Checks what can be checked before a training run starts and settles where it starts from.
+
+    Args:
+        cfg: The config of the run, changed in place; ``work_dir`` is set.
+        resume: Go on from the last checkpoint in ``work_dir``; with none there the run starts from
+            the beginning. ``load_from``, where an adaptation takes its source model from, counts
+            only then: mmengine alone would resume from *it*, with its iteration and optimiser.
+        overwrite: Delete the checkpoints of an earlier run in ``work_dir`` and start again.
+        amp: Turn on automatic mixed precision.
+
+    Raises:
+        UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
+            given, if a checkpoint that the run starts from is missing, or if mixed precision
+            cannot be used.
+    """
+    if resume and overwrite:
+        raise UserError('--resume and --overwrite exclude each other')
+    work_dir = Path(cfg.work_dir)
+    found = _checkpoints(work_dir)
+    # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.
+    explicit = bool(cfg.get('resume')) and cfg.get('load_from') is not None and not resume
+    resume = resume or bool(cfg.get('resume'))
+    if explicit:
+        _check_checkpoint(cfg.load_from)
+    elif resume:
+        last = _last_checkpoint(work_dir, found)
+        cfg.resume = last is not None
+        if last is not None:
+            cfg.load_from = str(last)
+        else:
+            _check_checkpoint(cfg.get('load_from'))
+    else:
+        cfg.resume = False
+        _check_checkpoint(cfg.get('load_from'))
+        if found and not overwrite:
+            raise UserError(
+                f'{work_dir} holds the checkpoints of an earlier run ({_names(found)}). Go on from '
+                'the last one with --resume, write elsewhere with --work-dir, or delete them and '
+                'start again with --overwrite')
+        if found:
+            _delete_checkpoints(work_dir, found, cfg.get('load_from'))
+    if amp:
+        _use_amp(cfg)
+
+
+def is_main_process() -> bool:
+    """Whether this is the first process of a launcher, also before its process group is made."""
+    ranks = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    return next((os.environ[name] for name in ranks if name in os.environ), '0') == '0'
+
+
+def _checkpoints(work_dir: Path) -> list[Path]:
+    if work_dir.exists() and not work_dir.is_dir():
+        raise UserError(f'the work dir {work_dir} is a file: name another one with --work-dir')
+    if not work_dir.is_dir():
+        return []
+    return sorted(path for path in work_dir.iterdir() if CHECKPOINT_NAME.fullmatch(path.name))
+
+
+def _names(paths: list[Path], limit: int = 3) -> str:
+    names = ', '.join(path.name for path in paths[:limit])
+    return names + (', ...' if len(paths) > limit else '')
+
+
+def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
+    """The checkpoint that the Runner noted as its last, wherever the folder is now."""
+    note = work_dir / 'last_checkpoint'
+    if not note.is_file():
+        if found:
+            raise UserError(
+                f'{work_dir} holds {_names(found)} but no file last_checkpoint, which says where '
+                'to go on: write the path of the checkpoint into it, or use '
+                '--cfg-options resume=True load_from=PATH')
+        return None
+    noted = Path(note.read_text().strip())
+    # The note holds the path as it was called: relative to a directory that may not be this one.
+    for path in (work_dir / noted.name, noted):
+        if path.is_file():
+            return path
+    raise UserError(f'{note} names {noted}, which does not exist: correct it or delete it')
+
+
+def _check_checkpoint(path: str | None) -> None:
+    if path is None or '://' in path:
+        return
+    if not Path(path).expanduser().is_file():
+        raise UserError(
+            f'load_from: checkpoint not found: {path}. Train it first, or name another one with '
+            '--cfg-options load_from=PATH')
+
+
+def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None) -> None:
+    if load_from is not None and Path(load_from).expanduser().resolve() in [
+            path.resolve() for path in found]:
+        raise UserError(
+            f'--overwrite would delete {load_from}, where this run starts from (load_from): name '
+            'another folder with --work-dir')
+    if is_main_process():
+        for path in [*found, work_dir / 'last_checkpoint']:
+            path.unlink(missing_ok=True)
+
+
+def _use_amp(cfg: Config) -> None:
+    if not torch.cuda.is_available():
+        raise UserError('--amp needs a CUDA device and this machine shows none: run without --amp')
+    wrapper = cfg.optim_wrapper
+    # A method with several players has one wrapper under each player's name.
+    players = [wrapper] if 'optimizer' in wrapper else [
+        value for value in wrapper.values() if isinstance(value, Mapping) and 'optimizer' in value]
+    for player in players:
+        kind = player.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise UserError(
+                f'--amp works with optim_wrapper type OptimWrapper, but the config has {kind}')
+        player.type = 'AmpOptimWrapper'
+        player.setdefault('loss_scale', 'dynamic')

@@ -1,0 +1,93 @@
+"""Cityscapes with its video snippets (Cordts et al., CVPR 2016)."""
+from __future__ import annotations
+
+import os.path as osp
+
+from mmseg.registry import DATASETS
+
+from .clip import ClipSegDataset, Sequences
+from .label_maps import CITYSCAPES_12, CITYSCAPES_15
+
+LABEL_SETS = {'viper': CITYSCAPES_15, 'synthia': CITYSCAPES_12}
+SNIPPET = 30
+
+
+@DATASETS.register_module()
+class CityscapesSeqDataset(ClipSegDataset):
+    """Cityscapes-Seq: snippets of 30 frames, the 20th of which has a label.
+
+    Files: ``leftImg8bit_sequence/{split}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png`` and
+    ``gtFine/{split}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png``.
+
+    The current frames are by default the annotated ones, without labels too: adaptation takes,
+    as DA-VSN and TPS do, the annotated frame and those before it. Only the names of the label files
+    are used then, not what is in them.
+
+    Args:
+        data_root: Folder with ``leftImg8bit_sequence`` and ``gtFine``.
+        split: ``train``, ``val`` or ``test``.
+        classes_from: Source data set that decides the classes: ``viper`` (15 classes, rider
+            joins person) or ``synthia`` (12 classes, of which 11 are reported).
+        kwargs: Those of :class:`ClipSegDataset`.
+    """
+    METAINFO = CITYSCAPES_15.metainfo
+    DOCS = 'Cityscapes-Seq'
+    LAYOUT = ('leftImg8bit_sequence/{train,val}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png and '
+              'gtFine/{train,val}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png')
+    UNLABELLED_FRAMES = 'annotated'
+    NAME_TAILS = ('_leftImg8bit', '_gtFine_labelIds')
+
+    def __init__(self, data_root: str, split: str = 'train', classes_from: str = 'viper',
+                 **kwargs) -> None:
+        if classes_from not in LABEL_SETS:
+            raise ValueError(f'CityscapesSeqDataset: classes_from={classes_from!r} is not one of '
+                             f'{tuple(LABEL_SETS)}.')
+        self.split = split
+        super().__init__(data_root=data_root, labels=LABEL_SETS[classes_from], **kwargs)
+
+    def scan(self) -> Sequences:
+        """Frames of every snippet, which is named by its first frame on disk."""
+        images = osp.join(self.data_root, 'leftImg8bit_sequence', self.split)
+        found: Sequences = {}
+        for city in self.list_folders(images):
+            drives: dict[str, dict[int, str]] = {}
+            for match, path in self.list_images(
+                    osp.join(images, city), rf'({city}_\d+)_(\d+)_leftImg8bit\.png'):
+                drives.setdefault(match[1], {})[int(match[2])] = path
+            for drive, frames in drives.items():
+                # Most cities have one snippet in a drive, some many of them: a jump of a whole
+                # snippet starts the next one, a smaller one is a gap.
+                previous = -SNIPPET
+                for number in sorted(frames):
+                    if number - previous >= SNIPPET:
+                        snippet = found.setdefault(f'{drive}_{number:06d}', {})
+                    snippet[number] = frames[number]
+                    previous = number
+        return found
+
+    def load_data_list(self) -> list[dict]:
+        """As the base class, but an annotated frame is never the first of its snippet."""
+        data_list = super().load_data_list()
+        if self.clip_length > 1 and self.frames == 'annotated':
+            alone = [info for info in data_list
+                     if info['frame_paths'][-2] == info['img_path']]
+            if alone:
+                path = alone[0]['img_path']
+                number = int(self.frame_name(path)[-6:])
+                raise FileNotFoundError(
+                    f'CityscapesSeqDataset: '
+                    f'{self.image_path(alone[0]["seq_name"], number - self.frame_distance)} is '
+                    f'missing: {path} is annotated, the 20th frame of its snippet, but the first '
+                    f'one on disk; so are {len(alone)} of {len(data_list)}. Unpack the frames of '
+                    'leftImg8bit_sequence, those of leftImg8bit are not enough.')
+        return data_list
+
+    def image_path(self, sequence: str, number: int) -> str:
+        drive = sequence.rsplit('_', 1)[0]
+        return osp.join(self.data_root, 'leftImg8bit_sequence', self.split, drive.split('_')[0],
+                        f'{drive}_{number:06d}_leftImg8bit.png')
+
+    def label_path(self, sequence: str, number: int, image: str) -> str:
+        drive = sequence.rsplit('_', 1)[0]
+        return osp.join(self.data_root, 'gtFine', self.split, drive.split('_')[0],
+                        f'{drive}_{number:06d}_gtFine_labelIds.png')

@@ -1,0 +1,394 @@
+"""Clips of consecutive frames: what all video data sets share, and folders of a user's own."""
+from __future__ import annotations
+
+import os
+import os.path as osp
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from .label_maps import LabelSet
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+FRAMES = ('annotated', 'all')
+#: ``{sequence: {frame number: image file}}``
+Sequences = dict[str, dict[int, str]]
+
+
+class ClipSegDataset(BaseSegDataset):
+    """Base of the video data sets: one item is a clip, its last frame is the current one.
+
+    A subclass says where images and labels are (:meth:`scan`, :meth:`image_path`,
+    :meth:`label_path`); the selection of frames, the clips and all checks are here. Files that
+    are missing are found when the data set is made.
+
+    A clip that reaches over the start of its sequence repeats the first frame. A frame that is
+    missing further on is an error.
+
+    Args:
+        data_root: Folder of the data set, in its official layout.
+        labels: How labels are stored and which classes they become, None where there are none.
+        clip_length: Frames of a clip, T.
+        frame_distance: From one frame of a clip to the next, in the frame numbers of the files
+            (in positions of the sequence's list where the data set has no regular numbers).
+        frames: Which frames are current ones: ``annotated``, those with a label, or ``all``.
+            By default ``annotated``, and for use without labels what the data set's papers do.
+        annotated: Pattern (as in the shell) for the names of the annotated frames, for example
+            ``'*0'``; a frame that matches must have a label file. By default the frames that have
+            one.
+        sequences: Names of the sequences to use, all by default.
+        ann_file: Split file with one frame name per line, relative to `data_root`: the current
+            frames, instead of `frames` and `annotated`.
+        with_labels: False for use without labels: no label file is opened, none need exist.
+        metainfo: ``classes`` may name some of the classes: the others are ignored.
+        kwargs: ``pipeline``, ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data`` of
+            :class:`mmseg.BaseSegDataset`.
+
+    Raises:
+        FileNotFoundError: If the folder is not the data set, or frames, labels or names of the
+            split file are missing.
+        ValueError: If nothing is selected or an option has a value that it cannot have.
+    """
+
+    #: Section of docs/datasets.md, where there is one.
+    DOCS: str = ''
+    #: Files that must be there, for messages.
+    LAYOUT: str = ''
+    #: Default of `frames` where there are no labels.
+    UNLABELLED_FRAMES: str = 'all'
+    #: What frame names of split files may end in, besides an image suffix.
+    NAME_TAILS: tuple[str, ...] = ()
+
+    def __init__(self,
+                 data_root: str,
+                 labels: LabelSet | None,
+                 clip_length: int = 2,
+                 frame_distance: int = 1,
+                 frames: str | None = None,
+                 annotated: str | None = None,
+                 sequences: Sequence[str] | None = None,
+                 ann_file: str = '',
+                 with_labels: bool = True,
+                 metainfo: dict | None = None,
+                 **kwargs) -> None:
+        name = type(self).__name__
+        if clip_length < 1 or frame_distance < 1:
+            raise ValueError(f'{name}: clip_length={clip_length} and frame_distance='
+                             f'{frame_distance} must be 1 or more.')
+        if frames is None:
+            frames = 'annotated' if with_labels else self.UNLABELLED_FRAMES
+        if frames not in FRAMES:
+            raise ValueError(f'{name}: frames={frames!r} is not one of {FRAMES}.')
+        self.clip_length = clip_length
+        self.frame_distance = frame_distance
+        self.frames = frames
+        self.annotated = annotated
+        self.sequences = None if sequences is None else tuple(sequences)
+        self.with_labels = with_labels
+        metainfo = dict(metainfo or {})
+        if labels is not None:
+            if 'classes' in metainfo:
+                labels = labels.subset(metainfo['classes'])
+            metainfo = {**labels.metainfo, **metainfo, 'classes': labels.classes}
+        self.labels = labels
+        self._listings: dict[str, set[str]] = {}
+        super().__init__(data_root=data_root, ann_file=ann_file, metainfo=metainfo, **kwargs)
+
+    @classmethod
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
+        """None: a subset of the classes is part of the :class:`LabelSet`."""
+        return None
+
+    # What a subclass says about its files.
+
+    def scan(self) -> Sequences:
+        """All frames on disk: ``{sequence: {frame number: image file}}``."""
+        raise NotImplementedError
+
+    def image_path(self, sequence: str, number: int) -> str:
+        """Where the image of a frame would be, for frames that are not on disk."""
+        raise NotImplementedError
+
+    def label_path(self, sequence: str, number: int, image: str) -> str:
+        """Where the label of a frame is."""
+        raise NotImplementedError
+
+    def frame_name(self, image: str) -> str:
+        """Name of a frame in split files: its image file without folder and suffix."""
+        name, suffix = osp.splitext(osp.basename(image))
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            name += suffix
+        for tail in self.NAME_TAILS:
+            name = name.removesuffix(tail)
+        return name
+
+    # Machinery.
+
+    def list_images(self, folder: str, pattern: str) -> Iterator[tuple[re.Match, str]]:
+        """Files of a folder whose whole name matches a regular expression, with their paths.
+
+        Raises:
+            FileNotFoundError: If the folder does not exist.
+        """
+        if not osp.isdir(folder):
+            raise self.not_the_data_set(f'{folder} does not exist')
+        regex = re.compile(pattern)
+        for name in sorted(os.listdir(folder)):
+            match = regex.fullmatch(name)
+            if match:
+                yield match, osp.join(folder, name)
+
+    def list_folders(self, folder: str) -> list[str]:
+        """Names of the folders in a folder.
+
+        Raises:
+            FileNotFoundError: If the folder does not exist.
+        """
+        if not osp.isdir(folder):
+            raise self.not_the_data_set(f'{folder} does not exist')
+        return sorted(entry.name for entry in os.scandir(folder)
+                      if entry.is_dir() and not entry.name.startswith('.'))
+
+    def not_the_data_set(self, problem: str) -> FileNotFoundError:
+        """The error for a folder that is not the data set."""
+        message = (f'{type(self).__name__}: {problem}. data_root={self.data_root!r} must hold '
+                   f'{self.LAYOUT}.')
+        if self.DOCS:
+            message += (f' docs/datasets.md, section "{self.DOCS}", tells where to get the data '
+                        'and how the folder must look.')
+        return FileNotFoundError(message)
+
+    def _exists(self, path: str) -> bool:
+        # One listing of a folder instead of one query for each of its files.
+        folder, name = osp.split(path)
+        if folder not in self._listings:
+            self._listings[folder] = set(os.listdir(folder)) if osp.isdir(folder) else set()
+        return name in self._listings[folder]
+
+    def load_data_list(self) -> list[dict]:
+        """Finds the clips; see the class for the errors."""
+        found = self.scan()
+        if not any(found.values()):
+            raise self.not_the_data_set('no frame was found')
+        if self.sequences is not None:
+            unknown = [s for s in self.sequences if s not in found]
+            if unknown:
+                raise FileNotFoundError(
+                    f'{type(self).__name__}: the sequences {unknown} are not in '
+                    f'{self.data_root!r}, which has {_some(list(found))}.')
+            found = {s: found[s] for s in self.sequences}
+        current = self._from_split_file(found) if self.ann_file else self._from_options(found)
+        if not current:
+            raise ValueError(
+                f'{type(self).__name__}: no frame is left: frames={self.frames!r}, '
+                f'annotated={self.annotated!r}, sequences={self.sequences}, with_labels='
+                f'{self.with_labels} select none of the {sum(map(len, found.values()))} frames '
+                f'in {self.data_root!r}, for example '
+                f'{next(iter(next(f for f in found.values() if f).values()))!r}.')
+        if self.with_labels:
+            self._check_labels(found, current)
+        data_list = self._clips(found, current)
+        self._listings.clear()
+        return data_list
+
+    def _from_options(self, found: Sequences) -> list[tuple[str, int]]:
+        frames = [(s, n) for s, numbers in found.items() for n in sorted(numbers)]
+        if self.frames == 'all':
+            return frames
+        if self.annotated is not None:
+            return [(s, n) for s, n in frames
+                    if fnmatchcase(self.frame_name(found[s][n]), self.annotated)]
+        chosen = [(s, n) for s, n in frames if self._exists(self.label_path(s, n, found[s][n]))]
+        if not chosen:
+            s, n = frames[0]
+            raise self.not_the_data_set(
+                f'none of the {len(frames)} frames has a label file, {found[s][n]} should have '
+                f'{self.label_path(s, n, found[s][n])}'
+                + ('' if self.with_labels else " (without labels, frames='all' needs none)"))
+        return chosen
+
+    def _from_split_file(self, found: Sequences) -> list[tuple[str, int]]:
+        if not osp.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: the split file {self.ann_file} (ann_file) does not '
+                'exist.')
+        with open(self.ann_file, encoding='utf-8') as file:
+            lines = [line.strip() for line in file if line.strip()]
+        if not lines:
+            raise ValueError(f'{type(self).__name__}: the split file {self.ann_file} is empty; '
+                             'it must hold one frame name per line.')
+        by_name: dict[str, list[tuple[str, int]]] = {}
+        for s, numbers in found.items():
+            for n, image in numbers.items():
+                by_name.setdefault(self.frame_name(image), []).append((s, n))
+        current, missing, unclear = [], [], []
+        for line in lines:
+            frames = by_name.get(self.frame_name(line), [])
+            if len(frames) > 1:  # names that are unique in their sequence only
+                frames = [f for f in frames if f'/{f[0]}/' in f'/{line}']
+                if len(frames) != 1:
+                    unclear.append(line)
+                    continue
+            if frames:
+                current.append(frames[0])
+            else:
+                missing.append(line)
+        if missing:
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {len(missing)} of the {len(lines)} frames of '
+                f'{self.ann_file} are not among the {len(by_name)} in {self.data_root!r}: '
+                f'{_some(missing)}. Names there look like {next(iter(by_name))!r}.')
+        if unclear:
+            raise ValueError(
+                f'{type(self).__name__}: {_some(unclear)} of {self.ann_file} are in several '
+                'sequences: write SEQUENCE/NAME.')
+        return current
+
+    def _check_labels(self, found: Sequences, current: list[tuple[str, int]]) -> None:
+        missing = [path for s, n in current
+                   if not self._exists(path := self.label_path(s, n, found[s][n]))]
+        if missing:
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no label '
+                f'file: {_some(missing)}. Unpack the labels, select other frames (frames, '
+                'annotated, sequences, ann_file), or set with_labels=False.')
+
+    def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
+        first = {s: min(numbers) for s, numbers in found.items() if numbers}
+        steps = range((self.clip_length - 1) * self.frame_distance, -1, -self.frame_distance)
+        data_list: list[dict] = []
+        missing: list[tuple[str, str]] = []
+        for s, n in current:
+            numbers = found[s]
+            wanted = [max(n - step, first[s]) for step in steps]
+            gaps = [w for w in wanted if w not in numbers]
+            if gaps:
+                missing.append((self.image_path(s, gaps[-1]), numbers[n]))
+                continue
+            data_list.append(dict(
+                frame_paths=[numbers[w] for w in wanted],
+                img_path=numbers[n],
+                seg_map_path=self.label_path(s, n, numbers[n]) if self.with_labels else None,
+                seq_name=s,
+                frame_name=self.frame_name(numbers[n]),
+                label_map=None,
+                reduce_zero_label=False))
+        if missing:
+            path, image = missing[0]
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {path} is missing: the clip of {image} needs it '
+                f'(clip_length={self.clip_length}, frame_distance={self.frame_distance}); '
+                f'{len(missing)} of {len(current)} clips miss frames. Unpack all frames of the '
+                'sequences, choose frame_distance to fit the frames on disk, or list only '
+                'frames whose previous frames exist in a split file (ann_file).')
+        return data_list
+
+    def get_data_info(self, idx: int) -> dict:
+        """Information of one clip, with what the annotation loader needs."""
+        info = super().get_data_info(idx)
+        info.update(seg_fields=[], label_spec=self.labels)
+        return info
+
+    def prepare_data(self, idx: int) -> dict:
+        """One clip through the pipeline.
+
+        Raises:
+            RuntimeError: If a transform gave None (mmengine would go on with another clip).
+        """
+        data = super().prepare_data(idx)
+        if data is None:
+            raise RuntimeError(
+                f'{type(self).__name__}: a transform of the pipeline returned None for '
+                f'{self.get_data_info(idx)["img_path"]}.')
+        return data
+
+
+@DATASETS.register_module()
+class ClipFolderDataset(ClipSegDataset):
+    """A user's own frames, without labels: any folder of frames, or a list of clips.
+
+    Every folder under `data_root` that directly holds images is a sequence (`data_root` itself
+    too), its frames in natural order of their names (``f9.png`` before ``f10.png``).
+
+    Args:
+        data_root: Folder of the frames.
+        clips: Text file, relative to `data_root`, with one clip per line, instead of the search:
+            the image files of its frames (relative to `data_root`), the current one last,
+            separated by tabs or, where there is none, by spaces. All have `clip_length` frames.
+        clip_length: Frames of a clip, T.
+        kwargs: ``frame_distance`` (in positions), ``sequences``, ``ann_file``, ``metainfo``,
+            ``pipeline`` and so on of :class:`ClipSegDataset`.
+
+    Raises:
+        FileNotFoundError: If there are no images, or files of the list are missing.
+        ValueError: If the list is empty or a clip has another length.
+    """
+    DOCS = 'Your own frames'
+    LAYOUT = 'images (jpg, png, bmp), directly or in folders'
+
+    def __init__(self,
+                 data_root: str,
+                 clips: str | None = None,
+                 clip_length: int = 2,
+                 **kwargs) -> None:
+        self.clips = clips
+        super().__init__(data_root=data_root, labels=None, clip_length=clip_length,
+                         frames='all', with_labels=False, **kwargs)
+
+    def scan(self) -> Sequences:
+        """Folders with images, frames numbered by their position."""
+        if not osp.isdir(self.data_root):
+            raise self.not_the_data_set(f'{self.data_root} does not exist')
+        found = {}
+        for folder, folders, names in os.walk(self.data_root, followlinks=True):
+            folders.sort()
+            images = sorted((name for name in names
+                             if osp.splitext(name)[1].lower() in IMAGE_SUFFIXES), key=natural)
+            if images:
+                found[osp.relpath(folder, self.data_root)] = {
+                    i: osp.join(folder, name) for i, name in enumerate(images)}
+        return found
+
+    def load_data_list(self) -> list[dict]:
+        """The clips of the list where there is one, else those of the folders."""
+        if self.clips is None:
+            return super().load_data_list()
+        path = osp.join(self.data_root, self.clips)
+        if not osp.isfile(path):
+            raise FileNotFoundError(f'ClipFolderDataset: the list {path} (clips) does not exist.')
+        with open(path, encoding='utf-8') as file:
+            lines = [line.strip() for line in file if line.strip()]
+        if not lines:
+            raise ValueError(f'ClipFolderDataset: the list {path} (clips) is empty.')
+        data_list = []
+        for line in lines:
+            names = line.split('\t' if '\t' in line else None)
+            if len(names) != self.clip_length:
+                raise ValueError(f'ClipFolderDataset: {path} has a clip of {len(names)} frames, '
+                                 f'clip_length is {self.clip_length}: {line!r}.')
+            files = [osp.join(self.data_root, name) for name in names]
+            for file in files:
+                if not self._exists(file):
+                    raise FileNotFoundError(
+                        f'ClipFolderDataset: {file} is missing, which {path} lists.')
+            data_list.append(dict(
+                frame_paths=files, img_path=files[-1], seg_map_path=None,
+                seq_name=osp.dirname(names[-1]), frame_name=self.frame_name(files[-1]),
+                label_map=None, reduce_zero_label=False))
+        self._listings.clear()
+        return data_list
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Sort key that takes runs of digits as numbers."""
+    return [(0, int(part)) if part.isdigit() else (1, part)
+            for part in re.split(r'(\d+)', name) if part]
+
+
+def _some(names: Sequence[str], count: int = 3) -> str:
+    """The first few names."""
+    text = ', '.join(str(name) for name in names[:count])
+    return text + (f' and {len(names) - count} more' if len(names) > count else '')

@@ -1,0 +1,93 @@
+"""Source and target clips in one item."""
+from __future__ import annotations
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmseg.registry import DATASETS
+from torch.utils.data import Dataset
+
+#: Largest number of pairs: what a sampler shuffles stays in the tens of megabytes.
+MAX_PAIRS = 1 << 20
+
+
+@DATASETS.register_module()
+class DomainPairDataset(Dataset):
+    """Labelled source and unlabelled target, drawn independently of each other.
+
+    An item is ``dict(inputs=dict(source=..., target=...), data_samples=dict(source=...,
+    target=...))``; with one branch only it has that key only. Source-free adaptation is
+    ``source=None``, training on the source alone ``target=None``.
+
+    With both branches an index stands for a pair: source clip ``index % len(source)`` and a
+    target clip that a generator draws from (`seed`, `index`). There are as many pairs as source
+    and target clips can form, but at most 2**20 (rounded down to whole rounds of the source); a
+    shuffling sampler, ``InfiniteSampler``, so gives each source clip ever new partners. An item's
+    pair depends on its index alone, and the sampler's order on its seed alone: the draws are the
+    same for any number of workers, and for any number of ranks the global order is the same.
+    (Random numbers inside the transforms are drawn by the worker that makes the item; they
+    are the same again only for the same number of workers and ranks.)
+
+    With one branch the index is that of its clip.
+
+    Args:
+        source: Data set or its config, or None.
+        target: Data set or its config, or None.
+        seed: Of the partners.
+
+    Raises:
+        ValueError: If there is no branch, one is empty, or their classes differ.
+    """
+
+    def __init__(self,
+                 source: dict | BaseDataset | None = None,
+                 target: dict | BaseDataset | None = None,
+                 seed: int = 0) -> None:
+        branches = dict(source=source, target=target)
+        self.branches = {
+            name: DATASETS.build(branch) if isinstance(branch, dict) else branch
+            for name, branch in branches.items() if branch is not None}
+        self.seed = seed
+        if not self.branches:
+            raise ValueError('DomainPairDataset: source and target are both None.')
+        for name, branch in self.branches.items():
+            if len(branch) == 0:
+                raise ValueError(f'DomainPairDataset: the {name} data set is empty.')
+        classes = {name: tuple(branch.metainfo['classes'])
+                   for name, branch in self.branches.items() if branch.metainfo.get('classes')}
+        if len(set(classes.values())) > 1:
+            raise ValueError(
+                'DomainPairDataset: the branches have different classes: '
+                f'{classes["source"]} of the source and {classes["target"]} of the target. '
+                'Choose data sets or options (CityscapesSeqDataset: classes_from) with the same.')
+        # A target without classes (a user's own frames) takes those of the source.
+        self._metainfo = self.branches[next(iter(classes or self.branches))].metainfo
+        sizes = [len(branch) for branch in self.branches.values()]
+        rounds = 1 if len(sizes) == 1 else max(1, min(sizes[1], MAX_PAIRS // sizes[0]))
+        self._length = sizes[0] * rounds
+
+    @property
+    def metainfo(self) -> dict:
+        """That of the branches."""
+        return self._metainfo
+
+    def __len__(self) -> int:
+        """Number of clips, or with two branches number of pairs."""
+        return self._length
+
+    def indices(self, index: int) -> dict[str, int]:
+        """Which clip of each branch an index stands for."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'DomainPairDataset: index {index} of {len(self)}.')
+        index %= len(self)
+        names = tuple(self.branches)
+        drawn = {names[0]: index % len(self.branches[names[0]])}
+        for name in names[1:]:
+            generator = np.random.default_rng((self.seed, index))
+            drawn[name] = int(generator.integers(len(self.branches[name])))
+        return drawn
+
+    def __getitem__(self, index: int) -> dict:
+        """The packed clips of all branches."""
+        items = {name: self.branches[name][i] for name, i in self.indices(index).items()}
+        return {key: {name: item[key] for name, item in items.items()}
+                for key in ('inputs', 'data_samples')}

@@ -1,0 +1,233 @@
+"""Official label ids of the data sets, and the classes that papers make of them."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+IGNORE = 255
+RGB = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """How a data set stores its labels, and which training class each official id becomes.
+
+    Attributes:
+        name: Of the data set, for messages.
+        classes: Names of the training classes.
+        palette: One RGB colour for each class.
+        train_ids: From official id to training class; the other official ids are ignored (255).
+        official: Number of official ids; they are 0 to ``official - 1``.
+        encoding: What the files hold: ``ids`` (one channel, or a palette image), ``red`` (16-bit
+            colour image with the id in the red channel) or ``colour`` (RGB codes).
+        colours: For ``colour``, the RGB code of each official id.
+        ego_id: Official id of the ego vehicle's region, where it has to be ignored.
+    """
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[RGB, ...]
+    train_ids: Mapping[int, int]
+    official: int
+    encoding: str = 'ids'
+    colours: tuple[RGB, ...] | None = None
+    ego_id: int | None = None
+
+    def subset(self, classes: Sequence[str]) -> LabelSet:
+        """The same labels with fewer classes, in the order given; the others are ignored.
+
+        Raises:
+            ValueError: If a name is not one of the classes.
+        """
+        unknown = [name for name in classes if name not in self.classes]
+        if unknown:
+            raise ValueError(f'{self.name}: metainfo asks for the classes {unknown}, but there '
+                             f'are {self.classes}.')
+        old = [self.classes.index(name) for name in classes]
+        return replace(
+            self, classes=tuple(classes), palette=tuple(self.palette[k] for k in old),
+            train_ids={i: old.index(k) for i, k in self.train_ids.items() if k in old})
+
+    @property
+    def metainfo(self) -> dict:
+        """``classes`` and ``palette``, as mmseg's METAINFO has them."""
+        return dict(classes=self.classes, palette=[list(colour) for colour in self.palette])
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """Training class of every 16-bit value, -1 where it is not an official id."""
+        table = np.full(1 << 16, -1, np.int16)
+        table[:self.official] = IGNORE
+        for official, train in self.train_ids.items():
+            table[official] = train
+        return table
+
+    @cached_property
+    def _codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted 24-bit colour codes and the official id of each."""
+        codes = np.array([r << 16 | g << 8 | b for r, g, b in self.colours], np.int32)
+        order = np.argsort(codes)
+        return codes[order], order
+
+    def decode(self, image: np.ndarray, path: str) -> np.ndarray:
+        """From a label image to official ids.
+
+        Args:
+            image: (H, W) ids, or (H, W, 3) RGB colour codes for ``encoding='colour'``.
+            path: File of the label, for messages.
+
+        Returns:
+            (H, W) official ids, not yet checked where the file holds ids.
+
+        Raises:
+            ValueError: For a colour that is not in the table.
+        """
+        if self.encoding != 'colour':
+            return image
+        codes, ids = self._codes
+        r, g, b = (image[..., k].astype(np.int32) for k in range(3))
+        pixels = r << 16 | g << 8 | b
+        rank = np.searchsorted(codes, pixels).clip(max=len(codes) - 1)
+        wrong = codes[rank] != pixels
+        if wrong.any():
+            found = np.unique(pixels[wrong])
+            colours = ', '.join(str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255))
+                                for c in found[:5])
+            raise ValueError(
+                f'{path}: {wrong.sum()} pixels have colours that {self.name} does not define, '
+                f'RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, not '
+                'resized, recoloured or saved as JPEG.')
+        return ids[rank]
+
+    def to_train_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
+        """From official ids to training classes.
+
+        Args:
+            ids: (H, W), official ids.
+            path: File of the label, for messages.
+
+        Returns:
+            (H, W), uint8: training class, or 255 for what is ignored.
+
+        Raises:
+            ValueError: For ids that are not official.
+        """
+        train = self._table[ids]
+        if (train < 0).any():
+            unknown = np.unique(ids[train < 0]).tolist()
+            raise ValueError(
+                f'{path}: has the label ids {unknown[:10]}, which are not among the official ids '
+                f'of {self.name} (0 to {self.official - 1}). The files must be the official '
+                'masks: ids are mapped to training classes when they are loaded, masks that '
+                'were converted to training ids before do not fit.')
+        train = train.astype(np.uint8)
+        if self.ego_id is not None:
+            train[ego_vehicle(ids, self.ego_id)] = IGNORE
+        return train
+
+
+def ego_vehicle(ids: np.ndarray, ego_id: int) -> np.ndarray:
+    """Region of the car that carries the camera.
+
+    It is the 8-connected region of `ego_id` that holds the middle pixel of the bottom row
+    (evaluation protocol of DA-VSN and SFC).
+
+    Args:
+        ids: (H, W), official ids.
+        ego_id: Official id of the ego vehicle's region.
+
+    Returns:
+        (H, W), bool: true inside the region.
+    """
+    height, width = ids.shape
+    region = np.zeros((height + 2, width + 2), np.uint8)
+    seed = (width // 2, height - 1)
+    if ids[seed[::-1]] == ego_id:
+        same = (ids == ego_id).astype(np.uint8)
+        cv2.floodFill(same, region, seed, 0, flags=8 | cv2.FLOODFILL_MASK_ONLY | 1 << 8)
+    return region[1:-1, 1:-1].astype(bool)
+
+
+_COLOURS: dict[str, RGB] = {
+    'road': (128, 64, 128), 'sidewalk': (244, 35, 232), 'building': (70, 70, 70),
+    'fence': (190, 153, 153), 'pole': (153, 153, 153), 'light': (250, 170, 30),
+    'sign': (220, 220, 0), 'vegetation': (107, 142, 35), 'terrain': (152, 251, 152),
+    'sky': (70, 130, 180), 'person': (220, 20, 60), 'rider': (255, 0, 0), 'car': (0, 0, 142),
+    'truck': (0, 0, 70), 'bus': (0, 60, 100), 'motorcycle': (0, 0, 230),
+    'bicycle': (119, 11, 32)}
+
+CLASSES_15 = ('road', 'sidewalk', 'building', 'fence', 'light', 'sign', 'vegetation', 'terrain',
+              'sky', 'person', 'car', 'truck', 'bus', 'motorcycle', 'bicycle')
+CLASSES_12 = ('road', 'sidewalk', 'building', 'fence', 'pole', 'light', 'sign', 'vegetation',
+              'sky', 'person', 'rider', 'car')
+#: What SYNTHIA-Seq -> Cityscapes-Seq reports: fence is trained, but not in the mean.
+CLASSES_11 = tuple(name for name in CLASSES_12 if name != 'fence')
+
+
+def _palette(classes: Sequence[str]) -> tuple[RGB, ...]:
+    return tuple(_COLOURS[name] for name in classes)
+
+
+#: VIPER, 15 classes of DA-VSN, TPS and SFC; tree and vegetation join.
+VIPER_15 = LabelSet(
+    'VIPER', CLASSES_15, _palette(CLASSES_15),
+    {3: 0, 4: 1, 9: 2, 11: 3, 13: 4, 14: 5, 7: 6, 8: 6, 6: 7, 2: 8, 20: 9, 24: 10, 27: 11,
+     26: 12, 23: 13, 22: 14},
+    official=32, ego_id=24)
+
+#: SYNTHIA-Seq, 12 classes of DA-VSN and TPS. Id 11 is called bicycle there and stands for rider.
+SYNTHIA_12 = LabelSet(
+    'SYNTHIA-Seq', CLASSES_12, _palette(CLASSES_12),
+    {3: 0, 4: 1, 2: 2, 5: 3, 7: 4, 15: 5, 9: 6, 6: 7, 1: 8, 10: 9, 11: 10, 8: 11},
+    official=23, encoding='red')
+
+#: Cityscapes label ids in the classes of VIPER; rider joins person.
+CITYSCAPES_15 = LabelSet(
+    'Cityscapes', CLASSES_15, _palette(CLASSES_15),
+    {7: 0, 8: 1, 11: 2, 13: 3, 19: 4, 20: 5, 21: 6, 22: 7, 23: 8, 24: 9, 25: 9, 26: 10, 27: 11,
+     28: 12, 32: 13, 33: 14},
+    official=34)
+
+#: Cityscapes label ids in the classes of SYNTHIA-Seq.
+CITYSCAPES_12 = LabelSet(
+    'Cityscapes', CLASSES_12, _palette(CLASSES_12),
+    {7: 0, 8: 1, 11: 2, 13: 3, 17: 4, 19: 5, 20: 6, 21: 7, 23: 8, 24: 9, 25: 10, 26: 11},
+    official=34)
+
+# The 32 official classes of CamVid, their colour and the one of the 11 classes (Badrinarayanan et
+# al., SegNet) that they join; 11 is void.
+_CAMVID: tuple[tuple[str, RGB, int], ...] = (
+    ('Animal', (64, 128, 64), 9), ('Archway', (192, 0, 128), 1),
+    ('Bicyclist', (0, 128, 192), 10), ('Bridge', (0, 128, 64), 1),
+    ('Building', (128, 0, 0), 1), ('Car', (64, 0, 128), 8),
+    ('CartLuggagePram', (64, 0, 192), 9), ('Child', (192, 128, 64), 9),
+    ('Column_Pole', (192, 192, 128), 2), ('Fence', (64, 64, 128), 7),
+    ('LaneMkgsDriv', (128, 0, 192), 3), ('LaneMkgsNonDriv', (192, 0, 64), 3),
+    ('Misc_Text', (128, 128, 64), 6), ('MotorcycleScooter', (192, 0, 192), 10),
+    ('OtherMoving', (128, 64, 64), 8), ('ParkingBlock', (64, 192, 128), 4),
+    ('Pedestrian', (64, 64, 0), 9), ('Road', (128, 64, 128), 3),
+    ('RoadShoulder', (128, 128, 192), 4), ('Sidewalk', (0, 0, 192), 4),
+    ('SignSymbol', (192, 128, 128), 6), ('Sky', (128, 128, 128), 0),
+    ('SUVPickupTruck', (64, 128, 192), 8), ('TrafficCone', (0, 0, 64), 2),
+    ('TrafficLight', (0, 64, 64), 6), ('Train', (192, 64, 128), 8),
+    ('Tree', (128, 128, 0), 5), ('Truck_Bus', (192, 128, 192), 8),
+    ('Tunnel', (64, 0, 64), 1), ('VegetationMisc', (192, 192, 0), 5),
+    ('Void', (0, 0, 0), 11), ('Wall', (64, 192, 0), 1))
+CLASSES_CAMVID = ('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign symbol', 'fence',
+                  'car', 'pedestrian', 'bicyclist')
+_CAMVID_PALETTE: tuple[RGB, ...] = (
+    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (0, 0, 192), (128, 128, 0),
+    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192))
+
+#: CamVid as its authors give it: masks in 32 colours.
+CAMVID_COLOUR = LabelSet(
+    'CamVid', CLASSES_CAMVID, _CAMVID_PALETTE,
+    {i: train for i, (_, _, train) in enumerate(_CAMVID) if train < 11},
+    official=32, encoding='colour', colours=tuple(colour for _, colour, _ in _CAMVID))
+
+#: CamVid with masks that hold the ids of the 11 classes, 11 for void.
+CAMVID_IDS = LabelSet(
+    'CamVid (id masks)', CLASSES_CAMVID, _CAMVID_PALETTE, {i: i for i in range(11)}, official=12)

@@ -1,0 +1,282 @@
+"""Writes MiniDrive to disk in the layouts of VIPER, SYNTHIA-Seq and Cityscapes-Seq."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .labels import CITYSCAPES_IDS, SYNTHIA_IDS, VIPER_IDS
+from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS
+from .looks import camera_look, dawn_look, rendered_look
+from .world import Frame, World
+
+VERSION = 1  # raise it whenever the same settings give other bytes
+MARKER = 'minidrive.json'
+ROOTS = ('viper', 'synthia_seq', 'cityscapes')
+SNIPPET = 30  # frames of a Cityscapes snippet
+LABELLED = 19  # number of its labelled frame, from 0
+CITIES = dict(train=('aachen', 'bochum', 'bremen', 'cologne'),
+              val=('frankfurt', 'lindau', 'munster'))  # yapf: disable
+CHUNK = 10  # frames that a process renders at a time
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is generated.
+
+    Args:
+        size: Width and height of the Cityscapes frames. The others have the same width and the
+            aspect ratios of their originals, 16:9 (VIPER) and 1280:760 (SYNTHIA-Seq).
+        seed: Seed of everything.
+        viper: Number of VIPER training sequences.
+        viper_val: Number of VIPER validation sequences.
+        viper_frames: Frames of each VIPER sequence.
+        synthia: Frames of the one SYNTHIA-Seq drive.
+        cityscapes: Number of Cityscapes training snippets.
+        cityscapes_val: Number of Cityscapes validation snippets.
+        snippet_frames: First and last frame that is rendered of each snippet, of 0 to 29.
+        flow: Whether the exact flow and visibility to the previous frame are written as well.
+    """
+
+    size: tuple[int, int] = (256, 128)
+    seed: int = 0
+    viper: int = 32
+    viper_val: int = 5
+    viper_frames: int = 8
+    synthia: int = 60
+    cityscapes: int = 80
+    cityscapes_val: int = 20
+    snippet_frames: tuple[int, int] = (17, 19)
+    flow: bool = False
+
+    def __post_init__(self) -> None:
+        width, height = self.size
+        if width < 32 or height < 16:
+            raise ValueError(f'size: {width}x{height} is too small, use at least 32x16')
+        for name in ('viper', 'viper_val', 'viper_frames', 'synthia', 'cityscapes',
+                     'cityscapes_val'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name}: {getattr(self, name)} is negative')
+        first, last = self.snippet_frames
+        if not 0 <= first <= LABELLED <= last < SNIPPET:
+            raise ValueError(f'snippet_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
+                             f'include {LABELLED}, the labelled frame')
+
+
+PRESETS = dict(
+    demo=Settings(),
+    full=Settings(size=(512, 256), viper=60, viper_val=10, viper_frames=60, synthia=850,
+                  cityscapes=200, cityscapes_val=50, snippet_frames=(0, 29)))  # yapf: disable
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some frames of one drive, the unit of work of a process."""
+
+    kind: str
+    split: str
+    index: int
+    frames: tuple[int, ...]
+
+
+def plan(settings: Settings) -> list[Chunk]:
+    """All the work, in order."""
+    drives = [('viper', split, index, range(settings.viper_frames))
+              for split, count in (('train', settings.viper), ('val', settings.viper_val))
+              for index in range(count)]
+    if settings.synthia:
+        drives.append(('synthia_seq', 'train', 0, range(settings.synthia)))
+    first, last = settings.snippet_frames
+    drives += [('cityscapes', split, index, range(first, last + 1))
+               for split, count in (('train', settings.cityscapes),
+                                    ('val', settings.cityscapes_val))
+               for index in range(count)]  # yapf: disable
+    return [Chunk(kind, split, index, tuple(frames[at:at + CHUNK]))
+            for kind, split, index, frames in drives
+            for at in range(0, len(frames), CHUNK)]
+
+
+def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
+    """The world of one drive."""
+    seed = (settings.seed, ROOTS.index(kind), int(split == 'val'), index)
+    if kind == 'viper':
+        # in the original, too, the bonnet is in view in some sequences only
+        return World.create(seed, SUBURB, rendered_look, settings.viper_frames, index % 3 == 0)
+    if kind == 'synthia_seq':
+        return World.create(seed, SUBURB_CARS, dawn_look, settings.synthia, False, rate=5.)
+    return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.)
+
+
+def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
+    """Width and height of the frames of one data set."""
+    width, height = settings.size
+    aspect = dict(viper=1080 / 1920, synthia_seq=760 / 1280).get(kind)
+    return (width, height) if aspect is None else (width, round(width * aspect))
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    """Writes a picture; three channels are RGB."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if image.ndim == 3:
+        image = np.ascontiguousarray(image[..., ::-1])
+    options = {'.png': [cv2.IMWRITE_PNG_COMPRESSION, 1], '.jpg': [cv2.IMWRITE_JPEG_QUALITY, 95]}
+    path.write_bytes(cv2.imencode(path.suffix, image, options[path.suffix])[1].tobytes())
+
+
+def write_flo(path: Path, flow: np.ndarray) -> None:
+    """Writes a flow (H, W, 2) in the Middlebury format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = flow.shape[:2]
+    header = b'PIEH' + np.array([width, height], '<i4').tobytes()
+    path.write_bytes(header + flow.astype('<f4').tobytes())
+
+
+def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
+    """Image and label of a frame, below the root, as the original data sets name them."""
+    if chunk.kind == 'viper':
+        sequence = f'{chunk.index + 1:03d}'
+        split, name = Path('viper', chunk.split), f'{sequence}_{number + 1:05d}'
+        return split / 'img' / sequence / f'{name}.jpg', split / 'cls' / sequence / f'{name}.png'
+    if chunk.kind == 'synthia_seq':
+        drive = Path('synthia_seq', 'SYNTHIA-SEQS-04-DAWN')
+        name = Path('Stereo_Left', 'Omni_F', f'{number:06d}.png')
+        return drive / 'RGB' / name, drive / 'GT' / 'LABELS' / name
+    cities = CITIES[chunk.split]
+    city = cities[chunk.index % len(cities)]
+    name = f'{chunk.split}/{city}/{city}_{chunk.index // len(cities):06d}_{number:06d}'
+    return (Path('cityscapes', 'leftImg8bit_sequence', f'{name}_leftImg8bit.png'),
+            Path('cityscapes', 'gtFine', f'{name}_gtFine_labelIds.png'))
+
+
+def flow_path_of(chunk: Chunk, number: int) -> Path:
+    """Flow to the previous frame: flow/<folder of the image>/<name>__<previous name>.flo."""
+    image, previous = (paths_of(chunk, n)[0] for n in (number, number - 1))
+    folder = image.parent.relative_to(chunk.kind)
+    return Path(chunk.kind, 'flow', folder, f'{image.stem}__{previous.stem}.flo')
+
+
+def _label_image(kind: str, frame: Frame) -> np.ndarray:
+    if kind == 'viper':
+        return VIPER_IDS[frame.labels]
+    if kind == 'cityscapes':
+        return CITYSCAPES_IDS[frame.labels]
+    # SYNTHIA-Seq: 16 bit, the class in the red and the instance in the green channel
+    label = np.zeros((*frame.labels.shape, 3), np.uint16)
+    label[..., 0] = SYNTHIA_IDS[frame.labels]
+    label[..., 1] = np.where(np.isin(label[..., 0], (8, 10, 11)), frame.bodies, 0)
+    return label
+
+
+def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
+    """Renders and writes a chunk; returns its number of frames."""
+    world = make_world(settings, chunk.kind, chunk.split, chunk.index)
+    size = frame_size(settings, chunk.kind)
+    first = settings.snippet_frames[0] if chunk.kind == 'cityscapes' else 0
+    for number in chunk.frames:
+        frame = world.render(number, size)
+        image, label = paths_of(chunk, number)
+        _write(root / image, frame.rgb)
+        if chunk.kind != 'cityscapes' or number == LABELLED:
+            _write(root / label, _label_image(chunk.kind, frame))
+        if settings.flow and number > first:
+            flow, visible = world.exact_flow(number, number - 1, size)
+            path = root / flow_path_of(chunk, number)
+            write_flo(path, flow)
+            _write(path.with_name(f'{path.stem}_visible.png'), visible.astype(np.uint8) * 255)
+    return len(chunk.frames)
+
+
+def _initialise_worker() -> None:
+    cv2.setNumThreads(1)
+
+
+def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) -> Iterator[int]:
+    if processes == 1:
+        for chunk in chunks:
+            yield write_chunk(root, settings, chunk)
+        return
+    # never a plain fork: the parent may hold threads of OpenCV or torch
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
+    if context.get_start_method() == 'forkserver':
+        context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(processes, context, _initialise_worker) as pool:
+        tasks = [pool.submit(write_chunk, root, settings, chunk) for chunk in chunks]
+        try:
+            for task in as_completed(tasks):
+                yield task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _report(done: int, total: int, began: float) -> str:
+    spent = time.monotonic() - began
+    left = spent / done * (total - done)
+    return (f'MiniDrive: {done}/{total} frames, {done / spent:.1f} frames/s, '
+            f'{int(left // 60)}:{int(left % 60):02d} left')
+
+
+def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool = False,
+             progress: bool = True) -> bool:
+    """Generates a MiniDrive.
+
+    Args:
+        root: Folder to write to.
+        settings: What is generated.
+        processes: Number of processes; does not change a byte of the result.
+        overwrite: Whether a MiniDrive with other settings may be replaced.
+        progress: Whether progress goes to stderr.
+
+    Returns:
+        False when `root` already held exactly this, and nothing was done.
+
+    Raises:
+        FileExistsError: `root` holds something else.
+    """
+    wanted = json.loads(json.dumps(dict(version=VERSION, settings=dataclasses.asdict(settings))))
+    marker = root / MARKER
+    if marker.is_file():
+        found = json.loads(marker.read_text())
+        complete = found.pop('complete', False)
+        if found == wanted and complete:
+            return False
+        if found != wanted and not overwrite:
+            old, new = found.get('settings', {}), wanted['settings']
+            changed = ', '.join(f'{key} {old.get(key)} -> {new[key]}' for key in new
+                                if old.get(key) != new[key]) or 'another version'
+            raise FileExistsError(
+                f'{root} holds a MiniDrive made with other settings ({changed}); choose another '
+                'folder, or replace it with --overwrite')
+        for name in ROOTS:
+            shutil.rmtree(root / name, ignore_errors=True)
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+        # not even with `overwrite`: this may be a real data set
+        raise FileExistsError(f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '
+                              'a new or empty folder')
+    root.mkdir(parents=True, exist_ok=True)
+    marker.write_text(json.dumps(dict(**wanted, complete=False), indent=1) + '\n')
+    chunks = plan(settings)
+    total = sum(len(chunk.frames) for chunk in chunks)
+    done, began, shown = 0, time.monotonic(), 0.
+    live = sys.stderr.isatty()
+    for count in _run(root, settings, chunks, processes):
+        done += count
+        now = time.monotonic()
+        if progress and (done == total or now - shown > (0.2 if live else 5.)):
+            shown = now
+            print(_report(done, total, began), end='\r' if live and done < total else '\n',
+                  file=sys.stderr, flush=True)
+    marker.write_text(json.dumps(dict(**wanted, complete=True), indent=1) + '\n')
+    return True

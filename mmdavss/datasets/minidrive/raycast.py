@@ -1,0 +1,243 @@
+"""Casts rays into a scene, without a loop over pixels or parts.
+
+Parts are binned into image tiles by the bounding rectangle of their projection. All (ray, part)
+pairs that share a tile form one flat array, each kind of solid is intersected for all its pairs at
+once, and a segmented minimum over the pairs of a ray finds the first hit. Rays may start at any
+image position, not only at pixel centres: exact visibility needs the sub-pixel ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .scene import Camera, Scene, Shape
+
+GROUND, SKY = -1, -2
+NEAR = 0.05  # metres
+TILE = 4  # pixels
+LEAF = 0.22  # size of the bits of leaf that fray the outline of foliage, metres
+
+_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
+_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8)
+                   if bin(a ^ b).count('1') == 1])  # yapf: disable
+
+
+@dataclass(frozen=True)
+class Hits:
+    """First hits of N rays.
+
+    Args:
+        part: (N,) index of the part, or GROUND, or SKY.
+        depth: (N,) along the optical axis, metres; inf for the sky.
+        local: (N, 3) the point in the frame of its part, metres; in the world for the ground; the
+            direction of the ray for the sky.
+        rays: (N, 3) world directions, scaled to depth 1.
+        uv: (N, 2) image positions, pixels.
+    """
+
+    part: np.ndarray
+    depth: np.ndarray
+    local: np.ndarray
+    rays: np.ndarray
+    uv: np.ndarray
+
+    def points(self, poses: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Where the points (N, 3) that were hit are in the world under other poses of the parts."""
+        points = self.local.copy()
+        solid = np.flatnonzero(self.part >= 0)
+        part = self.part[solid]
+        points[solid] = np.einsum('nij,nj->ni', poses[0][part], self.local[solid]) + poses[1][part]
+        return points
+
+
+def hash01(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Pseudo-random numbers in [0, 1) of integer triples; the same triple gives the same number."""
+    h = (x.astype(np.int64).astype(np.uint32) * np.uint32(73856093)
+         ^ y.astype(np.int64).astype(np.uint32) * np.uint32(19349663)
+         ^ z.astype(np.int64).astype(np.uint32) * np.uint32(83492791))
+    h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
+    h = (h ^ (h >> np.uint32(15))) * np.uint32(2246822519)
+    return (h >> np.uint32(8)).astype(np.float64) * (1 / (1 << 24))
+
+
+def rectangles_of(half: np.ndarray, rotation: np.ndarray, centre: np.ndarray,
+                camera: Camera) -> np.ndarray:
+    """Bounding rectangles (P, 4) = (u0, v0, u1, v1) of the projected parts, empty when behind."""
+    axes = half[:, :, None] * np.swapaxes(rotation, 1, 2)  # rows: scaled axes in the world
+    corners = (centre[:, None] + _CORNERS @ axes - camera.position) @ camera.rotation  # (P, 8, 3)
+    rectangles = np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(half), 1))
+    ahead = corners[..., 0] > NEAR
+
+    def grow(index: np.ndarray, points: np.ndarray, valid: np.ndarray) -> None:
+        scale = camera.focal / np.where(valid, points[..., 0], 1.)
+        u = camera.centre[0] - scale * points[..., 1]
+        v = camera.centre[1] - scale * points[..., 2]
+        for column, values in ((0, u), (1, v)):
+            low = np.where(valid, values, np.inf).min(1)
+            high = np.where(valid, values, -np.inf).max(1)
+            rectangles[index, column] = np.minimum(rectangles[index, column], low)
+            rectangles[index, column + 2] = np.maximum(rectangles[index, column + 2], high)
+
+    seen = np.flatnonzero(ahead.any(1))
+    grow(seen, corners[seen], ahead[seen])
+    cut = np.flatnonzero(ahead.any(1) & ~ahead.all(1))
+    if len(cut):  # also the points where edges pass through the near plane
+        a, b = corners[cut][:, _EDGES[:, 0]], corners[cut][:, _EDGES[:, 1]]
+        crosses = (a[..., 0] > NEAR) != (b[..., 0] > NEAR)
+        step = np.where(crosses, b[..., 0] - a[..., 0], 1.)
+        points = a + (b - a) * ((NEAR - a[..., 0]) / step)[..., None]
+        points[..., 0] = NEAR
+        grow(cut, points, crosses)
+    return rectangles
+
+
+def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For counts (n0, n1, ...): 0 n0 times, 1 n1 times, ...; and the position inside each run."""
+    index = np.repeat(np.arange(len(counts)), counts)
+    starts = np.cumsum(counts) - counts
+    return index, np.arange(len(index)) - starts[index]
+
+
+def pairs_of(rectangles: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (ray, row of `rectangles`) whose ray lies in the rectangle, ordered by ray."""
+    origin = uv.min(0)
+    tiles_x, tiles_y = (np.floor((uv.max(0) - origin) / TILE) + 1).astype(int)
+    limit = np.array([tiles_x - 1, tiles_y - 1])
+    first = np.clip(np.floor((rectangles[:, :2] - origin) / TILE), 0, limit).astype(int)
+    last = np.clip(np.floor((rectangles[:, 2:] - origin) / TILE), 0, limit).astype(int)
+    span = last - first + 1
+    part, position = _expand(span[:, 0] * span[:, 1])
+    tile = ((first[part, 1] + position // span[part, 0]) * tiles_x
+            + first[part, 0] + position % span[part, 0])  # yapf: disable
+    order = np.argsort(tile, kind='stable')
+    part = part[order]
+    count = np.bincount(tile, minlength=tiles_x * tiles_y)
+    start = np.cumsum(count) - count
+
+    cell = np.floor((uv - origin) / TILE).astype(int)
+    ray_tile = cell[:, 1] * tiles_x + cell[:, 0]
+    ray, position = _expand(count[ray_tile])
+    part = part[start[ray_tile][ray] + position]
+    u, v = uv[ray, 0], uv[ray, 1]
+    rectangle = np.ascontiguousarray(rectangles.T)
+    inside = ((u >= rectangle[0][part]) & (u <= rectangle[2][part])
+              & (v >= rectangle[1][part]) & (v <= rectangle[3][part]))  # yapf: disable
+    return ray[inside], part[inside]
+
+
+def _slab(o: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    inverse = 1 / d
+    a, b = (-1 - o) * inverse, (1 - o) * inverse
+    return np.minimum(a, b), np.maximum(a, b)
+
+
+def _box(o: np.ndarray, d: np.ndarray, taper: np.ndarray) -> np.ndarray:
+    enter, leave = _slab(o[2], d[2])
+    for axis in (0, 1):
+        near, far = _slab(o[axis], d[axis])
+        slanted = np.flatnonzero(taper[axis])
+        if len(slanted):  # two half spaces: +-x + taper * (z + 1) / 2 <= 1
+            lean = taper[axis][slanted] / 2
+            near[slanted], far[slanted] = -np.inf, np.inf
+            for sign in (-1, 1):
+                rate = sign * d[axis][slanted] + lean * d[2][slanted]
+                t = (1 - sign * o[axis][slanted] - lean * (o[2][slanted] + 1)) / rate
+                near[slanted] = np.maximum(near[slanted], np.where(rate < 0, t, -np.inf))
+                far[slanted] = np.minimum(far[slanted], np.where(rate > 0, t, np.inf))
+        enter, leave = np.maximum(enter, near), np.minimum(leave, far)
+    return np.where(enter <= leave, enter, np.inf)
+
+
+def _ellipsoid(o: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depth of the hit, and half the length of the chord inside the unit sphere."""
+    a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+    b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
+    c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1
+    root = np.sqrt(b * b - a * c)  # NaN where the ray misses
+    t = (-b - root) / a
+    return np.where(root >= 0, t, np.inf), root / np.sqrt(a)
+
+
+def _cylinder(o: np.ndarray, d: np.ndarray) -> np.ndarray:
+    a = d[0] * d[0] + d[1] * d[1]
+    b = o[0] * d[0] + o[1] * d[1]
+    root = np.sqrt(b * b - a * (o[0] * o[0] + o[1] * o[1] - 1))
+    low, high = _slab(o[2], d[2])
+    enter, leave = np.maximum((-b - root) / a, low), np.minimum((-b + root) / a, high)
+    return np.where(enter <= leave, enter, np.inf)  # NaN compares false
+
+
+def _intersect(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camera,
+               parts: np.ndarray, rays: np.ndarray, ray: np.ndarray,
+               row: np.ndarray) -> np.ndarray:
+    """Depths of the hits of pairs (ray, parts[row]), inf where the ray misses."""
+    rotation, centre = poses[0][parts], poses[1][parts]
+    half = scene.half[parts]
+    into = np.swapaxes(rotation, 1, 2) / half[:, :, None]  # world to unit cube
+    origin = np.einsum('pij,pj->pi', into, camera.position - centre)
+    depth = np.full(len(ray), np.inf)
+    kinds = scene.shape[parts][row]
+    rays = np.ascontiguousarray(rays.T)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        for kind in Shape:
+            chosen = np.flatnonzero(kinds == kind)
+            if not len(chosen):
+                continue
+            index = row[chosen]
+            d0, d1, d2 = (column[ray[chosen]] for column in rays)
+            d = [into[:, i, 0][index] * d0 + into[:, i, 1][index] * d1 + into[:, i, 2][index] * d2
+                 for i in range(3)]  # yapf: disable
+            o = [origin[:, i][index] for i in range(3)]
+            if kind == Shape.BOX:
+                t = _box(o, d, scene.taper[parts].T[:, index])
+            elif kind == Shape.CYLINDER:
+                t = _cylinder(o, d)
+            else:
+                t, chord = _ellipsoid(o, d)
+                if kind == Shape.FOLIAGE:
+                    cell = [np.floor((o[i] + t * d[i]) * half[index, i] / LEAF) for i in range(3)]
+                    cell = [np.where(np.isfinite(c), c, 0) for c in cell]
+                    t = np.where(hash01(*cell) < 2.4 * chord - 0.15, t, np.inf)
+            depth[chosen] = np.where(t > NEAR, t, np.inf)
+    return depth
+
+
+def cast(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camera,
+         uv: np.ndarray) -> Hits:
+    """First hits of the rays through image positions.
+
+    Args:
+        scene: The scene.
+        poses: `scene.part_poses(time)`.
+        camera: `scene.camera(time, size)`.
+        uv: (N, 2) image positions in pixels.
+    """
+    rays = camera.rays(uv)
+    with np.errstate(divide='ignore'):
+        depth = np.where(rays[:, 2] < 0, -camera.position[2] / rays[:, 2], np.inf)
+    part = np.where(np.isfinite(depth), GROUND, SKY)
+
+    rectangles = rectangles_of(scene.half, *poses, camera)
+    low, high = uv.min(0), uv.max(0)
+    parts = np.flatnonzero((rectangles[:, 2] >= low[0]) & (rectangles[:, 0] <= high[0])
+                           & (rectangles[:, 3] >= low[1]) & (rectangles[:, 1] <= high[1]))
+    if len(parts):
+        ray, row = pairs_of(rectangles[parts], uv)
+        found = _intersect(scene, poses, camera, parts, rays, ray, row)
+        hit = np.flatnonzero(found < depth[ray])
+        ray, row, found = ray[hit], row[hit], found[hit]
+        if len(ray):
+            starts = np.flatnonzero(np.diff(ray, prepend=-1))
+            nearest = np.minimum.reduceat(found, starts)
+            depth[ray[starts]] = nearest
+            first = np.flatnonzero(found == depth[ray])
+            part[ray[first]] = parts[row[first]]
+
+    local = rays.copy()
+    solid = np.flatnonzero(part >= 0)
+    local[part != SKY] = camera.position + rays[part != SKY] * depth[part != SKY, None]
+    index = part[solid]
+    local[solid] = np.einsum('nji,nj->ni', poses[0][index], local[solid] - poses[1][index])
+    return Hits(part, depth, local, rays, uv)

@@ -1,0 +1,18 @@
+"""Transforms over clips: one call sees all frames, the label and the flow."""
+from .augment import ClipPhotoMetricDistortion, CrossFrameAugment
+from .flow import LoadFlow
+from .formatting import PackClipInputs
+from .geometric import ClipCrop, ClipFlip, ClipResize
+from .loading import LoadClip, LoadClipAnnotations
+
+__all__ = [
+    'ClipCrop',
+    'ClipFlip',
+    'ClipPhotoMetricDistortion',
+    'ClipResize',
+    'CrossFrameAugment',
+    'LoadClip',
+    'LoadClipAnnotations',
+    'LoadFlow',
+    'PackClipInputs',
+]

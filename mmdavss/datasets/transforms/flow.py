@@ -1,0 +1,60 @@
+"""Optical flow, loaded or computed along with a clip."""
+from __future__ import annotations
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import MODELS, TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadFlow(BaseTransform):
+    """Flow of a clip, from each frame to the one before it.
+
+    Required keys: ``imgs``, ``frame_paths``.
+    Added keys: ``flows``: list of T-1 arrays (H, W, 2), float32, in pixels of ``imgs``;
+    ``flows[k]`` goes from frame k+1 to frame k.
+
+    It is computed at the size that the frames have at this place of the pipeline: usually after
+    :class:`ClipResize`, always before :class:`ClipCrop` and :class:`ClipFlip`, which change it
+    along with the frames (flow files belong to whole frames). A frame that is repeated at the
+    start of a sequence has zero flow to itself.
+
+    Args:
+        provider: Config of a flow provider, for example ``dict(type='DISFlowEstimator')`` or
+            ``dict(type='PrecomputedFlow', ...)``. It works inside the data loader's processes,
+            on the CPU.
+        cache_dir: Folder that keeps computed flow (:class:`CachedFlow`), None for none.
+
+    Raises:
+        ValueError: If frames were cropped or flipped before, or the flow does not fit the frames.
+    """
+
+    def __init__(self, provider: dict, cache_dir: str | None = None) -> None:
+        if cache_dir is not None:
+            provider = dict(type='CachedFlow', provider=provider, cache_dir=cache_dir)
+        self.provider_cfg = provider
+        self.provider = MODELS.build(provider)
+
+    def transform(self, results: dict) -> dict:
+        done = [key for key in ('crop_bbox', 'flip') if key in results]
+        if done:
+            raise ValueError('LoadFlow must come before ClipCrop and ClipFlip in the pipeline, '
+                             f'which have set {done} already.')
+        imgs, paths = results['imgs'], results['frame_paths']
+        results['flows'] = [
+            self._flow(imgs[k + 1], imgs[k], paths[k + 1], paths[k]) for k in range(len(imgs) - 1)]
+        return results
+
+    def _flow(self, img_a: np.ndarray, img_b: np.ndarray, path_a: str, path_b: str) -> np.ndarray:
+        shape = (*img_a.shape[:2], 2)
+        if path_a == path_b:
+            return np.zeros(shape, np.float32)
+        flow = self.provider.estimate_numpy(img_a, img_b, path_a, path_b)
+        if flow.shape != shape:
+            raise ValueError(
+                f'LoadFlow: {type(self.provider).__name__} gave a flow of the shape {flow.shape} '
+                f'for {path_a} -> {path_b}, the frames need {shape}.')
+        return flow
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(provider={self.provider_cfg})'

@@ -1,0 +1,53 @@
+"""From arrays to what methods and networks get."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import PixelData
+from mmseg.registry import TRANSFORMS
+from mmseg.structures import SegDataSample
+
+META_KEYS = ('img_path', 'seg_map_path', 'frame_paths', 'seq_name', 'frame_name', 'ori_shape',
+             'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction',
+             'reduce_zero_label')
+
+
+@TRANSFORMS.register_module()
+class PackClipInputs(BaseTransform):
+    """Packs a clip.
+
+    Returns ``dict(inputs=..., data_samples=...)``:
+
+    - ``inputs['frames']``: (T, 3, H, W), uint8, BGR;
+    - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, where the clip has flow;
+    - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, where it has an augmented view;
+    - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` where there is a label.
+
+    Args:
+        meta_keys: Keys that go into the metainfo of the data sample where they are there.
+    """
+
+    def __init__(self, meta_keys: tuple[str, ...] = META_KEYS) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        inputs = dict(frames=_stack(results['imgs']))
+        if results.get('flows'):
+            inputs['flow'] = _stack(results['flows']).float()
+        if 'imgs_aug' in results:
+            inputs['augmented'] = _stack(results['imgs_aug'])
+        sample = SegDataSample(
+            metainfo={key: results[key] for key in self.meta_keys if key in results})
+        if 'gt_seg_map' in results:
+            label = torch.from_numpy(results['gt_seg_map'][None].astype(np.int64))
+            sample.gt_sem_seg = PixelData(data=label)
+        return dict(inputs=inputs, data_samples=sample)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+def _stack(images: list[np.ndarray]) -> torch.Tensor:
+    """List of T arrays (H, W, C) to (T, C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))

@@ -1,0 +1,170 @@
+"""Resize, crop and flip: one draw for all frames of a clip, its label and its flow."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmseg.datasets.transforms import RandomCrop
+from mmseg.registry import TRANSFORMS
+
+IMAGES = ('imgs', 'imgs_aug')
+CROP_MODES = ('random', 'center', 'top', 'bottom')
+
+
+def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], np.ndarray]
+          ) -> None:
+    """Changes every array of the lists that are there."""
+    for key in keys:
+        if key in results:
+            results[key] = [change(array) for array in results[key]]
+
+
+@TRANSFORMS.register_module()
+class ClipResize(BaseTransform):
+    """Resizes a clip: frames bilinearly, the label by nearest neighbour.
+
+    Flow is resized bilinearly (pixel areas, as the frames, not corner to corner), u is multiplied
+    by the ratio of the widths and v by that of the heights.
+
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``seg_fields``' maps, ``img_shape``.
+    Added keys: ``scale``, ``scale_factor`` (width, height), ``keep_ratio``.
+
+    Args:
+        scale: (width, height). With `keep_ratio` the box that the frames fit into.
+        keep_ratio: Whether the ratio of the sides is kept.
+        ratio_range: `scale` is multiplied by one random factor from this range.
+    """
+
+    def __init__(self,
+                 scale: tuple[int, int],
+                 keep_ratio: bool = False,
+                 ratio_range: tuple[float, float] | None = None) -> None:
+        if len(scale) != 2 or min(scale) < 1:
+            raise ValueError(f'ClipResize: scale={scale} must be (width, height).')
+        self.scale = tuple(scale)
+        self.keep_ratio = keep_ratio
+        self.ratio_range = ratio_range
+
+    @cache_randomness
+    def _ratio(self) -> float:
+        return 1. if self.ratio_range is None else np.random.uniform(*self.ratio_range)
+
+    def transform(self, results: dict) -> dict:
+        height, width = results['imgs'][-1].shape[:2]
+        ratio = self._ratio()
+        scale = tuple(max(1, int(side * ratio + 0.5)) for side in self.scale)
+        size = mmcv.rescale_size((width, height), scale) if self.keep_ratio else scale
+        factor = np.array([size[0] / width, size[1] / height], np.float32)
+
+        _each(results, IMAGES, lambda img: mmcv.imresize(img, size))
+        _each(results, ('flows', ),
+              lambda flow: cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * factor)
+        for key in results.get('seg_fields', []):
+            results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
+        results.update(img_shape=size[::-1], scale=scale, scale_factor=tuple(factor.tolist()),
+                       keep_ratio=self.keep_ratio)
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(scale={self.scale}, keep_ratio={self.keep_ratio}, '
+                f'ratio_range={self.ratio_range})')
+
+
+@TRANSFORMS.register_module()
+class ClipCrop(RandomCrop):
+    """Crops a clip; flow keeps its values.
+
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``seg_fields``' maps, ``img_shape``.
+    Added keys: ``crop_bbox`` (y1, y2, x1, x2).
+
+    Args:
+        crop_size: (height, width); an int is pixels, a float a share of the frame, so that
+            ``(640 / 760, 1.)`` of mode ``top`` cuts the lowest 120 rows of 760 at any size.
+        mode: ``random``, or the place of the crop: ``center``, ``top`` or ``bottom`` (the last
+            two in the middle of the width).
+        cat_max_ratio: For ``random``: largest share of one class in the crop's label, tried for
+            ten times as in :class:`mmseg.RandomCrop`.
+        ignore_index: Label that does not count for `cat_max_ratio`.
+
+    Raises:
+        ValueError: For a mode that does not exist, or `cat_max_ratio` without a label.
+    """
+
+    def __init__(self,
+                 crop_size: tuple[float, float],
+                 mode: str = 'random',
+                 cat_max_ratio: float = 1.,
+                 ignore_index: int = 255) -> None:
+        if mode not in CROP_MODES:
+            raise ValueError(f'ClipCrop: mode={mode!r} is not one of {CROP_MODES}.')
+        super().__init__(tuple(crop_size), cat_max_ratio, ignore_index)
+        self.share = self.crop_size
+        self.mode = mode
+
+    def transform(self, results: dict) -> dict:
+        image = results['imgs'][-1]
+        # mmseg's crop_bbox reads self.crop_size.
+        self.crop_size = tuple(
+            min(side, max(1, round(share * side)) if isinstance(share, float) else share)
+            for share, side in zip(self.share, image.shape[:2], strict=True))
+        if self.mode == 'random':
+            if self.cat_max_ratio < 1 and 'gt_seg_map' not in results:
+                raise ValueError(f'ClipCrop: cat_max_ratio={self.cat_max_ratio} needs a label, '
+                                 f'{results["frame_paths"][-1]} has none here.')
+            bbox = self.crop_bbox(dict(img=image, gt_seg_map=results.get('gt_seg_map')))
+        else:
+            bbox = self._place(image.shape[:2])
+
+        _each(results, (*IMAGES, 'flows'), lambda array: self.crop(array, bbox))
+        for key in results.get('seg_fields', []):
+            results[key] = self.crop(results[key], bbox)
+        results['img_shape'] = results['imgs'][-1].shape[:2]
+        results['crop_bbox'] = tuple(bbox)
+        return results
+
+    def _place(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+        height, width = self.crop_size
+        x = (shape[1] - width) // 2
+        y = {'top': 0, 'center': (shape[0] - height) // 2, 'bottom': shape[0] - height}[self.mode]
+        return y, y + height, x, x + width
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(crop_size={self.share}, mode={self.mode!r}, '
+                f'cat_max_ratio={self.cat_max_ratio})')
+
+
+@TRANSFORMS.register_module()
+class ClipFlip(BaseTransform):
+    """Mirrors a clip left to right; u of the flow changes its sign.
+
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``seg_fields``' maps.
+    Added keys: ``flip``, ``flip_direction`` (``horizontal``, or None where not mirrored).
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    @cache_randomness
+    def _draw(self) -> bool:
+        return bool(np.random.rand() < self.prob)
+
+    def transform(self, results: dict) -> dict:
+        results['flip'] = self._draw()
+        results['flip_direction'] = 'horizontal' if results['flip'] else None
+        if results['flip']:
+            _each(results, IMAGES, mmcv.imflip)
+            _each(results, ('flows', ),
+                  lambda flow: mmcv.imflip(flow) * np.array([-1, 1], np.float32))
+            for key in results.get('seg_fields', []):
+                results[key] = mmcv.imflip(results[key])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob})'

@@ -1,0 +1,121 @@
+"""From packed clips to the batches that video nets and methods see."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import stack_batch
+from torch import Tensor
+
+BRANCHES = ('source', 'target')
+
+
+class Clip(NamedTuple):
+    """A batch of clips; the last frame is the current one.
+
+    Attributes:
+        frames: (N, T, 3, H, W), normalised as the segmentation network expects.
+        raw: (N, T, 3, H, W), RGB in [0, 1], for flow networks.
+        flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k, or None.
+        augmented: (N, T, 3, H, W), the cross-frame augmented view, normalised, or None.
+    """
+    frames: Tensor
+    raw: Tensor
+    flow: Tensor | None = None
+    augmented: Tensor | None = None
+
+
+@MODELS.register_module()
+class DomainDataPreprocessor(SegDataPreProcessor):
+    """Moves, normalises, pads and stacks clips, one domain branch at a time.
+
+    It takes what ``PackClipInputs`` gives after ``pseudo_collate``, with or without the keys
+    ``source`` and ``target`` of :class:`DomainPairDataset`, and also plain mmseg images
+    (a list of (3, H, W) tensors, seen as clips of one frame). The arguments are those of
+    :class:`mmseg.SegDataPreProcessor`; images come in as BGR, values 0 to 255.
+
+    Returns (``forward``): ``dict(inputs=..., data_samples=...)`` where ``inputs`` is a
+    :class:`Clip`, or a dict from branch name to :class:`Clip` for domain pairs.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        data = self.cast_data(data)
+        inputs, samples = data['inputs'], data.get('data_samples')
+        if not (isinstance(inputs, Mapping) and set(inputs) <= set(BRANCHES)):
+            clip, samples = self._batch(inputs, samples, training)
+            return dict(inputs=clip, data_samples=samples)
+        batches = {name: self._batch(inputs[name], samples[name], training) for name in inputs}
+        return dict(
+            inputs={name: clip for name, (clip, _) in batches.items()},
+            data_samples={name: s for name, (_, s) in batches.items()})
+
+    def _normalise(self, frames: Tensor) -> Tensor:
+        """(T, 3, H, W) BGR, 0 to 255, to the order and scale that the network expects."""
+        frames = frames.float()
+        if self._channel_conversion:
+            frames = frames.flip(1)
+        return (frames - self.mean) / self.std if self._enable_normalize else frames
+
+    def _batch(self, inputs: Mapping | list, samples: list[SegDataSample] | None,
+               training: bool) -> tuple[Clip, list[SegDataSample] | None]:
+        if not isinstance(inputs, Mapping):
+            inputs = dict(frames=[image[None] for image in inputs])
+        frames = [self._normalise(f) for f in inputs['frames']]
+        raw = [f.flip(1).float() / 255 for f in inputs['frames']]
+        augmented = [self._normalise(f) for f in inputs['augmented']] \
+            if 'augmented' in inputs else None
+        flow = inputs.get('flow')
+
+        padding = self._padding(training)
+        if padding is None:
+            sizes = {tuple(f.shape[-2:]) for f in frames}
+            if len(sizes) > 1:
+                raise ValueError(
+                    f'The frames of one batch have the sizes {sorted(sizes)}: give them one size '
+                    'in the pipeline (ClipResize without keep_ratio, or ClipCrop), or set '
+                    '`size` or `size_divisor` of the data preprocessor to pad them.')
+        pad_frames = _stacker(padding, self.pad_val)
+        pad_flow = _stacker(padding, 0.)
+        batch, padded = pad_frames(frames, samples, self.seg_pad_val, training)
+        if not training and padded is not None and samples is not None:
+            for sample, info in zip(samples, padded, strict=True):
+                sample.set_metainfo(info)
+        clip = Clip(
+            frames=batch,
+            raw=pad_flow(raw)[0],
+            flow=None if flow is None else pad_flow(list(flow))[0],
+            augmented=None if augmented is None else pad_frames(augmented)[0])
+        return clip, samples
+
+    def _padding(self, training: bool) -> dict | None:
+        """``size``/``size_divisor`` in force, None where nothing is padded."""
+        if training:
+            cfg = dict(size=self.size, size_divisor=self.size_divisor)
+        else:
+            cfg = self.test_cfg or {}
+        cfg = {k: v for k, v in cfg.items() if k in ('size', 'size_divisor') and v is not None}
+        return cfg or None
+
+
+def _stacker(padding: dict | None, value: float):
+    """A function that stacks (T, C, H, W) tensors to (N, T, C, H, W), padded where asked."""
+
+    def stack(tensors: list[Tensor],
+              samples: list[SegDataSample] | None = None,
+              seg_pad_val: int = 255,
+              training: bool = False) -> tuple[Tensor, list | None]:
+        if padding is None:
+            return torch.stack(tensors), None
+        length, channels = tensors[0].shape[:2]
+        # mmseg's stack_batch pads images (C, H, W): frames are folded into the channels.
+        batch, padded = stack_batch(
+            [t.flatten(0, 1) for t in tensors],
+            samples if training else None,
+            pad_val=value, seg_pad_val=seg_pad_val, **padding)
+        return batch.unflatten(1, (length, channels)), padded
+
+    return stack

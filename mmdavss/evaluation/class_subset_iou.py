@@ -1,0 +1,61 @@
+"""Mean IoU over the classes that a benchmark reports."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.logging import print_log
+from mmseg.evaluation.metrics import IoUMetric
+from mmseg.registry import METRICS
+
+ABSENT = ('nan', 'zero')
+
+
+@METRICS.register_module()
+class ClassSubsetIoU(IoUMetric):
+    """:class:`mmseg.IoUMetric` with the conventions of domain-adaptive video segmentation.
+
+    The IoU of each class comes from the full confusion, so that a prediction of a class outside
+    `subset` is still an error for the true class; only then is the mean over `subset` taken
+    (SYNTHIA-Seq to Cityscapes-Seq trains 12 classes and reports 11, without fence).
+
+    Args:
+        subset: Names of the classes in the mean, None for all of them.
+        absent: What a class counts that is neither in the labels nor predicted: ``nan`` leaves it
+            out of the mean (mmseg, DA-VSN, TPS), ``zero`` counts 0 (SFC).
+        per_class: Whether the class values are returned too, as ``IoU.<class>``.
+        kwargs: Those of :class:`mmseg.IoUMetric`, but for ``nan_to_num``.
+    """
+
+    def __init__(self, subset: Sequence[str] | None = None, absent: str = 'nan',
+                 per_class: bool = False, **kwargs) -> None:
+        if absent not in ABSENT:
+            raise ValueError(f'ClassSubsetIoU: absent={absent!r} is not one of {ABSENT}.')
+        super().__init__(nan_to_num=0 if absent == 'zero' else None, **kwargs)
+        self.subset = None if subset is None else tuple(subset)
+        self.absent = absent
+        self.per_class = per_class
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """As mmseg's, with class means over the subset, in percent."""
+        metrics = super().compute_metrics(results)
+        if self.format_only:
+            return metrics
+        classes = self.dataset_meta['classes']
+        subset = classes if self.subset is None else self.subset
+        unknown = set(subset) - set(classes)
+        if unknown:
+            raise ValueError(f'ClassSubsetIoU: {sorted(unknown)} of `subset` are not among the '
+                             f"data set's classes {tuple(classes)}.")
+        rows = [classes.index(name) for name in subset]
+        areas = (sum(column) for column in zip(*results, strict=True))
+        values = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
+        values.pop('aAcc')
+        for name, value in values.items():
+            metrics[f'm{name}'] = np.round(np.nanmean(value[rows]) * 100, 2)
+            if self.per_class and name == 'IoU':
+                metrics.update({f'IoU.{classes[row]}': np.round(value[row] * 100, 2)
+                                for row in rows})
+        print_log(f'means over {len(rows)} of {len(classes)} classes, absent classes '
+                  + ('left out' if self.absent == 'nan' else 'counted as 0'), 'current')
+        return metrics

@@ -1,0 +1,145 @@
+"""Optical flow files: Middlebury ``.flo``, KITTI 16-bit ``.png``, and ``.npy``."""
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+FLO_MAGIC = np.float32(202021.25)
+KITTI_SCALE, KITTI_OFFSET = 64., 2.**15
+INT16_SCALE = 10.
+SUFFIXES = ('.flo', '.png', '.npy')
+
+
+def read_flow(path: str | os.PathLike) -> np.ndarray:
+    """Reads a flow file; the suffix tells the format.
+
+    ``.npy`` holds floats, (H, W, 2) or (2, H, W), or int16, which is 10 times the flow as in
+    the caches of DA-VSN and TPS. Pixels that a KITTI file marks as invalid become NaN.
+
+    Args:
+        path: The file.
+
+    Returns:
+        (H, W, 2), float32, u and v in pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a complete flow file of its format; names it.
+    """
+    path = Path(path)
+    readers = dict(zip(SUFFIXES, (_read_flo, _read_kitti, _read_npy), strict=True))
+    _check_suffix(path)
+    data = path.read_bytes()
+    return np.ascontiguousarray(readers[path.suffix](path, data), dtype=np.float32)
+
+
+def write_flow(path: str | os.PathLike, flow: np.ndarray, dtype: str = 'float16') -> None:
+    """Writes a flow file; the suffix tells the format.
+
+    The file appears under its name when it is complete. An existing file is replaced.
+
+    Args:
+        path: The file; its folder is made.
+        flow: (H, W, 2), u and v in pixels. NaN is written to KITTI files as invalid.
+        dtype: What ``.npy`` files hold: ``float32``, ``float16`` (exact to 1/32 pixel below 64
+            pixels), or ``int16`` (10 times the flow).
+
+    Raises:
+        ValueError: If the flow has another shape, or values that the format cannot hold.
+    """
+    path = Path(path)
+    writers = dict(zip(SUFFIXES, (_flo_bytes, _kitti_bytes, _npy_bytes), strict=True))
+    _check_suffix(path)
+    if flow.ndim != 3 or flow.shape[2] != 2:
+        raise ValueError(f'write_flow: flow must be (H, W, 2), got {flow.shape} for {path}.')
+    data = writers[path.suffix](path, flow.astype(np.float32), dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')
+    try:
+        unfinished.write_bytes(data)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f'{path}: flow files end with one of {SUFFIXES}.')
+
+
+def _broken(path: Path, why: str) -> ValueError:
+    return ValueError(f'{path}: {why}. Delete the file and compute or download it again.')
+
+
+def _read_flo(path: Path, data: bytes) -> np.ndarray:
+    if len(data) < 12 or np.frombuffer(data, '<f4', 1)[0] != FLO_MAGIC:
+        raise _broken(path, f'not a .flo file, it does not start with {FLO_MAGIC}')
+    width, height = (int(n) for n in np.frombuffer(data, '<i4', 2, offset=4))
+    if width <= 0 or height <= 0 or len(data) != 12 + 8 * width * height:
+        raise _broken(path, f'{len(data)} bytes, but a .flo file of {width} x {height} has '
+                            f'{12 + 8 * width * height}; it is truncated or damaged')
+    return np.frombuffer(data, '<f4', offset=12).reshape(height, width, 2)
+
+
+def _flo_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
+    size = np.array([flow.shape[1], flow.shape[0]], '<i4')
+    return FLO_MAGIC.tobytes() + size.tobytes() + flow.astype('<f4').tobytes()
+
+
+def _read_kitti(path: Path, data: bytes) -> np.ndarray:
+    # A PNG without its last chunk is decoded in part, without an error.
+    complete = data[-8:-4] == b'IEND'
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if complete else None
+    if image is None:
+        raise _broken(path, 'not a complete PNG file')
+    if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'{path}: a KITTI flow file is a PNG of three channels with 16 bits '
+                         f'(u, v, valid), this is {image.dtype} {image.shape}: is it a picture of '
+                         'the flow?')
+    valid, v, u = np.moveaxis(image.astype(np.float32), 2, 0)  # OpenCV reverses the channels
+    flow = (np.stack([u, v], axis=2) - KITTI_OFFSET) / KITTI_SCALE
+    flow[valid == 0] = np.nan
+    return flow
+
+
+def _kitti_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
+    valid = np.isfinite(flow).all(axis=2)
+    values = np.round(np.where(valid[..., None], flow, 0) * KITTI_SCALE + KITTI_OFFSET)
+    if values.min() < 0 or values.max() >= 2**16:
+        raise ValueError(f'{path}: KITTI files hold -512 to 512 pixels, the flow has up to '
+                         f'{np.abs(flow[valid]).max():.1f}. Write .npy or .flo.')
+    image = np.dstack([valid, values[..., 1], values[..., 0]]).astype(np.uint16)
+    return cv2.imencode('.png', image)[1].tobytes()
+
+
+def _read_npy(path: Path, data: bytes) -> np.ndarray:
+    try:
+        flow = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise _broken(path, f'not a complete .npy file ({error})') from error
+    if flow.ndim != 3 or 2 not in (flow.shape[0], flow.shape[2]):
+        raise ValueError(f'{path}: holds {flow.shape}, a flow is (H, W, 2) or (2, H, W).')
+    if flow.dtype != np.int16 and not np.issubdtype(flow.dtype, np.floating):
+        raise ValueError(f'{path}: holds {flow.dtype}, a flow is float, or int16 (10 x the flow).')
+    if flow.shape[2] != 2:
+        flow = np.moveaxis(flow, 0, 2)
+    return flow / np.float32(INT16_SCALE) if flow.dtype == np.int16 else flow
+
+
+def _npy_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
+    if dtype not in ('float32', 'float16', 'int16'):
+        raise ValueError(f"write_flow: dtype={dtype!r} is not 'float32', 'float16' or 'int16'.")
+    values = np.round(flow * INT16_SCALE) if dtype == 'int16' else flow
+    limits = np.iinfo(dtype) if dtype == 'int16' else np.finfo(dtype)
+    # Not `any(... > max)`: int16 has no NaN either.
+    if not (np.abs(values) <= limits.max).all():
+        raise ValueError(f'{path}: the flow has values that {dtype} cannot hold (largest '
+                         f'{np.abs(flow).max()} pixels). Write float32.')
+    file = io.BytesIO()
+    np.save(file, values.astype(dtype))
+    return file.getvalue()

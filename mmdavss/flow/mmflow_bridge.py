@@ -1,0 +1,189 @@
+"""Networks of mmflow as flow providers: the only module that imports mmflow.
+
+mmflow 1.0.0rc0, its last release, refuses mmcv 2.1 and newer at import, and imports operators from
+``mmcv.ops`` that exist only where mmcv was compiled. Its networks need neither. Only they are
+used: its warping and occlusion code is not (see ``mmdavss.ops`` for ours).
+"""
+from __future__ import annotations
+
+import copy
+import difflib
+import functools
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import mmcv
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, Registry
+from mmengine.runner import CheckpointLoader
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType
+from torch import Tensor, nn
+
+from mmdavss.ops import Correlation
+
+from .base import BaseFlowProvider, PathPairs
+
+# Any version that mmflow accepts.
+ACCEPTED_MMCV = '2.0.1'
+
+
+class _NoDeformConv2d(nn.Module):
+    """Stands in for mmcv's compiled operator while mmflow is imported."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        raise ImportError('MaskFlowNet needs the operator DeformConv2d, but mmcv was built without '
+                          'compiled operators. Build mmcv with them, or choose another network.')
+
+
+@contextmanager
+def _importable_mmflow() -> Iterator[None]:
+    """Shows mmflow the mmcv it expects, and puts everything back."""
+    version = mmcv.__version__
+    try:
+        importlib.import_module('mmcv.ops')
+        operators = None
+    except ImportError:
+        operators = types.ModuleType('mmcv.ops')
+        operators.Correlation, operators.DeformConv2d = Correlation, _NoDeformConv2d
+        sys.modules['mmcv.ops'] = operators
+    mmcv.__version__ = ACCEPTED_MMCV
+    try:
+        yield
+    finally:
+        mmcv.__version__ = version
+        if operators is not None:
+            del sys.modules['mmcv.ops']
+
+
+def _mmflow_folder() -> Path:
+    spec = importlib.util.find_spec('mmflow')
+    if spec is None:
+        raise ImportError('MMFlowEstimator needs mmflow: pip install mmflow==1.0.0rc0, or take '
+                          'DISFlowEstimator, which needs no network.')
+    return Path(spec.submodule_search_locations[0])
+
+
+@functools.cache
+def _import_mmflow() -> tuple[Registry, type]:
+    """mmflow's registry of networks and its data sample, imported on first use."""
+    _mmflow_folder()
+    with _importable_mmflow():
+        importlib.import_module('mmflow.models')
+        from mmflow.registry import MODELS as mmflow_models
+        from mmflow.structures import FlowDataSample
+    # mmcv's operator knows no CPU; ours takes it for CUDA tensors.
+    mmflow_models.register_module(module=Correlation, force=True)
+    return mmflow_models, FlowDataSample
+
+
+def _model_config(config: str | ConfigType) -> dict:
+    """The ``model`` of a config given as path, as name of one that mmflow ships, or itself."""
+    if isinstance(config, Mapping):
+        return copy.deepcopy(dict(config))
+    path = Path(config)
+    if not path.is_file():
+        shipped = {p.stem: p for p in (_mmflow_folder() / '.mim/configs').rglob('*.py')
+                   if '_base_' not in p.parts}
+        path = shipped.get(path.name.removesuffix('.py'))
+        if path is None:
+            near = difflib.get_close_matches(config, shipped, n=3, cutoff=0.3)
+            raise FileNotFoundError(f'MMFlowEstimator: config={config!r} is neither a file nor a '
+                                    f'config that mmflow ships. Similar ones: {near}.')
+    return Config.fromfile(path).model.to_dict()
+
+
+@MODELS.register_module()
+class MMFlowEstimator(BaseFlowProvider):
+    """A network of mmflow, frozen: RAFT, GMA, FlowNet2, PWC-Net, LiteFlowNet, FlowNetS, ...
+
+    Frames are given to the network as its config says (colour order and normalisation of its data
+    preprocessor), padded by their border pixels to a multiple of ``size_divisor``, and the flow is
+    cut back. (mmflow's own test pipelines pad for RAFT and resize to the multiple for the others.)
+
+    Args:
+        config: mmflow config: a path, the name of one that mmflow ships, such as
+            ``raft_8xb2_100k_mixed-368x768``, or its ``model`` dict.
+        checkpoint: Path or URL of the weights.
+        size_divisor: Multiple that height and width are padded to. None is 8 for RAFT and GMA
+            and 64 for all others.
+        allow_random_init: Whether a network without checkpoint is wanted (tests).
+
+    Raises:
+        ImportError: If mmflow is not installed.
+        FileNotFoundError: If there is no such config or checkpoint.
+        ValueError: If there is no checkpoint, or if it does not fit the config.
+    """
+
+    def __init__(self,
+                 config: str | ConfigType,
+                 checkpoint: str | None = None,
+                 size_divisor: int | None = None,
+                 allow_random_init: bool = False) -> None:
+        super().__init__()
+        if checkpoint is None and not allow_random_init:
+            raise ValueError(
+                'MMFlowEstimator: `checkpoint` is missing, a flow network with random weights is '
+                'of no use. Set it (mmflow lists the files in configs/*/metafile.yml), or take '
+                'DISFlowEstimator, which needs none; tests may set allow_random_init=True.')
+        model = _model_config(config)
+        if 'data_preprocessor' not in model:
+            raise ValueError('MMFlowEstimator: the model has no `data_preprocessor`, so nobody '
+                             'knows its normalisation. Copy it from its mmflow config.')
+        models, self._sample_type = _import_mmflow()
+        # mmflow's networks build their parts by names without prefix.
+        with DefaultScope.overwrite_default_scope('mmflow'):
+            network = models.build(model)
+        if checkpoint is not None:
+            self._load(network, checkpoint)
+        self.hold(network)
+        is_raft = model['type'].endswith('RAFT')
+        self.size_divisor = size_divisor or (8 if is_raft else 64)
+        # Four levels of correlation on features of stride 8.
+        self._min_size = 64 if is_raft else 0
+
+    @staticmethod
+    def _load(network: nn.Module, checkpoint: str) -> None:
+        weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        weights = weights.get('state_dict', weights)
+        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+        expected = network.state_dict()
+        wrong = [name for name, value in expected.items()
+                 if name not in weights or weights[name].shape != value.shape]
+        if wrong:
+            raise ValueError(
+                f'MMFlowEstimator: {checkpoint} does not fit {type(network).__name__}: '
+                f'{len(wrong)} of {len(expected)} tensors are missing or of another shape, such as '
+                f'{wrong[:3]}. Give the config that the checkpoint was trained with.')
+        network.load_state_dict(weights, strict=False)
+
+    def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
+        height, width = frame_a.shape[-2:]
+        missing_h, missing_w = (
+            max(-(-n // self.size_divisor) * self.size_divisor, self._min_size) - n
+            for n in (height, width))
+        top, left = missing_h // 2, missing_w // 2
+        border = (left, missing_w - left, top, missing_h - top)
+        # mmflow reads images as BGR, values 0 to 255.
+        pairs = torch.stack([
+            F.pad(frames.flip(1) * 255, border, mode='replicate') for frames in (frame_a, frame_b)
+        ], dim=1)
+        # One pair at a time: mmflow's decoders hand back the first flow of a batch only.
+        flow = torch.stack([self._predict(pair) for pair in pairs])
+        return flow[..., top:top + height, left:left + width].contiguous().to(frame_a.device)
+
+    def _predict(self, pair: Tensor) -> Tensor:
+        """(2, 3, H, W), BGR, values 0 to 255, to the flow (2, H, W)."""
+        network, = self._networks
+        shape = tuple(pair.shape[-2:])
+        sample = self._sample_type(metainfo=dict(img_shape=shape, ori_shape=shape))
+        data = network.data_preprocessor(dict(inputs=[pair], data_samples=[sample]))
+        sample, = network.predict(data['inputs'], data['data_samples'])
+        return sample.pred_flow_fw.data

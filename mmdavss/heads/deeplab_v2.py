@@ -1,0 +1,58 @@
+"""The DeepLab-v2 classifier."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+class MultiDilationClassifier(BaseModule):
+    """Sum of parallel dilated 3x3 convolutions: (N, C, h, w) features to (N, K, h, w) scores."""
+
+    def __init__(self, in_channels: int, num_classes: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d) for d in dilations)
+
+    def forward(self, features: Tensor) -> Tensor:
+        scores = self.branches[0](features)
+        for branch in self.branches[1:]:
+            scores = scores + branch(features)
+        return scores
+
+
+@MODELS.register_module()
+class DeepLabV2Head(BaseDecodeHead):
+    """DeepLab-v2 head (Chen et al., TPAMI 2018): atrous spatial pyramid classification.
+
+    The classifier sees the backbone feature itself, no layer stands in between: features for
+    contrastive methods and classifier input are the same tensor.
+
+    Args:
+        in_channels: Channels C of the backbone feature ``in_index``.
+        num_classes: Number of classes K.
+        dilations: Dilation of each parallel 3x3 convolution, the published ones by default.
+        kwargs: Those of :class:`mmseg.BaseDecodeHead`; dropout is off as in the published nets.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 num_classes: int,
+                 dilations: Sequence[int] = (6, 12, 18, 24),
+                 dropout_ratio: float = 0.,
+                 **kwargs) -> None:
+        super().__init__(in_channels, in_channels, num_classes=num_classes,
+                         dropout_ratio=dropout_ratio, **kwargs)
+        # Under the name that BaseDecodeHead's cls_seg and init_cfg know.
+        self.conv_seg = MultiDilationClassifier(in_channels, self.out_channels, dilations)
+
+    def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Backbone outputs to the classifier's input (N, C, h, w)."""
+        return self._transform_inputs(inputs)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Backbone outputs to scores (N, K, h, w)."""
+        return self.cls_seg(self._forward_feature(inputs))

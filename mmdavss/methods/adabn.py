@@ -1,0 +1,72 @@
+"""AdaBN (Li et al., Pattern Recognition 2018): re-estimated batch-norm statistics."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from mmengine.dist import all_reduce_params
+from mmengine.optim import OptimWrapper
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmdavss.engine import Clip
+
+from .base import BaseAdapter, branch
+
+
+@MODELS.register_module()
+class AdaBN(BaseAdapter):
+    """Re-estimates the batch-norm statistics on the target, and nothing else.
+
+    The floor of every source-free method: no weight changes, no optimiser acts. A statistic is
+    the plain average over all batches since the start (not the usual exponential one), so
+    that it does not hang on the last few; under several processes it is that of all of them.
+    Every frame of a clip counts.
+
+    Its config sets ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``, because
+    there is no gradient to reduce.
+
+    Args:
+        kwargs: Those of :class:`BaseAdapter`; ``source_checkpoint`` is the model to re-estimate.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.student.requires_grad_(False)
+        self.norms = [m for m in self.student.modules() if isinstance(m, _BatchNorm)]
+        if not self.norms:
+            raise ValueError('AdaBN: the student has no batch-norm layers to re-estimate.')
+        for norm in self.norms:
+            norm.momentum = None
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        for norm in self.norms:
+            norm.reset_running_stats()
+
+    def train(self, mode: bool = True) -> AdaBN:
+        """Only batch-norm layers train; dropout and the like stay off."""
+        super().train(mode)
+        if mode:
+            self.student.eval()
+            for norm in self.norms:
+                norm.train()
+        return self
+
+    def loss(self, inputs: Clip | Mapping[str, Clip],
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict:
+        raise RuntimeError('AdaBN has no loss: train it with its own train_step; under several '
+                           'processes wrap it in MMSeparateDistributedDataParallel.')
+
+    @torch.no_grad()
+    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Moves the statistics by one batch; the optimiser is left alone."""
+        data = self.data_preprocessor(data, True)
+        clip, _ = branch(data['inputs'], data['data_samples'], 'target')
+        features = self.student.features(clip.frames.flatten(0, 1))
+        # Averages of every process have the same weight: so has their mean.
+        all_reduce_params(
+            [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean')
+        return dict(feature_norm=features.norm(dim=1).mean())

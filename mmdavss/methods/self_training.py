@@ -1,0 +1,44 @@
+"""Vanilla self-training: the first baseline of STPL's table 3."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor
+
+from mmdavss.engine import Clip
+from mmdavss.modules import class_entropy, most_confident
+
+from .base import BaseAdapter, branch, frozen_forward
+
+
+@MODELS.register_module()
+class SelfTraining(BaseAdapter):
+    """Source-free self-training on the net's own confident predictions.
+
+    "Simply computes the cross-entropy loss between predictions and pseudo-labels with a confident
+    threshold" (STPL, section 4.3). The threshold is the same share of most confident pixels that
+    STPL keeps.
+
+    Args:
+        confident_ratio: Share k of each image's pixels that serve as pseudo-labels.
+        kwargs: Those of :class:`BaseAdapter`.
+    """
+
+    def __init__(self, confident_ratio: float = 0.7, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.confident_ratio = confident_ratio
+        self.student.freeze_auxiliary()
+
+    def loss(self, inputs: Clip | Mapping[str, Clip],
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+        clip, _ = branch(inputs, data_samples, 'target')
+        flow = self.clip_flow(clip)
+        positions, labels = most_confident(
+            frozen_forward(self.student, clip.frames, flow), self.confident_ratio)
+        logits = self.student(clip.frames, flow).flatten(2)
+        kept = logits.gather(2, positions[:, None].expand(-1, logits.shape[1], -1))
+        return dict(loss_self_training=F.cross_entropy(kept, labels),
+                    pseudo_label_entropy=class_entropy(labels, self.num_classes))

@@ -1,0 +1,17 @@
+"""Pure functions on tensors: warping, splatting, occlusion, correlation."""
+from .correlation import Correlation, correlation
+from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
+from .splat import forward_splat
+from .warp import backward_warp, compose_flow, resize_flow
+
+__all__ = [
+    'Correlation',
+    'backward_warp',
+    'compose_flow',
+    'correlation',
+    'forward_backward_visible',
+    'forward_splat',
+    'photometric_visible',
+    'photometric_weight',
+    'resize_flow',
+]

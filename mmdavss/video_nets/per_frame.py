@@ -1,0 +1,21 @@
+"""A plain image segmentor as a video net."""
+from __future__ import annotations
+
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor
+
+from .base import VideoNet
+
+
+@MODELS.register_module()
+class PerFrame(VideoNet):
+    """Segments the current frame alone; any mmseg ``EncoderDecoder`` becomes a video net."""
+
+    def forward(self, frames: Tensor, flow: Tensor | None = None,
+                features: Tensor | None = None) -> Tensor:
+        current = self.features(frames[:, -1]) if features is None else features[:, -1]
+        return self.classify(current)
+
+    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList) -> dict:
+        return self.segmentor.loss(frames[:, -1], data_samples)

@@ -1,0 +1,61 @@
+"""Build of the package. The wheel carries the configs and tools in ``mmdavss/.mim``."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_requirements(name: str) -> list[str]:
+    """Lines of requirements/NAME.txt without comments."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
+    lines = (line.partition('#')[0].strip() for line in lines)
+    return [line for line in lines if line]
+
+
+class BuildWithConfigs(build_py):
+    """Puts configs and tools where OpenMMLab packages have them, in the build folder only.
+
+    An editable install needs no copy: the configs are found beside the package.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / 'mmdavss' / '.mim'
+        # A build folder that is used again must not bring back files that are gone.
+        shutil.rmtree(target, ignore_errors=True)
+        for name in ('configs', 'tools'):
+            shutil.copytree(
+                ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
+
+
+extras = {name: read_requirements(name) for name in ('mminstall', 'optional', 'tests')}
+
+setup(
+    name='mmdavss',
+    version=runpy.run_path(str(ROOT / 'mmdavss' / 'version.py'))['__version__'],
+    description='Domain-adaptive video semantic segmentation on top of mmsegmentation',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    classifiers=[
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+    ],
+    python_requires='>=3.10,<3.13',
+    packages=find_packages(include=['mmdavss', 'mmdavss.*']),
+    install_requires=read_requirements('runtime'),
+    extras_require={**extras, 'all': sum(extras.values(), [])},
+    cmdclass={'build_py': BuildWithConfigs},
+    zip_safe=False,
+)

@@ -1,0 +1,91 @@
+"""Data sets of a few tiny frames in the official layouts, written for each test."""
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+SIZE = (12, 20)  # height, width
+
+
+def texture(seed, size=SIZE):
+    """A smooth uint8 picture, different for every seed."""
+    rng = np.random.default_rng(seed)
+    return cv2.resize(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8), size[::-1])
+
+
+def write(path, array):
+    """Writes an image file and its folders; BGR for OpenCV."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), array)
+    return path
+
+
+@pytest.fixture(name='texture')
+def texture_fixture():
+    return texture
+
+
+@pytest.fixture(name='write')
+def write_fixture():
+    return write
+
+
+@pytest.fixture
+def viper(tmp_path):
+    """Two sequences of 12 and 3 frames in train, one of 2 in val; ids 0 to 31 in every label."""
+    root = tmp_path / 'data' / 'viper'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 32).reshape(SIZE).astype(np.uint8)
+    for split, sequence, count in (('train', '001', 12), ('train', '002', 3), ('val', '001', 2)):
+        for n in range(1, count + 1):
+            name = f'{sequence}/{sequence}_{n:05d}'
+            write(root / split / 'img' / f'{name}.jpg', texture(n))
+            write(root / split / 'cls' / f'{name}.png', ids)
+    return root
+
+
+@pytest.fixture
+def synthia(tmp_path):
+    """04-DAWN with 4 frames of 19 rows: the lowest 3 are those that papers cut (120 of 760)."""
+    root = tmp_path / 'data' / 'synthia_seq'
+    size = (19, 32)
+    ids = (np.arange(size[0] * size[1]) % 16).reshape(size).astype(np.uint16)
+    # Red holds the id, green the instance: an id that is read from another channel is wrong.
+    label = np.stack([ids * 0, ids + 300, ids], axis=-1)  # BGR
+    for n in range(4):
+        sequence = root / 'SYNTHIA-SEQS-04-DAWN'
+        write(sequence / 'RGB' / 'Stereo_Left' / 'Omni_F' / f'{n:06d}.png', texture(n, size))
+        write(sequence / 'GT' / 'LABELS' / 'Stereo_Left' / 'Omni_F' / f'{n:06d}.png', label)
+    return root
+
+
+@pytest.fixture
+def cityscapes(tmp_path):
+    """A drive of one snippet and a drive of two, frames 17 to 19 of each; one snippet in val."""
+    root = tmp_path / 'data' / 'cityscapes'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 34).reshape(SIZE).astype(np.uint8)
+    for split, drive, current in (('train', 'aachen_000000', 19), ('train', 'hamburg_000000', 42),
+                                  ('train', 'hamburg_000000', 104), ('val', 'munster_000000', 19)):
+        city = drive.split('_')[0]
+        for n in range(current - 2, current + 1):
+            write(root / 'leftImg8bit_sequence' / split / city / f'{drive}_{n:06d}_leftImg8bit.png',
+                  texture(n))
+        write(root / 'gtFine' / split / city / f'{drive}_{current:06d}_gtFine_labelIds.png', ids)
+    return root
+
+
+CAMVID_NAMES = ('0001TP_006690', '0001TP_006720', '0006R0_f00930', '0006R0_f00960',
+                '0006R0_f01020', '0016E5_00390', '0016E5_07959', '0016E5_07961',
+                'Seq05VD_f00000')
+
+
+@pytest.fixture
+def camvid(tmp_path):
+    """All four sequences, with id masks."""
+    root = tmp_path / 'data' / 'camvid'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 12).reshape(SIZE).astype(np.uint8)
+    for i, name in enumerate(CAMVID_NAMES):
+        write(root / 'images' / f'{name}.jpg', texture(i))
+        write(root / 'labels' / f'{name}.png', ids)
+    return root

@@ -1,0 +1,77 @@
+import shutil
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+
+from mmdavss.datasets import CityscapesSeqDataset, SynthiaSeqDataset, ViperSeqDataset
+
+LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+
+
+def numbers(dataset):
+    return [[int(path.split('_')[-2]) for path in dataset.get_data_info(i)['frame_paths']]
+            for i in range(len(dataset))]
+
+
+def test_clips_end_at_the_annotated_frames(cityscapes):
+    """The annotated frame has any number in drives with many snippets."""
+    dataset = DATASETS.build(dict(type='CityscapesSeqDataset', data_root=str(cityscapes)))
+    assert numbers(dataset) == [[18, 19], [41, 42], [103, 104]]
+    info = dataset.get_data_info(1)
+    assert info['seg_map_path'].endswith(
+        'gtFine/train/hamburg/hamburg_000000_000042_gtFine_labelIds.png')
+    assert info['frame_name'] == 'hamburg_000000_000042'
+
+
+def test_without_labels(cityscapes):
+    dataset = CityscapesSeqDataset(str(cityscapes), with_labels=False)
+    assert numbers(dataset) == [[18, 19], [41, 42], [103, 104]]
+    assert dataset.get_data_info(0)['seg_map_path'] is None
+    shutil.rmtree(cityscapes / 'gtFine')
+    with pytest.raises(FileNotFoundError, match="none of the 9.*gtFine_labelIds.*frames='all'"):
+        CityscapesSeqDataset(str(cityscapes), with_labels=False)
+    dataset = CityscapesSeqDataset(str(cityscapes), with_labels=False, frames='all')
+    # Each snippet starts with its own first frame.
+    assert numbers(dataset)[:3] == [[17, 17], [17, 18], [18, 19]]
+    assert numbers(dataset)[6:] == [[102, 102], [102, 103], [103, 104]]
+
+
+def test_split_file_as_da_vsn_has_it(cityscapes):
+    (cityscapes / 'list.txt').write_text('hamburg/hamburg_000000_000104_leftImg8bit.png\n')
+    dataset = CityscapesSeqDataset(str(cityscapes), ann_file='list.txt', clip_length=3)
+    assert numbers(dataset) == [[102, 103, 104]]
+
+
+def test_annotated_frames_alone_are_not_enough(cityscapes):
+    for path in (cityscapes / 'leftImg8bit_sequence').rglob('*.png'):
+        if path.name.split('_')[2] not in ('000019', '000042', '000104'):
+            path.unlink()
+    with pytest.raises(FileNotFoundError, match='aachen_000000_000018_.*leftImg8bit_sequence'):
+        CityscapesSeqDataset(str(cityscapes))
+    assert len(CityscapesSeqDataset(str(cityscapes), clip_length=1)) == 3
+
+
+def test_gap_inside_a_snippet(cityscapes):
+    (cityscapes / 'leftImg8bit_sequence/train/aachen/aachen_000000_000018_leftImg8bit.png').unlink()
+    with pytest.raises(FileNotFoundError, match='aachen_000000_000018_leftImg8bit.png is missing'):
+        CityscapesSeqDataset(str(cityscapes))
+
+
+def test_class_subsets(cityscapes, viper, synthia):
+    label = CityscapesSeqDataset(str(cityscapes), pipeline=LOAD)[0]
+    label = label['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
+    # Label ids 0 to 33 in a row, by hand: 15 classes, rider (25) joins person (24).
+    expected = [255] * 7 + [0, 1, 255, 255, 2, 255, 3, 255, 255, 255, 255, 255, 4, 5, 6, 7, 8, 9, 9,
+                            10, 11, 12, 255, 255, 255, 13, 14]
+    np.testing.assert_array_equal(label, expected)
+    dataset = CityscapesSeqDataset(str(cityscapes), classes_from='synthia', pipeline=LOAD)
+    label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
+    expected = [255] * 7 + [0, 1, 255, 255, 2, 255, 3, 255, 255, 255, 4, 255, 5, 6, 7, 255, 8, 9,
+                            10, 11] + [255] * 7
+    np.testing.assert_array_equal(label, expected)
+    assert dataset.metainfo['classes'] == SynthiaSeqDataset(str(synthia)).metainfo['classes']
+    assert (CityscapesSeqDataset(str(cityscapes)).metainfo['classes'] ==
+            ViperSeqDataset(str(viper)).metainfo['classes'])
+    with pytest.raises(ValueError, match='classes_from'):
+        CityscapesSeqDataset(str(cityscapes), classes_from='gta')

@@ -1,0 +1,221 @@
+"""The machinery of clip data sets, on the VIPER layout; and a user's own frames."""
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmcv.transforms import BaseTransform
+from mmseg.registry import DATASETS
+
+from mmdavss.datasets import ClipFolderDataset, ViperSeqDataset
+
+LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+
+
+def numbers(dataset):
+    """Frame numbers of every clip, as the files have them."""
+    return [[int(Path(path).stem[-5:]) for path in dataset.get_data_info(i)['frame_paths']]
+            for i in range(len(dataset))]
+
+
+def names(dataset):
+    return [dataset.get_data_info(i)['frame_name'] for i in range(len(dataset))]
+
+
+def test_clips_are_consecutive_and_repeat_the_first_frame(viper):
+    dataset = ViperSeqDataset(str(viper), sequences=['002'], clip_length=3)
+    assert numbers(dataset) == [[1, 1, 1], [1, 1, 2], [1, 2, 3]]
+    info = dataset.get_data_info(2)
+    assert info['img_path'] == info['frame_paths'][-1] == str(
+        viper / 'train/img/002/002_00003.jpg')
+    assert info['seg_map_path'] == str(viper / 'train/cls/002/002_00003.png')
+    assert (info['seq_name'], info['frame_name']) == ('002', '002_00003')
+
+
+def test_frame_distance(viper):
+    dataset = ViperSeqDataset(str(viper), sequences=['001'], clip_length=3, frame_distance=4)
+    assert numbers(dataset)[4] == [1, 1, 5]
+    assert numbers(dataset)[11] == [4, 8, 12]
+
+
+def test_single_frames(viper):
+    for n in range(1, 10):  # only every tenth frame is on disk, as in one of VIPER's archives
+        (viper / f'train/img/001/001_{n:05d}.jpg').unlink()
+    dataset = ViperSeqDataset(str(viper), sequences=['001'], clip_length=1, annotated='*0')
+    assert numbers(dataset) == [[10]]
+
+
+def test_missing_previous_frame_is_named(viper):
+    missing = viper / 'train/img/001/001_00005.jpg'
+    missing.unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        ViperSeqDataset(str(viper))
+    for word in (str(missing), '001_00006.jpg', '1 of 14', 'ann_file', 'frame_distance'):
+        assert word in str(error.value)
+    # Frames whose clips are whole can still be used.
+    split = viper / 'whole.txt'
+    split.write_text('001_00004\n001_00007\n')
+    assert numbers(ViperSeqDataset(str(viper), ann_file='whole.txt')) == [[3, 4], [6, 7]]
+
+
+def test_annotated_pattern(viper):
+    assert names(ViperSeqDataset(str(viper), annotated='*0')) == ['001_00010']
+    assert len(ViperSeqDataset(str(viper))) == 15
+
+
+def test_annotated_are_the_frames_with_a_label(viper):
+    for n in (2, 3):
+        (viper / f'train/cls/002/002_{n:05d}.png').unlink()
+    assert names(ViperSeqDataset(str(viper), sequences=['002'])) == ['002_00001']
+    assert len(ViperSeqDataset(str(viper), sequences=['002'], with_labels=False)) == 3
+    with pytest.raises(FileNotFoundError, match='2 of 3 frames have no label.*002_00002.png'):
+        ViperSeqDataset(str(viper), sequences=['002'], frames='all')
+    with pytest.raises(FileNotFoundError, match='1 of 1 frames have no label.*002_00003.png'):
+        ViperSeqDataset(str(viper), sequences=['002'], annotated='*3')
+
+
+def test_without_labels_none_are_needed(viper):
+    shutil.rmtree(viper / 'train/cls')
+    dataset = ViperSeqDataset(str(viper), with_labels=False,
+                              pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')])
+    assert len(dataset) == 15
+    assert 'gt_sem_seg' not in dataset[0]['data_samples']
+    dataset = ViperSeqDataset(str(viper), with_labels=False, pipeline=LOAD)
+    with pytest.raises(ValueError, match='002_00003.jpg.*with_labels'):
+        dataset[14]
+    with pytest.raises(FileNotFoundError, match='none of the 15 frames has a label'):
+        ViperSeqDataset(str(viper))
+
+
+@pytest.mark.parametrize('line', [
+    '001_00010', '001/001_00010', 'train/img/001/001_00010.jpg', '001_00010.png'])
+def test_split_file(viper, line):
+    (viper / 'split.txt').write_text(f'{line}\n\n')
+    assert numbers(ViperSeqDataset(str(viper), ann_file='split.txt')) == [[9, 10]]
+
+
+def test_split_file_errors(viper):
+    (viper / 'empty.txt').write_text('\n')
+    with pytest.raises(ValueError, match='empty.txt is empty'):
+        ViperSeqDataset(str(viper), ann_file='empty.txt')
+    with pytest.raises(FileNotFoundError, match='gone.txt.*does not exist'):
+        ViperSeqDataset(str(viper), ann_file='gone.txt')
+    (viper / 'other.txt').write_text('001_00010\n009_00001\n')
+    with pytest.raises(FileNotFoundError, match='1 of the 2 frames.*other.txt.*009_00001'):
+        ViperSeqDataset(str(viper), ann_file='other.txt')
+
+
+def test_empty_selection(viper):
+    with pytest.raises(ValueError, match=r"no frame is left.*annotated='x\*'"):
+        ViperSeqDataset(str(viper), annotated='x*')
+
+
+def test_unknown_sequence(viper):
+    with pytest.raises(FileNotFoundError, match=r"\['077'\].*001, 002"):
+        ViperSeqDataset(str(viper), sequences=['001', '077'])
+
+
+@pytest.mark.parametrize('option', [
+    dict(clip_length=0), dict(frame_distance=0), dict(frames='some')])
+def test_bad_options(viper, option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        ViperSeqDataset(str(viper), **option)
+    with pytest.raises(TypeError):
+        ViperSeqDataset(str(viper), frame_distanse=2)
+
+
+def test_not_the_data_set(tmp_path, viper):
+    with pytest.raises(FileNotFoundError, match='does not exist.*NNN_FFFFF.jpg.*docs/datasets.md'):
+        ViperSeqDataset(str(tmp_path))
+    shutil.rmtree(viper / 'train/img')
+    (viper / 'train/img').mkdir()
+    with pytest.raises(FileNotFoundError, match='no frame was found.*docs/datasets.md'):
+        ViperSeqDataset(str(viper))
+
+
+def test_subset_of_classes(viper):
+    dataset = ViperSeqDataset(str(viper), metainfo=dict(classes=['sky', 'road']), pipeline=LOAD)
+    assert dataset.metainfo['classes'] == ('sky', 'road')
+    assert [list(colour) for colour in dataset.metainfo['palette']] == [
+        [70, 130, 180], [128, 64, 128]]
+    label = dataset[0]['data_samples'].gt_sem_seg.data.numpy()[0]
+    # The fixture's ids count up from 0: 2 is sky, 3 is road.
+    np.testing.assert_array_equal(label[0, :6], [255, 255, 0, 1, 255, 255])
+
+
+class GiveNone(BaseTransform):
+    def transform(self, results):
+        return None
+
+
+def test_none_from_the_pipeline_is_an_error(viper):
+    dataset = ViperSeqDataset(str(viper), pipeline=[GiveNone()])
+    with pytest.raises(RuntimeError, match='001_00002.jpg'):
+        dataset[1]
+
+
+@pytest.fixture
+def folder(tmp_path, texture, write):
+    for name in ('a/f9.png', 'a/f10.png', 'a/f11.jpg', 'b/x/f1.png'):
+        write(tmp_path / name, texture(0))
+    return tmp_path
+
+
+def test_own_folder_in_natural_order(folder):
+    dataset = DATASETS.build(dict(
+        type='ClipFolderDataset', data_root=str(folder),
+        pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')]))
+    paths = [dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))]
+    expected = [('a/f9.png', 'a/f9.png'), ('a/f9.png', 'a/f10.png'), ('a/f10.png', 'a/f11.jpg'),
+                ('b/x/f1.png', 'b/x/f1.png')]
+    assert paths == [[str(folder / name) for name in clip] for clip in expected]
+    assert dataset.get_data_info(3)['seq_name'] == 'b/x'
+    assert dataset[1]['inputs']['frames'].shape == (2, 3, 12, 20)
+
+
+def test_own_list_of_clips(folder):
+    (folder / 'clips.txt').write_text('a/f9.png a/f11.jpg\nb/x/f1.png\ta/f10.png\n')
+    dataset = ClipFolderDataset(str(folder), clips='clips.txt')
+    assert dataset.get_data_info(0)['frame_paths'] == [
+        str(folder / 'a/f9.png'), str(folder / 'a/f11.jpg')]
+    assert dataset.get_data_info(1)['frame_paths'] == [
+        str(folder / 'b/x/f1.png'), str(folder / 'a/f10.png')]
+
+
+def test_own_list_errors(folder):
+    (folder / 'short.txt').write_text('a/f9.png\n')
+    with pytest.raises(ValueError, match='clip of 1 frames, clip_length is 2'):
+        ClipFolderDataset(str(folder), clips='short.txt')
+    (folder / 'gone.txt').write_text('a/f8.png a/f9.png\n')
+    with pytest.raises(FileNotFoundError, match='a/f8.png is missing'):
+        ClipFolderDataset(str(folder), clips='gone.txt')
+    (folder / 'empty.txt').write_text('')
+    with pytest.raises(ValueError, match='empty.txt.*is empty'):
+        ClipFolderDataset(str(folder), clips='empty.txt')
+    with pytest.raises(FileNotFoundError, match='no frame was found'):
+        empty = folder / 'nothing'
+        empty.mkdir()
+        ClipFolderDataset(str(empty))
+
+
+DOCS = Path(__file__).parents[2] / 'docs' / 'datasets.md'
+
+
+def test_messages_name_sections_that_exist():
+    text = DOCS.read_text()
+    for name in ('ViperSeqDataset', 'SynthiaSeqDataset', 'CityscapesSeqDataset', 'CamVidDataset',
+                 'ClipFolderDataset'):
+        assert f'\n## {DATASETS.get(name).DOCS}\n' in text
+
+
+def test_own_data_set_of_the_docs(tmp_path, texture, write):
+    section = DOCS.read_text().split('## Your own frames')[1].split('\n## ')[0]
+    code = next(block for block in section.split('```python\n')[1:] if 'class ' in block)
+    exec(code.split('```')[0], {})  # the example registers its class
+    for n in (1, 2):
+        write(tmp_path / 'frames' / 'v' / f'{n:06d}.png', texture(n))
+        write(tmp_path / 'labels' / 'v' / f'{n:06d}.png', np.full((12, 20), 26, np.uint8))
+    dataset = DATASETS.build(dict(type='MyCityDataset', data_root=str(tmp_path), pipeline=LOAD))
+    assert (dataset[1]['data_samples'].gt_sem_seg.data == 1).all()
+    with pytest.raises(FileNotFoundError, match='frames does not exist.*frames/VIDEO/000001.png'):
+        DATASETS.build(dict(type='MyCityDataset', data_root=str(tmp_path / 'labels')))

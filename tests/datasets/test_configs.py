@@ -1,0 +1,116 @@
+"""Every ``_base_/datasets`` config reads the official layouts, here tiny fakes of them."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS, METRICS
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
+# name: size of source and target frames, classes, full size of a label of the target
+EXPECTED = {
+    'viper2city': ((720, 1280), (512, 1024), 15, (12, 20)),
+    'synthia2city': ((640, 1280), (512, 1024), 12, (12, 20)),
+    'camvid_day2dusk': ((180, 240), (180, 240), 11, (12, 20)),
+    'miniviper2minicity': ((108, 192), (96, 192), 15, (12, 20)),
+    'minisynthia2minicity': ((96, 192), (96, 192), 12, (12, 20)),
+}
+
+
+@pytest.fixture
+def data(tmp_path, viper, synthia, cityscapes, camvid, monkeypatch):
+    """The default folders of the configs, ``data/...``."""
+    mini = tmp_path / 'data' / 'minidrive'
+    mini.mkdir()
+    for root in (viper, synthia, cityscapes):
+        (mini / root.name).symlink_to(root)
+    monkeypatch.chdir(tmp_path)
+
+
+def config(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.batch_size = 1
+    return cfg
+
+
+def test_all_configs_are_tested():
+    assert {path.stem for path in CONFIGS.glob('*.py')} == set(EXPECTED)
+
+
+@pytest.mark.parametrize('name', EXPECTED)
+def test_trains_and_validates(data, name):
+    source_size, target_size, classes, full = EXPECTED[name]
+    cfg = config(name)
+    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+    assert len(loader.dataset.metainfo['classes']) == classes
+    batch = next(iter(loader))
+    for branch, size in (('source', source_size), ('target', target_size)):
+        inputs = batch['inputs'][branch]
+        assert inputs['frames'][0].shape == (2, 3, *size)
+        assert inputs['flow'][0].shape == (1, 2, *size)
+        assert ('augmented' in inputs) == (branch == 'target')
+    assert batch['data_samples']['source'][0].gt_sem_seg.shape == source_size
+    assert 'gt_sem_seg' not in batch['data_samples']['target'][0]
+
+    loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
+    batch = next(iter(loader))
+    assert batch['inputs']['frames'][0].shape == (2, 3, *target_size)
+    sample = batch['data_samples'][0]
+    assert sample.gt_sem_seg.shape == sample.ori_shape == full
+    assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
+
+
+@pytest.mark.parametrize('name', EXPECTED)
+def test_evaluator_takes_the_subset_of_the_classes(data, name):
+    cfg = config(name)
+    metric = METRICS.build(cfg.val_evaluator)
+    classes = DATASETS.build(cfg.val_dataloader.dataset).metainfo['classes']
+    if 'synthia' in name:
+        assert len(metric.subset) == 11 and set(classes) - set(metric.subset) == {'fence'}
+    else:
+        assert metric.subset is None
+
+
+@pytest.mark.parametrize('name', EXPECTED)
+def test_oracle_and_source_free(data, name, tmp_path):
+    """The idioms of the method configs: other branches of the same pair."""
+    folder = tmp_path / 'configs'
+    folder.mkdir()
+    for kind, dataset in (
+            ('oracle', "_delete_=True, type='DomainPairDataset', "
+                       'source={{_base_.target_train_labelled}}'),
+            ('source_free', 'source=None'), ('source_only', 'target=None')):
+        path = folder / f'{kind}.py'
+        path.write_text(f"_base_ = '{CONFIGS / name}.py'\n"
+                        f'train_dataloader = dict(dataset=dict({dataset}))\n')
+        item = DATASETS.build(Config.fromfile(path).train_dataloader.dataset)[0]
+        branch = 'target' if kind == 'source_free' else 'source'
+        assert set(item['inputs']) == {branch}
+        sample = item['data_samples'][branch]
+        assert ('gt_sem_seg' in sample) == (kind != 'source_free')
+        if kind == 'oracle':
+            target = DATASETS.build(Config.fromfile(path).target_train)
+            assert sample.img_path == target.get_data_info(0)['img_path']
+
+
+def test_camvid_pair_is_day_and_dusk(data):
+    cfg = config('camvid_day2dusk')
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    sequences = {name: {branch.get_data_info(i)['seq_name'] for i in range(len(branch))}
+                 for name, branch in dataset.branches.items()}
+    assert sequences == dict(source={'0006R0', '0016E5', 'Seq05VD'}, target={'0001TP'})
+
+
+def test_synthia_is_cut_below(data):
+    """The label of the lowest 3 of 19 rows is not in the crop, at any size."""
+    cfg = config('minisynthia2minicity')
+    pipeline = [t for t in cfg.source_train.pipeline if t['type'] not in ('ClipFlip', 'LoadFlow')]
+    label = DATASETS.build(dict(cfg.source_train, pipeline=pipeline))[0][
+        'data_samples'].gt_sem_seg.data[0].numpy()
+    whole = DATASETS.build(dict(cfg.source_train, pipeline=[
+        t for t in pipeline if t['type'] not in ('ClipResize', 'ClipCrop')]))[0][
+            'data_samples'].gt_sem_seg.data[0].numpy()
+    np.testing.assert_array_equal(label[::6, ::6], whole[:16])

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdavss.datasets.label_maps import (
+    CAMVID_COLOUR,
+    CITYSCAPES_12,
+    CITYSCAPES_15,
+    CLASSES_11,
+    SYNTHIA_12,
+    VIPER_15,
+    ego_vehicle,
+)
+
+# From the reference arrays that were computed with the public code of DA-VSN, TPS and SFC.
+GOLDEN = Path(__file__).parents[1] / 'data' / 'golden'
+
+
+@pytest.mark.parametrize('labels, key', [
+    (VIPER_15, 'viper15'), (SYNTHIA_12, 'synthiaseq12'),
+    (CITYSCAPES_15, 'cityscapes15'), (CITYSCAPES_12, 'cityscapes12')])
+def test_golden_tables(labels, key):
+    golden = np.load(GOLDEN / 'label_maps_applied.npz')
+    raw = golden[f'{key}_raw']
+    if labels.ego_id is not None:
+        assert not ego_vehicle(raw, labels.ego_id).any()
+    np.testing.assert_array_equal(labels.to_train_ids(raw, 'a.png'), golden[f'{key}_train'])
+
+
+def test_golden_ego_vehicle():
+    golden = np.load(GOLDEN / 'viper_ego_vehicle.npz')
+    train = VIPER_15.to_train_ids(golden['raw'], 'a.png')
+    assert train.dtype == np.uint8
+    np.testing.assert_array_equal(train, golden['train'])
+
+
+def test_ego_vehicle_is_8_connected_from_the_middle_of_the_bottom():
+    ids = np.array([[24, 0, 0, 0, 24],
+                    [0, 24, 0, 0, 24],
+                    [0, 0, 24, 0, 24]])
+    expected = np.array([[1, 0, 0, 0, 0],
+                         [0, 1, 0, 0, 0],
+                         [0, 0, 1, 0, 0]], bool)
+    np.testing.assert_array_equal(ego_vehicle(ids, 24), expected)
+    ids[2, 2] = 3
+    assert not ego_vehicle(ids, 24).any()
+
+
+def test_viper_and_cityscapes_have_the_same_classes():
+    assert VIPER_15.classes == CITYSCAPES_15.classes and len(VIPER_15.classes) == 15
+    assert SYNTHIA_12.classes == CITYSCAPES_12.classes and len(SYNTHIA_12.classes) == 12
+    assert set(SYNTHIA_12.classes) - set(CLASSES_11) == {'fence'}
+
+
+def test_unknown_ids_name_file_and_ids():
+    with pytest.raises(ValueError, match=r'x/7\.png.*\[32, 250\].*official'):
+        VIPER_15.to_train_ids(np.array([[3, 32], [250, 4]]), 'x/7.png')
+
+
+def test_subset_of_classes():
+    labels = CITYSCAPES_15.subset(['car', 'road'])
+    train = labels.to_train_ids(np.array([[7, 26, 24]]), 'a.png')
+    np.testing.assert_array_equal(train, [[1, 0, 255]])
+    assert labels.palette == ((0, 0, 142), (128, 64, 128))
+    with pytest.raises(ValueError, match='tram'):
+        CITYSCAPES_15.subset(['tram'])
+
+
+# Colours of CamVid's label_colors.txt, and the class of the 11 by name.
+@pytest.mark.parametrize('colour, name', [
+    ((128, 128, 128), 'sky'), ((128, 0, 0), 'building'), ((64, 192, 0), 'building'),
+    ((0, 128, 64), 'building'), ((192, 0, 128), 'building'), ((64, 0, 64), 'building'),
+    ((192, 192, 128), 'pole'), ((0, 0, 64), 'pole'), ((128, 64, 128), 'road'),
+    ((128, 0, 192), 'road'), ((192, 0, 64), 'road'), ((0, 0, 192), 'pavement'),
+    ((64, 192, 128), 'pavement'), ((128, 128, 192), 'pavement'), ((128, 128, 0), 'tree'),
+    ((192, 192, 0), 'tree'), ((192, 128, 128), 'sign symbol'), ((128, 128, 64), 'sign symbol'),
+    ((0, 64, 64), 'sign symbol'), ((64, 64, 128), 'fence'), ((64, 0, 128), 'car'),
+    ((64, 128, 192), 'car'), ((192, 128, 192), 'car'), ((192, 64, 128), 'car'),
+    ((128, 64, 64), 'car'), ((64, 64, 0), 'pedestrian'), ((192, 128, 64), 'pedestrian'),
+    ((64, 0, 192), 'pedestrian'), ((64, 128, 64), 'pedestrian'), ((0, 128, 192), 'bicyclist'),
+    ((192, 0, 192), 'bicyclist'), ((0, 0, 0), None)])
+def test_camvid_colours(colour, name):
+    image = np.array([[colour]], np.uint8)
+    train = CAMVID_COLOUR.to_train_ids(CAMVID_COLOUR.decode(image, 'a.png'), 'a.png')
+    assert train.item() == (255 if name is None else CAMVID_COLOUR.classes.index(name))
+
+
+def test_unknown_colour_names_file_and_colour():
+    image = np.array([[(128, 0, 0), (1, 2, 3)]], np.uint8)
+    with pytest.raises(ValueError, match=r'y_L\.png: 1 pixels.*\(1, 2, 3\)'):
+        CAMVID_COLOUR.decode(image, 'y_L.png')

@@ -1,0 +1,147 @@
+import copy
+
+import numpy as np
+import pytest
+
+from mmdavss.datasets.transforms import ClipCrop, ClipFlip, ClipResize
+
+
+def test_the_fixture_itself(clip, agree):
+    assert agree(clip) == 1
+
+
+def test_resize_scales_u_and_v(clip):
+    clip['imgs_aug'] = list(clip['imgs'])
+    results = ClipResize(scale=(12, 32))(clip)
+    for key in ('imgs', 'imgs_aug'):
+        assert [img.shape for img in results[key]] == [(32, 12, 3)] * 2
+    assert results['flows'][0].dtype == np.float32
+    # u = -2 at half the width, v = 1 at twice the height.
+    np.testing.assert_allclose(results['flows'][0], np.tile([-1., 2.], (32, 12, 1)), atol=1e-6)
+    assert results['img_shape'] == (32, 12) and results['scale_factor'] == (0.5, 2.)
+    assert results['ori_shape'] == (16, 24)
+
+
+def test_resize_of_flow_and_frames_agree(clip, agree):
+    for key in ('imgs', 'flows'):  # pixels in blocks of 2 x 2
+        clip[key] = [a.repeat(2, 0).repeat(2, 1) for a in clip[key]]
+    clip['flows'][0] *= 2
+    assert agree(clip) == 1
+    results = ClipResize(scale=(24, 16))(clip)
+    np.testing.assert_allclose(results['flows'][0], np.tile([-2., 1.], (16, 24, 1)), atol=1e-6)
+    assert agree(results) == 1
+
+
+def test_resize_interpolates_flow_between_pixel_centres(clip):
+    clip['flows'] = [np.array([[[0, 0], [4, 8]]], np.float32)]
+    clip['imgs'] = [np.zeros((1, 2, 3), np.uint8)] * 2
+    clip['seg_fields'] = []
+    flow = ClipResize(scale=(4, 1))(clip)['flows'][0]
+    # Centres of 4 pixels over 2: -0.25, 0.25, 0.75, 1.25, held at the border; u doubles.
+    np.testing.assert_allclose(flow[0], [[0, 0], [2, 2], [6, 6], [8, 8]], atol=1e-6)
+
+
+def test_resize_of_labels_is_nearest(clip):
+    expected = clip['gt_seg_map'].repeat(2, 0).repeat(3, 1)
+    results = ClipResize(scale=(72, 32))(clip)
+    np.testing.assert_array_equal(results['gt_seg_map'], expected)
+    assert results['gt_seg_map'].dtype == np.uint8
+
+
+def test_resize_keeps_a_label_that_is_loaded_later(clip):
+    del clip['gt_seg_map']
+    clip['seg_fields'] = []
+    assert ClipResize(scale=(12, 8))(clip)['img_shape'] == (8, 12)
+
+
+def test_resize_keep_ratio(clip):
+    results = ClipResize(scale=(48, 24), keep_ratio=True)(clip)
+    assert results['img_shape'] == (24, 36)
+    np.testing.assert_allclose(results['flows'][0][5, 5], [-3, 1.5], atol=1e-6)
+
+
+def test_resize_random_ratio(clip):
+    np.random.seed(0)
+    sizes = {ClipResize(scale=(24, 16), ratio_range=(0.5, 2.))(copy.deepcopy(clip))['img_shape']
+             for _ in range(20)}
+    assert len(sizes) > 10
+    assert all(8 <= h <= 32 and 12 <= w <= 48 for h, w in sizes)
+
+
+def test_flip_negates_u(clip, agree):
+    before = copy.deepcopy(clip)
+    results = ClipFlip(prob=1.)(clip)
+    assert results['flip'] is True and results['flip_direction'] == 'horizontal'
+    np.testing.assert_array_equal(results['flows'][0], np.tile([2., 1.], (16, 24, 1)))
+    for after, img in zip(results['imgs'], before['imgs'], strict=True):
+        np.testing.assert_array_equal(after, img[:, ::-1])
+    np.testing.assert_array_equal(results['gt_seg_map'], before['gt_seg_map'][:, ::-1])
+    assert agree(results) == 1
+
+
+def test_flip_moves_flow_along(clip):
+    clip['flows'][0][3, 1] = 5, 7
+    flow = ClipFlip(prob=1.)(clip)['flows'][0]
+    np.testing.assert_array_equal(flow[3, 22], [-5, 7])
+
+
+def test_no_flip(clip):
+    before = copy.deepcopy(clip)
+    results = ClipFlip(prob=0.)(clip)
+    assert results['flip'] is False and results['flip_direction'] is None
+    np.testing.assert_array_equal(results['flows'][0], before['flows'][0])
+    np.testing.assert_array_equal(results['imgs'][0], before['imgs'][0])
+
+
+def test_random_crop_is_shared_and_keeps_flow(clip, agree):
+    np.random.seed(0)
+    clip['imgs_aug'] = [img.copy() for img in clip['imgs']]
+    before = copy.deepcopy(clip)
+    boxes = set()
+    for _ in range(10):
+        results = ClipCrop(crop_size=(8, 12))(copy.deepcopy(before))
+        y1, y2, x1, x2 = results['crop_bbox']
+        boxes.add((y1, x1))
+        for key in ('imgs', 'imgs_aug', 'flows'):
+            for after, array in zip(results[key], before[key], strict=True):
+                np.testing.assert_array_equal(after, array[y1:y2, x1:x2])
+        np.testing.assert_array_equal(results['gt_seg_map'], before['gt_seg_map'][y1:y2, x1:x2])
+        assert results['img_shape'] == (8, 12)
+        assert agree(results) == 1
+    assert len(boxes) > 5
+
+
+@pytest.mark.parametrize('mode, box', [
+    ('top', (0, 8, 6, 18)), ('center', (4, 12, 6, 18)), ('bottom', (8, 16, 6, 18))])
+@pytest.mark.parametrize('size', [(8, 12), (0.5, 0.5), (8, 0.5)])
+def test_fixed_crop(clip, mode, box, size):
+    assert ClipCrop(crop_size=size, mode=mode)(clip)['crop_bbox'] == box
+
+
+def test_crop_with_cat_max_ratio(clip):
+    np.random.seed(0)
+    label = np.zeros((16, 24), np.uint8)
+    label[:, 12:] = 1
+    clip['gt_seg_map'] = label
+    crop = ClipCrop(crop_size=(8, 8), cat_max_ratio=0.75)
+    shares = []
+    for _ in range(20):
+        cut = crop(copy.deepcopy(clip))['gt_seg_map']
+        shares.append(max((cut == 0).mean(), (cut == 1).mean()))
+    # Of 17 places 3 are within 0.75; ten tries find one in 86 % of the draws.
+    assert np.mean(np.array(shares) < 0.75) > 0.6
+    del clip['gt_seg_map']
+    clip['seg_fields'] = []
+    with pytest.raises(ValueError, match='cat_max_ratio=0.75 needs a label, a/2.png'):
+        crop(clip)
+
+
+def test_crop_that_is_larger_than_the_frame_takes_it_all(clip):
+    assert ClipCrop(crop_size=(100, 100))(clip)['img_shape'] == (16, 24)
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match="mode='left'"):
+        ClipCrop(crop_size=(4, 4), mode='left')
+    with pytest.raises(ValueError, match='scale'):
+        ClipResize(scale=(0, 4))

@@ -1,0 +1,164 @@
+"""mmflow's networks behind the bridge, small ones with random weights."""
+import copy
+import sys
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import DefaultScope
+from torch import nn
+
+MEAN, STD = [10., 20., 30.], [100., 200., 300.]
+PREPROCESSOR = dict(type='FlowDataPreprocessor', mean=MEAN, std=STD, bgr_to_rgb=False)
+LEVELS = [f'level{i}' for i in range(1, 7)]
+NETWORKS = dict(
+    flownets=dict(
+        type='FlowNetS',
+        data_preprocessor=PREPROCESSOR,
+        encoder=dict(
+            type='FlowNetEncoder', in_channels=6, pyramid_levels=LEVELS,
+            num_convs=(1, 1, 2, 2, 2, 2), out_channels=(4, 4, 8, 8, 8, 16),
+            kernel_size=(7, 5, (5, 3), 3, 3, 3), strides=(2, ) * 6, dilations=(1, ) * 6),
+        decoder=dict(
+            type='FlowNetSDecoder',
+            in_channels=dict(level6=16, level5=18, level4=18, level3=18, level2=14),
+            out_channels=dict(level6=8, level5=8, level4=8, level3=8))),
+    # With the correlation operator.
+    pwcnet=dict(
+        type='mmflow.PWCNet',
+        data_preprocessor=PREPROCESSOR,
+        encoder=dict(
+            type='PWCNetEncoder', in_channels=3, net_type='Basic', pyramid_levels=LEVELS,
+            out_channels=(4, 4, 8, 8, 8, 8), strides=(2, ) * 6, dilations=(1, ) * 6),
+        decoder=dict(
+            type='PWCNetDecoder', densefeat_channels=(8, 8),
+            in_channels=dict(level6=81, level5=93, level4=93, level3=93, level2=89),
+            corr_cfg=dict(type='Correlation', max_displacement=4, padding=0),
+            warp_cfg=dict(type='Warp', align_corners=True))),
+    raft=dict(
+        type='RAFT',
+        data_preprocessor=PREPROCESSOR,
+        num_levels=4, radius=3, cxt_channels=64, h_channels=96,
+        encoder=dict(type='RAFTEncoder', in_channels=3, out_channels=128, net_type='Small',
+                     norm_cfg=dict(type='IN')),
+        cxt_encoder=dict(type='RAFTEncoder', in_channels=3, out_channels=160, net_type='Small',
+                         norm_cfg=dict(type='SyncBN')),
+        decoder=dict(type='RAFTDecoder', net_type='Small', num_levels=4, radius=3, iters=2,
+                     corr_op_cfg=dict(type='CorrLookup', align_corners=True), gru_type='Conv')))
+
+
+@pytest.fixture
+def estimator(build):
+
+    def make(config='flownets', **kwargs):
+        config = copy.deepcopy(NETWORKS.get(config, config)) if isinstance(config, str) else config
+        kwargs.setdefault('allow_random_init', 'checkpoint' not in kwargs)
+        return build(dict(type='MMFlowEstimator', config=config, **kwargs))
+
+    return make
+
+
+def frames(size=(50, 70), count=2):
+    return torch.rand(2, count, 3, *size, generator=torch.Generator().manual_seed(1)).unbind()
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_networks(estimator, name):
+    parent = nn.Module()
+    parent.flow = estimator(name)
+    parent.train()
+    net, = parent.flow._networks
+    assert not any(m.training for m in net.modules())
+    assert not parent.state_dict() and not list(parent.parameters())
+    a, b = frames()
+    flow = parent.flow(a, b)
+    assert flow.shape == (2, 2, 50, 70) and flow.dtype == torch.float32
+    assert flow.isfinite().all() and not flow.requires_grad
+    assert torch.equal(parent.flow(a, b), flow)
+    torch.testing.assert_close(parent.flow(a[1:], b[1:]), flow[1:])
+    assert (parent.flow(b, a) - flow).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize('to_rgb', [False, True])
+def test_input_and_output_by_hand(estimator, to_rgb):
+    """FlowNetS: normalised BGR (or RGB), values 0 to 255; flow / 20 at a quarter of the size."""
+    config = copy.deepcopy(NETWORKS['flownets'])
+    config['data_preprocessor']['bgr_to_rgb'] = to_rgb
+    provider = estimator(config)
+    a, b = frames((64, 128))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
+    order = [0, 1, 2] if to_rgb else [2, 1, 0]
+    inputs = torch.cat([(f[:, order] * 255 - mean) / std for f in (a, b)], dim=1)
+    net, = provider._networks
+    with torch.no_grad():
+        quarter = net.decoder(net.encoder(inputs))['level2']
+    assert quarter.shape[-2:] == (16, 32)
+    expected = 20 * F.interpolate(quarter, size=(64, 128), mode='bilinear', align_corners=False)
+    torch.testing.assert_close(provider(a, b), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('name, divisor, padded', [
+    ('flownets', None, (64, 128)), ('raft', None, (64, 72)), ('raft', 16, (64, 80))])
+def test_padding(estimator, name, divisor, padded):
+    """Border pixels are repeated on all sides, and the flow is cut back."""
+    provider = estimator(name, size_divisor=divisor)
+    top, left = ((n - m) // 2 for n, m in zip(padded, (50, 70), strict=True))
+    a, b = frames()
+    full = [
+        torch.from_numpy(np.pad(f, ((0, 0), (0, 0), (top, padded[0] - 50 - top),
+                                    (left, padded[1] - 70 - left)), mode='edge')) for f in (a, b)
+    ]
+    expected = provider(*full)[..., top:top + 50, left:left + 70]
+    torch.testing.assert_close(provider(a, b), expected)
+
+
+def test_numpy_images(estimator):
+    provider = estimator()
+    images = np.random.default_rng(0).integers(256, size=(2, 50, 70, 3), dtype=np.uint8)
+    a, b = (torch.from_numpy(i[None, ..., ::-1].copy()).permute(0, 3, 1, 2) / 255 for i in images)
+    np.testing.assert_allclose(
+        provider.estimate_numpy(*images), provider(a, b)[0].permute(1, 2, 0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_checkpoint(tmp_path, estimator, prefix):
+    trained = estimator()
+    file = str(tmp_path / 'weights.pth')
+    weights = {prefix + k: v for k, v in trained._networks[0].state_dict().items()}
+    torch.save(dict(state_dict=weights, meta={}), file)
+    torch.manual_seed(1)
+    other = estimator(checkpoint=file)
+    assert torch.equal(other(*frames()), trained(*frames()))
+    with pytest.raises(ValueError, match='weights.pth does not fit PWCNet.*such as'):
+        estimator('pwcnet', checkpoint=file)
+
+
+def test_missing_weights(tmp_path, estimator):
+    with pytest.raises(ValueError, match='`checkpoint` is missing.*DISFlowEstimator'):
+        estimator(allow_random_init=False)
+    with pytest.raises(FileNotFoundError, match='none.pth'):
+        estimator(checkpoint=str(tmp_path / 'none.pth'))
+
+
+def test_configs(tmp_path, estimator):
+    """By the name of one that mmflow ships, and by path."""
+    shipped = estimator('pwcnet_8xb1_slong_flyingchairs-384x448')
+    assert type(shipped._networks[0]).__name__ == 'PWCNet'
+    file = tmp_path / 'small.py'
+    file.write_text(f'model = {NETWORKS["flownets"]!r}')
+    assert type(estimator(str(file))._networks[0]).__name__ == 'FlowNetS'
+    with pytest.raises(FileNotFoundError, match='raft_8x.*Similar ones:.*raft_8xb2'):
+        estimator('raft_8x2_100k_mixed_368x768')
+    with pytest.raises(ValueError, match='data_preprocessor'):
+        estimator(dict(type='RAFT'))
+
+
+def test_leaves_mmcv_as_it_was(estimator):
+    version = mmcv.__version__
+    estimator()
+    assert mmcv.__version__ == version
+    operators = sys.modules.get('mmcv.ops')
+    assert operators is None or operators.__spec__ is not None  # not the stand-in
+    assert DefaultScope.get_current_instance().scope_name == 'mmseg'

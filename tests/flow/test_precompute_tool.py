@@ -1,0 +1,94 @@
+"""tools/precompute_flow.py as it is called, read back by PrecomputedFlow."""
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+TOOL = Path(__file__).parents[2] / 'tools/precompute_flow.py'
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Calls the tool in this process; gives what it prints, and its error or None."""
+
+    def call(*args):
+        spec = importlib.util.spec_from_file_location('precompute_flow', TOOL)
+        tool = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(tool)
+        monkeypatch.setattr(sys, 'argv', ['precompute_flow.py', *map(str, args)])
+        error = None
+        try:
+            tool.main()
+        except SystemExit as stop:
+            error = str(stop)
+        out, err = capsys.readouterr()
+        return out, None if error is None else error + err
+
+    return call
+
+
+@pytest.fixture(scope='module')
+def frame_root(tmp_path_factory):
+    """Two sequences in one folder, names without leading zeros, and one with a single frame."""
+    root = tmp_path_factory.mktemp('img')
+    rng = np.random.default_rng(0)
+    for name in ('s/a_8_x', 's/a_9_x', 's/a_10_x', 's/b_8_x', 's/b_9_x', 't/a_1_x'):
+        (root / name).parent.mkdir(exist_ok=True)
+        image = cv2.GaussianBlur(rng.integers(256, size=(40, 64, 3), dtype=np.uint8), (0, 0), 3)
+        cv2.imwrite(str(root / f'{name}.png'), image)
+    return root
+
+
+def test_writes_resumes_and_reads_back(tmp_path, build, frame_root, run):
+    command = (frame_root, tmp_path, '--frame-suffix', '_x')
+    first = subprocess.run(
+        [sys.executable, str(TOOL), *map(str, command), '--workers', '2'],
+        capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+    assert first.returncode == 0, first.stderr
+    assert '3 pairs, 0 there already' in first.stdout and 'ETA' in first.stdout
+    files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file()}
+    assert files == {'s/a_9__a_8.npy', 's/a_10__a_9.npy', 's/b_9__b_8.npy'}
+
+    provider = build(dict(type='PrecomputedFlow', root=str(tmp_path), frame_root=str(frame_root),
+                          frame_suffix='_x'))
+    paths = [str(frame_root / f's/a_{k}_x.png') for k in (10, 9)]
+    images = [cv2.imread(path) for path in paths]
+    expected = build(dict(type='DISFlowEstimator')).estimate_numpy(*images)
+    np.testing.assert_array_equal(
+        provider.estimate_numpy(*images, *paths), expected.astype(np.float16))
+
+    # What is there is left alone, what is missing is made.
+    (tmp_path / 's/a_9__a_8.npy').write_bytes(b'mine')
+    (tmp_path / 's/b_9__b_8.npy').unlink()
+    out, error = run(*command)
+    assert error is None and '3 pairs, 2 there already' in out
+    assert (tmp_path / 's/a_9__a_8.npy').read_bytes() == b'mine'
+    assert (tmp_path / 's/b_9__b_8.npy').is_file()
+    run(*command, '--overwrite')
+    assert (tmp_path / 's/a_9__a_8.npy').read_bytes() != b'mine'
+
+
+def test_options(tmp_path, frame_root, run):
+    out, error = run(frame_root / 's', tmp_path, '--frame-suffix', '_x', '--step', 2,
+                     '--format', 'flo', '--provider', 'ZeroFlow')
+    assert error is None
+    assert [p.name for p in tmp_path.iterdir()] == ['a_10__a_8.flo']
+    assert "template': '{folder}/{stem}__{stem_b}.flo'" in out
+
+
+def test_errors(tmp_path, frame_root, run):
+    assert 'No two frames' in run(frame_root, tmp_path, '--pattern', '*.bmp')[1]
+    assert 'none is not a folder' in run(tmp_path / 'none', tmp_path)[1]
+    _, error = run(frame_root, tmp_path, '--frame-suffix', '_x', '--options', 'preset=slow')
+    assert "preset='slow'" in error
+    broken = tmp_path / 'img'
+    broken.mkdir()
+    for k in (1, 2):
+        (broken / f'{k}.png').write_bytes(b'no image')
+    assert '2.png cannot be read' in run(broken, tmp_path / 'out')[1]
+    assert not list(tmp_path.rglob('*.npy'))

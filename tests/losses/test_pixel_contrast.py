@@ -1,0 +1,125 @@
+"""STPL equations 3 and 4 against a literal float64 form, golden arrays and hand computation."""
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdavss.losses import STPLLoss, stpl_loss
+
+GOLDEN = Path(__file__).parents[1] / 'data/golden/stpl_eq3_eq4_literal.npz'
+
+
+def literal(q, k, yq, yk, temperature, denominator='negatives', ignore=255):
+    """Equation 3 with Python loops over queries and positives; None where it has no meaning."""
+    losses = []
+    for i in range(len(q)):
+        valid = [j for j in range(len(k)) if yk[j] != ignore]
+        positives = [j for j in valid if yk[j] == yq[i]]
+        others = [j for j in valid if denominator == 'all' or yk[j] != yq[i]]
+        if yq[i] == ignore or not positives or not others:
+            losses.append(None)
+            continue
+        total = sum(torch.exp(q[i] @ k[j] / temperature) for j in others)
+        terms = [torch.log(torch.exp(q[i] @ k[j] / temperature) / total) for j in positives]
+        losses.append(-sum(terms) / len(positives))
+    return losses
+
+
+def rows(count, dim=6, seed=0, requires_grad=True):
+    generator = torch.Generator().manual_seed(seed)
+    x = F.normalize(torch.randn(count, dim, generator=generator, dtype=torch.float64), dim=1)
+    return x.requires_grad_(requires_grad)
+
+
+@pytest.mark.parametrize('denominator', ['negatives', 'all'])
+@pytest.mark.parametrize('case', ['plain', 'ignored', 'no_positive', 'one_class'])
+def test_equals_literal_form(case, denominator, monkeypatch):
+    # Several blocks, the last one smaller.
+    monkeypatch.setattr('mmdavss.losses.pixel_contrast.BLOCK', 4)
+    q, k = rows(11), rows(9, seed=1)
+    yq = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2])
+    yk = torch.tensor([0, 0, 1, 2, 1, 2, 0, 1, 2])
+    if case == 'ignored':
+        yq[3], yk[5], yk[0] = 255, 255, 255
+    elif case == 'no_positive':
+        yk[yk == 2] = 1
+    elif case == 'one_class':
+        yq[:], yk[:] = 1, 1
+    expected = literal(q, k, yq.tolist(), yk.tolist(), 0.07, denominator)
+    kept = [loss for loss in expected if loss is not None]
+    loss = stpl_loss(q, k, yq, yk, 3, denominator=denominator)
+    each = stpl_loss(q, k, yq, yk, 3, denominator=denominator, reduction='none')
+    assert each.tolist() == pytest.approx(
+        [0. if value is None else value.item() for value in expected], rel=1e-10)
+    grads = torch.autograd.grad(loss, (q, k))
+    if not kept:
+        assert case == 'one_class' and denominator == 'negatives'
+        assert loss.item() == 0 and all(g.abs().max() == 0 for g in grads)
+        return
+    mean = sum(kept) / len(kept)
+    assert loss.item() == pytest.approx(mean.item(), rel=1e-10)
+    for ours, theirs in zip(grads, torch.autograd.grad(mean, (q, k)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize('temperature', [0.07, 0.5, 1.0])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_golden(temperature, dtype):
+    """A literal reading of the paper, computed in float64 by others (no public code exists)."""
+    data = np.load(GOLDEN)
+    q, k = (torch.tensor(data[n], dtype=dtype, requires_grad=True) for n in 'qk')
+    yq, yk = (torch.tensor(data[f'label_{n}']) for n in 'qk')
+    classes = int(max(yq.max(), yk.max())) + 1
+    loss = stpl_loss(q, k, yq, yk, classes, temperature)
+    loss.backward()
+    each = stpl_loss(q, k, yq, yk, classes, temperature, reduction='none')
+    tag = f'T{temperature}'
+    np.testing.assert_allclose(loss.item(), data[f'loss_{tag}'], rtol=1e-5)
+    # Single queries can lie near zero: measured against the size of the values.
+    expected = data[f'per_query_{tag}']
+    np.testing.assert_allclose(each.detach(), expected, rtol=1e-5,
+                               atol=1e-6 * np.abs(expected).max())
+    for grad, name in ((q.grad, 'q'), (k.grad, 'k')):
+        expected = data[f'grad_{name}_{tag}']
+        np.testing.assert_allclose(grad, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+
+
+def test_by_hand():
+    # Query at 0 degrees, positive at 60, negatives at 90 and 180, tau 1:
+    # -log(e^.5 / (e^0 + e^-1)).
+    angle = torch.deg2rad(torch.tensor([60., 90., 180.], dtype=torch.float64))
+    keys = torch.stack([angle.cos(), angle.sin()], 1)
+    loss = stpl_loss(torch.tensor([[1., 0.]], dtype=torch.float64), keys, torch.tensor([0]),
+                     torch.tensor([0, 1, 1]), 2, temperature=1.)
+    assert loss.item() == pytest.approx(-.5 + math.log(1 + math.exp(-1)), rel=1e-12)
+
+
+def test_lowest_value_of_the_papers_denominator():
+    """Two classes at opposite points reach -2/tau plus log of the number of negatives."""
+    q = torch.tensor([[1., 0.], [-1., 0.]])
+    y = torch.tensor([0, 1])
+    assert stpl_loss(q, q, y, y, 2).item() == pytest.approx(-2 / .07, rel=1e-5)
+    # With all keys in the denominator the loss cannot fall below 0.
+    assert stpl_loss(q, q, y, y, 2, denominator='all').item() == pytest.approx(0, abs=1e-5)
+
+
+def test_module_is_the_mean_over_clips_and_survives_autocast():
+    q = torch.stack([rows(8, seed=2), rows(8, seed=3)]).float()
+    k = torch.stack([rows(8, seed=4), rows(8, seed=5)]).float()
+    y = torch.tensor([[0, 1, 2, 0, 1, 2, 0, 1], [1, 1, 1, 1, 2, 2, 2, 2]])
+    loss = STPLLoss(temperature=.5, loss_weight=3.)(q, k, y, y, 3)
+    expected = sum(stpl_loss(q[i].double(), k[i].double(), y[i], y[i], 3, .5)
+                   for i in range(2)) * 3 / 2
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        half = STPLLoss(temperature=.5, loss_weight=3.)(q, k, y, y, 3)
+    assert half.dtype == torch.float32
+    assert half.item() == loss.item()
+
+
+def test_unknown_denominator():
+    with pytest.raises(ValueError, match="denominator='positives'"):
+        STPLLoss(denominator='positives')

@@ -1,0 +1,298 @@
+"""What every method has to fulfil, and what each does of its own."""
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner import load_checkpoint, save_checkpoint
+from mmseg.registry import MODELS
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmdavss.losses import stpl_loss
+from mmdavss.methods.base import frozen_forward, load_student
+from mmdavss.ops import backward_warp, resize_flow
+
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+STPL = dict(
+    type='STPL', fusion=dict(type='STAM'), loss=dict(type='STPLLoss'),
+    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16))
+METHODS = {
+    'source_only': dict(type='SourceOnly'),
+    'adabn': dict(type='AdaBN'),
+    'self_training': dict(type='SelfTraining'),
+    'stpl': STPL,
+    'stpl_add': dict(STPL, fusion=dict(type='AddFusion')),
+    'stpl_concat': dict(STPL, fusion=dict(type='ConcatFusion')),
+    'stpl_conv': dict(STPL, fusion=dict(type='ConvFusion')),
+    'spatial': dict(STPL, fusion=None, contrast='spatial'),
+    'temporal': dict(STPL, fusion=None, contrast='temporal'),
+    'naive': dict(STPL, fusion=None, contrast='spatial+temporal'),
+    'duplicate': dict(STPL, fusion=None, contrast='duplicate'),
+}
+SOURCE_FREE = sorted(set(METHODS) - {'source_only'})
+
+
+@pytest.fixture
+def method(accel):
+
+    def make(name, **kwargs):
+        torch.manual_seed(0)
+        model = MODELS.build(dict(
+            dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
+            **dict(METHODS[name], **kwargs)))
+        model.init_weights()
+        # ResNets start with zeroed residual branches: give every layer a part.
+        for module in model.student.modules():
+            if isinstance(module, _BatchNorm):
+                torch.nn.init.constant_(module.weight, 1.)
+        # And their classifiers with scores so small that one bias decides: let all classes occur.
+        if 'source_checkpoint' not in kwargs:
+            for branch in model.student.segmentor.decode_head.conv_seg.branches:
+                torch.nn.init.normal_(branch.weight, std=0.1)
+        return model.train()
+
+    return make
+
+
+def optimiser(model, lr=1e-2):
+    trained = [p for p in model.parameters() if p.requires_grad]
+    # AdaBN trains nothing, and its optimiser is never used.
+    trained = trained or [torch.nn.Parameter(torch.zeros(()))]
+    return OptimWrapper(torch.optim.SGD(trained, lr=lr))
+
+
+def state(model):
+    return {n: v.clone() for n, v in model.state_dict().items()}
+
+
+class TestEveryMethod:
+
+    @pytest.mark.parametrize('name', METHODS)
+    def test_step_moves_what_it_should(self, method, batch, name):
+        model = method(name)
+        before = state(model)
+        data = batch('source' if name == 'source_only' else 'target')
+        if name != 'adabn':
+            losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
+            model.parse_losses(losses)[0].backward()
+        # Every parameter in training gets a gradient (DDP stops otherwise), no other one does.
+        assert {n for n, p in model.named_parameters() if p.grad is not None} == \
+            {n for n, p in model.named_parameters() if p.requires_grad}
+        model.zero_grad()
+        logs = model.train_step(data, optimiser(model))
+        assert all(torch.isfinite(v).all() for v in logs.values())
+        changed = {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
+        weights = {n for n in changed if n in dict(model.named_parameters())}
+        assert bool(weights) == (name != 'adabn')
+        # Statistics move where the method says so, and only there.
+        assert bool(changed - weights) == (name in ('source_only', 'adabn', 'self_training'))
+
+    @pytest.mark.parametrize('name', SOURCE_FREE)
+    def test_source_free(self, method, batch, name):
+        """Nothing of a source branch is asked for, and target labels are not looked at."""
+        model = method(name)
+        logs = model.train_step(batch('target', label=False), optimiser(model))
+        again = method(name)
+        with_labels = again.train_step(batch('target', label=True), optimiser(again))
+        for key, value in logs.items():
+            torch.testing.assert_close(value, with_labels[key], rtol=0, atol=0)
+
+    @pytest.mark.parametrize('name', METHODS)
+    def test_checkpoint_brings_everything_back(self, method, batch, name, tmp_path):
+        model = method(name)
+        model.train_step(batch('source', 'target'), optimiser(model))
+        path = str(tmp_path / 'iter_1.pth')
+        save_checkpoint(dict(state_dict=model.state_dict()), path)
+        other = method(name)
+        load_checkpoint(other, path, strict=True)
+        first = model.train_step(batch('source', 'target', seed=7), optimiser(model))
+        second = other.train_step(batch('source', 'target', seed=7), optimiser(other))
+        for key, value in first.items():
+            torch.testing.assert_close(value, second[key], rtol=0, atol=0)
+
+    @pytest.mark.parametrize('name', METHODS)
+    def test_predicts_what_the_plain_student_does(self, method, batch, name):
+        model = method(name).eval()
+        data = model.data_preprocessor(batch(augmented=False))
+        clip = data['inputs']
+        data['data_samples'][0].set_metainfo(dict(ori_shape=(64, 96)))
+        samples = model(**data, mode='predict')
+        logits = model.student(clip.frames, clip.flow)
+        assert torch.equal(model(**data, mode='tensor'), logits)
+        assert samples[1].seg_logits.data.shape == (model.num_classes, 32, 48)
+        full = torch.nn.functional.interpolate(
+            logits[:1], (64, 96), mode='bilinear', align_corners=True)
+        assert torch.equal(samples[0].pred_sem_seg.data, full.argmax(1))
+
+
+class TestWeights:
+
+    def test_source_checkpoint_of_a_method(self, method, tmp_path):
+        source = method('source_only')
+        for p in source.parameters():
+            torch.nn.init.normal_(p)
+        path = str(tmp_path / 'source.pth')
+        save_checkpoint(dict(state_dict=source.state_dict()), path)
+        model = method('stpl', source_checkpoint=path)
+        for name, value in source.student.named_parameters():
+            if 'bn' not in name and 'downsample.1' not in name:  # the fixture sets those
+                assert torch.equal(value, model.student.get_parameter(name))
+
+    def test_plain_mmseg_checkpoint(self, build, segmentor, accel, tmp_path):
+        plain = build(segmentor)
+        path = str(tmp_path / 'plain.pth')
+        save_checkpoint(dict(state_dict=plain.state_dict()), path)
+        net = build(accel)
+        load_student(net, path)
+        for name, value in plain.state_dict().items():
+            assert torch.equal(value, net.segmentor.state_dict()[name])
+
+    def test_errors(self, method, accel, tmp_path):
+        with pytest.raises(FileNotFoundError, match='nowhere.pth.*source_only'):
+            method('stpl', source_checkpoint='nowhere.pth')
+        path = str(tmp_path / 'source.pth')
+        model = method('source_only')
+        save_checkpoint(dict(state_dict=model.state_dict()), path)
+        accel['segmentor']['decode_head']['num_classes'] = 7
+        accel['segmentor']['auxiliary_head']['num_classes'] = 7
+        with pytest.raises(ValueError, match='it has 4 classes and the config 7'):
+            method('stpl', student=accel, source_checkpoint=path)
+        with pytest.raises(ValueError, match='4 classes and the config 7'):
+            load_checkpoint(method('source_only', student=accel), path)
+        accel['allow_random_init'] = False
+        with pytest.raises(ValueError, match='random weights.*source_checkpoint'):
+            method('stpl', student=accel)
+        save_checkpoint(dict(state_dict={'student.other': torch.zeros(1)}), path)
+        with pytest.raises(ValueError, match='another network'):
+            method('stpl', source_checkpoint=path)
+
+    def test_flow_provider_stays_outside(self, method, batch):
+        model = method('stpl', flow=dict(type='ZeroFlow'))
+        data = batch('target')
+        del data['inputs']['target']['flow']
+        model.train_step(data, optimiser(model))
+        assert not any('flow' in n for n in model.state_dict())
+
+    def test_missing_branch(self, method, batch):
+        with pytest.raises(KeyError, match='no target clips'):
+            model = method('stpl')
+            model.train_step(batch('source'), optimiser(model))
+
+
+class TestAdaBN:
+
+    def test_statistics_are_the_average_over_batches(self, method, batch):
+        model = method('adabn')
+        batches = [batch('target', seed=s) for s in (0, 10, 20)]
+        seen = []
+        conv = model.student.segmentor.backbone.conv1
+        handle = conv.register_forward_hook(lambda m, i, o: seen.append(o))
+        for data in batches:
+            model.train_step(copy.deepcopy(data), optimiser(model))
+        handle.remove()
+        bn = model.student.segmentor.backbone.bn1
+        mean = torch.stack([o.mean((0, 2, 3)) for o in seen]).mean(0)
+        var = torch.stack([o.var((0, 2, 3)) for o in seen]).mean(0)
+        torch.testing.assert_close(bn.running_mean, mean, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(bn.running_var, var, rtol=1e-4, atol=1e-6)
+
+    def test_needs_batch_norm(self, accel, method):
+        accel['segmentor']['backbone']['norm_cfg'] = dict(type='GN', num_groups=2)
+        with pytest.raises(ValueError, match='no batch-norm'):
+            method('adabn', student=accel)
+
+
+class TestSTPL:
+
+    def literal(self, model, data):
+        """Equations 1 to 4 of one clip, step by step, from the paper."""
+        clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
+        net, total = model.student, 0.
+        for n in range(len(clip.frames)):
+            frames, augmented = clip.frames[n:n + 1], clip.augmented[n:n + 1]
+            with torch.no_grad():
+                p = frozen_forward(net, frames, clip.flow[n:n + 1])[0].flatten(1).softmax(0)
+            confidence, labels = p.max(0)
+            keep = confidence.argsort(descending=True)[:int(0.7 * len(labels))]
+
+            def fused(x, n=n):
+                before, now = net.features(x[:, 0]), net.features(x[:, 1])
+                flow = resize_flow(clip.flow[n], now.shape[-2:])
+                return model.fusion(torch.stack([backward_warp(before, flow), now], 1))
+
+            z, z_aug = (model.projection(fused(x))[0].flatten(1).T for x in (frames, augmented))
+            q, k, y = z[keep], z_aug[keep], labels[keep]
+            scores = q @ k.T / 0.07
+            losses = []
+            for i in range(len(q)):
+                negative = scores[i][y != y[i]]
+                if len(negative):
+                    positive = scores[i][y == y[i]]
+                    losses.append(-(positive - negative.exp().sum().log()).mean())
+            total = total + sum(losses) / max(len(losses), 1)
+        return total / len(clip.frames)
+
+    def test_equals_the_equations(self, method, batch):
+        model = method('stpl')
+        data = batch('target')
+        losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
+        torch.testing.assert_close(losses['loss_stpl'], self.literal(model, data),
+                                   rtol=1e-4, atol=1e-4)
+
+    def test_variants_contrast_what_the_paper_says(self, method, batch):
+        """Section 3.3 and table 3: who is query and who is key, which labels they bear."""
+        data = batch('target')
+        naive = method('naive')
+        clip = naive.data_preprocessor(copy.deepcopy(data), True)
+        both = naive(**clip, mode='loss')
+        single = {}
+        for name in ('spatial', 'temporal', 'duplicate'):
+            single |= method(name)(**clip, mode='loss')
+        torch.testing.assert_close(both['loss_spatial'], single['loss_spatial'])
+        torch.testing.assert_close(both['loss_temporal'], single['loss_temporal'])
+        # Duplicate: each class against itself in the very same features.
+        model = method('duplicate')
+        frames, flow = clip['inputs']['target'].frames, clip['inputs']['target'].flow
+        scores = frozen_forward(model.student, frames, flow).flatten(2)
+        z = model.projection(model.student.features(frames[:, -1])).flatten(2)
+        expected = []
+        for n in range(2):
+            confidence, labels = scores[n].softmax(0).max(0)
+            keep = confidence.argsort(descending=True)[:int(0.7 * len(labels))]
+            q = z[n, :, keep].T
+            expected.append(stpl_loss(q, q, labels[keep], labels[keep], 4))
+        torch.testing.assert_close(single['loss_duplicate'], sum(expected) / 2, rtol=1e-4,
+                                   atol=1e-4)
+
+    def test_reductions(self, method, batch):
+        """An unchanged view and no motion: spatial-only is the duplicate contrast."""
+        data = batch('target')
+        target = data['inputs']['target']
+        target['augmented'] = [f.clone() for f in target['frames']]
+        pre = method('spatial').data_preprocessor(data, True)
+        spatial = method('spatial')(**pre, mode='loss')['loss_spatial']
+        duplicate = method('duplicate')(**pre, mode='loss')['loss_duplicate']
+        torch.testing.assert_close(spatial, duplicate)
+
+    def test_options(self, method, batch):
+        with pytest.raises(ValueError, match="contrast='both'"):
+            method('stpl', contrast='both')
+        with pytest.raises(ValueError, match='do not go together'):
+            method('stpl', contrast='spatial')
+        with pytest.raises(KeyError, match='CrossFrameAugment'):
+            model = method('stpl')
+            model.train_step(batch('target', augmented=False), optimiser(model))
+        trained = {n.split('.')[0] for n, p in method('stpl').named_parameters()
+                   if p.requires_grad}
+        assert trained == {'student', 'fusion', 'projection'}
+
+
+def test_frozen_forward_restores_modes(method, batch):
+    model = method('source_only')
+    clip = model.data_preprocessor(batch('source'), True)['inputs']['source']
+    model.student.segmentor.decode_head.eval()
+    modes = [m.training for m in model.modules()]
+    before = state(model)
+    assert not frozen_forward(model.student, clip.frames, clip.flow).requires_grad
+    assert modes == [m.training for m in model.modules()]
+    assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())

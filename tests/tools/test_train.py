@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+THREE_ITERATIONS = ['--cfg-options', 'train_cfg.max_iters=3']
+
+
+def weight(path: Path) -> float:
+    return torch.load(path, weights_only=False)['state_dict']['weight'].item()
+
+
+def scalars(work_dir: Path) -> list[dict]:
+    """Lines of the scalar logs; runs that start in the same second share one."""
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_trains_and_logs(run_tool, toy_config, tmp_path):
+    run_tool('train.py', toy_config, '--work-dir', tmp_path, *THREE_ITERATIONS)
+    # x = 0, 1, 2 at lr 1.
+    assert weight(tmp_path / 'iter_3.pth') == -3
+    # `max_keep_ckpts=2`, and the checkpoint that is best on the validation set beside them: it was
+    # seen after iteration 2, at w = -1.
+    assert not (tmp_path / 'iter_1.pth').exists()
+    assert weight(tmp_path / 'best_mIoU_iter_2.pth') == -1
+    last = [line for line in scalars(tmp_path) if 'loss' in line][-1]
+    assert last['step'] == 3
+    assert last['lr'] == 1
+    # The log smooths over ten steps; the losses are 0 * 0, 0 * 1 and -1 * 2.
+    assert last['loss'] == pytest.approx(-2 / 3)
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert 'eta:' in log and 'Iter(train) [3/3]' in log
+
+
+def test_tensorboard_is_one_line(run_tool, toy_config, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    config = tmp_path / 'with_tensorboard.py'
+    config.write_text(
+        f'_base_ = {toy_config!r}\n'
+        "visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])\n")
+    run_tool('train.py', config, '--work-dir', tmp_path / 'run')
+    folder = next((tmp_path / 'run').glob('*/vis_data'))
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    # w = 0 at the first step and still 0 at the second, as the first x is 0.
+    assert [(event.step, event.value) for event in events.Scalars('loss')] == [(1, 0), (2, 0)]
+
+
+def test_earlier_checkpoints_are_kept(run_tool, toy_config, tmp_path, capsys):
+    run_tool('train.py', toy_config, '--work-dir', tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob('*.pth')}
+    with pytest.raises(SystemExit, match='2'):
+        run_tool('train.py', toy_config, '--work-dir', tmp_path)
+    error = capsys.readouterr().err
+    assert all(word in error for word in (str(tmp_path), '--resume', '--overwrite', '--work-dir'))
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob('*.pth')} == before
+
+
+def test_overwrite_starts_again(run_tool, toy_config, tmp_path):
+    run_tool('train.py', toy_config, '--work-dir', tmp_path, *THREE_ITERATIONS)
+    run_tool('train.py', toy_config, '--work-dir', tmp_path, '--overwrite')
+    assert {path.name for path in tmp_path.glob('*.pth')} == {
+        'iter_1.pth', 'iter_2.pth', 'best_mIoU_iter_2.pth'}
+    assert weight(tmp_path / 'iter_2.pth') == -1
+
+
+def test_resume_goes_on_from_the_work_dir(run_tool, toy_config, tmp_path):
+    """`load_from`, the source model, must not be what an adaptation is resumed from."""
+    source = tmp_path / 'source.pth'
+    torch.save(dict(state_dict=dict(weight=torch.tensor(100.)), meta={}), source)
+    work_dir = tmp_path / 'run'
+    options = ['--work-dir', work_dir, '--resume', '--cfg-options', f'load_from={source}']
+    # Nothing to resume yet: starts from the source model. x = 0, 1.
+    run_tool('train.py', toy_config, *options)
+    assert weight(work_dir / 'iter_2.pth') == 99
+    # x = 2, 3.
+    run_tool('train.py', toy_config, *options, 'train_cfg.max_iters=4')
+    assert weight(work_dir / 'iter_4.pth') == 94
+    assert [line['step'] for line in scalars(work_dir) if 'loss' in line] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(('args', 'words'), [
+    (['nowhere.py'], ['config file not found', 'nowhere.py']),
+    (['TOY', '--cfg-options', 'load_from=gone.pth'], ['load_from', 'gone.pth']),
+    (['TOY', '--cfg-options', 'model.type.deep=1'], ['--cfg-options', 'toy_config.py']),
+    (['TOY', '--resume', '--overwrite'], ['--resume', '--overwrite']),
+    (['TOY', '--launcher', 'pytorch'], ['dist_train.sh']),
+    (['TOY', '--launcher', 'magic'], ['--launcher', 'magic']),
+    (['TOY', '--work-dir', __file__], ['--work-dir', __file__]),
+    ([], ['config']),
+])
+def test_mistakes_give_one_message(args, words, run_tool, toy_config, tmp_path, monkeypatch,
+                                   capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        run_tool('train.py', *[toy_config if arg == 'TOY' else arg for arg in args])
+    error = capsys.readouterr().err
+    assert all(word in error for word in words)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,121 @@
+"""Accel against the published fusion (golden arrays) and in its forms."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdavss.video_nets import Accel, PerFrame
+
+GOLDEN = Path(__file__).parents[1] / 'data/golden/accel_fusion.npz'
+
+
+def clip(length=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.randn(2, length, 3, 32, 48, generator=generator),
+            3 * torch.randn(2, length - 1, 2, 32, 48, generator=generator))
+
+
+@pytest.mark.parametrize('peer, options', [
+    ('tps', dict(padding_mode='border')),
+    ('davsn', dict(propagation='splat')),
+])
+def test_fusion_equals_published(accel, build, peer, options):
+    """Score fusion of TPS and DA-VSN; their flow lies on the current frame's grid."""
+    data = {k: torch.tensor(v) for k, v in np.load(GOLDEN).items()}
+    net = build(dict(accel, **options))
+    flow = data['flow_full_res'][:, None]
+    torch.testing.assert_close(
+        net.fusion.weight.detach(), data['sf_weight_initial'], rtol=0, atol=0)
+    fused = net._fuse(data['score_cf'], data['score_kf'], flow)
+    torch.testing.assert_close(fused, data[f'{peer}_fused_initial'], rtol=0, atol=1e-5)
+    net.fusion.weight.data.copy_(data['sf_weight'])
+    for aux in ('', '_aux'):
+        fused = net._fuse(data[f'score_cf{aux}'], data[f'score_kf{aux}'], flow)
+        torch.testing.assert_close(fused, data[f'{peer}_fused{aux}'], rtol=0, atol=1e-5)
+
+
+def test_starts_as_the_single_frame_net(accel, per_frame, build):
+    net, single = build(accel).eval(), build(per_frame).eval()
+    single.load_state_dict(net.state_dict(), strict=False)
+    frames, flow = clip()
+    torch.testing.assert_close(net(frames, flow), single(frames))
+
+
+@pytest.mark.parametrize('separate', [False, True])
+@pytest.mark.parametrize('fusion', ['score', 'feature'])
+def test_given_features_change_nothing(accel, segmentor, build, fusion, separate):
+    net = build(dict(accel, fusion=fusion, fusion_init='xavier',
+                     reference_segmentor=segmentor if separate else None)).eval()
+    frames, flow = clip()
+    features = net.features(frames.flatten(0, 1)).unflatten(0, (2, 2))
+    assert features.shape[2] == net.feature_channels
+    torch.testing.assert_close(net(frames, flow, features), net(frames, flow))
+
+
+def test_uses_the_key_frame_and_chains_flow(accel, build):
+    """Shifts of whole cells: the key frame's scores arrive where two flows of 8 pixels put them."""
+    net = build(accel).eval()
+    k = net.num_classes
+    with torch.no_grad():  # the fusion hands on the key frame alone
+        net.fusion.weight.zero_()
+        net.fusion.weight[:, k:, 0, 0] = torch.eye(k)
+    frames, _ = clip(length=3)
+    flow = torch.zeros(2, 2, 2, 32, 48)
+    flow[:, :, 0] = 8.  # what is at x now was at x + 8 in each frame before
+    key = net.classify(net.features(frames[:, 0]))
+    out = net(frames, flow)
+    torch.testing.assert_close(out[..., :-2], key[..., 2:], rtol=1e-4, atol=1e-5)
+    assert out[..., -2:].abs().max() == 0  # outside the key frame: left to the current one
+
+
+@pytest.mark.parametrize('key_grad', [False, True])
+def test_gradient_of_the_reference_branch(accel, segmentor, build, batch, key_grad):
+    net = build(dict(accel, reference_segmentor=segmentor, fusion_init='xavier',
+                     key_grad=key_grad))
+    frames, flow = clip()
+    losses = net.loss(frames, flow, batch()['data_samples'])
+    sum(v for n, v in losses.items() if 'loss' in n).backward()
+    assert set(losses) == {'decode.loss_ce', 'decode.acc_seg', 'aux.loss_ce', 'aux.acc_seg'}
+    got = {n for n, p in net.named_parameters() if p.grad is not None}
+    reference = {n for n, _ in net.named_parameters() if n.startswith('reference_segmentor')}
+    assert (reference & got == reference) if key_grad else not reference & got
+    assert got - reference == {n for n, _ in net.named_parameters()} - reference
+
+
+def test_loss_is_mmsegs_for_the_identity(accel, per_frame, build, batch):
+    """With the identity fusion the losses are those of the plain segmentor."""
+    net, single = build(accel).eval(), build(per_frame).eval()
+    single.load_state_dict(net.state_dict(), strict=False)
+    frames, flow = clip()
+    samples = batch()['data_samples']
+    for name, value in single.segmentor.loss(frames[:, -1], samples).items():
+        torch.testing.assert_close(net.loss(frames, flow, samples)[name], value)
+
+
+def test_freeze_classifier(accel, build):
+    net = build(accel)
+    net.freeze_classifier()
+    trained = {n.split('.')[1] for n, p in net.named_parameters() if p.requires_grad}
+    assert trained == {'backbone'}
+
+
+@pytest.mark.parametrize('option', ['fusion', 'fusion_init', 'propagation'])
+def test_errors(accel, build, option):
+    with pytest.raises(ValueError, match=f'{option}='):
+        build(dict(accel, **{option: 'other'}))
+    frames, _ = clip()
+    with pytest.raises(ValueError, match='without flow'):
+        build(accel)(frames)
+
+
+def test_head_without_feature_split(segmentor, build):
+    segmentor.update(auxiliary_head=None, decode_head=dict(
+        type='SegformerHead', in_channels=[8, 16, 32, 64], in_index=[0, 1, 2, 3], channels=8,
+        num_classes=4))
+    with pytest.raises(TypeError, match='SegformerHead has no `_forward_feature`'):
+        build(dict(type='PerFrame', segmentor=segmentor))
+
+
+def test_names():
+    assert Accel.needs_flow and not PerFrame.needs_flow

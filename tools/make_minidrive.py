@@ -1,0 +1,89 @@
+"""Generates MiniDrive, a miniature of VIPER, SYNTHIA-Seq and Cityscapes-Seq that needs no download.
+
+    python tools/make_minidrive.py data/minidrive
+
+writes data/minidrive/{viper,synthia_seq,cityscapes}. The same settings give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from mmdavss.datasets.minidrive.generate import PRESETS, Settings, generate
+from mmdavss.datasets.minidrive.sheet import contact_sheet
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.partition('x')
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, for example 256x128')
+    return int(width), int(height)
+
+
+def _span(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition('-')
+    if not (dash and first.isdigit() and last.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not FIRST-LAST, for example 17-19')
+    return int(first), int(last)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line; options that are not given are None, so that the preset decides."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('out', type=Path, nargs='?', help='folder to write to')
+    parser.add_argument('--preset', choices=sorted(PRESETS), default='demo',
+                        help='values of all options that are not given (default: demo)')
+    parser.add_argument('--size', type=_size, metavar='WxH', help='size of the Cityscapes frames; '
+                        'the others have the same width and their own aspect ratio')
+    parser.add_argument('--seed', type=int)
+    parser.add_argument('--viper', type=int, metavar='N', help='VIPER training sequences')
+    parser.add_argument('--viper-val', type=int, metavar='N', help='VIPER validation sequences')
+    parser.add_argument('--viper-frames', type=int, metavar='N', help='frames of each of them')
+    parser.add_argument('--synthia', type=int, metavar='N', help='frames of the SYNTHIA-Seq drive')
+    parser.add_argument('--cityscapes', type=int, metavar='N', help='Cityscapes training snippets')
+    parser.add_argument('--cityscapes-val', type=int, metavar='N', help='and validation snippets')
+    parser.add_argument('--snippet-frames', type=_span, metavar='A-B', help='frames that are '
+                        'rendered of the 30 (0-29) of a snippet; number 19 has the label')
+    parser.add_argument('--flow', action='store_true', default=None, help='also write the exact '
+                        'flow to the previous frame (.flo) and where it is visible there (.png)')
+    parser.add_argument('--processes', type=int, default=os.cpu_count() or 1, metavar='N')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace a MiniDrive that was made with other settings')
+    parser.add_argument('--contact-sheet', type=Path, metavar='PNG', help='draw a picture of both '
+                        'looks with labels, flow and occlusion; without OUT nothing else is made')
+    args = parser.parse_args(argv)
+    if args.out is None and args.contact_sheet is None:
+        parser.error('give the folder to write to, or --contact-sheet')
+    if args.processes < 1:
+        parser.error(f'--processes: {args.processes} is less than 1')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    args = parse_args(argv)
+    names = [field.name for field in dataclasses.fields(Settings)]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    try:
+        settings = dataclasses.replace(PRESETS[args.preset], **given)
+        if args.out is not None:
+            if generate(args.out, settings, args.processes, args.overwrite):
+                print(f'wrote {args.out}')
+            else:
+                print(f'{args.out} already holds this MiniDrive, nothing to do')
+    except (ValueError, FileExistsError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    if args.contact_sheet is not None:
+        contact_sheet(args.contact_sheet)
+        print(f'wrote {args.contact_sheet}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

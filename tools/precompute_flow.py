@@ -1,0 +1,158 @@
+"""Writes the optical flow between neighbouring frames, in the layout that PrecomputedFlow reads.
+
+Frames are the images of a folder and its subfolders. Those of one folder whose names differ only
+in the number at the end are one sequence. Written is the flow from each frame to the one before it
+(current -> previous). What is there already is skipped, so that a run that was stopped goes on
+where it was.
+
+    python tools/precompute_flow.py data/viper/train/img data/viper/train/flow --workers 8
+    python tools/precompute_flow.py leftImg8bit_sequence/train OUT --frame-suffix _leftImg8bit
+    python tools/precompute_flow.py IMAGES OUT --provider MMFlowEstimator --device cuda \
+        --options config=raft_8xb2_100k_mixed-368x768 checkpoint=raft.pth
+"""
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import re
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+import torch
+from mmengine.config import DictAction
+from mmengine.utils import ProgressBar
+from mmseg.registry import MODELS
+
+import mmdavss  # noqa: F401
+from mmdavss.flow import BaseFlowProvider, write_flow
+from mmdavss.flow.precomputed import TEMPLATE, flow_file
+
+Task = tuple[Path, Path, Path]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('frame_root', type=Path, help='folder of the frames')
+    parser.add_argument('out', type=Path, help='folder of the flow files')
+    parser.add_argument('--pattern', nargs='+', default=['**/*.jpg', '**/*.png'],
+                        help='which files below frame_root are frames')
+    parser.add_argument('--frame-suffix', default='',
+                        help='what follows the number in the names, such as _leftImg8bit')
+    parser.add_argument('--step', type=int, default=1,
+                        help='distance of the two frames in their sequence')
+    parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
+    parser.add_argument('--options', nargs='+', action=DictAction, default={},
+                        help='arguments of the provider, key=value')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--format', choices=['npy', 'flo', 'png'], default='npy',
+                        help='npy is float16, png the 16-bit format of KITTI')
+    parser.add_argument('--workers', type=int, default=1, help='number of processes')
+    parser.add_argument('--overwrite', action='store_true', help='compute existing files again')
+    args = parser.parse_args()
+    if not args.frame_root.is_dir():
+        parser.error(f'frame_root: {args.frame_root} is not a folder')
+    if args.step < 1 or args.workers < 1:
+        parser.error('--step and --workers start at 1')
+    return args
+
+
+def find_tasks(args: argparse.Namespace) -> list[Task]:
+    """(current frame, previous frame, flow file) of all pairs."""
+    sequences: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
+    for path in {path for pattern in args.pattern for path in args.frame_root.glob(pattern)}:
+        name, number = re.fullmatch(
+            r'(.*?)(\d*)', path.stem.removesuffix(args.frame_suffix)).groups()
+        sequences.setdefault((path.parent, name), []).append((int(number or 0), path))
+    template = file_template(args)
+    tasks = []
+    for _, frames in sorted(sequences.items()):
+        frames = [path for _, path in sorted(frames)]
+        tasks += [
+            (current, previous, flow_file(args.out, current, previous, args.frame_root, template,
+                                          args.frame_suffix))
+            for previous, current in zip(frames, frames[args.step:], strict=False)
+        ]
+    return tasks
+
+
+def file_template(args: argparse.Namespace) -> str:
+    return str(Path(TEMPLATE).with_suffix(f'.{args.format}'))
+
+
+class Worker:
+    """Computes tasks with its own provider; the processes of a pool each hold one."""
+
+    config: dict
+    device: str
+    provider: BaseFlowProvider | None
+
+    @classmethod
+    def start(cls, config: dict, device: str, threads: int | None) -> None:
+        cls.config, cls.device, cls.provider = config, device, None
+        if threads is not None:
+            # The processes share the cores already.
+            cv2.setNumThreads(threads)
+            torch.set_num_threads(threads)
+
+    @classmethod
+    def run(cls, task: Task) -> None:
+        if cls.provider is None:
+            # Not in start(): a pool does not hand on the errors of its initializer.
+            cls.provider = MODELS.build(cls.config).to(cls.device)
+        path_a, path_b, file = task
+        image_a, image_b = (cv2.imread(str(path), cv2.IMREAD_COLOR) for path in (path_a, path_b))
+        for image, path in ((image_a, path_a), (image_b, path_b)):
+            if image is None:
+                raise ValueError(f'{path} cannot be read as an image: replace it, or leave it out '
+                                 'with --pattern.')
+        if image_a.shape != image_b.shape:
+            raise ValueError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
+                             'the frames of a folder must have one size.')
+        write_flow(file, cls.provider.estimate_numpy(image_a, image_b, str(path_a), str(path_b)))
+
+
+def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
+    """Runs all tasks, with a progress bar."""
+    bar = ProgressBar(len(tasks))
+    if workers == 1:
+        Worker.start(config, device, None)
+        for task in tasks:
+            Worker.run(task)
+            bar.update()
+        return
+    # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'),
+                             Worker.start, (config, device, 1)) as pool:
+        futures = [pool.submit(Worker.run, task) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def main() -> None:
+    args = parse_args()
+    tasks = find_tasks(args)
+    if not tasks:
+        raise SystemExit(f'No two frames of one sequence below {args.frame_root} match '
+                         f'{args.pattern}. Correct the folder, --pattern or --frame-suffix.')
+    todo = [task for task in tasks if args.overwrite or not task[2].exists()]
+    print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
+    if todo:
+        try:
+            compute(todo, dict(type=args.provider, **args.options), args.device, args.workers)
+        except (ImportError, KeyError, OSError, TypeError, ValueError) as error:
+            raise SystemExit(f'\n{error}') from error
+        print()
+    provider = dict(type='PrecomputedFlow', root=str(args.out), frame_root=str(args.frame_root),
+                    template=file_template(args), frame_suffix=args.frame_suffix)
+    print(f'Use it: flow={provider}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,74 @@
+"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Evaluate a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--work-dir',
+        help="folder of the log; default work_dirs/ and the config's place in configs/")
+    parser.add_argument('--out', help='folder for the predictions, one label image per frame')
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='job launcher')
+    # Older launchers pass the local rank as an option, newer ones as an environment variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str | None) -> None:
+    """Sets the checkpoint and the outputs of a test run in its config.
+
+    Raises:
+        UserError: If the checkpoint does not exist or the config cannot be tested.
+    """
+    if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
+        raise UserError(f'checkpoint file not found: {checkpoint}')
+    if cfg.get('test_dataloader') is None or cfg.get('test_evaluator') is None:
+        raise UserError(f'{cfg.filename} has no test_dataloader and test_evaluator')
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    if out is not None:
+        evaluators = cfg.test_evaluator
+        # With several metrics the first one writes: they all see the same predictions.
+        (evaluators[0] if isinstance(evaluators, list) else evaluators).output_dir = out
+    if show_dir is not None:
+        cfg.visualizer.save_dir = show_dir
+        cfg.setdefault('default_hooks', {})
+        cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+
+
+def main() -> None:
+    parser = build_parser()
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        cfg = load_config(args.config, args.cfg_options, args.work_dir)
+        prepare_testing(cfg, args.checkpoint, args.out, args.show_dir)
+        prepare_run(cfg, args.launcher)
+    except UserError as error:
+        # Every rank of a distributed run finds the same mistake; one message is enough.
+        if is_main_process():
+            parser.error(str(error))
+        raise SystemExit(2) from None
+    Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    main()

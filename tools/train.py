@@ -1,0 +1,60 @@
+"""Train a method: ``python tools/train.py CONFIG``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+from mmengine.runner import Runner
+
+from mmdavss.apis.launch import (
+    UserError,
+    is_main_process,
+    load_config,
+    prepare_run,
+    prepare_training,
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Train a method')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir', help="output folder; default work_dirs/ and the config's place in configs/")
+    parser.add_argument(
+        '--resume', action='store_true',
+        help='go on from the last checkpoint in the output folder, if there is one')
+    parser.add_argument(
+        '--overwrite', action='store_true',
+        help='delete the checkpoints of an earlier run in the output folder and start again')
+    parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='job launcher')
+    # Older launchers pass the local rank as an option, newer ones as an environment variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def main() -> None:
+    parser = build_parser()
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        cfg = load_config(args.config, args.cfg_options, args.work_dir)
+        prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp)
+        prepare_run(cfg, args.launcher)
+    except UserError as error:
+        # Every rank of a distributed run finds the same mistake; one message is enough.
+        if is_main_process():
+            parser.error(str(error))
+        raise SystemExit(2) from None
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
