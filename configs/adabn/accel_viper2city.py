@@ -1,7 +1,8 @@
 # Batch-norm statistics re-estimated on Cityscapes-Seq, nothing else: the floor of
 # source-free methods.
 _base_ = '../source_only/accel_viper2city.py'
-train_dataloader = dict(dataset=dict(source=None, target={{_base_.target_train}}))
+train_dataloader = dict(
+    dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}}))
 model = dict(
     type='AdaBN', source_checkpoint='work_dirs/source_only/accel_viper2city/iter_40000.pth')
 # No weight is trained: a wrapper that reduces no gradient.

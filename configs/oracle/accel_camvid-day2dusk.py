@@ -1,4 +1,4 @@
-# The upper bound of camvid-day2dusk: Accel trained on the labels of the dusk sequence as well.
+# The upper bound: the same network trained on the labels of the target.
 _base_ = '../source_only/accel_camvid-day2dusk.py'
 train_dataloader = dict(
     dataset=dict(

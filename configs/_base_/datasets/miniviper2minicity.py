@@ -11,6 +11,7 @@ source_pipeline = [
     dict(type='ClipResize', scale=(192, 108)),
     flow,
     dict(type='ClipFlip', prob=0.5),
+    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 target_pipeline = [
@@ -26,6 +27,7 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(192, 96)),
     flow,
     dict(type='ClipFlip', prob=0.5),
+    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 test_pipeline = [
