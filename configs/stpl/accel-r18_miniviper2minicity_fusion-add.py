@@ -1,0 +1,3 @@
+# Element-wise addition as the fusion operation (table 4).
+_base_ = './accel-r18_miniviper2minicity.py'
+model = dict(fusion=dict(type='AddFusion'))

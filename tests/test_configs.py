@@ -1,0 +1,74 @@
+"""Every config in configs/ builds, and says what it has to say."""
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+
+from mmdavss.methods import BaseAdapter, SourceOnly
+
+ROOT = Path(__file__).parents[1] / 'configs'
+CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
+MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
+
+
+def small(cfg):
+    """The same network with few channels: full-size ones take seconds each to initialise."""
+    if isinstance(cfg, dict):
+        if cfg.get('type') == 'ResNet':
+            width = cfg.get('base_channels', 64)
+            cfg.update(base_channels=4, stem_channels=4, init_cfg=None)
+            return {width * 8 * e: 32 * e for e in (1, 4)} | {width * 4 * e: 16 * e for e in (1, 4)}
+        widths = {}
+        for value in cfg.values():
+            widths |= small(value) or {}
+        for value in cfg.values():
+            if isinstance(value, dict) and value.get('in_channels') in widths:
+                value['in_channels'] = widths[value['in_channels']]
+        return widths
+    return None
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_builds(name):
+    cfg = Config.fromfile(ROOT / name)
+    init_default_scope(cfg.default_scope)
+    small(cfg.model)
+    model = MODELS.build(cfg.model)
+    assert isinstance(model, BaseAdapter)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        assert loader.dataset.type in DATASETS
+    pair = cfg.train_dataloader.dataset
+    assert pair.type == 'DomainPairDataset'
+    for domain in ('source', 'target'):
+        for transform in (pair.get(domain) or {}).get('pipeline', ()):
+            TRANSFORMS.build(transform)
+    # A source-free config has no source data set at all.
+    assert (pair.get('source') is not None) == isinstance(model, SourceOnly)
+    assert pair.get('target') is None or pair.target.get('with_labels') is False
+    heads = model.student.segmentor
+    classes = DATASETS.build(dict(
+        cfg.val_dataloader.dataset, lazy_init=True)).metainfo['classes']
+    assert model.num_classes == len(classes) == heads.auxiliary_head.num_classes
+
+
+@pytest.mark.parametrize('name', MODEL_PRESETS)
+def test_accel_presets_build(name):
+    cfg = Config.fromfile(ROOT / '_base_/models' / name)
+    small(cfg.model)
+    init_default_scope('mmseg')
+    MODELS.build(cfg.model)
+
+
+def test_papers_values():
+    """STPL, section 4.1."""
+    for source in ('viper', 'synthia'):
+        cfg = Config.fromfile(ROOT / f'stpl/accel_{source}2city.py')
+        optimizer = cfg.optim_wrapper.optimizer
+        assert (optimizer.type, optimizer.lr, optimizer.momentum) == ('SGD', 2.5e-6, 0.9)
+        assert (cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (20000, 20000)
+        assert (cfg.param_scheduler[0].type, cfg.param_scheduler[0].power) == ('PolyLR', 0.9)
+        assert cfg.model.loss.temperature == 0.07 and cfg.model.confident_ratio == 0.7
+        assert cfg.model.loss.denominator == 'negatives' and cfg.model.fusion.type == 'STAM'
+        assert cfg.model.student.segmentor.backbone.depth == 101
