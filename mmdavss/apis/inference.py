@@ -1,0 +1,136 @@
+"""Segmenting videos with a trained model."""
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+
+from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
+from mmdavss.datasets.transforms.loading import LoadClip, LoadClipAnnotations, read_image
+from mmdavss.methods.base import BaseAdapter, load_student
+
+
+def load_model(config: str | Path | Config, checkpoint: str | Path,
+               device: str | torch.device = 'cpu') -> BaseAdapter:
+    """Builds the method of a config with trained weights, ready to predict.
+
+    Args:
+        config: A config of this package, or its file.
+        checkpoint: Checkpoint of any method of this package with the same video net, or of a
+            plain mmseg segmentor. Only the video net is read from it: it alone predicts.
+        device: Where the model goes.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it does not fit the video net.
+    """
+    cfg = _read_config(config)
+    if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    model = MODELS.build(cfg.model)
+    load_student(model.student, str(checkpoint))
+    return model.to(device).eval()
+
+
+class VideoSegmenter:
+    """Segments the frames of a video in order.
+
+    Clip length, frame distance, the pipeline (size, flow) and the classes are those of the
+    config's ``test_dataloader``, whose data need not be there.
+
+    Args:
+        config: A config of this package, or its file.
+        checkpoint: As in :func:`load_model`.
+        device: Where the model computes.
+
+    Attributes:
+        classes: Names of the K classes.
+        palette: uint8 (K, 3), their RGB colours.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it does not fit the video net.
+    """
+
+    def __init__(self, config: str | Path | Config, checkpoint: str | Path,
+                 device: str | torch.device = 'cpu') -> None:
+        cfg = _read_config(config)
+        self.model = load_model(cfg, checkpoint, device)
+        # A lazy data set knows its classes and transforms and opens no file.
+        dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
+        self.classes = tuple(dataset.metainfo['classes'])
+        self.palette = np.array(dataset.metainfo['palette'], np.uint8)
+        #: How many frames back each frame of a clip lies, the current one last.
+        self.steps = [dataset.frame_distance * back
+                      for back in reversed(range(dataset.clip_length))]
+        self.pipeline = Compose([t for t in dataset.pipeline.transforms
+                                 if not isinstance(t, LoadClip | LoadClipAnnotations)])
+
+    def __call__(self, frames: str | Path | Iterable[str | Path | np.ndarray]
+                 ) -> Iterator[np.ndarray]:
+        """Segments a video, one frame at a time.
+
+        Args:
+            frames: Folder of images (in natural order of their names), or the frames in order:
+                image files, or arrays (H, W, 3), uint8, BGR, as OpenCV reads them. Clips at the
+                start repeat the first frame.
+
+        Yields:
+            (H, W), uint8: class of each pixel, at the size of the frame.
+
+        Raises:
+            FileNotFoundError: If the folder has no images or a frame does not exist.
+            ValueError: If a frame is no image, or frames differ in size.
+        """
+        if isinstance(frames, str | Path):
+            frames = list_frames(frames)
+        recent: deque[tuple[str, np.ndarray]] = deque(maxlen=self.steps[0] + 1)
+        for number, frame in enumerate(frames):
+            if isinstance(frame, np.ndarray):
+                recent.append((f'frame {number}', frame))
+            else:
+                recent.append((str(frame), read_image(str(frame))))
+            yield self._segment([recent[max(len(recent) - 1 - step, 0)] for step in self.steps])
+
+    def _segment(self, clip: list[tuple[str, np.ndarray]]) -> np.ndarray:
+        names, images = zip(*clip, strict=True)
+        shape = images[-1].shape[:2]
+        for name, image in clip:
+            if image.shape[:2] != shape:
+                raise ValueError(
+                    f'{name} has the size {image.shape[1]}x{image.shape[0]}, {names[-1]} '
+                    f'{shape[1]}x{shape[0]}: the frames of a video must have one size.')
+        data = self.pipeline(dict(
+            frame_paths=list(names), img_path=names[-1], imgs=list(images), img_shape=shape,
+            ori_shape=shape, seg_fields=[]))
+        with torch.no_grad():
+            sample, = self.model.test_step(pseudo_collate([data]))
+        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
+
+
+def list_frames(folder: str | Path) -> list[Path]:
+    """Image files of a folder in natural order of their names (``f9.png`` before ``f10.png``).
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    folder = Path(folder)
+    names = sorted(os.listdir(folder), key=natural) if folder.is_dir() else []
+    found = [folder / name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+    if not found:
+        raise FileNotFoundError(f'{folder} is no folder with images ({", ".join(IMAGE_SUFFIXES)})')
+    return found
+
+
+def _read_config(config: str | Path | Config) -> Config:
+    return config if isinstance(config, Config) else Config.fromfile(config)

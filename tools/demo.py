@@ -1,0 +1,544 @@
+"""The whole way on MiniDrive, in minutes and with no download: ``make demo``.
+
+Generates the data, trains on the labelled source, adapts to the unlabelled target without the
+source (AdaBN, then STPL), evaluates, and leaves in work_dirs/demo a report, a video and a picture.
+Each step is a command that can be typed by hand. Finished steps are not done again, an interrupted
+one goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mmcv
+import mmengine
+import mmseg
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+
+from mmdavss import __version__
+from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.apis.launch import UserError, load_config
+from mmdavss.datasets.label_maps import CITYSCAPES_15
+from mmdavss.datasets.minidrive.generate import MARKER, ROOTS
+from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
+from mmdavss.datasets.minidrive.layouts import OLD_TOWN
+from mmdavss.datasets.minidrive.looks import camera_look
+from mmdavss.datasets.minidrive.world import World
+from mmdavss.visualization import VideoWriter, colourise, draw_grid, draw_legend, overlay
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path('data/minidrive')  # as in the configs
+CONFIG = 'accel-r18_miniviper2minicity.py'
+STEPS = 6
+PANEL = (384, 192)  # width and height of the frames of the video
+RATE = 17.  # frames per second that the camera takes, as in the target data
+FPS = 10.  # and of the video: slowed down a little
+#: Data sets split their drives into 0 (train) and 1 (val): this one is in neither.
+DRIVE_SEED = (0, ROOTS.index('cityscapes'), 2, 0)
+
+
+class DemoError(Exception):
+    """The message says it all."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A step that trains.
+
+    Args:
+        name: Of its folder, and of the folder of its config.
+        title: In the table.
+        text: What it does.
+        start: Name of the step whose model it starts from.
+    """
+
+    name: str
+    title: str
+    text: str
+    start: str | None = None
+
+
+TRAININGS = (
+    Training('source_only', 'source-only', 'train on the labelled source video'),
+    Training('adabn', 'AdaBN', 're-estimate the batch-norm statistics on the unlabelled target '
+             'video', 'source_only'),
+    Training('stpl', 'STPL', 'adapt to the unlabelled target video with STPL, without source data',
+             'adabn'))  # yapf: disable
+
+
+# ------------------------------------------------------------------------------------- commands
+
+
+def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> None:
+    """Runs a command; its output goes to a file, and what matters of it to the screen.
+
+    Args:
+        command: Program and arguments.
+        log: File that the whole output is added to.
+        show: From a line of the output to what is shown of it, None for nothing.
+
+    Raises:
+        DemoError: If the command fails; with the end of its output.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    tail: deque[str] = deque(maxlen=25)
+    with log.open('a', encoding='utf-8') as file, subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            encoding='utf-8', errors='replace', env={**os.environ, 'PYTHONUNBUFFERED': '1'}
+    ) as process:
+        try:
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                tail.append(line)
+                text = show(line.rstrip())
+                if text is not None:
+                    say(f'      {text}')
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise DemoError(f'this step failed (exit status {process.returncode}). The end of its '
+                        f'output:\n\n{"".join(tail)}\nThe whole output: {log}')
+
+
+def say(text: str) -> None:
+    """Prints at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def announce(number: int, text: str, command: list[str] | None = None) -> None:
+    """Says which step comes, and the command that does it."""
+    say(f'[{number}/{STEPS}] {text}')
+    if command is not None:
+        say(f'      $ {typed(command)}')
+
+
+def typed(command: list[str]) -> str:
+    """A command as one would type it."""
+    return shlex.join(['python', *command[1:]])
+
+
+def short(path: Path) -> str:
+    """A path of the project, relative where that is shorter."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+_TRAIN = re.compile(r'Iter\(train\) \[ *(\d+)/(\d+)\]')
+_VALUE = r'(-?[\d.]+(?:e[+-]?\d+)?|nan|-?inf)'
+
+
+def training_line(line: str) -> str | None:
+    """What is shown of a line of mmengine's log."""
+    if train := _TRAIN.search(line):
+        left = re.search(r'\beta: (.+?)  ', line)
+        loss = re.search(rf'\bloss: {_VALUE}', line)
+        return (f'iteration {train[1]}/{train[2]}' + (f', {left[1]} left' if left else '')
+                + (f', loss {loss[1]}' if loss else ''))
+    if 'Iter(val)' in line and (score := re.search(rf'\bmIoU: {_VALUE}', line)):
+        return f'validation: mIoU {score[1]}'
+    return None
+
+
+# ---------------------------------------------------------------------------------------- steps
+
+
+class Records:
+    """What has been done, in a file: settings, command, seconds and scores of each step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.steps: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
+        self.changed = False
+
+    def set(self, name: str, record: dict) -> None:
+        """Notes a step on disk."""
+        self.steps[name] = record
+        self.changed = True
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix('.partial')
+        partial.write_text(json.dumps(self.steps, indent=1) + '\n')
+        partial.replace(self.path)
+
+
+def generate_data(records: Records, log: Path, options: list[str]) -> None:
+    """Step 1: MiniDrive; the tool itself knows whether it is there."""
+    command = [sys.executable, short(ROOT / 'tools/make_minidrive.py'), str(DATA), *options]
+    announce(1, 'data: generate MiniDrive', command)
+    lines: list[str] = []
+
+    def show(line: str) -> str | None:
+        lines.append(line)
+        return line if line.startswith(('MiniDrive:', 'wrote', str(DATA))) else None
+
+    began = time.monotonic()
+    run(command, log, show)
+    if not any('nothing to do' in line for line in lines):
+        seconds = time.monotonic() - began
+        records.set('data', dict(command=typed(command), seconds=seconds))
+    elif 'data' not in records.steps:
+        records.set('data', dict(command=typed(command), seconds=None))
+
+
+def configure(step: Training, root: Path, records: Records, given: list[str]
+              ) -> tuple[str, list[str], Config]:
+    """Config file of a training step, its ``--cfg-options``, and the config that they make."""
+    config = short(ROOT / 'configs' / step.name / CONFIG)
+    folder = str(root / step.name)
+    interval = load_config(config, parse_options(given), folder).train_cfg.val_interval
+    # Checkpoints on the way, for --resume, and the score of each class.
+    options = [f'default_hooks.checkpoint.interval={interval}', 'val_evaluator.per_class=True']
+    if step.start is not None:
+        options.append(f'model.source_checkpoint={records.steps[step.start]["checkpoint"]}')
+    options += given
+    return config, options, load_config(config, parse_options(options), folder)
+
+
+def parse_options(options: list[str]) -> dict[str, Any]:
+    """KEY=VALUE texts, read as tools/train.py reads them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='*', action=DictAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
+
+
+def train(number: int, step: Training, root: Path, records: Records, given: list[str]) -> None:
+    """Steps 2 to 4: trains and validates, unless that is done.
+
+    Raises:
+        DemoError: If it was done with other settings, or fails.
+    """
+    folder = root / step.name
+    config, options, cfg = configure(step, root, records, given)
+    last = cfg.train_cfg.max_iters
+    checkpoint = folder / f'iter_{last}.pth'
+    settings = settings_of(cfg, step, records)
+    command = [sys.executable, short(ROOT / 'tools/train.py'), config, '--work-dir', str(folder),
+               '--cfg-options', *options]  # yapf: disable
+    record = dict(settings=settings, command=typed(command), checkpoint=str(checkpoint),
+                  seconds=0., scores=None)  # yapf: disable
+    done = records.steps.get(step.name)
+    mode = []
+    if done is not None:
+        changed = differences(done['settings'], settings)
+        if changed:
+            raise DemoError(
+                f'{folder} was made with other settings ({"; ".join(changed[:3])}'
+                f'{" ..." if len(changed) > 3 else ""}): start again with make demo '
+                'ARGS=--overwrite, or write elsewhere with ARGS="--work-dir FOLDER"')
+        if done['scores'] and checkpoint.is_file():
+            announce(number, f'{step.title}: done before, mIoU {done["scores"]["mIoU"]:.1f}')
+            return
+        # A last checkpoint without scores was cut off in its validation, which a resumed run
+        # would not do again.
+        mode = ['--overwrite' if done['scores'] or checkpoint.is_file() else '--resume']
+    if mode == ['--resume']:
+        record['seconds'] = done['seconds']
+    command[3:3] = mode
+    announce(number, f'{step.title}: {step.text}', command)
+    log = folder / 'output.log'
+    say(f'      the whole log: {log}')
+    records.set(step.name, record)
+    began = time.monotonic()
+    try:
+        run(command, log, training_line)
+        record['scores'] = read_scores(folder, last)
+    finally:
+        record['seconds'] += time.monotonic() - began
+        records.set(step.name, record)
+    say(f'      done in {clock(record["seconds"])}, mIoU {record["scores"]["mIoU"]:.1f}')
+
+
+def settings_of(cfg: Config, step: Training, records: Records) -> dict:
+    """What the result of a training step depends on, as json has it."""
+    start = None if step.start is None else digest(Path(records.steps[step.start]['checkpoint']))
+    config = cfg.to_dict()
+    del config['work_dir']
+    settings = dict(config=config, data=json.loads((DATA / MARKER).read_text()), start=start)
+    return json.loads(json.dumps(settings))
+
+
+def digest(path: Path) -> str:
+    """Of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def differences(old: object, new: object, name: str = '') -> list[str]:
+    """Where two json values differ, as texts."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return [text for key in dict.fromkeys([*old, *new])
+                for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))]
+    if old == new:
+        return []
+    values = f'{old} -> {new}'
+    return [f'{name}: {values}' if len(values) < 60 else name]
+
+
+def read_scores(folder: Path, iteration: int) -> dict[str, float]:
+    """mIoU, mAcc, aAcc and IoU.CLASS of the last validation, in percent.
+
+    Raises:
+        DemoError: If there was none at that iteration.
+    """
+    for file in sorted(folder.glob('*/vis_data/scalars.json'), reverse=True):
+        for line in reversed(file.read_text().splitlines()):
+            row = json.loads(line)
+            if 'mIoU' in row and row['step'] == iteration:
+                return {name: value for name, value in row.items()
+                        if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')}
+    raise DemoError(f'{folder} has no validation at iteration {iteration} in its '
+                    'TIMESTAMP/vis_data/scalars.json')
+
+
+# --------------------------------------------------------------------------------------- pictures
+
+
+def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
+    """Step 5: the models on a drive that no data set holds; video and picture."""
+    video, picture = root / 'video.mp4', root / 'picture.png'
+    shown = {step.title: step for step in (TRAININGS[0], TRAININGS[-1])}
+    settings = dict(frames=count, models={
+        title: digest(Path(records.steps[step.name]['checkpoint']))
+        for title, step in shown.items()})  # yapf: disable
+    done = records.steps.get('video')
+    if done and done['settings'] == settings and video.is_file() and picture.is_file():
+        announce(5, 'video and picture: done before')
+        return
+    announce(5, f'video and picture: {count} frames of a drive that is in neither train nor val')
+    began = time.monotonic()
+    world = World.create(DRIVE_SEED, OLD_TOWN, camera_look, count, True, rate=RATE)
+    scenes, truths = [], []
+    for number in range(count):
+        frame = world.render(number, PANEL)
+        scenes.append(frame.rgb)
+        truths.append(CITYSCAPES_15.to_train_ids(CITYSCAPES_IDS[frame.labels], 'MiniDrive'))
+        if (number + 1) % 20 == 0 or number + 1 == count:
+            say(f'      rendered {number + 1}/{count}')
+    predictions = [predict(step, root, records, given, scenes) for step in shown.values()]
+    palette = CITYSCAPES_15.palette
+    titles = ['input', *shown, 'truth']
+    kept = {(2 * k + 1) * count // 6 for k in range(3)}
+    rows: list[np.ndarray] = []
+    with VideoWriter(video, FPS) as writer:
+        for number, (rgb, truth, *maps) in enumerate(
+                zip(scenes, truths, *predictions, strict=True)):
+            panels = [rgb, *(overlay(rgb, m, palette) for m in maps), colourise(truth, palette)]
+            writer.write(with_legend(draw_grid(panels, titles, 2, PANEL), 15))
+            if number in kept:
+                rows += panels
+            if (number + 1) % 20 == 0 or number + 1 == count:
+                say(f'      segmented {number + 1}/{count}')
+    image = with_legend(draw_grid(rows, titles, 4, PANEL), 20)
+    picture.write_bytes(cv2.imencode('.png', image[..., ::-1])[1].tobytes())
+    records.set('video', dict(settings=settings, seconds=time.monotonic() - began))
+
+
+def predict(step: Training, root: Path, records: Records, given: list[str],
+            scenes: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Label maps of RGB frames, by the model of a step."""
+    _, _, cfg = configure(step, root, records, given)
+    segment = VideoSegmenter(cfg, records.steps[step.name]['checkpoint'])
+    return segment(np.ascontiguousarray(rgb[..., ::-1]) for rgb in scenes)
+
+
+def with_legend(image: np.ndarray, text: int) -> np.ndarray:
+    """A picture with the classes below it, its height even."""
+    legend = draw_legend(CITYSCAPES_15.classes, CITYSCAPES_15.palette, image.shape[1], text)
+    odd = (image.shape[0] + legend.shape[0]) % 2
+    return np.vstack([image, np.pad(legend, ((0, odd), (0, 0), (0, 0)), mode='edge')])
+
+
+# ----------------------------------------------------------------------------------------- report
+
+
+def clock(seconds: float | None) -> str:
+    """Minutes and seconds."""
+    return '–' if seconds is None else f'{int(seconds // 60)}:{int(seconds % 60):02d}'
+
+
+def percent(value: float, sign: str = '') -> str:
+    """One decimal; a dash for a class that does not occur."""
+    return '–' if math.isnan(value) else f'{value:{sign}.1f}'
+
+
+def table(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """IoU of each class and their mean, as markdown; the last column is last minus first."""
+    titles = list(scores)
+    lines = ['| class | ' + ' | '.join(titles) + f' | {titles[-1]} − {titles[0]} |',
+             '|---|' + '---:|' * (len(titles) + 1)]  # yapf: disable
+    names = [name for name in scores[titles[0]] if name.startswith('IoU.')]
+    for name in [*names, 'mIoU']:
+        values = [scores[title][name] for title in titles]
+        cells = [percent(value) for value in values] + [percent(values[-1] - values[0], '+')]
+        title = '**mean (mIoU)**' if name == 'mIoU' else name.removeprefix('IoU.')
+        if name == 'mIoU':
+            cells = [f'**{cell}**' for cell in cells]
+        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def report(path: Path, records: Records, seed: int) -> None:
+    """Step 6: what was done and what came out, as markdown."""
+    steps = records.steps
+    scores = {step.title: steps[step.name]['scores'] for step in TRAININGS}
+    source, adabn, stpl = (scores[step.title]['mIoU'] for step in TRAININGS)
+    times = [('data', steps['data']['seconds']),
+             *((step.title, steps[step.name]['seconds']) for step in TRAININGS),
+             ('video and picture', steps['video']['seconds'])]  # yapf: disable
+    total = sum(seconds or 0. for _, seconds in times)
+    commands = [steps['data']['command'], *(steps[step.name]['command'] for step in TRAININGS)]
+    versions = dict(mmdavss=__version__, Python=platform.python_version(),
+                    PyTorch=torch.__version__, mmengine=mmengine.__version__,
+                    mmcv=mmcv.__version__, mmseg=mmseg.__version__, OpenCV=cv2.__version__,
+                    NumPy=np.__version__)  # yapf: disable
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
+    path.write_text(f"""# From rendered to camera video: the demo on MiniDrive
+
+MiniDrive is a small street world in two looks. The *source* is its rendered look in the place of
+VIPER, with labels. The *target* is its camera look in the place of Cityscapes-Seq: other streets,
+other colours, dusk, haze, noise, motion blur. The network, an Accel with a small ResNet-18, starts
+from random weights.
+
+1. **source-only** learns from the labelled source video.
+2. **AdaBN** re-estimates that model's batch-norm statistics on the unlabelled target video and
+   changes nothing else.
+3. **STPL** adapts the model of step 2 to the unlabelled target video. The source is not there any
+   more.
+
+No target label was used in training, nor to choose a checkpoint: each model is the one after its
+last iteration, scored on the labelled frames of the target's validation drives.
+
+![input, source-only, STPL and truth on an unseen drive](picture.png)
+
+The same drive as a video: [video.mp4](video.mp4). It is in neither the training nor the validation
+data. Black has no class of the {len(CITYSCAPES_15.classes)}.
+
+## Scores
+
+IoU in percent on the target's validation drives:
+
+{table(scores)}
+
+| | mIoU | to source-only |
+|---|---:|---:|
+| source-only | {source:.1f} | |
+| AdaBN | {adabn:.1f} | {adabn - source:+.1f} |
+| STPL | {stpl:.1f} | {stpl - source:+.1f} |
+
+STPL is {abs(stpl - adabn):.1f} points {'above' if stpl >= adabn else 'below'} AdaBN, the floor of
+source-free adaptation. docs/results.md has the oracle (trained with target labels), and several
+seeds.
+
+## Commands
+
+```shell
+{chr(10).join(commands)}
+```
+
+The video and the picture are drawn by `tools/demo.py` itself.
+
+## Time
+
+| step | min:s |
+|---|---:|
+{chr(10).join(f'| {name} | {clock(seconds)} |' for name, seconds in times)}
+| together | {clock(total)} |
+
+{'' if times[0][1] is not None else 'The data were there already. '}\
+{device}, {os.cpu_count()} processor cores; times include evaluation.
+
+## Versions
+
+{', '.join(f'{name} {version}' for name, version in versions.items())}; seed {seed}.
+""", encoding='utf-8')
+
+
+# ------------------------------------------------------------------------------------------- main
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'),
+                        help='folder for everything but the data (default: work_dirs/demo)')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='start again: delete what an earlier demo left in that folder')
+    parser.add_argument('--frames', type=int, default=60, metavar='N', help='of the video')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='replace values of all three configs, for example randomness.seed=1')
+    parser.add_argument('--data-options', default='', metavar='TEXT',
+                        help='options of tools/make_minidrive.py, for example "--size 512x256"')
+    args = parser.parse_args(argv)
+    if args.frames < 3:
+        parser.error(f'--frames: {args.frames} is less than 3')
+    return args
+
+
+def clean(root: Path, records: Records) -> None:
+    """Deletes what the records name, and nothing else."""
+    for step in TRAININGS:
+        if step.name in records.steps:
+            shutil.rmtree(root / step.name, ignore_errors=True)
+    for name in ('video.mp4', 'picture.png', 'report.md', 'data.log', records.path.name):
+        (root / name).unlink(missing_ok=True)
+    records.steps = {name: record for name, record in records.steps.items() if name == 'data'}
+
+
+def demo(args: argparse.Namespace) -> None:
+    """All steps."""
+    root = args.work_dir
+    records = Records(root / 'demo.json')
+    if args.overwrite:
+        clean(root, records)
+    generate_data(records, root / 'data.log', shlex.split(args.data_options))
+    for number, step in enumerate(TRAININGS, start=2):
+        train(number, step, root, records, args.cfg_options)
+    draw(root, records, args.frames, args.cfg_options)
+    path = root / 'report.md'
+    if records.changed or not path.is_file():
+        announce(6, f'report: {path}')
+        settings = records.steps[TRAININGS[-1].name]['settings']
+        report(path, records, settings['config']['randomness']['seed'])
+    else:
+        announce(6, 'report: done before')
+    say('\nmIoU on the target:')
+    for step in TRAININGS:
+        say(f'  {step.title:12}{records.steps[step.name]["scores"]["mIoU"]:5.1f}')
+    say(f'Look at {path}, {root / "video.mp4"} and {root / "picture.png"}.')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    args = parse_args(argv)
+    try:
+        demo(args)
+    except (DemoError, UserError) as error:
+        print(f'\nerror: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\ninterrupted: the same command goes on from here', file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
