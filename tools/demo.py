@@ -9,7 +9,9 @@ one goes on where it was.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import io
 import json
 import math
 import os
@@ -43,7 +45,7 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
-from mmdavss.visualization import VideoWriter, colourise, draw_grid, draw_legend, overlay
+from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path('data/minidrive')  # as in the configs
@@ -340,7 +342,7 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
     with VideoWriter(video, FPS) as writer:
         for number, (rgb, truth, *maps) in enumerate(
                 zip(scenes, truths, *predictions, strict=True)):
-            panels = [rgb, *(overlay(rgb, m, palette) for m in maps), colourise(truth, palette)]
+            panels = [rgb, *(overlay(rgb, labels, palette, 0.75) for labels in (*maps, truth))]
             writer.write(with_legend(draw_grid(panels, titles, 2, PANEL), 15))
             if number in kept:
                 rows += panels
@@ -355,7 +357,8 @@ def predict(step: Training, root: Path, records: Records, given: list[str],
             scenes: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Label maps of RGB frames, by the model of a step."""
     _, _, cfg = configure(step, root, records, given)
-    segment = VideoSegmenter(cfg, records.steps[step.name]['checkpoint'])
+    with contextlib.redirect_stdout(io.StringIO()):  # mmengine prints what it loads
+        segment = VideoSegmenter(cfg, records.steps[step.name]['checkpoint'])
     return segment(np.ascontiguousarray(rgb[..., ::-1]) for rgb in scenes)
 
 
@@ -444,8 +447,8 @@ IoU in percent on the target's validation drives:
 | STPL | {stpl:.1f} | {stpl - source:+.1f} |
 
 STPL is {abs(stpl - adabn):.1f} points {'above' if stpl >= adabn else 'below'} AdaBN, the floor of
-source-free adaptation. docs/results.md has the oracle (trained with target labels), and several
-seeds.
+source-free adaptation. docs/results.md has the oracle, which is trained with target labels, and
+several seeds.
 
 ## Commands
 
@@ -462,8 +465,8 @@ The video and the picture are drawn by `tools/demo.py` itself.
 {chr(10).join(f'| {name} | {clock(seconds)} |' for name, seconds in times)}
 | together | {clock(total)} |
 
-{'' if times[0][1] is not None else 'The data were there already. '}\
-{device}, {os.cpu_count()} processor cores; times include evaluation.
+{device}, {os.cpu_count()} processor cores. Training times include start and evaluation; a dash
+stands for data that were there already.
 
 ## Versions
 

@@ -4,7 +4,8 @@ _base_ = '../source_only/accel_synthia2city.py'
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}}))
 model = dict(
-    type='AdaBN', source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth')
+    type='AdaBN',
+    source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth')
 # No weight is trained: a wrapper that reduces no gradient.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=1000, val_interval=1000)

@@ -209,7 +209,7 @@ def _has_pretrained(net: nn.Module) -> bool:
     return any(isinstance(c, Mapping) and c.get('type') == 'Pretrained' for c in configs)
 
 
-def frozen_forward(net: nn.Module, *args: Tensor) -> Tensor:
+def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
     """`net(*args)` without gradient, in evaluation mode, modes restored afterwards.
 
     A pass in training mode moves batch-norm statistics, even without gradient.

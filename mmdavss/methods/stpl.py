@@ -84,7 +84,8 @@ class STPL(BaseAdapter):
         clip, _ = branch(inputs, data_samples, 'target')
         flow = self.clip_flow(clip)
         z = self._features(clip.frames if self._sees_previous() else clip.frames[:, -1:])
-        positions, labels = most_confident(self._pseudo_scores(clip, flow), self.confident_ratio)
+        positions, labels = most_confident(
+            self._pseudo_scores(clip, flow, z), self.confident_ratio)
 
         if self.contrast == 'spatio_temporal':
             z_aug = self._features(self._augmented(clip))
@@ -138,9 +139,11 @@ class STPL(BaseAdapter):
                            'CrossFrameAugment to the target pipeline.')
         return clip.augmented
 
-    def _pseudo_scores(self, clip: Clip, flow: Tensor | None) -> Tensor:
+    def _pseudo_scores(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Tensor:
         """Prediction for the original clip, which labels both views."""
-        return frozen_forward(self.student, clip.frames, flow)
+        # With fixed statistics the features of training are those of a prediction.
+        known = z.detach() if self.norm_eval and self._sees_previous() else None
+        return frozen_forward(self.student, clip.frames, flow, known)
 
     def _project(self, features: Tensor, positions: Tensor) -> Tensor:
         """z (N, C, h, w) to the confident z^{*h} (N, M, D); pixels are chosen first."""
