@@ -349,7 +349,8 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
             if (number + 1) % 20 == 0 or number + 1 == count:
                 say(f'      segmented {number + 1}/{count}')
     image = with_legend(draw_grid(rows, titles, 4, PANEL), 20)
-    picture.write_bytes(cv2.imencode('.png', image[..., ::-1])[1].tobytes())
+    coded = cv2.imencode('.png', image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+    picture.write_bytes(coded.tobytes())
     records.set('video', dict(settings=settings, seconds=time.monotonic() - began))
 
 

@@ -59,7 +59,7 @@ class VideoSegmenter:
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it does not fit the video net.
+        ValueError: If it does not fit the video net, or that does not fit the classes.
     """
 
     def __init__(self, config: str | Path | Config, checkpoint: str | Path,
@@ -69,6 +69,10 @@ class VideoSegmenter:
         # A lazy data set knows its classes and transforms and opens no file.
         dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
         self.classes = tuple(dataset.metainfo['classes'])
+        if len(self.classes) != self.model.num_classes:
+            raise ValueError(
+                f'the data set of test_dataloader has {len(self.classes)} classes, the model '
+                f'{self.model.num_classes}: set num_classes and the data set accordingly')
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
         #: How many frames back each frame of a clip lies, the current one last.
         self.steps = [dataset.frame_distance * back

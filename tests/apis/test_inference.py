@@ -1,0 +1,132 @@
+"""Segmenting frames in order gives what the data set and its pipeline give."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmseg.registry import DATASETS, MODELS
+
+from mmdavss.apis.inference import VideoSegmenter, list_frames, load_model
+
+CLASSES = ('road', 'sky', 'car', 'person')
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Folder of a Cityscapes snippet: five frames of a pattern that moves, and one label."""
+    rng = np.random.default_rng(0)
+    wide = cv2.resize(rng.integers(0, 255, (8, 20, 3), np.uint8), (100, 40))
+    folder = tmp_path / 'leftImg8bit_sequence' / 'val' / 'ulm'
+    labels = tmp_path / 'gtFine' / 'val' / 'ulm'
+    for path in (folder, labels):
+        path.mkdir(parents=True)
+    for number in range(5):
+        name = folder / f'ulm_000000_{17 + number:06d}_leftImg8bit.png'
+        cv2.imwrite(str(name), wide[:, 3 * number:][:, :80])
+    cv2.imwrite(str(labels / 'ulm_000000_000021_gtFine_labelIds.png'), np.zeros((40, 80), np.uint8))
+    return folder
+
+
+@pytest.fixture
+def config(accel: dict, tmp_path: Path) -> Config:
+    dataset = dict(
+        type='CityscapesSeqDataset', data_root=str(tmp_path), split='val',
+        metainfo=dict(classes=CLASSES), test_mode=True,
+        pipeline=[
+            dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24)),
+            dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+            dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')])  # yapf: disable
+    return Config(dict(
+        model=dict(
+            type='SourceOnly', student=accel,
+            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)),
+        test_dataloader=dict(dataset=dataset)))  # yapf: disable
+
+
+@pytest.fixture
+def checkpoint(config: Config, tmp_path: Path) -> str:
+    torch.manual_seed(1)
+    model = MODELS.build(config.model)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    # The previous frame must count, or a clip in the wrong order would not be seen.
+    torch.nn.init.normal_(model.student.fusion.weight)
+    path = tmp_path / 'iter_1.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return str(path)
+
+
+def test_gives_what_the_data_set_gives(config, checkpoint, frames):
+    maps = list(VideoSegmenter(config, checkpoint)(frames))
+    assert [m.shape for m in maps] == [(40, 80)] * 5
+    assert all(m.dtype == np.uint8 and len(np.unique(m)) > 1 for m in maps)
+
+    model = MODELS.build(config.model)
+    model.load_state_dict(torch.load(checkpoint)['state_dict'])
+    data = DATASETS.build(config.test_dataloader.dataset)[0]
+    sample, = model.eval().test_step(pseudo_collate([data]))
+    assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).all()
+    # The clip's other frame makes a difference.
+    alone, = VideoSegmenter(config, checkpoint)(sorted(frames.iterdir())[-1:])
+    assert (maps[-1] != alone).any()
+
+
+def test_takes_files_and_arrays(config, checkpoint, frames):
+    segment = VideoSegmenter(config, checkpoint)
+    files = sorted(frames.iterdir())
+    expected = list(segment(frames))
+    for video in (files, map(str, files), (cv2.imread(str(file)) for file in files)):
+        assert all((a == b).all() for a, b in zip(segment(video), expected, strict=True))
+
+
+def test_classes_and_colours_without_the_data(config, checkpoint):
+    config.test_dataloader.dataset.data_root = 'nowhere'
+    segment = VideoSegmenter(config, checkpoint)
+    assert segment.classes == CLASSES
+    assert segment.palette.tolist() == [[128, 64, 128], [70, 130, 180], [0, 0, 142], [220, 20, 60]]
+
+
+def test_clips(config, checkpoint, monkeypatch):
+    config.test_dataloader.dataset.update(clip_length=3, frame_distance=2)
+    segment = VideoSegmenter(config, checkpoint)
+    monkeypatch.setattr(
+        segment, '_segment', lambda clip: [int(image[0, 0, 0]) for _, image in clip])
+    video = [np.full((4, 4, 3), number, np.uint8) for number in range(7)]
+    assert list(segment(video)) == [
+        [0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5], [2, 4, 6]]
+
+
+def test_only_the_video_net_is_read(config, checkpoint):
+    """A checkpoint of another method has other things besides the video net."""
+    whole = torch.load(checkpoint)
+    whole['state_dict']['projection.weight'] = torch.zeros(3)
+    torch.save(whole, checkpoint)
+    model = load_model(config, checkpoint)
+    assert not model.training
+    name = 'student.fusion.weight'
+    assert (model.state_dict()[name] == whole['state_dict'][name]).all()
+
+
+def test_natural_order(tmp_path):
+    for name in ('f10.png', 'f9.png', 'f1.JPG', 'notes.txt'):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_frames(tmp_path)] == ['f1.JPG', 'f9.png', 'f10.png']
+
+
+def test_mistakes(config, checkpoint, frames, tmp_path):
+    with pytest.raises(FileNotFoundError, match='gone.pth'):
+        load_model(config, 'gone.pth')
+    segment = VideoSegmenter(config, checkpoint)
+    for folder in (tmp_path / 'gone', frames.parent):
+        with pytest.raises(FileNotFoundError, match=str(folder)):
+            next(segment(folder))
+    with pytest.raises(ValueError, match='frame 0 has the size 8x4, frame 1 8x6'):
+        list(segment([np.zeros((4, 8, 3), np.uint8), np.zeros((6, 8, 3), np.uint8)]))
+    config.test_dataloader.dataset.metainfo = dict(classes=CLASSES[:3])
+    with pytest.raises(ValueError, match='3 classes, the model 4'):
+        VideoSegmenter(config, checkpoint)
