@@ -14,7 +14,6 @@ source_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.

@@ -12,7 +12,6 @@ source_pipeline = [
     flow,
     dict(type='ClipCrop', crop_size=(640 / 760, 1.), mode='top'),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 target_pipeline = [
@@ -28,7 +27,6 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(192, 96)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 test_pipeline = [

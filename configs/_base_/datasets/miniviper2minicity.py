@@ -11,7 +11,6 @@ source_pipeline = [
     dict(type='ClipResize', scale=(192, 108)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 target_pipeline = [
@@ -27,7 +26,6 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(192, 96)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 test_pipeline = [
