@@ -172,7 +172,7 @@ def load_student(student: nn.Module, path: str) -> None:
         raise FileNotFoundError(
             f'source_checkpoint {path!r} does not exist. Train the source model first (its config '
             'is in configs/source_only), or point `model.source_checkpoint` to its checkpoint.')
-    checkpoint = _load_checkpoint(path, map_location='cpu')
+    checkpoint = _load_checkpoint(path, map_location='cpu', logger='silent')
     state = checkpoint.get('state_dict', checkpoint)
     if any(name.startswith('student.') for name in state):
         state = {n.removeprefix('student.'): v for n, v in state.items()

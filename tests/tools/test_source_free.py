@@ -1,0 +1,61 @@
+"""A source-free run does not open a single file of the source, which lies right beside it."""
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from mmdavss.datasets.minidrive.generate import Settings, generate
+
+OPENED: list[str] = []
+LISTENING: list[bool] = []
+
+
+def _listen(event: str, args: tuple) -> None:
+    if LISTENING and event in ('open', 'os.listdir', 'os.scandir'):
+        OPENED.append(str(args[0]))
+
+
+# There is no way to remove an audit hook again: this one is deaf outside of the test.
+sys.addaudithook(_listen)
+
+
+@pytest.fixture
+def minidrive(tmp_path):
+    generate(tmp_path / 'data', Settings(
+        size=(64, 32), viper=1, viper_val=0, viper_frames=2, synthia=0, cityscapes=2,
+        cityscapes_val=1, snippet_frames=(18, 19)))
+    return tmp_path / 'data'
+
+
+@pytest.mark.parametrize('method, reads_source', [
+    ('source_only', True), ('adabn', False), ('stpl', False)])
+def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, run_tool):
+    config = f'configs/{method}/accel-r18_miniviper2minicity.py'
+    cfg = Config.fromfile(config)
+    source, target = minidrive / 'viper', minidrive / 'cityscapes'
+    checkpoint = str(tmp_path / 'source.pth')
+    torch.save(dict(state_dict={f'student.{name}': value for name, value in MODELS.build(
+        cfg.model.student).state_dict().items()}), checkpoint)
+    options = [
+        'train_cfg.max_iters=1', 'train_cfg.val_interval=1', 'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+        f'val_dataloader.dataset.data_root={target}']
+    if reads_source:
+        options.append(f'train_dataloader.dataset.source.data_root={source}')
+    else:
+        options += [f'train_dataloader.dataset.target.data_root={target}',
+                    f'model.source_checkpoint={checkpoint}']
+    OPENED.clear()
+    LISTENING.append(True)
+    try:
+        run_tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
+    finally:
+        LISTENING.clear()
+    assert any(path.startswith(str(target)) for path in OPENED)
+    assert any(path.startswith(str(source)) for path in OPENED) == reads_source
+    assert (tmp_path / 'run/iter_1.pth').is_file()
