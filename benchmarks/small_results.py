@@ -108,8 +108,8 @@ def main() -> None:
             print(f'\nseed {seed}\n\n| variant | mIoU |\n|---|---|')
             for variant in ('source_only', 'adabn', *VARIANTS, 'stpl'):
                 print(f'| {variant} | {score(folder(data, variant, seed))["mIoU"]:.1f} |')
-        print('\nper class, first seed\n')
-        rows = {m: score(folder(data, m, args.seeds[0])) for m in scores}
+        print('\nper class, last seed\n')
+        rows = {m: score(folder(data, m, args.seeds[-1])) for m in scores}
         classes = [key for key in rows['oracle'] if key.startswith('IoU.')]
         print('| method | ' + ' | '.join(c.removeprefix('IoU.') for c in classes) + ' |')
         print('|---' * (len(classes) + 1) + '|')

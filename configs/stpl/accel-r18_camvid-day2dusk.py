@@ -1,18 +1,23 @@
-# STPL, source-free, minutes on two cores; it starts from the AdaBN model.
+# STPL, source-free, minutes on two cores, with the small recipe (README.md here): it starts from
+# the AdaBN model and trains the affine parameters of batch norm alone, in training mode.
 _base_ = [
     '../_base_/models/accel_deeplabv2-r18.py', '../_base_/datasets/camvid_day2dusk.py',
     '../_base_/schedules/small_stpl.py', '../_base_/default_runtime.py'
 ]
 # Source-free: no source data set exists in this run.
-train_dataloader = dict(batch_size=2, dataset=dict(source=None))
+train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',
     student=dict(
-        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))),
+        segmentor=dict(
+            backbone=dict(norm_cfg=dict(momentum=0.02)),
+            decode_head=dict(num_classes=11),
+            auxiliary_head=dict(num_classes=11))),
     source_checkpoint='work_dirs/adabn/accel-r18_camvid-day2dusk/iter_50.pth',
     fusion=dict(type='STAM'),
     projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
     loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),
     contrast='spatio_temporal',
     confident_ratio=0.7,
-    norm_eval=True)
+    norm_eval=False,
+    train_norm_only=True)

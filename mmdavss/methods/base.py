@@ -29,6 +29,8 @@ class BaseAdapter(BaseSegmentor):
         source_checkpoint: Checkpoint that the student starts from: of any method of this package,
             or of a plain mmseg segmentor. Its class count has to fit.
         norm_eval: Whether the student's batch-norm statistics stay as they are in training.
+        train_norm_only: Whether of the student only the affine parameters of its batch-norm layers
+            are trained, which keeps an adaptation without labels near its source model.
         data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
     """
 
@@ -37,12 +39,18 @@ class BaseAdapter(BaseSegmentor):
                  flow: OptConfigType = None,
                  source_checkpoint: str | None = None,
                  norm_eval: bool = False,
+                 train_norm_only: bool = False,
                  data_preprocessor: OptConfigType = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.student = MODELS.build(student)
         self.flow = None if flow is None else MODELS.build(flow)
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
+        if train_norm_only:
+            self.student.requires_grad_(False)
+            for module in self.student.modules():
+                if isinstance(module, _BatchNorm):
+                    module.requires_grad_(True)
 
     @property
     def num_classes(self) -> int:

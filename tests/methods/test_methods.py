@@ -22,6 +22,7 @@ METHODS = {
     'self_training': dict(type='SelfTraining'),
     'stpl': STPL,
     'stpl_add': dict(STPL, fusion=dict(type='AddFusion')),
+    'stpl_norm': dict(STPL, train_norm_only=True, norm_eval=False),
     'stpl_concat': dict(STPL, fusion=dict(type='ConcatFusion')),
     'stpl_conv': dict(STPL, fusion=dict(type='ConvFusion')),
     'spatial': dict(STPL, fusion=None, contrast='spatial'),
@@ -85,7 +86,8 @@ class TestEveryMethod:
         weights = {n for n in changed if n in dict(model.named_parameters())}
         assert bool(weights) == (name != 'adabn')
         # Statistics move where the method says so, and only there.
-        assert bool(changed - weights) == (name in ('source_only', 'adabn', 'self_training'))
+        assert bool(changed - weights) == (
+            name in ('source_only', 'adabn', 'self_training', 'stpl_norm'))
 
     @pytest.mark.parametrize('name', SOURCE_FREE)
     def test_source_free(self, method, batch, name):
@@ -285,6 +287,9 @@ class TestSTPL:
         trained = {n.split('.')[0] for n, p in method('stpl').named_parameters()
                    if p.requires_grad}
         assert trained == {'student', 'fusion', 'projection'}
+        trained = {n for n, p in method('stpl_norm').student.named_parameters()
+                   if p.requires_grad}
+        assert trained and all('bn' in n or 'downsample.1' in n for n in trained)
 
 
 def test_frozen_forward_restores_modes(method, batch):

@@ -14,6 +14,8 @@ source_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='ClipFlip', prob=0.5),
+    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.
@@ -22,6 +24,15 @@ target_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='CrossFrameAugment'),
+    dict(type='PackClipInputs')
+]
+# For the oracle.
+target_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(240, 180)),
+    flow,
+    dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs')
 ]
 # The label is loaded after the resize: it keeps its full resolution.
@@ -41,9 +52,8 @@ target_train = dict(
     sequences=dusk,
     with_labels=False,
     pipeline=target_pipeline)
-# For the oracle.
 target_train_labelled = dict(
-    type='CamVidDataset', data_root=data_root, sequences=dusk, pipeline=source_pipeline)
+    type='CamVidDataset', data_root=data_root, sequences=dusk, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
     batch_size=4,

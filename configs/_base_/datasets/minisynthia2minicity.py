@@ -12,6 +12,7 @@ source_pipeline = [
     flow,
     dict(type='ClipCrop', crop_size=(640 / 760, 1.), mode='top'),
     dict(type='ClipFlip', prob=0.5),
+    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 target_pipeline = [

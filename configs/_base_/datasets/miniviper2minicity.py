@@ -11,6 +11,8 @@ source_pipeline = [
     dict(type='ClipResize', scale=(192, 108)),
     flow,
     dict(type='ClipFlip', prob=0.5),
+    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 target_pipeline = [
