@@ -9,11 +9,10 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import Clip
 
-from .base import BaseAdapter, branch
+from .base import BaseAdapter, branch, norm_layers
 
 
 @MODELS.register_module()
@@ -35,7 +34,7 @@ class AdaBN(BaseAdapter):
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.student.requires_grad_(False)
-        self.norms = [m for m in self.student.modules() if isinstance(m, _BatchNorm)]
+        self.norms = norm_layers(self.student)
         if not self.norms:
             raise ValueError('AdaBN: the student has no batch-norm layers to re-estimate.')
         for norm in self.norms:

@@ -48,9 +48,8 @@ class BaseAdapter(BaseSegmentor):
         self.norm_eval = norm_eval
         if train_norm_only:
             self.student.requires_grad_(False)
-            for module in self.student.modules():
-                if isinstance(module, _BatchNorm):
-                    module.requires_grad_(True)
+            for norm in norm_layers(self.student):
+                norm.requires_grad_(True)
 
     @property
     def num_classes(self) -> int:
@@ -96,7 +95,8 @@ class BaseAdapter(BaseSegmentor):
     def train(self, mode: bool = True) -> BaseAdapter:
         super().train(mode)
         if mode and self.norm_eval:
-            set_norm_mode(self.student, training=False)
+            for norm in norm_layers(self.student):
+                norm.eval()
         return self
 
     # --------------------------------------------------------------- prediction
@@ -162,11 +162,9 @@ def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list]
     return inputs[name], samples[name]
 
 
-def set_norm_mode(net: nn.Module, training: bool) -> None:
-    """Puts all batch-norm layers of a net in training or evaluation mode."""
-    for module in net.modules():
-        if isinstance(module, _BatchNorm):
-            module.train(training)
+def norm_layers(net: nn.Module) -> list[_BatchNorm]:
+    """All batch-norm layers of a net."""
+    return [module for module in net.modules() if isinstance(module, _BatchNorm)]
 
 
 def load_student(student: nn.Module, path: str) -> None:
