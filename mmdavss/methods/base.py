@@ -1,7 +1,8 @@
 """What all methods share."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -165,6 +166,19 @@ def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list]
 def norm_layers(net: nn.Module) -> list[_BatchNorm]:
     """All batch-norm layers of a net."""
     return [module for module in net.modules() if isinstance(module, _BatchNorm)]
+
+
+@contextmanager
+def unmoved_statistics(net: nn.Module) -> Iterator[None]:
+    """Inside, passes in training mode use batch statistics and leave the running ones alone."""
+    momenta = {norm: norm.momentum for norm in norm_layers(net)}
+    for norm in momenta:
+        norm.momentum = 0.
+    try:
+        yield
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
 
 
 def load_student(student: nn.Module, path: str) -> None:

@@ -26,7 +26,7 @@ from mmdavss.engine import Clip
 from mmdavss.modules import class_entropy, most_confident
 from mmdavss.ops import backward_warp, resize_flow
 
-from .base import BaseAdapter, branch, frozen_forward
+from .base import BaseAdapter, branch, frozen_forward, unmoved_statistics
 
 #: What stands on the two sides of the contrast (section 3.3 and table 3).
 CONTRASTS = ('spatio_temporal', 'spatial', 'temporal', 'spatial+temporal', 'duplicate')
@@ -88,7 +88,7 @@ class STPL(BaseAdapter):
             self._pseudo_scores(clip, flow, z), self.confident_ratio)
 
         if self.contrast == 'spatio_temporal':
-            z_aug = self._features(self._augmented(clip))
+            z_aug = self._augmented_features(clip.augmented)
             q = self._project(self.fuse(z, flow), positions)
             k = self._project(self.fuse(z_aug, flow), positions)
             losses = dict(loss_stpl=self._contrast(q, k, labels, labels))
@@ -98,7 +98,7 @@ class STPL(BaseAdapter):
             if self.contrast == 'duplicate':
                 losses['loss_duplicate'] = self._contrast(q, q, labels, labels)
             if 'spatial' in self.contrast:
-                z_aug = self._features(self._augmented(clip)[:, -1:])
+                z_aug = self._augmented_features(clip.augmented, current_only=True)
                 k = self._project(z_aug[:, -1], positions)
                 losses['loss_spatial'] = self._contrast(q, k, labels, labels)
             if 'temporal' in self.contrast:
@@ -133,11 +133,13 @@ class STPL(BaseAdapter):
         """Frames (N, T, 3, H, W) to z (N, T, C, h, w)."""
         return self.student.features(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
-    def _augmented(self, clip: Clip) -> Tensor:
-        if clip.augmented is None:
+    def _augmented_features(self, frames: Tensor | None, current_only: bool = False) -> Tensor:
+        if frames is None:
             raise KeyError(f'STPL: contrast={self.contrast!r} needs an augmented view: add '
                            'CrossFrameAugment to the target pipeline.')
-        return clip.augmented
+        # What the net predicts later looks like the original, not like the augmented clip.
+        with unmoved_statistics(self.student):
+            return self._features(frames[:, -1:] if current_only else frames)
 
     def _pseudo_scores(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Tensor:
         """Prediction for the original clip, which labels both views."""

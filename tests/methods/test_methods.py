@@ -241,6 +241,20 @@ class TestSTPL:
         torch.testing.assert_close(losses['loss_stpl'], self.literal(model, data),
                                    rtol=1e-4, atol=1e-4)
 
+    @pytest.mark.parametrize('name', ['stpl_norm', 'spatial'])
+    def test_running_statistics_are_those_of_the_original_clip(self, method, batch, name):
+        model = method(name, norm_eval=False)
+        clip = model.data_preprocessor(batch('target'), True)
+        frames = clip['inputs']['target'].frames
+        frames = frames if name == 'stpl_norm' else frames[:, -1:]
+        reference = copy.deepcopy(model)
+        reference.student.features(frames.flatten(0, 1))
+        model(**clip, mode='loss')
+        for (key, ours), theirs in zip(model.student.named_buffers(),
+                                       reference.student.buffers(), strict=True):
+            if not key.endswith('num_batches_tracked'):
+                torch.testing.assert_close(ours, theirs, msg=key)
+
     def test_variants_contrast_what_the_paper_says(self, method, batch):
         """Section 3.3 and table 3: who is query and who is key, which labels they bear."""
         data = batch('target')
