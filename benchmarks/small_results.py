@@ -22,8 +22,8 @@ from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 NAMES = dict(minidrive='accel-r18_miniviper2minicity', camvid='accel-r18_camvid-day2dusk')
-VARIANTS = ('self-training', 'duplicate', 'temporal-only', 'spatial-only', 'naive-ts',
-            'fusion-add', 'fusion-conv', 'fusion-concat')
+VARIANTS = ('anchor-only', 'self-training', 'duplicate', 'temporal-only', 'spatial-only',
+            'naive-ts', 'fusion-add', 'fusion-conv', 'fusion-concat')
 
 
 def last_checkpoint(config: Path, work_dir: Path) -> Path:

@@ -1,5 +1,5 @@
 # STPL, source-free, minutes on two cores, with the small recipe (README.md here): it starts from
-# the AdaBN model and trains the affine parameters of batch norm alone, in training mode.
+# the AdaBN model, whose labels hold the features in place.
 _base_ = [
     '../_base_/models/accel_deeplabv2-r18.py', '../_base_/datasets/camvid_day2dusk.py',
     '../_base_/schedules/small_stpl.py', '../_base_/default_runtime.py'
@@ -16,8 +16,9 @@ model = dict(
     source_checkpoint='work_dirs/adabn/accel-r18_camvid-day2dusk/iter_50.pth',
     fusion=dict(type='STAM'),
     projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
-    loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),
+    loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives', loss_weight=0.1),
     contrast='spatio_temporal',
     confident_ratio=0.7,
-    norm_eval=False,
-    train_norm_only=True)
+    confident_per_class=True,
+    anchor_weight=1.,
+    norm_eval=False)

@@ -15,9 +15,11 @@ q, P_q, N_q           queries, and keys of the same and of other classes, in ``s
 """
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor
@@ -46,6 +48,11 @@ class STPL(BaseAdapter):
             ``temporal``: current frame against previous frame. ``spatial+temporal``: the sum of
             both, "naive combination". ``duplicate``: current frame against itself.
         confident_ratio: k, share of pixels whose pseudo-labels are used.
+        confident_per_class: Whether that share is taken of each class, not of all together.
+        anchor_weight: Weight of an addition to the paper: cross-entropy of the augmented clip with
+            the confident labels of the model that adaptation starts from. It ties the features to
+            the classifier, which then is trained too; the contrast takes the same labels. 0, the
+            paper: no such term, labels of the current model, the classifier stays the source's.
         norm_eval: Whether batch-norm statistics stay as the source left them.
         kwargs: Those of :class:`BaseAdapter`.
     """
@@ -56,6 +63,8 @@ class STPL(BaseAdapter):
                  fusion: OptConfigType = None,
                  contrast: str = 'spatio_temporal',
                  confident_ratio: float = 0.7,
+                 confident_per_class: bool = False,
+                 anchor_weight: float = 0.,
                  norm_eval: bool = True,
                  **kwargs) -> None:
         super().__init__(norm_eval=norm_eval, **kwargs)
@@ -66,6 +75,8 @@ class STPL(BaseAdapter):
                              'spatio_temporal needs a fusion, the others have none.')
         self.contrast = contrast
         self.confident_ratio = confident_ratio
+        self.confident_per_class = confident_per_class
+        self.anchor_weight = anchor_weight
         channels = self.student.feature_channels
         self.fusion = None
         if fusion is not None:
@@ -73,8 +84,24 @@ class STPL(BaseAdapter):
             channels = self.fusion.out_channels
         self.projection = MODELS.build(dict(projection, in_channels=channels))
         self.contrastive_loss = MODELS.build(loss)
-        # The contrast gives no gradient to what follows the features: it stays the source's.
-        self.student.freeze_classifier()
+        self.anchor = None
+        if anchor_weight:
+            self.anchor = copy.deepcopy(self.student).requires_grad_(False)
+            self.student.freeze_auxiliary()
+        else:
+            # The contrast gives no gradient to what follows the features.
+            self.student.freeze_classifier()
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if self.anchor is not None:
+            self.anchor.load_state_dict(self.student.state_dict())
+
+    def train(self, mode: bool = True) -> STPL:
+        super().train(mode)
+        if self.anchor is not None:
+            self.anchor.eval()
+        return self
 
     def _needs_flow(self) -> bool:
         return super()._needs_flow() or self.fusion is not None
@@ -84,11 +111,10 @@ class STPL(BaseAdapter):
         clip, _ = branch(inputs, data_samples, 'target')
         flow = self.clip_flow(clip)
         z = self._features(clip.frames if self._sees_previous() else clip.frames[:, -1:])
-        positions, labels = most_confident(
-            self._pseudo_scores(clip, flow, z), self.confident_ratio)
+        positions, labels = self._confident(self._pseudo_scores(clip, flow, z))
+        z_aug = self._augmented_features(clip)
 
         if self.contrast == 'spatio_temporal':
-            z_aug = self._augmented_features(clip.augmented)
             q = self._project(self.fuse(z, flow), positions)
             k = self._project(self.fuse(z_aug, flow), positions)
             losses = dict(loss_stpl=self._contrast(q, k, labels, labels))
@@ -98,17 +124,19 @@ class STPL(BaseAdapter):
             if self.contrast == 'duplicate':
                 losses['loss_duplicate'] = self._contrast(q, q, labels, labels)
             if 'spatial' in self.contrast:
-                z_aug = self._augmented_features(clip.augmented, current_only=True)
                 k = self._project(z_aug[:, -1], positions)
                 losses['loss_spatial'] = self._contrast(q, k, labels, labels)
             if 'temporal' in self.contrast:
                 # Without the fusion block nothing is warped: a pixel of the previous frame has the
                 # label that the net gives it there.
-                with torch.no_grad():
-                    before = self.student.classify(z[:, 0])
-                positions_before, labels_before = most_confident(before, self.confident_ratio)
+                positions_before, labels_before = self._confident(
+                    self._previous_scores(clip, z))
                 k = self._project(z[:, 0], positions_before)
                 losses['loss_temporal'] = self._contrast(q, k, labels, labels_before)
+        if self.anchor is not None:
+            scores = self.student(clip.augmented, flow, z_aug)
+            losses['loss_anchor'] = self.anchor_weight * F.cross_entropy(
+                _chosen(scores, positions), labels)
         losses['pseudo_label_entropy'] = class_entropy(labels, self.num_classes)
         return losses
 
@@ -133,27 +161,49 @@ class STPL(BaseAdapter):
         """Frames (N, T, 3, H, W) to z (N, T, C, h, w)."""
         return self.student.features(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
-    def _augmented_features(self, frames: Tensor | None, current_only: bool = False) -> Tensor:
+    def _augmented_features(self, clip: Clip) -> Tensor | None:
+        """Those (N, T, C, h, w) of the augmented frames that something looks at."""
+        fused = self.contrast == 'spatio_temporal'
+        if not (fused or self.anchor is not None or 'spatial' in self.contrast):
+            return None
+        frames = clip.augmented
         if frames is None:
             raise KeyError(f'STPL: contrast={self.contrast!r} needs an augmented view: add '
                            'CrossFrameAugment to the target pipeline.')
         # What the net predicts later looks like the original, not like the augmented clip.
         with unmoved_statistics(self.student):
-            return self._features(frames[:, -1:] if current_only else frames)
+            return self._features(
+                frames if fused or self.anchor is not None else frames[:, -1:])
 
     def _pseudo_scores(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Tensor:
         """Prediction for the original clip, which labels both views."""
+        if self.anchor is not None:
+            return frozen_forward(self.anchor, clip.frames, flow)
         # With fixed statistics the features of training are those of a prediction.
         known = z.detach() if self.norm_eval and self._sees_previous() else None
         return frozen_forward(self.student, clip.frames, flow, known)
 
+    def _previous_scores(self, clip: Clip, z: Tensor) -> Tensor:
+        """Single-frame prediction for the previous frame."""
+        with torch.no_grad():
+            if self.anchor is None:
+                return self.student.classify(z[:, 0])
+            return self.anchor.classify(self.anchor.features(clip.frames[:, 0]))
+
+    def _confident(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions (N, M) and classes (N, M) of the used pixels of scores (N, K, h, w)."""
+        return most_confident(scores, self.confident_ratio, self.confident_per_class)
+
     def _project(self, features: Tensor, positions: Tensor) -> Tensor:
         """z (N, C, h, w) to the confident z^{*h} (N, M, D); pixels are chosen first."""
-        chosen = features.flatten(2).gather(
-            2, positions[:, None].expand(-1, features.shape[1], -1))
-        return self.projection(chosen[..., None]).squeeze(-1).transpose(1, 2)
+        chosen = _chosen(features, positions)[..., None]
+        return self.projection(chosen).squeeze(-1).transpose(1, 2)
 
     def _contrast(self, queries: Tensor, keys: Tensor, query_labels: Tensor,
                   key_labels: Tensor) -> Tensor:
         return self.contrastive_loss(queries, keys, query_labels, key_labels, self.num_classes)
 
+
+def _chosen(maps: Tensor, positions: Tensor) -> Tensor:
+    """Maps (N, C, h, w) at flat positions (N, M), as (N, C, M)."""
+    return maps.flatten(2).gather(2, positions[:, None].expand(-1, maps.shape[1], -1))

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.losses import stpl_loss
 from mmdavss.methods.base import frozen_forward, load_student
+from mmdavss.modules import most_confident
 from mmdavss.ops import backward_warp, resize_flow
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
@@ -23,6 +24,8 @@ METHODS = {
     'stpl': STPL,
     'stpl_add': dict(STPL, fusion=dict(type='AddFusion')),
     'stpl_norm': dict(STPL, train_norm_only=True, norm_eval=False),
+    'stpl_anchor': dict(STPL, anchor_weight=0.5, confident_per_class=True, norm_eval=False),
+    'temporal_anchor': dict(STPL, fusion=None, contrast='temporal', anchor_weight=0.5),
     'stpl_concat': dict(STPL, fusion=dict(type='ConcatFusion')),
     'stpl_conv': dict(STPL, fusion=dict(type='ConvFusion')),
     'spatial': dict(STPL, fusion=None, contrast='spatial'),
@@ -87,7 +90,7 @@ class TestEveryMethod:
         assert bool(weights) == (name != 'adabn')
         # Statistics move where the method says so, and only there.
         assert bool(changed - weights) == (
-            name in ('source_only', 'adabn', 'self_training', 'stpl_norm'))
+            name in ('source_only', 'adabn', 'self_training', 'stpl_norm', 'stpl_anchor'))
 
     @pytest.mark.parametrize('name', SOURCE_FREE)
     def test_source_free(self, method, batch, name):
@@ -241,12 +244,43 @@ class TestSTPL:
         torch.testing.assert_close(losses['loss_stpl'], self.literal(model, data),
                                    rtol=1e-4, atol=1e-4)
 
-    @pytest.mark.parametrize('name', ['stpl_norm', 'spatial'])
+    def test_anchor(self, method, batch):
+        """Cross-entropy of the augmented clip with labels of the model that it started from."""
+        # Fixed statistics, which do not depend on what else is in a pass.
+        model = method('stpl_anchor', norm_eval=True)
+        model.anchor.load_state_dict(model.student.state_dict())
+        data = model.data_preprocessor(batch('target'), True)
+        clip = data['inputs']['target']
+        with torch.no_grad():
+            for parameter in model.student.parameters():
+                parameter.mul_(1.1)
+        start = frozen_forward(model.anchor, clip.frames, clip.flow).flatten(2).softmax(1)
+        copied = copy.deepcopy(model)
+        losses = model(**data, mode='loss')
+        scores = copied.student(clip.augmented, clip.flow).flatten(2).log_softmax(1)
+        positions, _ = most_confident(start.unflatten(2, (4, 6)), 0.7, per_class=True)
+        expected = torch.stack([
+            -scores[n, start[n, :, p].argmax(), p] for n in range(2) for p in positions[n]]).mean()
+        torch.testing.assert_close(losses['loss_anchor'], 0.5 * expected, rtol=1e-4, atol=1e-5)
+        assert model.student.segmentor.decode_head.conv_seg.branches[0].weight.requires_grad
+        assert not any(p.requires_grad for p in model.anchor.parameters())
+        assert not any(m.training for m in model.anchor.modules())
+
+    def test_anchor_is_the_source_checkpoint(self, method, tmp_path):
+        source = method('source_only')
+        save_checkpoint(dict(state_dict=source.state_dict()), str(tmp_path / 'source.pth'))
+        model = method('stpl_anchor', source_checkpoint=str(tmp_path / 'source.pth'))
+        for (name, a), b in zip(source.student.state_dict().items(),
+                                model.anchor.state_dict().values(), strict=True):
+            if 'bn' not in name:  # the fixture sets their weights afterwards
+                assert torch.equal(a, b), name
+
+    @pytest.mark.parametrize('name', ['stpl_norm', 'stpl_anchor', 'spatial'])
     def test_running_statistics_are_those_of_the_original_clip(self, method, batch, name):
         model = method(name, norm_eval=False)
         clip = model.data_preprocessor(batch('target'), True)
         frames = clip['inputs']['target'].frames
-        frames = frames if name == 'stpl_norm' else frames[:, -1:]
+        frames = frames[:, -1:] if name == 'spatial' else frames
         reference = copy.deepcopy(model)
         reference.student.features(frames.flatten(0, 1))
         model(**clip, mode='loss')

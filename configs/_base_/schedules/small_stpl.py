@@ -2,7 +2,7 @@
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    # The random layers of training only learn faster than the network.
+    # The random layers that only training has learn faster than the network.
     paramwise_cfg=dict(
         custom_keys={'projection': dict(lr_mult=10.), 'fusion': dict(lr_mult=10.)}))
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=100, by_epoch=False)]
