@@ -9,10 +9,7 @@ train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',
     student=dict(
-        segmentor=dict(
-            backbone=dict(norm_cfg=dict(momentum=0.02)),
-            decode_head=dict(num_classes=11),
-            auxiliary_head=dict(num_classes=11))),
+        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))),
     source_checkpoint='work_dirs/adabn/accel-r18_camvid-day2dusk/iter_50.pth',
     fusion=dict(type='STAM'),
     projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),

@@ -8,7 +8,6 @@ _base_ = [
 train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',
-    student=dict(segmentor=dict(backbone=dict(norm_cfg=dict(momentum=0.02)))),
     source_checkpoint='work_dirs/adabn/accel-r18_miniviper2minicity/iter_50.pth',
     fusion=dict(type='STAM'),
     projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),

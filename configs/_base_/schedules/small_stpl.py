@@ -1,7 +1,7 @@
 # The small recipe of STPL (configs/stpl/README.md), not the paper's 2.5e-6 and 20k iterations.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
+    optimizer=dict(type='SGD', lr=3e-4, momentum=0.9, weight_decay=5e-4),
     # The random layers that only training has learn faster than the network.
     paramwise_cfg=dict(
         custom_keys={'projection': dict(lr_mult=10.), 'fusion': dict(lr_mult=10.)}))
