@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
     (MODELS, ['Accel', 'PerFrame', 'SourceOnly', 'AdaBN', 'STPL', 'STPLLoss', 'MMFlowEstimator',
               'DISFlowEstimator', 'PrecomputedFlow', 'ZeroFlow']),
     (DATASETS, ['ViperSeqDataset', 'SynthiaSeqDataset', 'CityscapesSeqDataset', 'CamVidDataset',
-                'DomainPairDataset']),
+                'DomainPairDataset', 'GTADataset', 'SynthiaDataset', 'CityscapesImageDataset',
+                'DarkZurichImageDataset']),
 ])
 def test_importing_the_package_registers_its_names(registry, names):
     found = {name: registry.get(name) for name in names}
@@ -110,7 +111,7 @@ def test_a_foreign_project_inherits_a_config(wheel, tmp_path):
     # Where the inherited config expects the data.
     settings = dataclasses.replace(
         PRESETS['demo'], size=(64, 32), viper=1, viper_val=1, viper_frames=3, synthia=2,
-        cityscapes=1, cityscapes_val=1)
+        cityscapes=1, cityscapes_val=1, gta=0, synthia_rand=0)
     generate(project / 'data' / 'minidrive', settings)
 
     env = dict(os.environ, PYTHONPATH=str(site), OMP_NUM_THREADS='1')

@@ -1,8 +1,9 @@
-"""Generates MiniDrive, a miniature of VIPER, SYNTHIA-Seq and Cityscapes-Seq that needs no download.
+"""Generates MiniDrive, a miniature of five data sets that needs no download.
 
     python tools/make_minidrive.py data/minidrive
 
-writes data/minidrive/{viper,synthia_seq,cityscapes}. The same settings give the same bytes.
+writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand}. The same settings give the
+same bytes. In a MiniDrive of the same settings what is missing is added, and nothing else touched.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--cityscapes-val', type=int, metavar='N', help='and validation snippets')
     parser.add_argument('--snippet-frames', type=_span, metavar='A-B', help='frames that are '
                         'rendered of the 30 (0-29) of a snippet; number 19 has the label')
+    parser.add_argument('--gta', type=int, metavar='N', help='GTAV images')
+    parser.add_argument('--synthia-rand', type=int, metavar='N',
+                        help='SYNTHIA-RAND-CITYSCAPES images')
     parser.add_argument('--flow', action='store_true', default=None, help='also write the exact '
                         'flow to the previous frame (.flo) and where it is visible there (.png)')
     parser.add_argument('--processes', type=int, default=os.cpu_count() or 1, metavar='N')

@@ -1,20 +1,30 @@
 """Data sets of clips, the pairing of domains, and transforms over clips."""
 from . import transforms
 from .camvid import CamVidDataset
+from .cityscapes import CityscapesImageDataset
 from .cityscapes_seq import CityscapesSeqDataset
 from .clip import ClipFolderDataset, ClipSegDataset
+from .dark_zurich import DarkZurichImageDataset
 from .domain_pair import DomainPairDataset
+from .gta import GTADataset
+from .image import ImageSegDataset
 from .label_maps import LabelSet
+from .synthia_rand import SynthiaDataset
 from .synthia_seq import SynthiaSeqDataset
 from .viper import ViperSeqDataset
 
 __all__ = [
     'CamVidDataset',
+    'CityscapesImageDataset',
     'CityscapesSeqDataset',
     'ClipFolderDataset',
     'ClipSegDataset',
+    'DarkZurichImageDataset',
     'DomainPairDataset',
+    'GTADataset',
+    'ImageSegDataset',
     'LabelSet',
+    'SynthiaDataset',
     'SynthiaSeqDataset',
     'ViperSeqDataset',
     'transforms',

@@ -292,13 +292,20 @@ class ClipSegDataset(BaseSegDataset):
         info.update(seg_fields=[], label_spec=self.labels)
         return info
 
-    def prepare_data(self, idx: int) -> dict:
+    def prepare_data(self, idx: int, rare_class: int | None = None) -> dict:
         """One clip through the pipeline.
+
+        Args:
+            idx: Index of the clip.
+            rare_class: Class that the clip was drawn for, for the transforms (``rare_class``).
 
         Raises:
             RuntimeError: If a transform gave None (mmengine would go on with another clip).
         """
-        data = super().prepare_data(idx)
+        info = self.get_data_info(idx)
+        if rare_class is not None:
+            info['rare_class'] = rare_class
+        data = self.pipeline(info)
         if data is None:
             raise RuntimeError(
                 f'{type(self).__name__}: a transform of the pipeline returned None for '

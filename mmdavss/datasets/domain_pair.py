@@ -6,6 +6,8 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
+from .rare_class import RareClassSampler
+
 #: Largest number of pairs: what a sampler shuffles stays in the tens of megabytes.
 MAX_PAIRS = 1 << 20
 
@@ -29,19 +31,28 @@ class DomainPairDataset(Dataset):
 
     With one branch the index is that of its clip.
 
+    With rare-class sampling the source clip too is drawn from (`seed`, `index`), by
+    :class:`RareClassSampler`. Its transforms find the class that it was drawn for in
+    ``rare_class`` (:class:`ClipCrop` can keep it in view).
+
     Args:
         source: Data set or its config, or None.
         target: Data set or its config, or None.
-        seed: Of the partners.
+        seed: Of the draws.
+        rare_class_sampling: ``statistics`` (file), ``temperature`` and ``min_pixels`` of
+            :class:`RareClassSampler`; None for none. Without a source it has no effect.
 
     Raises:
-        ValueError: If there is no branch, one is empty, or their classes differ.
+        FileNotFoundError: If the file with the class statistics does not exist.
+        ValueError: If there is no branch, one is empty, their classes differ, or the class
+            statistics are not those of the source.
     """
 
     def __init__(self,
                  source: dict | BaseDataset | None = None,
                  target: dict | BaseDataset | None = None,
-                 seed: int = 0) -> None:
+                 seed: int = 0,
+                 rare_class_sampling: dict | None = None) -> None:
         branches = dict(source=source, target=target)
         self.branches = {
             name: DATASETS.build(branch) if isinstance(branch, dict) else branch
@@ -61,8 +72,14 @@ class DomainPairDataset(Dataset):
                 'Choose data sets or options (CityscapesSeqDataset: classes_from) with the same.')
         # A target without classes (a user's own frames) takes those of the source.
         self._metainfo = self.branches[next(iter(classes or self.branches))].metainfo
+        self.rare_classes = None
+        if rare_class_sampling is not None and 'source' in self.branches:
+            self.rare_classes = RareClassSampler(self.branches['source'], **rare_class_sampling)
         sizes = [len(branch) for branch in self.branches.values()]
-        rounds = 1 if len(sizes) == 1 else max(1, min(sizes[1], MAX_PAIRS // sizes[0]))
+        if len(sizes) == 2:
+            rounds = max(1, min(sizes[1], MAX_PAIRS // sizes[0]))
+        else:
+            rounds = 1 if self.rare_classes is None else max(1, MAX_PAIRS // sizes[0])
         self._length = sizes[0] * rounds
 
     @property
@@ -76,18 +93,28 @@ class DomainPairDataset(Dataset):
 
     def indices(self, index: int) -> dict[str, int]:
         """Which clip of each branch an index stands for."""
+        return self._draw(index)[0]
+
+    def _draw(self, index: int) -> tuple[dict[str, int], int | None]:
+        """As :meth:`indices`, and the class that the source clip was drawn for."""
         if not -len(self) <= index < len(self):
             raise IndexError(f'DomainPairDataset: index {index} of {len(self)}.')
         index %= len(self)
+        generator = np.random.default_rng((self.seed, index))
         names = tuple(self.branches)
         drawn = {names[0]: index % len(self.branches[names[0]])}
         for name in names[1:]:
-            generator = np.random.default_rng((self.seed, index))
             drawn[name] = int(generator.integers(len(self.branches[name])))
-        return drawn
+        if self.rare_classes is None:
+            return drawn, None
+        drawn['source'], rare_class = self.rare_classes.draw(generator)
+        return drawn, rare_class
 
     def __getitem__(self, index: int) -> dict:
         """The packed clips of all branches."""
-        items = {name: self.branches[name][i] for name, i in self.indices(index).items()}
+        drawn, rare_class = self._draw(index)
+        items = {name: self.branches[name][i] if rare_class is None or name != 'source'
+                 else self.branches[name].prepare_data(i, rare_class)
+                 for name, i in drawn.items()}
         return {key: {name: item[key] for name, item in items.items()}
                 for key in ('inputs', 'data_samples')}

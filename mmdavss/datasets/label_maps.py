@@ -26,6 +26,7 @@ class LabelSet:
             colour image with the id in the red channel) or ``colour`` (RGB codes).
         colours: For ``colour``, the RGB code of each official id.
         ego_id: Official id of the ego vehicle's region, where it has to be ignored.
+        void_id: Official id of what is not labelled, where it is not below `official`.
     """
     name: str
     classes: tuple[str, ...]
@@ -35,6 +36,7 @@ class LabelSet:
     encoding: str = 'ids'
     colours: tuple[RGB, ...] | None = None
     ego_id: int | None = None
+    void_id: int | None = None
 
     def subset(self, classes: Sequence[str]) -> LabelSet:
         """The same labels with fewer classes, in the order given; the others are ignored.
@@ -61,6 +63,8 @@ class LabelSet:
         """Training class of every 16-bit value, -1 where it is not an official id."""
         table = np.full(1 << 16, -1, np.int16)
         table[:self.official] = IGNORE
+        if self.void_id is not None:
+            table[self.void_id] = IGNORE
         for official, train in self.train_ids.items():
             table[official] = train
         return table
@@ -118,9 +122,10 @@ class LabelSet:
         train = self._table[ids]
         if (train < 0).any():
             unknown = np.unique(ids[train < 0]).tolist()
+            void = '' if self.void_id is None else f', {self.void_id}'
             raise ValueError(
                 f'{path}: has the label ids {unknown[:10]}, which are not among the official ids '
-                f'of {self.name} (0 to {self.official - 1}). The files must be the official '
+                f'of {self.name} (0 to {self.official - 1}{void}). The files must be the official '
                 'masks: ids are mapped to training classes when they are loaded, masks that '
                 'were converted to training ids before do not fit.')
         train = train.astype(np.uint8)
@@ -153,11 +158,11 @@ def ego_vehicle(ids: np.ndarray, ego_id: int) -> np.ndarray:
 
 _COLOURS: dict[str, RGB] = {
     'road': (128, 64, 128), 'sidewalk': (244, 35, 232), 'building': (70, 70, 70),
-    'fence': (190, 153, 153), 'pole': (153, 153, 153), 'light': (250, 170, 30),
-    'sign': (220, 220, 0), 'vegetation': (107, 142, 35), 'terrain': (152, 251, 152),
-    'sky': (70, 130, 180), 'person': (220, 20, 60), 'rider': (255, 0, 0), 'car': (0, 0, 142),
-    'truck': (0, 0, 70), 'bus': (0, 60, 100), 'motorcycle': (0, 0, 230),
-    'bicycle': (119, 11, 32)}
+    'wall': (102, 102, 156), 'fence': (190, 153, 153), 'pole': (153, 153, 153),
+    'light': (250, 170, 30), 'sign': (220, 220, 0), 'vegetation': (107, 142, 35),
+    'terrain': (152, 251, 152), 'sky': (70, 130, 180), 'person': (220, 20, 60),
+    'rider': (255, 0, 0), 'car': (0, 0, 142), 'truck': (0, 0, 70), 'bus': (0, 60, 100),
+    'train': (0, 80, 100), 'motorcycle': (0, 0, 230), 'bicycle': (119, 11, 32)}
 
 CLASSES_15 = ('road', 'sidewalk', 'building', 'fence', 'light', 'sign', 'vegetation', 'terrain',
               'sky', 'person', 'car', 'truck', 'bus', 'motorcycle', 'bicycle')
@@ -165,6 +170,14 @@ CLASSES_12 = ('road', 'sidewalk', 'building', 'fence', 'pole', 'light', 'sign', 
               'sky', 'person', 'rider', 'car')
 #: What SYNTHIA-Seq -> Cityscapes-Seq reports: fence is trained, but not in the mean.
 CLASSES_11 = tuple(name for name in CLASSES_12 if name != 'fence')
+#: Cityscapes in the order of its train ids.
+CLASSES_19 = ('road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'light', 'sign',
+              'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'train',
+              'motorcycle', 'bicycle')
+#: What SYNTHIA-RAND-CITYSCAPES -> Cityscapes reports: the classes that SYNTHIA has; and without
+#: those that older papers leave out.
+CLASSES_16 = tuple(name for name in CLASSES_19 if name not in ('terrain', 'truck', 'train'))
+CLASSES_13 = tuple(name for name in CLASSES_16 if name not in ('wall', 'fence', 'pole'))
 
 
 def _palette(classes: Sequence[str]) -> tuple[RGB, ...]:
@@ -196,6 +209,29 @@ CITYSCAPES_12 = LabelSet(
     'Cityscapes', CLASSES_12, _palette(CLASSES_12),
     {7: 0, 8: 1, 11: 2, 13: 3, 17: 4, 19: 5, 20: 6, 21: 7, 23: 8, 24: 9, 25: 10, 26: 11},
     official=34)
+
+_CITYSCAPES_19 = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10,
+                  24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
+
+#: Cityscapes label ids in its own 19 classes.
+CITYSCAPES_19 = LabelSet(
+    'Cityscapes', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=34)
+
+#: GTAV: palette images whose indices are the label ids of Cityscapes, and 34 for licence plates.
+GTA_19 = LabelSet('GTAV', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=35)
+
+#: SYNTHIA-RAND-CITYSCAPES in the classes of Cityscapes; terrain, truck and train have ids, but no
+#: pixels.
+SYNTHIA_RAND_19 = LabelSet(
+    'SYNTHIA-RAND-CITYSCAPES', CLASSES_19, _palette(CLASSES_19),
+    {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11, 17: 12, 8: 13,
+     18: 14, 19: 15, 20: 16, 12: 17, 11: 18},
+    official=23, encoding='red')
+
+#: Dark Zurich: the files hold the train ids of Cityscapes, 255 for void.
+DARK_ZURICH_19 = LabelSet(
+    'Dark Zurich', CLASSES_19, _palette(CLASSES_19), {i: i for i in range(19)}, official=19,
+    void_id=255)
 
 # The 32 official classes of CamVid, their colour and the one of the 11 classes (Badrinarayanan et
 # al., SegNet) that they join; 11 is void.

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 SIZE = (12, 20)  # height, width
 
@@ -62,7 +63,10 @@ def synthia(tmp_path):
 
 @pytest.fixture
 def cityscapes(tmp_path):
-    """A drive of one snippet and a drive of two, frames 17 to 19 of each; one snippet in val."""
+    """A drive of one snippet and a drive of two, frames 17 to 19 of each; one snippet in val.
+
+    The annotated frames are in leftImg8bit too.
+    """
     root = tmp_path / 'data' / 'cityscapes'
     ids = (np.arange(SIZE[0] * SIZE[1]) % 34).reshape(SIZE).astype(np.uint8)
     for split, drive, current in (('train', 'aachen_000000', 19), ('train', 'hamburg_000000', 42),
@@ -72,6 +76,60 @@ def cityscapes(tmp_path):
             write(root / 'leftImg8bit_sequence' / split / city / f'{drive}_{n:06d}_leftImg8bit.png',
                   texture(n))
         write(root / 'gtFine' / split / city / f'{drive}_{current:06d}_gtFine_labelIds.png', ids)
+        write(root / 'leftImg8bit' / split / city / f'{drive}_{current:06d}_leftImg8bit.png',
+              texture(current))
+    return root
+
+
+@pytest.fixture
+def gta(tmp_path):
+    """Three images; ids 0 to 34 in every label, as palette images."""
+    root = tmp_path / 'data' / 'gta'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 35).reshape(SIZE).astype(np.uint8)
+    label = Image.frombytes('P', SIZE[::-1], ids.tobytes())
+    # The indices count, not the colours, which are scrambled here.
+    label.putpalette(np.random.default_rng(0).integers(0, 256, 105, dtype=np.uint8).tobytes())
+    (root / 'labels').mkdir(parents=True)
+    for n in range(1, 4):
+        write(root / 'images' / f'{n:05d}.png', texture(n))
+        label.save(root / 'labels' / f'{n:05d}.png')
+    return root
+
+
+@pytest.fixture
+def synthia_rand(tmp_path):
+    """Two images; ids 0 to 22 in the red channel of every label."""
+    root = tmp_path / 'data' / 'synthia_rand'
+    size = (19, 32)
+    ids = (np.arange(size[0] * size[1]) % 23).reshape(size).astype(np.uint16)
+    label = np.stack([ids * 0, ids + 300, ids], axis=-1)  # BGR
+    for n in range(2):
+        write(root / 'RGB' / f'{n:07d}.png', texture(n, size))
+        write(root / 'GT' / 'LABELS' / f'{n:07d}.png', label)
+    return root
+
+
+@pytest.fixture
+def dark_zurich(tmp_path):
+    """Three night and two day images to train with, one night image in val; lists of pairs."""
+    root = tmp_path / 'data' / 'dark_zurich'
+    for n, name in enumerate((
+            'train/night/GOPR0351/GOPR0351_frame_000001',
+            'train/night/GOPR0351/GOPR0351_frame_000002',
+            'train/night/GOPR0352/GOPR0352_frame_000001',
+            'train/day/GOPR0345/GOPR0345_frame_000081',
+            'train/day/GOPR0345/GOPR0345_frame_000082',
+            'val/night/GOPR0356/GOPR0356_frame_000321')):
+        write(root / 'rgb_anon' / f'{name}_rgb_anon.png', texture(n))
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
+    ids[ids == 19] = 255
+    write(root / 'gt/val/night/GOPR0356/GOPR0356_frame_000321_gt_labelTrainIds.png', ids)
+    for recording, pairs in (('GOPR0351', ((1, 82), (2, 81))), ('GOPR0352', ((1, 82), ))):
+        folder = root / 'corresp' / 'train' / 'night'
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f'{recording}.csv').write_text(''.join(
+            f'train/night/{recording}/{recording}_frame_{night:06d},'
+            f'train/day/GOPR0345/GOPR0345_frame_{day:06d}\n' for night, day in pairs))
     return root
 
 

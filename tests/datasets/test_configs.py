@@ -7,6 +7,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, METRICS
 
+from mmdavss.datasets.rare_class import label_files, write_statistics
+
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 # name: size of source and target frames, classes, full size of a label of the target
 EXPECTED = {
@@ -15,15 +17,26 @@ EXPECTED = {
     'camvid_day2dusk': ((180, 240), (180, 240), 11, (12, 20)),
     'miniviper2minicity': ((108, 192), (96, 192), 15, (12, 20)),
     'minisynthia2minicity': ((96, 192), (96, 192), 12, (12, 20)),
+    'gta2city': ((640, 640), (640, 1280), 19, (12, 20)),
+    'synthia_rand2city': ((640, 640), (640, 1280), 19, (12, 20)),
+    'city2darkzurich': ((640, 640), (720, 1280), 19, (12, 20)),
+    'viper2city_mix': ((640, 640), (640, 1280), 15, (12, 20)),
+    'miniviper2minicity_mix': ((96, 192), (96, 192), 15, (12, 20)),
+    'camvid_day2dusk_mix': ((180, 240), (180, 240), 11, (12, 20)),
+    'minigta2minicity': ((96, 96), (96, 192), 19, (12, 20)),
 }
+IMAGES = ('gta2city', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
+VIDEOS = [name for name in EXPECTED if name not in IMAGES]
+# Dark Zurich has no labels to train with.
+LABELLED = [name for name in EXPECTED if name != 'city2darkzurich']
 
 
 @pytest.fixture
-def data(tmp_path, viper, synthia, cityscapes, camvid, monkeypatch):
+def data(tmp_path, viper, synthia, cityscapes, camvid, gta, synthia_rand, dark_zurich, monkeypatch):
     """The default folders of the configs, ``data/...``."""
     mini = tmp_path / 'data' / 'minidrive'
     mini.mkdir()
-    for root in (viper, synthia, cityscapes):
+    for root in (viper, synthia, cityscapes, gta):
         (mini / root.name).symlink_to(root)
     monkeypatch.chdir(tmp_path)
 
@@ -43,21 +56,25 @@ def test_all_configs_are_tested():
 @pytest.mark.parametrize('name', EXPECTED)
 def test_trains_and_validates(data, name):
     source_size, target_size, classes, full = EXPECTED[name]
+    length = 1 if name in IMAGES else 2
     cfg = config(name)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     assert len(loader.dataset.metainfo['classes']) == classes
     batch = next(iter(loader))
     for branch, size in (('source', source_size), ('target', target_size)):
         inputs = batch['inputs'][branch]
-        assert inputs['frames'][0].shape == (2, 3, *size)
-        assert inputs['flow'][0].shape == (1, 2, *size)
-        assert ('augmented' in inputs) == (branch == 'target')
+        assert inputs['frames'][0].shape == (length, 3, *size)
+        if name in VIDEOS:
+            assert inputs['flow'][0].shape == (1, 2, *size)
+            assert ('augmented' in inputs) == (branch == 'target' and not name.endswith('_mix'))
+        else:  # strong augmentation is the method's
+            assert set(inputs) == {'frames'}
     assert batch['data_samples']['source'][0].gt_sem_seg.shape == source_size
     assert 'gt_sem_seg' not in batch['data_samples']['target'][0]
 
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
     batch = next(iter(loader))
-    assert batch['inputs']['frames'][0].shape == (2, 3, *target_size)
+    assert batch['inputs']['frames'][0].shape == (length, 3, *target_size)
     sample = batch['data_samples'][0]
     assert sample.gt_sem_seg.shape == sample.ori_shape == full
     assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
@@ -66,15 +83,21 @@ def test_trains_and_validates(data, name):
 @pytest.mark.parametrize('name', EXPECTED)
 def test_evaluator_takes_the_subset_of_the_classes(data, name):
     cfg = config(name)
-    metric = METRICS.build(cfg.val_evaluator)
     classes = DATASETS.build(cfg.val_dataloader.dataset).metainfo['classes']
+    if name == 'synthia_rand2city':
+        metric, without = map(METRICS.build, cfg.val_evaluator)
+        assert set(classes) - set(metric.subset) == {'terrain', 'truck', 'train'}
+        assert set(metric.subset) - set(without.subset) == {'wall', 'fence', 'pole'}
+        assert (metric.prefix, without.prefix) == (None, '13') and len(without.subset) == 13
+        return
+    metric = METRICS.build(cfg.val_evaluator)
     if 'synthia' in name:
         assert len(metric.subset) == 11 and set(classes) - set(metric.subset) == {'fence'}
     else:
         assert metric.subset is None
 
 
-@pytest.mark.parametrize('name', EXPECTED)
+@pytest.mark.parametrize('name', LABELLED)
 def test_oracle_and_source_free(data, name, tmp_path):
     """The idioms of the method configs: other branches of the same pair."""
     folder = tmp_path / 'configs'
@@ -114,3 +137,24 @@ def test_synthia_is_cut_below(data):
         t for t in pipeline if t['type'] not in ('ClipResize', 'ClipCrop')]))[0][
             'data_samples'].gt_sem_seg.data[0].numpy()
     np.testing.assert_array_equal(label[::6, ::6], whole[:16])
+
+
+@pytest.mark.parametrize('name', IMAGES)
+def test_rare_classes_are_sampled_with_one_line(data, name, tmp_path):
+    """The idiom of the method configs; the crop's threshold is half of the sampling's."""
+    sampling = config(name).rare_class_sampling
+    crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
+    assert crop.rare_class_min_pixels == sampling.min_pixels / 2
+    path = tmp_path / f'{name}_rare.py'
+    path.write_text(f"_base_ = '{CONFIGS / name}.py'\n"
+                    'train_dataloader = dict(dataset=dict(\n'
+                    '    rare_class_sampling={{_base_.rare_class_sampling}}))\n')
+    pair = Config.fromfile(path).train_dataloader.dataset
+    with pytest.raises(FileNotFoundError, match=f'{sampling.statistics}.*tools/class_statistics'):
+        DATASETS.build(pair)
+    source = DATASETS.build(pair.source)
+    count = len(source.metainfo['classes'])
+    write_statistics(sampling.statistics, source.metainfo['classes'], {
+        file: [4000] * count for file in label_files(source)})
+    item = DATASETS.build(pair)[0]
+    assert item['inputs']['source']['frames'].shape[-2:] == EXPECTED[name][0]

@@ -7,19 +7,27 @@ from mmdavss.datasets.label_maps import (
     CAMVID_COLOUR,
     CITYSCAPES_12,
     CITYSCAPES_15,
+    CITYSCAPES_19,
     CLASSES_11,
+    CLASSES_13,
+    CLASSES_16,
+    CLASSES_19,
+    DARK_ZURICH_19,
+    GTA_19,
     SYNTHIA_12,
+    SYNTHIA_RAND_19,
     VIPER_15,
     ego_vehicle,
 )
 
-# From the reference arrays that were computed with the public code of DA-VSN, TPS and SFC.
+# From the reference arrays, computed with the public code of DA-VSN, TPS, SFC and DAFormer.
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden'
 
 
 @pytest.mark.parametrize('labels, key', [
     (VIPER_15, 'viper15'), (SYNTHIA_12, 'synthiaseq12'),
-    (CITYSCAPES_15, 'cityscapes15'), (CITYSCAPES_12, 'cityscapes12')])
+    (CITYSCAPES_15, 'cityscapes15'), (CITYSCAPES_12, 'cityscapes12'), (GTA_19, 'gta19'),
+    (SYNTHIA_RAND_19, 'synthiarand19')])
 def test_golden_tables(labels, key):
     golden = np.load(GOLDEN / 'label_maps_applied.npz')
     raw = golden[f'{key}_raw']
@@ -51,6 +59,27 @@ def test_viper_and_cityscapes_have_the_same_classes():
     assert VIPER_15.classes == CITYSCAPES_15.classes and len(VIPER_15.classes) == 15
     assert SYNTHIA_12.classes == CITYSCAPES_12.classes and len(SYNTHIA_12.classes) == 12
     assert set(SYNTHIA_12.classes) - set(CLASSES_11) == {'fence'}
+
+
+def test_19_classes_are_those_of_cityscapes():
+    for labels in (CITYSCAPES_19, GTA_19, SYNTHIA_RAND_19, DARK_ZURICH_19):
+        assert labels.classes == CLASSES_19 and labels.palette == CITYSCAPES_19.palette
+    # Ids of Cityscapes and, one more, of GTAV.
+    ids = np.arange(34)
+    np.testing.assert_array_equal(CITYSCAPES_19.to_train_ids(ids, 'a.png'),
+                                  GTA_19.to_train_ids(ids, 'a.png'))
+    # By their train ids: those that SYNTHIA lacks, and those that older papers leave out as well.
+    assert [CLASSES_19.index(c) for c in CLASSES_19 if c not in CLASSES_16] == [9, 14, 16]
+    assert [CLASSES_19.index(c) for c in CLASSES_16 if c not in CLASSES_13] == [3, 4, 5]
+    # Subsets of the 15 and 12 classes go by name.
+    assert set(CITYSCAPES_15.classes) | set(CITYSCAPES_12.classes) < set(CLASSES_19)
+
+
+def test_void_outside_of_the_ids():
+    train = DARK_ZURICH_19.to_train_ids(np.array([0, 18, 255]), 'a.png')
+    np.testing.assert_array_equal(train, [0, 18, 255])
+    with pytest.raises(ValueError, match=r'\[19, 254\].*0 to 18, 255'):
+        DARK_ZURICH_19.to_train_ids(np.array([19, 254]), 'a.png')
 
 
 def test_unknown_ids_name_file_and_ids():

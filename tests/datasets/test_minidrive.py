@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -10,12 +11,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from mmdavss.datasets import CityscapesImageDataset, GTADataset, SynthiaDataset
 from mmdavss.datasets.minidrive import (
     CITYSCAPES_IDS,
     OLD_TOWN,
     SUBURB,
     SYNTHIA_IDS,
+    SYNTHIA_RAND_IDS,
     VIPER_IDS,
     Ego,
     Label,
@@ -34,7 +38,10 @@ from mmdavss.datasets.minidrive.raycast import GROUND, SKY
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_minidrive.py'
 SIZE = (64, 32)
 TINY = Settings(size=SIZE, viper=1, viper_val=1, viper_frames=3, synthia=3, cityscapes=1,
-                cityscapes_val=1, snippet_frames=(18, 19), flow=True)  # yapf: disable
+                cityscapes_val=1, snippet_frames=(18, 19), gta=2, synthia_rand=2,
+                flow=True)  # yapf: disable
+ONE = Settings(size=SIZE, viper=1, viper_val=0, viper_frames=1, synthia=0, cityscapes=0,
+               cityscapes_val=0, gta=0, synthia_rand=0)  # yapf: disable
 GREY = np.full(3, 0.5)
 
 # raw id -> train id of the 15 classes: shared by DA-VSN, TPS and SFC
@@ -44,6 +51,12 @@ CITYSCAPES_15 = {7: 0, 8: 1, 11: 2, 13: 3, 19: 4, 20: 5, 21: 6, 22: 7, 23: 8, 24
                  27: 11, 28: 12, 32: 13, 33: 14}  # yapf: disable
 SYNTHIA_12 = {3: 0, 4: 1, 2: 2, 5: 3, 7: 4, 15: 5, 9: 6, 6: 7, 1: 8, 10: 9, 11: 10, 8: 11}
 CITYSCAPES_12 = {7: 0, 8: 1, 11: 2, 13: 3, 17: 4, 19: 5, 20: 6, 21: 7, 23: 8, 24: 9, 25: 10, 26: 11}
+# the same for the 19 classes, which DAFormer and SePiCo use
+CITYSCAPES_19 = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11,
+                 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18}  # yapf: disable
+SYNTHIA_RAND_19 = {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11,
+                   17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18}  # yapf: disable
+WALL, TERRAIN, TRUCK, TRAIN = 3, 9, 14, 16
 
 
 def _world(scene: Scene) -> World:
@@ -228,6 +241,20 @@ def test_every_class_occurs(kind, ids, classes, mapping) -> None:
     assert (frames >= 3).all(), frames
 
 
+@pytest.mark.parametrize('kind, ids, mapping, absent', [
+    ('gta', CITYSCAPES_IDS, CITYSCAPES_19, {WALL, TRAIN}),
+    ('synthia_rand', SYNTHIA_RAND_IDS, SYNTHIA_RAND_19, {WALL, TERRAIN, TRUCK, TRAIN})])
+def test_classes_of_the_images(kind, ids, mapping, absent) -> None:
+    """Walls and trains are not in this world, terrain and trucks not in the original."""
+    images = np.zeros(19)
+    for index in range(20):
+        world = make_world(Settings(), kind, 'train', index)
+        raw = ids[world.labels(world.hits(5, (96, 48))[0])]
+        images[sorted({mapping[i] for i in raw if i in mapping})] += 1
+    assert set(np.flatnonzero(images == 0)) == absent
+    assert (images[sorted(set(range(19)) - absent)] >= 3).all(), images
+
+
 def test_labels_mean_the_same_in_all_data_sets() -> None:
     for label in Label:
         if label == Label.EGO:  # VIPER calls it a car and leaves it to the loader to ignore it
@@ -237,6 +264,9 @@ def test_labels_mean_the_same_in_all_data_sets() -> None:
     for label in set(Label) - {Label.LANE_MARK, Label.TERRAIN, Label.TRUCK, Label.BUS,
                                Label.MOTORCYCLE, Label.BICYCLE}:  # yapf: disable
         assert SYNTHIA_12.get(SYNTHIA_IDS[label]) == CITYSCAPES_12.get(CITYSCAPES_IDS[label]), label
+    for label in set(Label) - {Label.LANE_MARK, Label.TERRAIN, Label.TRUCK}:
+        assert SYNTHIA_RAND_19.get(SYNTHIA_RAND_IDS[label]) == CITYSCAPES_19.get(
+            CITYSCAPES_IDS[label]), label
 
 
 @pytest.fixture(scope='module')
@@ -276,6 +306,10 @@ def test_layouts_are_the_official_ones(tiny) -> None:
                      f'cityscapes/{images}/{name}19_leftImg8bit.png',
                      f'cityscapes/gtFine/{name}19_gtFine_labelIds.png',
                      f'{flow}.flo', f'{flow}_visible.png'}  # yapf: disable
+    for name in ('00001', '00002'):
+        expected |= {f'gta/images/{name}.png', f'gta/labels/{name}.png'}
+    for name in ('0000000', '0000001'):
+        expected |= {f'synthia_rand/RGB/{name}.png', f'synthia_rand/GT/LABELS/{name}.png'}
     assert set(_digests(tiny)) == expected
 
 
@@ -295,7 +329,19 @@ def test_files_hold_what_the_data_sets_hold(tiny) -> None:
         assert set(np.unique(label[..., 2])) <= {*SYNTHIA_12, 0, 12}  # OpenCV: BGR
         assert not label[..., 0].any()
         assert len(np.unique(label[..., 1])) > 2  # instances
-    for path in (*tiny.glob('viper/*/img/*/*'), *tiny.glob('cityscapes/left*/*/*/*')):
+    for path in tiny.glob('synthia_rand/GT/LABELS/*'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (38, 64, 3) and label.dtype == np.uint16
+        assert set(np.unique(label[..., 2])) <= {*SYNTHIA_RAND_19, 0, 22}
+    for path in tiny.glob('gta/labels/*'):
+        image = Image.open(path)
+        label = np.asarray(image)
+        assert image.mode == 'P' and label.shape == (35, 64)  # 1914:1052
+        assert set(np.unique(label)) <= {*CITYSCAPES_19, 4}
+        road = np.asarray(image.convert('RGB'))[label == 7]
+        assert len(road) > 100 and (road == (128, 64, 128)).all()
+    for path in (*tiny.glob('viper/*/img/*/*'), *tiny.glob('cityscapes/left*/*/*/*'),
+                 *tiny.glob('gta/images/*'), *tiny.glob('synthia_rand/RGB/*')):  # yapf: disable
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert image.ndim == 3 and image.dtype == np.uint8 and image.std() > 20
     name = 'viper/flow/train/img/001/001_00003__001_00002'
@@ -307,14 +353,66 @@ def test_files_hold_what_the_data_sets_hold(tiny) -> None:
     np.testing.assert_array_equal(stored, np.where(visible, 255, 0))
 
 
+def test_the_image_data_sets_read_it(tiny) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    folder = 'leftImg8bit_sequence'  # of which the annotated frames are images
+    for dataset, size in (
+            (GTADataset(str(tiny / 'gta'), pipeline=load), (35, 64)),
+            (SynthiaDataset(str(tiny / 'synthia_rand'), pipeline=load), (38, 64)),
+            (CityscapesImageDataset(str(tiny / 'cityscapes'), 'train', folder, pipeline=load),
+             (32, 64)),
+            (CityscapesImageDataset(str(tiny / 'cityscapes'), 'val', folder, pipeline=load),
+             (32, 64))):  # yapf: disable
+        item = dataset[0]
+        assert item['inputs']['frames'].shape == (1, 3, *size)
+        assert len(item['data_samples'].gt_sem_seg.data.unique()) > 6
+        assert item['data_samples'].gt_sem_seg.shape == size
+
+
+def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
+    """A MiniDrive from before there were images gets them, and nothing else changes."""
+    root = tmp_path / 'old'
+    generate(root, TINY, progress=False)
+    marker = root / 'minidrive.json'
+
+    def turn_old() -> dict[str, int]:
+        state = json.loads((tiny / 'minidrive.json').read_text())
+        for name in ('gta', 'synthia_rand'):
+            del state['settings'][name]
+        marker.write_text(json.dumps(state))
+        return {path: path.stat().st_mtime_ns for path in root.rglob('*.*')
+                if path.suffix in ('.png', '.jpg', '.flo')
+                and path.relative_to(root).parts[0] not in ('gta', 'synthia_rand')}
+
+    written = turn_old()
+    (root / 'gta').rename(tmp_path / 'gta')
+    (root / 'synthia_rand').rename(tmp_path / 'synthia_rand')
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert not generate(root, TINY, progress=False)
+    # interrupted while it added: what was there before stays
+    state = json.loads(marker.read_text())
+    done = ['viper', 'synthia_seq', 'cityscapes']
+    marker.write_text(json.dumps({**state, 'complete': False, 'done': done}))
+    (root / 'gta' / 'labels' / '00002.png').unlink()
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    # a folder that was there before is somebody's
+    turn_old()
+    with pytest.raises(FileExistsError, match='gta is not of the MiniDrive'):
+        generate(root, TINY, overwrite=True, progress=False)
+    assert (root / 'gta' / 'images' / '00001.png').is_file()
+
+
 def test_bytes_do_not_depend_on_the_number_of_processes(tiny, tmp_path) -> None:
     assert generate(tmp_path / 'two', TINY, processes=2, progress=False)
     assert _digests(tmp_path / 'two') == _digests(tiny)
 
 
 def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
-    settings = Settings(size=SIZE, viper=1, viper_val=0, viper_frames=1, synthia=0, cityscapes=0,
-                        cityscapes_val=0)  # yapf: disable
+    settings = ONE
     root = tmp_path / 'out'
     assert generate(root, settings)
     assert '1/1 frames' in capsys.readouterr().err
@@ -322,8 +420,7 @@ def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
     written = image.stat().st_mtime_ns
     assert not generate(root, settings)
     assert image.stat().st_mtime_ns == written
-    other = Settings(size=SIZE, seed=1, viper=1, viper_val=0, viper_frames=1, synthia=0,
-                     cityscapes=0, cityscapes_val=0)  # yapf: disable
+    other = dataclasses.replace(ONE, seed=1)
     with pytest.raises(FileExistsError, match=r'seed 0 -> 1.*--overwrite'):
         generate(root, other)
     before = image.read_bytes()
@@ -357,10 +454,11 @@ def test_command(tmp_path, capsys) -> None:
     spec.loader.exec_module(tool)
     out = tmp_path / 'out'
     command = [str(out), '--size', '64x32', '--viper', '1', '--viper-val', '0', '--viper-frames',
-               '1', '--synthia', '0', '--cityscapes', '0', '--cityscapes-val', '0', '--processes',
-               '1']  # yapf: disable
+               '1', '--synthia', '0', '--cityscapes', '0', '--cityscapes-val', '0', '--gta', '0',
+               '--synthia-rand', '1', '--processes', '1']  # yapf: disable
     assert tool.main(command) == 0
     assert json.loads((out / 'minidrive.json').read_text())['settings']['size'] == [64, 32]
+    assert (out / 'synthia_rand/RGB/0000000.png').is_file() and not (out / 'gta').exists()
     assert tool.main(command) == 0
     assert 'nothing to do' in capsys.readouterr().out
     assert tool.main([*command, '--seed', '5']) == 1

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 NET = 'model.student.segmentor'
 TINY = [
     '--frames', '6', '--data-options', '--size 64x32 --viper 2 --viper-val 0 --viper-frames 3 '
-    '--synthia 0 --cityscapes 2 --cityscapes-val 2 --processes 1', '--cfg-options',
+    '--synthia 0 --cityscapes 2 --cityscapes-val 2 --gta 0 --synthia-rand 0 --processes 1',
+    '--cfg-options',
     'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'train_dataloader.batch_size=2',
     'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
     'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',

@@ -1,10 +1,10 @@
 """MiniDrive: a procedural street world with exact labels, optical flow and occlusion.
 
-Needs numpy and OpenCV only. `tools/make_minidrive.py` writes it in the layouts of VIPER,
-SYNTHIA-Seq and Cityscapes-Seq.
+Needs numpy, OpenCV and Pillow only. `tools/make_minidrive.py` writes it in the layouts of VIPER,
+SYNTHIA-Seq, Cityscapes-Seq, GTAV and SYNTHIA-RAND-CITYSCAPES.
 """
 
-from .labels import CITYSCAPES_IDS, PALETTE, SYNTHIA_IDS, VIPER_IDS, Label
+from .labels import CITYSCAPES_IDS, PALETTE, SYNTHIA_IDS, SYNTHIA_RAND_IDS, VIPER_IDS, Label
 from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, Layout, build_scene
 from .looks import Look, Sensor, camera_look, dawn_look, rendered_look
 from .scene import Camera, Ego, Material, Scene, SceneBuilder, Shape, Street
@@ -12,7 +12,7 @@ from .world import Frame, World
 
 __all__ = [
     'CITYSCAPES_IDS', 'Camera', 'Ego', 'Frame', 'Label', 'Layout', 'Look', 'Material', 'OLD_TOWN',
-    'PALETTE', 'SUBURB', 'SUBURB_CARS', 'SYNTHIA_IDS', 'Scene', 'SceneBuilder', 'Sensor', 'Shape',
-    'Street', 'VIPER_IDS', 'World', 'build_scene', 'camera_look', 'dawn_look',
-    'rendered_look'
+    'PALETTE', 'SUBURB', 'SUBURB_CARS', 'SYNTHIA_IDS', 'SYNTHIA_RAND_IDS', 'Scene',
+    'SceneBuilder', 'Sensor', 'Shape', 'Street', 'VIPER_IDS', 'World', 'build_scene',
+    'camera_look', 'dawn_look', 'rendered_look'
 ]

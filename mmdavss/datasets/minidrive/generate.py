@@ -1,4 +1,4 @@
-"""Writes MiniDrive to disk in the layouts of VIPER, SYNTHIA-Seq and Cityscapes-Seq."""
+"""Writes MiniDrive to disk in the layouts of the data sets that it imitates."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from .labels import CITYSCAPES_IDS, SYNTHIA_IDS, VIPER_IDS
+from .labels import CITYSCAPES_IDS, PALETTE, SYNTHIA_IDS, SYNTHIA_RAND_IDS, VIPER_IDS
 from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS
 from .looks import camera_look, dawn_look, rendered_look
 from .world import Frame, World
 
 VERSION = 1  # raise it whenever the same settings give other bytes
 MARKER = 'minidrive.json'
-ROOTS = ('viper', 'synthia_seq', 'cityscapes')
+IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
+ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES)
+MOMENT = 5  # the frame of a drive that an image shows
 SNIPPET = 30  # frames of a Cityscapes snippet
 LABELLED = 19  # number of its labelled frame, from 0
 CITIES = dict(train=('aachen', 'bochum', 'bremen', 'cologne'),
@@ -37,7 +40,7 @@ class Settings:
 
     Args:
         size: Width and height of the Cityscapes frames. The others have the same width and the
-            aspect ratios of their originals, 16:9 (VIPER) and 1280:760 (SYNTHIA-Seq).
+            aspect ratios of their originals.
         seed: Seed of everything.
         viper: Number of VIPER training sequences.
         viper_val: Number of VIPER validation sequences.
@@ -46,6 +49,8 @@ class Settings:
         cityscapes: Number of Cityscapes training snippets.
         cityscapes_val: Number of Cityscapes validation snippets.
         snippet_frames: First and last frame that is rendered of each snippet, of 0 to 29.
+        gta: Number of GTAV images.
+        synthia_rand: Number of SYNTHIA-RAND-CITYSCAPES images.
         flow: Whether the exact flow and visibility to the previous frame are written as well.
     """
 
@@ -58,6 +63,8 @@ class Settings:
     cityscapes: int = 80
     cityscapes_val: int = 20
     snippet_frames: tuple[int, int] = (17, 19)
+    gta: int = 96
+    synthia_rand: int = 48
     flow: bool = False
 
     def __post_init__(self) -> None:
@@ -65,7 +72,7 @@ class Settings:
         if width < 32 or height < 16:
             raise ValueError(f'size: {width}x{height} is too small, use at least 32x16')
         for name in ('viper', 'viper_val', 'viper_frames', 'synthia', 'cityscapes',
-                     'cityscapes_val'):
+                     'cityscapes_val', *IMAGES):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
         first, last = self.snippet_frames
@@ -77,7 +84,8 @@ class Settings:
 PRESETS = dict(
     demo=Settings(),
     full=Settings(size=(512, 256), viper=60, viper_val=10, viper_frames=60, synthia=850,
-                  cityscapes=200, cityscapes_val=50, snippet_frames=(0, 29)))  # yapf: disable
+                  cityscapes=200, cityscapes_val=50, snippet_frames=(0, 29), gta=1000,
+                  synthia_rand=400))  # yapf: disable
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,8 @@ class Chunk:
     frames: tuple[int, ...]
 
 
-def plan(settings: Settings) -> list[Chunk]:
-    """All the work, in order."""
+def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
+    """The work for some of the data sets, in order."""
     drives = [('viper', split, index, range(settings.viper_frames))
               for split, count in (('train', settings.viper), ('val', settings.viper_val))
               for index in range(count)]
@@ -102,8 +110,10 @@ def plan(settings: Settings) -> list[Chunk]:
                for split, count in (('train', settings.cityscapes),
                                     ('val', settings.cityscapes_val))
                for index in range(count)]  # yapf: disable
+    drives += [(kind, 'train', index, (MOMENT, ))
+               for kind in IMAGES for index in range(getattr(settings, kind))]
     return [Chunk(kind, split, index, tuple(frames[at:at + CHUNK]))
-            for kind, split, index, frames in drives
+            for kind, split, index, frames in drives if kind in roots
             for at in range(0, len(frames), CHUNK)]
 
 
@@ -115,13 +125,18 @@ def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
         return World.create(seed, SUBURB, rendered_look, settings.viper_frames, index % 3 == 0)
     if kind == 'synthia_seq':
         return World.create(seed, SUBURB_CARS, dawn_look, settings.synthia, False, rate=5.)
+    if kind == 'gta':
+        return World.create(seed, SUBURB, rendered_look, MOMENT + 1, False)
+    if kind == 'synthia_rand':
+        return World.create(seed, SUBURB, dawn_look, MOMENT + 1, False)
     return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.)
 
 
 def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
     """Width and height of the frames of one data set."""
     width, height = settings.size
-    aspect = dict(viper=1080 / 1920, synthia_seq=760 / 1280).get(kind)
+    aspect = dict(viper=1080 / 1920, synthia_seq=760 / 1280, gta=1052 / 1914,
+                  synthia_rand=760 / 1280).get(kind)
     return (width, height) if aspect is None else (width, round(width * aspect))
 
 
@@ -132,6 +147,16 @@ def _write(path: Path, image: np.ndarray) -> None:
         image = np.ascontiguousarray(image[..., ::-1])
     options = {'.png': [cv2.IMWRITE_PNG_COMPRESSION, 1], '.jpg': [cv2.IMWRITE_JPEG_QUALITY, 95]}
     path.write_bytes(cv2.imencode(path.suffix, image, options[path.suffix])[1].tobytes())
+
+
+def _write_indexed(path: Path, ids: np.ndarray) -> None:
+    """Writes Cityscapes ids as a palette image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    palette = np.zeros((CITYSCAPES_IDS.max() + 1, 3), np.uint8)
+    palette[CITYSCAPES_IDS] = PALETTE
+    image = Image.frombytes('P', ids.shape[::-1], ids.tobytes())
+    image.putpalette(palette.tobytes())
+    image.save(path, compress_level=1)
 
 
 def write_flo(path: Path, flow: np.ndarray) -> None:
@@ -152,6 +177,12 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
         drive = Path('synthia_seq', 'SYNTHIA-SEQS-04-DAWN')
         name = Path('Stereo_Left', 'Omni_F', f'{number:06d}.png')
         return drive / 'RGB' / name, drive / 'GT' / 'LABELS' / name
+    if chunk.kind == 'gta':
+        name = f'{chunk.index + 1:05d}.png'
+        return Path('gta', 'images', name), Path('gta', 'labels', name)
+    if chunk.kind == 'synthia_rand':
+        root, name = Path('synthia_rand'), f'{chunk.index:07d}.png'
+        return root / 'RGB' / name, root / 'GT' / 'LABELS' / name
     cities = CITIES[chunk.split]
     city = cities[chunk.index % len(cities)]
     name = f'{chunk.split}/{city}/{city}_{chunk.index // len(cities):06d}_{number:06d}'
@@ -169,12 +200,13 @@ def flow_path_of(chunk: Chunk, number: int) -> Path:
 def _label_image(kind: str, frame: Frame) -> np.ndarray:
     if kind == 'viper':
         return VIPER_IDS[frame.labels]
-    if kind == 'cityscapes':
+    if kind in ('cityscapes', 'gta'):
         return CITYSCAPES_IDS[frame.labels]
-    # SYNTHIA-Seq: 16 bit, the class in the red and the instance in the green channel
+    # SYNTHIA: 16 bit, the class in the red and the instance in the green channel
     label = np.zeros((*frame.labels.shape, 3), np.uint16)
-    label[..., 0] = SYNTHIA_IDS[frame.labels]
-    label[..., 1] = np.where(np.isin(label[..., 0], (8, 10, 11)), frame.bodies, 0)
+    label[..., 0] = (SYNTHIA_IDS if kind == 'synthia_seq' else SYNTHIA_RAND_IDS)[frame.labels]
+    things = (8, 10, 11) if kind == 'synthia_seq' else (8, 10, 11, 12, 17, 19)
+    label[..., 1] = np.where(np.isin(label[..., 0], things), frame.bodies, 0)
     return label
 
 
@@ -188,8 +220,9 @@ def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
         image, label = paths_of(chunk, number)
         _write(root / image, frame.rgb)
         if chunk.kind != 'cityscapes' or number == LABELLED:
-            _write(root / label, _label_image(chunk.kind, frame))
-        if settings.flow and number > first:
+            write = _write_indexed if chunk.kind == 'gta' else _write
+            write(root / label, _label_image(chunk.kind, frame))
+        if settings.flow and number > first and chunk.kind not in IMAGES:
             flow, visible = world.exact_flow(number, number - 1, size)
             path = root / flow_path_of(chunk, number)
             write_flo(path, flow)
@@ -232,6 +265,8 @@ def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool
              progress: bool = True) -> bool:
     """Generates a MiniDrive.
 
+    To one that was made when there were fewer data sets, those that are missing are added.
+
     Args:
         root: Folder to write to.
         settings: What is generated.
@@ -247,27 +282,38 @@ def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool
     """
     wanted = json.loads(json.dumps(dict(version=VERSION, settings=dataclasses.asdict(settings))))
     marker = root / MARKER
+    done: list[str] = []
     if marker.is_file():
         found = json.loads(marker.read_text())
-        complete = found.pop('complete', False)
-        if found == wanted and complete:
-            return False
-        if found != wanted and not overwrite:
-            old, new = found.get('settings', {}), wanted['settings']
-            changed = ', '.join(f'{key} {old.get(key)} -> {new[key]}' for key in new
-                                if old.get(key) != new[key]) or 'another version'
+        old, new = found.get('settings', {}), wanted['settings']
+        added = [name for name in IMAGES if name not in old]
+        ours = [name for name in ROOTS if name not in added]
+        changed = ', '.join(f'{key} {old.get(key)} -> {new[key]}' for key in new
+                            if key not in added and old.get(key) != new[key])
+        if found.get('version') != VERSION:
+            changed = changed or 'another version'
+        if changed and not overwrite:
             raise FileExistsError(
                 f'{root} holds a MiniDrive made with other settings ({changed}); choose another '
                 'folder, or replace it with --overwrite')
-        for name in ROOTS:
+        if not changed:
+            done = ours if found.get('complete') else found.get('done', [])
+            if len(done) == len(ROOTS):
+                return False
+        for name in added:
+            if (root / name).exists():
+                raise FileExistsError(f'{root / name} is not of the MiniDrive in {root}; move it '
+                                      'away, MiniDrive writes a folder of that name')
+        for name in set(ours) - set(done):
             shutil.rmtree(root / name, ignore_errors=True)
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         # not even with `overwrite`: this may be a real data set
         raise FileExistsError(f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '
                               'a new or empty folder')
     root.mkdir(parents=True, exist_ok=True)
-    marker.write_text(json.dumps(dict(**wanted, complete=False), indent=1) + '\n')
-    chunks = plan(settings)
+    # an interrupted run keeps what was there before it
+    marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
+    chunks = plan(settings, tuple(name for name in ROOTS if name not in done))
     total = sum(len(chunk.frames) for chunk in chunks)
     done, began, shown = 0, time.monotonic(), 0.
     live = sys.stderr.isatty()

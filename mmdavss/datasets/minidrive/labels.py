@@ -58,7 +58,17 @@ SYNTHIA_IDS = _table({
     Label.TRUCK: 8, Label.BUS: 8, Label.MOTORCYCLE: 11, Label.BICYCLE: 11,
     Label.CLUTTER: 0, Label.EGO: 0})  # yapf: disable
 
-#: Cityscapes labelIds. Litter bins are 'static' (4), the bonnet is 'ego vehicle' (1).
+#: SYNTHIA-RAND-CITYSCAPES ids. The original has no terrain and no trucks either, and lane marks
+#: have an id (22).
+SYNTHIA_RAND_IDS = _table({
+    Label.SKY: 1, Label.ROAD: 3, Label.LANE_MARK: 22, Label.SIDEWALK: 4, Label.TERRAIN: 6,
+    Label.BUILDING: 2, Label.FENCE: 5, Label.POLE: 7, Label.LIGHT: 15, Label.SIGN: 9,
+    Label.TREE: 6, Label.HEDGE: 6, Label.PERSON: 10, Label.RIDER: 17, Label.CAR: 8,
+    Label.TRUCK: 8, Label.BUS: 19, Label.MOTORCYCLE: 12, Label.BICYCLE: 11,
+    Label.CLUTTER: 0, Label.EGO: 0})  # yapf: disable
+
+#: Cityscapes labelIds, which GTAV has too. Litter bins are 'static' (4), the bonnet is 'ego
+#: vehicle' (1).
 CITYSCAPES_IDS = _table({
     Label.SKY: 23, Label.ROAD: 7, Label.LANE_MARK: 7, Label.SIDEWALK: 8, Label.TERRAIN: 22,
     Label.BUILDING: 11, Label.FENCE: 13, Label.POLE: 17, Label.LIGHT: 19, Label.SIGN: 20,

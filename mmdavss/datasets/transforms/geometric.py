@@ -13,6 +13,8 @@ from mmseg.registry import TRANSFORMS
 
 IMAGES = ('imgs', 'imgs_aug')
 CROP_MODES = ('random', 'center', 'top', 'bottom')
+#: How often a crop is drawn again to have a rare class.
+TRIES = 10
 
 
 def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], np.ndarray]
@@ -89,21 +91,28 @@ class ClipCrop(RandomCrop):
         cat_max_ratio: For ``random``: largest share of one class in the crop's label, tried for
             ten times as in :class:`mmseg.RandomCrop`.
         ignore_index: Label that does not count for `cat_max_ratio`.
+        rare_class_min_pixels: For ``random``, of a clip that rare-class sampling drew: the crop is
+            drawn again, up to ten times, until it has more pixels than this of the class that the
+            clip was drawn for (``rare_class``). DAFormer asks for 0.5 times the ``min_pixels`` of
+            the sampling.
 
     Raises:
-        ValueError: For a mode that does not exist, or `cat_max_ratio` without a label.
+        ValueError: For a mode that does not exist, or `cat_max_ratio` or a rare class without a
+            label.
     """
 
     def __init__(self,
                  crop_size: tuple[float, float],
                  mode: str = 'random',
                  cat_max_ratio: float = 1.,
-                 ignore_index: int = 255) -> None:
+                 ignore_index: int = 255,
+                 rare_class_min_pixels: int | None = None) -> None:
         if mode not in CROP_MODES:
             raise ValueError(f'ClipCrop: mode={mode!r} is not one of {CROP_MODES}.')
         super().__init__(tuple(crop_size), cat_max_ratio, ignore_index)
         self.share = self.crop_size
         self.mode = mode
+        self.rare_class_min_pixels = rare_class_min_pixels
 
     def transform(self, results: dict) -> dict:
         image = results['imgs'][-1]
@@ -112,10 +121,7 @@ class ClipCrop(RandomCrop):
             min(side, max(1, round(share * side)) if isinstance(share, float) else share)
             for share, side in zip(self.share, image.shape[:2], strict=True))
         if self.mode == 'random':
-            if self.cat_max_ratio < 1 and 'gt_seg_map' not in results:
-                raise ValueError(f'ClipCrop: cat_max_ratio={self.cat_max_ratio} needs a label, '
-                                 f'{results["frame_paths"][-1]} has none here.')
-            bbox = self.crop_bbox(dict(img=image, gt_seg_map=results.get('gt_seg_map')))
+            bbox = self._random(results)
         else:
             bbox = self._place(image.shape[:2])
 
@@ -126,6 +132,22 @@ class ClipCrop(RandomCrop):
         results['crop_bbox'] = tuple(bbox)
         return results
 
+    def _random(self, results: dict) -> tuple[int, int, int, int]:
+        rare_class = None if self.rare_class_min_pixels is None else results.get('rare_class')
+        label = results.get('gt_seg_map')
+        if label is None and (self.cat_max_ratio < 1 or rare_class is not None):
+            option = 'cat_max_ratio' if self.cat_max_ratio < 1 else 'rare_class_min_pixels'
+            raise ValueError(f'ClipCrop: {option}={getattr(self, option)} needs a label, '
+                             f'{results["frame_paths"][-1]} has none here.')
+        inputs = dict(img=results['imgs'][-1], gt_seg_map=label)
+        bbox = self.crop_bbox(inputs)
+        if rare_class is not None:
+            for _ in range(TRIES):
+                if (self.crop(label, bbox) == rare_class).sum() > self.rare_class_min_pixels:
+                    break
+                bbox = self.crop_bbox(inputs)
+        return bbox
+
     def _place(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
         height, width = self.crop_size
         x = (shape[1] - width) // 2
@@ -134,7 +156,8 @@ class ClipCrop(RandomCrop):
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(crop_size={self.share}, mode={self.mode!r}, '
-                f'cat_max_ratio={self.cat_max_ratio})')
+                f'cat_max_ratio={self.cat_max_ratio}, '
+                f'rare_class_min_pixels={self.rare_class_min_pixels})')
 
 
 @TRANSFORMS.register_module()

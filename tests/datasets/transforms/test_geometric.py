@@ -136,6 +136,31 @@ def test_crop_with_cat_max_ratio(clip):
         crop(clip)
 
 
+def test_crop_keeps_the_rare_class_in_view(clip):
+    np.random.seed(0)
+    label = np.zeros((16, 24), np.uint8)
+    label[:4, :4] = 3
+    clip['gt_seg_map'] = label
+
+    def counts(crop, **extra):
+        cuts = [crop(dict(copy.deepcopy(clip), **extra))['gt_seg_map'] for _ in range(40)]
+        return np.array([(cut == 3).sum() for cut in cuts])
+
+    crop = ClipCrop(crop_size=(8, 12), rare_class_min_pixels=3)
+    # 11 of the 9 * 13 places have more than 3 of the 16 pixels: one draw hits them in 9 % of the
+    # cases, eleven draws in 66 %.
+    assert (counts(crop, rare_class=3) > 3).mean() > 0.4
+    assert (counts(crop) > 3).mean() < 0.3
+    assert (counts(ClipCrop(crop_size=(8, 12)), rare_class=3) > 3).mean() < 0.3
+    # The last draw is taken where none is good enough.
+    assert counts(crop, rare_class=7).shape == (40, )
+    del clip['gt_seg_map']
+    clip['seg_fields'] = []
+    with pytest.raises(ValueError, match='rare_class_min_pixels=3 needs a label, a/2.png'):
+        crop(dict(clip, rare_class=3))
+    assert crop(clip)['img_shape'] == (8, 12)
+
+
 def test_crop_that_is_larger_than_the_frame_takes_it_all(clip):
     assert ClipCrop(crop_size=(100, 100))(clip)['img_shape'] == (16, 24)
 

@@ -1,0 +1,111 @@
+"""Dark Zurich (Sakaridis et al., ICCV 2019)."""
+from __future__ import annotations
+
+import csv
+import os.path as osp
+from pathlib import Path
+
+from mmseg.registry import DATASETS
+
+from .image import ImageSegDataset
+from .label_maps import DARK_ZURICH_19
+
+TIMES = ('night', 'twilight', 'day')
+TAIL = '_rgb_anon.png'
+
+
+@DATASETS.register_module()
+class DarkZurichImageDataset(ImageSegDataset):
+    """Dark Zurich with the 19 classes of Cityscapes.
+
+    Files: ``rgb_anon/{split}/{time}/GOPRXXXX/NAME_rgb_anon.png`` and, for val, ``gt/val/night/
+    GOPRXXXX/NAME_gt_labelTrainIds.png``, which holds the train ids of Cityscapes. The labels of
+    train and test are not public: use them with ``with_labels=False``.
+
+    Args:
+        data_root: Folder with ``rgb_anon`` and ``gt``.
+        split: ``train``, ``val`` or ``test``.
+        time: ``night``, ``twilight`` or ``day``.
+        day_pairs: List with the day image of each night image, relative to `data_root`: a csv file,
+            or a folder whose csv files are read, such as ``corresp`` of the release. A line has
+            the two images below ``rgb_anon``, without ``_rgb_anon.png``. An item then is a clip of
+            two frames, the day image and, as the current one, the night image; they show about
+            the same place, but no pixel lies where it lies in the other.
+        kwargs: Those of :class:`ImageSegDataset`.
+
+    Raises:
+        FileNotFoundError: As the base class, and if the list, an image's line in it, or a day image
+            is missing.
+        ValueError: As the base class, and if the list is malformed.
+    """
+    METAINFO = DARK_ZURICH_19.metainfo
+    DOCS = 'Dark Zurich'
+    LAYOUT = ('rgb_anon/{train,val,test}/night/GOPRXXXX/NAME_rgb_anon.png and '
+              'gt/val/night/GOPRXXXX/NAME_gt_labelTrainIds.png')
+    IMAGES = r'.+_rgb_anon\.png'
+    NAME_TAILS = ('_rgb_anon', '_gt_labelTrainIds')
+
+    def __init__(self, data_root: str, split: str = 'train', time: str = 'night',
+                 day_pairs: str | None = None, **kwargs) -> None:
+        if time not in TIMES:
+            raise ValueError(f'DarkZurichImageDataset: time={time!r} is not one of {TIMES}.')
+        if day_pairs is not None and kwargs.get('clip_length', 1) != 1:
+            raise ValueError('DarkZurichImageDataset: with day_pairs a clip is a day and a night '
+                             'image; leave clip_length out.')
+        self.split = split
+        self.time = time
+        self.day_pairs = day_pairs
+        super().__init__(data_root=data_root, labels=DARK_ZURICH_19, **kwargs)
+
+    def folders(self) -> list[str]:
+        return self.subfolders(osp.join(self.data_root, 'rgb_anon', self.split, self.time))
+
+    def label_path(self, sequence: str, number: int, image: str) -> str:
+        recording = osp.basename(osp.dirname(image))
+        return osp.join(self.data_root, 'gt', self.split, self.time, recording,
+                        f'{sequence}_gt_labelTrainIds.png')
+
+    def load_data_list(self) -> list[dict]:
+        """As the base class, with the day images."""
+        data_list = super().load_data_list()
+        if self.day_pairs is None:
+            return data_list
+        pairs = self._read_pairs(osp.join(self.data_root, self.day_pairs))
+        images = osp.join(self.data_root, 'rgb_anon')
+        for info in data_list:
+            name = osp.relpath(info['img_path'], images).replace(osp.sep, '/')
+            day = pairs.get(name.removesuffix(TAIL))
+            if day is None:
+                raise FileNotFoundError(
+                    f'DarkZurichImageDataset: {self.day_pairs!r} (day_pairs) has no line for '
+                    f'{name.removesuffix(TAIL)!r}; it has {len(pairs)}, of which the first is '
+                    f'for {next(iter(pairs), None)!r}.')
+            path = osp.join(images, day + TAIL)
+            if not self._exists(path):
+                raise FileNotFoundError(
+                    f'DarkZurichImageDataset: {path} is missing, the day image of {name} in '
+                    f'{self.day_pairs!r} (day_pairs).')
+            info['frame_paths'] = [path, info['img_path']]
+        self._listings.clear()
+        return data_list
+
+    def _read_pairs(self, path: str) -> dict[str, str]:
+        files = sorted(Path(path).rglob('*.csv')) if osp.isdir(path) else [Path(path)]
+        if not files or not files[0].is_file():
+            raise FileNotFoundError(
+                f'DarkZurichImageDataset: {path} (day_pairs) is neither a csv file nor a folder '
+                'with some. docs/datasets.md, section "Dark Zurich", tells where lists come from.')
+        pairs: dict[str, str] = {}
+        for file in files:
+            with open(file, newline='', encoding='utf-8') as lines:
+                for number, row in enumerate(csv.reader(lines), 1):
+                    if not row:
+                        continue
+                    if len(row) < 2:
+                        raise ValueError(
+                            f'{file}, line {number}: {row[0]!r} is not NIGHT_IMAGE,DAY_IMAGE, '
+                            'such as train/night/GOPR0351/GOPR0351_frame_000001,'
+                            'train/day/GOPR0345/GOPR0345_frame_000081.')
+                    if '/day/' in row[1]:  # folders may list twilight partners too
+                        pairs[row[0].strip()] = row[1].strip()
+        return pairs

@@ -1,0 +1,161 @@
+"""Rare-class sampling: source clips are drawn by the classes that they hold.
+
+DAFormer (Hoyer et al., CVPR 2022), equations 5 and 6; SePiCo takes it over (section 3.4.1).
+"""
+from __future__ import annotations
+
+import json
+import os
+import os.path as osp
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.logging import print_log
+
+from .clip import ClipSegDataset
+from .label_maps import LabelSet
+from .transforms.loading import read_label
+
+KIND = 'mmdavss class statistics'
+
+
+def class_probabilities(pixels: Sequence[int] | np.ndarray, temperature: float = 0.01
+                        ) -> tuple[np.ndarray, np.ndarray]:
+    """How often each class is drawn: softmax((1 - frequency) / temperature).
+
+    Args:
+        pixels: (C,), pixels of each class in all images.
+        temperature: The smaller, the more often rare classes are drawn.
+
+    Returns:
+        The classes that occur, the rarest first, and their probabilities; (K,) each.
+    """
+    pixels = np.asarray(pixels, np.float64)
+    order = np.argsort(pixels, kind='stable')
+    order = order[pixels[order] > 0]
+    exponent = -pixels[order] / max(pixels.sum(), 1) / temperature
+    weight = np.exp(exponent - exponent.max(initial=-np.inf))
+    return order, weight / weight.sum()
+
+
+def count_pixels(path: str, labels: LabelSet) -> list[int]:
+    """Pixels of each class in a label file, at the file's own resolution.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is broken or has ids that are not official.
+    """
+    label = read_label(path, labels)
+    return np.bincount(label.ravel(), minlength=256)[:len(labels.classes)].tolist()
+
+
+def label_files(dataset: ClipSegDataset) -> dict[str, str]:
+    """Label files of a data set's current frames: from the path below `data_root` to the path.
+
+    Raises:
+        ValueError: If the data set is used without labels.
+    """
+    paths = [dataset.get_data_info(i)['seg_map_path'] for i in range(len(dataset))]
+    if None in paths:
+        raise ValueError(f'Class statistics: {type(dataset).__name__} in {dataset.data_root!r} '
+                         'has no labels (with_labels=False).')
+    return {osp.relpath(path, dataset.data_root).replace(osp.sep, '/'): path for path in paths}
+
+
+def write_statistics(file: str, classes: Sequence[str], pixels: dict[str, list[int]]) -> None:
+    """Writes class statistics.
+
+    Args:
+        file: Where to; replaced as a whole, so that an interrupted run leaves nothing broken.
+        classes: Names of the classes.
+        pixels: Pixels of each class for each label file, named as in :func:`label_files`.
+    """
+    os.makedirs(osp.dirname(file) or '.', exist_ok=True)
+    rows = ',\n'.join(f'{json.dumps(name)}: {row}' for name, row in pixels.items())
+    with open(f'{file}.part', 'w', encoding='utf-8') as out:
+        out.write(f'{{"kind": "{KIND}",\n"classes": {json.dumps(list(classes))},\n'
+                  f'"pixels": {{\n{rows}\n}}}}\n')
+    os.replace(f'{file}.part', file)
+
+
+def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
+    """Reads class statistics.
+
+    Args:
+        file: As :func:`write_statistics` makes it.
+        dataset: The data set that they are for.
+
+    Returns:
+        (len(dataset), C), int64: pixels of each class in the label of each clip.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds something else, or is of another data set.
+    """
+    advice = f'Make it with: python tools/class_statistics.py CONFIG --out {file}'
+    if not osp.isfile(file):
+        raise FileNotFoundError(
+            f'{file}: these class statistics (rare_class_sampling.statistics) do not exist. '
+            f'{advice} (CONFIG is the config of the training).')
+    advice = f'{advice} --overwrite'
+    try:
+        with open(file, encoding='utf-8') as text:
+            content = json.load(text)
+        if content['kind'] != KIND:
+            raise KeyError
+        classes, pixels = tuple(content['classes']), content['pixels']
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f'{file} holds no class statistics. {advice}') from error
+    if classes != tuple(dataset.metainfo['classes']):
+        raise ValueError(f'{file} is for the classes {classes}, the source has '
+                         f'{tuple(dataset.metainfo["classes"])}. {advice}')
+    names = label_files(dataset)
+    missing = [name for name in names if name not in pixels]
+    if missing:
+        raise ValueError(
+            f'{file} is of another data set: it lacks {len(missing)} of the {len(names)} labels '
+            f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}')
+    return np.array([pixels[name] for name in names], np.int64)
+
+
+class RareClassSampler:
+    """Draws a class by its rarity, then a clip whose label has it.
+
+    A class that occurs in the data set, but nowhere on more than `min_pixels`, is never drawn.
+
+    Args:
+        dataset: Source data set.
+        statistics: File with its class statistics, which ``tools/class_statistics.py`` makes.
+        temperature: Of :func:`class_probabilities`.
+        min_pixels: A clip stands for a class if its label file has more pixels of it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not fit, or no label has more than `min_pixels` of any class.
+    """
+
+    def __init__(self, dataset: ClipSegDataset, statistics: str, temperature: float = 0.01,
+                 min_pixels: int = 3000) -> None:
+        if temperature <= 0:
+            raise ValueError(
+                f'rare_class_sampling: temperature={temperature} must be above 0.')
+        pixels = read_statistics(statistics, dataset)
+        classes, probabilities = class_probabilities(pixels.sum(0), temperature)
+        clips = [np.flatnonzero(pixels[:, c] > min_pixels) for c in classes]
+        kept = np.array([len(holders) > 0 for holders in clips], bool)
+        if not kept.any():
+            raise ValueError(
+                f'rare_class_sampling: no label has more than min_pixels={min_pixels} of any class '
+                f'({statistics}). The most is {pixels.max(initial=0)}.')
+        if not kept.all():
+            names = [dataset.metainfo['classes'][c] for c in classes[~kept]]
+            print_log(f'Rare-class sampling never draws {names}: no label has more than '
+                      f'{min_pixels} pixels of them.', 'current')
+        self.classes = classes[kept]
+        self.probabilities = probabilities[kept] / probabilities[kept].sum()
+        self.clips = [holders for holders, keep in zip(clips, kept, strict=True) if keep]
+
+    def draw(self, generator: np.random.Generator) -> tuple[int, int]:
+        """Index of a clip, and the class that it was drawn for."""
+        k = generator.choice(len(self.classes), p=self.probabilities)
+        return int(generator.choice(self.clips[k])), int(self.classes[k])

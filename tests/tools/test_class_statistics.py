@@ -1,0 +1,96 @@
+"""tools/class_statistics.py as it is called, on a MiniDrive."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from mmdavss.datasets.minidrive.generate import Settings, generate
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / 'configs/_base_/datasets/minigta2minicity.py'
+
+
+@pytest.fixture
+def minidrive(tmp_path, monkeypatch):
+    generate(tmp_path / 'data/minidrive', Settings(
+        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=1, cityscapes_val=0, gta=3,
+        synthia_rand=0), progress=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / 'data/minidrive'
+
+
+def test_counts_what_the_labels_hold(minidrive):
+    """In several processes."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/class_statistics.py'), str(CONFIG), '--workers', '2'],
+        capture_output=True, text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+    assert done.returncode == 0, done.stderr
+    assert '3/3' in done.stdout and 'ETA' in done.stdout
+    assert 'wrote data/minidrive/gta/class_statistics.json' in done.stdout
+    assert 'absent: wall, train' in done.stdout
+    written = json.loads((minidrive / 'gta/class_statistics.json').read_text())
+    assert len(written['classes']) == 19
+    for n in (1, 2, 3):
+        ids = np.asarray(Image.open(minidrive / f'gta/labels/{n:05d}.png'))
+        row = written['pixels'][f'labels/{n:05d}.png']
+        assert [row[0], row[2], row[13]] == [(ids == 7).sum(), (ids == 11).sum(), (ids == 26).sum()]
+
+    # What a config says is drawn by it.
+    pair = DATASETS.build(dict(
+        type='DomainPairDataset', source=dict(type='GTADataset', data_root='data/minidrive/gta'),
+        rare_class_sampling=dict(
+            statistics='data/minidrive/gta/class_statistics.json', min_pixels=1)))
+    assert 0 <= pair.indices(0)['source'] < 3
+
+
+def test_nothing_is_overwritten_unasked(minidrive, run_tool, capsys):
+    out = minidrive / 'gta/statistics/new.json'
+    command = ('class_statistics.py', CONFIG, '--workers', '1', '--out', out)
+    run_tool(*command)
+    before = out.read_bytes()
+    stamp = out.stat().st_mtime_ns
+    capsys.readouterr()
+    run_tool(*command)
+    said = capsys.readouterr().out
+    assert 'is there already, and fits' in said and 'absent: wall, train' in said
+    assert out.stat().st_mtime_ns == stamp
+    out.write_text('mine')
+    with pytest.raises(SystemExit, match='new.json holds no class statistics.*--overwrite'):
+        run_tool(*command)
+    assert out.read_text() == 'mine'
+    run_tool(*command, '--overwrite')
+    assert out.read_bytes() == before
+
+
+def test_the_config_says_where(minidrive, run_tool):
+    option = 'train_dataloader.dataset.rare_class_sampling.statistics=elsewhere/x.json'
+    run_tool('class_statistics.py', CONFIG, '--workers', '1', '--cfg-options', option)
+    assert Path('elsewhere/x.json').is_file()
+
+
+def test_errors(minidrive, run_tool, capsys):
+    def run(*args):
+        with pytest.raises(SystemExit) as stop:
+            run_tool('class_statistics.py', *args, '--workers', '1')
+        return f'{stop.value}{capsys.readouterr().err}'
+
+    assert 'none.py' in run('none.py')
+    assert 'has no source' in run(
+        CONFIG, '--cfg-options', 'train_dataloader.dataset.source=None')
+    assert 'has no labels' in run(
+        CONFIG, '--cfg-options', 'train_dataloader.dataset.source.with_labels=False')
+    assert 'data/gone' in run(
+        CONFIG, '--cfg-options', 'train_dataloader.dataset.source.data_root=data/gone')
+    label = minidrive / 'gta/labels/00002.png'
+    label.write_bytes(label.read_bytes()[:200])
+    assert '00002.png: this label cannot be decoded' in run(CONFIG)
+    assert not (minidrive / 'gta/class_statistics.json').exists()

@@ -1,0 +1,131 @@
+"""Counts the pixels of each class in every source label, for rare-class sampling.
+
+The source data set is that of a training config. Its labels alone are read, with its ids and
+classes. The result goes where the config looks for it, or to OUT:
+
+    python tools/class_statistics.py CONFIG
+    python tools/class_statistics.py CONFIG --out data/gta/class_statistics.json --workers 8
+
+Statistics that are there already and fit are left as they are.
+"""
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import os.path as osp
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.utils import ProgressBar
+from mmseg.registry import DATASETS
+
+from mmdavss.apis.launch import UserError, load_config
+from mmdavss.datasets.clip import ClipSegDataset
+from mmdavss.datasets.rare_class import (
+    class_probabilities,
+    count_pixels,
+    label_files,
+    read_statistics,
+    write_statistics,
+)
+
+#: Label files that a process gets at a time.
+CHUNK = 8
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of the training')
+    parser.add_argument('--out', metavar='FILE', help='json file to write; by default '
+                        'rare_class_sampling.statistics of the config, or class_statistics.json '
+                        'in the data_root of the source')
+    parser.add_argument('--workers', type=int, default=min(8, os.cpu_count() or 1), metavar='N',
+                        help='number of processes')
+    parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='replace values of the config')
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error('--workers starts at 1')
+    return args
+
+
+def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
+    """The source data set of a config, and where it looks for its statistics.
+
+    Raises:
+        ValueError: If there is no source data set.
+    """
+    pair = cfg.get('train_dataloader', {}).get('dataset', {})
+    source = pair.get('source') if pair.get('type') == 'DomainPairDataset' else pair
+    if not source:
+        raise ValueError(f'{cfg.filename}: train_dataloader.dataset has no source.')
+    dataset = DATASETS.build(source)
+    sampling = pair.get('rare_class_sampling') or {}
+    return dataset, sampling.get(
+        'statistics', osp.join(dataset.data_root, 'class_statistics.json'))
+
+
+def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
+    """Pixels of each class in every label, with a progress bar."""
+    files = label_files(dataset)
+    bar = ProgressBar(len(files))
+    task = partial(count_pixels, labels=dataset.labels)
+    rows = []
+
+    def collect(results) -> None:
+        for row in results:
+            rows.append(row)
+            bar.update()
+
+    if workers == 1:
+        collect(map(task, files.values()))
+    else:
+        # 'spawn': a forked process cannot use the threads of torch and OpenCV.
+        with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn')) as pool:
+            try:
+                collect(pool.map(task, files.values(), chunksize=CHUNK))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    return dict(zip(files, rows, strict=True))
+
+
+def summary(dataset: ClipSegDataset, pixels: np.ndarray) -> str:
+    """One line for each class, the rarest first."""
+    total = pixels.sum(0)
+    order, probabilities = class_probabilities(total)
+    names = dataset.metainfo['classes']
+    lines = [f'{names[c]:12} {total[c] / total.sum():9.4%} of the labelled pixels, '
+             f'drawn with probability {p:.3f} (temperature 0.01)'
+             for c, p in zip(order, probabilities, strict=True)]
+    absent = [names[c] for c in np.flatnonzero(total == 0)]
+    return '\n'.join(lines + ([f'absent: {", ".join(absent)}'] if absent else []))
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        cfg = load_config(args.config, args.cfg_options, None)
+        init_default_scope(cfg.get('default_scope', 'mmseg'))
+        dataset, file = source_of(cfg)
+        file = args.out or file
+        if osp.exists(file) and not args.overwrite:
+            pixels = read_statistics(file, dataset)
+            print(f'{file} is there already, and fits.')
+        else:
+            write_statistics(file, dataset.metainfo['classes'], count(dataset, args.workers))
+            pixels = read_statistics(file, dataset)
+            print(f'\nwrote {file}')
+    except (ImportError, KeyError, OSError, TypeError, UserError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    print(summary(dataset, pixels))
+
+
+if __name__ == '__main__':
+    main()
