@@ -22,6 +22,7 @@ class ProjectionHead(nn.Sequential):
         super().__init__(
             nn.Conv2d(in_channels, hidden_channels, 1), nn.ReLU(inplace=True),
             nn.Conv2d(hidden_channels, channels, 1))
+        self.out_channels = channels
 
     def forward(self, features: Tensor) -> Tensor:
         return F.normalize(super().forward(features).float(), dim=1)

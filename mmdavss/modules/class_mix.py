@@ -1,0 +1,76 @@
+"""ClassMix: half of the classes of one image are pasted onto another (Olsson et al., WACV 2021).
+
+Everything follows from shapes: nothing waits for the device.
+"""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Labels are below it.
+VALUES = 256
+
+
+def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draws half of the label values for each sample, without replacement.
+
+    As published (DACS, DAFormer) they are drawn from the values that occur anywhere in the batch,
+    255 among them; where their number n is odd, (n+1)/2 are drawn.
+
+    Args:
+        labels: (N, H, W), int64, values 0 to 255.
+        generator: On the device of `labels`; the default one where it is None.
+
+    Returns:
+        (N, 256), bool.
+    """
+    occurs = torch.zeros(VALUES, dtype=torch.bool, device=labels.device)
+    occurs.scatter_(0, labels.flatten(), True)
+    order = torch.rand(len(labels), VALUES, device=labels.device, generator=generator)
+    rank = order.masked_fill(~occurs, 2.).argsort(1).argsort(1)
+    # Those that occur have the lowest ranks.
+    return rank < (occurs.sum() + 1) // 2
+
+
+def class_masks(labels: Tensor, chosen: Tensor) -> Tensor:
+    """Where a sample has the label values that are chosen for it.
+
+    Args:
+        labels: (N, H, W), int64, values 0 to 255.
+        chosen: (N, 256), bool.
+
+    Returns:
+        (N, 1, H, W), bool.
+    """
+    return chosen.gather(1, labels.flatten(1)).view_as(labels)[:, None]
+
+
+def class_mix_masks(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Masks of the pixels that are taken from the source.
+
+    Args:
+        labels: Source labels (N, H, W), int64, values 0 to 255.
+        generator: On the device of `labels`; the default one where it is None.
+
+    Returns:
+        (N, 1, H, W), bool.
+    """
+    return class_masks(labels, draw_classes(labels, generator))
+
+
+def class_mix(mask: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Source where the mask is set, target elsewhere.
+
+    In a clip only the current frame has a label. Its mask serves all frames, and the flow: in the
+    earlier frames a thing that moved is cut off at one side and has some background at the other.
+
+    Args:
+        mask: Bool, of a shape that broadcasts: (N, H, W) for labels and weights, (N, 1, H, W) for
+            images, (N, 1, 1, H, W) for clips (N, T, 3, H, W) and flow (N, T-1, 2, H, W).
+        source: Of any of these shapes.
+        target: Of the same shape.
+
+    Returns:
+        Of the same shape.
+    """
+    return torch.where(mask, source, target)

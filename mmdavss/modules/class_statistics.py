@@ -1,0 +1,207 @@
+"""Running mean, covariance and count of the features of each class, and banks of batch means.
+
+SePiCo, section 3.2. Symbols: C classes, features of A channels, M rows in a batch, B entries in
+the bank of a class. n and m are a class's numbers of rows before and in an update.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from mmengine.dist import all_reduce
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+COVARIANCES = ('diagonal', 'full', None)
+#: Rows that are handled together: 512 x 512 values in float64 are 2 MiB.
+BLOCK = 512
+#: Rows of a tile of the full covariance, and tiles that are handled together.
+TILE, TILES = 256, 4
+
+
+def classes_of_rows(labels: Tensor,
+                    finite: Tensor,
+                    num_classes: int,
+                    ignore_index: int = 255,
+                    seen: Tensor | None = None) -> Tensor:
+    """The class of each row (or pixel), `num_classes` for those that take no part.
+
+    Those are labelled `ignore_index` or outside 0..num_classes-1, or not finite, or of a class
+    that is not `seen`. No row is removed, so nothing waits for the device.
+
+    Args:
+        labels: Of any shape.
+        finite: bool, of the shape of `labels`.
+        num_classes: C.
+        ignore_index: Label of rows that take no part.
+        seen: (C,), bool; None for all.
+
+    Returns:
+        int64 in 0..C, of the shape of `labels`.
+    """
+    takes_part = (labels >= 0) & (labels < num_classes) & (labels != ignore_index) & finite
+    classes = torch.where(takes_part, labels, num_classes).long()
+    if seen is not None:
+        unseen = torch.cat([~seen, seen.new_ones(1)])
+        classes = classes.masked_fill(unseen[classes], num_classes)
+    return classes
+
+
+def tiles_of_classes(classes: Tensor, num_classes: int, size: int) -> tuple[Tensor, Tensor]:
+    """Gathers the rows of each class in tiles of `size`, without waiting for the device.
+
+    Args:
+        classes: (M,) as :func:`classes_of_rows` gives them.
+        num_classes: C.
+        size: Rows of a tile.
+
+    Returns:
+        Row numbers (T, size), with M where a tile is padded, and the classes (T,) of the tiles.
+        T = M // size + C always suffices; tiles that are not needed hold padding only.
+    """
+    count = len(classes)
+    rows_of = classes.new_zeros(num_classes + 1).scatter_add_(0, classes, torch.ones_like(classes))
+    first_row = rows_of.cumsum(0) - rows_of
+    order = torch.cat([classes.argsort(stable=True), classes.new_full((1, ), count)])
+    tiles_of = (rows_of[:-1] + size - 1) // size
+    end_tile = tiles_of.cumsum(0)
+    tile = torch.arange(count // size + num_classes, device=classes.device)
+    tile_class = torch.searchsorted(end_tile, tile, right=True).clamp(max=num_classes - 1)
+    within = (tile - (end_tile - tiles_of)[tile_class])[:, None] * size + torch.arange(
+        size, device=classes.device)
+    position = first_row[tile_class][:, None] + within
+    # The tiles that are not needed come after the last class's own: they start past its rows.
+    used = within < rows_of[tile_class][:, None]
+    return order[torch.where(used, position, count)], tile_class
+
+
+@MODELS.register_module()
+class ClassStatistics(nn.Module):
+    """Mean, covariance and count per class over all updates, and the latest batch means.
+
+    Everything is a buffer: it is in the checkpoint and survives a resume. In distributed training
+    an update is made from the global batch and is the same in every process.
+
+    Buffers: ``count`` (C,), ``mean`` (C, A), ``covariance`` (C, A) or (C, A, A), all float64;
+    ``bank`` (C, B, A), float32, and ``bank_added`` (C,), the number of means that a class has put
+    into its bank. A class that has not occurred has zeros; its bank holds no entry, whereas the
+    published bank starts with a zero vector that counts until it is pushed out.
+
+    Args:
+        num_classes: C.
+        channels: A.
+        covariance: ``diagonal`` (the published results), ``full`` (the paper) or None.
+        bank_size: B, 0 for no bank.
+    """
+
+    def __init__(self,
+                 num_classes: int,
+                 channels: int,
+                 covariance: str | None = 'diagonal',
+                 bank_size: int = 0) -> None:
+        super().__init__()
+        if covariance not in COVARIANCES:
+            raise ValueError(
+                f'ClassStatistics: covariance={covariance!r} is not one of {COVARIANCES}.')
+        self.num_classes = num_classes
+        self.channels = channels
+        self.bank_size = bank_size
+
+        def zeros(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+            return torch.zeros(shape, dtype=dtype)
+
+        self.register_buffer('count', zeros(num_classes))
+        self.register_buffer('mean', zeros(num_classes, channels))
+        shapes = dict(diagonal=(num_classes, channels), full=(num_classes, channels, channels))
+        self.register_buffer('covariance', zeros(*shapes[covariance]) if covariance else None)
+        self.register_buffer(
+            'bank', zeros(num_classes, bank_size, channels, dtype=torch.float32))
+        self.register_buffer('bank_added', zeros(num_classes, dtype=torch.int64))
+
+    @property
+    def seen(self) -> Tensor:
+        """(C,), bool: the classes that have occurred."""
+        return self.count > 0
+
+    @property
+    def bank_length(self) -> Tensor:
+        """(C,), int64: the first so many entries of a class's bank are valid."""
+        return self.bank_added.clamp(max=self.bank_size)
+
+    @torch.no_grad()
+    def update(self, features: Tensor, labels: Tensor, ignore_index: int = 255) -> None:
+        """Takes one batch in (equations 6, 7, 9 and 10).
+
+        Rows that are not finite take no part. Processes must call this together.
+
+        Args:
+            features: (M, A).
+            labels: (M,), classes or `ignore_index`.
+            ignore_index: Label of rows that take no part.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            # Zero times what is not finite is not a number; this makes no copy of the features.
+            finite = features.mv(features.new_zeros(self.channels)) == 0
+        classes = classes_of_rows(labels, finite, self.num_classes, ignore_index)
+
+        # Equation 6, the sums and counts in one tensor.
+        sums = self.mean.new_zeros(self.num_classes, self.channels + 1)
+        for block, member in self._blocks(features, classes):
+            sums[:, :-1].addmm_(member.T, block)
+            sums[:, -1] += member.sum(0)
+        all_reduce(sums)
+        count = sums[:, -1]
+        mean = sums[:, :-1] / count.clamp(min=1)[:, None]
+        share = count / (self.count + count).clamp(min=1)
+
+        # Equation 10, from centred values: sums of squares would cancel.
+        if self.covariance is not None:
+            moments = torch.zeros_like(self.covariance)
+            full = moments.dim() == 3
+            (self._add_products if full else self._add_squares)(moments, features, classes, mean)
+            all_reduce(moments)
+            shift = self.mean - mean
+            shape = (-1, 1, 1) if full else (-1, 1)
+            moments *= (share / count.clamp(min=1)).view(shape)
+            shifted = (share * (1 - share))[:, None] * shift
+            if full:
+                moments.baddbmm_(shifted[:, :, None], shift[:, None])
+            else:
+                moments.addcmul_(shifted, shift)
+            self.covariance.mul_((1 - share).view(shape)).add_(moments)
+
+        # Equation 7.
+        self.mean.lerp_(mean, share[:, None])
+        self.count += count
+
+        # Equation 9.
+        if self.bank_size:
+            row = torch.arange(self.num_classes, device=count.device)
+            place = self.bank_added % self.bank_size
+            occurs = count > 0
+            self.bank[row, place] = torch.where(
+                occurs[:, None], mean.to(self.bank.dtype), self.bank[row, place])
+            self.bank_added += occurs
+
+    def _blocks(self, features: Tensor, classes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Blocks of rows (b, A) in float64, with zeros for those left out, and who is in which
+        class (b, C)."""
+        every = torch.arange(self.num_classes, device=classes.device)
+        for rows, kinds in zip(features.split(BLOCK), classes.split(BLOCK), strict=True):
+            left_out = (kinds == self.num_classes)[:, None]
+            yield rows.double().masked_fill(left_out, 0), (kinds[:, None] == every).double()
+
+    def _add_squares(self, moments: Tensor, features: Tensor, classes: Tensor,
+                     mean: Tensor) -> None:
+        """Adds the sums (C, A) of squares about `mean`."""
+        for block, member in self._blocks(features, classes):
+            moments.addmm_(member.T, block.addmm_(member, mean, alpha=-1).square_())
+
+    def _add_products(self, moments: Tensor, features: Tensor, classes: Tensor,
+                      mean: Tensor) -> None:
+        """Adds the sums (C, A, A) of products about `mean`, in tiles of one class each."""
+        rows, kinds = tiles_of_classes(classes, self.num_classes, TILE)
+        for row, kind in zip(rows.split(TILES), kinds.split(TILES), strict=True):
+            tile = features[row.clamp(max=len(features) - 1)].double() - mean[kind][:, None]
+            tile.masked_fill_((row == len(features))[..., None], 0)
+            moments.index_add_(0, kind, tile.transpose(1, 2) @ tile)

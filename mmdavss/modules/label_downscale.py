@@ -1,0 +1,51 @@
+"""Labels at the size of feature maps."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def downscale_labels(labels: Tensor,
+                     size: tuple[int, int],
+                     num_classes: int,
+                     min_ratio: float = 0.75,
+                     ignore_index: int = 255) -> Tensor:
+    """Each cell gets the class that holds at least `min_ratio` of its pixels, else none.
+
+    Down-scaling by class ratio, as SePiCo and DAFormer publish it. Pixels without a class compete
+    as one class more, the last; of two equal classes the first wins. Row y of H belongs to row
+    floor(y * h / H) of h, so that sizes need not divide; cells do not overlap. Pixels are
+    counted, no one-hot map is made.
+
+    Args:
+        labels: (N, H, W), integers; those outside 0..num_classes-1 have no class.
+        size: (h, w), not larger than (H, W).
+        num_classes: Number of classes.
+        min_ratio: Smallest share of a cell's pixels.
+        ignore_index: Label without a class, and the result where no class reaches `min_ratio`.
+
+    Returns:
+        (N, h, w), of the type of `labels`.
+
+    Raises:
+        ValueError: If `size` is larger than the labels.
+    """
+    (count, height, width), (h, w) = labels.shape, size
+    if h > height or w > width:
+        raise ValueError(f'downscale_labels: size={tuple(size)} is larger than the labels, '
+                         f'{(height, width)}.')
+    kinds = num_classes + 1
+    rows = torch.arange(height, device=labels.device) * h // height
+    columns = torch.arange(width, device=labels.device) * w // width
+    images = torch.arange(count, device=labels.device)[:, None, None] * h
+    # Where the bin of class 0 of a pixel's cell lies; 32 bits do, and halve the memory.
+    bins = (((images + rows[:, None]) * w + columns) * kinds).int()
+    has_class = (labels >= 0) & (labels < num_classes) & (labels != ignore_index)
+    bins += torch.where(has_class, labels, num_classes)
+    pixels = torch.zeros(count * h * w * kinds, dtype=torch.int32, device=labels.device)
+    pixels.index_add_(0, bins.flatten(), pixels.new_ones(1).expand(bins.numel()))
+    pixels = pixels.view(count, h, w, kinds)
+    most, winner = pixels.max(-1)
+    kept = (most / pixels.sum(-1) >= min_ratio) & (winner < num_classes)
+    return torch.where(kept, winner, ignore_index).to(labels.dtype)

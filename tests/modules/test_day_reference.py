@@ -1,0 +1,28 @@
+"""Day and night probabilities, against the published mixing."""
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmdavss.modules import day_guided
+
+GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_dark_prob_mix.npz'
+
+
+def test_equals_the_published_mix():
+    with np.load(GOLDEN) as arrays:
+        night, day, mixed = (torch.from_numpy(arrays[key])
+                             for key in ('night_prob', 'day_prob', 'mixed'))
+        ranges, ratio = arrays['shift_insensitive_ranges'], float(arrays['day_ratio'])
+    static = [k for first, end in ranges for k in range(first, end)]
+    torch.testing.assert_close(day_guided(night, day, static, ratio), mixed, rtol=0, atol=1e-6)
+    torch.testing.assert_close(day_guided(night, day), mixed, rtol=0, atol=1e-6)
+
+
+def test_by_hand():
+    """Class 0 stands still and is sure at day, then unsure; class 1 moves."""
+    night = torch.tensor([[0.2, 0.2], [0.8, 0.8]])[None, :, None]
+    day = torch.tensor([[0.9, 0.3], [0.1, 0.7]])[None, :, None]
+    mixed = day_guided(night, day, static=[0])
+    torch.testing.assert_close(mixed[0, 0, 0], torch.tensor([0.76, 0.22]))
+    assert torch.equal(mixed[:, 1], night[:, 1])
