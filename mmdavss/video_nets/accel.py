@@ -152,9 +152,10 @@ class Accel(VideoNet):
             return self.classify(self._fuse(current, key, flow))
         return self._fuse(self.classify(current), key_head.cls_seg(key), flow)
 
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList) -> dict:
+    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
+             stages: tuple[Tensor, ...] | None = None) -> dict:
         self._check(frames, flow)
-        current = self.segmentor.extract_feat(frames[:, -1])
+        current = self.stages(frames[:, -1]) if stages is None else stages
         key = self._key_features(frames)
         losses = add_prefix(
             self._head_loss('decode_head', current, key, flow, data_samples), 'decode')

@@ -12,9 +12,9 @@ from torch import Tensor
 class VideoNet(BaseModule, metaclass=ABCMeta):
     """A network from a clip (and flow) to the class scores of the clip's last frame.
 
-    Methods use this interface only: :meth:`features`, :meth:`classify`, calling the net, and
-    :meth:`loss`. It wraps a plain mmseg segmentor, whose decode head needs mmseg's usual split
-    into ``_forward_feature`` and ``cls_seg``.
+    Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
+    the net, and :meth:`loss`. It wraps a plain mmseg segmentor, whose decode head needs mmseg's
+    usual split into ``_forward_feature`` and ``cls_seg``.
 
     Args:
         segmentor: Config of a mmseg segmentor with backbone, decode head, and maybe neck and
@@ -50,9 +50,13 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Channels C of :meth:`features`."""
         return self.segmentor.decode_head.channels
 
+    def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
+        return tuple(self.segmentor.extract_feat(frames))
+
     def features(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W) to the input (N, C, h, w) of the classifier."""
-        return self.segmentor.decode_head._forward_feature(self.segmentor.extract_feat(frames))
+        return self.segmentor.decode_head._forward_feature(self.stages(frames))
 
     def classify(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
@@ -84,11 +88,13 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList) -> dict:
+    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
+             stages: tuple[Tensor, ...] | None = None) -> dict:
         """Supervised losses of the current frame, named as mmseg names them.
 
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             data_samples: N samples with ``gt_sem_seg`` of the current frame.
+            stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
         """

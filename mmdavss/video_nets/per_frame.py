@@ -17,5 +17,11 @@ class PerFrame(VideoNet):
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList) -> dict:
-        return self.segmentor.loss(frames[:, -1], data_samples)
+    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
+             stages: tuple[Tensor, ...] | None = None) -> dict:
+        stages = self.stages(frames[:, -1]) if stages is None else stages
+        net = self.segmentor
+        losses = net._decode_head_forward_train(stages, data_samples)
+        if net.with_auxiliary_head:
+            losses.update(net._auxiliary_head_forward_train(stages, data_samples))
+        return losses

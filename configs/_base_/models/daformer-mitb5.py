@@ -1,0 +1,44 @@
+# DAFormer (Hoyer et al., CVPR 2022) frame by frame: MiT-B5 and the context-aware fusion decoder,
+# 19 classes.
+model = dict(
+    type='SourceOnly',
+    data_preprocessor=dict(
+        type='DomainDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True),
+    student=dict(
+        type='PerFrame',
+        segmentor=dict(
+            type='EncoderDecoder',
+            backbone=dict(
+                type='MixVisionTransformer',
+                in_channels=3,
+                embed_dims=64,
+                num_stages=4,
+                num_layers=[3, 6, 40, 3],
+                num_heads=[1, 2, 5, 8],
+                patch_sizes=[7, 3, 3, 3],
+                sr_ratios=[8, 4, 2, 1],
+                out_indices=(0, 1, 2, 3),
+                mlp_ratio=4,
+                qkv_bias=True,
+                drop_path_rate=0.1,
+                init_cfg=dict(
+                    type='Pretrained',
+                    checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/'
+                    'segformer/mit_b5_20220624-658746d9.pth')),
+            decode_head=dict(
+                type='DAFormerHead',
+                in_channels=[64, 128, 320, 512],
+                in_index=[0, 1, 2, 3],
+                channels=256,
+                embed_channels=256,
+                dilations=(1, 6, 12, 18),
+                dropout_ratio=0.1,
+                num_classes=19,
+                norm_cfg=dict(type='BN', requires_grad=True),
+                align_corners=False,
+                loss_decode=dict(type='CrossEntropyLoss')),
+            train_cfg=dict(),
+            test_cfg=dict(mode='whole'))))

@@ -1,0 +1,58 @@
+"""The context-aware fusion decoder of DAFormer."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPModule
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class DAFormerHead(BaseDecodeHead):
+    """Decoder of DAFormer (Hoyer et al., CVPR 2022): multi-level features with their context.
+
+    Each stage is embedded by a linear layer, resized to the first one, all are concatenated and
+    seen by depthwise separable convolutions of several dilations (an ASPP without pooling).
+
+    Args:
+        in_channels: Channels of the stages.
+        channels: Width of the decoder.
+        embed_channels: Width of each embedded stage.
+        dilations: Of the parallel convolutions, the published ones by default.
+        kwargs: Those of :class:`mmseg.BaseDecodeHead`.
+    """
+
+    def __init__(self,
+                 in_channels: Sequence[int],
+                 channels: int = 256,
+                 embed_channels: int = 256,
+                 dilations: Sequence[int] = (1, 6, 12, 18),
+                 **kwargs) -> None:
+        super().__init__(in_channels, channels, input_transform='multiple_select', **kwargs)
+        self.embeddings = nn.ModuleList(
+            nn.Conv2d(width, embed_channels, 1) for width in self.in_channels)
+        self.context = DepthwiseSeparableASPPModule(
+            dilations=tuple(dilations), in_channels=embed_channels * len(self.in_channels),
+            channels=channels, conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg)
+        self.bottleneck = ConvModule(
+            len(tuple(dilations)) * channels, channels, 3, padding=1, conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+
+    def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Backbone outputs to the classifier's input (N, C, h, w)."""
+        stages = self._transform_inputs(inputs)
+        size = stages[0].shape[-2:]
+        embedded = [
+            resize(embed(stage), size, mode='bilinear', align_corners=self.align_corners)
+            for embed, stage in zip(self.embeddings, stages, strict=True)]
+        return self.bottleneck(torch.cat(self.context(torch.cat(embedded, dim=1)), dim=1))
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Backbone outputs to scores (N, K, h, w)."""
+        return self.cls_seg(self._forward_feature(inputs))

@@ -1,0 +1,52 @@
+"""The decoder of DAFormer: sizes, and what its output depends on."""
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+
+@pytest.fixture
+def head():
+    return MODELS.build(dict(
+        type='DAFormerHead', in_channels=[8, 16, 24, 32], in_index=[0, 1, 2, 3], channels=12,
+        embed_channels=6, dilations=(1, 2, 3), num_classes=5, dropout_ratio=0.,
+        norm_cfg=dict(type='BN'), align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss'))).eval()
+
+
+@pytest.fixture
+def stages():
+    return [torch.randn(2, c, 16 // s, 24 // s) for c, s in ((8, 1), (16, 2), (24, 4), (32, 8))]
+
+
+def test_scores_have_the_size_of_the_first_stage(head, stages):
+    features = head._forward_feature(stages)
+    assert features.shape == (2, 12, 16, 24)
+    assert head(stages).shape == (2, 5, 16, 24)
+    torch.testing.assert_close(head(stages), head.conv_seg(features))
+
+
+def test_every_stage_counts_and_context_is_local(head, stages):
+    """The reach of a pixel: dilation 3, then the 3x3 bottleneck; no pooling over the image."""
+    stages = [stage.requires_grad_() for stage in stages]
+    head(stages)[:, :, 8, 12].sum().backward()
+    for stage in stages:
+        assert stage.grad.abs().sum() > 0
+    touched = stages[0].grad.abs().sum((0, 1)).nonzero()
+    assert touched.min(0).values.tolist() == [4, 8] and touched.max(0).values.tolist() == [12, 16]
+
+
+def test_published_size():
+    """256 wide on MiT-B5: four linear layers, four separable or 1x1 branches, bottleneck, classes.
+
+    By hand: embeddings (64 + 128 + 320 + 512 + 4) * 256; branch of dilation 1: 1024 * 256 weights
+    and 512 of batch norm; the others 1024 * 9 + 2048, then the same as that; bottleneck 1024 * 256
+    * 9 + 512; classes 256 * 19 + 19.
+    """
+    head = MODELS.build(dict(
+        type='DAFormerHead', in_channels=[64, 128, 320, 512], in_index=[0, 1, 2, 3], num_classes=19,
+        norm_cfg=dict(type='BN'), align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss')))
+    point = 1024 * 256 + 512
+    expected = 1028 * 256 + point + 3 * (1024 * 9 + 2048 + point) + 1024 * 256 * 9 + 512 \
+        + 256 * 19 + 19
+    assert sum(p.numel() for p in head.parameters()) == expected
