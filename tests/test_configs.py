@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from mmdavss.methods import BaseAdapter, SourceOnly
+from mmdavss.methods import BaseAdapter, MeanTeacher, SourceOnly
 
 ROOT = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
@@ -16,16 +16,18 @@ MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
 def small(cfg):
     """The same network with few channels: full-size ones take seconds each to initialise."""
     if isinstance(cfg, dict):
-        if cfg.get('type') == 'ResNet':
+        if cfg.get('type') == 'MixVisionTransformer':
+            cfg.update(num_layers=[1, 1, 1, 1], init_cfg=None)
+        if cfg.get('type') in ('ResNet', 'ResNetV1c'):
             width = cfg.get('base_channels', 64)
             cfg.update(base_channels=4, stem_channels=4, init_cfg=None)
-            return {width * 8 * e: 32 * e for e in (1, 4)} | {width * 4 * e: 16 * e for e in (1, 4)}
+            return {str(width * w * e): 4 * w * e for w in (4, 8) for e in (1, 4)}
         widths = {}
         for value in cfg.values():
             widths |= small(value) or {}
         for value in cfg.values():
-            if isinstance(value, dict) and value.get('in_channels') in widths:
-                value['in_channels'] = widths[value['in_channels']]
+            if isinstance(value, dict) and str(value.get('in_channels')) in widths:
+                value['in_channels'] = widths[str(value['in_channels'])]
         return widths
     return None
 
@@ -45,12 +47,13 @@ def test_builds(name):
         for transform in (pair.get(domain) or {}).get('pipeline', ()):
             TRANSFORMS.build(transform)
     # A source-free config has no source data set at all.
-    assert (pair.get('source') is not None) == isinstance(model, SourceOnly)
+    assert (pair.get('source') is not None) == isinstance(model, (SourceOnly, MeanTeacher))
     assert pair.get('target') is None or pair.target.get('with_labels') is False
     heads = model.student.segmentor
     classes = DATASETS.build(dict(
         cfg.val_dataloader.dataset, lazy_init=True)).metainfo['classes']
-    assert model.num_classes == len(classes) == heads.auxiliary_head.num_classes
+    assert model.num_classes == len(classes)
+    assert not heads.with_auxiliary_head or heads.auxiliary_head.num_classes == len(classes)
 
 
 @pytest.mark.parametrize('name', MODEL_PRESETS)
@@ -72,3 +75,25 @@ def test_papers_values():
         assert cfg.model.loss.temperature == 0.07 and cfg.model.confident_ratio == 0.7
         assert cfg.model.loss.denominator == 'negatives' and cfg.model.fusion.type == 'STAM'
         assert cfg.model.student.segmentor.backbone.depth == 101
+
+
+def test_papers_values_of_sepico():
+    """Section 4.1.2."""
+    for name in CONFIGS:
+        if not name.startswith('sepico/') or 'r18' in name:
+            continue
+        cfg = Config.fromfile(ROOT / name)
+        optimizer, keys = cfg.optim_wrapper.optimizer, cfg.optim_wrapper.paramwise_cfg.custom_keys
+        assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 6e-5, 0.01)
+        assert tuple(optimizer.betas) == (0.9, 0.999) and keys['head'].lr_mult == 10
+        assert cfg.train_cfg.max_iters == cfg.param_scheduler[-1].end == 40000
+        assert cfg.train_dataloader.batch_size == 2
+        model = cfg.model
+        assert model.confidence_threshold == 0.968 and model.projection.channels == 512
+        assert tuple(model.target_crop.crop_size) == (640, 640)
+        loss = model.contrastive_loss
+        assert (loss.loss_weight, loss.reg_weight) == (1, 1)
+        hooks = {hook.type: hook for hook in cfg.custom_hooks}
+        assert hooks['EMATeacherHook'].momentum == 0.999
+        assert hooks['OnlineStatisticsHook'].contrast_start == 3000
+        assert loss.type != 'BankCLLoss' or model.statistics.bank_size == 200

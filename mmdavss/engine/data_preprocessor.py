@@ -53,11 +53,15 @@ class DomainDataPreprocessor(SegDataPreProcessor):
             inputs={name: clip for name, (clip, _) in batches.items()},
             data_samples={name: s for name, (_, s) in batches.items()})
 
+    def normalise(self, raw: Tensor) -> Tensor:
+        """Images (..., 3, H, W), RGB in [0, 1] like ``Clip.raw``, as ``Clip.frames`` has them."""
+        return self._normalise(raw.flip(-3) * 255)
+
     def _normalise(self, frames: Tensor) -> Tensor:
-        """(T, 3, H, W) BGR, 0 to 255, to the order and scale that the network expects."""
+        """(..., 3, H, W) BGR, 0 to 255, to the order and scale that the network expects."""
         frames = frames.float()
         if self._channel_conversion:
-            frames = frames.flip(1)
+            frames = frames.flip(-3)
         return (frames - self.mean) / self.std if self._enable_normalize else frames
 
     def _batch(self, inputs: Mapping | list, samples: list[SegDataSample] | None,

@@ -1,8 +1,12 @@
 """Methods: one file is one paper. A method trains a video net, its ``student``."""
 from .adabn import AdaBN
 from .base import BaseAdapter
+from .dacs import DACS
+from .mean_teacher import MeanTeacher
 from .self_training import SelfTraining
+from .sepico import SePiCo
 from .source_only import SourceOnly
 from .stpl import STPL
 
-__all__ = ['AdaBN', 'BaseAdapter', 'STPL', 'SelfTraining', 'SourceOnly']
+__all__ = ['AdaBN', 'BaseAdapter', 'DACS', 'MeanTeacher', 'STPL', 'SePiCo', 'SelfTraining',
+           'SourceOnly']

@@ -1,0 +1,9 @@
+# SePiCo (DistCL) on CamVid, day to dusk: minutes on two cores.
+_base_ = [
+    '../_base_/methods/sepico_accel-r18.py', '../_base_/datasets/camvid_day2dusk_mix.py',
+    '../_base_/schedules/small_mix.py', '../_base_/default_runtime.py'
+]
+model = dict(
+    source_checkpoint='work_dirs/source_only/accel-r18_camvid-day2dusk/iter_800.pth',
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))))

@@ -1,0 +1,3 @@
+# SePiCo (ProtoCL) on CamVid, day to dusk: minutes on two cores.
+_base_ = './distcl_accel-r18_camvid-day2dusk.py'
+model = dict(contrastive_loss=dict(type='ProtoCLLoss'), statistics=dict(covariance=None))

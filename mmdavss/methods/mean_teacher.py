@@ -1,0 +1,108 @@
+"""Self-training with an EMA teacher: what DACS, SePiCo and their like share."""
+from __future__ import annotations
+
+import copy
+
+import torch
+from mmseg.models.utils import resize
+from torch import Tensor, nn
+
+from mmdavss.engine import Clip
+
+from .base import BaseAdapter, norm_layers
+
+TEACHER_NORMS = ('batch', 'student')
+
+
+class MeanTeacher(BaseAdapter):
+    """A student and its exponentially moving average, which makes the pseudo-labels.
+
+    ``EMATeacherHook`` decides when the teacher follows. The teacher's dropout is off, its weights
+    are in the checkpoint, get no gradient and are not tested: testing is testing the student.
+
+    Args:
+        confidence_threshold: alpha of SePiCo's equation 3.
+        ignore_top: Rows at the top of a target image whose pseudo-labels weigh nothing.
+        ignore_bottom: The same at the bottom.
+        teacher_norm: ``batch``: the teacher's batch norm uses the statistics of its batch, as
+            published; its running ones are its own and nothing reads them. ``student``: it is in
+            evaluation mode with the student's running statistics, which suits small batches.
+        kwargs: Those of :class:`BaseAdapter`.
+    """
+
+    def __init__(self,
+                 confidence_threshold: float = 0.968,
+                 ignore_top: int = 0,
+                 ignore_bottom: int = 0,
+                 teacher_norm: str = 'batch',
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        if teacher_norm not in TEACHER_NORMS:
+            raise ValueError(f'{type(self).__name__}: teacher_norm={teacher_norm!r} is not one of '
+                             f'{TEACHER_NORMS}.')
+        self.confidence_threshold = confidence_threshold
+        self.ignore_top = ignore_top
+        self.ignore_bottom = ignore_bottom
+        self.teacher_norm = teacher_norm
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+
+    def averaged(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Pairs of a student's module and the teacher's that averages it."""
+        return [(self.student, self.teacher)]
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        self.update_teacher(0.)
+
+    @torch.no_grad()
+    def update_teacher(self, momentum: float) -> None:
+        """teacher <- momentum * teacher + (1 - momentum) * student (SePiCo, equation 5).
+
+        Parameters are averaged. Buffers stay the teacher's own, except that a momentum of 0 copies
+        everything, and that ``teacher_norm='student'`` takes the batch-norm statistics over.
+        """
+        for online, average in self.averaged():
+            ours, theirs = list(online.parameters()), list(average.parameters())
+            torch._foreach_lerp_(theirs, ours, 1 - momentum)
+            if momentum == 0 or self.teacher_norm == 'student':
+                for own, buffer in zip(online.buffers(), average.buffers(), strict=True):
+                    buffer.copy_(own)
+
+    def train(self, mode: bool = True) -> MeanTeacher:
+        super().train(mode)
+        for _, average in self.averaged():
+            average.eval()
+            if mode and self.teacher_norm == 'batch':
+                for norm in norm_layers(average):
+                    norm.train()
+        return self
+
+    @torch.no_grad()
+    def pseudo_labels(self, clip: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The teacher's labels of the current frames and their weights.
+
+        The weight is one number for the whole batch, as published: the share of its pixels whose
+        probability reaches the threshold (SePiCo, equation 3). It is 0 in the rows left out.
+
+        Returns:
+            Labels (N, H, W), int64, and weights (N, H, W).
+        """
+        probability, labels = self.teacher_probabilities(clip, flow).max(1)
+        return labels, self.label_weights(probability)
+
+    @torch.no_grad()
+    def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:
+        """The teacher's class probabilities (N, K, H, W) of the current frames."""
+        scores = self.teacher(clip.frames, flow)
+        scores = resize(scores.float(), clip.frames.shape[-2:], mode='bilinear',
+                        align_corners=self.align_corners)
+        return scores.softmax(1)
+
+    def label_weights(self, probability: Tensor) -> Tensor:
+        """Weights (N, H, W) of pseudo-labels with the given probabilities (N, H, W)."""
+        confident = (probability >= self.confidence_threshold).float().mean()
+        weights = confident.expand(probability.shape).clone()
+        weights[:, :self.ignore_top] = 0
+        if self.ignore_bottom:
+            weights[:, -self.ignore_bottom:] = 0
+        return weights

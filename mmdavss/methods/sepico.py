@@ -1,0 +1,119 @@
+"""SePiCo: semantic-guided pixel contrast (Xie et al., TPAMI 2023).
+
+DACS with a contrast of pixel features against class statistics of the source. The paper's symbols:
+
+===========================  ===============================================================
+Theta_e, Theta_c             ``student``
+Theta_p                      ``projection``
+Theta'_e, Theta'_c, Theta'_p ``teacher``, ``teacher_projection``
+mu, Sigma, B                 buffers of ``statistics``, a :class:`ClassStatistics`
+M_s, M_t                     ``downscale_labels`` of labels and pseudo-labels
+l^protocl, bankcl, distcl    ``contrastive_loss``: ProtoCLLoss, BankCLLoss, DistCLLoss
+L_w                          ``OnlineStatisticsHook(contrast_start=...)``
+===========================  ===============================================================
+"""
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType, SampleList, add_prefix
+from torch import Tensor, nn
+
+from mmdavss.engine import Clip
+from mmdavss.modules import ClassStatistics, downscale_labels
+
+from .dacs import DACS
+
+
+@MODELS.register_module()
+class SePiCo(DACS):
+    """SePiCo with any of its three contrasts (section 3.3, algorithm 2, equation 20).
+
+    The two domains are two losses, each a mean over its own pixels with its own regulariser, as
+    published (equation 12 takes one mean over the union). The contrast of the target sees strongly
+    augmented but unmixed clips. Of a clip only the current frame is contrasted.
+
+    Args:
+        contrastive_loss: Config of ``ProtoCLLoss``, ``BankCLLoss`` or ``DistCLLoss``.
+        projection: Config of the projection head, with the ``in_channels`` of the fused stages.
+        statistics: Config of the :class:`ClassStatistics`, without classes and channels.
+        contrast_stages: Stages of the backbone whose maps, resized to the largest of them and
+            concatenated, are contrasted (table 8): ``(3, )`` is layer 4.
+        label_ratio: Least share of its class among the pixels of a feature cell, else the cell
+            is ignored.
+        kwargs: Those of :class:`DACS`.
+    """
+
+    def __init__(self,
+                 contrastive_loss: ConfigType,
+                 projection: ConfigType,
+                 statistics: ConfigType,
+                 contrast_stages: Sequence[int] = (3, ),
+                 label_ratio: float = 0.75,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.contrastive_loss = MODELS.build(contrastive_loss)
+        self.projection = MODELS.build(projection)
+        self.teacher_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.statistics: ClassStatistics = MODELS.build(dict(
+            statistics, num_classes=self.num_classes, channels=self.projection.out_channels))
+        self.contrast_stages = tuple(contrast_stages)
+        self.label_ratio = label_ratio
+        self.schedule_contrast(update=True, contrast=True)
+
+    def averaged(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [*super().averaged(), (self.projection, self.teacher_projection)]
+
+    def schedule_contrast(self, update: bool, contrast: bool) -> None:
+        """Whether the next iteration updates the statistics, and whether it contrasts."""
+        self._update_statistics = update
+        self._contrasts = contrast
+
+    def loss(self, inputs: Clip | Mapping[str, Clip],
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+        source, samples = self.source(inputs, data_samples)
+        target = self.target(inputs, data_samples)
+        current = source.clip.frames[:, -1]
+        if self._update_statistics:
+            self._learn_statistics(current, source.labels)
+
+        stages = self.student.stages(current)
+        losses = add_prefix(
+            self.student.loss(source.clip.frames, source.flow, samples, stages), 'source')
+        losses.update(self.mix_loss(source, target))
+        if self._contrasts:
+            losses.update(add_prefix(self._contrast(stages, source.labels), 'source'))
+            # Every pseudo-label that weighs something takes part: the threshold of equation 3
+            # is not one for pixels.
+            labels = target.labels.masked_fill(target.weights == 0, 255)
+            frames = self.strong(target.clip.raw[:, -1:])[:, 0]
+            losses.update(add_prefix(
+                self._contrast(self.student.stages(frames), labels), 'target'))
+        return losses
+
+    @torch.no_grad()
+    def _learn_statistics(self, frames: Tensor, labels: Tensor) -> None:
+        features = self._embed(self.teacher.stages(frames), self.teacher_projection)
+        labels = self._downscale(labels, features)
+        self.statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
+
+    def _contrast(self, stages: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        features = self._embed(stages, self.projection)
+        return self.contrastive_loss(features, self._downscale(labels, features), self.statistics)
+
+    def _embed(self, stages: Sequence[Tensor], projection: nn.Module) -> Tensor:
+        """Stages (N, C_i, h_i, w_i) to unit features (N, A, h, w)."""
+        chosen = [stages[i] for i in self.contrast_stages]
+        size = max(tuple(stage.shape[-2:]) for stage in chosen)
+        fused = torch.cat([
+            resize(stage, size, mode='bilinear', align_corners=self.align_corners)
+            for stage in chosen], dim=1)
+        return projection(fused)
+
+    def _downscale(self, labels: Tensor, features: Tensor) -> Tensor:
+        return downscale_labels(
+            labels, features.shape[-2:], self.num_classes, self.label_ratio)

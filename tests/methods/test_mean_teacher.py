@@ -1,0 +1,303 @@
+"""The EMA teacher, DACS and SePiCo: against the published steps, and as they train."""
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner import load_checkpoint, save_checkpoint
+from mmseg.registry import MODELS
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmdavss.engine import Clip
+from mmdavss.methods.dacs import Labelled
+from mmdavss.modules import (
+    ClassStatistics,
+    class_mix,
+    class_mix_masks,
+    day_guided,
+    downscale_labels,
+)
+
+GOLDEN = Path(__file__).parents[1] / 'data/golden'
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+SEPICO = dict(
+    type='SePiCo', contrastive_loss=dict(type='DistCLLoss'),
+    statistics=dict(type='ClassStatistics', covariance='diagonal'),
+    projection=dict(type='ProjectionHead', in_channels=64, channels=8), label_ratio=0.)
+METHODS = {
+    'dacs': dict(type='DACS', augment=dict(type='StrongAugment')),
+    'dist': SEPICO,
+    'dist_full': dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),
+    'proto': dict(SEPICO, contrastive_loss=dict(type='ProtoCLLoss'),
+                  statistics=dict(type='ClassStatistics', covariance=None)),
+    'bank': dict(SEPICO, contrastive_loss=dict(type='BankCLLoss'),
+                 statistics=dict(type='ClassStatistics', covariance=None, bank_size=3)),
+    'fused': dict(SEPICO, contrast_stages=(0, 1, 2, 3),
+                  projection=dict(type='ProjectionHead', in_channels=120, channels=8)),
+    'crop': dict(SEPICO, target_crop=dict(crop_size=(32, 40), cat_max_ratio=0.75)),
+}
+
+
+def golden(name):
+    with np.load(GOLDEN / f'{name}.npz') as arrays:
+        return {key: torch.from_numpy(arrays[key]) for key in arrays.files
+                if arrays[key].dtype.kind in 'fiub'}
+
+
+@pytest.fixture
+def method(accel):
+
+    def make(name, **kwargs):
+        torch.manual_seed(0)
+        model = MODELS.build(dict(
+            dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
+            **dict(METHODS[name], **kwargs)))
+        model.init_weights()
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                nn.init.constant_(module.weight, 1.)
+        for net in (model.student, model.teacher):
+            for branch in net.segmentor.decode_head.conv_seg.branches:
+                nn.init.normal_(branch.weight, std=0.1)
+        model.update_teacher(0.)
+        return model.train()
+
+    return make
+
+
+class Toy(nn.Module):
+
+    def __init__(self, w, s, buffer):
+        super().__init__()
+        self.w, self.s = nn.Parameter(w.clone()), nn.Parameter(s.clone())
+        self.register_buffer('buffer', buffer.clone())
+
+
+class TestTeacher:
+
+    def test_equals_the_published_average(self, method):
+        """shared golden array ema_teacher: successive updates of the published implementation."""
+        arrays = golden('ema_teacher')
+        model = method('dacs')
+        model.teacher = Toy(arrays['w_init'], arrays['s_init'], arrays['ema_buf_initial'])
+        for step in (1, 2, 3, 500, 5000):
+            model.student = Toy(arrays[f'student_w_{step}'], arrays[f'student_s_{step}'],
+                                arrays['student_buf'])
+            model.update_teacher(min(1 - 1 / (step + 1), float(arrays['alpha'])))
+            torch.testing.assert_close(model.teacher.w.data, arrays[f'ema_w_{step}'])
+            torch.testing.assert_close(model.teacher.s.data, arrays[f'ema_s_{step}'])
+        torch.testing.assert_close(model.teacher.buffer, arrays['ema_buf_initial'])
+
+    def test_starts_as_the_student_with_its_statistics(self, method):
+        model = method('dist')
+        for online, average in model.averaged():
+            for (name, a), b in zip(online.state_dict().items(), average.state_dict().values(),
+                                    strict=True):
+                assert torch.equal(a, b), name
+
+    @pytest.mark.parametrize('norm', ['batch', 'student'])
+    def test_batch_norm(self, method, batch, norm):
+        model = method('dacs', teacher_norm=norm)
+        layers = [m for m in model.teacher.modules() if isinstance(m, _BatchNorm)]
+        assert all(layer.training == (norm == 'batch') for layer in layers)
+        with torch.no_grad():
+            model.student.segmentor.backbone.bn1.running_mean.fill_(5.)
+        model.update_teacher(0.9)
+        mean = model.teacher.segmentor.backbone.bn1.running_mean
+        assert torch.all(mean == 5) == (norm == 'student')
+        # Whatever the norm, the passes of the teacher leave the student's statistics alone.
+        data = model.data_preprocessor(batch('target'), True)['inputs']['target']
+        model.pseudo_labels(data, data.flow)
+        assert torch.all(model.student.segmentor.backbone.bn1.running_mean == 5)
+
+    def test_dropout_is_off(self, method, accel):
+        accel['segmentor']['decode_head']['dropout_ratio'] = 0.5
+        model = method('dacs', student=accel)
+        assert model.student.segmentor.decode_head.dropout.training
+        assert not model.teacher.segmentor.decode_head.dropout.training
+
+    def test_unknown_norm(self, method):
+        with pytest.raises(ValueError, match="teacher_norm='none'"):
+            method('dacs', teacher_norm='none')
+
+
+class TestPublishedStep:
+    """shared golden array sepico_selftrain_step: one step with given outputs of the network."""
+
+    def test_labels_and_weights(self, method):
+        arrays = golden('sepico_selftrain_step')
+        top, bottom = int(arrays['ignore_top']), int(arrays['ignore_bottom'])
+        model = method('dacs', ignore_top=top, ignore_bottom=bottom,
+                       confidence_threshold=float(arrays['pseudo_threshold']))
+        probability, labels = arrays['teacher_target_logits'].softmax(1).max(1)
+        weights = model.label_weights(probability)
+        assert torch.equal(labels, arrays['pseudo_label'])
+        share = float(arrays['pseudo_conf_fraction'])
+        assert weights[:, top:-bottom].eq(share).all() if share in (0., 1.) else torch.allclose(
+            weights[:, top:-bottom], torch.tensor(share, dtype=weights.dtype))
+        assert not weights[:, :top].any() and not weights[:, -bottom:].any()
+        contrast = labels.masked_fill(weights == 0, 255)
+        assert torch.equal(contrast, arrays['target_contrast_label'][:, 0])
+        mask = arrays['mix_mask'].bool()
+        source = arrays['src_gt'][:, 0]
+        torch.testing.assert_close(
+            class_mix(mask, arrays['src_img'], arrays['trg_img']), arrays['mixed_img'])
+        assert torch.equal(class_mix(mask[:, 0], source, labels), arrays['mixed_label'][:, 0])
+        torch.testing.assert_close(
+            class_mix(mask[:, 0], torch.ones_like(weights), weights).double(),
+            arrays['mixed_pixel_weight'], rtol=0, atol=1e-6)
+
+    def test_statistics(self):
+        arrays = golden('sepico_selftrain_step')
+        features = arrays['teacher_source_aux_feat']
+        classes = int(arrays['num_classes'])
+        labels = downscale_labels(arrays['src_gt'][:, 0], features.shape[-2:], classes, 0.75)
+        statistics = ClassStatistics(classes, features.shape[1], covariance='diagonal')
+        statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
+        torch.testing.assert_close(statistics.mean, arrays['contrast_mean'], rtol=0, atol=1e-6)
+        torch.testing.assert_close(statistics.covariance, arrays['contrast_cov_diag'],
+                                   rtol=0, atol=1e-6)
+        assert torch.equal(statistics.count, arrays['amount'])
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_trains_the_student_only(method, batch, name):
+    kwargs = {}
+    if name == 'crop':
+        kwargs = dict(target_crop=dict(crop_size=(32, 48), cat_max_ratio=0.75))
+    model = method(name, **kwargs)
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert not any(n.startswith('teacher') for n in trained)
+    optimiser = OptimWrapper(torch.optim.SGD([p for p in model.parameters() if p.requires_grad],
+                                             lr=1e-2))
+    before = copy.deepcopy(model.state_dict())
+    log = model.train_step(batch('source', 'target'), optimiser)
+    assert torch.isfinite(log['loss'])
+    after = model.state_dict()
+    for key in trained:
+        moved = not torch.equal(before[key], after[key])
+        # The 1x1 fusion of Accel and all else: everything is trained.
+        assert moved or 'fusion' in key, key
+    for key, _ in model.named_parameters():
+        if key.startswith('teacher'):
+            assert torch.equal(before[key], after[key]), key
+
+
+class TestDACS:
+
+    def test_mix_equals_the_equations(self, method, batch):
+        """Equation 4 on a mix made by hand, with the labels and weights of its pixels."""
+        model = method('dacs', augment=None)
+        data = model.data_preprocessor(batch('source', 'target'), True)
+        source, _ = model.source(data['inputs'], data['data_samples'])
+        target = model.target(data['inputs'], data['data_samples'])
+        target = target._replace(weights=torch.rand_like(target.weights))
+        torch.manual_seed(3)
+        losses = model.mix_loss(source, target)
+        torch.manual_seed(3)
+        mask = class_mix_masks(source.labels)[:, 0]
+        raw = torch.where(mask[:, None, None], source.clip.raw, target.clip.raw)
+        frames = (raw.flip(2) * 255 - 120) / 60
+        flow = torch.where(mask[:, None, None], source.flow, target.flow)
+        labels = torch.where(mask, source.labels, target.labels)
+        weights = torch.where(mask, torch.ones_like(target.weights), target.weights)
+        scores = nn.functional.interpolate(model.student(frames, flow), labels.shape[-2:],
+                                           mode='bilinear', align_corners=True)
+        logs = scores.log_softmax(1)
+        total, count = 0., 0
+        for n in range(labels.shape[0]):
+            for y in range(labels.shape[1]):
+                for x in range(labels.shape[2]):
+                    count += 1
+                    if labels[n, y, x] != 255:
+                        total -= weights[n, y, x] * logs[n, labels[n, y, x], y, x]
+        torch.testing.assert_close(losses['mix.loss_ce'], total / count, rtol=1e-4, atol=1e-5)
+
+    def test_sizes_that_differ(self, method):
+        model = method('dacs')
+
+        def labelled(width):
+            raw = torch.rand(1, 2, 3, 32, width)
+            return Labelled(Clip(raw, raw), None, torch.zeros(1, 32, width).long(),
+                            torch.ones(1, 32, width))
+
+        with pytest.raises(ValueError, match='give both pipelines one crop size'):
+            model.mix_loss(labelled(48), labelled(40))
+
+    def test_day_reference(self, method, batch, per_frame):
+        """The day image helps to label, and is not mixed: only the night image is left."""
+        model = method('dacs', student=per_frame, day_reference=dict(static=[0, 1]))
+        data = model.data_preprocessor(batch('source', 'target'), True)
+        pairs = data['inputs']['target']
+        night = model.target(data['inputs'], data['data_samples'])
+        assert torch.equal(night.clip.frames, pairs.frames[:, 1:])
+        assert night.clip.raw.shape[1] == 1 and night.flow is None
+        with torch.no_grad():
+            at_day, at_night = (nn.functional.interpolate(
+                model.teacher(pairs.frames[:, i:i + 1]), (32, 48), mode='bilinear',
+                align_corners=True).softmax(1) for i in (0, 1))
+        assert torch.equal(night.labels, day_guided(at_night, at_day, [0, 1]).argmax(1))
+        assert not torch.equal(night.labels, at_night.argmax(1))
+
+    def test_no_labelled_pixel(self, method, batch):
+        model = method('dist')
+        data = batch('source', 'target')
+        for sample in data['data_samples']['source']:
+            sample.gt_sem_seg.data.fill_(255)
+        losses = model(**model.data_preprocessor(data, True), mode='loss')
+        assert all(torch.isfinite(value).all() for value in losses.values())
+        assert not model.statistics.count.any()
+
+
+class TestSePiCo:
+
+    def test_schedule(self, method, batch):
+        model = method('dist')
+        data = model.data_preprocessor(batch('source', 'target'), True)
+        model.schedule_contrast(update=False, contrast=False)
+        assert not any('contrast' in key for key in model(**data, mode='loss'))
+        assert not model.statistics.count.any()
+        model.schedule_contrast(update=True, contrast=False)
+        model(**data, mode='loss')
+        assert model.statistics.count.any()
+        model.schedule_contrast(update=True, contrast=True)
+        keys = model(**data, mode='loss').keys()
+        assert {'source.loss_contrast', 'target.loss_contrast'} <= keys
+
+    def test_statistics_come_from_the_teacher(self, method, batch):
+        model = method('dist')
+        data = model.data_preprocessor(batch('source', 'target'), True)
+        source, _ = model.source(data['inputs'], data['data_samples'])
+        with torch.no_grad():
+            stage = model.teacher.stages(source.clip.frames[:, -1])[3]
+            features = model.teacher_projection(stage)
+        labels = downscale_labels(source.labels, features.shape[-2:], 4, 0.)
+        model(**data, mode='loss')
+        for k in range(4):
+            rows = features.permute(0, 2, 3, 1)[labels == k].double()
+            assert model.statistics.count[k] == len(rows)
+            if len(rows):
+                torch.testing.assert_close(model.statistics.mean[k], rows.mean(0),
+                                           rtol=1e-4, atol=1e-6)
+
+    def test_resume_keeps_teacher_and_statistics(self, method, batch, tmp_path):
+        model = method('bank')
+        model(**model.data_preprocessor(batch('source', 'target'), True), mode='loss')
+        with torch.no_grad():
+            next(model.teacher.parameters()).add_(1.)
+        save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'm.pth'))
+        other = method('bank')
+        load_checkpoint(other, str(tmp_path / 'm.pth'), strict=True)
+        for (name, a), b in zip(model.state_dict().items(), other.state_dict().values(),
+                                strict=True):
+            assert torch.equal(a, b), name
+
+    def test_prediction_is_the_students(self, method, batch):
+        model = method('dist').eval()
+        clip = model.data_preprocessor(batch('target'), False)['inputs']['target']
+        with torch.no_grad():
+            torch.testing.assert_close(model.encode_decode(clip),
+                                       model.student(clip.frames, clip.flow))
