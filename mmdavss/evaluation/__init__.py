@@ -1,4 +1,5 @@
 """Metrics, one file each."""
 from .class_subset_iou import ClassSubsetIoU
+from .pixel_discrimination import PixelDiscrimination
 
-__all__ = ['ClassSubsetIoU']
+__all__ = ['ClassSubsetIoU', 'PixelDiscrimination']
