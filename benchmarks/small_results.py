@@ -1,6 +1,7 @@
-"""Makes the tables of docs/results.md: source-only, AdaBN, STPL and oracle on small data.
+"""Makes the tables of docs/results.md: every method on small data.
 
-    python benchmarks/small_results.py [--data minidrive camvid] [--seeds 0 1 2] [--jobs 2]
+    python benchmarks/small_results.py [--data minidrive camvid] [--seeds 0 1 2] [--jobs 2] \
+        [--methods source-only adabn stpl ...]
 
 Runs tools/train.py once for every method and seed (what is finished is not run again), each on one
 thread, and prints the mean and standard deviation over the seeds, and the share of the gap between
@@ -15,15 +16,29 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 NAMES = dict(minidrive='accel-r18_miniviper2minicity', camvid='accel-r18_camvid-day2dusk')
-VARIANTS = ('anchor-only', 'self-training', 'duplicate', 'temporal-only', 'spatial-only',
-            'naive-ts', 'fusion-add', 'fusion-conv', 'fusion-concat')
+#: Config of a method, and the method whose result it starts from.
+METHODS = {
+    'source-only': ('source_only/{}.py', None),
+    'adabn': ('adabn/{}.py', 'source-only'),
+    'stpl': ('stpl/{}.py', 'adabn'),
+    'dacs': ('dacs/{}.py', 'source-only'),
+    'sepico-protocl': ('sepico/protocl_{}.py', 'source-only'),
+    'sepico-bankcl': ('sepico/bankcl_{}.py', 'source-only'),
+    'sepico-distcl': ('sepico/distcl_{}.py', 'source-only'),
+    'oracle': ('oracle/{}.py', None),
+}
+#: Rows of tables 3 and 4 of STPL.
+STPL_VARIANTS = ('anchor-only', 'self-training', 'duplicate', 'temporal-only', 'spatial-only',
+                 'naive-ts', 'fusion-add', 'fusion-conv', 'fusion-concat')
+METHODS |= {f'stpl-{v}': (f'stpl/{{}}_{v}.py', 'adabn') for v in STPL_VARIANTS}
+MAIN = [name for name in METHODS if not name.startswith('stpl-')]
 
 
 def last_checkpoint(config: Path, work_dir: Path) -> Path:
@@ -67,50 +82,55 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', nargs='+', choices=NAMES, default=list(NAMES))
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--methods', nargs='+', choices=METHODS, default=MAIN,
+                        help='what is reported; what it starts from is trained too')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time')
-    parser.add_argument('--variants', action='store_true',
-                        help='also the rows of tables 3 and 4 of STPL, first seed, on MiniDrive')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/small_results')
     args = parser.parse_args()
 
     def folder(data: str, method: str, seed: int) -> Path:
         return (args.work_dir / data / method / f'seed{seed}').resolve()
 
-    def config(data: str, method: str, variant: str = '') -> Path:
-        return ROOT / 'configs' / method / f'{NAMES[data]}{variant}.py'
+    def config(data: str, method: str) -> Path:
+        return ROOT / 'configs' / METHODS[method][0].format(NAMES[data])
 
-    def chain(data: str, seed: int) -> None:
-        source = run(config(data, 'source_only'), folder(data, 'source_only', seed), seed)
-        adabn = run(config(data, 'adabn'), folder(data, 'adabn', seed), seed, source)
-        run(config(data, 'stpl'), folder(data, 'stpl', seed), seed, adabn)
-        if args.variants and data == 'minidrive' and seed == args.seeds[0]:
-            for variant in VARIANTS:
-                run(config(data, 'stpl', f'_{variant}'), folder(data, variant, seed), seed, adabn)
+    def train(data: str, method: str, seed: int, sources: dict[str, Future]) -> Path:
+        start = METHODS[method][1]
+        source = None if start is None else sources[start].result()
+        return run(config(data, method), folder(data, method, seed), seed, source)
 
+    # A run waits for its source, which was submitted before it: nothing waits for ever.
+    wanted = set(args.methods)
+    for method in reversed(METHODS):
+        if method in wanted and METHODS[method][1] is not None:
+            wanted.add(METHODS[method][1])
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(chain, data, seed) for seed in args.seeds for data in args.data]
-        jobs += [pool.submit(run, config(data, 'oracle'), folder(data, 'oracle', seed), seed)
-                 for seed in args.seeds for data in args.data]
+        jobs = []
+        for seed in args.seeds:
+            for data in args.data:
+                submitted: dict[str, Future] = {}
+                for method in METHODS:
+                    if method in wanted:
+                        submitted[method] = pool.submit(train, data, method, seed, submitted)
+                jobs += submitted.values()
         for job in jobs:
             job.result()
 
     for data in args.data:
         print(f'\n{NAMES[data]}, seeds {args.seeds}\n')
-        print('| method | mIoU | gap closed |\n|---|---|---|')
         scores = {method: [score(folder(data, method, seed))['mIoU'] for seed in args.seeds]
-                  for method in ('source_only', 'adabn', 'stpl', 'oracle')}
+                  for method in args.methods}
+        print('| method |' + ''.join(f' seed {s} |' for s in args.seeds)
+              + ' mean ± std | gap closed |\n' + '|---' * (len(args.seeds) + 3) + '|')
         for method, values in scores.items():
-            closed = [100 * (v - s) / (o - s) for v, s, o in zip(
-                values, scores['source_only'], scores['oracle'], strict=True)]
-            print(f'| {method} | {spread(values)} | {spread(closed)} % |')
-        if args.variants and data == 'minidrive':
-            seed = args.seeds[0]
-            print(f'\nseed {seed}\n\n| variant | mIoU |\n|---|---|')
-            for variant in ('source_only', 'adabn', *VARIANTS, 'stpl'):
-                print(f'| {variant} | {score(folder(data, variant, seed))["mIoU"]:.1f} |')
+            closed = '' if not {'source-only', 'oracle'} <= scores.keys() else spread(
+                [100 * (v - s) / (o - s) for v, s, o in zip(
+                    values, scores['source-only'], scores['oracle'], strict=True)]) + ' %'
+            print(f'| {method} |' + ''.join(f' {v:.1f} |' for v in values)
+                  + f' {spread(values)} | {closed} |')
         print('\nper class, last seed\n')
         rows = {m: score(folder(data, m, args.seeds[-1])) for m in scores}
-        classes = [key for key in rows['oracle'] if key.startswith('IoU.')]
+        classes = [key for key in rows[args.methods[0]] if key.startswith('IoU.')]
         print('| method | ' + ' | '.join(c.removeprefix('IoU.') for c in classes) + ' |')
         print('|---' * (len(classes) + 1) + '|')
         for method, row in rows.items():
