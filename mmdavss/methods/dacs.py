@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from mmdavss.engine import Clip
 from mmdavss.modules import ClassBalancedCrop, class_mix, class_mix_masks, day_guided
 
-from .base import branch
+from .base import branch, unmoved_statistics
 from .mean_teacher import MeanTeacher
 
 
@@ -50,6 +51,9 @@ class DACS(MeanTeacher):
         day_reference: Arguments of :func:`day_guided`, for single night images that come with a
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. None for none.
+        source_statistics: Whether the student's running batch-norm statistics follow the source
+            clips too, as published, or only those with target pixels. It matters where training is
+            short and the domains far apart; weights learn from both in either case.
         kwargs: Those of :class:`MeanTeacher`.
     """
 
@@ -57,20 +61,26 @@ class DACS(MeanTeacher):
                  augment: OptConfigType = None,
                  target_crop: OptConfigType = None,
                  day_reference: OptConfigType = None,
+                 source_statistics: bool = True,
                  **kwargs) -> None:
         super().__init__(**kwargs)
         self.augment = None if augment is None else MODELS.build(augment)
         self.target_crop = None if target_crop is None else ClassBalancedCrop(**target_crop)
         self.day_reference = day_reference
+        self.source_statistics = source_statistics
 
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         source, samples = self.source(inputs, data_samples)
         target = self.target(inputs, data_samples)
-        losses = add_prefix(
-            self.student.loss(source.clip.frames, source.flow, samples), 'source')
+        with self._source_pass():
+            losses = add_prefix(
+                self.student.loss(source.clip.frames, source.flow, samples), 'source')
         losses.update(self.mix_loss(source, target))
         return losses
+
+    def _source_pass(self) -> AbstractContextManager:
+        return nullcontext() if self.source_statistics else unmoved_statistics(self.student)
 
     def source(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
                ) -> tuple[Labelled, SampleList]:

@@ -81,9 +81,10 @@ class SePiCo(DACS):
         if self._update_statistics:
             self._learn_statistics(current, source.labels)
 
-        stages = self.student.stages(current)
-        losses = add_prefix(
-            self.student.loss(source.clip.frames, source.flow, samples, stages), 'source')
+        with self._source_pass():
+            stages = self.student.stages(current)
+            losses = add_prefix(
+                self.student.loss(source.clip.frames, source.flow, samples, stages), 'source')
         losses.update(self.mix_loss(source, target))
         if self._contrasts:
             losses.update(add_prefix(self._contrast(stages, source.labels), 'source'))

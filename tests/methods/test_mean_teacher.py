@@ -227,6 +227,27 @@ class TestDACS:
         with pytest.raises(ValueError, match='give both pipelines one crop size'):
             model.mix_loss(labelled(48), labelled(40))
 
+    @pytest.mark.parametrize('name', ['dacs', 'dist'])
+    def test_source_leaves_the_running_statistics_alone(self, method, batch, name):
+        """Two source batches, the same target batch: the same statistics, if so configured."""
+        def statistics(seed, **kwargs):
+            model = method(name, augment=None, **kwargs)
+            data = model.data_preprocessor(batch('source', 'target'), True)
+            other = model.data_preprocessor(batch('source', seed=seed), True)
+            source, samples = other['inputs']['source'], other['data_samples']['source']
+            # No pixel of the source is in the mix.
+            for sample in [*samples, *data['data_samples']['source']]:
+                sample.gt_sem_seg.data.fill_(0)
+            model.mix_loss = lambda source, target: dict(
+                mix=model.student(target.clip.frames, target.flow).mean())
+            model.loss(dict(data['inputs'], source=source),
+                       dict(data['data_samples'], source=samples))
+            return model.student.segmentor.backbone.bn1.running_mean.clone()
+
+        torch.testing.assert_close(statistics(1, source_statistics=False),
+                                   statistics(2, source_statistics=False), rtol=0, atol=0)
+        assert not torch.equal(statistics(1), statistics(2))
+
     def test_day_reference(self, method, batch, per_frame):
         """The day image helps to label, and is not mixed: only the night image is left."""
         model = method('dacs', student=per_frame, day_reference=dict(static=[0, 1]))
