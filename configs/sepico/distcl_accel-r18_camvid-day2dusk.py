@@ -4,6 +4,8 @@ _base_ = [
     '../_base_/schedules/small_mix.py', '../_base_/default_runtime.py'
 ]
 model = dict(
+    # Strongly augmented mixes of day and dusk look unlike dusk.
+    running_statistics='target',
     source_checkpoint='work_dirs/source_only/accel-r18_camvid-day2dusk/iter_800.pth',
     student=dict(
         segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))))

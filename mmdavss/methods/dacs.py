@@ -18,6 +18,8 @@ from mmdavss.modules import ClassBalancedCrop, class_mix, class_mix_masks, day_g
 from .base import branch, unmoved_statistics
 from .mean_teacher import MeanTeacher
 
+STATISTICS = ('all', 'mixed', 'target')
+
 
 class Labelled(NamedTuple):
     """Clips with labels of their current frames.
@@ -51,9 +53,11 @@ class DACS(MeanTeacher):
         day_reference: Arguments of :func:`day_guided`, for single night images that come with a
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. None for none.
-        source_statistics: Whether the student's running batch-norm statistics follow the source
-            clips too, as published, or only those with target pixels. It matters where training is
-            short and the domains far apart; weights learn from both in either case.
+        running_statistics: What the student's running batch-norm statistics follow, which only
+            prediction reads: ``all`` clips of training, as published; ``mixed``, not the source
+            clips; ``target``, plain target clips, which costs a pass without gradient. It
+            matters where training is short or mixes look unlike the target; in any case every
+            clip is normalised by its own batch while training.
         kwargs: Those of :class:`MeanTeacher`.
     """
 
@@ -61,26 +65,39 @@ class DACS(MeanTeacher):
                  augment: OptConfigType = None,
                  target_crop: OptConfigType = None,
                  day_reference: OptConfigType = None,
-                 source_statistics: bool = True,
+                 running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
         self.augment = None if augment is None else MODELS.build(augment)
         self.target_crop = None if target_crop is None else ClassBalancedCrop(**target_crop)
         self.day_reference = day_reference
-        self.source_statistics = source_statistics
+        if running_statistics not in STATISTICS:
+            raise ValueError(f'{type(self).__name__}: running_statistics={running_statistics!r} is '
+                             f'not one of {STATISTICS}.')
+        self.running_statistics = running_statistics
 
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         source, samples = self.source(inputs, data_samples)
         target = self.target(inputs, data_samples)
-        with self._source_pass():
+        with self.counts_for('all'):
             losses = add_prefix(
                 self.student.loss(source.clip.frames, source.flow, samples), 'source')
         losses.update(self.mix_loss(source, target))
+        self.follow_target(target.clip)
         return losses
 
-    def _source_pass(self) -> AbstractContextManager:
-        return nullcontext() if self.source_statistics else unmoved_statistics(self.student)
+    def counts_for(self, *kinds: str) -> AbstractContextManager:
+        """Around a pass: it moves the running statistics if they are of one of these kinds."""
+        if self.running_statistics in kinds:
+            return nullcontext()
+        return unmoved_statistics(self.student)
+
+    @torch.no_grad()
+    def follow_target(self, clip: Clip) -> None:
+        """Moves the running statistics by plain target clips, if that is what they are of."""
+        if self.running_statistics == 'target':
+            self.student.features(clip.frames.flatten(0, 1))
 
     def source(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
                ) -> tuple[Labelled, SampleList]:
@@ -141,7 +158,8 @@ class DACS(MeanTeacher):
             flow = class_mix(mask[:, None], source.flow, target.flow)
         labels = class_mix(mask[:, 0], source.labels, target.labels)
         weights = class_mix(mask[:, 0], source.weights, target.weights)
-        scores = self.student(self.strong(raw), flow)
+        with self.counts_for('all', 'mixed'):
+            scores = self.student(self.strong(raw), flow)
         return {'mix.loss_ce': self.weighted_cross_entropy(scores, labels, weights),
                 'pseudo_label_weight': target.weights.mean()}
 

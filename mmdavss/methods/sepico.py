@@ -81,7 +81,7 @@ class SePiCo(DACS):
         if self._update_statistics:
             self._learn_statistics(current, source.labels)
 
-        with self._source_pass():
+        with self.counts_for('all'):
             stages = self.student.stages(current)
             losses = add_prefix(
                 self.student.loss(source.clip.frames, source.flow, samples, stages), 'source')
@@ -92,8 +92,10 @@ class SePiCo(DACS):
             # is not one for pixels.
             labels = target.labels.masked_fill(target.weights == 0, 255)
             frames = self.strong(target.clip.raw[:, -1:])[:, 0]
-            losses.update(add_prefix(
-                self._contrast(self.student.stages(frames), labels), 'target'))
+            with self.counts_for('all', 'mixed'):
+                stages = self.student.stages(frames)
+            losses.update(add_prefix(self._contrast(stages, labels), 'target'))
+        self.follow_target(target.clip)
         return losses
 
     @torch.no_grad()

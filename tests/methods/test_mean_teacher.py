@@ -244,9 +244,23 @@ class TestDACS:
                        dict(data['data_samples'], source=samples))
             return model.student.segmentor.backbone.bn1.running_mean.clone()
 
-        torch.testing.assert_close(statistics(1, source_statistics=False),
-                                   statistics(2, source_statistics=False), rtol=0, atol=0)
+        torch.testing.assert_close(statistics(1, running_statistics='mixed'),
+                                   statistics(2, running_statistics='mixed'), rtol=0, atol=0)
         assert not torch.equal(statistics(1), statistics(2))
+
+    @pytest.mark.parametrize('name', ['dacs', 'dist'])
+    def test_running_statistics_of_plain_target_clips(self, method, batch, name):
+        model = method(name, running_statistics='target')
+        data = model.data_preprocessor(batch('source', 'target'), True)
+        reference = copy.deepcopy(model.student)
+        reference.features(data['inputs']['target'].frames.flatten(0, 1))
+        model(**data, mode='loss')
+        for (key, ours), theirs in zip(model.student.named_buffers(), reference.buffers(),
+                                       strict=True):
+            if not key.endswith('num_batches_tracked'):
+                torch.testing.assert_close(ours, theirs, msg=key)
+        with pytest.raises(ValueError, match='running_statistics'):
+            method(name, running_statistics='some')
 
     def test_day_reference(self, method, batch, per_frame):
         """The day image helps to label, and is not mixed: only the night image is left."""

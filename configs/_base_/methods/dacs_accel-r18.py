@@ -4,6 +4,6 @@ model = dict(
     type='DACS',
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
-    # Weights from scratch and 200 iterations: statistics of both domains fit neither.
-    source_statistics=False)
+    # In 200 iterations statistics of both domains fit neither.
+    running_statistics='mixed')
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.99)]

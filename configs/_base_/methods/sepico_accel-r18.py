@@ -10,8 +10,8 @@ model = dict(
     label_ratio=0.75,
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
-    # Weights from scratch and 200 iterations: statistics of both domains fit neither.
-    source_statistics=False)
+    # In 200 iterations statistics of both domains fit neither.
+    running_statistics='mixed')
 custom_hooks = [
     dict(type='EMATeacherHook', momentum=0.99),
     dict(type='OnlineStatisticsHook', contrast_start=50)
