@@ -83,8 +83,8 @@ def draw(values: dict[str, Tensor], classes: tuple[str, ...], out: Path) -> None
         places = [k + (i - (len(values) - 1) / 2) * width for k in range(len(bars))]
         axes.bar(places, bars, width, label=name)
     axes.set_xticks(range(len(classes) + 1), [*classes, 'mean'], rotation=45, ha='right')
-    axes.set_ylabel('PDD')
-    axes.legend()
+    axes.set_ylabel('pixel-wise discrimination distance')
+    axes.legend(loc='lower center', bbox_to_anchor=(0.5, 1), ncols=len(values), frameon=False)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150)
 
