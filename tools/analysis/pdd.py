@@ -45,6 +45,9 @@ def parse_args() -> argparse.Namespace:
         args.names = [Path(path).parent.name for path in args.checkpoints]
     if len(args.names) != len(args.checkpoints):
         parser.error(f'{len(args.names)} names for {len(args.checkpoints)} checkpoints')
+    for path in (args.config, *args.checkpoints):
+        if not Path(path).is_file():
+            parser.error(f'{path} does not exist')
     if args.out.exists() and not args.overwrite:
         parser.error(f'{args.out} exists: choose another --out, or --overwrite')
     return args
