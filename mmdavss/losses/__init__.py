@@ -1,5 +1,7 @@
 """Losses: a pure function and a registered module each, named after what they compute."""
+from .gan import DomainGANLoss
 from .pixel_contrast import STPLLoss, stpl_loss
+from .pseudo_label_regulariser import PseudoLabelRegulariser
 from .semantic_contrast import (
     BankCLLoss,
     DistCLLoss,
@@ -9,6 +11,8 @@ from .semantic_contrast import (
     mean_feature_regulariser,
     proto_contrast,
 )
+from .tube_dice import TubeDiceLoss, tube_dice_loss
 
-__all__ = ['BankCLLoss', 'DistCLLoss', 'ProtoCLLoss', 'STPLLoss', 'bank_contrast', 'dist_contrast',
-           'mean_feature_regulariser', 'proto_contrast', 'stpl_loss']
+__all__ = ['BankCLLoss', 'DistCLLoss', 'DomainGANLoss', 'ProtoCLLoss', 'PseudoLabelRegulariser',
+           'STPLLoss', 'TubeDiceLoss', 'bank_contrast', 'dist_contrast',
+           'mean_feature_regulariser', 'proto_contrast', 'stpl_loss', 'tube_dice_loss']

@@ -2,13 +2,19 @@
 from .class_balanced_crop import ClassBalancedCrop
 from .class_mix import class_mix, class_mix_masks
 from .class_statistics import ClassStatistics
+from .class_thresholds import AdaptiveThresholds, class_balanced_thresholds, select_labels
 from .day_reference import day_guided
+from .discriminators import ImageDiscriminator, SequenceDiscriminator
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .label_downscale import downscale_labels
 from .projection import ProjectionHead
 from .pseudo_labels import class_entropy, most_confident
 from .strong_augment import StrongAugment
+from .temporal_labels import aggregate_predictions, consensus, fill_in, warp_labels
 
-__all__ = ['STAM', 'AddFusion', 'ClassBalancedCrop', 'ClassStatistics', 'ConcatFusion',
-           'ConvFusion', 'ProjectionHead', 'StrongAugment', 'class_entropy', 'class_mix',
-           'class_mix_masks', 'day_guided', 'downscale_labels', 'most_confident']
+__all__ = ['STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop', 'ClassStatistics',
+           'ConcatFusion', 'ConvFusion', 'ImageDiscriminator', 'ProjectionHead',
+           'SequenceDiscriminator', 'StrongAugment', 'aggregate_predictions',
+           'class_balanced_thresholds', 'class_entropy', 'class_mix', 'class_mix_masks',
+           'consensus', 'day_guided', 'downscale_labels', 'fill_in', 'most_confident',
+           'select_labels', 'warp_labels']

@@ -1,0 +1,36 @@
+"""Adversarial losses of domain discriminators."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+KINDS = ('vanilla', 'lsgan')
+
+
+@MODELS.register_module()
+class DomainGANLoss(nn.Module):
+    """How far a discriminator's scores are from a domain (VAT-VST, equations 1 and 8).
+
+    The source is 1 and the target 0. The discriminator lowers this loss for the true domains; the
+    segmentation network lowers it for target clips and the domain source.
+
+    Args:
+        kind: ``vanilla``, the binary cross-entropy of the equations, or ``lsgan``, least squares
+            (Mao et al., ICCV 2017).
+        loss_weight: Factor.
+    """
+
+    def __init__(self, kind: str = 'vanilla', loss_weight: float = 1.) -> None:
+        super().__init__()
+        if kind not in KINDS:
+            raise ValueError(f'DomainGANLoss: kind={kind!r} is not one of {KINDS}.')
+        self.kind = kind
+        self.loss_weight = loss_weight
+
+    def forward(self, scores: Tensor, is_source: bool) -> Tensor:
+        """Scalar mean over scores (any shape, before a sigmoid)."""
+        domain = torch.full_like(scores, float(is_source))
+        loss = F.binary_cross_entropy_with_logits if self.kind == 'vanilla' else F.mse_loss
+        return self.loss_weight * loss(scores, domain)

@@ -1,0 +1,47 @@
+"""The regulariser of self-training on pseudo-labels (IAST, CRST; VAT-VST, equation 5)."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class PseudoLabelRegulariser(nn.Module):
+    """Entropy where there is no pseudo-label, nearness to uniform where there is one.
+
+    Pixels without a label are made surer by the entropy of their prediction, pixels with one kept
+    from being too sure by ``-1/K sum_k log p_k``, the Kullback-Leibler divergence from the uniform
+    distribution but for a constant (CRST, Zou et al. 2019). Each is a mean over its own pixels.
+
+    Args:
+        entropy_weight: Of pixels without a label.
+        kld_weight: Of pixels with one.
+        ignore_index: No label.
+    """
+
+    def __init__(self, entropy_weight: float = 3.0, kld_weight: float = 0.1,
+                 ignore_index: int = 255) -> None:
+        super().__init__()
+        self.entropy_weight = entropy_weight
+        self.kld_weight = kld_weight
+        self.ignore_index = ignore_index
+
+    def forward(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Losses ``loss_entropy`` and ``loss_kld``, zero where there is no such pixel.
+
+        Args:
+            scores: (N, K, H, W), before the softmax.
+            labels: (N, H, W), classes or `ignore_index`.
+        """
+        logs = F.log_softmax(scores.float(), dim=1)
+        missing = labels == self.ignore_index
+        entropy = -(logs.exp() * logs).sum(1)
+        divergence = -logs.mean(1)
+
+        def mean(values: Tensor, where: Tensor) -> Tensor:
+            return torch.where(where, values, 0.).sum() / where.sum().clamp(min=1)
+
+        return dict(loss_entropy=self.entropy_weight * mean(entropy, missing),
+                    loss_kld=self.kld_weight * mean(divergence, ~missing))

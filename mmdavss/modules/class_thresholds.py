@@ -1,0 +1,80 @@
+"""Thresholds of each class above which a prediction becomes a pseudo-label."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+IGNORE = 255
+
+
+class AdaptiveThresholds:
+    """Thresholds that follow the confidence of each clip (VAT-VST, algorithm 1, equation 11).
+
+    For class k, with the threshold theta so far and the sorted probabilities U of all pixels that
+    are predicted as k in the clip, and theta itself among them, so that an absent class keeps its
+    threshold (IAST, Mei et al. 2020):
+
+        Psi   = the value of U that the share alpha * theta^gamma of it exceeds
+        theta <- min(cap, beta * theta + (1 - beta) * Psi)
+
+    Instance-adaptive thresholds (IAST) are the same with every frame a clip of its own.
+
+    Args:
+        num_classes: K.
+        alpha: Share of pixels that become labels, before the decay.
+        beta: Momentum.
+        gamma: Decay: the less confident a class, the smaller its share.
+        start: theta_0.
+        cap: Largest threshold.
+    """
+
+    def __init__(self, num_classes: int, alpha: float = 0.2, beta: float = 0.9, gamma: float = 8.,
+                 start: float = 0.9, cap: float = 0.999) -> None:
+        for name, value in dict(alpha=alpha, beta=beta, start=start, cap=cap).items():
+            if not 0 <= value <= 1:
+                raise ValueError(f'AdaptiveThresholds: {name}={value} must be in [0, 1].')
+        self.alpha, self.beta, self.gamma, self.cap = alpha, beta, gamma, cap
+        self.values = np.full(num_classes, start, np.float64)
+
+    def update(self, probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Takes one clip in.
+
+        Args:
+            probability: Largest probability of each pixel, any shape.
+            labels: Their classes, the same shape.
+
+        Returns:
+            The thresholds (K,) for this clip.
+        """
+        for k, theta in enumerate(self.values):
+            own = np.append(probability[labels == k].astype(np.float64), theta)
+            psi = np.percentile(own, 100 * (1 - self.alpha * theta**self.gamma))
+            self.values[k] = min(self.cap, self.beta * theta + (1 - self.beta) * psi)
+        return self.values.copy()
+
+
+def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
+    """Thresholds above which each class keeps the same share of its pixels (CBST, Zou et al. 2018).
+
+    Args:
+        counts: (K, B), histogram of the probabilities of each class over all frames, in B bins of
+            equal width from 0 to 1.
+        share: Share of each class's pixels that become labels.
+
+    Returns:
+        (K,), lower edges of bins; 1 for classes that do not occur.
+    """
+    bins = counts.shape[1]
+    above = counts[:, ::-1].cumsum(1)[:, ::-1]
+    total = above[:, :1]
+    # The highest bin from which on at least the share is kept.
+    enough = (above >= share * total) & (total > 0)
+    first = bins - 1 - enough[:, ::-1].argmax(1)
+    return np.where(enough.any(1), first / bins, 1.)
+
+
+def select_labels(probability: np.ndarray, labels: np.ndarray,
+                  thresholds: Sequence[float]) -> np.ndarray:
+    """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255."""
+    return np.where(probability > np.asarray(thresholds)[labels], labels, IGNORE).astype(np.uint8)

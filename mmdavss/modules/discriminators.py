@@ -1,0 +1,59 @@
+"""Fully convolutional domain discriminators of segmentation maps."""
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+def _layers(channels: int) -> list[nn.Module]:
+    """All but the first convolution: 4x4, stride 2, LeakyReLU of 0.2 in between."""
+    layers: list[nn.Module] = []
+    for width in (1, 2, 4):
+        layers += [nn.LeakyReLU(0.2, inplace=True),
+                   nn.Conv2d(width * channels, 2 * width * channels, 4, stride=2, padding=1)]
+    return [*layers, nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(8 * channels, 1, 4, stride=2, padding=1)]
+
+
+@MODELS.register_module()
+class ImageDiscriminator(BaseModule):
+    """Source or target, from the soft segmentation map of a frame (AdaptSegNet, Tsai et al. 2018).
+
+    Five 4x4 convolutions of stride 2.
+
+    Args:
+        in_channels: Channels K of the maps.
+        channels: Width of the first layer; it doubles up to the fourth.
+    """
+
+    def __init__(self, in_channels: int, channels: int = 64) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, channels, 4, stride=2, padding=1), *_layers(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (N, K, H, W) to scores (N, 1, H/32, W/32)."""
+        return self.layers(maps)
+
+
+@MODELS.register_module()
+class SequenceDiscriminator(BaseModule):
+    """The same for the maps of two consecutive frames (VAT-VST).
+
+    The first convolution is three-dimensional, with temporal stride and size 2.
+
+    Args:
+        in_channels: Channels K of the maps.
+        channels: Width of the first layer; it doubles up to the fourth.
+    """
+
+    def __init__(self, in_channels: int, channels: int = 64) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(
+            in_channels, channels, (2, 4, 4), stride=2, padding=(0, 1, 1))
+        self.layers = nn.Sequential(*_layers(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (N, 2, K, H, W) to scores (N, 1, H/32, W/32)."""
+        return self.layers(self.first(maps.transpose(1, 2)).squeeze(2))

@@ -1,0 +1,85 @@
+"""What neighbouring frames say about a prediction and its pseudo-labels (VAT-VST)."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from mmdavss.ops import backward_warp, photometric_visible
+
+IGNORE = 255
+
+
+def aggregate_predictions(probabilities: Tensor,
+                          frame: Tensor,
+                          neighbours: Iterable[tuple[Tensor, Tensor, Tensor]],
+                          alpha: float = 50.,
+                          threshold: float = 0.7) -> Tensor:
+    """Averages a frame's prediction with those of its neighbours (VAT-VST, equation 10).
+
+    A neighbour counts where the warped image looks like the frame's (occlusion from the warping
+    error) and where the flow stays inside it.
+
+    Args:
+        probabilities: (N, K, H, W) of the frame.
+        frame: (N, 3, H, W), values 0 to 1.
+        neighbours: For each neighbour its probabilities (N, K, H, W), its image (N, 3, H, W) and
+            the flow (N, 2, H, W) from the frame to it; none at the end of a clip.
+        alpha: Sharpness of the occlusion weight; the paper does not give it, 50 is that of Lai et
+            al. (ECCV 2018).
+        threshold: Least occlusion weight, 0.7 in the paper.
+
+    Returns:
+        (N, K, H, W).
+    """
+    total, count = probabilities, torch.ones_like(probabilities[:, :1])
+    for other, image, flow in neighbours:
+        warped, inside = backward_warp(image, flow, return_mask=True)
+        visible = (inside & photometric_visible(frame, warped, alpha, threshold)).to(total.dtype)
+        total = total + visible * backward_warp(other, flow)
+        count = count + visible
+    return total / count
+
+
+def warp_labels(labels: Tensor, flow: Tensor) -> Tensor:
+    """Labels (N, H, W) of another frame on this frame's grid, `IGNORE` where the flow leaves it.
+
+    Args:
+        labels: (N, H, W), int64.
+        flow: (N, 2, H, W) from this frame to the other.
+    """
+    warped, inside = backward_warp(labels[:, None], flow, mode='nearest', return_mask=True)
+    return torch.where(inside, warped, IGNORE)[:, 0]
+
+
+def consensus(labels: Tensor, reference: Tensor, flow: Tensor) -> Tensor:
+    """Keeps pseudo-labels that the previous frame confirms: cut-out (VAT-VST, equation 13).
+
+    Args:
+        labels: (N, H, W), int64.
+        reference: (N, H, W), those of the previous frame.
+        flow: (N, 2, H, W) from the frame to the previous one.
+
+    Returns:
+        (N, H, W), `IGNORE` where the two differ.
+    """
+    return torch.where(labels == warp_labels(reference, flow), labels, IGNORE)
+
+
+def fill_in(labels: Tensor, reference: Tensor, flow: Tensor, visible: Tensor) -> Tensor:
+    """Takes missing pseudo-labels from the previous frame (VAT-VST, equation 14).
+
+    The paper writes 0 for a missing label; here it is `IGNORE`, since 0 is a class.
+
+    Args:
+        labels: (N, H, W), int64.
+        reference: (N, H, W), those of the previous frame.
+        flow: (N, 2, H, W) from the frame to the previous one.
+        visible: (N, 1, H, W), bool, pixels that are not occluded.
+
+    Returns:
+        (N, H, W).
+    """
+    missing = (labels == IGNORE) & visible[:, 0]
+    return torch.where(missing, warp_labels(reference, flow), labels)
