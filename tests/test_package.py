@@ -111,7 +111,8 @@ def test_a_foreign_project_inherits_a_config(wheel, tmp_path):
     # Where the inherited config expects the data.
     settings = dataclasses.replace(
         PRESETS['demo'], size=(64, 32), viper=1, viper_val=1, viper_frames=3, synthia=2,
-        cityscapes=1, cityscapes_val=1, gta=0, synthia_rand=0)
+        cityscapes=1, cityscapes_val=1, gta=0, synthia_rand=0, cityscapes_vps=0,
+        cityscapes_vps_val=0)
     generate(project / 'data' / 'minidrive', settings)
 
     env = dict(os.environ, PYTHONPATH=str(site), OMP_NUM_THREADS='1')

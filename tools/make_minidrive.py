@@ -1,9 +1,10 @@
-"""Generates MiniDrive, a miniature of five data sets that needs no download.
+"""Generates MiniDrive, a miniature of six data sets that needs no download.
 
     python tools/make_minidrive.py data/minidrive
 
-writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand}. The same settings give the
-same bytes. In a MiniDrive of the same settings what is missing is added, and nothing else touched.
+writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps}. The same
+settings give the same bytes. In a MiniDrive of the same settings what is missing is added, and
+nothing else touched.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--gta', type=int, metavar='N', help='GTAV images')
     parser.add_argument('--synthia-rand', type=int, metavar='N',
                         help='SYNTHIA-RAND-CITYSCAPES images')
+    parser.add_argument('--cityscapes-vps', type=int, metavar='N',
+                        help='Cityscapes-VPS training clips')
+    parser.add_argument('--cityscapes-vps-val', type=int, metavar='N',
+                        help='and validation clips')
+    parser.add_argument('--clip-frames', type=_span, metavar='A-B', help='frames that are rendered '
+                        'of the 30 (0-29) of these clips; 4, 9, 14, 19, 24 and 29 have labels')
     parser.add_argument('--flow', action='store_true', default=None, help='also write the exact '
                         'flow to the previous frame (.flo) and where it is visible there (.png)')
     parser.add_argument('--processes', type=int, default=os.cpu_count() or 1, metavar='N')

@@ -3,6 +3,7 @@ from . import transforms
 from .camvid import CamVidDataset
 from .cityscapes import CityscapesImageDataset
 from .cityscapes_seq import CityscapesSeqDataset
+from .cityscapes_vps import CityscapesVPSDataset
 from .clip import ClipFolderDataset, ClipSegDataset
 from .dark_zurich import DarkZurichImageDataset
 from .domain_pair import DomainPairDataset
@@ -17,6 +18,7 @@ __all__ = [
     'CamVidDataset',
     'CityscapesImageDataset',
     'CityscapesSeqDataset',
+    'CityscapesVPSDataset',
     'ClipFolderDataset',
     'ClipSegDataset',
     'DarkZurichImageDataset',

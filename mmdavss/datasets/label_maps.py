@@ -22,7 +22,8 @@ class LabelSet:
         palette: One RGB colour for each class.
         train_ids: From official id to training class; the other official ids are ignored (255).
         official: Number of official ids; they are 0 to ``official - 1``.
-        encoding: What the files hold: ``ids`` (one channel, or a palette image), ``red`` (16-bit
+        encoding: What the files hold: ``ids`` (one channel, or a palette image), ``panoptic`` (one
+            channel, the id or 1000 times the id plus the number of the instance), ``red`` (16-bit
             colour image with the id in the red channel) or ``colour`` (RGB codes).
         colours: For ``colour``, the RGB code of each official id.
         ego_id: Official id of the ego vehicle's region, where it has to be ignored.
@@ -89,6 +90,8 @@ class LabelSet:
         Raises:
             ValueError: For a colour that is not in the table.
         """
+        if self.encoding == 'panoptic':
+            return np.where(image < 1000, image, image // 1000)
         if self.encoding != 'colour':
             return image
         codes, ids = self._codes
@@ -216,6 +219,20 @@ _CITYSCAPES_19 = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 2
 #: Cityscapes label ids in its own 19 classes.
 CITYSCAPES_19 = LabelSet(
     'Cityscapes', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=34)
+
+#: Cityscapes-VPS, whose semantic ids are the train ids of Cityscapes and 255 for void, in the
+#: classes of VIPER; rider joins person.
+CITYSCAPES_VPS_15 = LabelSet(
+    'Cityscapes-VPS', CLASSES_15, _palette(CLASSES_15),
+    {0: 0, 1: 1, 2: 2, 4: 3, 6: 4, 7: 5, 8: 6, 9: 7, 10: 8, 11: 9, 12: 9, 13: 10, 14: 11, 15: 12,
+     17: 13, 18: 14},
+    official=19, void_id=255)
+
+#: Cityscapes-VPS in the classes of SYNTHIA-Seq.
+CITYSCAPES_VPS_12 = LabelSet(
+    'Cityscapes-VPS', CLASSES_12, _palette(CLASSES_12),
+    {0: 0, 1: 1, 2: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 10: 8, 11: 9, 12: 10, 13: 11},
+    official=19, void_id=255)
 
 #: GTAV: palette images whose indices are the label ids of Cityscapes, and 34 for licence plates.
 GTA_19 = LabelSet('GTAV', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=35)

@@ -1,5 +1,6 @@
 """Metrics, one file each."""
 from .class_subset_iou import ClassSubsetIoU
 from .pixel_discrimination import PixelDiscrimination
+from .video_panoptic_quality import VPQMetric
 
-__all__ = ['ClassSubsetIoU', 'PixelDiscrimination']
+__all__ = ['ClassSubsetIoU', 'PixelDiscrimination', 'VPQMetric']

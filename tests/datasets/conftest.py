@@ -82,6 +82,30 @@ def cityscapes(tmp_path):
 
 
 @pytest.fixture
+def cityscapes_vps(tmp_path):
+    """Two clips of one drive in train, one after the other, and one in val; ids 0 to 18 and void.
+
+    Of each clip the labelled frames 4, 9 and 19, with the frame before, and frame 20.
+    """
+    root = tmp_path / 'data' / 'cityscapes_vps'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
+    ids[ids == 19] = 255
+    for split, clip, drive, start in (
+            ('train', 1, 'frankfurt_000000', 275), ('train', 2, 'frankfurt_000000', 305),
+            ('val', 5, 'munster_000173', 0)):
+        for n in (3, 4, 8, 9, 18, 19, 20):
+            name = f'{drive}_{start + n:06d}'
+            write(root / split / 'img_all' / f'{name}_leftImg8bit.png', texture(n))
+            if n % 5 == 4:
+                name = f'{clip:04d}_{6 * (clip - 1) + n // 5 + 1:04d}_{name}'
+                image, label = (('leftImg8bit', 'gtFine_color') if n == 19 else
+                                ('newImg8bit', 'final_mask'))
+                write(root / split / 'img' / f'{name}_{image}.png', texture(n))
+                write(root / split / 'labelmap' / f'{name}_{label}.png', ids)
+    return root
+
+
+@pytest.fixture
 def gta(tmp_path):
     """Three images; ids 0 to 34 in every label, as palette images."""
     root = tmp_path / 'data' / 'gta'

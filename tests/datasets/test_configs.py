@@ -24,6 +24,9 @@ EXPECTED = {
     'miniviper2minicity_mix': ((96, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_mix': ((180, 240), (180, 240), 11, (12, 20)),
     'minigta2minicity': ((96, 96), (96, 192), 19, (12, 20)),
+    'viper2cityvps': ((720, 1280), (512, 1024), 15, (12, 20)),
+    'synthia2cityvps': ((640, 1280), (512, 1024), 12, (12, 20)),
+    'miniviper2minivps': ((108, 192), (96, 192), 15, (12, 20)),
 }
 IMAGES = ('gta2city', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
@@ -32,12 +35,16 @@ LABELLED = [name for name in EXPECTED if name != 'city2darkzurich']
 
 
 @pytest.fixture
-def data(tmp_path, viper, synthia, cityscapes, camvid, gta, synthia_rand, dark_zurich, monkeypatch):
+def data(tmp_path, viper, synthia, cityscapes, cityscapes_vps, camvid, gta, synthia_rand,
+         dark_zurich, monkeypatch):
     """The default folders of the configs, ``data/...``."""
     mini = tmp_path / 'data' / 'minidrive'
     mini.mkdir()
-    for root in (viper, synthia, cityscapes, gta):
+    for root in (viper, synthia, cityscapes, cityscapes_vps, gta):
         (mini / root.name).symlink_to(root)
+    # The training clips of Cityscapes-VPS are of Cityscapes' val.
+    (cityscapes / 'leftImg8bit_sequence/val/frankfurt').symlink_to(
+        cityscapes_vps / 'train/img_all')
     monkeypatch.chdir(tmp_path)
 
 
@@ -90,11 +97,13 @@ def test_evaluator_takes_the_subset_of_the_classes(data, name):
         assert set(metric.subset) - set(without.subset) == {'wall', 'fence', 'pole'}
         assert (metric.prefix, without.prefix) == (None, '13') and len(without.subset) == 13
         return
-    metric = METRICS.build(cfg.val_evaluator)
-    if 'synthia' in name:
-        assert len(metric.subset) == 11 and set(classes) - set(metric.subset) == {'fence'}
-    else:
-        assert metric.subset is None
+    metrics = cfg.val_evaluator if name.endswith('vps') else [cfg.val_evaluator]
+    assert [metric.type for metric in metrics] == ['ClassSubsetIoU', 'VPQMetric'][:len(metrics)]
+    for metric in map(METRICS.build, metrics):
+        if 'synthia' in name:
+            assert len(metric.subset) == 11 and set(classes) - set(metric.subset) == {'fence'}
+        else:
+            assert metric.subset is None
 
 
 @pytest.mark.parametrize('name', LABELLED)
@@ -117,6 +126,14 @@ def test_oracle_and_source_free(data, name, tmp_path):
         if kind == 'oracle':
             target = DATASETS.build(Config.fromfile(path).target_train)
             assert sample.img_path == target.get_data_info(0)['img_path']
+
+
+def test_cityscapes_vps_is_trained_on_frames_of_cityscapes(data):
+    dataset = DATASETS.build(config('viper2cityvps').train_dataloader.dataset)
+    target = dataset.branches['target']
+    assert len(target) == 6 and target.get_data_info(0)['frame_paths'] == [
+        'data/cityscapes/leftImg8bit_sequence/val/frankfurt/'
+        f'frankfurt_000000_{n:06d}_leftImg8bit.png' for n in (278, 279)]
 
 
 def test_camvid_pair_is_day_and_dusk(data):

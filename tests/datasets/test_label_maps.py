@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from mmdavss.datasets.label_maps import (
     CITYSCAPES_12,
     CITYSCAPES_15,
     CITYSCAPES_19,
+    CITYSCAPES_VPS_12,
+    CITYSCAPES_VPS_15,
     CLASSES_11,
     CLASSES_13,
     CLASSES_16,
@@ -80,6 +83,33 @@ def test_void_outside_of_the_ids():
     np.testing.assert_array_equal(train, [0, 18, 255])
     with pytest.raises(ValueError, match=r'\[19, 254\].*0 to 18, 255'):
         DARK_ZURICH_19.to_train_ids(np.array([19, 254]), 'a.png')
+
+
+# Train ids of Cityscapes in their order, by name: None is void in these classes.
+@pytest.mark.parametrize('labels, names', [
+    (CITYSCAPES_VPS_15, [
+        'road', 'sidewalk', 'building', None, 'fence', None, 'light', 'sign', 'vegetation',
+        'terrain', 'sky', 'person', 'person', 'car', 'truck', 'bus', None, 'motorcycle',
+        'bicycle']),
+    (CITYSCAPES_VPS_12, [
+        'road', 'sidewalk', 'building', None, 'fence', 'pole', 'light', 'sign', 'vegetation', None,
+        'sky', 'person', 'rider', 'car', None, None, None, None, None])])
+def test_cityscapes_vps(labels, names):
+    expected = [255 if name is None else labels.classes.index(name) for name in names]
+    ids = np.array([*range(19), 255])
+    np.testing.assert_array_equal(labels.to_train_ids(ids, 'a.png'), [*expected, 255])
+    with pytest.raises(ValueError, match=r'\[19, 254\].*0 to 18, 255'):
+        labels.to_train_ids(np.array([19, 254]), 'a.png')
+    # The classes are those of the sources, and of Cityscapes-Seq.
+    assert labels.classes in (VIPER_15.classes, SYNTHIA_12.classes)
+
+
+def test_panoptic_ids_have_the_instance_behind_the_id():
+    labels = replace(CITYSCAPES_VPS_15, encoding='panoptic')
+    ids = labels.decode(np.array([0, 18, 255, 11000, 11999, 18003], np.int32), 'a.png')
+    np.testing.assert_array_equal(ids, [0, 18, 255, 11, 11, 18])
+    train = labels.to_train_ids(ids, 'a.png')
+    np.testing.assert_array_equal(train, [0, 14, 255, 9, 9, 14])
 
 
 def test_unknown_ids_name_file_and_ids():

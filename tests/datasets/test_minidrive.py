@@ -13,9 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdavss.datasets import CityscapesImageDataset, GTADataset, SynthiaDataset
+from mmdavss.datasets import (
+    CityscapesImageDataset,
+    CityscapesVPSDataset,
+    GTADataset,
+    SynthiaDataset,
+)
 from mmdavss.datasets.minidrive import (
     CITYSCAPES_IDS,
+    CITYSCAPES_TRAIN_IDS,
     OLD_TOWN,
     SUBURB,
     SYNTHIA_IDS,
@@ -38,10 +44,11 @@ from mmdavss.datasets.minidrive.raycast import GROUND, SKY
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_minidrive.py'
 SIZE = (64, 32)
 TINY = Settings(size=SIZE, viper=1, viper_val=1, viper_frames=3, synthia=3, cityscapes=1,
-                cityscapes_val=1, snippet_frames=(18, 19), gta=2, synthia_rand=2,
-                flow=True)  # yapf: disable
+                cityscapes_val=1, snippet_frames=(18, 19), gta=2, synthia_rand=2, cityscapes_vps=1,
+                cityscapes_vps_val=1, clip_frames=(18, 24), flow=True)  # yapf: disable
 ONE = Settings(size=SIZE, viper=1, viper_val=0, viper_frames=1, synthia=0, cityscapes=0,
-               cityscapes_val=0, gta=0, synthia_rand=0)  # yapf: disable
+               cityscapes_val=0, gta=0, synthia_rand=0, cityscapes_vps=0,
+               cityscapes_vps_val=0)  # yapf: disable
 GREY = np.full(3, 0.5)
 
 # raw id -> train id of the 15 classes: shared by DA-VSN, TPS and SFC
@@ -267,6 +274,8 @@ def test_labels_mean_the_same_in_all_data_sets() -> None:
     for label in set(Label) - {Label.LANE_MARK, Label.TERRAIN, Label.TRUCK}:
         assert SYNTHIA_RAND_19.get(SYNTHIA_RAND_IDS[label]) == CITYSCAPES_19.get(
             CITYSCAPES_IDS[label]), label
+    for label in Label:
+        assert CITYSCAPES_TRAIN_IDS[label] == CITYSCAPES_19.get(CITYSCAPES_IDS[label], 255), label
 
 
 @pytest.fixture(scope='module')
@@ -310,6 +319,20 @@ def test_layouts_are_the_official_ones(tiny) -> None:
         expected |= {f'gta/images/{name}.png', f'gta/labels/{name}.png'}
     for name in ('0000000', '0000001'):
         expected |= {f'synthia_rand/RGB/{name}.png', f'synthia_rand/GT/LABELS/{name}.png'}
+    # the 20th and 25th frames of the clips 1 and 401, the 4th and 5th of the 6 that have labels
+    for split, clip, frames, drive in (('train', '0001', ('0004', '0005'), 'lindau_000001'),
+                                       ('val', '0401', ('2404', '2405'), 'munster_000401')):
+        root = f'cityscapes_vps/{split}'
+        for number in range(18, 25):
+            expected.add(f'{root}/img_all/{drive}_{number:06d}_leftImg8bit.png')
+        for number in range(19, 25):
+            flow = (f'cityscapes_vps/flow/{split}/img_all/{drive}_{number:06d}_leftImg8bit__'
+                    f'{drive}_{number - 1:06d}_leftImg8bit')  # yapf: disable
+            expected |= {f'{flow}.flo', f'{flow}_visible.png'}
+        for frame, number, image, label in ((frames[0], '19', 'leftImg8bit', 'gtFine_color'),
+                                            (frames[1], '24', 'newImg8bit', 'final_mask')):
+            name = f'{clip}_{frame}_{drive}_0000{number}'
+            expected |= {f'{root}/img/{name}_{image}.png', f'{root}/labelmap/{name}_{label}.png'}
     assert set(_digests(tiny)) == expected
 
 
@@ -340,8 +363,18 @@ def test_files_hold_what_the_data_sets_hold(tiny) -> None:
         assert set(np.unique(label)) <= {*CITYSCAPES_19, 4}
         road = np.asarray(image.convert('RGB'))[label == 7]
         assert len(road) > 100 and (road == (128, 64, 128)).all()
+    for path in tiny.glob('cityscapes_vps/*/labelmap/*'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (32, 64) and label.dtype == np.uint8
+        assert set(np.unique(label)) <= {*CITYSCAPES_19.values(), 255}
+        assert label[-1, 32] == 255  # the bonnet
+        (image, ) = path.parents[1].glob(f'img/{path.name[:9]}*')
+        name = '_'.join(image.stem.split('_')[2:5])  # without clip and frame
+        assert image.read_bytes() == (
+            path.parents[1] / f'img_all/{name}_leftImg8bit.png').read_bytes()
     for path in (*tiny.glob('viper/*/img/*/*'), *tiny.glob('cityscapes/left*/*/*/*'),
-                 *tiny.glob('gta/images/*'), *tiny.glob('synthia_rand/RGB/*')):  # yapf: disable
+                 *tiny.glob('gta/images/*'), *tiny.glob('synthia_rand/RGB/*'),
+                 *tiny.glob('cityscapes_vps/*/img*/*')):  # yapf: disable
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert image.ndim == 3 and image.dtype == np.uint8 and image.std() > 20
     name = 'viper/flow/train/img/001/001_00003__001_00002'
@@ -369,24 +402,43 @@ def test_the_image_data_sets_read_it(tiny) -> None:
         assert item['data_samples'].gt_sem_seg.shape == size
 
 
+@pytest.mark.parametrize('split, clip', [('train', '0001'), ('val', '0401')])
+def test_cityscapes_vps_reads_it(tiny, split, clip) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    dataset = CityscapesVPSDataset(str(tiny / 'cityscapes_vps'), split, pipeline=load)
+    assert [dataset.get_data_info(i)['frame_name'][-6:] for i in range(len(dataset))] == [
+        '000019', '000024']
+    sample = dataset[0]['data_samples']
+    assert sample.seq_name == clip and len(sample.gt_sem_seg.data.unique()) > 6
+    # the frame that the label belongs to, by the world itself
+    labels = make_world(TINY, 'cityscapes_vps', split, 0).render(19, SIZE).labels
+    np.testing.assert_array_equal(sample.gt_sem_seg.data[0].numpy(), np.array(
+        [CITYSCAPES_15.get(i, 255) for i in CITYSCAPES_IDS[labels].ravel()]).reshape(labels.shape))
+    dataset = CityscapesVPSDataset(str(tiny / 'cityscapes_vps'), split, frames='all',
+                                   with_labels=False)
+    assert len(dataset) == 7
+
+
 def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
-    """A MiniDrive from before there were images gets them, and nothing else changes."""
+    """A MiniDrive from before there were images or clips gets them, and nothing else changes."""
     root = tmp_path / 'old'
+    added = dict(gta=('gta', ), synthia_rand=('synthia_rand', ),
+                 cityscapes_vps=('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames'))
     generate(root, TINY, progress=False)
     marker = root / 'minidrive.json'
 
     def turn_old() -> dict[str, int]:
         state = json.loads((tiny / 'minidrive.json').read_text())
-        for name in ('gta', 'synthia_rand'):
+        for name in (setting for names in added.values() for setting in names):
             del state['settings'][name]
         marker.write_text(json.dumps(state))
         return {path: path.stat().st_mtime_ns for path in root.rglob('*.*')
                 if path.suffix in ('.png', '.jpg', '.flo')
-                and path.relative_to(root).parts[0] not in ('gta', 'synthia_rand')}
+                and path.relative_to(root).parts[0] not in added}
 
     written = turn_old()
-    (root / 'gta').rename(tmp_path / 'gta')
-    (root / 'synthia_rand').rename(tmp_path / 'synthia_rand')
+    for name in added:
+        (root / name).rename(tmp_path / name)
     assert generate(root, TINY, progress=False)
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
@@ -399,6 +451,16 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
     assert generate(root, TINY, progress=False)
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
+    # clips alone
+    images = {path: path.stat().st_mtime_ns for path in root.glob('gta/*/*')}
+    state = json.loads((tiny / 'minidrive.json').read_text())
+    for name in added.pop('cityscapes_vps'):
+        del state['settings'][name]
+    marker.write_text(json.dumps(state))
+    (root / 'cityscapes_vps').rename(tmp_path / 'clips')
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in (*written, *images)} == {**written, **images}
     # a folder that was there before is somebody's
     turn_old()
     with pytest.raises(FileExistsError, match='gta is not of the MiniDrive'):
@@ -442,6 +504,10 @@ def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match='snippet_frames: 20-25'):
         Settings(snippet_frames=(20, 25))
+    with pytest.raises(ValueError, match='clip_frames: 5-8'):
+        Settings(clip_frames=(5, 8))
+    with pytest.raises(ValueError, match='clip_frames: 4-30'):
+        Settings(clip_frames=(4, 30))
     with pytest.raises(ValueError, match='size: 8x8'):
         Settings(size=(8, 8))
     with pytest.raises(ValueError, match='viper: -1'):
@@ -455,10 +521,13 @@ def test_command(tmp_path, capsys) -> None:
     out = tmp_path / 'out'
     command = [str(out), '--size', '64x32', '--viper', '1', '--viper-val', '0', '--viper-frames',
                '1', '--synthia', '0', '--cityscapes', '0', '--cityscapes-val', '0', '--gta', '0',
-               '--synthia-rand', '1', '--processes', '1']  # yapf: disable
+               '--synthia-rand', '1', '--cityscapes-vps', '0', '--cityscapes-vps-val', '1',
+               '--clip-frames', '28-29', '--processes', '1']  # yapf: disable
     assert tool.main(command) == 0
     assert json.loads((out / 'minidrive.json').read_text())['settings']['size'] == [64, 32]
     assert (out / 'synthia_rand/RGB/0000000.png').is_file() and not (out / 'gta').exists()
+    assert [path.name for path in out.glob('cityscapes_vps/*/labelmap/*')] == [
+        '0401_2406_munster_000401_000029_final_mask.png']
     assert tool.main(command) == 0
     assert 'nothing to do' in capsys.readouterr().out
     assert tool.main([*command, '--seed', '5']) == 1

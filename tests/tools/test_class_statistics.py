@@ -22,7 +22,7 @@ CONFIG = ROOT / 'configs/_base_/datasets/minigta2minicity.py'
 def minidrive(tmp_path, monkeypatch):
     generate(tmp_path / 'data/minidrive', Settings(
         size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=1, cityscapes_val=0, gta=3,
-        synthia_rand=0), progress=False)
+        synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0), progress=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path / 'data/minidrive'
 

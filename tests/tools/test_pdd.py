@@ -11,7 +11,8 @@ from mmdavss.datasets.minidrive.generate import Settings, generate
 def config(tmp_path):
     generate(tmp_path / 'data', Settings(
         size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=2,
-        snippet_frames=(18, 19), gta=0, synthia_rand=0))
+        snippet_frames=(18, 19), gta=0, synthia_rand=0, cityscapes_vps=0,
+        cityscapes_vps_val=0))
     cfg = Config.fromfile('configs/source_only/accel-r18_miniviper2minicity.py')
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
     cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data/cityscapes')

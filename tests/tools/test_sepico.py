@@ -13,7 +13,8 @@ CONFIG = 'configs/sepico/distcl_deeplabv2-r18_minigta2minicity.py'
 def data(tmp_path):
     generate(tmp_path / 'data', Settings(
         size=(96, 48), viper=0, viper_val=0, synthia=0, cityscapes=2, cityscapes_val=1,
-        snippet_frames=(19, 20), gta=4, synthia_rand=0))
+        snippet_frames=(19, 20), gta=4, synthia_rand=0, cityscapes_vps=0,
+        cityscapes_vps_val=0))
     return tmp_path / 'data'
 
 

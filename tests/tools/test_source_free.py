@@ -27,7 +27,8 @@ sys.addaudithook(_listen)
 def minidrive(tmp_path):
     generate(tmp_path / 'data', Settings(
         size=(64, 32), viper=1, viper_val=0, viper_frames=2, synthia=0, cityscapes=2,
-        cityscapes_val=1, snippet_frames=(18, 19), gta=0, synthia_rand=0))
+        cityscapes_val=1, snippet_frames=(18, 19), gta=0, synthia_rand=0, cityscapes_vps=0,
+        cityscapes_vps_val=0))
     return tmp_path / 'data'
 
 

@@ -1,18 +1,26 @@
 """MiniDrive: a procedural street world with exact labels, optical flow and occlusion.
 
 Needs numpy, OpenCV and Pillow only. `tools/make_minidrive.py` writes it in the layouts of VIPER,
-SYNTHIA-Seq, Cityscapes-Seq, GTAV and SYNTHIA-RAND-CITYSCAPES.
+SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES and Cityscapes-VPS.
 """
 
-from .labels import CITYSCAPES_IDS, PALETTE, SYNTHIA_IDS, SYNTHIA_RAND_IDS, VIPER_IDS, Label
+from .labels import (
+    CITYSCAPES_IDS,
+    CITYSCAPES_TRAIN_IDS,
+    PALETTE,
+    SYNTHIA_IDS,
+    SYNTHIA_RAND_IDS,
+    VIPER_IDS,
+    Label,
+)
 from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, Layout, build_scene
 from .looks import Look, Sensor, camera_look, dawn_look, rendered_look
 from .scene import Camera, Ego, Material, Scene, SceneBuilder, Shape, Street
 from .world import Frame, World
 
 __all__ = [
-    'CITYSCAPES_IDS', 'Camera', 'Ego', 'Frame', 'Label', 'Layout', 'Look', 'Material', 'OLD_TOWN',
-    'PALETTE', 'SUBURB', 'SUBURB_CARS', 'SYNTHIA_IDS', 'SYNTHIA_RAND_IDS', 'Scene',
-    'SceneBuilder', 'Sensor', 'Shape', 'Street', 'VIPER_IDS', 'World', 'build_scene',
+    'CITYSCAPES_IDS', 'CITYSCAPES_TRAIN_IDS', 'Camera', 'Ego', 'Frame', 'Label', 'Layout', 'Look',
+    'Material', 'OLD_TOWN', 'PALETTE', 'SUBURB', 'SUBURB_CARS', 'SYNTHIA_IDS', 'SYNTHIA_RAND_IDS',
+    'Scene', 'SceneBuilder', 'Sensor', 'Shape', 'Street', 'VIPER_IDS', 'World', 'build_scene',
     'camera_look', 'dawn_look', 'rendered_look'
 ]

@@ -17,7 +17,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .labels import CITYSCAPES_IDS, PALETTE, SYNTHIA_IDS, SYNTHIA_RAND_IDS, VIPER_IDS
+from .labels import (
+    CITYSCAPES_IDS,
+    CITYSCAPES_TRAIN_IDS,
+    PALETTE,
+    SYNTHIA_IDS,
+    SYNTHIA_RAND_IDS,
+    VIPER_IDS,
+)
 from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS
 from .looks import camera_look, dawn_look, rendered_look
 from .world import Frame, World
@@ -25,10 +32,15 @@ from .world import Frame, World
 VERSION = 1  # raise it whenever the same settings give other bytes
 MARKER = 'minidrive.json'
 IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
-ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES)
+VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
+ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps')
+# settings of the data sets that older MiniDrives do not have
+ADDITIONS = dict({name: (name, ) for name in IMAGES}, cityscapes_vps=VPS)
 MOMENT = 5  # the frame of a drive that an image shows
 SNIPPET = 30  # frames of a Cityscapes snippet
 LABELLED = 19  # number of its labelled frame, from 0
+VPS_LABELLED = range(4, SNIPPET, 5)  # and of those of a Cityscapes-VPS clip
+VPS_TRAIN = 400  # training clips of Cityscapes-VPS, the numbers of the others come after them
 CITIES = dict(train=('aachen', 'bochum', 'bremen', 'cologne'),
               val=('frankfurt', 'lindau', 'munster'))  # yapf: disable
 CHUNK = 10  # frames that a process renders at a time
@@ -51,6 +63,10 @@ class Settings:
         snippet_frames: First and last frame that is rendered of each snippet, of 0 to 29.
         gta: Number of GTAV images.
         synthia_rand: Number of SYNTHIA-RAND-CITYSCAPES images.
+        cityscapes_vps: Number of Cityscapes-VPS training clips.
+        cityscapes_vps_val: Number of Cityscapes-VPS validation clips.
+        clip_frames: First and last frame that is rendered of each of these clips, of 0 to 29; 4, 9,
+            14, 19, 24 and 29 have labels.
         flow: Whether the exact flow and visibility to the previous frame are written as well.
     """
 
@@ -65,6 +81,9 @@ class Settings:
     snippet_frames: tuple[int, int] = (17, 19)
     gta: int = 96
     synthia_rand: int = 48
+    cityscapes_vps: int = 24
+    cityscapes_vps_val: int = 12
+    clip_frames: tuple[int, int] = (3, 24)
     flow: bool = False
 
     def __post_init__(self) -> None:
@@ -72,20 +91,25 @@ class Settings:
         if width < 32 or height < 16:
             raise ValueError(f'size: {width}x{height} is too small, use at least 32x16')
         for name in ('viper', 'viper_val', 'viper_frames', 'synthia', 'cityscapes',
-                     'cityscapes_val', *IMAGES):
+                     'cityscapes_val', *IMAGES, 'cityscapes_vps', 'cityscapes_vps_val'):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
         first, last = self.snippet_frames
         if not 0 <= first <= LABELLED <= last < SNIPPET:
             raise ValueError(f'snippet_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
                              f'include {LABELLED}, the labelled frame')
+        first, last = self.clip_frames
+        if not (0 <= first <= last < SNIPPET and {*VPS_LABELLED} & {*range(first, last + 1)}):
+            raise ValueError(f'clip_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
+                             f'include one of {[*VPS_LABELLED]}, the labelled frames')
 
 
 PRESETS = dict(
     demo=Settings(),
     full=Settings(size=(512, 256), viper=60, viper_val=10, viper_frames=60, synthia=850,
                   cityscapes=200, cityscapes_val=50, snippet_frames=(0, 29), gta=1000,
-                  synthia_rand=400))  # yapf: disable
+                  synthia_rand=400, cityscapes_vps=100, cityscapes_vps_val=50,
+                  clip_frames=(0, 29)))  # yapf: disable
 
 
 @dataclass(frozen=True)
@@ -105,16 +129,22 @@ def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
               for index in range(count)]
     if settings.synthia:
         drives.append(('synthia_seq', 'train', 0, range(settings.synthia)))
-    first, last = settings.snippet_frames
-    drives += [('cityscapes', split, index, range(first, last + 1))
-               for split, count in (('train', settings.cityscapes),
-                                    ('val', settings.cityscapes_val))
-               for index in range(count)]  # yapf: disable
+    for kind, frames in _snippets(settings).items():
+        drives += [(kind, split, index, frames)
+                   for split, count in (('train', getattr(settings, kind)),
+                                        ('val', getattr(settings, f'{kind}_val')))
+                   for index in range(count)]  # yapf: disable
     drives += [(kind, 'train', index, (MOMENT, ))
                for kind in IMAGES for index in range(getattr(settings, kind))]
     return [Chunk(kind, split, index, tuple(frames[at:at + CHUNK]))
             for kind, split, index, frames in drives if kind in roots
             for at in range(0, len(frames), CHUNK)]
+
+
+def _snippets(settings: Settings) -> dict[str, range]:
+    """The frames that are rendered of the snippets of Cityscapes."""
+    return {kind: range(first, last + 1) for kind, (first, last) in (
+        ('cityscapes', settings.snippet_frames), ('cityscapes_vps', settings.clip_frames))}
 
 
 def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
@@ -183,11 +213,40 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
     if chunk.kind == 'synthia_rand':
         root, name = Path('synthia_rand'), f'{chunk.index:07d}.png'
         return root / 'RGB' / name, root / 'GT' / 'LABELS' / name
+    if chunk.kind == 'cityscapes_vps':
+        name, labelled_name = _vps_names(chunk, number)
+        tail = 'gtFine_color' if number == LABELLED else 'final_mask'
+        return (Path('cityscapes_vps', chunk.split, 'img_all', f'{name}_leftImg8bit.png'),
+                Path('cityscapes_vps', chunk.split, 'labelmap', f'{labelled_name}_{tail}.png'))
     cities = CITIES[chunk.split]
     city = cities[chunk.index % len(cities)]
     name = f'{chunk.split}/{city}/{city}_{chunk.index // len(cities):06d}_{number:06d}'
     return (Path('cityscapes', 'leftImg8bit_sequence', f'{name}_leftImg8bit.png'),
             Path('cityscapes', 'gtFine', f'{name}_gtFine_labelIds.png'))
+
+
+def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
+    """Name of a frame of Cityscapes-VPS among all frames, and among those with labels."""
+    clip = chunk.index + 1 + (VPS_TRAIN if chunk.split == 'val' else 0)
+    # in the original, too, all clips are of these cities
+    city = CITIES['val'][clip % len(CITIES['val'])]
+    name = f'{city}_{clip:06d}_{number:06d}'
+    labelled = (clip - 1) * len(VPS_LABELLED) + number // VPS_LABELLED.step + 1
+    return name, f'{clip:04d}_{labelled:04d}_{name}'
+
+
+def vps_image_of(chunk: Chunk, number: int) -> Path:
+    """The second image of a labelled frame of Cityscapes-VPS."""
+    tail = 'leftImg8bit' if number == LABELLED else 'newImg8bit'
+    return Path('cityscapes_vps', chunk.split, 'img',
+                f'{_vps_names(chunk, number)[1]}_{tail}.png')
+
+
+def is_labelled(kind: str, number: int) -> bool:
+    """Whether a frame has a label."""
+    if kind == 'cityscapes_vps':
+        return number in VPS_LABELLED
+    return kind != 'cityscapes' or number == LABELLED
 
 
 def flow_path_of(chunk: Chunk, number: int) -> Path:
@@ -202,6 +261,8 @@ def _label_image(kind: str, frame: Frame) -> np.ndarray:
         return VIPER_IDS[frame.labels]
     if kind in ('cityscapes', 'gta'):
         return CITYSCAPES_IDS[frame.labels]
+    if kind == 'cityscapes_vps':
+        return CITYSCAPES_TRAIN_IDS[frame.labels]
     # SYNTHIA: 16 bit, the class in the red and the instance in the green channel
     label = np.zeros((*frame.labels.shape, 3), np.uint16)
     label[..., 0] = (SYNTHIA_IDS if kind == 'synthia_seq' else SYNTHIA_RAND_IDS)[frame.labels]
@@ -214,12 +275,15 @@ def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
     """Renders and writes a chunk; returns its number of frames."""
     world = make_world(settings, chunk.kind, chunk.split, chunk.index)
     size = frame_size(settings, chunk.kind)
-    first = settings.snippet_frames[0] if chunk.kind == 'cityscapes' else 0
+    snippets = _snippets(settings)
+    first = snippets[chunk.kind][0] if chunk.kind in snippets else 0
     for number in chunk.frames:
         frame = world.render(number, size)
         image, label = paths_of(chunk, number)
         _write(root / image, frame.rgb)
-        if chunk.kind != 'cityscapes' or number == LABELLED:
+        if chunk.kind == 'cityscapes_vps' and number in VPS_LABELLED:
+            _write(root / vps_image_of(chunk, number), frame.rgb)
+        if is_labelled(chunk.kind, number):
             write = _write_indexed if chunk.kind == 'gta' else _write
             write(root / label, _label_image(chunk.kind, frame))
         if settings.flow and number > first and chunk.kind not in IMAGES:
@@ -286,10 +350,11 @@ def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool
     if marker.is_file():
         found = json.loads(marker.read_text())
         old, new = found.get('settings', {}), wanted['settings']
-        added = [name for name in IMAGES if name not in old]
+        added = [name for name in ADDITIONS if name not in old]
         ours = [name for name in ROOTS if name not in added]
+        unknown = {key for name in added for key in ADDITIONS[name]}
         changed = ', '.join(f'{key} {old.get(key)} -> {new[key]}' for key in new
-                            if key not in added and old.get(key) != new[key])
+                            if key not in unknown and old.get(key) != new[key])
         if found.get('version') != VERSION:
             changed = changed or 'another version'
         if changed and not overwrite:

@@ -76,6 +76,14 @@ CITYSCAPES_IDS = _table({
     Label.TRUCK: 27, Label.BUS: 28, Label.MOTORCYCLE: 32, Label.BICYCLE: 33,
     Label.CLUTTER: 4, Label.EGO: 1})  # yapf: disable
 
+#: Train ids of Cityscapes, 255 for void, which the semantic masks of Cityscapes-VPS hold.
+CITYSCAPES_TRAIN_IDS = _table({
+    Label.SKY: 10, Label.ROAD: 0, Label.LANE_MARK: 0, Label.SIDEWALK: 1, Label.TERRAIN: 9,
+    Label.BUILDING: 2, Label.FENCE: 4, Label.POLE: 5, Label.LIGHT: 6, Label.SIGN: 7,
+    Label.TREE: 8, Label.HEDGE: 8, Label.PERSON: 11, Label.RIDER: 12, Label.CAR: 13,
+    Label.TRUCK: 14, Label.BUS: 15, Label.MOTORCYCLE: 17, Label.BICYCLE: 18,
+    Label.CLUTTER: 255, Label.EGO: 255})  # yapf: disable
+
 #: RGB colours for pictures of the labels: those of Cityscapes.
 PALETTE = np.zeros((len(Label), 3), np.uint8)
 for _label, _rgb in {

@@ -78,7 +78,7 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
     if labels.encoding == 'red' and (raw is None or raw.ndim != 3 or raw.dtype != np.uint16):
         raise ValueError(f'{path}: labels of {labels.name} are 16-bit colour images with the id '
                          f'in the red channel, this one has mode {mode}.')
-    if labels.encoding == 'ids' and (raw.ndim != 2 or raw.dtype == bool):
+    if labels.encoding in ('ids', 'panoptic') and (raw.ndim != 2 or raw.dtype == bool):
         raise ValueError(f'{path}: labels of {labels.name} have one channel (or a palette) with '
                          f'the ids, this one has mode {mode}.')
     if labels.encoding == 'red':
