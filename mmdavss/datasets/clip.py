@@ -43,6 +43,8 @@ class ClipSegDataset(BaseSegDataset):
         ann_file: Split file with one frame name per line, relative to `data_root`: the current
             frames, instead of `frames` and `annotated`.
         with_labels: False for use without labels: no label file is opened, none need exist.
+        label_clips: Whether all frames of a clip come with their labels, for losses over time, and
+            not only the current one.
         metainfo: ``classes`` may name some of the classes: the others are ignored.
         kwargs: ``pipeline``, ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data`` of
             :class:`mmseg.BaseSegDataset`.
@@ -72,9 +74,12 @@ class ClipSegDataset(BaseSegDataset):
                  sequences: Sequence[str] | None = None,
                  ann_file: str = '',
                  with_labels: bool = True,
+                 label_clips: bool = False,
                  metainfo: dict | None = None,
                  **kwargs) -> None:
         name = type(self).__name__
+        if label_clips and not with_labels:
+            raise ValueError(f'{name}: label_clips=True needs with_labels=True.')
         if clip_length < 1 or frame_distance < 1:
             raise ValueError(f'{name}: clip_length={clip_length} and frame_distance='
                              f'{frame_distance} must be 1 or more.')
@@ -88,6 +93,7 @@ class ClipSegDataset(BaseSegDataset):
         self.annotated = annotated
         self.sequences = None if sequences is None else tuple(sequences)
         self.with_labels = with_labels
+        self.label_clips = label_clips
         metainfo = dict(metainfo or {})
         if labels is not None:
             if 'classes' in metainfo:
@@ -261,6 +267,7 @@ class ClipSegDataset(BaseSegDataset):
         steps = range((self.clip_length - 1) * self.frame_distance, -1, -self.frame_distance)
         data_list: list[dict] = []
         missing: list[tuple[str, str]] = []
+        unlabelled: list[str] = []
         for s, n in current:
             numbers = found[s]
             wanted = [max(n - step, first[s]) for step in steps]
@@ -268,7 +275,11 @@ class ClipSegDataset(BaseSegDataset):
             if gaps:
                 missing.append((self.image_path(s, gaps[-1]), numbers[n]))
                 continue
+            earlier = [self.label_path(s, w, numbers[w]) for w in wanted[:-1]] \
+                if self.label_clips else []
+            unlabelled += [path for path in earlier if not self._exists(path)]
             data_list.append(dict(
+                earlier_seg_map_paths=earlier,
                 frame_paths=[numbers[w] for w in wanted],
                 img_path=numbers[n],
                 seg_map_path=self.label_path(s, n, numbers[n]) if self.with_labels else None,
@@ -284,6 +295,11 @@ class ClipSegDataset(BaseSegDataset):
                 f'{len(missing)} of {len(current)} clips miss frames. Unpack all frames of the '
                 'sequences, choose frame_distance to fit the frames on disk, or list only '
                 'frames whose previous frames exist in a split file (ann_file).')
+        if unlabelled:
+            raise FileNotFoundError(
+                f'{type(self).__name__}: label_clips=True, but {len(unlabelled)} earlier frames of '
+                f'the clips have no label file: {_some(unlabelled)}. Unpack the labels of all '
+                'frames, choose frame_distance as labels go, or set label_clips=False.')
         return data_list
 
     def get_data_info(self, idx: int) -> dict:

@@ -2,8 +2,10 @@
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from mmcv.transforms import BaseTransform
 from mmseg.registry import DATASETS
 
@@ -92,6 +94,36 @@ def test_without_labels_none_are_needed(viper):
 def test_split_file(viper, line):
     (viper / 'split.txt').write_text(f'{line}\n\n')
     assert numbers(ViperSeqDataset(str(viper), ann_file='split.txt')) == [[9, 10]]
+
+
+PIPELINE = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'),
+            dict(type='ClipFlip', prob=1.), dict(type='PackClipInputs')]
+
+
+def test_labels_of_the_whole_clip(viper):
+    """Every frame's own label, moved with its frame; a repeated first frame repeats its label."""
+    for n in (1, 2):
+        ids = np.full((12, 20), 3 if n == 1 else 4, np.uint8)
+        ids[:, 0] = 2  # sky on the left, right after the flip
+        cv2.imwrite(str(viper / f'train/cls/001/001_{n:05d}.png'), ids)
+    data = ViperSeqDataset(data_root=str(viper), label_clips=True, pipeline=PIPELINE)
+    for index, earlier in ((0, 0), (1, 0)):
+        sample = data[index]['data_samples']
+        maps = sample.gt_clip_seg.data
+        assert maps.shape == (2, 12, 20) and maps.dtype == torch.int64
+        assert torch.equal(maps[1:], sample.gt_sem_seg.data)
+        assert maps[0, :, :-1].unique().tolist() == [earlier] and (maps[:, :, -1] == 8).all()
+    assert maps[1, :, :-1].unique().tolist() == [1]
+    assert 'gt_clip_seg' not in ViperSeqDataset(
+        data_root=str(viper), pipeline=PIPELINE)[1]['data_samples']
+
+
+def test_missing_label_of_an_earlier_frame(viper):
+    (viper / 'train/cls/001/001_00001.png').unlink()
+    with pytest.raises(FileNotFoundError, match=r'label_clips=True, but 1 .*001_00001.png'):
+        ViperSeqDataset(data_root=str(viper), label_clips=True, sequences=['001'])
+    with pytest.raises(ValueError, match='label_clips=True needs'):
+        ViperSeqDataset(data_root=str(viper), label_clips=True, with_labels=False)
 
 
 def test_split_file_errors(viper):

@@ -22,7 +22,8 @@ class PackClipInputs(BaseTransform):
     - ``inputs['frames']``: (T, 3, H, W), uint8, BGR;
     - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, where the clip has flow;
     - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, where it has an augmented view;
-    - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` where there is a label.
+    - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) where there is a label,
+      and ``gt_clip_seg`` (T, H, W) where all frames have one.
 
     Args:
         meta_keys: Keys that go into the metainfo of the data sample where they are there.
@@ -42,6 +43,11 @@ class PackClipInputs(BaseTransform):
         if 'gt_seg_map' in results:
             label = torch.from_numpy(results['gt_seg_map'][None].astype(np.int64))
             sample.gt_sem_seg = PixelData(data=label)
+        earlier = [results[key] for key in results.get('seg_fields', ())
+                   if key.startswith('gt_seg_map_')]
+        if earlier:
+            maps = np.stack([*earlier, results['gt_seg_map']]).astype(np.int64)
+            sample.gt_clip_seg = PixelData(data=torch.from_numpy(maps))
         return dict(inputs=inputs, data_samples=sample)
 
     def __repr__(self) -> str:

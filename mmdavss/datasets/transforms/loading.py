@@ -123,6 +123,8 @@ class LoadClipAnnotations(BaseTransform):
 
     Required keys: ``seg_map_path``, ``label_spec`` (a :class:`LabelSet`), ``ori_shape``.
     Added keys: ``gt_seg_map`` ((H, W), uint8, 255 is ignored), also named in ``seg_fields``.
+    Where the data set gives ``earlier_seg_map_paths`` (``label_clips=True``), the labels of the
+    earlier frames too: ``gt_seg_map_0``, ``gt_seg_map_1``, ..., the first frame first.
 
     For evaluation at full resolution it comes after the resize, which then leaves it alone.
 
@@ -137,15 +139,23 @@ class LoadClipAnnotations(BaseTransform):
             raise ValueError(
                 f'LoadClipAnnotations: the data set of {results["frame_paths"][-1]} is used '
                 'without labels. Set with_labels=True there, or take this transform out.')
+        paths = {'gt_seg_map': path}
+        paths |= {f'gt_seg_map_{k}': earlier
+                  for k, earlier in enumerate(results.get('earlier_seg_map_paths', ()))}
+        for key, path in paths.items():
+            results[key] = self._read(path, results)
+            results['seg_fields'].append(key)
+        return results
+
+    @staticmethod
+    def _read(path: str, results: dict) -> np.ndarray:
         label = read_label(path, results['label_spec'])
         if label.shape != tuple(results['ori_shape']):
             height, width = results['ori_shape']
             raise ValueError(
                 f'{path} has the size {_size(label)}, its image {results["frame_paths"][-1]} '
                 f'{width}x{height}: unpack both anew from the same release.')
-        results['gt_seg_map'] = label
-        results['seg_fields'].append('gt_seg_map')
-        return results
+        return label
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
