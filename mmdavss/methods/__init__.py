@@ -7,6 +7,7 @@ from .self_training import SelfTraining
 from .sepico import SePiCo
 from .source_only import SourceOnly
 from .stpl import STPL
+from .vat_vst import VAT
 
 __all__ = ['AdaBN', 'BaseAdapter', 'DACS', 'MeanTeacher', 'STPL', 'SePiCo', 'SelfTraining',
-           'SourceOnly']
+           'SourceOnly', 'VAT']
