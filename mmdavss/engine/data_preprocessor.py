@@ -22,11 +22,14 @@ class Clip(NamedTuple):
         raw: (N, T, 3, H, W), RGB in [0, 1], for flow networks.
         flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k, or None.
         augmented: (N, T, 3, H, W), the cross-frame augmented view, normalised, or None.
+        forward_flow: (N, T-1, 2, H, W) in pixels, ``forward_flow[:, k]`` from frame k to frame
+            k+1, or None.
     """
     frames: Tensor
     raw: Tensor
     flow: Tensor | None = None
     augmented: Tensor | None = None
+    forward_flow: Tensor | None = None
 
 
 @MODELS.register_module()
@@ -72,7 +75,6 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         raw = [f.flip(1).float() / 255 for f in inputs['frames']]
         augmented = [self._normalise(f) for f in inputs['augmented']] \
             if 'augmented' in inputs else None
-        flow = inputs.get('flow')
 
         padding = self._padding(training)
         if padding is None:
@@ -88,11 +90,13 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         if not training and padded is not None and samples is not None:
             for sample, info in zip(samples, padded, strict=True):
                 sample.set_metainfo(info)
+        flows = {key: pad_flow(list(inputs[key]))[0]
+                 for key in ('flow', 'forward_flow') if key in inputs}
         clip = Clip(
             frames=batch,
             raw=pad_flow(raw)[0],
-            flow=None if flow is None else pad_flow(list(flow))[0],
-            augmented=None if augmented is None else pad_frames(augmented)[0])
+            augmented=None if augmented is None else pad_frames(augmented)[0],
+            **flows)
         return clip, samples
 
     def _padding(self, training: bool) -> dict | None:

@@ -8,6 +8,8 @@ from mmdavss.engine import Clip, DomainDataPreprocessor
 def test_values_and_order(batch):
     data = batch('source', 'target')
     frames = data['inputs']['target']['frames'][1]
+    data['inputs']['target']['forward_flow'] = [
+        -flow for flow in data['inputs']['target']['flow']]
     pre = DomainDataPreprocessor(mean=[1., 2., 3.], std=[2., 4., 8.], bgr_to_rgb=True)
     out = pre(data, training=True)
     clip = out['inputs']['target']
@@ -18,6 +20,7 @@ def test_values_and_order(batch):
         torch.testing.assert_close(clip.frames[1, :, c], (frames[:, 2 - c].float() - mean) / std)
         torch.testing.assert_close(clip.raw[1, :, c], frames[:, 2 - c].float() / 255)
     torch.testing.assert_close(clip.flow[1], data['inputs']['target']['flow'][1])
+    torch.testing.assert_close(clip.forward_flow, -clip.flow)
     torch.testing.assert_close(
         clip.augmented[0, 0, 0], (data['inputs']['target']['augmented'][0][0, 2] - 1.) / 2)
     assert set(out['data_samples']) == {'source', 'target'}

@@ -1,6 +1,8 @@
 """Optical flow, loaded or computed along with a clip."""
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import MODELS, TRANSFORMS
@@ -12,7 +14,8 @@ class LoadFlow(BaseTransform):
 
     Required keys: ``imgs``, ``frame_paths``.
     Added keys: ``flows``: list of T-1 arrays (H, W, 2), float32, in pixels of ``imgs``;
-    ``flows[k]`` goes from frame k+1 to frame k.
+    ``flows[k]`` goes from frame k+1 to frame k. With `both_ways` also ``forward_flows``, where
+    ``forward_flows[k]`` goes from frame k to frame k+1.
 
     It is computed at the size that the frames have at this place of the pipeline: usually after
     :class:`ClipResize`, always before :class:`ClipCrop` and :class:`ClipFlip`, which change it
@@ -24,28 +27,33 @@ class LoadFlow(BaseTransform):
             ``dict(type='PrecomputedFlow', ...)``. It works inside the data loader's processes,
             on the CPU.
         cache_dir: Folder that keeps computed flow (:class:`CachedFlow`), None for none.
+        both_ways: Whether flow forward in time is needed too.
 
     Raises:
         ValueError: If frames were cropped or flipped before, or the flow does not fit the frames.
     """
 
-    def __init__(self, provider: dict, cache_dir: str | None = None) -> None:
+    def __init__(self, provider: dict, cache_dir: str | None = None,
+                 both_ways: bool = False) -> None:
         if cache_dir is not None:
             provider = dict(type='CachedFlow', provider=provider, cache_dir=cache_dir)
         self.provider_cfg = provider
         self.provider = MODELS.build(provider)
+        self.both_ways = both_ways
 
     def transform(self, results: dict) -> dict:
         done = [key for key in ('crop_bbox', 'flip') if key in results]
         if done:
             raise ValueError('LoadFlow must come before ClipCrop and ClipFlip in the pipeline, '
                              f'which have set {done} already.')
-        imgs, paths = results['imgs'], results['frame_paths']
-        results['flows'] = [
-            self._flow(imgs[k + 1], imgs[k], paths[k + 1], paths[k]) for k in range(len(imgs) - 1)]
+        frames = list(zip(results['imgs'], results['frame_paths'], strict=True))
+        pairs = list(pairwise(frames))
+        results['flows'] = [self._flow(*later, *earlier) for earlier, later in pairs]
+        if self.both_ways:
+            results['forward_flows'] = [self._flow(*earlier, *later) for earlier, later in pairs]
         return results
 
-    def _flow(self, img_a: np.ndarray, img_b: np.ndarray, path_a: str, path_b: str) -> np.ndarray:
+    def _flow(self, img_a: np.ndarray, path_a: str, img_b: np.ndarray, path_b: str) -> np.ndarray:
         shape = (*img_a.shape[:2], 2)
         if path_a == path_b:
             return np.zeros(shape, np.float32)
@@ -57,4 +65,4 @@ class LoadFlow(BaseTransform):
         return flow
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(provider={self.provider_cfg})'
+        return f'{type(self).__name__}(provider={self.provider_cfg}, both_ways={self.both_ways})'

@@ -21,6 +21,7 @@ class PackClipInputs(BaseTransform):
 
     - ``inputs['frames']``: (T, 3, H, W), uint8, BGR;
     - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, where the clip has flow;
+    - ``inputs['forward_flow']``: the same for the flow forward in time;
     - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, where it has an augmented view;
     - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) where there is a label,
       and ``gt_clip_seg`` (T, H, W) where all frames have one.
@@ -34,8 +35,9 @@ class PackClipInputs(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         inputs = dict(frames=_stack(results['imgs']))
-        if results.get('flows'):
-            inputs['flow'] = _stack(results['flows']).float()
+        for key in ('flow', 'forward_flow'):
+            if results.get(f'{key}s'):
+                inputs[key] = _stack(results[f'{key}s']).float()
         if 'imgs_aug' in results:
             inputs['augmented'] = _stack(results['imgs_aug'])
         sample = SegDataSample(

@@ -12,6 +12,7 @@ from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 
 IMAGES = ('imgs', 'imgs_aug')
+FLOWS = ('flows', 'forward_flows')
 CROP_MODES = ('random', 'center', 'top', 'bottom')
 #: How often a crop is drawn again to have a rare class.
 TRIES = 10
@@ -32,7 +33,8 @@ class ClipResize(BaseTransform):
     Flow is resized bilinearly (pixel areas, as the frames, not corner to corner), u is multiplied
     by the ratio of the widths and v by that of the heights.
 
-    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``seg_fields``' maps, ``img_shape``.
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
+    ``img_shape``.
     Added keys: ``scale``, ``scale_factor`` (width, height), ``keep_ratio``.
 
     Args:
@@ -63,7 +65,7 @@ class ClipResize(BaseTransform):
         factor = np.array([size[0] / width, size[1] / height], np.float32)
 
         _each(results, IMAGES, lambda img: mmcv.imresize(img, size))
-        _each(results, ('flows', ),
+        _each(results, FLOWS,
               lambda flow: cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * factor)
         for key in results.get('seg_fields', []):
             results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
@@ -80,7 +82,8 @@ class ClipResize(BaseTransform):
 class ClipCrop(RandomCrop):
     """Crops a clip; flow keeps its values.
 
-    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``seg_fields``' maps, ``img_shape``.
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
+    ``img_shape``.
     Added keys: ``crop_bbox`` (y1, y2, x1, x2).
 
     Args:
@@ -125,7 +128,7 @@ class ClipCrop(RandomCrop):
         else:
             bbox = self._place(image.shape[:2])
 
-        _each(results, (*IMAGES, 'flows'), lambda array: self.crop(array, bbox))
+        _each(results, (*IMAGES, *FLOWS), lambda array: self.crop(array, bbox))
         for key in results.get('seg_fields', []):
             results[key] = self.crop(results[key], bbox)
         results['img_shape'] = results['imgs'][-1].shape[:2]
@@ -164,7 +167,7 @@ class ClipCrop(RandomCrop):
 class ClipFlip(BaseTransform):
     """Mirrors a clip left to right; u of the flow changes its sign.
 
-    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``seg_fields``' maps.
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps.
     Added keys: ``flip``, ``flip_direction`` (``horizontal``, or None where not mirrored).
 
     Args:
@@ -183,7 +186,7 @@ class ClipFlip(BaseTransform):
         results['flip_direction'] = 'horizontal' if results['flip'] else None
         if results['flip']:
             _each(results, IMAGES, mmcv.imflip)
-            _each(results, ('flows', ),
+            _each(results, FLOWS,
                   lambda flow: mmcv.imflip(flow) * np.array([-1, 1], np.float32))
             for key in results.get('seg_fields', []):
                 results[key] = mmcv.imflip(results[key])

@@ -38,6 +38,15 @@ def test_goes_from_each_frame_to_the_one_before(texture):
     assert transform(frames(texture, 1))['flows'] == []
 
 
+def test_both_ways(texture):
+    transform = LoadFlow(dict(type='CallCountingFlow'), both_ways=True)
+    results = transform(frames(texture))
+    assert transform.provider.calls == [
+        ('1.png', '0.png'), ('2.png', '1.png'), ('0.png', '1.png'), ('1.png', '2.png')]
+    assert [flow[0, 0].tolist() for flow in results['flows']] == [[1, 2], [2, 4]]
+    assert [flow[0, 0].tolist() for flow in results['forward_flows']] == [[3, 6], [4, 8]]
+
+
 def test_direction_with_a_real_estimator(texture):
     """Frames move 2 px to the right over the world: a pixel of the later one is at +2 before."""
     results = LoadFlow(dict(type='DISFlowEstimator'))(frames(texture, 2))

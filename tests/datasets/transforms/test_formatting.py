@@ -7,14 +7,16 @@ from mmdavss.datasets.transforms import PackClipInputs
 def test_packs_everything(clip):
     clip['imgs_aug'] = [255 - img for img in clip['imgs']]
     clip['seq_name'] = 'a'
+    clip['forward_flows'] = [-flow for flow in clip['flows']]
     packed = PackClipInputs()(clip)
     inputs, sample = packed['inputs'], packed['data_samples']
-    assert set(inputs) == {'frames', 'flow', 'augmented'}
+    assert set(inputs) == {'frames', 'flow', 'forward_flow', 'augmented'}
     assert inputs['frames'].shape == (2, 3, 16, 24) and inputs['frames'].dtype == torch.uint8
     assert inputs['flow'].shape == (1, 2, 16, 24) and inputs['flow'].dtype == torch.float32
     assert inputs['frames'][1, 2, 5, 7] == int(clip['imgs'][1][5, 7, 2])
     assert inputs['augmented'][0, 0, 5, 7] == 255 - int(clip['imgs'][0][5, 7, 0])
     assert inputs['flow'][0, :, 3, 4].tolist() == [-2, 1]
+    assert inputs['forward_flow'][0, :, 3, 4].tolist() == [2, -1]
     assert sample.gt_sem_seg.data.dtype == torch.int64
     np.testing.assert_array_equal(sample.gt_sem_seg.data[0], clip['gt_seg_map'])
     assert sample.img_path == 'a/2.png' and sample.frame_paths == ['a/1.png', 'a/2.png']

@@ -85,6 +85,16 @@ def test_flip_moves_flow_along(clip):
     np.testing.assert_array_equal(flow[3, 22], [-5, 7])
 
 
+def test_forward_flow_is_flow(clip):
+    """Whatever is done to the flow is done to the flow forward in time."""
+    clip['forward_flows'] = [flow + 7 * (flow > 0) for flow in clip['flows']]
+    as_flow = dict(copy.deepcopy(clip), flows=copy.deepcopy(clip['forward_flows']))
+    for transform in (ClipResize(scale=(48, 8)), ClipCrop(crop_size=(6, 20), mode='bottom'),
+                      ClipFlip(prob=1.)):
+        clip, as_flow = transform(clip), transform(as_flow)
+    np.testing.assert_array_equal(clip['forward_flows'][0], as_flow['flows'][0])
+
+
 def test_no_flip(clip):
     before = copy.deepcopy(clip)
     results = ClipFlip(prob=0.)(clip)
