@@ -1,5 +1,6 @@
 """Methods: one file is one paper. A method trains a video net, its ``student``."""
 from .adabn import AdaBN
+from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .dacs import DACS
 from .mean_teacher import MeanTeacher
@@ -7,7 +8,7 @@ from .self_training import SelfTraining
 from .sepico import SePiCo
 from .source_only import SourceOnly
 from .stpl import STPL
-from .vat_vst import VAT
+from .vat_vst import VAT, VST
 
-__all__ = ['AdaBN', 'BaseAdapter', 'DACS', 'MeanTeacher', 'STPL', 'SePiCo', 'SelfTraining',
-           'SourceOnly', 'VAT']
+__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'MeanTeacher', 'STPL', 'SePiCo',
+           'SelfTraining', 'SourceOnly', 'VAT', 'VST']

@@ -1,4 +1,4 @@
-"""VAT-VST: video adversarial training, then video self-training (Shin et al., 2021).
+"""VAT-VST: video adversarial training, then video self-training (Shin et al., AAAI 2022).
 
 The paper's symbols:
 
@@ -8,6 +8,9 @@ P, U~                   softmax of its scores, for one frame and for the frames 
 D_I, D_V                ``discriminator``: ImageDiscriminator, SequenceDiscriminator
 L_tube, Dice            ``tube_loss``: TubeDiceLoss
 L_Adv,I, L_Adv,V        ``gan_loss``: DomainGANLoss
+y^_T                    labels of ``tools/generate_pseudo_labels.py``
+RF, Prop                ``refinement``: consensus, fill_in
+L_reg                   ``regulariser``: PseudoLabelRegulariser
 ======================  ==================================================================
 """
 from __future__ import annotations
@@ -16,151 +19,160 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from mmengine.optim import OptimWrapperDict
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptConfigType, SampleList
-from torch import Tensor
+from mmseg.utils import OptConfigType, SampleList
+from torch import Tensor, nn
 
 from mmdavss.engine import Clip
-from mmdavss.modules import SequenceDiscriminator
+from mmdavss.modules import consensus, fill_in
+from mmdavss.modules.temporal_labels import IGNORE
+from mmdavss.ops import backward_warp, photometric_visible
 
+from .adversarial import AdversarialAdapter
 from .base import BaseAdapter, branch
 
-PLAYERS = ('student', 'discriminator')
+REFINEMENTS = ('consensus', 'fill_in')
 
 
 @MODELS.register_module()
-class VAT(BaseAdapter):
+class VAT(AdversarialAdapter):
     """Phase 1: labelled source clips, and an adversary that tells the domains apart (equation 9).
-
-    In each iteration the student learns first, with the discriminator fixed, then the
-    discriminator on the same predictions, cut off from the student. Each has an optimiser and a
-    schedule of its own, under the names ``student`` and ``discriminator``; under several processes
-    the config sets ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel',
-    find_unused_parameters=True)``.
 
     Source clips need the labels of all their frames (``label_clips=True`` of the data set).
 
     Args:
         tube_loss: Config of the tube loss, None for none (ablation).
-        discriminator: Config of the discriminator, without ``in_channels``; None for none.
-        gan_loss: Config of the adversarial loss.
-        adversarial_weight: lambda_V of equation 9. The paper does not give it; 0.001 is that of
-            AdaptSegNet, on whose discriminator it builds.
-        kwargs: Those of :class:`BaseAdapter`; the student sees single frames.
+        kwargs: Those of :class:`AdversarialAdapter`. The paper does not give lambda_V,
+            ``adversarial_weight``; 0.001 is that of AdaptSegNet, on whose discriminator it builds.
+    """
+
+    def __init__(self, tube_loss: OptConfigType = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
+
+    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+                       ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        source, samples = branch(inputs, data_samples, 'source')
+        labels = clip_labels(samples, 'VAT: the source clips')
+        scores = dict(source=clip_scores(self.student, source.frames, self.align_corners))
+        losses = dict(loss_ce=clip_cross_entropy(scores['source'], labels))
+        if self.tube_loss is not None:
+            losses['loss_tube'] = self.tube_loss(scores['source'], labels)
+        if self.discriminator is not None:
+            target, _ = branch(inputs, data_samples, 'target')
+            scores['target'] = clip_scores(self.student, target.frames, self.align_corners)
+        return losses, scores
+
+
+@MODELS.register_module()
+class VST(BaseAdapter):
+    """Phase 2: self-training on target clips with pseudo-labels (equation 12), without the source.
+
+    The pseudo-labels of a frame are refined by those of its neighbour in the clip: of the one
+    before it, and for the first frame, which has none, of the one after it.
+
+    Target clips need pseudo-labels of all their frames (``pseudo_labels`` and ``label_clips=True``
+    of the data set) and, for a refinement, flow both ways (``LoadFlow``).
+
+    Args:
+        refinement: ``consensus`` (equation 13, cut-out), ``fill_in`` (equation 14), or None.
+        regulariser: Config of L_reg with its weights, None for none.
+        occlusion: For ``fill_in``: ``alpha`` and ``threshold`` of the occlusion from the warping
+            error.
+        kwargs: Those of :class:`BaseAdapter`; ``source_checkpoint`` is the model of phase 1.
     """
 
     def __init__(self,
-                 tube_loss: OptConfigType = None,
-                 discriminator: OptConfigType = None,
-                 gan_loss: ConfigType | None = None,
-                 adversarial_weight: float = 0.001,
+                 refinement: str | None = 'consensus',
+                 regulariser: OptConfigType = None,
+                 occlusion: Mapping[str, float] | None = None,
                  **kwargs) -> None:
         super().__init__(**kwargs)
+        if refinement is not None and refinement not in REFINEMENTS:
+            raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
         if self.student.needs_flow:
-            raise ValueError('VAT: the student predicts frame by frame and cannot be '
+            raise ValueError('VST: the student predicts frame by frame and cannot be '
                              f'{type(self.student).__name__}; use PerFrame.')
         self.student.freeze_auxiliary()
-        # Children are wrapped in DDP, which hides attributes: what is needed is kept here.
-        self._num_classes, self._align_corners = self.student.num_classes, \
-            self.student.align_corners
-        self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
-        self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
-        self.adversarial_weight = adversarial_weight
-        self.discriminator = None if discriminator is None else MODELS.build(
-            dict(discriminator, in_channels=self._num_classes))
-        self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes K."""
-        return self._num_classes
-
-    @property
-    def align_corners(self) -> bool:
-        """How score maps are resized."""
-        return self._align_corners
+        self.refinement = refinement
+        self.regulariser = None if regulariser is None else MODELS.build(regulariser)
+        self.occlusion = dict(occlusion or {})
 
     def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict:
-        raise RuntimeError('VAT has two players and no single loss: train it with its own '
-                           'train_step, under several processes wrapped in '
-                           'MMSeparateDistributedDataParallel.')
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+        clip, samples = branch(inputs, data_samples, 'target')
+        labels = clip_labels(samples, 'VST: the target clips')
+        refined = labels if self.refinement is None else self.refine(labels, clip)
+        scores = clip_scores(self.student, clip.frames, self.align_corners)
+        losses = dict(loss_ce=clip_cross_entropy(scores, refined))
+        if self.regulariser is not None:
+            frames = [self.regulariser(scores[:, t], refined[:, t]) for t in range(labels.shape[1])]
+            losses |= {name: sum(frame[name] for frame in frames) for name in frames[0]}
+        return losses | dict(labelled=(labels != IGNORE).float().mean(),
+                             labelled_refined=(refined != IGNORE).float().mean())
 
-    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """One step of each player.
-
-        Raises:
-            TypeError: If there is no optimiser for each.
-        """
-        players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
-        if not isinstance(optim_wrapper, OptimWrapperDict) or \
-                set(optim_wrapper.keys()) != set(players):
-            raise TypeError(f'VAT: optim_wrapper must be an OptimWrapperDict with {players}: see '
-                            'configs/vat_vst, `constructor` and the two optimisers.')
-        data = self.data_preprocessor(data, True)
-        source, samples = branch(data['inputs'], data['data_samples'], 'source')
-        labels = torch.stack([self._clip_labels(sample) for sample in samples])
-
-        student = optim_wrapper['student']
-        if self.discriminator is not None:
-            self.discriminator.requires_grad_(False)
-        with student.optim_context(self):
-            scores = [self.clip_scores(source)]
-            losses = self.supervised_losses(scores[0], labels)
-            if self.discriminator is not None:
-                target, _ = branch(data['inputs'], data['data_samples'], 'target')
-                scores.append(self.clip_scores(target))
-                losses['loss_adversarial'] = self.adversarial_weight * self.gan_loss(
-                    self._judge(scores[1]), is_source=True)
-        total, log = self.parse_losses(losses)
-        student.update_params(total)
-        if self.discriminator is None:
-            return log
-
-        adversary = optim_wrapper['discriminator']
-        self.discriminator.requires_grad_(True)
-        with adversary.optim_context(self):
-            # Half each, as published: one domain is one half of the discriminator's batch.
-            losses = {f'discriminator.loss_{name}': 0.5 * self.gan_loss(
-                self._judge(maps.detach()), is_source=name == 'source')
-                for name, maps in zip(('source', 'target'), scores, strict=True)}
-        total, own = self.parse_losses(losses)
-        adversary.update_params(total)
-        log.update({key: value for key, value in own.items() if key != 'loss'})
-        return log
-
-    def clip_scores(self, clip: Clip) -> Tensor:
-        """Scores (N, T, K, H, W) of all frames of clips, each frame by itself."""
-        frames = clip.frames.flatten(0, 1)
-        scores = resize(self.student(frames[:, None]), frames.shape[-2:], mode='bilinear',
-                        align_corners=self.align_corners)
-        return scores.unflatten(0, clip.frames.shape[:2])
-
-    def supervised_losses(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy summed over the frames (equation 9), and the tube loss (equation 6).
+    @torch.no_grad()
+    def refine(self, labels: Tensor, clip: Clip) -> Tensor:
+        """Refined pseudo-labels of all frames.
 
         Args:
-            scores: (N, T, K, H, W).
-            labels: (N, T, H, W).
+            labels: (N, T, H, W), T > 1, int64.
+            clip: With flow both ways.
+
+        Returns:
+            (N, T, H, W).
+
+        Raises:
+            ValueError: If the clip has one frame only, or not both flows.
         """
-        losses = F.cross_entropy(
-            scores.transpose(1, 2).float(), labels, ignore_index=255, reduction='none')
-        counts = (labels != 255).sum((0, 2, 3)).clamp(min=1)
-        result = dict(loss_ce=(losses.sum((0, 2, 3)) / counts).sum())
-        if self.tube_loss is not None:
-            result['loss_tube'] = self.tube_loss(scores, labels)
-        return result
+        if clip.flow is None or clip.forward_flow is None:
+            raise ValueError(
+                f'VST: refinement={self.refinement!r} needs clips of 2 frames or more with flow '
+                'both ways: clip_length=2 in the target data set and '
+                "dict(type='LoadFlow', ..., both_ways=True) in its pipeline.")
+        refined = []
+        for t in range(labels.shape[1]):
+            other, flow = (t - 1, clip.flow[:, t - 1]) if t else (1, clip.forward_flow[:, 0])
+            if self.refinement == 'consensus':
+                refined.append(consensus(labels[:, t], labels[:, other], flow))
+            else:
+                visible = photometric_visible(
+                    clip.raw[:, t], backward_warp(clip.raw[:, other], flow), **self.occlusion)
+                refined.append(fill_in(labels[:, t], labels[:, other], flow, visible))
+        return torch.stack(refined, dim=1)
 
-    def _judge(self, scores: Tensor) -> Tensor:
-        """The discriminator's scores for clips (N, T, K, H, W), or for each of their frames."""
-        maps = scores.softmax(2)
-        return self.discriminator(maps if self._sequence else maps.flatten(0, 1))
 
-    @staticmethod
-    def _clip_labels(sample: object) -> Tensor:
-        if 'gt_clip_seg' not in sample:
-            raise KeyError('VAT: the source clips come without the labels of all frames: set '
-                           '`label_clips=True` in the source data set.')
-        return sample.gt_clip_seg.data.long()
+def clip_scores(net: nn.Module, frames: Tensor, align_corners: bool) -> Tensor:
+    """Scores (N, T, K, H, W) of all frames (N, T, 3, H, W) of clips, each frame by itself."""
+    scores = resize(net(frames.flatten(0, 1)[:, None]), frames.shape[-2:], mode='bilinear',
+                    align_corners=align_corners)
+    return scores.unflatten(0, frames.shape[:2])
+
+
+def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy summed over the frames (equations 9 and 12), each the mean over its labels.
+
+    Args:
+        scores: (N, T, K, H, W).
+        labels: (N, T, H, W), classes or `IGNORE`.
+
+    Returns:
+        Scalar.
+    """
+    losses = F.cross_entropy(
+        scores.transpose(1, 2).float(), labels, ignore_index=IGNORE, reduction='none')
+    counts = (labels != IGNORE).sum((0, 2, 3)).clamp(min=1)
+    return (losses.sum((0, 2, 3)) / counts).sum()
+
+
+def clip_labels(samples: SampleList, owner: str) -> Tensor:
+    """Labels (N, T, H, W), int64, of all frames of clips.
+
+    Raises:
+        KeyError: If the clips come without them.
+    """
+    if any('gt_clip_seg' not in sample for sample in samples):
+        raise KeyError(f'{owner} come without the labels of all frames: set `clip_length=2` and '
+                       '`label_clips=True` in their data set.')
+    return torch.stack([sample.gt_clip_seg.data for sample in samples]).long()

@@ -1,9 +1,9 @@
-"""VAT: what each player sees and learns."""
+"""VAT and VST: what each player sees and learns."""
 import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from torch import nn
@@ -42,11 +42,10 @@ def clips(batch):
 
 
 def optimisers(model, lr=1e-2):
-    return OptimWrapperDict(**{
-        name: OptimWrapper(torch.optim.SGD(
-            [p for p in module.parameters() if p.requires_grad], lr=lr))
-        for name, module in model.named_children()
-        if name in ('student', 'discriminator') and module is not None})
+    players = ('student', 'discriminator') if model.discriminator is not None else ('student', )
+    return build_optim_wrapper(model, dict(
+        constructor='PlayerOptimWrapperConstructor',
+        **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players}))
 
 
 def weights(module):
@@ -125,7 +124,134 @@ def test_messages(vat, clips, batch, accel):
     model = vat()
     with pytest.raises(KeyError, match='label_clips=True'):
         model.train_step(batch('source', 'target'), optimisers(model))
-    with pytest.raises(TypeError, match='OptimWrapperDict'):
+    with pytest.raises(TypeError, match='an optimiser for each'):
         model.train_step(clips(), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.)))
     with pytest.raises(ValueError, match='use PerFrame'):
         vat(student=accel)
+    with pytest.raises(ValueError, match=r"VAT has no \['discriminator'\]"):
+        build_optim_wrapper(vat(None), dict(
+            constructor='PlayerOptimWrapperConstructor',
+            discriminator=dict(optimizer=dict(type='SGD', lr=1.))))
+    with pytest.raises(ValueError, match='in the config of a player'):
+        build_optim_wrapper(model, dict(
+            constructor='PlayerOptimWrapperConstructor', paramwise_cfg={},
+            student=dict(optimizer=dict(type='SGD', lr=1.))))
+
+
+def test_each_player_has_its_optimiser(vat):
+    model = vat()
+    wrappers = build_optim_wrapper(model, dict(
+        constructor='PlayerOptimWrapperConstructor',
+        student=dict(optimizer=dict(type='SGD', lr=1.),
+                     paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.)})),
+        discriminator=dict(optimizer=dict(type='Adam', lr=2., betas=(0.9, 0.99)))))
+    assert isinstance(wrappers, OptimWrapperDict)
+    assert set(wrappers['student'].get_lr()['lr']) == {1., 10.}
+    adam = wrappers['discriminator'].optimizer
+    assert isinstance(adam, torch.optim.Adam) and adam.param_groups[0]['betas'] == (0.9, 0.99)
+    own = {id(p) for p in model.discriminator.parameters()}
+    assert {id(p) for group in adam.param_groups for p in group['params']} == own
+
+
+# ------------------------------------------------------------------------------------------- VST
+
+
+@pytest.fixture
+def vst(per_frame):
+
+    def make(**kwargs):
+        torch.manual_seed(0)
+        return MODELS.build(dict(
+            type='VST', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR,
+            **kwargs)).train()
+
+    return make
+
+
+def pseudo_labelled(batch, flow=(3., 0.)):
+    """Target clips whose flow points `flow` back in time, labels by columns, one column void."""
+    data = batch('target')
+    inputs = data['inputs']['target']
+    back = torch.tensor(flow)[None, :, None, None].expand(1, 2, 32, 48)
+    inputs['flow'] = [back.clone() for _ in range(2)]
+    inputs['forward_flow'] = [-back for _ in range(2)]
+    columns = torch.arange(48)
+    earlier = (columns // 6 % 4).expand(32, 48).clone()
+    current = ((columns + 3) // 6 % 4).expand(32, 48).clone()  # earlier, 3 px to the left
+    current[10] = 3
+    current[:, 20] = 255
+    for sample in data['data_samples']['target']:
+        sample.gt_clip_seg = PixelData(data=torch.stack([earlier, current]))
+    return data, earlier, current
+
+
+def refined_by_hand(kind, current, earlier):
+    """Equations 13 and 14 pixel by pixel; a pixel x of the current frame was at x + 3."""
+    frames = []
+    for labels, other, shift in ((earlier, current, -3), (current, earlier, 3)):
+        out = labels.clone()
+        for y in range(32):
+            for x in range(48):
+                there = other[y, x + shift] if 0 <= x + shift < 48 else 255
+                if kind == 'consensus' and labels[y, x] != there:
+                    out[y, x] = 255
+                if kind == 'fill_in' and labels[y, x] == 255:
+                    out[y, x] = there
+        frames.append(out)
+    return torch.stack(frames)
+
+
+@pytest.mark.parametrize('kind', ['consensus', 'fill_in'])
+def test_refinement_by_hand(vst, batch, kind):
+    # Occlusion off, but for pixels outside the image, which have nothing to take over.
+    model = vst(refinement=kind, occlusion=dict(alpha=0., threshold=0.5))
+    data, earlier, current = pseudo_labelled(batch)
+    clip = model.data_preprocessor(data, True)['inputs']['target']
+    labels = torch.stack([earlier, current])[None].expand(2, -1, -1, -1)
+    expected = refined_by_hand(kind, current, earlier)
+    refined = model.refine(labels, clip)
+    torch.testing.assert_close(refined, expected[None].expand_as(labels))
+    assert not torch.equal(refined, labels)
+
+
+@pytest.mark.parametrize('kind', ['consensus', None])
+def test_vst_losses_by_hand(vst, batch, kind):
+    model = vst(refinement=kind, regulariser=dict(
+        type='PseudoLabelRegulariser', entropy_weight=3., kld_weight=0.1))
+    data, earlier, current = pseudo_labelled(batch)
+    labels = torch.stack([earlier, current]) if kind is None \
+        else refined_by_hand(kind, current, earlier)
+    data = model.data_preprocessor(data, True)
+    clip = data['inputs']['target']
+    losses = model(data['inputs'], data['data_samples'], mode='loss')
+    scores = nn.functional.interpolate(
+        model.student(clip.frames.flatten(0, 1)[:, None]), (32, 48), mode='bilinear',
+        align_corners=True).unflatten(0, (2, 2)).double()
+    ce = entropy = kld = 0.
+    for t in range(2):
+        p = scores[:, t].softmax(1)
+        known = labels[t] != 255
+        own = p.movedim(1, -1)[:, known]  # clip, pixel, class
+        ce -= own.gather(2, labels[t][known][None, :, None].expand(2, -1, -1)).log().mean()
+        kld -= 0.1 * own.log().mean()
+        other = p.movedim(1, -1)[:, ~known]
+        if other.numel():
+            entropy -= 3 * (other * other.log()).sum(-1).mean()
+    for name, value in dict(loss_ce=ce, loss_entropy=entropy, loss_kld=kld).items():
+        torch.testing.assert_close(losses[name].double(), torch.as_tensor(value).double(),
+                                   rtol=1e-4, atol=1e-5)
+    assert losses['labelled_refined'] == (labels != 255).float().mean()
+
+
+def test_vst_messages(vst, batch):
+    with pytest.raises(ValueError, match="refinement='cutout'"):
+        vst(refinement='cutout')
+    data, *_ = pseudo_labelled(batch)
+    del data['inputs']['target']['forward_flow']
+    model = vst()
+    data = model.data_preprocessor(data, True)
+    with pytest.raises(ValueError, match='both_ways=True'):
+        model(data['inputs'], data['data_samples'], mode='loss')
+    data = model.data_preprocessor(batch('target'), True)
+    with pytest.raises(KeyError, match='label_clips=True'):
+        model(data['inputs'], data['data_samples'], mode='loss')

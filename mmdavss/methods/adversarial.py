@@ -1,0 +1,132 @@
+"""What methods with a domain discriminator share."""
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType, OptConfigType, SampleList
+from torch import Tensor, nn
+
+from mmdavss.engine import Clip
+from mmdavss.modules import SequenceDiscriminator
+
+from .base import BaseAdapter
+
+PLAYERS = ('student', 'discriminator')
+
+
+class AdversarialAdapter(BaseAdapter):
+    """A student that a discriminator of its soft segmentation maps plays against.
+
+    In each iteration the student learns first, with the discriminator fixed, then the
+    discriminator on the same predictions, cut off from the student. Each has an optimiser and a
+    schedule of its own, under the names ``student`` and ``discriminator``
+    (:class:`PlayerOptimWrapperConstructor`). Under several processes the config sets
+    ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``: each player reduces its
+    own gradients.
+
+    Subclasses implement :meth:`student_losses`.
+
+    Args:
+        discriminator: Config of the discriminator, without ``in_channels``; None for none.
+        gan_loss: Config of the adversarial loss.
+        adversarial_weight: Factor of the student's adversarial loss.
+        kwargs: Those of :class:`BaseAdapter`; the student sees single frames.
+    """
+
+    def __init__(self,
+                 discriminator: OptConfigType = None,
+                 gan_loss: ConfigType | None = None,
+                 adversarial_weight: float = 0.001,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        if self.student.needs_flow:
+            raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
+                             f'cannot be {type(self.student).__name__}; use PerFrame.')
+        self.student.freeze_auxiliary()
+        # Children are wrapped in DDP, which hides attributes: what is needed is kept here.
+        self._num_classes, self._align_corners = self.student.num_classes, \
+            self.student.align_corners
+        self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
+        self.adversarial_weight = adversarial_weight
+        self.discriminator = None if discriminator is None else MODELS.build(
+            dict(discriminator, in_channels=self._num_classes))
+        self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes K."""
+        return self._num_classes
+
+    @property
+    def align_corners(self) -> bool:
+        """How score maps are resized."""
+        return self._align_corners
+
+    def loss(self, inputs: Clip | Mapping[str, Clip],
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict:
+        raise RuntimeError(f'{type(self).__name__} has two players and no single loss: train it '
+                           'with its own train_step, under several processes wrapped in '
+                           'MMSeparateDistributedDataParallel.')
+
+    @abstractmethod
+    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+                       ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The student's own losses, and what the discriminator is shown.
+
+        Returns:
+            Losses without the adversarial one; and the scores ``source`` and ``target`` of frames
+            (N, K, H, W) or of clips (N, T, K, H, W), before the softmax, which are not looked at
+            where there is no discriminator.
+        """
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One step of each player.
+
+        Raises:
+            TypeError: If there is no optimiser for each.
+        """
+        players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
+        if not isinstance(optim_wrapper, OptimWrapperDict) or \
+                set(optim_wrapper.keys()) != set(players):
+            raise TypeError(
+                f'{type(self).__name__}: optim_wrapper must hold an optimiser for each of '
+                f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
+                'student=dict(optimizer=...), discriminator=dict(optimizer=...)).')
+        data = self.data_preprocessor(data, True)
+
+        student = optim_wrapper['student']
+        if self.discriminator is not None:
+            self.discriminator.requires_grad_(False)
+        with student.optim_context(self.student):
+            losses, scores = self.student_losses(data['inputs'], data['data_samples'])
+            if self.discriminator is not None:
+                # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
+                fixed = self.discriminator.module if is_model_wrapper(self.discriminator) \
+                    else self.discriminator
+                losses['loss_adversarial'] = self.adversarial_weight * self.gan_loss(
+                    self._judge(fixed, scores['target']), is_source=True)
+        total, log = self.parse_losses(losses)
+        student.update_params(total)
+        if self.discriminator is None:
+            return log
+
+        adversary = optim_wrapper['discriminator']
+        self.discriminator.requires_grad_(True)
+        with adversary.optim_context(self.discriminator):
+            # Half each, as published: one domain is one half of the discriminator's batch.
+            losses = {f'discriminator.loss_{name}': 0.5 * self.gan_loss(
+                self._judge(self.discriminator, scores[name].detach()), is_source=name == 'source')
+                for name in ('source', 'target')}
+        total, own = self.parse_losses(losses)
+        adversary.update_params(total)
+        log.update({key: value for key, value in own.items() if key != 'loss'})
+        return log
+
+    def _judge(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
+        """A discriminator's output for frames, for clips, or for each of their frames."""
+        maps = scores.softmax(-3)
+        return discriminator(maps.flatten(0, 1) if maps.ndim == 5 and not self._sequence else maps)
