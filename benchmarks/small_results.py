@@ -22,7 +22,13 @@ from pathlib import Path
 from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
-NAMES = dict(minidrive='accel-r18_miniviper2minicity', camvid='accel-r18_camvid-day2dusk')
+NAMES = {
+    'minidrive': 'accel-r18_miniviper2minicity',
+    'camvid': 'accel-r18_camvid-day2dusk',
+    # Per-frame nets.
+    'minivps': 'deeplabv2-r18_miniviper2minivps',
+    'camvid-frames': 'deeplabv2-r18_camvid-day2dusk',
+}
 #: Config of a method, and the method whose result it starts from.
 METHODS = {
     'source-only': ('source_only/{}.py', None),
@@ -51,9 +57,11 @@ def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> 
     checkpoint = last_checkpoint(config, work_dir)
     if checkpoint.is_file():
         return checkpoint
+    several = isinstance(Config.fromfile(config).val_evaluator, list)
+    evaluator = 'val_evaluator.0' if several else 'val_evaluator'
     command = [sys.executable, 'tools/train.py', str(config.relative_to(ROOT)), '--work-dir',
                str(work_dir), '--overwrite', '--cfg-options', f'randomness.seed={seed}',
-               'val_evaluator.per_class=True']
+               f'{evaluator}.per_class=True']
     if source is not None:
         command.append(f'model.source_checkpoint={source}')
     print('$', ' '.join(command[1:]), flush=True)

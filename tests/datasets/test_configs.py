@@ -27,7 +27,12 @@ EXPECTED = {
     'viper2cityvps': ((720, 1280), (512, 1024), 15, (12, 20)),
     'synthia2cityvps': ((640, 1280), (512, 1024), 12, (12, 20)),
     'miniviper2minivps': ((108, 192), (96, 192), 15, (12, 20)),
+    'camvid_day2dusk_frames': ((180, 240), (180, 240), 11, (12, 20)),
+    'camvid_sunny2foggy': ((360, 480), (360, 480), 11, (12, 20)),
 }
+#: For nets that predict frame by frame: clips without flow, single frames in validation.
+PER_FRAME = ('viper2cityvps', 'synthia2cityvps', 'miniviper2minivps', 'camvid_day2dusk_frames',
+             'camvid_sunny2foggy')
 IMAGES = ('gta2city', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 # Dark Zurich has no labels to train with.
@@ -42,7 +47,12 @@ def data(tmp_path, viper, synthia, cityscapes, cityscapes_vps, camvid, gta, synt
     mini.mkdir()
     for root in (viper, synthia, cityscapes, cityscapes_vps, gta):
         (mini / root.name).symlink_to(root)
-    # The training clips of Cityscapes-VPS are of Cityscapes' val.
+    # All frames of the two training clips of Cityscapes-VPS, which are of Cityscapes' val.
+    frames = cityscapes_vps / 'train/img_all'
+    for n in range(275, 335):
+        path = frames / f'frankfurt_000000_{n:06d}_leftImg8bit.png'
+        if not path.exists():
+            path.write_bytes(next(frames.iterdir()).read_bytes())
     (cityscapes / 'leftImg8bit_sequence/val/frankfurt').symlink_to(
         cityscapes_vps / 'train/img_all')
     monkeypatch.chdir(tmp_path)
@@ -71,7 +81,7 @@ def test_trains_and_validates(data, name):
     for branch, size in (('source', source_size), ('target', target_size)):
         inputs = batch['inputs'][branch]
         assert inputs['frames'][0].shape == (length, 3, *size)
-        if name in VIDEOS:
+        if name in VIDEOS and name not in PER_FRAME:
             assert inputs['flow'][0].shape == (1, 2, *size)
             assert ('augmented' in inputs) == (branch == 'target' and not name.endswith('_mix'))
         else:  # strong augmentation is the method's
@@ -81,6 +91,7 @@ def test_trains_and_validates(data, name):
 
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
     batch = next(iter(loader))
+    length = 1 if name in PER_FRAME else length
     assert batch['inputs']['frames'][0].shape == (length, 3, *target_size)
     sample = batch['data_samples'][0]
     assert sample.gt_sem_seg.shape == sample.ori_shape == full
@@ -97,7 +108,7 @@ def test_evaluator_takes_the_subset_of_the_classes(data, name):
         assert set(metric.subset) - set(without.subset) == {'wall', 'fence', 'pole'}
         assert (metric.prefix, without.prefix) == (None, '13') and len(without.subset) == 13
         return
-    metrics = cfg.val_evaluator if name.endswith('vps') else [cfg.val_evaluator]
+    metrics = cfg.val_evaluator if name in PER_FRAME else [cfg.val_evaluator]
     assert [metric.type for metric in metrics] == ['ClassSubsetIoU', 'VPQMetric'][:len(metrics)]
     for metric in map(METRICS.build, metrics):
         if 'synthia' in name:
@@ -125,15 +136,28 @@ def test_oracle_and_source_free(data, name, tmp_path):
         assert ('gt_sem_seg' in sample) == (kind != 'source_free')
         if kind == 'oracle':
             target = DATASETS.build(Config.fromfile(path).target_train)
-            assert sample.img_path == target.get_data_info(0)['img_path']
+            images = {target.get_data_info(i)['img_path'] for i in range(len(target))}
+            assert sample.img_path in images
 
 
 def test_cityscapes_vps_is_trained_on_frames_of_cityscapes(data):
     dataset = DATASETS.build(config('viper2cityvps').train_dataloader.dataset)
     target = dataset.branches['target']
-    assert len(target) == 6 and target.get_data_info(0)['frame_paths'] == [
+    assert len(target) == 60 and target.get_data_info(5)['frame_paths'] == [
         'data/cityscapes/leftImg8bit_sequence/val/frankfurt/'
-        f'frankfurt_000000_{n:06d}_leftImg8bit.png' for n in (278, 279)]
+        f'frankfurt_000000_{n:06d}_leftImg8bit.png' for n in (279, 280)]
+
+
+@pytest.mark.parametrize('name', PER_FRAME)
+def test_pseudo_labels_are_trained_with_flow_both_ways(data, name):
+    cfg = config(name)
+    dataset = DATASETS.build(dict(
+        cfg.target_train_labelled, clip_length=2, pipeline=cfg.pseudo_labelled_pipeline))
+    inputs = dataset[0]['inputs']
+    size = EXPECTED[name][1]
+    assert inputs['flow'].shape == inputs['forward_flow'].shape == (1, 2, *size)
+    predicted = DATASETS.build(dict(cfg.target_train, pipeline=cfg.prediction_pipeline))[0]
+    assert predicted['inputs']['frames'].shape == (2, 3, *size)
 
 
 def test_camvid_pair_is_day_and_dusk(data):

@@ -1,19 +1,75 @@
 # VIPER -> Cityscapes-VPS in 15 classes, as VAT-VST has it, scored by mIoU and VPQ^s on the labelled
-# frames of the 50 validation clips. The paper tells no sizes: those of viper2city.py. It takes the
-# 42455 daytime images of VIPER; here all are taken, `sequences` of the source chooses.
+# frames of the 50 validation clips. For nets that predict frame by frame: no flow is computed. The
+# paper tells no sizes: those of viper2city.py. It takes the 42455 daytime images of VIPER; here all
+# are taken, `sequences` of the source chooses.
 _base_ = './viper2city.py'
 target_root = 'data/cityscapes_vps'
 # All frames of the training clips, which the official preparation makes for val and test only:
 # the clips are of Cityscapes' val. None for data/cityscapes_vps/train/img_all.
 frame_root = 'data/cityscapes/leftImg8bit_sequence/val'
 
-# Current frames are those that have labels, 6 of each clip; frames='all' for all 30.
+source_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1280, 720)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+# For the oracle.
+target_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+# For training on pseudo-labels, with flow between the two frames of a clip.
+pseudo_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs')
+]
+# For making them.
+prediction_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='PackClipInputs')
+]
+# The label is loaded after the resize: it keeps its full resolution.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs')
+]
+
+source_train = dict(pipeline=source_pipeline)
+# All 30 frames of a clip may be current ones; of those with labels there are 6.
 target_train = dict(
-    type='CityscapesVPSDataset', data_root=target_root, frame_root=frame_root)
+    type='CityscapesVPSDataset',
+    data_root=target_root,
+    frame_root=frame_root,
+    frames='all',
+    pipeline=target_pipeline)
 target_train_labelled = dict(
-    type='CityscapesVPSDataset', data_root=target_root, frame_root=frame_root)
-train_dataloader = dict(dataset=dict(target=target_train))
-val_dataloader = dict(dataset=dict(type='CityscapesVPSDataset', data_root=target_root))
+    type='CityscapesVPSDataset',
+    data_root=target_root,
+    frame_root=frame_root,
+    clip_length=1,
+    pipeline=target_labelled_pipeline)
+train_dataloader = dict(dataset=dict(source=source_train, target=target_train))
+val_dataloader = dict(
+    dataset=dict(
+        type='CityscapesVPSDataset', data_root=target_root, clip_length=1, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]
 test_evaluator = val_evaluator
