@@ -1,0 +1,14 @@
+# The paper gives no schedule. The student as DA-VSN, TPS and ADVENT train DeepLab-v2, the
+# discriminator as AdaptSegNet and ADVENT do; the decay ends after 40k iterations, for both.
+optim_wrapper = dict(
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
+        paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.)})),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=40000, by_epoch=False)
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

@@ -1,0 +1,10 @@
+# VAT, phase 1 of VAT-VST, CamVid, day to dusk: minutes on two cores.
+_base_ = [
+    '../_base_/methods/vat_deeplabv2-r18.py', '../_base_/datasets/camvid_day2dusk_frames.py',
+    '../_base_/schedules/small_vat.py', '../_base_/default_runtime.py'
+]
+# The tube loss needs the labels of both frames.
+train_dataloader = dict(dataset=dict(source=dict(label_clips=True)))
+model = dict(
+    source_checkpoint='work_dirs/source_only/deeplabv2-r18_camvid-day2dusk/iter_800.pth',
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))))

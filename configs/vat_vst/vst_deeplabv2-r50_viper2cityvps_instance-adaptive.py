@@ -1,0 +1,8 @@
+# Table 4: instance-adaptive pseudo-labels (IAST): every frame is a clip of its own, nothing else.
+_base_ = './vst_deeplabv2-r50_viper2cityvps.py'
+pseudo_label_generator = dict(selection='instance_adaptive', aggregate=False)
+train_dataloader = dict(
+    dataset=dict(
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r50_viper2cityvps_instance-adaptive')))
+model = dict(refinement=None, regulariser=None)
