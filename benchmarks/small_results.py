@@ -15,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -44,7 +45,28 @@ METHODS = {
 STPL_VARIANTS = ('anchor-only', 'self-training', 'duplicate', 'temporal-only', 'spatial-only',
                  'naive-ts', 'fusion-add', 'fusion-conv', 'fusion-concat')
 METHODS |= {f'stpl-{v}': (f'stpl/{{}}_{v}.py', 'adabn') for v in STPL_VARIANTS}
-MAIN = [name for name in METHODS if not name.startswith('stpl-')]
+#: Those of per-frame nets.
+FRAME_METHODS = {
+    'source-only': METHODS['source-only'],
+    'adabn': METHODS['adabn'],
+    'vat': ('vat_vst/vat_{}.py', 'source-only'),
+    'vst': ('vat_vst/vst_{}.py', 'vat'),
+    'oracle': METHODS['oracle'],
+}
+#: Rows of tables 3 to 6 of VAT-VST.
+VAT_VARIANTS = ('image-adv', 'single-dice', 'tube-image-adv')
+VST_VARIANTS = ('class-balanced', 'instance-adaptive', 'clip-adaptive', 'aggregated',
+                'regularised', 'fill-in')
+FRAME_METHODS |= {f'vat-{v}': (f'vat_vst/vat_{{}}_{v}.py', 'source-only') for v in VAT_VARIANTS}
+FRAME_METHODS |= {f'vst-{v}': (f'vat_vst/vst_{{}}_{v}.py', 'vat') for v in VST_VARIANTS}
+FRAME_METHODS |= {
+    f'vst-from-{v}': (f'vat_vst/vst_{{}}_from-{v}.py', f'vat-{v}') for v in VAT_VARIANTS}
+FAMILIES = {name: FRAME_METHODS if name in ('minivps', 'camvid-frames') else METHODS
+            for name in NAMES}
+MAIN = ('source-only', 'adabn', 'stpl', 'dacs', 'sepico-protocl', 'sepico-bankcl',
+        'sepico-distcl', 'vat', 'vst', 'oracle')
+#: One process makes the labels that several methods train on.
+LABELLING = threading.Lock()
 
 
 def last_checkpoint(config: Path, work_dir: Path) -> Path:
@@ -52,23 +74,35 @@ def last_checkpoint(config: Path, work_dir: Path) -> Path:
     return work_dir / f'iter_{Config.fromfile(config).train_cfg.max_iters}.pth'
 
 
+def call(command: list[str], log: Path, mode: str = 'w') -> None:
+    """Runs a tool on one thread, its output in a file."""
+    print('$', ' '.join(command), flush=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, mode) as file:
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=file,
+                       stderr=subprocess.STDOUT, env=dict(os.environ, OMP_NUM_THREADS='1'))
+
+
 def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> Path:
     """Trains a config unless it is done already; returns its last checkpoint."""
     checkpoint = last_checkpoint(config, work_dir)
     if checkpoint.is_file():
         return checkpoint
-    several = isinstance(Config.fromfile(config).val_evaluator, list)
-    evaluator = 'val_evaluator.0' if several else 'val_evaluator'
-    command = [sys.executable, 'tools/train.py', str(config.relative_to(ROOT)), '--work-dir',
-               str(work_dir), '--overwrite', '--cfg-options', f'randomness.seed={seed}',
-               f'{evaluator}.per_class=True']
+    cfg = Config.fromfile(config)
+    name, log = str(config.relative_to(ROOT)), work_dir / 'run.log'
+    evaluator = 'val_evaluator.0' if isinstance(cfg.val_evaluator, list) else 'val_evaluator'
+    options = [f'randomness.seed={seed}', f'{evaluator}.per_class=True']
     if source is not None:
-        command.append(f'model.source_checkpoint={source}')
-    print('$', ' '.join(command[1:]), flush=True)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with open(work_dir / 'run.log', 'w') as log:
-        subprocess.run(command, cwd=ROOT, check=True, stdout=log, stderr=subprocess.STDOUT,
-                       env=dict(os.environ, OMP_NUM_THREADS='1'))
+        options.append(f'model.source_checkpoint={source}')
+    if 'pseudo_label_generator' in cfg:
+        folder = Path(cfg.train_dataloader.dataset.target.pseudo_labels)
+        folder = work_dir.parents[1] / folder.name / work_dir.name
+        with LABELLING:
+            call(['tools/generate_pseudo_labels.py', name, str(source), '--out', str(folder),
+                  '--workers', '1', '--score'], work_dir / 'pseudo_labels.log')
+        options.append(f'train_dataloader.dataset.target.pseudo_labels={folder}')
+    call(['tools/train.py', name, '--work-dir', str(work_dir), '--overwrite', '--cfg-options',
+          *options], log)
     return checkpoint
 
 
@@ -85,13 +119,26 @@ def spread(values: Sequence[float]) -> str:
     return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
 
 
+def print_table(scores: dict[str, list[float]], seeds: Sequence[int]) -> None:
+    """Prints a row for each method, as markdown."""
+    print('| method |' + ''.join(f' seed {s} |' for s in seeds)
+          + ' mean ± std | gap closed |\n' + '|---' * (len(seeds) + 3) + '|')
+    for method, values in scores.items():
+        closed = '' if not {'source-only', 'oracle'} <= scores.keys() else spread(
+            [100 * (v - s) / (o - s) for v, s, o in zip(
+                values, scores['source-only'], scores['oracle'], strict=True)]) + ' %'
+        print(f'| {method} |' + ''.join(f' {v:.1f} |' for v in values)
+              + f' {spread(values)} | {closed} |')
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', nargs='+', choices=NAMES, default=list(NAMES))
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--methods', nargs='+', choices=METHODS, default=MAIN,
-                        help='what is reported; what it starts from is trained too')
+    parser.add_argument('--methods', nargs='+', choices=METHODS | FRAME_METHODS, default=MAIN,
+                        help='what is reported, where it has a config; what it starts from is '
+                             'trained too')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/small_results')
     args = parser.parse_args()
@@ -100,49 +147,50 @@ def main() -> None:
         return (args.work_dir / data / method / f'seed{seed}').resolve()
 
     def config(data: str, method: str) -> Path:
-        return ROOT / 'configs' / METHODS[method][0].format(NAMES[data])
+        return ROOT / 'configs' / FAMILIES[data][method][0].format(NAMES[data])
 
     def train(data: str, method: str, seed: int, sources: dict[str, Future]) -> Path:
-        start = METHODS[method][1]
+        start = FAMILIES[data][method][1]
         source = None if start is None else sources[start].result()
         return run(config(data, method), folder(data, method, seed), seed, source)
 
     # A run waits for its source, which was submitted before it: nothing waits for ever.
-    wanted = set(args.methods)
-    for method in reversed(METHODS):
-        if method in wanted and METHODS[method][1] is not None:
-            wanted.add(METHODS[method][1])
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = []
         for seed in args.seeds:
             for data in args.data:
                 submitted: dict[str, Future] = {}
-                for method in METHODS:
-                    if method in wanted:
-                        submitted[method] = pool.submit(train, data, method, seed, submitted)
+
+                def submit(data: str, method: str, seed: int, submitted: dict[str, Future]) -> None:
+                    if method in submitted:
+                        return
+                    if FAMILIES[data][method][1] is not None:
+                        submit(data, FAMILIES[data][method][1], seed, submitted)
+                    submitted[method] = pool.submit(train, data, method, seed, submitted)
+
+                for method in FAMILIES[data]:
+                    if method in args.methods:
+                        submit(data, method, seed, submitted)
                 jobs += submitted.values()
         for job in jobs:
             job.result()
 
     for data in args.data:
-        print(f'\n{NAMES[data]}, seeds {args.seeds}\n')
-        scores = {method: [score(folder(data, method, seed))['mIoU'] for seed in args.seeds]
-                  for method in args.methods}
-        print('| method |' + ''.join(f' seed {s} |' for s in args.seeds)
-              + ' mean ± std | gap closed |\n' + '|---' * (len(args.seeds) + 3) + '|')
-        for method, values in scores.items():
-            closed = '' if not {'source-only', 'oracle'} <= scores.keys() else spread(
-                [100 * (v - s) / (o - s) for v, s, o in zip(
-                    values, scores['source-only'], scores['oracle'], strict=True)]) + ' %'
-            print(f'| {method} |' + ''.join(f' {v:.1f} |' for v in values)
-                  + f' {spread(values)} | {closed} |')
+        methods = [method for method in args.methods if method in FAMILIES[data]]
+        rows = {method: [score(folder(data, method, seed)) for seed in args.seeds]
+                for method in methods}
+        for metric in ('mIoU', 'VPQ'):
+            if metric in rows[methods[0]][0]:
+                print(f'\n{NAMES[data]}, {metric}\n')
+                print_table({method: [row[metric] for row in rows[method]] for method in methods},
+                            args.seeds)
         print('\nper class, last seed\n')
-        rows = {m: score(folder(data, m, args.seeds[-1])) for m in scores}
-        classes = [key for key in rows[args.methods[0]] if key.startswith('IoU.')]
+        classes = [key for key in rows[methods[0]][-1] if key.startswith('IoU.')]
         print('| method | ' + ' | '.join(c.removeprefix('IoU.') for c in classes) + ' |')
         print('|---' * (len(classes) + 1) + '|')
-        for method, row in rows.items():
-            print(f'| {method} | ' + ' | '.join(f'{row[c]:.0f}' for c in classes) + ' |')
+        for method in methods:
+            print(f'| {method} | '
+                  + ' | '.join(f'{rows[method][-1][c]:.0f}' for c in classes) + ' |')
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from mmdavss.methods import BaseAdapter, MeanTeacher, SourceOnly
+from mmdavss.methods import AdversarialAdapter, BaseAdapter, MeanTeacher, SourceOnly
 
 ROOT = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
@@ -47,7 +47,8 @@ def test_builds(name):
         for transform in (pair.get(domain) or {}).get('pipeline', ()):
             TRANSFORMS.build(transform)
     # A source-free config has no source data set at all.
-    assert (pair.get('source') is not None) == isinstance(model, (SourceOnly, MeanTeacher))
+    assert (pair.get('source') is not None) == isinstance(
+        model, (SourceOnly, MeanTeacher, AdversarialAdapter))
     assert pair.get('target') is None or pair.target.get('with_labels') is False
     heads = model.student.segmentor
     classes = DATASETS.build(dict(
@@ -97,3 +98,34 @@ def test_papers_values_of_sepico():
         assert hooks['EMATeacherHook'].momentum == 0.999
         assert hooks['OnlineStatisticsHook'].contrast_start == 3000
         assert loss.type != 'BankCLLoss' or model.statistics.bank_size == 200
+
+
+def test_rows_of_vat_vst():
+    """Table 3: dice, discriminator; 4 and 6: selection, aggregation, regulariser, refinement."""
+    folders = {}
+    for net in ('deeplabv2-r50_viper2cityvps', 'deeplabv2-r18_miniviper2minivps'):
+        for tag, dice, discriminator in (
+                ('', 'tube', 'SequenceDiscriminator'), ('_image-adv', None, 'ImageDiscriminator'),
+                ('_single-dice', 'single', 'SequenceDiscriminator'),
+                ('_tube-image-adv', 'tube', 'ImageDiscriminator')):
+            model = Config.fromfile(ROOT / f'vat_vst/vat_{net}{tag}.py').model
+            loss = model.tube_loss
+            assert dice == (loss and ('single' if loss.get('single_frame') else 'tube'))
+            assert model.discriminator.type == discriminator
+        for tag, selection, aggregate, regularised, refinement in (
+                ('_class-balanced', 'class_balanced', False, False, None),
+                ('_instance-adaptive', 'instance_adaptive', False, False, None),
+                ('_clip-adaptive', 'clip_adaptive', False, False, None),
+                ('_aggregated', 'clip_adaptive', True, False, None),
+                ('_regularised', 'clip_adaptive', True, True, None),
+                ('', 'clip_adaptive', True, True, 'consensus'),
+                ('_fill-in', 'clip_adaptive', True, True, 'fill_in')):
+            cfg = Config.fromfile(ROOT / f'vat_vst/vst_{net}{tag}.py')
+            generator = cfg.pseudo_label_generator
+            assert (generator.selection, generator.aggregate) == (selection, aggregate)
+            assert (generator.start, generator.occlusion.threshold) == (0.9, 0.7)
+            assert (cfg.model.regulariser is not None) == regularised
+            assert cfg.model.refinement == refinement
+            # One folder holds the labels of one generator.
+            folder = cfg.train_dataloader.dataset.target.pseudo_labels
+            assert folders.setdefault(folder, generator) == generator

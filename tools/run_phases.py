@@ -1,0 +1,127 @@
+"""Trains configs that build on one another, in order: the phases of a method.
+
+    python tools/run_phases.py configs/vat_vst/vat_deeplabv2-r50_viper2cityvps.py \
+        configs/vat_vst/vst_deeplabv2-r50_viper2cityvps.py
+
+Each config is trained with tools/train.py in its own folder. Where it trains on pseudo-labels they
+are generated first, with its `model.source_checkpoint` (tools/generate_pseudo_labels.py). What is
+finished is not done again, an interrupted step goes on where it was.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmdavss.apis.launch import UserError, load_config
+
+TOOLS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command.
+
+    Attributes:
+        title: What it does.
+        command: Program and arguments.
+        result: A file; when it is there the step is not needed any more.
+    """
+    title: str
+    command: list[str]
+    result: Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='configs, in order')
+    parser.add_argument('--gpus', type=int, default=1, metavar='N',
+                        help='processes of each training (tools/dist_train.sh)')
+    parser.add_argument('--workers', type=int, metavar='N',
+                        help='processes that generate pseudo-labels')
+    parser.add_argument('--device', help='where pseudo-labels are generated, cpu or cuda')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='replace values of every config')
+    args = parser.parse_args()
+    if args.gpus < 1:
+        parser.error('--gpus starts at 1')
+    return args
+
+
+def last_checkpoint(cfg: Config) -> Path:
+    """Where a finished training of a config leaves its weights."""
+    return Path(cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+
+
+def find_steps(args: argparse.Namespace) -> list[Step]:
+    """The commands, in order.
+
+    Raises:
+        UserError: If a config starts from a checkpoint that neither exists nor is made before.
+    """
+    options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
+    values = _parse_options(args.cfg_options)
+    steps: list[Step] = []
+    made: set[Path] = set()
+    for path in args.configs:
+        cfg = load_config(path, values, None)
+        name = Path(path).stem
+        source = cfg.model.get('source_checkpoint')
+        if source is not None and '://' not in source and not Path(source).is_file() \
+                and Path(source).resolve() not in made:
+            raise UserError(f'{path} starts from {source}, which does not exist and which no '
+                            'config before it makes: name its config first, or set '
+                            '--cfg-options model.source_checkpoint=PATH')
+        result = last_checkpoint(cfg)
+        if 'pseudo_label_generator' in cfg:
+            if source is None:
+                raise UserError(f'{path}: model.source_checkpoint is not set, which predicts the '
+                                'pseudo-labels')
+            command = [sys.executable, str(TOOLS / 'generate_pseudo_labels.py'), path, source]
+            if args.workers is not None:
+                command += ['--workers', str(args.workers)]
+            if args.device is not None:
+                command += ['--device', args.device]
+            # Pseudo-labels of a finished training may have been deleted since.
+            steps.append(Step(f'pseudo-labels of {name}', command + options, result))
+        train = [sys.executable, str(TOOLS / 'train.py'), path] if args.gpus == 1 else \
+            ['bash', str(TOOLS / 'dist_train.sh'), path, str(args.gpus)]
+        steps.append(Step(f'training of {name}', [*train, '--resume', *options], result))
+        made.add(result.resolve())
+    return steps
+
+
+def _parse_options(options: Sequence[str]) -> dict:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        steps = find_steps(args)
+    except UserError as error:
+        raise SystemExit(f'error: {error}') from None
+    for number, step in enumerate(steps, 1):
+        head = f'[{number}/{len(steps)}] {step.title}'
+        if step.result.is_file():
+            print(f'{head}: done already, {step.result}', flush=True)
+            continue
+        print(f'{head}\n      $ {shlex.join(step.command)}', flush=True)
+        done = subprocess.run(step.command, env=dict(os.environ, PYTHON=sys.executable))
+        if done.returncode:
+            raise SystemExit(f'error: {step.title} failed (exit status {done.returncode}), see '
+                             'above. The same call goes on from here.')
+
+
+if __name__ == '__main__':
+    main()
