@@ -68,7 +68,8 @@ class CityscapesSeqDataset(ClipSegDataset):
     def load_data_list(self) -> list[dict]:
         """As the base class, but an annotated frame is never the first of its snippet."""
         data_list = super().load_data_list()
-        if self.clip_length > 1 and self.frames == 'annotated':
+        # The first frame of a snippet can have a pseudo-label.
+        if self.clip_length > 1 and self.frames == 'annotated' and self.pseudo_labels is None:
             alone = [info for info in data_list
                      if info['frame_paths'][-2] == info['img_path']]
             if alone:

@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .label_maps import LabelSet
+from .label_maps import IGNORE, LabelSet
+from .pseudo_labels import ADVICE, mask_name, read_frames, read_manifest
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 FRAMES = ('annotated', 'all')
@@ -45,14 +46,18 @@ class ClipSegDataset(BaseSegDataset):
         with_labels: False for use without labels: no label file is opened, none need exist.
         label_clips: Whether all frames of a clip come with their labels, for losses over time, and
             not only the current one.
+        pseudo_labels: Folder of tools/generate_pseudo_labels.py: its masks are the labels, in the
+            place of the data set's own, which are not used (``with_labels=False``). ``annotated``,
+            then the default of `frames`, are the frames that have a mask.
         metainfo: ``classes`` may name some of the classes: the others are ignored.
         kwargs: ``pipeline``, ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data`` of
             :class:`mmseg.BaseSegDataset`.
 
     Raises:
-        FileNotFoundError: If the folder is not the data set, or frames, labels or names of the
-            split file are missing.
-        ValueError: If nothing is selected or an option has a value that it cannot have.
+        FileNotFoundError: If the folder is not the data set, or frames, labels, pseudo-labels or
+            names of the split file are missing.
+        ValueError: If nothing is selected, an option has a value that it cannot have, or the
+            pseudo-labels are unfinished or of other classes.
     """
 
     #: Section of docs/datasets.md, where there is one.
@@ -75,16 +80,21 @@ class ClipSegDataset(BaseSegDataset):
                  ann_file: str = '',
                  with_labels: bool = True,
                  label_clips: bool = False,
+                 pseudo_labels: str | None = None,
                  metainfo: dict | None = None,
                  **kwargs) -> None:
         name = type(self).__name__
-        if label_clips and not with_labels:
-            raise ValueError(f'{name}: label_clips=True needs with_labels=True.')
+        if pseudo_labels is not None and with_labels:
+            raise ValueError(f"{name}: pseudo_labels={pseudo_labels!r} takes the place of the data "
+                             "set's own labels: set with_labels=False.")
+        if label_clips and not with_labels and pseudo_labels is None:
+            raise ValueError(f'{name}: label_clips=True needs with_labels=True or pseudo_labels.')
         if clip_length < 1 or frame_distance < 1:
             raise ValueError(f'{name}: clip_length={clip_length} and frame_distance='
                              f'{frame_distance} must be 1 or more.')
         if frames is None:
-            frames = 'annotated' if with_labels else self.UNLABELLED_FRAMES
+            labelled = with_labels or pseudo_labels is not None
+            frames = 'annotated' if labelled else self.UNLABELLED_FRAMES
         if frames not in FRAMES:
             raise ValueError(f'{name}: frames={frames!r} is not one of {FRAMES}.')
         self.clip_length = clip_length
@@ -94,10 +104,13 @@ class ClipSegDataset(BaseSegDataset):
         self.sequences = None if sequences is None else tuple(sequences)
         self.with_labels = with_labels
         self.label_clips = label_clips
+        self.pseudo_labels = pseudo_labels
         metainfo = dict(metainfo or {})
+        if labels is not None and 'classes' in metainfo:
+            labels = labels.subset(metainfo['classes'])
+        if pseudo_labels is not None:
+            labels = self._pseudo_label_set(labels, metainfo)
         if labels is not None:
-            if 'classes' in metainfo:
-                labels = labels.subset(metainfo['classes'])
             metainfo = {**labels.metainfo, **metainfo, 'classes': labels.classes}
         self.labels = labels
         self._listings: dict[str, set[str]] = {}
@@ -167,6 +180,44 @@ class ClipSegDataset(BaseSegDataset):
                         'and how the folder must look.')
         return FileNotFoundError(message)
 
+    def _pseudo_label_set(self, labels: LabelSet | None, metainfo: dict) -> LabelSet:
+        """How the masks of `pseudo_labels` are stored: train ids, in the data set's classes."""
+        own = metainfo if labels is None else labels.metainfo
+        if 'classes' not in own:  # a user's own frames
+            own = read_manifest(self.pseudo_labels)
+        classes = tuple(own['classes'])
+        palette = own.get('palette') or [(0, 0, 0)] * len(classes)
+        return LabelSet(
+            'the pseudo-labels', classes, tuple(tuple(colour) for colour in palette),
+            {k: k for k in range(len(classes))}, official=len(classes), void_id=IGNORE)
+
+    def _check_pseudo_labels(self, found: Sequences | None = None) -> None:
+        """Whether the pseudo-labels are complete (of these sequences), and of the same classes."""
+        folder, name = self.pseudo_labels, type(self).__name__
+        content = read_manifest(folder)
+        if not content['finished']:
+            raise ValueError(f'{name}: the pseudo-labels in {folder} are unfinished. The command '
+                             'that started them goes on with them.')
+        if tuple(content['classes']) != self.labels.classes:
+            raise ValueError(
+                f'{name}: the pseudo-labels in {folder} are of the classes '
+                f'{tuple(content["classes"])}, the data set has {self.labels.classes}. Make them '
+                f'with this data set in the config: {ADVICE}')
+        masks = read_frames(folder)
+        if found is not None:
+            folders = {osp.dirname(mask_name(sequence, 'frame')) for sequence in found}
+            masks = [mask for mask in masks if osp.dirname(mask) in folders]
+        missing = [path for mask in masks if not self._exists(path := osp.join(folder, mask))]
+        if missing:
+            raise FileNotFoundError(
+                f'{name}: {len(missing)} of {len(masks)} masks of the pseudo-labels are missing: '
+                f'{_some(missing)}. Make them anew: {ADVICE} --out {folder} --overwrite')
+
+    def _label_file(self, sequence: str, number: int, image: str) -> str:
+        if self.pseudo_labels is None:
+            return self.label_path(sequence, number, image)
+        return osp.join(self.pseudo_labels, mask_name(sequence, self.frame_name(image)))
+
     def _exists(self, path: str) -> bool:
         # One listing of a folder instead of one query for each of its files.
         folder, name = osp.split(path)
@@ -186,7 +237,15 @@ class ClipSegDataset(BaseSegDataset):
                     f'{type(self).__name__}: the sequences {unknown} are not in '
                     f'{self.data_root!r}, which has {_some(list(found))}.')
             found = {s: found[s] for s in self.sequences}
-        current = self._from_split_file(found) if self.ann_file else self._from_options(found)
+        if self.pseudo_labels is not None:
+            self._check_pseudo_labels(found)
+        if self.ann_file:
+            current = self._from_split_file(found)
+        elif self.pseudo_labels is not None:
+            # What a subclass takes without labels is no matter here.
+            current = ClipSegDataset._from_options(self, found)
+        else:
+            current = self._from_options(found)
         if not current:
             raise ValueError(
                 f'{type(self).__name__}: no frame is left: frames={self.frames!r}, '
@@ -194,7 +253,7 @@ class ClipSegDataset(BaseSegDataset):
                 f'{self.with_labels} select none of the {sum(map(len, found.values()))} frames '
                 f'in {self.data_root!r}, for example '
                 f'{next(iter(next(f for f in found.values() if f).values()))!r}.')
-        if self.with_labels:
+        if self.with_labels or self.pseudo_labels is not None:
             self._check_labels(found, current)
         data_list = self._clips(found, current)
         self._listings.clear()
@@ -207,7 +266,14 @@ class ClipSegDataset(BaseSegDataset):
         if self.annotated is not None:
             return [(s, n) for s, n in frames
                     if fnmatchcase(self.frame_name(found[s][n]), self.annotated)]
-        chosen = [(s, n) for s, n in frames if self._exists(self.label_path(s, n, found[s][n]))]
+        chosen = [(s, n) for s, n in frames if self._exists(self._label_file(s, n, found[s][n]))]
+        if not chosen and self.pseudo_labels is not None:
+            s, n = frames[0]
+            raise FileNotFoundError(
+                f'{type(self).__name__}: none of the {len(frames)} frames has a mask in '
+                f'{self.pseudo_labels}, {found[s][n]} should have '
+                f'{self._label_file(s, n, found[s][n])}. They are of other frames: name their '
+                f'folder (pseudo_labels), or make them: {ADVICE}')
         if not chosen:
             s, n = frames[0]
             raise self.not_the_data_set(
@@ -255,7 +321,13 @@ class ClipSegDataset(BaseSegDataset):
 
     def _check_labels(self, found: Sequences, current: list[tuple[str, int]]) -> None:
         missing = [path for s, n in current
-                   if not self._exists(path := self.label_path(s, n, found[s][n]))]
+                   if not self._exists(path := self._label_file(s, n, found[s][n]))]
+        if missing and self.pseudo_labels is not None:
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no mask in '
+                f'{self.pseudo_labels}: {_some(missing)}. Select those that have one '
+                "(frames='annotated'), or make the masks of all frames anew: "
+                f'{ADVICE} --overwrite')
         if missing:
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no label '
@@ -275,14 +347,15 @@ class ClipSegDataset(BaseSegDataset):
             if gaps:
                 missing.append((self.image_path(s, gaps[-1]), numbers[n]))
                 continue
-            earlier = [self.label_path(s, w, numbers[w]) for w in wanted[:-1]] \
+            earlier = [self._label_file(s, w, numbers[w]) for w in wanted[:-1]] \
                 if self.label_clips else []
             unlabelled += [path for path in earlier if not self._exists(path)]
             data_list.append(dict(
                 earlier_seg_map_paths=earlier,
                 frame_paths=[numbers[w] for w in wanted],
                 img_path=numbers[n],
-                seg_map_path=self.label_path(s, n, numbers[n]) if self.with_labels else None,
+                seg_map_path=self._label_file(s, n, numbers[n])
+                if self.with_labels or self.pseudo_labels is not None else None,
                 seq_name=s,
                 frame_name=self.frame_name(numbers[n]),
                 label_map=None,
@@ -298,8 +371,9 @@ class ClipSegDataset(BaseSegDataset):
         if unlabelled:
             raise FileNotFoundError(
                 f'{type(self).__name__}: label_clips=True, but {len(unlabelled)} earlier frames of '
-                f'the clips have no label file: {_some(unlabelled)}. Unpack the labels of all '
-                'frames, choose frame_distance as labels go, or set label_clips=False.')
+                f'the clips have no label file: {_some(unlabelled)}. Unpack (pseudo-labels: make) '
+                'the labels of all frames, choose frame_distance as labels go, or set '
+                'label_clips=False.')
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
@@ -342,8 +416,9 @@ class ClipFolderDataset(ClipSegDataset):
             the image files of its frames (relative to `data_root`), the current one last,
             separated by tabs or, where there is none, by spaces. All have `clip_length` frames.
         clip_length: Frames of a clip, T.
-        kwargs: ``frame_distance`` (in positions), ``sequences``, ``ann_file``, ``metainfo``,
-            ``pipeline`` and so on of :class:`ClipSegDataset`.
+        with_labels: There are none, only False is possible; `pseudo_labels` can take their place.
+        kwargs: ``frame_distance`` (in positions), ``sequences``, ``ann_file``, ``pseudo_labels``,
+            ``metainfo``, ``pipeline`` and so on of :class:`ClipSegDataset`.
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
@@ -356,10 +431,15 @@ class ClipFolderDataset(ClipSegDataset):
                  data_root: str,
                  clips: str | None = None,
                  clip_length: int = 2,
+                 with_labels: bool = False,
                  **kwargs) -> None:
+        if with_labels or (kwargs.get('frames') == 'annotated'
+                           and kwargs.get('pseudo_labels') is None):
+            raise ValueError("ClipFolderDataset: own frames have no labels: set neither "
+                             "with_labels=True nor frames='annotated'.")
         self.clips = clips
         super().__init__(data_root=data_root, labels=None, clip_length=clip_length,
-                         frames='all', with_labels=False, **kwargs)
+                         with_labels=False, **kwargs)
 
     def scan(self) -> Sequences:
         """Folders with images, frames numbered by their position."""
@@ -386,6 +466,8 @@ class ClipFolderDataset(ClipSegDataset):
             lines = [line.strip() for line in file if line.strip()]
         if not lines:
             raise ValueError(f'ClipFolderDataset: the list {path} (clips) is empty.')
+        if self.pseudo_labels is not None:
+            self._check_pseudo_labels()
         data_list = []
         for line in lines:
             names = line.split('\t' if '\t' in line else None)
@@ -397,8 +479,19 @@ class ClipFolderDataset(ClipSegDataset):
                 if not self._exists(file):
                     raise FileNotFoundError(
                         f'ClipFolderDataset: {file} is missing, which {path} lists.')
+            masks = []
+            if self.pseudo_labels is not None:
+                masks = [self._label_file(osp.dirname(name), 0, file)
+                         for name, file in zip(names, files, strict=True)]
+                missing = [mask for mask in masks[0 if self.label_clips else -1:]
+                           if not self._exists(mask)]
+                if missing:
+                    raise FileNotFoundError(
+                        f'ClipFolderDataset: {missing[0]} is missing, the mask of a frame that '
+                        f'{path} lists. Make the pseudo-labels of the whole folder: {ADVICE}')
             data_list.append(dict(
-                frame_paths=files, img_path=files[-1], seg_map_path=None,
+                earlier_seg_map_paths=masks[:-1] if self.label_clips else [],
+                frame_paths=files, img_path=files[-1], seg_map_path=masks[-1] if masks else None,
                 seq_name=osp.dirname(names[-1]), frame_name=self.frame_name(files[-1]),
                 label_map=None, reduce_zero_label=False))
         self._listings.clear()

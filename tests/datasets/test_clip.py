@@ -10,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets import ClipFolderDataset, ViperSeqDataset
+from mmdavss.datasets.pseudo_labels import mask_name, write_frames, write_manifest
 
 LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
 
@@ -251,3 +252,105 @@ def test_own_data_set_of_the_docs(tmp_path, texture, write):
     assert (dataset[1]['data_samples'].gt_sem_seg.data == 1).all()
     with pytest.raises(FileNotFoundError, match='frames does not exist.*frames/VIDEO/000001.png'):
         DATASETS.build(dict(type='MyCityDataset', data_root=str(tmp_path / 'labels')))
+
+
+def pseudo(folder, dataset, **changes):
+    """Pseudo-labels of all frames of a data set, as the tool writes them: 0 with 1 in a corner."""
+    masks = []
+    for sequence, frames in dataset.scan().items():
+        for path in frames.values():
+            masks.append(mask_name(sequence, dataset.frame_name(path)))
+            label = np.zeros((12, 20), np.uint8)
+            label[0, :2] = 1, 255
+            (folder / masks[-1]).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / masks[-1]), label)
+    write_frames(str(folder), masks)
+    write_manifest(str(folder), dict(dict(
+        finished=True, classes=dataset.metainfo.get('classes'), palette=None), **changes))
+    return dict(with_labels=False, pseudo_labels=str(folder))
+
+
+def test_pseudo_labels_take_the_place_of_labels(viper, tmp_path):
+    shutil.rmtree(viper / 'train/cls')
+    data = ViperSeqDataset(str(viper), with_labels=False)
+    options = pseudo(tmp_path / 'out', data)
+    dataset = ViperSeqDataset(str(viper), label_clips=True, pipeline=LOAD, **options)
+    assert dataset.metainfo['classes'] == data.metainfo['classes']
+    assert dataset.metainfo['palette'] == data.metainfo['palette']
+    assert len(dataset) == 15
+    assert dataset.get_data_info(14)['seg_map_path'] == str(tmp_path / 'out/002/002_00003.png')
+    maps = dataset[14]['data_samples'].gt_clip_seg.data
+    # Train ids, not VIPER's: the own label set would not know 0, nor make 1 of 1.
+    assert maps.shape == (2, 12, 20) and maps[:, 0, :3].tolist() == [[1, 255, 0]] * 2
+    few = ViperSeqDataset(str(viper), sequences=['002'], annotated='*2', **options)
+    assert names(few) == ['002_00002']
+
+
+def test_pseudo_labels_of_some_frames(viper, tmp_path):
+    """By default the frames that have a mask; all only if all have one."""
+    options = pseudo(tmp_path / 'out', ViperSeqDataset(str(viper), split='val'))
+    dataset = ViperSeqDataset(str(viper), **options)
+    assert names(dataset) == ['001_00001', '001_00002']
+    with pytest.raises(FileNotFoundError, match='13 of 15 frames have no mask in .*001_00003.png'):
+        ViperSeqDataset(str(viper), frames='all', **options)
+    with pytest.raises(FileNotFoundError, match='none of the 3 frames has a mask.*002_00001.png'):
+        ViperSeqDataset(str(viper), sequences=['002'], **options)
+
+
+def test_pseudo_label_errors(viper, tmp_path):
+    data = ViperSeqDataset(str(viper))
+    out = tmp_path / 'out'
+    options = pseudo(out, data)
+    with pytest.raises(ValueError, match='set with_labels=False'):
+        ViperSeqDataset(str(viper), pseudo_labels=str(out))
+    with pytest.raises(FileNotFoundError, match='gone does not exist.*generate_pseudo_labels.py'):
+        ViperSeqDataset(str(viper), with_labels=False, pseudo_labels=str(tmp_path / 'gone'))
+    with pytest.raises(ValueError, match="the classes .*'road'.*has .'sky', 'road'."):
+        ViperSeqDataset(str(viper), metainfo=dict(classes=['sky', 'road']), **options)
+    (out / '001/001_00004.png').unlink()
+    with pytest.raises(FileNotFoundError, match='1 of 15 masks .*001_00004.png.*--overwrite'):
+        ViperSeqDataset(str(viper), **options)
+    assert len(ViperSeqDataset(str(viper), sequences=['002'], **options)) == 3
+    (out / 'frames.txt').unlink()
+    with pytest.raises(FileNotFoundError, match='frames.txt is missing.*--overwrite'):
+        ViperSeqDataset(str(viper), **options)
+    with pytest.raises(ValueError, match='are unfinished'):
+        ViperSeqDataset(str(viper), **pseudo(out, data, finished=False))
+    (out / 'pseudo_labels.json').write_text('{"kind": "other"}')
+    with pytest.raises(ValueError, match='pseudo_labels.json is not a file of tools/generate'):
+        ViperSeqDataset(str(viper), **options)
+    (out / 'pseudo_labels.json').unlink()
+    with pytest.raises(FileNotFoundError, match='pseudo_labels.json is missing'):
+        ViperSeqDataset(str(viper), **options)
+
+
+@pytest.mark.parametrize('name, fixture, options', [
+    ('CityscapesSeqDataset', 'cityscapes', {}),
+    ('CityscapesVPSDataset', 'cityscapes_vps', dict(label_folder='panoptic_video')),
+    ('CamVidDataset', 'camvid', {}),
+    ('SynthiaSeqDataset', 'synthia', {}),
+    ('CityscapesImageDataset', 'cityscapes', {}),
+])
+def test_pseudo_labels_of_every_data_set(request, tmp_path, name, fixture, options):
+    root = request.getfixturevalue(fixture)
+    data = DATASETS.build(dict(
+        type=name, data_root=str(root), with_labels=False, frames='all', clip_length=1, **options))
+    own = pseudo(tmp_path / 'out', data)
+    clips = {} if name == 'CityscapesImageDataset' else dict(clip_length=2)
+    if name == 'CityscapesVPSDataset':  # the fixture has gaps
+        (root / 'some.txt').write_text('\n'.join(
+            data.get_data_info(i)['frame_name'] for i in (1, 5, 6)))
+        clips['ann_file'] = 'some.txt'
+    dataset = DATASETS.build(dict(
+        type=name, data_root=str(root), pipeline=LOAD, **own, **options, **clips))
+    assert len(dataset) == (3 if 'ann_file' in clips else len(data))
+    assert dataset.get_data_info(0)['label_spec'].classes == data.metainfo['classes']
+    if fixture != 'synthia':  # its frames have another size
+        label = dataset[0]['data_samples'].gt_sem_seg.data
+        assert label[0, 0, :3].tolist() == [1, 255, 0]
+
+
+def test_own_frames_have_no_labels(folder):
+    for options in (dict(with_labels=True), dict(frames='annotated')):
+        with pytest.raises(ValueError, match='have no labels'):
+            ClipFolderDataset(str(folder), **options)

@@ -1,0 +1,147 @@
+"""tools/generate_pseudo_labels.py as it is called, on a MiniDrive."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
+from torch import nn
+
+from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.datasets.transforms.loading import read_label
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = [dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24)),
+            dict(type='PackClipInputs')]
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch, segmentor):
+    """A config of self-training on one Cityscapes-VPS clip of 7 frames, 2 of which have labels."""
+    monkeypatch.chdir(tmp_path)
+    generate(tmp_path / 'data', Settings(
+        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=0, gta=0,
+        synthia_rand=0, cityscapes_vps=1, cityscapes_vps_val=0, clip_frames=(18, 24)),
+        progress=False)
+    for name in ('decode_head', 'auxiliary_head'):
+        segmentor[name]['num_classes'] = 15
+    target = dict(type='CityscapesVPSDataset', data_root='data/cityscapes_vps')
+    cfg = Config(dict(
+        model=dict(
+            type='SourceOnly',
+            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)),
+        pseudo_label_generator=dict(
+            selection='clip_adaptive', aggregate=True, alpha=0.2, beta=0.5, gamma=1., start=0.2,
+            cap=0.999, clip_frames=4, occlusion=dict(alpha=50., threshold=0.7),
+            flow=dict(type='DISFlowEstimator'), pipeline=PIPELINE),
+        target_train_labelled=dict(target, pipeline=PIPELINE),
+        train_dataloader=dict(dataset=dict(type='DomainPairDataset', source=None, target=dict(
+            target, with_labels=False, pseudo_labels='data/pseudo', label_clips=True,
+            pipeline=PIPELINE)))))
+    cfg.dump('config.py')
+    model = MODELS.build(cfg.model)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), 'iter_1.pth')
+    return cfg
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in Path(folder).rglob('*') if path.is_file()}
+
+
+def test_from_the_command_line_to_the_data_set(config, run_tool, capsys):
+    """In several processes, then in one; what the data set then reads, and its score."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/generate_pseudo_labels.py'), 'config.py', 'iter_1.pth',
+         '--workers', '2', '--score'], capture_output=True, text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+    assert done.returncode == 0, done.stderr
+    assert '7/7' in done.stdout and 'ETA' in done.stdout
+    assert 'has no pseudo-label at all' in done.stdout
+    assert 'pseudo-labels: data/pseudo' in done.stdout
+    first = content('data/pseudo')
+    assert sum(name.endswith('.png') for name in first) == 7
+
+    run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', '--out', 'other', '--score')
+    assert content('other') == first
+    said = capsys.readouterr().out
+    score = json.loads(first['score.json'])
+    assert f'P-mIoU {score["p_miou"]:.2f}' in said
+    assert f'proportion p = {score["proportion"]:.2%} (2 labelled frames)' in said
+
+    target = dict(config.train_dataloader.dataset.target, pipeline=[
+        dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')])
+    dataset = DATASETS.build(target)
+    assert len(dataset) == 7  # all that have a mask, not those with labels
+    labels = dataset[3]['data_samples'].gt_clip_seg.data
+    assert labels.shape == (2, 32, 64)
+    info = dataset.get_data_info(3)
+    assert np.array_equal(cv2.imread(info['seg_map_path'], -1), labels[1])
+
+    # The score by hand.
+    pairs = []
+    labelled = DATASETS.build(config.target_train_labelled)
+    for i in range(len(labelled)):
+        info = labelled.get_data_info(i)
+        truth = read_label(info['seg_map_path'], info['label_spec'])
+        pseudo = cv2.imread(f'data/pseudo/{info["seq_name"]}/{info["frame_name"]}.png', -1)
+        pairs += [pair for pair in zip(truth.ravel().tolist(), pseudo.ravel().tolist(), strict=True)
+                  if pair[0] < 255]
+    kept = [pair for pair in pairs if pair[1] < 255]
+    assert score['proportion'] == pytest.approx(len(kept) / len(pairs)) and 0 < len(kept)
+    ious = [sum(pair == (k, k) for pair in kept) / sum(k in pair for pair in kept)
+            for k in range(15) if any(k in pair for pair in kept)]
+    assert score['p_miou'] == pytest.approx(100 * sum(ious) / len(ious))
+    assert score['classes'] == len(ious) and len(score['iou']) == 15
+
+    stamp = os.stat('other/pseudo_labels.json').st_mtime_ns
+    run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', '--out', 'other')
+    assert 'is there already' in capsys.readouterr().out
+    assert os.stat('other/pseudo_labels.json').st_mtime_ns == stamp
+
+
+def test_errors(config, run_tool, capsys):
+    def run(*args):
+        with pytest.raises(SystemExit) as stop:
+            run_tool('generate_pseudo_labels.py', *args)
+        return f'{stop.value}{capsys.readouterr().err}'
+
+    assert 'none.py' in run('none.py', 'iter_1.pth')
+    assert 'checkpoint not found: gone.pth' in run('config.py', 'gone.pth')
+    assert '--workers' in run('config.py', 'iter_1.pth', '--workers', '0')
+
+    def option(*values):
+        return run('config.py', 'iter_1.pth', '--cfg-options', *values)
+
+    assert "pseudo_label_generator: got an unexpected keyword argument 'alfa'" in option(
+        'pseudo_label_generator.alfa=1')
+    assert 'config.py has no pseudo_label_generator' in option('pseudo_label_generator=None')
+    assert 'target.pseudo_labels is not set' in option(
+        'train_dataloader.dataset.target.pseudo_labels=None')
+    assert 'has no target' in option('train_dataloader.dataset.target=None')
+    assert 'data/gone' in option('train_dataloader.dataset.target.data_root=data/gone')
+    assert 'does not fit' in option('model.student.segmentor.decode_head.num_classes=14')
+    assert 'needs target_train_labelled' in run(
+        'config.py', 'iter_1.pth', '--score', '--cfg-options', 'target_train_labelled=None')
+    assert not Path('data/pseudo').exists()
+
+    Path('data/pseudo').mkdir()
+    Path('data/pseudo/mine.png').write_text('mine')
+    assert 'data/pseudo exists, is not empty' in run('config.py', 'iter_1.pth', '--overwrite')
+    assert Path('data/pseudo/mine.png').read_text() == 'mine'
+
+    frame = next(Path('data/cityscapes_vps/train/img_all').glob('*_000020_*'))
+    frame.write_bytes(frame.read_bytes()[:200])
+    assert f'{frame.name}: this frame cannot be decoded' in run(
+        'config.py', 'iter_1.pth', '--out', 'other')

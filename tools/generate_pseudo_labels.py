@@ -1,0 +1,78 @@
+"""Writes the pseudo-labels of a config's target data set, for self-training (VAT-VST).
+
+How they are selected is said in the config's `pseudo_label_generator`, and where they go in
+`train_dataloader.dataset.target.pseudo_labels`, or with --out:
+
+    python tools/generate_pseudo_labels.py CONFIG CHECKPOINT
+    python tools/generate_pseudo_labels.py CONFIG CHECKPOINT --workers 8 --score
+    python tools/generate_pseudo_labels.py CONFIG CHECKPOINT --device cuda --out data/labels_2
+
+A run that was stopped goes on where it was; the result is the same, and so it is for any number of
+workers. Pseudo-labels that are there already and fit are left as they are.
+"""
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+import mmdavss  # noqa: F401
+from mmdavss.apis.launch import UserError, load_config
+from mmdavss.apis.pseudo_labels import (
+    PseudoLabelGenerator,
+    labelled_target,
+    output_folder,
+    score,
+    summary,
+    write_score,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of the self-training')
+    parser.add_argument('checkpoint', help='model that predicts, of any method with this network')
+    parser.add_argument('--out', metavar='DIR', help='folder of the pseudo-labels')
+    parser.add_argument('--workers', type=int, default=1, metavar='N',
+                        help='number of processes')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='delete the pseudo-labels that are in the folder and make them anew')
+    parser.add_argument('--score', action='store_true', help='compare them with the labels of '
+                        'target_train_labelled: mean IoU where both are, and proportion')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='replace values of the config')
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error('--workers starts at 1')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        cfg = load_config(args.config, args.cfg_options, None)
+        init_default_scope(cfg.get('default_scope', 'mmseg'))
+        generator = PseudoLabelGenerator.from_config(cfg)
+        out = args.out or output_folder(cfg)
+        if args.score:
+            labelled_target(cfg)  # better known before than after hours
+        state = generator.generate(
+            cfg, args.checkpoint, out, args.workers, args.device, args.overwrite)
+        print(f'{summary(state)}\npseudo-labels: {out}')
+        if args.score:
+            result = score(cfg, out)
+            write_score(out, result)
+            print(f'P-mIoU {result["p_miou"] or 0:.2f} over {result["classes"]} classes at '
+                  f'proportion p = {result["proportion"]:.2%} ({result["frames"]} labelled frames)')
+    except KeyboardInterrupt:
+        raise SystemExit('\ninterrupted: the same command goes on from here') from None
+    except (ImportError, KeyError, OSError, RuntimeError, TypeError, UserError,
+            ValueError) as error:
+        raise SystemExit(f'\nerror: {error}') from error
+
+
+if __name__ == '__main__':
+    main()
