@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
+from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor, nn
@@ -47,24 +48,16 @@ class AdversarialAdapter(BaseAdapter):
             raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
                              f'cannot be {type(self.student).__name__}; use PerFrame.')
         self.student.freeze_auxiliary()
-        # Children are wrapped in DDP, which hides attributes: what is needed is kept here.
-        self._num_classes, self._align_corners = self.student.num_classes, \
-            self.student.align_corners
         self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
         self.adversarial_weight = adversarial_weight
         self.discriminator = None if discriminator is None else MODELS.build(
-            dict(discriminator, in_channels=self._num_classes))
+            dict(discriminator, in_channels=self.num_classes))
         self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
 
-    @property
-    def num_classes(self) -> int:
-        """Number of classes K."""
-        return self._num_classes
-
-    @property
-    def align_corners(self) -> bool:
-        """How score maps are resized."""
-        return self._align_corners
+    def state_dict(self, *, destination: dict | None = None, prefix: str = '',
+                   keep_vars: bool = False) -> dict[str, Tensor]:
+        """Without the DDP wrappers of the players: one process loads what several saved."""
+        return get_state_dict(self, destination, prefix, keep_vars)
 
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import Clip
+from mmdavss.video_nets import VideoNet
 
 
 class BaseAdapter(BaseSegmentor):
@@ -53,19 +55,24 @@ class BaseAdapter(BaseSegmentor):
                 norm.requires_grad_(True)
 
     @property
+    def net(self) -> VideoNet:
+        """The student itself, where MMSeparateDistributedDataParallel has wrapped it."""
+        return self.student.module if is_model_wrapper(self.student) else self.student
+
+    @property
     def num_classes(self) -> int:
         """Number of classes K."""
-        return self.student.num_classes
+        return self.net.num_classes
 
     @property
     def out_channels(self) -> int:
         """Channels of the score maps, as mmseg calls them."""
-        return self.student.num_classes
+        return self.net.num_classes
 
     @property
     def align_corners(self) -> bool:
         """How score maps are resized."""
-        return self.student.align_corners
+        return self.net.align_corners
 
     # ------------------------------------------------------------------ weights
 
@@ -79,8 +86,8 @@ class BaseAdapter(BaseSegmentor):
         """
         super().init_weights()
         if self.source_checkpoint is not None:
-            load_student(self.student, self.source_checkpoint)
-        elif not self.student.allow_random_init and not _has_pretrained(self.student):
+            load_student(self.net, self.source_checkpoint)
+        elif not self.net.allow_random_init and not _has_pretrained(self.net):
             raise ValueError(
                 f'{type(self).__name__} would start from random weights. Set '
                 '`model.source_checkpoint` to a trained model or `init_cfg=dict(type="Pretrained", '
@@ -117,15 +124,15 @@ class BaseAdapter(BaseSegmentor):
         return flow.unflatten(0, later.shape[:2])
 
     def _needs_flow(self) -> bool:
-        return self.student.needs_flow
+        return self.net.needs_flow
 
     def extract_feat(self, inputs: Clip) -> Tensor:
         """Features (N, C, h, w) of the current frame."""
-        return self.student.features(inputs.frames[:, -1])
+        return self.net.features(inputs.frames[:, -1])
 
     def encode_decode(self, inputs: Clip, data_samples: OptSampleList = None) -> Tensor:
         """Scores (N, K, h, w) of the current frame, at the resolution of the net."""
-        return self.student(inputs.frames, self.clip_flow(inputs))
+        return self.net(inputs.frames, self.clip_flow(inputs))
 
     _forward = encode_decode
 

@@ -1,0 +1,129 @@
+"""VAT as a user trains it: resumed, in two processes."""
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from mmdavss.datasets.minidrive.generate import Settings, generate
+
+CONFIGS = Path('configs/vat_vst')
+NAME = 'deeplabv2-r18_miniviper2minivps'
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('minidrive')
+    generate(folder, Settings(
+        size=(96, 48), viper=2, viper_val=0, viper_frames=4, synthia=0, cityscapes=0,
+        cityscapes_val=0, gta=0, synthia_rand=0, cityscapes_vps=2, cityscapes_vps_val=1))
+    return folder
+
+
+@pytest.fixture
+def config(data, tmp_path):
+    """A config of small frames without random transforms, with a source checkpoint."""
+
+    def make(name, **options):
+        cfg = Config.fromfile(CONFIGS / name)
+        cfg.merge_from_dict(dict(
+            {'model.student.segmentor.backbone.base_channels': 4,
+             'model.student.segmentor.backbone.stem_channels': 4,
+             'model.student.segmentor.decode_head.in_channels': 32,
+             'train_cfg.val_interval': 100, 'default_hooks.checkpoint.save_best': None,
+             'train_dataloader.batch_size': 2}, **options))
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            loader.update(num_workers=0, persistent_workers=False)
+        pair = cfg.train_dataloader.dataset
+        pair.target.data_root = cfg.val_dataloader.dataset.data_root = str(data / 'cityscapes_vps')
+        if pair.source is not None:
+            pair.source.data_root = str(data / 'viper')
+        for dataset in (pair.source, pair.target, cfg.val_dataloader.dataset):
+            dataset = dataset or dict(pipeline=[])
+            dataset['pipeline'] = [
+                dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t
+                for t in dataset['pipeline']
+                if t['type'] not in ('ClipFlip', 'ClipPhotoMetricDistortion')]
+        cfg.test_dataloader = cfg.val_dataloader
+        if not Path(cfg.model.source_checkpoint).is_file():
+            torch.manual_seed(0)
+            student = MODELS.build(cfg.model.student)
+            cfg.model.source_checkpoint = str(tmp_path / 'source.pth')
+            torch.save(dict(state_dict={f'student.{k}': v for k, v in
+                                        student.state_dict().items()}), tmp_path / 'source.pth')
+        path = tmp_path / name
+        cfg.dump(path)
+        return path
+
+    return make
+
+
+def load(path):
+    return torch.load(path, weights_only=False)
+
+
+def assert_same(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        assert a == b
+
+
+def test_resumed_run_continues_as_an_uninterrupted_one(config, tmp_path, run_tool):
+    """Both players, their optimisers and schedules, to the last bit."""
+    path = config(f'vat_{NAME}.py')
+    for folder, runs in (('whole', [4]), ('parts', [2, 4])):
+        for iters in runs:
+            run_tool('train.py', path, '--work-dir', tmp_path / folder, '--resume',
+                     '--cfg-options', f'train_cfg.max_iters={iters}')
+    whole, parts = (load(tmp_path / folder / 'iter_4.pth') for folder in ('whole', 'parts'))
+    assert any(key.startswith('discriminator.') for key in whole['state_dict'])
+    assert set(whole['optimizer']) == set(whole['param_schedulers']) == {
+        'student', 'discriminator'}
+    for key in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_same(whole[key], parts[key])
+    start = load(tmp_path / 'parts/iter_2.pth')['state_dict']
+    assert any(not torch.equal(start[key], value) for key, value in parts['state_dict'].items()
+               if key.startswith('discriminator.'))
+
+
+def test_two_processes_learn_what_one_does(config, tmp_path, run_tool):
+    """One step on the same global batch; statistics of batch norm stay out of it."""
+    path = config(f'vat_{NAME}.py', **{
+        'model.norm_eval': True, 'train_cfg.max_iters': 1, 'model.adversarial_weight': 1.,
+        # Plain steps, since Adam's first one is the sign of the gradient.
+        'optim_wrapper.student.optimizer': dict(type='SGD', lr=0.1, _delete_=True),
+        'optim_wrapper.discriminator.optimizer': dict(type='SGD', lr=0.1, _delete_=True)})
+    run_tool('train.py', path, '--work-dir', tmp_path / 'one')
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    done = subprocess.run(
+        ['bash', str(TOOLS / 'dist_train.sh'), str(path), '2', '--work-dir', str(tmp_path / 'two'),
+         '--cfg-options', 'train_dataloader.batch_size=1'],
+        env=dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
+                 CUDA_VISIBLE_DEVICES=''), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    one, two = (load(tmp_path / folder / 'iter_1.pth')['state_dict'] for folder in ('one', 'two'))
+    start = load(tmp_path / 'source.pth')['state_dict']
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5)
+    moved = [key for key, value in start.items() if value.is_floating_point()
+             and (one[key] - value).abs().max() > 1e-4]
+    assert moved
