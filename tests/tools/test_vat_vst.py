@@ -1,4 +1,4 @@
-"""VAT as a user trains it: resumed, in two processes."""
+"""VAT and VST as a user trains them: resumed, in two processes, phase after phase."""
 import os
 import socket
 import subprocess
@@ -44,14 +44,14 @@ def config(data, tmp_path):
         pair.target.data_root = cfg.val_dataloader.dataset.data_root = str(data / 'cityscapes_vps')
         if pair.source is not None:
             pair.source.data_root = str(data / 'viper')
-        for dataset in (pair.source, pair.target, cfg.val_dataloader.dataset):
-            dataset = dataset or dict(pipeline=[])
-            dataset['pipeline'] = [
-                dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t
-                for t in dataset['pipeline']
+        owners = [pair.source, pair.target, cfg.val_dataloader.dataset,
+                  cfg.get('pseudo_label_generator')]
+        for owner in filter(None, owners):
+            owner.pipeline = [
+                dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t for t in owner.pipeline
                 if t['type'] not in ('ClipFlip', 'ClipPhotoMetricDistortion')]
         cfg.test_dataloader = cfg.val_dataloader
-        if not Path(cfg.model.source_checkpoint).is_file():
+        if name.startswith('vat'):
             torch.manual_seed(0)
             student = MODELS.build(cfg.model.student)
             cfg.model.source_checkpoint = str(tmp_path / 'source.pth')
@@ -127,3 +127,30 @@ def test_two_processes_learn_what_one_does(config, tmp_path, run_tool):
     moved = [key for key, value in start.items() if value.is_floating_point()
              and (one[key] - value).abs().max() > 1e-4]
     assert moved
+
+
+def test_phases_in_one_command(config, tmp_path, run_tool, capfd):
+    labels = tmp_path / 'labels'
+    folders = [str(tmp_path / name) for name in ('vat', 'vst')]
+    vat = config(f'vat_{NAME}.py', work_dir=folders[0], **{'train_cfg.max_iters': 1})
+    vst = config(f'vst_{NAME}.py', work_dir=folders[1], **{
+        'train_cfg.max_iters': 1, 'model.source_checkpoint': f'{folders[0]}/iter_1.pth',
+        'train_dataloader.dataset.target.pseudo_labels': str(labels)})
+    with pytest.raises(SystemExit, match='no config before it makes'):
+        run_tool('run_phases.py', vst, vat)
+    run_tool('run_phases.py', vat, vst)
+    assert len(list(labels.glob('*/*.png'))) == 2 * 22
+    first, second = (load(f'{folder}/iter_1.pth')['state_dict'] for folder in folders)
+    key = 'student.segmentor.backbone.conv1.weight'
+    assert not torch.equal(first[key], second[key])
+    assert not any(name.startswith('discriminator') for name in second)
+
+    # What is done is not done again; what is missing is.
+    time = (tmp_path / 'vat/iter_1.pth').stat().st_mtime_ns
+    (tmp_path / 'vst/iter_1.pth').unlink()
+    (tmp_path / 'vst/last_checkpoint').unlink()
+    capfd.readouterr()
+    run_tool('run_phases.py', vat, vst)
+    out = capfd.readouterr().out
+    assert out.count('done already') == 1 and (tmp_path / 'vst/iter_1.pth').is_file()
+    assert (tmp_path / 'vat/iter_1.pth').stat().st_mtime_ns == time
