@@ -285,6 +285,7 @@ class ClipSegDataset(BaseSegDataset):
                 seg_map_path=self.label_path(s, n, numbers[n]) if self.with_labels else None,
                 seq_name=s,
                 frame_name=self.frame_name(numbers[n]),
+                frame_number=n,
                 label_map=None,
                 reduce_zero_label=False))
         if missing:
