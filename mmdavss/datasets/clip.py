@@ -358,6 +358,7 @@ class ClipSegDataset(BaseSegDataset):
                 if self.with_labels or self.pseudo_labels is not None else None,
                 seq_name=s,
                 frame_name=self.frame_name(numbers[n]),
+                frame_number=n,
                 label_map=None,
                 reduce_zero_label=False))
         if missing:

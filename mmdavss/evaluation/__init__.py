@@ -1,6 +1,7 @@
 """Metrics, one file each."""
 from .class_subset_iou import ClassSubsetIoU
 from .pixel_discrimination import PixelDiscrimination
+from .temporal_consistency import TemporalConsistencyMetric
 from .video_panoptic_quality import VPQMetric
 
-__all__ = ['ClassSubsetIoU', 'PixelDiscrimination', 'VPQMetric']
+__all__ = ['ClassSubsetIoU', 'PixelDiscrimination', 'TemporalConsistencyMetric', 'VPQMetric']

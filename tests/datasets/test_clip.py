@@ -33,6 +33,7 @@ def test_clips_are_consecutive_and_repeat_the_first_frame(viper):
         viper / 'train/img/002/002_00003.jpg')
     assert info['seg_map_path'] == str(viper / 'train/cls/002/002_00003.png')
     assert (info['seq_name'], info['frame_name']) == ('002', '002_00003')
+    assert info['frame_number'] == 3
 
 
 def test_frame_distance(viper):

@@ -8,8 +8,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 
-META_KEYS = ('img_path', 'seg_map_path', 'frame_paths', 'seq_name', 'frame_name', 'ori_shape',
-             'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction',
+META_KEYS = ('img_path', 'seg_map_path', 'frame_paths', 'seq_name', 'frame_name', 'frame_number',
+             'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction',
              'reduce_zero_label')
 
 

@@ -1,0 +1,117 @@
+"""mIoU, TC and consistency of one or several checkpoints, in one table.
+
+The scores of the config's test_evaluator come from its test_dataloader as they do in
+tools/test.py; TC and consistency (docs/evaluation.md) from all frames of the same split, for which
+no labels are needed. TC depends on the flow, which the table's head names.
+
+    python tools/analysis/temporal_consistency.py CONFIG CHECKPOINT [CHECKPOINT ...] \
+        --names source-only I2VDA
+
+The exact flow of a MiniDrive that was made with --flow, occluded pixels left out:
+
+    python tools/analysis/temporal_consistency.py CONFIG CHECKPOINT --provider PrecomputedFlow \
+        --options root=data/minidrive/cityscapes/flow frame_root=data/minidrive/cityscapes \
+        'template={folder}/{stem}__{stem_b}.flo' \
+        --flow-name exact --direction backward --occlusion exact
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.utils import track_iter_progress
+from torch import nn
+
+from mmdavss.apis.inference import load_model
+from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
+
+SCORES = ('mIoU', 'VPQ')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='its student is the network, its test_dataloader the data')
+    parser.add_argument('checkpoints', nargs='+', help='of any method with that network')
+    parser.add_argument('--names', nargs='+', help='of the checkpoints, for the table')
+    parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
+    parser.add_argument('--options', nargs='+', action=DictAction, default={},
+                        help='arguments of the provider, key=value')
+    parser.add_argument('--flow-name', help='of the flow in the table; default: the provider')
+    parser.add_argument('--direction', choices=DIRECTIONS, default='forward',
+                        help='backward: flow from each frame to the one before it, as files of '
+                        'tools/precompute_flow.py and MiniDrive hold it')
+    parser.add_argument('--occlusion', choices=[name for name in OCCLUSIONS if name],
+                        help='which pixels to leave out; default: none')
+    parser.add_argument('--mode', choices=MODES, default='nearest',
+                        help='etc: as ETC evaluates, with all it does wrong')
+    parser.add_argument('--scale', type=float, default=1., help='of the frames for the flow')
+    parser.add_argument('--frame-distance', type=int, default=1, help='of the two frames of a pair')
+    parser.add_argument('--subset', nargs='+', help='classes in the mean of TC; default: those of '
+                        'the config\'s evaluator, or all')
+    parser.add_argument('--device', default='cpu')
+    args = parser.parse_args()
+    if args.names is None:
+        args.names = [Path(path).parent.name for path in args.checkpoints]
+    if len(args.names) != len(args.checkpoints):
+        parser.error(f'{len(args.names)} names for {len(args.checkpoints)} checkpoints')
+    for path in (args.config, *args.checkpoints):
+        if not Path(path).is_file():
+            parser.error(f'{path} does not exist')
+    return args
+
+
+def all_frames(loader: ConfigDict) -> ConfigDict:
+    """A dataloader of the same data set with all of its frames and no labels."""
+    dataset = loader.dataset
+    pipeline = [step for step in dataset.pipeline if step.type != 'LoadClipAnnotations']
+    kept = {key: value for key, value in dataset.items() if key not in ('ann_file', 'label_clips')}
+    return ConfigDict(loader, dataset=dict(
+        kept, frames='all', with_labels=False, pipeline=pipeline))
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, loader: ConfigDict, metrics: ConfigDict | list) -> dict[str, float]:
+    """The metrics of a model."""
+    batches = Runner.build_dataloader(loader)
+    evaluator = Evaluator(metrics)
+    evaluator.dataset_meta = batches.dataset.metainfo
+    for data in track_iter_progress((batches, len(batches))):
+        evaluator.process(model.test_step(data), data)
+    print()
+    return evaluator.evaluate(len(batches.dataset))
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    init_default_scope(cfg.default_scope)
+    evaluators = cfg.test_evaluator
+    first = evaluators[0] if isinstance(evaluators, list) else evaluators
+    temporal = dict(
+        type='TemporalConsistencyMetric', flow=dict(type=args.provider, **args.options),
+        subset=args.subset or first.get('subset'),
+        **{key: getattr(args, key) for key in ('flow_name', 'mode', 'direction', 'occlusion',
+                                               'scale', 'frame_distance')})
+    rows = []
+    for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
+        print(name)
+        model = load_model(cfg, checkpoint, args.device)
+        scores = evaluate(model, cfg.test_dataloader, evaluators)
+        values = {key: value for key, value in scores.items() if key.split('/')[-1] in SCORES}
+        values |= evaluate(model, all_frames(cfg.test_dataloader), temporal)
+        rows.append((name, values))
+    keys = list(rows[0][1])
+    print(f'\n| | {" | ".join(keys)} |')
+    print('|---' * (len(keys) + 1) + '|')
+    for name, values in rows:
+        print(f'| {name} | {" | ".join(f"{values[key]:.2f}" for key in keys)} |')
+
+
+if __name__ == '__main__':
+    main()
