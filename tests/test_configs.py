@@ -129,3 +129,46 @@ def test_rows_of_vat_vst():
             # One folder holds the labels of one generator.
             folder = cfg.train_dataloader.dataset.target.pseudo_labels
             assert folders.setdefault(folder, generator) == generator
+
+
+def test_papers_values_of_i2vda():
+    """Sections 3 and 4.2; delta as in table 5."""
+    for source in ('viper', 'synthia', 'gta'):
+        cfg = Config.fromfile(ROOT / f'i2vda/deeplabv2-r101_{source}2city.py')
+        student, adversary = (cfg.optim_wrapper[name] for name in ('student', 'discriminator'))
+        optimizer = student.optimizer
+        assert (optimizer.type, optimizer.lr, optimizer.momentum) == ('SGD', 2.5e-4, 0.9)
+        optimizer = adversary.optimizer
+        assert (optimizer.type, optimizer.lr) == ('Adam', 1e-4)
+        assert tuple(optimizer.betas) == (0.9, 0.99)
+        schedule, = cfg.param_scheduler
+        assert (schedule.type, schedule.power, schedule.end) == ('PolyLR', 0.9, 50000)
+        assert (cfg.train_cfg.max_iters, cfg.train_dataloader.batch_size) == (50000, 1)
+        model = cfg.model
+        assert (model.alpha, model.eta, model.delta, model.t) == (0.5, 1, 0.3, None)
+        assert (model.adversarial_weight, model.consistency_weight) == (0.01, 1)
+        assert (model.discriminator.type, model.gan_loss.kind) == ('ImageDiscriminator', 'lsgan')
+        assert model.student.segmentor.backbone.depth == 101
+        hook, = cfg.custom_hooks
+        assert hook == dict(type='ProxyNetworkHook', launch=8000, interval=8000)
+
+
+def test_rows_of_i2vda():
+    """Table 3 as configs, the others as the README says; no config has flow of the source."""
+    for net in ('deeplabv2-r101_viper2city', 'deeplabv2-r18_miniviper2minicity'):
+        full = Config.fromfile(ROOT / f'i2vda/{net}.py').model
+        for tag, changed in (
+                ('adversarial-only', dict(augmentation=False, consistency_weight=0)),
+                ('no-augmentation', dict(augmentation=False)),
+                ('no-consistency', dict(consistency_weight=0)),
+                ('no-occlusion', dict(eta=None)), ('no-entropy', dict(delta=None))):
+            assert Config.fromfile(ROOT / f'i2vda/{net}_{tag}.py').model == {**full, **changed}
+    cfg = Config.fromfile(ROOT / 'i2vda/deeplabv2-r101_viper2city.py')
+    cfg.merge_from_dict({'custom_hooks.0.launch': 1000, 'model.t': 0., 'model.eta': 2.})
+    assert cfg.custom_hooks == [dict(type='ProxyNetworkHook', launch=1000, interval=8000)]
+    assert (cfg.model.t, cfg.model.eta) == (0, 2)
+    for name in CONFIGS:
+        if name.startswith('i2vda/'):
+            source = Config.fromfile(ROOT / name).train_dataloader.dataset.source
+            assert source.get('clip_length') == 1
+            assert not [t for t in source.pipeline if t.type == 'LoadFlow']

@@ -6,9 +6,9 @@ import os.path as osp
 from mmseg.registry import DATASETS
 
 from .clip import ClipSegDataset, Sequences
-from .label_maps import CITYSCAPES_12, CITYSCAPES_15
+from .label_maps import CITYSCAPES_12, CITYSCAPES_15, CITYSCAPES_19
 
-LABEL_SETS = {'viper': CITYSCAPES_15, 'synthia': CITYSCAPES_12}
+LABEL_SETS = {'viper': CITYSCAPES_15, 'synthia': CITYSCAPES_12, 'gta': CITYSCAPES_19}
 SNIPPET = 30
 
 
@@ -27,7 +27,8 @@ class CityscapesSeqDataset(ClipSegDataset):
         data_root: Folder with ``leftImg8bit_sequence`` and ``gtFine``.
         split: ``train``, ``val`` or ``test``.
         classes_from: Source data set that decides the classes: ``viper`` (15 classes, rider
-            joins person) or ``synthia`` (12 classes, of which 11 are reported).
+            joins person), ``synthia`` (12 classes, of which 11 are reported) or ``gta`` (the 19 of
+            Cityscapes).
         kwargs: Those of :class:`ClipSegDataset`.
     """
     METAINFO = CITYSCAPES_15.metainfo

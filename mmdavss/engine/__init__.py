@@ -1,9 +1,9 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 from .data_preprocessor import Clip, DomainDataPreprocessor
-from .hooks import EMATeacherHook, OnlineStatisticsHook
+from .hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
 
 __all__ = [
     'Clip', 'DomainDataPreprocessor', 'EMATeacherHook', 'OnlineStatisticsHook',
-    'PlayerOptimWrapperConstructor'
+    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook'
 ]

@@ -3,6 +3,7 @@ from .adabn import AdaBN
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .dacs import DACS
+from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
 from .self_training import SelfTraining
 from .sepico import SePiCo
@@ -10,5 +11,5 @@ from .source_only import SourceOnly
 from .stpl import STPL
 from .vat_vst import VAT, VST
 
-__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'MeanTeacher', 'STPL', 'SePiCo',
-           'SelfTraining', 'SourceOnly', 'VAT', 'VST']
+__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'I2VDA', 'MeanTeacher', 'STPL',
+           'SePiCo', 'SelfTraining', 'SourceOnly', 'VAT', 'VST']

@@ -4,15 +4,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 
+import torch.nn.functional as F
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor, nn
 
 from mmdavss.engine import Clip
 from mmdavss.modules import SequenceDiscriminator
+from mmdavss.modules.temporal_labels import IGNORE
 
 from .base import BaseAdapter
 
@@ -35,6 +38,8 @@ class AdversarialAdapter(BaseAdapter):
         discriminator: Config of the discriminator, without ``in_channels``; None for none.
         gan_loss: Config of the adversarial loss.
         adversarial_weight: Factor of the student's adversarial loss.
+        discriminator_weight: Factor of each domain in the discriminator's loss. Half, as published
+            by AdaptSegNet: one domain is one half of the discriminator's batch.
         kwargs: Those of :class:`BaseAdapter`; the student sees single frames.
     """
 
@@ -42,6 +47,7 @@ class AdversarialAdapter(BaseAdapter):
                  discriminator: OptConfigType = None,
                  gan_loss: ConfigType | None = None,
                  adversarial_weight: float = 0.001,
+                 discriminator_weight: float = 0.5,
                  **kwargs) -> None:
         super().__init__(**kwargs)
         if self.student.needs_flow:
@@ -50,6 +56,7 @@ class AdversarialAdapter(BaseAdapter):
         self.student.freeze_auxiliary()
         self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
         self.adversarial_weight = adversarial_weight
+        self.discriminator_weight = discriminator_weight
         self.discriminator = None if discriminator is None else MODELS.build(
             dict(discriminator, in_channels=self.num_classes))
         self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
@@ -100,8 +107,8 @@ class AdversarialAdapter(BaseAdapter):
                 # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
                 fixed = self.discriminator.module if is_model_wrapper(self.discriminator) \
                     else self.discriminator
-                losses['loss_adversarial'] = self.adversarial_weight * self.gan_loss(
-                    self._judge(fixed, scores['target']), is_source=True)
+                losses['loss_adversarial'] = \
+                    self.adversarial_weight * self.adversarial_loss(fixed, scores['target'])
         total, log = self.parse_losses(losses)
         student.update_params(total)
         if self.discriminator is None:
@@ -110,16 +117,49 @@ class AdversarialAdapter(BaseAdapter):
         adversary = optim_wrapper['discriminator']
         self.discriminator.requires_grad_(True)
         with adversary.optim_context(self.discriminator):
-            # Half each, as published: one domain is one half of the discriminator's batch.
-            losses = {f'discriminator.loss_{name}': 0.5 * self.gan_loss(
-                self._judge(self.discriminator, scores[name].detach()), is_source=name == 'source')
+            losses = {
+                f'discriminator.loss_{name}': self.discriminator_weight * self.gan_loss(
+                    self._judge(self.discriminator, scores[name].detach()),
+                    is_source=name == 'source')
                 for name in ('source', 'target')}
         total, own = self.parse_losses(losses)
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})
         return log
 
+    def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
+        """The student's, without its factor: the target is to be taken for the source.
+
+        Args:
+            discriminator: With its weights fixed.
+            scores: Those of the target, as :meth:`student_losses` gives them.
+        """
+        return self.gan_loss(self._judge(discriminator, scores), is_source=True)
+
     def _judge(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
         """A discriminator's output for frames, for clips, or for each of their frames."""
         maps = scores.softmax(-3)
         return discriminator(maps.flatten(0, 1) if maps.ndim == 5 and not self._sequence else maps)
+
+
+def clip_scores(net: nn.Module, frames: Tensor, align_corners: bool) -> Tensor:
+    """Scores (N, T, K, H, W) of all frames (N, T, 3, H, W) of clips, each frame by itself."""
+    scores = resize(net(frames.flatten(0, 1)[:, None]), frames.shape[-2:], mode='bilinear',
+                    align_corners=align_corners)
+    return scores.unflatten(0, frames.shape[:2])
+
+
+def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy summed over the frames, each the mean over its labels (VAT-VST, equation 9).
+
+    Args:
+        scores: (N, T, K, H, W).
+        labels: (N, T, H, W), classes or `IGNORE`.
+
+    Returns:
+        Scalar.
+    """
+    losses = F.cross_entropy(
+        scores.transpose(1, 2).float(), labels, ignore_index=IGNORE, reduction='none')
+    counts = (labels != IGNORE).sum((0, 2, 3)).clamp(min=1)
+    return (losses.sum((0, 2, 3)) / counts).sum()

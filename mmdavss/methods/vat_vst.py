@@ -18,18 +18,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.engine import Clip
 from mmdavss.modules import consensus, fill_in
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp, photometric_visible
 
-from .adversarial import AdversarialAdapter
+from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
 from .base import BaseAdapter, branch
 
 REFINEMENTS = ('consensus', 'fill_in')
@@ -141,29 +139,6 @@ class VST(BaseAdapter):
                     clip.raw[:, t], backward_warp(clip.raw[:, other], flow), **self.occlusion)
                 refined.append(fill_in(labels[:, t], labels[:, other], flow, visible))
         return torch.stack(refined, dim=1)
-
-
-def clip_scores(net: nn.Module, frames: Tensor, align_corners: bool) -> Tensor:
-    """Scores (N, T, K, H, W) of all frames (N, T, 3, H, W) of clips, each frame by itself."""
-    scores = resize(net(frames.flatten(0, 1)[:, None]), frames.shape[-2:], mode='bilinear',
-                    align_corners=align_corners)
-    return scores.unflatten(0, frames.shape[:2])
-
-
-def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy summed over the frames (equations 9 and 12), each the mean over its labels.
-
-    Args:
-        scores: (N, T, K, H, W).
-        labels: (N, T, H, W), classes or `IGNORE`.
-
-    Returns:
-        Scalar.
-    """
-    losses = F.cross_entropy(
-        scores.transpose(1, 2).float(), labels, ignore_index=IGNORE, reduction='none')
-    counts = (labels != IGNORE).sum((0, 2, 3)).clamp(min=1)
-    return (losses.sum((0, 2, 3)) / counts).sum()
 
 
 def clip_labels(samples: SampleList, owner: str) -> Tensor:

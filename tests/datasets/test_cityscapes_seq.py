@@ -73,5 +73,10 @@ def test_class_subsets(cityscapes, viper, synthia):
     assert dataset.metainfo['classes'] == SynthiaSeqDataset(str(synthia)).metainfo['classes']
     assert (CityscapesSeqDataset(str(cityscapes)).metainfo['classes'] ==
             ViperSeqDataset(str(viper)).metainfo['classes'])
+    dataset = CityscapesSeqDataset(str(cityscapes), classes_from='gta', pipeline=LOAD)
+    label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
+    expected = [255] * 7 + [0, 1, 255, 255, 2, 3, 4, 255, 255, 255, 5, 255, 6, 7, 8, 9, 10, 11, 12,
+                            13, 14, 15, 255, 255, 16, 17, 18]
+    np.testing.assert_array_equal(label, expected)
     with pytest.raises(ValueError, match='classes_from'):
-        CityscapesSeqDataset(str(cityscapes), classes_from='gta')
+        CityscapesSeqDataset(str(cityscapes), classes_from='kitti')

@@ -29,10 +29,17 @@ EXPECTED = {
     'miniviper2minivps': ((108, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_frames': ((180, 240), (180, 240), 11, (12, 20)),
     'camvid_sunny2foggy': ((360, 480), (360, 480), 11, (12, 20)),
+    'viper2city_image2video': ((512, 896), (512, 1024), 15, (12, 20)),
+    'synthia2city_image2video': ((768, 1280), (512, 1024), 12, (12, 20)),
+    'gta2city_image2video': ((720, 1280), (512, 1024), 19, (12, 20)),
+    'miniviper2minicity_image2video': ((108, 192), (96, 192), 15, (12, 20)),
+    'camvid_day2dusk_image2video': ((180, 240), (180, 240), 11, (12, 20)),
 }
 #: For nets that predict frame by frame: clips without flow, single frames in validation.
 PER_FRAME = ('viper2cityvps', 'synthia2cityvps', 'miniviper2minivps', 'camvid_day2dusk_frames',
              'camvid_sunny2foggy')
+#: The same, but source images, and target clips with flow both ways.
+IMAGE_TO_VIDEO = tuple(name for name in EXPECTED if name.endswith('_image2video'))
 IMAGES = ('gta2city', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 # Dark Zurich has no labels to train with.
@@ -73,15 +80,20 @@ def test_all_configs_are_tested():
 @pytest.mark.parametrize('name', EXPECTED)
 def test_trains_and_validates(data, name):
     source_size, target_size, classes, full = EXPECTED[name]
-    length = 1 if name in IMAGES else 2
+    lengths = dict.fromkeys(('source', 'target'), 1 if name in IMAGES else 2)
+    if name in IMAGE_TO_VIDEO:
+        lengths['source'] = 1
     cfg = config(name)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     assert len(loader.dataset.metainfo['classes']) == classes
     batch = next(iter(loader))
     for branch, size in (('source', source_size), ('target', target_size)):
         inputs = batch['inputs'][branch]
-        assert inputs['frames'][0].shape == (length, 3, *size)
-        if name in VIDEOS and name not in PER_FRAME:
+        assert inputs['frames'][0].shape == (lengths[branch], 3, *size)
+        if name in IMAGE_TO_VIDEO and branch == 'target':
+            assert set(inputs) == {'frames', 'flow', 'forward_flow'}
+            assert inputs['flow'][0].shape == inputs['forward_flow'][0].shape == (1, 2, *size)
+        elif name in VIDEOS and name not in (*PER_FRAME, *IMAGE_TO_VIDEO):
             assert inputs['flow'][0].shape == (1, 2, *size)
             assert ('augmented' in inputs) == (branch == 'target' and not name.endswith('_mix'))
         else:  # strong augmentation is the method's
@@ -91,7 +103,7 @@ def test_trains_and_validates(data, name):
 
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
     batch = next(iter(loader))
-    length = 1 if name in PER_FRAME else length
+    length = 1 if name in (*PER_FRAME, *IMAGE_TO_VIDEO) else lengths['target']
     assert batch['inputs']['frames'][0].shape == (length, 3, *target_size)
     sample = batch['data_samples'][0]
     assert sample.gt_sem_seg.shape == sample.ori_shape == full
@@ -108,7 +120,7 @@ def test_evaluator_takes_the_subset_of_the_classes(data, name):
         assert set(metric.subset) - set(without.subset) == {'wall', 'fence', 'pole'}
         assert (metric.prefix, without.prefix) == (None, '13') and len(without.subset) == 13
         return
-    metrics = cfg.val_evaluator if name in PER_FRAME else [cfg.val_evaluator]
+    metrics = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
     assert [metric.type for metric in metrics] == ['ClassSubsetIoU', 'VPQMetric'][:len(metrics)]
     for metric in map(METRICS.build, metrics):
         if 'synthia' in name:
@@ -199,3 +211,15 @@ def test_rare_classes_are_sampled_with_one_line(data, name, tmp_path):
         file: [4000] * count for file in label_files(source)})
     item = DATASETS.build(pair)[0]
     assert item['inputs']['source']['frames'].shape[-2:] == EXPECTED[name][0]
+
+
+def test_images_of_i2vda(data):
+    """Section 4.1: the frames of VIPER that end in 0; the annotated frame and the one before it."""
+    pair = DATASETS.build(config('viper2city_image2video').train_dataloader.dataset)
+    names = {name: [[Path(p).stem for p in branch.get_data_info(i)['frame_paths']]
+                    for i in range(len(branch))] for name, branch in pair.branches.items()}
+    assert names['source'] == [['001_00010']]
+    assert names['target'][0] == [f'aachen_000000_{n:06d}_leftImg8bit' for n in (18, 19)]
+    for name, kind in (('synthia2city', 'SynthiaSeqDataset'), ('gta2city', 'GTADataset')):
+        source = DATASETS.build(config(f'{name}_image2video').source_train)
+        assert type(source).__name__ == kind and len(source) > 1

@@ -1,5 +1,6 @@
 """Hooks: they decide when a method updates what it owns."""
 from .ema_teacher import EMATeacherHook
 from .online_statistics import OnlineStatisticsHook
+from .proxy_network import ProxyNetworkHook
 
-__all__ = ['EMATeacherHook', 'OnlineStatisticsHook']
+__all__ = ['EMATeacherHook', 'OnlineStatisticsHook', 'ProxyNetworkHook']

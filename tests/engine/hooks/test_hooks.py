@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmdavss.engine import EMATeacherHook, OnlineStatisticsHook
+from mmdavss.engine import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
 
 
 class Recorder:
@@ -16,6 +16,9 @@ class Recorder:
 
     def schedule_contrast(self, update, contrast):
         self.calls.append((update, contrast))
+
+    def schedule_proxy(self, copy, launched):
+        self.calls.append((copy, launched))
 
 
 def run(hook, iterations):
@@ -39,7 +42,22 @@ def test_statistics_schedule_follows_the_iteration():
     assert run(hook, [4]) == [(True, True)]
 
 
-@pytest.mark.parametrize('hook', [EMATeacherHook(), OnlineStatisticsHook()])
+@pytest.mark.parametrize('options, copies', [
+    (dict(), [0, 8000, 16000]), (dict(launch=1000), [0, 1000, 8000, 16000]),
+    (dict(launch=1000, copy_at_launch=False), [0, 8000, 16000]),
+    (dict(launch=0, interval=15000), [0, 15000])])
+def test_proxy_schedule_to_the_iteration(options, copies):
+    """I2VDA, algorithm 1; 0-based iterations, those around every event."""
+    launch = options.get('launch', 8000)
+    steps = sorted({max(k + d, 0) for k in (0, 1000, 8000, 15000, 16000) for d in (-1, 0, 1)})
+    calls = run(ProxyNetworkHook(**options), steps)
+    assert [k for k, (copy, _) in zip(steps, calls, strict=True) if copy] == copies
+    assert [launched for _, launched in calls] == [k >= launch for k in steps]
+    # A resumed run takes up in the middle.
+    assert run(ProxyNetworkHook(**options), [8000]) == [calls[steps.index(8000)]]
+
+
+@pytest.mark.parametrize('hook', [EMATeacherHook(), OnlineStatisticsHook(), ProxyNetworkHook()])
 def test_a_method_that_it_does_not_fit(hook):
     with pytest.raises(TypeError, match='custom_hooks'):
         hook.before_train(SimpleNamespace(model=object()))
@@ -47,7 +65,9 @@ def test_a_method_that_it_does_not_fit(hook):
 
 @pytest.mark.parametrize('make', [lambda: EMATeacherHook(1.), lambda: EMATeacherHook(-0.1),
                                   lambda: OnlineStatisticsHook(interval=0),
-                                  lambda: OnlineStatisticsHook(contrast_start=-1)])
+                                  lambda: OnlineStatisticsHook(contrast_start=-1),
+                                  lambda: ProxyNetworkHook(interval=0),
+                                  lambda: ProxyNetworkHook(launch=-1)])
 def test_bad_options(make):
     with pytest.raises(ValueError, match='must be'):
         make()

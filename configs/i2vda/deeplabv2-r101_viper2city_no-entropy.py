@@ -1,0 +1,3 @@
+# Table 3, row 5, without the entropy map E in equation 8.
+_base_ = './deeplabv2-r101_viper2city.py'
+model = dict(delta=None)
