@@ -51,6 +51,7 @@ FRAME_METHODS = {
     'adabn': METHODS['adabn'],
     'vat': ('vat_vst/vat_{}.py', 'source-only'),
     'vst': ('vat_vst/vst_{}.py', 'vat'),
+    'i2vda': ('i2vda/{}.py', 'source-only'),
     'oracle': METHODS['oracle'],
 }
 #: Rows of tables 3 to 6 of VAT-VST.
@@ -61,10 +62,14 @@ FRAME_METHODS |= {f'vat-{v}': (f'vat_vst/vat_{{}}_{v}.py', 'source-only') for v 
 FRAME_METHODS |= {f'vst-{v}': (f'vat_vst/vst_{{}}_{v}.py', 'vat') for v in VST_VARIANTS}
 FRAME_METHODS |= {
     f'vst-from-{v}': (f'vat_vst/vst_{{}}_from-{v}.py', f'vat-{v}') for v in VAT_VARIANTS}
+#: Rows of table 3 of I2VDA.
+I2VDA_VARIANTS = ('adversarial-only', 'no-augmentation', 'no-consistency', 'no-occlusion',
+                  'no-entropy')
+FRAME_METHODS |= {f'i2vda-{v}': (f'i2vda/{{}}_{v}.py', 'source-only') for v in I2VDA_VARIANTS}
 FAMILIES = {name: FRAME_METHODS if name in ('minivps', 'camvid-frames') else METHODS
             for name in NAMES}
 MAIN = ('source-only', 'adabn', 'stpl', 'dacs', 'sepico-protocl', 'sepico-bankcl',
-        'sepico-distcl', 'vat', 'vst', 'oracle')
+        'sepico-distcl', 'vat', 'vst', 'i2vda', 'oracle')
 #: One process makes the labels that several methods train on.
 LABELLING = threading.Lock()
 
@@ -154,26 +159,28 @@ def main() -> None:
         source = None if start is None else sources[start].result()
         return run(config(data, method), folder(data, method, seed), seed, source)
 
-    # A run waits for its source, which was submitted before it: nothing waits for ever.
+    def depth(data: str, method: str) -> int:
+        start = FAMILIES[data][method][1]
+        return 0 if start is None else 1 + depth(data, start)
+
+    wanted = set()
+    for data in args.data:
+        for method in FAMILIES[data].keys() & set(args.methods):
+            while method is not None:
+                wanted.add((data, method))
+                method = FAMILIES[data][method][1]
+    # A run waits for its source, which was submitted before it: nothing waits for ever. What waits
+    # for nothing comes first.
+    tasks = sorted(((depth(data, method), seed, data, method) for data, method in wanted
+                    for seed in args.seeds))
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = []
-        for seed in args.seeds:
-            for data in args.data:
-                submitted: dict[str, Future] = {}
-
-                def submit(data: str, method: str, seed: int, submitted: dict[str, Future]) -> None:
-                    if method in submitted:
-                        return
-                    if FAMILIES[data][method][1] is not None:
-                        submit(data, FAMILIES[data][method][1], seed, submitted)
-                    submitted[method] = pool.submit(train, data, method, seed, submitted)
-
-                for method in FAMILIES[data]:
-                    if method in args.methods:
-                        submit(data, method, seed, submitted)
-                jobs += submitted.values()
-        for job in jobs:
-            job.result()
+        jobs: dict[tuple[str, int], dict[str, Future]] = {}
+        for _, seed, data, method in tasks:
+            submitted = jobs.setdefault((data, seed), {})
+            submitted[method] = pool.submit(train, data, method, seed, submitted)
+        for submitted in jobs.values():
+            for job in submitted.values():
+                job.result()
 
     for data in args.data:
         methods = [method for method in args.methods if method in FAMILIES[data]]

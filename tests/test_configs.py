@@ -155,7 +155,7 @@ def test_papers_values_of_i2vda():
 
 def test_rows_of_i2vda():
     """Table 3 as configs, the others as the README says; no config has flow of the source."""
-    for net in ('deeplabv2-r101_viper2city', 'deeplabv2-r18_miniviper2minicity'):
+    for net in ('deeplabv2-r101_viper2city', 'deeplabv2-r18_miniviper2minivps'):
         full = Config.fromfile(ROOT / f'i2vda/{net}.py').model
         for tag, changed in (
                 ('adversarial-only', dict(augmentation=False, consistency_weight=0)),

@@ -14,5 +14,5 @@ train_dataloader = dict(
             label_clips=True,
             pipeline={{_base_.pseudo_labelled_pipeline}})))
 model = dict(
-    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_camvid-day2dusk/iter_200.pth',
+    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_camvid-day2dusk/iter_100.pth',
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))))

@@ -32,7 +32,7 @@ EXPECTED = {
     'viper2city_image2video': ((512, 896), (512, 1024), 15, (12, 20)),
     'synthia2city_image2video': ((768, 1280), (512, 1024), 12, (12, 20)),
     'gta2city_image2video': ((720, 1280), (512, 1024), 19, (12, 20)),
-    'miniviper2minicity_image2video': ((108, 192), (96, 192), 15, (12, 20)),
+    'miniviper2minivps_image2video': ((108, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_image2video': ((180, 240), (180, 240), 11, (12, 20)),
 }
 #: For nets that predict frame by frame: clips without flow, single frames in validation.
