@@ -59,6 +59,19 @@ def build():
     return MODELS.build
 
 
+@pytest.fixture
+def video_net(segmentor, build):
+    """Builds a small video net: ``video_net('DFF', stage=2, ...)``; frames are plain images."""
+
+    def make(kind, **options):
+        net = build(dict(type=kind, segmentor=segmentor, allow_random_init=True, **options))
+        net.set_normalisation(
+            build(dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
+        return net
+
+    return make
+
+
 def packed(seed=0, length=2, size=(32, 48), augmented=True, label=True):
     """One packed clip, as PackClipInputs gives it."""
     generator = torch.Generator().manual_seed(seed)

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
+from mmdavss.datasets.transforms.flow import LoadFlow
 from mmdavss.datasets.transforms.loading import LoadClip, LoadClipAnnotations, read_image
 from mmdavss.methods.base import BaseAdapter, load_student
 
@@ -74,15 +76,17 @@ class VideoSegmenter:
                 f'the data set of test_dataloader has {len(self.classes)} classes, the model '
                 f'{self.model.num_classes}: set num_classes and the data set accordingly')
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
-        #: How many frames back each frame of a clip lies, the current one last.
-        self.steps = [dataset.frame_distance * back
-                      for back in reversed(range(dataset.clip_length))]
+        self.clip_length: int = dataset.clip_length
+        self.frame_distance: int = dataset.frame_distance
+        skipped: tuple[type, ...] = (LoadClip, LoadClipAnnotations)
+        if not self.model.net.needs_flow:
+            skipped += (LoadFlow, )
         self.pipeline = Compose([t for t in dataset.pipeline.transforms
-                                 if not isinstance(t, LoadClip | LoadClipAnnotations)])
+                                 if not isinstance(t, skipped)])
 
     def __call__(self, frames: str | Path | Iterable[str | Path | np.ndarray]
                  ) -> Iterator[np.ndarray]:
-        """Segments a video, one frame at a time.
+        """Segments a video, one frame at a time; each goes through the networks once.
 
         Args:
             frames: Folder of images (in natural order of their names), or the frames in order:
@@ -98,28 +102,36 @@ class VideoSegmenter:
         """
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
-        recent: deque[tuple[str, np.ndarray]] = deque(maxlen=self.steps[0] + 1)
+        # The oldest is the frame `frame_distance` back, or the first.
+        recent: deque[tuple[str, np.ndarray, Any]] = deque(maxlen=self.frame_distance)
         for number, frame in enumerate(frames):
             if isinstance(frame, np.ndarray):
-                recent.append((f'frame {number}', frame))
+                name, image = f'frame {number}', frame
             else:
-                recent.append((str(frame), read_image(str(frame))))
-            yield self._segment([recent[max(len(recent) - 1 - step, 0)] for step in self.steps])
+                name, image = str(frame), read_image(str(frame))
+            *before, state = recent[0] if recent else (name, image, None)
+            labels, state = self._segment([tuple(before), (name, image)], state)
+            recent.append((name, image, state))
+            yield labels
 
-    def _segment(self, clip: list[tuple[str, np.ndarray]]) -> np.ndarray:
-        names, images = zip(*clip, strict=True)
+    def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:
+        """Classes of the second frame, and the state; the first is there for the flow."""
+        names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
-        for name, image in clip:
-            if image.shape[:2] != shape:
-                raise ValueError(
-                    f'{name} has the size {image.shape[1]}x{image.shape[0]}, {names[-1]} '
-                    f'{shape[1]}x{shape[0]}: the frames of a video must have one size.')
+        if images[0].shape[:2] != shape:
+            raise ValueError(
+                f'{names[0]} has the size {images[0].shape[1]}x{images[0].shape[0]}, {names[1]} '
+                f'{shape[1]}x{shape[0]}: the frames of a video must have one size.')
+        if self.clip_length == 1:
+            names, images = names[1:], images[1:]
         data = self.pipeline(dict(
             frame_paths=list(names), img_path=names[-1], imgs=list(images), img_shape=shape,
             ori_shape=shape, seg_fields=[]))
         with torch.no_grad():
-            sample, = self.model.test_step(pseudo_collate([data]))
-        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
+            data = self.model.data_preprocessor(pseudo_collate([data]))
+            (sample, ), state = self.model.step(
+                **data, state=state, clip_length=self.clip_length)
+        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
 
 
 def list_frames(folder: str | Path) -> list[Path]:

@@ -460,8 +460,8 @@ class PseudoLabelGenerator:
     def _check_model(make: _MakePredictor, device: str, num_classes: int) -> ClipPredictor:
         predictor = make(device)
         student = predictor.model.student
-        if student.needs_flow:
-            raise UserError(f'model.student: {type(student).__name__} needs flow between frames; '
+        if student.temporal:
+            raise UserError(f'model.student: {type(student).__name__} sees several frames; '
                             'pseudo-labels are made with a network that predicts frame by frame '
                             '(PerFrame)')
         if predictor.model.num_classes != num_classes:

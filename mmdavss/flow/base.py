@@ -3,12 +3,45 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 PathPairs = Sequence[tuple[str, str]]
+#: Where a method's checkpoint has the flow branch of its video net.
+BRANCH = 'student.flow_net.'
+
+
+def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
+    """Loads a flow network's weights from its own file, or out of a method's checkpoint.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If weights are missing or have another shape.
+    """
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise FileNotFoundError(
+            f'{type(network).__name__}: the checkpoint {checkpoint!r} does not exist; correct '
+            '`checkpoint`. A network that is trained may start without one: checkpoint=None.')
+    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    weights = weights.get('state_dict', weights)
+    weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+    # MMFlowNet holds mmflow's network as `network`.
+    branch = {name.removeprefix(BRANCH).removeprefix('network.'): value
+              for name, value in weights.items() if name.startswith(BRANCH)}
+    weights = branch or weights
+    expected = network.state_dict()
+    wrong = [name for name, value in expected.items()
+             if name not in weights or weights[name].shape != value.shape]
+    if wrong:
+        raise ValueError(
+            f'{checkpoint} does not fit {type(network).__name__}: {len(wrong)} of {len(expected)} '
+            f'tensors are missing or of another shape, such as {wrong[:3]}. Give the config that '
+            'the checkpoint was trained with.')
+    network.load_state_dict(weights, strict=False)
 
 
 class BaseFlowProvider(nn.Module, metaclass=ABCMeta):

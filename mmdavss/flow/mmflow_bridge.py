@@ -1,4 +1,4 @@
-"""Networks of mmflow as flow providers: the only module that imports mmflow.
+"""Networks of mmflow, frozen or trained: the only module that imports mmflow.
 
 mmflow 1.0.0rc0, its last release, refuses mmcv 2.1 and newer at import, and imports operators from
 ``mmcv.ops`` that exist only where mmcv was compiled. Its networks need neither. Only they are
@@ -21,15 +21,16 @@ import mmcv
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope, Registry
-from mmengine.runner import CheckpointLoader
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.ops import Correlation
 
-from .base import BaseFlowProvider, PathPairs
+from .base import BaseFlowProvider, PathPairs, load_flow_weights
 
 # Any version that mmflow accepts.
 ACCEPTED_MMCV = '2.0.1'
@@ -100,6 +101,41 @@ def _model_config(config: str | ConfigType) -> dict:
     return Config.fromfile(path).model.to_dict()
 
 
+def _build(config: str | ConfigType) -> tuple[nn.Module, bool, type]:
+    """A network of mmflow, whether it is of RAFT's kind, and mmflow's data sample."""
+    model = _model_config(config)
+    if 'data_preprocessor' not in model:
+        raise ValueError('The mmflow model has no `data_preprocessor`, so nobody knows its '
+                         'normalisation. Copy it from its mmflow config.')
+    models, sample_type = _import_mmflow()
+    # mmflow's networks build their parts by names without prefix.
+    with DefaultScope.overwrite_default_scope('mmflow'):
+        network = models.build(model)
+    return network, model['type'].endswith('RAFT'), sample_type
+
+
+class _Padding:
+    """What is added around frames: to a multiple of a number, at least to a minimum."""
+
+    def __init__(self, divisor: int | None, raft: bool) -> None:
+        self.divisor = divisor or (8 if raft else 64)
+        # Four levels of correlation on features of stride 8.
+        self.min_size = 64 if raft else 0
+
+    def border(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Pixels left, right, above and below."""
+        missing_h, missing_w = (
+            max(-(-n // self.divisor) * self.divisor, self.min_size) - n for n in (height, width))
+        top, left = missing_h // 2, missing_w // 2
+        return left, missing_w - left, top, missing_h - top
+
+
+def _unpad(maps: Tensor, border: tuple[int, int, int, int]) -> Tensor:
+    left, right, top, bottom = border
+    height, width = maps.shape[-2:]
+    return maps[..., top:height - bottom, left:width - right]
+
+
 @MODELS.register_module()
 class MMFlowEstimator(BaseFlowProvider):
     """A network of mmflow, frozen: RAFT, GMA, FlowNet2, PWC-Net, LiteFlowNet, FlowNetS, ...
@@ -133,51 +169,21 @@ class MMFlowEstimator(BaseFlowProvider):
                 'MMFlowEstimator: `checkpoint` is missing, a flow network with random weights is '
                 'of no use. Set it (mmflow lists the files in configs/*/metafile.yml), or take '
                 'DISFlowEstimator, which needs none; tests may set allow_random_init=True.')
-        model = _model_config(config)
-        if 'data_preprocessor' not in model:
-            raise ValueError('MMFlowEstimator: the model has no `data_preprocessor`, so nobody '
-                             'knows its normalisation. Copy it from its mmflow config.')
-        models, self._sample_type = _import_mmflow()
-        # mmflow's networks build their parts by names without prefix.
-        with DefaultScope.overwrite_default_scope('mmflow'):
-            network = models.build(model)
+        network, raft, self._sample_type = _build(config)
         if checkpoint is not None:
-            self._load(network, checkpoint)
+            load_flow_weights(network, checkpoint)
         self.hold(network)
-        is_raft = model['type'].endswith('RAFT')
-        self.size_divisor = size_divisor or (8 if is_raft else 64)
-        # Four levels of correlation on features of stride 8.
-        self._min_size = 64 if is_raft else 0
-
-    @staticmethod
-    def _load(network: nn.Module, checkpoint: str) -> None:
-        weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        weights = weights.get('state_dict', weights)
-        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-        expected = network.state_dict()
-        wrong = [name for name, value in expected.items()
-                 if name not in weights or weights[name].shape != value.shape]
-        if wrong:
-            raise ValueError(
-                f'MMFlowEstimator: {checkpoint} does not fit {type(network).__name__}: '
-                f'{len(wrong)} of {len(expected)} tensors are missing or of another shape, such as '
-                f'{wrong[:3]}. Give the config that the checkpoint was trained with.')
-        network.load_state_dict(weights, strict=False)
+        self.padding = _Padding(size_divisor, raft)
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
-        height, width = frame_a.shape[-2:]
-        missing_h, missing_w = (
-            max(-(-n // self.size_divisor) * self.size_divisor, self._min_size) - n
-            for n in (height, width))
-        top, left = missing_h // 2, missing_w // 2
-        border = (left, missing_w - left, top, missing_h - top)
+        border = self.padding.border(*frame_a.shape[-2:])
         # mmflow reads images as BGR, values 0 to 255.
         pairs = torch.stack([
             F.pad(frames.flip(1) * 255, border, mode='replicate') for frames in (frame_a, frame_b)
         ], dim=1)
         # One pair at a time: mmflow's decoders hand back the first flow of a batch only.
         flow = torch.stack([self._predict(pair) for pair in pairs])
-        return flow[..., top:top + height, left:left + width].contiguous().to(frame_a.device)
+        return _unpad(flow, border).contiguous().to(frame_a.device)
 
     def _predict(self, pair: Tensor) -> Tensor:
         """(2, 3, H, W), BGR, values 0 to 255, to the flow (2, H, W)."""
@@ -187,3 +193,76 @@ class MMFlowEstimator(BaseFlowProvider):
         data = network.data_preprocessor(dict(inputs=[pair], data_samples=[sample]))
         sample, = network.predict(data['inputs'], data['data_samples'])
         return sample.pred_flow_fw.data
+
+
+@MODELS.register_module()
+class MMFlowNet(BaseModule):
+    """A network of mmflow (RAFT, FlowNetS, PWC-Net) that is trained as a part of a video net.
+
+    The trainable sibling of :class:`MMFlowEstimator`: a batch in one pass, with gradient, and with
+    parameters that are optimised and saved. ``net(current, previous) -> flow current->previous``.
+    Batch-norm statistics (RAFT's context encoder has some) stay as they are, and autocast is off,
+    as in the provider.
+
+    Args:
+        config: As for :class:`MMFlowEstimator`.
+        checkpoint: Weights to start from, read by :meth:`init_weights`: mmflow's, or a checkpoint
+            of a method whose video net has such a flow branch. None starts with random ones.
+        size_divisor: As for :class:`MMFlowEstimator`.
+
+    Raises:
+        ImportError: If mmflow is not installed.
+        FileNotFoundError: If there is no such config or checkpoint.
+        ValueError: If the checkpoint does not fit the config.
+        TypeError: If the network's outputs have a form that is not known here.
+    """
+
+    def __init__(self,
+                 config: str | ConfigType,
+                 checkpoint: str | None = None,
+                 size_divisor: int | None = None) -> None:
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.network, raft, _ = _build(config)
+        self.padding = _Padding(size_divisor, raft)
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if self.checkpoint is not None:
+            load_flow_weights(self.network, self.checkpoint)
+
+    def train(self, mode: bool = True) -> MMFlowNet:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+    def forward(self, current: Tensor, previous: Tensor) -> Tensor:
+        """Optical flow.
+
+        Args:
+            current: (N, 3, H, W), RGB, values 0 to 1.
+            previous: (N, 3, H, W), RGB, values 0 to 1.
+
+        Returns:
+            (N, 2, H, W), flow current->previous in pixels.
+        """
+        border = self.padding.border(*current.shape[-2:])
+        given = self.network.data_preprocessor
+        frames = [F.pad(frame * 255, border, mode='replicate') for frame in (current, previous)]
+        if not given.channel_conversion:
+            frames = [frame.flip(1) for frame in frames]  # mmflow reads images as BGR
+        inputs = torch.cat([(frame - given.mean) / given.std for frame in frames], dim=1)
+        with torch.autocast(inputs.device.type, enabled=False):
+            flows = self.network._forward(inputs.float())
+        if isinstance(flows, list):
+            flow = flows[-1]  # RAFT: one after each iteration, of full size
+        elif isinstance(flows, dict):
+            finest = max(flows.values(), key=lambda f: f.shape[-1])
+            flow = self.network.decoder.flow_div * F.interpolate(
+                finest, size=frames[0].shape[-2:], mode='bilinear', align_corners=False)
+        else:
+            raise TypeError(f'MMFlowNet: {type(self.network).__name__} gives '
+                            f'{type(flows).__name__}; RAFT, FlowNetS and PWCNet are known to work.')
+        return _unpad(flow, border)

@@ -50,7 +50,7 @@ class AdversarialAdapter(BaseAdapter):
                  discriminator_weight: float = 0.5,
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if self.student.needs_flow:
+        if self.student.temporal:
             raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
                              f'cannot be {type(self.student).__name__}; use PerFrame.')
         self.student.freeze_auxiliary()

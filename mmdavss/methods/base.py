@@ -1,11 +1,14 @@
 """What all methods share."""
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.segmentors.base import BaseSegmentor
@@ -46,6 +49,7 @@ class BaseAdapter(BaseSegmentor):
                  data_preprocessor: OptConfigType = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.student = MODELS.build(student)
+        self.student.set_normalisation(self.data_preprocessor)
         self.flow = None if flow is None else MODELS.build(flow)
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
@@ -82,11 +86,16 @@ class BaseAdapter(BaseSegmentor):
         Raises:
             FileNotFoundError: If that file does not exist.
             ValueError: If nothing pretrained is configured and random weights are not allowed,
-                or if the checkpoint does not fit.
+                if the video net needs a checkpoint and has none, or if that does not fit.
         """
         super().init_weights()
         if self.source_checkpoint is not None:
             load_student(self.net, self.source_checkpoint)
+        elif self.net.needs_checkpoint:
+            raise ValueError(
+                f'{type(self).__name__}: the student is in stage two, which freezes backbones that '
+                'nobody has trained yet. Train stage one, and set `model.source_checkpoint` to '
+                'its checkpoint.')
         elif not self.net.allow_random_init and not _has_pretrained(self.net):
             raise ValueError(
                 f'{type(self).__name__} would start from random weights. Set '
@@ -113,9 +122,12 @@ class BaseAdapter(BaseSegmentor):
         """Flow of a clip: the one it came with, or else that of the provider.
 
         Returns:
-            (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if the net needs none.
+            (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if nobody needs it: a
+            net with a flow branch of its own takes flow that it is given instead of that.
         """
-        if clip.flow is not None or self.flow is None or not self._needs_flow():
+        if not self._needs_flow():
+            return None
+        if clip.flow is not None or self.flow is None:
             return clip.flow
         later, earlier = clip.raw[:, 1:], clip.raw[:, :-1]
         if later.shape[1] == 0:
@@ -144,14 +156,35 @@ class BaseAdapter(BaseSegmentor):
             data_samples: Samples with the meta information, updated in place; None predicts at
                 the size of `inputs`.
         """
-        logits = self.encode_decode(inputs)
+        return self._segmented(self.encode_decode(inputs), inputs, data_samples)
+
+    def step(self, inputs: Clip, data_samples: OptSampleList = None, state: Any = None,
+             clip_length: int = 2) -> tuple[SampleList, Any]:
+        """The next frame of a video, see :meth:`VideoNet.step`.
+
+        Args:
+            inputs: The frame and the one before it (of the first frame itself), which is there for
+                the flow; or the frame alone.
+            data_samples: As for :meth:`predict`.
+            state: What the step before returned; None starts a video.
+            clip_length: T of the clips that this is to equal.
+
+        Returns:
+            What :meth:`predict` gives for the clip that ends with the frame, and the state.
+        """
+        flow = self.clip_flow(inputs)
+        flow = None if flow is None or flow.shape[1] == 0 else flow[:, -1]
+        scores, state = self.net.step(inputs.frames[:, -1], flow, state, clip_length)
+        return self._segmented(scores, inputs, data_samples), state
+
+    def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
         padded = data_samples is not None and any(
             any(s.metainfo.get('img_padding_size', (0, ))) for s in data_samples)
         if padded or data_samples is None:
             # Otherwise scores go to the original size in one step, as the papers evaluate.
-            logits = resize(logits, inputs.frames.shape[-2:], mode='bilinear',
+            scores = resize(scores, inputs.frames.shape[-2:], mode='bilinear',
                             align_corners=self.align_corners)
-        return self.postprocess_result(logits, data_samples)
+        return self.postprocess_result(scores, data_samples)
 
 
 def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list],
@@ -191,6 +224,10 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
 def load_student(student: nn.Module, path: str) -> None:
     """Loads a video net's weights from a checkpoint of a method or of a plain mmseg segmentor.
 
+    Weights of a single-frame net (a plain segmentor, or a method's ``PerFrame``) fit every video
+    net: both branches of an Accel start from them, and what a video net puts around its
+    segmentors stays as it is, with a warning.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If weights are missing or have other shapes.
@@ -198,18 +235,27 @@ def load_student(student: nn.Module, path: str) -> None:
     if '://' not in path and not Path(path).is_file():
         raise FileNotFoundError(
             f'source_checkpoint {path!r} does not exist. Train the source model first (its config '
-            'is in configs/source_only), or point `model.source_checkpoint` to its checkpoint.')
+            'is in configs/source_only, the first of two stages in configs/sfc), or point '
+            '`model.source_checkpoint` to its checkpoint.')
     checkpoint = _load_checkpoint(path, map_location='cpu', logger='silent')
     state = checkpoint.get('state_dict', checkpoint)
     if any(name.startswith('student.') for name in state):
         state = {n.removeprefix('student.'): v for n, v in state.items()
                  if n.startswith('student.')}
-        missing = sorted(student.state_dict().keys() - state.keys())
     else:
-        # A plain segmentor knows nothing of what a video net puts around it.
         state = {f'segmentor.{n}': v for n, v in state.items()}
-        missing = sorted(n for n in student.state_dict().keys() - state.keys()
-                         if n.startswith('segmentor.'))
+    missing = student.state_dict().keys() - state.keys()
+    if all(name.startswith('segmentor.') for name in state):
+        state |= {f'reference_{n}': v for n, v in state.items()}
+        missing -= state.keys()
+        untouched = {n for n in missing
+                     if not n.startswith(('segmentor.', 'reference_segmentor.'))}
+        missing -= untouched
+        if untouched:
+            parts = sorted({n.split('.')[0] for n in untouched})
+            print_log(f'{path} is of a single-frame net: {parts} of {type(student).__name__} start '
+                      'as they were initialised.', logger='current', level=logging.WARNING)
+    missing = sorted(missing)
     if missing:
         raise ValueError(
             f'{path} lacks {len(missing)} tensors of {type(student).__name__}, for example '

@@ -1,6 +1,9 @@
 """Video nets: from a clip (and flow) to the scores of its current frame."""
 from .accel import Accel
 from .base import VideoNet
+from .dff import DFF
+from .distortion_aware import DistortionAwareVSS
 from .per_frame import PerFrame
+from .propagating import PropagatingNet
 
-__all__ = ['Accel', 'PerFrame', 'VideoNet']
+__all__ = ['DFF', 'Accel', 'DistortionAwareVSS', 'PerFrame', 'PropagatingNet', 'VideoNet']

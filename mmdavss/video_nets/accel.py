@@ -1,44 +1,65 @@
 """Accel: the current frame's scores, corrected by those of an earlier frame."""
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.ops import backward_warp, compose_flow, forward_splat, resize_flow
+from mmdavss.ops import forward_splat, resize_flow
 
-from .base import VideoNet
+from .base import single_frame_loss
+from .propagating import PREFIXES, PropagatingNet, chain, enlarge
 
 FUSIONS = ('score', 'feature')
 FUSION_INITS = ('identity', 'xavier')
 PROPAGATIONS = ('warp', 'splat')
 
 
+class Seen(NamedTuple):
+    """What a stream keeps of a frame.
+
+    Attributes:
+        key: (N, C, h, w), what the reference branch computed.
+        frame: (N, 3, H, W), where the flow branch needs it.
+        flow: (N, 2, H, W) to the frame before, where flow comes with the frames.
+    """
+    key: Tensor
+    frame: Tensor | None
+    flow: Tensor | None
+
+
 @MODELS.register_module()
-class Accel(VideoNet):
+class Accel(PropagatingNet):
     """Accel (Jain et al., CVPR 2019) in the forms of the domain-adaptation literature.
 
     A reference branch sees the key frame (the first of the clip), an update branch the current
     one. What the reference branch computes is carried to the current frame by flow and joined
-    with what the update branch computes by a 1x1 convolution without bias. "Accel" names three
-    networks in the literature; ``configs/_base_/models`` has a preset for each:
+    with what the update branch computes by a 1x1 convolution. "Accel" names three networks in the
+    literature; ``configs/_base_/models`` has a preset for each:
 
-    ==================  ========================  ========  =====================  ========
-    preset              branches                  fusion    propagation            key grad
-    ==================  ========================  ========  =====================  ========
-    DA-VSN, TPS, STPL   one net, shared           scores    splat (DA-VSN), warp   no
-    SFC                 two nets                  scores    warp                   yes
-    Jain et al. 101     two nets                  features  warp                   yes
-    ==================  ========================  ========  =====================  ========
+    ==================  ================  ========  ===========  ====================  ========
+    preset              branches          fusion    flow         propagation           key grad
+    ==================  ================  ========  ===========  ====================  ========
+    DA-VSN, TPS, STPL   one net, shared   scores    given        splat (DA-VSN), warp  no
+    SFC                 two nets          scores    flow branch  warp                  yes
+    Jain et al. 101     two nets          features  given        warp                  yes
+    ==================  ================  ========  ===========  ====================  ========
 
     Args:
         segmentor: The mmseg segmentor of the update branch.
         reference_segmentor: That of the reference branch; None shares the update branch's weights.
+        flow_net: See :class:`PropagatingNet`.
+        stage: See :class:`PropagatingNet`; stage one trains both branches.
         fusion: Whether ``score`` maps or ``feature`` maps are carried and joined.
         fusion_init: ``identity`` starts as the current frame alone, so that a fresh fusion is
             never worse than the single-frame net; ``xavier`` as in SFC.
+        fusion_bias: Whether the 1x1 convolution has a bias, as in SFC.
+        enlarge: Factor by which both maps are enlarged before one is carried; SFC fuses scores of
+            a net of stride 8 at the flow's quarter resolution, a factor of 2.
         propagation: ``warp`` samples the key frame's map backwards along the flow, bilinearly,
             ``splat`` throws it forward to the nearest pixel as DA-VSN does (see
             :func:`mmdavss.ops.forward_splat`).
@@ -51,18 +72,20 @@ class Accel(VideoNet):
         ValueError: For an unknown option.
     """
 
-    needs_flow = True
-
     def __init__(self,
                  segmentor: ConfigType,
                  reference_segmentor: OptConfigType = None,
+                 flow_net: OptConfigType = None,
+                 stage: int | None = None,
                  fusion: str = 'score',
                  fusion_init: str = 'identity',
+                 fusion_bias: bool = False,
+                 enlarge: int = 1,
                  propagation: str = 'warp',
                  padding_mode: str = 'zeros',
                  key_grad: bool = False,
                  allow_random_init: bool = False) -> None:
-        super().__init__(segmentor, allow_random_init)
+        super().__init__(segmentor, flow_net, stage, padding_mode, allow_random_init)
         for name, value, choices in (('fusion', fusion, FUSIONS),
                                      ('fusion_init', fusion_init, FUSION_INITS),
                                      ('propagation', propagation, PROPAGATIONS)):
@@ -70,18 +93,21 @@ class Accel(VideoNet):
                 raise ValueError(f'Accel: {name}={value!r} is not one of {choices}.')
         self.reference_segmentor = None if reference_segmentor is None \
             else MODELS.build(reference_segmentor)
-        if self.reference_segmentor is not None and not key_grad:
-            self.reference_segmentor.requires_grad_(False)
         self.fusion_level = fusion
         self.fusion_init = fusion_init
+        self.enlarge = enlarge
         self.propagation = propagation
-        self.padding_mode = padding_mode
         self.key_grad = key_grad
         channels = self.num_classes if fusion == 'score' else self.feature_channels
-        self.fusion = nn.Conv2d(2 * channels, channels, 1, bias=False)
+        self.fusion = nn.Conv2d(2 * channels, channels, 1, bias=fusion_bias)
         self._init_fusion()
+        self._freeze_for_stage()
+        if self.reference_segmentor is not None and not key_grad and stage != 1:
+            self.reference_segmentor.requires_grad_(False)
 
     def _init_fusion(self) -> None:
+        if self.fusion.bias is not None:
+            nn.init.zeros_(self.fusion.bias)
         if self.fusion_init == 'xavier':
             nn.init.xavier_normal_(self.fusion.weight)
             return
@@ -94,87 +120,113 @@ class Accel(VideoNet):
         """The segmentor that sees the key frame."""
         return self.segmentor if self.reference_segmentor is None else self.reference_segmentor
 
-    def freeze_classifier(self) -> None:
-        super().freeze_classifier()
-        self.fusion.requires_grad_(False)
-        if self.reference_segmentor is not None:
-            self.reference_segmentor.requires_grad_(False)
+    @property
+    def segmentors(self) -> tuple[EncoderDecoder, ...]:
+        reference = self.reference_segmentor
+        return (self.segmentor, ) if reference is None else (self.segmentor, reference)
 
     def freeze_auxiliary(self) -> None:
         super().freeze_auxiliary()
         if self.reference_segmentor is not None and self.reference_segmentor.with_auxiliary_head:
             self.reference_segmentor.auxiliary_head.requires_grad_(False)
 
-    def carry(self, maps: Tensor, flow: Tensor | None) -> Tensor:
-        """Carries the key frame's maps to the current frame.
-
-        Args:
-            maps: (N, C, h, w) on the key frame's grid.
-            flow: (N, T-1, 2, H, W), consecutive flows of the clip; None or T = 1 carries nothing.
-
-        Returns:
-            (N, C, h, w) on the current frame's grid.
-        """
-        if flow is None or flow.shape[1] == 0:
-            return maps
-        to_key = flow[:, -1]
-        for k in range(flow.shape[1] - 2, -1, -1):
-            to_key = compose_flow(to_key, flow[:, k])
-        to_key = resize_flow(to_key, maps.shape[-2:])
-        if self.propagation == 'warp':
-            return backward_warp(maps, to_key, padding_mode=self.padding_mode)
+    def carry(self, maps: Tensor, to_key: Tensor | None) -> Tensor:
+        if to_key is None or self.propagation == 'warp':
+            return super().carry(maps, to_key)
         # The negated flow stands in for the flow key -> current, which DA-VSN does not compute.
-        return forward_splat(maps, -to_key)
+        return forward_splat(maps, -resize_flow(to_key, maps.shape[-2:]))
 
-    def _fuse(self, current: Tensor, key: Tensor, flow: Tensor | None) -> Tensor:
-        return self.fusion(torch.cat([current, self.carry(key, flow)], dim=1))
+    def _fuse(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
+        current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
+        return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
 
-    def _check(self, frames: Tensor, flow: Tensor | None) -> None:
-        if frames.shape[1] > 1 and flow is None:
-            raise ValueError(
-                f'Accel got clips of {frames.shape[1]} frames without flow: add LoadFlow to the '
-                'pipeline, or give the method a flow provider (flow=dict(type=...)).')
-
-    def _key_features(self, frames: Tensor) -> tuple[Tensor, ...]:
+    def _key_stages(self, frame: Tensor) -> tuple[Tensor, ...]:
         with torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled()):
-            return self.reference.extract_feat(frames[:, 0])
+            return tuple(self.reference.extract_feat(frame))
 
     def forward(self, frames: Tensor, flow: Tensor | None = None,
                 features: Tensor | None = None) -> Tensor:
-        self._check(frames, flow)
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
-        key_head = self.reference.decode_head
+        if self.stage == 1:
+            return self.classify(current)
+        to_key = self.key_flow(frames, flow)
         if features is not None and self.reference_segmentor is None:
             key = features[:, 0] if self.key_grad else features[:, 0].detach()
         else:
-            key = key_head._forward_feature(self._key_features(frames))
+            key = self.reference.decode_head._forward_feature(self._key_stages(frames[:, 0]))
+        return self._scores(self._current_maps(current), self._key_maps(key), to_key)
+
+    def _current_maps(self, features: Tensor) -> Tensor:
+        return features if self.fusion_level == 'feature' else self.classify(features)
+
+    def _key_maps(self, features: Tensor) -> Tensor:
         if self.fusion_level == 'feature':
-            return self.classify(self._fuse(current, key, flow))
-        return self._fuse(self.classify(current), key_head.cls_seg(key), flow)
+            return features
+        return self.reference.decode_head.cls_seg(features)
+
+    def _scores(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
+        fused = self._fuse(current, key, to_key)
+        return self.classify(fused) if self.fusion_level == 'feature' else fused
 
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
-        self._check(frames, flow)
         current = self.stages(frames[:, -1]) if stages is None else stages
-        key = self._key_features(frames)
-        losses = add_prefix(
-            self._head_loss('decode_head', current, key, flow, data_samples), 'decode')
-        if self.segmentor.with_auxiliary_head:
+        if self.stage == 1:
+            return self._branch_losses(frames[:, -1], current, data_samples)
+        to_key = self.key_flow(frames, flow)
+        key = self._key_stages(frames[:, 0])
+        losses = {}
+        for name in self._heads():
             losses.update(add_prefix(
-                self._head_loss('auxiliary_head', current, key, flow, data_samples), 'aux'))
+                self._head_loss(name, current, key, to_key, data_samples),
+                PREFIXES[name]))
+        return losses
+
+    def _branch_losses(self, frame: Tensor, current: tuple[Tensor, ...],
+                       data_samples: SampleList) -> dict:
+        """Stage one: each branch by itself, those of the reference with the prefix reference."""
+        losses = single_frame_loss(self.segmentor, current, data_samples)
+        if self.reference_segmentor is not None:
+            stages = tuple(self.reference_segmentor.extract_feat(frame))
+            losses.update(add_prefix(
+                single_frame_loss(self.reference_segmentor, stages, data_samples), 'reference'))
         return losses
 
     def _head_loss(self, name: str, current: tuple[Tensor, ...], key: tuple[Tensor, ...],
-                   flow: Tensor | None, data_samples: SampleList) -> dict:
+                   to_key: Tensor | None, data_samples: SampleList) -> dict:
         head, key_head = getattr(self.segmentor, name), getattr(self.reference, name)
         if self.fusion_level == 'feature' and name == 'decode_head':
             fused = head.cls_seg(self._fuse(
-                head._forward_feature(current), key_head._forward_feature(key), flow))
+                head._forward_feature(current), key_head._forward_feature(key), to_key))
         elif self.fusion_level == 'feature':
             # The auxiliary classifier has features of its own width: single-frame.
             fused = head(current)
         else:
             with torch.set_grad_enabled(self.key_grad):
                 key_scores = key_head(key)
-            fused = self._fuse(head(current), key_scores, flow)
+            fused = self._fuse(head(current), key_scores, to_key)
         return head.loss_by_feat(fused, data_samples)
+
+    def step(self, frame: Tensor, flow: Tensor | None = None,
+             state: tuple[Seen, ...] | None = None,
+             clip_length: int = 2) -> tuple[Tensor, tuple[Seen, ...] | None]:
+        features = self.features(frame)
+        if self.stage == 1:
+            return self.classify(features), None
+        current = self._current_maps(features)
+        if self.reference_segmentor is None:
+            key = current
+        else:
+            key = self._key_maps(
+                self.reference.decode_head._forward_feature(self._key_stages(frame)))
+        own_flow = flow is None and self.flow_net is not None
+        seen = Seen(key, frame if own_flow else None, flow)
+        if state is None:
+            state = (seen, ) * (clip_length - 1)
+        if not state:  # clips of one frame
+            return self._scores(current, key, None), state
+        if flow is None:
+            to_key = self._direct_flow(frame, state[0].frame)
+        else:
+            to_key = chain([*(s.flow for s in state[1:]), flow])
+        return self._scores(current, state[0].key, to_key), (*state[1:], seen)

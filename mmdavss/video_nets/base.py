@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from typing import Any
 
 from mmengine.model import BaseModule
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
@@ -13,8 +16,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     """A network from a clip (and flow) to the class scores of the clip's last frame.
 
     Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
-    the net, and :meth:`loss`. It wraps a plain mmseg segmentor, whose decode head needs mmseg's
-    usual split into ``_forward_feature`` and ``cls_seg``.
+    the net, :meth:`loss`, and :meth:`step` for a video frame by frame. It wraps a plain mmseg
+    segmentor, whose decode head needs mmseg's usual split into ``_forward_feature`` and
+    ``cls_seg``.
 
     Args:
         segmentor: Config of a mmseg segmentor with backbone, decode head, and maybe neck and
@@ -22,8 +26,12 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         allow_random_init: Whether training may start from a backbone without pretrained weights.
     """
 
-    #: Whether the net needs flow between its frames.
+    #: Whether the net must be given the flow between its frames.
     needs_flow: bool = False
+    #: Whether the net sees more than the current frame.
+    temporal: bool = False
+    #: Whether the net is of no use without a ``source_checkpoint``: parts of it are never trained.
+    needs_checkpoint: bool = False
 
     def __init__(self, segmentor: ConfigType, allow_random_init: bool = False) -> None:
         super().__init__()
@@ -72,6 +80,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         self.freeze_auxiliary()
         self.segmentor.decode_head.conv_seg.requires_grad_(False)
 
+    def set_normalisation(self, preprocessor: SegDataPreProcessor) -> None:
+        """Tells the net how its frames are normalised; for nets that look at the images too."""
+
     @abstractmethod
     def forward(self, frames: Tensor, flow: Tensor | None = None,
                 features: Tensor | None = None) -> Tensor:
@@ -79,7 +90,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
         Args:
             frames: (N, T, 3, H, W), normalised, the last frame is the current one.
-            flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k.
+            flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
+                with a flow branch of their own take it instead of estimating theirs.
             features: (N, T, C, h, w), :meth:`features` of all frames if they are at hand: a net
                 that can use them saves its passes through the backbone.
 
@@ -98,3 +110,31 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             data_samples: N samples with ``gt_sem_seg`` of the current frame.
             stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
         """
+
+    @abstractmethod
+    def step(self, frame: Tensor, flow: Tensor | None = None, state: Any = None,
+             clip_length: int = 2) -> tuple[Tensor, Any]:
+        """Scores of the next frame of a video: each frame is encoded once.
+
+        The same as :meth:`forward` in evaluation mode for the clip that ends with this frame
+        (clips at the start of a video repeat its first frame).
+
+        Args:
+            frame: (N, 3, H, W), normalised.
+            flow: (N, 2, H, W) from this frame to the one before it, of the first frame to itself;
+                None for nets that need none.
+            state: What the step before returned; None starts a video. Never changed in place.
+            clip_length: T of the clips that this is to equal.
+
+        Returns:
+            Scores (N, K, h, w), and the state.
+        """
+
+
+def single_frame_loss(net: EncoderDecoder, stages: tuple[Tensor, ...],
+                      data_samples: SampleList) -> dict:
+    """Supervised losses of a segmentor's heads, named as mmseg names them."""
+    losses = net._decode_head_forward_train(stages, data_samples)
+    if net.with_auxiliary_head:
+        losses.update(net._auxiliary_head_forward_train(stages, data_samples))
+    return losses

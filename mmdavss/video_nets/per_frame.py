@@ -5,7 +5,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from .base import VideoNet
+from .base import VideoNet, single_frame_loss
 
 
 @MODELS.register_module()
@@ -20,8 +20,8 @@ class PerFrame(VideoNet):
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
         stages = self.stages(frames[:, -1]) if stages is None else stages
-        net = self.segmentor
-        losses = net._decode_head_forward_train(stages, data_samples)
-        if net.with_auxiliary_head:
-            losses.update(net._auxiliary_head_forward_train(stages, data_samples))
-        return losses
+        return single_frame_loss(self.segmentor, stages, data_samples)
+
+    def step(self, frame: Tensor, flow: Tensor | None = None, state: None = None,
+             clip_length: int = 2) -> tuple[Tensor, None]:
+        return self.classify(self.features(frame)), None

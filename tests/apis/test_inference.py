@@ -91,14 +91,42 @@ def test_classes_and_colours_without_the_data(config, checkpoint):
     assert segment.palette.tolist() == [[128, 64, 128], [70, 130, 180], [0, 0, 142], [220, 20, 60]]
 
 
-def test_clips(config, checkpoint, monkeypatch):
+def test_every_frame_follows_the_one_a_distance_back(config, checkpoint, monkeypatch):
     config.test_dataloader.dataset.update(clip_length=3, frame_distance=2)
     segment = VideoSegmenter(config, checkpoint)
-    monkeypatch.setattr(
-        segment, '_segment', lambda clip: [int(image[0, 0, 0]) for _, image in clip])
-    video = [np.full((4, 4, 3), number, np.uint8) for number in range(7)]
-    assert list(segment(video)) == [
-        [0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5], [2, 4, 6]]
+    # A state that is the clip: what the step before saw.
+    monkeypatch.setattr(segment, '_segment', lambda pair, state: (
+        [int(image[0, 0, 0]) for _, image in pair], (state or []) + [int(pair[1][1][0, 0, 0])]))
+    video = [np.full((4, 4, 3), number, np.uint8) for number in range(6)]
+    assert list(segment(video)) == [[0, 0], [0, 1], [0, 2], [1, 3], [2, 4], [3, 5]]
+
+
+@pytest.mark.parametrize('options', [
+    dict(clip_length=3, frame_distance=2), dict(clip_length=3), dict(clip_length=1)])
+def test_clips_of_the_data_set(config, checkpoint, frames, options):
+    """Longer clips, and frames that are not neighbours: the same maps as from the data set."""
+    config.test_dataloader.dataset.update(options)
+    maps = list(VideoSegmenter(config, checkpoint)(frames))
+    model = load_model(config, checkpoint)
+    data = DATASETS.build(config.test_dataloader.dataset)[0]
+    with torch.no_grad():
+        sample, = model.test_step(pseudo_collate([data]))
+    assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
+
+
+def test_nets_with_a_flow_branch_load_no_flow(config, checkpoint, frames):
+    config.model.student.flow_net = dict(type='FlowNetS', base_channels=2)
+    model = MODELS.build(config.model)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+    segment = VideoSegmenter(config, checkpoint)
+    assert not [t for t in segment.pipeline.transforms if type(t).__name__ == 'LoadFlow']
+    maps = list(segment(frames))
+    data = DATASETS.build(config.test_dataloader.dataset)[0]
+    with torch.no_grad():
+        sample, = load_model(config, checkpoint).test_step(pseudo_collate([data]))
+    assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
 
 
 def test_only_the_video_net_is_read(config, checkpoint):

@@ -35,7 +35,7 @@ PIPELINE = [dict(type='LoadClip'), dict(type='PackClipInputs')]
 
 @MODELS.register_module(force=True)
 class PaintedNet(nn.Module):
-    needs_flow = False
+    needs_flow = temporal = needs_checkpoint = False
     num_classes = len(CLASSES)
     align_corners = False
     allow_random_init = True
@@ -43,6 +43,9 @@ class PaintedNet(nn.Module):
     def __init__(self):
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
+
+    def set_normalisation(self, preprocessor):
+        pass
 
     def forward(self, frames, flow=None, features=None):
         classes, percent = frames[:, -1, 0].long(), frames[:, -1, 2] / 100
@@ -355,7 +358,7 @@ def test_networks_that_cannot_be_used(frames, checkpoint, tmp_path, accel):
     cfg.model.student = accel
     path = tmp_path / 'accel.pth'
     torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta={}), path)
-    with pytest.raises(UserError, match='Accel needs flow'):
+    with pytest.raises(UserError, match='Accel sees several frames'):
         run(cfg, str(path), tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
     with pytest.raises(UserError, match='None has no pseudo_label_generator'):

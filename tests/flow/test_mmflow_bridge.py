@@ -162,3 +162,32 @@ def test_leaves_mmcv_as_it_was(estimator):
     operators = sys.modules.get('mmcv.ops')
     assert operators is None or operators.__spec__ is not None  # not the stand-in
     assert DefaultScope.get_current_instance().scope_name == 'mmseg'
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_trained_network_is_the_frozen_one(tmp_path, estimator, build, name):
+    """A batch in one pass, in training mode, with gradient: the flow of the provider."""
+    frozen = estimator(name)
+    file = str(tmp_path / 'weights.pth')
+    torch.save(dict(state_dict=frozen._networks[0].state_dict(), meta={}), file)
+    net = build(dict(type='MMFlowNet', config=copy.deepcopy(NETWORKS[name]), checkpoint=file))
+    net.init_weights()
+    a, b = frames()
+    flow = net.train()(a, b)
+    torch.testing.assert_close(flow.detach(), frozen(a, b), rtol=1e-4, atol=1e-4)
+    assert not [m for m in net.modules() if isinstance(m, nn.SyncBatchNorm) and m.training]
+    flow.square().sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_trained_network_out_of_a_method(tmp_path, estimator, build):
+    config = copy.deepcopy(NETWORKS['flownets'])
+    net = build(dict(type='MMFlowNet', config=config))
+    file = str(tmp_path / 'method.pth')
+    state = {f'student.flow_net.{k}': v for k, v in net.state_dict().items()}
+    torch.save(dict(state_dict=state, meta={}), file)
+    other = build(dict(type='MMFlowNet', config=copy.deepcopy(config), checkpoint=file))
+    other.init_weights()
+    torch.testing.assert_close(other(*frames()), net(*frames()))
+    torch.testing.assert_close(
+        estimator(checkpoint=file)(*frames()), net(*frames()).detach(), rtol=1e-4, atol=1e-5)

@@ -24,7 +24,7 @@ def test_fusion_equals_published(accel, build, peer, options):
     """Score fusion of TPS and DA-VSN; their flow lies on the current frame's grid."""
     data = {k: torch.tensor(v) for k, v in np.load(GOLDEN).items()}
     net = build(dict(accel, **options))
-    flow = data['flow_full_res'][:, None]
+    flow = data['flow_full_res']
     torch.testing.assert_close(
         net.fusion.weight.detach(), data['sf_weight_initial'], rtol=0, atol=0)
     fused = net._fuse(data['score_cf'], data['score_kf'], flow)

@@ -1,8 +1,14 @@
-# Accel of SFC: two networks, scores, a fusion that starts at random, gradient to both.
+# Accel of SFC: two networks, and a flow branch of its own that is trained with them; scores are
+# fused at a quarter of the resolution, by a fusion that starts at random, with gradient to both.
 _base_ = './accel_deeplabv2-r101.py'
 model = dict(
     student=dict(
         reference_segmentor={{_base_.segmentor}},
+        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; to be put
+        # there by hand. None starts from random weights, accel-sfc-raft_* has weights to download.
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         fusion_init='xavier',
+        fusion_bias=True,
+        enlarge=2,
         padding_mode='border',
         key_grad=True))

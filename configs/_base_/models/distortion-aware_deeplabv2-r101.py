@@ -1,0 +1,9 @@
+# Distortion-aware feature correction with DeepLab-v2 ResNet-101 and a flow branch of its own (SFC,
+# table 4).
+_base_ = './accel_deeplabv2-r101.py'
+model = dict(
+    student=dict(
+        type='DistortionAwareVSS',
+        # See accel-sfc_deeplabv2-r101.py.
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
+        padding_mode='border'))

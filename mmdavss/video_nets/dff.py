@@ -1,0 +1,132 @@
+"""Deep feature flow: features of a key frame serve the frames after it."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
+from torch import Tensor
+
+from mmdavss.ops import compose_flow
+
+from .base import single_frame_loss
+from .propagating import PropagatingNet
+
+
+class Key(NamedTuple):
+    """What a stream keeps of its key frame.
+
+    Attributes:
+        frame: (N, 3, H, W), normalised.
+        features: (N, C, h, w).
+        flow: (N, 2, H, W) from the last frame to the key frame, where flow comes with the frames.
+        age: How many frames back it lies, seen from the last frame.
+    """
+    frame: Tensor
+    features: Tensor
+    flow: Tensor | None
+    age: int
+
+
+@MODELS.register_module()
+class DFF(PropagatingNet):
+    """Deep feature flow (Zhu et al., CVPR 2017), a net of SFC's table 4.
+
+    Only the key frame, the clip's first, goes through the backbone. Its features are carried to
+    the current frame along the flow current->key, and classified there. In a video every
+    ``key_interval``-th frame is a key frame, so that a network of high cost runs rarely; a clip of
+    one frame is a key frame.
+
+    Assumptions, where SFC's paper says nothing:
+
+    - Flow over several frames is estimated directly between the current and the key frame, as in
+      DFF's paper; flow that comes with the clip is chained.
+    - DFF multiplies carried features by a scale field that its FlowNetS predicts besides the flow,
+      and that starts as one. It is left out: the flow branch is exchangeable (SFC's table 5).
+    - The flow is brought to the features' resolution.
+    - The auxiliary head classifies its carried features as the decode head does.
+
+    Args:
+        segmentor: The mmseg segmentor.
+        key_interval: Distance of the key frames of a video (5 for Cityscapes in DFF's paper).
+        kwargs: Those of :class:`PropagatingNet`.
+
+    Raises:
+        ValueError: For an unknown option.
+    """
+
+    def __init__(self,
+                 segmentor: ConfigType,
+                 flow_net: OptConfigType = None,
+                 stage: int | None = None,
+                 key_interval: int = 5,
+                 padding_mode: str = 'zeros',
+                 allow_random_init: bool = False) -> None:
+        super().__init__(segmentor, flow_net, stage, padding_mode, allow_random_init)
+        if key_interval < 1:
+            raise ValueError(f'{type(self).__name__}: key_interval={key_interval} is below 1.')
+        self.key_interval = key_interval
+        self._freeze_for_stage()
+
+    def _single_frame(self, frames: Tensor) -> bool:
+        return self.stage == 1 or frames.shape[1] == 1
+
+    def correct(self, carried: Tensor, frame: Tensor, key_frame: Tensor, to_key: Tensor) -> Tensor:
+        """Carried features (N, C, h, w) as they are classified; here nothing is changed."""
+        return carried
+
+    def forward(self, frames: Tensor, flow: Tensor | None = None,
+                features: Tensor | None = None) -> Tensor:
+        if self._single_frame(frames):
+            return self.classify(
+                self.features(frames[:, -1]) if features is None else features[:, -1])
+        key = self.features(frames[:, 0]) if features is None else features[:, 0]
+        to_key = self.key_flow(frames, flow)
+        return self.classify(
+            self.correct(self.carry(key, to_key), frames[:, -1], frames[:, 0], to_key))
+
+    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
+             stages: tuple[Tensor, ...] | None = None) -> dict:
+        if self._single_frame(frames):
+            current = self.stages(frames[:, -1]) if stages is None else stages
+            return single_frame_loss(self.segmentor, current, data_samples)
+        key = self.stages(frames[:, 0])
+        to_key = self.key_flow(frames, flow)
+        losses = {}
+        for name in self._heads():
+            head = getattr(self.segmentor, name)
+            carried = self.carry(head._forward_feature(key), to_key)
+            if name == 'decode_head':
+                losses.update(self._corrected_loss(
+                    carried, frames, to_key, data_samples, stages))
+            else:
+                losses.update(add_prefix(
+                    head.loss_by_feat(head.cls_seg(carried), data_samples), 'aux'))
+        return losses
+
+    def _corrected_loss(self, carried: Tensor, frames: Tensor, to_key: Tensor,
+                        data_samples: SampleList, stages: tuple[Tensor, ...] | None) -> dict:
+        features = self.correct(carried, frames[:, -1], frames[:, 0], to_key)
+        return self._decode_loss(features, data_samples)
+
+    def _decode_loss(self, features: Tensor, data_samples: SampleList) -> dict:
+        head = self.segmentor.decode_head
+        return add_prefix(head.loss_by_feat(head.cls_seg(features), data_samples), 'decode')
+
+    def step(self, frame: Tensor, flow: Tensor | None = None, state: Key | None = None,
+             clip_length: int = 2) -> tuple[Tensor, Key | None]:
+        """See :meth:`VideoNet.step`; ``key_interval`` says what a clip is, not ``clip_length``.
+
+        It equals the clip from the last key frame to this frame. Frames between key frames do not
+        go through the backbone.
+        """
+        if self.stage == 1 or state is None or state.age + 1 >= self.key_interval:
+            features = self.features(frame)
+            return self.classify(features), Key(frame, features, None, 0)
+        if flow is None:
+            to_key = self._direct_flow(frame, state.frame)
+        else:
+            to_key = flow if state.flow is None else compose_flow(flow, state.flow)
+        features = self.correct(self.carry(state.features, to_key), frame, state.frame, to_key)
+        state = state._replace(flow=None if flow is None else to_key, age=state.age + 1)
+        return self.classify(features), state
