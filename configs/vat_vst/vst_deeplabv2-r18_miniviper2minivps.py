@@ -7,6 +7,7 @@ _base_ = [
 ]
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
 train_dataloader = dict(
+    batch_size=2,  # the batch-norm statistics of phase 1 stay: a small batch is enough
     dataset=dict(
         source=None,
         target=dict(
