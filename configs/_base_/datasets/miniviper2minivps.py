@@ -31,7 +31,7 @@ pseudo_labelled_pipeline = [
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the paper: labels that the net is sure of teach it little otherwise.
+    # Unlike the paper, as in the source training.
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
