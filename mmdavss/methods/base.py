@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
@@ -15,7 +14,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip
+from mmdavss.engine import Clip, unwrapped
 from mmdavss.video_nets import VideoNet
 
 
@@ -57,7 +56,7 @@ class BaseAdapter(BaseSegmentor):
     @property
     def net(self) -> VideoNet:
         """The student itself, where MMSeparateDistributedDataParallel has wrapped it."""
-        return self.student.module if is_model_wrapper(self.student) else self.student
+        return unwrapped(self.student)
 
     @property
     def num_classes(self) -> int:
@@ -125,6 +124,17 @@ class BaseAdapter(BaseSegmentor):
 
     def _needs_flow(self) -> bool:
         return self.net.needs_flow
+
+    def _see_single_frames(self) -> None:
+        """For methods that take scores of single frames only, without an auxiliary classifier.
+
+        Raises:
+            ValueError: If the student is no net for single frames.
+        """
+        if self.student.needs_flow:
+            raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
+                             f'cannot be {type(self.student).__name__}; use PerFrame.')
+        self.student.freeze_auxiliary()
 
     def extract_feat(self, inputs: Clip) -> Tensor:
         """Features (N, C, h, w) of the current frame."""

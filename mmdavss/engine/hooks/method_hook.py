@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+
+from ..wrappers import unwrapped
 
 
 class MethodHook(Hook):
@@ -22,7 +23,7 @@ class MethodHook(Hook):
         Raises:
             TypeError: If it lacks what this hook calls.
         """
-        self._model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._model = unwrapped(runner.model)
         if not hasattr(self._model, self.calls):
             raise TypeError(
                 f'{type(self).__name__}: {type(self._model).__name__} has no `{self.calls}`: take '
