@@ -22,6 +22,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmdavss.apis.launch import final_checkpoint
+
 ROOT = Path(__file__).parents[1]
 NAMES = {
     'minidrive': 'accel-r18_miniviper2minicity',
@@ -74,11 +76,6 @@ MAIN = ('source-only', 'adabn', 'stpl', 'dacs', 'sepico-protocl', 'sepico-bankcl
 LABELLING = threading.Lock()
 
 
-def last_checkpoint(config: Path, work_dir: Path) -> Path:
-    """Where a finished run of a config leaves its weights."""
-    return work_dir / f'iter_{Config.fromfile(config).train_cfg.max_iters}.pth'
-
-
 def call(command: list[str], log: Path, mode: str = 'w') -> None:
     """Runs a tool on one thread, its output in a file."""
     print('$', ' '.join(command), flush=True)
@@ -90,10 +87,10 @@ def call(command: list[str], log: Path, mode: str = 'w') -> None:
 
 def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> Path:
     """Trains a config unless it is done already; returns its last checkpoint."""
-    checkpoint = last_checkpoint(config, work_dir)
+    cfg = Config.fromfile(config)
+    checkpoint = final_checkpoint(cfg, work_dir)
     if checkpoint.is_file():
         return checkpoint
-    cfg = Config.fromfile(config)
     name, log = str(config.relative_to(ROOT)), work_dir / 'run.log'
     evaluator = 'val_evaluator.0' if isinstance(cfg.val_evaluator, list) else 'val_evaluator'
     options = [f'randomness.seed={seed}', f'{evaluator}.per_class=True']

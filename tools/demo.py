@@ -38,7 +38,7 @@ from mmengine.config import Config, DictAction
 
 from mmdavss import __version__
 from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.launch import UserError, load_config
+from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 from mmdavss.datasets.label_maps import CITYSCAPES_15
 from mmdavss.datasets.minidrive.generate import MARKER, ROOTS
 from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
@@ -231,7 +231,7 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
     folder = root / step.name
     config, options, cfg = configure(step, root, records, given)
     last = cfg.train_cfg.max_iters
-    checkpoint = folder / f'iter_{last}.pth'
+    checkpoint = final_checkpoint(cfg, folder)
     settings = settings_of(cfg, step, records)
     command = [sys.executable, short(ROOT / 'tools/train.py'), config, '--work-dir', str(folder),
                '--cfg-options', *options]  # yapf: disable

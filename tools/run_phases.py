@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
-from mmdavss.apis.launch import UserError, load_config
+from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 
 TOOLS = Path(__file__).parent
 
@@ -56,11 +56,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def last_checkpoint(cfg: Config) -> Path:
-    """Where a finished training of a config leaves its weights."""
-    return Path(cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
-
-
 def find_steps(args: argparse.Namespace) -> list[Step]:
     """The commands, in order.
 
@@ -80,7 +75,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
             raise UserError(f'{path} starts from {source}, which does not exist and which no '
                             'config before it makes: name its config first, or set '
                             '--cfg-options model.source_checkpoint=PATH')
-        result = last_checkpoint(cfg)
+        result = final_checkpoint(cfg)
         if 'pseudo_label_generator' in cfg:
             if source is None:
                 raise UserError(f'{path}: model.source_checkpoint is not set, which predicts the '

@@ -69,6 +69,16 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
     return cfg
 
 
+def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:
+    """Where a finished training leaves its weights.
+
+    Args:
+        cfg: Its config.
+        work_dir: Its output folder, by default that of the config.
+    """
+    return Path(work_dir or cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+
+
 def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     """Sets the launcher, and makes distributed runs possible on machines without CUDA, in place.
 

@@ -27,6 +27,7 @@ from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
 
 from mmdavss.datasets.clip import ClipSegDataset, natural
+from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.pseudo_labels import (
     FRAMES,
     MANIFEST,
@@ -55,7 +56,6 @@ SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')
 #: Bins of the histogram of probabilities that class-balanced thresholds come from.
 BINS = 1000
 SCORE = 'score.json'
-IGNORE = 255
 
 
 @dataclass(frozen=True)

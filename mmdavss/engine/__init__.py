@@ -2,8 +2,9 @@
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
+from .wrappers import unwrapped
 
 __all__ = [
     'Clip', 'DomainDataPreprocessor', 'EMATeacherHook', 'OnlineStatisticsHook',
-    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook'
+    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'unwrapped'
 ]

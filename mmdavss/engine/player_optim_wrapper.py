@@ -1,10 +1,11 @@
 """An optimiser for each player of an adversarial method."""
 from __future__ import annotations
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
+
+from .wrappers import unwrapped
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -39,7 +40,7 @@ class PlayerOptimWrapperConstructor:
         Raises:
             ValueError: If a player is no part of the model.
         """
-        owner = model.module if is_model_wrapper(model) else model
+        owner = unwrapped(model)
         missing = [name for name in self.players if getattr(owner, name, None) is None]
         if missing:
             raise ValueError(f'optim_wrapper has the players {tuple(self.players)}, but '

@@ -5,7 +5,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch.nn.functional as F
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.models.utils import resize
@@ -13,7 +12,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip
+from mmdavss.engine import Clip, unwrapped
 from mmdavss.modules import SequenceDiscriminator
 from mmdavss.modules.temporal_labels import IGNORE
 
@@ -50,10 +49,7 @@ class AdversarialAdapter(BaseAdapter):
                  discriminator_weight: float = 0.5,
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if self.student.temporal:
-            raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
-                             f'cannot be {type(self.student).__name__}; use PerFrame.')
-        self.student.freeze_auxiliary()
+        self._see_single_frames()
         self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
         self.adversarial_weight = adversarial_weight
         self.discriminator_weight = discriminator_weight
@@ -105,10 +101,8 @@ class AdversarialAdapter(BaseAdapter):
             losses, scores = self.student_losses(data['inputs'], data['data_samples'])
             if self.discriminator is not None:
                 # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
-                fixed = self.discriminator.module if is_model_wrapper(self.discriminator) \
-                    else self.discriminator
-                losses['loss_adversarial'] = \
-                    self.adversarial_weight * self.adversarial_loss(fixed, scores['target'])
+                losses['loss_adversarial'] = self.adversarial_weight * self.adversarial_loss(
+                    unwrapped(self.discriminator), scores['target'])
         total, log = self.parse_losses(losses)
         student.update_params(total)
         if self.discriminator is None:

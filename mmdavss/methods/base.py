@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
@@ -18,7 +17,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip
+from mmdavss.engine import Clip, unwrapped
 from mmdavss.video_nets import VideoNet
 
 
@@ -61,7 +60,7 @@ class BaseAdapter(BaseSegmentor):
     @property
     def net(self) -> VideoNet:
         """The student itself, where MMSeparateDistributedDataParallel has wrapped it."""
-        return self.student.module if is_model_wrapper(self.student) else self.student
+        return unwrapped(self.student)
 
     @property
     def num_classes(self) -> int:
@@ -137,6 +136,17 @@ class BaseAdapter(BaseSegmentor):
 
     def _needs_flow(self) -> bool:
         return self.net.needs_flow
+
+    def _see_single_frames(self) -> None:
+        """For methods that take scores of single frames only, without an auxiliary classifier.
+
+        Raises:
+            ValueError: If the student is no net for single frames.
+        """
+        if self.student.temporal:
+            raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
+                             f'cannot be {type(self.student).__name__}; use PerFrame.')
+        self.student.freeze_auxiliary()
 
     def extract_feat(self, inputs: Clip) -> Tensor:
         """Features (N, C, h, w) of the current frame."""

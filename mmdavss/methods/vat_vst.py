@@ -89,10 +89,7 @@ class VST(BaseAdapter):
         super().__init__(**kwargs)
         if refinement is not None and refinement not in REFINEMENTS:
             raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
-        if self.student.temporal:
-            raise ValueError('VST: the student predicts frame by frame and cannot be '
-                             f'{type(self.student).__name__}; use PerFrame.')
-        self.student.freeze_auxiliary()
+        self._see_single_frames()
         self.refinement = refinement
         self.regulariser = None if regulariser is None else MODELS.build(regulariser)
         self.occlusion = dict(occlusion or {})

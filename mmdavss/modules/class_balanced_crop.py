@@ -11,8 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-#: Labels are below it.
-VALUES = 256
+from .class_mix import VALUES
 
 
 def random_corners(maps: Tensor, size: tuple[int, int], candidates: int,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-IGNORE = 255
+from .temporal_labels import IGNORE
 
 
 class AdaptiveThresholds:

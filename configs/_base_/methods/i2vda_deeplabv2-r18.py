@@ -1,4 +1,4 @@
-# i2vda_deeplabv2-r101.py with the small net and the proxy's schedule for 200 iterations.
+# i2vda_deeplabv2-r101.py with the small net and the proxy's schedule for 100 iterations.
 _base_ = '../models/deeplabv2-r18.py'
 model = dict(
     type='I2VDA',
@@ -10,8 +10,8 @@ model = dict(
     t=None,
     alpha=0.5,
     eta=1.,
-    # Section 3.4 says 0.8. Table 5 knows 0.1, 0.3 and 0.5, and with 0.3 the paper's main result.
-    delta=0.3,
+    # Stricter than the paper's 0.3, with which these weak nets lose 6 points (docs/results.md).
+    delta=0.1,
     mask_grid='current')
 custom_hooks = [dict(type='ProxyNetworkHook', launch=50, interval=50)]
 # Each player reduces its own gradients.
