@@ -6,6 +6,7 @@ from .base import BaseFlowProvider
 from .cache import CachedFlow
 from .dis import DISFlowEstimator
 from .flownets import FlowNetS
+from .frozen import FrozenFlowNet
 from .io import read_flow, write_flow
 from .mmflow_bridge import MMFlowEstimator, MMFlowNet
 from .precomputed import PrecomputedFlow
@@ -16,6 +17,7 @@ __all__ = [
     'CachedFlow',
     'DISFlowEstimator',
     'FlowNetS',
+    'FrozenFlowNet',
     'MMFlowEstimator',
     'MMFlowNet',
     'PrecomputedFlow',

@@ -11,8 +11,9 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 PathPairs = Sequence[tuple[str, str]]
-#: Where a method's checkpoint has the flow branch of its video net.
-BRANCH = 'student.flow_net.'
+#: Where checkpoints have a flow network: that of a method as the branch of its video net, that of
+#: the network's own pretraining.
+BRANCHES = ('student.flow_net.', 'flow_net.')
 
 
 def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
@@ -29,10 +30,11 @@ def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
     weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     weights = weights.get('state_dict', weights)
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-    # MMFlowNet holds mmflow's network as `network`.
-    branch = {name.removeprefix(BRANCH).removeprefix('network.'): value
-              for name, value in weights.items() if name.startswith(BRANCH)}
-    weights = branch or weights
+    for prefix in BRANCHES:
+        # MMFlowNet holds mmflow's network as `network`.
+        branch = {name.removeprefix(prefix).removeprefix('network.'): value
+                  for name, value in weights.items() if name.startswith(prefix)}
+        weights = branch or weights
     expected = network.state_dict()
     wrong = [name for name, value in expected.items()
              if name not in weights or weights[name].shape != value.shape]

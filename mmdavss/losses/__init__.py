@@ -1,4 +1,5 @@
 """Losses: a pure function and a registered module each, named after what they compute."""
+from .flow_epe import FlowEPELoss, flow_epe
 from .gan import DomainGANLoss
 from .pixel_contrast import STPLLoss, stpl_loss
 from .pseudo_label_regulariser import PseudoLabelRegulariser
@@ -13,6 +14,6 @@ from .semantic_contrast import (
 )
 from .tube_dice import TubeDiceLoss, tube_dice_loss
 
-__all__ = ['BankCLLoss', 'DistCLLoss', 'DomainGANLoss', 'ProtoCLLoss', 'PseudoLabelRegulariser',
-           'STPLLoss', 'TubeDiceLoss', 'bank_contrast', 'dist_contrast',
-           'mean_feature_regulariser', 'proto_contrast', 'stpl_loss', 'tube_dice_loss']
+__all__ = ['BankCLLoss', 'DistCLLoss', 'DomainGANLoss', 'FlowEPELoss', 'ProtoCLLoss',
+           'PseudoLabelRegulariser', 'STPLLoss', 'TubeDiceLoss', 'bank_contrast', 'dist_contrast',
+           'flow_epe', 'mean_feature_regulariser', 'proto_contrast', 'stpl_loss', 'tube_dice_loss']

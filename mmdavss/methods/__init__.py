@@ -7,9 +7,11 @@ from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
 from .self_training import SelfTraining
 from .sepico import SePiCo
+from .sfc import SFC, FlowPretraining, SFMPretraining
 from .source_only import SourceOnly
 from .stpl import STPL
 from .vat_vst import VAT, VST
 
-__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'I2VDA', 'MeanTeacher', 'STPL',
-           'SePiCo', 'SelfTraining', 'SourceOnly', 'VAT', 'VST']
+__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'FlowPretraining', 'I2VDA',
+           'MeanTeacher', 'SFC', 'SFMPretraining', 'STPL', 'SePiCo', 'SelfTraining', 'SourceOnly',
+           'VAT', 'VST']

@@ -9,6 +9,7 @@ from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .label_downscale import downscale_labels
 from .projection import ProjectionHead
 from .pseudo_labels import class_entropy, most_confident
+from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import StrongAugment
 from .temporal_augmentation import (
     intermediate_flows,
@@ -20,10 +21,11 @@ from .temporal_augmentation import (
 )
 from .temporal_labels import aggregate_predictions, consensus, fill_in, warp_labels
 
-__all__ = ['STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop', 'ClassStatistics',
-           'ConcatFusion', 'ConvFusion', 'ImageDiscriminator', 'ProjectionHead',
+__all__ = ['SFM', 'STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop',
+           'ClassStatistics', 'ConcatFusion', 'ConvFusion', 'ImageDiscriminator', 'ProjectionHead',
            'SequenceDiscriminator', 'StrongAugment', 'aggregate_predictions',
            'class_balanced_thresholds', 'class_entropy', 'class_mix', 'class_mix_masks',
            'consensus', 'day_guided', 'downscale_labels', 'fill_in', 'intermediate_flows',
-           'most_confident', 'normalised_entropy', 'probability_cross_entropy', 'rectified_labels',
-           'round_trip_visible', 'select_labels', 'synthesise_frame', 'warp_labels']
+           'label_regions', 'most_confident', 'normalised_entropy', 'occurring_classes',
+           'probability_cross_entropy', 'rectified_labels', 'round_trip_visible', 'select_labels',
+           'synthesise_frame', 'warp_labels']

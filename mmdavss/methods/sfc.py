@@ -1,0 +1,286 @@
+"""SFC: segmentation-based flow consistency (Gao et al., AAAI 2023), with what it pretrains.
+
+The paper's symbols:
+
+========================  ==================================================================
+G                         ``student``
+FlowNet, F                ``flow``, a frozen provider (``FrozenFlowNet`` for a trained FlowNet)
+SFM                       ``sfm``: :class:`SFM`
+SR, RF, SF                equations 3, 4 and 5: :class:`SFM`
+hat L_flow                ``loss_epe`` of :class:`SFMPretraining` (equation 6)
+L_src                     ``source.*.loss_ce`` (equation 1)
+L_flow, lambda_f          ``*.loss_sfc``, ``flow_weight`` (equations 2 and 7)
+lambda_s                  ``softmax_scale``
+========================  ==================================================================
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmengine.runner.checkpoint import _load_checkpoint
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
+from torch import Tensor, nn
+
+from mmdavss.engine import Clip
+from mmdavss.losses import flow_epe
+from mmdavss.modules import label_regions
+from mmdavss.ops import resize_flow
+
+from .base import BaseAdapter, branch
+
+#: Where the checkpoints of the pretraining and of SFC have the module.
+SFM_PREFIX = 'sfm.'
+
+
+@MODELS.register_module()
+class FlowPretraining(BaseModel):
+    """Trains a flow network on source clips, on the flow that a provider or the pipeline has.
+
+    It stands in for a FlowNet pretrained on Flying Chairs where there is none: the network learns
+    what, for example, DIS finds (the flow that a network needs here is that of one data set, at one
+    size). Its checkpoint is a ``checkpoint`` of ``FlowNetS``, ``MMFlowNet`` and ``FrozenFlowNet``.
+
+    Logged besides the loss: ``epe``, in pixels of the network's grid, and ``epe_zero``, that of a
+    flow of zero, which says how much motion there is.
+
+    Args:
+        flow_net: Config of the network.
+        flow: Config of the provider of the target; None takes the flow that the clips come with.
+        flow_loss: Config of the loss, the end-point error by default.
+        data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
+    """
+
+    def __init__(self,
+                 flow_net: ConfigType,
+                 flow: OptConfigType = None,
+                 flow_loss: ConfigType | None = None,
+                 data_preprocessor: OptConfigType = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self._build_network(flow_net)
+        self.flow = None if flow is None else MODELS.build(flow)
+        self.flow_loss = MODELS.build(flow_loss or dict(type='FlowEPELoss'))
+
+    def _build_network(self, cfg: ConfigType) -> None:
+        self.flow_net = MODELS.build(cfg)
+
+    def forward(self, inputs: Clip | Mapping[str, Clip],
+                data_samples: SampleList | Mapping[str, SampleList],
+                mode: str = 'tensor') -> Tensor | dict[str, Tensor]:
+        """Losses (``mode='loss'``), or the flow (N, 2, h, w) of source clips (``'tensor'``).
+
+        Raises:
+            ValueError: For another mode: nothing is segmented.
+        """
+        clip, samples = branch(inputs, data_samples, 'source')
+        if mode == 'tensor':
+            return self.estimate(clip, samples)[0]
+        if mode != 'loss':
+            raise ValueError(f'{type(self).__name__} is a pretraining and has no mode {mode!r}: '
+                             'set val_cfg, val_dataloader and val_evaluator to None, test_* too.')
+        flow, labels = self.estimate(clip, samples)
+        target = frozen_flow(self, clip, flow.shape[-2:])
+        valid = None if labels is None else labels != self.flow_loss.ignore_index
+        return dict(
+            loss_epe=self.flow_loss(flow, target, labels=labels),
+            epe=flow_epe(flow.detach(), target, valid),
+            epe_zero=flow_epe(torch.zeros_like(target), target, valid))
+
+    def estimate(self, clip: Clip, samples: SampleList) -> tuple[Tensor, Tensor | None]:
+        """Flow (N, 2, h, w) current->previous, and labels (N, h, w) of what counts, or None."""
+        return self.flow_net(clip.raw[:, -1], clip.raw[:, -2]), None
+
+
+@MODELS.register_module()
+class SFMPretraining(FlowPretraining):
+    """Pretrains SFM on the source (figure 4a, equation 6): labels as regions, FlowNet's flow.
+
+    The labels of both frames are needed: ``label_clips=True`` of the source data set, whose frames
+    must all have one (VIPER, SYNTHIA-Seq, CamVid; elsewhere the data set names the frames that have
+    none). Labels carried from another frame would be no substitute: the flow that SFM is to find
+    would be in them.
+
+    Pixels whose label, at the flow's resolution, is ignored do not count. ``model.flow`` is the
+    FlowNet: ``FrozenFlowNet`` with the source model of stage two, or any other provider.
+
+    Args:
+        sfm: Config of the :class:`SFM`; ``sfm.flow_net.checkpoint`` is where it starts, in the
+            published training at the weights of the FlowNet.
+        num_classes: Number of classes K.
+        kwargs: Those of :class:`FlowPretraining` besides ``flow_net``.
+    """
+
+    def __init__(self, sfm: ConfigType, num_classes: int, **kwargs) -> None:
+        super().__init__(sfm, **kwargs)
+        self.num_classes = num_classes
+
+    def _build_network(self, cfg: ConfigType) -> None:
+        self.sfm = MODELS.build(cfg)
+
+    def estimate(self, clip: Clip, samples: SampleList) -> tuple[Tensor, Tensor]:
+        missing = next((s for s in samples if 'gt_clip_seg' not in s), None)
+        if missing is not None:
+            raise ValueError(
+                f'SFMPretraining: {missing.metainfo.get("img_path")} comes without the labels of '
+                'the earlier frames: set label_clips=True in the source data set.')
+        labels = torch.stack([sample.gt_clip_seg.data[-2:] for sample in samples])
+        previous, current = (label_regions(labels[:, t], self.num_classes) for t in range(2))
+        flow = self.sfm(clip.raw[:, -1], clip.raw[:, -2], current, previous)
+        small = F.interpolate(labels[:, -1:].float(), flow.shape[-2:], mode='nearest')
+        return flow, small[:, 0].long()
+
+
+@MODELS.register_module()
+class SFC(BaseAdapter):
+    """Labelled source clips, and target clips whose segmentation must explain their flow.
+
+    The student segments the last two frames of a target clip; SFM makes a flow of the two maps,
+    which is to be that of the frozen flow network. The gradient goes through SFM to the
+    predictions of both frames, not into SFM. Prediction is the student's alone.
+
+    A net that carries maps from frame to frame needs three target frames (``clip_length=3``), so
+    that the previous frame has one before it too; in stage one, and frame by frame, two are enough.
+
+    Args:
+        sfm: Config of the :class:`SFM`, as in its pretraining.
+        sfm_checkpoint: Checkpoint of :class:`SFMPretraining`.
+        flow_weight: lambda_f, 0.005 in stage one and 0.001 in stage two.
+        softmax_scale: lambda_s, which brings the student's maps near to the labels that SFM knows.
+        auxiliary_weight: Further factor of the auxiliary classifier's L_flow.
+        flow: Config of the provider of F^T; None takes the flow that the clips come with.
+        kwargs: The others of :class:`BaseAdapter`.
+    """
+
+    def __init__(self,
+                 sfm: ConfigType,
+                 sfm_checkpoint: str | None = None,
+                 flow_weight: float = 0.005,
+                 softmax_scale: float = 100.,
+                 auxiliary_weight: float = 0.1,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.sfm = MODELS.build(sfm).requires_grad_(False)
+        self.sfm_checkpoint = sfm_checkpoint
+        self.flow_weight = flow_weight
+        self.softmax_scale = softmax_scale
+        self.auxiliary_weight = auxiliary_weight
+
+    def init_weights(self) -> None:
+        """As in :class:`BaseAdapter`; and SFM's weights are read.
+
+        Raises:
+            FileNotFoundError: If `sfm_checkpoint` does not exist.
+            ValueError: If it is not set, or does not fit.
+        """
+        super().init_weights()
+        if self.sfm_checkpoint is None:
+            raise ValueError('SFC: `model.sfm_checkpoint` is not set, and an untrained SFM says '
+                             'nothing about a segmentation. Train SFMPretraining first (its '
+                             'configs are configs/sfc/*_sfm.py).')
+        load_sfm(self.sfm, self.sfm_checkpoint)
+
+    def train(self, mode: bool = True) -> SFC:
+        super().train(mode)
+        self.sfm.eval()
+        return self
+
+    def loss(self, inputs: Clip | Mapping[str, Clip],
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+        source, samples = branch(inputs, data_samples, 'source')
+        losses = add_prefix(
+            self.student.loss(source.frames, self.clip_flow(source), samples), 'source')
+        clip, _ = branch(inputs, data_samples, 'target')
+        for name, (previous, current) in self.predictions(clip).items():
+            weight = self.flow_weight * (self.auxiliary_weight if 'aux' in name else 1.)
+            flow = self.segmentation_flow(clip, previous, current)
+            target = frozen_flow(self, clip, flow.shape[-2:])
+            epe = flow_epe(flow, target)
+            losses |= {f'{name}.loss_sfc': weight * epe, f'{name}.epe': epe.detach()}
+        return losses
+
+    def predictions(self, clip: Clip) -> dict[str, tuple[Tensor, Tensor]]:
+        """Scores (N, K, h, w) of the previous and of the current frame, for each classifier.
+
+        Raises:
+            ValueError: If the clip is too short.
+        """
+        needed = 3 if self.net.temporal else 2
+        if clip.frames.shape[1] < needed:
+            raise ValueError(
+                f'SFC: target clips have {clip.frames.shape[1]} frames, a {type(self.net).__name__}'
+                f' needs {needed}: set clip_length={needed} in the target data set.')
+        flow = self.clip_flow(clip)
+        # One pass: the clip that ends with the previous frame, and that of the current one.
+        frames = torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]])
+        if flow is not None:
+            flow = torch.cat([flow[:, :-1], flow[:, 1:]])
+        return dict(decode=self.student(frames, flow).chunk(2))
+
+    def segmentation_flow(self, clip: Clip, previous: Tensor, current: Tensor) -> Tensor:
+        """SF^T (N, 2, h, w), from scores (N, K, h, w) of both frames."""
+        regions = [self.soft_regions(scores, clip.raw.shape[-2:]) for scores in (current, previous)]
+        return self.sfm(clip.raw[:, -1], clip.raw[:, -2], *regions)
+
+    def soft_regions(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Class probabilities (N, K, *size), sharpened by lambda_s.
+
+        In float32: a hundred times a score is out of the range of half precision.
+        """
+        scores = resize(scores.float(), size, mode='bilinear', align_corners=self.align_corners)
+        return (self.softmax_scale * scores).softmax(1)
+
+
+def frozen_flow(method: nn.Module, clip: Clip, size: tuple[int, int]) -> Tensor:
+    """F: the flow current->previous of the method's provider, or that which clips come with.
+
+    Returns:
+        (N, 2, *size) in pixels of this grid, without gradient.
+
+    Raises:
+        ValueError: If there is neither, or clips have one frame.
+    """
+    name = type(method).__name__
+    if clip.raw.shape[1] < 2:
+        raise ValueError(f'{name}: clips have one frame: set clip_length=2 or more.')
+    if method.flow is not None:
+        flow = method.flow(clip.raw[:, -1], clip.raw[:, -2])
+    elif clip.flow is not None:
+        flow = clip.flow[:, -1]
+    else:
+        raise ValueError(f'{name}: clips come without flow and there is no provider: set '
+                         '`model.flow`, or add LoadFlow to the pipeline.')
+    return resize_flow(flow, size).detach()
+
+
+def load_sfm(sfm: nn.Module, path: str) -> None:
+    """Loads an SFM from a checkpoint of its pretraining, or of SFC.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no SFM, or one of another network.
+    """
+    if '://' not in path and not Path(path).is_file():
+        raise FileNotFoundError(
+            f'sfm_checkpoint {path!r} does not exist. Train SFMPretraining first (its configs are '
+            'configs/sfc/*_sfm.py), or point `model.sfm_checkpoint` to its checkpoint.')
+    checkpoint = _load_checkpoint(path, map_location='cpu', logger='silent')
+    state = checkpoint.get('state_dict', checkpoint)
+    state = {name.removeprefix(SFM_PREFIX): value for name, value in state.items()
+             if name.startswith(SFM_PREFIX)}
+    if not state:
+        raise ValueError(f'{path} holds no SFM: `model.sfm_checkpoint` must be a checkpoint of '
+                         'SFMPretraining.')
+    own = sfm.state_dict()
+    wrong = sorted(name for name in own.keys() | state.keys()
+                   if name not in own or name not in state or own[name].shape != state[name].shape)
+    if wrong:
+        raise ValueError(
+            f'{path} does not fit `model.sfm`: {len(wrong)} of {len(own)} tensors are missing, '
+            f'unknown or of another shape, such as {wrong[:3]}. Give `model.sfm.flow_net` as in '
+            'the config of its pretraining.')
+    sfm.load_state_dict(state)

@@ -1,0 +1,137 @@
+"""SFM: the segmentation-to-flow module of SFC (equations 3 to 5)."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+EMPTY_CLASSES = ('skip', 'mask', 'add')
+
+
+def label_regions(labels: Tensor, num_classes: int) -> Tensor:
+    """Labels (N, H, W) as maps (N, K, H, W) of zeros and ones; ignored pixels are in no map."""
+    classes = torch.arange(num_classes, device=labels.device)[:, None, None]
+    return (labels[:, None] == classes).float()
+
+
+def occurring_classes(regions: Tensor) -> Tensor:
+    """Which classes are the most probable one somewhere.
+
+    Args:
+        regions: (N, K, H, W), probabilities or maps of zeros and ones.
+
+    Returns:
+        (N, K), bool.
+    """
+    best, classes = regions.max(1)
+    classes = classes.masked_fill(best <= 0, regions.shape[1])
+    found = classes.new_zeros(len(regions), regions.shape[1] + 1, dtype=torch.bool)
+    return found.scatter_(1, classes.flatten(1), True)[:, :-1]
+
+
+@MODELS.register_module()
+class SFM(BaseModule):
+    """From the segmentation of two frames to the flow between them.
+
+    A flow network sees one class after the other, the rest of both frames black (equation 3); the
+    sum of what it finds (equation 4) is the flow (equation 5). All classes of all samples are one
+    batch. The network sees the current frame first, as published (equation 4 prints the previous
+    one first).
+
+    Args:
+        flow_net: Config of the flow network, ``net(current, previous) -> flow``.
+        empty_classes: What happens to classes that occur in neither frame (those of soft maps that
+            are nowhere the most probable one). ``skip``: they are not run; on a GPU the host waits
+            once per call for their number. ``mask``: they are run and count zero: the same result
+            without waiting, at the price of all classes. ``add``: their flow, the network's answer
+            to two black images, is added like any other, as the published adaptation does (its
+            pretraining skips).
+        chunk: Pairs of regions in one pass of the network, where memory is short: with gradient
+            the passes are computed again in the backward pass, so that one of them is held at a
+            time. None for all in one pass.
+
+    Raises:
+        ValueError: For a value that an option cannot have.
+    """
+
+    def __init__(self, flow_net: ConfigType, empty_classes: str = 'skip',
+                 chunk: int | None = None) -> None:
+        super().__init__()
+        if empty_classes not in EMPTY_CLASSES:
+            raise ValueError(
+                f'SFM: empty_classes={empty_classes!r} is not one of {EMPTY_CLASSES}.')
+        if chunk is not None and chunk < 1:
+            raise ValueError(f'SFM: chunk={chunk} must be 1 or more, or None for one pass.')
+        self.flow_net = MODELS.build(flow_net)
+        self.empty_classes = empty_classes
+        self.chunk = chunk
+
+    def forward(self, current: Tensor, previous: Tensor, current_regions: Tensor,
+                previous_regions: Tensor) -> Tensor:
+        """Segmentation-based flow SF.
+
+        Args:
+            current: (N, 3, H, W), X_t, RGB, values 0 to 1.
+            previous: (N, 3, H, W), X_(t-1).
+            current_regions: (N, K, H, W), P_t, class probabilities, or of labels zeros and ones.
+            previous_regions: (N, K, H, W), P_(t-1).
+
+        Returns:
+            (N, 2, h, w), flow current->previous, on the grid and in the pixels of the flow network.
+
+        Raises:
+            ValueError: If the shapes do not fit.
+        """
+        expected = (len(current), current_regions.shape[1], *current.shape[-2:])
+        if current.shape != previous.shape or \
+                not current_regions.shape == previous_regions.shape == expected:
+            raise ValueError(
+                'SFM: frames (N, 3, H, W) and regions (N, K, H, W) of both times must fit, got '
+                f'{tuple(current.shape)}, {tuple(previous.shape)}, '
+                f'{tuple(current_regions.shape)} and {tuple(previous_regions.shape)}.')
+        count, num_classes = current_regions.shape[:2]
+        weights = torch.ones_like(current_regions[..., 0, 0])
+        if self.empty_classes != 'add':
+            weights = (occurring_classes(current_regions)
+                       | occurring_classes(previous_regions)).to(weights.dtype)
+        if self.empty_classes == 'skip':
+            pairs = weights.nonzero()
+        else:
+            numbers = torch.arange(count * num_classes, device=current.device)
+            pairs = torch.stack([numbers // num_classes, numbers % num_classes], dim=1)
+
+        flow = None
+        chunks = pairs.split(self.chunk) if self.chunk and len(pairs) else (pairs, )
+        for chunk in chunks:
+            inputs = (current, previous, current_regions, previous_regions, chunk)
+            if len(chunks) > 1 and torch.is_grad_enabled():
+                flows = checkpoint(self.region_flows, *inputs, use_reentrant=False)
+            else:
+                flows = self.region_flows(*inputs)
+            samples, classes = chunk.unbind(1)
+            with torch.autocast(flows.device.type, enabled=False):
+                # (N, M): which flow is part of which sample's.
+                member = F.one_hot(samples, count).T * weights[samples, classes]
+                part = (member.to(torch.float32) @ flows.float().flatten(1)).unflatten(
+                    1, flows.shape[1:])
+            flow = part if flow is None else flow + part
+        return flow
+
+    def region_flows(self, current: Tensor, previous: Tensor, current_regions: Tensor,
+                     previous_regions: Tensor, pairs: Tensor) -> Tensor:
+        """RF of single classes (equations 3 and 4).
+
+        Args:
+            pairs: (M, 2), sample and class.
+
+        Returns:
+            (M, 2, h, w).
+        """
+        samples, classes = pairs.unbind(1)
+        return self.flow_net(
+            current[samples] * current_regions[samples, classes][:, None],
+            previous[samples] * previous_regions[samples, classes][:, None])
