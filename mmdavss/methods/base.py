@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -57,7 +57,7 @@ class BaseAdapter(BaseSegmentor):
     @property
     def net(self) -> VideoNet:
         """The student itself, where MMSeparateDistributedDataParallel has wrapped it."""
-        return self.student.module if is_model_wrapper(self.student) else self.student
+        return unwrapped(self.student)
 
     @property
     def num_classes(self) -> int:
@@ -126,6 +126,37 @@ class BaseAdapter(BaseSegmentor):
     def _needs_flow(self) -> bool:
         return self.net.needs_flow
 
+    def temporal_flow(self, clip: Clip, length: int) -> Tensor:
+        """:meth:`clip_flow` of target clips, for a method that cannot do without.
+
+        Args:
+            clip: Of the target.
+            length: Frames that it must have at least.
+
+        Raises:
+            ValueError: If the clip is shorter, or there is no flow.
+        """
+        name, frames = type(self).__name__, clip.frames.shape[1]
+        if frames < length:
+            raise ValueError(f'{name}: target clips have {frames} frames and need {length} or '
+                             f'more: set clip_length={length} in the target data set.')
+        flow = self.clip_flow(clip)
+        if flow is None:
+            raise ValueError(f'{name}: target clips come without flow: add LoadFlow to their '
+                             'pipeline, or set `model.flow` to a provider.')
+        return flow
+
+    def _see_single_frames(self) -> None:
+        """For methods that take scores of single frames only, without an auxiliary classifier.
+
+        Raises:
+            ValueError: If the student is no net for single frames.
+        """
+        if self.student.needs_flow:
+            raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
+                             f'cannot be {type(self.student).__name__}; use PerFrame.')
+        self.student.freeze_auxiliary()
+
     def extract_feat(self, inputs: Clip) -> Tensor:
         """Features (N, C, h, w) of the current frame."""
         return self.net.features(inputs.frames[:, -1])
@@ -152,6 +183,11 @@ class BaseAdapter(BaseSegmentor):
             logits = resize(logits, inputs.frames.shape[-2:], mode='bilinear',
                             align_corners=self.align_corners)
         return self.postprocess_result(logits, data_samples)
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """A child itself, where MMSeparateDistributedDataParallel has wrapped it."""
+    return module.module if is_model_wrapper(module) else module
 
 
 def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list],
@@ -186,6 +222,11 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in momenta.items():
             norm.momentum = momentum
+
+
+def moving_statistics(net: nn.Module, moving: bool) -> AbstractContextManager[None]:
+    """Around passes in training mode: whether they move the running statistics."""
+    return nullcontext() if moving else unmoved_statistics(net)
 
 
 def load_student(student: nn.Module, path: str) -> None:

@@ -47,6 +47,7 @@ class VAT(AdversarialAdapter):
 
     def __init__(self, tube_loss: OptConfigType = None, **kwargs) -> None:
         super().__init__(**kwargs)
+        self._see_single_frames()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
     def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
@@ -89,10 +90,7 @@ class VST(BaseAdapter):
         super().__init__(**kwargs)
         if refinement is not None and refinement not in REFINEMENTS:
             raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
-        if self.student.needs_flow:
-            raise ValueError('VST: the student predicts frame by frame and cannot be '
-                             f'{type(self.student).__name__}; use PerFrame.')
-        self.student.freeze_auxiliary()
+        self._see_single_frames()
         self.refinement = refinement
         self.regulariser = None if regulariser is None else MODELS.build(regulariser)
         self.occlusion = dict(occlusion or {})

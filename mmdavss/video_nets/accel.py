@@ -7,9 +7,9 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.ops import backward_warp, compose_flow, forward_splat, resize_flow
+from mmdavss.ops import backward_warp, chain_flow, forward_splat, resize_flow
 
-from .base import VideoNet
+from .base import HeadScores, VideoNet, segmentor_heads
 
 FUSIONS = ('score', 'feature')
 FUSION_INITS = ('identity', 'xavier')
@@ -117,10 +117,7 @@ class Accel(VideoNet):
         """
         if flow is None or flow.shape[1] == 0:
             return maps
-        to_key = flow[:, -1]
-        for k in range(flow.shape[1] - 2, -1, -1):
-            to_key = compose_flow(to_key, flow[:, k])
-        to_key = resize_flow(to_key, maps.shape[-2:])
+        to_key = resize_flow(chain_flow(flow), maps.shape[-2:])
         if self.propagation == 'warp':
             return backward_warp(maps, to_key, padding_mode=self.padding_mode)
         # The negated flow stands in for the flow key -> current, which DA-VSN does not compute.
@@ -140,7 +137,10 @@ class Accel(VideoNet):
             return self.reference.extract_feat(frames[:, 0])
 
     def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+                features: Tensor | None = None, heads: bool = False
+                ) -> Tensor | dict[str, HeadScores]:
+        if heads:
+            return self.head_scores(frames, flow)
         self._check(frames, flow)
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         key_head = self.reference.decode_head
@@ -151,6 +151,22 @@ class Accel(VideoNet):
         if self.fusion_level == 'feature':
             return self.classify(self._fuse(current, key, flow))
         return self._fuse(self.classify(current), key_head.cls_seg(key), flow)
+
+    def head_scores(self, frames: Tensor, flow: Tensor | None = None) -> dict[str, HeadScores]:
+        if self.fusion_level == 'feature':
+            return super().head_scores(frames, flow)
+        self._check(frames, flow)
+        current, key = self.stages(frames[:, -1]), self._key_features(frames)
+        key_heads = segmentor_heads(self.reference)
+        return {name: self._head_scores(head, key_heads[name], current, key, flow)
+                for name, head in self.heads.items()}
+
+    def _head_scores(self, head: nn.Module, key_head: nn.Module, current: tuple[Tensor, ...],
+                     key: tuple[Tensor, ...], flow: Tensor | None) -> HeadScores:
+        with torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled()):
+            key_scores = key_head(key)
+        scores = head(current)
+        return HeadScores(self._fuse(scores, key_scores, flow), scores, key_scores)
 
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
@@ -174,7 +190,5 @@ class Accel(VideoNet):
             # The auxiliary classifier has features of its own width: single-frame.
             fused = head(current)
         else:
-            with torch.set_grad_enabled(self.key_grad):
-                key_scores = key_head(key)
-            fused = self._fuse(head(current), key_scores, flow)
+            fused = self._head_scores(head, key_head, current, key, flow).fused
         return head.loss_by_feat(fused, data_samples)

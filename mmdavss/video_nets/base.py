@@ -2,19 +2,36 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from typing import NamedTuple
 
+import torch
 from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, SampleList
 from torch import Tensor
+
+
+class HeadScores(NamedTuple):
+    """What one classifier says of a clip.
+
+    Attributes:
+        fused: (N, K, h, w), for the current frame, from all frames.
+        current: (N, K, h, w), for the current frame, from it alone.
+        key: (N, K, h, w), for the first frame, from it alone, on its own grid.
+    """
+    fused: Tensor
+    current: Tensor
+    key: Tensor
 
 
 class VideoNet(BaseModule, metaclass=ABCMeta):
     """A network from a clip (and flow) to the class scores of the clip's last frame.
 
     Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
-    the net, and :meth:`loss`. It wraps a plain mmseg segmentor, whose decode head needs mmseg's
-    usual split into ``_forward_feature`` and ``cls_seg``.
+    the net, :meth:`head_scores`, and :meth:`loss`. It wraps a plain mmseg segmentor, whose decode
+    head needs mmseg's usual split into ``_forward_feature`` and ``cls_seg``.
 
     Args:
         segmentor: Config of a mmseg segmentor with backbone, decode head, and maybe neck and
@@ -50,6 +67,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Channels C of :meth:`features`."""
         return self.segmentor.decode_head.channels
 
+    @property
+    def heads(self) -> dict[str, BaseDecodeHead]:
+        """The classifiers, under the names that their losses begin with: ``decode``, ``aux``."""
+        return segmentor_heads(self.segmentor)
+
     def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
         return tuple(self.segmentor.extract_feat(frames))
@@ -74,7 +96,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+                features: Tensor | None = None, heads: bool = False
+                ) -> Tensor | dict[str, HeadScores]:
         """Scores of the current frame.
 
         Args:
@@ -82,10 +105,32 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k.
             features: (N, T, C, h, w), :meth:`features` of all frames if they are at hand: a net
                 that can use them saves its passes through the backbone.
+            heads: Whether to return :meth:`head_scores`: under several processes the players of an
+                adversarial method have to be called, their methods reduce no gradient.
 
         Returns:
-            (N, K, h, w).
+            (N, K, h, w), or :meth:`head_scores`.
         """
+
+    def head_scores(self, frames: Tensor, flow: Tensor | None = None) -> dict[str, HeadScores]:
+        """Scores of every classifier, for losses over time.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W) or None.
+
+        Returns:
+            For each of :attr:`heads` its scores. Those of the first frame have no gradient. Here
+            only the decode head's are fused, which costs a pass of the net; the auxiliary head
+            sees the current frame alone.
+        """
+        current = self.stages(frames[:, -1])
+        with torch.no_grad():
+            first = self.stages(frames[:, 0])
+            key = {name: head(first) for name, head in self.heads.items()}
+        scores = {name: head(current) for name, head in self.heads.items()}
+        fused = dict(scores, decode=self(frames, flow))
+        return {name: HeadScores(fused[name], scores[name], key[name]) for name in scores}
 
     @abstractmethod
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
@@ -98,3 +143,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             data_samples: N samples with ``gt_sem_seg`` of the current frame.
             stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
         """
+
+
+def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
+    """The classifiers of a segmentor, under the names that their losses begin with."""
+    heads = dict(decode=segmentor.decode_head)
+    if segmentor.with_auxiliary_head:
+        heads['aux'] = segmentor.auxiliary_head
+    return heads

@@ -5,7 +5,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from .base import VideoNet
+from .base import HeadScores, VideoNet
 
 
 @MODELS.register_module()
@@ -13,7 +13,10 @@ class PerFrame(VideoNet):
     """Segments the current frame alone; any mmseg ``EncoderDecoder`` becomes a video net."""
 
     def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+                features: Tensor | None = None, heads: bool = False
+                ) -> Tensor | dict[str, HeadScores]:
+        if heads:
+            return self.head_scores(frames, flow)
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
