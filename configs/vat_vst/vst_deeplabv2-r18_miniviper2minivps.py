@@ -2,7 +2,7 @@
 # Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
 _base_ = [
     '../_base_/methods/vst_deeplabv2-r18.py', '../_base_/datasets/miniviper2minivps.py',
-    '../_base_/schedules/small_mix.py', '../_base_/pseudo_labels.py',
+    '../_base_/schedules/small_vst.py', '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py'
 ]
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})

@@ -31,6 +31,8 @@ pseudo_labelled_pipeline = [
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
     dict(type='ClipFlip', prob=0.5),
+    # Unlike the paper: labels that the net is sure of teach it little otherwise.
+    dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs')
 ]
 prediction_pipeline = [

@@ -1,7 +1,9 @@
-# VST, phase 2 of VAT-VST.
+# VST, phase 2 of VAT-VST, for 200 iterations on small data.
 _base_ = '../models/deeplabv2-r18.py'
 model = dict(
     type='VST',
+    # Statistics of both domains, as phase 1 leaves them, score better than those of the target.
+    norm_eval=True,
     refinement='consensus',
-    # Weights that the paper does not give: those of IAST.
-    regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1))
+    # With IAST's weights, 3.0 and 0.1, the net collapses to few classes here (docs/results.md).
+    regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=0.01, kld_weight=0.01))

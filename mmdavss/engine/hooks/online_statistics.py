@@ -1,15 +1,14 @@
 """When class statistics move, and when a loss starts to use them."""
 from __future__ import annotations
 
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from .ema_teacher import unwrapped
+from .method_hook import MethodHook
 
 
 @HOOKS.register_module()
-class OnlineStatisticsHook(Hook):
+class OnlineStatisticsHook(MethodHook):
     """Tells a method in which iterations it updates its class statistics and uses them.
 
     The statistics themselves are buffers of the method. Both decisions follow from the runner's
@@ -21,7 +20,7 @@ class OnlineStatisticsHook(Hook):
         interval: Iterations from one update of the statistics to the next.
     """
 
-    priority = 'NORMAL'
+    calls = 'schedule_contrast'
 
     def __init__(self, contrast_start: int = 3000, interval: int = 1) -> None:
         if interval < 1 or contrast_start < 0:
@@ -29,9 +28,6 @@ class OnlineStatisticsHook(Hook):
                              f'contrast_start={contrast_start} not negative.')
         self.contrast_start = contrast_start
         self.interval = interval
-
-    def before_train(self, runner: Runner) -> None:
-        self._model = unwrapped(runner, 'schedule_contrast', type(self).__name__)
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:

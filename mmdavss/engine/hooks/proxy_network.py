@@ -1,15 +1,14 @@
 """When the proxy network is copied from the student, and when it starts to label."""
 from __future__ import annotations
 
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from .ema_teacher import unwrapped
+from .method_hook import MethodHook
 
 
 @HOOKS.register_module()
-class ProxyNetworkHook(Hook):
+class ProxyNetworkHook(MethodHook):
     """Tells a method in which iterations to copy its proxy network, and from when on to use it.
 
     I2VDA, section 3.5 and algorithm 1: before the iterations 0, `interval`, 2 `interval`, ... the
@@ -29,7 +28,7 @@ class ProxyNetworkHook(Hook):
         ValueError: If `interval` or `launch` is too small.
     """
 
-    priority = 'NORMAL'
+    calls = 'schedule_proxy'
 
     def __init__(self, launch: int = 8000, interval: int = 8000,
                  copy_at_launch: bool = True) -> None:
@@ -39,9 +38,6 @@ class ProxyNetworkHook(Hook):
         self.launch = launch
         self.interval = interval
         self.copy_at_launch = copy_at_launch
-
-    def before_train(self, runner: Runner) -> None:
-        self._model = unwrapped(runner, 'schedule_proxy', type(self).__name__)
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:

@@ -1,0 +1,41 @@
+"""Curves of several runs, from logs written by hand."""
+import csv
+import json
+
+import pytest
+
+
+def log(folder, start, rows):
+    path = folder / start / 'vis_data/scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text('\n'.join(json.dumps(row) for row in rows))
+
+
+def test_runs_of_one_name_and_a_resumed_one(tmp_path, run_tool):
+    log(tmp_path / 'a0', '1', [dict(lr=1., loss=2., step=10), dict(mIoU=20., step=10),
+                               dict(mIoU=1., step=20)])
+    # Resumed at 10.
+    log(tmp_path / 'a0', '2', [{'student.lr': 1., 'loss': 2., 'step': 20},
+                               dict(mIoU=30., step=20)])
+    log(tmp_path / 'a1', '1', [dict(mIoU=22., step=10), dict(mIoU=28., step=20)])
+    log(tmp_path / 'b', '1', [dict(mIoU=5., VPQ=3., step=10)])
+    out = tmp_path / 'plots/curves.png'
+    run_tool('analysis/curves.py', *(tmp_path / name for name in ('a0', 'a1', 'b')),
+             '--names', 'a', 'a', 'b', '--out', out)
+    assert out.stat().st_size > 1000
+    with out.with_suffix('.csv').open() as file:
+        assert list(csv.reader(file)) == [
+            ['name', 'iteration', 'run', 'run'], ['a', '10', '20.0', '22.0'],
+            ['a', '20', '30.0', '28.0'], ['b', '10', '5.0']]
+
+
+def test_messages(tmp_path, run_tool, capsys):
+    with pytest.raises(SystemExit, match='holds no log of a training'):
+        run_tool('analysis/curves.py', tmp_path, '--out', tmp_path / 'a.png')
+    log(tmp_path, '1', [dict(mIoU=1., step=1), dict(lr=1., loss=1., step=1)])
+    with pytest.raises(SystemExit, match=r"no validation has 'VPQ', there are \['mIoU'\]"):
+        run_tool('analysis/curves.py', tmp_path, '--metric', 'VPQ', '--out', tmp_path / 'a.png')
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(SystemExit):
+        run_tool('analysis/curves.py', tmp_path, '--out', tmp_path / 'a.png')
+    assert '--overwrite' in capsys.readouterr().err

@@ -1,0 +1,116 @@
+"""A validation score against the iteration, for several runs: a plot and a csv beside it.
+
+Folders are work dirs of tools/train.py. Runs of one name, such as several seeds, become one curve
+of means with the range between the lowest and the highest. A resumed run is read as one.
+
+    python tools/analysis/curves.py work_dirs/i2vda/A work_dirs/i2vda/B --names proxy "no proxy" \
+        --metric mIoU --out work_dirs/curves.png
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')
+from matplotlib import pyplot  # noqa: E402
+
+#: {name: {iteration: the score of each run}}
+Curves = dict[str, dict[int, list[float]]]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
+    parser.add_argument('--names', nargs='+', help='of the runs, by default those of the folders')
+    parser.add_argument('--metric', default='mIoU', help='name of the score in the log')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/curves.png'), help='the plot')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing plot')
+    args = parser.parse_args()
+    if args.names is None:
+        args.names = [folder.name for folder in args.work_dirs]
+    if len(args.names) != len(args.work_dirs):
+        parser.error(f'{len(args.names)} names for {len(args.work_dirs)} runs')
+    if args.out.exists() and not args.overwrite:
+        parser.error(f'{args.out} exists: choose another --out, or --overwrite')
+    return args
+
+
+def read_scores(work_dir: Path, metric: str) -> dict[int, float]:
+    """The score at each validation of a run, from the logs of all its starts.
+
+    Raises:
+        FileNotFoundError: If the folder holds no log of a training.
+        ValueError: If the score is not in it.
+    """
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(f'{work_dir} holds no log of a training (*/vis_data/scalars.json)')
+    scores: dict[int, float] = {}
+    known: set[str] = set()
+    for log in logs:
+        # What an interrupted run did after its last checkpoint was done again.
+        for row in map(json.loads, log.read_text().splitlines()):
+            # Rows of the training hold its rate.
+            if not any(key.split('.')[-1] == 'lr' for key in row):
+                known |= row.keys()
+                if metric in row:
+                    scores[row['step']] = row[metric]
+    if not scores:
+        raise ValueError(f'{work_dir}: no validation has {metric!r}, there are '
+                         f'{sorted(known - {"step"}) or "no validations"}')
+    return dict(sorted(scores.items()))
+
+
+def collect(work_dirs: list[Path], names: list[str], metric: str) -> Curves:
+    """The scores of all runs by name."""
+    curves: Curves = {}
+    for folder, name in zip(work_dirs, names, strict=True):
+        for step, score in read_scores(folder, metric).items():
+            curves.setdefault(name, {}).setdefault(step, []).append(score)
+    return curves
+
+
+def write(curves: Mapping[str, Mapping[int, list[float]]], metric: str, out: Path) -> None:
+    """Draws the curves, and writes all values into a csv of the same name."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout='constrained')
+    for name, curve in curves.items():
+        steps = sorted(curve)
+        means = [sum(curve[step]) / len(curve[step]) for step in steps]
+        line, = axes.plot(steps, means, marker='o', markersize=3, label=name)
+        if any(len(curve[step]) > 1 for step in steps):
+            axes.fill_between(steps, [min(curve[step]) for step in steps],
+                              [max(curve[step]) for step in steps],
+                              color=line.get_color(), alpha=0.2)
+    axes.set(xlabel='iteration', ylabel=metric)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(out, dpi=120)
+    pyplot.close(figure)
+    with out.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(['name', 'iteration', *['run'] * max(
+            len(values) for curve in curves.values() for values in curve.values())])
+        for name, curve in curves.items():
+            for step in sorted(curve):
+                writer.writerow([name, step, *curve[step]])
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        curves = collect(args.work_dirs, args.names, args.metric)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    write(curves, args.metric, args.out)
+    print(f'wrote {args.out} and {args.out.with_suffix(".csv")}')
+
+
+if __name__ == '__main__':
+    main()
