@@ -3,13 +3,15 @@ from .adabn import AdaBN
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .dacs import DACS
+from .davsn import DAVSN
 from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
 from .self_training import SelfTraining
 from .sepico import SePiCo
 from .source_only import SourceOnly
 from .stpl import STPL
+from .tps import TPS
 from .vat_vst import VAT, VST
 
-__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'I2VDA', 'MeanTeacher', 'STPL',
-           'SePiCo', 'SelfTraining', 'SourceOnly', 'VAT', 'VST']
+__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'DAVSN', 'I2VDA',
+           'MeanTeacher', 'STPL', 'SePiCo', 'SelfTraining', 'SourceOnly', 'TPS', 'VAT', 'VST']
