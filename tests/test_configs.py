@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from mmdavss.methods import AdversarialAdapter, BaseAdapter, MeanTeacher, SourceOnly
+from mmdavss.methods import TPS, AdversarialAdapter, BaseAdapter, MeanTeacher, SourceOnly
 
 ROOT = Path(__file__).parents[1] / 'configs'
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
@@ -47,8 +47,8 @@ def test_builds(name):
         for transform in (pair.get(domain) or {}).get('pipeline', ()):
             TRANSFORMS.build(transform)
     # A source-free config has no source data set at all.
-    assert (pair.get('source') is not None) == isinstance(
-        model, (SourceOnly, MeanTeacher, AdversarialAdapter))
+    assert (pair.get('source') is not None) == ('source-free' not in name and isinstance(
+        model, (SourceOnly, MeanTeacher, AdversarialAdapter, TPS)))
     assert pair.get('target') is None or pair.target.get('with_labels') is False
     heads = model.student.segmentor
     classes = DATASETS.build(dict(
@@ -172,3 +172,34 @@ def test_rows_of_i2vda():
             source = Config.fromfile(ROOT / name).train_dataloader.dataset.source
             assert source.get('clip_length') == 1
             assert not [t for t in source.pipeline if t.type == 'LoadFlow']
+
+
+def test_published_values_of_tps_and_davsn():
+    """Those of the releases; the source-free ones train as STPL, whose rows they are."""
+    for source in ('viper', 'synthia'):
+        cfg = Config.fromfile(ROOT / f'tps/accel_{source}2city.py')
+        optimizers = {'student': cfg.optim_wrapper.optimizer}
+        assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 40000
+        assert cfg.train_dataloader.dataset.target.clip_length == 4
+        assert cfg.model.confidence_threshold is None and cfg.model.histogram_matching
+        assert cfg.model.student.padding_mode == 'border'
+        cfg = Config.fromfile(ROOT / f'davsn/accel_{source}2city.py')
+        assert (cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (120000, 250000)
+        adversary = cfg.optim_wrapper.discriminator.optimizer
+        assert (adversary.type, adversary.lr) == ('Adam', 1e-4)
+        assert tuple(adversary.betas) == (0.9, 0.99)
+        model = cfg.model
+        assert model.adversarial_weight == model.consistency_loss.loss_weight == 0.001
+        assert model.gan_loss.kind == 'vanilla' and model.student.propagation == 'splat'
+        for optimizer in (*optimizers.values(), cfg.optim_wrapper.student.optimizer):
+            assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (
+                'SGD', 2.5e-4, 0.9, 5e-4)
+        stpl = Config.fromfile(ROOT / f'stpl/accel_{source}2city.py')
+        for method in ('tps', 'davsn'):
+            cfg = Config.fromfile(ROOT / f'{method}/accel_{source}2city_source-free.py')
+            wrapper = cfg.optim_wrapper.get('student', cfg.optim_wrapper)
+            assert wrapper.optimizer == stpl.optim_wrapper.optimizer
+            assert not wrapper.get('paramwise_cfg')
+            assert cfg.param_scheduler == stpl.param_scheduler
+            assert cfg.train_cfg == stpl.train_cfg
+            assert cfg.model.source_checkpoint == stpl.model.source_checkpoint

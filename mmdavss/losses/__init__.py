@@ -12,8 +12,10 @@ from .semantic_contrast import (
     mean_feature_regulariser,
     proto_contrast,
 )
+from .temporal_consistency import TemporalConsistencyLoss, temporal_consistency_loss
 from .tube_dice import TubeDiceLoss, tube_dice_loss
 
 __all__ = ['BankCLLoss', 'DistCLLoss', 'DomainGANLoss', 'FlowEPELoss', 'ProtoCLLoss',
-           'PseudoLabelRegulariser', 'STPLLoss', 'TubeDiceLoss', 'bank_contrast', 'dist_contrast',
-           'flow_epe', 'mean_feature_regulariser', 'proto_contrast', 'stpl_loss', 'tube_dice_loss']
+           'PseudoLabelRegulariser', 'STPLLoss', 'TemporalConsistencyLoss', 'TubeDiceLoss',
+           'bank_contrast', 'dist_contrast', 'flow_epe', 'mean_feature_regulariser',
+           'proto_contrast', 'stpl_loss', 'temporal_consistency_loss', 'tube_dice_loss']

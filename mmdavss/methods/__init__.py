@@ -3,6 +3,7 @@ from .adabn import AdaBN
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .dacs import DACS
+from .davsn import DAVSN
 from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
 from .self_training import SelfTraining
@@ -10,8 +11,9 @@ from .sepico import SePiCo
 from .sfc import SFC, FlowPretraining, SFMPretraining
 from .source_only import SourceOnly
 from .stpl import STPL
+from .tps import TPS
 from .vat_vst import VAT, VST
 
-__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'FlowPretraining', 'I2VDA',
-           'MeanTeacher', 'SFC', 'SFMPretraining', 'STPL', 'SePiCo', 'SelfTraining', 'SourceOnly',
-           'VAT', 'VST']
+__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'DAVSN', 'FlowPretraining',
+           'I2VDA', 'MeanTeacher', 'SFC', 'SFMPretraining', 'STPL', 'SePiCo', 'SelfTraining',
+           'SourceOnly', 'TPS', 'VAT', 'VST']

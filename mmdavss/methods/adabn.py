@@ -34,7 +34,8 @@ class AdaBN(BaseAdapter):
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.student.requires_grad_(False)
-        self.norms = norm_layers(self.student)
+        # Not those of a flow branch, which is no segmentor.
+        self.norms = [norm for net in self.student.segmentors for norm in norm_layers(net)]
         if not self.norms:
             raise ValueError('AdaBN: the student has no batch-norm layers to re-estimate.')
         for norm in self.norms:
@@ -64,7 +65,9 @@ class AdaBN(BaseAdapter):
         """Moves the statistics by one batch; the optimiser is left alone."""
         data = self.data_preprocessor(data, True)
         clip, _ = branch(data['inputs'], data['data_samples'], 'target')
-        features = self.student.features(clip.frames.flatten(0, 1))
+        frames = clip.frames.flatten(0, 1)
+        for segmentor in self.net.segmentors:
+            features = segmentor.decode_head._forward_feature(segmentor.extract_feat(frames))
         # Averages of every process have the same weight: so has their mean.
         all_reduce_params(
             [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean')

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptConfigType, SampleList
+from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.engine import Clip, unwrapped
@@ -39,7 +39,7 @@ class AdversarialAdapter(BaseAdapter):
         adversarial_weight: Factor of the student's adversarial loss.
         discriminator_weight: Factor of each domain in the discriminator's loss. Half, as published
             by AdaptSegNet: one domain is one half of the discriminator's batch.
-        kwargs: Those of :class:`BaseAdapter`; the student sees single frames.
+        kwargs: Those of :class:`BaseAdapter`.
     """
 
     def __init__(self,
@@ -49,13 +49,16 @@ class AdversarialAdapter(BaseAdapter):
                  discriminator_weight: float = 0.5,
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        self._see_single_frames()
         self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
         self.adversarial_weight = adversarial_weight
         self.discriminator_weight = discriminator_weight
         self.discriminator = None if discriminator is None else MODELS.build(
-            dict(discriminator, in_channels=self.num_classes))
+            dict(discriminator, **self.discriminator_inputs()))
         self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
+
+    def discriminator_inputs(self) -> dict:
+        """Arguments of the discriminator that follow from the student."""
+        return dict(in_channels=self.num_classes)
 
     def state_dict(self, *, destination: dict | None = None, prefix: str = '',
                    keep_vars: bool = False) -> dict[str, Tensor]:
@@ -76,7 +79,8 @@ class AdversarialAdapter(BaseAdapter):
         Returns:
             Losses without the adversarial one; and the scores ``source`` and ``target`` of frames
             (N, K, H, W) or of clips (N, T, K, H, W), before the softmax, which are not looked at
-            where there is no discriminator.
+            where there is no discriminator. A subclass that shows the discriminator something
+            else overrides :meth:`adversarial_loss` and :meth:`discriminator_losses`.
         """
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
@@ -101,7 +105,7 @@ class AdversarialAdapter(BaseAdapter):
             losses, scores = self.student_losses(data['inputs'], data['data_samples'])
             if self.discriminator is not None:
                 # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
-                losses['loss_adversarial'] = self.adversarial_weight * self.adversarial_loss(
+                losses['loss_adversarial'] = self.adversarial_loss(
                     unwrapped(self.discriminator), scores['target'])
         total, log = self.parse_losses(losses)
         student.update_params(total)
@@ -111,24 +115,33 @@ class AdversarialAdapter(BaseAdapter):
         adversary = optim_wrapper['discriminator']
         self.discriminator.requires_grad_(True)
         with adversary.optim_context(self.discriminator):
-            losses = {
-                f'discriminator.loss_{name}': self.discriminator_weight * self.gan_loss(
-                    self._judge(self.discriminator, scores[name].detach()),
-                    is_source=name == 'source')
-                for name in ('source', 'target')}
+            losses = add_prefix(self.discriminator_losses(scores), 'discriminator')
         total, own = self.parse_losses(losses)
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})
         return log
 
     def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
-        """The student's, without its factor: the target is to be taken for the source.
+        """The student's: the target is to be taken for the source.
 
         Args:
             discriminator: With its weights fixed.
             scores: Those of the target, as :meth:`student_losses` gives them.
         """
-        return self.gan_loss(self._judge(discriminator, scores), is_source=True)
+        return self.adversarial_weight * self.gan_loss(
+            self._judge(discriminator, scores), is_source=True)
+
+    def discriminator_losses(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The discriminator's, which takes each domain for what it is.
+
+        Args:
+            scores: Those of :meth:`student_losses`.
+        """
+        return {
+            f'loss_{name}': self.discriminator_weight * self.gan_loss(
+                self._judge(self.discriminator, scores[name].detach()),
+                is_source=name == 'source')
+            for name in ('source', 'target')}
 
     def _judge(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
         """A discriminator's output for frames, for clips, or for each of their frames."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -118,14 +118,20 @@ class BaseAdapter(BaseSegmentor):
     # --------------------------------------------------------------- prediction
 
     def clip_flow(self, clip: Clip) -> Tensor | None:
+        """The flow that the student is given with a clip.
+
+        Returns:
+            :meth:`given_flow`, or None if the student needs none: one with a flow branch of its
+            own would take it instead of that.
+        """
+        return self.given_flow(clip) if self.net.needs_flow else None
+
+    def given_flow(self, clip: Clip) -> Tensor | None:
         """Flow of a clip: the one it came with, or else that of the provider.
 
         Returns:
-            (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if nobody needs it: a
-            net with a flow branch of its own takes flow that it is given instead of that.
+            (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if there is neither.
         """
-        if not self._needs_flow():
-            return None
         if clip.flow is not None or self.flow is None:
             return clip.flow
         later, earlier = clip.raw[:, 1:], clip.raw[:, :-1]
@@ -134,8 +140,32 @@ class BaseAdapter(BaseSegmentor):
         flow = self.flow(later.flatten(0, 1), earlier.flatten(0, 1))
         return flow.unflatten(0, later.shape[:2])
 
-    def _needs_flow(self) -> bool:
-        return self.net.needs_flow
+    def temporal_flow(self, clip: Clip, length: int) -> Tensor:
+        """:meth:`given_flow` of target clips, for a method that cannot do without.
+
+        Args:
+            clip: Of the target.
+            length: Frames that it must have at least.
+
+        Returns:
+            (N, T-1, 2, H, W). The student gets it through :meth:`for_student`.
+
+        Raises:
+            ValueError: If the clip is shorter, or there is no flow.
+        """
+        name, frames = type(self).__name__, clip.frames.shape[1]
+        if frames < length:
+            raise ValueError(f'{name}: target clips have {frames} frames and need {length} or '
+                             f'more: set clip_length={length} in the target data set.')
+        flow = self.given_flow(clip)
+        if flow is None:
+            raise ValueError(f'{name}: target clips come without flow: add LoadFlow to their '
+                             'pipeline, or set `model.flow` to a provider.')
+        return flow
+
+    def for_student(self, flow: Tensor | None) -> Tensor | None:
+        """Flow that a method has for itself, or None if the student takes its own or none."""
+        return flow if self.net.needs_flow else None
 
     def _see_single_frames(self) -> None:
         """For methods that take scores of single frames only, without an auxiliary classifier.
@@ -229,6 +259,11 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in momenta.items():
             norm.momentum = momentum
+
+
+def moving_statistics(net: nn.Module, moving: bool) -> AbstractContextManager[None]:
+    """Around passes in training mode: whether they move the running statistics."""
+    return nullcontext() if moving else unmoved_statistics(net)
 
 
 def load_student(student: nn.Module, path: str) -> None:

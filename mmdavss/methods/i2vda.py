@@ -95,6 +95,7 @@ class I2VDA(AdversarialAdapter):
         super().__init__(gan_loss=gan_loss or dict(type='DomainGANLoss', kind='lsgan'),
                          adversarial_weight=adversarial_weight,
                          discriminator_weight=discriminator_weight, **kwargs)
+        self._see_single_frames()
         for name, value in (('t', t), ('alpha', alpha)):
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f'I2VDA: {name}={value} must be in [0, 1].')

@@ -4,7 +4,7 @@ Source-free: it sees target clips only. The paper's symbols:
 
 ====================  ==================================================================
 E                     ``student.features``
-O, o_{t-1 -> t}       ``clip_flow`` (current to previous, which is what W samples along)
+O, o_{t-1 -> t}       ``given_flow`` (current to previous, which is what W samples along)
 W                     ``backward_warp``
 F, f                  :meth:`STPL.fuse`, ``self.fusion``
 T                     the pipeline's ``CrossFrameAugment``, ``clip.augmented``
@@ -103,19 +103,12 @@ class STPL(BaseAdapter):
             self.anchor.eval()
         return self
 
-    def _needs_flow(self) -> bool:
-        return super()._needs_flow() or self.fusion is not None
-
-    def _net_flow(self, flow: Tensor | None) -> Tensor | None:
-        """Flow as the net has it when it is tested: its own flow branch's, if there is one."""
-        return flow if super()._needs_flow() else None
-
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         clip, _ = branch(inputs, data_samples, 'target')
-        flow = self.clip_flow(clip)
+        flow = self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, 2)
         z = self._features(clip.frames if self._sees_previous() else clip.frames[:, -1:])
-        positions, labels = self._confident(self._pseudo_scores(clip, flow, z))
+        positions, labels = self._confident(self._pseudo_scores(clip, self.for_student(flow), z))
         z_aug = self._augmented_features(clip)
 
         if self.contrast == 'spatio_temporal':
@@ -138,7 +131,7 @@ class STPL(BaseAdapter):
                 k = self._project(z[:, 0], positions_before)
                 losses['loss_temporal'] = self._contrast(q, k, labels, labels_before)
         if self.anchor is not None:
-            scores = self.student(clip.augmented, self._net_flow(flow), z_aug)
+            scores = self.student(clip.augmented, self.for_student(flow), z_aug)
             losses['loss_anchor'] = self.anchor_weight * F.cross_entropy(
                 _chosen(scores, positions), labels)
         losses['pseudo_label_entropy'] = class_entropy(labels, self.num_classes)
@@ -182,10 +175,10 @@ class STPL(BaseAdapter):
     def _pseudo_scores(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Tensor:
         """Prediction for the original clip, which labels both views."""
         if self.anchor is not None:
-            return frozen_forward(self.anchor, clip.frames, self._net_flow(flow))
+            return frozen_forward(self.anchor, clip.frames, flow)
         # With fixed statistics the features of training are those of a prediction.
         known = z.detach() if self.norm_eval and self._sees_previous() else None
-        return frozen_forward(self.student, clip.frames, self._net_flow(flow), known)
+        return frozen_forward(self.student, clip.frames, flow, known)
 
     def _previous_scores(self, clip: Clip, z: Tensor) -> Tensor:
         """Single-frame prediction for the previous frame."""

@@ -47,6 +47,7 @@ class VAT(AdversarialAdapter):
 
     def __init__(self, tube_loss: OptConfigType = None, **kwargs) -> None:
         super().__init__(**kwargs)
+        self._see_single_frames()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
     def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]

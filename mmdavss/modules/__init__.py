@@ -4,8 +4,13 @@ from .class_mix import class_mix, class_mix_masks
 from .class_statistics import ClassStatistics
 from .class_thresholds import AdaptiveThresholds, class_balanced_thresholds, select_labels
 from .day_reference import day_guided
-from .discriminators import ImageDiscriminator, SequenceDiscriminator
+from .discriminators import (
+    ImageDiscriminator,
+    SequenceDiscriminator,
+    SpatioTemporalDiscriminator,
+)
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
+from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
 from .projection import ProjectionHead
 from .pseudo_labels import class_entropy, most_confident
@@ -19,13 +24,20 @@ from .temporal_augmentation import (
     round_trip_visible,
     synthesise_frame,
 )
-from .temporal_labels import aggregate_predictions, consensus, fill_in, warp_labels
+from .temporal_labels import (
+    aggregate_predictions,
+    consensus,
+    fill_in,
+    temporal_pseudo_labels,
+    warp_labels,
+)
 
 __all__ = ['SFM', 'STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop',
            'ClassStatistics', 'ConcatFusion', 'ConvFusion', 'ImageDiscriminator', 'ProjectionHead',
-           'SequenceDiscriminator', 'StrongAugment', 'aggregate_predictions',
-           'class_balanced_thresholds', 'class_entropy', 'class_mix', 'class_mix_masks',
-           'consensus', 'day_guided', 'downscale_labels', 'fill_in', 'intermediate_flows',
-           'label_regions', 'most_confident', 'normalised_entropy', 'occurring_classes',
-           'probability_cross_entropy', 'rectified_labels', 'round_trip_visible', 'select_labels',
-           'synthesise_frame', 'warp_labels']
+           'SequenceDiscriminator', 'SpatioTemporalDiscriminator', 'StrongAugment',
+           'aggregate_predictions', 'class_balanced_thresholds', 'class_entropy', 'class_mix',
+           'class_mix_masks', 'consensus', 'day_guided', 'downscale_labels', 'fill_in',
+           'intermediate_flows', 'label_regions', 'match_histograms', 'most_confident',
+           'normalised_entropy', 'occurring_classes', 'probability_cross_entropy',
+           'rectified_labels', 'round_trip_visible', 'select_labels', 'synthesise_frame',
+           'temporal_pseudo_labels', 'warp_labels']

@@ -1,4 +1,4 @@
-"""What neighbouring frames say about a prediction and its pseudo-labels (VAT-VST)."""
+"""What neighbouring frames say about a prediction and its pseudo-labels (VAT-VST, TPS)."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from mmdavss.ops import backward_warp, photometric_visible
+from mmdavss.ops import backward_warp, photometric_visible, resize_flow
 
 IGNORE = 255
 
@@ -83,3 +83,27 @@ def fill_in(labels: Tensor, reference: Tensor, flow: Tensor, visible: Tensor) ->
     """
     missing = (labels == IGNORE) & visible[:, 0]
     return torch.where(missing, warp_labels(reference, flow), labels)
+
+
+@torch.no_grad()
+def temporal_pseudo_labels(scores: Tensor, flow: Tensor, confidence_threshold: float | None = None
+                           ) -> Tensor:
+    """What an earlier frame's prediction says of the current frame (TPS; the TPL of SFC).
+
+    Class probabilities are carried along the flow at the resolution of the scores, outside of the
+    earlier frame those of its border, and the most probable class is the label.
+
+    Args:
+        scores: (N, K, h, w), before the softmax, of the earlier frame.
+        flow: (N, 2, H, W), from the current frame to the earlier one.
+        confidence_threshold: Probability that labels have at least, None for no such limit.
+
+    Returns:
+        (N, h, w), int64, `IGNORE` below the threshold.
+    """
+    probabilities = scores.softmax(1, dtype=torch.promote_types(scores.dtype, torch.float32))
+    confidence, labels = backward_warp(
+        probabilities, resize_flow(flow, scores.shape[-2:]), padding_mode='border').max(1)
+    if confidence_threshold is None:
+        return labels
+    return torch.where(confidence >= confidence_threshold, labels, IGNORE)

@@ -2,11 +2,12 @@
 from .correlation import Correlation, correlation
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
 from .splat import forward_splat
-from .warp import backward_warp, compose_flow, resize_flow
+from .warp import backward_warp, chain_flow, compose_flow, resize_flow
 
 __all__ = [
     'Correlation',
     'backward_warp',
+    'chain_flow',
     'compose_flow',
     'correlation',
     'forward_backward_visible',

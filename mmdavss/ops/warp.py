@@ -125,3 +125,18 @@ def compose_flow(flow_ab: Tensor, flow_bc: Tensor) -> Tensor:
         (N, 2, H, W), flow ``a->c`` in pixels.
     """
     return flow_ab + backward_warp(flow_bc, flow_ab, padding_mode='border')
+
+
+def chain_flow(flows: Tensor) -> Tensor:
+    """Flow of a clip from its last frame to its first.
+
+    Args:
+        flows: (N, T-1, 2, H, W), ``flows[:, k]`` from frame k+1 to frame k, T > 1.
+
+    Returns:
+        (N, 2, H, W).
+    """
+    to_first = flows[:, -1]
+    for k in range(flows.shape[1] - 2, -1, -1):
+        to_first = compose_flow(to_first, flows[:, k])
+    return to_first

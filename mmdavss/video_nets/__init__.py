@@ -1,9 +1,10 @@
 """Video nets: from a clip (and flow) to the scores of its current frame."""
 from .accel import Accel
-from .base import VideoNet
+from .base import HeadScores, VideoNet
 from .dff import DFF
 from .distortion_aware import DistortionAwareVSS
 from .per_frame import PerFrame
 from .propagating import PropagatingNet
 
-__all__ = ['DFF', 'Accel', 'DistortionAwareVSS', 'PerFrame', 'PropagatingNet', 'VideoNet']
+__all__ = ['DFF', 'Accel', 'DistortionAwareVSS', 'HeadScores', 'PerFrame', 'PropagatingNet',
+           'VideoNet']

@@ -1,6 +1,7 @@
 """Accel: the current frame's scores, corrected by those of an earlier frame."""
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -9,10 +10,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.ops import forward_splat, resize_flow
+from mmdavss.ops import chain_flow, forward_splat, resize_flow
 
-from .base import single_frame_loss
-from .propagating import PREFIXES, PropagatingNet, chain, enlarge
+from .base import HeadScores, segmentor_heads, single_frame_loss
+from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
 FUSION_INITS = ('identity', 'xavier')
@@ -125,11 +126,6 @@ class Accel(PropagatingNet):
         reference = self.reference_segmentor
         return (self.segmentor, ) if reference is None else (self.segmentor, reference)
 
-    def freeze_auxiliary(self) -> None:
-        super().freeze_auxiliary()
-        if self.reference_segmentor is not None and self.reference_segmentor.with_auxiliary_head:
-            self.reference_segmentor.auxiliary_head.requires_grad_(False)
-
     def carry(self, maps: Tensor, to_key: Tensor | None) -> Tensor:
         if to_key is None or self.propagation == 'warp':
             return super().carry(maps, to_key)
@@ -140,12 +136,15 @@ class Accel(PropagatingNet):
         current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
         return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
 
+    def _key_grad(self) -> AbstractContextManager[None]:
+        return torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled())
+
     def _key_stages(self, frame: Tensor) -> tuple[Tensor, ...]:
-        with torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled()):
+        with self._key_grad():
             return tuple(self.reference.extract_feat(frame))
 
-    def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+    def scores(self, frames: Tensor, flow: Tensor | None = None,
+               features: Tensor | None = None) -> Tensor:
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         if self.stage == 1:
             return self.classify(current)
@@ -154,7 +153,7 @@ class Accel(PropagatingNet):
             key = features[:, 0] if self.key_grad else features[:, 0].detach()
         else:
             key = self.reference.decode_head._forward_feature(self._key_stages(frames[:, 0]))
-        return self._scores(self._current_maps(current), self._key_maps(key), to_key)
+        return self._joined_scores(self._current_maps(current), self._key_maps(key), to_key)
 
     def _current_maps(self, features: Tensor) -> Tensor:
         return features if self.fusion_level == 'feature' else self.classify(features)
@@ -164,48 +163,48 @@ class Accel(PropagatingNet):
             return features
         return self.reference.decode_head.cls_seg(features)
 
-    def _scores(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
+    def _joined_scores(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
         fused = self._fuse(current, key, to_key)
         return self.classify(fused) if self.fusion_level == 'feature' else fused
 
+    def head_scores(self, frames: Tensor, flow: Tensor | None = None,
+                    stages: tuple[Tensor, ...] | None = None) -> dict[str, HeadScores]:
+        if self.stage == 1:
+            return super().head_scores(frames, flow, stages)
+        to_key = self.key_flow(frames, flow)
+        current = self.stages(frames[:, -1]) if stages is None else stages
+        key = self._key_stages(frames[:, 0])
+        key_heads = segmentor_heads(self.reference)
+        return {name: self._head_scores(head, key_heads[name], current, key, to_key)
+                for name, head in self.heads.items()}
+
+    def _head_scores(self, head: nn.Module, key_head: nn.Module, current: tuple[Tensor, ...],
+                     key: tuple[Tensor, ...], to_key: Tensor | None) -> HeadScores:
+        scores = head(current)
+        with self._key_grad():
+            key_scores = key_head(key)
+        if self.fusion_level == 'score':
+            fused = self._fuse(scores, key_scores, to_key)
+        elif head is self.segmentor.decode_head:
+            fused = head.cls_seg(self._fuse(
+                head._forward_feature(current), key_head._forward_feature(key), to_key))
+        else:
+            # The auxiliary classifier has features of its own width: single-frame.
+            fused = scores
+        return HeadScores(fused, scores, key_scores.detach())
+
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
-        current = self.stages(frames[:, -1]) if stages is None else stages
-        if self.stage == 1:
-            return self._branch_losses(frames[:, -1], current, data_samples)
-        to_key = self.key_flow(frames, flow)
-        key = self._key_stages(frames[:, 0])
-        losses = {}
-        for name in self._heads():
-            losses.update(add_prefix(
-                self._head_loss(name, current, key, to_key, data_samples),
-                PREFIXES[name]))
-        return losses
-
-    def _branch_losses(self, frame: Tensor, current: tuple[Tensor, ...],
-                       data_samples: SampleList) -> dict:
-        """Stage one: each branch by itself, those of the reference with the prefix reference."""
-        losses = single_frame_loss(self.segmentor, current, data_samples)
+        if self.stage != 1:
+            return self.supervise(self.head_scores(frames, flow, stages), data_samples)
+        # Each branch by itself, the reference's losses with the prefix reference.
+        stages = self.stages(frames[:, -1]) if stages is None else stages
+        losses = single_frame_loss(self.segmentor, stages, data_samples)
         if self.reference_segmentor is not None:
-            stages = tuple(self.reference_segmentor.extract_feat(frame))
+            stages = tuple(self.reference_segmentor.extract_feat(frames[:, -1]))
             losses.update(add_prefix(
                 single_frame_loss(self.reference_segmentor, stages, data_samples), 'reference'))
         return losses
-
-    def _head_loss(self, name: str, current: tuple[Tensor, ...], key: tuple[Tensor, ...],
-                   to_key: Tensor | None, data_samples: SampleList) -> dict:
-        head, key_head = getattr(self.segmentor, name), getattr(self.reference, name)
-        if self.fusion_level == 'feature' and name == 'decode_head':
-            fused = head.cls_seg(self._fuse(
-                head._forward_feature(current), key_head._forward_feature(key), to_key))
-        elif self.fusion_level == 'feature':
-            # The auxiliary classifier has features of its own width: single-frame.
-            fused = head(current)
-        else:
-            with torch.set_grad_enabled(self.key_grad):
-                key_scores = key_head(key)
-            fused = self._fuse(head(current), key_scores, to_key)
-        return head.loss_by_feat(fused, data_samples)
 
     def step(self, frame: Tensor, flow: Tensor | None = None,
              state: tuple[Seen, ...] | None = None,
@@ -224,9 +223,9 @@ class Accel(PropagatingNet):
         if state is None:
             state = (seen, ) * (clip_length - 1)
         if not state:  # clips of one frame
-            return self._scores(current, key, None), state
+            return self._joined_scores(current, key, None), state
         if flow is None:
             to_key = self._direct_flow(frame, state[0].frame)
         else:
-            to_key = chain([*(s.flow for s in state[1:]), flow])
-        return self._scores(current, state[0].key, to_key), (*state[1:], seen)
+            to_key = chain_flow(torch.stack([*(s.flow for s in state[1:]), flow], dim=1))
+        return self._joined_scores(current, state[0].key, to_key), (*state[1:], seen)

@@ -2,23 +2,43 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+import torch
 from mmengine.model import BaseModule
 from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, SampleList
+from mmseg.utils import ConfigType, SampleList, add_prefix
 from torch import Tensor
+
+
+class HeadScores(NamedTuple):
+    """What one classifier says of a clip.
+
+    Attributes:
+        fused: (N, K, h, w), for the current frame, from all frames.
+        current: (N, K, h, w), for the current frame, from it alone.
+        key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
+        losses: What the net itself wants besides, without labels, under the names of its losses.
+    """
+    fused: Tensor
+    current: Tensor
+    key: Tensor
+    losses: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class VideoNet(BaseModule, metaclass=ABCMeta):
     """A network from a clip (and flow) to the class scores of the clip's last frame.
 
     Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
-    the net, :meth:`loss`, and :meth:`step` for a video frame by frame. It wraps a plain mmseg
-    segmentor, whose decode head needs mmseg's usual split into ``_forward_feature`` and
-    ``cls_seg``.
+    the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and :meth:`step` for a video
+    frame by frame. It wraps a plain mmseg segmentor, whose decode head needs mmseg's usual split
+    into ``_forward_feature`` and ``cls_seg``. Subclasses implement :meth:`scores`, :meth:`loss`
+    and :meth:`step`, and :meth:`head_scores` if they see more than the current frame.
 
     Args:
         segmentor: Config of a mmseg segmentor with backbone, decode head, and maybe neck and
@@ -58,6 +78,16 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Channels C of :meth:`features`."""
         return self.segmentor.decode_head.channels
 
+    @property
+    def segmentors(self) -> tuple[EncoderDecoder, ...]:
+        """All segmentation networks, that of the current frame first."""
+        return (self.segmentor, )
+
+    @property
+    def heads(self) -> dict[str, BaseDecodeHead]:
+        """The classifiers, under the names that their losses begin with: ``decode``, ``aux``."""
+        return segmentor_heads(self.segmentor)
+
     def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
         return tuple(self.segmentor.extract_feat(frames))
@@ -71,9 +101,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return self.segmentor.decode_head.cls_seg(features)
 
     def freeze_auxiliary(self) -> None:
-        """Takes the auxiliary head out of training, for losses that give it no gradient."""
-        if self.segmentor.with_auxiliary_head:
-            self.segmentor.auxiliary_head.requires_grad_(False)
+        """Takes auxiliary heads out of training, for losses that give them no gradient."""
+        for segmentor in self.segmentors:
+            if segmentor.with_auxiliary_head:
+                segmentor.auxiliary_head.requires_grad_(False)
 
     def freeze_classifier(self) -> None:
         """Takes everything behind :meth:`features` out of training (hypothesis transfer)."""
@@ -83,9 +114,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def set_normalisation(self, preprocessor: SegDataPreProcessor) -> None:
         """Tells the net how its frames are normalised; for nets that look at the images too."""
 
-    @abstractmethod
     def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+                features: Tensor | None = None, heads: bool = False
+                ) -> Tensor | dict[str, HeadScores]:
         """Scores of the current frame.
 
         Args:
@@ -94,10 +125,47 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
                 with a flow branch of their own take it instead of estimating theirs.
             features: (N, T, C, h, w), :meth:`features` of all frames if they are at hand: a net
                 that can use them saves its passes through the backbone.
+            heads: Whether to return :meth:`head_scores`: under several processes the players of an
+                adversarial method have to be called, their methods reduce no gradient.
 
         Returns:
-            (N, K, h, w).
+            (N, K, h, w), or :meth:`head_scores`.
         """
+        if heads:
+            return self.head_scores(frames, flow)
+        return self.scores(frames, flow, features)
+
+    @abstractmethod
+    def scores(self, frames: Tensor, flow: Tensor | None = None,
+               features: Tensor | None = None) -> Tensor:
+        """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
+
+    def head_scores(self, frames: Tensor, flow: Tensor | None = None,
+                    stages: tuple[Tensor, ...] | None = None) -> dict[str, HeadScores]:
+        """Scores of every classifier, for losses over time.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W) or None.
+            stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
+
+        Returns:
+            For each of :attr:`heads` its scores. Here the current frame is seen alone.
+        """
+        current = self.stages(frames[:, -1]) if stages is None else stages
+        with torch.no_grad():
+            first = self.stages(frames[:, 0])
+            key = {name: head(first) for name, head in self.heads.items()}
+        scores = {name: head(current) for name, head in self.heads.items()}
+        return {name: HeadScores(scores[name], scores[name], key[name]) for name in scores}
+
+    def supervise(self, scores: Mapping[str, HeadScores], data_samples: SampleList) -> dict:
+        """:meth:`loss` of clips whose :meth:`head_scores` are at hand."""
+        losses = {}
+        for name, head in self.heads.items():
+            losses |= add_prefix(head.loss_by_feat(scores[name].fused, data_samples), name)
+            losses |= scores[name].losses
+        return losses
 
     @abstractmethod
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
@@ -129,6 +197,14 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         Returns:
             Scores (N, K, h, w), and the state.
         """
+
+
+def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
+    """The classifiers of a segmentor, under the names that their losses begin with."""
+    heads = dict(decode=segmentor.decode_head)
+    if segmentor.with_auxiliary_head:
+        heads['aux'] = segmentor.auxiliary_head
+    return heads
 
 
 def single_frame_loss(net: EncoderDecoder, stages: tuple[Tensor, ...],

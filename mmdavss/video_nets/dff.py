@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor
 
 from mmdavss.ops import compose_flow
 
-from .base import single_frame_loss
+from .base import HeadScores, single_frame_loss
 from .propagating import PropagatingNet
 
 
@@ -75,8 +76,8 @@ class DFF(PropagatingNet):
         """Carried features (N, C, h, w) as they are classified; here nothing is changed."""
         return carried
 
-    def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+    def scores(self, frames: Tensor, flow: Tensor | None = None,
+               features: Tensor | None = None) -> Tensor:
         if self._single_frame(frames):
             return self.classify(
                 self.features(frames[:, -1]) if features is None else features[:, -1])
@@ -85,33 +86,53 @@ class DFF(PropagatingNet):
         return self.classify(
             self.correct(self.carry(key, to_key), frames[:, -1], frames[:, 0], to_key))
 
+    def head_scores(self, frames: Tensor, flow: Tensor | None = None,
+                    stages: tuple[Tensor, ...] | None = None) -> dict[str, HeadScores]:
+        if self._single_frame(frames):
+            return super().head_scores(frames, flow, stages)
+        stages = self.stages(frames[:, -1]) if stages is None else stages
+        key = self.stages(frames[:, 0])
+        with torch.no_grad():
+            key_scores = {name: head(key) for name, head in self.heads.items()}
+        return {
+            name: HeadScores(fused, self.heads[name](stages), key_scores[name], losses)
+            for name, (fused, losses) in self._carried_scores(key, frames, flow, stages).items()}
+
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
         if self._single_frame(frames):
             current = self.stages(frames[:, -1]) if stages is None else stages
             return single_frame_loss(self.segmentor, current, data_samples)
-        key = self.stages(frames[:, 0])
-        to_key = self.key_flow(frames, flow)
+        # Not by head_scores: the current frame's own would cost a pass through the backbone.
         losses = {}
-        for name in self._heads():
-            head = getattr(self.segmentor, name)
-            carried = self.carry(head._forward_feature(key), to_key)
-            if name == 'decode_head':
-                losses.update(self._corrected_loss(
-                    carried, frames, to_key, data_samples, stages))
-            else:
-                losses.update(add_prefix(
-                    head.loss_by_feat(head.cls_seg(carried), data_samples), 'aux'))
+        for name, (fused, own) in self._carried_scores(
+                self.stages(frames[:, 0]), frames, flow, stages).items():
+            losses |= add_prefix(self.heads[name].loss_by_feat(fused, data_samples), name) | own
         return losses
 
-    def _corrected_loss(self, carried: Tensor, frames: Tensor, to_key: Tensor,
-                        data_samples: SampleList, stages: tuple[Tensor, ...] | None) -> dict:
-        features = self.correct(carried, frames[:, -1], frames[:, 0], to_key)
-        return self._decode_loss(features, data_samples)
+    def _carried_scores(self, key: tuple[Tensor, ...], frames: Tensor, flow: Tensor | None,
+                        stages: tuple[Tensor, ...] | None
+                        ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
+        """For each head the scores from the key frame's stages, and the net's own losses."""
+        to_key = self.key_flow(frames, flow)
+        scores = {}
+        for name, head in self.heads.items():
+            carried = self.carry(head._forward_feature(key), to_key)
+            scores[name] = (head.cls_seg(carried), {}) if name != 'decode' else \
+                self._corrected_scores(carried, frames, to_key, stages)
+        return scores
 
-    def _decode_loss(self, features: Tensor, data_samples: SampleList) -> dict:
-        head = self.segmentor.decode_head
-        return add_prefix(head.loss_by_feat(head.cls_seg(features), data_samples), 'decode')
+    def _corrected_scores(self, carried: Tensor, frames: Tensor, to_key: Tensor,
+                          stages: tuple[Tensor, ...] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """In training, the decode head's scores from carried features, and the net's own losses.
+
+        Args:
+            carried: (N, C, h, w).
+            frames: (N, T, 3, H, W).
+            to_key: (N, 2, H', W').
+            stages: Those of the current frame if they are at hand.
+        """
+        return self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)), {}
 
     def step(self, frame: Tensor, flow: Tensor | None = None, state: Key | None = None,
              clip_length: int = 2) -> tuple[Tensor, Key | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptConfigType, SampleList
+from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
 from mmdavss.ops import backward_warp, resize_flow
@@ -103,16 +103,16 @@ class DistortionAwareVSS(DFF):
         logits = self.distortion_logits(frame, key_frame, to_key, carried.shape[-2:])
         return self._mix(carried, frame, logits)
 
-    def _corrected_loss(self, carried: Tensor, frames: Tensor, to_key: Tensor,
-                        data_samples: SampleList, stages: tuple[Tensor, ...] | None) -> dict:
+    def _corrected_scores(self, carried: Tensor, frames: Tensor, to_key: Tensor,
+                          stages: tuple[Tensor, ...] | None) -> tuple[Tensor, dict[str, Tensor]]:
         frame = frames[:, -1]
         with torch.no_grad():
             stages = self.stages(frame) if stages is None else stages
             own = self.classify(self.segmentor.decode_head._forward_feature(stages))
             distorted = (self.classify(carried).argmax(1) != own.argmax(1)).float()[:, None]
         logits = self.distortion_logits(frame, frames[:, 0], to_key, carried.shape[-2:])
-        losses = self._decode_loss(self._mix(carried, frame, logits), data_samples)
-        losses['loss_distortion'] = \
-            self.distortion_weight * F.binary_cross_entropy_with_logits(logits, distorted)
-        losses['distorted'] = distorted.mean()
-        return losses
+        losses = dict(
+            loss_distortion=self.distortion_weight * F.binary_cross_entropy_with_logits(
+                logits, distorted),
+            distorted=distorted.mean())
+        return self.classify(self._mix(carried, frame, logits)), losses

@@ -12,8 +12,8 @@ from .base import VideoNet, single_frame_loss
 class PerFrame(VideoNet):
     """Segments the current frame alone; any mmseg ``EncoderDecoder`` becomes a video net."""
 
-    def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None) -> Tensor:
+    def scores(self, frames: Tensor, flow: Tensor | None = None,
+               features: Tensor | None = None) -> Tensor:
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 

@@ -1,23 +1,19 @@
 """What video nets share that carry maps from an earlier frame to the current one."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from mmseg.models.data_preprocessor import SegDataPreProcessor
-from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
 
-from mmdavss.ops import backward_warp, compose_flow, resize_flow
+from mmdavss.ops import backward_warp, chain_flow, resize_flow
 
 from .base import VideoNet
 
 STAGES = (None, 1, 2)
-#: What mmseg puts before the names of the losses of each head.
-PREFIXES = dict(decode_head='decode', auxiliary_head='aux')
 
 
 class PropagatingNet(VideoNet):
@@ -71,9 +67,9 @@ class PropagatingNet(VideoNet):
     # ----------------------------------------------------------------- training
 
     @property
-    def segmentors(self) -> tuple[EncoderDecoder, ...]:
-        """All segmentation networks, that of the current frame first."""
-        return (self.segmentor, )
+    def heads(self) -> dict[str, BaseDecodeHead]:
+        heads = super().heads
+        return dict(decode=heads['decode']) if self.stage == 2 else heads
 
     def _freeze_for_stage(self) -> None:
         """Takes out of training what the stage does not train; the last line of ``__init__``."""
@@ -98,11 +94,6 @@ class PropagatingNet(VideoNet):
         for child in self.children():
             if child is not self.segmentor:
                 child.requires_grad_(False)
-
-    def _heads(self) -> tuple[str, ...]:
-        """The heads that are trained on carried maps."""
-        auxiliary = self.segmentor.with_auxiliary_head and self.stage != 2
-        return ('decode_head', 'auxiliary_head') if auxiliary else ('decode_head', )
 
     # --------------------------------------------------------------------- flow
 
@@ -163,7 +154,7 @@ class PropagatingNet(VideoNet):
         if frames.shape[1] == 1:
             return None
         if flow is not None:
-            return chain(flow.unbind(1))
+            return chain_flow(flow)
         return self._direct_flow(frames[:, -1], frames[:, 0])
 
     def _direct_flow(self, current: Tensor, key: Tensor) -> Tensor:
@@ -188,18 +179,6 @@ class PropagatingNet(VideoNet):
             return maps
         return backward_warp(maps, resize_flow(to_key, maps.shape[-2:]),
                              padding_mode=self.padding_mode)
-
-
-def chain(flows: Sequence[Tensor]) -> Tensor:
-    """Flow from the last frame to the first.
-
-    Args:
-        flows: Flows (N, 2, H, W) between consecutive frames, ``flows[k]`` from frame k+1 to k.
-    """
-    to_first = flows[-1]
-    for flow in reversed(flows[:-1]):
-        to_first = compose_flow(to_first, flow)
-    return to_first
 
 
 def enlarge(maps: Tensor, factor: int) -> Tensor:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmdavss.modules import ImageDiscriminator, SequenceDiscriminator
+from mmdavss.modules import ImageDiscriminator, SequenceDiscriminator, SpatioTemporalDiscriminator
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/advent_entropy_adversarial.npz'
 
@@ -39,3 +39,28 @@ def test_sequence_sees_the_order():
     net = SequenceDiscriminator(3, 4)
     maps = torch.randn(1, 2, 3, 64, 64)
     assert not torch.allclose(net(maps), net(maps.flip(1)))
+
+
+def test_pairs_of_frames():
+    """The published losses of both are in tests/methods/test_davsn.py."""
+    net = SpatioTemporalDiscriminator(3, heads=('decode', 'aux'), channels=4)
+    now, before = torch.randn(2, 2, 3, 64, 96)
+    judged = net(dict(aux=(now, before)))
+    assert set(judged) == {'aux'} and all(j.shape == (2, 1, 2, 3) for j in judged['aux'])
+    pair = torch.cat([now, before], dim=1).exp()
+    expected = net.spatio_temporal['aux'](pair / pair.sum(1, keepdim=True))
+    torch.testing.assert_close(judged['aux'][0], expected)
+    assert torch.equal(judged['aux'][1], net(dict(aux=(now, now * 2)))['aux'][1])
+    assert not torch.equal(judged['aux'][0], net(dict(aux=(now, now * 2)))['aux'][0])
+
+
+def test_likeness():
+    """1 + 1 where two are the same, 1 - 1 where one is the other's negative."""
+    net = SpatioTemporalDiscriminator(3, channels=4)
+    net.spatial['decode'].load_state_dict(net.spatio_temporal['decode'].state_dict())
+    torch.testing.assert_close(net.likeness(), torch.tensor(2.))
+    with torch.no_grad():
+        for parameter in net.spatial.parameters():
+            parameter.neg_()
+    assert net.likeness().abs() < 1e-6
+    assert net.likeness().requires_grad

@@ -1,5 +1,6 @@
 """Frames between frames: by hand, and on MiniDrive's exact flow and occlusion."""
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,3 +156,12 @@ def test_cross_entropy_by_hand():
     assert loss.item() == pytest.approx(12 * math.log(10), rel=1e-5)
     loss = probability_cross_entropy(probabilities, torch.full((1, 1, 4), 255))
     assert loss.item() == 0 and loss.requires_grad
+
+
+def test_entropy_is_the_published_one():
+    """ADVENT's entropy maps: the sum of their channels."""
+    path = Path(__file__).parents[1] / 'data/golden/advent_entropy_adversarial.npz'
+    with np.load(path) as arrays:
+        entropy = normalised_entropy(torch.from_numpy(arrays['prob']))
+        torch.testing.assert_close(
+            entropy, torch.from_numpy(arrays['entropy_sum_over_channels']), rtol=1e-10, atol=0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdavss.ops import backward_warp, compose_flow, resize_flow
+from mmdavss.ops import backward_warp, chain_flow, compose_flow, resize_flow
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 
@@ -153,6 +153,15 @@ def test_composed_warp_is_warping_twice():
     twice = backward_warp(backward_warp(smooth, flow_bc), flow_ab)
     once = backward_warp(smooth, compose_flow(flow_ab, flow_bc))
     torch.testing.assert_close(once[..., 3:-3, 3:-3], twice[..., 3:-3, 3:-3])
+
+
+def test_chain_flow():
+    """Three flows, each known at one pixel of its way: 5 -> 3 -> 6 -> 2."""
+    flows = torch.zeros(1, 3, 2, 1, 8)
+    flows[0, 2, 0, 0, 5], flows[0, 1, 0, 0, 3], flows[0, 0, 0, 0, 6] = -2, 3, -4
+    out = chain_flow(flows)
+    assert out.shape == (1, 2, 1, 8) and out[0, :, 0, 5].tolist() == pytest.approx([-3, 0])
+    assert torch.equal(chain_flow(flows[:, :1]), flows[:, 0])
 
 
 def test_errors():

@@ -33,9 +33,11 @@ def minidrive(tmp_path):
 
 
 @pytest.mark.parametrize('method, reads_source', [
-    ('source_only', True), ('adabn', False), ('stpl', False)])
+    ('source_only', True), ('adabn', False), ('stpl', False), ('tps', False), ('davsn', False)])
 def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, run_tool):
-    config = f'configs/{method}/accel-r18_miniviper2minicity.py'
+    # These have a form with the source, too.
+    form = '_source-free' if method in ('tps', 'davsn') else ''
+    config = f'configs/{method}/accel-r18_miniviper2minicity{form}.py'
     cfg = Config.fromfile(config)
     source, target = minidrive / 'viper', minidrive / 'cityscapes'
     checkpoint = str(tmp_path / 'source.pth')

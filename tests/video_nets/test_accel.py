@@ -119,3 +119,39 @@ def test_head_without_feature_split(segmentor, build):
 
 def test_names():
     assert Accel.needs_flow and not PerFrame.needs_flow
+
+
+@pytest.mark.parametrize('peer, options', [
+    ('tps', dict(padding_mode='border')), ('davsn', dict(propagation='splat'))])
+def test_auxiliary_scores_are_fused_as_published(accel, build, peer, options):
+    """With the same fusion as the main ones."""
+    data = {k: torch.tensor(v) for k, v in np.load(GOLDEN).items()}
+    net = build(dict(accel, **options))
+    net.fusion.weight.data = data['sf_weight']
+    heads = [lambda x: x[0]] * 2  # what a classifier gives is given here
+    scores = net._head_scores(*heads, [data['score_cf_aux']], [data['score_kf_aux']],
+                              data['flow_full_res'])
+    torch.testing.assert_close(scores.fused, data[f'{peer}_fused_aux'], rtol=0, atol=1e-5)
+    assert torch.equal(scores.current, data['score_cf_aux'])
+    assert torch.equal(scores.key, data['score_kf_aux'])
+
+
+@pytest.mark.parametrize('options', [dict(), dict(fusion='feature'), None], ids=str)
+def test_head_scores(accel, per_frame, build, options):
+    """The net's own prediction, and what each classifier says of single frames."""
+    net = build(per_frame if options is None else dict(accel, **options)).eval()
+    for head in net.heads.values():
+        for branch in head.conv_seg.branches:
+            torch.nn.init.normal_(branch.weight, std=0.1)
+    if options is not None:
+        torch.nn.init.normal_(net.fusion.weight)
+    frames, flow = clip()
+    scores = net(frames, flow, heads=True)
+    assert set(scores) == {'decode', 'aux'}
+    torch.testing.assert_close(scores['decode'].fused, net(frames, flow))
+    for index, kind in ((1, 'current'), (0, 'key')):
+        stages = net.stages(frames[:, index])
+        for name, head in (('decode', net.segmentor.decode_head),
+                           ('aux', net.segmentor.auxiliary_head)):
+            torch.testing.assert_close(getattr(scores[name], kind), head(stages))
+    assert scores['decode'].current.requires_grad and not scores['decode'].key.requires_grad

@@ -1,0 +1,10 @@
+# TPS with the values of its release.
+_base_ = '../models/accel-tps_deeplabv2-r101.py'
+model = dict(
+    type='TPS',
+    pseudo_weight=1.,
+    auxiliary_weight=0.1,
+    # The release has none.
+    confidence_threshold=None,
+    histogram_matching=True,
+    running_statistics='all')

@@ -1,0 +1,15 @@
+# DA-VSN's release: SGD 2.5e-4 and, for the discriminators, Adam 1e-4; both decay by poly 0.9 as if
+# for 250k iterations and stop after 120k. Classifiers at ten times the rate, as ADVENT.
+optim_wrapper = dict(
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
+        paramwise_cfg=dict(
+            custom_keys={'decode_head': dict(lr_mult=10.), 'auxiliary_head': dict(lr_mult=10.)})),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=250000, by_epoch=False)
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=120000, val_interval=4000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

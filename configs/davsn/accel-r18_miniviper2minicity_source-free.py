@@ -1,0 +1,12 @@
+# DA-VSN without its losses of the source, as STPL's tables have it.
+_base_ = './accel-r18_miniviper2minicity.py'
+# Source-free: no source data set exists in this run.
+train_dataloader = dict(dataset=dict(source=None))
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2)))
+# What is left of the method: consistency over time.
+model = dict(discriminator=None)
+# The fusion of the frames gets no gradient.
+model_wrapper_cfg = dict(find_unused_parameters=True)

@@ -1,0 +1,13 @@
+# DA-VSN with the settings of its release: VIPER to Cityscapes-Seq, 47.8 mIoU in the paper.
+_base_ = [
+    '../_base_/methods/davsn_accel-r101.py', '../_base_/datasets/viper2city.py',
+    '../_base_/schedules/davsn_120k.py', '../_base_/default_runtime.py'
+]
+# No augmented view: nothing looks at it.
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    {{_base_.flow}},
+    dict(type='PackClipInputs')
+]
+train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))

@@ -1,0 +1,41 @@
+"""Intra-domain temporal consistency of predictions (DA-VSN)."""
+from __future__ import annotations
+
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmdavss.modules.temporal_augmentation import normalised_entropy
+
+
+def temporal_consistency_loss(probabilities: Tensor, propagated: Tensor, reached: Tensor) -> Tensor:
+    """Pulls uncertain predictions to those of the frame before, where these are more certain.
+
+    Args:
+        probabilities: (N, K, h, w) of the current frame.
+        propagated: (N, K, h, w) of the previous frame, carried to the current one; no gradient
+            goes there.
+        reached: (N, 1, h, w), bool, pixels that something was carried to.
+
+    Returns:
+        Scalar: absolute difference where the entropy of `propagated` is the lower one, 0
+        elsewhere, mean over pixels and classes.
+    """
+    propagated = propagated.detach()
+    certain = normalised_entropy(propagated) < normalised_entropy(probabilities.detach())
+    return ((probabilities - propagated).abs() * (certain[:, None] & reached)).mean()
+
+
+@MODELS.register_module()
+class TemporalConsistencyLoss(nn.Module):
+    """:func:`temporal_consistency_loss` with a factor.
+
+    Args:
+        loss_weight: Factor.
+    """
+
+    def __init__(self, loss_weight: float = 1.) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, probabilities: Tensor, propagated: Tensor, reached: Tensor) -> Tensor:
+        return self.loss_weight * temporal_consistency_loss(probabilities, propagated, reached)

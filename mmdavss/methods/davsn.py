@@ -1,0 +1,138 @@
+"""DA-VSN: domain adaptive video segmentation network (Guan et al., ICCV 2021).
+
+======================================  ======================================================
+what                                    here
+======================================  ======================================================
+cross-domain temporal consistency       ``discriminator``: SpatioTemporalDiscriminator, and
+regularisation                          ``loss_adversarial``
+its weight discrepancy                  ``discriminator.loss_likeness``
+intra-domain temporal consistency       :meth:`DAVSN.consistency`, ``loss_itcr``,
+regularisation                          ``TemporalConsistencyLoss``
+======================================  ======================================================
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType, SampleList, add_prefix
+from torch import Tensor, nn
+
+from mmdavss.engine import Clip, unwrapped
+from mmdavss.ops import chain_flow, forward_splat, resize_flow
+from mmdavss.video_nets import HeadScores
+
+from .adversarial import AdversarialAdapter
+from .base import branch, moving_statistics
+from .tps import STATISTICS
+
+#: Scores of the current and of the previous frame for each classifier.
+FramePairs = dict[str, tuple[Tensor, Tensor]]
+
+
+@MODELS.register_module()
+class DAVSN(AdversarialAdapter):
+    """Labelled source clips, discriminators of pairs of frames, and consistency over time.
+
+    The discriminators see the single-frame scores of two frames, at the size of the image: those
+    of the current and the previous frame (spatio-temporal), or those of the current one twice
+    (spatial). In the target uncertain predictions of the current frame are pulled to those of the
+    previous one, carried along the flow. All this for every classifier. The previous frame's
+    scores get no gradient.
+
+    Without source clips (``source=None`` of the data set, ``discriminator=None``) only the
+    consistency is left: the source-free form of STPL's tables. What fuses the frames then gets no
+    gradient.
+
+    Args:
+        consistency_loss: Config of the loss of the consistency. Its factor is lambda_u, 0.001.
+        auxiliary_weight: Further factor of it for the auxiliary classifier.
+        auxiliary_adversarial_weight: ``adversarial_weight`` of the auxiliary classifier.
+        likeness_weight: Factor of the likeness of the two discriminators' weights in their loss,
+            which the weight discrepancy lowers.
+        running_statistics: As in :class:`TPS`.
+        kwargs: Those of :class:`AdversarialAdapter`; ``discriminator`` is a
+            ``SpatioTemporalDiscriminator``.
+
+    Raises:
+        ValueError: For a value that an option cannot have.
+    """
+
+    def __init__(self,
+                 consistency_loss: ConfigType | None = None,
+                 auxiliary_weight: float = 0.1,
+                 auxiliary_adversarial_weight: float = 0.0002,
+                 likeness_weight: float = 1.,
+                 running_statistics: str = 'all',
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        if running_statistics not in STATISTICS:
+            raise ValueError(f'DAVSN: running_statistics={running_statistics!r} is not one of '
+                             f'{STATISTICS}.')
+        self.consistency_loss = MODELS.build(
+            consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001))
+        self.auxiliary_weight = auxiliary_weight
+        self.auxiliary_adversarial_weight = auxiliary_adversarial_weight
+        self.likeness_weight = likeness_weight
+        self.running_statistics = running_statistics
+
+    def discriminator_inputs(self) -> dict:
+        return dict(in_channels=self.num_classes, heads=tuple(self.net.heads))
+
+    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+                       ) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
+        losses, pairs = {}, {}
+        if 'source' in inputs or self.discriminator is not None:
+            clip, samples = branch(inputs, data_samples, 'source')
+            with moving_statistics(self.student, self.running_statistics == 'all'):
+                scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
+            losses = add_prefix(self.net.supervise(scores, samples), 'source')
+            pairs['source'] = self.frame_pairs(scores, clip)
+        clip, _ = branch(inputs, data_samples, 'target')
+        flow = self.temporal_flow(clip, 2)
+        scores = self.student(clip.frames, self.for_student(flow), heads=True)
+        losses |= self.consistency(scores, flow)
+        pairs['target'] = self.frame_pairs(scores, clip)
+        return losses, pairs
+
+    def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:
+        """The single-frame scores (N, K, H, W) at the size of the image."""
+        return {name: tuple(
+            resize(maps, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners)
+            for maps in (head.current, head.key)) for name, head in scores.items()}
+
+    def consistency(self, scores: Mapping[str, HeadScores], flow: Tensor) -> dict[str, Tensor]:
+        """Intra-domain temporal consistency of each classifier, at the resolution of the scores.
+
+        Args:
+            scores: Those of the student for target clips.
+            flow: (N, T-1, 2, H, W).
+        """
+        losses = {}
+        to_previous = resize_flow(chain_flow(flow), scores['decode'].key.shape[-2:])
+        weights = dict(decode=1., aux=self.auxiliary_weight)
+        for name, head in scores.items():
+            # The negated flow stands in for the flow previous -> current, as in the release.
+            propagated, reached = forward_splat(
+                head.key.float().softmax(1), -to_previous, return_mask=True)
+            losses[f'{name}.loss_itcr'] = weights[name] * self.consistency_loss(
+                head.current.float().softmax(1), propagated, reached)
+        return losses
+
+    def adversarial_loss(self, discriminator: nn.Module, scores: FramePairs) -> Tensor:
+        weights = dict(decode=self.adversarial_weight, aux=self.auxiliary_adversarial_weight)
+        return sum(weights[name] * self.gan_loss(judgement, is_source=True)
+                   for name, judged in discriminator(scores).items() for judgement in judged)
+
+    def discriminator_losses(self, scores: Mapping[str, FramePairs]) -> dict[str, Tensor]:
+        losses = {}
+        for domain, pairs in scores.items():
+            judged = self.discriminator(
+                {name: tuple(maps.detach() for maps in pair) for name, pair in pairs.items()})
+            losses[f'loss_{domain}'] = self.discriminator_weight * sum(
+                self.gan_loss(judgement, is_source=domain == 'source')
+                for pair in judged.values() for judgement in pair)
+        losses['loss_likeness'] = \
+            self.likeness_weight * unwrapped(self.discriminator).likeness()
+        return losses

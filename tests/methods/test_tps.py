@@ -1,0 +1,218 @@
+"""TPS: published numbers, a step by hand, both forms."""
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+from mmseg.registry import MODELS
+from torch import nn
+
+from mmdavss.modules import temporal_pseudo_labels
+from mmdavss.video_nets import HeadScores
+
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/tps_step.npz')
+
+
+def golden(key, dtype=torch.float64):
+    return torch.from_numpy(GOLDEN[key]).to(dtype)
+
+
+def close(value, expected, **kwargs):
+    torch.testing.assert_close(torch.as_tensor(value).double(), torch.as_tensor(expected).double(),
+                               **dict(dict(rtol=1e-5, atol=1e-6), **kwargs))
+
+
+@pytest.fixture
+def tps(accel):
+
+    def make(**kwargs):
+        torch.manual_seed(0)
+        model = MODELS.build(dict(
+            dict(type='TPS', student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
+            **kwargs)).train()
+        for head in model.student.heads.values():
+            for branch in head.conv_seg.branches:
+                nn.init.normal_(branch.weight, std=0.1)
+        return model
+
+    return make
+
+
+@pytest.fixture
+def pairs(batch):
+
+    def make(*branches, length=4, label=False, **kwargs):
+        target = batch('target', length=length, seed=50, label=label, **kwargs)
+        if 'source' not in branches:
+            return target
+        source = batch('source', size=(40, 56), augmented=False)
+        return {key: source[key] | target[key] for key in ('inputs', 'data_samples')}
+
+    return make
+
+
+def optimiser(model, lr=0.):
+    return OptimWrapper(torch.optim.SGD(model.parameters(), lr=lr))
+
+
+class Published(nn.Module):
+    """Says what the published network said, of the earlier pair and then of the current one."""
+
+    num_classes, align_corners, needs_flow = 5, True, True
+
+    def __init__(self, flip):
+        super().__init__()
+        self.earlier = {'decode': golden('score_b'), 'aux': golden('score_b_aux')}
+        # Published, images of another scale are compared at the size of the labels.
+        self.current = nn.ParameterDict({
+            name: F.interpolate(golden(key), (16, 8), mode='bilinear', align_corners=True)
+            for name, key in (('decode', 'score_d'), ('aux', 'score_d_aux'))})
+        if flip:  # not the labels are mirrored but what is compared with them
+            self.current = nn.ParameterDict(
+                {name: maps.flip(-1) for name, maps in self.current.items()})
+
+    def head_scores(self, frames, flow):
+        scores = self.current if torch.is_grad_enabled() else self.earlier
+        return {name: HeadScores(maps, maps, maps) for name, maps in scores.items()}
+
+
+@pytest.mark.parametrize('flip', [0, 1])
+def test_equals_the_published_step(tps, pairs, flip):
+    """With the resized flow, since its frames (512, 64) were scaled otherwise (1/32) than (1/8)."""
+    flow = golden(f'flip{flip}_flow_score_res')
+    for name, suffix in (('decode', ''), ('aux', '_aux')):
+        labels = temporal_pseudo_labels(golden(f'score_b{suffix}'), flow)
+        expected = golden(f'flip{flip}_pseudo_label{suffix}', torch.int64)
+        assert torch.equal(labels.flip(-1) if flip else labels, expected), name
+    model = tps(auxiliary_weight=0.5, pseudo_weight=2.)
+    model.student = Published(flip)
+    if not flip:
+        close(model.student.current['decode'].detach(), GOLDEN['flip0_pred_d_resized'],
+              atol=1e-5)
+    clip = model.data_preprocessor(pairs(length=3), True)
+    target = clip['inputs']['target']
+    clip['inputs']['target'] = target._replace(flow=flow[:, None].expand(1, 2, -1, -1, -1))
+    losses = model.loss(**clip)
+    close(losses['decode.loss_tps'].detach(), 2 * GOLDEN[f'flip{flip}_loss_trg'])
+    close(losses['aux.loss_tps'].detach(), 2 * 0.5 * GOLDEN[f'flip{flip}_loss_trg_aux'])
+
+
+def test_warped_probabilities_of_the_published_step():
+    """A threshold between two probabilities separates their pixels: the confidence is that one."""
+    confidence = golden('flip0_prob_b_warped').max(1).values
+    for threshold in (0.3, 0.5, 0.7):
+        labels = temporal_pseudo_labels(
+            golden('score_b'), golden('flip0_flow_score_res'), threshold)
+        expected = golden('flip0_pseudo_label', torch.int64).where(confidence >= threshold, 255)
+        assert torch.equal(labels, expected) and 0 < (labels == 255).float().mean() < 1
+
+
+def test_flow_is_resized():
+    """u = 8, v = -4 at four times the size of the scores: sampled at (x + 2, y - 1)."""
+    scores = torch.randn(1, 3, 6, 8)
+    flow = torch.tensor([8., -4.]).view(1, 2, 1, 1).expand(1, 2, 24, 32)
+    labels = temporal_pseudo_labels(scores, flow)[0]
+    for y in range(6):
+        for x in range(8):
+            assert labels[y, x] == scores[0, :, max(y - 1, 0), min(x + 2, 7)].argmax()
+
+
+@pytest.mark.parametrize('options', [
+    dict(), dict(confidence_threshold=0.5, histogram_matching=False)], ids=str)
+def test_losses_by_hand(tps, pairs, options):
+    """Four frames a, b, c, d: b, seen with a, labels d, seen with c and augmented."""
+    model = tps(pseudo_weight=0.5, auxiliary_weight=0.2, norm_eval=True, **options)
+    for head in model.student.heads.values():
+        for parameter in head.conv_seg.parameters():
+            parameter.data.mul_(20)  # certain of some pixels
+    data = model.data_preprocessor(pairs('source'), True)
+    source, target = data['inputs']['source'], data['inputs']['target']
+    log = copy.deepcopy(model).train_step(pairs('source'), optimiser(model))
+    net, expected, flow = model.student, {}, target.flow
+    earlier = net.head_scores(target.frames[:, :2], flow[:, :1])
+    current = net.head_scores(target.augmented[:, 2:], flow[:, 2:])
+    there = flow[:, 2] + F.grid_sample(  # d -> c -> b, step by step
+        flow[:, 1], torch.stack([
+            (flow[:, 2, 0] + torch.arange(48)) * 2 / 47 - 1,
+            (flow[:, 2, 1] + torch.arange(32)[:, None]) * 2 / 31 - 1], -1),
+        padding_mode='border', align_corners=True)
+    for name, factor in (('decode', 0.5), ('aux', 0.5 * 0.2)):
+        labels = temporal_pseudo_labels(
+            earlier[name].fused, there, model.confidence_threshold)
+        expected[f'{name}.loss_tps'] = factor * F.cross_entropy(
+            current[name].fused, labels, ignore_index=255)
+        if name == 'decode':
+            assert (log['labelled'] == 1) == (model.confidence_threshold is None)
+            assert log['labelled'] > 0.2
+    close(log['decode.loss_tps'], expected['decode.loss_tps'], rtol=1e-4)
+    close(log['aux.loss_tps'], expected['aux.loss_tps'], rtol=1e-4)
+    frames = model.matched(source, target) if model.histogram_matching else source.frames
+    for name, value in net.loss(frames, source.flow, data['data_samples']['source']).items():
+        close(log[f'source.{name}'], value.mean(), rtol=1e-4)
+    total = sum(value for name, value in log.items() if 'loss_' in name)
+    close(log['loss'], total, rtol=1e-4)
+
+
+def test_labels_get_no_gradient_and_all_else_does(tps, pairs):
+    for branches in (('source', 'target'), ('target', )):
+        model = tps()
+        losses = model(**model.data_preprocessor(pairs(*branches), True), mode='loss')
+        model.parse_losses(losses)[0].backward()
+        assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    model.zero_grad()
+    data = model.data_preprocessor(pairs(), True)['inputs']['target']
+    assert not model.pseudo_labels(data, data.flow)['decode'].requires_grad
+
+
+def test_source_free(tps, pairs):
+    """The target losses are those with a source, which leaves them alone; labels are not seen."""
+    model = tps(norm_eval=True)
+    with_source = copy.deepcopy(model).train_step(pairs('source'), optimiser(model))
+    without = copy.deepcopy(model).train_step(pairs(), optimiser(model))
+    labelled = copy.deepcopy(model).train_step(pairs(label=True), optimiser(model))
+    assert {key for key in without if 'loss_' in key} == {'decode.loss_tps', 'aux.loss_tps'}
+    for key in ('decode.loss_tps', 'aux.loss_tps'):
+        assert without[key] == with_source[key] == labelled[key]
+
+
+@pytest.mark.parametrize('running_statistics', ['all', 'target'])
+def test_running_statistics(tps, pairs, running_statistics):
+    model = tps(running_statistics=running_statistics)
+    reference = copy.deepcopy(model)
+    data = model.data_preprocessor(pairs('source'), True)
+    model.loss(**copy.deepcopy(data))
+    target = data['inputs']['target']
+    reference.pseudo_labels(target, target.flow)
+    same = all(torch.allclose(a, b) for a, b in zip(
+        (b for n, b in model.student.named_buffers() if 'running' in n),
+        (b for n, b in reference.student.named_buffers() if 'running' in n), strict=True))
+    assert same == (running_statistics == 'target')
+
+
+def test_per_frame_nets_too(tps, pairs, per_frame):
+    log = tps(student=per_frame).train_step(pairs('source'), optimiser(tps()))
+    assert all(torch.isfinite(value) for value in log.values())
+
+
+def test_messages(tps, pairs):
+    for option in (dict(confidence_threshold=1.5), dict(running_statistics='both')):
+        (name, value), = option.items()
+        with pytest.raises(ValueError, match=f'{name}={value!r}'):
+            tps(**option)
+    model = tps()
+    with pytest.raises(ValueError, match='2 frames and need 3.*clip_length=3'):
+        model.train_step(pairs(length=2), optimiser(model))
+    with pytest.raises(KeyError, match='CrossFrameAugment'):
+        model.train_step(pairs(augmented=False), optimiser(model))
+    data = pairs()
+    del data['inputs']['target']['flow']
+    with pytest.raises(ValueError, match='LoadFlow'):
+        model.train_step(data, optimiser(model))
+    with pytest.raises(KeyError, match='no target clips'):
+        data = pairs('source')
+        del data['inputs']['target'], data['data_samples']['target']
+        model.train_step(data, optimiser(model))
