@@ -11,6 +11,7 @@ hat L_flow                ``loss_epe`` of :class:`SFMPretraining` (equation 6)
 L_src                     ``source.*.loss_ce`` (equation 1)
 L_flow, lambda_f          ``*.loss_sfc``, ``flow_weight`` (equations 2 and 7)
 lambda_s                  ``softmax_scale``
+TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_labels`` (TPS)
 ========================  ==================================================================
 """
 from __future__ import annotations
@@ -29,10 +30,14 @@ from torch import Tensor, nn
 
 from mmdavss.engine import Clip
 from mmdavss.losses import flow_epe
-from mmdavss.modules import label_regions
+from mmdavss.modules import label_regions, temporal_pseudo_labels
+from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
+from mmdavss.video_nets.base import segmentor_heads
 
-from .base import BaseAdapter, branch
+from .adversarial import clip_cross_entropy
+from .base import BaseAdapter, branch, moving_statistics
+from .tps import STATISTICS
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
 SFM_PREFIX = 'sfm.'
@@ -84,7 +89,7 @@ class FlowPretraining(BaseModel):
             raise ValueError(f'{type(self).__name__} is a pretraining and has no mode {mode!r}: '
                              'set val_cfg, val_dataloader and val_evaluator to None, test_* too.')
         flow, labels = self.estimate(clip, samples)
-        target = frozen_flow(self, clip, flow.shape[-2:])
+        target = resize_flow(frozen_flow(self, clip), flow.shape[-2:])
         valid = None if labels is None else labels != self.flow_loss.ignore_index
         return dict(
             loss_epe=self.flow_loss(flow, target, labels=labels),
@@ -145,15 +150,26 @@ class SFC(BaseAdapter):
 
     A net that carries maps from frame to frame needs three target frames (``clip_length=3``), so
     that the previous frame has one before it too; in stage one, and frame by frame, two are enough.
+    In stage one each segmentation network has an L_flow of its own.
+
+    With temporal pseudo-labels (TPL) the previous frame's prediction, carried along F^T, labels the
+    current frame, which the student is to segment so in an augmented view, as in TPS.
 
     Args:
         sfm: Config of the :class:`SFM`, as in its pretraining.
         sfm_checkpoint: Checkpoint of :class:`SFMPretraining`.
         flow_weight: lambda_f, 0.005 in stage one and 0.001 in stage two.
         softmax_scale: lambda_s, which brings the student's maps near to the labels that SFM knows.
-        auxiliary_weight: Further factor of the auxiliary classifier's L_flow.
+        pseudo_weight: Factor of the losses with temporal pseudo-labels; 0 for none.
+        confidence_threshold: Probability that these labels have at least; None for no such limit.
+        auxiliary_weight: Further factor of the auxiliary classifier's losses on the target.
+        running_statistics: What moves the running batch-norm statistics: ``all`` passes of
+            training, or those of plain ``target`` clips, see :class:`TPS`.
         flow: Config of the provider of F^T; None takes the flow that the clips come with.
         kwargs: The others of :class:`BaseAdapter`.
+
+    Raises:
+        ValueError: For a value that an option cannot have.
     """
 
     def __init__(self,
@@ -161,14 +177,26 @@ class SFC(BaseAdapter):
                  sfm_checkpoint: str | None = None,
                  flow_weight: float = 0.005,
                  softmax_scale: float = 100.,
+                 pseudo_weight: float = 0.,
+                 confidence_threshold: float | None = None,
                  auxiliary_weight: float = 0.1,
+                 running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
+        if running_statistics not in STATISTICS:
+            raise ValueError(f'SFC: running_statistics={running_statistics!r} is not one of '
+                             f'{STATISTICS}.')
+        if confidence_threshold is not None and not 0 < confidence_threshold < 1:
+            raise ValueError(f'SFC: confidence_threshold={confidence_threshold} must be in (0, 1), '
+                             'or None for no limit.')
         self.sfm = MODELS.build(sfm).requires_grad_(False)
         self.sfm_checkpoint = sfm_checkpoint
         self.flow_weight = flow_weight
         self.softmax_scale = softmax_scale
+        self.pseudo_weight = pseudo_weight
+        self.confidence_threshold = confidence_threshold
         self.auxiliary_weight = auxiliary_weight
+        self.running_statistics = running_statistics
 
     def init_weights(self) -> None:
         """As in :class:`BaseAdapter`; and SFM's weights are read.
@@ -192,34 +220,86 @@ class SFC(BaseAdapter):
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         source, samples = branch(inputs, data_samples, 'source')
-        losses = add_prefix(
-            self.student.loss(source.frames, self.clip_flow(source), samples), 'source')
+        with moving_statistics(self.student, self.running_statistics == 'all'):
+            losses = add_prefix(
+                self.student.loss(source.frames, self.clip_flow(source), samples), 'source')
+
         clip, _ = branch(inputs, data_samples, 'target')
-        for name, (previous, current) in self.predictions(clip).items():
-            weight = self.flow_weight * (self.auxiliary_weight if 'aux' in name else 1.)
+        self._check_length(clip)
+        motion = frozen_flow(self, clip)
+        given = self.clip_flow(clip)
+        # One pass: the clip that ends with the previous frame, and that of the current one.
+        scores = self.class_scores(
+            torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]]),
+            None if given is None else torch.cat([given[:, :-1], given[:, 1:]]))
+        pairs = {name: score.chunk(2) for name, score in scores.items()}
+        for name, (previous, current) in pairs.items():
             flow = self.segmentation_flow(clip, previous, current)
-            target = frozen_flow(self, clip, flow.shape[-2:])
-            epe = flow_epe(flow, target)
-            losses |= {f'{name}.loss_sfc': weight * epe, f'{name}.epe': epe.detach()}
+            epe = flow_epe(flow, resize_flow(motion, flow.shape[-2:]))
+            losses[f'{name}.loss_sfc'] = self.flow_weight * self._head_weight(name) * epe
+            losses[f'{name}.epe'] = epe.detach()
+        if self.pseudo_weight:
+            losses |= self.pseudo_losses(clip, given, motion, {
+                name: previous.detach() for name, (previous, _) in pairs.items()})
         return losses
 
-    def predictions(self, clip: Clip) -> dict[str, tuple[Tensor, Tensor]]:
-        """Scores (N, K, h, w) of the previous and of the current frame, for each classifier.
-
-        Raises:
-            ValueError: If the clip is too short.
-        """
-        needed = 3 if self.net.temporal else 2
+    def _check_length(self, clip: Clip) -> None:
+        needed = 2 if self._sees_single_frames() else 3
         if clip.frames.shape[1] < needed:
             raise ValueError(
-                f'SFC: target clips have {clip.frames.shape[1]} frames, a {type(self.net).__name__}'
-                f' needs {needed}: set clip_length={needed} in the target data set.')
-        flow = self.clip_flow(clip)
-        # One pass: the clip that ends with the previous frame, and that of the current one.
-        frames = torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]])
-        if flow is not None:
-            flow = torch.cat([flow[:, :-1], flow[:, 1:]])
-        return dict(decode=self.student(frames, flow).chunk(2))
+                f'SFC: target clips have {clip.frames.shape[1]} frames and need {needed} or more '
+                f'for {type(self.net).__name__}: set clip_length={needed} in the target data set.')
+
+    def _sees_single_frames(self) -> bool:
+        return not self.net.temporal or getattr(self.net, 'stage', None) == 1
+
+    def _head_weight(self, name: str) -> float:
+        return self.auxiliary_weight if name.endswith('aux') else 1.
+
+    def class_scores(self, frames: Tensor, flow: Tensor | None) -> dict[str, Tensor]:
+        """Scores (N, K, h, w) of every classifier that is trained, named as its losses are.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W), or None.
+        """
+        if self._sees_single_frames():
+            scores = {}
+            for prefix, net in zip(('', 'reference.'), self.net.segmentors, strict=False):
+                stages = tuple(net.extract_feat(frames[:, -1]))
+                scores |= {f'{prefix}{name}': head(stages)
+                           for name, head in segmentor_heads(net).items()}
+            return scores
+        if len(self.net.heads) == 1:
+            return dict(decode=self.student(frames, flow))
+        return {name: score.fused for name, score in self.student.head_scores(frames, flow).items()}
+
+    def pseudo_losses(self, clip: Clip, given: Tensor | None, motion: Tensor,
+                      previous: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """TPL: cross-entropy of the augmented clip with what the previous frame's scores say.
+
+        Args:
+            clip: Of the target.
+            given: (N, T-1, 2, H, W), the student's flow, or None.
+            motion: (N, 2, H', W'), F^T.
+            previous: Scores (N, K, h, w) of the previous frame, for each classifier.
+
+        Raises:
+            KeyError: If there is no augmented view.
+        """
+        if clip.augmented is None:
+            raise KeyError('SFC with pseudo_weight needs an augmented view of the target clips: '
+                           'add CrossFrameAugment to their pipeline.')
+        labels = {name: temporal_pseudo_labels(score, motion, self.confidence_threshold)
+                  for name, score in previous.items()}
+        # The augmentation moves nothing.
+        with moving_statistics(self.student, self.running_statistics == 'all'):
+            scores = self.class_scores(
+                clip.augmented[:, 1:], None if given is None else given[:, 1:])
+        losses = {
+            f'{name}.loss_tpl': self.pseudo_weight * self._head_weight(name) * clip_cross_entropy(
+                score[:, None], labels[name][:, None]) for name, score in scores.items()}
+        return losses | dict(labelled=(labels['decode'] != IGNORE).float().mean())
 
     def segmentation_flow(self, clip: Clip, previous: Tensor, current: Tensor) -> Tensor:
         """SF^T (N, 2, h, w), from scores (N, K, h, w) of both frames."""
@@ -235,11 +315,11 @@ class SFC(BaseAdapter):
         return (self.softmax_scale * scores).softmax(1)
 
 
-def frozen_flow(method: nn.Module, clip: Clip, size: tuple[int, int]) -> Tensor:
+def frozen_flow(method: nn.Module, clip: Clip) -> Tensor:
     """F: the flow current->previous of the method's provider, or that which clips come with.
 
     Returns:
-        (N, 2, *size) in pixels of this grid, without gradient.
+        (N, 2, H', W') in pixels of its own grid, without gradient.
 
     Raises:
         ValueError: If there is neither, or clips have one frame.
@@ -248,13 +328,11 @@ def frozen_flow(method: nn.Module, clip: Clip, size: tuple[int, int]) -> Tensor:
     if clip.raw.shape[1] < 2:
         raise ValueError(f'{name}: clips have one frame: set clip_length=2 or more.')
     if method.flow is not None:
-        flow = method.flow(clip.raw[:, -1], clip.raw[:, -2])
-    elif clip.flow is not None:
-        flow = clip.flow[:, -1]
-    else:
+        return method.flow(clip.raw[:, -1], clip.raw[:, -2])
+    if clip.flow is None:
         raise ValueError(f'{name}: clips come without flow and there is no provider: set '
                          '`model.flow`, or add LoadFlow to the pipeline.')
-    return resize_flow(flow, size).detach()
+    return clip.flow[:, -1]
 
 
 def load_sfm(sfm: nn.Module, path: str) -> None:

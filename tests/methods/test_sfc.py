@@ -118,7 +118,7 @@ def test_flow_consistency_equals_published(sfc, segmentor, scale):
     weight = data['w.merge.weight'].requires_grad_(True)
     current, previous = (F.conv2d(data[f'merge_input_{t}'], weight, data['w.merge.bias'])
                          for t in ('t', 'tm1'))
-    model.predictions = lambda clip: dict(decode=(previous, current))
+    model.class_scores = lambda frames, flow: dict(decode=torch.cat([previous, current]))
     model.student.loss = lambda *args: {}
     losses = model.loss(dict(source=clip, target=clip), dict(source=[], target=[]))
     loss = losses['decode.loss_sfc']
@@ -242,6 +242,7 @@ def test_equals_the_equations(sfc, batch, empty_classes):
     losses = forward(model, data)
     torch.testing.assert_close(losses['decode.epe'], expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(losses['decode.loss_sfc'], 0.005 * expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(losses['aux.loss_sfc'], 0.0005 * losses['aux.epe'])
     assert {'source.decode.loss_ce', 'source.aux.loss_ce'} <= set(losses)
 
 
@@ -253,18 +254,18 @@ def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
     flow_net = copy.deepcopy(provider._networks[0])
     data = both(batch)
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-    scores = model.predictions(clip)
-    for score in scores['decode']:
-        score.retain_grad()
-    model.predictions = lambda clip: scores
+    scores = model.class_scores(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
+                                torch.cat([clip.flow[:, :1], clip.flow[:, 1:]]))['decode']
+    scores.retain_grad()
+    model.class_scores = lambda frames, flow: dict(decode=scores)
     forward(model, data)['decode.loss_sfc'].backward()
-    # Both frames; the branch that sees the key frame has no gradient in this Accel.
-    assert all(score.grad.abs().max() > 0 for score in scores['decode'])
+    # Both frames of both samples.
+    assert all(grad.abs().max() > 0 for grad in scores.grad)
     assert model.student.segmentor.backbone.conv1.weight.grad.abs().max() > 0
     assert all(p.grad is None for p in model.sfm.parameters())
     assert all(p.grad is None for p in provider._networks[0].parameters())
 
-    del model.predictions
+    del model.class_scores
     model.train_step(data, optimiser(model))
     assert not model.sfm.training and not any(m.training for m in model.sfm.modules())
     assert not provider.training and not any(m.training for m in provider._networks[0].modules())
@@ -274,14 +275,36 @@ def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
         assert torch.equal(a, b)
 
 
+@pytest.fixture
+def source_checkpoint(segmentor, tmp_path):
+    """A single-frame model."""
+    model = MODELS.build(dict(type='SourceOnly', student=dict(
+        type='PerFrame', segmentor=segmentor, allow_random_init=True)))
+    save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'source.pth'))
+    return str(tmp_path / 'source.pth')
+
+
+@pytest.mark.parametrize('pseudo_weight', [0., 1.])
 @pytest.mark.parametrize('kind, options, length', [
-    ('Accel', dict(flow_net=FLOW_NET), 3), ('Accel', {}, 4),
-    ('DFF', dict(flow_net=FLOW_NET), 3), ('DFF', {}, 3),
-    ('DistortionAwareVSS', dict(flow_net=FLOW_NET), 3), ('PerFrame', {}, 2)])
-def test_every_video_net(sfc, segmentor, batch, kind, options, length):
+    ('Accel', dict(flow_net=FLOW_NET), 3), ('Accel', {}, 4), ('Accel', dict(two=True, stage=1), 2),
+    ('Accel', dict(two=True, stage=2, flow_net=FLOW_NET, key_grad=True), 3),
+    ('DFF', dict(flow_net=FLOW_NET), 3), ('DFF', dict(stage=2), 3),
+    ('DistortionAwareVSS', dict(flow_net=FLOW_NET), 3), ('PerFrame', {}, 2)], ids=str)
+def test_every_video_net(sfc, segmentor, source_checkpoint, batch, kind, options, length,
+                         pseudo_weight):
+    if options.get('two'):
+        options = {k: v for k, v in options.items() if k != 'two'}
+        options['reference_segmentor'] = segmentor
     student = dict(type=kind, segmentor=segmentor, allow_random_init=True, **options)
-    model = sfc(student=student)
-    data = both(batch, length=length)
+    model = sfc(student=student, pseudo_weight=pseudo_weight, source_checkpoint=source_checkpoint)
+    data = both(batch, length=length, augmented=bool(pseudo_weight))
+    losses = forward(model, data)
+    names = {'decode'} | (set() if options.get('stage') == 2 else {'aux'})
+    if options.get('stage') == 1:
+        names |= {'reference.decode', 'reference.aux'}
+    for part, there in (('loss_sfc', True), ('loss_tpl', bool(pseudo_weight)), ('epe', True)):
+        assert {n.removesuffix(f'.{part}') for n in losses if n.endswith(part)} == (
+            names if there else set())
     model.parse_losses(forward(model, data))[0].backward()
     # DDP stops at a parameter without gradient.
     assert {n for n, p in model.named_parameters() if p.grad is not None} == \
@@ -290,6 +313,51 @@ def test_every_video_net(sfc, segmentor, batch, kind, options, length):
     model.zero_grad()
     log = model.train_step(data, optimiser(model))
     assert all(torch.isfinite(v).all() for v in log.values())
+
+
+@pytest.mark.parametrize('threshold', [None, 0.28])
+def test_temporal_pseudo_labels(sfc, batch, threshold):
+    """Those of t-1 at each of its pixels, carried by flow of whole cells to the augmented t."""
+    model = sfc(pseudo_weight=2., confidence_threshold=threshold, norm_eval=True)
+    data = both(batch, augmented=True)
+    flow = torch.zeros(2, 2, 32, 48)
+    flow[:, 0] = 8
+    data['inputs']['target']['flow'] = [flow.clone() for _ in range(2)]
+    clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
+    losses = forward(model, data)
+    net = model.student
+    before = net.head_scores(clip.frames[:, :2], clip.flow[:, :1])
+    now = net.head_scores(clip.augmented[:, 1:], clip.flow[:, 1:])
+    for name, weight in (('decode', 2.), ('aux', 0.2)):
+        p = before[name].fused.softmax(1)
+        shift = round(8 * p.shape[-1] / 48)
+        columns = (torch.arange(p.shape[-1]) + shift).clamp(max=p.shape[-1] - 1)
+        confidence, labels = p[..., columns].max(1)
+        keep = torch.ones_like(labels, dtype=torch.bool) if threshold is None \
+            else confidence >= threshold
+        assert keep.any()
+        expected = F.cross_entropy(now[name].fused, labels, reduction='none')[keep].mean()
+        torch.testing.assert_close(losses[f'{name}.loss_tpl'], weight * expected,
+                                   rtol=1e-3, atol=1e-4)
+        if name == 'decode':
+            torch.testing.assert_close(losses['labelled'], keep.float().mean())
+    with pytest.raises(KeyError, match='CrossFrameAugment'):
+        forward(model, both(batch))
+
+
+@pytest.mark.parametrize('statistics', ['all', 'target'])
+def test_running_statistics(sfc, batch, statistics):
+    """Whether source and augmented clips move them."""
+    model = sfc(running_statistics=statistics, pseudo_weight=1.)
+    data = both(batch, augmented=True)
+    clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
+    other = sfc()
+    with torch.no_grad():
+        other.class_scores(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
+                           torch.cat([clip.flow[:, :1], clip.flow[:, 1:]]))
+    forward(model, data)
+    own, alone = (m.student.segmentor.backbone.bn1.running_mean for m in (model, other))
+    assert torch.equal(own, alone) == (statistics == 'target')
 
 
 def test_prediction_is_the_students(sfc, batch):
@@ -323,7 +391,10 @@ def test_messages(sfc, accel, batch, sfm_checkpoint, tmp_path):
     save_checkpoint(dict(state_dict={'student.x': torch.zeros(1)}), other)
     with pytest.raises(ValueError, match='other.pth holds no SFM'):
         sfc(sfm_checkpoint=other)
-    with pytest.raises(ValueError, match='2 frames, a Accel needs 3: set clip_length=3'):
+    for option in (dict(running_statistics='none'), dict(confidence_threshold=1.5)):
+        with pytest.raises(ValueError, match=f'SFC: {next(iter(option))}='):
+            sfc(**option)
+    with pytest.raises(ValueError, match='2 frames and need 3 or more for Accel: set clip_len'):
         forward(sfc(), both(batch, length=2))
     data = both(batch)
     del data['inputs']['target']['flow']
