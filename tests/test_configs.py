@@ -6,10 +6,21 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from mmdavss.methods import TPS, AdversarialAdapter, BaseAdapter, MeanTeacher, SourceOnly
+from mmdavss.methods import (
+    SFC,
+    TPS,
+    AdversarialAdapter,
+    BaseAdapter,
+    FlowPretraining,
+    MeanTeacher,
+    SourceOnly,
+)
 
 ROOT = Path(__file__).parents[1] / 'configs'
-CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
+ALL_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
+#: Those of SFC that segment nothing.
+PRETRAININGS = [name for name in ALL_CONFIGS if name.startswith(('sfc/flownets_', 'sfc/sfm_'))]
+CONFIGS = [name for name in ALL_CONFIGS if name not in PRETRAININGS]
 MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
 
 
@@ -48,13 +59,32 @@ def test_builds(name):
             TRANSFORMS.build(transform)
     # A source-free config has no source data set at all.
     assert (pair.get('source') is not None) == ('source-free' not in name and isinstance(
-        model, (SourceOnly, MeanTeacher, AdversarialAdapter, TPS)))
+        model, (SourceOnly, MeanTeacher, AdversarialAdapter, TPS, SFC)))
     assert pair.get('target') is None or pair.target.get('with_labels') is False
     heads = model.student.segmentor
     classes = DATASETS.build(dict(
         cfg.val_dataloader.dataset, lazy_init=True)).metainfo['classes']
     assert model.num_classes == len(classes)
     assert not heads.with_auxiliary_head or heads.auxiliary_head.num_classes == len(classes)
+
+
+@pytest.mark.parametrize('name', PRETRAININGS)
+def test_pretraining_builds(name):
+    cfg = Config.fromfile(ROOT / name)
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model)
+    assert isinstance(model, FlowPretraining)
+    pair = cfg.train_dataloader.dataset
+    assert pair.target is None and pair.source.type in DATASETS
+    transforms = [TRANSFORMS.build(transform) for transform in pair.source.pipeline]
+    # The flow is that of the FlowNet, or comes with the clips.
+    assert (model.flow is None) == any(type(t).__name__ == 'LoadFlow' for t in transforms)
+    assert not any(cfg[f'{mode}_{part}'] for mode in ('val', 'test')
+                   for part in ('cfg', 'dataloader', 'evaluator'))
+    if 'sfm' in cfg.model:
+        assert pair.source.label_clips
+        dataset = DATASETS.build(dict(pair.source, lazy_init=True))
+        assert model.num_classes == len(dataset.metainfo['classes'])
 
 
 @pytest.mark.parametrize('name', MODEL_PRESETS)
@@ -203,3 +233,50 @@ def test_published_values_of_tps_and_davsn():
             assert cfg.param_scheduler == stpl.param_scheduler
             assert cfg.train_cfg == stpl.train_cfg
             assert cfg.model.source_checkpoint == stpl.model.source_checkpoint
+
+
+def model_checkpoints(cfg):
+    for key, value in cfg.items():
+        if isinstance(value, dict):
+            yield from model_checkpoints(value)
+        elif key.endswith('checkpoint') and str(value).startswith('work_dirs/'):
+            yield value
+
+
+def test_phases_of_sfc_find_one_another():
+    """What a config starts from is what another one leaves; networks of both are the same."""
+    for name in (n for n in ALL_CONFIGS if n.startswith('sfc/')):
+        cfg = Config.fromfile(ROOT / name)
+        for checkpoint in model_checkpoints(cfg.model):
+            _, folder, origin, file = checkpoint.split('/')
+            before = Config.fromfile(ROOT / folder / f'{origin}.py')
+            assert file == f'iter_{before.train_cfg.max_iters}.pth', name
+            if origin.startswith('sfm'):
+                assert before.model.sfm.flow_net.get('base_channels') == \
+                    cfg.model.sfm.flow_net.get('base_channels')
+
+
+def test_papers_values_of_sfc():
+    """Implementation details; iterations as published, and SFM's as it trains FlowNet."""
+    for source, tags in (('viper', ('', 'tpl-')), ('synthia', ('', 'tpl-'))):
+        cfg = Config.fromfile(ROOT / f'sfc/sfm_{source}.py')
+        optimizer = cfg.optim_wrapper.optimizer
+        assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('Adam', 1e-4, 4e-4)
+        assert cfg.train_cfg.max_iters == 80000
+        for tag in tags:
+            first, second = (
+                Config.fromfile(ROOT / f'sfc/accel_{source}2city_{tag}stage{s}.py') for s in (1, 2))
+            for cfg, iterations, rate, weight in (
+                    (first, 120000, 2.5e-4, 0.005), (second, 160000, 5e-4, 0.001)):
+                optimizer = cfg.optim_wrapper.optimizer
+                assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) \
+                    == ('SGD', rate, 0.9, 5e-4)
+                assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == iterations
+                model = cfg.model
+                assert (model.flow_weight, model.softmax_scale) == (weight, 100)
+                assert model.get('pseudo_weight', 0) == bool(tag)
+                assert not [t for t in cfg.train_dataloader.dataset.source.pipeline
+                            if t.type == 'LoadFlow']
+            assert first.optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult == 10
+            assert second.optim_wrapper.paramwise_cfg is None
+            assert (first.model.student.stage, second.model.student.stage) == (1, 2)

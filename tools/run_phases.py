@@ -14,7 +14,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,16 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def start_checkpoints(cfg: Mapping, prefix: str = '') -> Iterator[tuple[str, str]]:
+    """Files that a model config starts from, those of its parts too, with their keys in it."""
+    for key, value in cfg.items():
+        if isinstance(value, Mapping):
+            yield from start_checkpoints(value, f'{prefix}{key}.')
+        elif (key == 'checkpoint' or key.endswith('_checkpoint')) and isinstance(value, str) \
+                and '://' not in value:
+            yield f'{prefix}{key}', value
+
+
 def find_steps(args: argparse.Namespace) -> list[Step]:
     """The commands, in order.
 
@@ -69,12 +79,12 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
     for path in args.configs:
         cfg = load_config(path, values, None)
         name = Path(path).stem
+        for key, needed in start_checkpoints(cfg.model):
+            if not Path(needed).is_file() and Path(needed).resolve() not in made:
+                raise UserError(f'{path} starts from {needed} (model.{key}), which does not exist '
+                                'and which no config before it makes: name its config first, or '
+                                f'set --cfg-options model.{key}=PATH')
         source = cfg.model.get('source_checkpoint')
-        if source is not None and '://' not in source and not Path(source).is_file() \
-                and Path(source).resolve() not in made:
-            raise UserError(f'{path} starts from {source}, which does not exist and which no '
-                            'config before it makes: name its config first, or set '
-                            '--cfg-options model.source_checkpoint=PATH')
         result = final_checkpoint(cfg)
         if 'pseudo_label_generator' in cfg:
             if source is None:

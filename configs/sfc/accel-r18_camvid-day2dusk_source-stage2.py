@@ -1,7 +1,8 @@
 # Source-only on CamVid by day: stage two freezes the backbones of stage one and trains
 # classifiers, flow branch and fusion on labelled clips of the source.
 _base_ = [
-    '../_base_/models/accel-sfc_deeplabv2-r18.py', '../_base_/datasets/camvid_day2dusk.py',
+    '../_base_/models/accel-sfc_deeplabv2-r18.py',
+    '../_base_/datasets/camvid_day2dusk_own-flow.py',
     '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
 ]
 train_dataloader = dict(dataset=dict(target=None))

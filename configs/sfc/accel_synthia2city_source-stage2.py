@@ -1,7 +1,8 @@
 # Source-only on SYNTHIA-Seq: stage two freezes the backbones of stage one and trains
 # classifiers, flow branch and fusion on labelled clips of the source.
 _base_ = [
-    '../_base_/models/accel-sfc_deeplabv2-r101.py', '../_base_/datasets/synthia2city.py',
+    '../_base_/models/accel-sfc_deeplabv2-r101.py',
+    '../_base_/datasets/synthia2city_own-flow.py',
     '../_base_/schedules/sfc_stage2_80k.py', '../_base_/default_runtime.py'
 ]
 train_dataloader = dict(dataset=dict(target=None))

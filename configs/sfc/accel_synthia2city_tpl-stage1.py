@@ -1,0 +1,3 @@
+# SFC with temporal pseudo-labels, SYNTHIA-Seq to Cityscapes-Seq: stage one.
+_base_ = './accel_synthia2city_stage1.py'
+model = dict(pseudo_weight=1.)
