@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmdavss.ops import resize_flow
 
-from .base import BaseFlowProvider, PathPairs
+from .base import BaseFlowProvider, PathPairs, load_flow_weights
 
 
 @MODELS.register_module()
@@ -37,7 +37,8 @@ class FrozenFlowNet(BaseFlowProvider):
                 'FrozenFlowNet: `checkpoint` is missing, a flow network with random weights is of '
                 'no use. Set it to that of a method that has trained one (configs/sfc: stage two '
                 'of the source model, or the pretraining of FlowNetS).')
-        self.hold(MODELS.build(dict(flow_net, checkpoint=checkpoint)))
+        self.hold(MODELS.build(flow_net))
+        self._checkpoint = checkpoint
         self.full_size = full_size
         self._loaded = False
 
@@ -48,8 +49,10 @@ class FrozenFlowNet(BaseFlowProvider):
             FileNotFoundError: If it does not exist.
             ValueError: If it does not fit.
         """
-        if not self._loaded:
-            self._networks[0].init_weights()
+        if self._checkpoint is not None and not self._loaded:
+            network, = self._networks
+            # MMFlowNet holds mmflow's network as `network`.
+            load_flow_weights(getattr(network, 'network', network), self._checkpoint)
             self._loaded = True
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:

@@ -150,6 +150,14 @@ def test_nothing_is_labelled(empty_classes, chunk):
     assert all((p.grad == 0).all() for p in sfm.parameters())
 
 
+def test_which_class_a_region_is_of_does_not_count():
+    """All classes have the same weights: SFM sees regions, not their names."""
+    frames, regions = soft_case()
+    sfm, order = make(), torch.tensor([3, 0, 4, 1, 2])
+    torch.testing.assert_close(
+        sfm(*frames, *regions[:, :, order]), sfm(*frames, *regions), rtol=1e-4, atol=1e-4)
+
+
 def test_messages():
     with pytest.raises(ValueError, match="empty_classes='drop'"):
         make(empty_classes='drop')
