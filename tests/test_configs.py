@@ -280,3 +280,34 @@ def test_papers_values_of_sfc():
             assert first.optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mult == 10
             assert second.optim_wrapper.paramwise_cfg is None
             assert (first.model.student.stage, second.model.student.stage) == (1, 2)
+
+
+@pytest.mark.parametrize('net, kind', [
+    ('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
+def test_rows_of_the_other_video_nets(net, kind):
+    """SFC, table 4: what is trained on Accel, on another net from that net's source-only model."""
+    for data in ('-r18_miniviper2minicity', '-r18_camvid-day2dusk', '_viper2city', '_synthia2city'):
+        for method in ('source_only', 'oracle', 'davsn', 'tps'):
+            for tag in ('', '_source-free')[:1 + (method in ('davsn', 'tps'))]:
+                accel, cfg = (Config.fromfile(ROOT / f'{method}/{name}{data}{tag}.py').to_dict()
+                              for name in ('accel', net))
+                student = cfg['model'].pop('student')
+                assert student == dict(
+                    type=kind, segmentor=accel['model'].pop('student')['segmentor'],
+                    padding_mode='border', flow_net=student['flow_net'],
+                    **({'allow_random_init': True} if 'r18' in data else {}))
+                assert student['flow_net']['type'] == 'FlowNetS'
+                source = accel['model'].get('source_checkpoint')
+                if source is not None:
+                    accel['model']['source_checkpoint'] = source.replace('accel', net)
+                assert cfg == accel
+
+
+def test_raft_is_one_override_away():
+    """As configs/_base_/models/dff_deeplabv2-r101.py says (SFC, table 5)."""
+    cfg = Config.fromfile(ROOT / 'tps/dff_viper2city.py')
+    cfg.merge_from_dict({
+        'model.student.flow_net._delete_': True, 'model.student.flow_net.type': 'MMFlowNet',
+        'model.student.flow_net.config': 'raft_8xb2_100k_flyingchairs-368x496'})
+    assert cfg.model.student.flow_net == dict(
+        type='MMFlowNet', config='raft_8xb2_100k_flyingchairs-368x496')

@@ -158,11 +158,12 @@ class SFC(BaseAdapter):
     Args:
         sfm: Config of the :class:`SFM`, as in its pretraining.
         sfm_checkpoint: Checkpoint of :class:`SFMPretraining`.
-        flow_weight: lambda_f, 0.005 in stage one and 0.001 in stage two.
+        flow_weight: lambda_f, 0.005 in stage one and 0.001 in stage two; 0 for TPL alone.
         softmax_scale: lambda_s, which brings the student's maps near to the labels that SFM knows.
         pseudo_weight: Factor of the losses with temporal pseudo-labels; 0 for none.
         confidence_threshold: Probability that these labels have at least; None for no such limit.
-        auxiliary_weight: Further factor of the auxiliary classifier's losses on the target.
+        auxiliary_weight: Further factor of the auxiliary classifier's losses on the target; 0 saves
+            its pass through SFM.
         running_statistics: What moves the running batch-norm statistics: ``all`` passes of
             training, or those of plain ``target`` clips, see :class:`TPS`.
         flow: Config of the provider of F^T; None takes the flow that the clips come with.
@@ -234,10 +235,12 @@ class SFC(BaseAdapter):
             None if given is None else torch.cat([given[:, :-1], given[:, 1:]]))
         pairs = {name: score.chunk(2) for name, score in scores.items()}
         for name, (previous, current) in pairs.items():
+            weight = self.flow_weight * self._head_weight(name)
+            if not weight:  # SFM is what costs time
+                continue
             flow = self.segmentation_flow(clip, previous, current)
             epe = flow_epe(flow, resize_flow(motion, flow.shape[-2:]))
-            losses[f'{name}.loss_sfc'] = self.flow_weight * self._head_weight(name) * epe
-            losses[f'{name}.epe'] = epe.detach()
+            losses |= {f'{name}.loss_sfc': weight * epe, f'{name}.epe': epe.detach()}
         if self.pseudo_weight:
             losses |= self.pseudo_losses(clip, given, motion, {
                 name: previous.detach() for name, (previous, _) in pairs.items()})

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor
@@ -108,7 +109,8 @@ class STPL(BaseAdapter):
         clip, _ = branch(inputs, data_samples, 'target')
         flow = self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, 2)
         z = self._features(clip.frames if self._sees_previous() else clip.frames[:, -1:])
-        positions, labels = self._confident(self._pseudo_scores(clip, self.for_student(flow), z))
+        positions, labels = self._confident(
+            self._like_features(self._pseudo_scores(clip, self.for_student(flow), z), z))
         z_aug = self._augmented_features(clip)
 
         if self.contrast == 'spatio_temporal':
@@ -131,7 +133,8 @@ class STPL(BaseAdapter):
                 k = self._project(z[:, 0], positions_before)
                 losses['loss_temporal'] = self._contrast(q, k, labels, labels_before)
         if self.anchor is not None:
-            scores = self.student(clip.augmented, self.for_student(flow), z_aug)
+            scores = self._like_features(
+                self.student(clip.augmented, self.for_student(flow), z_aug), z)
             losses['loss_anchor'] = self.anchor_weight * F.cross_entropy(
                 _chosen(scores, positions), labels)
         losses['pseudo_label_entropy'] = class_entropy(labels, self.num_classes)
@@ -186,6 +189,12 @@ class STPL(BaseAdapter):
             if self.anchor is None:
                 return self.student.classify(z[:, 0])
             return self.anchor.classify(self.anchor.features(clip.frames[:, 0]))
+
+    def _like_features(self, scores: Tensor, z: Tensor) -> Tensor:
+        """Scores at the resolution of the features: some nets predict at a higher one."""
+        if scores.shape[-2:] == z.shape[-2:]:
+            return scores
+        return resize(scores, z.shape[-2:], mode='bilinear', align_corners=self.align_corners)
 
     def _confident(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Positions (N, M) and classes (N, M) of the used pixels of scores (N, K, h, w)."""

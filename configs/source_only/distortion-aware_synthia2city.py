@@ -1,0 +1,11 @@
+# Source-only on SYNTHIA-Seq with distortion-aware feature correction.
+_base_ = [
+    '../_base_/models/distortion-aware_deeplabv2-r101.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/source_40k.py', '../_base_/default_runtime.py'
+]
+train_dataloader = dict(dataset=dict(target=None))
+model = dict(
+    student=dict(
+        segmentor=dict(
+            decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))))

@@ -1,0 +1,7 @@
+# TPS, source-free, with deep feature flow.
+_base_ = './accel_synthia2city_source-free.py'
+model = dict(
+    student=dict(
+        type='DFF',
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')),
+    source_checkpoint='work_dirs/source_only/dff_synthia2city/iter_40000.pth')

@@ -1,0 +1,6 @@
+# TPS with distortion-aware feature correction.
+_base_ = './accel_viper2city.py'
+model = dict(
+    student=dict(
+        type='DistortionAwareVSS',
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')))

@@ -1,0 +1,7 @@
+# TPS, source-free, with distortion-aware feature correction.
+_base_ = './accel_viper2city_source-free.py'
+model = dict(
+    student=dict(
+        type='DistortionAwareVSS',
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')),
+    source_checkpoint='work_dirs/source_only/distortion-aware_viper2city/iter_40000.pth')

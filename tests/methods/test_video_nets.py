@@ -1,0 +1,188 @@
+"""Methods on every video net that they can adapt."""
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmseg.registry import MODELS
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmdavss.methods import AdversarialAdapter
+
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+FLOW_NET = dict(type='FlowNetS', base_channels=4)
+NETS = {
+    'accel': dict(type='Accel', fusion_init='xavier'),
+    'accel_sfc': dict(type='Accel', flow_net=FLOW_NET, fusion_init='xavier', fusion_bias=True,
+                      enlarge=2, padding_mode='border', key_grad=True, reference_segmentor=...),
+    'dff': dict(type='DFF', flow_net=FLOW_NET, padding_mode='border'),
+    'dff_given_flow': dict(type='DFF'),
+    'distortion_aware': dict(type='DistortionAwareVSS', flow_net=FLOW_NET, padding_mode='border'),
+    'per_frame': dict(type='PerFrame'),
+}
+OWN_FLOW = ('accel_sfc', 'dff', 'distortion_aware')
+SINGLE_FRAME = {'segmentor.backbone', 'segmentor.decode_head', 'segmentor.auxiliary_head'}
+#: What is trained by a loss of the prediction.
+ALL = {
+    'accel': SINGLE_FRAME | {'fusion'},
+    'accel_sfc': SINGLE_FRAME | {f'reference_{part}' for part in SINGLE_FRAME} | {
+        'fusion', 'flow_net'},
+    'dff': SINGLE_FRAME | {'flow_net'},
+    'dff_given_flow': SINGLE_FRAME,
+    'distortion_aware': SINGLE_FRAME | {'flow_net', 'distortion', 'correction'},
+    'per_frame': SINGLE_FRAME,
+}
+DISCRIMINATOR = dict(type='SpatioTemporalDiscriminator', channels=4)
+STPL = dict(
+    type='STPL', fusion=dict(type='STAM'), loss=dict(type='STPLLoss'),
+    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16))
+
+
+@pytest.fixture
+def method(segmentor):
+
+    def make(net, **kwargs):
+        torch.manual_seed(0)
+        student = dict(NETS[net], segmentor=segmentor, allow_random_init=True)
+        if 'reference_segmentor' in student:
+            student['reference_segmentor'] = segmentor
+        model = MODELS.build(dict(
+            kwargs, student=copy.deepcopy(student), data_preprocessor=PREPROCESSOR))
+        model.init_weights()
+        # ResNets start with zeroed residual branches, classifiers with scores of next to nothing.
+        for module in model.student.modules():
+            if isinstance(module, _BatchNorm):
+                nn.init.constant_(module.weight, 1.)
+        for parts in model.student.segmentors:
+            for head in (parts.decode_head, parts.auxiliary_head):
+                for branch in head.conv_seg.branches:
+                    nn.init.normal_(branch.weight, std=0.1)
+        return model.train()
+
+    return make
+
+
+def pairs(batch, *branches, length=3):
+    target = batch('target', length=length, seed=50, label=False)
+    if 'source' not in branches:
+        return target
+    source = batch('source', size=(40, 56), augmented=False)
+    return {key: source[key] | target[key] for key in ('inputs', 'data_samples')}
+
+
+def train_step(model, data):
+    """What is logged, and which parts of the student change."""
+    before = {name: value.clone() for name, value in model.student.named_parameters()}
+    if isinstance(model, AdversarialAdapter):
+        players = ('student', 'discriminator') if model.discriminator is not None else (
+            'student', )
+        wrapper = build_optim_wrapper(model, dict(
+            constructor='PlayerOptimWrapperConstructor',
+            **{name: dict(optimizer=dict(type='SGD', lr=100.)) for name in players}))
+    else:
+        wrapper = OptimWrapper(torch.optim.SGD(
+            [p for p in model.parameters() if p.requires_grad] or [nn.Parameter(torch.zeros(()))],
+            lr=100.))
+    log = model.train_step(data, wrapper)
+    assert all(torch.isfinite(value).all() for value in log.values())
+    after = dict(model.student.named_parameters())
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    return log, {'.'.join(name.split('.')[:2]) if 'segmentor' in name else name.split('.')[0]
+                 for name in changed}
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_davsn(method, batch, net):
+    log, changed = train_step(
+        method(net, type='DAVSN', discriminator=DISCRIMINATOR), pairs(batch, 'source', length=2))
+    assert changed == ALL[net]
+    names = {'source.decode.loss_ce', 'source.aux.loss_ce', 'decode.loss_itcr', 'aux.loss_itcr',
+             'loss_adversarial', 'discriminator.loss_source', 'discriminator.loss_target',
+             'discriminator.loss_likeness'}
+    # The net's own loss belongs to its supervision.
+    own = {'source.loss_distortion'} if net == 'distortion_aware' else set()
+    assert {name for name in log if 'loss_' in name} == names | own
+
+    log, changed = train_step(method(net, type='DAVSN'), pairs(batch, length=2))
+    assert {name for name in log if 'loss_' in name} == {'decode.loss_itcr', 'aux.loss_itcr'}
+    assert changed == SINGLE_FRAME
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_tps(method, batch, net):
+    for branches in (('source', 'target'), ('target', )):
+        log, changed = train_step(method(net, type='TPS'), pairs(batch, *branches))
+        assert changed == ALL[net]
+        assert log['decode.loss_tps'] > 0 and log['aux.loss_tps'] > 0
+        assert ('source.decode.loss_ce' in log) == ('source' in branches)
+        assert ('source.loss_distortion' in log) == (
+            'source' in branches and net == 'distortion_aware')
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_stpl(method, batch, net):
+    model = method(net, **STPL)
+    data = pairs(batch, length=2)
+    frames = model.data_preprocessor(copy.deepcopy(data))['inputs']['target'].frames
+    for segmentor in model.student.segmentors:  # let all classes occur
+        head = segmentor.decode_head
+        with torch.no_grad():
+            scores = head(segmentor.eval().extract_feat(frames.flatten(0, 1)))
+            head.conv_seg.branches[0].bias -= scores.mean((0, 2, 3))
+    log, changed = train_step(model.train(), data)
+    assert log['loss_stpl'] > 0 and changed == {'segmentor.backbone'}
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_adabn(method, batch, net):
+    """All statistics that a prediction reads are those of the target, in both branches."""
+    model = method(net, type='AdaBN')
+    data = pairs(batch, length=2)
+    frames = model.data_preprocessor(copy.deepcopy(data))['inputs']['target'].frames
+    _, changed = train_step(model, data)
+    assert not changed
+    for segmentor in model.student.segmentors:
+        x = segmentor.backbone.conv1(frames.flatten(0, 1))
+        torch.testing.assert_close(
+            segmentor.backbone.bn1.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
+    assert all(norm.num_batches_tracked == 1 for norm in model.norms)
+
+
+@pytest.mark.parametrize('net', OWN_FLOW)
+@pytest.mark.parametrize('kind, options', [
+    ('DAVSN', dict(discriminator=DISCRIMINATOR)), ('TPS', {}), ('STPL', STPL),
+    ('SelfTraining', {})])
+def test_own_flow_in_training_as_in_testing(method, batch, net, kind, options):
+    """A method may know the flow of the data: a net with a flow branch is not given it."""
+    model = method(net, **dict(options, type=kind))
+    given = []
+    model.student.key_flow = lambda frames, flow, known=model.student.key_flow: (
+        given.append(flow), known(frames, flow))[1]
+    branches = ('source', ) if kind in ('DAVSN', 'TPS') else ()
+    train_step(model, pairs(batch, *branches, length=3 if kind == 'TPS' else 2))
+    clip = model.data_preprocessor(batch(augmented=False))['inputs']
+    model.eval().encode_decode(clip)
+    assert len(given) > 1 and all(flow is None for flow in given)
+
+
+@pytest.mark.parametrize('net', ['dff', 'distortion_aware'])
+@torch.no_grad()
+def test_head_scores(method, batch, net):
+    """The prediction; each classifier on single frames; and the losses, are the net's own."""
+    model = method(net, type='SourceOnly').eval()
+    data = model.data_preprocessor(batch(augmented=False))
+    student, frames = model.student, data['inputs'].frames
+    scores = student(frames, heads=True)
+    torch.testing.assert_close(scores['decode'].fused, student(frames))
+    for name, head in student.heads.items():
+        torch.testing.assert_close(scores[name].current, head(student.stages(frames[:, 1])))
+        torch.testing.assert_close(scores[name].key, head(student.stages(frames[:, 0])))
+    carried = student.carry(student.stages(frames[:, 0])[2], student.key_flow(frames, None))
+    torch.testing.assert_close(
+        scores['aux'].fused, student.segmentor.auxiliary_head.cls_seg(carried))
+    losses = student.loss(frames, None, data['data_samples'])
+    supervised = student.supervise(scores, data['data_samples'])
+    assert losses.keys() == supervised.keys()
+    for name, value in losses.items():
+        torch.testing.assert_close(supervised[name], value)
