@@ -6,9 +6,6 @@ _base_ = [
     '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
 ]
 train_dataloader = dict(dataset=dict(target=None))
-# At the rate of the others the segmentation loss unlearns the flow: on MiniDrive its end-point
-# error grew from 0.4 to 3.4 pixels in 300 iterations.
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'flow_net': dict(lr_mult=0.01)}))
 model = dict(
     source_checkpoint='work_dirs/sfc/accel-r18_miniviper2minicity_source-stage1/iter_800.pth',
     student=dict(stage=2))

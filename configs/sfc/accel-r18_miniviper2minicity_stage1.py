@@ -5,9 +5,8 @@ _base_ = [
     '../_base_/schedules/small_mix.py', '../_base_/default_runtime.py'
 ]
 train_dataloader = dict(dataset=dict(source=dict(clip_length=1)))
-flownet = 'work_dirs/sfc/accel-r18_miniviper2minicity_source-stage2/iter_800.pth'
 model = dict(
-    source_checkpoint=flownet,
+    source_checkpoint='work_dirs/sfc/accel-r18_miniviper2minicity_source-stage2/iter_800.pth',
     sfm_checkpoint='work_dirs/sfc/sfm_miniviper/iter_600.pth',
-    flow=dict(checkpoint=flownet),
+    flow=dict(checkpoint='work_dirs/sfc/flownets_miniviper/iter_1500.pth'),
     student=dict(stage=1))
