@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -196,6 +196,11 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in momenta.items():
             norm.momentum = momentum
+
+
+def moving_statistics(net: nn.Module, moving: bool) -> AbstractContextManager[None]:
+    """Around passes in training mode: whether they move the running statistics."""
+    return nullcontext() if moving else unmoved_statistics(net)
 
 
 def load_student(student: nn.Module, path: str) -> None:
