@@ -42,7 +42,9 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 
 from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
-from .base import branch
+from .base import branch, moving_statistics
+
+STATISTICS = ('all', 'target')
 
 
 @MODELS.register_module()
@@ -70,6 +72,9 @@ class I2VDA(AdversarialAdapter):
             at 0.3.
         mask_grid: Frame on whose grid the occlusion mask is computed: ``current``, that of the
             labels, or ``paper``, that of I_0 as equation 7 is printed.
+        running_statistics: What moves the running batch-norm statistics, by which proxy and
+            prediction normalise: ``all`` passes of training, or those of the ``target`` only. Every
+            pass is normalised by its own batch while training.
         gan_loss: As in :class:`AdversarialAdapter`, by default least squares.
         adversarial_weight: As in :class:`AdversarialAdapter`.
         discriminator_weight: As in :class:`AdversarialAdapter`. With 1, and the mean over I_0 and
@@ -88,6 +93,7 @@ class I2VDA(AdversarialAdapter):
                  eta: float | None = 1.,
                  delta: float | None = 0.3,
                  mask_grid: str = 'current',
+                 running_statistics: str = 'all',
                  gan_loss: ConfigType | None = None,
                  adversarial_weight: float = 0.01,
                  discriminator_weight: float = 1.,
@@ -102,8 +108,10 @@ class I2VDA(AdversarialAdapter):
         for name, value in (('eta', eta), ('delta', delta)):
             if value is not None and value <= 0:
                 raise ValueError(f'I2VDA: {name}={value} must be above 0, or None for no limit.')
-        if mask_grid not in MASK_GRIDS:
-            raise ValueError(f'I2VDA: mask_grid={mask_grid!r} is not one of {MASK_GRIDS}.')
+        for name, value, known in (('mask_grid', mask_grid, MASK_GRIDS),
+                                   ('running_statistics', running_statistics, STATISTICS)):
+            if value not in known:
+                raise ValueError(f'I2VDA: {name}={value!r} is not one of {known}.')
         if augmentation and consistency_weight and (
                 self.flow is None or isinstance(self.flow, PrecomputedFlow)):
             raise ValueError('I2VDA estimates the flow to synthesised frames (equation 5), which '
@@ -116,6 +124,7 @@ class I2VDA(AdversarialAdapter):
         self.eta = eta
         self.delta = delta
         self.mask_grid = mask_grid
+        self.running_statistics = running_statistics
         self.proxy = copy.deepcopy(self.student).requires_grad_(False) \
             if consistency_weight else None
         self._launched: bool | None = None
@@ -159,7 +168,9 @@ class I2VDA(AdversarialAdapter):
                                "[dict(type='ProxyNetworkHook', launch=..., interval=...)].")
         source, samples = branch(inputs, data_samples, 'source')
         labels = torch.stack([sample.gt_sem_seg.data for sample in samples]).long()
-        scores = dict(source=clip_scores(self.student, source.frames[:, -1:], self.align_corners))
+        with moving_statistics(self.student, self.running_statistics == 'all'):
+            scores = dict(
+                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners))
         losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
 
         clip, _ = branch(inputs, data_samples, 'target')

@@ -188,6 +188,24 @@ def test_no_source_flow_is_ever_asked_for(i2vda, pairs, options, keys, calls):
         assert not torch.equal(synthetic, raw[:, 0]) and 0 <= synthetic.min() <= 1
 
 
+@pytest.mark.parametrize('kind', ['all', 'target'])
+def test_running_statistics(i2vda, pairs, kind):
+    """Of the first normalisation: 0.9 of what it was and 0.1 of the batch, for each pass."""
+    model = i2vda(running_statistics=kind, consistency_weight=0., augmentation=False)
+    data = pairs()
+    inputs = model.data_preprocessor(data, True)['inputs']
+    stem = model.student.segmentor.backbone
+    conv, norm = (stem.stem[0], stem.stem[1]) if stem.deep_stem else (stem.conv1, stem.norm1)
+    expected = norm.running_mean.clone()
+    with torch.no_grad():
+        for clip, frame in (('source', -1), ('target', 0)):
+            if kind == 'all' or clip == 'target':
+                mean = conv(inputs[clip].frames[:, frame]).mean((0, 2, 3))
+                expected = 0.9 * expected + 0.1 * mean
+    model.train_step(data, optimisers(model))
+    close(norm.running_mean, expected)
+
+
 def test_t_is_drawn_for_each_sample(i2vda, pairs):
     model = i2vda()
     frames = torch.empty(64, 2, 3, 4, 4)
@@ -315,7 +333,7 @@ def test_two_processes(per_frame, pairs, tmp_path):
 
 def test_messages(i2vda, pairs, batch, accel):
     for option in (dict(t=1.5), dict(alpha=-0.1), dict(eta=0.), dict(delta=-1.),
-                   dict(mask_grid='both')):
+                   dict(mask_grid='both'), dict(running_statistics='source')):
         (name, value), = option.items()
         with pytest.raises(ValueError, match=f'{name}={value!r}'):
             i2vda(**option)

@@ -1,4 +1,4 @@
-# i2vda_deeplabv2-r101.py with the small net and the proxy's schedule for 100 iterations.
+# i2vda_deeplabv2-r101.py with the small net and the proxy's schedule for 150 iterations.
 _base_ = '../models/deeplabv2-r18.py'
 model = dict(
     type='I2VDA',
@@ -10,9 +10,11 @@ model = dict(
     t=None,
     alpha=0.5,
     eta=1.,
-    # Stricter than the paper's 0.3, with which these weak nets lose 6 points (docs/results.md).
-    delta=0.1,
-    mask_grid='current')
-custom_hooks = [dict(type='ProxyNetworkHook', launch=50, interval=50)]
+    delta=0.3,
+    mask_grid='current',
+    # In 150 iterations those of both domains fit neither, and the proxy labels by them
+    # (docs/results.md).
+    running_statistics='target')
+custom_hooks = [dict(type='ProxyNetworkHook', launch=100, interval=50)]
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
