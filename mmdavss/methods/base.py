@@ -20,6 +20,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdavss.engine import Clip, unwrapped
 from mmdavss.video_nets import VideoNet
 
+#: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
+STATISTICS = ('all', 'target')
+
 
 class BaseAdapter(BaseSegmentor):
     """A method: owns the video net ``student`` and what is needed only to train it.
@@ -259,6 +262,18 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in momenta.items():
             norm.momentum = momentum
+
+
+def check_statistics(method: nn.Module, running_statistics: str) -> str:
+    """The option of that name, which methods that train on both domains have.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    if running_statistics not in STATISTICS:
+        raise ValueError(f'{type(method).__name__}: running_statistics={running_statistics!r} is '
+                         f'not one of {STATISTICS}.')
+    return running_statistics
 
 
 def moving_statistics(net: nn.Module, moving: bool) -> AbstractContextManager[None]:

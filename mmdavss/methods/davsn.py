@@ -24,8 +24,7 @@ from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
-from .base import branch, moving_statistics
-from .tps import STATISTICS
+from .base import branch, check_statistics, moving_statistics
 
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
@@ -67,15 +66,12 @@ class DAVSN(AdversarialAdapter):
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if running_statistics not in STATISTICS:
-            raise ValueError(f'DAVSN: running_statistics={running_statistics!r} is not one of '
-                             f'{STATISTICS}.')
         self.consistency_loss = MODELS.build(
             consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001))
         self.auxiliary_weight = auxiliary_weight
         self.auxiliary_adversarial_weight = auxiliary_adversarial_weight
         self.likeness_weight = likeness_weight
-        self.running_statistics = running_statistics
+        self.running_statistics = check_statistics(self, running_statistics)
 
     def discriminator_inputs(self) -> dict:
         return dict(in_channels=self.num_classes, heads=tuple(self.net.heads))

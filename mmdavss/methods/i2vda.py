@@ -42,9 +42,7 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 
 from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
-from .base import branch, moving_statistics
-
-STATISTICS = ('all', 'target')
+from .base import branch, check_statistics, moving_statistics
 
 
 @MODELS.register_module()
@@ -108,10 +106,8 @@ class I2VDA(AdversarialAdapter):
         for name, value in (('eta', eta), ('delta', delta)):
             if value is not None and value <= 0:
                 raise ValueError(f'I2VDA: {name}={value} must be above 0, or None for no limit.')
-        for name, value, known in (('mask_grid', mask_grid, MASK_GRIDS),
-                                   ('running_statistics', running_statistics, STATISTICS)):
-            if value not in known:
-                raise ValueError(f'I2VDA: {name}={value!r} is not one of {known}.')
+        if mask_grid not in MASK_GRIDS:
+            raise ValueError(f'I2VDA: mask_grid={mask_grid!r} is not one of {MASK_GRIDS}.')
         if augmentation and consistency_weight and (
                 self.flow is None or isinstance(self.flow, PrecomputedFlow)):
             raise ValueError('I2VDA estimates the flow to synthesised frames (equation 5), which '
@@ -124,7 +120,7 @@ class I2VDA(AdversarialAdapter):
         self.eta = eta
         self.delta = delta
         self.mask_grid = mask_grid
-        self.running_statistics = running_statistics
+        self.running_statistics = check_statistics(self, running_statistics)
         self.proxy = copy.deepcopy(self.student).requires_grad_(False) \
             if consistency_weight else None
         self._launched: bool | None = None

@@ -36,8 +36,7 @@ from mmdavss.ops import resize_flow
 from mmdavss.video_nets.base import segmentor_heads
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, moving_statistics
-from .tps import STATISTICS
+from .base import BaseAdapter, branch, check_statistics, moving_statistics
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
 SFM_PREFIX = 'sfm.'
@@ -184,9 +183,6 @@ class SFC(BaseAdapter):
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if running_statistics not in STATISTICS:
-            raise ValueError(f'SFC: running_statistics={running_statistics!r} is not one of '
-                             f'{STATISTICS}.')
         if confidence_threshold is not None and not 0 < confidence_threshold < 1:
             raise ValueError(f'SFC: confidence_threshold={confidence_threshold} must be in (0, 1), '
                              'or None for no limit.')
@@ -197,7 +193,7 @@ class SFC(BaseAdapter):
         self.pseudo_weight = pseudo_weight
         self.confidence_threshold = confidence_threshold
         self.auxiliary_weight = auxiliary_weight
-        self.running_statistics = running_statistics
+        self.running_statistics = check_statistics(self, running_statistics)
 
     def init_weights(self) -> None:
         """As in :class:`BaseAdapter`; and SFM's weights are read.

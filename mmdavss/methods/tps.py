@@ -23,10 +23,9 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, moving_statistics
+from .base import BaseAdapter, branch, check_statistics, moving_statistics
 
 #: Which passes in training move the running batch-norm statistics.
-STATISTICS = ('all', 'target')
 
 
 @MODELS.register_module()
@@ -70,14 +69,11 @@ class TPS(BaseAdapter):
         if confidence_threshold is not None and not 0 < confidence_threshold < 1:
             raise ValueError(f'TPS: confidence_threshold={confidence_threshold} must be in (0, 1), '
                              'or None for no limit.')
-        if running_statistics not in STATISTICS:
-            raise ValueError(f'TPS: running_statistics={running_statistics!r} is not one of '
-                             f'{STATISTICS}.')
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
         self.confidence_threshold = confidence_threshold
         self.histogram_matching = histogram_matching
-        self.running_statistics = running_statistics
+        self.running_statistics = check_statistics(self, running_statistics)
 
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
