@@ -6,6 +6,5 @@ model = dict(
         type='DistortionAwareVSS',
         allow_random_init=True,
         segmentor={{_base_.model.student.segmentor}},
-        flow_net=dict(type='FlowNetS', base_channels=12),
         padding_mode='border'),
     source_checkpoint='work_dirs/source_only/distortion-aware-r18_camvid-day2dusk/iter_800.pth')

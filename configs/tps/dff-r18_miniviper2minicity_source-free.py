@@ -1,7 +1,5 @@
 # TPS, source-free, with deep feature flow: minutes on two cores.
 _base_ = './accel-r18_miniviper2minicity_source-free.py'
 model = dict(
-    student=dict(
-        type='DFF',
-        flow_net=dict(type='FlowNetS', base_channels=12)),
+    student=dict(type='DFF'),
     source_checkpoint='work_dirs/source_only/dff-r18_miniviper2minicity/iter_800.pth')

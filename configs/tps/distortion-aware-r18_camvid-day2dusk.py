@@ -1,7 +1,5 @@
 # TPS with distortion-aware feature correction: minutes on two cores.
 _base_ = './accel-r18_camvid-day2dusk.py'
 model = dict(
-    student=dict(
-        type='DistortionAwareVSS',
-        flow_net=dict(type='FlowNetS', base_channels=12)),
+    student=dict(type='DistortionAwareVSS'),
     source_checkpoint='work_dirs/source_only/distortion-aware-r18_camvid-day2dusk/iter_800.pth')

@@ -4,5 +4,4 @@ _base_ = './accel_deeplabv2-r18.py'
 model = dict(
     student=dict(
         type='DistortionAwareVSS',
-        flow_net=dict(type='FlowNetS', base_channels=12),
         padding_mode='border'))

@@ -1,0 +1,11 @@
+# sfc_accel-r18.py with the small Accel of the other methods, whose two branches are one and whose
+# flow comes with the clips, and with that flow in the place of a FlowNet's.
+_base_ = '../models/accel_deeplabv2-r18.py'
+model = dict(
+    type='SFC',
+    sfm=dict(type='SFM', flow_net=dict(type='FlowNetS', base_channels=12)),
+    flow_weight=0.005,
+    softmax_scale=100.,
+    # SFM takes most of the time of an iteration.
+    auxiliary_weight=0.,
+    running_statistics='target')
