@@ -5,7 +5,10 @@
 
 Runs tools/train.py once for every method and seed (what is finished is not run again), each on one
 thread, and prints the mean and standard deviation over the seeds, and the share of the gap between
-source-only and oracle that is closed, as markdown. CamVid is expected in data/camvid.
+source-only and oracle that is closed, as markdown. CamVid is expected in data/camvid. SFC needs its
+SFM, one for all seeds:
+
+    python tools/run_phases.py configs/sfc/{flownets,sfm}_{miniviper,camvid-day}.py
 """
 from __future__ import annotations
 
@@ -31,6 +34,11 @@ NAMES = {
     # Per-frame nets.
     'minivps': 'deeplabv2-r18_miniviper2minivps',
     'camvid-frames': 'deeplabv2-r18_camvid-day2dusk',
+    # The other nets of SFC's table 4.
+    'minidrive-dff': 'dff-r18_miniviper2minicity',
+    'minidrive-distortion-aware': 'distortion-aware-r18_miniviper2minicity',
+    'camvid-dff': 'dff-r18_camvid-day2dusk',
+    'camvid-distortion-aware': 'distortion-aware-r18_camvid-day2dusk',
 }
 #: Config of a method, and the method whose result it starts from.
 METHODS = {
@@ -68,10 +76,26 @@ FRAME_METHODS |= {
 I2VDA_VARIANTS = ('adversarial-only', 'no-augmentation', 'no-consistency', 'no-occlusion',
                   'no-entropy')
 FRAME_METHODS |= {f'i2vda-{v}': (f'i2vda/{{}}_{v}.py', 'source-only') for v in I2VDA_VARIANTS}
-FAMILIES = {name: FRAME_METHODS if name in ('minivps', 'camvid-frames') else METHODS
+#: Rows of table 4 of SFC.
+NET_METHODS = {
+    'source-only': METHODS['source-only'],
+    'adabn': METHODS['adabn'],
+    'davsn': ('davsn/{}.py', 'source-only'),
+    'davsn-source-free': ('davsn/{}_source-free.py', 'source-only'),
+    'tps': ('tps/{}.py', 'source-only'),
+    'tps-source-free': ('tps/{}_source-free.py', 'source-only'),
+    'sfc': ('sfc/{}.py', 'source-only'),
+    'sfc-tpl': ('sfc/{}_tpl.py', 'source-only'),
+    'oracle': METHODS['oracle'],
+}
+METHODS |= {name: (config.replace('sfc/', 'sfc/shared-'), start)
+            for name, (config, start) in NET_METHODS.items()}
+FAMILIES = {name: METHODS if name in ('minidrive', 'camvid') else
+            FRAME_METHODS if name in ('minivps', 'camvid-frames') else NET_METHODS
             for name in NAMES}
 MAIN = ('source-only', 'adabn', 'stpl', 'dacs', 'sepico-protocl', 'sepico-bankcl',
-        'sepico-distcl', 'vat', 'vst', 'i2vda', 'oracle')
+        'sepico-distcl', 'vat', 'vst', 'i2vda', 'davsn', 'davsn-source-free', 'tps',
+        'tps-source-free', 'sfc', 'sfc-tpl', 'oracle')
 #: One process makes the labels that several methods train on.
 LABELLING = threading.Lock()
 
@@ -136,7 +160,8 @@ def print_table(scores: dict[str, list[float]], seeds: Sequence[int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', nargs='+', choices=NAMES, default=list(NAMES))
+    parser.add_argument('--data', nargs='+', choices=NAMES,
+                        default=['minidrive', 'camvid', 'minivps', 'camvid-frames'])
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--methods', nargs='+', choices=METHODS | FRAME_METHODS, default=MAIN,
                         help='what is reported, where it has a config; what it starts from is '
