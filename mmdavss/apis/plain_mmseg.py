@@ -349,8 +349,9 @@ def _image_pipeline(cfg: Config) -> list[dict]:
             pack = dict(type='mmseg.PackSegInputs')
             # mmseg resizes scores to img_shape, then to ori_shape; methods of mmdavss go straight
             # to ori_shape, and so does mmseg if both are the same.
-            made.append(dict(type='KeyMapper', mapping=dict(img_shape='ori_shape'),
-                             transforms=[pack]) if resized else pack)
+            made.append(dict(
+                type='KeyMapper', mapping=dict(img_shape='ori_shape'), auto_remap=False,
+                transforms=[pack]) if resized else pack)
         elif kind not in ('LoadFlow', 'LoadClipAnnotations'):
             raise UserError(f'the step {kind} of the test pipeline cannot be exported to plain '
                             'mmseg')
