@@ -4,7 +4,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
 from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
@@ -118,6 +119,20 @@ class VideoSegmenter:
             FileNotFoundError: If the folder has no images or a frame does not exist.
             ValueError: If a frame is no image, or frames differ in size.
         """
+        yield from self._stream(frames, self._segment)
+
+    def samples(self, frames: str | Path | Iterable[str | Path | np.ndarray]
+                ) -> Iterator[SegDataSample]:
+        """As calling it, with everything that is predicted: ``seg_logits`` too.
+
+        Args:
+            frames: As for calling it.
+        """
+        yield from self._stream(frames, self._predict)
+
+    def _stream(self, frames: str | Path | Iterable[str | Path | np.ndarray],
+                segment: Callable[[list, Any], tuple[Any, Any]]) -> Iterator[Any]:
+        """What `segment` makes of each frame, one at a time."""
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
         # The oldest is the frame `frame_distance` back, or the first.
@@ -128,12 +143,18 @@ class VideoSegmenter:
             else:
                 name, image = str(frame), read_image(str(frame))
             *before, state = recent[0] if recent else (name, image, None)
-            labels, state = self._segment([tuple(before), (name, image)], state)
+            result, state = segment([tuple(before), (name, image)], state)
             recent.append((name, image, state))
-            yield labels
+            yield result
 
     def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:
         """Classes of the second frame, and the state; the first is there for the flow."""
+        sample, state = self._predict(pair, state)
+        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
+
+    def _predict(self, pair: list[tuple[str, np.ndarray]],
+                 state: Any) -> tuple[SegDataSample, Any]:
+        """What is predicted for the second frame, and the state."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
         if images[0].shape[:2] != shape:
@@ -149,7 +170,7 @@ class VideoSegmenter:
             data = self.model.data_preprocessor(pseudo_collate([data]))
             (sample, ), state = self.model.step(
                 **data, state=state, clip_length=self.clip_length)
-        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
+        return sample, state
 
 
 def list_frames(folder: str | Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A progress bar that counts frames."""
+"""A progress bar that counts frames, or what else is done."""
 from __future__ import annotations
 
 import sys
@@ -18,9 +18,12 @@ class Progress:
         total: Number of frames, None if unknown.
         text: What is done.
         file: Where it is shown.
+        unit: What is counted.
     """
 
-    def __init__(self, total: int | None, text: str, file: TextIO | None = None) -> None:
+    def __init__(self, total: int | None, text: str, file: TextIO | None = None,
+                 unit: str = 'frames') -> None:
+        self.unit = unit
         self.total = total
         self.text = text
         self.file = file or sys.stderr
@@ -49,13 +52,15 @@ class Progress:
         """What is shown."""
         # A header of a video may promise fewer frames than there are.
         total = None if self.total is None else max(self.total, self.done)
-        speed = f'{self.fps:.1f} frames/s'
+        speed = f'{self.fps:.1f} {self.unit}/s'
         if total is None:
-            return f'{self.text}: {self.done} frames, {speed}'
+            return f'{self.text}: {self.done} {self.unit}, {speed}'
         filled = WIDTH * self.done // max(total, 1)
+        bar = f'{self.text}: [{"#" * filled}{"." * (WIDTH - filled)}] {self.done}/{total}'
+        if self.done == 0:
+            return bar
         left = (total - self.done) / max(self.fps, 1e-9)
-        return (f'{self.text}: [{"#" * filled}{"." * (WIDTH - filled)}] {self.done}/{total}, '
-                f'{speed}, {int(left // 60)}:{int(left % 60):02d} left')
+        return f'{bar}, {speed}, {int(left // 60)}:{int(left % 60):02d} left'
 
     def _show(self, end: str) -> None:
         self._shown = time.monotonic()

@@ -1,7 +1,7 @@
 """Reading videos: files, folders of frames, cameras. Frame by frame, nothing is kept."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,6 +97,42 @@ class VideoReader:
             if number == self.limit:
                 return
             yield frame
+
+    def length(self) -> int:
+        """Number of frames that can be read, counted: headers of video files are not exact."""
+        if self._files is not None:
+            number = len(self._files)
+        else:
+            video, number = self._open(), 0
+            while (self.limit is None or number < self.limit) and video.grab():
+                number += 1
+            video.release()
+        return number if self.limit is None else min(number, self.limit)
+
+    def choose(self, numbers: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Some of the frames, in order; those in between are not decoded where that is possible.
+
+        Args:
+            numbers: Of the frames, from 0.
+
+        Yields:
+            Number and image (H, W, 3), uint8, BGR.
+        """
+        wanted = sorted(set(numbers))
+        if self._files is not None:
+            yield from ((number, read_image(str(self._files[number]))) for number in wanted)
+            return
+        video, position = self._open(), 0
+        try:
+            for number in wanted:
+                while position <= number and video.grab():
+                    position += 1
+                found, image = video.retrieve()
+                if position <= number or not found:
+                    raise UserError(f'{self.source}: frame {number} cannot be read')
+                yield number, image
+        finally:
+            video.release()
 
     def _frames(self) -> Iterator[Frame]:
         if self._files is not None:
