@@ -21,6 +21,8 @@ from .progress import Progress
 from .videos import VideoReader
 
 Model = str | Path | Config
+#: Panels with a legend below are not narrower than this in sum.
+LEGEND_WIDTH = 480
 
 
 class Segmented(NamedTuple):
@@ -142,7 +144,8 @@ class VideoSegInferencer:
             opacity: Of the class colours, 0 to 1.
             show_input: Whether the input is shown too, before the models.
             legend: Whether names and colours of the classes are below.
-            width: Of each panel, by default that of the video.
+            width: Of each panel, by default that of the video (more, if that is too small for the
+                legend).
             fps: Frames per second of `out`, by default those of the video.
             overwrite: Whether `out`, and masks of the same names, are replaced.
 
@@ -216,14 +219,16 @@ class VideoSegInferencer:
         height, own_width = rgb.shape[:2]
         panels = [rgb] if show_input else []
         panels += [overlay(rgb, labels, self.palette, opacity) for labels in frame.labels]
-        size = (own_width, height)
-        if width is not None:
-            size = (width, max(1, round(height * width / own_width)))
+        if width is None:
+            # Below a small video its legend would be higher than the video.
+            width = max(own_width, LEGEND_WIDTH // len(panels)) if legend else own_width
+        size = (width, max(1, round(height * width / own_width)))
         if len(panels) == 1:
-            # A video of one panel keeps its pixels: no frame around it.
+            # One panel has no frame around it.
             picture = panels[0]
             if size != (own_width, height):
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA
+                                     if width < own_width else cv2.INTER_LINEAR)
         else:
             titles = ['input', *self.titles] if show_input else self.titles
             picture = draw_grid(panels, titles, len(panels), size)

@@ -103,6 +103,7 @@ def test_files(saved_model, per_frame, video_file, tmp_path):
     half = segment.draw(frame, opacity=0.5, legend=False).astype(float)
     assert np.abs(half - (segment.palette[mask] / 2 + frame.image[..., ::-1] / 2)).max() <= 0.5
     assert segment.draw(frame, width=200).shape[1] == 200
+    assert segment.draw(frame).shape[1] == 480
 
 
 def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tmp_path):
@@ -117,7 +118,7 @@ def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tm
             fps=3)
     reader = VideoReader(tmp_path / 'out.mp4')
     shapes = {frame.image.shape for frame in reader}
-    assert reader.fps == 3 and shapes.pop()[1] == 3 * 80 + 4 * 4 and not shapes
+    assert reader.fps == 3 and shapes.pop()[1] == 3 * 160 + 4 * 4 and not shapes
     assert [len(list((tmp_path / 'masks' / name).iterdir())) for name in segment.titles] == [8, 8]
 
 
