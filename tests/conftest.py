@@ -1,8 +1,13 @@
 """Networks of a few thousand parameters, and data for them, for all tests."""
 import copy
+from collections.abc import Callable
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
@@ -107,5 +112,77 @@ def batch():
         made = {name: collate(100 * i) for i, name in enumerate(branches)}
         return dict(inputs={n: v[0] for n, v in made.items()},
                     data_samples={n: v[1] for n, v in made.items()})
+
+    return make
+
+
+# Models on disk whose predictions differ from place to place, and videos for them.
+
+SEEN = ('road', 'sky', 'car', 'person')
+COLOURS = [[128, 64, 128], [70, 130, 180], [0, 0, 142], [220, 20, 60]]
+
+
+def _moving_images(count: int) -> list[np.ndarray]:
+    """Frames (40, 80, 3) of a pattern that moves to the left."""
+    wide = np.random.default_rng(0).integers(0, 255, (8, 60, 3), np.uint8)
+    wide = cv2.resize(wide, (600, 40))
+    return [np.ascontiguousarray(wide[:, 3 * number:][:, :80]) for number in range(count)]
+
+
+@pytest.fixture
+def moving_images() -> Callable[[int], list[np.ndarray]]:
+    """``moving_images(count)``: frames (40, 80, 3), BGR, of a moving pattern."""
+    return _moving_images
+
+
+@pytest.fixture
+def frame_folder(tmp_path: Path) -> Path:
+    """Folder of eight frames."""
+    made = tmp_path / 'frames'
+    made.mkdir()
+    for number, image in enumerate(_moving_images(8)):
+        cv2.imwrite(str(made / f'f{number}.png'), image)
+    return made
+
+
+@pytest.fixture
+def video_file(tmp_path: Path) -> Path:
+    """An mp4 of twelve frames at 12 frames per second."""
+    path = tmp_path / 'drive.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 12, (80, 40))
+    for image in _moving_images(12):
+        writer.write(image)
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path) -> Callable[..., tuple[Config, str]]:
+    """Config and checkpoint of a video net: ``saved_model(student, name='a', flow=True)``."""
+
+    def make(student: dict, name: str = 'a', flow: bool = True, seed: int = 1,
+             **dataset: object) -> tuple[Config, str]:
+        pipeline = [dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24))]
+        if flow:
+            pipeline.append(dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')))
+        pipeline.append(dict(type='PackClipInputs'))
+        data = dict(type='ClipFolderDataset', data_root=str(tmp_path / 'frames'),
+                    metainfo=dict(classes=SEEN, palette=COLOURS), pipeline=pipeline, **dataset)
+        cfg = Config(dict(
+            custom_imports=dict(imports=['mmdavss']),
+            model=dict(type='SourceOnly', student=student, data_preprocessor=dict(
+                type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3, bgr_to_rgb=True)),
+            test_dataloader=dict(dataset=data)))  # yapf: disable
+        torch.manual_seed(seed)
+        net = MODELS.build(cfg.model)
+        for parameter in net.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+        if hasattr(net.student, 'fusion'):  # or the frame before would not count
+            torch.nn.init.normal_(net.student.fusion.weight)
+        path = tmp_path / name / 'iter_1.pth'
+        path.parent.mkdir(exist_ok=True)
+        torch.save(dict(state_dict=net.state_dict(), meta={}), path)
+        cfg.dump(path.with_name('config.py'))
+        return Config.fromfile(path.with_name('config.py')), str(path)
 
     return make

@@ -1,24 +1,29 @@
 """Segmenting videos with a trained model."""
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import ConfigType, OptConfigType
 
 from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
-from mmdavss.datasets.transforms.flow import LoadFlow
-from mmdavss.datasets.transforms.loading import LoadClip, LoadClipAnnotations, read_image
+from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.methods.base import BaseAdapter, load_student
+
+#: Flow without weights or files.
+DIS = dict(type='DISFlowEstimator')
 
 
 def load_model(config: str | Path | Config, checkpoint: str | Path,
@@ -54,6 +59,9 @@ class VideoSegmenter:
         config: A config of this package, or its file.
         checkpoint: As in :func:`load_model`.
         device: Where the model computes.
+        flow: Config of the flow provider, in the place of the config's, for a net that needs flow.
+            By default DIS takes the place of providers that read files, which belong to the
+            frames of a data set, and stands in where the config has none.
 
     Attributes:
         classes: Names of the K classes.
@@ -65,11 +73,14 @@ class VideoSegmenter:
     """
 
     def __init__(self, config: str | Path | Config, checkpoint: str | Path,
-                 device: str | torch.device = 'cpu') -> None:
+                 device: str | torch.device = 'cpu', flow: OptConfigType = None) -> None:
         cfg = _read_config(config)
         self.model = load_model(cfg, checkpoint, device)
+        steps = [step for step in cfg.test_dataloader.dataset.pipeline
+                 if _kind(step) not in ('LoadClip', 'LoadClipAnnotations')]
         # A lazy data set knows its classes and transforms and opens no file.
-        dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
+        dataset = DATASETS.build(dict(
+            cfg.test_dataloader.dataset, lazy_init=True, pipeline=self._with_flow(steps, flow)))
         self.classes = tuple(dataset.metainfo['classes'])
         if len(self.classes) != self.model.num_classes:
             raise ValueError(
@@ -78,11 +89,19 @@ class VideoSegmenter:
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
         self.clip_length: int = dataset.clip_length
         self.frame_distance: int = dataset.frame_distance
-        skipped: tuple[type, ...] = (LoadClip, LoadClipAnnotations)
+        self.pipeline = dataset.pipeline
+
+    def _with_flow(self, steps: list[dict], flow: OptConfigType) -> list[dict]:
+        """The pipeline with what the net needs: the flow given, the config's, or DIS."""
         if not self.model.net.needs_flow:
-            skipped += (LoadFlow, )
-        self.pipeline = Compose([t for t in dataset.pipeline.transforms
-                                 if not isinstance(t, skipped)])
+            return [step for step in steps if _kind(step) != 'LoadFlow']
+        if any(_kind(step) == 'LoadFlow' for step in steps):
+            return [dict(step, provider=flow or _estimating(step['provider']))
+                    if _kind(step) == 'LoadFlow' else step for step in steps]
+        if self.model.flow is not None and flow is None:
+            return steps
+        # Flow of the frames as the net sees them: the last step packs.
+        return [*steps[:-1], dict(type='LoadFlow', provider=flow or dict(DIS)), steps[-1]]
 
     def __call__(self, frames: str | Path | Iterable[str | Path | np.ndarray]
                  ) -> Iterator[np.ndarray]:
@@ -100,6 +119,20 @@ class VideoSegmenter:
             FileNotFoundError: If the folder has no images or a frame does not exist.
             ValueError: If a frame is no image, or frames differ in size.
         """
+        yield from self._stream(frames, self._segment)
+
+    def samples(self, frames: str | Path | Iterable[str | Path | np.ndarray]
+                ) -> Iterator[SegDataSample]:
+        """As calling it, with everything that is predicted: ``seg_logits`` too.
+
+        Args:
+            frames: As for calling it.
+        """
+        yield from self._stream(frames, self._predict)
+
+    def _stream(self, frames: str | Path | Iterable[str | Path | np.ndarray],
+                segment: Callable[[list, Any], tuple[Any, Any]]) -> Iterator[Any]:
+        """What `segment` makes of each frame, one at a time."""
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
         # The oldest is the frame `frame_distance` back, or the first.
@@ -110,12 +143,18 @@ class VideoSegmenter:
             else:
                 name, image = str(frame), read_image(str(frame))
             *before, state = recent[0] if recent else (name, image, None)
-            labels, state = self._segment([tuple(before), (name, image)], state)
+            result, state = segment([tuple(before), (name, image)], state)
             recent.append((name, image, state))
-            yield labels
+            yield result
 
     def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:
         """Classes of the second frame, and the state; the first is there for the flow."""
+        sample, state = self._predict(pair, state)
+        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
+
+    def _predict(self, pair: list[tuple[str, np.ndarray]],
+                 state: Any) -> tuple[SegDataSample, Any]:
+        """What is predicted for the second frame, and the state."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
         if images[0].shape[:2] != shape:
@@ -131,7 +170,7 @@ class VideoSegmenter:
             data = self.model.data_preprocessor(pseudo_collate([data]))
             (sample, ), state = self.model.step(
                 **data, state=state, clip_length=self.clip_length)
-        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
+        return sample, state
 
 
 def list_frames(folder: str | Path) -> list[Path]:
@@ -146,6 +185,24 @@ def list_frames(folder: str | Path) -> list[Path]:
     if not found:
         raise FileNotFoundError(f'{folder} is no folder with images ({", ".join(IMAGE_SUFFIXES)})')
     return found
+
+
+def _kind(step: ConfigType) -> str:
+    """Name of a transform's class, in a config."""
+    kind = step['type']
+    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
+
+
+def _estimating(provider: ConfigType) -> ConfigType:
+    """A flow provider that needs no files: the one given, or DIS."""
+    inner = provider
+    while inner.get('provider') is not None:
+        inner = inner['provider']
+    if _kind(inner) != 'PrecomputedFlow':
+        return provider
+    print_log('The flow files of the config (PrecomputedFlow) belong to its data set: the video '
+              'gets the flow of DISFlowEstimator.', logger='current', level=logging.WARNING)
+    return dict(DIS)
 
 
 def _read_config(config: str | Path | Config) -> Config:

@@ -1,7 +1,15 @@
 """Metrics, one file each."""
 from .class_subset_iou import ClassSubsetIoU
+from .health import Health, HealthFigures
 from .pixel_discrimination import PixelDiscrimination
 from .temporal_consistency import TemporalConsistencyMetric
 from .video_panoptic_quality import VPQMetric
 
-__all__ = ['ClassSubsetIoU', 'PixelDiscrimination', 'TemporalConsistencyMetric', 'VPQMetric']
+__all__ = [
+    'ClassSubsetIoU',
+    'Health',
+    'HealthFigures',
+    'PixelDiscrimination',
+    'TemporalConsistencyMetric',
+    'VPQMetric',
+]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 
-from .base import HeadScores, segmentor_heads, single_frame_loss
+from .base import HeadScores, segmentor_heads, single_frame_loss, split_head
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -94,6 +94,8 @@ class Accel(PropagatingNet):
                 raise ValueError(f'Accel: {name}={value!r} is not one of {choices}.')
         self.reference_segmentor = None if reference_segmentor is None \
             else MODELS.build(reference_segmentor)
+        if self.reference_segmentor is not None:
+            split_head(self.reference_segmentor.decode_head)
         self.fusion_level = fusion
         self.fusion_init = fusion_init
         self.enlarge = enlarge

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, MethodType
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, SampleList, add_prefix
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class HeadScores(NamedTuple):
@@ -36,8 +36,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
     the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and :meth:`step` for a video
-    frame by frame. It wraps a plain mmseg segmentor, whose decode head needs mmseg's usual split
-    into ``_forward_feature`` and ``cls_seg``. Subclasses implement :meth:`scores`, :meth:`loss`
+    frame by frame. It wraps a plain mmseg segmentor, whose decode head ends in its classifier,
+    ``cls_seg`` (see :func:`split_head`). Subclasses implement :meth:`scores`, :meth:`loss`
     and :meth:`step`, and :meth:`head_scores` if they see more than the current frame.
 
     Args:
@@ -57,11 +57,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         super().__init__()
         self.segmentor = MODELS.build(segmentor)
         self.allow_random_init = allow_random_init
-        head = self.segmentor.decode_head
-        if not hasattr(head, '_forward_feature'):
-            raise TypeError(
-                f'{type(head).__name__} has no `_forward_feature`: a video net needs a decode head '
-                'that gives the input of its classifier (DeepLabV2Head, FCNHead, ASPPHead, ...).')
+        split_head(self.segmentor.decode_head)
 
     @property
     def num_classes(self) -> int:
@@ -214,3 +210,48 @@ def single_frame_loss(net: EncoderDecoder, stages: tuple[Tensor, ...],
     if net.with_auxiliary_head:
         losses.update(net._auxiliary_head_forward_train(stages, data_samples))
     return losses
+
+
+def split_head(head: nn.Module) -> None:
+    """Gives a decode head the split into ``_forward_feature`` and ``cls_seg``, where it has none.
+
+    Some heads of mmseg have it; some do all in one ``forward`` (SegFormer, semantic FPN), or
+    inherit a ``_forward_feature`` that is not the one of their ``forward`` (DeepLabV3+).
+
+    Raises:
+        TypeError: If it is no decode head with a classifier.
+    """
+    kinds = type(head).__mro__
+    forward = next(kind for kind in kinds if 'forward' in vars(kind))
+    feature = next((kind for kind in kinds if '_forward_feature' in vars(kind)), None)
+    if feature is not None and issubclass(feature, forward):
+        return
+    if not isinstance(head, BaseDecodeHead) or forward is BaseDecodeHead:
+        raise _cannot_split(head)
+    # A bound method follows its head into copies, a closure would not.
+    head._forward_feature = MethodType(_before_classifier, head)
+
+
+def _before_classifier(head: BaseDecodeHead, inputs: tuple[Tensor, ...]) -> Tensor:
+    """What ``forward`` gives its classifier, (N, C, h, w)."""
+    seen: list[Tensor] = []
+
+    def classifier(features: Tensor) -> Tensor:
+        seen.append(features)
+        return features
+
+    head.cls_seg = classifier
+    try:
+        result = head.forward(inputs)
+    finally:
+        del head.cls_seg
+    if len(seen) != 1 or result is not seen[0]:
+        raise _cannot_split(head)
+    return result
+
+
+def _cannot_split(head: nn.Module) -> TypeError:
+    return TypeError(
+        f'{type(head).__name__} does not end in its classifier: a video net needs a decode head '
+        'whose `forward` is `cls_seg` of one feature map (FCNHead, PSPHead, ASPPHead, '
+        'DepthwiseSeparableASPPHead, UPerHead, SegformerHead, DeepLabV2Head, ...).')

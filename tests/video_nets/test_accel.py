@@ -109,14 +109,6 @@ def test_errors(accel, build, option):
         build(accel)(frames)
 
 
-def test_head_without_feature_split(segmentor, build):
-    segmentor.update(auxiliary_head=None, decode_head=dict(
-        type='SegformerHead', in_channels=[8, 16, 32, 64], in_index=[0, 1, 2, 3], channels=8,
-        num_classes=4))
-    with pytest.raises(TypeError, match='SegformerHead has no `_forward_feature`'):
-        build(dict(type='PerFrame', segmentor=segmentor))
-
-
 def test_names():
     assert Accel.needs_flow and not PerFrame.needs_flow
 

@@ -1,0 +1,250 @@
+"""Video in, segmented video out."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from itertools import tee
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmseg.utils import OptConfigType
+
+from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
+
+from .inference import VideoSegmenter
+from .launch import UserError
+from .progress import Progress
+from .videos import VideoReader
+
+Model = str | Path | Config
+#: Panels with a legend below are not narrower than this in sum.
+LEGEND_WIDTH = 480
+
+
+class Segmented(NamedTuple):
+    """A frame of a video and what the models make of it.
+
+    Attributes:
+        name: Of the frame: that of its file without suffix, or its number.
+        image: (H, W, 3), uint8, BGR.
+        labels: For each model the classes (H, W), uint8.
+    """
+    name: str
+    image: np.ndarray
+    labels: tuple[np.ndarray, ...]
+
+
+class VideoSegInferencer:
+    """Segments a video of any length with one model, or with several side by side.
+
+    The video net keeps its state from frame to frame, so that each frame is encoded once, and
+    nothing else is kept: memory does not grow with the video.
+
+    Args:
+        model: A config of this package, or its file; several for several models.
+        weights: Their checkpoints.
+        titles: Shown above the models, by default the folders of the checkpoints; a single model
+            has none.
+        classes: Names of the classes, in the place of the config's.
+        palette: (K, 3), RGB colours of the classes, in the place of the config's.
+        flow: Config of the flow provider, see :class:`VideoSegmenter`.
+        device: Where the models compute, by default a GPU if there is one.
+        show_progress: Whether a progress bar with frames per second is shown.
+
+    Attributes:
+        classes: Names of the K classes.
+        palette: uint8 (K, 3), their RGB colours.
+
+    Example:
+        >>> segment = VideoSegInferencer(config, checkpoint)
+        >>> segment('drive.mp4', out='segmented.mp4')
+        >>> for frame in segment.stream('drive.mp4'):
+        ...     print(frame.name, (frame.labels[0] == 0).mean())
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UserError: If the models have different classes.
+        ValueError: If a checkpoint does not fit its config.
+    """
+
+    def __init__(self,
+                 model: Model | Sequence[Model],
+                 weights: str | Path | Sequence[str | Path],
+                 titles: Sequence[str] | None = None,
+                 classes: Sequence[str] | None = None,
+                 palette: Sequence[Sequence[int]] | np.ndarray | None = None,
+                 flow: OptConfigType = None,
+                 device: str | torch.device | None = None,
+                 show_progress: bool = True) -> None:
+        models = [model] if isinstance(model, str | Path | Config) else list(model)
+        checkpoints = [weights] if isinstance(weights, str | Path) else list(weights)
+        if device is None:
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.segmenters = [VideoSegmenter(cfg, checkpoint, device, flow)
+                           for cfg, checkpoint in zip(models, checkpoints, strict=True)]
+        first = self.segmenters[0]
+        for other, name in zip(self.segmenters[1:], models[1:], strict=True):
+            if other.classes != first.classes:
+                raise UserError(f'the models have different classes: {first.classes}, and '
+                                f'{other.classes} of {getattr(name, "filename", name)}')
+        self.classes = first.classes if classes is None else tuple(classes)
+        self.palette = first.palette if palette is None else np.asarray(palette, np.uint8)
+        if not len(self.classes) == len(self.palette) == len(first.classes):
+            raise UserError(f'{len(self.classes)} classes and {len(self.palette)} colours for a '
+                            f'model of {len(first.classes)} classes')
+        if titles is None:
+            titles = [Path(path).resolve().parent.name for path in checkpoints]
+        self.titles = list(titles)
+        if len(self.titles) != len(models):
+            raise UserError(f'{len(self.titles)} titles for {len(models)} models')
+        self.show_progress = show_progress
+
+    def stream(self, inputs: str | Path | int | VideoReader) -> Iterator[Segmented]:
+        """Segments a video, one frame at a time.
+
+        Args:
+            inputs: Video file, folder of images, number of a camera, or a :class:`VideoReader`.
+
+        Yields:
+            The frames, as soon as each is segmented.
+
+        Raises:
+            UserError: If there is no such video, or it cannot be read.
+            ValueError: If an image is broken or frames differ in size.
+        """
+        video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
+        # In lockstep: no copy of the stream is ever more than a frame ahead of another.
+        frames, *copies = tee(video, 1 + len(self.segmenters))
+        maps = [segment(frame.image for frame in copy)
+                for segment, copy in zip(self.segmenters, copies, strict=True)]
+        for frame, *labels in zip(frames, *maps, strict=True):
+            yield Segmented(*frame, tuple(labels))
+
+    def __call__(self,
+                 inputs: str | Path | int | VideoReader,
+                 out: str | Path | None = None,
+                 masks: str | Path | None = None,
+                 opacity: float = 0.6,
+                 show_input: bool = False,
+                 legend: bool = True,
+                 width: int | None = None,
+                 fps: float | None = None,
+                 overwrite: bool = False) -> dict[str, Any]:
+        """Segments a video and writes what is asked for.
+
+        Args:
+            inputs: As for :meth:`stream`.
+            out: Video of the overlays (mp4); several models side by side.
+            masks: Folder for the classes of each frame, png files of one channel with the ids; of
+                several models a folder each, by their titles.
+            opacity: Of the class colours, 0 to 1.
+            show_input: Whether the input is shown too, before the models.
+            legend: Whether names and colours of the classes are below.
+            width: Of each panel, by default that of the video (more, if that is too small for the
+                legend).
+            fps: Frames per second of `out`, by default those of the video.
+            overwrite: Whether `out`, and masks of the same names, are replaced.
+
+        Returns:
+            ``frames``, ``seconds`` and ``fps`` (frames per second) of the work.
+
+        Raises:
+            UserError: As :meth:`stream`; or if nothing is asked for, or is there already.
+        """
+        video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
+        folders = self._check(out, masks, opacity, overwrite)
+        with ExitStack() as stack:
+            writer = None
+            if out is not None:
+                writer = stack.enter_context(VideoWriter(out, fps or video.fps))
+            progress = Progress(video.count, f'segment {video.name}')
+            if self.show_progress:
+                stack.enter_context(progress)
+            if video.live:  # Ctrl-C is how a camera ends
+                stack.enter_context(suppress(KeyboardInterrupt))
+            for frame in self.stream(video):
+                if writer is not None:
+                    writer.write(self.draw(frame, opacity, show_input, legend, width))
+                for folder, labels in zip(folders, frame.labels, strict=False):
+                    write_mask(folder / f'{frame.name}.png', labels)
+                progress.update()
+        return dict(frames=progress.done, seconds=progress.seconds, fps=progress.fps)
+
+    def _check(self, out: str | Path | None, masks: str | Path | None, opacity: float,
+               overwrite: bool) -> list[Path]:
+        """Finds mistakes before the work starts; gives the folders of the masks."""
+        if out is None and masks is None:
+            raise UserError('nothing is written: name a video (out) or a folder of masks')
+        if not 0 <= opacity <= 1:
+            raise UserError(f'opacity {opacity} is not between 0 and 1')
+        if out is not None and Path(out).suffix != '.mp4':
+            raise UserError(f'{out}: a video file must end in .mp4')
+        if out is not None and Path(out).exists() and not overwrite:
+            raise UserError(f'{out} is there already: choose another name, or overwrite it '
+                            '(--overwrite)')
+        if masks is None:
+            return []
+        folders = [Path(masks)]
+        if len(self.segmenters) > 1:
+            if len(set(self.titles)) < len(self.titles):
+                raise UserError(f'the masks of the models {self.titles} would get into one '
+                                'folder: give the models different titles')
+            folders = [Path(masks, title) for title in self.titles]
+        for folder in folders:
+            if folder.is_dir() and any(folder.glob('*.png')) and not overwrite:
+                raise UserError(f'{folder} holds png files already: choose another folder, or '
+                                'overwrite them (--overwrite)')
+            folder.mkdir(parents=True, exist_ok=True)
+        return folders
+
+    def draw(self, frame: Segmented, opacity: float = 0.6, show_input: bool = False,
+             legend: bool = True, width: int | None = None) -> np.ndarray:
+        """The picture of a frame: overlays side by side, legend below.
+
+        Args:
+            frame: Of :meth:`stream`.
+            opacity: As for calling the inferencer, and so are the others.
+            show_input: Whether the input comes first.
+            legend: Whether the classes are below.
+            width: Of each panel.
+
+        Returns:
+            (H', W', 3), uint8, RGB, both sides even.
+        """
+        rgb = np.ascontiguousarray(frame.image[..., ::-1])
+        height, own_width = rgb.shape[:2]
+        panels = [rgb] if show_input else []
+        panels += [overlay(rgb, labels, self.palette, opacity) for labels in frame.labels]
+        if width is None:
+            # Below a small video its legend would be higher than the video.
+            width = max(own_width, LEGEND_WIDTH // len(panels)) if legend else own_width
+        size = (width, max(1, round(height * width / own_width)))
+        if len(panels) == 1:
+            # One panel has no frame around it.
+            picture = panels[0]
+            if size != (own_width, height):
+                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA
+                                     if width < own_width else cv2.INTER_LINEAR)
+        else:
+            titles = ['input', *self.titles] if show_input else self.titles
+            picture = draw_grid(panels, titles, len(panels), size)
+        if legend:
+            text = min(max(picture.shape[1] // 60, 12), 28)
+            picture = np.vstack(
+                [picture, draw_legend(self.classes, self.palette, picture.shape[1], text)])
+        odd = [(0, side % 2) for side in picture.shape[:2]]
+        return np.pad(picture, (*odd, (0, 0)), mode='edge') if any(map(any, odd)) else picture
+
+
+def write_mask(path: Path, labels: np.ndarray) -> None:
+    """Writes classes (H, W), uint8, as a png file of one channel.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    if not cv2.imwrite(str(path), labels):
+        raise OSError(f'{path} cannot be written')

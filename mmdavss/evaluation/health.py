@@ -1,0 +1,124 @@
+"""What can be said of predictions without labels: confidence, consistency over time, classes."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmdavss.ops import backward_warp
+
+#: A class has collapsed if less than this share of its pixels is left ...
+COLLAPSED = 0.2
+#: ... and it had at least this share of all pixels.
+PRESENT = 0.005
+#: A class takes over if its share of all pixels grows by this much.
+TAKEN_OVER = 0.2
+
+
+@dataclass(frozen=True)
+class HealthFigures:
+    """Figures of a model on unlabelled frames; shares are 0 to 1.
+
+    Attributes:
+        frames: Number of frames.
+        confidence: Mean over all pixels of the largest class probability.
+        confident: Share of the pixels whose largest class probability is 0.9 or more.
+        unchanged: Share of the pixels that have the same class in two successive frames.
+        consistency: The same along the motion: each pixel against the one that it was before, where
+            that is visible.
+        shares: For each class its share of all pixels.
+    """
+    frames: int
+    confidence: float
+    confident: float
+    unchanged: float
+    consistency: float
+    shares: tuple[float, ...]
+
+
+class Health:
+    """Collects :class:`HealthFigures` over pairs of successive frames.
+
+    Args:
+        num_classes: K.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.frames = 0
+        self.confidence = self.confident = 0.
+        self.unchanged = self.consistency = 0.
+        self.pairs = self.compared = 0
+        self.counts = np.zeros(num_classes, np.int64)
+
+    def add_frame(self, logits: Tensor) -> None:
+        """A frame's scores (K, H, W)."""
+        confidence, labels = logits.softmax(0).max(0)
+        self.frames += 1
+        self.confidence += confidence.double().mean().item()
+        self.confident += (confidence >= 0.9).double().mean().item()
+        self.counts += torch.bincount(
+            labels.flatten(), minlength=len(self.counts)).cpu().numpy()
+
+    def add_pair(self, before: Tensor, current: Tensor, flow: Tensor, visible: Tensor) -> None:
+        """The classes of two successive frames.
+
+        Args:
+            before: (H, W), uint8.
+            current: (H, W), uint8.
+            flow: (2, H, W), flow current -> before in pixels.
+            visible: (H, W), bool, pixels of the current frame that are visible in the other.
+        """
+        warped, inside = backward_warp(before[None, None], flow[None], mode='nearest',
+                                       return_mask=True)
+        counted = visible & inside[0, 0]
+        equal = (warped[0, 0] == current)[counted]
+        self.pairs += 1
+        self.unchanged += (before == current).double().mean().item()
+        if equal.numel():
+            self.consistency += equal.double().mean().item()
+            self.compared += 1
+
+    def figures(self) -> HealthFigures:
+        """The means.
+
+        Raises:
+            ValueError: If there was no pair of frames.
+        """
+        if not self.pairs:
+            raise ValueError('Health: no two successive frames were seen.')
+        return HealthFigures(
+            self.frames, self.confidence / self.frames, self.confident / self.frames,
+            self.unchanged / self.pairs, self.consistency / max(self.compared, 1),
+            tuple((self.counts / self.counts.sum()).tolist()))
+
+
+def class_drift(before: Sequence[float], after: Sequence[float]) -> float:
+    """Share of the pixels that changed their class in sum: half the L1 distance of two histograms.
+
+    Args:
+        before: Shares of the classes, their sum is 1.
+        after: The same, later.
+
+    Returns:
+        0 (the same) to 1 (no class in common).
+    """
+    return float(np.abs(np.subtract(after, before)).sum() / 2)
+
+
+def collapsed_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
+    """Classes of which hardly anything is left.
+
+    Those that had :data:`PRESENT` of all pixels or more and keep less than :data:`COLLAPSED` of
+    them.
+    """
+    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
+            if old >= PRESENT and new < COLLAPSED * old]
+
+
+def swollen_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
+    """Classes whose share of all pixels has grown by :data:`TAKEN_OVER` or more."""
+    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
+            if new - old >= TAKEN_OVER]

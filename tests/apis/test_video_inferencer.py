@@ -1,0 +1,179 @@
+"""Video in, video out: the same as clips frame by frame, and no memory of what is over."""
+from __future__ import annotations
+
+import itertools
+import resource
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmseg.registry import DATASETS
+
+from mmdavss.apis import UserError, VideoSegInferencer
+from mmdavss.apis.inference import load_model
+from mmdavss.apis.videos import Frame, VideoReader
+
+
+def by_clips(cfg, checkpoint) -> list[np.ndarray]:
+    """Classes of each frame of the data set, a clip at a time."""
+    net = load_model(cfg, checkpoint)
+    with torch.no_grad():
+        return [net.test_step(pseudo_collate([item]))[0].pred_sem_seg.data[0].numpy()
+                for item in DATASETS.build(cfg.test_dataloader.dataset)]
+
+
+@pytest.mark.parametrize('length', [1, 2, 3])
+@pytest.mark.parametrize('kind', ['accel', 'per_frame'])
+def test_streaming_is_clip_inference(kind, length, request, saved_model, frame_folder):
+    cfg, checkpoint = saved_model(request.getfixturevalue(kind), clip_length=length)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    frames, expected = list(segment.stream(frame_folder)), by_clips(cfg, checkpoint)
+    assert [frame.name for frame in frames] == [f'f{n}' for n in range(8)]
+    for frame, labels in zip(frames, expected, strict=True):
+        assert len(np.unique(labels)) > 1
+        assert (frame.labels[0] == labels).mean() > 0.999
+
+
+def test_a_frame_is_encoded_once(saved_model, accel, frame_folder, monkeypatch):
+    cfg, checkpoint = saved_model(accel, clip_length=3)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    backbone = segment.segmenters[0].model.net.segmentor.backbone
+    calls = []
+    backbone.register_forward_hook(lambda *_: calls.append(1))
+    assert len(list(segment.stream(frame_folder))) == len(calls) == 8
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds now (its peak where the system does not say)."""
+    status = Path('/proc/self/statm')
+    if status.is_file():
+        return int(status.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+class Endless(VideoReader):
+    """Frames (90, 120, 3) that are made as they are read; notes memory on the way."""
+
+    def __init__(self, count: int, marks: tuple[int, ...]) -> None:
+        self.name, self.fps, self.count, self.live, self.limit = 'endless', 25., None, False, None
+        self.frames, self.marks, self.memory = count, marks, []
+
+    def __iter__(self):
+        rng = np.random.default_rng(0)
+        for number in range(self.frames):
+            if number in self.marks:
+                self.memory.append(resident())
+            yield Frame(f'{number:06d}', rng.integers(0, 255, (90, 120, 3), np.uint8))
+
+
+def test_memory_stays_flat_over_1000_frames(saved_model, accel, tmp_path):
+    cfg, checkpoint = saved_model(accel)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    video = Endless(1001, marks=(100, 1000))
+    done = segment(video, out=tmp_path / 'out.mp4', legend=False)
+    assert done['frames'] == 1001
+    assert cv2.VideoCapture(str(tmp_path / 'out.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 1001
+    # 900 frames are 29 MB, their class maps 10 MB: what is kept of each would be seen.
+    assert video.memory[1] - video.memory[0] < 8e6
+
+
+def test_files(saved_model, per_frame, video_file, tmp_path):
+    cfg, checkpoint = saved_model(per_frame)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    done = segment(video_file, out=tmp_path / 'o' / 'out.mp4', masks=tmp_path / 'masks',
+                   legend=False, opacity=1)
+    assert done['frames'] == 12 and done['fps'] > 0
+    written = VideoReader(tmp_path / 'o' / 'out.mp4')
+    assert written.fps == 12
+    frames = list(written)
+    assert len(frames) == 12 and frames[0].image.shape == (40, 80, 3)
+    assert sorted(p.name for p in (tmp_path / 'masks').iterdir()) == [
+        f'{n:06d}.png' for n in range(12)]
+    for number, frame in enumerate(segment.stream(video_file)):
+        mask = cv2.imread(str(tmp_path / 'masks' / f'{number:06d}.png'), cv2.IMREAD_UNCHANGED)
+        assert mask.dtype == np.uint8 and (mask == frame.labels[0]).all()
+        # With full opacity the picture is the palette's colours.
+        drawn = segment.draw(frame, opacity=1, legend=False)
+        assert (drawn == segment.palette[mask]).all()
+    drawn = segment.draw(frame, opacity=0, legend=False)
+    assert (drawn == frame.image[..., ::-1]).all()
+    half = segment.draw(frame, opacity=0.5, legend=False).astype(float)
+    assert np.abs(half - (segment.palette[mask] / 2 + frame.image[..., ::-1] / 2)).max() <= 0.5
+    assert segment.draw(frame, width=200).shape[1] == 200
+    assert segment.draw(frame).shape[1] == 480
+
+
+def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tmp_path):
+    models = [saved_model(per_frame, 'one'), saved_model(accel, 'two', seed=2)]
+    alone = [list(VideoSegInferencer(*m, device='cpu').stream(frame_folder)) for m in models]
+    segment = VideoSegInferencer(*zip(*models, strict=True), device='cpu', show_progress=False)
+    assert segment.titles == ['one', 'two']
+    for frame, *single in zip(segment.stream(frame_folder), *alone, strict=True):
+        assert all((a == s.labels[0]).all() for a, s in zip(frame.labels, single, strict=True))
+        assert (frame.labels[0] != frame.labels[1]).any()
+    segment(frame_folder, out=tmp_path / 'out.mp4', masks=tmp_path / 'masks', show_input=True,
+            fps=3)
+    reader = VideoReader(tmp_path / 'out.mp4')
+    shapes = {frame.image.shape for frame in reader}
+    assert reader.fps == 3 and shapes.pop()[1] == 3 * 160 + 4 * 4 and not shapes
+    assert [len(list((tmp_path / 'masks' / name).iterdir())) for name in segment.titles] == [8, 8]
+
+
+def test_flow_of_the_video(saved_model, accel, frame_folder):
+    """Flow files of a data set say nothing of another video, and a config may name no flow."""
+    cfg, checkpoint = saved_model(accel)
+    expected = [f.labels[0] for f in VideoSegInferencer(cfg, checkpoint, device='cpu').stream(
+        frame_folder)]
+    files = cfg.copy()
+    files.test_dataloader.dataset.pipeline[2].provider = dict(type='PrecomputedFlow', root='gone')
+    nothing, _ = saved_model(accel, 'b', flow=False)
+    for other in (files, nothing):
+        maps = [f.labels[0] for f in VideoSegInferencer(other, checkpoint, device='cpu').stream(
+            frame_folder)]
+        assert all((a == b).all() for a, b in zip(maps, expected, strict=True))
+    zero = VideoSegInferencer(cfg, checkpoint, flow=dict(type='ZeroFlow'), device='cpu')
+    assert any((f.labels[0] != e).any() for f, e in zip(zero.stream(frame_folder), expected,
+                                                        strict=True))
+
+
+def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path):
+    cfg, checkpoint = saved_model(per_frame)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+
+    class Stopped(Endless):
+        def __iter__(self):
+            yield from itertools.islice(super().__iter__(), 3)
+            raise KeyboardInterrupt
+
+    video = Stopped(5, ())
+    with pytest.raises(KeyboardInterrupt):
+        segment(video, out=tmp_path / 'file.mp4')
+    assert not (tmp_path / 'file.mp4').exists()
+    video.live = True
+    assert segment(video, out=tmp_path / 'camera.mp4')['frames'] == 3
+    assert len(list(VideoReader(tmp_path / 'camera.mp4'))) == 3
+
+
+def test_mistakes(saved_model, per_frame, video_file, tmp_path):
+    cfg, checkpoint = saved_model(per_frame)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    for options, words in [
+            ({}, 'nothing is written'), (dict(out='a.avi'), 'a.avi: a video file must end in'),
+            (dict(out='a.mp4', opacity=2), 'opacity 2'),
+            (dict(out=video_file), 'drive.mp4 is there already'),
+            (dict(masks=tmp_path / 'masks'), 'masks holds png files already')]:
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        (tmp_path / 'masks' / '1.png').touch()
+        with pytest.raises(UserError, match=words):
+            segment(video_file, **options)
+    with pytest.raises(UserError, match='3 classes and 4 colours for a model of 4 classes'):
+        VideoSegInferencer(cfg, checkpoint, classes=['a', 'b', 'c'], device='cpu')
+    other, path = saved_model(per_frame, 'b')
+    other.test_dataloader.dataset.metainfo.classes = ('a', 'b', 'c', 'd')
+    with pytest.raises(UserError, match='the models have different classes'):
+        VideoSegInferencer([cfg, other], [checkpoint, path], device='cpu')
+    with pytest.raises(FileNotFoundError, match='gone.pth'):
+        VideoSegInferencer(cfg, 'gone.pth', device='cpu')

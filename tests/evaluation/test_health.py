@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdavss.evaluation.health import (
+    Health,
+    class_drift,
+    collapsed_classes,
+    swollen_classes,
+)
+
+
+def test_figures_by_hand():
+    health = Health(2)
+    # Probabilities of the first class: 0.95, 0.5, 0.2, 0.1.
+    first = torch.tensor([[0.95, 0.6], [0.2, 0.1]])
+    health.add_frame(torch.stack([first, 1 - first]).log())
+    before = torch.tensor([[0, 1, 1, 0]], dtype=torch.uint8)
+    current = torch.tensor([[1, 1, 0, 0]], dtype=torch.uint8)
+    # The picture moved to the left by one: pixel x was at x + 1, the last was outside.
+    flow = torch.zeros(2, 1, 4)
+    flow[0] = 1
+    health.add_pair(before, current, flow, torch.ones(1, 4, dtype=torch.bool))
+    figures = health.figures()
+    assert figures.frames == 1
+    assert figures.confidence == pytest.approx((0.95 + 0.6 + 0.8 + 0.9) / 4)
+    assert figures.confident == pytest.approx(0.5)
+    assert figures.shares == (0.5, 0.5)
+    assert figures.unchanged == 0.5
+    assert figures.consistency == 1
+    # A pixel that is wrong, and one that is hidden.
+    current[0, 1] = 0
+    health.add_pair(before, current, flow, torch.tensor([[False, True, True, True]]))
+    assert health.figures().consistency == pytest.approx((1 + 1 / 2) / 2)
+
+
+def test_nothing_visible():
+    health = Health(2)
+    health.add_frame(torch.zeros(2, 1, 4))
+    labels = torch.zeros(1, 4, dtype=torch.uint8)
+    with pytest.raises(ValueError, match='no two successive frames'):
+        health.figures()
+    health.add_pair(labels, labels, torch.zeros(2, 1, 4), torch.zeros(1, 4, dtype=torch.bool))
+    assert health.figures().consistency == 0 and health.figures().unchanged == 1
+
+
+def test_classes():
+    before, after = (0.5, 0.3, 0.196, 0.004), (0.71, 0.25, 0.03, 0.01)
+    assert class_drift(before, after) == pytest.approx((0.21 + 0.05 + 0.166 + 0.006) / 2)
+    assert class_drift(before, before) == 0 and class_drift((1, 0), (0, 1)) == 1
+    assert collapsed_classes(before, after) == [2] and swollen_classes(before, after) == [0]
+    # What was hardly there cannot collapse.
+    assert collapsed_classes((0.996, 0.004), (1, 0)) == []

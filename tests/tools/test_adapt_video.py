@@ -1,0 +1,181 @@
+"""tools/adapt_video.py: from a plain mmseg model and an mp4 to everything it promises."""
+from __future__ import annotations
+
+import cv2
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from mmdavss.apis.adapt import Adaptation, Settings, report, warnings_of
+from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.apis.launch import UserError
+from mmdavss.apis.plain_mmseg import default_palette, read_method_config
+from mmdavss.apis.videos import VideoReader
+from mmdavss.evaluation.health import HealthFigures
+
+FEW = ['--iters', 2, '--batch-size', 2, '--pairs', 4, '--preview', 3, '--workers', 0]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr('mmdavss.apis.adapt.ADABN_ITERS', 2)
+
+
+@pytest.fixture
+def plain(segmentor, tmp_path):
+    """Config and checkpoint of a plain mmseg DeepLabV3+ with classes of its own."""
+    segmentor.update(auxiliary_head=None, test_cfg=dict(mode='whole'), decode_head=dict(
+        type='DepthwiseSeparableASPPHead', in_channels=64, in_index=3, channels=8, num_classes=3,
+        dilations=(1, 2), c1_in_channels=8, c1_channels=4, norm_cfg=dict(type='SyncBN')))
+    cfg = Config(dict(
+        model=dict(segmentor, data_preprocessor=dict(
+            type='SegDataPreProcessor', mean=[99.] * 3, std=[50.] * 3, bgr_to_rgb=True,
+            size=(24, 48))),
+        test_pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='Resize', scale=(48, 48), keep_ratio=True),
+            dict(type='LoadAnnotations'), dict(type='PackSegInputs')]))  # yapf: disable
+    cfg.dump(tmp_path / 'plain.py')
+    net = MODELS.build(cfg.model)
+    torch.nn.init.normal_(net.decode_head.conv_seg.weight)
+    torch.save(dict(state_dict=net.state_dict(), meta=dict(dataset_meta=dict(
+        classes=('left', 'right', 'rest'), palette=None))), tmp_path / 'plain.pth')
+    return tmp_path / 'plain.py', tmp_path / 'plain.pth'
+
+
+def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
+    out = tmp_path / 'out'
+    run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
+    assert '## Warnings' in (said := capsys.readouterr()).out
+    for step in ('frames of drive', 'AdaBN', 'STPL', 'health', 'segment drive'):
+        assert step in said.err
+    # Four pairs of twelve frames, evenly spread.
+    pairs = [line.split('\t') for line in (out / 'frames/clips.txt').read_text().splitlines()]
+    assert [[name[-6:-4] for name in pair] for pair in pairs] == [
+        ['00', '01'], ['03', '04'], ['07', '08'], ['10', '11']]
+    frames = list(VideoReader(video_file))
+    assert (cv2.imread(str(out / 'frames/drive/000007.png')) == frames[7].image).all()
+    assert len(list((out / 'frames/drive').iterdir())) == 8
+
+    text = (out / 'report.md').read_text()
+    for words in ('AdaBN (the batch-norm statistics of the videos), then STPL, 2 iterations',
+                  '| left |', '| mean confidence |', 'plain_mmseg/segmentor.py', 'adapt_video.py'):
+        assert words in text
+    video = list(VideoReader(out / 'before_after.mp4'))
+    assert len(video) == 3 and video[0].image.shape[1] == 3 * 80 + 4 * 4
+    assert (out / 'before_after.png').is_file()
+
+    # The weights have moved, and the export is what the adapted model is.
+    state = torch.load(out / 'adapted.pth')
+    assert state['meta']['dataset_meta']['classes'] == ('left', 'right', 'rest')
+    before = torch.load(plain[1])['state_dict']
+    moved = [name for name, value in before.items()
+             if not torch.equal(state['state_dict'][f'student.segmentor.{name}'], value)]
+    assert 'backbone.conv1.weight' in moved and 'backbone.bn1.running_mean' in moved
+    again = read_method_config(out / 'plain_mmseg/segmentor.py', out / 'plain_mmseg/segmentor.pth')
+    maps = [list(VideoSegmenter(*model)(out / 'frames/drive')) for model in (
+        (out / 'adapted.py', out / 'adapted.pth'), (again, out / 'plain_mmseg/segmentor.pth'))]
+    assert all((a == b).all() for a, b in zip(*maps, strict=True))
+
+    # The same again does nothing twice; something else is not mixed with it.
+    times = {path: path.stat().st_mtime_ns for path in out.rglob('*')
+             if path.name in ('adapted.pth', 'clips.txt', 'before_after.mp4', 'iter_2.pth')}
+    assert len(times) == 5
+    run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    with pytest.raises(SystemExit, match='holds an adaptation with other settings.*--overwrite'):
+        run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW, '--seed', 1)
+
+
+@pytest.mark.parametrize('method', ['adabn', 'self-training'])
+def test_other_methods_and_video_nets(method, run_tool, saved_model, accel, frame_folder, tmp_path):
+    cfg, checkpoint = saved_model(accel)
+    out = tmp_path / 'out'
+    run_tool('adapt_video.py', cfg.filename, checkpoint, frame_folder, '--out', out, *FEW,
+             '--method', method)
+    text = (out / 'report.md').read_text()
+    assert 'There is no plain mmseg export: Accel joins several frames' in text
+    before, after = (torch.load(path)['state_dict'] for path in (checkpoint, out / 'adapted.pth'))
+    moved = {name for name, value in before.items() if not torch.equal(after[name], value)}
+    assert moved and all('bn' in name or 'downsample.1' in name for name in moved)
+    if method == 'adabn':
+        assert all('running' in name or 'tracked' in name for name in moved)
+
+
+def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
+    cfg = read_method_config(*plain)
+
+    def start():
+        return Adaptation(cfg, plain[1], [video_file, video_file], tmp_path / 'out',
+                          Settings(pairs=2))
+
+    folder = start().extract()
+    assert sorted(path.name for path in folder.iterdir()) == ['clips.txt', 'drive_0', 'drive_1']
+    (folder / 'clips.txt').unlink()
+    (folder / 'drive_1/000001.png').unlink()
+    (folder / 'drive_1/000000.png').write_text('kept')
+    start().extract()
+    assert (folder / 'drive_1/000000.png').read_text() == 'kept'
+    assert (folder / 'drive_1/000001.png').is_file()
+    assert len((folder / 'clips.txt').read_text().splitlines()) == 4
+
+
+def test_plain_configs(plain, tmp_path):
+    cfg = read_method_config(*plain)
+    data = cfg.test_dataloader.dataset
+    assert data.metainfo.classes == ('left', 'right', 'rest')
+    assert data.metainfo.palette == [[128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    assert [step.type for step in data.pipeline] == ['LoadClip', 'ClipResize', 'PackClipInputs']
+    assert cfg.model.student.segmentor.decode_head.norm_cfg.type == 'BN'
+    assert len({tuple(colour) for colour in default_palette(150)}) == 150
+    named = read_method_config(*plain, classes=['a', 'b', 'c'])
+    assert named.test_dataloader.dataset.metainfo.classes == ('a', 'b', 'c')
+    with pytest.raises(UserError, match='3 classes, but 2 names.*--classes'):
+        read_method_config(*plain, classes=['a', 'b'])
+    weights = torch.load(plain[1])
+    torch.save(dict(weights, meta={}), tmp_path / 'nameless.pth')
+    with pytest.raises(UserError, match='nameless.pth does not say which classes.*--classes'):
+        read_method_config(plain[0], tmp_path / 'nameless.pth')
+    torch.save(dict(weights, meta=dict(CLASSES=['x', 'y', 'z'])), tmp_path / 'old.pth')
+    old = read_method_config(plain[0], tmp_path / 'old.pth')
+    assert old.test_dataloader.dataset.metainfo.classes == ('x', 'y', 'z')
+    for change, words in [
+            (dict(model=dict(type='CascadeEncoderDecoder')), 'CascadeEncoderDecoder cannot be'),
+            (dict(test_pipeline=[dict(type='Pad', size=(9, 9))]), 'the step Pad')]:
+        other = Config.fromfile(plain[0])
+        other.merge_from_dict(change)
+        if 'model' in change:
+            other.model.decode_head = [other.model.decode_head] * 2
+        other.dump(tmp_path / 'other.py')
+        with pytest.raises(UserError, match=words):
+            read_method_config(tmp_path / 'other.py', plain[1])
+
+
+def test_mistakes(run_tool, plain, video_file, tmp_path):
+    (tmp_path / 'full').mkdir()
+    (tmp_path / 'full' / 'thesis.tex').touch()
+    for arguments, words in [
+            ((*plain, 'gone.mp4', '--out', tmp_path / 'o'), 'gone.mp4 does not exist'),
+            ((plain[0], 'gone.pth', video_file, '--out', tmp_path / 'o'), 'gone.pth'),
+            ((*plain, video_file, '--out', tmp_path / 'full'), 'full holds other things'),
+            ((*plain, video_file, '--out', tmp_path / 'o', '--iters', 0), 'iters must be 1')]:
+        with pytest.raises(SystemExit, match=f'error: .*{words}'):
+            run_tool('adapt_video.py', *arguments)
+    assert not (tmp_path / 'o').exists() and len(list((tmp_path / 'full').iterdir())) == 1
+
+
+def test_warnings():
+    before = HealthFigures(9, 0.8, 0.5, 0.9, 0.9, (0.5, 0.3, 0.2))
+    worse = HealthFigures(9, 0.7, 0.5, 0.9, 0.8, (0.75, 0.24, 0.01))
+    names = ('road', 'sky', 'car')
+    found = '\n'.join(warnings_of(before, worse, names))
+    for words in ('**car has collapsed**: from 20.00% to 1.00%', '**road takes over**: from 50.0%',
+                  'flicker more', 'less sure'):
+        assert words in found
+    assert warnings_of(before, before, names) == []
+    text = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'])
+    assert '**car has collapsed**' in text and '| mean confidence | 80.0 | 70.0 | -10.0 |' in text
+    assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
+    assert '- None' not in text
+    assert '- None: no class collapsed' in report(
+        dict(before=before, after=before), names, Settings(), ['a'], 7, 'x', ['adapt'])

@@ -1,0 +1,48 @@
+"""tools/convert_checkpoint.py on the file of a small DeepLab-v2."""
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdavss.apis.inference import load_model
+
+
+@pytest.fixture
+def published(saved_model, per_frame, tmp_path):
+    """Config, and weights under the names of ADVENT."""
+    cfg, checkpoint = saved_model(per_frame)
+    state = {}
+    for name, value in torch.load(checkpoint)['state_dict'].items():
+        name = name.removeprefix('student.segmentor.').removeprefix('backbone.')
+        for head, level in (('decode_head', 'layer6'), ('auxiliary_head', 'layer5')):
+            name = name.replace(f'{head}.conv_seg.branches', f'{level}.conv2d_list')
+        state[f'module.{name}'] = value
+    path = tmp_path / 'published.pth'
+    torch.save(state, path)
+    return cfg, checkpoint, path
+
+
+def test_file(published, run_tool, tmp_path, capsys):
+    cfg, checkpoint, path = published
+    out = tmp_path / 'new' / 'converted.pth'
+    run_tool('convert_checkpoint.py', 'advent', cfg.filename, path, '--out', out)
+    said = capsys.readouterr().out
+    assert f'tensors of {path}' in said and 'rounds sizes up' in said
+    models = [load_model(cfg, file).state_dict() for file in (checkpoint, out)]
+    assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
+    with pytest.raises(SystemExit, match='converted.pth is there already.*--overwrite'):
+        run_tool('convert_checkpoint.py', 'advent', cfg.filename, path, '--out', out)
+    run_tool('convert_checkpoint.py', 'advent', cfg.filename, path, '--out', out, '--overwrite')
+
+
+def test_mistakes(published, run_tool, tmp_path):
+    cfg, _, path = published
+    out = tmp_path / 'converted.pth'
+    torch.save(dict(epoch=3), tmp_path / 'empty.pth')
+    for arguments, words in [
+            (('sfc', cfg.filename, path), 'published.pth: the checkpoint does not fit PerFrame'),
+            (('advent', cfg.filename, 'gone.pth'), 'gone.pth does not exist'),
+            (('advent', cfg.filename, tmp_path / 'empty.pth'), 'empty.pth holds no weights')]:
+        with pytest.raises(SystemExit, match=f'error: .*({words})'):
+            run_tool('convert_checkpoint.py', *arguments, '--out', out)
+    assert not out.exists()

@@ -1,0 +1,79 @@
+"""Adapts a trained model to your own videos, without labels and without its training data.
+
+    python tools/adapt_video.py CONFIG CHECKPOINT VIDEO [VIDEO ...] --out DIR
+
+CONFIG and CHECKPOINT are of this package or of plain mmseg: any EncoderDecoder whose head ends in
+its classifier, with any classes (FCN, PSPNet, DeepLab v2, v3 and v3+, UPerNet, SegFormer, DAFormer,
+semantic FPN, ...). VIDEO is a video file or a folder of frames; all of them should show the domain
+that the model is to be used in.
+
+DIR gets adapted.pth and adapted.py (the adapted model), plain_mmseg/ (the same for plain mmseg),
+before_after.mp4, and report.md: how sure and how steady the model is before and after, which
+classes it sees more or less often, and warnings. A command that was stopped goes on where it was.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+
+import mmdavss  # noqa: F401
+from mmdavss.apis.adapt import METHODS, Adaptation, Settings
+from mmdavss.apis.launch import UserError
+from mmdavss.apis.plain_mmseg import read_method_config
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = Settings()
+    parser.add_argument('config', help='config of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('videos', nargs='+', metavar='VIDEO', help='file or folder of frames')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder of the results')
+    parser.add_argument('--method', choices=METHODS, default=default.method,
+                        help='stpl (default): batch-norm statistics, then contrastive adaptation '
+                        'held by the labels of the model itself; self-training: only batch-norm '
+                        'layers are trained; adabn: only statistics, nothing is trained')
+    parser.add_argument('--iters', type=int, default=default.iters,
+                        help=f'iterations of training (default {default.iters})')
+    parser.add_argument('--lr', type=float, default=default.lr,
+                        help=f'learning rate (default {default.lr})')
+    parser.add_argument('--batch-size', type=int, default=default.batch_size,
+                        help=f'(default {default.batch_size}); smaller if memory runs out')
+    parser.add_argument('--size', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'), help='of the '
+                        "frames in training (default: that of the config's test pipeline)")
+    parser.add_argument('--pairs', type=int, default=default.pairs, help='of successive frames to '
+                        f'take from each video, evenly spread (default {default.pairs})')
+    parser.add_argument('--preview', type=int, default=default.preview, metavar='FRAMES',
+                        help=f'length of the before/after video (default {default.preview})')
+    parser.add_argument('--classes', nargs='+', help='names of the classes, if a plain mmseg '
+                        'checkpoint does not say them')
+    parser.add_argument('--workers', type=int, default=default.workers,
+                        help=f'processes that load data (default {default.workers})')
+    parser.add_argument('--seed', type=int, default=default.seed)
+    parser.add_argument('--overwrite', action='store_true', help='replace another adaptation in '
+                        'the folder')
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    try:
+        settings = Settings(
+            method=args.method, iters=args.iters, lr=args.lr, batch_size=args.batch_size,
+            pairs=args.pairs, size=tuple(args.size) if args.size else None, preview=args.preview,
+            workers=args.workers, seed=args.seed)
+        cfg = read_method_config(args.config, args.checkpoint, args.classes)
+        work = Adaptation(cfg, args.checkpoint, args.videos, args.out, settings, args.overwrite)
+        path = work.run(['python', *sys.argv])
+    except KeyboardInterrupt:
+        raise SystemExit('\ninterrupted: the same command goes on from here') from None
+    except (FileNotFoundError, TypeError, UserError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
+    text = path.read_text(encoding='utf-8')
+    print(text[text.index('## Warnings'):text.index('None of this says')])
+    print(f'Look at {path} and {path.with_name("before_after.mp4")}.')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,56 @@
+"""Converts a checkpoint of another project for this package.
+
+    python tools/convert_checkpoint.py FORMAT CONFIG CHECKPOINT --out FILE
+
+FORMAT is where the checkpoint is from:
+
+    advent    ADVENT, AdaptSegNet: DeepLab-v2      configs/source_only/deeplabv2-r101_viper2city.py
+    davsn     DA-VSN                               configs/davsn/accel_viper2city.py
+    tps       TPS                                  configs/tps/accel_viper2city.py
+    sfc       SFC                                  configs/sfc/accel_viper2city_source-stage2.py
+    sepico    SePiCo (mmseg 0.x)                   configs/sepico/distcl_deeplabv2-r101_gta2city.py
+    daformer  DAFormer (mmseg 0.x)                 configs/dacs/daformer-mitb5_gta2city.py
+
+CONFIG is any config with the same network and number of classes; on the right one that fits. FILE
+is for `model.source_checkpoint` and for all tools. The published networks expect images as the
+configs give them: Caffe's BGR without scaling for advent, davsn, tps and sfc.
+"""
+from __future__ import annotations
+
+import argparse
+
+import mmdavss  # noqa: F401
+from mmdavss.apis.converters import FORMATS, convert_checkpoint
+from mmdavss.apis.launch import UserError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('format', choices=list(FORMATS), metavar='FORMAT',
+                        help=', '.join(FORMATS))
+    parser.add_argument('config', help='config with the same network')
+    parser.add_argument('checkpoint', help='the published file')
+    parser.add_argument('--out', required=True, metavar='FILE', help='the new file')
+    parser.add_argument('--teacher', action='store_true', help='of sepico and daformer: the EMA '
+                        'teacher instead of the student')
+    parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+    args = parser.parse_args()
+    try:
+        done = convert_checkpoint(args.format, args.config, args.checkpoint, args.out,
+                                  args.teacher, args.overwrite)
+    except UserError as error:
+        raise SystemExit(f'error: {error}') from None
+    print(f'{args.out}: {len(done.state) - len(done.filled)} tensors of {args.checkpoint}')
+    for what, names in (('left out, only training needs them', done.dropped),
+                        ('not in it, as initialised (nothing that predicts)', done.filled)):
+        if names:
+            groups = sorted({'.'.join(name.split('.')[:2]) for name in names})
+            print(f'{what}: {len(names)} tensors of {", ".join(groups[:8])}'
+                  f'{" ..." if len(groups) > 8 else ""}')
+    if FORMATS[args.format].note:
+        print(FORMATS[args.format].note)
+
+
+if __name__ == '__main__':
+    main()

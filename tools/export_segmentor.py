@@ -1,0 +1,43 @@
+"""Exports an adapted model to plain mmseg: config and checkpoint that need nothing of this package.
+
+    python tools/export_segmentor.py CONFIG CHECKPOINT --out DIR
+
+DIR/segmentor.py and DIR/segmentor.pth predict what the adapted model predicts, to the bit:
+
+    from mmseg.apis import init_model, inference_model
+    model = init_model('DIR/segmentor.py', 'DIR/segmentor.pth', device='cpu')
+    labels = inference_model(model, 'image.png').pred_sem_seg.data[0]
+
+A video net that joins frames (Accel, DFF, ...) has no equal in plain mmseg. --per-frame-part
+exports its segmentor of the current frame alone, which predicts something else.
+"""
+from __future__ import annotations
+
+import argparse
+
+import mmdavss  # noqa: F401
+from mmdavss.apis.launch import UserError
+from mmdavss.apis.plain_mmseg import export_segmentor, read_method_config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of the method')
+    parser.add_argument('checkpoint', help='checkpoint of any method with that network')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder of the export')
+    parser.add_argument('--per-frame-part', action='store_true', help='of a video net that joins '
+                        'frames: export its segmentor of the current frame alone')
+    parser.add_argument('--overwrite', action='store_true', help='replace an export that is there')
+    args = parser.parse_args()
+    try:
+        cfg = read_method_config(args.config, args.checkpoint)
+        export = export_segmentor(cfg, args.checkpoint, args.out, args.per_frame_part,
+                                  args.overwrite)
+    except (FileNotFoundError, UserError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
+    print('\n'.join(map(str, export.files)))
+
+
+if __name__ == '__main__':
+    main()
