@@ -208,8 +208,9 @@ class Table:
         """As markdown."""
         body = [[f'**{cell}**' if (i, j) in self.bold else cell for j, cell in enumerate(row)]
                 for i, row in enumerate(self.rows)]
-        lines = [self.header, ['---'] * len(self.header), *body]
-        return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+        head, *lines = ('|' + '|'.join(f' {cell} ' if cell else ' ' for cell in cells) + '|'
+                        for cells in (self.header, *body))
+        return '\n'.join([head, '|---' * len(self.header) + '|', *lines])
 
     def latex(self) -> str:
         """As a LaTeX tabular, for the packages booktabs and graphicx."""

@@ -1,7 +1,10 @@
 """Metrics, one file each."""
 from .class_subset_iou import ClassSubsetIoU
+from .feature_space import class_variances, neighbour_purity
 from .pixel_discrimination import PixelDiscrimination
 from .temporal_consistency import TemporalConsistencyMetric
+from .tsne import tsne
 from .video_panoptic_quality import VPQMetric
 
-__all__ = ['ClassSubsetIoU', 'PixelDiscrimination', 'TemporalConsistencyMetric', 'VPQMetric']
+__all__ = ['ClassSubsetIoU', 'PixelDiscrimination', 'TemporalConsistencyMetric', 'VPQMetric',
+           'class_variances', 'neighbour_purity', 'tsne']

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
+from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
+
+from mmdavss.datasets.minidrive.generate import Settings, generate
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +41,20 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
 
     return run
+
+
+@pytest.fixture
+def analysed(tmp_path: Path) -> tuple[Path, Path]:
+    """Config and random checkpoint of a small net, two validation snippets of three frames."""
+    generate(tmp_path / 'data', Settings(
+        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=2,
+        snippet_frames=(17, 19), gta=0, synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0))
+    cfg = Config.fromfile('configs/source_only/accel-r18_miniviper2minicity.py')
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data/cityscapes')
+    cfg.dump(tmp_path / 'config.py')
+    torch.manual_seed(0)
+    student = MODELS.build(cfg.model.student)
+    torch.save(dict(state_dict={f'student.{name}': value for name, value in
+                                student.state_dict().items()}), tmp_path / 'source.pth')
+    return tmp_path / 'config.py', tmp_path / 'source.pth'
