@@ -4,14 +4,20 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
+from mmdavss.datasets.clip import natural
+from mmdavss.datasets.label_maps import LabelSet
 from mmdavss.methods.base import BaseAdapter
 
 from .inference import load_model
@@ -98,6 +104,81 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> No
 def save(figure: Figure, out: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a plot, and its numbers into a csv of the same name."""
     figure.savefig(out, dpi=120)
+    write_csv(out.with_suffix('.csv'), header, rows)
+    print(f'wrote {out} and {out.with_suffix(".csv")}')
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A frame of a test set.
+
+    Attributes:
+        path: Image file.
+        label: Label file and how it is stored, None without a label.
+    """
+    path: str
+    label: tuple[str, LabelSet] | None
+
+
+def add_frame_arguments(parser: argparse.ArgumentParser, count: int = 4) -> None:
+    """Arguments that choose consecutive frames of the test data."""
+    parser.add_argument('--sequence', help='name in the data set (default: the first)')
+    parser.add_argument('--first', type=int, metavar='NUMBER',
+                        help='first frame, its number in the sequence (default: the first)')
+    parser.add_argument('--count', type=int, default=count, help=f'of frames ({count})')
+    parser.add_argument('--step', type=int, default=1, help='from one of them to the next (1)')
+
+
+def video_frames(cfg: Config, args: argparse.Namespace, before: int = 0
+                 ) -> tuple[list[VideoFrame], list[int]]:
+    """A stretch of a video of the test_dataloader, labelled or not.
+
+    Args:
+        cfg: The config.
+        args: With :func:`add_frame_arguments`.
+        before: Frames to have before the first chosen one, if there are as many.
+
+    Returns:
+        All frames of the stretch, and the positions of the chosen ones.
+
+    Raises:
+        UserError: If there is no such sequence or frame.
+    """
+    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
+    found = {name: numbers for name, numbers in dataset.scan().items() if numbers}
+    sequence = args.sequence or min(found, key=natural)
+    if sequence not in found:
+        near = ', '.join(sorted(found, key=natural)[:5])
+        raise UserError(f'--sequence {sequence}: there is none of this name in '
+                        f'{dataset.data_root}, which has {len(found)}: {near}, ...')
+    numbers = sorted(found[sequence])
+    first = numbers[0] if args.first is None else args.first
+    if args.count < 1 or args.step < 1:
+        raise UserError('--count and --step start at 1')
+    if first not in numbers:
+        raise UserError(f'--first {first}: {sequence} has the frames {numbers[0]} to '
+                        f'{numbers[-1]}')
+    start = numbers.index(first)
+    chosen = range(start, start + args.count * args.step, args.step)
+    if chosen[-1] >= len(numbers):
+        raise UserError(f'--count {args.count}: {sequence} has {len(numbers) - start} frames from '
+                        f'{first} on: take fewer, or start earlier with --first')
+    labels = {}
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        if info['seq_name'] == sequence and info['seg_map_path'] is not None:
+            labels[info['img_path']] = info['seg_map_path'], info['label_spec']
+    begin = max(0, start - before)
+    paths = [found[sequence][n] for n in numbers[begin:chosen[-1] + 1]]
+    return [VideoFrame(path, labels.get(path)) for path in paths], [i - begin for i in chosen]
+
+
+def save_image(image: np.ndarray, out: Path, header: Sequence[str],
+               rows: Sequence[Sequence]) -> None:
+    """Writes an RGB picture, and its numbers into a csv of the same name."""
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 9] if out.suffix == '.png' else []
+    coded = cv2.imencode(out.suffix, image[..., ::-1], options)[1]
+    out.write_bytes(coded.tobytes())
     write_csv(out.with_suffix('.csv'), header, rows)
     print(f'wrote {out} and {out.with_suffix(".csv")}')
 

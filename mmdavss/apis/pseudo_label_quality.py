@@ -36,7 +36,7 @@ WAYS = {
     'aggregated': ('clip_adaptive', True),
 }
 #: The first values of alpha; the search goes on between them.
-ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.)
+ALPHAS = (0., 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.)
 
 
 @dataclass(frozen=True)
@@ -183,27 +183,25 @@ def reach(measure: Callable[[Sequence[float]], list[Quality]], proportions: Sequ
         All qualities that were measured, by alpha, and the nearest one for each proportion; None
         where none is within the tolerance.
     """
-    points = {0.: None}  # no pseudo-labels
+    points: dict[float, Quality] = {}
     alphas = set(ALPHAS)
     for _ in range(rounds):
         points |= {q.alpha: q for q in measure(sorted(alphas))}
+        known = [q for _, q in sorted(points.items())]
         alphas = set()
         for wanted in proportions:
-            known = sorted((alpha, 0. if q is None else q.proportion)
-                           for alpha, q in points.items())
-            if any(abs(p - wanted) <= tolerance for _, p in known):
+            if any(abs(q.proportion - wanted) <= tolerance for q in known):
                 continue
-            above = next(((a, p) for a, p in known if p > wanted), None)
-            if above is None:
-                continue
-            below = known[known.index(above) - 1]
-            width = above[0] - below[0]
-            straight = (wanted - below[1]) / (above[1] - below[1])
-            alphas |= {below[0] + width * share for share in (straight, 0.25, 0.5, 0.75)}
+            for low, high in zip(known, known[1:], strict=False):
+                if low.proportion < wanted < high.proportion:
+                    straight = (wanted - low.proportion) / (high.proportion - low.proportion)
+                    alphas |= {low.alpha + (high.alpha - low.alpha) * share
+                               for share in (straight, 0.25, 0.5, 0.75)}
+                    break
         alphas -= points.keys()
         if not alphas:
             break
-    found = [q for _, q in sorted(points.items()) if q is not None]
+    found = [q for _, q in sorted(points.items())]
     nearest = [min(found, key=lambda q, wanted=wanted: abs(q.proportion - wanted))
                for wanted in proportions]
     return found, [q if abs(q.proportion - wanted) <= tolerance else None

@@ -25,4 +25,8 @@ def test_beyond_reach_and_out_of_rounds():
     calls = []
     _, found = reach(curve(1, 0.5, calls), [0.8, 0.25])
     assert found[0] is None and found[1].alpha == 0.5 and len(calls) == 1
+    # Some pseudo-labels even at alpha 0.
+    found = reach(lambda alphas: [Quality(a, 0.4 + a / 2, 1., np.zeros(2)) for a in alphas],
+                  [0.3, 0.5])[1]
+    assert found[0] is None and found[1].alpha == 0.2
     assert reach(curve(40, 0.9, []), [0.3], tolerance=1e-9, rounds=1)[1] == [None]

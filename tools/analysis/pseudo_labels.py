@@ -58,14 +58,16 @@ def main() -> None:
             curves[name, way], found = reach(
                 lambda alphas, meter=meter, way=way: meter.measure(way, alphas),
                 args.proportions, args.tolerance, args.rounds)
-            most = max(q.proportion for q in curves[name, way])
+            reached = [q.proportion for q in curves[name, way]]
             rows.append([name, way, *(DASH if q is None else f'{q.p_miou:.1f}' for q in found),
-                         f'{most:.3f}'])
-    head = ['', 'pseudo-labels', *(f'P-mIoU at p = {p:g}' for p in args.proportions), 'largest p']
+                         f'{min(reached):.3f} to {max(reached):.3f}'])
+    head = ['', 'pseudo-labels', *(f'P-mIoU at p = {p:g}' for p in args.proportions),
+            'p that alpha reaches']
     print(Table(head, rows).markdown())
     if any(DASH in row for row in rows):
-        print(f'{DASH}: no alpha gave that proportion; of the adaptive ones a smaller gamma gives '
-              'more (--cfg-options pseudo_label_generator.gamma=...)')
+        print(f'{DASH}: no alpha gave that proportion. Thresholds that adapt give more labels with '
+              'a smaller gamma and fewer with a higher start (--cfg-options '
+              'pseudo_label_generator.gamma=... pseudo_label_generator.start=...)')
     save(draw(curves), args.out,
          ['name', 'pseudo-labels', 'alpha', 'proportion', 'P-mIoU',
           *(f'IoU.{name}' for name in meter.classes)],
