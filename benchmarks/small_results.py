@@ -174,7 +174,7 @@ def main() -> None:
                 print(f'\n{NAMES[data]}, {metric}\n')
                 print_table({method: [row[metric] for row in rows[method]] for method in methods},
                             args.seeds)
-        table = comparison_table(compare(rows))
+        table = comparison_table(compare(rows), oracle='oracle')
         print(f'\nper class, mean of the seeds\n\n{table.markdown()}')
 
 

@@ -55,7 +55,7 @@ class CheckpointParser(argparse.ArgumentParser):
         """Arguments, checked: files exist, names fit, nothing would be overwritten unasked."""
         found = super().parse_args(*args, **kwargs)
         if found.names is None:
-            found.names = [Path(path).resolve().parent.name for path in found.checkpoints]
+            found.names = [Path(path).absolute().parent.name for path in found.checkpoints]
         if len(found.names) != len(found.checkpoints):
             self.error(f'{len(found.names)} names for {len(found.checkpoints)} checkpoints')
         twice = sorted({name for name in found.names if found.names.count(name) > 1})
@@ -70,7 +70,6 @@ class CheckpointParser(argparse.ArgumentParser):
             for path in (found.out, found.out.with_suffix('.csv')):
                 if path.exists() and not found.overwrite:
                     self.error(f'{path} exists: choose another --out, or --overwrite')
-            found.out.parent.mkdir(parents=True, exist_ok=True)
         return found
 
 
@@ -94,7 +93,8 @@ def test_data(cfg: Config) -> DataLoader:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
-    """Writes a table."""
+    """Writes a table, and makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(header)
@@ -103,7 +103,8 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> No
 
 def save(figure: Figure, out: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a plot, and its numbers into a csv of the same name."""
-    figure.savefig(out, dpi=120)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120, bbox_inches='tight')
     write_csv(out.with_suffix('.csv'), header, rows)
     print(f'wrote {out} and {out.with_suffix(".csv")}')
 
@@ -177,6 +178,7 @@ def save_image(image: np.ndarray, out: Path, header: Sequence[str],
                rows: Sequence[Sequence]) -> None:
     """Writes an RGB picture, and its numbers into a csv of the same name."""
     options = [cv2.IMWRITE_PNG_COMPRESSION, 9] if out.suffix == '.png' else []
+    out.parent.mkdir(parents=True, exist_ok=True)
     coded = cv2.imencode(out.suffix, image[..., ::-1], options)[1]
     out.write_bytes(coded.tobytes())
     write_csv(out.with_suffix('.csv'), header, rows)

@@ -62,7 +62,7 @@ def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None
         FileNotFoundError: If a folder is neither.
         ValueError: If there are more or fewer names than folders.
     """
-    names = [folder.resolve().name for folder in folders] if names is None else names
+    names = [folder.absolute().name for folder in folders] if names is None else names
     if len(names) != len(folders):
         raise ValueError(f'{len(names)} names for {len(folders)} folders')
     runs: dict[str, list[Path]] = {}

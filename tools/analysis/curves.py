@@ -10,12 +10,12 @@ highest. A resumed run is read as one.
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from mmdavss.apis.analysis import run, save
 from mmdavss.apis.results import find_runs, scores_of
 
 #: {name: {iteration: the score of each run}}
@@ -31,8 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/curves.png'), help='the plot')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing plot')
     args = parser.parse_args()
-    if args.out.exists() and not args.overwrite:
-        parser.error(f'{args.out} exists: choose another --out, or --overwrite')
+    for path in (args.out, args.out.with_suffix('.csv')):
+        if path.exists() and not args.overwrite:
+            parser.error(f'{path} exists: choose another --out, or --overwrite')
     return args
 
 
@@ -48,7 +49,6 @@ def collect(work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str)
 
 def write(curves: Mapping[str, Mapping[int, list[float]]], metric: str, out: Path) -> None:
     """Draws the curves, and writes all values into a csv of the same name."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(6, 4), layout='constrained')
     axes = figure.subplots()
     for name, curve in curves.items():
@@ -62,25 +62,15 @@ def write(curves: Mapping[str, Mapping[int, list[float]]], metric: str, out: Pat
     axes.set(xlabel='iteration', ylabel=metric)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(out, dpi=120)
-    with out.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(['name', 'iteration', *['run'] * max(
-            len(values) for curve in curves.values() for values in curve.values())])
-        for name, curve in curves.items():
-            for step in sorted(curve):
-                writer.writerow([name, step, *curve[step]])
+    runs = max(len(values) for curve in curves.values() for values in curve.values())
+    save(figure, out, ['name', 'iteration', *['run'] * runs],
+         [[name, step, *curve[step]] for name, curve in curves.items() for step in sorted(curve)])
 
 
 def main() -> None:
     args = parse_args()
-    try:
-        curves = collect(args.work_dirs, args.names, args.metric)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
-    write(curves, args.metric, args.out)
-    print(f'wrote {args.out} and {args.out.with_suffix(".csv")}')
+    write(collect(args.work_dirs, args.names, args.metric), args.metric, args.out)
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -151,7 +151,7 @@ def main() -> None:
                          warp_error(own[number], image, previous)])
     height = round(args.width * image.shape[0] / image.shape[1])
     grid = draw_grid(panels, ['image', *flows], len(flows) + 1, (args.width, height))
-    wheel = draw_grid([draw_wheel(120)], [f'{longest:.1f} pixels at the rim'], 1, (240, 120))
+    wheel = draw_grid([draw_wheel(96)], [f'{longest:.1f} pixels at the rim'], 1, (240, 96))
     left = (grid.shape[1] - wheel.shape[1]) // 2
     right = grid.shape[1] - wheel.shape[1] - left
     wheel = cv2.copyMakeBorder(wheel, 0, 0, left, right, cv2.BORDER_CONSTANT, value=PAPER)

@@ -68,8 +68,8 @@ def main() -> None:
     titles = ['image', *(['label'] if labelled else []), *args.names]
     height = round(args.width * image.shape[0] / image.shape[1])
     grid = draw_grid(panels, titles, len(titles), (args.width, height))
-    save_image(with_legend(grid, segment.classes, segment.palette), args.out,
-               ['name', 'frame', 'right', 'as in the frame before'], rows)
+    save_image(with_legend(grid, segment.classes, segment.palette, max(14, args.width // 20)),
+               args.out, ['name', 'frame', 'right', 'as in the frame before'], rows)
 
 
 if __name__ == '__main__':

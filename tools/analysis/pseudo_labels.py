@@ -24,7 +24,7 @@ def draw(curves: dict[tuple[str, str], list[Quality]]) -> Figure:
     axes = figure.subplots()
     names, ways = ([*dict.fromkeys(key[i] for key in curves)] for i in range(2))
     for (name, way), points in curves.items():
-        points = sorted((q for q in points if q.proportion), key=lambda q: q.proportion)
+        points = sorted((q for q in points if q.alpha), key=lambda q: q.proportion)
         axes.plot([100 * q.proportion for q in points], [q.p_miou for q in points], marker='o',
                   markersize=3, color=f'C{names.index(name)}',
                   linestyle=['-', '--', ':', '-.'][ways.index(way) % 4],
