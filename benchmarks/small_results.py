@@ -13,9 +13,7 @@ SFM, one for all seeds:
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import threading
@@ -26,6 +24,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmdavss.apis.launch import final_checkpoint
+from mmdavss.apis.results import compare, comparison_table, gap_closed, last_validation, spread
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
@@ -132,26 +131,13 @@ def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> 
     return checkpoint
 
 
-def score(work_dir: Path) -> dict[str, float]:
-    """The validation at the end of the last run in a folder."""
-    lines = sorted(work_dir.glob('*/vis_data/scalars.json'))[-1].read_text().splitlines()
-    return [row for row in map(json.loads, lines) if 'mIoU' in row][-1]
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and sample standard deviation."""
-    if len(values) == 1:
-        return f'{values[0]:.1f}'
-    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
-
-
 def print_table(scores: dict[str, list[float]], seeds: Sequence[int]) -> None:
     """Prints a row for each method, as markdown."""
     print('| method |' + ''.join(f' seed {s} |' for s in seeds)
           + ' mean ± std | gap closed |\n' + '|---' * (len(seeds) + 3) + '|')
     for method, values in scores.items():
         closed = '' if not {'source-only', 'oracle'} <= scores.keys() else spread(
-            [100 * (v - s) / (o - s) for v, s, o in zip(
+            [gap_closed(*row) for row in zip(
                 values, scores['source-only'], scores['oracle'], strict=True)]) + ' %'
         print(f'| {method} |' + ''.join(f' {v:.1f} |' for v in values)
               + f' {spread(values)} | {closed} |')
@@ -206,20 +192,15 @@ def main() -> None:
 
     for data in args.data:
         methods = [method for method in args.methods if method in FAMILIES[data]]
-        rows = {method: [score(folder(data, method, seed)) for seed in args.seeds]
+        rows = {method: [last_validation(folder(data, method, seed)) for seed in args.seeds]
                 for method in methods}
         for metric in ('mIoU', 'VPQ'):
             if metric in rows[methods[0]][0]:
                 print(f'\n{NAMES[data]}, {metric}\n')
                 print_table({method: [row[metric] for row in rows[method]] for method in methods},
                             args.seeds)
-        print('\nper class, last seed\n')
-        classes = [key for key in rows[methods[0]][-1] if key.startswith('IoU.')]
-        print('| method | ' + ' | '.join(c.removeprefix('IoU.') for c in classes) + ' |')
-        print('|---' * (len(classes) + 1) + '|')
-        for method in methods:
-            print(f'| {method} | '
-                  + ' | '.join(f'{rows[method][-1][c]:.0f}' for c in classes) + ' |')
+        table = comparison_table(compare(rows), oracle='oracle')
+        print(f'\nper class, mean of the seeds\n\n{table.markdown()}')
 
 
 if __name__ == '__main__':

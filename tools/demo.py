@@ -45,12 +45,13 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
-from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
+from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path('data/minidrive')  # as in the configs
 CONFIG = 'accel-r18_miniviper2minicity.py'
 STEPS = 6
+LEGEND = CITYSCAPES_15.classes, CITYSCAPES_15.palette
 PANEL = (384, 192)  # width and height of the frames of the video
 RATE = 17.  # frames per second that the camera takes, as in the target data
 FPS = 10.  # and of the video: slowed down a little
@@ -343,12 +344,12 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
         for number, (rgb, truth, *maps) in enumerate(
                 zip(scenes, truths, *predictions, strict=True)):
             panels = [rgb, *(overlay(rgb, labels, palette, 0.75) for labels in (*maps, truth))]
-            writer.write(with_legend(draw_grid(panels, titles, 2, PANEL), 15))
+            writer.write(with_legend(draw_grid(panels, titles, 2, PANEL), *LEGEND, 15))
             if number in kept:
                 rows += panels
             if (number + 1) % 20 == 0 or number + 1 == count:
                 say(f'      segmented {number + 1}/{count}')
-    image = with_legend(draw_grid(rows, titles, 4, PANEL), 20)
+    image = with_legend(draw_grid(rows, titles, 4, PANEL), *LEGEND, 20)
     coded = cv2.imencode('.png', image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
     picture.write_bytes(coded.tobytes())
     records.set('video', dict(settings=settings, seconds=time.monotonic() - began))
@@ -361,13 +362,6 @@ def predict(step: Training, root: Path, records: Records, given: list[str],
     with contextlib.redirect_stdout(io.StringIO()):  # mmengine prints what it loads
         segment = VideoSegmenter(cfg, records.steps[step.name]['checkpoint'])
     return segment(np.ascontiguousarray(rgb[..., ::-1]) for rgb in scenes)
-
-
-def with_legend(image: np.ndarray, text: int) -> np.ndarray:
-    """A picture with the classes below it, its height even."""
-    legend = draw_legend(CITYSCAPES_15.classes, CITYSCAPES_15.palette, image.shape[1], text)
-    odd = (image.shape[0] + legend.shape[0]) % 2
-    return np.vstack([image, np.pad(legend, ((0, odd), (0, 0), (0, 0)), mode='edge')])
 
 
 # ----------------------------------------------------------------------------------------- report

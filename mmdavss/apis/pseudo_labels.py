@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -416,12 +416,10 @@ class PseudoLabelGenerator:
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         if device == 'cuda' and not torch.cuda.is_available():
             raise UserError('--device cuda: this machine shows no CUDA device')
-        dataset, classes, palette = _target(cfg, self.pipeline)
+        dataset, classes, palette = target_frames(cfg, self.pipeline)
         clips = self.clips(dataset)
         masks = [frame.mask for clip in clips for frame in clip.frames]
-        make = _MakePredictor(
-            _as_dict(cfg, 'model', 'default_scope', 'custom_imports'), str(checkpoint),
-            self.pipeline, self.flow, self.occlusion)
+        make = self._maker(cfg, checkpoint)
         fresh = dict(
             finished=False, config=cfg.filename and osp.basename(cfg.filename),
             checkpoint=_fingerprint(checkpoint),
@@ -455,6 +453,24 @@ class PseudoLabelGenerator:
                 self._count(runner, clips, state, out)
             self._write(runner, clips, state, out)
         return state
+
+    def predictor(self, cfg: Config, checkpoint: str, device: str, num_classes: int,
+                  aggregate: bool) -> ClipPredictor:
+        """What predicts the clips, with or without neighbours whatever the config says.
+
+        Raises:
+            UserError: If the model cannot be used, or there is no flow for neighbours.
+        """
+        if aggregate and self.flow is None:
+            raise UserError(f'{cfg.filename}: {KEY} has aggregate=False: predictions with '
+                            'neighbours need aggregate=True and a flow provider')
+        make = replace(self._maker(cfg, checkpoint), flow=self.flow if aggregate else None)
+        return self._check_model(make, device, num_classes)
+
+    def _maker(self, cfg: Config, checkpoint: str) -> _MakePredictor:
+        return _MakePredictor(
+            _as_dict(cfg, 'model', 'default_scope', 'custom_imports'), str(checkpoint),
+            self.pipeline, self.flow, self.occlusion)
 
     @staticmethod
     def _check_model(make: _MakePredictor, device: str, num_classes: int) -> ClipPredictor:
@@ -718,11 +734,17 @@ def summary(state: dict) -> str:
 # ------------------------------------------------------------------------------- helpers
 
 
+def full_size(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Labels at the height and width of their image file.
+
+    The centre of each pixel decides: frames were resized by areas, not from corner to corner.
+    """
+    return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
 def _write_mask(path: str, labels: np.ndarray, size: tuple[int, int]) -> None:
-    # The centre of each pixel decides: frames were resized by areas, not from corner to corner.
-    labels = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     os.makedirs(osp.dirname(path), exist_ok=True)
-    replace_file(path, cv2.imencode('.png', labels)[1].tobytes())
+    replace_file(path, cv2.imencode('.png', full_size(labels, size))[1].tobytes())
 
 
 def _frames_of(clips: Iterable[FrameClip]) -> int:
@@ -737,8 +759,13 @@ def _target_config(cfg: Config) -> dict:
     return target
 
 
-def _target(cfg: Config, pipeline: list) -> tuple[ClipSegDataset, tuple[str, ...], list]:
-    """The target's frames, one by one, with its classes and palette."""
+def target_frames(cfg: Config, pipeline: list) -> tuple[ClipSegDataset, tuple[str, ...], list]:
+    """The target's frames, one by one, with its classes and palette.
+
+    Args:
+        cfg: Config of the training.
+        pipeline: Transforms of a clip of one frame.
+    """
     # A list of clips may leave frames out between those that it has.
     options = {key: value for key, value in _target_config(cfg).items()
                if key not in ('pseudo_labels', 'label_clips', 'clips')}

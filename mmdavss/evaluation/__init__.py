@@ -1,8 +1,10 @@
 """Metrics, one file each."""
 from .class_subset_iou import ClassSubsetIoU
+from .feature_space import class_variances, neighbour_purity
 from .health import Health, HealthFigures
 from .pixel_discrimination import PixelDiscrimination
 from .temporal_consistency import TemporalConsistencyMetric
+from .tsne import tsne
 from .video_panoptic_quality import VPQMetric
 
 __all__ = [
@@ -12,4 +14,7 @@ __all__ = [
     'PixelDiscrimination',
     'TemporalConsistencyMetric',
     'VPQMetric',
+    'class_variances',
+    'neighbour_purity',
+    'tsne',
 ]

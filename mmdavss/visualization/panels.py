@@ -111,6 +111,12 @@ def draw_legend(classes: Sequence[str], palette: np.ndarray | Sequence[Sequence[
     return canvas
 
 
+def with_legend(image: np.ndarray, classes: Sequence[str],
+                palette: np.ndarray | Sequence[Sequence[int]], text: int = 16) -> np.ndarray:
+    """A picture with :func:`draw_legend` below it, its height even."""
+    return _even(np.vstack([image, draw_legend(classes, palette, image.shape[1], text)]))
+
+
 def _place(canvas: np.ndarray, image: np.ndarray, left: int, top: int,
            size: tuple[int, int]) -> None:
     """Puts an image in the middle of a panel, as large as it fits."""

@@ -10,57 +10,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from mmseg.registry import DATASETS, MODELS
-from torch import nn
+from mmseg.registry import DATASETS
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
 from mmdavss.datasets.transforms.loading import read_label
 
 ROOT = Path(__file__).parents[2]
-PIPELINE = [dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24)),
-            dict(type='PackClipInputs')]
-
-
-@pytest.fixture
-def config(tmp_path, monkeypatch, segmentor):
-    """A config of self-training on one Cityscapes-VPS clip of 7 frames, 2 of which have labels."""
-    monkeypatch.chdir(tmp_path)
-    generate(tmp_path / 'data', Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=0, gta=0,
-        synthia_rand=0, cityscapes_vps=1, cityscapes_vps_val=0, clip_frames=(18, 24)),
-        progress=False)
-    for name in ('decode_head', 'auxiliary_head'):
-        segmentor[name]['num_classes'] = 15
-    target = dict(type='CityscapesVPSDataset', data_root='data/cityscapes_vps')
-    cfg = Config(dict(
-        model=dict(
-            type='SourceOnly',
-            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
-            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)),
-        pseudo_label_generator=dict(
-            selection='clip_adaptive', aggregate=True, alpha=0.2, beta=0.5, gamma=1., start=0.2,
-            cap=0.999, clip_frames=4, occlusion=dict(alpha=50., threshold=0.7),
-            flow=dict(type='DISFlowEstimator'), pipeline=PIPELINE),
-        target_train_labelled=dict(target, pipeline=PIPELINE),
-        train_dataloader=dict(dataset=dict(type='DomainPairDataset', source=None, target=dict(
-            target, with_labels=False, pseudo_labels='data/pseudo', label_clips=True,
-            pipeline=PIPELINE)))))
-    cfg.dump('config.py')
-    model = MODELS.build(cfg.model)
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.2)
-    torch.save(dict(state_dict=model.state_dict(), meta={}), 'iter_1.pth')
-    return cfg
-
 
 def content(folder):
     return {str(path.relative_to(folder)): path.read_bytes()
             for path in Path(folder).rglob('*') if path.is_file()}
 
 
-def test_from_the_command_line_to_the_data_set(config, run_tool, capsys):
+def test_from_the_command_line_to_the_data_set(self_training, run_tool, capsys):
     """In several processes, then in one; what the data set then reads, and its score."""
     done = subprocess.run(
         [sys.executable, str(ROOT / 'tools/generate_pseudo_labels.py'), 'config.py', 'iter_1.pth',
@@ -80,7 +41,7 @@ def test_from_the_command_line_to_the_data_set(config, run_tool, capsys):
     assert f'P-mIoU {score["p_miou"]:.2f}' in said
     assert f'proportion p = {score["proportion"]:.2%} (2 labelled frames)' in said
 
-    target = dict(config.train_dataloader.dataset.target, pipeline=[
+    target = dict(self_training.train_dataloader.dataset.target, pipeline=[
         dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')])
     dataset = DATASETS.build(target)
     assert len(dataset) == 7  # all that have a mask, not those with labels
@@ -91,7 +52,7 @@ def test_from_the_command_line_to_the_data_set(config, run_tool, capsys):
 
     # The score by hand.
     pairs = []
-    labelled = DATASETS.build(config.target_train_labelled)
+    labelled = DATASETS.build(self_training.target_train_labelled)
     for i in range(len(labelled)):
         info = labelled.get_data_info(i)
         truth = read_label(info['seg_map_path'], info['label_spec'])
@@ -111,7 +72,7 @@ def test_from_the_command_line_to_the_data_set(config, run_tool, capsys):
     assert os.stat('other/pseudo_labels.json').st_mtime_ns == stamp
 
 
-def test_errors(config, run_tool, capsys):
+def test_errors(self_training, run_tool, capsys):
     def run(*args):
         with pytest.raises(SystemExit) as stop:
             run_tool('generate_pseudo_labels.py', *args)

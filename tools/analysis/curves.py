@@ -1,7 +1,8 @@
 """A validation score against the iteration, for several runs: a plot and a csv beside it.
 
-Folders are work dirs of tools/train.py. Runs of one name, such as several seeds, become one curve
-of means with the range between the lowest and the highest. A resumed run is read as one.
+Folders are work dirs of tools/train.py, or folders of several (seed0, seed1, ...) that are runs of
+one method. Runs of one name become one curve of means with the range between the lowest and the
+highest. A resumed run is read as one.
 
     python tools/analysis/curves.py work_dirs/i2vda/A work_dirs/i2vda/B --names proxy "no proxy" \
         --metric mIoU --out work_dirs/curves.png
@@ -9,15 +10,13 @@ of means with the range between the lowest and the highest. A resumed run is rea
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure
 
-matplotlib.use('Agg')
-from matplotlib import pyplot  # noqa: E402
+from mmdavss.apis.analysis import run, save
+from mmdavss.apis.results import find_runs, scores_of
 
 #: {name: {iteration: the score of each run}}
 Curves = dict[str, dict[int, list[float]]]
@@ -32,54 +31,26 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/curves.png'), help='the plot')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing plot')
     args = parser.parse_args()
-    if args.names is None:
-        args.names = [folder.name for folder in args.work_dirs]
-    if len(args.names) != len(args.work_dirs):
-        parser.error(f'{len(args.names)} names for {len(args.work_dirs)} runs')
-    if args.out.exists() and not args.overwrite:
-        parser.error(f'{args.out} exists: choose another --out, or --overwrite')
+    for path in (args.out, args.out.with_suffix('.csv')):
+        if path.exists() and not args.overwrite:
+            parser.error(f'{path} exists: choose another --out, or --overwrite')
     return args
 
 
-def read_scores(work_dir: Path, metric: str) -> dict[int, float]:
-    """The score at each validation of a run, from the logs of all its starts.
-
-    Raises:
-        FileNotFoundError: If the folder holds no log of a training.
-        ValueError: If the score is not in it.
-    """
-    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    if not logs:
-        raise FileNotFoundError(f'{work_dir} holds no log of a training (*/vis_data/scalars.json)')
-    scores: dict[int, float] = {}
-    known: set[str] = set()
-    for log in logs:
-        # What an interrupted run did after its last checkpoint was done again.
-        for row in map(json.loads, log.read_text().splitlines()):
-            # Rows of the training hold its rate.
-            if not any(key.split('.')[-1] == 'lr' for key in row):
-                known |= row.keys()
-                if metric in row:
-                    scores[row['step']] = row[metric]
-    if not scores:
-        raise ValueError(f'{work_dir}: no validation has {metric!r}, there are '
-                         f'{sorted(known - {"step"}) or "no validations"}')
-    return dict(sorted(scores.items()))
-
-
-def collect(work_dirs: list[Path], names: list[str], metric: str) -> Curves:
+def collect(work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str) -> Curves:
     """The scores of all runs by name."""
     curves: Curves = {}
-    for folder, name in zip(work_dirs, names, strict=True):
-        for step, score in read_scores(folder, metric).items():
-            curves.setdefault(name, {}).setdefault(step, []).append(score)
+    for name, folders in find_runs(work_dirs, names).items():
+        for folder in folders:
+            for step, row in scores_of(folder, metric).items():
+                curves.setdefault(name, {}).setdefault(step, []).append(row[metric])
     return curves
 
 
 def write(curves: Mapping[str, Mapping[int, list[float]]], metric: str, out: Path) -> None:
     """Draws the curves, and writes all values into a csv of the same name."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout='constrained')
+    figure = Figure(figsize=(6, 4), layout='constrained')
+    axes = figure.subplots()
     for name, curve in curves.items():
         steps = sorted(curve)
         means = [sum(curve[step]) / len(curve[step]) for step in steps]
@@ -91,26 +62,15 @@ def write(curves: Mapping[str, Mapping[int, list[float]]], metric: str, out: Pat
     axes.set(xlabel='iteration', ylabel=metric)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(out, dpi=120)
-    pyplot.close(figure)
-    with out.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(['name', 'iteration', *['run'] * max(
-            len(values) for curve in curves.values() for values in curve.values())])
-        for name, curve in curves.items():
-            for step in sorted(curve):
-                writer.writerow([name, step, *curve[step]])
+    runs = max(len(values) for curve in curves.values() for values in curve.values())
+    save(figure, out, ['name', 'iteration', *['run'] * runs],
+         [[name, step, *curve[step]] for name, curve in curves.items() for step in sorted(curve)])
 
 
 def main() -> None:
     args = parse_args()
-    try:
-        curves = collect(args.work_dirs, args.names, args.metric)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
-    write(curves, args.metric, args.out)
-    print(f'wrote {args.out} and {args.out.with_suffix(".csv")}')
+    write(collect(args.work_dirs, args.names, args.metric), args.metric, args.out)
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -17,28 +17,23 @@ The exact flow of a MiniDrive that was made with --flow, occluded pixels left ou
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import ConfigDict, DictAction
 from mmengine.evaluator import Evaluator
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import track_iter_progress
 from torch import nn
 
-from mmdavss.apis.inference import load_model
+from mmdavss.apis.analysis import CheckpointParser, models, read_config, run
+from mmdavss.apis.results import Table
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
 
 SCORES = ('mIoU', 'VPQ')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='its student is the network, its test_dataloader the data')
-    parser.add_argument('checkpoints', nargs='+', help='of any method with that network')
-    parser.add_argument('--names', nargs='+', help='of the checkpoints, for the table')
+    parser = CheckpointParser(__doc__)
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
     parser.add_argument('--options', nargs='+', action=DictAction, default={},
                         help='arguments of the provider, key=value')
@@ -54,16 +49,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--frame-distance', type=int, default=1, help='of the two frames of a pair')
     parser.add_argument('--subset', nargs='+', help='classes in the mean of TC; default: those of '
                         'the config\'s evaluator, or all')
-    parser.add_argument('--device', default='cpu')
-    args = parser.parse_args()
-    if args.names is None:
-        args.names = [Path(path).parent.name for path in args.checkpoints]
-    if len(args.names) != len(args.checkpoints):
-        parser.error(f'{len(args.names)} names for {len(args.checkpoints)} checkpoints')
-    for path in (args.config, *args.checkpoints):
-        if not Path(path).is_file():
-            parser.error(f'{path} does not exist')
-    return args
+    return parser.parse_args()
 
 
 def all_frames(loader: ConfigDict) -> ConfigDict:
@@ -89,8 +75,7 @@ def evaluate(model: nn.Module, loader: ConfigDict, metrics: ConfigDict | list) -
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    init_default_scope(cfg.default_scope)
+    cfg = read_config(args)
     evaluators = cfg.test_evaluator
     first = evaluators[0] if isinstance(evaluators, list) else evaluators
     temporal = dict(
@@ -99,19 +84,16 @@ def main() -> None:
         **{key: getattr(args, key) for key in ('flow_name', 'mode', 'direction', 'occlusion',
                                                'scale', 'frame_distance')})
     rows = []
-    for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
-        print(name)
-        model = load_model(cfg, checkpoint, args.device)
+    for name, model in models(cfg, args):
         scores = evaluate(model, cfg.test_dataloader, evaluators)
         values = {key: value for key, value in scores.items() if key.split('/')[-1] in SCORES}
         values |= evaluate(model, all_frames(cfg.test_dataloader), temporal)
         rows.append((name, values))
     keys = list(rows[0][1])
-    print(f'\n| | {" | ".join(keys)} |')
-    print('|---' * (len(keys) + 1) + '|')
-    for name, values in rows:
-        print(f'| {name} | {" | ".join(f"{values[key]:.2f}" for key in keys)} |')
+    print()
+    print(Table(['', *keys], [[name, *(f'{values[key]:.2f}' for key in keys)]
+                              for name, values in rows]).markdown())
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -1,0 +1,264 @@
+"""Scores in the logs of trainings, and tables that compare runs."""
+from __future__ import annotations
+
+import json
+import math
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdavss.datasets.clip import natural
+
+#: What a training writes into its work dir, once for each start.
+LOGS = '*/vis_data/scalars.json'
+DASH = '–'
+#: Scores of a validation by their names, with ``step``, its iteration.
+Validation = Mapping[str, float]
+
+
+# ------------------------------------------------------------------------------------------ logs
+
+
+def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
+    """All validations of a run, from the logs of all its starts.
+
+    What a start did beyond the point where the next one began was done again, and does not count.
+
+    Returns:
+        ``{iteration: scores}``, in order.
+
+    Raises:
+        FileNotFoundError: If the folder holds no log of a training.
+        ValueError: If there was no validation.
+    """
+    logs = sorted(Path(work_dir).glob(LOGS))
+    if not logs:
+        raise FileNotFoundError(f'{work_dir} holds no log of a training ({LOGS})')
+    found: dict[int, dict[str, float]] = {}
+    for log in logs:
+        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        if rows:
+            found = {step: row for step, row in found.items() if step < rows[0]['step']}
+        # Rows of the training hold its rate.
+        found |= {row['step']: row for row in rows
+                  if not any(key.split('.')[-1] == 'lr' for key in row)}
+    if not found:
+        raise ValueError(f'{work_dir}: its log holds no validation')
+    return dict(sorted(found.items()))
+
+
+def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None
+              ) -> dict[str, list[Path]]:
+    """Work dirs by name; those of one name are runs of one method, such as several seeds.
+
+    Args:
+        folders: Work dirs, or folders of work dirs that are all runs of one method
+            (``stpl/seed0``, ``stpl/seed1``, ...).
+        names: Of the folders, by default their own.
+
+    Raises:
+        FileNotFoundError: If a folder is neither.
+        ValueError: If there are more or fewer names than folders.
+    """
+    names = [folder.absolute().name for folder in folders] if names is None else names
+    if len(names) != len(folders):
+        raise ValueError(f'{len(names)} names for {len(folders)} folders')
+    runs: dict[str, list[Path]] = {}
+    for name, folder in zip(names, folders, strict=True):
+        found = [folder] if any(folder.glob(LOGS)) else sorted(
+            {log.parents[2] for log in folder.glob(f'*/{LOGS}')},
+            key=lambda run: natural(run.name))
+        if not found:
+            raise FileNotFoundError(f'{folder} holds no log of a training ({LOGS}), nor do the '
+                                    'folders in it')
+        runs.setdefault(name, []).extend(found)
+    return runs
+
+
+def last_validation(work_dir: str | Path, metric: str = 'mIoU') -> dict[str, float]:
+    """The last validation of a run; see :func:`scores_of` for the errors."""
+    steps = scores_of(work_dir, metric)
+    return steps[max(steps)]
+
+
+def best_validation(work_dir: str | Path, metric: str = 'mIoU') -> dict[str, float]:
+    """The validation with the highest score, the first of equal ones."""
+    return max(scores_of(work_dir, metric).values(), key=lambda row: row[metric])
+
+
+def scores_of(work_dir: str | Path, metric: str) -> dict[int, dict[str, float]]:
+    """:func:`read_validations` that have a score.
+
+    Raises:
+        ValueError: If none has; names those that there are.
+    """
+    found = read_validations(work_dir)
+    with_it = {step: row for step, row in found.items() if metric in row}
+    if not with_it:
+        known = sorted(set().union(*found.values()) - {'step'})
+        raise ValueError(f'{work_dir}: no validation has {metric!r}, there are {known}')
+    return with_it
+
+
+# ---------------------------------------------------------------------------------------- tables
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method in a comparison; each list has one value for each of its runs.
+
+    Attributes:
+        name: Of the method.
+        steps: Iterations of the validations.
+        classes: IoU by class.
+        scores: Mean score.
+        differences: To source-only; empty without it.
+        gaps: Percent of the gap between source-only and oracle that is closed; empty without them.
+    """
+    name: str
+    steps: list[int]
+    classes: dict[str, list[float]]
+    scores: list[float]
+    differences: list[float]
+    gaps: list[float]
+
+
+def compare(runs: Mapping[str, Sequence[Validation]], metric: str = 'mIoU',
+            source: str | None = None, oracle: str | None = None) -> list[Row]:
+    """Compares methods with source-only and the oracle.
+
+    A method with as many runs as source-only (and the oracle) is compared run by run, in their
+    order, so that runs from one seed meet; any other with the means.
+
+    Args:
+        runs: For each method the validations of its runs.
+        metric: Name of the mean score.
+        source: Name of source-only among them.
+        oracle: Name of the oracle.
+
+    Raises:
+        ValueError: If there is no such method, or runs are of different classes.
+    """
+    for option, name in (('source', source), ('oracle', oracle)):
+        if name is not None and name not in runs:
+            raise ValueError(f'--{option} {name}: there is no run of this name, only '
+                             f'{", ".join(runs)}')
+    classes: dict[str, tuple[str, ...]] = {}
+    for name, validations in runs.items():
+        for row in validations:
+            own = tuple(sorted(key for key in row if key.startswith('IoU.')))
+            if own:
+                classes[name] = own
+    if len(set(classes.values())) > 1:
+        one, other = next((a, b) for a in classes for b in classes if classes[a] != classes[b])
+        raise ValueError(f'{one} and {other} are of different classes: their scores cannot be '
+                         'compared')
+
+    def values(name: str | None, count: int) -> list[float]:
+        found = [row[metric] for row in runs[name]]
+        return found if len(found) == count else [statistics.mean(found)] * count
+
+    rows = []
+    for name, validations in runs.items():
+        count = len(validations)
+        scores = values(name, count)
+        floor = [] if source is None else values(source, count)
+        top = [] if source is None or oracle is None else values(oracle, count)
+        # The order of the log.
+        keys = [key for key in validations[0] if key.startswith('IoU.')]
+        rows.append(Row(
+            name, [int(row['step']) for row in validations],
+            {key.removeprefix('IoU.'): [row.get(key, math.nan) for row in validations]
+             for key in keys}, scores,
+            [v - s for v, s in zip(scores, floor, strict=True)] if floor else [],
+            [gap_closed(v, s, o) for v, s, o in zip(scores, floor, top, strict=True)]
+            if top else []))
+    return rows
+
+
+def gap_closed(score: float, source: float, oracle: float) -> float:
+    """Percent of the way from source-only to the oracle; NaN where there is none."""
+    return math.nan if oracle == source else 100 * (score - source) / (oracle - source)
+
+
+def spread(values: Sequence[float], digits: int = 1, sign: str = '') -> str:
+    """Mean and sample standard deviation, a dash where a value is missing."""
+    if not values or any(math.isnan(value) for value in values):
+        return DASH
+    mean = f'{statistics.mean(values):{sign}.{digits}f}'
+    return mean if len(values) == 1 else f'{mean} ± {statistics.stdev(values):.{digits}f}'
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of a table.
+
+    Attributes:
+        header: Names of the columns.
+        rows: Cells of each row.
+        bold: (row, column) of what stands out.
+    """
+    header: list[str]
+    rows: list[list[str]]
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+    def markdown(self) -> str:
+        """As markdown."""
+        body = [[f'**{cell}**' if (i, j) in self.bold else cell for j, cell in enumerate(row)]
+                for i, row in enumerate(self.rows)]
+        head, *lines = ('|' + '|'.join(f' {cell} ' if cell else ' ' for cell in cells) + '|'
+                        for cells in (self.header, *body))
+        return '\n'.join([head, '|---' * len(self.header) + '|', *lines])
+
+    def latex(self) -> str:
+        """As a LaTeX tabular, for the packages booktabs and graphicx."""
+        turned = [rf'\rotatebox{{90}}{{{_tex(name)}}}' for name in self.header[1:]]
+        lines = [[_tex(self.header[0]), *turned]] + [
+            [rf'\textbf{{{_tex(cell)}}}' if (i, j) in self.bold else _tex(cell)
+             for j, cell in enumerate(row)] for i, row in enumerate(self.rows)]
+        head, *body = (' & '.join(cells) + r' \\' for cells in lines)
+        return '\n'.join([
+            rf'\begin{{tabular}}{{l{"c" * (len(self.header) - 1)}}}', r'\toprule', head,
+            r'\midrule', *body, r'\bottomrule', r'\end{tabular}'])
+
+
+def comparison_table(rows: Sequence[Row], metric: str = 'mIoU', source: str | None = None,
+                     oracle: str | None = None) -> Table:
+    """The table of the papers: classes, mean, difference to source-only, gap closed.
+
+    Classes are means over the runs, the rest is mean ± standard deviation. The best of each column
+    stands out, the oracle aside.
+    """
+    classes = list(dict.fromkeys(name for row in rows for name in row.classes))
+    header = ['method', 'runs', 'iteration', *classes, metric]
+    header += [f'to {source}'] if any(row.differences for row in rows) else []
+    header += ['gap closed, %'] if any(row.gaps for row in rows) else []
+    cells, columns = [], []
+    for row in rows:
+        lo, hi = min(row.steps), max(row.steps)
+        means = [statistics.mean(row.classes.get(name, [math.nan])) for name in classes]
+        line = [row.name, str(len(row.steps)), str(lo) if lo == hi else f'{lo}-{hi}',
+                *(DASH if math.isnan(mean) else f'{mean:.1f}' for mean in means),
+                spread(row.scores)]
+        if row.differences:
+            line.append(spread(row.differences, sign='+') if row.name != source else '')
+        if row.gaps:
+            line.append(spread(row.gaps, 0) if row.name not in (source, oracle) else '')
+        cells.append(line)
+        columns.append([*means, statistics.mean(row.scores)])
+    bold = set()
+    for j in range(len(classes) + 1):
+        column = {i: round(columns[i][j], 1) for i, row in enumerate(rows)
+                  if row.name != oracle and not math.isnan(columns[i][j])}
+        if len(column) > 1:
+            bold |= {(i, 3 + j) for i, value in column.items() if value == max(column.values())}
+    return Table(header, cells, frozenset(bold))
+
+
+def _tex(text: str) -> str:
+    text = re.sub(r'([&%$#_{}])', r'\\\1', text)
+    for sign, macro in (('±', r'$\pm$'), (DASH, '--'), ('~', r'\textasciitilde{}')):
+        text = text.replace(sign, macro)
+    return re.sub(r'^-(?=\d)', '$-$', text)

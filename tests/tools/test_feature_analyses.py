@@ -1,0 +1,66 @@
+"""tools/analysis/tsne.py and neighbours.py on a few generated frames."""
+import csv
+
+import pytest
+
+
+def read(path):
+    with path.open() as file:
+        return list(csv.reader(file))
+
+
+def test_tsne(analysed, tmp_path, run_tool, capsys):
+    config, checkpoint = analysed
+    out = tmp_path / 'out/tsne.png'
+    call = ('analysis/tsne.py', config, checkpoint, checkpoint, '--names', 'a', 'b', '--per-class',
+            '20', '--iterations', '30', '--perplexity', '5', '--out', out)
+    run_tool(*call, '--classes', 'road', 'sky', 'building')
+    assert out.stat().st_size > 1000
+    head, a, b = read(out.with_suffix('.csv'))
+    assert head == ['name', 'intra', 'inter', 'inter / intra']
+    assert a[1:] == b[1:] and float(a[3]) == pytest.approx(float(a[2]) / float(a[1]))
+    points = read(tmp_path / 'out/tsne_points.csv')
+    assert points[0] == ['name', 'class', 'x', 'y']
+    assert {row[1] for row in points[1:]} <= {'road', 'sky', 'building'}
+    assert [row[1:] for row in points if row[0] == 'a'] == [
+        row[1:] for row in points if row[0] == 'b']
+    assert f'| a | {float(a[1]):.4f} |' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="there is no class 'cow', only road, "):
+        run_tool(*call, '--overwrite', '--classes', 'cow')
+    out.unlink()
+    out.with_suffix('.csv').unlink()
+    with pytest.raises(SystemExit):
+        run_tool(*call)
+    assert 'tsne_points.csv exists' in capsys.readouterr().err
+
+
+def test_neighbours(analysed, tmp_path, run_tool, capsys):
+    config, checkpoint = analysed
+    out = tmp_path / 'neighbours.png'
+    call = ('analysis/neighbours.py', config, checkpoint, '--out', out)
+    run_tool(*call, '--k', '5', '1', '--per-class', '30')
+    head, row = read(out.with_suffix('.csv'))
+    assert head == ['name', 'k=1', 'k=5'] and all(0 < float(v) <= 1 for v in row[1:])
+    text = capsys.readouterr().out
+    assert 'left out, fewer than 6 pixels: ' in text and 'chance is' in text
+    with pytest.raises(SystemExit):
+        run_tool(*call, '--k', '30', '--per-class', '30', '--overwrite')
+    assert 'must be from 1 to 29' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='classes have the 500 pixels that 499 neighbours need'):
+        run_tool(*call, '--k', '499', '--overwrite')
+
+
+def test_arguments(analysed, tmp_path, run_tool, capsys):
+    config, checkpoint = analysed
+    for extra, message in (
+            (('--names', 'a', 'b'), '2 names for 1 checkpoints'),
+            ((checkpoint, ), 'several checkpoints are called'),
+            ((tmp_path / 'none.pth', '--names', 'a', 'b'), 'none.pth does not exist'),
+            (('--out', tmp_path / 'a.txt'), 'must be a picture'),
+    ):
+        with pytest.raises(SystemExit):
+            run_tool('analysis/neighbours.py', config, checkpoint, *extra)
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='error: --cfg-options does not fit'):
+        run_tool('analysis/neighbours.py', config, checkpoint, '--out', tmp_path / 'a.png',
+                 '--cfg-options', 'model.student.segmentor.type.x=1')

@@ -1,0 +1,35 @@
+"""tools/analysis/results_table.py on logs written by hand."""
+import json
+
+import pytest
+
+
+def log(folder, *scores):
+    path = folder / '1/vis_data/scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text('\n'.join(json.dumps({'mIoU': v, 'IoU.road': v, 'step': 10 * i})
+                              for i, v in enumerate(scores, 1)))
+
+
+def test_two_tables_in_two_formats(tmp_path, run_tool, capsys):
+    log(tmp_path / 'a', 20., 10.)
+    log(tmp_path / 'b/seed0', 30., 29.)
+    log(tmp_path / 'b/seed1', 31., 32.)
+    log(tmp_path / 'c', 40., 50.)
+    out = tmp_path / 'out/table.md'
+    call = ('analysis/results_table.py', *(tmp_path / name for name in 'abc'), '--source', 'a',
+            '--oracle', 'c', '--out', out)
+    run_tool(*call)
+    text = out.read_text()
+    last, best = text.split('## Best validation')
+    assert last.startswith('## Last validation')
+    # Last: 19/40 and 22/40; best: 10/30 and 12/30.
+    assert '| b | 2 | 20 | **30.5** | **30.5 ± 2.1** | +20.5 ± 2.1 | 51 ± 5 |' in last
+    assert '| b | 2 | 10-20 | **31.0** | **31.0 ± 1.4** | +11.0 ± 1.4 | 37 ± 5 |' in best
+    assert text in capsys.readouterr().out
+    assert out.with_suffix('.tex').read_text().count(r'\toprule') == 2
+    with pytest.raises(SystemExit):
+        run_tool(*call)
+    assert '--overwrite' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='--source x: there is no run of this name'):
+        run_tool(*call[:4], '--source', 'x', '--out', out, '--overwrite')
