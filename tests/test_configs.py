@@ -292,7 +292,8 @@ def test_rows_of_the_other_video_nets(net, kind):
     tags = dict(davsn=('', '_source-free'), tps=('', '_source-free'), sfc=('', '_tpl'))
     for data in ('-r18_miniviper2minicity', '-r18_camvid-day2dusk', '_viper2city', '_synthia2city'):
         small = 'r18' in data
-        for method in ('source_only', 'oracle', 'davsn', 'tps', *(['adabn', 'sfc'] if small else [])):
+        methods = ('source_only', 'oracle', 'davsn', 'tps') + (('adabn', 'sfc') if small else ())
+        for method in methods:
             for tag in tags.get(method, ('', )):
                 names = ('shared-accel' if method == 'sfc' else 'accel', net)
                 accel, cfg = (Config.fromfile(ROOT / f'{method}/{name}{data}{tag}.py').to_dict()

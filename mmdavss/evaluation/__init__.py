@@ -4,7 +4,6 @@ from .feature_space import class_variances, neighbour_purity
 from .health import Health, HealthFigures
 from .pixel_discrimination import PixelDiscrimination
 from .temporal_consistency import TemporalConsistencyMetric
-from .tsne import tsne
 from .video_panoptic_quality import VPQMetric
 
 __all__ = [
@@ -16,5 +15,4 @@ __all__ = [
     'VPQMetric',
     'class_variances',
     'neighbour_purity',
-    'tsne',
 ]

@@ -13,7 +13,7 @@ def test_tsne(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     out = tmp_path / 'out/tsne.png'
     call = ('analysis/tsne.py', config, checkpoint, checkpoint, '--names', 'a', 'b', '--per-class',
-            '20', '--iterations', '30', '--perplexity', '5', '--out', out)
+            '20', '--iterations', '250', '--perplexity', '5', '--out', out)
     run_tool(*call, '--classes', 'road', 'sky', 'building')
     assert out.stat().st_size > 1000
     head, a, b = read(out.with_suffix('.csv'))
@@ -27,6 +27,8 @@ def test_tsne(analysed, tmp_path, run_tool, capsys):
     assert f'| a | {float(a[1]):.4f} |' in capsys.readouterr().out
     with pytest.raises(SystemExit, match="there is no class 'cow', only road, "):
         run_tool(*call, '--overwrite', '--classes', 'cow')
+    with pytest.raises(SystemExit, match='pixels are too few for --perplexity 500'):
+        run_tool(*call, '--overwrite', '--perplexity', '500')
     out.unlink()
     out.with_suffix('.csv').unlink()
     with pytest.raises(SystemExit):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
-from mmengine.utils import ProgressBar
+from sklearn.manifold import TSNE
 
 from mmdavss.apis.analysis import (
     CheckpointParser,
@@ -30,7 +30,7 @@ from mmdavss.apis.analysis import (
 from mmdavss.apis.features import labelled_features, sample_pixels
 from mmdavss.apis.launch import UserError
 from mmdavss.apis.results import Table
-from mmdavss.evaluation import class_variances, tsne
+from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument('--classes', nargs='+', help='to draw; default: all')
     parser.add_argument('--per-class', type=int, default=200, metavar='N', help='pixels (200)')
     parser.add_argument('--perplexity', type=float, default=30., help='of t-SNE (30)')
-    parser.add_argument('--iterations', type=int, default=750, help='of t-SNE (750)')
+    parser.add_argument('--iterations', type=int, default=750, help='of t-SNE (750), at least 250')
     parser.add_argument('--seed', type=int, default=0, help='of the pixels that are drawn')
     args = parser.parse_args()
     points_file = args.out.with_name(f'{args.out.stem}_points.csv')
@@ -85,11 +85,13 @@ def main() -> None:
             raise UserError(f'{args.config}: of the classes {args.classes or classes} fewer than '
                             'two occur in the labels of test_dataloader')
         print(f't-SNE of {len(labels)} pixels')
-        bar = ProgressBar(args.iterations)
-        places = tsne(F.normalize(features, dim=1).to(args.device), args.perplexity,
-                      args.iterations, bar.update).cpu()
-        print()
-        panels[name] = places.numpy(), labels.numpy(), class_variances(features, labels)
+        if len(labels) <= 3 * args.perplexity:
+            raise UserError(
+                f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}: a third '
+                'of them is the most; draw more (--per-class) or lower it')
+        places = TSNE(perplexity=args.perplexity, max_iter=args.iterations, init='pca',
+                      random_state=args.seed).fit_transform(F.normalize(features, dim=1).numpy())
+        panels[name] = places, labels.numpy(), class_variances(features, labels)
         points += [[name, classes[k], *place] for k, place in zip(
             labels.tolist(), places.tolist(), strict=True)]
     header = ['name', 'intra', 'inter', 'inter / intra']
