@@ -35,6 +35,10 @@ EXPECTED = {
     'miniviper2minivps_image2video': ((108, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_image2video': ((180, 240), (180, 240), 11, (12, 20)),
 }
+#: For nets with a flow branch and methods with a flow network: the same without flow.
+OWN_FLOW = tuple(f'{name}_own-flow' for name in (
+    'viper2city', 'synthia2city', 'camvid_day2dusk', 'miniviper2minicity'))
+EXPECTED |= {name: EXPECTED[name.removesuffix('_own-flow')] for name in OWN_FLOW}
 #: For nets that predict frame by frame: clips without flow, single frames in validation.
 PER_FRAME = ('viper2cityvps', 'synthia2cityvps', 'miniviper2minivps', 'camvid_day2dusk_frames',
              'camvid_sunny2foggy')
@@ -94,7 +98,8 @@ def test_trains_and_validates(data, name):
             assert set(inputs) == {'frames', 'flow', 'forward_flow'}
             assert inputs['flow'][0].shape == inputs['forward_flow'][0].shape == (1, 2, *size)
         elif name in VIDEOS and name not in (*PER_FRAME, *IMAGE_TO_VIDEO):
-            assert inputs['flow'][0].shape == (1, 2, *size)
+            assert ('flow' in inputs) == (name not in OWN_FLOW)
+            assert name in OWN_FLOW or inputs['flow'][0].shape == (1, 2, *size)
             assert ('augmented' in inputs) == (branch == 'target' and not name.endswith('_mix'))
         else:  # strong augmentation is the method's
             assert set(inputs) == {'frames'}
