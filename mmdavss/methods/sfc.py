@@ -206,7 +206,7 @@ class SFC(BaseAdapter):
         if self.sfm_checkpoint is None:
             raise ValueError('SFC: `model.sfm_checkpoint` is not set, and an untrained SFM says '
                              'nothing about a segmentation. Train SFMPretraining first (its '
-                             'configs are configs/sfc/*_sfm.py).')
+                             'configs are configs/sfc/sfm_*.py).')
         load_sfm(self.sfm, self.sfm_checkpoint)
 
     def train(self, mode: bool = True) -> SFC:
@@ -344,7 +344,7 @@ def load_sfm(sfm: nn.Module, path: str) -> None:
     if '://' not in path and not Path(path).is_file():
         raise FileNotFoundError(
             f'sfm_checkpoint {path!r} does not exist. Train SFMPretraining first (its configs are '
-            'configs/sfc/*_sfm.py), or point `model.sfm_checkpoint` to its checkpoint.')
+            'configs/sfc/sfm_*.py), or point `model.sfm_checkpoint` to its checkpoint.')
     checkpoint = _load_checkpoint(path, map_location='cpu', logger='silent')
     state = checkpoint.get('state_dict', checkpoint)
     state = {name.removeprefix(SFM_PREFIX): value for name, value in state.items()
