@@ -7,6 +7,6 @@ _base_ = [
 model = dict(
     source_checkpoint='work_dirs/source_only/deeplabv2-r18_camvid-day2dusk/iter_800.pth',
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
-    # Over a second flow is often wrong, and the paper's 1 and 0.3 cost 2 points (docs/results.md).
+    # Over a second flow is often wrong, and the paper's 1 and 0.3 cost 4 points (docs/results.md).
     consistency_weight=0.1,
     delta=0.1)
