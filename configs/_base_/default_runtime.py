@@ -10,7 +10,7 @@ randomness = dict(seed=0)
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    logger=dict(type='MainProcessLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The last checkpoint is the result. The one that is best on the validation set of the target
     # was chosen with target labels: it is kept beside it and is to be reported as such.

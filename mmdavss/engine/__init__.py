@@ -1,10 +1,15 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 from .data_preprocessor import Clip, DomainDataPreprocessor
-from .hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
+from .hooks import (
+    EMATeacherHook,
+    MainProcessLoggerHook,
+    OnlineStatisticsHook,
+    ProxyNetworkHook,
+)
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
 from .wrappers import unwrapped
 
 __all__ = [
-    'Clip', 'DomainDataPreprocessor', 'EMATeacherHook', 'OnlineStatisticsHook',
-    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'unwrapped'
+    'Clip', 'DomainDataPreprocessor', 'EMATeacherHook', 'MainProcessLoggerHook',
+    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'unwrapped'
 ]
