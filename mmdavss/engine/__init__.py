@@ -1,4 +1,5 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
+from .checkpoint import misfits, read_weights
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .hooks import (
     EMATeacherHook,
@@ -11,5 +12,6 @@ from .wrappers import unwrapped
 
 __all__ = [
     'Clip', 'DomainDataPreprocessor', 'EMATeacherHook', 'MainProcessLoggerHook',
-    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'unwrapped'
+    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'misfits',
+    'read_weights', 'unwrapped'
 ]

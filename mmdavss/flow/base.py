@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
+
+from mmdavss.engine.checkpoint import misfits, read_weights
 
 PathPairs = Sequence[tuple[str, str]]
 #: Where checkpoints have a flow network: that of a method as the branch of its video net, that of
@@ -23,26 +23,22 @@ def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If weights are missing or have another shape.
     """
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise FileNotFoundError(
-            f'{type(network).__name__}: the checkpoint {checkpoint!r} does not exist; correct '
-            '`checkpoint`. A network that is trained may start without one: checkpoint=None.')
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = weights.get('state_dict', weights)
+    weights = read_weights(
+        checkpoint,
+        f'{type(network).__name__}: the checkpoint {checkpoint!r} does not exist; correct '
+        '`checkpoint`. A network that is trained may start without one: checkpoint=None.')
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     for prefix in BRANCHES:
         # MMFlowNet holds mmflow's network as `network`.
         branch = {name.removeprefix(prefix).removeprefix('network.'): value
                   for name, value in weights.items() if name.startswith(prefix)}
         weights = branch or weights
-    expected = network.state_dict()
-    wrong = [name for name, value in expected.items()
-             if name not in weights or weights[name].shape != value.shape]
+    wrong = misfits(network, weights)
     if wrong:
         raise ValueError(
-            f'{checkpoint} does not fit {type(network).__name__}: {len(wrong)} of {len(expected)} '
-            f'tensors are missing or of another shape, such as {wrong[:3]}. Give the config that '
-            'the checkpoint was trained with.')
+            f'{checkpoint} does not fit {type(network).__name__}: {len(wrong)} of '
+            f'{len(network.state_dict())} tensors are missing or of another shape, such as '
+            f'{wrong[:3]}. Give the config that the checkpoint was trained with.')
     network.load_state_dict(weights, strict=False)
 
 

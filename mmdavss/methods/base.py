@@ -4,12 +4,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -17,7 +15,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, unwrapped
+from mmdavss.engine import Clip, read_weights, unwrapped
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -264,15 +262,16 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
             norm.momentum = momentum
 
 
-def check_statistics(method: nn.Module, running_statistics: str) -> str:
+def check_statistics(method: nn.Module, running_statistics: str,
+                     known: tuple[str, ...] = STATISTICS) -> str:
     """The option of that name, which methods that train on both domains have.
 
     Raises:
         ValueError: If it is unknown.
     """
-    if running_statistics not in STATISTICS:
+    if running_statistics not in known:
         raise ValueError(f'{type(method).__name__}: running_statistics={running_statistics!r} is '
-                         f'not one of {STATISTICS}.')
+                         f'not one of {known}.')
     return running_statistics
 
 
@@ -292,13 +291,11 @@ def load_student(student: nn.Module, path: str) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If weights are missing or have other shapes.
     """
-    if '://' not in path and not Path(path).is_file():
-        raise FileNotFoundError(
-            f'source_checkpoint {path!r} does not exist. Train the source model first (its config '
-            'is in configs/source_only, the first of two stages in configs/sfc), or point '
-            '`model.source_checkpoint` to its checkpoint.')
-    checkpoint = _load_checkpoint(path, map_location='cpu', logger='silent')
-    state = checkpoint.get('state_dict', checkpoint)
+    state = read_weights(
+        path,
+        f'source_checkpoint {path!r} does not exist. Train the source model first (its config '
+        'is in configs/source_only, the first of two stages in configs/sfc), or point '
+        '`model.source_checkpoint` to its checkpoint.')
     if any(name.startswith('student.') for name in state):
         state = {n.removeprefix('student.'): v for n, v in state.items()
                  if n.startswith('student.')}

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from mmdavss.engine import Clip
 from mmdavss.modules import ClassBalancedCrop, class_mix, class_mix_masks, day_guided
 
-from .base import branch, unmoved_statistics
+from .base import branch, check_statistics, moving_statistics
 from .mean_teacher import MeanTeacher
 
 STATISTICS = ('all', 'mixed', 'target')
@@ -71,10 +71,7 @@ class DACS(MeanTeacher):
         self.augment = None if augment is None else MODELS.build(augment)
         self.target_crop = None if target_crop is None else ClassBalancedCrop(**target_crop)
         self.day_reference = day_reference
-        if running_statistics not in STATISTICS:
-            raise ValueError(f'{type(self).__name__}: running_statistics={running_statistics!r} is '
-                             f'not one of {STATISTICS}.')
-        self.running_statistics = running_statistics
+        self.running_statistics = check_statistics(self, running_statistics, STATISTICS)
 
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
@@ -89,9 +86,7 @@ class DACS(MeanTeacher):
 
     def counts_for(self, *kinds: str) -> AbstractContextManager:
         """Around a pass: it moves the running statistics if they are of one of these kinds."""
-        if self.running_statistics in kinds:
-            return nullcontext()
-        return unmoved_statistics(self.student)
+        return moving_statistics(self.student, self.running_statistics in kinds)
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:

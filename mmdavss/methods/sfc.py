@@ -17,18 +17,16 @@ TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip
+from mmdavss.engine import Clip, misfits, read_weights
 from mmdavss.losses import flow_epe
 from mmdavss.modules import label_regions, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
@@ -341,20 +339,17 @@ def load_sfm(sfm: nn.Module, path: str) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no SFM, or one of another network.
     """
-    if '://' not in path and not Path(path).is_file():
-        raise FileNotFoundError(
-            f'sfm_checkpoint {path!r} does not exist. Train SFMPretraining first (its configs are '
-            'configs/sfc/sfm_*.py), or point `model.sfm_checkpoint` to its checkpoint.')
-    checkpoint = _load_checkpoint(path, map_location='cpu', logger='silent')
-    state = checkpoint.get('state_dict', checkpoint)
+    state = read_weights(
+        path,
+        f'sfm_checkpoint {path!r} does not exist. Train SFMPretraining first (its configs are '
+        'configs/sfc/sfm_*.py), or point `model.sfm_checkpoint` to its checkpoint.')
     state = {name.removeprefix(SFM_PREFIX): value for name, value in state.items()
              if name.startswith(SFM_PREFIX)}
     if not state:
         raise ValueError(f'{path} holds no SFM: `model.sfm_checkpoint` must be a checkpoint of '
                          'SFMPretraining.')
     own = sfm.state_dict()
-    wrong = sorted(name for name in own.keys() | state.keys()
-                   if name not in own or name not in state or own[name].shape != state[name].shape)
+    wrong = sorted({*misfits(sfm, state), *(state.keys() - own.keys())})
     if wrong:
         raise ValueError(
             f'{path} does not fit `model.sfm`: {len(wrong)} of {len(own)} tensors are missing, '
