@@ -39,6 +39,7 @@ from mmengine.config import Config, DictAction
 from mmdavss import __version__
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
+from mmdavss.apis.results import read_validations
 from mmdavss.datasets.label_maps import CITYSCAPES_15
 from mmdavss.datasets.minidrive.generate import MARKER, ROOTS
 from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
@@ -301,14 +302,13 @@ def read_scores(folder: Path, iteration: int) -> dict[str, float]:
     Raises:
         DemoError: If there was none at that iteration.
     """
-    for file in sorted(folder.glob('*/vis_data/scalars.json'), reverse=True):
-        for line in reversed(file.read_text().splitlines()):
-            row = json.loads(line)
-            if 'mIoU' in row and row['step'] == iteration:
-                return {name: value for name, value in row.items()
-                        if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')}
-    raise DemoError(f'{folder} has no validation at iteration {iteration} in its '
-                    'TIMESTAMP/vis_data/scalars.json')
+    try:
+        row = read_validations(folder)[iteration]
+    except (FileNotFoundError, ValueError, KeyError):
+        raise DemoError(f'{folder} has no validation at iteration {iteration} in its '
+                        'TIMESTAMP/vis_data/scalars.json') from None
+    return {name: value for name, value in row.items()
+            if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')}
 
 
 # --------------------------------------------------------------------------------------- pictures
