@@ -40,6 +40,9 @@ class BaseAdapter(BaseSegmentor):
         data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
     """
 
+    #: What moves the running batch-norm statistics of the student; an option of some methods.
+    running_statistics: str = 'all'
+
     def __init__(self,
                  student: ConfigType,
                  flow: OptConfigType = None,
@@ -168,6 +171,12 @@ class BaseAdapter(BaseSegmentor):
         """Flow that a method has for itself, or None if the student takes its own or none."""
         return flow if self.net.needs_flow else None
 
+    def counts_for(self, *kinds: str) -> AbstractContextManager[None]:
+        """Around a pass: it moves the running statistics if they are of one of these kinds."""
+        if self.running_statistics in kinds:
+            return nullcontext()
+        return unmoved_statistics(self.student)
+
     def _see_single_frames(self) -> None:
         """For methods that take scores of single frames only, without an auxiliary classifier.
 
@@ -273,11 +282,6 @@ def check_statistics(method: nn.Module, running_statistics: str,
         raise ValueError(f'{type(method).__name__}: running_statistics={running_statistics!r} is '
                          f'not one of {known}.')
     return running_statistics
-
-
-def moving_statistics(net: nn.Module, moving: bool) -> AbstractContextManager[None]:
-    """Around passes in training mode: whether they move the running statistics."""
-    return nullcontext() if moving else unmoved_statistics(net)
 
 
 def load_student(student: nn.Module, path: str) -> None:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from mmdavss.engine import Clip
 from mmdavss.modules import ClassBalancedCrop, class_mix, class_mix_masks, day_guided
 
-from .base import branch, check_statistics, moving_statistics
+from .base import branch, check_statistics
 from .mean_teacher import MeanTeacher
 
 STATISTICS = ('all', 'mixed', 'target')
@@ -83,10 +82,6 @@ class DACS(MeanTeacher):
         losses.update(self.mix_loss(source, target))
         self.follow_target(target.clip)
         return losses
-
-    def counts_for(self, *kinds: str) -> AbstractContextManager:
-        """Around a pass: it moves the running statistics if they are of one of these kinds."""
-        return moving_statistics(self.student, self.running_statistics in kinds)
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:

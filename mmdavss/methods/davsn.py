@@ -24,7 +24,7 @@ from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
-from .base import branch, check_statistics, moving_statistics
+from .base import branch, check_statistics
 
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
@@ -81,7 +81,7 @@ class DAVSN(AdversarialAdapter):
         losses, pairs = {}, {}
         if 'source' in inputs or self.discriminator is not None:
             clip, samples = branch(inputs, data_samples, 'source')
-            with moving_statistics(self.student, self.running_statistics == 'all'):
+            with self.counts_for('all'):
                 scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
             losses = add_prefix(self.net.supervise(scores, samples), 'source')
             pairs['source'] = self.frame_pairs(scores, clip)

@@ -42,7 +42,7 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 
 from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
-from .base import branch, check_statistics, moving_statistics
+from .base import branch, check_statistics
 
 
 @MODELS.register_module()
@@ -164,7 +164,7 @@ class I2VDA(AdversarialAdapter):
                                "[dict(type='ProxyNetworkHook', launch=..., interval=...)].")
         source, samples = branch(inputs, data_samples, 'source')
         labels = torch.stack([sample.gt_sem_seg.data for sample in samples]).long()
-        with moving_statistics(self.student, self.running_statistics == 'all'):
+        with self.counts_for('all'):
             scores = dict(
                 source=clip_scores(self.student, source.frames[:, -1:], self.align_corners))
         losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))

@@ -34,7 +34,7 @@ from mmdavss.ops import resize_flow
 from mmdavss.video_nets.base import segmentor_heads
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, check_statistics, moving_statistics
+from .base import BaseAdapter, branch, check_statistics
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
 SFM_PREFIX = 'sfm.'
@@ -215,7 +215,7 @@ class SFC(BaseAdapter):
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         source, samples = branch(inputs, data_samples, 'source')
-        with moving_statistics(self.student, self.running_statistics == 'all'):
+        with self.counts_for('all'):
             losses = add_prefix(
                 self.student.loss(source.frames, self.clip_flow(source), samples), 'source')
 
@@ -290,7 +290,7 @@ class SFC(BaseAdapter):
         labels = {name: temporal_pseudo_labels(score, motion, self.confidence_threshold)
                   for name, score in previous.items()}
         # The augmentation moves nothing.
-        with moving_statistics(self.student, self.running_statistics == 'all'):
+        with self.counts_for('all'):
             scores = self.class_scores(
                 clip.augmented[:, 1:], None if given is None else given[:, 1:])
         losses = {

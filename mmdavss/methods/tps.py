@@ -23,9 +23,7 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, check_statistics, moving_statistics
-
-#: Which passes in training move the running batch-norm statistics.
+from .base import BaseAdapter, branch, check_statistics
 
 
 @MODELS.register_module()
@@ -82,7 +80,7 @@ class TPS(BaseAdapter):
         if isinstance(inputs, Mapping) and 'source' in inputs:
             source, samples = branch(inputs, data_samples, 'source')
             frames = self.matched(source, target) if self.histogram_matching else source.frames
-            with moving_statistics(self.student, self.running_statistics == 'all'):
+            with self.counts_for('all'):
                 losses = add_prefix(
                     self.student.loss(frames, self.clip_flow(source), samples), 'source')
 
@@ -91,7 +89,7 @@ class TPS(BaseAdapter):
             raise KeyError('TPS needs an augmented view of the target clips: add CrossFrameAugment '
                            'to their pipeline.')
         labels = self.pseudo_labels(target, flow)
-        with moving_statistics(self.student, self.running_statistics == 'all'):
+        with self.counts_for('all'):
             scores = self.student.head_scores(
                 target.augmented[:, -2:], self.for_student(flow[:, -1:]))
         weights = dict(decode=1., aux=self.auxiliary_weight)
