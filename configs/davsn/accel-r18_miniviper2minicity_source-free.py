@@ -2,10 +2,12 @@
 _base_ = './accel-r18_miniviper2minicity.py'
 # Source-free: no source data set exists in this run.
 train_dataloader = dict(dataset=dict(source=None))
+# Adam takes no notice of the factor of 0.001 of the only loss, which is lowest where one class is
+# everywhere: at 3e-4 the net gets there (docs/results.md).
 optim_wrapper = dict(
     _delete_=True,
     constructor='PlayerOptimWrapperConstructor',
-    student=dict(optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2)))
+    student=dict(optimizer=dict(type='AdamW', lr=1e-5, weight_decay=1e-2)))
 # What is left of the method: consistency over time.
 model = dict(discriminator=None)
 # The fusion of the frames gets no gradient.
