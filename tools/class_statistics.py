@@ -14,16 +14,17 @@ import argparse
 import multiprocessing
 import os
 import os.path as osp
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar
 from mmseg.registry import DATASETS
 
 from mmdavss.apis.launch import UserError, load_config
+from mmdavss.apis.progress import progress
 from mmdavss.datasets.clip import ClipSegDataset
 from mmdavss.datasets.rare_class import (
     class_probabilities,
@@ -74,22 +75,18 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
 def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
     """Pixels of each class in every label, with a progress bar."""
     files = label_files(dataset)
-    bar = ProgressBar(len(files))
     task = partial(count_pixels, labels=dataset.labels)
-    rows = []
 
-    def collect(results) -> None:
-        for row in results:
-            rows.append(row)
-            bar.update()
+    def collect(results: Iterable) -> list:
+        return list(progress('count', results, len(files), 'labels'))
 
     if workers == 1:
-        collect(map(task, files.values()))
+        rows = collect(map(task, files.values()))
     else:
         # 'spawn': a forked process cannot use the threads of torch and OpenCV.
         with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn')) as pool:
             try:
-                collect(pool.map(task, files.values(), chunksize=CHUNK))
+                rows = collect(pool.map(task, files.values(), chunksize=CHUNK))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 import torch
 from mmengine.config import DictAction
-from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.progress import progress
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
 
@@ -115,21 +115,18 @@ class Worker:
 
 def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
     """Runs all tasks, with a progress bar."""
-    bar = ProgressBar(len(tasks))
     if workers == 1:
         Worker.start(config, device, None)
-        for task in tasks:
+        for task in progress('flow', tasks, unit='pairs'):
             Worker.run(task)
-            bar.update()
         return
     # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
     with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'),
                              Worker.start, (config, device, 1)) as pool:
         futures = [pool.submit(Worker.run, task) for task in tasks]
         try:
-            for future in as_completed(futures):
+            for future in progress('flow', as_completed(futures), len(tasks), 'pairs'):
                 future.result()
-                bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -148,7 +145,6 @@ def main() -> None:
             compute(todo, dict(type=args.provider, **args.options), args.device, args.workers)
         except (ImportError, KeyError, OSError, TypeError, ValueError) as error:
             raise SystemExit(f'\n{error}') from error
-        print()
     provider = dict(type='PrecomputedFlow', root=str(args.out), frame_root=str(args.frame_root),
                     template=file_template(args), frame_suffix=args.frame_suffix)
     print(f'Use it: flow={provider}')

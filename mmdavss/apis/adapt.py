@@ -18,6 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
+from tqdm import tqdm
 
 from mmdavss.evaluation.health import (
     COLLAPSED,
@@ -34,7 +35,7 @@ from mmdavss.ops import forward_backward_visible
 from .inference import VideoSegmenter, _kind
 from .launch import UserError, final_checkpoint, prepare_training
 from .plain_mmseg import _dicts, _plain, export_segmentor
-from .progress import Progress
+from .progress import progress
 from .video_inferencer import VideoSegInferencer
 from .videos import VideoReader
 
@@ -178,14 +179,13 @@ class Adaptation:
             numbers = sorted({*later, *(number - 1 for number in later)})
             (folder / name).mkdir(parents=True, exist_ok=True)
             missing = [n for n in numbers if not (folder / name / f'{n:06d}.png').is_file()]
-            with Progress(len(missing), f'frames of {name}') as progress:
-                for number, image in reader.choose(missing):
+            with progress(f'frames of {name}', reader.choose(missing), len(missing)) as bar:
+                for number, image in bar:
                     path = folder / name / f'{number:06d}.png'
                     # Never half a file under its name.
                     partial = path.with_suffix('.partial')
                     partial.write_bytes(cv2.imencode('.png', image)[1].tobytes())
                     partial.replace(path)
-                    progress.update()
             lines += [f'{name}/{n - 1:06d}.png\t{name}/{n:06d}.png\n' for n in later]
         partial = folder / 'clips.partial'
         partial.write_text(''.join(lines))
@@ -327,8 +327,8 @@ class Adaptation:
         init_default_scope('mmseg')
         prepare_training(cfg, resume=True)
         runner = Runner.from_cfg(cfg)
-        with Progress(iters, model['type'], unit='iterations') as progress:
-            runner.register_hook(_Shown(progress))
+        with progress(model['type'], total=iters, unit='iterations') as bar:
+            runner.register_hook(_Shown(bar))
             runner.train()
         self.record.setdefault('trained', []).append(name)
         self._save()
@@ -348,8 +348,8 @@ class Adaptation:
         segmenters = {name: VideoSegmenter(*model, device) for name, model in models.items()}
         health = {name: Health(len(self.metainfo['classes'])) for name in models}
         provider = DISFlowEstimator()
-        with Progress(len(chosen), 'health', unit='pairs') as progress:
-            for number in chosen:
+        with progress('health', chosen, unit='pairs') as bar:
+            for number in bar:
                 images = [cv2.imread(str(file)) for file in every[number]]
                 flow, visible = _flow(provider, *images)
                 for name, segment in segmenters.items():
@@ -360,7 +360,6 @@ class Adaptation:
                             labels, visible.shape, mode='nearest-exact')[0, 0].byte().cpu())
                     health[name].add_frame(sample.seg_logits.data)
                     health[name].add_pair(*maps, flow, visible)
-                progress.update()
         return {name: value.figures() for name, value in health.items()}
 
     # -------------------------------------------------------------------------------- results
@@ -417,14 +416,14 @@ class Adaptation:
 class _Shown(Hook):
     """Iterations on a progress bar."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, bar: tqdm) -> None:
+        self.bar = bar
 
     def before_train(self, runner: Runner) -> None:
-        self.progress.done = runner.iter  # of a run that goes on
+        self.bar.update(runner.iter)  # of a run that goes on
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        self.progress.update()
+        self.bar.update()
 
 
 def _flow(provider: DISFlowEstimator, before: np.ndarray, current: np.ndarray

@@ -4,12 +4,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import torch
-from mmengine.utils import track_iter_progress
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.modules import downscale_labels
+
+from .progress import progress
 
 
 @torch.no_grad()
@@ -24,14 +25,13 @@ def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[
         Features (1, A, h, w) and labels (1, h, w): the class that holds most of a cell, 255 where
         none holds half of it.
     """
-    for data in track_iter_progress((loader, len(loader))):
+    for data in progress('features', loader, unit='batches'):
         batch = model.data_preprocessor(data, False)
         maps = model.extract_feat(batch['inputs'])
         for one, sample in zip(maps, batch['data_samples'], strict=True):
             labels = sample.gt_sem_seg.data.long()
             yield one[None], downscale_labels(
                 labels, one.shape[-2:], model.num_classes, min_ratio=0.5)
-    print()
 
 
 def sample_pixels(frames: Iterable[tuple[Tensor, Tensor]], num_classes: int, per_class: int,

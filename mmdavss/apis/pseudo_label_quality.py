@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.utils import ProgressBar
 
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.pseudo_labels import mask_name
@@ -14,6 +13,7 @@ from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 
 from .launch import UserError
+from .progress import progress
 from .pseudo_labels import (
     ClipPredictor,
     Frame,
@@ -145,17 +145,14 @@ class QualityMeter:
         if aggregate not in self._predictors:
             self._predictors[aggregate] = self.generator.predictor(
                 self.cfg, self.checkpoint, self.device, len(self.classes), aggregate)
-        bar = ProgressBar(sum(len(clip.frames) for clip in self.clips))
         kept: list[list[Prediction]] = []
         size = 0
-        for clip in self.clips:
+        for clip in progress('segment', self.clips, unit='clips'):
             predictions = self._predictors[aggregate](clip)
             size += sum(p.probability.nbytes + p.labels.nbytes for p in predictions)
             if size <= self.memory:
                 kept.append(predictions)
             yield clip.frames, predictions
-            bar.update(len(clip.frames))
-        print()
         if len(kept) == len(self.clips):
             self._kept[aggregate] = kept
 

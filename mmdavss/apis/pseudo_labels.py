@@ -21,7 +21,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar, import_modules_from_strings
+from mmengine.utils import import_modules_from_strings
 from mmseg.models.utils import resize
 from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
@@ -50,6 +50,7 @@ from mmdavss.modules import (
 
 from .inference import load_model
 from .launch import UserError
+from .progress import progress
 
 KEY = 'pseudo_label_generator'
 SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')
@@ -569,7 +570,6 @@ class PseudoLabelGenerator:
             state.update(kept=kept.tolist(), predicted=predicted.tolist(),
                          finished=len(state['thresholds']) == len(clips))
             write_manifest(out, state)
-        print()
 
 
 class _Runner:
@@ -583,10 +583,10 @@ class _Runner:
         """(clip, work(its predictions)) of each clip, with a progress bar."""
         if not clips:
             return
-        bar = ProgressBar(_frames_of(clips))
-        for clip, result in zip(clips, self._results(work, clips), strict=True):
-            yield clip, result
-            bar.update(len(clip.frames))
+        with progress('segment', total=_frames_of(clips)) as bar:
+            for clip, result in zip(clips, self._results(work, clips), strict=True):
+                yield clip, result
+                bar.update(len(clip.frames))
 
     def _results(self, work: Callable, clips: list[FrameClip]) -> Iterator[Any]:
         if self.workers == 1:

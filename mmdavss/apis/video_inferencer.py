@@ -1,6 +1,7 @@
 """Video in, segmented video out."""
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import tee
@@ -17,7 +18,7 @@ from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
 from .inference import VideoSegmenter
 from .launch import UserError
-from .progress import Progress
+from .progress import progress
 from .videos import VideoReader
 
 Model = str | Path | Config
@@ -161,9 +162,9 @@ class VideoSegInferencer:
             writer = None
             if out is not None:
                 writer = stack.enter_context(VideoWriter(out, fps or video.fps))
-            progress = Progress(video.count, f'segment {video.name}')
-            if self.show_progress:
-                stack.enter_context(progress)
+            bar = stack.enter_context(progress(
+                f'segment {video.name}', total=video.count, disable=not self.show_progress))
+            began, done = time.monotonic(), 0
             if video.live:  # Ctrl-C is how a camera ends
                 stack.enter_context(suppress(KeyboardInterrupt))
             for frame in self.stream(video):
@@ -171,8 +172,10 @@ class VideoSegInferencer:
                     writer.write(self.draw(frame, opacity, show_input, legend, width))
                 for folder, labels in zip(folders, frame.labels, strict=False):
                     write_mask(folder / f'{frame.name}.png', labels)
-                progress.update()
-        return dict(frames=progress.done, seconds=progress.seconds, fps=progress.fps)
+                done += 1
+                bar.update()
+        seconds = time.monotonic() - began
+        return dict(frames=done, seconds=seconds, fps=done / max(seconds, 1e-9))
 
     def _check(self, out: str | Path | None, masks: str | Path | None, opacity: float,
                overwrite: bool) -> list[Path]:

@@ -12,7 +12,6 @@ that it had in the frame before.
 from __future__ import annotations
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 
 from mmdavss.apis.analysis import (
     CheckpointParser,
@@ -23,6 +22,7 @@ from mmdavss.apis.analysis import (
     video_frames,
 )
 from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.apis.progress import progress
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_image, read_label
 from mmdavss.visualization import draw_grid, overlay, with_legend
@@ -39,13 +39,11 @@ def main() -> None:
     cfg = read_config(args)
     columns, rows, frames = [], [], []
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
-        print(name, flush=True)
         segment = VideoSegmenter(cfg, checkpoint, args.device)
         back = max(1, (segment.clip_length - 1) * segment.frame_distance)
         frames, chosen = video_frames(cfg, args, back)
         paths = [frame.path for frame in frames]
-        maps = list(track_iter_progress((segment(paths), len(paths))))
-        print()
+        maps = list(progress(name, segment(paths), len(paths)))
         columns.append([maps[i] for i in chosen])
         for i in chosen:
             right = None

@@ -22,10 +22,10 @@ import torch
 from mmengine.config import ConfigDict, DictAction
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
-from mmengine.utils import track_iter_progress
 from torch import nn
 
 from mmdavss.apis.analysis import CheckpointParser, models, read_config, run
+from mmdavss.apis.progress import progress
 from mmdavss.apis.results import Table
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
 
@@ -67,9 +67,8 @@ def evaluate(model: nn.Module, loader: ConfigDict, metrics: ConfigDict | list) -
     batches = Runner.build_dataloader(loader)
     evaluator = Evaluator(metrics)
     evaluator.dataset_meta = batches.dataset.metainfo
-    for data in track_iter_progress((batches, len(batches))):
+    for data in progress('segment', batches, unit='batches'):
         evaluator.process(model.test_step(data), data)
-    print()
     return evaluator.evaluate(len(batches.dataset))
 
 
