@@ -1,3 +1,3 @@
 # SFC with temporal pseudo-labels, with deep feature flow.
 _base_ = './dff-r18_miniviper2minicity.py'
-model = dict(pseudo_weight=1.)
+model = dict(pseudo_weight=0.1)

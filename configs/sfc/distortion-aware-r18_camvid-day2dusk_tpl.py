@@ -1,3 +1,3 @@
 # SFC with temporal pseudo-labels, with distortion-aware feature correction.
 _base_ = './distortion-aware-r18_camvid-day2dusk.py'
-model = dict(pseudo_weight=1.)
+model = dict(pseudo_weight=0.1)

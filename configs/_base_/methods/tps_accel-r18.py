@@ -3,7 +3,8 @@ _base_ = '../models/accel_deeplabv2-r18.py'
 model = dict(
     type='TPS',
     student=dict(padding_mode='border'),
-    pseudo_weight=1.,
+    # At the published 1 small classes are gone in 200 iterations (docs/results.md).
+    pseudo_weight=0.1,
     auxiliary_weight=0.1,
     confidence_threshold=None,
     histogram_matching=True,
