@@ -88,8 +88,6 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     and hand CUDA device ids to DDP. Without CUDA the gloo process group is therefore made here
     (the Runner uses one that exists) and the model wrapper gets no device ids.
 
-    Each process draws random numbers of its own. mmengine's default seeds all alike, and what is
-    drawn on the device (ClassMix, strong augmentation) would be the same in all of them.
 
     Args:
         cfg: The config of the run.
@@ -105,7 +103,7 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
             '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
             'start it with tools/dist_train.sh or tools/dist_test.sh')
     if launcher != 'none':
-        cfg.randomness = dict(dict(diff_rank_seed=True), **(cfg.get('randomness') or {}))
+        _draw_differently(cfg)
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
@@ -126,6 +124,20 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
             broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False))
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+
+
+def _draw_differently(cfg: Config) -> None:
+    """Gives each process random numbers of its own; the order of the data stays that of one.
+
+    mmengine seeds all processes alike, and what a method draws on the device (ClassMix, strong
+    augmentation) would be the same in all of them. With ``diff_rank_seed`` it takes the seed from
+    samplers too, which share one out to all processes.
+    """
+    randomness = cfg.get('randomness') or {}
+    cfg.randomness = dict(dict(diff_rank_seed=True), **randomness)
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler')
+    if sampler is not None and randomness.get('seed') is not None:
+        sampler.setdefault('seed', randomness['seed'])
 
 
 def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = False,
