@@ -40,7 +40,7 @@ METHODS = {
     'stpl_anchor': dict(STPL, anchor_weight=0.5, confident_per_class=True, norm_eval=False),
     'vat': dict(VAT, student='PerFrame'),
     'vst': dict(type='VST', student='PerFrame', regulariser=dict(type='PseudoLabelRegulariser')),
-    'i2vda': dict(type='I2VDA', student='PerFrame', flow=dict(type='ZeroFlow'), delta=0.95,
+    'i2vda': dict(type='I2VDA', student='PerFrame', flow=dict(type='ZeroFlow'), delta=0.99, eta=2.,
                   discriminator=dict(type='ImageDiscriminator', channels=4)),
     'davsn': dict(type='DAVSN',
                   discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)),
@@ -233,6 +233,9 @@ def test_two_processes_equal_one(two_processes, clips, accel, name):
         before = {key: value.clone() for key, value in model.state_dict().items()}
         logs, state = train(model, [[clips(name, step)] for step in range(2)])
     assert any(not torch.equal(value, before[key]) for key, value in state.items())
+    # Something is chosen, and not everything: the processes have to agree on how much.
+    for key in ('labelled', 'labelled_refined', 'pseudo_label_weight'):
+        assert 0 < logs[0].get(key, 0.5) < 1, key
     for results in two_processes:
         assert not isinstance(results[name], str), results[name]
         their_logs, their_state = results[name]
