@@ -212,17 +212,18 @@ def work_on(name, rank, accel, clips):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp('processes')
+def seen():
+    return []
 
 
 @pytest.fixture
-def two_processes(folder, accel, clips):
+def two_processes(seen, tmp_path, accel, clips):
     """What each of two processes has seen and learnt; all methods are run at once."""
-    if not (folder / '0.pth').exists():
+    if not seen:
         torch.multiprocessing.start_processes(
-            work, (folder, accel, clips), WORLD, start_method='fork')
-    return [torch.load(folder / f'{rank}.pth') for rank in range(WORLD)]
+            work, (tmp_path, accel, clips), WORLD, start_method='fork')
+        seen += [torch.load(tmp_path / f'{rank}.pth') for rank in range(WORLD)]
+    return seen
 
 
 @pytest.mark.parametrize('name', METHODS)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmseg.registry import MODELS
+from torch import nn
 
 from mmdavss.engine import CompileNetsHook
 
@@ -46,3 +47,16 @@ def test_same_losses_gradients_and_names(per_frame, batch, compiled):
                               if p.grad is not None}, method.state_dict()))
     assert compiled.graphs
     torch.testing.assert_close(results[1], results[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('flow_net', [None, dict(type='FlowNetS', base_channels=2)])
+def test_what_is_compiled(video_net, flow_net, monkeypatch):
+    seen = []
+    monkeypatch.setattr(nn.Module, 'compile', lambda self, **options: seen.append((self, options)))
+    net = video_net('Accel', flow_net=flow_net)
+    # As a method of a run has it: DDP is around it.
+    CompileNetsHook(mode='reduce-overhead').before_train(
+        SimpleNamespace(model=nn.ModuleDict(dict(module=net))))
+    parts = [net.segmentor.backbone] + [net.flow_net] * (flow_net is not None)
+    assert seen == [(part, dict(backend='inductor', mode='reduce-overhead', dynamic=None))
+                    for part in parts]
