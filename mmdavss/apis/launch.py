@@ -160,6 +160,10 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite exclude each other')
+    if amp is not None:
+        _use_amp(cfg, amp)
+    if compile_nets:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
     work_dir = Path(cfg.work_dir)
     found = _checkpoints(work_dir)
     # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.
@@ -184,10 +188,6 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
                 'start again with --overwrite')
         if found:
             _delete_checkpoints(work_dir, found, cfg.get('load_from'))
-    if amp is not None:
-        _use_amp(cfg, amp)
-    if compile_nets:
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
 
 
 def is_main_process() -> bool:

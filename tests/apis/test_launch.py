@@ -91,6 +91,14 @@ def test_amp_needs_cuda(tmp_path, monkeypatch):
     assert OPTIM_WRAPPERS.get('Bfloat16OptimWrapper') is Bfloat16OptimWrapper
 
 
+def test_a_refused_option_deletes_nothing(work_dir, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    before = sorted(work_dir.iterdir())
+    with pytest.raises(UserError, match='CUDA'):
+        prepare_training(Config(dict(work_dir=str(work_dir))), overwrite=True, amp='fp16')
+    assert sorted(work_dir.iterdir()) == before
+
+
 def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     optimizer = dict(type='SGD', lr=1.)
