@@ -25,11 +25,11 @@ SEGMENTOR = dict(
     decode_head=dict(
         type='DeepLabV2Head', in_channels=64, in_index=3, num_classes=NUM_CLASSES,
         dilations=(1, 2), align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
+        loss_decode=dict(type='BatchCrossEntropyLoss')),
     auxiliary_head=dict(
         type='DeepLabV2Head', in_channels=32, in_index=2, num_classes=NUM_CLASSES,
         dilations=(1, 2), align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1)))
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1)))
 ACCEL = dict(type='Accel', segmentor=SEGMENTOR, allow_random_init=True)
 PER_FRAME = dict(type='PerFrame', segmentor=SEGMENTOR, allow_random_init=True)
 

@@ -9,6 +9,7 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from mmdavss.apis.launch import (
+    AMP_WRAPPERS,
     UserError,
     is_main_process,
     load_config,
@@ -28,7 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--overwrite', action='store_true',
         help='delete the checkpoints of an earlier run in the output folder and start again')
-    parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision')
+    parser.add_argument(
+        '--amp', nargs='?', const='fp16', choices=list(AMP_WRAPPERS),
+        help='automatic mixed precision: fp16, if nothing is said, or bf16, which CPUs can do too')
+    parser.add_argument(
+        '--compile', action='store_true', help='compile the video nets (torch.compile)')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
@@ -46,7 +51,8 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
-        prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp)
+        prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
+                         compile_nets=args.compile)
         prepare_run(cfg, args.launcher)
     except UserError as error:
         # Every rank of a distributed run finds the same mistake; one message is enough.

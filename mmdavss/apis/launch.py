@@ -13,6 +13,8 @@ from mmengine.config import Config
 from torch import distributed
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
+#: Kinds of mixed precision, and the optimiser wrapper of each.
+AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
 
 
 class UserError(Exception):
@@ -86,25 +88,32 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     and hand CUDA device ids to DDP. Without CUDA the gloo process group is therefore made here
     (the Runner uses one that exists) and the model wrapper gets no device ids.
 
+
     Args:
         cfg: The config of the run.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
         UserError: If a launcher other than ``'pytorch'`` is used without CUDA, or its environment
-            variables are missing.
+            variables are missing, or if ``sync_bn`` is to work on CPUs.
     """
     cfg.launcher = launcher
     if launcher == 'pytorch' and not {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'} <= os.environ.keys():
         raise UserError(
             '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
             'start it with tools/dist_train.sh or tools/dist_test.sh')
+    if launcher != 'none':
+        _draw_differently(cfg)
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
         raise UserError(
             f'--launcher {launcher} needs CUDA devices and this machine shows none; several '
             'processes on CPUs run with --launcher pytorch')
+    if cfg.get('sync_bn'):
+        raise UserError(
+            f"sync_bn={cfg.sync_bn!r} needs CUDA devices and this machine shows none: leave it out "
+            '(--cfg-options sync_bn=None); every process then has batch statistics of its own')
     if not distributed.is_initialized():
         distributed.init_process_group(backend='gloo')
     wrapper = cfg.get('model_wrapper_cfg')
@@ -117,8 +126,22 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
+def _draw_differently(cfg: Config) -> None:
+    """Gives each process random numbers of its own; the order of the data stays that of one.
+
+    mmengine seeds all processes alike, and what a method draws on the device (ClassMix, strong
+    augmentation) would be the same in all of them. With ``diff_rank_seed`` it takes the seed from
+    samplers too, which share one out to all processes.
+    """
+    randomness = cfg.get('randomness') or {}
+    cfg.randomness = dict(dict(diff_rank_seed=True), **randomness)
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler')
+    if sampler is not None and randomness.get('seed') is not None:
+        sampler.setdefault('seed', randomness['seed'])
+
+
 def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = False,
-                     amp: bool = False) -> None:
+                     amp: str | None = None, compile_nets: bool = False) -> None:
     """Checks what can be checked before a training run starts and settles where it starts from.
 
     Args:
@@ -127,7 +150,8 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
             the beginning. ``load_from``, where an adaptation takes its source model from, counts
             only then: mmengine alone would resume from *it*, with its iteration and optimiser.
         overwrite: Delete the checkpoints of an earlier run in ``work_dir`` and start again.
-        amp: Turn on automatic mixed precision.
+        amp: Automatic mixed precision in ``'fp16'`` or ``'bf16'``.
+        compile_nets: Compile the video nets.
 
     Raises:
         UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
@@ -136,6 +160,10 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite exclude each other')
+    if amp is not None:
+        _use_amp(cfg, amp)
+    if compile_nets:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
     work_dir = Path(cfg.work_dir)
     found = _checkpoints(work_dir)
     # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.
@@ -160,8 +188,6 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
                 'start again with --overwrite')
         if found:
             _delete_checkpoints(work_dir, found, cfg.get('load_from'))
-    if amp:
-        _use_amp(cfg)
 
 
 def is_main_process() -> bool:
@@ -221,17 +247,19 @@ def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None
             path.unlink(missing_ok=True)
 
 
-def _use_amp(cfg: Config) -> None:
-    if not torch.cuda.is_available():
-        raise UserError('--amp needs a CUDA device and this machine shows none: run without --amp')
+def _use_amp(cfg: Config, kind: str) -> None:
+    if kind == 'fp16' and not torch.cuda.is_available():
+        raise UserError('--amp fp16 needs a CUDA device and this machine shows none: run with '
+                        '--amp bf16, which CPUs can do as well, or without --amp')
     wrapper = cfg.optim_wrapper
     # A method with several players has one wrapper under each player's name.
     players = [wrapper] if 'optimizer' in wrapper else [
         value for value in wrapper.values() if isinstance(value, Mapping) and 'optimizer' in value]
     for player in players:
-        kind = player.get('type', 'OptimWrapper')
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-            raise UserError(
-                f'--amp works with optim_wrapper type OptimWrapper, but the config has {kind}')
-        player.type = 'AmpOptimWrapper'
-        player.setdefault('loss_scale', 'dynamic')
+        own = player.get('type', 'OptimWrapper')
+        if own not in ('OptimWrapper', AMP_WRAPPERS[kind]):
+            raise UserError(f'--amp {kind} works with optim_wrapper type OptimWrapper, but the '
+                            f'config has {own}')
+        player.type = AMP_WRAPPERS[kind]
+        if kind == 'fp16':
+            player.setdefault('loss_scale', 'dynamic')

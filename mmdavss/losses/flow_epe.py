@@ -5,6 +5,8 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.engine.distributed import mean_over_batch
+
 REDUCTIONS = ('mean', 'sum')
 
 
@@ -19,8 +21,8 @@ def flow_epe(flow: Tensor, target: Tensor, valid: Tensor | None = None,
         flow: (N, 2, H, W), pixels.
         target: (N, 2, H, W), pixels of the same grid; may be anything where it is not valid.
         valid: (N, H, W) or (N, 1, H, W), bool, the pixels that count; None for all.
-        reduction: ``mean`` over the pixels that count, or ``sum``, their sum in a sample (the mean
-            over the samples), as flow networks are trained.
+        reduction: ``mean`` over the pixels that count, of all processes, or ``sum``, their sum in
+            a sample (the mean over the samples), as flow networks are trained.
 
     Returns:
         Scalar, float32 at least.
@@ -37,16 +39,17 @@ def flow_epe(flow: Tensor, target: Tensor, valid: Tensor | None = None,
     dtype = torch.promote_types(torch.promote_types(flow.dtype, target.dtype), torch.float32)
     with torch.autocast(flow.device.type, enabled=False):
         difference = flow.to(dtype) - target.to(dtype)
-        if valid is None:
-            count = difference[:, 0].numel()
-        else:
+        if valid is not None:
             valid = valid.view(len(flow), 1, *flow.shape[-2:])
             difference = difference.where(valid, 0.)
-            count = valid.sum().clamp(min=1)
         squared = difference.square().sum(1)
         positive = squared > 0
         error = squared.where(positive, 1.).sqrt().where(positive, 0.)
-        return error.sum() / (count if reduction == 'mean' else len(flow))
+        if reduction == 'sum':
+            return error.sum() / len(flow)
+        if valid is None:
+            return error.sum() / error.numel()
+        return mean_over_batch(error.sum(), valid.sum())
 
 
 @MODELS.register_module()

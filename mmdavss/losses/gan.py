@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.ops import at_least_float32
+
 KINDS = ('vanilla', 'lsgan')
 
 
@@ -30,7 +32,8 @@ class DomainGANLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, scores: Tensor, is_source: bool) -> Tensor:
-        """Scalar mean over scores (any shape, before a sigmoid)."""
+        """Scalar mean over scores (any shape, before a sigmoid), float32 at least."""
+        scores = at_least_float32(scores)
         domain = torch.full_like(scores, float(is_source))
         loss = F.binary_cross_entropy_with_logits if self.kind == 'vanilla' else F.mse_loss
         return self.loss_weight * loss(scores, domain)

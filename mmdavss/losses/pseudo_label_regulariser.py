@@ -6,6 +6,9 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.engine.distributed import mean_over_batch
+from mmdavss.ops import at_least_float32
+
 
 @MODELS.register_module()
 class PseudoLabelRegulariser(nn.Module):
@@ -13,7 +16,8 @@ class PseudoLabelRegulariser(nn.Module):
 
     Pixels without a label are made surer by the entropy of their prediction, pixels with one kept
     from being too sure by ``-1/K sum_k log p_k``, the Kullback-Leibler divergence from the uniform
-    distribution but for a constant (CRST, Zou et al. 2019). Each is a mean over its own pixels.
+    distribution but for a constant (CRST, Zou et al. 2019). Each is a mean over its own pixels,
+    of the batches of all processes.
 
     Args:
         entropy_weight: Of pixels without a label.
@@ -35,13 +39,13 @@ class PseudoLabelRegulariser(nn.Module):
             scores: (N, K, H, W), before the softmax.
             labels: (N, H, W), classes or `ignore_index`.
         """
-        logs = F.log_softmax(scores.float(), dim=1)
+        logs = F.log_softmax(at_least_float32(scores), dim=1)
         missing = labels == self.ignore_index
         entropy = -(logs.exp() * logs).sum(1)
         divergence = -logs.mean(1)
 
         def mean(values: Tensor, where: Tensor) -> Tensor:
-            return torch.where(where, values, 0.).sum() / where.sum().clamp(min=1)
+            return mean_over_batch(torch.where(where, values, 0.).sum(), where.sum())
 
         return dict(loss_entropy=self.entropy_weight * mean(entropy, missing),
                     loss_kld=self.kld_weight * mean(divergence, ~missing))

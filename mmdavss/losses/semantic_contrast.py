@@ -26,6 +26,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mmdavss.engine.distributed import mean_over_batch, sum_over_processes
 from mmdavss.modules.class_statistics import ClassStatistics, classes_of_rows, tiles_of_classes
 
 NEGATIVES = ('exp_of_mean', 'mean_of_exp')
@@ -204,21 +205,23 @@ def _in_order(size: int) -> Callable[[Tensor], Sequence[Tensor]]:
 
 
 def _reduce(losses: Tensor, classes: Tensor, num_classes: int, reduction: str = 'mean') -> Tensor:
-    """Equation 12 for ``mean``: over the pixels that take part, zero where there is none."""
+    """Equation 12 for ``mean``: over the pixels of all processes that take part, zero if none."""
     if reduction not in REDUCTIONS:
         raise ValueError(f'reduction={reduction!r} is not one of {REDUCTIONS}.')
     if reduction == 'none':
         return losses
     total = losses.sum()
-    return total if reduction == 'sum' else total / (classes < num_classes).sum().clamp(min=1)
+    return total if reduction == 'sum' else mean_over_batch(total, (classes < num_classes).sum())
 
 
 def _regulariser(similarities: Tensor, classes: Tensor, temperature: float,
                  seen: Tensor | None) -> Tensor:
     # Q.mu_k is the mean of q.mu_k. The gradient is the difference of the shares from 1/K, some
     # 1e-4 of them at temperature 100: these C numbers are worth float64.
-    pixels = (classes < similarities.shape[1]).sum()
-    scores = similarities.sum((0, 2)).double() / pixels.clamp(min=1) / temperature
+    # Not linear in Q, which therefore has to be that of all processes.
+    pixels = sum_over_processes((classes < similarities.shape[1]).sum())
+    total = sum_over_processes(similarities.sum((0, 2)).double())
+    scores = total / pixels.clamp(min=1) / temperature
     if seen is None:
         seen = torch.ones_like(scores, dtype=torch.bool)
     log_share = _mask(scores, ~seen).log_softmax(0).masked_fill(~seen, 0)

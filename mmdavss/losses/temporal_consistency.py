@@ -5,6 +5,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.modules.temporal_augmentation import normalised_entropy
+from mmdavss.ops import at_least_float32
 
 
 def temporal_consistency_loss(probabilities: Tensor, propagated: Tensor, reached: Tensor) -> Tensor:
@@ -17,10 +18,10 @@ def temporal_consistency_loss(probabilities: Tensor, propagated: Tensor, reached
         reached: (N, 1, h, w), bool, pixels that something was carried to.
 
     Returns:
-        Scalar: absolute difference where the entropy of `propagated` is the lower one, 0
-        elsewhere, mean over pixels and classes.
+        Scalar, float32 at least: absolute difference where the entropy of `propagated` is the lower
+        one, 0 elsewhere, mean over pixels and classes.
     """
-    propagated = propagated.detach()
+    probabilities, propagated = map(at_least_float32, (probabilities, propagated.detach()))
     certain = normalised_entropy(propagated) < normalised_entropy(probabilities.detach())
     return ((probabilities - propagated).abs() * (certain[:, None] & reached)).mean()
 

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.ops import at_least_float32
+
 
 def tube_dice_loss(probabilities: Tensor, labels: Tensor, ignore_index: int = 255,
                    present_only: bool = True, eps: float = 1e-6) -> Tensor:
@@ -29,8 +31,7 @@ def tube_dice_loss(probabilities: Tensor, labels: Tensor, ignore_index: int = 25
         Scalar, the mean over the clips, float32 at least.
     """
     with torch.autocast(probabilities.device.type, enabled=False):
-        if probabilities.dtype in (torch.float16, torch.bfloat16):
-            probabilities = probabilities.float()
+        probabilities = at_least_float32(probabilities)
         num_classes = probabilities.shape[2]
         counts = labels != ignore_index
         p = (probabilities * counts[:, :, None]).transpose(1, 2).flatten(2)
@@ -74,7 +75,7 @@ class TubeDiceLoss(nn.Module):
             scores: (N, T, K, H, W), before the softmax.
             labels: (N, T, H, W).
         """
-        probabilities = F.softmax(scores, dim=2)
+        probabilities = F.softmax(at_least_float32(scores), dim=2)
         if self.single_frame:
             probabilities = probabilities.flatten(0, 1)[:, None]
             labels = labels.flatten(0, 1)[:, None]

@@ -9,8 +9,9 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip
+from mmdavss.engine import Clip, mean_log
 
 from .base import BaseAdapter, branch, norm_layers
 
@@ -22,7 +23,8 @@ class AdaBN(BaseAdapter):
     The floor of every source-free method: no weight changes, no optimiser acts. A statistic is
     the plain average over all batches since the start (not the usual exponential one), so
     that it does not hang on the last few; under several processes it is that of all of them.
-    Every frame of a clip counts.
+    There each process normalises by its own batch and a variance is that within the batch of a
+    process, unless the config sets ``sync_bn``. Every frame of a clip counts.
 
     Its config sets ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``, because
     there is no gradient to reduce.
@@ -34,12 +36,18 @@ class AdaBN(BaseAdapter):
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.student.requires_grad_(False)
-        # Not those of a flow branch, which is no segmentor.
-        self.norms = [norm for net in self.student.segmentors for norm in norm_layers(net)]
         if not self.norms:
             raise ValueError('AdaBN: the student has no batch-norm layers to re-estimate.')
         for norm in self.norms:
             norm.momentum = None
+
+    @property
+    def norms(self) -> list[_BatchNorm]:
+        """The layers; not a list kept for good, since ``sync_bn`` of a config replaces them.
+
+        Those of a flow branch are none of them: it is no segmentor.
+        """
+        return [norm for net in self.net.segmentors for norm in norm_layers(net)]
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -66,9 +74,10 @@ class AdaBN(BaseAdapter):
         data = self.data_preprocessor(data, True)
         clip, _ = branch(data['inputs'], data['data_samples'], 'target')
         frames = clip.frames.flatten(0, 1)
-        for segmentor in self.net.segmentors:
-            features = segmentor.decode_head._forward_feature(segmentor.extract_feat(frames))
+        with optim_wrapper.optim_context(self):
+            for segmentor in self.net.segmentors:
+                features = segmentor.decode_head._forward_feature(segmentor.extract_feat(frames))
         # Averages of every process have the same weight: so has their mean.
         all_reduce_params(
             [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean')
-        return dict(feature_norm=features.norm(dim=1).mean())
+        return mean_log(dict(feature_norm=features.float().norm(dim=1).mean()))

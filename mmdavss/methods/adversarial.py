@@ -12,9 +12,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, unwrapped
+from mmdavss.engine import Clip, mean_over_batch, unwrapped
 from mmdavss.modules import SequenceDiscriminator
 from mmdavss.modules.temporal_labels import IGNORE
+from mmdavss.ops import at_least_float32
 
 from .base import BaseAdapter
 
@@ -145,7 +146,7 @@ class AdversarialAdapter(BaseAdapter):
 
     def _judge(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
         """A discriminator's output for frames, for clips, or for each of their frames."""
-        maps = scores.softmax(-3)
+        maps = at_least_float32(scores).softmax(-3)
         return discriminator(maps.flatten(0, 1) if maps.ndim == 5 and not self._sequence else maps)
 
 
@@ -159,6 +160,8 @@ def clip_scores(net: nn.Module, frames: Tensor, align_corners: bool) -> Tensor:
 def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy summed over the frames, each the mean over its labels (VAT-VST, equation 9).
 
+    The labels are those of the batches of all processes.
+
     Args:
         scores: (N, T, K, H, W).
         labels: (N, T, H, W), classes or `IGNORE`.
@@ -167,6 +170,5 @@ def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
         Scalar.
     """
     losses = F.cross_entropy(
-        scores.transpose(1, 2).float(), labels, ignore_index=IGNORE, reduction='none')
-    counts = (labels != IGNORE).sum((0, 2, 3)).clamp(min=1)
-    return (losses.sum((0, 2, 3)) / counts).sum()
+        at_least_float32(scores.transpose(1, 2)), labels, ignore_index=IGNORE, reduction='none')
+    return mean_over_batch(losses.sum((0, 2, 3)), (labels != IGNORE).sum((0, 2, 3))).sum()

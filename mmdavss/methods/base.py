@@ -15,7 +15,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, read_weights, unwrapped
+from mmdavss.engine import Clip, mean_log, read_weights, unwrapped
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -118,6 +118,11 @@ class BaseAdapter(BaseSegmentor):
             for norm in norm_layers(self.student):
                 norm.eval()
         return self
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of this process, and what is logged: means over all processes."""
+        loss, log = super().parse_losses(losses)
+        return loss, mean_log(log)
 
     # --------------------------------------------------------------- prediction
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmdavss.engine import Clip
 from mmdavss.modules import ClassBalancedCrop, class_mix, class_mix_masks, day_guided
+from mmdavss.ops import at_least_float32
 
 from .base import branch, check_statistics
 from .mean_teacher import MeanTeacher
@@ -161,7 +162,7 @@ class DACS(MeanTeacher):
             labels: (N, H, W).
             weights: (N, H, W).
         """
-        scores = resize(scores, labels.shape[-2:], mode='bilinear',
+        scores = resize(at_least_float32(scores), labels.shape[-2:], mode='bilinear',
                         align_corners=self.align_corners)
         loss = F.cross_entropy(scores, labels, ignore_index=255, reduction='none')
         return (loss * weights).mean()

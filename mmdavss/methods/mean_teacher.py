@@ -7,7 +7,7 @@ import torch
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip
+from mmdavss.engine import Clip, mean_over_processes
 
 from .base import BaseAdapter, norm_layers
 
@@ -81,8 +81,9 @@ class MeanTeacher(BaseAdapter):
     def pseudo_labels(self, clip: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:
         """The teacher's labels of the current frames and their weights.
 
-        The weight is one number for the whole batch, as published: the share of its pixels whose
-        probability reaches the threshold (SePiCo, equation 3). It is 0 in the rows left out.
+        The weight is one number for the whole batch, as published (that of all processes): the
+        share of its pixels whose probability reaches the threshold (SePiCo, equation 3). It is 0 in
+        the rows left out.
 
         Returns:
             Labels (N, H, W), int64, and weights (N, H, W).
@@ -100,7 +101,8 @@ class MeanTeacher(BaseAdapter):
 
     def label_weights(self, probability: Tensor) -> Tensor:
         """Weights (N, H, W) of pseudo-labels with the given probabilities (N, H, W)."""
-        confident = (probability >= self.confidence_threshold).float().mean()
+        confident = mean_over_processes(
+            (probability >= self.confidence_threshold).float().mean())
         weights = confident.expand(probability.shape).clone()
         weights[:, :self.ignore_top] = 0
         if self.ignore_bottom:

@@ -40,5 +40,5 @@ class SelfTraining(BaseAdapter):
             frozen_forward(self.student, clip.frames, flow), self.confident_ratio)
         logits = self.student(clip.frames, flow).flatten(2)
         kept = logits.gather(2, positions[:, None].expand(-1, logits.shape[1], -1))
-        return dict(loss_self_training=F.cross_entropy(kept, labels),
+        return dict(loss_self_training=F.cross_entropy(kept.float(), labels),
                     pseudo_label_entropy=class_entropy(labels, self.num_classes))

@@ -26,7 +26,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, misfits, read_weights
+from mmdavss.engine import Clip, mean_log, misfits, read_weights
 from mmdavss.losses import flow_epe
 from mmdavss.modules import label_regions, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
@@ -92,6 +92,10 @@ class FlowPretraining(BaseModel):
             loss_epe=self.flow_loss(flow, target, labels=labels),
             epe=flow_epe(flow.detach(), target, valid),
             epe_zero=flow_epe(torch.zeros_like(target), target, valid))
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, log = super().parse_losses(losses)
+        return loss, mean_log(log)
 
     def estimate(self, clip: Clip, samples: SampleList) -> tuple[Tensor, Tensor | None]:
         """Flow (N, 2, h, w) current->previous, and labels (N, h, w) of what counts, or None."""

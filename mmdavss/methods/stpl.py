@@ -136,7 +136,7 @@ class STPL(BaseAdapter):
             scores = self._like_features(
                 self.student(clip.augmented, self.for_student(flow), z_aug), z)
             losses['loss_anchor'] = self.anchor_weight * F.cross_entropy(
-                _chosen(scores, positions), labels)
+                _chosen(scores, positions).float(), labels)
         losses['pseudo_label_entropy'] = class_entropy(labels, self.num_classes)
         return losses
 

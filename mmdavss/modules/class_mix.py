@@ -5,6 +5,7 @@ Everything follows from shapes: nothing waits for the device.
 from __future__ import annotations
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor
 
 #: Labels are below it.
@@ -14,8 +15,8 @@ VALUES = 256
 def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draws half of the label values for each sample, without replacement.
 
-    As published (DACS, DAFormer) they are drawn from the values that occur anywhere in the batch,
-    255 among them; where their number n is odd, (n+1)/2 are drawn.
+    As published (DACS, DAFormer) they are drawn from the values that occur anywhere in the batch
+    (that of all processes), 255 among them; where their number n is odd, (n+1)/2 are drawn.
 
     Args:
         labels: (N, H, W), int64, values 0 to 255.
@@ -24,8 +25,10 @@ def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Te
     Returns:
         (N, 256), bool.
     """
-    occurs = torch.zeros(VALUES, dtype=torch.bool, device=labels.device)
-    occurs.scatter_(0, labels.flatten(), True)
+    occurs = torch.zeros(VALUES, dtype=torch.int32, device=labels.device)
+    occurs.scatter_(0, labels.flatten(), 1)
+    all_reduce(occurs, 'max')
+    occurs = occurs.bool()
     order = torch.rand(len(labels), VALUES, device=labels.device, generator=generator)
     rank = order.masked_fill(~occurs, 2.).argsort(1).argsort(1)
     # Those that occur have the lowest ranks.

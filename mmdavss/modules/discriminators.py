@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.ops import at_least_float32
+
 
 def _layers(channels: int) -> list[nn.Module]:
     """All but the first convolution: 4x4, stride 2, LeakyReLU of 0.2 in between."""
@@ -63,6 +65,11 @@ class SequenceDiscriminator(BaseModule):
         return self.layers(self.first(maps.transpose(1, 2)).squeeze(2))
 
 
+def _shares(*scores: Tensor) -> Tensor:
+    """Scores (N, K, H, W) of several frames under one softmax."""
+    return at_least_float32(torch.cat(scores, 1)).softmax(1)
+
+
 @MODELS.register_module()
 class SpatioTemporalDiscriminator(BaseModule):
     """The spatio-temporal and the spatial discriminators of DA-VSN, a pair for each classifier.
@@ -97,8 +104,8 @@ class SpatioTemporalDiscriminator(BaseModule):
             For each classifier the spatio-temporal and the spatial judgement, (N, 1, H/32, W/32).
         """
         return {
-            head: (self.spatio_temporal[head](torch.cat([current, previous], 1).softmax(1)),
-                   self.spatial[head](torch.cat([current, current], 1).softmax(1)))
+            head: (self.spatio_temporal[head](_shares(current, previous)),
+                   self.spatial[head](_shares(current, current)))
             for head, (current, previous) in scores.items()}
 
     def likeness(self) -> Tensor:

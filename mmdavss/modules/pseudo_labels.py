@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmdavss.engine.distributed import mean_over_processes
+
 
 def most_confident(logits: Tensor, ratio: float, per_class: bool = False
                    ) -> tuple[Tensor, Tensor]:
@@ -48,5 +50,5 @@ def _rank_in_class(confidence: Tensor, labels: Tensor, num_classes: int) -> Tens
 @torch.no_grad()
 def class_entropy(labels: Tensor, num_classes: int) -> Tensor:
     """Entropy of the classes' shares of `labels`, in nats: it falls when classes collapse."""
-    share = F.one_hot(labels.flatten(), num_classes).float().mean(0)
+    share = mean_over_processes(F.one_hot(labels.flatten(), num_classes).float().mean(0))
     return -(share * share.clamp(min=1e-8).log()).sum()

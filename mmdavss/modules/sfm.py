@@ -9,6 +9,8 @@ from mmseg.utils import ConfigType
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from mmdavss.ops import at_least_float32
+
 EMPTY_CLASSES = ('skip', 'mask', 'add')
 
 
@@ -116,8 +118,8 @@ class SFM(BaseModule):
             with torch.autocast(flows.device.type, enabled=False):
                 # (N, M): which flow is part of which sample's.
                 member = F.one_hot(samples, count).T * weights[samples, classes]
-                part = (member.to(torch.float32) @ flows.float().flatten(1)).unflatten(
-                    1, flows.shape[1:])
+                flows = at_least_float32(flows)
+                part = (member.to(flows.dtype) @ flows.flatten(1)).unflatten(1, flows.shape[1:])
             flow = part if flow is None else flow + part
         return flow
 

@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from mmdavss.ops import backward_warp, forward_backward_visible
+from mmdavss.engine.distributed import mean_over_batch
+from mmdavss.ops import at_least_float32, backward_warp, forward_backward_visible
 
 from .temporal_labels import IGNORE
 
@@ -67,9 +68,10 @@ def normalised_entropy(probabilities: Tensor) -> Tensor:
         probabilities: (N, K, H, W).
 
     Returns:
-        (N, H, W), 0 to 1.
+        (N, H, W), 0 to 1, float32 at least.
     """
-    return torch.special.entr(probabilities).sum(1) / math.log(probabilities.shape[1])
+    entropy = torch.special.entr(at_least_float32(probabilities)).sum(1)
+    return entropy / math.log(probabilities.shape[1])
 
 
 def round_trip_visible(flow_01: Tensor, flow_10: Tensor, eta: float = 1., grid: str = 'current'
@@ -125,9 +127,9 @@ def probability_cross_entropy(probabilities: Tensor, labels: Tensor, eps: float 
         eps: Least probability.
 
     Returns:
-        Scalar mean over the labelled pixels, 0 without any.
+        Scalar mean over the labelled pixels of all processes, 0 without any.
     """
     known = labels != IGNORE
     chosen = probabilities.gather(1, labels.where(known, 0)[:, None])[:, 0]
-    losses = -chosen.clamp(min=eps).log()
-    return losses.where(known, 0.).sum() / known.sum().clamp(min=1)
+    losses = -at_least_float32(chosen).clamp(min=eps).log()
+    return mean_over_batch(losses.where(known, 0.).sum(), known.sum())

@@ -1,11 +1,13 @@
 """Pure functions on tensors: warping, splatting, occlusion, correlation."""
 from .correlation import Correlation, correlation
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
+from .precision import at_least_float32
 from .splat import forward_splat
 from .warp import backward_warp, chain_flow, compose_flow, resize_flow
 
 __all__ = [
     'Correlation',
+    'at_least_float32',
     'backward_warp',
     'chain_flow',
     'compose_flow',

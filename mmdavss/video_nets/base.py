@@ -107,6 +107,20 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         self.freeze_auxiliary()
         self.segmentor.decode_head.conv_seg.requires_grad_(False)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles in place what costs the time, the backbones and necks; weights keep their names.
+
+        ``torch.nn.Module`` would compile :meth:`forward`, one of several ways into a video net.
+
+        Args:
+            args: As of ``torch.compile``.
+            kwargs: As of ``torch.compile``: ``backend``, ``mode`` and the like.
+        """
+        for segmentor in self.segmentors:
+            segmentor.backbone.compile(*args, **kwargs)
+            if segmentor.with_neck:
+                segmentor.neck.compile(*args, **kwargs)
+
     def set_normalisation(self, preprocessor: SegDataPreProcessor) -> None:
         """Tells the net how its frames are normalised; for nets that look at the images too."""
 

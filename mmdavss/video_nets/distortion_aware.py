@@ -7,7 +7,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor, nn
 
-from mmdavss.ops import backward_warp, resize_flow
+from mmdavss.ops import at_least_float32, backward_warp, resize_flow
 
 from .dff import DFF
 
@@ -113,6 +113,6 @@ class DistortionAwareVSS(DFF):
         logits = self.distortion_logits(frame, frames[:, 0], to_key, carried.shape[-2:])
         losses = dict(
             loss_distortion=self.distortion_weight * F.binary_cross_entropy_with_logits(
-                logits, distorted),
+                at_least_float32(logits), distorted),
             distorted=distorted.mean())
         return self.classify(self._mix(carried, frame, logits)), losses

@@ -1,6 +1,8 @@
 """What video nets share that carry maps from an earlier frame to the current one."""
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmseg.models.data_preprocessor import SegDataPreProcessor
@@ -94,6 +96,12 @@ class PropagatingNet(VideoNet):
         for child in self.children():
             if child is not self.segmentor:
                 child.requires_grad_(False)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """The flow branch too, where there is one."""
+        super().compile(*args, **kwargs)
+        if self.flow_net is not None:
+            self.flow_net.compile(*args, **kwargs)
 
     # --------------------------------------------------------------------- flow
 

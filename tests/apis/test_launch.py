@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.registry import OPTIM_WRAPPERS
 
 from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
+from mmdavss.engine import Bfloat16OptimWrapper
 
 
 @pytest.mark.parametrize(('config', 'expected'), [
@@ -82,8 +84,19 @@ def test_overwrite_keeps_what_the_run_starts_from(work_dir):
 def test_amp_needs_cuda(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(optimizer=dict(type='SGD'))))
+    with pytest.raises(UserError, match='CUDA.*--amp bf16'):
+        prepare_training(cfg, amp='fp16')
+    prepare_training(cfg, amp='bf16')
+    assert cfg.optim_wrapper == dict(type='Bfloat16OptimWrapper', optimizer=dict(type='SGD'))
+    assert OPTIM_WRAPPERS.get('Bfloat16OptimWrapper') is Bfloat16OptimWrapper
+
+
+def test_a_refused_option_deletes_nothing(work_dir, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    before = sorted(work_dir.iterdir())
     with pytest.raises(UserError, match='CUDA'):
-        prepare_training(cfg, amp=True)
+        prepare_training(Config(dict(work_dir=str(work_dir))), overwrite=True, amp='fp16')
+    assert sorted(work_dir.iterdir()) == before
 
 
 def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
@@ -92,12 +105,12 @@ def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
     amp = dict(type='AmpOptimWrapper', optimizer=optimizer, loss_scale='dynamic')
 
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(optimizer=optimizer)))
-    prepare_training(cfg, amp=True)
+    prepare_training(cfg, amp='fp16')
     assert cfg.optim_wrapper == amp
 
     # Set up for mixed precision already: its own settings stay.
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(amp, loss_scale=8.)))
-    prepare_training(cfg, amp=True)
+    prepare_training(cfg, amp='fp16')
     assert cfg.optim_wrapper == dict(amp, loss_scale=8.)
 
     players = dict(
@@ -105,13 +118,53 @@ def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
         generator=dict(type='OptimWrapper', optimizer=optimizer),
         discriminator=dict(type='OptimWrapper', optimizer=optimizer))
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=players))
-    prepare_training(cfg, amp=True)
+    prepare_training(cfg, amp='fp16')
     assert cfg.optim_wrapper == dict(constructor='Players', generator=amp, discriminator=amp)
 
     other = dict(type='ApexOptimWrapper', optimizer=optimizer)
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=other))
-    with pytest.raises(UserError, match='ApexOptimWrapper'):
-        prepare_training(cfg, amp=True)
+    for kind in ('fp16', 'bf16'):
+        with pytest.raises(UserError, match='ApexOptimWrapper'):
+            prepare_training(cfg, amp=kind)
+
+
+def test_compile_is_one_hook_more(tmp_path):
+    hooks = [dict(type='EMATeacherHook')]
+    cfg = Config(dict(work_dir=str(tmp_path), custom_hooks=hooks))
+    prepare_training(cfg)
+    assert cfg.custom_hooks == hooks
+    prepare_training(cfg, compile_nets=True)
+    assert cfg.custom_hooks == [*hooks, dict(type='CompileNetsHook')]
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    prepare_training(cfg, compile_nets=True)
+    assert cfg.custom_hooks == [dict(type='CompileNetsHook')]
+
+
+@pytest.fixture
+def torchrun(monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
+        monkeypatch.setenv(name, '0')
+
+
+def test_processes_draw_numbers_of_their_own(torchrun, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    loader = dict(sampler=dict(type='InfiniteSampler'))
+    cfg = Config(dict(randomness=dict(seed=3), train_dataloader=loader))
+    prepare_run(cfg)
+    assert cfg.randomness == dict(seed=3) and cfg.train_dataloader == loader
+    prepare_run(cfg, 'pytorch')
+    assert cfg.randomness == dict(seed=3, diff_rank_seed=True)
+    # They share one order of the data, which is that of a single process.
+    assert cfg.train_dataloader.sampler.seed == 3
+    cfg = Config(dict(randomness=dict(diff_rank_seed=False)))
+    prepare_run(cfg, 'pytorch')
+    assert cfg.randomness == dict(diff_rank_seed=False)
+
+
+def test_synchronised_batch_norm_needs_cuda(torchrun, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(UserError, match="sync_bn='torch' needs CUDA.*sync_bn=None"):
+        prepare_run(Config(dict(sync_bn='torch')), 'pytorch')
 
 
 def test_without_launcher_the_config_stays(monkeypatch):

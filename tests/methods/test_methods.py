@@ -3,6 +3,7 @@ import copy
 
 import pytest
 import torch
+from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint, save_checkpoint
 from mmseg.registry import MODELS
@@ -200,6 +201,15 @@ class TestAdaBN:
         var = torch.stack([o.var((0, 2, 3)) for o in seen]).mean(0)
         torch.testing.assert_close(bn.running_mean, mean, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(bn.running_var, var, rtol=1e-4, atol=1e-6)
+
+    def test_layers_that_sync_bn_has_replaced(self, method, batch):
+        torch.manual_seed(0)
+        plain, model = method('adabn'), method('adabn')
+        model = convert_sync_batchnorm(model).train()
+        for adapted in (plain, model):
+            adapted.train_step(batch('target'), optimiser(adapted))
+        assert not torch.equal(plain.student.segmentor.backbone.bn1.running_mean, torch.zeros(8))
+        torch.testing.assert_close(state(model), state(plain), rtol=0, atol=0)
 
     def test_needs_batch_norm(self, accel, method):
         accel['segmentor']['backbone']['norm_cfg'] = dict(type='GN', num_groups=2)

@@ -23,7 +23,7 @@ segmentor = dict(
         dilations=(6, 12, 18, 24),
         num_classes=num_classes,
         align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
+        loss_decode=dict(type='BatchCrossEntropyLoss')),
     auxiliary_head=dict(
         type='DeepLabV2Head',
         in_channels=1024,
@@ -31,7 +31,7 @@ segmentor = dict(
         dilations=(6, 12, 18, 24),
         num_classes=num_classes,
         align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1)),
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1)),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
 model = dict(

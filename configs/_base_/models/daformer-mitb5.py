@@ -39,6 +39,6 @@ model = dict(
                 num_classes=19,
                 norm_cfg=dict(type='BN', requires_grad=True),
                 align_corners=False,
-                loss_decode=dict(type='CrossEntropyLoss')),
+                loss_decode=dict(type='BatchCrossEntropyLoss', avg_non_ignore=False)),
             train_cfg=dict(),
             test_cfg=dict(mode='whole'))))

@@ -13,7 +13,8 @@ class EMATeacherHook(MethodHook):
 
     At iteration t the momentum is ``min(1 - 1/(t + 1), momentum)``: the teacher starts as a copy
     of the student and averages plainly at first. The iteration is the runner's, so that a resumed
-    run goes on where it was.
+    run goes on where it was. With ``accumulative_counts`` of the optimiser wrapper t counts the
+    optimiser's steps, and the teacher moves once for each of them.
 
     mmengine's EMAHook is no teacher: it swaps weights inside checkpoints.
 
@@ -30,4 +31,8 @@ class EMATeacherHook(MethodHook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
-        self._model.update_teacher(min(1 - 1 / (runner.iter + 1), self.momentum))
+        # Adversarial methods have several wrappers, and no teacher.
+        parts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        step, part = divmod(runner.iter, parts)
+        if part == 0:
+            self._model.update_teacher(min(1 - 1 / (step + 1), self.momentum))

@@ -2,6 +2,8 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.optim import OptimWrapper
 
 from mmdavss.engine import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
 
@@ -21,8 +23,8 @@ class Recorder:
         self.calls.append((copy, launched))
 
 
-def run(hook, iterations):
-    runner = SimpleNamespace(model=Recorder(), iter=0)
+def run(hook, iterations, **wrapper):
+    runner = SimpleNamespace(model=Recorder(), iter=0, optim_wrapper=SimpleNamespace(**wrapper))
     hook.before_train(runner)
     for runner.iter in iterations:
         hook.before_train_iter(runner, runner.iter)
@@ -32,6 +34,22 @@ def run(hook, iterations):
 def test_ema_momentum_warms_up():
     assert run(EMATeacherHook(0.999), [0, 1, 2, 500, 5000]) == pytest.approx(
         [0, 1 / 2, 2 / 3, 500 / 501, 0.999])
+
+
+def test_ema_moves_once_for_each_step_of_the_optimiser():
+    weight = torch.nn.Parameter(torch.zeros(()))
+    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.), accumulative_counts=2)
+    runner = SimpleNamespace(model=Recorder(), iter=0, optim_wrapper=wrapper)
+    hook = EMATeacherHook(0.999)
+    hook.before_train(runner)
+    seen = []
+    for runner.iter in range(5):
+        hook.before_train_iter(runner, runner.iter)
+        seen.append((len(runner.model.calls), weight.item()))
+        wrapper.update_params(weight)
+    # Before the iterations 0, 2 and 4: each time the student has made a step.
+    assert seen == [(1, 0.), (1, 0.), (2, -1.), (2, -1.), (3, -2.)]
+    assert runner.model.calls == pytest.approx([0, 1 / 2, 2 / 3])
 
 
 def test_statistics_schedule_follows_the_iteration():

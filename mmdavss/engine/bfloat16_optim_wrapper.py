@@ -1,0 +1,25 @@
+"""Mixed precision in bfloat16."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.device import get_device
+from mmengine.optim import OptimWrapper
+from mmseg.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bfloat16OptimWrapper(OptimWrapper):
+    """Autocast to bfloat16, on GPUs and on CPUs.
+
+    mmengine's ``AmpOptimWrapper`` needs a GPU, and scales losses, which the range of float16 needs
+    and that of bfloat16 does not.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), torch.autocast(get_device(), torch.bfloat16):
+            yield

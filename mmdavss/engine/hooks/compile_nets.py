@@ -1,0 +1,32 @@
+"""torch.compile for the video nets of a run."""
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from mmdavss.video_nets import VideoNet
+
+
+@HOOKS.register_module()
+class CompileNetsHook(Hook):
+    """Compiles the video nets of a method before training: student, teacher, proxy, anchor.
+
+    In place, by :meth:`VideoNet.compile`: names in checkpoints stay, DDP and mixed precision work
+    as without. mmengine's ``compile`` in a config compiles the whole training step instead, in
+    which losses and statistics break the graph.
+
+    Args:
+        backend: See ``torch.compile``. ``inductor`` needs a C++ compiler on CPUs.
+        mode: The same.
+        dynamic: The same.
+    """
+
+    def __init__(self, backend: str = 'inductor', mode: str | None = None,
+                 dynamic: bool | None = None) -> None:
+        self.options = dict(backend=backend, mode=mode, dynamic=dynamic)
+
+    def before_train(self, runner: Runner) -> None:
+        for module in runner.model.modules():
+            if isinstance(module, VideoNet):
+                module.compile(**self.options)
