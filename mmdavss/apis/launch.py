@@ -12,6 +12,8 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from mmdavss.engine import damage
+
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 
 
@@ -131,8 +133,8 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
 
     Raises:
         UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
-            given, if a checkpoint that the run starts from is missing, or if mixed precision
-            cannot be used.
+            given, if a checkpoint that the run starts from is missing, if the one that it goes on
+            from is damaged, or if mixed precision cannot be used.
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite exclude each other')
@@ -143,10 +145,12 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
     resume = resume or bool(cfg.get('resume'))
     if explicit:
         _check_checkpoint(cfg.load_from)
+        _check_intact(Path(cfg.load_from).expanduser(), found)
     elif resume:
         last = _last_checkpoint(work_dir, found)
         cfg.resume = last is not None
         if last is not None:
+            _check_intact(last, found)
             cfg.load_from = str(last)
         else:
             _check_checkpoint(cfg.get('load_from'))
@@ -199,6 +203,23 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
         if path.is_file():
             return path
     raise UserError(f'{note} names {noted}, which does not exist: correct it or delete it')
+
+
+def _check_intact(path: Path, found: list[Path]) -> None:
+    """Stops a run that would go on from a damaged checkpoint; another one is the user's choice."""
+    if not path.is_file():  # a URL
+        return
+    wrong = damage(path)
+    if wrong is None:
+        return
+    others = [other for other in sorted(found, key=lambda other: other.stat().st_mtime)
+              if other.name.startswith(('iter', 'epoch')) and other.resolve() != path.resolve()
+              and damage(other) is None]
+    advice = (f'The newest other one that is whole is {others[-1]}: to go on from there, which '
+              'repeats the iterations since, add --cfg-options resume=True '
+              f'load_from={others[-1]} in the place of --resume') if others else \
+        'No other one beside it is whole: start again with --overwrite'
+    raise UserError(f'the checkpoint {path} is damaged: {wrong}. {advice}')
 
 
 def _check_checkpoint(path: str | None) -> None:
