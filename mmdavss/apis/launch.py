@@ -191,6 +191,11 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
     """The checkpoint that the Runner noted as its last, wherever the folder is now."""
     note = work_dir / 'last_checkpoint'
     if not note.is_file():
+        # The best one has no optimiser. A run that was killed between its first checkpoint and the
+        # note leaves a single other one.
+        found = [path for path in found if not path.name.startswith('best')]
+        if len(found) == 1:
+            return found[0]
         if found:
             raise UserError(
                 f'{work_dir} holds {_names(found)} but no file last_checkpoint, which says where '
@@ -213,7 +218,7 @@ def _check_intact(path: Path, found: list[Path]) -> None:
     if wrong is None:
         return
     others = [other for other in sorted(found, key=lambda other: other.stat().st_mtime)
-              if other.name.startswith(('iter', 'epoch')) and other.resolve() != path.resolve()
+              if not other.name.startswith('best') and other.resolve() != path.resolve()
               and damage(other) is None]
     advice = (f'The newest other one that is whole is {others[-1]}: to go on from there, which '
               'repeats the iterations since, add --cfg-options resume=True '

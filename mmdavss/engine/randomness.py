@@ -14,7 +14,7 @@ def seed_everything(*position: int) -> None:
 
     Args:
         position: Non-negative numbers, for example the run's seed and an iteration. Different ones
-            give unrelated random numbers.
+            give unrelated random numbers; zeros at the end do not count.
     """
     torch.manual_seed(_seed_hosts(position))
 

@@ -33,7 +33,7 @@ def work_dir(tmp_path: Path) -> Path:
     folder = tmp_path / 'run'
     folder.mkdir()
     for name in ('iter_10.pth', 'iter_20.pth', 'best_mIoU_iter_10.pth', 'kept.pth', 'notes.txt'):
-        (folder / name).touch()
+        torch.save({}, folder / name)
     (folder / 'last_checkpoint').write_text('elsewhere/run/iter_20.pth')
     return folder
 
@@ -56,6 +56,19 @@ def test_resume_without_the_last_checkpoint(work_dir, note, words):
         (work_dir / 'last_checkpoint').write_text(note)
     with pytest.raises(UserError, match=words):
         prepare_training(Config(dict(work_dir=str(work_dir))), resume=True)
+
+
+def test_resume_with_a_single_checkpoint_and_no_note(work_dir):
+    """Killed before the first note was written; the best one alone is nothing to go on from."""
+    (work_dir / 'last_checkpoint').unlink()
+    (work_dir / 'iter_20.pth').unlink()
+    cfg = Config(dict(work_dir=str(work_dir)))
+    prepare_training(cfg, resume=True)
+    assert cfg.load_from == str(work_dir / 'iter_10.pth')
+    (work_dir / 'iter_10.pth').unlink()
+    cfg = Config(dict(work_dir=str(work_dir)))
+    prepare_training(cfg, resume=True)
+    assert cfg.resume is False and cfg.get('load_from') is None
 
 
 def test_resume_from_a_named_checkpoint(work_dir):

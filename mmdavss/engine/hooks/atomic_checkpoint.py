@@ -94,8 +94,9 @@ class AtomicCheckpointHook(CheckpointHook):
         self._remove_superseded()
 
     def _remove_superseded(self) -> None:
-        if self._superseded not in (None, self.best_ckpt_path) and is_main_process():
-            self._remove([self._superseded])
+        path = self._superseded
+        if path is not None and path != self.best_ckpt_path and is_main_process():
+            self._remove([path])
         self._superseded = None
 
     def _path(self, name: str) -> str:

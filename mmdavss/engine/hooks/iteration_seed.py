@@ -38,4 +38,5 @@ class IterationSeedHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
-        seed_everything(runner.seed, runner.iter)
+        # 1: others than those of the data, whose positions are pairs.
+        seed_everything(runner.seed, runner.iter, 1)
