@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import matplotlib.backends.backend_agg  # noqa: F401, so that not every process imports it
 import mmengine.runner.runner
 import torch
@@ -251,6 +252,7 @@ def in_process(log: Path, tool: str, *args: object, fault: Fault | None = None) 
     Returns:
         Its exit code; of a process that a signal has ended the signal's number, negative.
     """
+    cv2.setNumThreads(1)  # ends the threads of OpenCV: a fork would wait for them
     pid = os.fork()
     if pid == 0:
         code = 1
