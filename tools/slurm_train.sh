@@ -1,18 +1,35 @@
 #!/usr/bin/env bash
 # bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of train.py]
-# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS change what is asked for.
+# Submits a batch job that is put back into the queue, and goes on where it was, until it is done:
+# when the cluster preempts it, and when its time limit comes (docs/reliability.md).
+# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SBATCH_ARGS change what is asked for, SRUN_ARGS what each
+# step is started with; GRACE is how many seconds before the time limit a run is told to save.
 set -euo pipefail
 if [ $# -lt 3 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG [options of train.py]" >&2
     exit 2
 fi
 partition=$1 job=$2 config=$3
+if [ -z "${MMDAVSS_TOOLS:-}" ]; then  # not in the job yet
+    gpus=${GPUS:-4}
+    per_node=${GPUS_PER_NODE:-$((gpus < 4 ? gpus : 4))}
+    # Slurm runs a copy of this file: it has to be told where the others are.
+    MMDAVSS_TOOLS=$(cd "$(dirname "$0")" && pwd)
+    export MMDAVSS_TOOLS
+    # SBATCH_ARGS is a list of words on purpose.
+    # shellcheck disable=SC2086
+    exec sbatch --partition="$partition" --job-name="$job" --gres=gpu:"$per_node" \
+        --ntasks="$gpus" --ntasks-per-node="$per_node" --cpus-per-task="${CPUS_PER_TASK:-5}" \
+        --requeue --open-mode=append --signal=USR1@"${GRACE:-300}" ${SBATCH_ARGS:-} "$0" "$@"
+fi
 shift 3
-gpus=${GPUS:-4}
-per_node=${GPUS_PER_NODE:-$((gpus < 4 ? gpus : 4))}
-# SRUN_ARGS is a list of words on purpose.
+code=0
+# Not exec: the exit code says what to do. A job that was requeued finds checkpoints.
 # shellcheck disable=SC2086
-exec srun --partition="$partition" --job-name="$job" --gres=gpu:"$per_node" --ntasks="$gpus" \
-    --ntasks-per-node="$per_node" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$config" \
-    --launcher slurm "$@"
+srun --kill-on-bad-exit=1 --cpus-per-task="${CPUS_PER_TASK:-5}" ${SRUN_ARGS:-} \
+    "${PYTHON:-python}" -u "$MMDAVSS_TOOLS/train.py" "$config" --launcher slurm --resume "$@" \
+    || code=$?
+if [ "$code" = 75 ]; then  # saved and stopped, see StopSignalHook
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

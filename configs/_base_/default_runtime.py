@@ -15,7 +15,11 @@ default_hooks = dict(
     # The last checkpoint is the result. The one that is best on the validation set of the target
     # was chosen with target labels: it is kept beside it and is to be reported as such.
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_best='mIoU'),
+        type='AtomicCheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2,
+        save_best='mIoU'),
+    # A run that is killed and resumed ends with the weights of one that is not: docs/reliability.md
+    iteration_seed=dict(type='IterationSeedHook'),
+    stop_signal=dict(type='StopSignalHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 # TensorBoard: visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])

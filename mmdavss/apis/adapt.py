@@ -303,7 +303,7 @@ class Adaptation:
             train_dataloader=dict(
                 batch_size=min(settings.batch_size, len(self.pairs())),
                 num_workers=settings.workers, persistent_workers=settings.workers > 0,
-                sampler=dict(type='InfiniteSampler', shuffle=True),
+                sampler=dict(type='DrawSampler', shuffle=True),
                 dataset=dict(type='DomainPairDataset', target=dataset)),
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters),
             optim_wrapper=dict(
@@ -314,8 +314,9 @@ class Adaptation:
                                   by_epoch=False)],
             default_hooks=dict(
                 logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
-                checkpoint=dict(type='CheckpointHook', by_epoch=False,
-                                interval=max(10, iters // 4), max_keep_ckpts=1)),
+                checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False,
+                                interval=max(10, iters // 4), max_keep_ckpts=1),
+                iteration_seed=dict(type='IterationSeedHook')),
             log_processor=dict(by_epoch=False), log_level='ERROR',
             visualizer=dict(type='SegLocalVisualizer', name=f'{self.out.resolve()}_{name}',
                             vis_backends=[dict(type='LocalVisBackend')]),

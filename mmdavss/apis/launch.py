@@ -12,6 +12,8 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from mmdavss.engine import damage
+
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
 AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
@@ -88,7 +90,6 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     and hand CUDA device ids to DDP. Without CUDA the gloo process group is therefore made here
     (the Runner uses one that exists) and the model wrapper gets no device ids.
 
-
     Args:
         cfg: The config of the run.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -102,8 +103,6 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
         raise UserError(
             '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
             'start it with tools/dist_train.sh or tools/dist_test.sh')
-    if launcher != 'none':
-        _draw_differently(cfg)
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
@@ -126,20 +125,6 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
-def _draw_differently(cfg: Config) -> None:
-    """Gives each process random numbers of its own; the order of the data stays that of one.
-
-    mmengine seeds all processes alike, and what a method draws on the device (ClassMix, strong
-    augmentation) would be the same in all of them. With ``diff_rank_seed`` it takes the seed from
-    samplers too, which share one out to all processes.
-    """
-    randomness = cfg.get('randomness') or {}
-    cfg.randomness = dict(dict(diff_rank_seed=True), **randomness)
-    sampler = (cfg.get('train_dataloader') or {}).get('sampler')
-    if sampler is not None and randomness.get('seed') is not None:
-        sampler.setdefault('seed', randomness['seed'])
-
-
 def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = False,
                      amp: str | None = None, compile_nets: bool = False) -> None:
     """Checks what can be checked before a training run starts and settles where it starts from.
@@ -155,8 +140,8 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
 
     Raises:
         UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
-            given, if a checkpoint that the run starts from is missing, or if mixed precision
-            cannot be used.
+            given, if a checkpoint that the run starts from is missing, if the one that it goes on
+            from is damaged, or if mixed precision cannot be used.
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite exclude each other')
@@ -171,10 +156,12 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
     resume = resume or bool(cfg.get('resume'))
     if explicit:
         _check_checkpoint(cfg.load_from)
+        _check_intact(Path(cfg.load_from).expanduser(), found)
     elif resume:
         last = _last_checkpoint(work_dir, found)
         cfg.resume = last is not None
         if last is not None:
+            _check_intact(last, found)
             cfg.load_from = str(last)
         else:
             _check_checkpoint(cfg.get('load_from'))
@@ -213,6 +200,11 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
     """The checkpoint that the Runner noted as its last, wherever the folder is now."""
     note = work_dir / 'last_checkpoint'
     if not note.is_file():
+        # The best one has no optimiser. A run that was killed between its first checkpoint and the
+        # note leaves a single other one.
+        found = [path for path in found if not path.name.startswith('best')]
+        if len(found) == 1:
+            return found[0]
         if found:
             raise UserError(
                 f'{work_dir} holds {_names(found)} but no file last_checkpoint, which says where '
@@ -225,6 +217,23 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
         if path.is_file():
             return path
     raise UserError(f'{note} names {noted}, which does not exist: correct it or delete it')
+
+
+def _check_intact(path: Path, found: list[Path]) -> None:
+    """Stops a run that would go on from a damaged checkpoint; another one is the user's choice."""
+    if not path.is_file():  # a URL
+        return
+    wrong = damage(path)
+    if wrong is None:
+        return
+    others = [other for other in sorted(found, key=lambda other: other.stat().st_mtime)
+              if not other.name.startswith('best') and other.resolve() != path.resolve()
+              and damage(other) is None]
+    advice = (f'The newest other one that is whole is {others[-1]}: to go on from there, which '
+              'repeats the iterations since, add --cfg-options resume=True '
+              f'load_from={others[-1]} in the place of --resume') if others else \
+        'No other one beside it is whole: start again with --overwrite'
+    raise UserError(f'the checkpoint {path} is damaged: {wrong}. {advice}')
 
 
 def _check_checkpoint(path: str | None) -> None:

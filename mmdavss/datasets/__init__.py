@@ -10,6 +10,7 @@ from .domain_pair import DomainPairDataset
 from .gta import GTADataset
 from .image import ImageSegDataset
 from .label_maps import LabelSet
+from .sampling import Draw, DrawSampler
 from .synthia_rand import SynthiaDataset
 from .synthia_seq import SynthiaSeqDataset
 from .viper import ViperSeqDataset
@@ -23,6 +24,8 @@ __all__ = [
     'ClipSegDataset',
     'DarkZurichImageDataset',
     'DomainPairDataset',
+    'Draw',
+    'DrawSampler',
     'GTADataset',
     'ImageSegDataset',
     'LabelSet',

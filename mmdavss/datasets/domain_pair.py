@@ -1,12 +1,17 @@
 """Source and target clips in one item."""
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmdavss.engine.randomness import randomness_of
+
 from .rare_class import RareClassSampler
+from .sampling import Draw
 
 #: Largest number of pairs: what a sampler shuffles stays in the tens of megabytes.
 MAX_PAIRS = 1 << 20
@@ -23,11 +28,13 @@ class DomainPairDataset(Dataset):
     With both branches an index stands for a pair: source clip ``index % len(source)`` and a
     target clip that a generator draws from (`seed`, `index`). There are as many pairs as source
     and target clips can form, but at most 2**20 (rounded down to whole rounds of the source); a
-    shuffling sampler, ``InfiniteSampler``, so gives each source clip ever new partners. An item's
+    shuffling sampler, :class:`DrawSampler`, so gives each source clip ever new partners. An item's
     pair depends on its index alone, and the sampler's order on its seed alone: the draws are the
     same for any number of workers, and for any number of ranks the global order is the same.
-    (Random numbers inside the transforms are drawn by the worker that makes the item; they
-    are the same again only for the same number of workers and ranks.)
+
+    Random numbers inside the transforms depend on the draw, if the index is a :class:`Draw`: the
+    same again in a resumed run, and for any number of workers and ranks. With a plain index they
+    are those of the process that makes the item.
 
     With one branch the index is that of its clip.
 
@@ -112,6 +119,10 @@ class DomainPairDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         """The packed clips of all branches."""
+        with randomness_of(*index.position) if isinstance(index, Draw) else nullcontext():
+            return self._item(index)
+
+    def _item(self, index: int) -> dict:
         drawn, rare_class = self._draw(index)
         items = {name: self.branches[name][i] if rare_class is None or name != 'source'
                  else self.branches[name].prepare_data(i, rare_class)

@@ -1,21 +1,27 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
+from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
-from .checkpoint import misfits, read_weights
+from .checkpoint import damage, misfits, read_weights
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .distributed import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
 from .hooks import (
+    AtomicCheckpointHook,
     CompileNetsHook,
     EMATeacherHook,
+    IterationSeedHook,
     MainProcessLoggerHook,
     OnlineStatisticsHook,
     ProxyNetworkHook,
+    StopSignalHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
+from .randomness import randomness_of, seed_everything
 from .wrappers import unwrapped
 
 __all__ = [
-    'Bfloat16OptimWrapper', 'Clip', 'CompileNetsHook', 'DomainDataPreprocessor', 'EMATeacherHook',
-    'MainProcessLoggerHook', 'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor',
-    'ProxyNetworkHook', 'mean_log', 'mean_over_batch', 'mean_over_processes', 'misfits',
-    'read_weights', 'sum_over_processes', 'unwrapped'
+    'AtomicBackend', 'AtomicCheckpointHook', 'Bfloat16OptimWrapper', 'Clip', 'CompileNetsHook',
+    'DomainDataPreprocessor', 'EMATeacherHook', 'IterationSeedHook', 'MainProcessLoggerHook',
+    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'StopSignalHook',
+    'damage', 'mean_log', 'mean_over_batch', 'mean_over_processes', 'misfits', 'randomness_of',
+    'read_weights', 'seed_everything', 'sum_over_processes', 'unwrapped'
 ]

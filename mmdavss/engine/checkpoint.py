@@ -1,6 +1,7 @@
 """What is in a checkpoint file, and whether it fits."""
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,3 +29,22 @@ def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """Names of a module's tensors that weights lack, or have in another shape."""
     return [name for name, value in module.state_dict().items()
             if name not in weights or weights[name].shape != value.shape]
+
+
+def damage(path: str | Path) -> str | None:
+    """What is wrong with the file of a checkpoint, found without loading it.
+
+    It is read to its end and compared with the checksums in it.
+
+    Args:
+        path: A file that torch.save has written.
+
+    Returns:
+        What is wrong, or None.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            part = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        return f'{Path(path).stat().st_size} bytes that are not a whole checkpoint ({error})'
+    return None if part is None else f'{part} in it is not what was written'

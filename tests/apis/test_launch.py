@@ -35,7 +35,7 @@ def work_dir(tmp_path: Path) -> Path:
     folder = tmp_path / 'run'
     folder.mkdir()
     for name in ('iter_10.pth', 'iter_20.pth', 'best_mIoU_iter_10.pth', 'kept.pth', 'notes.txt'):
-        (folder / name).touch()
+        torch.save({}, folder / name)
     (folder / 'last_checkpoint').write_text('elsewhere/run/iter_20.pth')
     return folder
 
@@ -58,6 +58,19 @@ def test_resume_without_the_last_checkpoint(work_dir, note, words):
         (work_dir / 'last_checkpoint').write_text(note)
     with pytest.raises(UserError, match=words):
         prepare_training(Config(dict(work_dir=str(work_dir))), resume=True)
+
+
+def test_resume_with_a_single_checkpoint_and_no_note(work_dir):
+    """Killed before the first note was written; the best one alone is nothing to go on from."""
+    (work_dir / 'last_checkpoint').unlink()
+    (work_dir / 'iter_20.pth').unlink()
+    cfg = Config(dict(work_dir=str(work_dir)))
+    prepare_training(cfg, resume=True)
+    assert cfg.load_from == str(work_dir / 'iter_10.pth')
+    (work_dir / 'iter_10.pth').unlink()
+    cfg = Config(dict(work_dir=str(work_dir)))
+    prepare_training(cfg, resume=True)
+    assert cfg.resume is False and cfg.get('load_from') is None
 
 
 def test_resume_from_a_named_checkpoint(work_dir):
@@ -144,21 +157,6 @@ def test_compile_is_one_hook_more(tmp_path):
 def torchrun(monkeypatch):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.setenv(name, '0')
-
-
-def test_processes_draw_numbers_of_their_own(torchrun, monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    loader = dict(sampler=dict(type='InfiniteSampler'))
-    cfg = Config(dict(randomness=dict(seed=3), train_dataloader=loader))
-    prepare_run(cfg)
-    assert cfg.randomness == dict(seed=3) and cfg.train_dataloader == loader
-    prepare_run(cfg, 'pytorch')
-    assert cfg.randomness == dict(seed=3, diff_rank_seed=True)
-    # They share one order of the data, which is that of a single process.
-    assert cfg.train_dataloader.sampler.seed == 3
-    cfg = Config(dict(randomness=dict(diff_rank_seed=False)))
-    prepare_run(cfg, 'pytorch')
-    assert cfg.randomness == dict(diff_rank_seed=False)
 
 
 def test_synchronised_batch_norm_needs_cuda(torchrun, monkeypatch):

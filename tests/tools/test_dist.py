@@ -44,23 +44,8 @@ def test_two_processes_train_and_test(toy_config, tmp_path):
 
 @pytest.mark.parametrize(
     ('script', 'args'),
-    [('dist_train.sh', ['config.py']), ('dist_test.sh', ['config.py', 'checkpoint.pth']),
-     ('slurm_train.sh', ['partition', 'job'])])
+    [('dist_train.sh', ['config.py']), ('dist_test.sh', ['config.py', 'checkpoint.pth'])])
 def test_usage(script, args):
     done = run(script, *args)
     assert done.returncode == 2
     assert 'usage:' in done.stderr
-
-
-def test_slurm_asks_for_its_gpus(tmp_path):
-    """A stand-in `srun` shows the call."""
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    srun.chmod(0o755)
-    done = run('slurm_train.sh', 'gpu', 'stpl', 'config.py', '--resume', GPUS='2',
-               SRUN_ARGS='--time=10 --exclusive', PATH=f'{tmp_path}:{os.environ["PATH"]}')
-    assert done.returncode == 0, done.stderr
-    words = done.stdout.splitlines()
-    assert {'--partition=gpu', '--job-name=stpl', '--gres=gpu:2', '--ntasks=2',
-            '--ntasks-per-node=2', '--time=10', '--exclusive'} <= set(words)
-    assert words[-5:] == [str(TOOLS / 'train.py'), 'config.py', '--launcher', 'slurm', '--resume']

@@ -59,7 +59,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
 # The adapted frames themselves are scored: adaptation sees them without labels.
 val_dataloader = dict(

@@ -57,7 +57,7 @@ train_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
 val_dataloader = dict(
     batch_size=1,

@@ -1,0 +1,44 @@
+"""The order in which training data are drawn."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmengine.dataset import InfiniteSampler
+from mmseg.registry import DATA_SAMPLERS
+
+
+class Draw(int):
+    """An index of a data set that knows when it was drawn.
+
+    It is an integer, so that every data set takes it.
+
+    Args:
+        index: The index.
+        position: Seed of the run, and the number of the draw in it, counted over all processes.
+    """
+
+    position: tuple[int, int]
+
+    def __new__(cls, index: int, position: tuple[int, int]) -> Draw:
+        draw = super().__new__(cls, index)
+        draw.position = position
+        return draw
+
+    def __getnewargs__(self) -> tuple[int, tuple[int, int]]:
+        """For the way to a worker process."""
+        return int(self), self.position
+
+
+@DATA_SAMPLERS.register_module()
+class DrawSampler(InfiniteSampler):
+    """mmengine's InfiniteSampler, in the same order, whose indices know when they were drawn.
+
+    What a transform makes of an item can then follow from the draw alone
+    (:class:`DomainPairDataset`). A worker process has no state that a resumed run would have to
+    bring back, and the data are the same for every number of workers and of training processes
+    (with the same global batch).
+    """
+
+    def _infinite_indices(self) -> Iterator[Draw]:
+        for number, index in enumerate(super()._infinite_indices()):
+            yield Draw(index, (self.seed, number))

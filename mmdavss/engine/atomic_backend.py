@@ -1,0 +1,48 @@
+"""Files that are there as a whole or not at all."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend, register_backend
+
+#: Ends the name of a file that is being written.
+UNFINISHED = '.tmp'
+
+
+@register_backend('atomic')
+class AtomicBackend(LocalBackend):
+    """Local files that are written under another name and then moved in place.
+
+    Whenever the process ends, a file holds all of what it held before, or all of what was to be
+    written; nobody reads half of one. ``name + UNFINISHED`` may be left behind.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Writes bytes."""
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + UNFINISHED)
+        try:
+            with open(unfinished, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                # Otherwise a machine that goes down may remember the new name and not the content.
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
+        """Writes text."""
+        self.put(obj.encode(encoding), filepath)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,135 @@
+"""What a cluster tells a run before it ends it."""
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import distributed
+
+from .atomic_checkpoint import accumulation
+
+#: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
+EXIT_CODE = 75
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+@HOOKS.register_module()
+class StopSignalHook(Hook):
+    """Saves a checkpoint and ends the run when it is sent SIGTERM or SIGUSR1.
+
+    The run stops after the iteration that it is in (with gradient accumulation after the one that
+    ends a step of the optimiser), or at once in a validation, which the resumed run repeats. It
+    ends with :data:`EXIT_CODE`. Further signals change nothing.
+
+    Under several processes one of them is enough to be told. In a validation, where processes need
+    not make the same number of steps, the first of them is the one.
+    """
+
+    # After the CheckpointHook.
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._group: distributed.ProcessGroup | None = None
+        self._handlers: dict[signal.Signals, object] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Begins to listen, before there are workers.
+
+        Raises:
+            ValueError: If there is no hook that could save a checkpoint.
+        """
+        self._asked = False
+        found = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        if not found:
+            raise ValueError('StopSignalHook needs a CheckpointHook: set default_hooks.checkpoint.')
+        self._checkpoints = found[0]
+        if distributed.is_initialized() and distributed.get_world_size() > 1:
+            # Of its own and on the CPU: agreeing must not wait for the devices.
+            self._group = distributed.new_group(backend='gloo')
+        if threading.current_thread() is threading.main_thread():  # others cannot
+            self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+        for loop in (runner.train_loop, runner.val_loop):
+            if loop is not None:
+                loader = loop.dataloader
+                loader.worker_init_fn = partial(_undisturbed, loader.worker_init_fn)
+
+    def after_train(self, runner: Runner) -> None:
+        """Signals do again what they did before."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        iteration = runner.iter + 1
+        if iteration % accumulation(runner) == 0 and self._agreed():
+            self._save(runner, iteration)
+            if self._group is not None:
+                # A launcher ends all processes when the first one has ended.
+                distributed.barrier(self._group)
+            raise SystemExit(EXIT_CODE)
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                       outputs: list | None = None) -> None:
+        # The launcher ends the other processes when this one has ended.
+        if self._asked and is_main_process() and runner.iter % accumulation(runner) == 0:
+            self._save(runner, runner.iter)
+            raise SystemExit(EXIT_CODE)
+
+    def _note(self, number: int, frame: object) -> None:
+        # Nothing else: the run may be in the middle of anything.
+        self._asked = True
+
+    def _agreed(self) -> bool:
+        """Whether any process was asked to stop; the same answer on all of them."""
+        if self._group is None:
+            return self._asked
+        asked = torch.tensor(int(self._asked))
+        distributed.all_reduce(asked, distributed.ReduceOp.MAX, self._group)
+        return bool(asked)
+
+    def _save(self, runner: Runner, iteration: int) -> None:
+        hook = self._checkpoints
+        name = hook.filename_tmpl.format(iteration)
+        if hook.last_ckpt is None or Path(hook.last_ckpt).name != name:
+            hook._save_checkpoint_with_step(
+                runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration))
+        runner.logger.warning(
+            f'Stopped by a signal after iteration {iteration}, which is saved as {name}. Go on '
+            'with --resume.')
+        runner.visualizer.close()
+
+
+def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:
+    """Starts a worker process that goes on when a signal is sent to all processes of a job.
+
+    Its death would be an error of the training process, which is about to save.
+
+    Args:
+        init: What else is to be done at the start of a worker.
+        worker: Its number.
+    """
+    if init is not None:
+        init(worker)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):
+        # Blocked for the threads to come, too; the one that waits sees who has sent it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=(os.getppid(), ), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends the process when its parent says so, as multiprocessing does with SIGTERM."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

@@ -1,0 +1,49 @@
+"""Random numbers that depend on where a run is, not on how it got there."""
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+def seed_everything(*position: int) -> None:
+    """Seeds the generators of Python, NumPy and PyTorch, those of all devices, from a position.
+
+    Args:
+        position: Non-negative numbers, for example the run's seed and an iteration. Different ones
+            give unrelated random numbers; zeros at the end do not count.
+    """
+    torch.manual_seed(_seed_hosts(position))
+
+
+@contextmanager
+def randomness_of(*position: int) -> Iterator[None]:
+    """Inside, random numbers of the host are those of a position; outside they go on as before.
+
+    Args:
+        position: As for :func:`seed_everything`.
+    """
+    python, numpy, pytorch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    # Not torch.manual_seed: devices have no part in making an item of data.
+    torch.default_generator.manual_seed(_seed_hosts(position))
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(pytorch)
+
+
+def _seed_hosts(position: tuple[int, ...]) -> int:
+    """Seeds Python and NumPy.
+
+    Returns:
+        The seed for PyTorch.
+    """
+    words = np.random.SeedSequence(position).generate_state(6)
+    np.random.seed(words[:4])
+    random.seed(int(words[4]))
+    return int(words[5])

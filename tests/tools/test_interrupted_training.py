@@ -1,0 +1,196 @@
+"""Runs that end early, at every file that they write and by signals, on the task of one weight."""
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import IterBasedTrainLoop, ValLoop
+
+from mmdavss.engine import AtomicBackend, damage
+from mmdavss.engine.atomic_backend import UNFINISHED
+
+# Two checkpoints, each with scores that are better than those before: w = -1 and -6.
+OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
+           'default_hooks.checkpoint.rule=less', 'default_hooks.checkpoint.max_keep_ckpts=1']
+END = {'iter_4.pth': -6., 'best_mIoU_iter_4.pth': -6.}
+#: Of such a run: checkpoint and note, the best, again checkpoint and note; that twice.
+FILES = 10
+
+
+class Killed(BaseException):
+    """Ends a run wherever it is."""
+
+
+@pytest.fixture
+def train(run_tool, toy_config, tmp_path, monkeypatch):
+    # Asking compilers for their versions and formatting the config take most of the time.
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **style: (text, True))
+
+    def run(*options: str) -> None:
+        run_tool('train.py', toy_config, '--work-dir', tmp_path / 'run', '--resume',
+                 '--cfg-options', *OPTIONS, *options)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """A run that was stopped ends its process; this one goes on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def weights(folder: Path) -> dict[str, float]:
+    return {path.name: torch.load(path, weights_only=False)['state_dict']['weight'].item()
+            for path in folder.glob('*.pth*')}
+
+
+@pytest.mark.parametrize(('number', 'moved'), [
+    *((number, False) for number in range(FILES)), (1, True), (4, True), (6, True), (9, True)])
+def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
+    """In the middle of writing it; and when a note is in place, before files are deleted."""
+    put, calls = AtomicBackend.put, []
+
+    def killed(self, content, path):
+        calls.append(path)
+        if len(calls) <= number + moved:
+            put(self, content, path)
+        else:
+            Path(f'{path}{UNFINISHED}').write_bytes(content[:len(content) // 2])
+        if len(calls) > number:
+            raise Killed
+
+    run = tmp_path / 'run'
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(AtomicBackend, 'put', killed)
+        train()
+    # Whatever is there is whole, and something is from the first checkpoint on.
+    found = weights(run) if not list(run.glob(f'*{UNFINISHED}')) else {
+        name for name in (path.name for path in run.glob('*.pth'))}
+    assert all(damage(path) is None for path in run.glob('*.pth'))
+    if number + moved >= 2:
+        note = Path((run / 'last_checkpoint').read_text())
+        assert note.name in found and note.name in ('iter_2.pth', 'iter_4.pth')
+    if number + moved >= 3:
+        assert any(name.startswith('best') for name in found)
+    train()
+    assert weights(run) == END
+    assert Path((run / 'last_checkpoint').read_text()).name == 'iter_4.pth'
+
+
+def test_files_are_as_many_as_said(train, tmp_path, monkeypatch):
+    put, calls = AtomicBackend.put, []
+    monkeypatch.setattr(AtomicBackend, 'put', lambda *args: (calls.append(0), put(*args)))
+    train()
+    assert len(calls) == FILES
+    assert weights(tmp_path / 'run') == END
+
+
+def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch):
+    def killed(self):
+        raise Killed
+
+    for at_end in (False, True):
+        options = ['train_cfg.val_interval=4'] if at_end else []
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(ValLoop, 'run', killed)
+            train(*options)
+    assert weights(tmp_path / 'run') == {'iter_4.pth': -6.}
+    train()
+    assert weights(tmp_path / 'run') == END
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_signal_in_an_iteration_saves_and_stops(number, train, tmp_path, monkeypatch):
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def signalled(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+        step(self, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit, match='75'):
+        patched.setattr(IterBasedTrainLoop, 'run_iter', signalled)
+        train()
+    # x = 0, 1, 2 at lr 1. A checkpoint would have been due after iteration 4.
+    assert weights(tmp_path / 'run') == {'iter_3.pth': -3., 'best_mIoU_iter_2.pth': -1.}
+    train()
+    assert weights(tmp_path / 'run') == END
+
+
+def test_signal_in_a_validation_saves_and_stops(train, tmp_path, monkeypatch):
+    step = ValLoop.run_iter
+
+    def signalled(self, *args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        step(self, *args)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit, match='75'):
+        patched.setattr(ValLoop, 'run_iter', signalled)
+        train('default_hooks.checkpoint.interval=4', 'train_cfg.val_interval=3')
+    assert weights(tmp_path / 'run') == {'iter_3.pth': -3.}
+    train('default_hooks.checkpoint.interval=4', 'train_cfg.val_interval=3')
+    assert weights(tmp_path / 'run') == END
+
+
+def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def signalled(self, batch):
+        calls.append(0)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self, batch)
+
+    accumulate = ['optim_wrapper.accumulative_counts=3', 'default_hooks.checkpoint.save_best=None']
+    with pytest.raises(ValueError, match='interval=2 .*accumulative_counts=3'):
+        train(*accumulate)
+    with monkeypatch.context() as patched, pytest.raises(SystemExit, match='75'):
+        patched.setattr(IterBasedTrainLoop, 'run_iter', signalled)
+        train(*accumulate, 'default_hooks.checkpoint.interval=6')
+    # The mean of x = 0, 1, 2.
+    assert weights(tmp_path / 'run') == {'iter_3.pth': -1.}
+
+
+def test_signals_are_given_back(train):
+    before = signal.getsignal(signal.SIGTERM)
+    train()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_damaged_checkpoint_is_named_and_no_other_taken(train, tmp_path, capsys):
+    run = tmp_path / 'run'
+    keep = 'default_hooks.checkpoint.max_keep_ckpts=2'
+    train(keep)
+    last = run / 'iter_4.pth'
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(SystemExit, match='2'):
+        train(keep)
+    error = capsys.readouterr().err
+    assert f'{last} is damaged' in error and f'load_from={run / "iter_2.pth"}' in error
+    assert last.stat().st_size == 1000
+    (run / 'iter_2.pth').unlink()
+    with pytest.raises(SystemExit, match='2'):
+        train()
+    assert '--overwrite' in capsys.readouterr().err
+
+
+def test_the_one_before_is_taken_on_demand(run_tool, toy_config, train, tmp_path, capsys):
+    run, options = tmp_path / 'run', [*OPTIONS[:3], 'default_hooks.checkpoint.max_keep_ckpts=2']
+    train(options[-1])
+    (run / 'iter_4.pth').write_bytes(b'')
+    chosen = ['resume=True', f'load_from={run / "iter_2.pth"}']
+    run_tool('train.py', toy_config, '--work-dir', run, '--cfg-options', *options, *chosen)
+    assert weights(run) == {**END, 'iter_2.pth': -1.}
+    (run / 'iter_2.pth').write_bytes(b'')
+    with pytest.raises(SystemExit, match='2'):
+        run_tool('train.py', toy_config, '--work-dir', run, '--cfg-options', *options, *chosen)
+    assert 'iter_2.pth is damaged' in capsys.readouterr().err
