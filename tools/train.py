@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 
 from mmengine.config import DictAction
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmdavss.apis.faults import explained_faults
 from mmdavss.apis.launch import (
     UserError,
     is_main_process,
@@ -53,7 +56,13 @@ def main() -> None:
         if is_main_process():
             parser.error(str(error))
         raise SystemExit(2) from None
-    Runner.from_cfg(cfg).train()
+    try:
+        with explained_faults(cfg.work_dir):
+            Runner.from_cfg(cfg).train()
+    except UserError as error:
+        # Into the log too; of several ranks one alone may have met it.
+        print_log(f'error: {error}', logger='current', level=logging.ERROR)
+        raise SystemExit(1) from None
 
 
 if __name__ == '__main__':

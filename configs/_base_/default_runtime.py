@@ -16,7 +16,13 @@ default_hooks = dict(
     # was chosen with target labels: it is kept beside it and is to be reported as such.
     checkpoint=dict(
         type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_best='mIoU'),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Stops at a loss that is NaN or infinite.
+    finite_guard=dict(type='FiniteGuardHook'),
+    # Warns if a source-free run forgets its classes.
+    collapse_warning=dict(type='CollapseWarningHook', interval=100),
+    # Versions, config, seed, git revision and data of a run: report.json beside the log.
+    run_report=dict(type='RunReportHook'))
 
 # TensorBoard: visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])
 vis_backends = [dict(type='LocalVisBackend')]

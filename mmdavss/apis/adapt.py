@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 
+from mmdavss.engine import read_weights
 from mmdavss.evaluation.health import (
     COLLAPSED,
     Health,
@@ -272,7 +273,7 @@ class Adaptation:
             start = self._train('adapt', self._method(
                 start, type='SelfTraining', confident_ratio=0.7, norm_eval=False,
                 train_norm_only=True), self.settings.iters)
-        state = torch.load(start, map_location='cpu', weights_only=False)['state_dict']
+        state = read_weights(start, f'{start} does not exist')
         state = {key: value for key, value in state.items() if key.startswith('student.')}
         partial = path.with_suffix('.partial')
         torch.save(dict(meta=dict(dataset_meta=self.metainfo), state_dict=state), partial)

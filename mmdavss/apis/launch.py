@@ -12,11 +12,9 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from mmdavss.errors import UserError
+
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
-
-
-class UserError(Exception):
-    """A mistake in the call or the config: the message says it all, a traceback adds nothing."""
 
 
 def default_work_dir(config: str | Path) -> str:

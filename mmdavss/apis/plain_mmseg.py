@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import DATASETS, MODELS
 
+from mmdavss.engine import read_checkpoint
 from mmdavss.video_nets import VideoNet
 
 from .inference import load_model
@@ -115,7 +115,7 @@ def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | 
     """``classes`` and ``palette``: those given, the checkpoint's, or those of the data set."""
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
-    saved = _load_checkpoint(str(checkpoint), map_location='cpu', logger='silent').get('meta') or {}
+    saved = read_checkpoint(checkpoint).get('meta') or {}
     meta = dict(saved.get('dataset_meta') or {})
     if 'CLASSES' in saved:  # mmseg 0.x
         meta = dict(classes=saved['CLASSES'], palette=saved.get('PALETTE'))

@@ -1,17 +1,22 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
-from .checkpoint import misfits, read_weights
+from .checkpoint import CheckpointError, misfits, read_checkpoint, read_weights
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .hooks import (
+    CollapseWarningHook,
     EMATeacherHook,
+    FiniteGuardHook,
     MainProcessLoggerHook,
+    NotFiniteError,
     OnlineStatisticsHook,
     ProxyNetworkHook,
+    RunReportHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
 from .wrappers import unwrapped
 
 __all__ = [
-    'Clip', 'DomainDataPreprocessor', 'EMATeacherHook', 'MainProcessLoggerHook',
-    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'misfits',
-    'read_weights', 'unwrapped'
+    'CheckpointError', 'Clip', 'CollapseWarningHook', 'DomainDataPreprocessor', 'EMATeacherHook',
+    'FiniteGuardHook', 'MainProcessLoggerHook', 'NotFiniteError', 'OnlineStatisticsHook',
+    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'RunReportHook', 'misfits',
+    'read_checkpoint', 'read_weights', 'unwrapped'
 ]
