@@ -17,6 +17,7 @@ from mmdavss.apis.launch import (
     load_config,
     prepare_run,
     prepare_training,
+    require,
 )
 
 
@@ -49,6 +50,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
+        require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
         prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp)
         prepare_run(cfg, args.launcher)
     except UserError as error:

@@ -19,6 +19,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Stops at a loss that is NaN or infinite.
     finite_guard=dict(type='FiniteGuardHook'),
+    resume_check=dict(type='ResumeCheckHook'),
     # Warns if a source-free run forgets its classes.
     collapse_warning=dict(type='CollapseWarningHook', interval=100),
     # Versions, config, seed, git revision and data of a run: report.json beside the log.

@@ -30,7 +30,9 @@ def explained_faults(work_dir: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except UserError:
+        raise
+    except Exception as error:
         message = _explain(error)
         if message is None:
             raise
@@ -38,28 +40,30 @@ def explained_faults(work_dir: str | Path) -> Iterator[None]:
 
 
 def _explain(error: BaseException) -> str | None:
-    # torch.save wraps the errors of a full disk in a RuntimeError of its own.
-    for cause in (error, error.__cause__, error.__context__):
+    # A worker's death is raised wherever the main process is at that moment, and what is there may
+    # turn it into something else.
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    for cause in chain:
         if isinstance(cause, OSError) and cause.errno in FULL:
             where = f' ({cause.filename})' if cause.filename else ''
             return (f'{FULL[cause.errno]}{where}: make room (default_hooks.checkpoint.'
                     'max_keep_ckpts sets how many checkpoints stay), or write elsewhere with '
                     '--work-dir.')
-    # "exited unexpectedly" comes from another that may name the signal.
-    died = [found for cause in (error, error.__cause__, error.__context__)
-            if (found := DIED.search(str(cause)))]
+    died = [found for cause in chain if (found := DIED.search(str(cause)))]
     if not died:
         return None
-    signal = next((found[1] for found in died if found[1]), '')
-    if 'Bus error' in signal:
-        return ('a process that loads data had too little shared memory (/dev/shm): give the '
-                'container more (docker run --shm-size 8g), or load data with '
-                '--cfg-options train_dataloader.num_workers=0 '
-                'train_dataloader.persistent_workers=False.')
-    how = f'was killed ({signal})' if signal else 'ended unexpectedly'
-    return (f'a process that loads data {how}. Most often the machine ran out of memory (look at '
-            'dmesg): use fewer of them (--cfg-options train_dataloader.num_workers=1), or a '
-            'smaller batch.')
+    signal = next((found[1] for found in died if found[1]), None)
+    how = 'ended unexpectedly' if signal is None else f'was killed ({signal})'
+    memory = ('The machine has run out of memory, most often (look at dmesg): use fewer of them '
+              '(--cfg-options train_dataloader.num_workers=1), or a smaller batch.')
+    shared = ('After a bus error shared memory (/dev/shm) is too small: give the container more '
+              '(docker run --shm-size 8g), or load data with --cfg-options '
+              'train_dataloader.num_workers=0 train_dataloader.persistent_workers=False.')
+    if signal is not None:
+        memory, shared = ('', shared) if 'Bus' in signal else (memory, '')
+    return ' '.join(f'a process that loads data {how}. {memory} {shared}'.split())
 
 
 def _kept(work_dir: Path) -> str:

@@ -20,7 +20,7 @@ from mmdavss.engine import read_checkpoint
 from mmdavss.video_nets import VideoNet
 
 from .inference import load_model
-from .launch import UserError
+from .launch import UserError, read_config_file
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
@@ -45,12 +45,7 @@ def read_method_config(config: str | Path, checkpoint: str | Path,
         FileNotFoundError: If there is no such checkpoint.
         UserError: If there is no such config, or the network cannot be taken.
     """
-    if not Path(config).is_file():
-        raise UserError(f'config file not found: {config}')
-    try:
-        cfg = Config.fromfile(config)
-    except ImportError as error:
-        raise UserError(f'{config}: {error}') from error
+    cfg = read_config_file(config)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     if 'model' not in cfg:
         raise UserError(f'{config} has no `model`')

@@ -9,6 +9,7 @@ from .hooks import (
     NotFiniteError,
     OnlineStatisticsHook,
     ProxyNetworkHook,
+    ResumeCheckHook,
     RunReportHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
@@ -17,6 +18,6 @@ from .wrappers import unwrapped
 __all__ = [
     'CheckpointError', 'Clip', 'CollapseWarningHook', 'DomainDataPreprocessor', 'EMATeacherHook',
     'FiniteGuardHook', 'MainProcessLoggerHook', 'NotFiniteError', 'OnlineStatisticsHook',
-    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'RunReportHook', 'misfits',
-    'read_checkpoint', 'read_weights', 'unwrapped'
+    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook', 'RunReportHook',
+    'misfits', 'read_checkpoint', 'read_weights', 'unwrapped'
 ]

@@ -5,6 +5,7 @@ from .finite_guard import FiniteGuardHook, NotFiniteError
 from .logger import MainProcessLoggerHook
 from .online_statistics import OnlineStatisticsHook
 from .proxy_network import ProxyNetworkHook
+from .resume_check import ResumeCheckHook
 from .run_report import RunReportHook
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     'NotFiniteError',
     'OnlineStatisticsHook',
     'ProxyNetworkHook',
+    'ResumeCheckHook',
     'RunReportHook',
 ]

@@ -1,6 +1,7 @@
 """Stops a run whose loss or weights are no numbers any more."""
 from __future__ import annotations
 
+import math
 import os.path as osp
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,6 +35,8 @@ class FiniteGuardHook(Hook):
     # Before RuntimeInfoHook, CheckpointHook and all that follow the student.
     priority = 'HIGHEST'
 
+    _batch = 'unknown'
+
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: Mapping[str, Tensor] | None = None) -> None:
         """Checks the losses of the iteration.
@@ -41,6 +44,9 @@ class FiniteGuardHook(Hook):
         Raises:
             NotFiniteError: If one is NaN or infinite; names it and the files of the batch.
         """
+        self._batch = '; '.join(
+            f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
+            for domain, names in _files(data_batch)) or 'files unknown'
         losses = {name: value.detach().float().mean() for name, value in (outputs or {}).items()
                   if 'loss' in name and isinstance(value, Tensor)}
         if not losses:
@@ -49,15 +55,13 @@ class FiniteGuardHook(Hook):
         if bool(values.isfinite().all()):
             return
         wrong = {name: value for name, value in zip(losses, values.tolist(), strict=True)
-                 if not torch.tensor(value).isfinite()}
+                 if not math.isfinite(value)}
         if len(wrong) > 1:
             wrong.pop('loss', None)  # the sum of the others
         terms = ', '.join(f'{name} is {value}' for name, value in wrong.items())
-        files = '; '.join(f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
-                          for domain, names in _files(data_batch)) or 'files unknown'
         raise NotFiniteError(
-            f'iteration {runner.iter + 1}: {terms}. The batch: {files}. {_kept(runner)} Look at '
-            'these files; then try without --amp, a lower learning rate, or clip_grad in '
+            f'iteration {runner.iter + 1}: {terms}. The batch: {self._batch}. {_kept(runner)} Look '
+            'at these files; then try without --amp, a lower learning rate, or clip_grad in '
             'optim_wrapper (docs/faq.md, "Training").')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -72,9 +76,10 @@ class FiniteGuardHook(Hook):
             some = ', '.join(wrong[:3]) + (', ...' if len(wrong) > 3 else '')
             raise NotFiniteError(
                 f'iteration {runner.iter + 1}: {len(wrong)} tensors of the model are NaN or '
-                f'infinite ({some}), so no checkpoint is written. {_kept(runner)} A gradient was '
-                'not finite though the loss was: try without --amp, a lower learning rate, or '
-                'clip_grad in optim_wrapper (docs/faq.md, "Training").')
+                f'infinite ({some}), so no checkpoint is written. {_kept(runner)} The losses were '
+                f'finite, a gradient or a feature was not; the last batch: {self._batch}. Try '
+                'without --amp, a lower learning rate, or clip_grad in optim_wrapper '
+                '(docs/faq.md, "Training").')
 
 
 def _files(data_batch: Any) -> Iterator[tuple[str, list[str]]]:
