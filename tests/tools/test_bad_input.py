@@ -380,9 +380,9 @@ def snapshot(root: Path) -> dict[str, str | None]:
 
 
 def log_of_a_run(name: str) -> bool:
-    """A run that had started before it found the mistake has written its log and config, nothing else."""
-    return name in ('run', 'run/toy_config.py') or (
-        name.startswith('run/2') and not name.endswith('.pth'))
+    """A run that had started before it met the mistake has written its log and its config."""
+    return name in ('run', 'run/toy_config.py') or (name.startswith('run/2')
+                                                    and not name.endswith('.pth'))
 
 
 @pytest.mark.parametrize(('kind', 'damage', 'call', 'words'), CASES,
