@@ -32,6 +32,7 @@ from mmdavss.flow import DISFlowEstimator
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 
+from .faults import explained_faults
 from .inference import VideoSegmenter, _kind
 from .launch import UserError, final_checkpoint, prepare_training
 from .plain_mmseg import _dicts, _plain, export_segmentor
@@ -316,7 +317,8 @@ class Adaptation:
             default_hooks=dict(
                 logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
                 checkpoint=dict(type='CheckpointHook', by_epoch=False,
-                                interval=max(10, iters // 4), max_keep_ckpts=1)),
+                                interval=max(10, iters // 4), max_keep_ckpts=1),
+                finite_guard=dict(type='FiniteGuardHook')),
             log_processor=dict(by_epoch=False), log_level='ERROR',
             visualizer=dict(type='SegLocalVisualizer', name=f'{self.out.resolve()}_{name}',
                             vis_backends=[dict(type='LocalVisBackend')]),
@@ -330,7 +332,8 @@ class Adaptation:
         runner = Runner.from_cfg(cfg)
         with Progress(iters, model['type'], unit='iterations') as progress:
             runner.register_hook(_Shown(progress))
-            runner.train()
+            with explained_faults(folder):
+                runner.train()
         self.record.setdefault('trained', []).append(name)
         self._save()
         return str(last)

@@ -45,7 +45,7 @@ class RunReportHook(Hook):
         """Writes the file."""
         path = Path(runner.log_dir, NAME)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report(runner), indent=1) + '\n', encoding='utf-8')
+        path.write_text(json.dumps(report(runner), indent=1, default=str) + '\n', encoding='utf-8')
 
 
 def report(runner: Runner) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def report(runner: Runner) -> dict[str, Any]:
         starts_from=None if start is None else dict(
             path=str(start), sha256=_digest(start), resumed=bool(runner._resume)),
         data={name: fingerprint(dataset) for name, dataset in _datasets(runner)},
-        config=runner.cfg.pretty_text)
+        config=runner.cfg.to_dict())
 
 
 def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
