@@ -67,7 +67,10 @@ def main() -> None:
         if is_main_process():
             parser.error(str(error))
         raise SystemExit(2) from None
-    Runner.from_cfg(cfg).test()
+    try:
+        Runner.from_cfg(cfg).test()
+    except UserError as error:
+        raise SystemExit(f'error: {error}') from None
 
 
 if __name__ == '__main__':

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 
 from mmengine.config import DictAction
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmdavss.apis.faults import explained_faults
 from mmdavss.apis.launch import (
     AMP_WRAPPERS,
     UserError,
@@ -15,6 +18,7 @@ from mmdavss.apis.launch import (
     load_config,
     prepare_run,
     prepare_training,
+    require,
 )
 
 
@@ -51,6 +55,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
+        require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
         prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
                          compile_nets=args.compile)
         prepare_run(cfg, args.launcher)
@@ -59,7 +64,13 @@ def main() -> None:
         if is_main_process():
             parser.error(str(error))
         raise SystemExit(2) from None
-    Runner.from_cfg(cfg).train()
+    try:
+        with explained_faults(cfg.work_dir):
+            Runner.from_cfg(cfg).train()
+    except UserError as error:
+        # Into the log too; of several ranks one alone may have met it.
+        print_log(f'error: {error}', logger='current', level=logging.ERROR)
+        raise SystemExit(1) from None
 
 
 if __name__ == '__main__':

@@ -20,7 +20,14 @@ default_hooks = dict(
     # A run that is killed and resumed ends with the weights of one that is not: docs/reliability.md
     iteration_seed=dict(type='IterationSeedHook'),
     stop_signal=dict(type='StopSignalHook'),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Stops at a loss that is NaN or infinite.
+    finite_guard=dict(type='FiniteGuardHook'),
+    resume_check=dict(type='ResumeCheckHook'),
+    # Warns if a source-free run forgets its classes.
+    collapse_warning=dict(type='CollapseWarningHook', interval=100),
+    # Versions, config, seed, git revision and data of a run: report.json beside the log.
+    run_report=dict(type='RunReportHook'))
 
 # TensorBoard: visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])
 vis_backends = [dict(type='LocalVisBackend')]

@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 from tqdm import tqdm
 
+from mmdavss.engine import read_weights
 from mmdavss.evaluation.health import (
     COLLAPSED,
     Health,
@@ -32,6 +33,7 @@ from mmdavss.flow import DISFlowEstimator
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 
+from .faults import explained_faults
 from .inference import VideoSegmenter, _kind
 from .launch import UserError, final_checkpoint, prepare_training
 from .plain_mmseg import _dicts, _plain, export_segmentor
@@ -272,7 +274,7 @@ class Adaptation:
             start = self._train('adapt', self._method(
                 start, type='SelfTraining', confident_ratio=0.7, norm_eval=False,
                 train_norm_only=True), self.settings.iters)
-        state = torch.load(start, map_location='cpu', weights_only=False)['state_dict']
+        state = read_weights(start, f'{start} does not exist')
         state = {key: value for key, value in state.items() if key.startswith('student.')}
         partial = path.with_suffix('.partial')
         torch.save(dict(meta=dict(dataset_meta=self.metainfo), state_dict=state), partial)
@@ -316,7 +318,8 @@ class Adaptation:
                 logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
                 checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False,
                                 interval=max(10, iters // 4), max_keep_ckpts=1),
-                iteration_seed=dict(type='IterationSeedHook')),
+                iteration_seed=dict(type='IterationSeedHook'),
+                finite_guard=dict(type='FiniteGuardHook')),
             log_processor=dict(by_epoch=False), log_level='ERROR',
             visualizer=dict(type='SegLocalVisualizer', name=f'{self.out.resolve()}_{name}',
                             vis_backends=[dict(type='LocalVisBackend')]),
@@ -330,7 +333,8 @@ class Adaptation:
         runner = Runner.from_cfg(cfg)
         with progress(model['type'], total=iters, unit='iterations') as bar:
             runner.register_hook(_Shown(bar))
-            runner.train()
+            with explained_faults(folder):
+                runner.train()
         self.record.setdefault('trained', []).append(name)
         self._save()
         return str(last)

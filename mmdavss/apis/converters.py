@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from .launch import UserError
+from mmdavss.engine import read_checkpoint
+
+from .launch import UserError, read_config_file
 
 State = dict[str, Tensor]
 
@@ -285,11 +285,11 @@ def convert_checkpoint(kind: str, config: str | Path, checkpoint: str | Path, ou
     out = Path(out)
     if out.exists() and not overwrite:
         raise UserError(f'{out} is there already: choose another name, or replace it (--overwrite)')
-    cfg = Config.fromfile(config)
+    cfg = read_config_file(config)
     if 'student' not in cfg.get('model', {}):
         raise UserError(f'{config} is no config of this package: it has no model.student')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    loaded = _load_checkpoint(str(checkpoint), map_location='cpu', logger='silent')
+    loaded = read_checkpoint(checkpoint)
     for key in ('state_dict', 'model_state_dict', 'model'):
         if isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]

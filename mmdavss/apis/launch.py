@@ -13,14 +13,11 @@ from mmengine.config import Config
 from torch import distributed
 
 from mmdavss.engine import damage
+from mmdavss.errors import UserError
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
 AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
-
-
-class UserError(Exception):
-    """A mistake in the call or the config: the message says it all, a traceback adds nothing."""
 
 
 def default_work_dir(config: str | Path) -> str:
@@ -44,6 +41,35 @@ def default_work_dir(config: str | Path) -> str:
     return str(Path('work_dirs', *parts[start:]))
 
 
+def read_config_file(path: str | Path) -> Config:
+    """Reads a config file.
+
+    Raises:
+        UserError: If there is none, or it cannot be read; names the cause and, where Python tells
+            it, the line.
+    """
+    if not Path(path).is_file():
+        raise UserError(f'config file not found: {path}')
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is a program: it can raise anything
+        kind = type(error).__name__
+        raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
+                        f'(_base_): {kind}: {error}') from error
+
+
+def require(cfg: Config, *keys: str) -> None:
+    """Checks that a config has what is to be done with it.
+
+    Raises:
+        UserError: If it lacks one of the keys, or one is None.
+    """
+    missing = [key for key in keys if cfg.get(key) is None]
+    if missing:
+        raise UserError(f'{cfg.filename} has no {", ".join(missing)}: inherit a config of configs/ '
+                        '(_base_), or name another one')
+
+
 def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
     """Reads a config, applies the options of the command line and settles the output folder.
 
@@ -56,11 +82,9 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
         The config, with ``work_dir`` set.
 
     Raises:
-        UserError: If the file does not exist, or the options do not fit the config.
+        UserError: If the file does not exist or cannot be read, or the options do not fit it.
     """
-    if not Path(path).is_file():
-        raise UserError(f'config file not found: {path}')
-    cfg = Config.fromfile(path)
+    cfg = read_config_file(path)
     if options:
         try:
             cfg.merge_from_dict(options)

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import DATASETS, MODELS
 
+from mmdavss.engine import read_checkpoint
 from mmdavss.video_nets import VideoNet
 
 from .inference import load_model
-from .launch import UserError
+from .launch import UserError, read_config_file
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
@@ -45,12 +45,7 @@ def read_method_config(config: str | Path, checkpoint: str | Path,
         FileNotFoundError: If there is no such checkpoint.
         UserError: If there is no such config, or the network cannot be taken.
     """
-    if not Path(config).is_file():
-        raise UserError(f'config file not found: {config}')
-    try:
-        cfg = Config.fromfile(config)
-    except ImportError as error:
-        raise UserError(f'{config}: {error}') from error
+    cfg = read_config_file(config)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     if 'model' not in cfg:
         raise UserError(f'{config} has no `model`')
@@ -115,7 +110,7 @@ def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | 
     """``classes`` and ``palette``: those given, the checkpoint's, or those of the data set."""
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
-    saved = _load_checkpoint(str(checkpoint), map_location='cpu', logger='silent').get('meta') or {}
+    saved = read_checkpoint(checkpoint).get('meta') or {}
     meta = dict(saved.get('dataset_meta') or {})
     if 'CLASSES' in saved:  # mmseg 0.x
         meta = dict(classes=saved['CLASSES'], palette=saved.get('PALETTE'))

@@ -282,13 +282,25 @@ class ClipSegDataset(BaseSegDataset):
                 + ('' if self.with_labels else " (without labels, frames='all' needs none)"))
         return chosen
 
+    def _lines(self, path: str, what: str, option: str) -> list[str]:
+        """Lines of a text file that are not empty.
+
+        Raises:
+            ValueError: If it is no text.
+        """
+        try:
+            with open(path, encoding='utf-8') as file:
+                return [line.strip() for line in file if line.strip()]
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{type(self).__name__}: the {what} {path} ({option}) is no text in '
+                             f'UTF-8 ({error.reason}): it must hold one name per line.') from None
+
     def _from_split_file(self, found: Sequences) -> list[tuple[str, int]]:
         if not osp.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'{type(self).__name__}: the split file {self.ann_file} (ann_file) does not '
                 'exist.')
-        with open(self.ann_file, encoding='utf-8') as file:
-            lines = [line.strip() for line in file if line.strip()]
+        lines = self._lines(self.ann_file, 'split file', 'ann_file')
         if not lines:
             raise ValueError(f'{type(self).__name__}: the split file {self.ann_file} is empty; '
                              'it must hold one frame name per line.')
@@ -463,8 +475,7 @@ class ClipFolderDataset(ClipSegDataset):
         path = osp.join(self.data_root, self.clips)
         if not osp.isfile(path):
             raise FileNotFoundError(f'ClipFolderDataset: the list {path} (clips) does not exist.')
-        with open(path, encoding='utf-8') as file:
-            lines = [line.strip() for line in file if line.strip()]
+        lines = self._lines(path, 'list', 'clips')
         if not lines:
             raise ValueError(f'ClipFolderDataset: the list {path} (clips) is empty.')
         if self.pseudo_labels is not None:

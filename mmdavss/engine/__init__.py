@@ -1,17 +1,22 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
-from .checkpoint import damage, misfits, read_weights
+from .checkpoint import CheckpointError, damage, misfits, read_checkpoint, read_weights
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .distributed import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
 from .hooks import (
     AtomicCheckpointHook,
+    CollapseWarningHook,
     CompileNetsHook,
     EMATeacherHook,
+    FiniteGuardHook,
     IterationSeedHook,
     MainProcessLoggerHook,
+    NotFiniteError,
     OnlineStatisticsHook,
     ProxyNetworkHook,
+    ResumeCheckHook,
+    RunReportHook,
     StopSignalHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
@@ -19,9 +24,11 @@ from .randomness import randomness_of, seed_everything
 from .wrappers import unwrapped
 
 __all__ = [
-    'AtomicBackend', 'AtomicCheckpointHook', 'Bfloat16OptimWrapper', 'Clip', 'CompileNetsHook',
-    'DomainDataPreprocessor', 'EMATeacherHook', 'IterationSeedHook', 'MainProcessLoggerHook',
-    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'StopSignalHook',
-    'damage', 'mean_log', 'mean_over_batch', 'mean_over_processes', 'misfits', 'randomness_of',
-    'read_weights', 'seed_everything', 'sum_over_processes', 'unwrapped'
+    'AtomicBackend', 'AtomicCheckpointHook', 'Bfloat16OptimWrapper', 'CheckpointError', 'Clip',
+    'CollapseWarningHook', 'CompileNetsHook', 'DomainDataPreprocessor', 'EMATeacherHook',
+    'FiniteGuardHook', 'IterationSeedHook', 'MainProcessLoggerHook', 'NotFiniteError',
+    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
+    'RunReportHook', 'StopSignalHook', 'damage', 'mean_log', 'mean_over_batch',
+    'mean_over_processes', 'misfits', 'randomness_of', 'read_checkpoint', 'read_weights',
+    'seed_everything', 'sum_over_processes', 'unwrapped'
 ]

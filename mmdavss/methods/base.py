@@ -110,6 +110,15 @@ class BaseAdapter(BaseSegmentor):
         # mmengine reports tensors of another shape in a warning and goes on with random ones.
         own = {prefix + name: value for name, value in self.state_dict().items()}
         _check_shapes(own, state_dict, 'The checkpoint')
+        # And it only warns of tensors that are missing: a test would score a random network.
+        missing = sorted(name for name in own.keys() - state_dict.keys()
+                         if name.startswith(f'{prefix}student.')
+                         and not name.endswith('num_batches_tracked'))
+        if missing:
+            raise ValueError(
+                f'The checkpoint does not fit: it lacks {len(missing)} tensors of the student, for '
+                f'example {missing[0]!r}. Is it one of another network? Weights of plain mmseg or '
+                'of a single-frame net are loaded with `model.source_checkpoint`.')
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def train(self, mode: bool = True) -> BaseAdapter:

@@ -37,14 +37,19 @@ def read_image(path: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated or no image.
+        ValueError: If it is truncated or no image, or has more than 8 bits per channel.
     """
     data = _read(path, 'frame')
     try:
+        mode = Image.open(io.BytesIO(data)).mode
         # Pillow, because OpenCV fills what is missing of a truncated file with grey.
         image = mmcv.imfrombytes(data, flag='color', backend='pillow')
     except Exception as error:  # a dozen kinds, depending on where the file breaks off
         raise _broken(path, 'frame', error) from error
+    if mode.startswith(('I', 'F')):
+        # Pillow would make nearly all of it white.
+        raise ValueError(f'{path}: this frame has mode {mode}, which is no colour image but depth, '
+                         'labels or the like: correct the folder, or write frames of 8 bits.')
     return np.ascontiguousarray(image)
 
 
@@ -78,7 +83,7 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
     if labels.encoding == 'red' and (raw is None or raw.ndim != 3 or raw.dtype != np.uint16):
         raise ValueError(f'{path}: labels of {labels.name} are 16-bit colour images with the id '
                          f'in the red channel, this one has mode {mode}.')
-    if labels.encoding in ('ids', 'panoptic') and (raw.ndim != 2 or raw.dtype == bool):
+    if labels.encoding in ('ids', 'panoptic') and (raw.ndim != 2 or raw.dtype.kind not in 'iu'):
         raise ValueError(f'{path}: labels of {labels.name} have one channel (or a palette) with '
                          f'the ids, this one has mode {mode}.')
     if labels.encoding == 'red':

@@ -1,20 +1,29 @@
 """Hooks: when a method updates what it owns, and what keeps a run safe."""
 from .atomic_checkpoint import AtomicCheckpointHook
+from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
 from .ema_teacher import EMATeacherHook
+from .finite_guard import FiniteGuardHook, NotFiniteError
 from .iteration_seed import IterationSeedHook
 from .logger import MainProcessLoggerHook
 from .online_statistics import OnlineStatisticsHook
 from .proxy_network import ProxyNetworkHook
+from .resume_check import ResumeCheckHook
+from .run_report import RunReportHook
 from .stop_signal import StopSignalHook
 
 __all__ = [
     'AtomicCheckpointHook',
+    'CollapseWarningHook',
     'CompileNetsHook',
     'EMATeacherHook',
+    'FiniteGuardHook',
     'IterationSeedHook',
     'MainProcessLoggerHook',
+    'NotFiniteError',
     'OnlineStatisticsHook',
     'ProxyNetworkHook',
+    'ResumeCheckHook',
+    'RunReportHook',
     'StopSignalHook',
 ]

@@ -1,0 +1,113 @@
+"""Warns when a model without labels forgets its classes."""
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import Tensor
+
+from ..wrappers import unwrapped
+
+REFERENCE = 'collapse_reference'
+
+
+@HOOKS.register_module()
+class CollapseWarningHook(Hook):
+    """Looks now and then at what the student predicts on its target batch.
+
+    Without labels the loss does not tell when predictions collapse to few classes: it can become
+    ever better. In a run that is source-free (a :class:`DomainPairDataset` without source) the
+    classes of the student's predictions in the first `batches` iterations are what it started
+    from. Later ones are compared with that, `batches` looks together: if at least half of the
+    classes have lost most of their pixels (``collapsed_classes`` of mmdavss.evaluation.health), a
+    warning says so, once for each number of classes. Nothing is stopped.
+
+    A look is one forward pass of the student in evaluation mode, without gradient; it draws no
+    random numbers and moves no statistics, so that training goes on as without it. Each process
+    looks at its own batch, the first one warns.
+
+    Args:
+        interval: Iterations from one look to the next.
+        batches: Looks that are taken together.
+
+    Raises:
+        ValueError: If one is less than 1.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 100, batches: int = 5) -> None:
+        if interval < 1 or batches < 1:
+            raise ValueError(f'CollapseWarningHook: interval={interval} and batches={batches} '
+                             'must be 1 or more.')
+        self.interval = interval
+        self.batches = batches
+        self._recent: list[Tensor] = []
+        self._lost = 0
+        self._active = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Finds out whether the run is source-free."""
+        branches = getattr(runner.train_dataloader.dataset, 'branches', {})
+        self._active = set(branches) == {'target'} and hasattr(
+            unwrapped(runner.model), 'encode_decode')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Takes a look where it is time to."""
+        if not self._active:
+            return
+        step = runner.iter
+        if step < self.batches:
+            # Before the first steps have changed much. The sum is in the checkpoint.
+            shares = self._shares(runner, data_batch)
+            before = runner.message_hub.runtime_info.get(REFERENCE)
+            runner.message_hub.update_info(REFERENCE, [
+                old + new for old, new in zip(before, shares, strict=True)
+            ] if step and before else shares.tolist())
+        elif step % self.interval == 0:
+            self._recent = [*self._recent, self._shares(runner, data_batch)][-self.batches:]
+            if len(self._recent) == self.batches:
+                self._compare(runner)
+
+    @torch.no_grad()
+    def _shares(self, runner: Runner, data_batch: Any) -> Tensor:
+        """Share (K,) of the classes in the predictions, on the CPU."""
+        model = unwrapped(runner.model)
+        model.eval()
+        try:
+            inputs = model.data_preprocessor(data_batch, False)['inputs']
+            clip = inputs['target'] if isinstance(inputs, dict) else inputs
+            labels = model.encode_decode(clip).argmax(1)
+        finally:
+            model.train()
+        counts = torch.bincount(labels.flatten(), minlength=model.num_classes)
+        return (counts / counts.sum()).cpu()
+
+    def _compare(self, runner: Runner) -> None:
+        # Not at the top: the metrics there import flow, which imports this package.
+        from mmdavss.evaluation.health import PRESENT, collapsed_classes
+        reference = torch.tensor(runner.message_hub.get_info(REFERENCE))
+        before = (reference / reference.sum()).tolist()
+        after = torch.stack(self._recent).mean(0).tolist()
+        present = sum(share >= PRESENT for share in before)
+        lost = collapsed_classes(before, after)
+        if 2 * len(lost) < max(present, 2):
+            self._lost = 0
+        elif len(lost) > self._lost:
+            self._lost = len(lost)
+            classes = runner.train_dataloader.dataset.metainfo.get('classes') or range(len(before))
+            names = ', '.join(str(classes[k]) for k in lost)
+            largest = max(range(len(after)), key=after.__getitem__)
+            runner.logger.log(
+                logging.WARNING,
+                f'The predictions collapse: of {present} classes that the student predicted on '
+                f'the target at the start, {len(lost)} are almost gone ({names}); '
+                f'{classes[largest]} has {after[largest]:.0%} of all pixels. Without labels the '
+                'loss does not show it. Look at pictures, and lower the learning rate or the '
+                'weight of an entropy term, train fewer iterations or only batch norm '
+                '(model.train_norm_only=True), or set confident_per_class=True where there is '
+                'that option (docs/faq.md, "mIoU is 0 or near it").')

@@ -1,0 +1,150 @@
+"""What a run was made of, in a file that other programs can read."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import os.path as osp
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import mmcv
+import mmengine
+import mmseg
+import numpy as np
+import torch
+from mmengine.dist import get_world_size, master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from mmdavss.version import __version__
+
+NAME = 'report.json'
+#: Where an item of a data set names its files.
+FILES = ('frame_paths', 'img_path', 'seg_map_path', 'earlier_seg_map_paths')
+
+
+@HOOKS.register_module()
+class RunReportHook(Hook):
+    """Writes ``report.json`` beside the log, before the first iteration.
+
+    It holds the command, versions, the seed, the config, the git revision of the code (of this
+    package and of the current directory) and whether there were changes that are not committed,
+    the checkpoint that the run starts from, and a fingerprint of the files of each data set: two
+    runs whose reports are equal but for the command's paths and times were made from the same.
+    """
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Writes the file."""
+        path = Path(runner.log_dir, NAME)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report(runner), indent=1, default=str) + '\n', encoding='utf-8')
+
+
+def report(runner: Runner) -> dict[str, Any]:
+    """What is in the file."""
+    start = runner._load_from or runner.cfg.get('model', {}).get('source_checkpoint')
+    return dict(
+        command=sys.argv,
+        versions=dict(
+            python=platform.python_version(), platform=platform.platform(),
+            mmdavss=__version__, mmengine=mmengine.__version__, mmcv=mmcv.__version__,
+            mmseg=mmseg.__version__, torch=torch.__version__, numpy=np.__version__,
+            opencv=cv2.__version__, cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version()),
+        devices=dict(
+            processes=get_world_size(), threads=torch.get_num_threads(),
+            gpus=[torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]),
+        seed=runner.seed,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        git=dict(mmdavss=revision(Path(__file__).parent, 'run_report.py'),
+                 here=revision(Path.cwd())),
+        starts_from=None if start is None else dict(
+            path=str(start), sha256=_digest(start), resumed=bool(runner._resume)),
+        data={name: fingerprint(dataset) for name, dataset in _datasets(runner)},
+        config=runner.cfg.to_dict())
+
+
+def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
+    """The commit that a folder is at, and whether tracked files differ from it.
+
+    Args:
+        folder: The folder.
+        file: A file in it that has to be tracked: an installed package can lie in the repository
+            of somebody else.
+
+    Returns:
+        None outside of a git repository, or without git.
+    """
+    try:
+        _, commit, changes = (
+            subprocess.run(['git', '-C', str(folder), *command], capture_output=True, text=True,
+                           check=True).stdout.strip()
+            for command in (['ls-files', '--error-unmatch', file], ['rev-parse', 'HEAD'],
+                            ['status', '--porcelain', '--untracked-files=no']))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return dict(commit=commit, changed=bool(changes))
+
+
+def fingerprint(dataset: Any) -> dict[str, Any] | None:
+    """A hash over the names and sizes of a data set's files, which is quick; not their contents.
+
+    Args:
+        dataset: A data set of clips or of plain mmseg.
+
+    Returns:
+        ``items``, ``files``, ``bytes`` and ``hash``, in which names are relative to the data
+        set's root, so that it may lie elsewhere. None for data sets of other kinds.
+    """
+    if not hasattr(dataset, 'get_data_info'):
+        return None
+    files: set[str] = set()
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        for key in FILES:
+            value = info.get(key)
+            files.update([value] if isinstance(value, str) else value or ())
+    root, total = getattr(dataset, 'data_root', None) or os.curdir, 0
+    digest = hashlib.sha256()
+    for name, path in sorted((osp.relpath(path, root), path) for path in files):
+        size = osp.getsize(path) if osp.isfile(path) else -1
+        total += max(size, 0)
+        digest.update(f'{Path(name).as_posix()}\t{size}\n'.encode())
+    return dict(items=len(dataset), files=len(files), bytes=total, hash=digest.hexdigest())
+
+
+def _datasets(runner: Runner) -> Iterator[tuple[str, Any]]:
+    yield from _branches('train', runner.train_dataloader.dataset)
+    if runner.val_loop is not None:
+        yield from _branches('val', runner.val_dataloader.dataset)
+
+
+def _branches(name: str, dataset: Any) -> Iterator[tuple[str, Any]]:
+    """The data sets of a :class:`DomainPairDataset`, or the one that it is."""
+    branches = getattr(dataset, 'branches', None)
+    if branches is None:
+        yield name, dataset
+    else:
+        yield from ((f'{name}.{branch}', own) for branch, own in branches.items())
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _digest(path: str) -> str | None:
+    """Of a local file; None of one that is not there, or of a URL."""
+    if not osp.isfile(path):
+        return None
+    with open(path, 'rb') as file:
+        return _sha256(file)

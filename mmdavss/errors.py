@@ -1,0 +1,9 @@
+"""Errors that need no traceback: their message says what is wrong and what to do."""
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake in the call, the config or the data, or a fault of the machine.
+
+    Tools print the message and end; a traceback would add nothing.
+    """

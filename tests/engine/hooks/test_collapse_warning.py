@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from torch import nn
+
+from mmdavss.engine import CollapseWarningHook
+
+CLASSES = ('road', 'sky', 'car', 'person')
+
+
+class Predicts(nn.Module):
+    """Predicts the classes that its batch says."""
+
+    num_classes = len(CLASSES)
+
+    def data_preprocessor(self, data, training):
+        assert not training
+        return data
+
+    def encode_decode(self, clip):
+        assert not self.training and not torch.is_grad_enabled()
+        return nn.functional.one_hot(clip, self.num_classes).permute(0, 3, 1, 2).float()
+
+
+class Runs:
+    """Calls the hook as a Runner does; the history of its warnings is in `records`."""
+
+    def __init__(self, branches=('target', ), **options):
+        self.hook = CollapseWarningHook(**options)
+        self.records = []
+        logger = logging.Logger('collapse')
+        handler = logging.Handler()
+        handler.emit = lambda record: self.records.append(record.getMessage())
+        logger.addHandler(handler)
+        dataset = SimpleNamespace(branches=dict.fromkeys(branches), metainfo=dict(classes=CLASSES))
+        self.runner = SimpleNamespace(
+            iter=0, model=Predicts(), logger=logger,
+            message_hub=MessageHub(name='collapse'),
+            train_dataloader=SimpleNamespace(dataset=dataset))
+        self.hook.before_train(self.runner)
+
+    def step(self, shares, count=1):
+        """Iterations in which so many of 100 pixels are of each class."""
+        labels = torch.cat([torch.full((n, ), k) for k, n in enumerate(shares)]).view(1, 10, 10)
+        for _ in range(count):
+            self.hook.before_train_iter(self.runner, 0, dict(inputs=dict(target=labels)))
+            assert self.runner.model.training
+            self.runner.iter += 1
+
+
+def test_warns_once_for_each_number_of_classes():
+    runs = Runs(interval=2, batches=2)
+    runs.step([50, 30, 20, 0], 2)
+    assert runs.runner.message_hub.get_info('collapse_reference') == pytest.approx([1, .6, .4, 0])
+    runs.step([80, 20, 0, 0], 4)  # one class of three is lost
+    assert not runs.records
+    runs.step([100, 0, 0, 0], 8)
+    assert len(runs.records) == 1
+    assert 'of 3 classes' in runs.records[0] and '(sky, car)' in runs.records[0]
+    assert 'road has 100%' in runs.records[0]
+    runs.step([50, 30, 20, 0], 4)  # it has recovered
+    runs.step([100, 0, 0, 0], 4)
+    assert len(runs.records) == 2
+
+
+def test_one_odd_batch_is_no_collapse():
+    runs = Runs(interval=1, batches=4)
+    runs.step([50, 30, 20, 0], 8)
+    runs.step([100, 0, 0, 0])
+    runs.step([50, 30, 20, 0], 3)
+    assert not runs.records
+
+
+def test_a_resumed_run_knows_what_it_started_from():
+    runs = Runs(interval=1, batches=2)
+    runs.step([50, 30, 20, 0], 2)
+    later = Runs(interval=1, batches=2)
+    later.runner.message_hub.load_state_dict(runs.runner.message_hub.state_dict())
+    later.runner.iter = 2
+    later.step([100, 0, 0, 0], 2)
+    assert len(later.records) == 1
+
+
+def test_a_run_with_source_is_left_alone():
+    runs = Runs(branches=('source', 'target'), interval=1, batches=1)
+    runs.step([50, 30, 20, 0])
+    runs.step([100, 0, 0, 0], 3)
+    assert not runs.records
+
+
+def test_a_look_changes_nothing(per_frame, batch, build):
+    """Weights, running statistics, modes and random numbers of a real method."""
+    model = build(dict(type='SelfTraining', student=per_frame, norm_eval=False,
+                       data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3,
+                                              std=[50.] * 3)))
+    model.train()
+    runs = Runs(interval=1, batches=1)
+    runs.runner.model = model
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    state = torch.get_rng_state()
+    runs.hook.before_train_iter(runs.runner, 0, batch('target'))
+    assert sum(runs.runner.message_hub.get_info('collapse_reference')) == pytest.approx(1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert modes == [module.training for module in model.modules()]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize('options', [dict(interval=0), dict(batches=0)])
+def test_options(options):
+    with pytest.raises(ValueError, match='1 or more'):
+        CollapseWarningHook(**options)

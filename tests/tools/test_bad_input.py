@@ -1,0 +1,435 @@
+"""Broken input of many kinds: each gives one error that names it, and nothing on disk changes.
+
+The table here is that of docs/bad_input.md.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+from mmseg.registry import DATASETS, MODELS
+from PIL import Image
+
+from mmdavss.apis.inference import load_model
+from mmdavss.apis.launch import UserError
+from mmdavss.flow import write_flow
+
+CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])
+SIZE = 12, 20  # height, width
+
+
+@dataclass
+class World:
+    """Good input, of which each case breaks a part.
+
+    Attributes:
+        root: Of all files; the current directory.
+        toy: Config of the toy task.
+        tool: Runs a tool in this process; its first argument is the script.
+        make: Writes a small network, for the cases that need one.
+    """
+    root: Path
+    toy: str
+    tool: Callable[..., None]
+    make: Callable[[], tuple[Config, str]]
+
+    @cached_property
+    def network(self) -> tuple[str, str]:
+        """Config and checkpoint of a small network."""
+        cfg, checkpoint = self.make()
+        return cfg.filename, checkpoint
+
+    @property
+    def config(self) -> str:
+        return self.network[0]
+
+    @property
+    def checkpoint(self) -> str:
+        return self.network[1]
+
+    def file(self, name: str) -> Path:
+        return self.root / name
+
+    def cut(self, name: str, share: float = 0.6) -> None:
+        data = self.file(name).read_bytes()
+        self.file(name).write_bytes(data[:int(len(data) * share)])
+
+    def write(self, name: str, content: bytes | str) -> None:
+        path = self.file(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def image(self, name: str, array: np.ndarray, form: str = 'png') -> None:
+        self.file(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(self.file(name), form)
+
+    def save(self, name: str, content: object) -> None:
+        torch.save(content, self.file(name))
+
+    # What is done with the input.
+
+    def frames(self, **options: object) -> None:
+        self.read(dict(type='ClipFolderDataset', data_root='frames', metainfo=CLASSES,
+                       pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')], **options))
+
+    def gta(self, **options: object) -> None:
+        self.read(dict(type='GTADataset', data_root='gta', pipeline=[
+            dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')],
+            **options))
+
+    def flow(self, **options: object) -> None:
+        provider = dict(type='PrecomputedFlow', root='flow', frame_root='frames', **options)
+        self.read(dict(type='ClipFolderDataset', data_root='frames', metainfo=CLASSES, pipeline=[
+            dict(type='LoadClip'), dict(type='LoadFlow', provider=provider),
+            dict(type='PackClipInputs')]))
+
+    def read(self, config: dict) -> None:
+        dataset = DATASETS.build(config)
+        for index in range(len(dataset)):
+            dataset[index]
+
+    def train(self, *args: object, config: str | None = None) -> None:
+        self.tool('train.py', config or self.toy, *args)
+
+    def source_checkpoint(self, path: str) -> None:
+        cfg = Config.fromfile(self.config)
+        MODELS.build(dict(cfg.model, source_checkpoint=path)).init_weights()
+
+    def load_from(self, path: str) -> None:
+        load_checkpoint(MODELS.build(Config.fromfile(self.config).model), path)
+
+    def configured(self, text: str) -> str:
+        """A config that inherits that of the network, in which the text follows."""
+        self.write('mine.py', f'_base_ = {self.config!r}\n{text}\n')
+        return str(self.file('mine.py'))
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, saved_model, per_frame, toy_config, run_tool):
+    made = World(tmp_path, toy_config, run_tool, lambda: saved_model(per_frame))
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        made.image(f'frames/a/{number:02d}.png', rng.integers(0, 255, (*SIZE, 3), np.uint8))
+        made.image(f'gta/images/{number:05d}.png', rng.integers(0, 255, (*SIZE, 3), np.uint8))
+        made.image(f'gta/labels/{number:05d}.png', np.full(SIZE, 7, np.uint8))
+    flow = rng.normal(size=(*SIZE, 2)).astype(np.float32)
+    write_flow(tmp_path / 'flow/a/01__00.npy', flow)
+    write_flow(tmp_path / 'flow/a/01__00.flo', flow)
+    return made
+
+
+def npy(world: World, array: np.ndarray) -> None:
+    np.save(world.file('flow/a/01__00.npy'), array, allow_pickle=True)
+
+
+def flo(world: World) -> None:
+    world.flow(template='{folder}/{stem}__{stem_b}.flo')
+
+
+class Trap:
+    """Makes a folder when it is loaded."""
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, ('sprung', )
+
+
+def masks(world: World, **manifest: object) -> None:
+    world.write('pseudo/pseudo_labels.json', json.dumps(dict(
+        dict(kind='mmdavss pseudo-labels', version=1, finished=True,
+             classes=list(CLASSES['classes'])), **manifest)))
+    world.write('pseudo/frames.txt', 'a/01.png\n')
+
+
+def statistics(world: World, content: str) -> None:
+    world.write('statistics.json', content)
+
+
+def rare_classes(world: World) -> None:
+    DATASETS.build(dict(
+        type='DomainPairDataset', source=dict(type='GTADataset', data_root='gta', pipeline=[]),
+        rare_class_sampling=dict(statistics='statistics.json')))
+
+
+#: A case: what is broken (in the words of docs/bad_input.md), how, what is done with it, and
+#: words of the error: the file or field, and the fix.
+Case = tuple[str, Callable[[World], object], Callable[[World], object], tuple[str, ...]]
+
+
+def nothing(world: World) -> None:
+    """The call itself is the mistake."""
+
+
+RED = np.zeros((*SIZE, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+IMAGES: list[Case] = [
+    ('a frame that is cut off (png)', lambda w: w.cut('frames/a/01.png'),
+     lambda w: w.frames(), ('frames/a/01.png', 'truncated', 'again')),
+    ('a frame that is cut off (jpg)', lambda w: (
+        w.image('frames/a/02.jpg', RED, 'jpeg'), w.cut('frames/a/02.jpg')),
+     lambda w: w.frames(), ('frames/a/02.jpg', 'truncated', 'again')),
+    ('an empty frame', lambda w: w.write('frames/a/01.png', ''),
+     lambda w: w.frames(), ('frames/a/01.png', 'cannot be decoded', 'again')),
+    ('a text with the name of a frame', lambda w: w.write('frames/a/01.png', 'version 1'),
+     lambda w: w.frames(), ('frames/a/01.png', 'no image', 'again')),
+    ('a depth image of 16 bits for a frame',
+     lambda w: w.image('frames/a/01.png', np.full(SIZE, 900, np.uint16)),
+     lambda w: w.frames(), ('frames/a/01.png', 'mode I;16', '8 bits')),
+    ('frames of different sizes in a clip', lambda w: w.image('frames/a/00.png', RED[:6]),
+     lambda w: w.frames(), ('frames/a/00.png', '20x6', '20x12', 'one size')),
+    ('a folder without images', lambda w: [w.file(f'frames/a/{n}.png').rename(
+        w.file(f'frames/a/{n}.txt')) for n in ('00', '01')],
+     lambda w: w.frames(), ('frames', 'no frame was found', 'must hold')),
+    ('a folder that is not there', nothing,
+     lambda w: w.read(dict(type='ViperSeqDataset', data_root='gone', pipeline=[])),
+     ('gone', 'does not exist', 'docs/datasets.md')),
+    ('a video that is none', lambda w: w.write('drive.mp4', bytes(500)),
+     lambda w: w.tool('video_demo.py', 'drive.mp4', w.config, w.checkpoint, '--out', 'out.mp4'),
+     ('drive.mp4', 'ffmpeg')),
+]
+MASKS: list[Case] = [
+    ('a mask that is cut off', lambda w: w.cut('gta/labels/00001.png'),
+     lambda w: w.gta(), ('labels/00001.png', 'truncated', 'again')),
+    ('an empty mask', lambda w: w.write('gta/labels/00001.png', ''),
+     lambda w: w.gta(), ('labels/00001.png', 'cannot be decoded', 'again')),
+    ('a mask in colours where ids belong', lambda w: w.image('gta/labels/00001.png', RED),
+     lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode RGB')),
+    ('a mask with ids that do not exist',
+     lambda w: w.image('gta/labels/00001.png', np.full(SIZE, 200, np.uint8)),
+     lambda w: w.gta(), ('labels/00001.png', '[200]', 'official masks')),
+    ('a mask of another size', lambda w: w.image('gta/labels/00001.png', np.zeros((6, 20), 'u1')),
+     lambda w: w.gta(), ('labels/00001.png', '20x6', 'unpack both anew')),
+    ('a mask of 1 bit', lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, bool)),
+     lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode 1')),
+    ('a mask of floats',
+     lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, np.float32), 'tiff'),
+     lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode F')),
+    ('a mask that is missing', lambda w: w.file('gta/labels/00001.png').unlink(),
+     lambda w: w.gta(annotated='*'), ('labels/00001.png', 'no label file', 'with_labels=False')),
+    ('pseudo-labels that were made for other classes',
+     lambda w: masks(w, classes=['road', 'sea']),
+     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo', 'sea', 'generate_pseudo_labels.py')),
+    ('pseudo-labels that are unfinished', lambda w: masks(w, finished=False),
+     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo', 'unfinished', 'command')),
+    ('pseudo-labels whose masks are gone', masks,
+     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo/a/01.png', 'Make them anew')),
+    ('a description of pseudo-labels that is no json',
+     lambda w: w.write('pseudo/pseudo_labels.json', '{'),
+     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo_labels.json', 'another folder')),
+    ('class statistics that are no json', lambda w: statistics(w, '[1, 2'),
+     rare_classes, ('statistics.json', 'class_statistics.py', '--overwrite')),
+    ('class statistics of another data set', lambda w: statistics(w, json.dumps(dict(
+        kind='mmdavss class statistics', classes=['sea'], pixels={}))),
+     rare_classes, ('statistics.json', 'class_statistics.py', '--overwrite')),
+]
+FLOWS: list[Case] = [
+    ('a .flo file that is cut off', lambda w: w.cut('flow/a/01__00.flo'),
+     flo, ('flow/a/01__00.flo', 'truncated', 'download it again')),
+    ('a .flo file that is none', lambda w: w.write('flow/a/01__00.flo', bytes(100)),
+     flo, ('flow/a/01__00.flo', 'not a .flo file', 'again')),
+    ('a .npy file that is cut off', lambda w: w.cut('flow/a/01__00.npy'),
+     lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
+    ('a .npy file that would run code', lambda w: npy(w, np.array([Trap()], object)),
+     lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
+    ('flow of another shape', lambda w: npy(w, np.zeros((*SIZE, 3), np.float32)),
+     lambda w: w.flow(), ('flow/a/01__00.npy', '(12, 20, 3)', '(H, W, 2)')),
+    ('flow of another type', lambda w: npy(w, np.zeros((*SIZE, 2), np.int32)),
+     lambda w: w.flow(), ('flow/a/01__00.npy', 'int32', 'float')),
+    ('flow with holes', lambda w: npy(w, np.full((*SIZE, 2), np.nan, np.float32)),
+     lambda w: w.flow(), ('flow/a/01__00.npy', 'NaN', 'precompute_flow.py')),
+    ('flow of another size', lambda w: npy(w, np.zeros((6, 10, 2), np.float32)),
+     lambda w: w.flow(), ('flow/a/01__00.npy', '10x6', 'resize=True')),
+    ('flow that is missing', lambda w: w.file('flow/a/01__00.npy').unlink(),
+     lambda w: w.flow(), ('flow/a/01__00.npy', 'precompute_flow.py')),
+    ('a picture of the flow', lambda w: w.image('flow/a/01__00.png', RED),
+     lambda w: w.flow(template='{folder}/{stem}__{stem_b}.png'),
+     ('flow/a/01__00.png', '16 bits', 'picture')),
+    ('a folder of flow that is not there', nothing, lambda w: w.read(dict(
+        type='ClipFolderDataset', data_root='frames', metainfo=CLASSES, pipeline=[dict(
+            type='LoadFlow', provider=dict(type='PrecomputedFlow', root='gone'))])),
+     ('gone', 'precompute_flow.py')),
+]
+LISTS: list[Case] = [
+    ('a split file that is missing', nothing,
+     lambda w: w.gta(ann_file='split.txt'), ('split.txt', 'ann_file', 'does not exist')),
+    ('an empty split file', lambda w: w.write('gta/split.txt', '\n\n'),
+     lambda w: w.gta(ann_file='split.txt'), ('split.txt', 'empty', 'one frame name per line')),
+    ('a split file that is no text', lambda w: w.write('gta/split.txt', b'\xff\xfe\x00\x81'),
+     lambda w: w.gta(ann_file='split.txt'), ('split.txt', 'ann_file', 'UTF-8')),
+    ('a split file with unknown names', lambda w: w.write('gta/split.txt', '00000\n77777\n'),
+     lambda w: w.gta(ann_file='split.txt'), ('split.txt', '77777', "look like '00000'")),
+    ('a list with clips of another length', lambda w: w.write('frames/l.txt', 'a/00.png\n'),
+     lambda w: w.frames(clips='l.txt'), ('l.txt', '1 frames', 'clip_length')),
+    ('a list with frames that are missing',
+     lambda w: w.write('frames/l.txt', 'a/00.png a/09.png\n'),
+     lambda w: w.frames(clips='l.txt'), ('l.txt', 'a/09.png', 'missing')),
+    ('a list that is no text', lambda w: w.write('frames/l.txt', b'\xff\xfe\x00\x81'),
+     lambda w: w.frames(clips='l.txt'), ('l.txt', 'clips', 'UTF-8')),
+    ('a sequence that is not there', nothing,
+     lambda w: w.frames(sequences=['b']), ("['b']", 'sequences', 'frames')),
+]
+CONFIGS: list[Case] = [
+    ('a config that is missing', nothing,
+     lambda w: w.train(config='gone.py'), ('config file not found', 'gone.py')),
+    ('a config with a mistake in its Python', lambda w: w.write('bad.py', 'model = dict(\n'),
+     lambda w: w.train(config='bad.py'), ('bad.py', 'SyntaxError', 'correct it')),
+    ('a config that inherits a missing one', lambda w: w.write('bad.py', "_base_ = 'no.py'\n"),
+     lambda w: w.train(config='bad.py'), ('bad.py', 'no.py', '_base_')),
+    ('a config that imports what is missing',
+     lambda w: w.write('bad.py', "custom_imports = dict(imports=['no_such'])\n"),
+     lambda w: w.train(config='bad.py'), ('bad.py', 'no_such')),
+    ('a file that is no config', lambda w: w.write('notes.txt', 'hello'),
+     lambda w: w.train(config='notes.txt'), ('notes.txt', 'cannot be read as a config')),
+    ('a config without a model', lambda w: w.write('bad.py', 'x = 1\n'),
+     lambda w: w.train(config='bad.py'), ('bad.py', 'model', 'train_dataloader', '_base_')),
+    ('a config with an unknown class', nothing,
+     lambda w: load_model(w.configured("model = dict(student=dict(type='NoNet'))"), w.checkpoint),
+     ('NoNet', 'not in the mmseg')),
+    ('a config with an unknown argument', nothing,
+     lambda w: load_model(w.configured('model = dict(norm_evla=True)'), w.checkpoint),
+     ('unexpected keyword argument', 'norm_evla')),
+    ('a config with a value that cannot be', nothing, lambda w: w.frames(clip_length=0),
+     ('clip_length=0', '1 or more')),
+    ('a config whose classes do not fit its network', nothing,
+     lambda w: load_model(
+         w.configured('model = dict(student=dict(segmentor=dict(decode_head=dict('
+                      'num_classes=9), auxiliary_head=dict(num_classes=9))))'), w.checkpoint),
+     ('4 classes', 'num_classes')),
+]
+CHECKPOINTS: list[Case] = [
+    ('a checkpoint that is missing', nothing, lambda w: w.source_checkpoint('gone.pth'),
+     ('gone.pth', 'does not exist', 'model.source_checkpoint')),
+    ('an empty checkpoint', lambda w: w.write('bad.pth', ''),
+     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'damaged', 'download it again')),
+    ('a checkpoint that is cut off', lambda w: w.cut(os.path.relpath(w.checkpoint)),
+     lambda w: w.source_checkpoint(w.checkpoint), ('iter_1.pth', 'damaged', 'an earlier one')),
+    ('a web page instead of a checkpoint', lambda w: w.write('bad.pth', '<html>404</html>'),
+     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'no checkpoint', 'again')),
+    ('a checkpoint that would run code',
+     lambda w: w.save('bad.pth', dict(state_dict={}, meta=Trap())),
+     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'mkdir', 'TORCH_FORCE_NO_WEIGHTS')),
+    ('a checkpoint without weights', lambda w: w.save('bad.pth', dict(epoch=3)),
+     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'no weights', "'epoch'")),
+    ('a tensor instead of a checkpoint', lambda w: w.save('bad.pth', torch.ones(3)),
+     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'Tensor', 'another file')),
+    ('the checkpoint of another network (source_checkpoint)',
+     lambda w: w.save('bad.pth', dict(state_dict={'student.x': torch.ones(3)})),
+     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'lacks', 'another network')),
+    ('the checkpoint of another network (load_from)',
+     lambda w: w.save('bad.pth', dict(state_dict={'backbone.x': torch.ones(3)})),
+     lambda w: w.load_from('bad.pth'), ('lacks', 'student', 'model.source_checkpoint')),
+    ('weights of another shape', lambda w: w.save('bad.pth', dict(state_dict={
+        name: value[:1] if 'conv_seg' in name else value for name, value in
+        torch.load(w.checkpoint)['state_dict'].items()})),
+     lambda w: w.load_from('bad.pth'), ('does not fit', 'shape')),
+    ('weights alone, to be resumed from',
+     lambda w: w.save('bad.pth', dict(state_dict=dict(weight=torch.ones(())))),
+     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+     ('bad.pth', 'message_hub', 'leave out resume')),
+    ('a note last_checkpoint that leads nowhere',
+     lambda w: w.write('run/last_checkpoint', 'iter_7.pth'),
+     lambda w: w.train('--work-dir', 'run', '--resume'), ('last_checkpoint', 'iter_7.pth')),
+]
+COMMANDS: list[Case] = [
+    ('an unknown option', nothing, lambda w: w.train('--rezume'), ('--rezume', )),
+    ('a missing argument', nothing, lambda w: w.tool('test.py', w.toy), ('checkpoint', )),
+    ('an option of the config that does not fit', nothing,
+     lambda w: w.train('--cfg-options', 'model.type.deep=1'), ('--cfg-options', 'toy_config')),
+    ('--resume and --overwrite', nothing, lambda w: w.train('--resume', '--overwrite'),
+     ('--resume', '--overwrite', 'exclude')),
+    ('an output folder that is a file', lambda w: w.write('run', ''),
+     lambda w: w.train('--work-dir', 'run'), ('run', 'is a file', '--work-dir')),
+    ('an output folder of an earlier run', lambda w: w.write('run/iter_1.pth', ''),
+     lambda w: w.train('--work-dir', 'run'), ('run', '--resume', '--overwrite')),
+    ('--overwrite of what the run starts from', lambda w: w.write('run/iter_1.pth', 'x'),
+     lambda w: w.train('--work-dir', 'run', '--overwrite', '--cfg-options',
+                       'load_from=run/iter_1.pth'), ('iter_1.pth', 'load_from', '--work-dir')),
+    ('a launcher without its environment', nothing, lambda w: w.train('--launcher', 'pytorch'),
+     ('--launcher pytorch', 'dist_train.sh')),
+    ('a test without a test set', nothing,
+     lambda w: w.tool('test.py', w.toy, w.checkpoint, '--cfg-options', 'test_dataloader=None'),
+     ('toy_config.py', 'test_dataloader')),
+    ('a conversion onto a file that is there', lambda w: w.write('out.pth', 'x'),
+     lambda w: w.tool('convert_checkpoint.py', 'advent', w.config, w.checkpoint,
+                      '--out', 'out.pth'), ('out.pth', '--overwrite')),
+    ('a video to adapt to that is missing', nothing,
+     lambda w: w.tool('adapt_video.py', w.config, w.checkpoint, 'gone.mp4', '--out', 'out'),
+     ('gone.mp4', 'does not exist', 'name a video')),
+    ('flow of a folder without frames', nothing,
+     lambda w: w.tool('precompute_flow.py', 'flow', 'new'),
+     ('flow', '--pattern')),
+]
+CASES = [case for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, CHECKPOINTS, COMMANDS)
+         for case in part]
+
+
+def snapshot(root: Path) -> dict[str, str | None]:
+    """All files with their hashes, and all folders."""
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            if path.is_file() else None for path in root.rglob('*')
+            if '__pycache__' not in path.parts}
+
+
+def log_of_a_run(name: str) -> bool:
+    """A run that had started before it met the mistake has written its log and its config."""
+    return name in ('run', 'run/toy_config.py') or (name.startswith('run/2')
+                                                    and not name.endswith('.pth'))
+
+
+@pytest.mark.parametrize(('kind', 'damage', 'call', 'words'), CASES,
+                         ids=[case[0].replace(' ', '-') for case in CASES])
+def test_one_error_and_nothing_changes(kind, damage, call, words, world, capfd):
+    damage(world)
+    if {'config', 'checkpoint', 'configured', 'source_checkpoint', 'load_from'} & {
+            *call.__code__.co_names}:
+        _ = world.network  # is there before
+    before = snapshot(world.root)
+    capfd.readouterr()
+    with pytest.raises((Exception, SystemExit)) as raised:
+        call(world)
+    error, message = raised.value, str(raised.value)
+    after = snapshot(world.root)
+    if isinstance(error, SystemExit):
+        assert error.code != 0
+        message += ''.join(capfd.readouterr())
+        assert 'Traceback' not in message
+    else:
+        # Kinds that say that the input is wrong, not that the program is.
+        assert isinstance(error, FileNotFoundError | KeyError | TypeError | UserError | ValueError)
+    assert [word for word in words if word not in message] == [], message
+    changed = {name for name in before.keys() | after.keys()
+               if before.get(name, '') != after.get(name, '')}
+    changed.discard('mine.py')  # that of `configured`
+    assert {name for name in changed if not log_of_a_run(name)} == set()
+
+
+def test_good_input_is_taken(world):
+    """Or the cases above would prove nothing."""
+    world.frames()
+    world.gta(ann_file='')
+    world.flow()
+    flo(world)
+    world.source_checkpoint(world.checkpoint)
+    world.load_from(world.checkpoint)
+    load_model(world.configured(''), world.checkpoint)
+
+
+def row(case: Case) -> str:
+    """A case in the table of the documentation."""
+    return f'| {case[0]} | {" … ".join(case[-1])} |'
+
+
+def test_the_table_is_documented():
+    text = (Path(__file__).parents[2] / 'docs/bad_input.md').read_text(encoding='utf-8')
+    rows = [line for line in text.splitlines() if line.startswith('| ')]
+    assert [line for line in rows if not line.startswith('| What')] == [row(c) for c in CASES]
+    assert len(CASES) >= 40
