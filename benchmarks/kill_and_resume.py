@@ -282,6 +282,27 @@ def train(config: Path, work_dir: Path, fault: Fault | None = None) -> int:
                       '--resume', fault=fault)
 
 
+def undisturbed(method: str, data: Path, out: Path, iters: int, workers: int = 2) -> Path:
+    """Trains in ``out/METHOD/whole``, and before it what that starts from, if it is not there.
+
+    The arguments are those of `small_config`.
+
+    Returns:
+        The config.
+
+    Raises:
+        RuntimeError: If the run fails.
+    """
+    earlier = STARTS_FROM.get(method, (None, ))[0]
+    if earlier is not None and not (out / earlier / 'whole').is_dir():
+        undisturbed(earlier, data, out, iters, workers)
+    config = small_config(method, data, out, iters, workers)
+    code = train(config, out / method / 'whole')
+    if code != 0:
+        raise RuntimeError(f'{method}: exit code {code}, see {out / method / "whole.log"}')
+    return config
+
+
 def differences(whole: Path, killed: Path) -> list[str]:
     """What differs between the output folders of two runs."""
     files = [{path.name for path in folder.iterdir() if '.pth' in path.name}
@@ -404,22 +425,12 @@ def main(args: Sequence[str] | None = None) -> None:
         parser.error(f'{options.out} exists: delete it, or name another folder with --out')
     torch.set_num_threads(1)
     small_data(options.out / 'data')
-    wanted = dict.fromkeys(options.methods)
-    for method in options.methods:
-        while method in STARTS_FROM:
-            method = STARTS_FROM[method][0]
-            wanted.setdefault(method)
     wrong, total = [], Counter()
     print('| method | runs | kills | differences | s |\n|---|---|---|---|---|', flush=True)
-    for method in (name for name in METHODS if name in wanted):
+    for method in (name for name in METHODS if name in options.methods):
         start = time.monotonic()
-        config = small_config(method, options.out / 'data', options.out, options.iters,
-                              options.workers)
-        code = train(config, options.out / method / 'whole')
-        if code != 0:
-            raise SystemExit(f'{method}: exit code {code}, see {options.out / method}/whole.log')
-        if method not in options.methods:
-            continue
+        config = undisturbed(method, options.out / 'data', options.out, options.iters,
+                             options.workers)
         record = torment(method, config, options.out / method, options.iters, options.kills,
                          options.seed)
         wrong += record.wrong

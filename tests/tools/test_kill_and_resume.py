@@ -38,8 +38,7 @@ def kill(method: str, script: ModuleType, folder: Path, fault: object, code: int
         Output folders of the two.
     """
     whole, killed = folder / method / 'whole', folder / method / 'killed'
-    config = script.small_config(method, folder / 'data', folder, ITERS, workers=0)
-    assert script.train(config, whole) == 0, whole.with_suffix('.log').read_text()
+    script.undisturbed(method, folder / 'data', folder, ITERS, workers=0)
     config = script.small_config(method, folder / 'data', folder, ITERS, workers=2)
     assert script.train(config, killed, fault) == code, killed.with_suffix('.log').read_text()
     assert Path((killed / 'last_checkpoint').read_text()).name == note
