@@ -125,10 +125,12 @@ class Fault:
         threading.Timer(self.delay, self._strike).start()
 
     def _strike(self, *args: object) -> None:
-        if self.group:
-            os.killpg(0, self.number)
-        else:
-            os.kill(os.getpid(), self.number)
+        # From another process, as a cluster does: workers obey their parent.
+        run, sender = os.getpid(), os.fork()
+        if sender == 0:
+            (os.killpg if self.group else os.kill)(run, self.number)
+            os._exit(0)
+        os.waitpid(sender, 0)
 
     def _write_half(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:
         Path(f'{path}{atomic_backend.UNFINISHED}').write_bytes(content[:len(content) // 2])

@@ -51,6 +51,11 @@ def weights(folder: Path) -> dict[str, float]:
             for path in folder.glob('*.pth*')}
 
 
+def noted(path: Path) -> dict:
+    """What a checkpoint knows of the scores."""
+    return torch.load(path, weights_only=False)['message_hub']['runtime_info']
+
+
 @pytest.mark.parametrize(('number', 'moved'), [
     *((number, False) for number in range(FILES)), (1, True), (4, True), (6, True), (9, True)])
 def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
@@ -101,9 +106,13 @@ def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch
         with monkeypatch.context() as patched, pytest.raises(Killed):
             patched.setattr(ValLoop, 'run', killed)
             train(*options)
+    last = tmp_path / 'run/iter_4.pth'
     assert weights(tmp_path / 'run') == {'iter_4.pth': -6.}
+    assert 'best_score' not in noted(last)
     train()
     assert weights(tmp_path / 'run') == END
+    assert noted(last)['best_score'] == -6
+    assert Path(noted(last)['best_ckpt']).name == 'best_mIoU_iter_4.pth'
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])

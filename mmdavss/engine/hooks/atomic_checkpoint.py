@@ -47,6 +47,9 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_main_process() and Path(self.out_dir).is_dir():
             for path in Path(self.out_dir).glob('*.pth' + UNFINISHED):
                 path.unlink()
+        if runner.iter > 0 and not self.by_epoch:
+            # So that a validation that is made up for writes its scores into the checkpoint, too.
+            self.last_ckpt = self._path(self.filename_tmpl.format(runner.iter))
         if getattr(self, 'best_ckpt_path', None) is not None:
             # The folder may have been moved since.
             self.best_ckpt_path = self._path(Path(self.best_ckpt_path).name)
