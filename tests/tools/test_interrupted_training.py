@@ -135,6 +135,26 @@ def test_signal_in_an_iteration_saves_and_stops(number, train, tmp_path, monkeyp
     assert weights(tmp_path / 'run') == END
 
 
+def test_what_signals_saved_leaves_again(train, tmp_path, monkeypatch):
+    """Two stops between the regular checkpoints, of which both are to be kept."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def signalled(self, batch):
+        calls.append(0)
+        if len(calls) in (1, 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self, batch)
+
+    keep = 'default_hooks.checkpoint.max_keep_ckpts=2'
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', signalled)
+    for name in ('iter_1.pth', 'iter_3.pth'):
+        with pytest.raises(SystemExit, match='75'):
+            train(keep)
+        assert name in weights(tmp_path / 'run')
+    train(keep)
+    assert weights(tmp_path / 'run') == {**END, 'iter_2.pth': -1.}
+
+
 def test_signal_in_a_validation_saves_and_stops(train, tmp_path, monkeypatch):
     step = ValLoop.run_iter
 

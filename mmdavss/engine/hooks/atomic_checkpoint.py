@@ -11,6 +11,9 @@ from mmseg.registry import HOOKS
 
 from ..atomic_backend import UNFINISHED, AtomicBackend
 
+#: Where the message hub has the iterations after which signals stopped the run.
+STOPPED_AT = 'stopped_at'
+
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
@@ -69,9 +72,13 @@ class AtomicCheckpointHook(CheckpointHook):
         self._remove_superseded()
         outdated = []
         if self.max_keep_ckpts > 0:
-            steps = [*(kept for kept in self.keep_ckpt_ids if kept != step), step]
-            outdated = steps[:-self.max_keep_ckpts]
-            self.keep_ckpt_ids = deque(steps, self.max_keep_ckpts)
+            # Those of signals were for going on, which this one is for from now on.
+            stops = runner.message_hub.get_info(STOPPED_AT) or ()
+            kept = [old for old in self.keep_ckpt_ids if old != step]
+            extra = [old for old in kept if old in stops]
+            steps = [*extra, *(old for old in kept if old not in stops), step]
+            outdated = steps[:max(len(extra), len(steps) - self.max_keep_ckpts)]
+            self.keep_ckpt_ids = deque(steps[len(outdated):])
             # With the outdated ones: if the run is killed now, the resumed one deletes them.
             runner.message_hub.update_info('keep_ckpt_ids', steps)
         name = self.filename_tmpl.format(step)

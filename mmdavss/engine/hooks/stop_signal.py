@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import distributed
 
-from .atomic_checkpoint import accumulation
+from .atomic_checkpoint import STOPPED_AT, accumulation
 
 #: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
@@ -102,6 +102,8 @@ class StopSignalHook(Hook):
         hook = self._checkpoints
         name = hook.filename_tmpl.format(iteration)
         if hook.last_ckpt is None or Path(hook.last_ckpt).name != name:
+            stops = runner.message_hub.get_info(STOPPED_AT) or []
+            runner.message_hub.update_info(STOPPED_AT, [*stops, iteration])
             hook._save_checkpoint_with_step(
                 runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration))
         runner.logger.warning(
