@@ -1,7 +1,9 @@
-"""An optimiser for each player of an adversarial method."""
+"""An optimiser for each player of an adversarial method, and when optimisers step."""
 from __future__ import annotations
 
-from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+import math
+
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
@@ -48,3 +50,11 @@ class PlayerOptimWrapperConstructor:
         return OptimWrapperDict(**{
             name: build_optim_wrapper(getattr(owner, name), cfg)
             for name, cfg in self.players.items()})
+
+
+def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:
+    """Iterations after which no optimiser of a run is in the middle of a step."""
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    wrappers = optim_wrapper.values() if several else [optim_wrapper]
+    # Wrappers of other packages may not accumulate.
+    return math.lcm(*(getattr(wrapper, '_accumulative_counts', 1) for wrapper in wrappers))

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ..atomic_backend import UNFINISHED, AtomicBackend
+from ..player_optim_wrapper import accumulation
 
 #: Where the message hub has the iterations after which signals stopped the run.
 STOPPED_AT = 'stopped_at'
@@ -37,7 +38,7 @@ class AtomicCheckpointHook(CheckpointHook):
             ValueError: If checkpoints would fall between the iterations that make one step of the
                 optimiser: gradients are not in a checkpoint.
         """
-        steps = accumulation(runner)
+        steps = accumulation(runner.optim_wrapper)
         if not self.by_epoch and self.interval > 0 and self.interval % steps:
             raise ValueError(
                 f'default_hooks.checkpoint.interval={self.interval} is no multiple of '
@@ -116,9 +117,3 @@ class AtomicCheckpointHook(CheckpointHook):
         for path in paths:
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
-
-
-def accumulation(runner: Runner) -> int:
-    """Iterations that make one step of the optimiser."""
-    # Several players (OptimWrapperDict) cannot accumulate.
-    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)

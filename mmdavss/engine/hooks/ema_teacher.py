@@ -4,6 +4,7 @@ from __future__ import annotations
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from ..player_optim_wrapper import accumulation
 from .method_hook import MethodHook
 
 
@@ -31,8 +32,6 @@ class EMATeacherHook(MethodHook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
-        # Adversarial methods have several wrappers, and no teacher.
-        parts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        step, part = divmod(runner.iter, parts)
+        step, part = divmod(runner.iter, accumulation(runner.optim_wrapper))
         if part == 0:
             self._model.update_teacher(min(1 - 1 / (step + 1), self.momentum))

@@ -15,7 +15,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import distributed
 
-from .atomic_checkpoint import STOPPED_AT, accumulation
+from ..player_optim_wrapper import accumulation
+from .atomic_checkpoint import STOPPED_AT
 
 #: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
@@ -72,7 +73,7 @@ class StopSignalHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
         iteration = runner.iter + 1
-        if iteration % accumulation(runner) == 0 and self._agreed():
+        if iteration % accumulation(runner.optim_wrapper) == 0 and self._agreed():
             self._save(runner, iteration)
             if self._group is not None:
                 # A launcher ends all processes when the first one has ended.
@@ -82,7 +83,8 @@ class StopSignalHook(Hook):
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                        outputs: list | None = None) -> None:
         # The launcher ends the other processes when this one has ended.
-        if self._asked and is_main_process() and runner.iter % accumulation(runner) == 0:
+        if self._asked and is_main_process() and runner.iter % accumulation(
+                runner.optim_wrapper) == 0:
             self._save(runner, runner.iter)
             raise SystemExit(EXIT_CODE)
 
