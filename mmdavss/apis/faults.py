@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmdavss.engine import noted_checkpoint
 from mmdavss.errors import UserError
 
 FULL = {
@@ -36,7 +37,7 @@ def explained_faults(work_dir: str | Path) -> Iterator[None]:
         message = _explain(error)
         if message is None:
             raise
-        raise UserError(f'{message} {_kept(Path(work_dir))}') from error
+        raise UserError(f'{message} {_kept(work_dir)}') from error
 
 
 def _explain(error: BaseException) -> str | None:
@@ -66,8 +67,7 @@ def _explain(error: BaseException) -> str | None:
     return ' '.join(f'a process that loads data {how}. {memory} {shared}'.split())
 
 
-def _kept(work_dir: Path) -> str:
-    note = work_dir / 'last_checkpoint'
-    if not note.is_file():
-        return 'There is no checkpoint of this run yet.'
-    return f'The last complete checkpoint is {note.read_text().strip()}; go on with --resume.'
+def _kept(work_dir: str | Path) -> str:
+    noted = noted_checkpoint(work_dir)
+    return 'There is no checkpoint of this run yet.' if noted is None else \
+        f'The last complete checkpoint is {noted}; go on with --resume.'

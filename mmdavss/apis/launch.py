@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
-from mmdavss.engine import damage
+from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
@@ -222,8 +222,8 @@ def _names(paths: list[Path], limit: int = 3) -> str:
 
 def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
     """The checkpoint that the Runner noted as its last, wherever the folder is now."""
-    note = work_dir / 'last_checkpoint'
-    if not note.is_file():
+    noted = noted_checkpoint(work_dir)
+    if noted is None:
         # The best one has no optimiser. A run that was killed between its first checkpoint and the
         # note leaves a single other one.
         found = [path for path in found if not path.name.startswith('best')]
@@ -235,12 +235,12 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
                 'to go on: write the path of the checkpoint into it, or use '
                 '--cfg-options resume=True load_from=PATH')
         return None
-    noted = Path(note.read_text().strip())
     # The note holds the path as it was called: relative to a directory that may not be this one.
-    for path in (work_dir / noted.name, noted):
+    for path in (work_dir / Path(noted).name, Path(noted)):
         if path.is_file():
             return path
-    raise UserError(f'{note} names {noted}, which does not exist: correct it or delete it')
+    raise UserError(f'{work_dir / "last_checkpoint"} names {noted}, which does not exist: '
+                    'correct it or delete it')
 
 
 def _check_intact(path: Path, found: list[Path]) -> None:

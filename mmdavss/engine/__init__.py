@@ -1,7 +1,14 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
-from .checkpoint import CheckpointError, damage, misfits, read_checkpoint, read_weights
+from .checkpoint import (
+    CheckpointError,
+    damage,
+    misfits,
+    noted_checkpoint,
+    read_checkpoint,
+    read_weights,
+)
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .distributed import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
 from .hooks import (
@@ -29,6 +36,6 @@ __all__ = [
     'FiniteGuardHook', 'IterationSeedHook', 'MainProcessLoggerHook', 'NotFiniteError',
     'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
     'RunReportHook', 'StopSignalHook', 'damage', 'mean_log', 'mean_over_batch',
-    'mean_over_processes', 'misfits', 'randomness_of', 'read_checkpoint', 'read_weights',
-    'seed_everything', 'sum_over_processes', 'unwrapped'
+    'mean_over_processes', 'misfits', 'noted_checkpoint', 'randomness_of', 'read_checkpoint',
+    'read_weights', 'seed_everything', 'sum_over_processes', 'unwrapped'
 ]

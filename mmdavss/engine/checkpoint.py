@@ -191,6 +191,12 @@ def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
             if name not in weights or weights[name].shape != value.shape]
 
 
+def noted_checkpoint(work_dir: str | Path) -> str | None:
+    """The checkpoint that a run noted as its last, as it wrote its path; None if there is none."""
+    note = Path(work_dir, 'last_checkpoint')
+    return note.read_text(encoding='utf-8').strip() if note.is_file() else None
+
+
 def damage(path: str | Path) -> str | None:
     """What is wrong with the file of a checkpoint, found without loading it.
 

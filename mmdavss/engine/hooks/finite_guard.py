@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-import os.path as osp
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 
 from mmdavss.errors import UserError
+
+from ..checkpoint import noted_checkpoint
 
 
 class NotFiniteError(UserError, FloatingPointError):
@@ -93,8 +94,6 @@ def _files(data_batch: Any) -> Iterator[tuple[str, list[str]]]:
 
 
 def _kept(runner: Runner) -> str:
-    note = osp.join(runner.work_dir, 'last_checkpoint')
-    if not osp.isfile(note):
-        return 'There is no checkpoint of this run yet.'
-    with open(note, encoding='utf-8') as file:
-        return f'The last good checkpoint is {file.read().strip()}.'
+    noted = noted_checkpoint(runner.work_dir)
+    return 'There is no checkpoint of this run yet.' if noted is None else \
+        f'The last good checkpoint is {noted}.'
