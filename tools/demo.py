@@ -46,6 +46,7 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
+from mmdavss.fileio import replace_file
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,9 +180,7 @@ class Records:
         self.steps[name] = record
         self.changed = True
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix('.partial')
-        partial.write_text(json.dumps(self.steps, indent=1) + '\n')
-        partial.replace(self.path)
+        replace_file(self.path, (json.dumps(self.steps, indent=1) + '\n').encode())
 
 
 def generate_data(records: Records, log: Path, options: list[str]) -> None:

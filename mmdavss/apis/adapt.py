@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, save_checkpoint
 from mmseg.registry import DATASETS, MODELS
 from tqdm import tqdm
 
@@ -29,6 +29,7 @@ from mmdavss.evaluation.health import (
     collapsed_classes,
     swollen_classes,
 )
+from mmdavss.fileio import replace_file
 from mmdavss.flow import DISFlowEstimator
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
@@ -152,10 +153,8 @@ class Adaptation:
         self._save()
 
     def _save(self) -> None:
-        path = self.out / RECORD
-        partial = path.with_suffix('.partial')
-        partial.write_text(json.dumps(self.record, indent=1) + '\n')
-        partial.replace(path)
+        text = json.dumps(self.record, indent=1) + '\n'
+        replace_file(self.out / RECORD, text.encode())
 
     # --------------------------------------------------------------------------------- frames
 
@@ -183,15 +182,10 @@ class Adaptation:
             missing = [n for n in numbers if not (folder / name / f'{n:06d}.png').is_file()]
             with progress(f'frames of {name}', reader.choose(missing), len(missing)) as bar:
                 for number, image in bar:
-                    path = folder / name / f'{number:06d}.png'
-                    # Never half a file under its name.
-                    partial = path.with_suffix('.partial')
-                    partial.write_bytes(cv2.imencode('.png', image)[1].tobytes())
-                    partial.replace(path)
+                    replace_file(folder / name / f'{number:06d}.png',
+                                 cv2.imencode('.png', image)[1].tobytes())
             lines += [f'{name}/{n - 1:06d}.png\t{name}/{n:06d}.png\n' for n in later]
-        partial = folder / 'clips.partial'
-        partial.write_text(''.join(lines))
-        partial.replace(folder / CLIPS)
+        replace_file(folder / CLIPS, ''.join(lines).encode())
         return folder
 
     def pairs(self) -> list[tuple[Path, Path]]:
@@ -276,9 +270,8 @@ class Adaptation:
                 train_norm_only=True), self.settings.iters)
         state = read_weights(start, f'{start} does not exist')
         state = {key: value for key, value in state.items() if key.startswith('student.')}
-        partial = path.with_suffix('.partial')
-        torch.save(dict(meta=dict(dataset_meta=self.metainfo), state_dict=state), partial)
-        partial.replace(path)
+        save_checkpoint(dict(meta=dict(dataset_meta=self.metainfo), state_dict=state), str(path),
+                        backend_args=dict(backend='atomic'))
         return path
 
     def _imports(self) -> dict:

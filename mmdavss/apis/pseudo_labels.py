@@ -34,11 +34,11 @@ from mmdavss.datasets.pseudo_labels import (
     mask_name,
     read_frames,
     read_manifest,
-    replace_file,
     write_frames,
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
+from mmdavss.fileio import replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.modules import (

@@ -7,9 +7,10 @@ they were made and whether they are complete.
 from __future__ import annotations
 
 import json
-import os
 import os.path as osp
 from collections.abc import Iterable
+
+from mmdavss.fileio import replace_file
 
 KIND = 'mmdavss pseudo-labels'
 VERSION = 1
@@ -21,13 +22,6 @@ ADVICE = 'python tools/generate_pseudo_labels.py CONFIG CHECKPOINT'
 def mask_name(sequence: str, frame: str) -> str:
     """File of a frame's mask below the folder."""
     return osp.normpath(osp.join(sequence, f'{frame}.png')).replace(osp.sep, '/')
-
-
-def replace_file(path: str, content: bytes) -> None:
-    """Writes a file as a whole: what interrupts it leaves the old one, or none."""
-    with open(f'{path}.part', 'wb') as file:
-        file.write(content)
-    os.replace(f'{path}.part', path)
 
 
 def write_manifest(folder: str, content: dict) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.logging import print_log
 
+from mmdavss.fileio import replace_file
+
 from .clip import ClipSegDataset
 from .label_maps import LabelSet
 from .transforms.loading import read_label
@@ -72,10 +74,9 @@ def write_statistics(file: str, classes: Sequence[str], pixels: dict[str, list[i
     """
     os.makedirs(osp.dirname(file) or '.', exist_ok=True)
     rows = ',\n'.join(f'{json.dumps(name)}: {row}' for name, row in pixels.items())
-    with open(f'{file}.part', 'w', encoding='utf-8') as out:
-        out.write(f'{{"kind": "{KIND}",\n"classes": {json.dumps(list(classes))},\n'
-                  f'"pixels": {{\n{rows}\n}}}}\n')
-    os.replace(f'{file}.part', file)
+    text = (f'{{"kind": "{KIND}",\n"classes": {json.dumps(list(classes))},\n'
+            f'"pixels": {{\n{rows}\n}}}}\n')
+    replace_file(file, text.encode())
 
 
 def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
