@@ -298,6 +298,18 @@ def check_statistics(method: nn.Module, running_statistics: str,
     return running_statistics
 
 
+def check_confidence(method: nn.Module, confidence_threshold: float | None) -> float | None:
+    """The option of that name of methods with temporal pseudo-labels.
+
+    Raises:
+        ValueError: If it is no probability that a label can have or lack.
+    """
+    if confidence_threshold is not None and not 0 < confidence_threshold < 1:
+        raise ValueError(f'{type(method).__name__}: confidence_threshold={confidence_threshold} '
+                         'must be in (0, 1), or None for no limit.')
+    return confidence_threshold
+
+
 def load_student(student: nn.Module, path: str) -> None:
     """Loads a video net's weights from a checkpoint of a method or of a plain mmseg segmentor.
 

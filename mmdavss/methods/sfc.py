@@ -34,7 +34,7 @@ from mmdavss.ops import resize_flow
 from mmdavss.video_nets.base import segmentor_heads
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, check_statistics
+from .base import BaseAdapter, branch, check_confidence, check_statistics
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
 SFM_PREFIX = 'sfm.'
@@ -185,15 +185,12 @@ class SFC(BaseAdapter):
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if confidence_threshold is not None and not 0 < confidence_threshold < 1:
-            raise ValueError(f'SFC: confidence_threshold={confidence_threshold} must be in (0, 1), '
-                             'or None for no limit.')
         self.sfm = MODELS.build(sfm).requires_grad_(False)
         self.sfm_checkpoint = sfm_checkpoint
         self.flow_weight = flow_weight
         self.softmax_scale = softmax_scale
         self.pseudo_weight = pseudo_weight
-        self.confidence_threshold = confidence_threshold
+        self.confidence_threshold = check_confidence(self, confidence_threshold)
         self.auxiliary_weight = auxiliary_weight
         self.running_statistics = check_statistics(self, running_statistics)
 

@@ -23,7 +23,7 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, check_statistics
+from .base import BaseAdapter, branch, check_confidence, check_statistics
 
 
 @MODELS.register_module()
@@ -64,12 +64,9 @@ class TPS(BaseAdapter):
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        if confidence_threshold is not None and not 0 < confidence_threshold < 1:
-            raise ValueError(f'TPS: confidence_threshold={confidence_threshold} must be in (0, 1), '
-                             'or None for no limit.')
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
-        self.confidence_threshold = confidence_threshold
+        self.confidence_threshold = check_confidence(self, confidence_threshold)
         self.histogram_matching = histogram_matching
         self.running_statistics = check_statistics(self, running_statistics)
 
