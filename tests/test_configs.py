@@ -19,7 +19,8 @@ from mmdavss.methods import (
 ROOT = Path(__file__).parents[1] / 'configs'
 ALL_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
 #: Those of SFC that segment nothing.
-PRETRAININGS = [name for name in ALL_CONFIGS if name.startswith(('sfc/flownets_', 'sfc/sfm_'))]
+PRETRAININGS = [name for name in ALL_CONFIGS
+                if name.startswith(('sfc/flownets_', 'sfc/raft_', 'sfc/sfm'))]
 CONFIGS = [name for name in ALL_CONFIGS if name not in PRETRAININGS]
 MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
 
@@ -243,6 +244,12 @@ def model_checkpoints(cfg):
             yield value
 
 
+def same_network(*configs):
+    """Flow networks but for where they start."""
+    first, second = ({k: v for k, v in c.items() if k != 'checkpoint'} for c in configs)
+    return first == second
+
+
 def test_phases_of_sfc_find_one_another():
     """What a config starts from is what another one leaves; networks of both are the same."""
     for name in (n for n in ALL_CONFIGS if n.startswith('sfc/')):
@@ -252,8 +259,7 @@ def test_phases_of_sfc_find_one_another():
             before = Config.fromfile(ROOT / folder / f'{origin}.py')
             assert file == f'iter_{before.train_cfg.max_iters}.pth', name
             if origin.startswith('sfm'):
-                assert before.model.sfm.flow_net.get('base_channels') == \
-                    cfg.model.sfm.flow_net.get('base_channels')
+                assert same_network(before.model.sfm.flow_net, cfg.model.sfm.flow_net)
 
 
 def test_papers_values_of_sfc():
@@ -308,6 +314,37 @@ def test_rows_of_the_other_video_nets(net, kind):
                 if source is not None:
                     accel['model']['source_checkpoint'] = source.replace('accel', net)
                 assert cfg == accel
+
+
+@pytest.mark.parametrize('source', ['viper', 'synthia'])
+@pytest.mark.parametrize('tag', ['', '_tpl'])
+@pytest.mark.parametrize('net, kind', [
+    ('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
+def test_sfc_on_the_other_video_nets(net, kind, tag, source):
+    """SFC, table 4: stage one of Accel with another net, whose frames come in clips."""
+    accel, cfg = (Config.fromfile(ROOT / f'sfc/{name}.py').to_dict() for name in (
+        f'accel_{source}2city_{tag[1:]}{"-" * bool(tag)}stage1', f'{net}_{source}2city{tag}'))
+    given, student = accel['model'].pop('student'), cfg['model'].pop('student')
+    assert student == dict(type=kind, segmentor=given['segmentor'], flow_net=given['flow_net'],
+                           padding_mode='border')
+    lengths = {domain: cfg['train_dataloader']['dataset'][domain].pop('clip_length')
+               for domain in ('source', 'target')}
+    assert lengths == dict(source=2, target=3)
+    accel['train_dataloader']['dataset']['source'].pop('clip_length')
+    assert cfg == accel
+
+
+def test_raft_in_every_place():
+    """SFC, table 5: the flow branch, the frozen network and SFM."""
+    raft = Config.fromfile(ROOT / '_base_/raft.py').raft
+    for stage in ('source-stage2', 'stage1', 'stage2'):
+        model = Config.fromfile(ROOT / f'sfc/accel-raft_viper2city_{stage}.py').model
+        networks = [model.student.flow_net]
+        if model.type == 'SFC':
+            networks += [model.sfm.flow_net, model.flow.flow_net]
+        assert all(same_network(network, raft) for network in networks)
+    model = Config.fromfile(ROOT / 'sfc/sfm-raft_viper.py').model
+    assert same_network(model.sfm.flow_net, raft) and same_network(model.flow.flow_net, raft)
 
 
 def test_raft_is_one_override_away():

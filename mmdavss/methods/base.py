@@ -15,7 +15,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, mean_log, read_weights, unwrapped
+from mmdavss.engine import Clip, mean_log, misfits, read_weights, unwrapped
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -315,7 +315,9 @@ def load_student(student: nn.Module, path: str) -> None:
 
     Weights of a single-frame net (a plain segmentor, or a method's ``PerFrame``) fit every video
     net: both branches of an Accel start from them, and what a video net puts around its
-    segmentors stays as it is, with a warning.
+    segmentors stays as it is, with a warning. So does a flow branch that has a checkpoint of its
+    own, where the source model's is of another kind: stage two with RAFT after a stage one with
+    FlowNetS.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -331,6 +333,7 @@ def load_student(student: nn.Module, path: str) -> None:
                  if n.startswith('student.')}
     else:
         state = {f'segmentor.{n}': v for n, v in state.items()}
+    state = _with_own_branch(student, state, path)
     missing = student.state_dict().keys() - state.keys()
     if all(name.startswith('segmentor.') for name in state):
         state |= {f'reference_{n}': v for n, v in state.items()}
@@ -349,6 +352,20 @@ def load_student(student: nn.Module, path: str) -> None:
             f'{missing[0]!r}: is it a checkpoint of another network?')
     _check_shapes(student.state_dict(), state, path)
     student.load_state_dict(state, strict=False)
+
+
+def _with_own_branch(student: nn.Module, state: dict[str, Tensor], path: str) -> dict[str, Tensor]:
+    """`state`, or with the student's flow branch where that of `state` is another network."""
+    prefix = 'flow_net.'
+    branch = getattr(student, 'flow_net', None)
+    given = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+    origin = getattr(branch, 'checkpoint', None)
+    if not given or origin is None or not misfits(branch, given):
+        return state
+    print_log(f'{path} has another flow branch: that of {type(student).__name__} starts '
+              f'from {origin}.', logger='current', level=logging.WARNING)
+    return {n: v for n, v in state.items() if not n.startswith(prefix)} | {
+        prefix + n: v for n, v in branch.state_dict().items()}
 
 
 def _check_shapes(own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], origin: str) -> None:

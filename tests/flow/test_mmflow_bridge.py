@@ -180,6 +180,30 @@ def test_trained_network_is_the_frozen_one(tmp_path, estimator, build, name):
     assert all(p.grad is not None for p in net.parameters())
 
 
+@pytest.mark.parametrize('chunk', [None, 1])
+def test_sfm_of_raft(build, chunk):
+    """SFC, table 5: all classes in a batch, or one at a time, are the loop over them; the gradient
+    goes through the network to the regions."""
+    torch.manual_seed(0)
+    sfm = build(dict(
+        type='SFM', chunk=chunk,
+        flow_net=dict(type='MMFlowNet', config=copy.deepcopy(NETWORKS['raft']))))
+    sfm.requires_grad_(False).eval()
+    a, b = frames((32, 48))
+    regions = torch.rand(2, 2, 3, 32, 48).softmax(2).requires_grad_()
+    weight = torch.rand(2, 2, 32, 48)
+    flow = sfm(a, b, *regions)
+    assert flow.shape == (2, 2, 32, 48)  # RAFT's flow has the size of the frame
+    gradient, = torch.autograd.grad((flow * weight).sum(), regions)
+    expected = torch.cat([
+        sum(sfm.flow_net(a[n:n + 1] * regions[0, n, c], b[n:n + 1] * regions[1, n, c])
+            for c in range(3)) for n in range(2)])
+    torch.testing.assert_close(flow, expected, rtol=1e-4, atol=1e-4)
+    by_loop, = torch.autograd.grad((expected * weight).sum(), regions)
+    assert gradient.abs().max() > 1e-3
+    torch.testing.assert_close(gradient, by_loop, rtol=1e-3, atol=1e-3 * by_loop.abs().max().item())
+
+
 def test_trained_network_out_of_a_method(tmp_path, estimator, build):
     config = copy.deepcopy(NETWORKS['flownets'])
     net = build(dict(type='MMFlowNet', config=config))

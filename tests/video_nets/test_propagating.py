@@ -309,7 +309,7 @@ def method(segmentor, build):
         model = build(dict(
             type='SourceOnly', source_checkpoint=source_checkpoint,
             student=dict(type=kind, segmentor=segmentor, allow_random_init=True,
-                         flow_net=FLOW_NET, **options),
+                         **dict(flow_net=FLOW_NET) | options),
             data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
         model.init_weights()
         return model
@@ -377,6 +377,28 @@ def test_two_stages_of_accel(method, segmentor, batch, tmp_path):
     assert parts(changed) == {'segmentor.decode_head', 'reference_segmentor.decode_head',
                               'fusion', 'flow_net'}
     assert {n for n in log if 'loss_' in n} == {'decode.loss_ce'}
+
+
+def test_stage_two_with_another_flow_branch(method, build, tmp_path, monkeypatch):
+    """RAFT after FlowNetS in stage one (SFC, table 5): its own weights, all else of stage one."""
+    first = method('Accel', stage=1)
+    path, other = str(tmp_path / 'stage1.pth'), str(tmp_path / 'flow.pth')
+    save_checkpoint(dict(state_dict=first.state_dict()), path)
+    wider = dict(FLOW_NET, base_channels=2 * FLOW_NET['base_channels'])
+    pretrained = build(wider).state_dict()
+    torch.save(pretrained, other)
+    with pytest.raises(ValueError, match="does not fit: 'flow_net.*shape"):
+        method('Accel', seed=1, stage=2, source_checkpoint=path, flow_net=wider)
+    said = []
+    monkeypatch.setattr('mmdavss.methods.base.print_log', lambda text, **kwargs: said.append(text))
+    second = method('Accel', seed=1, stage=2, source_checkpoint=path,
+                    flow_net=dict(wider, checkpoint=other))
+    assert said == [f'{path} has another flow branch: that of Accel starts from {other}.']
+    state = second.student.state_dict()
+    for name, value in pretrained.items():
+        assert torch.equal(state[f'flow_net.{name}'], value)
+    for name, value in first.student.state_dict().items():
+        assert name.startswith('flow_net.') or torch.equal(state[name], value)
 
 
 @pytest.mark.parametrize('kind', ['DFF', 'DistortionAwareVSS'])

@@ -5,7 +5,8 @@ model = dict(
     student=dict(
         reference_segmentor={{_base_.segmentor}},
         # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; to be put
-        # there by hand. None starts from random weights, accel-sfc-raft_* has weights to download.
+        # there by hand. None starts from random weights; configs/sfc/accel-raft_* has weights
+        # to download.
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         fusion_init='xavier',
         fusion_bias=True,

@@ -1,0 +1,3 @@
+# SFC with temporal pseudo-labels and deep feature flow, in one stage.
+_base_ = './dff_synthia2city.py'
+model = dict(pseudo_weight=1.)
