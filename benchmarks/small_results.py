@@ -9,6 +9,7 @@ source-only and oracle that is closed, as markdown. CamVid is expected in data/c
 SFM, one for all seeds:
 
     python tools/run_phases.py configs/sfc/{flownets,sfm}_{miniviper,camvid-day}.py
+    python tools/run_phases.py configs/sfc/{raft,sfm-raft}_miniviper.py  # for sfc-raft
 """
 from __future__ import annotations
 
@@ -89,6 +90,8 @@ NET_METHODS = {
 }
 METHODS |= {name: (config.replace('sfc/', 'sfc/shared-'), start)
             for name, (config, start) in NET_METHODS.items()}
+#: SFC's table 5, on MiniDrive.
+METHODS['sfc-raft'] = ('sfc/shared-{}_raft.py', 'source-only')
 FAMILIES = {name: METHODS if name in ('minidrive', 'camvid') else
             FRAME_METHODS if name in ('minivps', 'camvid-frames') else NET_METHODS
             for name in NAMES}
