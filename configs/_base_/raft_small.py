@@ -18,3 +18,8 @@ raft = dict(
         decoder=dict(
             type='RAFTDecoder', net_type='Small', num_levels=4, radius=3, iters=2,
             corr_op_cfg=dict(type='CorrLookup', align_corners=True), gru_type='Conv')))
+# RAFT's rate and clipping, for its pretrainings.
+raft_optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=4e-4, weight_decay=1e-4),
+    clip_grad=dict(max_norm=1.))
