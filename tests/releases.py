@@ -2,23 +2,25 @@
 
     python -m tests.releases          # writes the tables of deviations into configs/*/README.md
 
-Each entry of the file is a set of configs (``configs``, patterns below ``configs/``) or a block that
-others name in ``like``:
+Each entry of the file is a set of configs (``configs``, patterns below ``configs/``) or a block
+that others name in ``like``:
 
 ``origin``      where the values are from: repository and commit, or a section of a paper.
 ``values``      {path: value of the release}. A path walks through the resolved config by keys, and
                 through lists of transforms, hooks and metrics by ``type``
-                (``train_dataloader.dataset.source.pipeline.ClipResize.scale``). What a config leaves
-                out has the default of its class; what is nowhere is null. A list of names is
+                (``train_dataloader.dataset.source.pipeline.ClipResize.scale``). What a config
+                leaves out has the default of its class; what is nowhere is null. A list of names is
                 compared with the types of a list.
 ``rates``       {player: {part: [learning rate, weight decay]}} of the first step, ``model`` being
                 the player of methods without an adversary. A part is the beginning of a parameter's
-                name below the player (all of it if empty); the longest one counts. A list of pairs where both occur in a
-                part; null where nothing of a part is trained. All that is trained has to be there.
+                name below the player (all of it if empty); the longest one counts. A list of pairs
+                where both occur in a part; null where nothing of a part is trained. All that is
+                trained has to be there.
 ``schedule``    {player: {part: rates}}: the name of an array of ``release_schedules.npz`` and its
                 column (``["name", 0]``), or a poly ``{"base":, "power":, "horizon":}``.
 ``deviations``  {path: {"what":, "ours":, "reason":}}: where a config does not have the release's
-                value, and means it. ``rates.PLAYER.PART`` and ``schedule.PLAYER.PART`` are paths too.
+                value, and means it. ``rates.PLAYER.PART`` and ``schedule.PLAYER.PART`` are paths
+                too.
 ``notes``       [{"what":, "release":, "ours":, "reason":}]: deviations that no config shows.
 
 Entries inherit ``values``, ``rates``, ``schedule``, ``deviations`` and ``notes`` of the blocks that

@@ -1,4 +1,4 @@
-"""Full-size configs have the values of their releases: tests/data/releases.json, see releases.py."""
+"""Full-size configs have the values of their releases (tests/data/releases.json, releases.py)."""
 from __future__ import annotations
 
 import copy
