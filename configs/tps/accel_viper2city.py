@@ -3,4 +3,6 @@ _base_ = [
     '../_base_/methods/tps_accel-r101.py', '../_base_/datasets/viper2city.py',
     '../_base_/schedules/source_40k.py', '../_base_/default_runtime.py'
 ]
-train_dataloader = dict(dataset=dict(target=dict(clip_length=4)))
+# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
+model = dict(pseudo_weight=0.1)

@@ -2,6 +2,7 @@
 _base_ = '../models/accel-tps_deeplabv2-r101.py'
 model = dict(
     type='TPS',
+    # SYNTHIA; VIPER has 0.1.
     pseudo_weight=1.,
     auxiliary_weight=0.1,
     # The release has none.

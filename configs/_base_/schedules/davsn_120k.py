@@ -5,8 +5,14 @@ optim_wrapper = dict(
     student=dict(
         optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
         paramwise_cfg=dict(
-            custom_keys={'decode_head': dict(lr_mult=10.), 'auxiliary_head': dict(lr_mult=10.)})),
-    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
+            custom_keys={'decode_head': dict(lr_mult=10.), 'auxiliary_head': dict(lr_mult=10.)}),
+        clip_grad=dict(max_norm=1.)),
+    discriminator=dict(
+        optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
+        # Each of the four by itself.
+        clip_grad=dict(max_norm=1.),
+        clip_each=('spatio_temporal.decode', 'spatio_temporal.aux', 'spatial.decode',
+                   'spatial.aux')))
 param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=250000, by_epoch=False)
 ]
