@@ -8,4 +8,6 @@ model = dict(
     # The release has none.
     confidence_threshold=None,
     histogram_matching=True,
+    rescale=(0.8, 1.2),
+    mirror_prob=0.5,
     running_statistics='all')
