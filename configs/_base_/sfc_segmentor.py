@@ -1,7 +1,7 @@
 # The segmentation network of SFC's release (lib/model/deeplab_multi.py), which is not that of the
-# Accel of DA-VSN, TPS and STPL: the stem's pooling rounds down (scores of 64x128 for 512x1024), maps
-# are resized with align_corners=False, and the affine part of batch norm is trained. That of the
-# stem is not: the schedules sfc_* give it a rate of zero.
+# Accel of DA-VSN, TPS and STPL: the stem's pooling rounds down (scores of 64x128 for 512x1024),
+# maps are resized with align_corners=False, and the affine part of batch norm is trained. That of
+# the stem is not: the schedules sfc_* give it a rate of zero.
 sfc_segmentor = dict(
     type='EncoderDecoder',
     backbone=dict(

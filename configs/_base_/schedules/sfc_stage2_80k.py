@@ -1,7 +1,7 @@
-# Stage two of SFC's Accel: one rate for classifiers, flow branch and fusion, 5e-4 for good but for a
-# thousand steps at 5e-5 near the start. The release sets the rate of the source model after a step:
-# step 0 has 5e-4, the steps 1 to 1000 have 5e-5. (`end` is one more: mmengine's ConstantLR goes back
-# in the last of its steps.)
+# Stage two of SFC's Accel: one rate for classifiers, flow branch and fusion, constant but for a
+# thousand steps at a tenth of it. The release sets the rate of the source model after a step: step
+# 0 has 5e-4, the steps 1 to 1000 have 5e-5. (`end` is one more: mmengine's ConstantLR goes back in
+# the last of its steps.)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=5e-4, momentum=0.9, weight_decay=5e-4))
