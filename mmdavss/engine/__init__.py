@@ -1,4 +1,5 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
+from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .checkpoint import (
@@ -11,6 +12,7 @@ from .checkpoint import (
 )
 from .data_preprocessor import Clip, DomainDataPreprocessor
 from .distributed import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
+from .group_poly_lr import GroupPolyLR
 from .hooks import (
     AtomicCheckpointHook,
     CollapseWarningHook,
@@ -26,16 +28,17 @@ from .hooks import (
     RunReportHook,
     StopSignalHook,
 )
-from .player_optim_wrapper import PlayerOptimWrapperConstructor
+from .player_optim_wrapper import PlayerOptimWrapperConstructor, accumulation
 from .randomness import randomness_of, seed_everything
 from .wrappers import unwrapped
 
 __all__ = [
-    'AtomicBackend', 'AtomicCheckpointHook', 'Bfloat16OptimWrapper', 'CheckpointError', 'Clip',
-    'CollapseWarningHook', 'CompileNetsHook', 'DomainDataPreprocessor', 'EMATeacherHook',
-    'FiniteGuardHook', 'IterationSeedHook', 'MainProcessLoggerHook', 'NotFiniteError',
-    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
-    'RunReportHook', 'StopSignalHook', 'damage', 'mean_log', 'mean_over_batch',
+    'AnchoredOptimWrapperConstructor', 'AtomicBackend', 'AtomicCheckpointHook',
+    'Bfloat16OptimWrapper', 'CheckpointError', 'Clip', 'CollapseWarningHook', 'CompileNetsHook',
+    'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
+    'IterationSeedHook', 'MainProcessLoggerHook', 'NotFiniteError', 'OnlineStatisticsHook',
+    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook', 'RunReportHook',
+    'StopSignalHook', 'accumulation', 'damage', 'mean_log', 'mean_over_batch',
     'mean_over_processes', 'misfits', 'noted_checkpoint', 'randomness_of', 'read_checkpoint',
     'read_weights', 'seed_everything', 'sum_over_processes', 'unwrapped'
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -15,7 +16,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, mean_log, misfits, read_weights, unwrapped
+from mmdavss.engine import Clip, accumulation, mean_log, misfits, read_weights, unwrapped
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -26,7 +27,8 @@ class BaseAdapter(BaseSegmentor):
     """A method: owns the video net ``student`` and what is needed only to train it.
 
     Prediction goes straight to the student, so that testing an adapted model is testing the
-    plain net. Subclasses implement :meth:`loss`.
+    plain net. Subclasses implement :meth:`loss`, or :meth:`loss_groups` where the losses have
+    graphs that share nothing: then only one of these graphs is in memory at a time.
 
     Args:
         student: Config of the video net.
@@ -37,6 +39,9 @@ class BaseAdapter(BaseSegmentor):
         norm_eval: Whether the student's batch-norm statistics stay as they are in training.
         train_norm_only: Whether of the student only the affine parameters of its batch-norm layers
             are trained, which keeps an adaptation without labels near its source model.
+        resize_to_input: Whether a prediction's scores are resized to the input and then to the
+            image, the two bilinear steps of mmseg and what is built on it; else to the image at
+            once.
         data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
     """
 
@@ -49,6 +54,7 @@ class BaseAdapter(BaseSegmentor):
                  source_checkpoint: str | None = None,
                  norm_eval: bool = False,
                  train_norm_only: bool = False,
+                 resize_to_input: bool = False,
                  data_preprocessor: OptConfigType = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.student = MODELS.build(student)
@@ -56,6 +62,7 @@ class BaseAdapter(BaseSegmentor):
         self.flow = None if flow is None else MODELS.build(flow)
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
+        self.resize_to_input = resize_to_input
         if train_norm_only:
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):
@@ -127,6 +134,61 @@ class BaseAdapter(BaseSegmentor):
             for norm in norm_layers(self.student):
                 norm.eval()
         return self
+
+    def loss(self, inputs: Clip | Mapping[str, Clip],
+             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+        """All losses of a batch, and what else is logged."""
+        return {name: value for group in self.loss_groups(inputs, data_samples)
+                for name, value in group.items()}
+
+    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
+                    data_samples: SampleList | Mapping[str, SampleList]
+                    ) -> Iterator[dict[str, Tensor]]:
+        """The losses of a batch in groups, each of which is backpropagated before the next.
+
+        The gradient of a sum is the sum of the gradients: the step is the same, and the memory is
+        that of the largest group. So a group holds at least one loss, and no graph of it may be
+        needed by a later one.
+
+        Yields:
+            Losses of a group, and what else is logged.
+
+        Raises:
+            TypeError: If a method has neither these nor :meth:`loss`.
+        """
+        raise TypeError(f'{type(self).__name__} implements neither loss nor loss_groups.')
+
+    def train_step(self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+                   ) -> dict[str, Tensor]:
+        """One step of the optimiser, with a backward pass for each of :meth:`loss_groups`.
+
+        Gradient accumulation, DistributedDataParallel, which does not come here, and methods whose
+        :meth:`loss` is their own take one backward pass of the sum.
+        """
+        if accumulation(optim_wrapper) > 1 or not self._has_groups():
+            return super().train_step(data, optim_wrapper)
+        data = self.data_preprocessor(data, True)
+        groups = self.loss_groups(data['inputs'], data['data_samples'])
+        total, log = [], {}
+        while True:
+            # Entered anew for each group: no backward pass runs under autocast.
+            with optim_wrapper.optim_context(self):
+                losses = next(groups, None)
+            if losses is None:
+                break
+            loss, own = self.parse_losses(losses)
+            optim_wrapper.backward(loss)
+            total.append(own.pop('loss'))
+            log |= own
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return dict(log, loss=sum(total))
+
+    def _has_groups(self) -> bool:
+        # A class that overrides the loss of one with groups has none.
+        owner = next(kind for kind in type(self).__mro__
+                     if {'loss', 'loss_groups'} & vars(kind).keys())
+        return owner is not BaseAdapter and 'loss_groups' in vars(owner)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of this process, and what is logged: means over all processes."""
@@ -244,8 +306,8 @@ class BaseAdapter(BaseSegmentor):
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
         padded = data_samples is not None and any(
             any(s.metainfo.get('img_padding_size', (0, ))) for s in data_samples)
-        if padded or data_samples is None:
-            # Otherwise scores go to the original size in one step, as the papers evaluate.
+        if padded or data_samples is None or self.resize_to_input:
+            # Otherwise scores go to the original size in one step, as ADVENT and its like do.
             scores = resize(scores, inputs.frames.shape[-2:], mode='bilinear',
                             align_corners=self.align_corners)
         return self.postprocess_result(scores, data_samples)

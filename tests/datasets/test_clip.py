@@ -36,6 +36,19 @@ def test_clips_are_consecutive_and_repeat_the_first_frame(viper):
     assert info['frame_number'] == 3
 
 
+@pytest.mark.parametrize('options, clips', [
+    (dict(clip_length=2), [[1, 2], [2, 3]]), (dict(clip_length=3), [[1, 2, 3]]),
+    (dict(clip_length=2, frame_distance=2), [[1, 3]]), (dict(clip_length=1), [[1], [2], [3]])])
+def test_whole_clips_only(viper, options, clips):
+    dataset = ViperSeqDataset(str(viper), sequences=['002'], whole_clips=True, **options)
+    assert numbers(dataset) == clips
+
+
+def test_no_whole_clip(viper):
+    with pytest.raises(ValueError, match='none of the 3 frames.*clip_length=4.*whole_clips=False'):
+        ViperSeqDataset(str(viper), sequences=['002'], whole_clips=True, clip_length=4)
+
+
 def test_frame_distance(viper):
     dataset = ViperSeqDataset(str(viper), sequences=['001'], clip_length=3, frame_distance=4)
     assert numbers(dataset)[4] == [1, 1, 5]

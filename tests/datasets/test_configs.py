@@ -116,6 +116,26 @@ def test_trains_and_validates(data, name):
     assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
 
 
+@pytest.mark.parametrize('name', sorted(
+    path.stem for path in (CONFIGS.parents[1] / 'vat_vst').glob('*.py')))
+def test_vat_vst_never_pairs_a_frame_with_itself(data, name):
+    """Neither a source pair nor a target pair of VAT, nor one of VST; all other pairs are there."""
+    cfg = Config.fromfile(CONFIGS.parents[1] / 'vat_vst' / f'{name}.py')
+    branches = {branch: options for branch, options in
+                ((b, cfg.train_dataloader.dataset[b]) for b in ('source', 'target')) if options}
+    assert set(branches) == ({'source', 'target'} if name.startswith('vat') else {'target'})
+    for options in branches.values():
+        options.update(pseudo_labels=None, label_clips=False)  # masks that nobody has made here
+        options.pipeline.clear()
+        pairs, all_pairs = ([dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))]
+                            for dataset in (DATASETS.build(options), DATASETS.build(
+                                dict(options, whole_clips=False))))
+        assert pairs and not [pair for pair in pairs if pair[0] == pair[1]]
+        left_out = [pair for pair in all_pairs if pair not in pairs]
+        assert len(left_out) + len(pairs) == len(all_pairs)
+        assert left_out and all(pair[0] == pair[1] for pair in left_out)
+
+
 @pytest.mark.parametrize('name', EXPECTED)
 def test_evaluator_takes_the_subset_of_the_classes(data, name):
     cfg = config(name)

@@ -22,7 +22,7 @@ target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='CrossFrameAugment'),
+    dict(type='TPSAugment'),
     dict(type='PackClipInputs')
 ]
 # For the oracle.

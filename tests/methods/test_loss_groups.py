@@ -1,0 +1,117 @@
+"""Losses that are backpropagated one group after the other."""
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+
+from mmdavss.methods import BaseAdapter, SourceOnly
+from mmdavss.methods.base import branch
+
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+
+
+class TwoPasses(BaseAdapter):
+    """Both domains supervised, each by itself."""
+
+    calls: tuple = ()
+
+    def loss_groups(self, inputs, data_samples) -> Iterator[dict]:
+        for name in ('source', 'target'):
+            clip, samples = branch(inputs, data_samples, name)
+            losses = self.student.loss(clip.frames, self.clip_flow(clip), samples)
+            self.calls += (name, )
+            yield {f'{name}.{key}': value for key, value in losses.items()}
+
+
+class OwnLoss(TwoPasses):
+    """A subclass that has changed the loss."""
+
+    def loss(self, inputs, data_samples) -> dict:
+        return {f'own.{key}': value for key, value in super().loss(inputs, data_samples).items()}
+
+
+@pytest.fixture
+def made(accel):
+
+    def make(kind, **options):
+        torch.manual_seed(0)
+        model = kind(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR, **options)
+        return model.double().train()
+
+    return make
+
+
+def step(model, data, counts=1):
+    wrapper = OptimWrapper(
+        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), accumulative_counts=counts)
+    wrapper.initialize_count_status(model, 0, 10)
+    passes = []
+    backward = wrapper.backward
+
+    def note(loss, **kwargs):
+        passes.append(loss.detach())
+        backward(loss, **kwargs)
+
+    wrapper.backward = note
+    logs = [model.train_step(data, wrapper) for _ in range(2)]
+    return logs, passes
+
+
+def doubled(batch):
+    data = batch('source', 'target')
+    for clips in data['inputs'].values():
+        clips['flow'] = [flow.double() for flow in clips['flow']]
+    return data
+
+
+def test_the_step_is_that_of_the_sum(made, batch):
+    data = doubled(batch)
+    grouped, whole = made(TwoPasses), made(TwoPasses)
+    whole._has_groups = lambda: False
+    logs, passes = step(grouped, data)
+    other, others = step(whole, data)
+    assert len(passes) == 4 and len(others) == 2
+    assert logs[1].keys() == other[1].keys()
+    for name, value in logs[1].items():
+        torch.testing.assert_close(value, other[1][name], rtol=1e-6, atol=0)
+    for name, value in grouped.state_dict().items():
+        torch.testing.assert_close(value, whole.state_dict()[name], rtol=1e-6, atol=1e-9)
+
+
+def test_a_group_is_backpropagated_before_the_next_is_computed(made, batch):
+    model = made(TwoPasses)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    backward = wrapper.backward
+
+    def note(loss, **kwargs):
+        model.calls += ('backward', )
+        backward(loss, **kwargs)
+
+    wrapper.backward = note
+    model.train_step(doubled(batch), wrapper)
+    assert model.calls == ('source', 'backward', 'target', 'backward')
+
+
+def test_accumulation_takes_the_sum(made, batch):
+    _, passes = step(made(TwoPasses), doubled(batch), counts=2)
+    assert len(passes) == 2
+
+
+def test_a_loss_of_its_own_is_not_passed_over(made, batch):
+    logs, passes = step(made(OwnLoss), doubled(batch))
+    assert len(passes) == 2
+    assert any(name.startswith('own.source') for name in logs[0])
+
+
+def test_methods_without_groups(made, batch):
+    _, passes = step(made(SourceOnly), doubled(batch))
+    assert len(passes) == 2
+
+
+def test_neither_is_an_error(made, batch):
+    with pytest.raises(TypeError, match='neither'):
+        made(BaseAdapter).loss(None, None)
