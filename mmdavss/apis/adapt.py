@@ -207,6 +207,13 @@ class Adaptation:
                 return scale
         return width, height
 
+    def _interpolation(self) -> dict:
+        """How the model's own pipeline resizes frames."""
+        for step in self.cfg.test_dataloader.dataset.pipeline:
+            if _kind(step) == 'ClipResize':
+                return {key: step[key] for key in ('interpolation', 'backend') if key in step}
+        return {}
+
     # ------------------------------------------------------------------------------- training
 
     def _student(self) -> dict:
@@ -290,7 +297,7 @@ class Adaptation:
         dataset = dict(
             type='ClipFolderDataset', data_root=str(self.out / 'frames'), clips=CLIPS,
             clip_length=2, metainfo=self.metainfo, pipeline=[
-                dict(type='LoadClip'), dict(type='ClipResize', scale=size),
+                dict(type='LoadClip'), dict(type='ClipResize', scale=size, **self._interpolation()),
                 dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
                 dict(type='CrossFrameAugment'), dict(type='PackClipInputs')])  # yapf: disable
         cfg = Config(dict(

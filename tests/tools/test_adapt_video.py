@@ -33,7 +33,9 @@ def plain(segmentor, tmp_path):
             type='SegDataPreProcessor', mean=[99.] * 3, std=[50.] * 3, bgr_to_rgb=True,
             size=(24, 48))),
         test_pipeline=[
-            dict(type='LoadImageFromFile'), dict(type='Resize', scale=(48, 48), keep_ratio=True),
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale=(48, 48), keep_ratio=True, interpolation='bicubic',
+                 backend='pillow'),
             dict(type='LoadAnnotations'), dict(type='PackSegInputs')]))  # yapf: disable
     cfg.dump(tmp_path / 'plain.py')
     net = MODELS.build(cfg.model)
@@ -65,6 +67,12 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
     assert len(video) == 3 and video[0].image.shape[1] == 3 * 80 + 4 * 4
     assert (out / 'before_after.png').is_file()
 
+    # It has trained with the resize of the model.
+    for phase in ('adabn', 'adapt'):
+        config = next((out / phase).rglob('config.py'))
+        resize = Config.fromfile(config).train_dataloader.dataset.target.pipeline[1]
+        assert resize == dict(type='ClipResize', scale=(48, 24), interpolation='bicubic',
+                              backend='pillow')
     # The weights have moved, and the export is what the adapted model is.
     state = torch.load(out / 'adapted.pth')
     assert state['meta']['dataset_meta']['classes'] == ('left', 'right', 'rest')

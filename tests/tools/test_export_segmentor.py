@@ -101,9 +101,10 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
         # And back: an export is read as any other plain config.
         again = tmp_path / 'again' / name
         if name == 'advent':
-            assert method_config(Config.fromfile(moved / name / 'segmentor.py'),
-                                 moved / name / 'segmentor.pth').test_dataloader.dataset.pipeline[
-                                     1] == cfg.test_dataloader.dataset.pipeline[1]
+            back = method_config(Config.fromfile(moved / name / 'segmentor.py'),
+                                 moved / name / 'segmentor.pth')
+            assert back.test_dataloader.dataset.pipeline[1] == dict(
+                cfg.test_dataloader.dataset.pipeline[1], keep_ratio=False)
         one = moved / name / 'segmentor'
         run_tool('export_segmentor.py', f'{one}.py', f'{one}.pth', '--out', again)
         first, second = (torch.load(file)['state_dict']
