@@ -92,6 +92,16 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
         return tuple(self.segmentor.extract_feat(frames))
 
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels C_i of :meth:`stages`, found by a pass over a small image."""
+        modes = {module: module.training for module in self.modules()}
+        self.eval()
+        with torch.no_grad():
+            stages = self.stages(next(self.parameters()).new_zeros(1, 3, 64, 64))
+        for module, mode in modes.items():
+            module.training = mode
+        return tuple(stage.shape[1] for stage in stages)
+
     def features(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W) to the input (N, C, h, w) of the classifier."""
         return self.segmentor.decode_head._forward_feature(self.stages(frames))
