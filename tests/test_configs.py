@@ -323,6 +323,12 @@ def test_rows_of_the_other_video_nets(net, kind):
                 source = accel['model'].get('source_checkpoint')
                 if source is not None:
                     accel['model']['source_checkpoint'] = source.replace('accel', net)
+                    if not small:
+                        accel['model']['source_checkpoint'] = \
+                            f'work_dirs/source_only/{net}{data}/iter_80000.pth'
+                if not small and method in ('source_only', 'oracle'):
+                    # And trained as SFC trains its source models.
+                    accel |= Config.fromfile(ROOT / '_base_/schedules/sfc_stage1_80k.py').to_dict()
                 assert cfg == accel
 
 

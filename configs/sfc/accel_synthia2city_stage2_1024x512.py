@@ -9,8 +9,10 @@ test_pipeline = [
     # Predictions are made at ori_shape.
     dict(
         type='KeyMapper',
+        transforms=[],
         mapping=dict(ori_shape='img_shape'),
-        transforms=[dict(type='PackClipInputs')])
+        remapping=dict(ori_shape='ori_shape')),
+    dict(type='PackClipInputs')
 ]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

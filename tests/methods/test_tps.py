@@ -75,7 +75,8 @@ class Published(nn.Module):
             self.current = nn.ParameterDict(
                 {name: maps.flip(-1) for name, maps in self.current.items()})
 
-    def head_scores(self, frames, flow):
+    def head_scores(self, frames, flow, parts):
+        assert parts == ('fused', )
         scores = self.current if torch.is_grad_enabled() else self.earlier
         return {name: HeadScores(maps, maps, maps) for name, maps in scores.items()}
 
