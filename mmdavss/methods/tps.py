@@ -109,7 +109,8 @@ class TPS(BaseAdapter):
         labels = self.pseudo_labels(target, flow)
         with self.counts_for('all'):
             scores = self.student.head_scores(
-                self.rescaled(target.augmented[:, -2:]), self.for_student(flow[:, -1:]))
+                self.rescaled(target.augmented[:, -2:]), self.for_student(flow[:, -1:]),
+                parts=('fused', ))
         weights = dict(decode=1., aux=self.auxiliary_weight)
         losses = {}
         for name, score in scores.items():
@@ -152,7 +153,8 @@ class TPS(BaseAdapter):
                 own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
         to_earlier = chain_flow(flow[:, 1:])
         labels = {}
-        for name, score in self.student.head_scores(frames, self.for_student(own)).items():
+        scores = self.student.head_scores(frames, self.for_student(own), parts=('fused', ))
+        for name, score in scores.items():
             if self.released_mirror:
                 labels[name] = mirror(temporal_pseudo_labels(
                     score.fused, to_earlier, self.confidence_threshold), mirrored)
