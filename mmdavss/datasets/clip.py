@@ -43,7 +43,8 @@ class ClipSegDataset(BaseSegDataset):
         annotated: Pattern (as in the shell) for the names of the annotated frames, for example
             ``'*0'``; a frame that matches must have a label file. By default the frames that have
             one.
-        sequences: Names of the sequences to use, all by default.
+        sequences: Names of the sequences to use, all by default; or a text file, relative to
+            `data_root`, with one name per line.
         ann_file: Split file with one frame name per line, relative to `data_root`: the current
             frames, instead of `frames` and `annotated`.
         with_labels: False for use without labels: no label file is opened, none need exist.
@@ -80,7 +81,7 @@ class ClipSegDataset(BaseSegDataset):
                  whole_clips: bool = False,
                  frames: str | None = None,
                  annotated: str | None = None,
-                 sequences: Sequence[str] | None = None,
+                 sequences: Sequence[str] | str | None = None,
                  ann_file: str = '',
                  with_labels: bool = True,
                  label_clips: bool = False,
@@ -106,7 +107,8 @@ class ClipSegDataset(BaseSegDataset):
         self.whole_clips = whole_clips
         self.frames = frames
         self.annotated = annotated
-        self.sequences = None if sequences is None else tuple(sequences)
+        self.sequences_file = sequences if isinstance(sequences, str) else None
+        self.sequences = None if sequences is None or self.sequences_file else tuple(sequences)
         self.with_labels = with_labels
         self.label_clips = label_clips
         self.pseudo_labels = pseudo_labels
@@ -232,6 +234,8 @@ class ClipSegDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """Finds the clips; see the class for the errors."""
+        if self.sequences_file is not None:
+            self.sequences = self._listed_sequences(self.sequences_file)
         found = self.scan()
         if not any(found.values()):
             raise self.not_the_data_set('no frame was found')
@@ -304,6 +308,17 @@ class ClipSegDataset(BaseSegDataset):
         except UnicodeDecodeError as error:
             raise ValueError(f'{type(self).__name__}: the {what} {path} ({option}) is no text in '
                              f'UTF-8 ({error.reason}): it must hold one name per line.') from None
+
+    def _listed_sequences(self, file: str) -> tuple[str, ...]:
+        path = osp.join(self.data_root, file)
+        if not osp.isfile(path):
+            raise FileNotFoundError(f'{type(self).__name__}: the list {path} (sequences) does not '
+                                    'exist; it must hold one name of a sequence per line.')
+        lines = self._lines(path, 'list', 'sequences')
+        if not lines:
+            raise ValueError(f'{type(self).__name__}: the list {path} (sequences) is empty; it '
+                             'must hold one name of a sequence per line.')
+        return tuple(dict.fromkeys(lines))
 
     def _from_split_file(self, found: Sequences) -> list[tuple[str, int]]:
         if not osp.isfile(self.ann_file):

@@ -62,6 +62,20 @@ def test_single_frames(viper):
     assert numbers(dataset) == [[10]]
 
 
+def test_sequences_of_a_list(viper):
+    (viper / 'day.txt').write_text('002\n\n002\n')
+    dataset = ViperSeqDataset(str(viper), sequences='day.txt')
+    assert names(dataset) == ['002_00001', '002_00002', '002_00003']
+    (viper / 'day.txt').write_text('002\n078\n')
+    with pytest.raises(FileNotFoundError, match=r"sequences \['078'\] are not in"):
+        ViperSeqDataset(str(viper), sequences='day.txt')
+    (viper / 'day.txt').write_text('\n')
+    with pytest.raises(ValueError, match=r'day.txt \(sequences\) is empty'):
+        ViperSeqDataset(str(viper), sequences='day.txt')
+    with pytest.raises(FileNotFoundError, match=r'night.txt \(sequences\) does not exist'):
+        ViperSeqDataset(str(viper), sequences='night.txt')
+
+
 def test_missing_previous_frame_is_named(viper):
     missing = viper / 'train/img/001/001_00005.jpg'
     missing.unlink()
