@@ -103,7 +103,7 @@ def test_papers_values():
         optimizer = cfg.optim_wrapper.optimizer
         assert (optimizer.type, optimizer.lr, optimizer.momentum) == ('SGD', 2.5e-6, 0.9)
         assert (cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (20000, 20000)
-        assert (cfg.param_scheduler[0].type, cfg.param_scheduler[0].power) == ('PolyLR', 0.9)
+        assert (cfg.param_scheduler[0].type, cfg.param_scheduler[0].power) == ('GroupPolyLR', 0.9)
         assert cfg.model.loss.temperature == 0.07 and cfg.model.confident_ratio == 0.7
         assert cfg.model.loss.denominator == 'negatives' and cfg.model.fusion.type == 'STAM'
         assert cfg.model.student.segmentor.backbone.depth == 101
@@ -173,7 +173,7 @@ def test_papers_values_of_i2vda():
         assert (optimizer.type, optimizer.lr) == ('Adam', 1e-4)
         assert tuple(optimizer.betas) == (0.9, 0.99)
         schedule, = cfg.param_scheduler
-        assert (schedule.type, schedule.power, schedule.end) == ('PolyLR', 0.9, 50000)
+        assert (schedule.type, schedule.power, schedule.end) == ('GroupPolyLR', 0.9, 50000)
         assert (cfg.train_cfg.max_iters, cfg.train_dataloader.batch_size) == (50000, 1)
         model = cfg.model
         assert (model.alpha, model.eta, model.delta, model.t) == (0.5, 1, 0.3, None)
