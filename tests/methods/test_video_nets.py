@@ -111,8 +111,9 @@ def test_davsn(method, batch, net):
 
 @pytest.mark.parametrize('net', NETS)
 def test_tps(method, batch, net):
-    for branches in (('source', 'target'), ('target', )):
-        log, changed = train_step(method(net, type='TPS'), pairs(batch, *branches))
+    for branches, options in ((('source', 'target'), dict(rescale=(0.8, 0.9), mirror_prob=1.)),
+                              (('target', ), {})):
+        log, changed = train_step(method(net, type='TPS', **options), pairs(batch, *branches))
         assert changed == ALL[net]
         assert log['decode.loss_tps'] > 0 and log['aux.loss_tps'] > 0
         assert ('source.decode.loss_ce' in log) == ('source' in branches)
