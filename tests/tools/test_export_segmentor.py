@@ -56,6 +56,11 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
     fcn['segmentor'].update(decode_head=FCN, auxiliary_head=None)
     nets = dict(deeplab_v2=per_frame, fcn=fcn, accel_stage_1=dict(accel, stage=1))
     saved = {name: saved_model(net, name) for name, net in nets.items()}
+    # One of them resizes its scores twice, as mmseg does.
+    cfg, checkpoint = saved['fcn']
+    cfg.model.resize_to_input = True
+    cfg.dump(cfg.filename)
+    saved['fcn'] = Config.fromfile(cfg.filename), checkpoint
     for name, model in saved.items():
         out = tmp_path / 'made' / name
         export(run_tool, model, out)
