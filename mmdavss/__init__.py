@@ -5,6 +5,7 @@ Importing the package registers everything it has in mmseg's registries; in a co
 """
 
 from . import (
+    backbones,
     datasets,
     engine,
     evaluation,
@@ -21,6 +22,7 @@ from .version import __version__
 
 __all__ = [
     '__version__',
+    'backbones',
     'datasets',
     'engine',
     'evaluation',

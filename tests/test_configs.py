@@ -207,11 +207,12 @@ def test_rows_of_i2vda():
 
 def test_published_values_of_tps_and_davsn():
     """Those of the releases; the source-free ones train as STPL, whose rows they are."""
-    for source in ('viper', 'synthia'):
+    for source, rate, weight in (('viper', 1e-4, 0.1), ('synthia', 2.5e-4, 1.)):
         cfg = Config.fromfile(ROOT / f'tps/accel_{source}2city.py')
-        optimizers = {'student': cfg.optim_wrapper.optimizer}
-        assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 40000
-        assert cfg.train_dataloader.dataset.target.clip_length == 4
+        optimizers = [(rate, cfg.optim_wrapper.optimizer)]
+        assert (cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (40000, 250000)
+        assert cfg.train_dataloader.dataset.target.clip_length == 3
+        assert cfg.model.pseudo_weight == weight
         assert cfg.model.confidence_threshold is None and cfg.model.histogram_matching
         assert cfg.model.student.padding_mode == 'border'
         cfg = Config.fromfile(ROOT / f'davsn/accel_{source}2city.py')
@@ -222,9 +223,10 @@ def test_published_values_of_tps_and_davsn():
         model = cfg.model
         assert model.adversarial_weight == model.consistency_loss.loss_weight == 0.001
         assert model.gan_loss.kind == 'vanilla' and model.student.propagation == 'splat'
-        for optimizer in (*optimizers.values(), cfg.optim_wrapper.student.optimizer):
+        optimizers.append((2.5e-4, cfg.optim_wrapper.student.optimizer))
+        for rate, optimizer in optimizers:
             assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (
-                'SGD', 2.5e-4, 0.9, 5e-4)
+                'SGD', rate, 0.9, 5e-4)
         stpl = Config.fromfile(ROOT / f'stpl/accel_{source}2city.py')
         for method in ('tps', 'davsn'):
             cfg = Config.fromfile(ROOT / f'{method}/accel_{source}2city_source-free.py')

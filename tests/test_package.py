@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(('registry', 'names'), [
-    (MODELS, ['Accel', 'PerFrame', 'SourceOnly', 'AdaBN', 'STPL', 'STPLLoss', 'MMFlowEstimator',
-              'DISFlowEstimator', 'PrecomputedFlow', 'ZeroFlow']),
+    (MODELS, ['Accel', 'CeilResNet', 'PerFrame', 'SourceOnly', 'AdaBN', 'STPL', 'STPLLoss',
+              'MMFlowEstimator', 'DISFlowEstimator', 'PrecomputedFlow', 'ZeroFlow']),
     (DATASETS, ['ViperSeqDataset', 'SynthiaSeqDataset', 'CityscapesSeqDataset', 'CamVidDataset',
                 'DomainPairDataset', 'GTADataset', 'SynthiaDataset', 'CityscapesImageDataset',
                 'DarkZurichImageDataset']),

@@ -1,7 +1,7 @@
 # DA-VSN on real driving video, CamVid day to dusk: minutes on two cores.
 _base_ = [
     '../_base_/methods/davsn_accel-r18.py', '../_base_/datasets/camvid_day2dusk.py',
-    '../_base_/schedules/small_vat.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/small_davsn.py', '../_base_/default_runtime.py'
 ]
 # No augmented view: nothing looks at it.
 target_pipeline = [

@@ -6,7 +6,9 @@ train_dataloader = dict(dataset=dict(source=None))
 optim_wrapper = dict(
     _delete_=True,
     constructor='PlayerOptimWrapperConstructor',
-    student=dict(optimizer=dict(type='SGD', lr=2.5e-6, momentum=0.9, weight_decay=5e-4)))
+    student=dict(
+        optimizer=dict(type='SGD', lr=2.5e-6, momentum=0.9, weight_decay=5e-4),
+        clip_grad=dict(max_norm=1.)))
 param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=20000, by_epoch=False)
 ]

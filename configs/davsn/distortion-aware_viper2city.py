@@ -1,9 +1,9 @@
 # DA-VSN with distortion-aware feature correction.
-_base_ = './accel_viper2city.py'
+_base_ = ['./accel_viper2city.py', '../_base_/sfc_segmentor.py']
 model = dict(
     student=dict(
         _delete_=True,
         type='DistortionAwareVSS',
-        segmentor={{_base_.model.student.segmentor}},
+        segmentor=_base_.sfc_segmentor,
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         padding_mode='border'))

@@ -1,10 +1,10 @@
 # DA-VSN, source-free, with distortion-aware feature correction.
-_base_ = './accel_viper2city_source-free.py'
+_base_ = ['./accel_viper2city_source-free.py', '../_base_/sfc_segmentor.py']
 model = dict(
     student=dict(
         _delete_=True,
         type='DistortionAwareVSS',
-        segmentor={{_base_.model.student.segmentor}},
+        segmentor=_base_.sfc_segmentor,
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         padding_mode='border'),
     source_checkpoint='work_dirs/source_only/distortion-aware_viper2city/iter_40000.pth')

@@ -5,10 +5,7 @@ _base_ = [
 ]
 train_dataloader = dict(dataset=dict(source=dict(clip_length=1)))
 heads = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
-# Its flow branch, which stage two trains, starts where the FlowNet is.
-flownet = 'work_dirs/sfc/accel_synthia2city_source-stage2/iter_80000.pth'
 model = dict(
     sfm_checkpoint='work_dirs/sfc/sfm_synthia/iter_80000.pth',
-    flow=dict(checkpoint=flownet),
-    student=dict(stage=1, flow_net=dict(checkpoint=flownet),
-                 segmentor=heads, reference_segmentor=heads))
+    flow=dict(checkpoint='work_dirs/sfc/accel_synthia2city_source-stage2/iter_80000.pth'),
+    student=dict(stage=1, segmentor=heads, reference_segmentor=heads))

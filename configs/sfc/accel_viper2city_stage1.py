@@ -4,9 +4,7 @@ _base_ = [
     '../_base_/schedules/sfc_stage1_120k.py', '../_base_/default_runtime.py'
 ]
 train_dataloader = dict(dataset=dict(source=dict(clip_length=1)))
-# Its flow branch, which stage two trains, starts where the FlowNet is.
-flownet = 'work_dirs/sfc/accel_viper2city_source-stage2/iter_80000.pth'
 model = dict(
     sfm_checkpoint='work_dirs/sfc/sfm_viper/iter_80000.pth',
-    flow=dict(checkpoint=flownet),
-    student=dict(stage=1, flow_net=dict(checkpoint=flownet)))
+    flow=dict(checkpoint='work_dirs/sfc/accel_viper2city_source-stage2/iter_80000.pth'),
+    student=dict(stage=1))

@@ -1,3 +1,3 @@
 # SFC with temporal pseudo-labels, VIPER to Cityscapes-Seq: stage one.
 _base_ = './accel_viper2city_stage1.py'
-model = dict(pseudo_weight=1.)
+model = dict(pseudo_weight=0.1)

@@ -3,4 +3,4 @@
 _base_ = './accel_viper2city_stage2.py'
 model = dict(
     source_checkpoint='work_dirs/sfc/accel_viper2city_tpl-stage1/iter_120000.pth',
-    pseudo_weight=1.)
+    pseudo_weight=0.1)

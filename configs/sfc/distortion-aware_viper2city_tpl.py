@@ -1,3 +1,3 @@
 # SFC with temporal pseudo-labels and distortion-aware feature correction, in one stage.
 _base_ = './distortion-aware_viper2city.py'
-model = dict(pseudo_weight=1.)
+model = dict(pseudo_weight=0.1)

@@ -1,7 +1,8 @@
 # TPS, source-free, with deep feature flow.
-_base_ = './accel_synthia2city_source-free.py'
+_base_ = ['./accel_synthia2city_source-free.py', '../_base_/sfc_segmentor_synthia.py']
 model = dict(
     student=dict(
         type='DFF',
+        segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')),
     source_checkpoint='work_dirs/source_only/dff_synthia2city/iter_40000.pth')

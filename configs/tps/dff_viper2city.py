@@ -1,6 +1,7 @@
 # TPS with deep feature flow.
-_base_ = './accel_viper2city.py'
+_base_ = ['./accel_viper2city.py', '../_base_/sfc_segmentor.py']
 model = dict(
     student=dict(
         type='DFF',
+        segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')))

@@ -1,6 +1,7 @@
 # TPS with distortion-aware feature correction.
-_base_ = './accel_synthia2city.py'
+_base_ = ['./accel_synthia2city.py', '../_base_/sfc_segmentor_synthia.py']
 model = dict(
     student=dict(
         type='DistortionAwareVSS',
+        segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')))

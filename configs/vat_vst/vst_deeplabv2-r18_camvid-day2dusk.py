@@ -16,6 +16,7 @@ train_dataloader = dict(
         target=dict(
             pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r18_camvid-day2dusk',
             label_clips=True,
+            whole_clips=True,
             pipeline={{_base_.pseudo_labelled_pipeline}})))
 model = dict(
     source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_camvid-day2dusk/iter_100.pth',

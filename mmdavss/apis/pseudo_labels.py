@@ -311,7 +311,7 @@ class PseudoLabelGenerator:
                  beta: float = 0.9,
                  gamma: float = 8.,
                  start: float = 0.9,
-                 cap: float = 0.999,
+                 cap: float | None = None,
                  clip_frames: int = 30,
                  occlusion: Mapping[str, float] | None = None,
                  flow: Mapping[str, Any] | None = None) -> None:

@@ -66,23 +66,18 @@ class CityscapesSeqDataset(ClipSegDataset):
                     previous = number
         return found
 
-    def load_data_list(self) -> list[dict]:
-        """As the base class, but an annotated frame is never the first of its snippet."""
-        data_list = super().load_data_list()
-        # The first frame of a snippet can have a pseudo-label.
+    def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
+        # An annotated frame is never the first of its snippet; one with a pseudo-label can be.
         if self.clip_length > 1 and self.frames == 'annotated' and self.pseudo_labels is None:
-            alone = [info for info in data_list
-                     if info['frame_paths'][-2] == info['img_path']]
+            alone = [(s, n) for s, n in current if n == min(found[s])]
             if alone:
-                path = alone[0]['img_path']
-                number = int(self.frame_name(path)[-6:])
+                s, n = alone[0]
                 raise FileNotFoundError(
-                    f'CityscapesSeqDataset: '
-                    f'{self.image_path(alone[0]["seq_name"], number - self.frame_distance)} is '
-                    f'missing: {path} is annotated, the 20th frame of its snippet, but the first '
-                    f'one on disk; so are {len(alone)} of {len(data_list)}. Unpack the frames of '
-                    'leftImg8bit_sequence, those of leftImg8bit are not enough.')
-        return data_list
+                    f'CityscapesSeqDataset: {self.image_path(s, n - self.frame_distance)} is '
+                    f'missing: {found[s][n]} is annotated, the 20th frame of its snippet, but the '
+                    f'first one on disk; so are {len(alone)} of {len(current)}. Unpack the frames '
+                    'of leftImg8bit_sequence, those of leftImg8bit are not enough.')
+        return super()._clips(found, current)
 
     def image_path(self, sequence: str, number: int) -> str:
         drive = sequence.rsplit('_', 1)[0]

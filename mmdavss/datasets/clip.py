@@ -26,8 +26,8 @@ class ClipSegDataset(BaseSegDataset):
     :meth:`label_path`); the selection of frames, the clips and all checks are here. Files that
     are missing are found when the data set is made.
 
-    A clip that reaches over the start of its sequence repeats the first frame. A frame that is
-    missing further on is an error.
+    A clip that reaches over the start of its sequence repeats the first frame, or with
+    `whole_clips` is left out. A frame that is missing further on is an error.
 
     Args:
         data_root: Folder of the data set, in its official layout.
@@ -35,12 +35,16 @@ class ClipSegDataset(BaseSegDataset):
         clip_length: Frames of a clip, T.
         frame_distance: From one frame of a clip to the next, in the frame numbers of the files
             (in positions of the sequence's list where the data set has no regular numbers).
+        whole_clips: Whether frames that have too few before them for a clip are no current ones.
+            What learns from the change between frames learns nothing from one frame twice, and no
+            published list of clips has such a one.
         frames: Which frames are current ones: ``annotated``, those with a label, or ``all``.
             By default ``annotated``, and for use without labels what the data set's papers do.
         annotated: Pattern (as in the shell) for the names of the annotated frames, for example
             ``'*0'``; a frame that matches must have a label file. By default the frames that have
             one.
-        sequences: Names of the sequences to use, all by default.
+        sequences: Names of the sequences to use, all by default; or a text file, relative to
+            `data_root`, with one name per line.
         ann_file: Split file with one frame name per line, relative to `data_root`: the current
             frames, instead of `frames` and `annotated`.
         with_labels: False for use without labels: no label file is opened, none need exist.
@@ -74,9 +78,10 @@ class ClipSegDataset(BaseSegDataset):
                  labels: LabelSet | None,
                  clip_length: int = 2,
                  frame_distance: int = 1,
+                 whole_clips: bool = False,
                  frames: str | None = None,
                  annotated: str | None = None,
-                 sequences: Sequence[str] | None = None,
+                 sequences: Sequence[str] | str | None = None,
                  ann_file: str = '',
                  with_labels: bool = True,
                  label_clips: bool = False,
@@ -99,9 +104,11 @@ class ClipSegDataset(BaseSegDataset):
             raise ValueError(f'{name}: frames={frames!r} is not one of {FRAMES}.')
         self.clip_length = clip_length
         self.frame_distance = frame_distance
+        self.whole_clips = whole_clips
         self.frames = frames
         self.annotated = annotated
-        self.sequences = None if sequences is None else tuple(sequences)
+        self.sequences_file = sequences if isinstance(sequences, str) else None
+        self.sequences = None if sequences is None or self.sequences_file else tuple(sequences)
         self.with_labels = with_labels
         self.label_clips = label_clips
         self.pseudo_labels = pseudo_labels
@@ -227,6 +234,8 @@ class ClipSegDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """Finds the clips; see the class for the errors."""
+        if self.sequences_file is not None:
+            self.sequences = self._listed_sequences(self.sequences_file)
         found = self.scan()
         if not any(found.values()):
             raise self.not_the_data_set('no frame was found')
@@ -256,6 +265,11 @@ class ClipSegDataset(BaseSegDataset):
         if self.with_labels or self.pseudo_labels is not None:
             self._check_labels(found, current)
         data_list = self._clips(found, current)
+        if not data_list:
+            raise ValueError(
+                f'{type(self).__name__}: no clip is left: none of the {len(current)} frames has '
+                f'frames before it for clip_length={self.clip_length} and frame_distance='
+                f'{self.frame_distance}: take shorter clips, or set whole_clips=False.')
         self._listings.clear()
         return data_list
 
@@ -294,6 +308,17 @@ class ClipSegDataset(BaseSegDataset):
         except UnicodeDecodeError as error:
             raise ValueError(f'{type(self).__name__}: the {what} {path} ({option}) is no text in '
                              f'UTF-8 ({error.reason}): it must hold one name per line.') from None
+
+    def _listed_sequences(self, file: str) -> tuple[str, ...]:
+        path = osp.join(self.data_root, file)
+        if not osp.isfile(path):
+            raise FileNotFoundError(f'{type(self).__name__}: the list {path} (sequences) does not '
+                                    'exist; it must hold one name of a sequence per line.')
+        lines = self._lines(path, 'list', 'sequences')
+        if not lines:
+            raise ValueError(f'{type(self).__name__}: the list {path} (sequences) is empty; it '
+                             'must hold one name of a sequence per line.')
+        return tuple(dict.fromkeys(lines))
 
     def _from_split_file(self, found: Sequences) -> list[tuple[str, int]]:
         if not osp.isfile(self.ann_file):
@@ -354,6 +379,8 @@ class ClipSegDataset(BaseSegDataset):
         unlabelled: list[str] = []
         for s, n in current:
             numbers = found[s]
+            if self.whole_clips and n - steps[0] < first[s]:
+                continue
             wanted = [max(n - step, first[s]) for step in steps]
             gaps = [w for w in wanted if w not in numbers]
             if gaps:
@@ -427,11 +454,12 @@ class ClipFolderDataset(ClipSegDataset):
         data_root: Folder of the frames.
         clips: Text file, relative to `data_root`, with one clip per line, instead of the search:
             the image files of its frames (relative to `data_root`), the current one last,
-            separated by tabs or, where there is none, by spaces. All have `clip_length` frames.
+            separated by tabs or, where there is none, by spaces. All have `clip_length` frames, and
+            none is left out.
         clip_length: Frames of a clip, T.
         with_labels: There are none, only False is possible; `pseudo_labels` can take their place.
-        kwargs: ``frame_distance`` (in positions), ``sequences``, ``ann_file``, ``pseudo_labels``,
-            ``metainfo``, ``pipeline`` and so on of :class:`ClipSegDataset`.
+        kwargs: ``frame_distance`` (in positions), ``whole_clips``, ``sequences``, ``ann_file``,
+            ``pseudo_labels``, ``metainfo``, ``pipeline`` and so on of :class:`ClipSegDataset`.
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.

@@ -20,7 +20,7 @@ class SynthiaSeqDataset(ClipSegDataset):
 
     Args:
         data_root: Folder that holds the folders of the sequences.
-        sequences: Names of these folders, None for all that are there.
+        sequences: Names of these folders, or a file that lists them; None for all that are there.
         view: Camera: its folder under ``RGB`` and ``GT/LABELS``.
         kwargs: Those of :class:`ClipSegDataset`.
     """
@@ -31,7 +31,7 @@ class SynthiaSeqDataset(ClipSegDataset):
 
     def __init__(self,
                  data_root: str,
-                 sequences: tuple[str, ...] | None = ('SYNTHIA-SEQS-04-DAWN', ),
+                 sequences: tuple[str, ...] | str | None = ('SYNTHIA-SEQS-04-DAWN', ),
                  view: str = 'Stereo_Left/Omni_F',
                  **kwargs) -> None:
         self.view = view

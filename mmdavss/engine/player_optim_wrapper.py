@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from torch import nn
+from torch import Tensor, nn
 
 from .wrappers import unwrapped
 
@@ -21,9 +23,17 @@ class PlayerOptimWrapperConstructor:
 
     ``param_scheduler`` is then one list for all players, or a dict with a list for each.
 
+    A player with ``clip_grad`` logs the norm of its gradient under its own name,
+    ``student.grad_norm``. Where ``clip_each`` names parts of a player, the gradient of each of them
+    is clipped, and logged, by itself, as if each had an optimiser of its own::
+
+        discriminator = dict(
+            optimizer=..., clip_grad=dict(max_norm=1.),
+            clip_each=('spatio_temporal.decode', 'spatial.decode'))
+
     Args:
-        optim_wrapper_cfg: A config of an optimiser wrapper, with ``paramwise_cfg`` where wanted,
-            for each player.
+        optim_wrapper_cfg: A config of an optimiser wrapper, with ``paramwise_cfg`` and
+            ``clip_each`` where wanted, for each player.
         paramwise_cfg: Belongs into the config of a player.
 
     Raises:
@@ -48,8 +58,64 @@ class PlayerOptimWrapperConstructor:
             raise ValueError(f'optim_wrapper has the players {tuple(self.players)}, but '
                              f'{type(owner).__name__} has no {missing}: leave them out.')
         return OptimWrapperDict(**{
-            name: build_optim_wrapper(getattr(owner, name), cfg)
+            name: _build(name, getattr(owner, name), dict(cfg))
             for name, cfg in self.players.items()})
+
+
+def _build(name: str, player: nn.Module, cfg: dict) -> OptimWrapper:
+    """A player's wrapper."""
+    parts = cfg.pop('clip_each', None)
+    wrapper = build_optim_wrapper(player, cfg)
+    if getattr(wrapper, 'clip_grad_kwargs', None):
+        wrapper.grad_name = f'{name}.{wrapper.grad_name}'
+    if parts is not None:
+        wrapper.clip_func = ClipEach(name, wrapper, unwrapped(player), parts)
+    return wrapper
+
+
+class ClipEach:
+    """Takes the place of ``clip_grad_norm_`` in a wrapper: clips parts of a module one by one.
+
+    Args:
+        name: Of the player, for messages and the log.
+        wrapper: The player's, with ``clip_grad``.
+        module: The player.
+        parts: Names of submodules. Together they hold every parameter of `module` once.
+
+    Raises:
+        ValueError: If they do not, one does not exist, or `wrapper` does not clip norms.
+    """
+
+    def __init__(self, name: str, wrapper: OptimWrapper, module: nn.Module, parts: Sequence[str]
+                 ) -> None:
+        if getattr(wrapper, 'clip_func', None) is not torch.nn.utils.clip_grad_norm_:
+            raise ValueError(f'optim_wrapper.{name}.clip_each says what is clipped: '
+                             'clip_grad=dict(max_norm=...) has to say how far.')
+        modules = dict(module.named_modules())
+        unknown = [part for part in parts if part not in modules]
+        if unknown:
+            raise ValueError(f'optim_wrapper.{name}.clip_each: {type(module).__name__} has no '
+                             f'{unknown}.')
+        members = {part: {id(p) for p in modules[part].parameters()} for part in parts}
+        if sorted(i for ids in members.values() for i in ids) != \
+                sorted(id(p) for p in module.parameters()):
+            raise ValueError(f'optim_wrapper.{name}.clip_each={tuple(parts)} must hold every '
+                             f'parameter of {type(module).__name__} once.')
+        self.members = members
+        self.hub = wrapper.message_hub
+        self.key = f'train/{name}.{{}}.grad_norm'
+
+    def __call__(self, parameters: Sequence[Tensor], **kwargs) -> None:
+        """Clips.
+
+        Args:
+            parameters: Those with a gradient.
+            kwargs: Those of ``torch.nn.utils.clip_grad_norm_``.
+        """
+        for part, ids in self.members.items():
+            norm = torch.nn.utils.clip_grad_norm_(
+                [p for p in parameters if id(p) in ids], **kwargs)
+            self.hub.update_scalar(self.key.format(part), float(norm))
 
 
 def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:

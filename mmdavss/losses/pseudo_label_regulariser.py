@@ -16,12 +16,14 @@ class PseudoLabelRegulariser(nn.Module):
 
     Pixels without a label are made surer by the entropy of their prediction, pixels with one kept
     from being too sure by ``-1/K sum_k log p_k``, the Kullback-Leibler divergence from the uniform
-    distribution but for a constant (CRST, Zou et al. 2019). Each is a mean over its own pixels,
-    of the batches of all processes.
+    distribution but for a constant (CRST, Zou et al. 2019). Each is a sum over its own pixels,
+    divided by their number (in the batches of all processes) **and by the number of classes K**:
+    IAST's code counts the elements of a weight map that has the shape of the scores
+    (``entropyloss`` and ``kldloss`` of its ``uda_segmentor.py``), and its weights go with that.
 
     Args:
-        entropy_weight: Of pixels without a label.
-        kld_weight: Of pixels with one.
+        entropy_weight: Of pixels without a label, 3.0 in IAST.
+        kld_weight: Of pixels with one, 0.1 in IAST.
         ignore_index: No label.
     """
 
@@ -45,7 +47,8 @@ class PseudoLabelRegulariser(nn.Module):
         divergence = -logs.mean(1)
 
         def mean(values: Tensor, where: Tensor) -> Tensor:
-            return mean_over_batch(torch.where(where, values, 0.).sum(), where.sum())
+            return mean_over_batch(
+                torch.where(where, values, 0.).sum(), scores.shape[1] * where.sum())
 
         return dict(loss_entropy=self.entropy_weight * mean(entropy, missing),
                     loss_kld=self.kld_weight * mean(divergence, ~missing))

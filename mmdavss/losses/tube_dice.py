@@ -20,6 +20,10 @@ def tube_dice_loss(probabilities: Tensor, labels: Tensor, ignore_index: int = 25
     Equation 6 sums ``1 - Dice`` over the classes. A class that a clip's labels do not hold has a
     Dice of 0 whatever is predicted: a constant without gradient, as published, or left out.
 
+    The sums are in float64. What is left of them in the loss and in its gradient is a small
+    difference of large numbers, and a sum of a million float32 probabilities by class (a scatter,
+    one after the other) loses it: for a sure network at 1280x720 Dice exceeded 1.
+
     Args:
         probabilities: (N, T, K, H, W).
         labels: (N, T, H, W), classes or `ignore_index`.
@@ -38,14 +42,15 @@ def tube_dice_loss(probabilities: Tensor, labels: Tensor, ignore_index: int = 25
         # Class num_classes collects what is ignored; no one-hot maps of the labels are made.
         classes = labels.masked_fill(~counts, num_classes).flatten(1)
         own = p.gather(1, classes.clamp(max=num_classes - 1)[:, None])[:, 0] * counts.flatten(1)
-        empty = p.new_zeros(len(p), num_classes + 1)
+        own = own.double()
+        empty = own.new_zeros(len(p), num_classes + 1)
         overlap = empty.scatter_add(1, classes, own)[:, :-1]
         size = empty.scatter_add(1, classes, torch.ones_like(own))[:, :-1]
-        dice = 2 * overlap / (p.square().sum(2) + size).clamp(min=eps)
-        losses = 1 - dice
+        squares = p.square().sum(2, dtype=torch.float64)
+        losses = 1 - 2 * overlap / (squares + size).clamp(min=eps)
         if present_only:
             losses = losses * (size > 0)
-        return losses.sum(1).mean()
+        return losses.sum(1).mean().to(p.dtype)
 
 
 @MODELS.register_module()

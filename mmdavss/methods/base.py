@@ -39,6 +39,9 @@ class BaseAdapter(BaseSegmentor):
         norm_eval: Whether the student's batch-norm statistics stay as they are in training.
         train_norm_only: Whether of the student only the affine parameters of its batch-norm layers
             are trained, which keeps an adaptation without labels near its source model.
+        resize_to_input: Whether a prediction's scores are resized to the input and then to the
+            image, the two bilinear steps of mmseg and what is built on it; else to the image at
+            once.
         data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
     """
 
@@ -51,6 +54,7 @@ class BaseAdapter(BaseSegmentor):
                  source_checkpoint: str | None = None,
                  norm_eval: bool = False,
                  train_norm_only: bool = False,
+                 resize_to_input: bool = False,
                  data_preprocessor: OptConfigType = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.student = MODELS.build(student)
@@ -58,6 +62,7 @@ class BaseAdapter(BaseSegmentor):
         self.flow = None if flow is None else MODELS.build(flow)
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
+        self.resize_to_input = resize_to_input
         if train_norm_only:
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):
@@ -301,8 +306,8 @@ class BaseAdapter(BaseSegmentor):
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
         padded = data_samples is not None and any(
             any(s.metainfo.get('img_padding_size', (0, ))) for s in data_samples)
-        if padded or data_samples is None:
-            # Otherwise scores go to the original size in one step, as the papers evaluate.
+        if padded or data_samples is None or self.resize_to_input:
+            # Otherwise scores go to the original size in one step, as ADVENT and its like do.
             scores = resize(scores, inputs.frames.shape[-2:], mode='bilinear',
                             align_corners=self.align_corners)
         return self.postprocess_result(scores, data_samples)

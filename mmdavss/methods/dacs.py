@@ -1,7 +1,7 @@
 """DACS: self-training on images mixed across domains (Tranheden et al., WACV 2021)."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,13 @@ from mmseg.utils import OptConfigType, SampleList, add_prefix
 from torch import Tensor
 
 from mmdavss.engine import Clip
-from mmdavss.modules import ClassBalancedCrop, class_mix, class_mix_masks, day_guided
+from mmdavss.modules import (
+    ClassBalancedCrop,
+    Decisions,
+    class_mix,
+    class_mix_masks,
+    day_guided,
+)
 from mmdavss.ops import at_least_float32
 
 from .base import branch, check_statistics
@@ -50,9 +56,13 @@ class DACS(MeanTeacher):
         augment: Config of the strong augmentation, None for none.
         target_crop: Config of the class-balanced crop of the target (SePiCo, algorithm 1), None
             where the pipeline gives source and target one size.
+        relabel_crop: Whether the teacher labels that crop anew, so that its labels and the share
+            of sure pixels are those of the crop, as published; otherwise the labels of the whole
+            image are cropped, which saves a pass.
         day_reference: Arguments of :func:`day_guided`, for single night images that come with a
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
-            helps to label the night image and is not seen otherwise. None for none.
+            helps to label the night image and is not seen otherwise. Where the classifier's loss
+            weighs the classes, so are the probabilities, as published. None for none.
         running_statistics: What the student's running batch-norm statistics follow, which only
             prediction reads: ``all`` clips of training, as published; ``mixed``, not the source
             clips; ``target``, plain target clips, which costs a pass without gradient. It
@@ -64,25 +74,32 @@ class DACS(MeanTeacher):
     def __init__(self,
                  augment: OptConfigType = None,
                  target_crop: OptConfigType = None,
+                 relabel_crop: bool = False,
                  day_reference: OptConfigType = None,
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
         self.augment = None if augment is None else MODELS.build(augment)
         self.target_crop = None if target_crop is None else ClassBalancedCrop(**target_crop)
+        if relabel_crop and target_crop is None:
+            raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
+        self.relabel_crop = relabel_crop
         self.day_reference = day_reference
         self.running_statistics = check_statistics(self, running_statistics, STATISTICS)
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
+                    data_samples: SampleList | Mapping[str, SampleList]
+                    ) -> Iterator[dict[str, Tensor]]:
         source, samples = self.source(inputs, data_samples)
         target = self.target(inputs, data_samples)
-        with self.counts_for('all'):
-            losses = add_prefix(
-                self.student.loss(source.clip.frames, source.flow, samples), 'source')
-        losses.update(self.mix_loss(source, target))
+        yield self._source_loss(source, samples)
+        yield self.mix_loss(source, target)
         self.follow_target(target.clip)
-        return losses
+
+    def _source_loss(self, source: Labelled, samples: SampleList) -> dict[str, Tensor]:
+        with self.counts_for('all'):
+            return add_prefix(
+                self.student.loss(source.clip.frames, source.flow, samples), 'source')
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:
@@ -102,36 +119,52 @@ class DACS(MeanTeacher):
                ) -> Labelled:
         """The target branch with the teacher's labels, cropped if so configured."""
         clip, _ = branch(inputs, data_samples, 'target')
-        if self.day_reference is None:
-            flow = self.clip_flow(clip)
-            labels, weights = self.pseudo_labels(clip, flow)
-        else:
-            flow = None
-            clip, labels, weights = self._night(clip)
-        if self.target_crop is None:
-            return Labelled(clip, flow, labels, weights)
-        crop = self.target_crop.draw(labels)
-        return Labelled(
-            Clip(crop(clip.frames), crop(clip.raw)), None if flow is None else crop(flow),
-            crop(labels), crop(weights))
+        guided = self.day_reference is not None
+        flow = None if guided else self.clip_flow(clip)
+        label = self._night_labels if guided else self.pseudo_labels
+        labels, weights = label(clip, flow)
+        if self.target_crop is not None:
+            crop = self.target_crop.draw(labels)
+            clip = Clip(crop(clip.frames), crop(clip.raw))
+            flow = None if flow is None else crop(flow)
+            labels, weights = label(clip, flow) if self.relabel_crop else (
+                crop(labels), crop(weights))
+        if guided:
+            clip = Clip(clip.frames[:, 1:], clip.raw[:, 1:])
+        return Labelled(clip, flow, labels, weights)
 
     @torch.no_grad()
-    def _night(self, pairs: Clip) -> tuple[Clip, Tensor, Tensor]:
-        """The night images of (day, night) pairs, their labels and weights."""
+    def _night_labels(self, pairs: Clip, flow: None) -> tuple[Tensor, Tensor]:
+        """:meth:`pseudo_labels` of the night images of (day, night) pairs."""
         day, night = (Clip(pairs.frames[:, i:i + 1], pairs.raw[:, i:i + 1]) for i in (0, 1))
         probability, labels = day_guided(
-            self.teacher_probabilities(night, None), self.teacher_probabilities(day, None),
-            **self.day_reference).max(1)
-        return night, labels, self.label_weights(probability)
+            self.teacher_probabilities(night, flow), self.teacher_probabilities(day, flow),
+            class_weight=self._class_factors(), **self.day_reference).max(1)
+        return labels, self.label_weights(probability)
 
-    def strong(self, raw: Tensor) -> Tensor:
-        """Raw clips (N, T, 3, H, W), strongly augmented and normalised."""
+    def _class_factors(self) -> Tensor | None:
+        """(K,), how the loss of the classifier weighs the classes, or None."""
+        return getattr(self.net.segmentor.decode_head.loss_decode, 'class_factors', None)
+
+    def strong(self, raw: Tensor, decisions: Decisions | None = None) -> Tensor:
+        """Raw clips (N, T, 3, H, W), strongly augmented and normalised.
+
+        Args:
+            raw: The clips.
+            decisions: What they share with other views of the batch, see :class:`StrongAugment`.
+        """
         if self.augment is not None:
-            raw = self.augment(raw)
+            raw = self.augment(raw, decisions)
         return self.data_preprocessor.normalise(raw)
 
-    def mix_loss(self, source: Labelled, target: Labelled) -> dict[str, Tensor]:
+    def mix_loss(self, source: Labelled, target: Labelled, decisions: Decisions | None = None
+                 ) -> dict[str, Tensor]:
         """Cross-entropy on the mix (equation 4).
+
+        Args:
+            source: The clips that classes are taken from.
+            target: The clips that they are pasted onto.
+            decisions: As of :meth:`strong`.
 
         Raises:
             ValueError: If source and target clips have different sizes.
@@ -150,12 +183,14 @@ class DACS(MeanTeacher):
         labels = class_mix(mask[:, 0], source.labels, target.labels)
         weights = class_mix(mask[:, 0], source.weights, target.weights)
         with self.counts_for('all', 'mixed'):
-            scores = self.student(self.strong(raw), flow)
+            scores = self.student(self.strong(raw, decisions), flow)
         return {'mix.loss_ce': self.weighted_cross_entropy(scores, labels, weights),
                 'pseudo_label_weight': target.weights.mean()}
 
     def weighted_cross_entropy(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """Mean over all pixels, those ignored included, as published.
+
+        Classes weigh what they weigh in the loss of the classifier.
 
         Args:
             scores: (N, K, h, w).
@@ -164,5 +199,8 @@ class DACS(MeanTeacher):
         """
         scores = resize(at_least_float32(scores), labels.shape[-2:], mode='bilinear',
                         align_corners=self.align_corners)
-        loss = F.cross_entropy(scores, labels, ignore_index=255, reduction='none')
+        factors = self._class_factors()
+        loss = F.cross_entropy(
+            scores, labels, None if factors is None else factors.to(scores),
+            ignore_index=255, reduction='none')
         return (loss * weights).mean()

@@ -46,10 +46,10 @@ class DAVSN(AdversarialAdapter):
 
     Args:
         consistency_loss: Config of the loss of the consistency. Its factor is lambda_u, 0.001.
-        auxiliary_weight: Further factor of it for the auxiliary classifier.
+        auxiliary_weight: Further factor of it for the auxiliary classifier. The release has none.
         auxiliary_adversarial_weight: ``adversarial_weight`` of the auxiliary classifier.
         likeness_weight: Factor of the likeness of the two discriminators' weights in their loss,
-            which the weight discrepancy lowers.
+            which the weight discrepancy lowers: lambda_u times lambda_wd in the release.
         running_statistics: As in :class:`TPS`.
         kwargs: Those of :class:`AdversarialAdapter`; ``discriminator`` is a
             ``SpatioTemporalDiscriminator``.
@@ -60,9 +60,9 @@ class DAVSN(AdversarialAdapter):
 
     def __init__(self,
                  consistency_loss: ConfigType | None = None,
-                 auxiliary_weight: float = 0.1,
+                 auxiliary_weight: float = 1.,
                  auxiliary_adversarial_weight: float = 0.0002,
-                 likeness_weight: float = 1.,
+                 likeness_weight: float = 0.001,
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)

@@ -15,7 +15,7 @@ L_w                          ``OnlineStatisticsHook(contrast_start=...)``
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from mmseg.models.utils import resize
@@ -24,9 +24,9 @@ from mmseg.utils import ConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.engine import Clip
-from mmdavss.modules import ClassStatistics, downscale_labels
+from mmdavss.modules import ClassStatistics, Decisions, downscale_labels
 
-from .dacs import DACS
+from .dacs import DACS, Labelled
 
 
 @MODELS.register_module()
@@ -39,12 +39,16 @@ class SePiCo(DACS):
 
     Args:
         contrastive_loss: Config of ``ProtoCLLoss``, ``BankCLLoss`` or ``DistCLLoss``.
-        projection: Config of the projection head, with the ``in_channels`` of the fused stages.
+        projection: Config of the projection head; its ``in_channels`` are those of the stages.
         statistics: Config of the :class:`ClassStatistics`, without classes and channels.
         contrast_stages: Stages of the backbone whose maps, resized to the largest of them and
             concatenated, are contrasted (table 8): ``(3, )`` is layer 4.
         label_ratio: Least share of its class among the pixels of a feature cell, else the cell
             is ignored.
+        augment_source: Whether the student sees the source strongly augmented too, for its
+            cross-entropy and its contrast, as published. The statistics are of the plain source in any case.
+        self_training: Whether the student learns the mix; False leaves the contrast and the
+            source's cross-entropy (table 5).
         kwargs: Those of :class:`DACS`.
     """
 
@@ -54,15 +58,21 @@ class SePiCo(DACS):
                  statistics: ConfigType,
                  contrast_stages: Sequence[int] = (3, ),
                  label_ratio: float = 0.75,
+                 augment_source: bool = False,
+                 self_training: bool = True,
                  **kwargs) -> None:
         super().__init__(**kwargs)
         self.contrastive_loss = MODELS.build(contrastive_loss)
-        self.projection = MODELS.build(projection)
+        self.contrast_stages = tuple(contrast_stages)
+        channels = self.student.stage_channels()
+        self.projection = MODELS.build(dict(
+            projection, in_channels=sum(channels[i] for i in self.contrast_stages)))
         self.teacher_projection = copy.deepcopy(self.projection).requires_grad_(False)
         self.statistics: ClassStatistics = MODELS.build(dict(
             statistics, num_classes=self.num_classes, channels=self.projection.out_channels))
-        self.contrast_stages = tuple(contrast_stages)
         self.label_ratio = label_ratio
+        self.augment_source = augment_source
+        self.self_training = self_training
         self.schedule_contrast(update=True, contrast=True)
 
     def averaged(self) -> list[tuple[nn.Module, nn.Module]]:
@@ -73,30 +83,44 @@ class SePiCo(DACS):
         self._update_statistics = update
         self._contrasts = contrast
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
+                    data_samples: SampleList | Mapping[str, SampleList]
+                    ) -> Iterator[dict[str, Tensor]]:
         source, samples = self.source(inputs, data_samples)
         target = self.target(inputs, data_samples)
-        current = source.clip.frames[:, -1]
         if self._update_statistics:
-            self._learn_statistics(current, source.labels)
-
-        with self.counts_for('all'):
-            stages = self.student.stages(current)
-            losses = add_prefix(
-                self.student.loss(source.clip.frames, source.flow, samples, stages), 'source')
-        losses.update(self.mix_loss(source, target))
+            self._learn_statistics(source.clip.frames[:, -1], source.labels)
+        # What the strong views of both domains and of the mix share.
+        decisions = None if self.augment is None else self.augment.decide(source.clip.raw)
+        yield self._source_losses(source, samples, decisions)
+        if self.self_training:
+            yield self.mix_loss(source, target, decisions)
         if self._contrasts:
-            losses.update(add_prefix(self._contrast(stages, source.labels), 'source'))
-            # Every pseudo-label that weighs something takes part: the threshold of equation 3
-            # is not one for pixels.
-            labels = target.labels.masked_fill(target.weights == 0, 255)
-            frames = self.strong(target.clip.raw[:, -1:])[:, 0]
-            with self.counts_for('all', 'mixed'):
-                stages = self.student.stages(frames)
-            losses.update(add_prefix(self._contrast(stages, labels), 'target'))
+            yield self._target_contrast(target, decisions)
         self.follow_target(target.clip)
-        return losses
+
+    def _source_losses(self, source: Labelled, samples: SampleList, decisions: Decisions | None
+                       ) -> dict[str, Tensor]:
+        """Cross-entropy and contrast of the source, from one pass."""
+        frames = source.clip.frames
+        if self.augment_source:
+            frames = self.strong(source.clip.raw, decisions)
+        with self.counts_for('all'):
+            stages = self.student.stages(frames[:, -1])
+            losses = self.student.loss(frames, source.flow, samples, stages)
+        if self._contrasts:
+            losses |= self._contrast(stages, source.labels)
+        return add_prefix(losses, 'source')
+
+    def _target_contrast(self, target: Labelled, decisions: Decisions | None
+                         ) -> dict[str, Tensor]:
+        # Every pseudo-label that weighs something takes part: the threshold of equation 3 is not
+        # one for pixels.
+        labels = target.labels.masked_fill(target.weights == 0, 255)
+        frames = self.strong(target.clip.raw[:, -1:], decisions)[:, 0]
+        with self.counts_for('all', 'mixed'):
+            stages = self.student.stages(frames)
+        return add_prefix(self._contrast(stages, labels), 'target')
 
     @torch.no_grad()
     def _learn_statistics(self, frames: Tensor, labels: Tensor) -> None:

@@ -16,11 +16,12 @@ TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_l
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
@@ -213,22 +214,62 @@ class SFC(BaseAdapter):
         self.sfm.eval()
         return self
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
+                    data_samples: SampleList | Mapping[str, SampleList]
+                    ) -> Iterator[dict[str, Tensor]]:
+        """See the base class: source, L_flow and TPL, in stage one each branch of Accel by itself.
+
+        The previous frame's scores are cut off before they label anything, so that the graphs have
+        nothing in common.
+        """
         source, samples = branch(inputs, data_samples, 'source')
-        with self.counts_for('all'):
-            losses = add_prefix(
-                self.student.loss(source.frames, self.clip_flow(source), samples), 'source')
+        yield from self._counted('all', (add_prefix(losses, 'source') for losses in
+                                         self.student.loss_groups(
+                                             source.frames, self.clip_flow(source), samples)))
 
         clip, _ = branch(inputs, data_samples, 'target')
         self._check_length(clip)
         motion = frozen_flow(self, clip)
         given = self.clip_flow(clip)
         # One pass: the clip that ends with the previous frame, and that of the current one.
-        scores = self.class_scores(
-            torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]]),
-            None if given is None else torch.cat([given[:, :-1], given[:, 1:]]))
-        pairs = {name: score.chunk(2) for name, score in scores.items()}
+        frames = torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]])
+        flow = None if given is None else torch.cat([given[:, :-1], given[:, 1:]])
+        labels = {}
+        for scores in self.score_groups(frames, flow):
+            pairs = {name: score.chunk(2) for name, score in scores.items()}
+            if self.pseudo_weight:
+                labels |= {name: temporal_pseudo_labels(
+                    previous, motion, self.confidence_threshold)
+                    for name, (previous, _) in pairs.items()}
+            losses = self.flow_losses(clip, motion, pairs)
+            if losses:
+                yield losses
+        if self.pseudo_weight:
+            yield from self._counted('all', self.pseudo_losses(clip, given, labels))
+
+    def _counted(self, kind: str, groups: Iterator[dict[str, Tensor]]
+                 ) -> Iterator[dict[str, Tensor]]:
+        """The groups, whose passes move the running statistics if those of this kind do.
+
+        Between two groups there are backward passes, which have nothing to do with it.
+        """
+        while True:
+            with self.counts_for(kind):
+                losses = next(groups, None)
+            if losses is None:
+                return
+            yield losses
+
+    def flow_losses(self, clip: Clip, motion: Tensor, pairs: Mapping[str, tuple[Tensor, Tensor]]
+                    ) -> dict[str, Tensor]:
+        """L_flow (equation 7) of each classifier that has a weight.
+
+        Args:
+            clip: Of the target.
+            motion: (N, 2, H', W'), F^T.
+            pairs: Scores (N, K, h, w) of the previous and of the current frame by classifier.
+        """
+        losses = {}
         for name, (previous, current) in pairs.items():
             weight = self.flow_weight * self._head_weight(name)
             if not weight:  # SFM is what costs time
@@ -236,9 +277,6 @@ class SFC(BaseAdapter):
             flow = self.segmentation_flow(clip, previous, current)
             epe = flow_epe(flow, resize_flow(motion, flow.shape[-2:]))
             losses |= {f'{name}.loss_sfc': weight * epe, f'{name}.epe': epe.detach()}
-        if self.pseudo_weight:
-            losses |= self.pseudo_losses(clip, given, motion, {
-                name: previous.detach() for name, (previous, _) in pairs.items()})
         return losses
 
     def _check_length(self, clip: Clip) -> None:
@@ -254,33 +292,42 @@ class SFC(BaseAdapter):
     def _head_weight(self, name: str) -> float:
         return self.auxiliary_weight if name.endswith('aux') else 1.
 
-    def class_scores(self, frames: Tensor, flow: Tensor | None) -> dict[str, Tensor]:
+    def score_groups(self, frames: Tensor, flow: Tensor | None) -> Iterator[dict[str, Tensor]]:
         """Scores (N, K, h, w) of every classifier that is trained, named as its losses are.
 
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W), or None.
+
+        Yields:
+            Those whose graphs hang together: in stage one of a branch of Accel, else all.
         """
         if self._sees_single_frames():
-            scores = {}
             for prefix, net in zip(('', 'reference.'), self.net.segmentors, strict=False):
-                stages = tuple(net.extract_feat(frames[:, -1]))
-                scores |= {f'{prefix}{name}': head(stages)
-                           for name, head in segmentor_heads(net).items()}
-            return scores
-        if len(self.net.heads) == 1:
-            return dict(decode=self.student(frames, flow))
-        return {name: score.fused for name, score in self.student.head_scores(frames, flow).items()}
+                yield self._single_frame_scores(prefix, net, frames[:, -1])
+        elif len(self.net.heads) == 1:
+            yield dict(decode=self.student(frames, flow))
+        else:
+            scores = self.student.head_scores(frames, flow, parts=('fused', ))
+            yield {name: score.fused for name, score in scores.items()}
 
-    def pseudo_losses(self, clip: Clip, given: Tensor | None, motion: Tensor,
-                      previous: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    @staticmethod
+    def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
+        # In a function of its own: nothing holds the stages while another branch is run.
+        stages = tuple(net.extract_feat(frames))
+        return {f'{prefix}{name}': head(stages) for name, head in segmentor_heads(net).items()}
+
+    def pseudo_losses(self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]
+                      ) -> Iterator[dict[str, Tensor]]:
         """TPL: cross-entropy of the augmented clip with what the previous frame's scores say.
 
         Args:
             clip: Of the target.
             given: (N, T-1, 2, H, W), the student's flow, or None.
-            motion: (N, 2, H', W'), F^T.
-            previous: Scores (N, K, h, w) of the previous frame, for each classifier.
+            labels: (N, h, w), those of the current frame for each classifier.
+
+        Yields:
+            Losses, grouped as :meth:`score_groups`.
 
         Raises:
             KeyError: If there is no augmented view.
@@ -288,16 +335,14 @@ class SFC(BaseAdapter):
         if clip.augmented is None:
             raise KeyError('SFC with pseudo_weight needs an augmented view of the target clips: '
                            'add CrossFrameAugment to their pipeline.')
-        labels = {name: temporal_pseudo_labels(score, motion, self.confidence_threshold)
-                  for name, score in previous.items()}
+        log = dict(labelled=(labels['decode'] != IGNORE).float().mean())
         # The augmentation moves nothing.
-        with self.counts_for('all'):
-            scores = self.class_scores(
-                clip.augmented[:, 1:], None if given is None else given[:, 1:])
-        losses = {
-            f'{name}.loss_tpl': self.pseudo_weight * self._head_weight(name) * clip_cross_entropy(
-                score[:, None], labels[name][:, None]) for name, score in scores.items()}
-        return losses | dict(labelled=(labels['decode'] != IGNORE).float().mean())
+        for scores in self.score_groups(
+                clip.augmented[:, 1:], None if given is None else given[:, 1:]):
+            yield {f'{name}.loss_tpl': self.pseudo_weight * self._head_weight(name)
+                   * clip_cross_entropy(score[:, None], labels[name][:, None])
+                   for name, score in scores.items()} | log
+            log = {}
 
     def segmentation_flow(self, clip: Clip, previous: Tensor, current: Tensor) -> Tensor:
         """SF^T (N, 2, h, w), from scores (N, K, h, w) of both frames."""

@@ -1,7 +1,7 @@
 """Supervised training on one domain: the source-only model, and the oracle."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
@@ -18,7 +18,8 @@ class SourceOnly(BaseAdapter):
     With labelled target clips in the place of the source it is the oracle.
     """
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict:
+    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
+                    data_samples: SampleList | Mapping[str, SampleList]) -> Iterator[dict]:
+        """Those of the video net: in stage one of Accel the branches one after the other."""
         clip, samples = branch(inputs, data_samples, 'source')
-        return self.student.loss(clip.frames, self.clip_flow(clip), samples)
+        yield from self.student.loss_groups(clip.frames, self.clip_flow(clip), samples)

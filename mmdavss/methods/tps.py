@@ -4,15 +4,17 @@
 what                                    here
 ======================================  ======================================================
 cross-frame pseudo labelling            :meth:`TPS.pseudo_labels`, ``temporal_pseudo_labels``
-cross-frame augmentation                the pipeline's ``CrossFrameAugment``, ``clip.augmented``
+cross-frame augmentation                the pipeline's ``TPSAugment`` or ``CrossFrameAugment``,
+                                        ``clip.augmented``; :meth:`TPS.rescaled`
 consistency with the pseudo-labels      ``loss_tps``
 ======================================  ======================================================
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
@@ -33,8 +35,8 @@ class TPS(BaseAdapter):
     The first two frames of a target clip are segmented as they are, without gradient; their
     prediction is carried to the current frame along the flow and labels it. The last two frames,
     augmented, are to be segmented so: cross-entropy of every classifier with labels of its own,
-    at the resolution of the scores. A clip of four frames is that of the release, with pairs that
-    have no frame in common; with three the pairs share the middle one.
+    at the resolution of the scores. In a clip of three frames, that of the release, the pairs share
+    the middle one; with four they have no frame in common.
 
     Without source clips (``source=None`` of the data set) nothing is supervised: the source-free
     form of STPL's tables.
@@ -46,6 +48,13 @@ class TPS(BaseAdapter):
             no such limit.
         histogram_matching: Whether source clips get the colour histograms of the target clips of
             the batch.
+        rescale: Range of a factor that the augmented pair's size is multiplied by, drawn in steps
+            of a hundredth; the upper end is never drawn, as released (0.8 to 1.2). None for none.
+        mirror_prob: Probability that the pair that labels is mirrored left to right before it is
+            segmented, and its prediction mirrored back.
+        released_mirror: As the release does that: u of the mirrored flow keeps its sign, and the
+            prediction is mirrored back after it has been carried, along a flow that is not
+            mirrored. Half of the labels are then those of other places.
         running_statistics: What moves the running batch-norm statistics, which only prediction
             reads: ``all`` passes of training, as released, or those of plain ``target`` clips. It
             matters where training is short; in any case every clip is normalised by its own batch
@@ -61,6 +70,9 @@ class TPS(BaseAdapter):
                  auxiliary_weight: float = 0.1,
                  confidence_threshold: float | None = None,
                  histogram_matching: bool = True,
+                 rescale: tuple[float, float] | None = None,
+                 mirror_prob: float = 0.,
+                 released_mirror: bool = False,
                  running_statistics: str = 'all',
                  **kwargs) -> None:
         super().__init__(**kwargs)
@@ -68,33 +80,59 @@ class TPS(BaseAdapter):
         self.auxiliary_weight = auxiliary_weight
         self.confidence_threshold = check_confidence(self, confidence_threshold)
         self.histogram_matching = histogram_matching
+        if rescale is not None and not 0 < rescale[0] <= rescale[1] - 0.01:
+            raise ValueError(f'TPS: rescale={tuple(rescale)} must be a range above 0, in '
+                             'hundredths, or None.')
+        if not 0 <= mirror_prob <= 1:
+            raise ValueError(f'TPS: mirror_prob={mirror_prob} must be in [0, 1].')
+        self.rescale = rescale
+        self.mirror_prob = mirror_prob
+        self.released_mirror = released_mirror
         self.running_statistics = check_statistics(self, running_statistics)
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
+                    data_samples: SampleList | Mapping[str, SampleList]
+                    ) -> Iterator[dict[str, Tensor]]:
         target, _ = branch(inputs, data_samples, 'target')
-        losses = {}
         if isinstance(inputs, Mapping) and 'source' in inputs:
             source, samples = branch(inputs, data_samples, 'source')
             frames = self.matched(source, target) if self.histogram_matching else source.frames
             with self.counts_for('all'):
                 losses = add_prefix(
                     self.student.loss(frames, self.clip_flow(source), samples), 'source')
+            yield losses
 
         flow = self.temporal_flow(target, 3)
         if target.augmented is None:
-            raise KeyError('TPS needs an augmented view of the target clips: add CrossFrameAugment '
-                           'to their pipeline.')
+            raise KeyError('TPS needs an augmented view of the target clips: add TPSAugment or '
+                           'CrossFrameAugment to their pipeline.')
         labels = self.pseudo_labels(target, flow)
         with self.counts_for('all'):
             scores = self.student.head_scores(
-                target.augmented[:, -2:], self.for_student(flow[:, -1:]))
+                self.rescaled(target.augmented[:, -2:]), self.for_student(flow[:, -1:]))
         weights = dict(decode=1., aux=self.auxiliary_weight)
+        losses = {}
         for name, score in scores.items():
+            fused = resize(score.fused, labels[name].shape[-2:], mode='bilinear',
+                           align_corners=self.align_corners)
             losses[f'{name}.loss_tps'] = self.pseudo_weight * weights[name] * clip_cross_entropy(
-                score.fused[:, None], labels[name][:, None])
+                fused[:, None], labels[name][:, None])
         losses['labelled'] = (labels['decode'] != IGNORE).float().mean()
-        return losses
+        yield losses
+
+    def rescaled(self, frames: Tensor) -> Tensor:
+        """Frames (N, T, 3, H, W), all by the same random factor of `rescale`, or as they are.
+
+        Sides are multiples of 8. The flow need not follow: nets bring it to the size of what they
+        carry.
+        """
+        if self.rescale is None:
+            return frames
+        low, high = (round(100 * limit) for limit in self.rescale)
+        factor = torch.randint(low, high, ()).item() / 100  # of the host's generator: no waiting
+        size = tuple(max(1, round(side * factor / 8)) * 8 for side in frames.shape[-2:])
+        return resize(frames.flatten(0, 1), size, mode='bilinear',
+                      align_corners=self.align_corners).unflatten(0, frames.shape[:2])
 
     @torch.no_grad()
     def pseudo_labels(self, clip: Clip, flow: Tensor) -> dict[str, Tensor]:
@@ -104,13 +142,35 @@ class TPS(BaseAdapter):
             clip: Of the target, three frames or more.
             flow: (N, T-1, 2, H, W).
         """
-        scores = self.student.head_scores(clip.frames[:, :2], self.for_student(flow[:, :1]))
+        frames, own = clip.frames[:, :2], flow[:, :1]
+        mirrored = torch.rand(len(frames)) < self.mirror_prob  # of the host's generator
+        if mirrored.any():
+            mirrored = mirrored.to(frames.device)
+            frames, own = mirror(frames, mirrored), mirror(own, mirrored)
+            if not self.released_mirror:
+                sign = torch.where(mirrored.view(-1, 1, 1, 1), -1., 1.)
+                own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
         to_earlier = chain_flow(flow[:, 1:])
-        return {name: temporal_pseudo_labels(score.fused, to_earlier, self.confidence_threshold)
-                for name, score in scores.items()}
+        labels = {}
+        for name, score in self.student.head_scores(frames, self.for_student(own)).items():
+            if self.released_mirror:
+                labels[name] = mirror(temporal_pseudo_labels(
+                    score.fused, to_earlier, self.confidence_threshold), mirrored)
+            else:
+                labels[name] = temporal_pseudo_labels(
+                    mirror(score.fused, mirrored), to_earlier, self.confidence_threshold)
+        return labels
 
     def matched(self, source: Clip, target: Clip) -> Tensor:
         """Frames (N, T, 3, H, W) of source clips with the colours of the target's current ones."""
         reference = target.raw[:, -1:].expand(-1, source.raw.shape[1], -1, -1, -1)
         raw = match_histograms(source.raw.flatten(0, 1), reference.flatten(0, 1))
         return self.data_preprocessor.normalise(raw.view_as(source.raw))
+
+
+def mirror(maps: Tensor, mirrored: Tensor) -> Tensor:
+    """Maps (N, ..., W), left to right for the samples where `mirrored` (N,) is true."""
+    if not mirrored.any():
+        return maps
+    chosen = mirrored.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
+    return torch.where(chosen, maps.flip(-1), maps)

@@ -15,7 +15,7 @@ from .label_downscale import downscale_labels
 from .projection import ProjectionHead
 from .pseudo_labels import class_entropy, most_confident
 from .sfm import SFM, label_regions, occurring_classes
-from .strong_augment import StrongAugment
+from .strong_augment import Decisions, StrongAugment
 from .temporal_augmentation import (
     intermediate_flows,
     normalised_entropy,
@@ -33,8 +33,8 @@ from .temporal_labels import (
 )
 
 __all__ = ['SFM', 'STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop',
-           'ClassStatistics', 'ConcatFusion', 'ConvFusion', 'ImageDiscriminator', 'ProjectionHead',
-           'SequenceDiscriminator', 'SpatioTemporalDiscriminator', 'StrongAugment',
+           'ClassStatistics', 'ConcatFusion', 'ConvFusion', 'Decisions', 'ImageDiscriminator',
+           'ProjectionHead', 'SequenceDiscriminator', 'SpatioTemporalDiscriminator', 'StrongAugment',
            'aggregate_predictions', 'class_balanced_thresholds', 'class_entropy', 'class_mix',
            'class_mix_masks', 'consensus', 'day_guided', 'downscale_labels', 'fill_in',
            'intermediate_flows', 'label_regions', 'match_histograms', 'most_confident',

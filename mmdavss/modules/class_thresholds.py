@@ -7,6 +7,8 @@ import numpy as np
 
 from .temporal_labels import IGNORE
 
+#: Where a threshold that has reached 1 goes on.
+RESET = 0.999
 
 class AdaptiveThresholds:
     """Thresholds that follow the confidence of each clip (VAT-VST, algorithm 1, equation 11).
@@ -16,9 +18,10 @@ class AdaptiveThresholds:
     threshold (IAST, Mei et al. 2020):
 
         Psi   = the value of U that the share alpha * theta^gamma of it exceeds
-        theta <- min(cap, beta * theta + (1 - beta) * Psi)
+        theta <- beta * theta + (1 - beta) * Psi
 
-    Instance-adaptive thresholds (IAST) are the same with every frame a clip of its own.
+    A threshold that reaches 1, which no probability exceeds, is set back to `RESET`, as IAST's code
+    does. Instance-adaptive thresholds (IAST) are the same with every frame a clip of its own.
 
     Args:
         num_classes: K.
@@ -26,13 +29,15 @@ class AdaptiveThresholds:
         beta: Momentum.
         gamma: Decay: the less confident a class, the smaller its share.
         start: theta_0.
-        cap: Largest threshold.
+        cap: Largest threshold; None, as in equation 11, for no limit. A limit makes `alpha`
+            powerless for classes that the network is surer of than that: more than their share
+            become labels.
     """
 
     def __init__(self, num_classes: int, alpha: float = 0.2, beta: float = 0.9, gamma: float = 8.,
-                 start: float = 0.9, cap: float = 0.999) -> None:
+                 start: float = 0.9, cap: float | None = None) -> None:
         for name, value in dict(alpha=alpha, beta=beta, start=start, cap=cap).items():
-            if not 0 <= value <= 1:
+            if value is not None and not 0 <= value <= 1:
                 raise ValueError(f'AdaptiveThresholds: {name}={value} must be in [0, 1].')
         self.alpha, self.beta, self.gamma, self.cap = alpha, beta, gamma, cap
         self.values = np.full(num_classes, start, np.float64)
@@ -50,7 +55,10 @@ class AdaptiveThresholds:
         for k, theta in enumerate(self.values):
             own = np.append(probability[labels == k].astype(np.float64), theta)
             psi = np.percentile(own, 100 * (1 - self.alpha * theta**self.gamma))
-            self.values[k] = min(self.cap, self.beta * theta + (1 - self.beta) * psi)
+            value = self.beta * theta + (1 - self.beta) * psi
+            if self.cap is not None:
+                value = min(self.cap, value)
+            self.values[k] = value if value < 1 else RESET
         return self.values.copy()
 
 

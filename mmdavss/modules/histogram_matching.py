@@ -9,25 +9,34 @@ LEVELS = 256
 
 @torch.no_grad()
 def match_histograms(images: Tensor, references: Tensor) -> Tensor:
-    """Gives images the histograms of others, channel by channel.
+    """Gives images the histograms of others, channel by channel, as TPS's release does.
 
-    A level becomes the lowest one that no smaller a share of the reference's pixels stays within.
+    A level becomes the one that the same share of the reference's pixels does not exceed. Between
+    the levels that the reference has, that is interpolated linearly, and not rounded
+    (``skimage.exposure.match_histograms`` of float images).
 
     Args:
         images: (N, C, H, W), values 0 to 1 in steps of 1/255.
         references: (N, C, H', W'), likewise.
 
     Returns:
-        (N, C, H, W), values 0 to 1 in steps of 1/255.
+        (N, C, H, W), values 0 to 1.
     """
-    levels, ranks = _ranks(images)
-    _, reference_ranks = _ranks(references)
-    # Less a hair: shares of pictures of other sizes are equal up to rounding.
-    table = torch.searchsorted(reference_ranks, ranks - 1e-9)
-    return (table.gather(1, levels) / (LEVELS - 1)).view_as(images)
+    levels, shares = _shares(images)
+    _, reference_shares = _shares(references)
+    # The reference's levels around each share: the lowest one that reaches it, and the one below
+    # it that the reference has, which is the lowest one with its share.
+    above = torch.searchsorted(reference_shares, shares).clamp_(max=LEVELS - 1)
+    reached = reference_shares.gather(1, above)
+    missed = reference_shares.gather(1, (above - 1).clamp_(min=0)).where(above > 0, 0)
+    below = torch.searchsorted(reference_shares, missed).where(missed > 0, above)
+    table = above + (below - above) * (reached - shares) / (reached - missed).clamp_(min=1e-12)
+    # Below its lowest level the reference has nothing to interpolate with.
+    table = table.where(missed > 0, above.to(table.dtype)) / (LEVELS - 1)
+    return table.gather(1, levels).to(images.dtype).view_as(images)
 
 
-def _ranks(images: Tensor) -> tuple[Tensor, Tensor]:
+def _shares(images: Tensor) -> tuple[Tensor, Tensor]:
     """Levels (N C, H W) of the channels, and the share of each that no level exceeds (N C, 256)."""
     levels = (images.flatten(0, 1).flatten(1) * (LEVELS - 1)).round().long()
     counts = torch.zeros(len(levels), LEVELS, dtype=torch.float64, device=images.device)

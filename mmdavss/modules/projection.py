@@ -2,8 +2,12 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
+from mmcv.cnn import ConvModule
 from mmseg.registry import MODELS
+from mmseg.utils import OptConfigType
 from torch import Tensor, nn
+
+from mmdavss.ops import at_least_float32
 
 
 @MODELS.register_module()
@@ -14,15 +18,23 @@ class ProjectionHead(nn.Sequential):
         in_channels: C.
         channels: D.
         hidden_channels: Width between the convolutions, None for C (SimCLR).
+        norm_cfg: Config of a norm layer. None: one ReLU between the convolutions (SimCLR). Else
+            each convolution has no bias and is followed by the norm and a ReLU, as SePiCo is
+            published: no channel of the unit vectors is negative then.
     """
 
     def __init__(self, in_channels: int, channels: int = 128,
-                 hidden_channels: int | None = None) -> None:
+                 hidden_channels: int | None = None, norm_cfg: OptConfigType = None) -> None:
         hidden_channels = hidden_channels or in_channels
-        super().__init__(
-            nn.Conv2d(in_channels, hidden_channels, 1), nn.ReLU(inplace=True),
-            nn.Conv2d(hidden_channels, channels, 1))
+        if norm_cfg is None:
+            super().__init__(
+                nn.Conv2d(in_channels, hidden_channels, 1), nn.ReLU(inplace=True),
+                nn.Conv2d(hidden_channels, channels, 1))
+        else:
+            super().__init__(
+                ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg),
+                ConvModule(hidden_channels, channels, 1, norm_cfg=norm_cfg))
         self.out_channels = channels
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.normalize(super().forward(features).float(), dim=1)
+        return F.normalize(at_least_float32(super().forward(features)), dim=1)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -81,14 +82,24 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: tuple[int, int]) -
     return flat.view_as(images)
 
 
+class Decisions(NamedTuple):
+    """Whether a batch is changed, bool, of shapes that broadcast to its clips.
+
+    Attributes:
+        jitter: Whether its colours are.
+        blur: Whether it is blurred.
+    """
+    jitter: Tensor
+    blur: Tensor
+
+
 @MODELS.register_module()
 class StrongAugment(nn.Module):
     """Colour jitter and Gaussian blur of DACS and DAFormer, drawn for each sample.
 
     All frames of a clip share a draw. The changes of colour are those of the published code, which
     are not those of Pillow: brightness is added, contrast multiplies, saturation and hue are of
-    HSV. They come in one random order for the whole batch. Published code draws once for the whole
-    batch whether to change colours and to blur; here each sample draws.
+    HSV. They come in one random order for the whole batch.
 
     An image of up to 20 rows (columns) is not blurred along its columns (rows), as published.
 
@@ -98,6 +109,9 @@ class StrongAugment(nn.Module):
         jitter_prob: Probability of colour jitter.
         blur_prob: Probability of blur.
         blur_sigma: Range of the standard deviation of the blur, in pixels.
+        per_batch: Whether one draw for the whole batch says if its colours change, and one if it is
+            blurred, as published; how much is drawn for each sample in any case. Otherwise each
+            sample draws.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -107,7 +121,8 @@ class StrongAugment(nn.Module):
                  strength: float = 0.2,
                  jitter_prob: float = 0.8,
                  blur_prob: float = 0.5,
-                 blur_sigma: tuple[float, float] = (0.15, 1.15)) -> None:
+                 blur_sigma: tuple[float, float] = (0.15, 1.15),
+                 per_batch: bool = False) -> None:
         super().__init__()
         for name, value, largest in (('strength', strength, 0.5), ('jitter_prob', jitter_prob, 1),
                                      ('blur_prob', blur_prob, 1)):
@@ -119,36 +134,57 @@ class StrongAugment(nn.Module):
         self.jitter_prob = jitter_prob
         self.blur_prob = blur_prob
         self.blur_sigma = tuple(blur_sigma)
+        self.per_batch = per_batch
+
+    def decide(self, clips: Tensor) -> Decisions | None:
+        """The draws of a batch, which other views of it may share.
+
+        Args:
+            clips: Whose device the draws are made on.
+
+        Returns:
+            None where each sample of each view draws for itself.
+        """
+        if not self.per_batch:
+            return None
+        draw = self._draw(clips[:1], 2)
+        return Decisions(draw[0] < self.jitter_prob, draw[1] < self.blur_prob)
 
     @torch.no_grad()
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, decisions: Decisions | None = None) -> Tensor:
         """Augments raw clips.
 
         Args:
             clips: (N, T, 3, H, W), RGB in [0, 1].
+            decisions: Of :meth:`decide`, to share them; None draws.
 
         Returns:
             (N, T, 3, H, W), RGB in [0, 1].
         """
-        return self.blur(self.jitter(clips))
+        jitter, blur = decisions or self.decide(clips) or (None, None)
+        return self.blur(self.jitter(clips, jitter), blur)
 
-    def jitter(self, clips: Tensor) -> Tensor:
-        """Colour jitter, with probability `jitter_prob`."""
+    def jitter(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
+        """Colour jitter, where `whether` says so or, if that is None, with its probability."""
         draw = self._draw(clips, len(ADJUSTMENTS)) * 2 - 1
         amounts = (self.strength * draw[0], 1 + self.strength * draw[1],
                    1 + self.strength * draw[2], self.strength * draw[3])
         changed = clips
         for i in torch.randperm(len(ADJUSTMENTS)).tolist():  # of the host's generator: no waiting
             changed = ADJUSTMENTS[i](changed, amounts[i])
-        return torch.where(self._draw(clips)[0] < self.jitter_prob, changed, clips)
+        if whether is None:
+            whether = self._draw(clips)[0] < self.jitter_prob
+        return torch.where(whether, changed, clips)
 
-    def blur(self, clips: Tensor) -> Tensor:
-        """Gaussian blur, with probability `blur_prob`."""
+    def blur(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
+        """Gaussian blur, where `whether` says so or, if that is None, with its probability."""
         low, high = self.blur_sigma
         sigma = low + (high - low) * self._draw(clips)[0]
         size = tuple(self.kernel_size(side) for side in clips.shape[-2:])
         changed = gaussian_blur(clips, sigma.flatten(), size)
-        return torch.where(self._draw(clips)[0] < self.blur_prob, changed, clips)
+        if whether is None:
+            whether = self._draw(clips)[0] < self.blur_prob
+        return torch.where(whether, changed, clips)
 
     def kernel_size(self, side: int) -> int:
         """As published a tenth of the image's side, odd, but no more than is seen.

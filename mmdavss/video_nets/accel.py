@@ -1,6 +1,7 @@
 """Accel: the current frame's scores, corrected by those of an earlier frame."""
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 
-from .base import HeadScores, segmentor_heads, single_frame_loss, split_head
+from .base import HEAD_PARTS, HeadScores, segmentor_heads, single_frame_loss, split_head
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -170,9 +171,11 @@ class Accel(PropagatingNet):
         return self.classify(fused) if self.fusion_level == 'feature' else fused
 
     def head_scores(self, frames: Tensor, flow: Tensor | None = None,
-                    stages: tuple[Tensor, ...] | None = None) -> dict[str, HeadScores]:
+                    stages: tuple[Tensor, ...] | None = None,
+                    parts: Collection[str] = HEAD_PARTS) -> dict[str, HeadScores]:
+        """See :meth:`VideoNet.head_scores`; the fused scores take both frames, so all are given."""
         if self.stage == 1:
-            return super().head_scores(frames, flow, stages)
+            return super().head_scores(frames, flow, stages, parts)
         to_key = self.key_flow(frames, flow)
         current = self.stages(frames[:, -1]) if stages is None else stages
         key = self._key_stages(frames[:, 0])
@@ -199,14 +202,30 @@ class Accel(PropagatingNet):
              stages: tuple[Tensor, ...] | None = None) -> dict:
         if self.stage != 1:
             return self.supervise(self.head_scores(frames, flow, stages), data_samples)
-        # Each branch by itself, the reference's losses with the prefix reference.
-        stages = self.stages(frames[:, -1]) if stages is None else stages
-        losses = single_frame_loss(self.segmentor, stages, data_samples)
-        if self.reference_segmentor is not None:
-            stages = tuple(self.reference_segmentor.extract_feat(frames[:, -1]))
-            losses.update(add_prefix(
-                single_frame_loss(self.reference_segmentor, stages, data_samples), 'reference'))
+        losses = {}
+        for group in self._branch_losses(frames, data_samples, stages):
+            losses |= group
         return losses
+
+    def loss_groups(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList
+                    ) -> Iterator[dict]:
+        """See :meth:`VideoNet.loss_groups`; in stage one the branches have nothing in common."""
+        if self.stage == 1:
+            yield from self._branch_losses(frames, data_samples)
+        else:
+            yield self.loss(frames, flow, data_samples)
+
+    def _branch_losses(self, frames: Tensor, data_samples: SampleList,
+                       stages: tuple[Tensor, ...] | None = None) -> Iterator[dict]:
+        """Each branch by itself, the reference's losses with the prefix reference."""
+        # No name holds the stages of a branch while the next one is run.
+        yield single_frame_loss(
+            self.segmentor, self.stages(frames[:, -1]) if stages is None else stages, data_samples)
+        if self.reference_segmentor is not None:
+            yield add_prefix(single_frame_loss(
+                self.reference_segmentor,
+                tuple(self.reference_segmentor.extract_feat(frames[:, -1])), data_samples),
+                'reference')
 
     def step(self, frame: Tensor, flow: Tensor | None = None,
              state: tuple[Seen, ...] | None = None,

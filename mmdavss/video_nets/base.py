@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType, MethodType
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class HeadScores(NamedTuple):
-    """What one classifier says of a clip.
+    """What one classifier says of a clip; a part that nobody has asked for may be None.
 
     Attributes:
         fused: (N, K, h, w), for the current frame, from all frames.
@@ -25,10 +25,14 @@ class HeadScores(NamedTuple):
         key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
         losses: What the net itself wants besides, without labels, under the names of its losses.
     """
-    fused: Tensor
-    current: Tensor
-    key: Tensor
+    fused: Tensor | None = None
+    current: Tensor | None = None
+    key: Tensor | None = None
     losses: Mapping[str, Tensor] = MappingProxyType({})
+
+
+#: The parts of :class:`HeadScores`.
+HEAD_PARTS = HeadScores._fields
 
 
 class VideoNet(BaseModule, metaclass=ABCMeta):
@@ -87,6 +91,16 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
         return tuple(self.segmentor.extract_feat(frames))
+
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels C_i of :meth:`stages`, found by a pass over a small image."""
+        modes = {module: module.training for module in self.modules()}
+        self.eval()
+        with torch.no_grad():
+            stages = self.stages(next(self.parameters()).new_zeros(1, 3, 64, 64))
+        for module, mode in modes.items():
+            module.training = mode
+        return tuple(stage.shape[1] for stage in stages)
 
     def features(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W) to the input (N, C, h, w) of the classifier."""
@@ -151,23 +165,30 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
 
     def head_scores(self, frames: Tensor, flow: Tensor | None = None,
-                    stages: tuple[Tensor, ...] | None = None) -> dict[str, HeadScores]:
+                    stages: tuple[Tensor, ...] | None = None,
+                    parts: Collection[str] = HEAD_PARTS) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
 
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
+            parts: What is wanted, of :data:`HEAD_PARTS`. Passes through the backbone that serve
+                other parts only are left out; :meth:`supervise` needs ``fused`` and ``losses``.
 
         Returns:
             For each of :attr:`heads` its scores. Here the current frame is seen alone.
         """
-        current = self.stages(frames[:, -1]) if stages is None else stages
-        with torch.no_grad():
-            first = self.stages(frames[:, 0])
-            key = {name: head(first) for name, head in self.heads.items()}
-        scores = {name: head(current) for name, head in self.heads.items()}
-        return {name: HeadScores(scores[name], scores[name], key[name]) for name in scores}
+        fused, current, key = {}, {}, {}
+        if 'fused' in parts or 'current' in parts:
+            seen = self.stages(frames[:, -1]) if stages is None else stages
+            fused = current = {name: head(seen) for name, head in self.heads.items()}
+        if 'key' in parts:
+            with torch.no_grad():
+                seen = self.stages(frames[:, 0])
+                key = {name: head(seen) for name, head in self.heads.items()}
+        return {name: HeadScores(fused.get(name), current.get(name), key.get(name))
+                for name in self.heads}
 
     def supervise(self, scores: Mapping[str, HeadScores], data_samples: SampleList) -> dict:
         """:meth:`loss` of clips whose :meth:`head_scores` are at hand."""
@@ -188,6 +209,15 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             data_samples: N samples with ``gt_sem_seg`` of the current frame.
             stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
         """
+
+    def loss_groups(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList
+                    ) -> Iterator[dict]:
+        """:meth:`loss` in groups whose graphs share nothing, see :meth:`BaseAdapter.loss_groups`.
+
+        Yields:
+            Losses. Here all of them are one group.
+        """
+        yield self.loss(frames, flow, data_samples)
 
     @abstractmethod
     def step(self, frame: Tensor, flow: Tensor | None = None, state: Any = None,

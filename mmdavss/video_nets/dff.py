@@ -1,6 +1,7 @@
 """Deep feature flow: features of a key frame serve the frames after it."""
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from mmdavss.ops import compose_flow
 
-from .base import HeadScores, single_frame_loss
+from .base import HEAD_PARTS, HeadScores, single_frame_loss
 from .propagating import PropagatingNet
 
 
@@ -87,16 +88,22 @@ class DFF(PropagatingNet):
             self.correct(self.carry(key, to_key), frames[:, -1], frames[:, 0], to_key))
 
     def head_scores(self, frames: Tensor, flow: Tensor | None = None,
-                    stages: tuple[Tensor, ...] | None = None) -> dict[str, HeadScores]:
+                    stages: tuple[Tensor, ...] | None = None,
+                    parts: Collection[str] = HEAD_PARTS) -> dict[str, HeadScores]:
         if self._single_frame(frames):
-            return super().head_scores(frames, flow, stages)
-        stages = self.stages(frames[:, -1]) if stages is None else stages
-        key = self.stages(frames[:, 0])
-        with torch.no_grad():
-            key_scores = {name: head(key) for name, head in self.heads.items()}
-        return {
-            name: HeadScores(fused, self.heads[name](stages), key_scores[name], losses)
-            for name, (fused, losses) in self._carried_scores(key, frames, flow, stages).items()}
+            return super().head_scores(frames, flow, stages, parts)
+        current, key, fused = {}, {}, {}
+        if 'current' in parts:
+            stages = self.stages(frames[:, -1]) if stages is None else stages
+            current = {name: head(stages) for name, head in self.heads.items()}
+        seen = self.stages(frames[:, 0])
+        if 'key' in parts:
+            with torch.no_grad():
+                key = {name: head(seen) for name, head in self.heads.items()}
+        if 'fused' in parts or 'losses' in parts:
+            fused = self._carried_scores(seen, frames, flow, stages, 'losses' in parts)
+        return {name: HeadScores(fused.get(name, (None, {}))[0], current.get(name), key.get(name),
+                                 fused.get(name, (None, {}))[1]) for name in self.heads}
 
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
@@ -111,15 +118,20 @@ class DFF(PropagatingNet):
         return losses
 
     def _carried_scores(self, key: tuple[Tensor, ...], frames: Tensor, flow: Tensor | None,
-                        stages: tuple[Tensor, ...] | None
+                        stages: tuple[Tensor, ...] | None, own_losses: bool = True
                         ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
         """For each head the scores from the key frame's stages, and the net's own losses."""
         to_key = self.key_flow(frames, flow)
         scores = {}
         for name, head in self.heads.items():
             carried = self.carry(head._forward_feature(key), to_key)
-            scores[name] = (head.cls_seg(carried), {}) if name != 'decode' else \
-                self._corrected_scores(carried, frames, to_key, stages)
+            if name != 'decode':
+                scores[name] = head.cls_seg(carried), {}
+            elif own_losses:
+                scores[name] = self._corrected_scores(carried, frames, to_key, stages)
+            else:
+                scores[name] = self.classify(
+                    self.correct(carried, frames[:, -1], frames[:, 0], to_key)), {}
         return scores
 
     def _corrected_scores(self, carried: Tensor, frames: Tensor, to_key: Tensor,

@@ -29,9 +29,11 @@ class PropagatingNet(VideoNet):
 
     1. ``stage=1`` trains the segmentation networks alone, each by its own loss on the current
        frame. The net predicts with its current-frame segmentor; everything else is frozen.
-    2. ``stage=2`` starts from the checkpoint of stage one (``model.source_checkpoint``). Backbones
-       are frozen, batch-norm statistics included; classifiers, flow branch and what joins the
-       frames are trained. Auxiliary heads serve the backbones only and are left out.
+    2. ``stage=2`` starts from the checkpoint of stage one (``model.source_checkpoint``). The
+       weights of the backbones are frozen; classifiers, flow branch and what joins the frames are
+       trained. Auxiliary heads serve the backbones only and are left out. As in SFC's release the
+       backbones go on normalising by the statistics of batches, and their running ones move;
+       ``norm_eval=True`` of the backbone keeps both.
 
     Args:
         segmentor: The mmseg segmentor of the current frame.
@@ -83,13 +85,6 @@ class PropagatingNet(VideoNet):
             for net in self.segmentors:
                 net.requires_grad_(False)
                 net.decode_head.requires_grad_(True)
-
-    def train(self, mode: bool = True) -> PropagatingNet:
-        super().train(mode)
-        if mode and self.stage == 2:
-            for net in self.segmentors:
-                net.backbone.eval()
-        return self
 
     def freeze_classifier(self) -> None:
         super().freeze_classifier()

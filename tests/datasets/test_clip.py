@@ -36,6 +36,19 @@ def test_clips_are_consecutive_and_repeat_the_first_frame(viper):
     assert info['frame_number'] == 3
 
 
+@pytest.mark.parametrize('options, clips', [
+    (dict(clip_length=2), [[1, 2], [2, 3]]), (dict(clip_length=3), [[1, 2, 3]]),
+    (dict(clip_length=2, frame_distance=2), [[1, 3]]), (dict(clip_length=1), [[1], [2], [3]])])
+def test_whole_clips_only(viper, options, clips):
+    dataset = ViperSeqDataset(str(viper), sequences=['002'], whole_clips=True, **options)
+    assert numbers(dataset) == clips
+
+
+def test_no_whole_clip(viper):
+    with pytest.raises(ValueError, match='none of the 3 frames.*clip_length=4.*whole_clips=False'):
+        ViperSeqDataset(str(viper), sequences=['002'], whole_clips=True, clip_length=4)
+
+
 def test_frame_distance(viper):
     dataset = ViperSeqDataset(str(viper), sequences=['001'], clip_length=3, frame_distance=4)
     assert numbers(dataset)[4] == [1, 1, 5]
@@ -47,6 +60,20 @@ def test_single_frames(viper):
         (viper / f'train/img/001/001_{n:05d}.jpg').unlink()
     dataset = ViperSeqDataset(str(viper), sequences=['001'], clip_length=1, annotated='*0')
     assert numbers(dataset) == [[10]]
+
+
+def test_sequences_of_a_list(viper):
+    (viper / 'day.txt').write_text('002\n\n002\n')
+    dataset = ViperSeqDataset(str(viper), sequences='day.txt')
+    assert names(dataset) == ['002_00001', '002_00002', '002_00003']
+    (viper / 'day.txt').write_text('002\n078\n')
+    with pytest.raises(FileNotFoundError, match=r"sequences \['078'\] are not in"):
+        ViperSeqDataset(str(viper), sequences='day.txt')
+    (viper / 'day.txt').write_text('\n')
+    with pytest.raises(ValueError, match=r'day.txt \(sequences\) is empty'):
+        ViperSeqDataset(str(viper), sequences='day.txt')
+    with pytest.raises(FileNotFoundError, match=r'night.txt \(sequences\) does not exist'):
+        ViperSeqDataset(str(viper), sequences='night.txt')
 
 
 def test_missing_previous_frame_is_named(viper):

@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, METRICS
+from PIL import Image
 
 from mmdavss.datasets.rare_class import label_files, write_statistics
 
@@ -115,6 +116,26 @@ def test_trains_and_validates(data, name):
     assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
 
 
+@pytest.mark.parametrize('name', sorted(
+    path.stem for path in (CONFIGS.parents[1] / 'vat_vst').glob('*.py')))
+def test_vat_vst_never_pairs_a_frame_with_itself(data, name):
+    """Neither a source pair nor a target pair of VAT, nor one of VST; all other pairs are there."""
+    cfg = Config.fromfile(CONFIGS.parents[1] / 'vat_vst' / f'{name}.py')
+    branches = {branch: options for branch, options in
+                ((b, cfg.train_dataloader.dataset[b]) for b in ('source', 'target')) if options}
+    assert set(branches) == ({'source', 'target'} if name.startswith('vat') else {'target'})
+    for options in branches.values():
+        options.update(pseudo_labels=None, label_clips=False)  # masks that nobody has made here
+        options.pipeline.clear()
+        pairs, all_pairs = ([dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))]
+                            for dataset in (DATASETS.build(options), DATASETS.build(
+                                dict(options, whole_clips=False))))
+        assert pairs and not [pair for pair in pairs if pair[0] == pair[1]]
+        left_out = [pair for pair in all_pairs if pair not in pairs]
+        assert len(left_out) + len(pairs) == len(all_pairs)
+        assert left_out and all(pair[0] == pair[1] for pair in left_out)
+
+
 @pytest.mark.parametrize('name', EXPECTED)
 def test_evaluator_takes_the_subset_of_the_classes(data, name):
     cfg = config(name)
@@ -216,6 +237,96 @@ def test_rare_classes_are_sampled_with_one_line(data, name, tmp_path):
         file: [4000] * count for file in label_files(source)})
     item = DATASETS.build(pair)[0]
     assert item['inputs']['source']['frames'].shape[-2:] == EXPECTED[name][0]
+
+
+def frame_numbers(dataset):
+    """Numbers of the frames of every clip."""
+    return [[int(Path(path).stem[-5:]) for path in dataset.get_data_info(i)['frame_paths']]
+            for i in range(len(dataset))]
+
+
+@pytest.mark.parametrize('name', ['viper2city', 'viper2city_own-flow', 'viper2city_mix'])
+def test_every_tenth_frame_of_viper_is_a_current_one(data, viper, write, texture, name):
+    """The list of DA-VSN, TPS and SFC: the numbers that end in 0, each with the frame before."""
+    ids = np.full((12, 20), 3, np.uint8)
+    for sequence, last in (('001', 30), ('002', 21), ('077', 9)):
+        for n in range(1, last + 1):
+            write(viper / f'train/img/{sequence}/{sequence}_{n:05d}.jpg', texture(n))
+            write(viper / f'train/cls/{sequence}/{sequence}_{n:05d}.png', ids)
+    source = config(name).train_dataloader.dataset.source
+    assert frame_numbers(DATASETS.build(source)) == [
+        [9, 10], [19, 20], [29, 30], [9, 10], [19, 20]]
+    # SFM is pretrained on the labels of both frames, also of the one that is no current one.
+    clips = DATASETS.build(dict(source, label_clips=True))
+    assert clips[0]['data_samples'].gt_clip_seg.data.shape[0] == 2
+    # VAT-VST has all frames of some sequences.
+    (viper / 'day.txt').write_text('002\n')
+    some = DATASETS.build(dict(config('viper2cityvps').source_train, sequences='day.txt'))
+    assert frame_numbers(some) == [[max(n - 1, 1), n] for n in range(1, 22)]
+
+
+def test_first_frame_of_synthia_is_a_previous_one_only(data):
+    """849 of the 850 frames are listed; here 3 of 4."""
+    for name in ('synthia2city', 'synthia2city_own-flow'):
+        for length in (1, 2, 3):
+            source = dict(config(name).train_dataloader.dataset.source, clip_length=length)
+            clips = frame_numbers(DATASETS.build(source))
+            assert [clip[-1] for clip in clips] == [1, 2, 3]
+            assert length != 2 or clips == [[0, 1], [1, 2], [2, 3]]
+    # I2VDA and VAT-VST have all.
+    for name in ('synthia2city_image2video', 'synthia2cityvps', 'minisynthia2minicity'):
+        assert len(DATASETS.build(config(name).source_train)) == 4
+
+
+@pytest.mark.parametrize('name', EXPECTED)
+def test_flips_and_resize_are_those_of_the_releases(name):
+    """ADVENT's family: no flip, Pillow's bicubic in every pipeline. All others: mmcv's."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    of_advent = name.removesuffix('_own-flow') in ('viper2city', 'synthia2city')
+    chains = [cfg[key] for key in cfg if key.endswith('pipeline')] if of_advent else []
+    chains += [cfg.train_dataloader.dataset.source.pipeline,
+               cfg.train_dataloader.dataset.target.pipeline, cfg.val_dataloader.dataset.pipeline]
+    for chain in chains:
+        resize, = [step for step in chain if step['type'] == 'ClipResize']
+        found = resize.get('interpolation', 'bilinear'), resize.get('backend', 'cv2')
+        assert found == (('bicubic', 'pillow') if of_advent else ('bilinear', 'cv2'))
+        assert not of_advent or 'ClipFlip' not in [step['type'] for step in chain]
+    flips = [step for step in cfg.train_dataloader.dataset.source.pipeline
+             if step['type'] == 'ClipFlip']
+    images = name.endswith('image2video') and 'mini' not in name and 'camvid' not in name
+    assert [step.prob for step in flips] == [] if of_advent or images else [0.5]
+
+
+@pytest.mark.parametrize('bonnet', [24, 3])
+def test_source_of_viper_as_the_releases_prepare_it(data, viper, write, bonnet):
+    """A frame and a label of full size against Pillow, with the own car ignored."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
+    ids = np.repeat(np.repeat(rng.choice([3, 4, 9, 24, 27], (27, 48)), 40, 0), 40, 1)
+    ids[1000:, 320:1600] = bonnet
+    ids[960:1000, 280:1640] = 3  # the other cars do not touch it
+    ids[1000:, 280:320] = ids[1000:, 1600:1640] = 3
+    for number in (9, 10):
+        write(viper / f'train/img/001/001_{number:05d}.png', image[..., ::-1])
+        (viper / f'train/img/001/001_{number:05d}.jpg').unlink()
+    write(viper / 'train/cls/001/001_00010.png', ids.astype(np.uint8))
+    cfg = config('viper2city')
+    item = DATASETS.build(dict(cfg.source_train, pipeline=[
+        step for step in cfg.source_train.pipeline if step['type'] != 'LoadFlow']))[0]
+    expected = np.asarray(Image.fromarray(image).resize((1280, 720), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(
+        item['inputs']['frames'][1].numpy(), expected[..., ::-1].transpose(2, 0, 1))
+    small = np.asarray(Image.fromarray(ids.astype(np.uint8)).resize((1280, 720), 0))
+    label = item['data_samples'].gt_sem_seg.data[0].numpy()
+    # Of RELEASES: raw id to class; where the own car is, nothing.
+    classes = {3: 0, 4: 1, 9: 2, 24: 10, 27: 11}
+    expected = np.vectorize(classes.get)(small)
+    if bonnet == 24:
+        own = np.zeros((1080, 1920), np.uint8)
+        own[1000:, 320:1600] = 1
+        expected[np.asarray(Image.fromarray(own).resize((1280, 720), 0)) == 1] = 255
+    np.testing.assert_array_equal(label, expected)
+    assert (label == 10).any()
 
 
 def test_images_of_i2vda(data):

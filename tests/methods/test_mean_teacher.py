@@ -238,7 +238,7 @@ class TestDACS:
             # No pixel of the source is in the mix.
             for sample in [*samples, *data['data_samples']['source']]:
                 sample.gt_sem_seg.data.fill_(0)
-            model.mix_loss = lambda source, target: dict(
+            model.mix_loss = lambda source, target, *_: dict(
                 mix=model.student(target.clip.frames, target.flow).mean())
             model.loss(dict(data['inputs'], source=source),
                        dict(data['data_samples'], source=samples))

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
@@ -18,6 +20,7 @@ from mmdavss.flow import BaseFlowProvider
 from mmdavss.ops import resize_flow
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
+CONFIGS = Path(__file__).parents[2] / 'configs/sfc'
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=2)
 SFM = dict(type='SFM', flow_net=FLOW_NET)
@@ -103,41 +106,133 @@ def both(batch, **kwargs):
 # ------------------------------------------------------------------------------------ golden
 
 
-@pytest.mark.parametrize('scale', [1, 100])
-def test_flow_consistency_equals_published(sfc, segmentor, scale):
-    """Flow, loss and gradient from the scores of t and t-1; empty classes count there."""
-    data = golden('sfc_stage2_step')
-    segmentor['decode_head'].update(num_classes=15, align_corners=False)
-    segmentor['auxiliary_head'].update(num_classes=15, align_corners=False)
-    model = sfc(student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
-                softmax_scale=scale, sfm=dict(SFM, empty_classes='add'), flow_weight=0.001)
+class Backbone(nn.Module):
+    """One convolution of stride 8 in the place of a backbone, or the maps that it is given."""
+
+    def __init__(self, maps):
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, frames):
+        return (self.maps(frames), ) * 4
+
+
+def shipped(name, **changed):
+    """The method of a shipped config, its networks but narrow ones. Nothing of it is pretrained."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    init_default_scope('mmseg')
+    for key in ('segmentor', 'reference_segmentor'):
+        net = cfg.model.get('student', {}).get(key)
+        if net is not None:
+            net.backbone.update(base_channels=1, stem_channels=1, init_cfg=None)
+            net.decode_head.in_channels, net.auxiliary_head.in_channels = 32, 16
+    for key, value in changed.items():
+        cfg.model[key] = value
+    return MODELS.build(cfg.model).train()
+
+
+def with_networks(model, data):
+    """The networks of the golden arrays in it."""
     model.sfm.flow_net = StandIn(data, 'SFM')
     model.flow = Provider(StandIn(data, 'flownet_global'))
-    frames = data['frames'][None]
-    clip = Clip(frames, frames)
-    weight = data['w.merge.weight'].requires_grad_(True)
-    current, previous = (F.conv2d(data[f'merge_input_{t}'], weight, data['w.merge.bias'])
-                         for t in ('t', 'tm1'))
-    model.class_scores = lambda frames, flow: dict(decode=torch.cat([previous, current]))
-    model.student.loss = lambda *args: {}
-    losses = model.loss(dict(source=clip, target=clip), dict(source=[], target=[]))
+    return model
+
+
+def with_maps(segmentor, maps):
+    """Its scores are these maps; its heads keep their losses and how they resize."""
+    segmentor.backbone = Backbone(maps)
+    segmentor.decode_head.conv_seg = segmentor.auxiliary_head.conv_seg = nn.Identity()
+
+
+def in_bgr_range(model):
+    """The golden frames are images, their networks see them at -1 to 1, channels in one order."""
+    model.student.set_normalisation(MODELS.build(dict(
+        type='DomainDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True)))
+
+
+def golden_clips(data):
+    """Source clips (t-1, t) with a label, and target clips (t-2, t-1, t)."""
+    seen, raw = data['seg_input'][None], data['frames'][None]
+    torch.testing.assert_close(seen, 2 * raw - 1)
+    label = data['gt'].where(data['gt'] >= 0, 255)
+    sample = SegDataSample(gt_sem_seg=PixelData(data=label))
+    return (dict(source=Clip(seen[:, 1:], raw[:, 1:]), target=Clip(seen, raw)),
+            dict(source=[sample], target=[SegDataSample()]))
+
+
+@pytest.mark.parametrize('scale', [1, 100])
+def test_stage_two_equals_published(scale):
+    """All of a step of the shipped config: both losses, and the gradient of L_flow."""
+    data = golden('sfc_stage2_step')
+    model = with_networks(shipped('accel_viper2city_stage2'), data)
+    assert model.softmax_scale == 100  # the other one of the golden arrays is not released
+    model.softmax_scale = scale
+    student = model.student
+    student.flow_net = StandIn(data, 'flownet')
+    for net, name in ((student.segmentor, 'update'), (student.reference_segmentor, 'ref')):
+        weights = [data[f'w.net_{name}.c.{part}'] for part in ('weight', 'bias')]
+        with_maps(net, lambda frames, w=weights: F.conv2d(frames, *w, stride=8, padding=1))
+    in_bgr_range(model)
+    # There the reference's scores come first.
+    own, reference = data['w.merge.weight'].chunk(2, 1)[::-1]
+    student.fusion.load_state_dict(
+        {'weight': torch.cat([own, reference], 1), 'bias': data['w.merge.bias']})
+    fused = []
+    student.fusion.register_forward_hook(lambda *args: fused.append(args[2]))
+    losses = model.loss(*golden_clips(data))
+    assert {name for name in losses if 'loss' in name} == {
+        'source.decode.loss_ce', 'decode.loss_sfc'}
+    torch.testing.assert_close(
+        losses['source.decode.loss_ce'], data['ce_loss'][0], rtol=1e-4, atol=0)
     loss = losses['decode.loss_sfc']
     torch.testing.assert_close(loss, data[f'loss_flow_scale{scale}'], rtol=1e-4, atol=0)
+    previous, current = fused[1].chunk(2)
+    for name, scores in (('tm1', previous), ('t', current)):
+        torch.testing.assert_close(scores, data[f'merge_out_{name}'], rtol=0, atol=1e-4)
+    clip = golden_clips(data)[0]['target']
     torch.testing.assert_close(
         model.segmentation_flow(clip, previous, current), data[f'flow_pred_scale{scale}'],
         rtol=0, atol=1e-4)
-    gradients = torch.autograd.grad(loss, [weight, current, previous])
-    for name, gradient in zip(('weight', 'out_t', 'out_tm1'), gradients, strict=True):
+    weight, maps = torch.autograd.grad(loss, [student.fusion.weight, fused[1]])
+    own, reference = weight.chunk(2, 1)
+    for name, gradient in (('weight', torch.cat([reference, own], 1)), ('out_tm1', maps[:1]),
+                           ('out_t', maps[1:])):
         expected = data[f'grad_merge_{name}_scale{scale}']
         torch.testing.assert_close(
             gradient, expected, rtol=0, atol=1e-3 * expected.abs().max().item())
 
 
+def test_stage_one_equals_published():
+    """The same maps as scores of each classifier: 0.005, of the auxiliary ones 0.1 times that."""
+    data = golden('sfc_stage2_step')
+    model = with_networks(shipped('accel_viper2city_stage1'), data)
+    previous, current = data['merge_out_tm1'], data['merge_out_t']
+    maps = torch.cat([previous, current]).requires_grad_(True)
+    for net in model.student.segmentors:
+        with_maps(net, lambda frames: maps if len(frames) == 2 else current)
+    inputs, samples = golden_clips(data)
+    losses = model.loss(dict(inputs, source=Clip(
+        inputs['source'].frames[:, 1:], inputs['source'].raw[:, 1:])), samples)
+    assert len([name for name in losses if 'loss' in name]) == 8
+    unweighted = data['loss_flow_scale100'] / data['loss_flow_weight']
+    gradient = torch.cat([data[f'grad_merge_out_{t}_scale100'] for t in ('tm1', 't')])
+    for branch in ('', 'reference.'):
+        for name, weight in (('decode', 1.), ('aux', 0.1)):
+            torch.testing.assert_close(losses[f'source.{branch}{name}.loss_ce'].double(),
+                                       weight * data['ce_loss'][0].double(), rtol=1e-4, atol=0)
+            loss = losses[f'{branch}{name}.loss_sfc']
+            torch.testing.assert_close(
+                loss.double(), 0.005 * weight * unweighted.double(), rtol=1e-4, atol=0)
+            expected = (0.005 * weight / data['loss_flow_weight'] * gradient.double()).float()
+            torch.testing.assert_close(
+                torch.autograd.grad(loss, maps, retain_graph=True)[0], expected, rtol=0,
+                atol=1e-3 * expected.abs().max().item())
+
+
 def test_pretraining_equals_published():
+    """A step of the shipped config."""
     data = golden('sfc_sfm_pretrain_step')
-    model = pretraining(num_classes=15)
-    model.sfm.flow_net = StandIn(data, 'SFM')
-    model.flow = Provider(StandIn(data, 'flownet_global'))
+    model = with_networks(shipped('sfm_viper'), data)
     frames = data['frames_tm1_t'][None]
     labels = torch.cat([data['label_tm1'], data['label_t']])
     sample = SegDataSample(gt_clip_seg=PixelData(data=labels.where(labels >= 0, 255)))
@@ -254,10 +349,11 @@ def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
     flow_net = copy.deepcopy(provider._networks[0])
     data = both(batch)
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-    scores = model.class_scores(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
-                                torch.cat([clip.flow[:, :1], clip.flow[:, 1:]]))['decode']
+    group, = model.score_groups(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
+                                torch.cat([clip.flow[:, :1], clip.flow[:, 1:]]))
+    scores = group['decode']
     scores.retain_grad()
-    model.class_scores = lambda frames, flow: dict(decode=scores)
+    model.score_groups = lambda frames, flow: iter([dict(decode=scores)])
     forward(model, data)['decode.loss_sfc'].backward()
     # Both frames of both samples.
     assert all(grad.abs().max() > 0 for grad in scores.grad)
@@ -265,7 +361,7 @@ def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
     assert all(p.grad is None for p in model.sfm.parameters())
     assert all(p.grad is None for p in provider._networks[0].parameters())
 
-    del model.class_scores
+    del model.score_groups
     model.train_step(data, optimiser(model))
     assert not model.sfm.training and not any(m.training for m in model.sfm.modules())
     assert not provider.training and not any(m.training for m in provider._networks[0].modules())
@@ -353,8 +449,8 @@ def test_running_statistics(sfc, batch, statistics):
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
     other = sfc()
     with torch.no_grad():
-        other.class_scores(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
-                           torch.cat([clip.flow[:, :1], clip.flow[:, 1:]]))
+        list(other.score_groups(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
+                                torch.cat([clip.flow[:, :1], clip.flow[:, 1:]])))
     forward(model, data)
     own, alone = (m.student.segmentor.backbone.bn1.running_mean for m in (model, other))
     assert torch.equal(own, alone) == (statistics == 'target')

@@ -1,8 +1,12 @@
 """Algorithm 1 of VAT-VST stepped by hand, and the thresholds of its rivals."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
+
+GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/rivals_iast_thresholds.npz')
 
 
 def test_two_clips_by_hand():
@@ -20,8 +24,48 @@ def test_two_clips_by_hand():
     assert first[1] == 0.8
 
 
-def test_cap():
-    thresholds = AdaptiveThresholds(1, alpha=0.2, beta=0., start=0.9)
+def golden_maps(number):
+    """Largest probabilities, rounded as IAST stores them, and classes of two images."""
+    probability = GOLDEN['probability'][2 * number:2 * number + 2]
+    return probability.max(1).astype(np.float16), probability.argmax(1)
+
+
+@pytest.mark.parametrize('key, options', [
+    ('round1', {}), ('round2', dict(alpha=0.25)), ('round3', dict(alpha=0.3)),
+    ('gamma1', dict(gamma=1.)), ('start09999', dict(start=0.9999))])
+def test_thresholds_of_iast(key, options):
+    """Also those above 0.999, which IAST does not cap."""
+    expected = GOLDEN[f'{key}_batch2_threshold']
+    thresholds = AdaptiveThresholds(expected.shape[1], **options)
+    for number, threshold in enumerate(expected):
+        np.testing.assert_allclose(thresholds.update(*golden_maps(number)), threshold, atol=1e-6)
+
+
+@pytest.mark.parametrize('key', ['round1', 'round2', 'round3'])
+def test_labels_of_iast(key):
+    """Of the probabilities as they are; none equals its threshold, which only IAST would keep."""
+    probability = GOLDEN['probability']
+    thresholds = np.repeat(GOLDEN[f'{key}_batch2_threshold'], 2, axis=0)
+    for maps, own, labels in zip(
+            probability, thresholds, GOLDEN[f'{key}_batch2_label'], strict=True):
+        np.testing.assert_array_equal(select_labels(maps.max(0), maps.argmax(0), own), labels)
+
+
+@pytest.mark.parametrize('cap, kept', [(None, 0.2), (0.999, 0.6)])
+def test_share_of_a_sure_class(cap, kept):
+    """Six tenths are surer than 0.999: only without a cap is alpha the share of labels."""
+    probability = np.concatenate([np.linspace(0.9, 0.99, 400), np.linspace(0.9991, 0.9999, 600)])
+    labels = np.zeros(1000, int)
+    thresholds = AdaptiveThresholds(1, cap=cap)
+    for _ in range(100):  # until it has settled
+        last = thresholds.update(probability, labels)
+    share = (select_labels(probability, labels, last) == 0).mean()
+    assert share == pytest.approx(kept, abs=0.005)
+
+
+def test_threshold_that_reaches_one():
+    """Nothing would exceed it for ever."""
+    thresholds = AdaptiveThresholds(1, beta=0., start=0.9)
     assert thresholds.update(np.ones(100), np.zeros(100, int))[0] == 0.999
 
 

@@ -9,6 +9,13 @@ target_root = 'data/dark_zurich'
 # made by tools/class_statistics.py.
 rare_class_sampling = dict(
     statistics='data/cityscapes/class_statistics.json', temperature=0.01, min_pixels=3000)
+# How the released SePiCo weighs the classes in the cross-entropy and, with the day reference, the
+# probabilities: falling with the logarithm of a class's frequency, mean 1, standard deviation 0.05.
+class_weight = [
+    0.904138, 0.954243, 0.917476, 1.016218, 1.008108, 0.998769, 1.048165,
+    1.021030, 0.927479, 1.000391, 0.965779, 0.998960, 1.060135, 0.950368,
+    1.041145, 1.044721, 1.044993, 1.068882, 1.029000
+]
 
 source_pipeline = [
     dict(type='LoadClip'),

@@ -1,5 +1,6 @@
 # MiniDrive (tools/make_minidrive.py data/minidrive) in the place of SYNTHIA-Seq and Cityscapes-Seq:
-# the same data sets and transforms, other folders and sizes.
+# the same data sets, other folders and sizes. All frames are taken, the source is flipped, and the
+# resize is mmcv's.
 _base_ = './synthia2city.py'
 source_root = 'data/minidrive/synthia_seq'
 target_root = 'data/minidrive/cityscapes'
@@ -38,7 +39,7 @@ test_pipeline = [
     dict(type='PackClipInputs')
 ]
 
-source_train = dict(data_root=source_root, pipeline=source_pipeline)
+source_train = dict(data_root=source_root, annotated=None, pipeline=source_pipeline)
 target_train = dict(data_root=target_root, pipeline=target_pipeline)
 target_train_labelled = dict(data_root=target_root, pipeline=target_labelled_pipeline)
 train_dataloader = dict(

@@ -1,6 +1,8 @@
 # SYNTHIA-Seq -> Cityscapes-Seq as DA-VSN, TPS and STPL have it: 12 classes are trained, 11 reported
 # (fence is left out of the mean). SYNTHIA at 1280x760 less the lowest 120 rows, Cityscapes at
 # 1024x512, scored at full resolution. docs/datasets.md: where the data comes from.
+# As in their releases: 849 current frames, all but 000000, which is only a previous one; nothing is
+# flipped; frames are resized with Pillow, bicubically, labels with its nearest neighbour.
 # Scale and crop sizes: scale is (width, height), crop_size (height, width).
 source_root = 'data/synthia_seq'
 target_root = 'data/cityscapes'
@@ -10,39 +12,39 @@ flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'))
 source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
-    dict(type='ClipResize', scale=(1280, 760)),
+    dict(type='ClipResize', scale=(1280, 760), interpolation='bicubic', backend='pillow'),
     flow,
     dict(type='ClipCrop', crop_size=(640 / 760, 1.), mode='top'),
-    dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs')
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.
 target_pipeline = [
     dict(type='LoadClip'),
-    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='CrossFrameAugment'),
+    dict(type='TPSAugment'),
     dict(type='PackClipInputs')
 ]
 # For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
-    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs')
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
-    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
     dict(type='LoadClipAnnotations'),
     dict(type='PackClipInputs')
 ]
 
-source_train = dict(type='SynthiaSeqDataset', data_root=source_root, pipeline=source_pipeline)
+# All names but 000000 have a digit that is no 0.
+source_train = dict(
+    type='SynthiaSeqDataset', data_root=source_root, annotated='*[1-9]*', pipeline=source_pipeline)
 target_train = dict(
     type='CityscapesSeqDataset',
     data_root=target_root,

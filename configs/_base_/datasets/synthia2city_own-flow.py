@@ -2,7 +2,11 @@
 _base_ = './synthia2city.py'
 source_pipeline = [t for t in _base_.source_pipeline if t['type'] != 'LoadFlow']
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'LoadFlow']
+target_labelled_pipeline = [
+    t for t in _base_.target_labelled_pipeline if t['type'] != 'LoadFlow'
+]
 test_pipeline = [t for t in _base_.test_pipeline if t['type'] != 'LoadFlow']
+target_train_labelled = dict(pipeline=target_labelled_pipeline)
 train_dataloader = dict(
     dataset=dict(source=dict(pipeline=source_pipeline), target=dict(pipeline=target_pipeline)))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,7 +1,7 @@
 # VIPER images -> Cityscapes-Seq for I2VDA (section 4): every tenth frame of VIPER by itself, at
 # 896x512; of Cityscapes the annotated frame and the one before it, at 1024x512, with flow both
 # ways. Nothing is flipped ("no spatial-level data augmentation"). Predictions are made frame by
-# frame and scored at full resolution.
+# frame and scored at full resolution. No code is published: the resize is mmcv's.
 _base_ = './viper2city.py'
 # Flow between the two frames. DIS needs no weights, the paper has FlowNet2; other providers:
 # docs/datasets.md, "Flow".

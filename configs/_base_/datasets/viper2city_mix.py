@@ -1,6 +1,7 @@
 # VIPER -> Cityscapes-Seq for methods that mix source and target clips: 640x640 crops, for which the
-# target is a little larger than elsewhere. The target is
-# cropped on the device, where its pseudo-labels are (`model.target_crop`).
+# target is a little larger than elsewhere. The target is cropped on the device, where its
+# pseudo-labels are (`model.target_crop`). Flips, and a resize that is mmcv's: as in the releases of
+# these methods, which are built on mmseg.
 _base_ = './viper2city.py'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
 # made by tools/class_statistics.py.

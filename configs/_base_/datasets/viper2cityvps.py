@@ -1,7 +1,9 @@
 # VIPER -> Cityscapes-VPS in 15 classes, as VAT-VST has it, scored by mIoU and VPQ^s on the labelled
 # frames of the 50 validation clips. For nets that predict frame by frame: no flow is computed. The
-# paper tells no sizes: those of viper2city.py. It takes the 42455 daytime images of VIPER; here all
-# are taken, `sequences` of the source chooses.
+# paper tells no sizes: those of viper2city.py. It takes the 42455 daytime images of VIPER; which
+# sequences these are is not published, and all are taken here (docs/datasets.md: with a list of
+# them it is train_dataloader.dataset.source.sequences=FILE). No code is published: flips are ours,
+# the resize is mmcv's.
 _base_ = './viper2city.py'
 target_root = 'data/cityscapes_vps'
 # All frames of the training clips, which the official preparation makes for val and test only:
@@ -52,7 +54,8 @@ test_pipeline = [
     dict(type='PackClipInputs')
 ]
 
-source_train = dict(pipeline=source_pipeline)
+# All frames with a label, not every tenth.
+source_train = dict(annotated=None, pipeline=source_pipeline)
 # All 30 frames of a clip may be current ones; of those with labels there are 6.
 target_train = dict(
     type='CityscapesVPSDataset',

@@ -1,10 +1,10 @@
-# DACS with the settings of SePiCo's base (section 3.1.2).
+# DACS as DAFormer (Hoyer et al., CVPR 2022) trains its network, without the feature distance. The
+# target is cropped in the pipeline.
 _base_ = '../models/daformer-mitb5.py'
 model = dict(
     type='DACS',
     confidence_threshold=0.968,
     ignore_top=15,
     ignore_bottom=120,
-    target_crop=dict(crop_size=(640, 640), cat_max_ratio=0.75),
-    augment=dict(type='StrongAugment'))
+    augment=dict(type='StrongAugment', per_batch=True))
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.999)]

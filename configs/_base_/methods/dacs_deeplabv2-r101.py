@@ -1,4 +1,5 @@
-# DACS with the settings of SePiCo's base (section 3.1.2).
+# DACS with the settings of SePiCo's base (section 3.1.2): SePiCo without the contrast, and with a
+# plain source, as DACS is published.
 _base_ = '../models/deeplabv2-r101-v1c.py'
 model = dict(
     type='DACS',
@@ -6,5 +7,6 @@ model = dict(
     ignore_top=15,
     ignore_bottom=120,
     target_crop=dict(crop_size=(640, 640), cat_max_ratio=0.75),
-    augment=dict(type='StrongAugment'))
+    relabel_crop=True,
+    augment=dict(type='StrongAugment', per_batch=True))
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.999)]

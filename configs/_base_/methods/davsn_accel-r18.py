@@ -10,9 +10,11 @@ model = dict(
     # That of ADVENT.
     auxiliary_adversarial_weight=0.0002,
     discriminator_weight=0.5,
-    likeness_weight=1.,
+    # lambda_u * lambda_wd.
+    likeness_weight=0.001,
     consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.001),
-    auxiliary_weight=0.1,
+    # lambda_u of the auxiliary classifier too.
+    auxiliary_weight=1.,
     # In 200 iterations statistics of both domains fit neither.
     running_statistics='target')
 # Each player reduces its own gradients.

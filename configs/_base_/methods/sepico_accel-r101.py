@@ -1,19 +1,28 @@
 # SePiCo (DistCL) with the values of section 4.1.2 and, where the paper is silent, of the published
-# results: temperature 100, diagonal covariance, 15 and 120 rows without pseudo-labels.
+# results: temperature 100, diagonal covariance, 15 and 120 rows without pseudo-labels, the crop
+# labelled anew, the source strongly augmented, one draw of whether to do so for all views.
 # Layer 4 of the backbone is contrasted.
 _base_ = '../models/accel_deeplabv2-r101.py'
 model = dict(
     type='SePiCo',
     contrastive_loss=dict(type='DistCLLoss', temperature=100., loss_weight=1., reg_weight=1.),
     statistics=dict(type='ClassStatistics', covariance='diagonal'),
-    projection=dict(type='ProjectionHead', in_channels=2048, channels=512),
+    projection=dict(
+        type='ProjectionHead', channels=512,
+        norm_cfg=dict(type='BN', requires_grad=True)),
     contrast_stages=(3, ),
     label_ratio=0.75,
+    augment_source=True,
     confidence_threshold=0.968,
     ignore_top=15,
     ignore_bottom=120,
     target_crop=dict(crop_size=(640, 640), cat_max_ratio=0.75),
-    augment=dict(type='StrongAugment'))
+    relabel_crop=True,
+    augment=dict(type='StrongAugment', per_batch=True),
+    student=dict(
+        segmentor=dict(
+            decode_head=dict(loss_decode=dict(avg_non_ignore=False)),
+            auxiliary_head=dict(loss_decode=dict(avg_non_ignore=False)))))
 custom_hooks = [
     dict(type='EMATeacherHook', momentum=0.999),
     dict(type='OnlineStatisticsHook', contrast_start=3000)

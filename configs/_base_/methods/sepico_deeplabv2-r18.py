@@ -4,7 +4,7 @@ model = dict(
     type='SePiCo',
     contrastive_loss=dict(type='DistCLLoss', temperature=100., loss_weight=1., reg_weight=1.),
     statistics=dict(type='ClassStatistics', covariance='diagonal'),
-    projection=dict(type='ProjectionHead', in_channels=256, channels=128),
+    projection=dict(type='ProjectionHead', channels=128),
     contrast_stages=(3, ),
     label_ratio=0.75,
     confidence_threshold=0.968,

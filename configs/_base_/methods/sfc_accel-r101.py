@@ -3,7 +3,8 @@
 _base_ = '../models/accel-sfc_deeplabv2-r101.py'
 model = dict(
     type='SFC',
-    sfm=dict(type='SFM', flow_net=dict(type='FlowNetS')),
+    # All classes of equation 5, as released, those that occur nowhere too.
+    sfm=dict(type='SFM', flow_net=dict(type='FlowNetS'), empty_classes='add'),
     # Stage one; 0.001 in stage two.
     flow_weight=0.005,
     softmax_scale=100.,

@@ -1,5 +1,7 @@
 # sfc_accel-r18.py with the small Accel of the other methods, whose two branches are one and whose
-# flow comes with the clips, and with that flow in the place of a FlowNet's.
+# flow comes with the clips, and with that flow in the place of a FlowNet's. It starts from the
+# source model that all methods share, and has that net's grid (align_corners=True, floor pooling)
+# and its trained batch norm.
 _base_ = '../models/accel_deeplabv2-r18.py'
 model = dict(
     type='SFC',

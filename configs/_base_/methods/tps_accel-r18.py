@@ -3,7 +3,7 @@ _base_ = '../models/accel_deeplabv2-r18.py'
 model = dict(
     type='TPS',
     student=dict(padding_mode='border'),
-    # At the published 1 small classes are gone in 200 iterations (docs/results.md).
+    # That of VIPER.
     pseudo_weight=0.1,
     auxiliary_weight=0.1,
     confidence_threshold=None,

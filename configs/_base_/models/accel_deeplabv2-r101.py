@@ -5,7 +5,8 @@ num_classes = 15
 segmentor = dict(
     type='EncoderDecoder',
     backbone=dict(
-        type='ResNet',
+        # Its first pooling rounds up: a grid that fits align_corners=True.
+        type='CeilResNet',
         depth=101,
         num_stages=4,
         out_indices=(0, 1, 2, 3),
@@ -36,7 +37,9 @@ segmentor = dict(
     test_cfg=dict(mode='whole'))
 model = dict(
     type='SourceOnly',
-    # Caffe-style weights: BGR, means subtracted, not scaled.
+    # Caffe-style weights: BGR, not scaled, the mean of ADVENT and its descendants.
     data_preprocessor=dict(
-        type='DomainDataPreprocessor', mean=[103.530, 116.280, 123.675], std=[1., 1., 1.]),
+        type='DomainDataPreprocessor',
+        mean=[104.00698793, 116.66876762, 122.67891434],
+        std=[1., 1., 1.]),
     student=dict(type='Accel', segmentor=segmentor))

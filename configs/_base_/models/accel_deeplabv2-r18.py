@@ -7,6 +7,7 @@ model = dict(
         allow_random_init=True,
         segmentor=dict(
             backbone=dict(
+                type='ResNet',
                 depth=18,
                 base_channels=32,
                 # Nothing is pretrained here, so that batch norm has to be trained.

@@ -2,6 +2,7 @@
 # 19 classes.
 model = dict(
     type='SourceOnly',
+    resize_to_input=True,
     data_preprocessor=dict(
         type='DomainDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

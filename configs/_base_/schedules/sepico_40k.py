@@ -1,18 +1,20 @@
 # SePiCo, section 4.1.2: AdamW, encoder 6e-5, decoders 6e-4, weight decay 0.01, 40k iterations.
-# Warm-up over 1500 iterations, poly of power 1 and no decay of norms: as in DAFormer, which the
-# paper follows.
+# Warm-up over 1500 iterations, times a poly of power 1 that counts from the first iteration: as in
+# DAFormer, which the paper follows. (mmengine's LinearLR arrives one iteration before its end.)
 optim_wrapper = dict(
     type='OptimWrapper',
+    # Keys that begin with ^. name a part of the method: MiT has a `projection` of its own.
+    constructor='AnchoredOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(
         custom_keys={
-            'head': dict(lr_mult=10.),
-            'projection': dict(lr_mult=10.),
-            'norm': dict(decay_mult=0.)
+            '^.student.segmentor.decode_head': dict(lr_mult=10.),
+            '^.student.segmentor.auxiliary_head': dict(lr_mult=10.),
+            '^.projection': dict(lr_mult=10.)
         }))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, begin=0, end=1500, by_epoch=False),
-    dict(type='PolyLR', power=1., eta_min=0., begin=1500, end=40000, by_epoch=False)
+    dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
+    dict(type='GroupPolyLR', power=1., eta_min=0., begin=0, end=40000, by_epoch=False)
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
 val_cfg = dict(type='ValLoop')

@@ -1,5 +1,5 @@
 """Transforms over clips: one call sees all frames, the label and the flow."""
-from .augment import ClipPhotoMetricDistortion, CrossFrameAugment
+from .augment import ClipPhotoMetricDistortion, CrossFrameAugment, TPSAugment
 from .flow import LoadFlow
 from .formatting import PackClipInputs
 from .geometric import ClipCrop, ClipFlip, ClipResize
@@ -15,4 +15,5 @@ __all__ = [
     'LoadClipAnnotations',
     'LoadFlow',
     'PackClipInputs',
+    'TPSAugment',
 ]

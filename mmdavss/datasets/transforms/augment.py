@@ -1,7 +1,7 @@
 """Photometric changes of clips."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import mmcv
@@ -9,6 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import PhotoMetricDistortion
 from mmseg.registry import TRANSFORMS
+from PIL import Image, ImageEnhance, ImageFilter
 
 
 @TRANSFORMS.register_module()
@@ -40,11 +41,11 @@ class ClipPhotoMetricDistortion(PhotoMetricDistortion):
 
 @TRANSFORMS.register_module()
 class CrossFrameAugment(BaseTransform):
-    """The augmented view of STPL and TPS: blur and colour jitter, drawn for each frame.
+    """An augmented view for STPL and TPS: blur and colour jitter, drawn for each frame.
 
     STPL, section 3.2 (augmented frames x~), after TPS: randomised Gaussian blur and colour jitter,
     nothing geometric, so that pixels stay where they are. The probabilities and strengths are those
-    of the code family that TPS stems from (DACS).
+    of DACS, and weaker than those of TPS's release (:class:`TPSAugment`).
 
     Required keys: ``imgs``. Added keys: ``imgs_aug`` (list of T, uint8).
 
@@ -104,3 +105,117 @@ class CrossFrameAugment(BaseTransform):
                 f'brightness={self.brightness}, contrast={self.contrast}, '
                 f'saturation={self.saturation}, hue={self.hue}, blur_prob={self.blur_prob}, '
                 f'blur_sigma={self.blur_sigma})')
+
+
+@TRANSFORMS.register_module()
+class TPSAugment(BaseTransform):
+    """The photometric part of the augmented view of TPS's release, which STPL follows.
+
+    The frames of a clip are one tall picture, the current one on top, with one draw for all: blur,
+    then colour jitter, then grey. The operations are those of torchvision on Pillow pictures:
+    brightness, contrast, saturation and hue in random order; contrast is that to the mean grey of
+    the whole picture.
+
+    The release hands the frames over as the network sees them, BGR less the mean, to a conversion
+    that expects values of 0 to 1 and wraps all others around: the view is of another, inverted
+    picture, with red and blue exchanged, and has a range of 1 beside frames of a range of 255. That
+    is a slip, which no paper speaks of; `wrapped_mean` has it.
+
+    Required keys: ``imgs``. Added keys: ``imgs_aug`` (list of T, uint8; float32 with
+    `wrapped_mean`).
+
+    Args:
+        blur_prob: Probability of blur.
+        blur_radius: Radii that one is drawn from, Pillow's: standard deviations in pixels.
+        jitter_prob: Probability of colour jitter.
+        brightness: Factor of the brightness is in ``1 -+ brightness``.
+        contrast: Factor of the contrast is in ``1 -+ contrast``.
+        saturation: Factor of the saturation is in ``1 -+ saturation``.
+        hue: Shift of the hue is in ``-+ hue``, 1 being the whole circle.
+        grey_prob: Probability that a picture loses its colours.
+        wrapped_mean: BGR mean of a preprocessor that subtracts it and does nothing else: the view
+            of the release, which such a preprocessor makes the values of 0 to 1 that the released
+            network sees. None for the view that was meant.
+
+    Raises:
+        ValueError: For a value that an option cannot have.
+    """
+
+    def __init__(self,
+                 blur_prob: float = 0.6,
+                 blur_radius: Sequence[float] = (5, 7, 9),
+                 jitter_prob: float = 0.8,
+                 brightness: float = 0.8,
+                 contrast: float = 0.8,
+                 saturation: float = 0.8,
+                 hue: float = 0.2,
+                 grey_prob: float = 0.2,
+                 wrapped_mean: Sequence[float] | None = None) -> None:
+        for name, value, largest in (
+                ('blur_prob', blur_prob, 1), ('jitter_prob', jitter_prob, 1),
+                ('brightness', brightness, 1), ('contrast', contrast, 1),
+                ('saturation', saturation, 1), ('hue', hue, 0.5), ('grey_prob', grey_prob, 1)):
+            if not 0 <= value <= largest:
+                raise ValueError(f'TPSAugment: {name}={value} must be in [0, {largest}].')
+        self.blur_prob = blur_prob
+        self.blur_radius = tuple(blur_radius)
+        self.jitter_prob = jitter_prob
+        self.brightness = brightness
+        self.contrast = contrast
+        self.saturation = saturation
+        self.hue = hue
+        self.grey_prob = grey_prob
+        self.wrapped_mean = None if wrapped_mean is None else np.array(wrapped_mean, np.float32)
+
+    def transform(self, results: dict) -> dict:
+        tall = np.concatenate(results['imgs'][::-1])
+        if self.wrapped_mean is None:
+            view = self.augment(tall[..., ::-1])[..., ::-1]
+        else:
+            view = self.augment(wrapped(tall - self.wrapped_mean))
+            view = view.astype(np.float32) / 255 + self.wrapped_mean
+        frames = np.split(view, len(results['imgs']))[::-1]
+        results['imgs_aug'] = [np.ascontiguousarray(frame) for frame in frames]
+        return results
+
+    def augment(self, img: np.ndarray) -> np.ndarray:
+        """Blur, jitter and grey of a picture (H, W, 3), uint8, RGB."""
+        picture = Image.fromarray(np.ascontiguousarray(img))
+        if np.random.rand() < self.blur_prob:
+            radius = float(np.random.choice(self.blur_radius))
+            picture = picture.filter(ImageFilter.GaussianBlur(radius))
+        if np.random.rand() < self.jitter_prob:
+            for operation in np.random.permutation(4):
+                picture = self._jitter(picture, operation)
+        if np.random.rand() < self.grey_prob:
+            picture = picture.convert('L').convert('RGB')
+        return np.asarray(picture)
+
+    def _jitter(self, picture: Image.Image, operation: int) -> Image.Image:
+        if operation == 3:
+            return turned(picture, np.random.uniform(-self.hue, self.hue))
+        change, spread = (
+            (ImageEnhance.Brightness, self.brightness), (ImageEnhance.Contrast, self.contrast),
+            (ImageEnhance.Color, self.saturation))[operation]
+        return change(picture).enhance(np.random.uniform(1 - spread, 1 + spread))
+
+    def __repr__(self) -> str:
+        mean = None if self.wrapped_mean is None else self.wrapped_mean.tolist()
+        return (f'{type(self).__name__}(blur_prob={self.blur_prob}, '
+                f'blur_radius={self.blur_radius}, jitter_prob={self.jitter_prob}, '
+                f'brightness={self.brightness}, contrast={self.contrast}, '
+                f'saturation={self.saturation}, hue={self.hue}, grey_prob={self.grey_prob}, '
+                f'wrapped_mean={mean})')
+
+
+def turned(picture: Image.Image, turns: float) -> Image.Image:
+    """An RGB picture whose hue, a byte, is shifted by `turns` of the circle."""
+    hue, saturation, value = picture.convert('HSV').split()
+    shift = int(turns * 255) % 256
+    hue = Image.fromarray(np.asarray(hue) + np.uint8(shift))
+    return Image.merge('HSV', (hue, saturation, value)).convert('RGB')
+
+
+def wrapped(values: np.ndarray) -> np.ndarray:
+    """Bytes of float32 values that a conversion takes for values of 0 to 1, modulo 256."""
+    return np.trunc(values * 255).astype(np.int64).astype(np.uint8)

@@ -13,6 +13,8 @@ from mmseg.registry import TRANSFORMS
 
 IMAGES = ('imgs', 'imgs_aug')
 FLOWS = ('flows', 'forward_flows')
+INTERPOLATIONS = ('bilinear', 'bicubic')
+BACKENDS = ('cv2', 'pillow')
 CROP_MODES = ('random', 'center', 'top', 'bottom')
 #: How often a crop is drawn again to have a rare class.
 TRIES = 10
@@ -28,10 +30,16 @@ def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], n
 
 @TRANSFORMS.register_module()
 class ClipResize(BaseTransform):
-    """Resizes a clip: frames bilinearly, the label by nearest neighbour.
+    """Resizes a clip: frames bilinearly or as told, the label by nearest neighbour.
 
     Flow is resized bilinearly (pixel areas, as the frames, not corner to corner), u is multiplied
     by the ratio of the widths and v by that of the heights.
+
+    The releases of ADVENT's family (DA-VSN, TPS, SFC) resize with Pillow, frames bicubically:
+    ``interpolation='bicubic', backend='pillow'``. That is another picture: Pillow widens its
+    filter when it shrinks (no aliasing), OpenCV does not; and for label pixel x Pillow takes the
+    source pixel floor((x + 0.5) * ratio), OpenCV floor(x * ratio). Frames stay uint8, to which
+    Pillow rounds them.
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
     ``img_shape``.
@@ -41,17 +49,30 @@ class ClipResize(BaseTransform):
         scale: (width, height). With `keep_ratio` the box that the frames fit into.
         keep_ratio: Whether the ratio of the sides is kept.
         ratio_range: `scale` is multiplied by one random factor from this range.
+        interpolation: Of the frames: ``bilinear`` or ``bicubic``.
+        backend: What resizes frames and label: ``cv2`` or ``pillow``.
+
+    Raises:
+        ValueError: For a scale, an interpolation or a backend that does not exist.
     """
 
     def __init__(self,
                  scale: tuple[int, int],
                  keep_ratio: bool = False,
-                 ratio_range: tuple[float, float] | None = None) -> None:
+                 ratio_range: tuple[float, float] | None = None,
+                 interpolation: str = 'bilinear',
+                 backend: str = 'cv2') -> None:
         if len(scale) != 2 or min(scale) < 1:
             raise ValueError(f'ClipResize: scale={scale} must be (width, height).')
+        for name, value, choices in (('interpolation', interpolation, INTERPOLATIONS),
+                                     ('backend', backend, BACKENDS)):
+            if value not in choices:
+                raise ValueError(f'ClipResize: {name}={value!r} is not one of {choices}.')
         self.scale = tuple(scale)
         self.keep_ratio = keep_ratio
         self.ratio_range = ratio_range
+        self.interpolation = interpolation
+        self.backend = backend
 
     @cache_randomness
     def _ratio(self) -> float:
@@ -64,18 +85,22 @@ class ClipResize(BaseTransform):
         size = mmcv.rescale_size((width, height), scale) if self.keep_ratio else scale
         factor = np.array([size[0] / width, size[1] / height], np.float32)
 
-        _each(results, IMAGES, lambda img: mmcv.imresize(img, size))
+        _each(results, IMAGES, lambda img: self._resize(img, size, self.interpolation))
         _each(results, FLOWS,
               lambda flow: cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * factor)
         for key in results.get('seg_fields', []):
-            results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
+            results[key] = self._resize(results[key], size, 'nearest')
         results.update(img_shape=size[::-1], scale=scale, scale_factor=tuple(factor.tolist()),
                        keep_ratio=self.keep_ratio)
         return results
 
+    def _resize(self, array: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+        return mmcv.imresize(array, size, interpolation=interpolation, backend=self.backend)
+
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(scale={self.scale}, keep_ratio={self.keep_ratio}, '
-                f'ratio_range={self.ratio_range})')
+                f'ratio_range={self.ratio_range}, interpolation={self.interpolation!r}, '
+                f'backend={self.backend!r})')
 
 
 @TRANSFORMS.register_module()

@@ -1,10 +1,16 @@
 import copy
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mmdavss.datasets.transforms import ClipPhotoMetricDistortion, CrossFrameAugment
+from mmdavss.datasets.transforms import (
+    ClipPhotoMetricDistortion,
+    CrossFrameAugment,
+    TPSAugment,
+)
+from mmdavss.datasets.transforms.augment import wrapped
 
 OFF = dict(jitter_prob=0., blur_prob=0.)
 
@@ -109,3 +115,102 @@ def test_each_jitter_alone(same, name):
 def test_bad_hue():
     with pytest.raises(ValueError, match='hue=0.6'):
         CrossFrameAugment(hue=0.6)
+
+
+STILL = dict(blur_prob=0., jitter_prob=0., grey_prob=0.)
+
+
+def test_tps_augment_has_one_draw_for_a_clip(same):
+    """Equal frames stay equal: operations are pointwise but for the blur, off here."""
+    np.random.seed(0)
+    seen = set()
+    for _ in range(10):
+        first, *others = TPSAugment(blur_prob=0.)(dict(same))['imgs_aug']
+        assert first.dtype == np.uint8 and first.shape == (24, 32, 3)
+        assert all((img == first).all() for img in others)
+        seen.add(first.tobytes())
+    assert len(seen) > 6
+
+
+def test_tps_augment_keeps_the_frames_apart(same):
+    imgs = [np.full((4, 4, 3), value, np.uint8) for value in (10, 20, 30)]
+    results = TPSAugment(**STILL)(dict(imgs=imgs))
+    for img, view in zip(imgs, results['imgs_aug'], strict=True):
+        np.testing.assert_array_equal(view, img)
+        assert not np.shares_memory(img, view)
+
+
+def test_tps_augment_sees_the_clip_as_one_picture():
+    """Contrast pulls to the mean grey of all frames, blur crosses from the current one down."""
+    imgs = [np.full((8, 8, 3), value, np.uint8) for value in (0, 200)]
+    np.random.seed(1)
+    dark, light = TPSAugment(**dict(STILL, jitter_prob=1.), brightness=0., saturation=0.,
+                             hue=0.)(dict(imgs=imgs))['imgs_aug']
+    factor = (float(light.mean()) - float(dark.mean())) / 200
+    assert 0.2 <= factor < 1  # this draw lowers it
+    assert abs(dark.mean() - 100 * (1 - factor)) <= 1
+    dark, light = TPSAugment(**dict(STILL, blur_prob=1.), blur_radius=(1, ))(
+        dict(imgs=imgs))['imgs_aug']
+    # The previous frame is below the current one: its first row touches that one's last.
+    assert dark[0].mean() > 30 and dark[-1].mean() == 0
+    assert light[-1].mean() < 170 and light[0].mean() == 200
+
+
+def test_tps_augment_strengths():
+    """In 3000 draws: how often anything happens, and how far it goes at most."""
+    np.random.seed(0)
+    img = np.full((2, 2, 3), 100, np.uint8)
+    img[..., 0] = 60
+    grey = sum((lambda v: (v == v[..., :1]).all())(TPSAugment(blur_prob=0., jitter_prob=0.)(
+        dict(imgs=[img]))['imgs_aug'][0]) for _ in range(3000)) / 3000
+    assert abs(grey - 0.2) < 0.03
+    alone = dict(STILL, jitter_prob=0.8, contrast=0., saturation=0., hue=0.)
+    values = np.array([TPSAugment(**alone)(dict(imgs=[img]))['imgs_aug'][0][0, 0, 1]
+                       for _ in range(3000)]) / 100
+    assert abs((values == 1).mean() - 0.2) < 0.03
+    assert 0.2 <= values.min() < 0.22 and 1.78 < values.max() <= 1.8
+    turns = TPSAugment(**dict(STILL, jitter_prob=1.), brightness=0., contrast=0., saturation=0.)
+    red = np.zeros((1, 1, 3), np.uint8)
+    red[..., 2] = 255  # BGR
+    hues = [2 * int(cv2.cvtColor(turns(dict(imgs=[red]))['imgs_aug'][0],
+                                 cv2.COLOR_BGR2HSV)[0, 0, 0])
+            for _ in range(1000)]
+    hues = [hue - 360 if hue > 180 else hue for hue in hues]
+    assert -74 < min(hues) < -68 and 68 < max(hues) < 74  # 0.2 of 360 degrees
+
+
+def test_tps_blur_has_the_released_radii():
+    """One bright column: the deviation of its blur is the radius."""
+    np.random.seed(0)
+    img = np.zeros((1, 201, 3), np.uint8)
+    img[:, 80:121] = 255
+    deviations = []
+    for _ in range(200):
+        row = TPSAugment(**dict(STILL, blur_prob=0.6))(dict(imgs=[img]))['imgs_aug'][0][0, :, 0]
+        x, weight = np.arange(201), row / row.sum()
+        deviations.append(np.sqrt((weight * (x - 100)**2).sum() - (41**2 - 1) / 12))
+    deviations = np.array(deviations).round(1)
+    assert abs((deviations == 0).mean() - 0.4) < 0.12
+    for radius in (5, 7, 9):
+        assert 0.1 < (np.abs(deviations - radius) < 0.4).mean() < 0.3
+
+
+def test_tps_augment_as_released():
+    """The wrapped picture and what the network sees of it, from the published code."""
+    golden = np.load(Path(__file__).parents[2] / 'data/golden/tps_strong_view.npz')
+    img = golden['rgb'][::-1].transpose(1, 2, 0)
+    mean = golden['mean_bgr']
+    np.testing.assert_array_equal(
+        wrapped(golden['input_bgr_minus_mean']), golden['bytes'])
+    view = TPSAugment(**STILL, wrapped_mean=mean)(dict(imgs=[img, img]))['imgs_aug'][1]
+    assert view.dtype == np.float32
+    # What DomainDataPreprocessor makes of it; adding and subtracting the mean costs six digits.
+    np.testing.assert_allclose(
+        (view - mean).transpose(2, 0, 1), golden['view_without_jitter_and_blur'], atol=1e-5)
+
+
+def test_bad_strengths():
+    for option in (dict(hue=0.6), dict(grey_prob=1.2), dict(contrast=-0.1)):
+        (name, value), = option.items()
+        with pytest.raises(ValueError, match=f'{name}={value}'):
+            TPSAugment(**option)

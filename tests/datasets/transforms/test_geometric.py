@@ -2,6 +2,7 @@ import copy
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmdavss.datasets.transforms import ClipCrop, ClipFlip, ClipResize
 
@@ -46,6 +47,84 @@ def test_resize_of_labels_is_nearest(clip):
     results = ClipResize(scale=(72, 32))(clip)
     np.testing.assert_array_equal(results['gt_seg_map'], expected)
     assert results['gt_seg_map'].dtype == np.uint8
+
+
+AS_RELEASED = dict(interpolation='bicubic', backend='pillow')
+
+
+def keys(x):
+    """Keys' cubic with a = -0.5, which Pillow calls bicubic."""
+    x = np.abs(x)
+    return np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1,
+                    np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
+
+
+def antialiased(image, size):
+    """Bicubic whose filter is as wide as the pixels that become one, rounded after each axis."""
+    for axis, new in ((1, size[0]), (0, size[1])):
+        old = image.shape[axis]
+        ratio = old / new
+        centre = (np.arange(new)[:, None] + 0.5) * ratio
+        weights = keys((np.arange(old)[None] + 0.5 - centre) / max(ratio, 1))
+        weights /= weights.sum(1, keepdims=True)
+        image = np.moveaxis(np.tensordot(weights, image, (1, axis)), 0, axis)
+        image = image.round().clip(0, 255)
+    return image
+
+
+@pytest.mark.parametrize('size', [(12, 8), (15, 11), (16, 9), (48, 32), (30, 21)])
+def test_resize_of_the_releases(clip, size):
+    """Frames as Pillow's BICUBIC, labels as its NEAREST; the flow as ever."""
+    before, bilinear = copy.deepcopy(clip), ClipResize(scale=size)(copy.deepcopy(clip))
+    clip['imgs_aug'] = list(clip['imgs'])
+    results = ClipResize(scale=size, **AS_RELEASED)(clip)
+    for key in ('imgs', 'imgs_aug'):
+        for frame, image in zip(results[key], before['imgs'], strict=True):
+            assert frame.dtype == np.uint8 and frame.shape == (*size[::-1], 3)
+            np.testing.assert_array_equal(
+                frame, np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)))
+            # Pillow computes with 8 bits after the point.
+            assert np.abs(frame - antialiased(image.astype(float), size)).max() <= 1
+    np.testing.assert_array_equal(
+        results['gt_seg_map'],
+        np.asarray(Image.fromarray(before['gt_seg_map']).resize(size, Image.Resampling.NEAREST)))
+    np.testing.assert_array_equal(results['flows'][0], bilinear['flows'][0])
+    for key in ('img_shape', 'scale', 'scale_factor', 'keep_ratio'):
+        assert results[key] == bilinear[key]
+
+
+@pytest.mark.parametrize('size', [(16, 8), (12, 8), (48, 32)])
+def test_resize_of_the_releases_takes_the_middle_label(clip, size):
+    """Source pixel floor((x + 0.5) * ratio); OpenCV's is floor(x * ratio)."""
+    before = clip['gt_seg_map'].copy()
+    rows, columns = (np.floor((np.arange(new) + 0.5) * old / new).astype(int)
+                     for new, old in zip(size[::-1], before.shape, strict=True))
+    other = ClipResize(scale=size)(copy.deepcopy(clip))['gt_seg_map']
+    label = ClipResize(scale=size, **AS_RELEASED)(clip)['gt_seg_map']
+    np.testing.assert_array_equal(label, before[rows][:, columns])
+    assert label.dtype == np.uint8 and ((label != other).any() or size == (48, 32))
+
+
+def test_resize_of_the_releases_does_not_alias():
+    """Stripes of one pixel, a third as large: grey, where OpenCV's bilinear keeps stripes."""
+    stripes = np.zeros((24, 48, 3), np.uint8)
+    stripes[:, ::2] = 200
+    clip = dict(imgs=[stripes], seg_fields=[])
+    assert np.ptp(ClipResize(scale=(16, 8))(dict(clip))['imgs'][0]) == 200
+    inner = ClipResize(scale=(16, 8), **AS_RELEASED)(clip)['imgs'][0][:, 2:-2].astype(int)
+    assert np.abs(inner - 100).max() < 20
+
+
+def test_resize_of_the_releases_agrees_with_its_flow(clip, agree):
+    for key in ('imgs', 'flows'):  # pixels in blocks of 3 x 3
+        clip[key] = [a.repeat(3, 0).repeat(3, 1) for a in clip[key]]
+    clip['flows'][0] *= 3
+    results = ClipResize(scale=(24, 16), **AS_RELEASED)(clip)
+    np.testing.assert_allclose(results['flows'][0], np.tile([-2., 1.], (16, 24, 1)), atol=1e-6)
+    # The bicubic filter reaches over the border, where the neighbours of the frames differ.
+    inner = dict(imgs=[img[3:-3, 3:-3] for img in results['imgs']],
+                 flows=[results['flows'][0][3:-3, 3:-3]])
+    assert agree(inner) == 1
 
 
 def test_resize_keeps_a_label_that_is_loaded_later(clip):
@@ -180,3 +259,7 @@ def test_bad_options():
         ClipCrop(crop_size=(4, 4), mode='left')
     with pytest.raises(ValueError, match='scale'):
         ClipResize(scale=(0, 4))
+    with pytest.raises(ValueError, match="interpolation='area'"):
+        ClipResize(scale=(4, 4), interpolation='area')
+    with pytest.raises(ValueError, match="backend='PIL'"):
+        ClipResize(scale=(4, 4), backend='PIL')

@@ -1,0 +1,35 @@
+# The segmentation network of SFC's release (lib/model/deeplab_multi.py), which is not that of the
+# Accel of DA-VSN, TPS and STPL: the stem's pooling rounds down (scores of 64x128 for 512x1024),
+# maps are resized with align_corners=False, and the affine part of batch norm is trained. That of
+# the stem is not: the schedules sfc_* give it a rate of zero.
+sfc_segmentor = dict(
+    type='EncoderDecoder',
+    backbone=dict(
+        type='ResNet',
+        depth=101,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        dilations=(1, 1, 2, 4),
+        strides=(1, 2, 1, 1),
+        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_eval=False,
+        style='caffe',
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe')),
+    decode_head=dict(
+        type='DeepLabV2Head',
+        in_channels=2048,
+        in_index=3,
+        dilations=(6, 12, 18, 24),
+        num_classes=15,
+        align_corners=False,
+        loss_decode=dict(type='BatchCrossEntropyLoss')),
+    auxiliary_head=dict(
+        type='DeepLabV2Head',
+        in_channels=1024,
+        in_index=2,
+        dilations=(6, 12, 18, 24),
+        num_classes=15,
+        align_corners=False,
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1)),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))

@@ -1,0 +1,24 @@
+"""The ResNet of Caffe's DeepLab."""
+from __future__ import annotations
+
+from mmseg.models.backbones import ResNet
+from mmseg.registry import MODELS
+
+
+@MODELS.register_module()
+class CeilResNet(ResNet):
+    """mmseg's ResNet whose first pooling rounds sizes up, as Caffe does.
+
+    ADVENT, DA-VSN and TPS (AdaptSegNet's ``deeplab_multi.py``) have it so: their features of
+    512x1024 are 65x129, of 720x1280 91x161. One more than the number of strides is the grid whose
+    corners are those of the image, which ``align_corners=True`` of their heads says. mmseg's own
+    gives 64x128 and 90x160. Weights are those of mmseg's ResNet.
+
+    Args:
+        ceil_mode: False is mmseg's ResNet, for weights that were trained on its grid.
+        kwargs: Those of :class:`mmseg.ResNet`.
+    """
+
+    def __init__(self, ceil_mode: bool = True, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.maxpool.ceil_mode = ceil_mode
