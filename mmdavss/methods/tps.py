@@ -94,6 +94,7 @@ class TPS(BaseAdapter):
                     data_samples: SampleList | Mapping[str, SampleList]
                     ) -> Iterator[dict[str, Tensor]]:
         target, _ = branch(inputs, data_samples, 'target')
+        flow = self.temporal_flow(target, 3)  # first, see given_flow
         if isinstance(inputs, Mapping) and 'source' in inputs:
             source, samples = branch(inputs, data_samples, 'source')
             frames = self.matched(source, target) if self.histogram_matching else source.frames
@@ -102,7 +103,6 @@ class TPS(BaseAdapter):
                     self.student.loss(frames, self.clip_flow(source), samples), 'source')
             yield losses
 
-        flow = self.temporal_flow(target, 3)
         if target.augmented is None:
             raise KeyError('TPS needs an augmented view of the target clips: add TPSAugment or '
                            'CrossFrameAugment to their pipeline.')
