@@ -241,8 +241,8 @@ def export_segmentor(cfg: Config, checkpoint: str | Path, out: str | Path,
 
     What predicts frame by frame (``PerFrame``, and video nets of stage one) predicts the same as
     the adapted model, to the bit: images are decoded and resized alike, and scores go to the size
-    of the image in one step. Backbones and heads that mmseg does not have go along as Python files
-    that the config imports from its own folder; nothing of this package is needed.
+    of the image in the same steps. Backbones and heads that mmseg does not have go along as Python
+    files that the config imports from its own folder; nothing of this package is needed.
 
     Args:
         cfg: Config of the method.
@@ -263,7 +263,7 @@ def export_segmentor(cfg: Config, checkpoint: str | Path, out: str | Path,
     """
     name = _export_name(MODELS.get(cfg.model.student.type), cfg.model.student, per_frame_part)
     folder = Path(out)
-    pipeline = _image_pipeline(cfg)
+    pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))
     preprocessor = _plain(cfg.model.data_preprocessor)
     if preprocessor.pop('test_cfg', None):
         raise UserError('data_preprocessor.test_cfg: frames that are padded in a test cannot be '
@@ -335,7 +335,7 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
         'else; a model that is the same in plain mmseg is a PerFrame (configs with deeplabv2)')
 
 
-def _image_pipeline(cfg: Config) -> list[dict]:
+def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
     """The test pipeline of a config of clips, for single images without labels."""
     made, resized = [], False
     for step in cfg.test_dataloader.dataset.pipeline:
@@ -348,11 +348,11 @@ def _image_pipeline(cfg: Config) -> list[dict]:
             resized = True
         elif kind == 'PackClipInputs':
             pack = dict(type='mmseg.PackSegInputs')
-            # mmseg resizes scores to img_shape, then to ori_shape; methods of mmdavss go straight
-            # to ori_shape, and so does mmseg if both are the same.
+            # mmseg resizes scores to img_shape, then to ori_shape. Methods of mmdavss may go
+            # straight to ori_shape, and so does mmseg if both are the same.
             made.append(dict(
                 type='KeyMapper', mapping=dict(img_shape='ori_shape'), auto_remap=False,
-                transforms=[pack]) if resized else pack)
+                transforms=[pack]) if resized and not resize_to_input else pack)
         elif kind not in ('LoadFlow', 'LoadClipAnnotations'):
             raise UserError(f'the step {kind} of the test pipeline cannot be exported to plain '
                             'mmseg')

@@ -63,6 +63,11 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
     cfg = saved['advent'][0]
     cfg.test_dataloader.dataset.pipeline[1].update(interpolation='bicubic', backend='pillow')
     cfg.dump(cfg.filename)
+    # One of them resizes its scores twice, as mmseg does.
+    cfg, checkpoint = saved['fcn']
+    cfg.model.resize_to_input = True
+    cfg.dump(cfg.filename)
+    saved['fcn'] = Config.fromfile(cfg.filename), checkpoint
     for name, model in saved.items():
         out = tmp_path / 'made' / name
         export(run_tool, model, out)
