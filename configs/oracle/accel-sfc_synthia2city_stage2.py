@@ -1,5 +1,5 @@
-# The upper bound of SFC's Accel: stage two freezes the backbones of stage one and trains classifiers,
-# flow branch and fusion on labelled clips of the target.
+# The upper bound of SFC's Accel: stage two freezes the backbones of stage one and trains
+# classifiers, flow branch and fusion on labelled clips of the target.
 _base_ = '../sfc/accel_synthia2city_source-stage2.py'
 train_dataloader = dict(
     dataset=dict(

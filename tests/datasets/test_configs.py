@@ -3,8 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS
 from PIL import Image
 
@@ -327,6 +329,27 @@ def test_source_of_viper_as_the_releases_prepare_it(data, viper, write, bonnet):
         expected[np.asarray(Image.fromarray(own).resize((1280, 720), 0)) == 1] = 255
     np.testing.assert_array_equal(label, expected)
     assert (label == 10).any()
+
+
+@pytest.mark.parametrize('source', ['viper', 'synthia'])
+def test_i2vda_is_scored_for_tc_on_neighbouring_frames(data, source):
+    """All frames of val, of which one has a label: configs/i2vda/*_tc.py can be evaluated."""
+    cfg = Config.fromfile(CONFIGS.parents[1] / f'i2vda/deeplabv2-r101_{source}2city_tc.py')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    metric = METRICS.build(dict(cfg.test_evaluator, flow=dict(type='ZeroFlow'), flow_name='none'))
+    assert cfg.test_evaluator.flow.type == 'DISFlowEstimator'
+    metric.dataset_meta = dataset.metainfo
+    assert len(dataset) == 3
+    for index in range(3):
+        item = dataset[index]
+        assert item['inputs']['frames'].shape == (1, 3, 512, 1024)
+        sample = item['data_samples']
+        sample.pred_sem_seg = PixelData(data=torch.full((1, 12, 20), index // 2))
+        metric.process(None, [sample.to_dict()])
+    # Classes 0, 0, 1: two pairs, of which the first agrees: IoU 1/2 and 0.
+    found = metric.evaluate(3)
+    assert (found['TC.none'], found['consistency']) == (25., 50.)
+    assert cfg.val_evaluator.type == 'ClassSubsetIoU'
 
 
 def test_images_of_i2vda(data):
