@@ -115,7 +115,7 @@ class Mirror(nn.Module):
         super().__init__()
         self.given = []
 
-    def head_scores(self, frames, flow):
+    def head_scores(self, frames, flow, parts):
         self.given.append((frames, flow))
         maps = frames[:, -1] + backward_warp(frames[:, 0], flow[:, 0], padding_mode='border')
         return {'decode': HeadScores(maps, maps, maps)}
