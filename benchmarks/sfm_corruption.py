@@ -1,4 +1,4 @@
-"""SFM's error against the share of wrong labels: what SFC rests on (its figure 5).
+"""SFM's error against the share of wrong labels: what SFC rests on.
 
     python benchmarks/sfm_corruption.py --config configs/sfc/sfm_miniviper.py \
         --checkpoint work_dirs/sfc/sfm_miniviper/iter_600.pth

@@ -21,10 +21,32 @@ Validation = Mapping[str, float]
 # ------------------------------------------------------------------------------------------ logs
 
 
-def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
-    """All validations of a run, from the logs of all its starts.
+def _read_log(work_dir: str | Path) -> list[dict[str, float]]:
+    """All rows of the logs of a run, from all its starts.
 
     What a start did beyond the point where the next one began was done again, and does not count.
+
+    Raises:
+        FileNotFoundError: If the folder holds no log of a training.
+    """
+    logs = sorted(Path(work_dir).glob(LOGS))
+    if not logs:
+        raise FileNotFoundError(f'{work_dir} holds no log of a training ({LOGS})')
+    found: list[dict[str, float]] = []
+    for log in logs:
+        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        if rows:
+            found = [row for row in found if row['step'] < rows[0]['step']]
+        found += rows
+    return found
+
+
+def _of_training(row: Mapping[str, float]) -> bool:
+    return any(key.split('.')[-1] == 'lr' for key in row)
+
+
+def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
+    """All validations of a run, from the logs of all its starts.
 
     Returns:
         ``{iteration: scores}``, in order.
@@ -33,20 +55,37 @@ def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
         FileNotFoundError: If the folder holds no log of a training.
         ValueError: If there was no validation.
     """
-    logs = sorted(Path(work_dir).glob(LOGS))
-    if not logs:
-        raise FileNotFoundError(f'{work_dir} holds no log of a training ({LOGS})')
-    found: dict[int, dict[str, float]] = {}
-    for log in logs:
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
-        if rows:
-            found = {step: row for step, row in found.items() if step < rows[0]['step']}
-        # Rows of the training hold its rate.
-        found |= {row['step']: row for row in rows
-                  if not any(key.split('.')[-1] == 'lr' for key in row)}
+    found = {row['step']: row for row in _read_log(work_dir) if not _of_training(row)}
     if not found:
         raise ValueError(f'{work_dir}: its log holds no validation')
     return dict(sorted(found.items()))
+
+
+def training_means(work_dir: str | Path, name: str, steps: Sequence[int]) -> dict[int, float]:
+    """Means of a value of the training's log between one of these iterations and the next.
+
+    Args:
+        work_dir: Of the run.
+        name: Of the value, such as ``decode.epe``.
+        steps: Iterations, in order; the first mean is that from the start to the first of them.
+
+    Returns:
+        ``{iteration: mean up to it}``, without those that nothing was logged for.
+
+    Raises:
+        FileNotFoundError: If the folder holds no log of a training.
+        ValueError: If nothing of that name was logged; names what was.
+    """
+    rows = [row for row in _read_log(work_dir) if _of_training(row)]
+    if not any(name in row for row in rows):
+        raise ValueError(f'{work_dir}: no row of its training has {name!r}, there are '
+                         f'{sorted(set().union(*rows) - {"step"})}')
+    means = {}
+    for before, step in zip([0, *steps], steps, strict=False):
+        values = [row[name] for row in rows if name in row and before < row['step'] <= step]
+        if values:
+            means[step] = statistics.mean(values)
+    return means
 
 
 def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None

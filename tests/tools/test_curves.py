@@ -29,6 +29,25 @@ def test_runs_of_one_name_and_a_resumed_one(tmp_path, run_tool):
             ['a', '20', '30.0', '28.0'], ['b', '10', '5.0']]
 
 
+def test_a_value_of_the_training(tmp_path, run_tool):
+    """SFC's figure 5: means since the validation before, of a resumed run too."""
+    log(tmp_path / 'a', '1', [
+        {'lr': 1., 'decode.epe': 4., 'step': 5}, {'lr': 1., 'decode.epe': 2., 'step': 10},
+        dict(mIoU=20., step=10), {'lr': 1., 'decode.epe': 9., 'step': 15}])
+    log(tmp_path / 'a', '2', [{'lr': 1., 'decode.epe': 1., 'step': 15}, dict(mIoU=30., step=20)])
+    out = tmp_path / 'figure5.png'
+    run_tool('analysis/curves.py', tmp_path / 'a', '--against', 'decode.epe', '--out', out)
+    assert out.stat().st_size > 1000
+    with out.with_suffix('.csv').open() as file:
+        assert list(csv.reader(file)) == [
+            ['name', 'value', 'iteration', 'run'], ['a', 'mIoU', '10', '20.0'],
+            ['a', 'mIoU', '20', '30.0'], ['a', 'decode.epe', '10', '3.0'],
+            ['a', 'decode.epe', '20', '1.0']]
+    with pytest.raises(SystemExit, match=r"no row of its training has 'epe', there are \['decode"):
+        run_tool('analysis/curves.py', tmp_path / 'a', '--against', 'epe', '--out',
+                 tmp_path / 'b.png')
+
+
 def test_messages(tmp_path, run_tool, capsys):
     with pytest.raises(SystemExit, match='holds no log of a training'):
         run_tool('analysis/curves.py', tmp_path, '--out', tmp_path / 'a.png')
