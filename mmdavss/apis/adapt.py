@@ -223,9 +223,12 @@ class Adaptation:
                 part['type'] = 'BN'
         return student
 
-    def _method(self, start: str, **model: Any) -> dict:
-        shared = dict(student=self._student(), source_checkpoint=start,
+    def _method(self, **model: Any) -> dict:
+        """A method on the given model's network, which predicts as that does."""
+        shared = dict(student=self._student(),
                       data_preprocessor=_plain(self.cfg.model.data_preprocessor))
+        if self.cfg.model.get('resize_to_input'):
+            shared['resize_to_input'] = True
         if self.cfg.model.get('flow') is not None:
             shared['flow'] = _plain(self.cfg.model.flow)
         return dict(shared, **model)
@@ -239,18 +242,16 @@ class Adaptation:
         path = self.out / 'adapted.pth'
         config = dict(
             default_scope='mmseg', custom_imports=_plain(self._imports()),
-            model=dict(type='SourceOnly', student=self._student(),
-                       data_preprocessor=_plain(self.cfg.model.data_preprocessor)),
+            model=self._method(type='SourceOnly'),
             test_dataloader=_plain(self.cfg.test_dataloader))  # yapf: disable
-        if self.cfg.model.get('flow') is not None:
-            config['model']['flow'] = _plain(self.cfg.model.flow)
         Config(config).dump(self.out / 'adapted.py')
         if path.is_file():
             return path
         start, method = self.checkpoint, self.settings.method
         net = MODELS.build(self._student())
         if any(norm_layers(segmentor) for segmentor in net.segmentors):
-            start = self._train('adabn', self._method(start, type='AdaBN'), ADABN_ITERS)
+            start = self._train('adabn', self._method(
+                source_checkpoint=start, type='AdaBN'), ADABN_ITERS)
         elif method == 'adabn':
             raise UserError('this network has no batch norm, which is all that AdaBN adapts: '
                             'choose another method')
@@ -258,7 +259,7 @@ class Adaptation:
             # The small recipe of configs/stpl/README.md: labels of the model that it starts from
             # hold the features in place.
             start = self._train('adapt', self._method(
-                start, type='STPL', fusion=dict(type='STAM'),
+                source_checkpoint=start, type='STPL', fusion=dict(type='STAM'),
                 projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
                 loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives',
                           loss_weight=0.1),
@@ -266,7 +267,7 @@ class Adaptation:
                 anchor_weight=1., norm_eval=False), self.settings.iters)  # yapf: disable
         elif method == 'self-training':
             start = self._train('adapt', self._method(
-                start, type='SelfTraining', confident_ratio=0.7, norm_eval=False,
+                source_checkpoint=start, type='SelfTraining', confident_ratio=0.7, norm_eval=False,
                 train_norm_only=True), self.settings.iters)
         state = read_weights(start, f'{start} does not exist')
         state = {key: value for key, value in state.items() if key.startswith('student.')}
@@ -282,11 +283,13 @@ class Adaptation:
         """One method; its folder holds its config and checkpoints."""
         settings, folder = self.settings, self.out / name
         size = self.size()
-        rates = None
+        rates = {}
         if model['type'] == 'STPL':
             # The random layers that only training has learn faster than the network.
-            rates = dict(custom_keys={
-                'projection': dict(lr_mult=10.), 'fusion': dict(lr_mult=10.)})
+            rates = dict(
+                constructor='AnchoredOptimWrapperConstructor',
+                paramwise_cfg=dict(custom_keys={
+                    '^.projection': dict(lr_mult=10.), '^.fusion': dict(lr_mult=10.)}))
         dataset = dict(
             type='ClipFolderDataset', data_root=str(self.out / 'frames'), clips=CLIPS,
             clip_length=2, metainfo=self.metainfo, pipeline=[
@@ -304,7 +307,7 @@ class Adaptation:
             optim_wrapper=dict(
                 type='OptimWrapper', clip_grad=dict(max_norm=10.),
                 optimizer=dict(type='SGD', lr=settings.lr, momentum=0.9, weight_decay=5e-4),
-                paramwise_cfg=rates),
+                **rates),
             param_scheduler=[dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=iters,
                                   by_epoch=False)],
             default_hooks=dict(

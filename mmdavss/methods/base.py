@@ -209,6 +209,9 @@ class BaseAdapter(BaseSegmentor):
     def given_flow(self, clip: Clip) -> Tensor | None:
         """Flow of a clip: the one it came with, or else that of the provider.
 
+        A method asks for all flows of a batch before its first pass: a provider that computes on
+        the CPU waits for the device, which would then have a pass in its queue and be idle after.
+
         Returns:
             (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if there is neither.
         """

@@ -46,7 +46,8 @@ class SePiCo(DACS):
         label_ratio: Least share of its class among the pixels of a feature cell, else the cell
             is ignored.
         augment_source: Whether the student sees the source strongly augmented too, for its
-            cross-entropy and its contrast, as published. The statistics are of the plain source in any case.
+            cross-entropy and its contrast, as published. The statistics are of the plain source in
+            any case.
         self_training: Whether the student learns the mix; False leaves the contrast and the
             source's cross-entropy (table 5).
         kwargs: Those of :class:`DACS`.

@@ -34,10 +34,10 @@ from .temporal_labels import (
 
 __all__ = ['SFM', 'STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop',
            'ClassStatistics', 'ConcatFusion', 'ConvFusion', 'Decisions', 'ImageDiscriminator',
-           'ProjectionHead', 'SequenceDiscriminator', 'SpatioTemporalDiscriminator', 'StrongAugment',
-           'aggregate_predictions', 'class_balanced_thresholds', 'class_entropy', 'class_mix',
-           'class_mix_masks', 'consensus', 'day_guided', 'downscale_labels', 'fill_in',
-           'intermediate_flows', 'label_regions', 'match_histograms', 'most_confident',
+           'ProjectionHead', 'SequenceDiscriminator', 'SpatioTemporalDiscriminator',
+           'StrongAugment', 'aggregate_predictions', 'class_balanced_thresholds', 'class_entropy',
+           'class_mix', 'class_mix_masks', 'consensus', 'day_guided', 'downscale_labels',
+           'fill_in', 'intermediate_flows', 'label_regions', 'match_histograms', 'most_confident',
            'normalised_entropy', 'occurring_classes', 'probability_cross_entropy',
            'rectified_labels', 'round_trip_visible', 'select_labels', 'synthesise_frame',
            'temporal_pseudo_labels', 'warp_labels']

@@ -76,7 +76,8 @@ class Published(nn.Module):
         self.current = nn.ParameterDict(
             {'decode': golden('score_d'), 'aux': golden('score_d_aux')})
 
-    def head_scores(self, frames, flow):
+    def head_scores(self, frames, flow, parts):
+        assert parts == ('fused', )
         scores = self.current if torch.is_grad_enabled() else self.earlier
         return {name: HeadScores(maps, maps, maps) for name, maps in scores.items()}
 
