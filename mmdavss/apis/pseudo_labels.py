@@ -98,7 +98,8 @@ class ClipPredictor:
     """Predicts the frames of a clip, each together with its neighbours (equation 10).
 
     Args:
-        model: Method whose student predicts frame by frame.
+        model: Method. A student that is a video net predicts each frame as the first of a video:
+            what neighbouring frames say is the business of the aggregation.
         pipeline: Transforms from a clip of one frame to what the model gets.
         flow: Flow provider; None for predictions without neighbours.
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
@@ -476,11 +477,6 @@ class PseudoLabelGenerator:
     @staticmethod
     def _check_model(make: _MakePredictor, device: str, num_classes: int) -> ClipPredictor:
         predictor = make(device)
-        student = predictor.model.student
-        if student.temporal:
-            raise UserError(f'model.student: {type(student).__name__} sees several frames; '
-                            'pseudo-labels are made with a network that predicts frame by frame '
-                            '(PerFrame)')
         if predictor.model.num_classes != num_classes:
             raise UserError(f'the target has {num_classes} classes, the model '
                             f'{predictor.model.num_classes}: set num_classes and the data set '

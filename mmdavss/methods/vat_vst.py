@@ -3,7 +3,7 @@
 The paper's symbols:
 
 ======================  ==================================================================
-G                       ``student``, frame by frame
+G                       ``student``, frame by frame in the paper
 P, U~                   softmax of its scores, for one frame and for the frames of a clip
 D_I, D_V                ``discriminator``: ImageDiscriminator, SequenceDiscriminator
 L_tube, Dice            ``tube_loss``: TubeDiceLoss
@@ -39,6 +39,10 @@ class VAT(AdversarialAdapter):
 
     Source clips need the labels of all their frames (``label_clips=True`` of the data set).
 
+    The paper's student predicts frame by frame. Of a video net (Accel: STPL's tables have VAT-VST
+    on it) each frame's prediction is the one that it has of the clip up to that frame; clips then
+    need flow.
+
     Args:
         tube_loss: Config of the tube loss, None for none (ablation).
         kwargs: Those of :class:`AdversarialAdapter`. The paper does not give lambda_V,
@@ -47,20 +51,22 @@ class VAT(AdversarialAdapter):
 
     def __init__(self, tube_loss: OptConfigType = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        self._see_single_frames()
+        self.student.freeze_auxiliary()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
     def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
                        ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         source, samples = branch(inputs, data_samples, 'source')
         labels = clip_labels(samples, 'VAT: the source clips')
-        scores = dict(source=clip_scores(self.student, source.frames, self.align_corners))
+        scores = dict(source=clip_scores(
+            self.student, source.frames, self.align_corners, self.clip_flow(source)))
         losses = dict(loss_ce=clip_cross_entropy(scores['source'], labels))
         if self.tube_loss is not None:
             losses['loss_tube'] = self.tube_loss(scores['source'], labels)
         if self.discriminator is not None:
             target, _ = branch(inputs, data_samples, 'target')
-            scores['target'] = clip_scores(self.student, target.frames, self.align_corners)
+            scores['target'] = clip_scores(
+                self.student, target.frames, self.align_corners, self.clip_flow(target))
         return losses, scores
 
 
@@ -72,7 +78,8 @@ class VST(BaseAdapter):
     before it, and for the first frame, which has none, of the one after it.
 
     Target clips need pseudo-labels of all their frames (``pseudo_labels`` and ``label_clips=True``
-    of the data set) and, for a refinement, flow both ways (``LoadFlow``).
+    of the data set) and, for a refinement, flow both ways (``LoadFlow``). The student may be a
+    video net, as in :class:`VAT`.
 
     Args:
         refinement: ``consensus`` (equation 13, cut-out), ``fill_in`` (equation 14), or None.
@@ -90,7 +97,7 @@ class VST(BaseAdapter):
         super().__init__(**kwargs)
         if refinement is not None and refinement not in REFINEMENTS:
             raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
-        self._see_single_frames()
+        self.student.freeze_auxiliary()
         self.refinement = refinement
         self.regulariser = None if regulariser is None else MODELS.build(regulariser)
         self.occlusion = dict(occlusion or {})
@@ -100,7 +107,8 @@ class VST(BaseAdapter):
         clip, samples = branch(inputs, data_samples, 'target')
         labels = clip_labels(samples, 'VST: the target clips')
         refined = labels if self.refinement is None else self.refine(labels, clip)
-        scores = clip_scores(self.student, clip.frames, self.align_corners)
+        scores = clip_scores(
+            self.student, clip.frames, self.align_corners, self.clip_flow(clip))
         losses = dict(loss_ce=clip_cross_entropy(scores, refined))
         if self.regulariser is not None:
             frames = [self.regulariser(scores[:, t], refined[:, t]) for t in range(labels.shape[1])]

@@ -350,16 +350,40 @@ def test_bad_options(frames, option, words):
         PseudoLabelGenerator.from_config(config(frames, **option))
 
 
-def test_networks_that_cannot_be_used(frames, checkpoint, tmp_path, accel):
+def test_video_net_predicts_each_frame_as_the_first_of_a_video(frame_folder, tmp_path, accel):
+    """With and without the neighbours, of which the aggregation knows."""
+    cfg = config(frame_folder, aggregate=True, flow=dict(type='ZeroFlow'),
+                 occlusion=dict(alpha=0.))
+    cfg.model.student = accel
+    model = MODELS.build(cfg.model).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    path = tmp_path / 'accel.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    images = [str(frame_folder / f'f{n}.png') for n in range(2)]
+    clip = FrameClip('f0', (Frame('f0.png', images[0], (images[1], )), Frame('f1.png', images[1])))
+    frames = torch.stack([torch.from_numpy(cv2.imread(image)).movedim(-1, 0).float()
+                          for image in images])
+    with torch.no_grad():
+        single = nn.functional.interpolate(
+            model.student(frames[:, None]), frames.shape[-2:], mode='bilinear',
+            align_corners=True).softmax(1)
+    for aggregate in (False, True):
+        predictor = PseudoLabelGenerator.from_config(cfg).predictor(
+            cfg, str(path), 'cpu', 4, aggregate=aggregate)
+        expected = single.clone()
+        if aggregate:
+            expected[0] = single.mean(0)
+        for made, maps in zip(predictor(clip), expected, strict=True):
+            np.testing.assert_allclose(made.probability, maps.max(0).values, atol=1e-5)
+            assert (made.labels == maps.argmax(0).numpy()).mean() > 0.999
+
+
+def test_networks_that_cannot_be_used(frames, checkpoint, tmp_path):
     cfg = config(frames)
     cfg.train_dataloader.dataset.target.metainfo.classes = ('road', 'sky')
     with pytest.raises(UserError, match='2 classes, the model 3'):
         run(cfg, checkpoint, tmp_path / 'out')
-    cfg.model.student = accel
-    path = tmp_path / 'accel.pth'
-    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta={}), path)
-    with pytest.raises(UserError, match='Accel sees several frames'):
-        run(cfg, str(path), tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
     with pytest.raises(UserError, match='None has no pseudo_label_generator'):
         PseudoLabelGenerator.from_config(Config(dict(model=MODEL)))

@@ -120,14 +120,43 @@ def test_losses_by_hand(vat, clips):
                                -0.5 * (1 - judge_t).log().mean(), rtol=1e-4, atol=1e-5)
 
 
-def test_messages(vat, clips, batch, accel):
+@pytest.mark.parametrize('options', [
+    {}, dict(separate=True, key_grad=True), dict(type='DFF')])
+def test_video_net(vat, clips, accel, options):
+    """Of each frame the prediction of the clip up to it; every weight in training learns."""
+    student = dict(accel, **options)
+    if student.pop('separate', False):
+        student['reference_segmentor'] = copy.deepcopy(student['segmentor'])
+    model = vat(student=student, adversarial_weight=0.5)
+    data = model.data_preprocessor(clips(), True)
+    source, target = (data['inputs'][name] for name in ('source', 'target'))
+    labels = torch.stack([s.gt_clip_seg.data for s in data['data_samples']['source']])
+    copied = copy.deepcopy(model)
+    losses, scores = model.student_losses(data['inputs'], data['data_samples'])
+    for clip, made in ((source, scores['source']), (target, scores['target'])):
+        for t, expected in enumerate((
+                copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))):
+            torch.testing.assert_close(made[:, t], nn.functional.interpolate(
+                expected, (32, 48), mode='bilinear', align_corners=True), rtol=1e-4, atol=1e-5)
+    expected = sum(nn.functional.cross_entropy(scores['source'][:, k], labels[:, k],
+                                               ignore_index=255) for k in range(2))
+    torch.testing.assert_close(losses['loss_ce'], expected)
+    (sum(losses.values()) + model.adversarial_loss(
+        model.discriminator, scores['target'])).backward()
+    trained = dict(model.student.named_parameters())
+    assert {n for n, p in trained.items() if p.grad is not None} == {
+        n for n, p in trained.items() if p.requires_grad}
+    assert not any(p.requires_grad for n, p in trained.items() if 'auxiliary' in n)
+    log = copied.train_step(clips(), optimisers(copied))
+    assert all(torch.isfinite(value).all() for value in log.values())
+
+
+def test_messages(vat, clips, batch):
     model = vat()
     with pytest.raises(KeyError, match='label_clips=True'):
         model.train_step(batch('source', 'target'), optimisers(model))
     with pytest.raises(TypeError, match='an optimiser for each'):
         model.train_step(clips(), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.)))
-    with pytest.raises(ValueError, match='use PerFrame'):
-        vat(student=accel)
     with pytest.raises(ValueError, match=r"VAT has no \['discriminator'\]"):
         build_optim_wrapper(vat(None), dict(
             constructor='PlayerOptimWrapperConstructor',
@@ -162,7 +191,7 @@ def vst(per_frame):
     def make(**kwargs):
         torch.manual_seed(0)
         return MODELS.build(dict(
-            type='VST', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR,
+            dict(type='VST', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR),
             **kwargs)).train()
 
     return make
@@ -214,6 +243,20 @@ def test_refinement_by_hand(vst, batch, kind):
     assert not torch.equal(refined, labels)
 
 
+def test_vst_of_a_video_net(vst, batch, accel):
+    model = vst(student=accel, refinement=None)
+    data, earlier, current = pseudo_labelled(batch)
+    data = model.data_preprocessor(data, True)
+    clip = data['inputs']['target']
+    loss = model(data['inputs'], data['data_samples'], mode='loss')['loss_ce']
+    made = model.student(clip.frames[:, :1]), model.student(clip.frames, clip.flow)
+    scores = [nn.functional.interpolate(one, (32, 48), mode='bilinear', align_corners=True)
+              for one in made]
+    torch.testing.assert_close(loss, sum(
+        nn.functional.cross_entropy(one, labels[None].expand(2, -1, -1), ignore_index=255)
+        for one, labels in zip(scores, (earlier, current), strict=True)))
+
+
 @pytest.mark.parametrize('kind', ['consensus', None])
 def test_vst_losses_by_hand(vst, batch, kind):
     model = vst(refinement=kind, regulariser=dict(
@@ -233,10 +276,10 @@ def test_vst_losses_by_hand(vst, batch, kind):
         known = labels[t] != 255
         own = p.movedim(1, -1)[:, known]  # clip, pixel, class
         ce -= own.gather(2, labels[t][known][None, :, None].expand(2, -1, -1)).log().mean()
-        kld -= 0.1 * own.log().mean()
+        kld -= 0.1 * own.log().mean() / 4
         other = p.movedim(1, -1)[:, ~known]
         if other.numel():
-            entropy -= 3 * (other * other.log()).sum(-1).mean()
+            entropy -= 3 * (other * other.log()).sum(-1).mean() / 4
     for name, value in dict(loss_ce=ce, loss_entropy=entropy, loss_kld=kld).items():
         torch.testing.assert_close(losses[name].double(), torch.as_tensor(value).double(),
                                    rtol=1e-4, atol=1e-5)
