@@ -99,6 +99,8 @@ def resolved(config: str) -> Config:
 
 def value_at(cfg: Any, path: str) -> Any:
     """What a config says at a path, see above; None where it says nothing."""
+    if isinstance(cfg, Config):  # no Mapping
+        cfg = cfg._cfg_dict
     for key in path.split('.'):
         if isinstance(cfg, Mapping):
             cfg = cfg[key] if key in cfg else _default(cfg, key)

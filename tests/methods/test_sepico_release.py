@@ -5,9 +5,11 @@ momentum. Reference values are golden arrays of the published code, or written d
 """
 from __future__ import annotations
 
+import argparse
 import copy
 import importlib
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.structures import PixelData
 from mmseg.registry import HOOKS, MODELS, PARAM_SCHEDULERS
@@ -487,6 +489,47 @@ def test_stages_of_table_8(stages, batch):
     assert model.projection[0].conv.in_channels == sum(16 * 2**i for i in stages)
     losses = model(**preprocessed(model, batch), mode='loss')
     assert all(torch.isfinite(value).all() for value in losses.values())
+
+
+def ablations():
+    """Rows of the README: table, and overrides as --cfg-options takes them."""
+    for line in (ROOT / 'sepico/README.md').read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip('|').split(' | ')]
+        if len(cells) == 4 and cells[0].strip().isdigit():
+            yield pytest.param(int(cells[0]), shlex.split(cells[2].strip('`')),
+                               id=f'{cells[0].strip()}: {cells[1]}')
+
+
+@pytest.mark.parametrize('table, overrides', list(ablations()))
+def test_ablations(table, overrides):
+    """Each override of the README is known, changes something, and leaves a model that builds."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    changes = parser.parse_args(['--cfg-options', *overrides]).cfg_options
+    name = DLV2.replace('distcl', 'bankcl') if table == 7 else DLV2
+    cfg, before = config(name), config(name)
+    cfg.merge_from_dict(changes)
+    for key in changes:
+        values = [before, cfg]
+        for part in key.split('.'):
+            values = [value[int(part)] if part.isdigit() else value.get(part, 'default')
+                      for value in values]
+        assert values[0] != values[1], key
+    model = MODELS.build(cfg.model)
+    for hook in cfg.custom_hooks:
+        HOOKS.build(hook)
+    assert model.self_training == ('model.self_training' not in changes)
+    if table == 8:
+        assert model.contrast_stages != (3, )
+    if table == 9:
+        loss = model.contrastive_loss
+        assert loss.loss_weight * loss.reg_weight == 1
+
+
+def test_every_ablation_has_a_row():
+    tables = [row.values[0] for row in ablations()]
+    assert {table: tables.count(table) for table in tables} == {
+        5: 7, 6: 1, 7: 1, 8: 2, 9: 1, 10: 1, 11: 1}
 
 
 def test_dilation_is_contracted():
