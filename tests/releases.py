@@ -102,7 +102,7 @@ def value_at(cfg: Any, path: str) -> Any:
     if isinstance(cfg, Config):  # no Mapping
         cfg = cfg._cfg_dict
     for key in path.split('.'):
-        if isinstance(cfg, Mapping):
+        if isinstance(cfg, (Mapping, Config)):
             cfg = cfg[key] if key in cfg else _default(cfg, key)
         elif isinstance(cfg, Sequence) and not isinstance(cfg, str):
             cfg = cfg[int(key)] if key.isdigit() else next(

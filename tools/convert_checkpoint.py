@@ -48,8 +48,6 @@ def main() -> None:
             groups = sorted({'.'.join(name.split('.')[:2]) for name in names})
             print(f'{what}: {len(names)} tensors of {", ".join(groups[:8])}'
                   f'{" ..." if len(groups) > 8 else ""}')
-    if FORMATS[args.format].note:
-        print(FORMATS[args.format].note)
 
 
 if __name__ == '__main__':

@@ -1,11 +1,11 @@
 # The segmentation network of SFC's release (lib/model/deeplab_multi.py), which is not that of the
 # Accel of DA-VSN, TPS and STPL: the stem's pooling rounds down (scores of 64x128 for 512x1024),
-# maps are resized with align_corners=False, and the affine part of batch norm is trained. That of
-# the stem is not: the schedules sfc_* give it a rate of zero.
+# maps are resized with align_corners=False, and the affine part of batch norm is trained but for
+# the stem's.
 sfc_segmentor = dict(
     type='EncoderDecoder',
     backbone=dict(
-        type='ResNet',
+        type='FixedStemResNet',
         depth=101,
         num_stages=4,
         out_indices=(0, 1, 2, 3),

@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/schedules/davsn_120k.py', '../_base_/default_runtime.py'
 ]
 # No augmented view: nothing looks at it.
-target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'CrossFrameAugment']
+target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
 model = dict(
     student=dict(

@@ -10,7 +10,7 @@ optim_wrapper = dict(
         optimizer=dict(type='SGD', lr=2.5e-6, momentum=0.9, weight_decay=5e-4),
         clip_grad=dict(max_norm=1.)))
 param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=20000, by_epoch=False)
+    dict(type='GroupPolyLR', power=0.9, eta_min=0., begin=0, end=20000, by_epoch=False)
 ]
 train_cfg = dict(max_iters=20000, val_interval=2000)
 # The fusion of the frames gets no gradient.

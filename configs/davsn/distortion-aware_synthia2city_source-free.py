@@ -7,4 +7,4 @@ model = dict(
         segmentor=_base_.sfc_segmentor,
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         padding_mode='border'),
-    source_checkpoint='work_dirs/source_only/distortion-aware_synthia2city/iter_40000.pth')
+    source_checkpoint='work_dirs/source_only/distortion-aware_synthia2city/iter_80000.pth')

@@ -5,4 +5,4 @@ model = dict(
         type='DFF',
         segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')),
-    source_checkpoint='work_dirs/source_only/dff_viper2city/iter_40000.pth')
+    source_checkpoint='work_dirs/source_only/dff_viper2city/iter_80000.pth')

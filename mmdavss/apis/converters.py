@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import torch
 from mmengine.registry import init_default_scope
+from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -195,19 +196,34 @@ class Format(NamedTuple):
     Attributes:
         convert: Takes its weights.
         single_frame: Whether it has a single-frame net alone, which fits every video net.
-        note: What the names do not say.
+        ceil_mode: Whether the first pooling of its ResNet rounds sizes up. Weights fit either
+            grid, and predict something a little different on the one that they do not know.
     """
     convert: Callable[[State, bool], Conversion]
     single_frame: bool
-    note: str = ''
+    ceil_mode: bool
 
 
-_CEIL = ("The published network's first pooling rounds sizes up, mmseg's ResNet rounds down: "
-         'features have a row and a column less, and predictions differ a little.')
 FORMATS: dict[str, Format] = dict(
-    advent=Format(_advent, True, _CEIL), davsn=Format(_davsn, False, _CEIL),
-    tps=Format(_davsn, False, _CEIL), sfc=Format(_sfc, False), sepico=Format(_mmseg_0, True),
-    daformer=Format(_mmseg_0, True))  # yapf: disable
+    advent=Format(_advent, True, True), davsn=Format(_davsn, False, True),
+    tps=Format(_davsn, False, True), sfc=Format(_sfc, False, False),
+    sepico=Format(_mmseg_0, True, False), daformer=Format(_mmseg_0, True, False))
+
+
+def _check_grid(kind: str, net: nn.Module) -> None:
+    """Whether the net has the grid that weights of a format were trained on.
+
+    Raises:
+        UserError: If its ResNet pools another way.
+    """
+    ceil_mode = FORMATS[kind].ceil_mode
+    for module in net.modules():
+        if isinstance(module, ResNet) and module.maxpool.ceil_mode != ceil_mode:
+            raise UserError(
+                f'the first pooling of networks of the format {kind} rounds sizes '
+                f'{"up" if ceil_mode else "down"}, that of this config '
+                f'{"down" if ceil_mode else "up"}: predictions would differ. Take a config whose '
+                f'backbone is a {"CeilResNet" if ceil_mode else "ResNet"}')
 
 
 def convert_state(state: Mapping[str, Tensor], kind: str, net: nn.Module,
@@ -226,7 +242,7 @@ def convert_state(state: Mapping[str, Tensor], kind: str, net: nn.Module,
 
     Raises:
         UserError: If they do not fit; names what is missing, what is left over and what has
-            another shape.
+            another shape. Or if the net has another grid than the published one.
     """
     if kind not in FORMATS:
         raise UserError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
@@ -258,6 +274,7 @@ def convert_state(state: Mapping[str, Tensor], kind: str, net: nn.Module,
             f'the checkpoint does not fit {type(net).__name__} as one of the format {kind}: '
             f'{"; ".join(problems)}. Is it another format, or does the config have another '
             'network or number of classes?')
+    _check_grid(kind, net)
     return Conversion(made, (*dropped, *aux), tuple(filled))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from mmseg.models.backbones import ResNet
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import DATASETS, MODELS
@@ -159,7 +160,7 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
             made.append(dict(type='LoadClip'))
         elif kind == 'Resize' and step.get('scale') is not None:
             made.append(dict(type='ClipResize', scale=_pair(step['scale']),
-                             keep_ratio=step.get('keep_ratio', False)))
+                             keep_ratio=step.get('keep_ratio', False), **_how(step)))
         elif kind == 'PackSegInputs':
             made.append(dict(type='PackClipInputs'))
         elif kind != 'LoadAnnotations':
@@ -167,6 +168,11 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
                 f'{cfg.filename}: the step {kind} of the test pipeline is not supported for '
                 'videos; loading, Resize with `scale` and packing are. Change it in the config')
     return made
+
+
+def _how(step: Mapping) -> dict:
+    """What Resize and ClipResize have in common: how they interpolate."""
+    return {key: step[key] for key in ('interpolation', 'backend') if key in step}
 
 
 def _pair(scale: Any) -> tuple[int, int]:
@@ -235,8 +241,8 @@ def export_segmentor(cfg: Config, checkpoint: str | Path, out: str | Path,
 
     What predicts frame by frame (``PerFrame``, and video nets of stage one) predicts the same as
     the adapted model, to the bit: images are decoded and resized alike, and scores go to the size
-    of the image in the same steps. Heads that mmseg does not have go along as a Python file that
-    the config imports from its own folder; nothing of this package is needed.
+    of the image in the same steps. Backbones and heads that mmseg does not have go along as Python
+    files that the config imports from its own folder; nothing of this package is needed.
 
     Args:
         cfg: Config of the method.
@@ -308,7 +314,7 @@ def export_segmentor(cfg: Config, checkpoint: str | Path, out: str | Path,
 
 _IMPORT_BESIDE = """import sys
 
-# The head is in a Python file beside this one.
+# The backbone or head is in a Python file beside this one.
 sys.path.insert(0, '{{ fileDirname }}')
 """
 
@@ -338,7 +344,7 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
             made.append(dict(type='LoadImageFromFile', imdecode_backend='pillow'))
         elif kind == 'ClipResize' and step.get('ratio_range') is None:
             made.append(dict(type='Resize', scale=tuple(step['scale']),
-                             keep_ratio=step.get('keep_ratio', False)))
+                             keep_ratio=step.get('keep_ratio', False), **_how(step)))
             resized = True
         elif kind == 'PackClipInputs':
             pack = dict(type='mmseg.PackSegInputs')
@@ -354,7 +360,7 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
 
 
 def _take_modules(segmentor: dict) -> dict[str, str]:
-    """Finds the heads that mmseg does not have, and renames them in the config.
+    """Finds the backbones and heads that mmseg does not have, and renames them in the config.
 
     Returns:
         Names of Python files, and what is to be in them.
@@ -364,7 +370,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
         kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
         if kind is None or kind.__module__.split('.')[0] != 'mmdavss':
             continue
-        if not issubclass(kind, BaseDecodeHead):
+        if not issubclass(kind, BaseDecodeHead | ResNet):
             # A loss: nothing that predicts.
             part.clear()
             part.update(type='CrossEntropyLoss')

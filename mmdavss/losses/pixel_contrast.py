@@ -15,8 +15,10 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.ops import rows_per_block
+
 DENOMINATORS = ('negatives', 'all')
-#: Queries per block: 256 x 5734 scores are 6 MB, which stay in a processor's cache.
+#: Queries per block on a CPU: 256 x 5734 scores are 6 MB, which stay in its cache.
 BLOCK = 256
 
 
@@ -40,10 +42,12 @@ class _BlockwiseLogSumExp(torch.autograd.Function):
     def forward(ctx, queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor,
                 scale: float, negatives_only: bool, ignore_index: int) -> Tensor:
         ignored = key_labels == ignore_index
+        ctx.block = rows_per_block(queries.device, BLOCK, keys[:, 0].nbytes)
         result = torch.cat([
             _BlockwiseLogSumExp._scores(q, keys, labels, key_labels, scale, negatives_only,
                                         ignored).logsumexp(1)
-            for q, labels in zip(queries.split(BLOCK), query_labels.split(BLOCK), strict=True)
+            for q, labels in zip(queries.split(ctx.block), query_labels.split(ctx.block),
+                                 strict=True)
         ])
         ctx.save_for_backward(queries, keys, query_labels, key_labels, ignored, result)
         ctx.scale, ctx.negatives_only = scale, negatives_only
@@ -58,8 +62,8 @@ class _BlockwiseLogSumExp(torch.autograd.Function):
         weight = (grad * ctx.scale).masked_fill(empty, 0.)
         grad_queries = torch.empty_like(queries)
         grad_keys = torch.zeros_like(keys)
-        for start in range(0, len(queries), BLOCK):
-            block = slice(start, start + BLOCK)
+        for start in range(0, len(queries), ctx.block):
+            block = slice(start, start + ctx.block)
             share = _BlockwiseLogSumExp._scores(
                 queries[block], keys, query_labels[block], key_labels, ctx.scale,
                 ctx.negatives_only, ignored)

@@ -28,15 +28,18 @@ from torch.autograd.function import once_differentiable
 
 from mmdavss.engine.distributed import mean_over_batch, sum_over_processes
 from mmdavss.modules.class_statistics import ClassStatistics, classes_of_rows, tiles_of_classes
+from mmdavss.ops import rows_per_block
 
 NEGATIVES = ('exp_of_mean', 'mean_of_exp')
 REDUCTIONS = ('mean', 'sum', 'none')
-#: Rows per block: 256 x 512 values in float32 are 0.5 MiB.
+#: Rows per block on a CPU: 256 x 512 values in float32 are 0.5 MiB.
 BLOCK = 256
 #: The same where each row has C x A or C x B values of its own.
 SMALL_BLOCK = 128
-#: Rows of a tile that meets the bank of its class alone, and tiles per block.
+#: Rows of a tile that meets the bank of its class alone, and tiles per block, on a CPU.
 TILE, TILES = 64, 8
+#: The most rows elsewhere: few tiles, each of which gathers a bank, and still little padding.
+LARGE_TILE = 512
 
 
 class _RowLosses(torch.autograd.Function):
@@ -137,7 +140,7 @@ def _proto(maps: Tensor, classes: Tensor, mean: Tensor, temperature: float,
 
 def _bank(maps: Tensor, classes: Tensor, mean: Tensor, bank: Tensor, bank_length: Tensor,
           temperature: float, negatives: str) -> tuple[Tensor, Tensor]:
-    num_classes, size, _ = bank.shape
+    num_classes, size, channels = bank.shape
     bank = bank.to(maps)
     valid = torch.arange(size, device=bank.device) < bank_length[:, None]
     empty, length = ~valid[:, 0], bank_length.clamp(min=1).to(maps.dtype)
@@ -165,12 +168,15 @@ def _bank(maps: Tensor, classes: Tensor, mean: Tensor, bank: Tensor, bank_length
         return mean_over_bank(own, log_sum_of_others(log_means, kinds), kinds)
 
     def tiles(classes: Tensor) -> Sequence[Tensor]:
-        return tiles_of_classes(classes, num_classes, TILE)[0].split(TILES)
+        tile = min(LARGE_TILE, _block(maps, TILE, max(channels, size)))
+        together = _block(maps, TILES, max(tile * channels, tile * size, size * channels))
+        return tiles_of_classes(classes, num_classes, tile)[0].split(together)
 
     if negatives == 'exp_of_mean':
         mean_entry = (bank * valid[..., None]).sum(1) / length[:, None]
         return _RowLosses.apply(maps, classes, mean, tiles, exp_of_mean)
-    return _RowLosses.apply(maps, classes, mean, _in_order(SMALL_BLOCK), mean_of_exp)
+    block = _block(maps, SMALL_BLOCK, num_classes * size)
+    return _RowLosses.apply(maps, classes, mean, _in_order(block), mean_of_exp)
 
 
 def _dist(maps: Tensor, classes: Tensor, mean: Tensor, covariance: Tensor, temperature: float,
@@ -196,8 +202,13 @@ def _dist(maps: Tensor, classes: Tensor, mean: Tensor, covariance: Tensor, tempe
             scores = _mask(scores, ~seen)
         return scores.logsumexp(1) - own
 
-    return _RowLosses.apply(
-        maps, classes, mean, _in_order(SMALL_BLOCK if full else BLOCK), row_loss)
+    block = _block(maps, SMALL_BLOCK, num_classes * channels) if full else _block(
+        maps, BLOCK, channels)
+    return _RowLosses.apply(maps, classes, mean, _in_order(block), row_loss)
+
+
+def _block(maps: Tensor, on_cpu: int, row_values: int) -> int:
+    return rows_per_block(maps.device, on_cpu, row_values * maps.element_size())
 
 
 def _in_order(size: int) -> Callable[[Tensor], Sequence[Tensor]]:

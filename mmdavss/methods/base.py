@@ -209,6 +209,9 @@ class BaseAdapter(BaseSegmentor):
     def given_flow(self, clip: Clip) -> Tensor | None:
         """Flow of a clip: the one it came with, or else that of the provider.
 
+        A method asks for all flows of a batch before its first pass: a provider that computes on
+        the CPU waits for the device, which would then have a pass in its queue and be idle after.
+
         Returns:
             (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if there is neither.
         """
@@ -448,16 +451,31 @@ def _has_pretrained(net: nn.Module) -> bool:
     return any(isinstance(c, Mapping) and c.get('type') == 'Pretrained' for c in configs)
 
 
-def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
-    """`net(*args)` without gradient, in evaluation mode, modes restored afterwards.
+@contextmanager
+def predicting(net: nn.Module) -> Iterator[None]:
+    """Inside, passes are those of a prediction: in evaluation mode, without gradient.
 
-    A pass in training mode moves batch-norm statistics, even without gradient.
+    A pass in training mode moves batch-norm statistics, even without gradient, and drops values
+    where there is dropout or drop path. Modes are restored afterwards.
     """
     modes = {module: module.training for module in net.modules()}
     net.eval()
     try:
         with torch.no_grad():
-            return net(*args)
+            yield
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
+    """`net(*args)`, :func:`predicting`."""
+    with predicting(net):
+        return net(*args)
+
+
+def has_dropout(net: nn.Module) -> bool:
+    """Whether passes of a net in training mode may drop values: dropout or drop path."""
+    return any('drop' in type(module).__name__.lower()
+               or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)
+               for module in net.modules())

@@ -79,17 +79,17 @@ class DAVSN(AdversarialAdapter):
     def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
                        ) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
         losses, pairs = {}, {}
+        target, _ = branch(inputs, data_samples, 'target')
+        flow = self.temporal_flow(target, 2)  # first, see given_flow
         if 'source' in inputs or self.discriminator is not None:
             clip, samples = branch(inputs, data_samples, 'source')
             with self.counts_for('all'):
                 scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
             losses = add_prefix(self.net.supervise(scores, samples), 'source')
             pairs['source'] = self.frame_pairs(scores, clip)
-        clip, _ = branch(inputs, data_samples, 'target')
-        flow = self.temporal_flow(clip, 2)
-        scores = self.student(clip.frames, self.for_student(flow), heads=True)
+        scores = self.student(target.frames, self.for_student(flow), heads=True)
         losses |= self.consistency(scores, flow)
-        pairs['target'] = self.frame_pairs(scores, clip)
+        pairs['target'] = self.frame_pairs(scores, target)
         return losses, pairs
 
     def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:

@@ -164,24 +164,28 @@ class I2VDA(AdversarialAdapter):
                                "[dict(type='ProxyNetworkHook', launch=..., interval=...)].")
         source, samples = branch(inputs, data_samples, 'source')
         labels = torch.stack([sample.gt_sem_seg.data for sample in samples]).long()
-        with self.counts_for('all'):
-            scores = dict(
-                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners))
-        losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
 
+        # Flow first, see given_flow.
         clip, _ = branch(inputs, data_samples, 'target')
         consistent = self.proxy is not None and self._launched
         frames = [clip.frames[:, 0]]
         if self.augmentation or consistent:
             flow_01, flow_10 = self.pair_flows(clip)
+            flow_1t = flow_10
         if self.augmentation:
             synthetic = synthesise_frame(clip.raw[:, 0], clip.raw[:, 1], flow_01, flow_10,
                                          self.moments(clip.raw), self.alpha)
             frames.append(self.data_preprocessor.normalise(synthetic))
+            if consistent:
+                flow_1t = self.flow(clip.raw[:, 1], synthetic)
+
+        with self.counts_for('all'):
+            scores = dict(
+                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners))
+        losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
         scores['target'] = clip_scores(
             self.student, torch.stack(frames, dim=1), self.align_corners)
         if consistent:
-            flow_1t = self.flow(clip.raw[:, 1], synthetic) if self.augmentation else flow_10
             losses |= self.consistency(clip, scores['target'][:, -1], flow_1t, flow_01, flow_10)
         return losses, scores
 

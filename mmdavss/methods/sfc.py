@@ -86,8 +86,9 @@ class FlowPretraining(BaseModel):
         if mode != 'loss':
             raise ValueError(f'{type(self).__name__} is a pretraining and has no mode {mode!r}: '
                              'set val_cfg, val_dataloader and val_evaluator to None, test_* too.')
+        target = frozen_flow(self, clip)  # first, see given_flow
         flow, labels = self.estimate(clip, samples)
-        target = resize_flow(frozen_flow(self, clip), flow.shape[-2:])
+        target = resize_flow(target, flow.shape[-2:])
         valid = None if labels is None else labels != self.flow_loss.ignore_index
         return dict(
             loss_epe=self.flow_loss(flow, target, labels=labels),
@@ -223,14 +224,14 @@ class SFC(BaseAdapter):
         nothing in common.
         """
         source, samples = branch(inputs, data_samples, 'source')
+        clip, _ = branch(inputs, data_samples, 'target')
+        self._check_length(clip)
+        motion = frozen_flow(self, clip)  # first, see given_flow
+        given = self.clip_flow(clip)
         yield from self._counted('all', (add_prefix(losses, 'source') for losses in
                                          self.student.loss_groups(
                                              source.frames, self.clip_flow(source), samples)))
 
-        clip, _ = branch(inputs, data_samples, 'target')
-        self._check_length(clip)
-        motion = frozen_flow(self, clip)
-        given = self.clip_flow(clip)
         # One pass: the clip that ends with the previous frame, and that of the current one.
         frames = torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]])
         flow = None if given is None else torch.cat([given[:, :-1], given[:, 1:]])

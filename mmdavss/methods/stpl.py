@@ -16,10 +16,12 @@ q, P_q, N_q           queries, and keys of the same and of other classes, in ``s
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList
@@ -27,9 +29,16 @@ from torch import Tensor
 
 from mmdavss.engine import Clip
 from mmdavss.modules import class_entropy, most_confident
-from mmdavss.ops import backward_warp, resize_flow
+from mmdavss.ops import backward_warp, chain_flow, resize_flow
 
-from .base import BaseAdapter, branch, frozen_forward, unmoved_statistics
+from .base import (
+    BaseAdapter,
+    branch,
+    frozen_forward,
+    has_dropout,
+    predicting,
+    unmoved_statistics,
+)
 
 #: What stands on the two sides of the contrast (section 3.3 and table 3).
 CONTRASTS = ('spatio_temporal', 'spatial', 'temporal', 'spatial+temporal', 'duplicate')
@@ -39,10 +48,17 @@ CONTRASTS = ('spatio_temporal', 'spatial', 'temporal', 'spatial+temporal', 'dupl
 class STPL(BaseAdapter):
     """STPL and the variants of its table 3.
 
+    Pseudo-labels are those of a prediction: of running batch-norm statistics, nothing dropped. The
+    student predicts from the whole clip; the contrast looks at the last frames of it, two in the
+    paper, so that the previous frame is the one before the current one in clips of any length.
+
+    Of an Accel of two networks (``reference_segmentor``) the contrast sees the current frame's
+    only: the reference branch stays as it is, which a warning says, unless the anchor trains it.
+
     Args:
         projection: Config of the projection head H, without ``in_channels``.
         fusion: Config of the fusion operation f, without ``in_channels``; only the contrast
-            ``spatio_temporal`` fuses.
+            ``spatio_temporal`` fuses. Its ``num_frames`` (2) is the number of frames that it sees.
         loss: Config of the contrastive loss.
         contrast: ``spatio_temporal``: fused features against those of the augmented clip
             (equations 3 and 4). ``spatial``: current frame against augmented current frame.
@@ -95,6 +111,13 @@ class STPL(BaseAdapter):
 
     def init_weights(self) -> None:
         super().init_weights()
+        for reference in self.student.segmentors[1:]:
+            if not any(parameter.requires_grad for parameter in reference.parameters()):
+                print_log(
+                    f'STPL: {type(self.student).__name__} has a reference branch of its own '
+                    '(reference_segmentor), which stays as the source model left it: the contrast '
+                    "sees the current frame's network only. The paper's Accel shares one network "
+                    '(reference_segmentor=None).', logger='current', level=logging.WARNING)
         if self.anchor is not None:
             self.anchor.load_state_dict(self.student.state_dict())
 
@@ -107,15 +130,20 @@ class STPL(BaseAdapter):
     def loss(self, inputs: Clip | Mapping[str, Clip],
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         clip, _ = branch(inputs, data_samples, 'target')
-        flow = self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, 2)
-        z = self._features(clip.frames if self._sees_previous() else clip.frames[:, -1:])
+        seen = self._frames_seen()
+        if clip.frames.shape[1] < seen:
+            raise ValueError(f'STPL: target clips have {clip.frames.shape[1]} frames and need '
+                             f'{seen} or more for contrast={self.contrast!r}: set clip_length='
+                             f'{seen} in the target data set.')
+        flow = self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, seen)
+        z = self._features(clip.frames[:, -seen:])
         positions, labels = self._confident(
             self._like_features(self._pseudo_scores(clip, self.for_student(flow), z), z))
         z_aug = self._augmented_features(clip)
 
         if self.contrast == 'spatio_temporal':
             q = self._project(self.fuse(z, flow), positions)
-            k = self._project(self.fuse(z_aug, flow), positions)
+            k = self._project(self.fuse(z_aug[:, -seen:], flow), positions)
             losses = dict(loss_stpl=self._contrast(q, k, labels, labels))
         else:
             q = self._project(z[:, -1], positions)
@@ -130,7 +158,7 @@ class STPL(BaseAdapter):
                 # label that the net gives it there.
                 positions_before, labels_before = self._confident(
                     self._previous_scores(clip, z))
-                k = self._project(z[:, 0], positions_before)
+                k = self._project(z[:, -2], positions_before)
                 losses['loss_temporal'] = self._contrast(q, k, labels, labels_before)
         if self.anchor is not None:
             scores = self._like_features(
@@ -144,18 +172,23 @@ class STPL(BaseAdapter):
         """The fusion block F (figure 3a): aligns all frames with the current one, then fuses.
 
         Args:
-            features: (N, T, C, h, w).
-            flow: (N, T-1, 2, H, W) of the original clip: the augmentation moves nothing.
+            features: (N, F, C, h, w), of the last F frames of the clips.
+            flow: (N, T-1, 2, H, W) of the original clips: the augmentation moves nothing.
 
         Returns:
             z_(t-1,t), (N, C', h, w).
         """
-        previous, current = features.unbind(1)
-        warped = backward_warp(previous, resize_flow(flow[:, -1], previous.shape[-2:]))
-        return self.fusion(torch.stack([warped, current], dim=1))
+        *earlier, current = features.unbind(1)
+        aligned = [
+            backward_warp(maps, resize_flow(chain_flow(flow[:, -back:]), maps.shape[-2:]))
+            for back, maps in zip(range(len(earlier), 0, -1), earlier, strict=True)]
+        return self.fusion(torch.stack([*aligned, current], dim=1))
 
-    def _sees_previous(self) -> bool:
-        return self.contrast in ('spatio_temporal', 'temporal', 'spatial+temporal')
+    def _frames_seen(self) -> int:
+        """Frames at the end of a clip that the contrast looks at."""
+        if self.fusion is not None:
+            return self.fusion.num_frames
+        return 2 if 'temporal' in self.contrast else 1
 
     def _features(self, frames: Tensor) -> Tensor:
         """Frames (N, T, 3, H, W) to z (N, T, C, h, w)."""
@@ -179,16 +212,25 @@ class STPL(BaseAdapter):
         """Prediction for the original clip, which labels both views."""
         if self.anchor is not None:
             return frozen_forward(self.anchor, clip.frames, flow)
-        # With fixed statistics the features of training are those of a prediction.
-        known = z.detach() if self.norm_eval and self._sees_previous() else None
+        known = self._of_a_prediction(z) if z.shape[1] == clip.frames.shape[1] else None
         return frozen_forward(self.student, clip.frames, flow, known)
 
     def _previous_scores(self, clip: Clip, z: Tensor) -> Tensor:
         """Single-frame prediction for the previous frame."""
-        with torch.no_grad():
-            if self.anchor is None:
-                return self.student.classify(z[:, 0])
-            return self.anchor.classify(self.anchor.features(clip.frames[:, 0]))
+        net = self.student if self.anchor is None else self.anchor
+        known = self._of_a_prediction(z) if self.anchor is None else None
+        with predicting(net):
+            return net.classify(
+                net.features(clip.frames[:, -2]) if known is None else known[:, -2])
+
+    def _of_a_prediction(self, z: Tensor) -> Tensor | None:
+        """The features of training, if those of a prediction are the same."""
+        segmentor = self.student.segmentor
+        # The dropout of the head is part of the classifier, which labels in evaluation mode.
+        drops = any(has_dropout(child) for net in (segmentor, segmentor.decode_head)
+                    for name, child in net.named_children()
+                    if name not in ('decode_head', 'auxiliary_head', 'dropout'))
+        return z.detach() if self.norm_eval and not drops else None
 
     def _like_features(self, scores: Tensor, z: Tensor) -> Tensor:
         """Scores at the resolution of the features: some nets predict at a higher one."""

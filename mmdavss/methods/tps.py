@@ -94,6 +94,7 @@ class TPS(BaseAdapter):
                     data_samples: SampleList | Mapping[str, SampleList]
                     ) -> Iterator[dict[str, Tensor]]:
         target, _ = branch(inputs, data_samples, 'target')
+        flow = self.temporal_flow(target, 3)  # first, see given_flow
         if isinstance(inputs, Mapping) and 'source' in inputs:
             source, samples = branch(inputs, data_samples, 'source')
             frames = self.matched(source, target) if self.histogram_matching else source.frames
@@ -102,14 +103,14 @@ class TPS(BaseAdapter):
                     self.student.loss(frames, self.clip_flow(source), samples), 'source')
             yield losses
 
-        flow = self.temporal_flow(target, 3)
         if target.augmented is None:
             raise KeyError('TPS needs an augmented view of the target clips: add TPSAugment or '
                            'CrossFrameAugment to their pipeline.')
         labels = self.pseudo_labels(target, flow)
         with self.counts_for('all'):
             scores = self.student.head_scores(
-                self.rescaled(target.augmented[:, -2:]), self.for_student(flow[:, -1:]))
+                self.rescaled(target.augmented[:, -2:]), self.for_student(flow[:, -1:]),
+                parts=('fused', ))
         weights = dict(decode=1., aux=self.auxiliary_weight)
         losses = {}
         for name, score in scores.items():
@@ -152,7 +153,8 @@ class TPS(BaseAdapter):
                 own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
         to_earlier = chain_flow(flow[:, 1:])
         labels = {}
-        for name, score in self.student.head_scores(frames, self.for_student(own)).items():
+        scores = self.student.head_scores(frames, self.for_student(own), parts=('fused', ))
+        for name, score in scores.items():
             if self.released_mirror:
                 labels[name] = mirror(temporal_pseudo_labels(
                     score.fused, to_earlier, self.confidence_threshold), mirrored)

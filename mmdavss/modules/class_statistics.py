@@ -12,10 +12,12 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.ops import rows_per_block
+
 COVARIANCES = ('diagonal', 'full', None)
-#: Rows that are handled together: 512 x 512 values in float64 are 2 MiB.
+#: Rows that are handled together on a CPU: 512 x 512 values in float64 are 2 MiB.
 BLOCK = 512
-#: Rows of a tile of the full covariance, and tiles that are handled together.
+#: Rows of a tile of the full covariance, and tiles that are handled together on a CPU.
 TILE, TILES = 256, 4
 
 
@@ -187,7 +189,8 @@ class ClassStatistics(nn.Module):
         """Blocks of rows (b, A) in float64, with zeros for those left out, and who is in which
         class (b, C)."""
         every = torch.arange(self.num_classes, device=classes.device)
-        for rows, kinds in zip(features.split(BLOCK), classes.split(BLOCK), strict=True):
+        size = rows_per_block(features.device, BLOCK, 8 * max(self.channels, self.num_classes))
+        for rows, kinds in zip(features.split(size), classes.split(size), strict=True):
             left_out = (kinds == self.num_classes)[:, None]
             yield rows.double().masked_fill(left_out, 0), (kinds[:, None] == every).double()
 
@@ -201,7 +204,9 @@ class ClassStatistics(nn.Module):
                       mean: Tensor) -> None:
         """Adds the sums (C, A, A) of products about `mean`, in tiles of one class each."""
         rows, kinds = tiles_of_classes(classes, self.num_classes, TILE)
-        for row, kind in zip(rows.split(TILES), kinds.split(TILES), strict=True):
+        together = rows_per_block(
+            features.device, TILES, 8 * self.channels * max(TILE, self.channels))
+        for row, kind in zip(rows.split(together), kinds.split(together), strict=True):
             tile = features[row.clamp(max=len(features) - 1)].double() - mean[kind][:, None]
             tile.masked_fill_((row == len(features))[..., None], 0)
             moments.index_add_(0, kind, tile.transpose(1, 2) @ tile)

@@ -12,6 +12,7 @@ class AddFusion(nn.Module):
 
     def __init__(self, in_channels: int, num_frames: int = 2) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.out_channels = in_channels
 
     def forward(self, features: Tensor) -> Tensor:
@@ -24,6 +25,7 @@ class ConcatFusion(nn.Module):
 
     def __init__(self, in_channels: int, num_frames: int = 2) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.out_channels = num_frames * in_channels
 
     def forward(self, features: Tensor) -> Tensor:
@@ -36,6 +38,7 @@ class ConvFusion(nn.Module):
 
     def __init__(self, in_channels: int, num_frames: int = 2) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.conv = nn.Conv2d(num_frames * in_channels, in_channels, 1)
         self.out_channels = in_channels
 
@@ -58,6 +61,7 @@ class STAM(nn.Module):
 
     def __init__(self, in_channels: int, num_frames: int = 2, kernel_size: int = 7) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.fc = nn.Linear(num_frames, num_frames)
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2)
         self.out_channels = num_frames * in_channels

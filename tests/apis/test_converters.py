@@ -213,6 +213,8 @@ def test_sepico(per_frame, build):
 
 def test_single_frame_net_starts_a_video_net(accel, per_frame, build, tmp_path):
     """DeepLab-v2 for Accel: the fusion stays as it is initialised."""
+    for net in (accel, per_frame):
+        net['segmentor']['backbone']['type'] = 'CeilResNet'
     one = build(per_frame)
     published = {}
     for name, value in one.segmentor.state_dict().items():
@@ -230,6 +232,33 @@ def test_single_frame_net_starts_a_video_net(accel, per_frame, build, tmp_path):
     # The same where the config has no auxiliary head.
     per_frame['segmentor']['auxiliary_head'] = None
     assert len(convert_state(published, 'advent', build(per_frame)).dropped) == 4
+
+
+@pytest.mark.parametrize(('kind', 'config', 'shapes', 'size'), [
+    ('advent', 'source_only/deeplabv2-r101_viper2city', ADVENT, (65, 129)),
+    ('davsn', 'davsn/accel_viper2city', DAVSN, (65, 129)),
+    ('tps', 'tps/accel_viper2city', DAVSN, (65, 129)),
+    ('sfc', 'sfc/accel_viper2city_source-stage2', SFC, (64, 128)),
+    ('sfc', 'sfc/accel_viper2city_stage2', SFC, (64, 128)),
+    ('sepico', 'sepico/distcl_deeplabv2-r101_gta2city', None, (64, 128))])
+def test_grid_that_the_weights_were_trained_on(kind, config, shapes, size):
+    """Score maps of 512x1024 as published. The other grid is refused."""
+    cfg = Config.fromfile(f'configs/{config}.py').model.student
+    for segmentor in (cfg.segmentor, cfg.get('reference_segmentor') or cfg.segmentor):
+        segmentor.backbone.update(init_cfg=None)
+        with torch.device('meta'):
+            net = MODELS.build(segmentor)
+            scores = net.decode_head(net.extract_feat(torch.zeros(1, 3, 512, 1024)))
+        assert tuple(scores.shape[-2:]) == size
+    net = student(config)
+    state = meta(shapes) if shapes else {
+        f'model.{name.removeprefix("segmentor.")}': value
+        for name, value in net.state_dict().items()}
+    for pool in (module for module in net.modules() if isinstance(module, nn.MaxPool2d)):
+        pool.ceil_mode = size == (64, 128)
+    way = 'down' if size == (64, 128) else 'up'
+    with pytest.raises(UserError, match=f'of the format {kind} rounds sizes {way}'):
+        convert_state(state, kind, net)
 
 
 def test_what_does_not_fit():

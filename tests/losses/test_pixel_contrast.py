@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from mmdavss.losses import STPLLoss, stpl_loss
+from mmdavss.ops import rows_per_block
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/stpl_eq3_eq4_literal.npz'
 
@@ -36,8 +37,11 @@ def rows(count, dim=6, seed=0, requires_grad=True):
 
 @pytest.mark.parametrize('denominator', ['negatives', 'all'])
 @pytest.mark.parametrize('case', ['plain', 'ignored', 'no_positive', 'one_class'])
-def test_equals_literal_form(case, denominator, monkeypatch):
-    # Several blocks, the last one smaller.
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_equals_literal_form(case, denominator, device, monkeypatch):
+    # Blocks as on that device: several on a CPU, the last one smaller.
+    monkeypatch.setattr('mmdavss.losses.pixel_contrast.rows_per_block',
+                        lambda _, *args: rows_per_block(torch.device(device), *args))
     monkeypatch.setattr('mmdavss.losses.pixel_contrast.BLOCK', 4)
     q, k = rows(11), rows(9, seed=1)
     yq = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2])

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmdavss.losses import (
     bank_contrast,
@@ -16,7 +17,8 @@ from mmdavss.losses import (
     proto_contrast,
     semantic_contrast,
 )
-from mmdavss.modules import ClassStatistics, downscale_labels
+from mmdavss.modules import ClassStatistics, class_statistics, downscale_labels
+from mmdavss.ops import rows_per_block
 
 # Losses and gradients of the public SePiCo code, in float64.
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
@@ -65,6 +67,15 @@ def assert_golden(loss, features, value, grad):
 NAMES = ['protocl', 'bankcl', 'distcl']
 
 
+@pytest.fixture(params=['cpu', 'cuda'])
+def device_blocks(request, monkeypatch):
+    """Blocks of the size that they have on that device; what is in them stays on the CPU."""
+    for module in (semantic_contrast, class_statistics):
+        monkeypatch.setattr(module, 'rows_per_block', lambda _, *args: rows_per_block(
+            torch.device(request.param), *args))
+
+
+@pytest.mark.usefixtures('device_blocks')
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('name', NAMES)
 class TestGolden:
@@ -252,10 +263,44 @@ def assert_equals_literal(loss, rows, terms):
 
 
 @pytest.fixture
-def small_blocks(monkeypatch):
-    """Several blocks and tiles, the last ones smaller."""
+def small_blocks(device_blocks, monkeypatch):
+    """On a CPU several blocks and tiles, the last ones smaller."""
     for name, value in dict(BLOCK=5, SMALL_BLOCK=4, TILE=3, TILES=2).items():
         monkeypatch.setattr(semantic_contrast, name, value)
+
+
+class Operations(TorchDispatchMode):
+    """Counts what is dispatched, but for views, which start nothing on a device."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += not function.is_view
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(('options', 'statistics', 'most'), [
+    (dict(type='ProtoCLLoss'), dict(), 180),
+    (dict(type='DistCLLoss'), dict(), 270),
+    (dict(type='BankCLLoss'), dict(bank_size=200), 360)])
+@pytest.mark.parametrize('device_blocks', ['cuda'], indirect=True)
+def test_whole_images_on_cuda(options, statistics, most, device_blocks):
+    """SePiCo's crop through MiT-B5: two images of 160 x 160 features, 19 classes.
+
+    In blocks of 256 rows contrast and statistics dispatched 9,640 operations with DistCL, while
+    the device had nothing to do. Their number does not depend on the channels, of which a test
+    takes 64 in place of 512.
+    """
+    learned = ClassStatistics(19, 64, **statistics)
+    features = torch.zeros(2, 64, 160, 160, requires_grad=True)
+    labels = torch.randint(19, (2, 160, 160))
+    with Operations() as operations:
+        learned.update(features.detach().transpose(0, 1).flatten(1).T, labels.flatten())
+        losses = MODELS.build(options)(features, labels, learned)
+        (losses['loss_contrast'] + losses['loss_reg']).backward()
+    assert operations.count < most
 
 
 @pytest.mark.parametrize('temperature', [1., 100., 0.2])

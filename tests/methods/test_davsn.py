@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.distributed as distributed
 import torch.nn.functional as F
+from mmengine.logging import MessageHub
 from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import PixelData
@@ -16,6 +17,7 @@ from torch import nn
 
 from mmdavss.engine import Clip
 from mmdavss.video_nets import HeadScores, VideoNet
+from tests.shipped import shipped, shipped_config
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/davsn_step.npz')
@@ -91,12 +93,10 @@ class Published(nn.Module):
             self.maps[f'{domain}_kf{suffix}'].detach()) for name, suffix in HEADS.items()}
 
 
-@pytest.fixture
-def published(davsn, accel):
-    """The method with the published scores and discriminators, and the published clips."""
-    for name in ('decode_head', 'auxiliary_head'):
-        accel['segmentor'][name]['num_classes'] = 5
-    model = davsn(student=accel)
+@pytest.fixture(params=['davsn/accel_viper2city', 'davsn/accel_synthia2city'])
+def published(request):
+    """A shipped config's method with the published scores and discriminators, and their clips."""
+    model = shipped(request.param, int(GOLDEN['num_classes']))
     model.student = Published(model.student.heads)
     model.discriminator.double()
     for kind, child in (('sta', 'spatio_temporal'), ('sa', 'spatial')):
@@ -164,6 +164,44 @@ def test_equals_the_published_losses_of_the_discriminators(published):
     sum(losses.values()).backward()
     assert all(p.grad is not None for p in model.discriminator.parameters())
     assert all(maps.grad is None for maps in model.student.maps.values())
+
+
+def test_one_step_of_the_shipped_config(published, request):
+    """All losses, the clipping of five gradients, and the first step of each optimiser."""
+    model, inputs, samples = published
+    losses, scores = model.student_losses(inputs, samples)
+    total = sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
+    maps = dict(model.student.maps)
+    learning = {name: grad for name, grad in zip(maps, torch.autograd.grad(
+        total, maps.values(), allow_unused=True), strict=True) if grad is not None}
+    norm = torch.stack([grad.norm() for grad in learning.values()]).norm()
+    expected = {n: maps[n].detach() - 2.5e-4 * (g / max(norm, 1) + 5e-4 * maps[n].detach())
+                for n, g in learning.items()}
+    parts = {f'{kind}.{head}': list(getattr(model.discriminator, kind)[head].parameters())
+             for kind in ('spatio_temporal', 'spatial') for head in HEADS}
+    total = sum(model.discriminator_losses(scores).values())
+    norms = {part: torch.stack([g.norm() for g in torch.autograd.grad(
+        total, weights, retain_graph=True)]).norm() for part, weights in parts.items()}
+    before = {n: p.detach().clone() for n, p in model.discriminator.named_parameters()}
+
+    model.student.domains = ['trg', 'src']
+    model.data_preprocessor.forward = lambda data, training: data
+    wrappers = build_optim_wrapper(model, shipped_config(
+        request.node.callspec.params['published']).optim_wrapper)
+    log = model.train_step(dict(inputs=inputs, data_samples=samples), wrappers)
+    close(log['loss'], sum(
+        factor * GOLDEN[f'out_loss_src{suffix}'] + 0.001 * GOLDEN[f'out_loss_itcr{suffix}']
+        + weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
+        for suffix, factor, weight in (('', 1, 0.001), ('_aux', 0.1, 0.0002))), rtol=3e-6, atol=0)
+    for n, value in model.student.maps.items():
+        close(value.detach(), expected.get(n, maps[n].detach()), rtol=1e-9, atol=1e-10)
+    scalars = MessageHub.get_current_instance().log_scalars
+    close(scalars['train/student.grad_norm'].current(), norm)
+    for part, value in norms.items():
+        close(scalars[f'train/discriminator.{part}.grad_norm'].current(), value)
+    # The first step of Adam is the rate, whatever the gradient is.
+    for n, value in model.discriminator.named_parameters():
+        assert (value.detach() - before[n]).abs().max().item() == pytest.approx(1e-4, rel=1e-3)
 
 
 def test_losses_by_hand(davsn, pairs):

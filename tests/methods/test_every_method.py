@@ -10,12 +10,14 @@ import torch.distributed as distributed
 from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import PixelData
+from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mmdavss.flow import BaseFlowProvider, FlowNetS
 from mmdavss.methods import AdaBN, AdversarialAdapter
 from mmdavss.methods.adversarial import PLAYERS
 
@@ -62,6 +64,8 @@ METHODS = {
 #: Target clips of three frames; all others have two.
 LONG = ('tps', 'sfc')
 WITHOUT_STUDENT = ('flow_pretraining', 'sfm_pretraining')
+#: They need none, or that of their pipeline.
+WITHOUT_FLOW = ('adabn', 'vat', 'vst')
 
 
 @pytest.fixture
@@ -276,6 +280,43 @@ def test_two_halves_equal_one_batch(clips, accel, name):
                 [clips(name, step, even=True)] for step in range(2)]
             states.append(train(model, batches)[1])
     torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
+
+
+# -------------------------------------------------------------------------------------- order
+
+
+class Recorder(BaseFlowProvider):
+    """Flow of one pixel; notes its calls."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def _estimate(self, frame_a, frame_b, paths):
+        self.calls.append('flow')
+        return torch.ones_like(frame_a[:, :2])
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_flow_comes_before_all_passes(clips, accel, name):
+    """A provider that computes on the CPU waits for the device: nothing may be queued there yet.
+
+    That goes for the passes of all networks: student, teacher, proxy, anchor, flow branches.
+    """
+    calls = []
+    model = build(name, accel)
+    model.flow = Recorder(calls)
+    data = clips(name)
+    if name != 'vst':
+        for inputs in data['inputs'].values():
+            del inputs['flow'], inputs['forward_flow']
+    for module in model.modules():
+        if isinstance(module, ResNet | FlowNetS):
+            module.register_forward_pre_hook(lambda *_: calls.append('pass'))
+    train(model, [[data]])
+    first = calls.index('pass')
+    assert 'flow' not in calls[first:]
+    assert (first == 0) == (name in WITHOUT_FLOW)
 
 
 # ---------------------------------------------------------------------------- mixed precision

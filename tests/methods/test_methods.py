@@ -10,9 +10,9 @@ from mmseg.registry import MODELS
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.losses import stpl_loss
-from mmdavss.methods.base import frozen_forward, load_student
+from mmdavss.methods.base import frozen_forward, has_dropout, load_student
 from mmdavss.modules import most_confident
-from mmdavss.ops import backward_warp, resize_flow
+from mmdavss.ops import backward_warp, chain_flow, resize_flow
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
 STPL = dict(
@@ -231,8 +231,8 @@ class TestSTPL:
             keep = confidence.argsort(descending=True)[:int(0.7 * len(labels))]
 
             def fused(x, n=n):
-                before, now = net.features(x[:, 0]), net.features(x[:, 1])
-                flow = resize_flow(clip.flow[n], now.shape[-2:])
+                before, now = net.features(x[:, -2]), net.features(x[:, -1])
+                flow = resize_flow(clip.flow[n, -1:], now.shape[-2:])
                 return model.fusion(torch.stack([backward_warp(before, flow), now], 1))
 
             z, z_aug = (model.projection(fused(x))[0].flatten(1).T for x in (frames, augmented))
@@ -247,12 +247,99 @@ class TestSTPL:
             total = total + sum(losses) / max(len(losses), 1)
         return total / len(clip.frames)
 
-    def test_equals_the_equations(self, method, batch):
+    @pytest.mark.parametrize('length', [2, 3])
+    def test_equals_the_equations(self, method, batch, length):
+        """In a longer clip too the previous frame is the one before the current one."""
         model = method('stpl')
-        data = batch('target')
+        data = batch('target', length=length)
         losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
         torch.testing.assert_close(losses['loss_stpl'], self.literal(model, data),
                                    rtol=1e-4, atol=1e-4)
+
+    def test_longer_clips_without_fusion(self, method, batch):
+        """The first of three frames only takes part in the prediction, as an Accel's key frame."""
+        model = method('temporal')
+        clip = model.data_preprocessor(batch('target', length=3), True)['inputs']['target']
+        net = model.student
+        losses = model(dict(target=clip), dict(target=[]), mode='loss')
+        expected = []
+        for n in range(2):
+            scores = (frozen_forward(net, clip.frames[n:n + 1], clip.flow[n:n + 1]),
+                      net.classify(net.features(clip.frames[n:n + 1, 1])))
+            (now, labels), (before, labels_before) = (
+                (positions[0], classes[0])
+                for positions, classes in (most_confident(s, 0.7) for s in scores))
+            q, k = (model.projection(net.features(clip.frames[n:n + 1, t]))[0].flatten(1).T[where]
+                    for t, where in ((2, now), (1, before)))
+            expected.append(stpl_loss(q, k, labels, labels_before, 4))
+        torch.testing.assert_close(losses['loss_temporal'], sum(expected) / 2, rtol=1e-4,
+                                   atol=1e-4)
+
+    @pytest.mark.parametrize('name', ['stpl', 'stpl_anchor', 'spatial'])
+    def test_longer_clips_train(self, method, batch, name):
+        model = method(name)
+        logs = model.train_step(batch('target', length=4), optimiser(model))
+        assert all(torch.isfinite(v).all() for v in logs.values())
+
+    def test_fusion_of_three_frames(self, method, batch):
+        """Each is carried to the current one along the flow that leads there."""
+        model = method('stpl', fusion=dict(type='ConcatFusion', num_frames=3))
+        seen = []
+        model.fusion.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+        clip = model.data_preprocessor(batch('target', length=4), True)['inputs']['target']
+        model(dict(target=clip), dict(target=[]), mode='loss')
+        z = [model.student.features(clip.frames[:, t]) for t in range(4)]
+        size = z[0].shape[-2:]
+        expected = [backward_warp(z[1], resize_flow(chain_flow(clip.flow[:, 1:]), size)),
+                    backward_warp(z[2], resize_flow(clip.flow[:, 2], size)), z[3]]
+        torch.testing.assert_close(seen[0], torch.stack(expected, 1), rtol=1e-4, atol=1e-4)
+
+    @pytest.mark.parametrize('name', ['stpl', 'temporal'])
+    def test_short_clips(self, method, batch, name):
+        model = method(name, flow=dict(type='ZeroFlow'))
+        with pytest.raises(ValueError, match='1 frames and need 2 .*clip_length=2'):
+            model.train_step(batch('target', length=1), optimiser(model))
+
+    @pytest.mark.parametrize('name', ['stpl', 'stpl_norm', 'temporal', 'spatial'])
+    def test_labels_are_never_those_of_dropout(self, method, batch, name):
+        """Neither of the current nor of the previous frame; in training values are dropped."""
+        model = method(name)
+        backbone = model.student.segmentor.backbone
+        backbone.layer4 = torch.nn.Sequential(backbone.layer4, torch.nn.Dropout(0.5))
+        model.train()
+        seen = []
+        model._contrast = lambda q, k, labels, others: (
+            seen.append((labels, others)), q.sum() + k.sum())[1]
+        clip = model.data_preprocessor(batch('target'), True)['inputs']['target']
+        net = copy.deepcopy(model.student)
+        modes = [m.training for m in model.modules()]
+        model(dict(target=clip), dict(target=[]), mode='loss')
+        assert modes == [m.training for m in model.modules()]
+        if name == 'stpl_norm':  # statistics of the original clip have moved before it is labelled
+            net.load_state_dict(model.student.state_dict())
+        net.eval()
+        with torch.no_grad():
+            now = net(clip.frames, clip.flow)
+            before = net.classify(net.features(clip.frames[:, 0]))
+        (labels, others), = seen
+        assert torch.equal(labels, most_confident(now, 0.7)[1])
+        assert torch.equal(others, most_confident(before, 0.7)[1] if name == 'temporal' else labels)
+
+    @pytest.mark.parametrize('options, told', [
+        ({}, True), (dict(anchor_weight=1.), False)])
+    def test_reference_branch(self, method, accel, monkeypatch, options, told):
+        """The contrast does not train the second network of an Accel, the anchor does."""
+        accel.update(reference_segmentor=copy.deepcopy(accel['segmentor']), key_grad=True)
+        for student in (accel, dict(accel, reference_segmentor=None)):
+            said = []
+            monkeypatch.setattr('mmdavss.methods.stpl.print_log',
+                                lambda text, said=said, **kwargs: said.append(text))
+            model = method('stpl', student=student, **options)
+            separate = student['reference_segmentor'] is not None
+            assert ['reference_segmentor' in text for text in said] == [True] * (told and separate)
+            trained = {name for name, p in model.student.named_parameters() if p.requires_grad}
+            assert any(name.startswith('reference_segmentor.backbone') for name in trained) == (
+                separate and not told)
 
     def test_anchor(self, method, batch):
         """Cross-entropy of the augmented clip with labels of the model that it started from."""
@@ -359,3 +446,13 @@ def test_frozen_forward_restores_modes(method, batch):
     assert not frozen_forward(model.student, clip.frames, clip.flow).requires_grad
     assert modes == [m.training for m in model.modules()]
     assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
+
+
+def test_has_dropout(method, build):
+    """Drop path of a transformer counts; the ResNets of the papers have nothing of the kind."""
+    mit = dict(type='MixVisionTransformer', embed_dims=8, num_layers=[1] * 4,
+               num_heads=[1] * 4, init_cfg=None)
+    assert has_dropout(build(dict(mit, drop_path_rate=0.1)))
+    assert has_dropout(torch.nn.MultiheadAttention(8, 1, dropout=0.1))
+    assert not has_dropout(torch.nn.MultiheadAttention(8, 1))
+    assert not has_dropout(method('stpl').student)

@@ -411,6 +411,135 @@ def test_every_video_net(sfc, segmentor, source_checkpoint, batch, kind, options
     assert all(torch.isfinite(v).all() for v in log.values())
 
 
+@pytest.mark.parametrize('kind', ['DFF', 'DistortionAwareVSS'])
+def test_current_frames_are_not_run_for_nothing(sfc, segmentor, batch, kind):
+    """Of DFF the key frames go through the backbone: of the source, of both pairs of the target."""
+    student = dict(type=kind, segmentor=segmentor, flow_net=FLOW_NET, allow_random_init=True)
+    model = sfc(student=student)
+    seen = []
+    model.student.segmentor.backbone.register_forward_hook(
+        lambda module, frames, stages: seen.append(len(frames[0])))
+    forward(model, both(batch))
+    # The source's current frame supervises the distortion network.
+    assert seen == ([2, 4] if kind == 'DFF' else [2, 2, 4])
+
+
+GROUPS = {
+    'stage one': (dict(stage=1), 2, [
+        'source.decode', 'source.reference.decode', 'decode', 'reference.decode',
+        'decode.loss_tpl', 'reference.decode.loss_tpl']),
+    'stage two': (dict(stage=2), 3, ['source.decode', 'decode', 'decode.loss_tpl']),
+    'one stage': ({}, 3, ['source.decode', 'decode', 'decode.loss_tpl'])}
+
+
+def doubled(model):
+    """All in float64, the frames too."""
+    prepare = model.data_preprocessor.forward
+
+    def forward(data, training=False):
+        data = prepare(data, training)
+        for domain, clip in data['inputs'].items():
+            data['inputs'][domain] = Clip(*(
+                None if maps is None else maps.double() for maps in clip))
+        return data
+
+    model.data_preprocessor.forward = forward
+    return model.double()
+
+
+@pytest.mark.parametrize('case', GROUPS)
+def test_a_backward_pass_for_each_group(sfc, segmentor, source_checkpoint, batch, case,
+                                        monkeypatch):
+    """Gradients and weights after two steps are those of one backward pass; the groups are these.
+
+    What a group needs for its backward pass is gone before the next one is run.
+    """
+    options, length, expected = GROUPS[case]
+    student = dict(type='Accel', segmentor=segmentor, reference_segmentor=segmentor, key_grad=True,
+                   flow_net=FLOW_NET, fusion_bias=True, allow_random_init=True, **options)
+    data = both(batch, length=length, augmented=True)
+    states, gradients, logs = [], [], []
+    for grouped in (True, False):
+        model = doubled(sfc(student=student, source_checkpoint=source_checkpoint,
+                            pseudo_weight=0.1))
+        model._has_groups = lambda grouped=grouped: grouped
+        wrapper = OptimWrapper(torch.optim.SGD(
+            [p for p in model.parameters() if p.requires_grad], lr=0.05, momentum=0.9))
+        passes = []
+        parse = model.parse_losses
+        model.parse_losses = lambda losses, parse=parse, passes=passes: (
+            passes.append(list(losses)), parse(losses))[1]
+        step = wrapper.optimizer.step
+        found = {}
+
+        def note(*args, step=step, model=model, found=found, **kwargs):
+            found.update({n: p.grad.clone() for n, p in model.named_parameters()
+                          if p.grad is not None})
+            return step(*args, **kwargs)
+
+        wrapper.optimizer.step = note
+        logs.append([model.train_step(copy.deepcopy(data), wrapper) for _ in range(2)])
+        states.append(model.state_dict())
+        gradients.append(found)
+        if grouped:
+            assert len(passes) == 2 * len(expected)
+            for losses, name in zip(passes, expected, strict=False):
+                assert any(own.startswith(name) for own in losses)
+                assert len({own.split('.loss_')[0].replace('aux', 'decode')
+                            for own in losses if '.loss_' in own}) == 1
+        else:
+            assert len(passes) == 2
+    assert gradients[0].keys() == gradients[1].keys()
+    for own, other in ((gradients[0], gradients[1]), (states[0], states[1])):
+        for name, value in own.items():
+            torch.testing.assert_close(value, other[name], rtol=1e-9, atol=1e-12)
+    for own, other in zip(*logs, strict=True):
+        assert own.keys() == other.keys()
+        for name, value in own.items():
+            torch.testing.assert_close(value, other[name], rtol=1e-9, atol=1e-12)
+
+
+def held(model, data):
+    """Largest number of bytes that are kept for backward passes at a time, parameters not counted.
+
+    ``train_step`` of the base class runs the groups' backward passes, which let go of them.
+    """
+    parameters = {p.data_ptr() for p in model.parameters()}
+    kept, peak = {}, [0]
+
+    class Kept:
+
+        def __init__(self, tensor):
+            self.tensor = tensor
+            self.key = tensor.untyped_storage().data_ptr()
+            if self.key not in parameters:
+                count, size = kept.get(self.key, (0, tensor.untyped_storage().nbytes()))
+                kept[self.key] = count + 1, size
+                peak[0] = max(peak[0], sum(size for _, size in kept.values()))
+
+        def __del__(self):
+            if self.key in kept:
+                count, size = kept.pop(self.key)
+                if count > 1:
+                    kept[self.key] = count - 1, size
+
+    with torch.autograd.graph.saved_tensors_hooks(Kept, lambda own: own.tensor):
+        model.train_step(data, optimiser(model))
+    return peak[0]
+
+
+def test_stage_one_holds_one_branch_at_a_time(sfc, segmentor, source_checkpoint, batch):
+    """The largest group is one of four: of the target, whose frames are twice as many."""
+    student = dict(type='Accel', segmentor=segmentor, reference_segmentor=segmentor, stage=1,
+                   allow_random_init=True)
+    peaks = []
+    for grouped in (True, False):
+        model = sfc(student=student, source_checkpoint=source_checkpoint)
+        model._has_groups = lambda grouped=grouped: grouped
+        peaks.append(held(model, both(batch, length=2)))
+    assert peaks[0] < 0.45 * peaks[1]
+
+
 @pytest.mark.parametrize('threshold', [None, 0.28])
 def test_temporal_pseudo_labels(sfc, batch, threshold):
     """Those of t-1 at each of its pixels, carried by flow of whole cells to the augmented t."""

@@ -1,5 +1,6 @@
 """TPS: published numbers, a step by hand, both forms."""
 import copy
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.modules import temporal_pseudo_labels
+from mmdavss.ops import backward_warp
 from mmdavss.video_nets import HeadScores
+from tests.shipped import shipped
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/tps_step.npz')
@@ -60,45 +63,122 @@ def optimiser(model, lr=0.):
 
 
 class Published(nn.Module):
-    """Says what the published network said, of the earlier pair and then of the current one."""
+    """Says what the published network said, of the earlier pair and then of the current one.
+
+    The current pair is larger by an eighth, and so are its scores.
+    """
 
     num_classes, align_corners, needs_flow = 5, True, True
 
-    def __init__(self, flip):
+    def __init__(self):
         super().__init__()
         self.earlier = {'decode': golden('score_b'), 'aux': golden('score_b_aux')}
-        # Published, images of another scale are compared at the size of the labels.
-        self.current = nn.ParameterDict({
-            name: F.interpolate(golden(key), (16, 8), mode='bilinear', align_corners=True)
-            for name, key in (('decode', 'score_d'), ('aux', 'score_d_aux'))})
-        if flip:  # not the labels are mirrored but what is compared with them
-            self.current = nn.ParameterDict(
-                {name: maps.flip(-1) for name, maps in self.current.items()})
+        self.current = nn.ParameterDict(
+            {'decode': golden('score_d'), 'aux': golden('score_d_aux')})
 
-    def head_scores(self, frames, flow):
+    def head_scores(self, frames, flow, parts):
+        assert parts == ('fused', )
         scores = self.current if torch.is_grad_enabled() else self.earlier
         return {name: HeadScores(maps, maps, maps) for name, maps in scores.items()}
 
 
 @pytest.mark.parametrize('flip', [0, 1])
-def test_equals_the_published_step(tps, pairs, flip):
-    """With the resized flow, since its frames (512, 64) were scaled otherwise (1/32) than (1/8)."""
+@pytest.mark.parametrize('source, weight', [('viper', 0.1), ('synthia', 1.)])
+def test_equals_the_published_step(pairs, flip, source, weight):
+    """The shipped configs; of the options only those of the mirror are set, to say whether.
+
+    With the resized flow, since its frames (512, 64) were scaled otherwise (1/32) than (1/8).
+    """
     flow = golden(f'flip{flip}_flow_score_res')
     for name, suffix in (('decode', ''), ('aux', '_aux')):
         labels = temporal_pseudo_labels(golden(f'score_b{suffix}'), flow)
         expected = golden(f'flip{flip}_pseudo_label{suffix}', torch.int64)
         assert torch.equal(labels.flip(-1) if flip else labels, expected), name
-    model = tps(auxiliary_weight=0.5, pseudo_weight=2.)
-    model.student = Published(flip)
-    if not flip:
-        close(model.student.current['decode'].detach(), GOLDEN['flip0_pred_d_resized'],
-              atol=1e-5)
-    clip = model.data_preprocessor(pairs(length=3), True)
+    model = shipped(f'tps/accel_{source}2city', golden('score_b').shape[1])
+    assert model.mirror_prob == 0.5 and not model.released_mirror
+    model.mirror_prob, model.released_mirror = flip, True
+    model.student = Published()
+    clip = model.data_preprocessor(pairs(length=3, count=1), True)
     target = clip['inputs']['target']
     clip['inputs']['target'] = target._replace(flow=flow[:, None].expand(1, 2, -1, -1, -1))
     losses = model.loss(**clip)
-    close(losses['decode.loss_tps'].detach(), 2 * GOLDEN[f'flip{flip}_loss_trg'])
-    close(losses['aux.loss_tps'].detach(), 2 * 0.5 * GOLDEN[f'flip{flip}_loss_trg_aux'])
+    close(losses['decode.loss_tps'].detach(), weight * GOLDEN[f'flip{flip}_loss_trg'])
+    close(losses['aux.loss_tps'].detach(), weight * 0.1 * GOLDEN[f'flip{flip}_loss_trg_aux'])
+
+
+class Mirror(nn.Module):
+    """Fuses the frame before as the flow says: scores are a net's that mirrors what it sees."""
+
+    num_classes, align_corners, needs_flow = 3, True, True
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def head_scores(self, frames, flow):
+        self.given.append((frames, flow))
+        maps = frames[:, -1] + backward_warp(frames[:, 0], flow[:, 0], padding_mode='border')
+        return {'decode': HeadScores(maps, maps, maps)}
+
+
+def test_mirror_changes_nothing(tps, pairs):
+    """Mirrored frames with a mirrored flow, and the prediction mirrored back: the same labels.
+
+    As released u keeps its sign, and labels are those of other places.
+    """
+    model = tps(mirror_prob=0.5)
+    model.student = Mirror()
+    clip = model.data_preprocessor(pairs(length=3, count=8), True)['inputs']['target']
+    model.mirror_prob = 0.
+    plain = model.pseudo_labels(clip, clip.flow)['decode']
+    for released in (False, True):
+        model.mirror_prob, model.released_mirror = 0.5, released
+        labels = model.pseudo_labels(clip, clip.flow)['decode']
+        frames, flow = model.student.given[-1]
+        mirrored = (frames == clip.frames[:, :2].flip(-1)).flatten(1).all(1)
+        assert 0 < mirrored.sum() < 8  # drawn for each clip
+        assert torch.equal(frames[~mirrored], clip.frames[~mirrored, :2])
+        expected = clip.flow[:, :1].flip(-1)
+        if not released:
+            expected = expected * torch.tensor([-1., 1.]).view(2, 1, 1)
+        torch.testing.assert_close(flow[mirrored], expected[mirrored])
+        same = (labels == plain).flatten(1).float().mean(1)
+        assert (same[~mirrored] == 1).all()
+        assert (same[mirrored] < 0.9).all() if released else (same[mirrored] > 0.99).all()
+
+
+def test_rescaling(tps, pairs):
+    """Sides of 32 and 48 by 0.8 to 1.19, to multiples of 8: 24, 32 or 40, and 40, 48 or 56."""
+    model = tps(rescale=(0.8, 1.2))
+    clip = model.data_preprocessor(pairs(length=3), True)['inputs']['target'].augmented[:, -2:]
+    sizes = set()
+    for _ in range(200):
+        out = model.rescaled(clip)
+        sizes.add(tuple(out.shape[-2:]))
+        # Corners stay corners.
+        torch.testing.assert_close(out[..., 0, 0], clip[..., 0, 0])
+        torch.testing.assert_close(out[..., -1, -1], clip[..., -1, -1])
+    assert sizes == {(24, 40), (32, 40), (32, 48), (32, 56), (40, 56)}
+    factors = set()
+    square = torch.zeros(1, 1, 1, 8 * 100, 8)
+    for _ in range(2000):
+        factors.add(model.rescaled(square).shape[-2] // 8)
+    assert (min(factors), max(factors)) == (80, 119)
+
+
+def test_histograms_are_those_of_the_current_frame(tps, pairs):
+    """Target frames of one colour each: the source takes that of the last one."""
+    model = tps()
+    data = pairs('source', length=3)
+    for frames in data['inputs']['target']['frames']:
+        for k, level in enumerate((30, 90, 200)):
+            frames[k] = level
+    seen = []
+    loss = model.student.loss
+    model.student.loss = lambda frames, *args: (seen.append(frames), loss(frames, *args))[1]
+    model.train_step(data, optimiser(model))
+    source, = seen
+    torch.testing.assert_close(source, torch.full_like(source, (200 - 120) / 60))
 
 
 def test_warped_probabilities_of_the_published_step():
@@ -199,9 +279,10 @@ def test_per_frame_nets_too(tps, pairs, per_frame):
 
 
 def test_messages(tps, pairs):
-    for option in (dict(confidence_threshold=1.5), dict(running_statistics='both')):
+    for option in (dict(confidence_threshold=1.5), dict(running_statistics='both'),
+                   dict(mirror_prob=2), dict(rescale=(1.2, 0.8))):
         (name, value), = option.items()
-        with pytest.raises(ValueError, match=f'{name}={value!r}'):
+        with pytest.raises(ValueError, match=re.escape(f'{name}={value!r}')):
             tps(**option)
     model = tps()
     with pytest.raises(ValueError, match='2 frames and need 3.*clip_length=3'):

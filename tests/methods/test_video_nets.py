@@ -111,8 +111,9 @@ def test_davsn(method, batch, net):
 
 @pytest.mark.parametrize('net', NETS)
 def test_tps(method, batch, net):
-    for branches in (('source', 'target'), ('target', )):
-        log, changed = train_step(method(net, type='TPS'), pairs(batch, *branches))
+    for branches, options in ((('source', 'target'), dict(rescale=(0.8, 0.9), mirror_prob=1.)),
+                              (('target', ), {})):
+        log, changed = train_step(method(net, type='TPS', **options), pairs(batch, *branches))
         assert changed == ALL[net]
         assert log['decode.loss_tps'] > 0 and log['aux.loss_tps'] > 0
         assert ('source.decode.loss_ce' in log) == ('source' in branches)
@@ -164,6 +165,32 @@ def test_own_flow_in_training_as_in_testing(method, batch, net, kind, options):
     clip = model.data_preprocessor(batch(augmented=False))['inputs']
     model.eval().encode_decode(clip)
     assert len(given) > 1 and all(flow is None for flow in given)
+
+
+@pytest.mark.parametrize('net, parts, passes', [
+    # Key and current frame; and the current frame where something of it alone is wanted.
+    ('accel', ('fused', ), 2), ('accel', ('fused', 'current', 'key', 'losses'), 2),
+    ('dff', ('fused', ), 1), ('dff', ('fused', 'losses'), 1), ('dff', ('key', ), 1),
+    ('dff', ('current', 'key'), 2), ('dff', ('fused', 'current', 'key', 'losses'), 2),
+    ('distortion_aware', ('fused', ), 1), ('distortion_aware', ('fused', 'losses'), 2),
+    ('per_frame', ('fused', ), 1), ('per_frame', ('key', ), 1),
+    ('per_frame', ('fused', 'current', 'key', 'losses'), 2)])
+def test_head_scores_computes_what_is_asked(method, batch, net, parts, passes):
+    """Passes through the backbone; what is asked for is what all parts have."""
+    model = method(net, type='SourceOnly').eval()
+    clip = model.data_preprocessor(batch(augmented=False))['inputs']
+    student = model.student
+    flow = model.clip_flow(clip)
+    whole = student.head_scores(clip.frames, flow)
+    seen = []
+    student.segmentor.backbone.register_forward_hook(lambda *args: seen.append(None))
+    scores = student.head_scores(clip.frames, flow, parts=parts)
+    assert len(seen) == passes
+    for name, score in scores.items():
+        for part in set(parts) - {'losses'}:
+            torch.testing.assert_close(getattr(score, part), getattr(whole[name], part))
+        if 'losses' in parts:
+            assert score.losses.keys() == whole[name].losses.keys()
 
 
 @pytest.mark.parametrize('net', ['dff', 'distortion_aware'])

@@ -12,6 +12,7 @@ from torch._subclasses import FakeTensorMode
 
 from mmdavss.modules import ClassStatistics
 from mmdavss.modules.class_statistics import tiles_of_classes
+from mmdavss.ops import rows_per_block
 
 # Four successive updates of the public SePiCo estimator, in float64.
 GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_proto_estimator.npz'
@@ -81,9 +82,14 @@ def test_golden(dtype, covariance):
             np.testing.assert_allclose(ours[len(ours) - len(bank):], bank, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
-def test_equals_statistics_of_all_rows(covariance, monkeypatch):
-    # Several blocks and tiles per class, the last ones smaller.
+def test_equals_statistics_of_all_rows(covariance, device, monkeypatch):
+    # What is on the CPU is in blocks of the size that they have on that device: on a CPU several
+    # blocks and tiles per class, the last ones smaller.
+    monkeypatch.setattr(
+        'mmdavss.modules.class_statistics.rows_per_block',
+        lambda _, *args: rows_per_block(torch.device(device), *args))
     for name, value in dict(BLOCK=64, TILE=16, TILES=3).items():
         monkeypatch.setattr(f'mmdavss.modules.class_statistics.{name}', value)
     # Class 2 comes late, class 4 never; the third batch has no labelled row.

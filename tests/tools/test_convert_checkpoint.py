@@ -10,6 +10,7 @@ from mmdavss.apis.inference import load_model
 @pytest.fixture
 def published(saved_model, per_frame, tmp_path):
     """Config, and weights under the names of ADVENT."""
+    per_frame['segmentor']['backbone']['type'] = 'CeilResNet'
     cfg, checkpoint = saved_model(per_frame)
     state = {}
     for name, value in torch.load(checkpoint)['state_dict'].items():
@@ -26,8 +27,7 @@ def test_file(published, run_tool, tmp_path, capsys):
     cfg, checkpoint, path = published
     out = tmp_path / 'new' / 'converted.pth'
     run_tool('convert_checkpoint.py', 'advent', cfg.filename, path, '--out', out)
-    said = capsys.readouterr().out
-    assert f'tensors of {path}' in said and 'rounds sizes up' in said
+    assert f'tensors of {path}' in capsys.readouterr().out
     models = [load_model(cfg, file).state_dict() for file in (checkpoint, out)]
     assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
     with pytest.raises(SystemExit, match='converted.pth is there already.*--overwrite'):

@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS
 
 from mmdavss.apis.inference import load_model
+from mmdavss.apis.plain_mmseg import method_config
 
 PLAIN = """
 import sys
@@ -54,8 +55,14 @@ def export(run_tool, saved, out, *options):
 def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_path):
     fcn = copy.deepcopy(per_frame)
     fcn['segmentor'].update(decode_head=FCN, auxiliary_head=None)
-    nets = dict(deeplab_v2=per_frame, fcn=fcn, accel_stage_1=dict(accel, stage=1))
+    # As the full-size configs of ADVENT's family have it: another grid, another resize.
+    advent = copy.deepcopy(per_frame)
+    advent['segmentor']['backbone']['type'] = 'CeilResNet'
+    nets = dict(deeplab_v2=per_frame, fcn=fcn, accel_stage_1=dict(accel, stage=1), advent=advent)
     saved = {name: saved_model(net, name) for name, net in nets.items()}
+    cfg = saved['advent'][0]
+    cfg.test_dataloader.dataset.pipeline[1].update(interpolation='bicubic', backend='pillow')
+    cfg.dump(cfg.filename)
     # One of them resizes its scores twice, as mmseg does.
     cfg, checkpoint = saved['fcn']
     cfg.model.resize_to_input = True
@@ -67,6 +74,8 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
         files = {'segmentor.py', 'segmentor.pth'}
         if name != 'fcn':
             files.add('exported_deeplab_v2.py')
+        if name == 'advent':
+            files.add('exported_resnet.py')
         assert {path.name for path in out.iterdir()} == files
     part = tmp_path / 'made' / 'part'
     video_net = saved_model(accel, 'part')
@@ -96,6 +105,10 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
                 assert torch.equal(labels, other), name
         # And back: an export is read as any other plain config.
         again = tmp_path / 'again' / name
+        if name == 'advent':
+            assert method_config(Config.fromfile(moved / name / 'segmentor.py'),
+                                 moved / name / 'segmentor.pth').test_dataloader.dataset.pipeline[
+                                     1] == cfg.test_dataloader.dataset.pipeline[1]
         one = moved / name / 'segmentor'
         run_tool('export_segmentor.py', f'{one}.py', f'{one}.pth', '--out', again)
         first, second = (torch.load(file)['state_dict']

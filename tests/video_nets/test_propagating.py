@@ -308,8 +308,8 @@ def method(segmentor, build):
         torch.manual_seed(seed)
         model = build(dict(
             type='SourceOnly', source_checkpoint=source_checkpoint,
-            student=dict(type=kind, segmentor=segmentor, allow_random_init=True,
-                         **dict(flow_net=FLOW_NET) | options),
+            student=dict(type=kind, allow_random_init=True,
+                         **dict(segmentor=segmentor, flow_net=FLOW_NET) | options),
             data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
         model.init_weights()
         return model
@@ -374,9 +374,24 @@ def test_two_stages_of_accel(method, segmentor, batch, tmp_path):
     for name, value in first.student.state_dict().items():
         assert torch.equal(second.student.state_dict()[name], value)
     changed, log = train(second, batch)
-    assert parts(changed) == {'segmentor.decode_head', 'reference_segmentor.decode_head',
-                              'fusion', 'flow_net'}
+    moved = {n for n in changed if 'running_' in n or 'num_batches' in n}
+    assert parts(changed - moved) == {'segmentor.decode_head', 'reference_segmentor.decode_head',
+                                      'fusion', 'flow_net'}
+    # SFC's release leaves all of the net in training mode.
+    statistics = {n for n in second.student.state_dict()
+                  if 'backbone' in n and ('running_' in n or 'num_batches' in n)}
+    assert moved == statistics
     assert {n for n in log if 'loss_' in n} == {'decode.loss_ce'}
+
+
+def test_stage_two_with_fixed_statistics(method, segmentor, batch, tmp_path):
+    """Those of backbones whose ``norm_eval`` says so; they normalise by them."""
+    path = str(tmp_path / 'stage1.pth')
+    save_checkpoint(dict(state_dict=method('Accel', stage=1).state_dict()), path)
+    fixed = dict(segmentor, backbone=dict(segmentor['backbone'], norm_eval=True))
+    model = method('Accel', stage=2, source_checkpoint=path, segmentor=fixed)
+    changed, _ = train(model, batch)
+    assert not [n for n in changed if 'backbone' in n]
 
 
 def test_stage_two_with_another_flow_branch(method, build, tmp_path, monkeypatch):
@@ -410,7 +425,8 @@ def test_stage_two_from_a_single_frame_net(method, per_frame, build, batch, tmp_
     assert torch.equal(model.student.segmentor.decode_head.conv_seg.branches[0].weight,
                        single.student.segmentor.decode_head.conv_seg.branches[0].weight)
     changed, _ = train(model, batch)
-    assert not {n for n in changed if 'backbone' in n or 'auxiliary' in n}
+    trained = dict(model.student.named_parameters())
+    assert not {n for n in changed if ('backbone' in n and n in trained) or 'auxiliary' in n}
     assert {'segmentor.decode_head', 'flow_net'} <= parts(changed)
 
 

@@ -1,5 +1,5 @@
 # Stage one of SFC's Accel: SGD, poly 0.9 over 80k of all groups, the classifiers at ten times the
-# rate. The affine part of the stem's batch norm is not trained, that of the others is.
+# rate.
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='AnchoredOptimWrapperConstructor',
@@ -8,10 +8,8 @@ optim_wrapper = dict(
         custom_keys={
             '^.student.segmentor.decode_head': dict(lr_mult=10.),
             '^.student.segmentor.auxiliary_head': dict(lr_mult=10.),
-            '^.student.segmentor.backbone.bn1': dict(lr_mult=0.),
             '^.student.reference_segmentor.decode_head': dict(lr_mult=10.),
-            '^.student.reference_segmentor.auxiliary_head': dict(lr_mult=10.),
-            '^.student.reference_segmentor.backbone.bn1': dict(lr_mult=0.)
+            '^.student.reference_segmentor.auxiliary_head': dict(lr_mult=10.)
         }))
 param_scheduler = [
     dict(type='GroupPolyLR', power=0.9, eta_min=0., begin=0, end=80000, by_epoch=False)

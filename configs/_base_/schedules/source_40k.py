@@ -11,7 +11,7 @@ optim_wrapper = dict(
             '^.student.segmentor.auxiliary_head': dict(lr_mult=10.)
         }))
 param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=40000, by_epoch=False)
+    dict(type='GroupPolyLR', power=0.9, eta_min=0., begin=0, end=40000, by_epoch=False)
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
 val_cfg = dict(type='ValLoop')

@@ -1,0 +1,47 @@
+"""Methods of shipped configs, small: networks narrow, everything else as a user gets it."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from mmdavss.methods import BaseAdapter
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+def shipped_config(name: str, num_classes: int | None = None) -> Config:
+    """A config below ``configs/`` with narrow networks, of which nothing is pretrained.
+
+    Args:
+        name: Without the suffix.
+        num_classes: Class count of arrays that come with the test; None leaves the config's.
+    """
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    init_default_scope(cfg.default_scope)
+    cfg.model.source_checkpoint = None
+    _narrow(cfg.model, num_classes)
+    return cfg
+
+
+def shipped(name: str, num_classes: int | None = None) -> BaseAdapter:
+    """The method of :func:`shipped_config`, in training mode."""
+    return MODELS.build(shipped_config(name, num_classes).model).train()
+
+
+def _narrow(cfg: dict, num_classes: int | None) -> None:
+    for key, value in cfg.items():
+        if not isinstance(value, dict):
+            continue
+        if key.endswith('segmentor') and value.get('type') == 'EncoderDecoder':
+            value.backbone.update(base_channels=1, stem_channels=1, init_cfg=None)
+            value.decode_head.in_channels, value.auxiliary_head.in_channels = 32, 16
+            if num_classes is not None:
+                value.decode_head.num_classes = value.auxiliary_head.num_classes = num_classes
+        elif key == 'discriminator':
+            value.channels = 4
+        elif key == 'flow_net' and value.get('type') == 'FlowNetS':
+            value.checkpoint = None
+        _narrow(value, num_classes)
