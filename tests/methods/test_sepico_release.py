@@ -39,6 +39,11 @@ DAFORMER = 'dacs/daformer-mitb5_gta2city.py'
 VIDEO = 'sepico/distcl_accel_viper2city.py'
 FULL = sorted(path.relative_to(ROOT).as_posix() for folder in ('sepico', 'dacs')
               for path in (ROOT / folder).glob('*.py') if 'r18' not in path.name)
+#: Supervised training in SePiCo's setting.
+SUPERVISED = sorted(path.relative_to(ROOT).as_posix() for folder in ('source_only', 'oracle')
+                    for net in ('deeplabv2-r101', 'daformer-mitb5')
+                    for data in ('gta2city', 'synthia-rand2city', 'city2darkzurich')
+                    for path in (ROOT / folder).glob(f'{net}_{data}.py'))
 
 
 def golden(name):
@@ -92,7 +97,7 @@ SMALL_CROP = {'ignore_top': 3, 'ignore_bottom': 5, 'target_crop.crop_size': (32,
 # ------------------------------------------------------------------------------ rates, schedule
 
 
-@pytest.mark.parametrize('name', FULL)
+@pytest.mark.parametrize('name', FULL + SUPERVISED)
 def test_rates(name):
     """Names with `head` at ten times the rate, nothing else; only MiT's norms do not decay."""
     cfg = config(name)
@@ -134,7 +139,7 @@ def test_schedule(name, key, iterations):
             scheduler.step()
 
 
-@pytest.mark.parametrize('name', FULL)
+@pytest.mark.parametrize('name', FULL + SUPERVISED)
 def test_all_configs_have_a_tested_schedule(name):
     cfg = Config.fromfile(ROOT / name)
     tested = Config.fromfile(ROOT / (DARK if 'darkzurich' in name else DLV2))
