@@ -10,6 +10,7 @@ import copy
 import importlib
 import json
 import shlex
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -697,3 +698,32 @@ def test_scores_are_resized_twice(batch):
             for sample, wanted in zip(found, expected, strict=True):
                 torch.testing.assert_close(sample.seg_logits.data, wanted)
     assert not torch.allclose(once, twice, atol=1e-3)
+
+
+@pytest.mark.parametrize('name', [DLV2, MIT])
+def test_a_group_is_gone_when_the_next_one_comes(name, batch):
+    """Nothing of the graph of one pass is in memory during the next: what groups are for."""
+    model = build(name, **SMALL_CROP)
+    model.target_crop, model.relabel_crop = None, False
+    data = batch('source', 'target', augmented=False, length=1, size=(64, 96))
+    saved, alive = [], []
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+
+    def pack(tensor):
+        # Parameters and slices of them outlive every step.
+        if tensor.grad_fn is not None and tensor.untyped_storage().data_ptr() not in own:
+            saved.append(weakref.ref(tensor.untyped_storage()))
+        return tensor
+
+    def count(*args):
+        alive.append(sum(ref() is not None for ref in saved))
+
+    model.student.segmentor.backbone.register_forward_pre_hook(count)
+    wrapper = OptimWrapper(torch.optim.SGD(
+        [p for p in model.parameters() if p.requires_grad], lr=0.1))
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model.train_step(data, wrapper)
+        assert alive == [0, 0, 0] and len(saved) > 100
+        # A sum keeps all: the count sees them.
+        loss, _ = model.parse_losses(model(**model.data_preprocessor(data, True), mode='loss'))
+    assert 0 < alive[4] < alive[5] and torch.isfinite(loss)
