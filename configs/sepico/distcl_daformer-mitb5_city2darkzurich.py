@@ -15,5 +15,3 @@ model = dict(
     student=dict(
         segmentor=dict(
             decode_head=dict(loss_decode=dict(class_weight={{_base_.class_weight}})))))
-# As published the layer norms of MiT do not decay.
-optim_wrapper = dict(paramwise_cfg=dict(norm_decay_mult=0.))

@@ -4,5 +4,3 @@ _base_ = [
     '../_base_/schedules/sepico_40k.py', '../_base_/default_runtime.py'
 ]
 train_dataloader = dict(dataset=dict(rare_class_sampling={{_base_.rare_class_sampling}}))
-# As published the layer norms of MiT do not decay.
-optim_wrapper = dict(paramwise_cfg=dict(norm_decay_mult=0.))

@@ -56,6 +56,10 @@ METHODS = {
     'dacs': dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
     'sepico_dist': dict(SEPICO, target_crop=dict(crop_size=(32, 48)),
                         augment=dict(type='StrongAugment')),
+    'sepico_released': dict(
+        SEPICO, target_crop=dict(crop_size=(32, 48)), relabel_crop=True, augment_source=True,
+        augment=dict(type='StrongAugment'),
+        projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN'))),
     'sepico_proto': dict(SEPICO, contrastive_loss=dict(type='ProtoCLLoss', temperature=1.),
                          statistics=dict(type='ClassStatistics', covariance='full')),
     'sepico_bank': dict(SEPICO, contrastive_loss=dict(type='BankCLLoss', temperature=1.),

@@ -5,9 +5,12 @@ momentum. Reference values are golden arrays of the published code, or written d
 """
 from __future__ import annotations
 
+import argparse
 import copy
 import importlib
 import json
+import shlex
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.structures import PixelData
 from mmseg.registry import HOOKS, MODELS, PARAM_SCHEDULERS
@@ -37,6 +40,11 @@ DAFORMER = 'dacs/daformer-mitb5_gta2city.py'
 VIDEO = 'sepico/distcl_accel_viper2city.py'
 FULL = sorted(path.relative_to(ROOT).as_posix() for folder in ('sepico', 'dacs')
               for path in (ROOT / folder).glob('*.py') if 'r18' not in path.name)
+#: Supervised training in SePiCo's setting.
+SUPERVISED = sorted(path.relative_to(ROOT).as_posix() for folder in ('source_only', 'oracle')
+                    for net in ('deeplabv2-r101', 'daformer-mitb5')
+                    for data in ('gta2city', 'synthia-rand2city', 'city2darkzurich')
+                    for path in (ROOT / folder).glob(f'{net}_{data}.py'))
 
 
 def golden(name):
@@ -90,7 +98,7 @@ SMALL_CROP = {'ignore_top': 3, 'ignore_bottom': 5, 'target_crop.crop_size': (32,
 # ------------------------------------------------------------------------------ rates, schedule
 
 
-@pytest.mark.parametrize('name', FULL)
+@pytest.mark.parametrize('name', FULL + SUPERVISED)
 def test_rates(name):
     """Names with `head` at ten times the rate, nothing else; only MiT's norms do not decay."""
     cfg = config(name)
@@ -132,7 +140,7 @@ def test_schedule(name, key, iterations):
             scheduler.step()
 
 
-@pytest.mark.parametrize('name', FULL)
+@pytest.mark.parametrize('name', FULL + SUPERVISED)
 def test_all_configs_have_a_tested_schedule(name):
     cfg = Config.fromfile(ROOT / name)
     tested = Config.fromfile(ROOT / (DARK if 'darkzurich' in name else DLV2))
@@ -489,6 +497,47 @@ def test_stages_of_table_8(stages, batch):
     assert all(torch.isfinite(value).all() for value in losses.values())
 
 
+def ablations():
+    """Rows of the README: table, and overrides as --cfg-options takes them."""
+    for line in (ROOT / 'sepico/README.md').read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip('|').split(' | ')]
+        if len(cells) == 4 and cells[0].strip().isdigit():
+            yield pytest.param(int(cells[0]), shlex.split(cells[2].strip('`')),
+                               id=f'{cells[0].strip()}: {cells[1]}')
+
+
+@pytest.mark.parametrize('table, overrides', list(ablations()))
+def test_ablations(table, overrides):
+    """Each override of the README is known, changes something, and leaves a model that builds."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    changes = parser.parse_args(['--cfg-options', *overrides]).cfg_options
+    name = DLV2.replace('distcl', 'bankcl') if table == 7 else DLV2
+    cfg, before = config(name), config(name)
+    cfg.merge_from_dict(changes)
+    for key in changes:
+        values = [before, cfg]
+        for part in key.split('.'):
+            values = [value[int(part)] if part.isdigit() else value.get(part, 'default')
+                      for value in values]
+        assert values[0] != values[1], key
+    model = MODELS.build(cfg.model)
+    for hook in cfg.custom_hooks:
+        HOOKS.build(hook)
+    assert model.self_training == ('model.self_training' not in changes)
+    if table == 8:
+        assert model.contrast_stages != (3, )
+    if table == 9:
+        loss = model.contrastive_loss
+        assert loss.loss_weight * loss.reg_weight == 1
+
+
+def test_every_ablation_has_a_row():
+    tables = [row.values[0] for row in ablations()]
+    assert {table: tables.count(table) for table in tables} == {
+        5: 7, 6: 1, 7: 1, 8: 2, 9: 1, 10: 1, 11: 1}
+
+
 def test_dilation_is_contracted():
     for name in (DLV2, DACS, DARK):
         backbone = build(name).student.segmentor.backbone
@@ -649,3 +698,32 @@ def test_scores_are_resized_twice(batch):
             for sample, wanted in zip(found, expected, strict=True):
                 torch.testing.assert_close(sample.seg_logits.data, wanted)
     assert not torch.allclose(once, twice, atol=1e-3)
+
+
+@pytest.mark.parametrize('name', [DLV2, MIT])
+def test_a_group_is_gone_when_the_next_one_comes(name, batch):
+    """Nothing of the graph of one pass is in memory during the next: what groups are for."""
+    model = build(name, **SMALL_CROP)
+    model.target_crop, model.relabel_crop = None, False
+    data = batch('source', 'target', augmented=False, length=1, size=(64, 96))
+    saved, alive = [], []
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+
+    def pack(tensor):
+        # Parameters and slices of them outlive every step.
+        if tensor.grad_fn is not None and tensor.untyped_storage().data_ptr() not in own:
+            saved.append(weakref.ref(tensor.untyped_storage()))
+        return tensor
+
+    def count(*args):
+        alive.append(sum(ref() is not None for ref in saved))
+
+    model.student.segmentor.backbone.register_forward_pre_hook(count)
+    wrapper = OptimWrapper(torch.optim.SGD(
+        [p for p in model.parameters() if p.requires_grad], lr=0.1))
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model.train_step(data, wrapper)
+        assert alive == [0, 0, 0] and len(saved) > 100
+        # A sum keeps all: the count sees them.
+        loss, _ = model.parse_losses(model(**model.data_preprocessor(data, True), mode='loss'))
+    assert 0 < alive[4] < alive[5] and torch.isfinite(loss)

@@ -10,7 +10,14 @@ optim_wrapper = dict(
         custom_keys={
             '^.student.segmentor.decode_head': dict(lr_mult=10.),
             '^.student.segmentor.auxiliary_head': dict(lr_mult=10.),
-            '^.projection': dict(lr_mult=10.)
+            '^.projection': dict(lr_mult=10.),
+            # As published the layer norms of MiT do not decay; of mmseg's MiT those behind the
+            # stages have numbers for names. A ResNet has no such names, its batch norms decay.
+            '.norm': dict(decay_mult=0.),
+            '^.student.segmentor.backbone.layers.0.2.': dict(decay_mult=0.),
+            '^.student.segmentor.backbone.layers.1.2.': dict(decay_mult=0.),
+            '^.student.segmentor.backbone.layers.2.2.': dict(decay_mult=0.),
+            '^.student.segmentor.backbone.layers.3.2.': dict(decay_mult=0.)
         }))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
