@@ -6,6 +6,8 @@ train_dataloader = dict(
 model = dict(
     type='AdaBN',
     source_checkpoint='work_dirs/source_only/accel_viper2city/iter_40000.pth')
-# No weight is trained: a wrapper that reduces no gradient.
+# No weight is trained: an optimiser without rates for parts of the model, which would be left with
+# nothing, and a wrapper that reduces no gradient.
+optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=0.))
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=1000, val_interval=1000)

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
+from mmseg.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 class Net(nn.Module):
@@ -53,3 +60,15 @@ def test_a_key_keeps_what_else_it_says_in_the_group():
     constant = [g['params'][0].shape for g in wrapper.optimizer.param_groups
                 if g.get('constant_lr')]
     assert constant == [torch.Size([2, 2]), torch.Size([2])]
+
+
+@pytest.mark.parametrize('config', sorted(CONFIGS.glob('adabn/*.py')), ids=lambda path: path.stem)
+def test_configs_that_train_nothing_have_an_optimiser(config):
+    """Rates for parts of a model leave out what is fixed, and no optimiser takes an empty list."""
+    cfg = Config.fromfile(config)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    for scheduler in cfg.param_scheduler:
+        PARAM_SCHEDULERS.build(dict(scheduler, optimizer=wrapper))

@@ -1,0 +1,410 @@
+"""Memory of a training step of the full-size configs, and the cards that it fits.
+
+    python benchmarks/full_size.py [tps/accel_viper2city ...] [--write]
+
+No GPU is needed and nothing is trained: the model of a config is built on PyTorch's meta device,
+whose tensors have a size and no content, and goes through two whole training steps: passes of all
+networks, backward passes, clipping, optimisers. Every storage is counted from its making to its
+release. The most that is alive in the second step is the memory of the step. With ``--write`` the
+table of all configs goes into docs/speed.md.
+
+What a size depends on in the content is taken at its largest: every pixel has a label, every class
+occurs (SFC's SFM runs all of them), every random view is drawn. Labels are known and flows are
+given where a pipeline or DIS, which computes on the CPU, makes them; networks that estimate flow on
+the device run.
+
+Not counted: what the allocator keeps in reserve and loses between blocks (some 5 to 15 %), the
+workspace of cuDNN's convolutions, and the CUDA context (some 0.5 GiB). A card has to have a tenth
+more than the step and 1 GB besides to be named here.
+"""
+from __future__ import annotations
+
+import argparse
+import gc
+import inspect
+import logging
+import re
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import DATASETS, MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mmdavss.engine import Clip
+from mmdavss.flow import BaseFlowProvider
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / 'configs'
+DOCUMENT = ROOT / 'docs/speed.md'
+BEGIN = '<!-- Memory: written by `python benchmarks/full_size.py --write` -->'
+END = '<!-- End of memory -->'
+#: Memory of cards in GB, 10^9 bytes as they are sold (and a little more than is there to be used).
+CARDS = (11, 24, 32, 40, 80)
+#: What a card has to have besides the step: a share of it for the allocator, and the context.
+OVERHEAD, CONTEXT = 0.1, 1e9
+aten = torch.ops.aten
+
+
+class Storages(TorchDispatchMode):
+    """Counts the bytes of storages on the meta device that are alive.
+
+    Operations whose result depends on the content of a tensor get an answer that makes the most
+    memory: all elements are non-zero, conditions hold.
+
+    Attributes:
+        alive: Bytes.
+        peak: The most since it was last set.
+    """
+
+    def __init__(self, num_values: int = 256) -> None:
+        super().__init__()
+        self.num_values = num_values
+        self.alive = self.peak = 0
+        self._known: dict[int, weakref.ref] = {}
+
+    def see(self, tensor: Tensor) -> None:
+        """Counts the storage of a tensor, once."""
+        if not tensor.is_meta:
+            return
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._known:
+            return
+        size = storage.nbytes()
+
+        def gone(_: weakref.ref) -> None:
+            del self._known[key]
+            self.alive -= size
+
+        self._known[key] = weakref.ref(storage, gone)
+        self.alive += size
+        self.peak = max(self.peak, self.alive)
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (),
+                           kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        values = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        out = NotImplemented
+        if any(x.is_meta for x in values):
+            args, out = self._answer(function, args)
+        if out is NotImplemented:
+            out = function(*args, **kwargs)
+        for value in tree_leaves(out):
+            if isinstance(value, Tensor):
+                self.see(value)
+        return out
+
+    def _answer(self, function: Any, args: tuple) -> tuple[tuple, Any]:
+        """What cannot be known of tensors without content."""
+        x = args[0]
+        if function is aten._local_scalar_dense.default:
+            return args, {torch.bool: True}.get(x.dtype, 1. if x.is_floating_point() else 1)
+        if function is aten.nonzero.default:
+            return args, self._positions(x)
+        if function in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
+            indices = []
+            for index in args[1]:
+                if index is not None and index.dtype == torch.bool:
+                    indices += self._positions(index).unbind(1)
+                else:
+                    indices.append(index)
+            return (x, indices, *args[2:]), NotImplemented
+        return args, NotImplemented
+
+    def _positions(self, x: Tensor) -> Tensor:
+        positions = torch.empty(x.numel(), x.dim(), dtype=torch.int64, device='meta')
+        self.see(positions)
+        return positions
+
+
+@dataclass
+class Memory:
+    """Bytes of a training step.
+
+    Attributes:
+        weights: Parameters and buffers of all networks: student, teacher, discriminators, flow.
+        optimiser: State of the optimisers.
+        gradients: Those of all that is trained.
+        saved: What is alive besides these when the largest of the backward passes begins.
+        groups: Number of backward passes of the student's optimiser.
+        peak: The most that is alive at once.
+    """
+    weights: int
+    optimiser: int
+    gradients: int
+    saved: int
+    groups: int
+    peak: int
+
+    def cards(self) -> list[int]:
+        """Cards, in GB, that hold the step."""
+        return [gb for gb in CARDS if self.peak * (1 + OVERHEAD) + CONTEXT <= gb * 1e9]
+
+
+class GivenFlow(BaseFlowProvider):
+    """In place of a provider that computes on the CPU."""
+
+    def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: Any) -> Tensor:
+        return torch.empty_like(frame_a[:, :2])
+
+
+@contextmanager
+def meta_device() -> Iterator[None]:
+    """Inside, autocast and checkpointing take tensors of the meta device like any other."""
+    plain = torch.autocast
+
+    def autocast(device_type: str, *args: Any, **kwargs: Any) -> torch.autocast:
+        return plain('cpu' if device_type == 'meta' else device_type, *args, **kwargs)
+
+    with mock.patch('torch.autocast', autocast):
+        yield
+
+
+# --------------------------------------------------------------------------------------- batches
+
+
+def frame_size(pipeline: list[Mapping]) -> tuple[int, int]:
+    """(h, w) of what a pipeline gives."""
+    size = None
+    for step in pipeline:
+        if step['type'] == 'ClipResize':
+            size = step['scale'][::-1]
+        elif step['type'] == 'ClipCrop':
+            crop = step['crop_size'] if isinstance(step['crop_size'], (tuple, list)) \
+                else (step['crop_size'], ) * 2
+            size = tuple(round(side * part) if isinstance(part, float) else min(part, side)
+                         for side, part in zip(size, crop, strict=True))
+    if size is None:
+        raise ValueError('The pipeline has no ClipResize, which says how large frames are.')
+    return tuple(size)
+
+
+def option(dataset: Mapping, name: str) -> Any:
+    """An option of a data set, or its default."""
+    if name in dataset:
+        return dataset[name]
+    for kind in DATASETS.get(dataset['type']).__mro__:
+        parameters = inspect.signature(kind.__init__).parameters if '__init__' in vars(kind) else {}
+        if name in parameters:
+            return parameters[name].default
+        if kind is BaseDataset:
+            break
+    return None
+
+
+def batch_of(dataset: Mapping, count: int) -> tuple[Clip, list[SegDataSample]]:
+    """What a data set of clips gives, after the data preprocessor."""
+    pipeline = dataset['pipeline']
+    steps = {step['type']: step for step in pipeline}
+    size = frame_size(pipeline)
+    length = 2 if option(dataset, 'day_pairs') else option(dataset, 'clip_length')
+
+    def empty(*shape: int) -> Tensor:
+        return torch.empty(count, *shape, *size, device='meta')
+
+    augmented = {'CrossFrameAugment', 'TPSAugment'} & steps.keys()
+    flow, forward = None, None
+    if 'LoadFlow' in steps and length > 1:
+        flow = empty(length - 1, 2)
+        forward = empty(length - 1, 2) if steps['LoadFlow'].get('both_ways') else None
+    clip = Clip(empty(length, 3), empty(length, 3), flow,
+                empty(length, 3) if augmented else None, forward)
+    samples = []
+    for number in range(count):
+        sample = SegDataSample(metainfo=dict(
+            ori_shape=size, img_shape=size, img_path=f'{number}.png'))
+        if 'LoadClipAnnotations' in steps:
+            labels = torch.empty(length, *size, dtype=torch.int64, device='meta')
+            sample.gt_sem_seg = PixelData(data=labels[-1:])
+            if option(dataset, 'label_clips'):
+                sample.gt_clip_seg = PixelData(data=labels)
+        samples.append(sample)
+    return clip, samples
+
+
+def training_batch(cfg: Config) -> dict[str, dict]:
+    """A batch of a config's training data."""
+    loader = cfg.train_dataloader
+    made = {name: batch_of(loader.dataset[name], loader.batch_size)
+            for name in ('source', 'target') if loader.dataset.get(name)}
+    return dict(inputs={name: clip for name, (clip, _) in made.items()},
+                data_samples={name: samples for name, (_, samples) in made.items()})
+
+
+# ----------------------------------------------------------------------------------------- steps
+
+
+def networks_of(model: nn.Module) -> list[nn.Module]:
+    """The model, and the networks of frozen providers, which are not among its parts."""
+    return [model, *(network for part in model.modules() if isinstance(part, BaseFlowProvider)
+                     for network in part._networks)]
+
+
+def build(cfg: Config) -> nn.Module:
+    """The model of a config, on the meta device."""
+    init_default_scope('mmseg')
+    linspace = torch.linspace
+    # MiT reads the numbers of one while it is built.
+    with torch.device('meta'), mock.patch(
+            'torch.linspace', lambda *args: linspace(*args, device='cpu')):
+        model = MODELS.build(cfg.model)
+    for part in model.modules():
+        if isinstance(part, BaseFlowProvider):
+            part._loaded = True  # a FrozenFlowNet's weights need no file
+            for network in part._networks:
+                network.to('meta')
+    if isinstance(getattr(model, 'flow', None), BaseFlowProvider) and not model.flow._networks:
+        model.flow = GivenFlow()
+    model.data_preprocessor.to('meta')
+    if hasattr(model, 'schedule_proxy'):
+        model.schedule_proxy(copy=False, launched=True)
+    if hasattr(model, 'schedule_contrast'):
+        model.schedule_contrast(update=True, contrast=True)
+    return model.train()
+
+
+def measure(cfg: Config) -> Memory:
+    """Memory of a training step of a config."""
+    with meta_device():
+        model = build(cfg)
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        players = dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) \
+            else dict(model=wrapper)
+        begins: dict[str, list[int]] = {name: [] for name in players}
+        persistent = [0]
+        with Storages() as storages:
+
+            def counted(tensors: Iterator[Tensor]) -> int:
+                before = storages.alive
+                for tensor in tensors:
+                    storages.see(tensor)
+                return storages.alive - before
+
+            weights = counted(tensor for network in networks_of(model) for tensor in (
+                *network.parameters(), *network.buffers()))
+
+            def note(name: str, player: OptimWrapper) -> None:
+                backward = player.backward
+
+                def noted(loss: Tensor, **kwargs: Any) -> None:
+                    begins[name].append(
+                        storages.alive - persistent[0] - size_of_gradients(model))
+                    backward(loss, **kwargs)
+
+                player.backward = noted
+
+            for name, player in players.items():
+                note(name, player)
+
+            data = training_batch(cfg)
+            # It has done its work.
+            model.data_preprocessor.forward = lambda data, training=False: data
+            optimiser = 0
+            for _ in range(2):
+                for noted in begins.values():
+                    noted.clear()
+                gc.collect()
+                persistent[0] = weights + optimiser
+                storages.peak = storages.alive
+                model.train_step(data, wrapper)
+                optimiser = size_of([value for player in players.values()
+                                     for state in player.optimizer.state.values()
+                                     for value in state.values() if isinstance(value, Tensor)])
+    trained = [p for player in players.values() for group in player.param_groups
+               for p in group['params'] if p.requires_grad]
+    return Memory(weights, optimiser, size_of(trained),
+                  max((size for noted in begins.values() for size in noted), default=0),
+                  len(next(iter(begins.values()))), storages.peak)
+
+
+def size_of(tensors: list[Tensor]) -> int:
+    """Bytes of tensors."""
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def size_of_gradients(model: nn.Module) -> int:
+    """Bytes of the gradients that are there."""
+    return size_of([p.grad for p in model.parameters() if p.grad is not None])
+
+
+# ----------------------------------------------------------------------------------------- table
+
+
+def full_size() -> list[str]:
+    """Names of the configs at the size of the papers, below ``configs/``, without ``.py``."""
+    names = (path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('[!_]*/*.py'))
+    return sorted(name.removesuffix('.py') for name in names if not any(
+        word in name for word in ('-r18', 'mini', 'camvid-day')))
+
+
+def quiet() -> None:
+    """Only what this command has to say."""
+    warnings.filterwarnings('ignore')
+    MMLogger.get_instance('mmengine').setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)
+
+
+def row(names: list[str], memory: Memory) -> str:
+    """A line of the table."""
+    def gib(size: int) -> str:
+        return f'{size / 2**30:.1f}'
+
+    cards = memory.cards()
+    return ' | '.join([
+        '| ' + '<br>'.join(f'`{name}`' for name in names), gib(memory.weights),
+        gib(memory.optimiser + memory.gradients), gib(memory.saved), str(memory.groups),
+        f'**{gib(memory.peak)}**', f'{cards[0]} GB |' if cards else 'none |'])
+
+
+def table(names: list[str]) -> Iterator[str]:
+    """Lines of the table, configs of the same memory in one."""
+    yield '| config | weights | gradients, optimiser | saved for backward | groups | step | fits |'
+    yield '|---|---|---|---|---|---|---|'
+    rows: dict[tuple, tuple[list[str], Memory]] = {}
+    for name in names:
+        memory = measure(Config.fromfile(CONFIGS / f'{name}.py'))
+        key = (name.split('/')[0], *(round(size / 2**30, 1) for size in (
+            memory.weights, memory.optimiser + memory.gradients, memory.saved, memory.peak)),
+            memory.groups)
+        rows.setdefault(key, ([], memory))[0].append(name)
+    for alike, memory in rows.values():
+        yield row(alike, memory)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='*', help='names below configs/; all of full size')
+    parser.add_argument('--write', action='store_true', help='into docs/speed.md')
+    args = parser.parse_args()
+    quiet()
+    names = [name.removesuffix('.py').removeprefix('configs/') for name in args.configs]
+    lines = []
+    for line in table(names or full_size()):
+        print(line, flush=True)
+        lines.append(line)
+    if args.write:
+        text = DOCUMENT.read_text()
+        pattern = f'{re.escape(BEGIN)}.*?{re.escape(END)}'
+        body = '\n'.join([BEGIN, '', *lines, '', END])
+        DOCUMENT.write_text(re.sub(pattern, lambda _: body, text, flags=re.DOTALL))
+
+
+if __name__ == '__main__':
+    main()
