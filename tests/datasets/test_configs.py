@@ -368,3 +368,14 @@ def test_images_of_i2vda(data):
     for name, kind in (('synthia2city', 'SynthiaSeqDataset'), ('gta2city', 'GTADataset')):
         source = DATASETS.build(config(f'{name}_image2video').source_train)
         assert type(source).__name__ == kind and len(source) > 1
+
+
+def test_sfc_scored_as_released(data):
+    """Labels and predictions at the size of the input."""
+    cfg = Config.fromfile(CONFIGS.parents[1] / 'sfc/accel_viper2city_stage2_1024x512.py')
+    item = DATASETS.build(cfg.test_dataloader.dataset)[0]
+    sample = item['data_samples']
+    assert item['inputs']['frames'].shape[-2:] == (512, 1024)
+    assert sample.gt_sem_seg.shape == sample.ori_shape == (512, 1024)
+    assert set(item) == {'inputs', 'data_samples'}
+    assert METRICS.build(dict(cfg.test_evaluator)).absent == 'zero'
