@@ -149,19 +149,17 @@ def same(ours: Any, release: Any) -> bool:
 # ------------------------------------------------------------------- tables
 
 
-def deviations(folder: str) -> Iterator[tuple[str, str, str, str, str]]:
-    """Rows of the table of a folder of configs: configs, what, release, ours, reason."""
+def deviations(folder: str) -> Iterator[tuple[list[str], tuple[str, str, str, str]]]:
+    """Rows of the table of a folder: patterns of configs, and what, release, ours, reason."""
     for entry in entries().values():
         patterns = [p for p in entry.get('configs', ()) if p.split('/')[0] == folder]
         if not patterns:
             continue
-        where = ', '.join(f'`{pattern.split("/", 1)[1].removesuffix(".py")}`'
-                          for pattern in patterns)
         for path, deviation in entry['deviations'].items():
-            yield (where, deviation.get('what', f'`{path}`'), _shown(released(entry, path)),
-                   _shown(deviation['ours']), deviation['reason'])
+            yield patterns, (deviation.get('what', f'`{path}`'), _shown(released(entry, path)),
+                             _shown(deviation['ours']), deviation['reason'])
         for note in entry['notes']:
-            yield where, note['what'], note['release'], note['ours'], note['reason']
+            yield patterns, (note['what'], note['release'], note['ours'], note['reason'])
 
 
 def released(entry: Mapping, path: str) -> Any:
@@ -184,14 +182,23 @@ def _shown(value: Any) -> str:
 def table(folder: str) -> str:
     """The table of deviations of a folder, as markdown."""
     merged: dict[tuple[str, ...], list[str]] = {}
-    for where, *row in deviations(folder):
-        merged.setdefault(tuple(row), []).append(where)
+    for patterns, row in deviations(folder):
+        merged.setdefault(row, []).extend(patterns)
     if not merged:
         return f'{BEGIN}\n\nNone that is known.\n\n{END}'
     lines = ['| what | release | here | why | configs |', '|---|---|---|---|---|']
-    lines += ['| ' + ' | '.join((*row, ', '.join(dict.fromkeys(configs)))) + ' |'
-              for row, configs in merged.items()]
+    lines += ['| ' + ' | '.join((*row, _named(folder, patterns))) + ' |'
+              for row, patterns in merged.items()]
     return '\n'.join([BEGIN, '', *lines, '', END])
+
+
+def _named(folder: str, patterns: Sequence[str]) -> str:
+    """Which configs of a folder the patterns are."""
+    own = [config for config in full_size() if config.startswith(f'{folder}/')]
+    if all(any(fnmatch(config, pattern) for pattern in patterns) for config in own):
+        return 'all'
+    return ', '.join(f'`{pattern.split("/", 1)[1].removesuffix(".py")}`'
+                     for pattern in dict.fromkeys(patterns))
 
 
 def with_table(text: str, folder: str) -> str:
