@@ -66,7 +66,9 @@ def test_uses_the_key_frame_and_chains_flow(accel, build):
     key = net.classify(net.features(frames[:, 0]))
     out = net(frames, flow)
     torch.testing.assert_close(out[..., :-2], key[..., 2:], rtol=1e-4, atol=1e-5)
-    assert out[..., -2:].abs().max() == 0  # outside the key frame: left to the current one
+    # Outside the key frame: left to the current one. A position that is rounded to just inside, as
+    # it may be where products and sums are fused, has a share of the size of that rounding.
+    torch.testing.assert_close(out[..., -2:], torch.zeros_like(out[..., -2:]), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('key_grad', [False, True])
