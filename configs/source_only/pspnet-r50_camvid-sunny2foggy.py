@@ -3,5 +3,7 @@ _base_ = [
     '../_base_/models/pspnet-r50.py', '../_base_/datasets/camvid_sunny2foggy.py',
     '../_base_/schedules/source_40k.py', '../_base_/default_runtime.py'
 ]
-train_dataloader = dict(dataset=dict(source=dict(clip_length=1), target=None))
+# Two images, as many as VAT has in a clip: batch norm after the pooling to one cell has nothing to
+# normalise by in a batch of one.
+train_dataloader = dict(batch_size=2, dataset=dict(source=dict(clip_length=1), target=None))
 model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=11))))

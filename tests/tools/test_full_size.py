@@ -100,6 +100,13 @@ def test_a_step_of_a_config(full_size):
     assert memory.peak >= memory.weights + memory.optimiser + memory.saved
 
 
+def test_pyramid_pooling_has_images_to_normalise_by(full_size):
+    """PSPNet pools an image to one cell, on which batch norm fails in a batch of one."""
+    for folder in ('source_only', 'oracle'):
+        cfg = Config.fromfile(ROOT / f'configs/{folder}/pspnet-r50_camvid-sunny2foggy.py')
+        assert full_size.measure(cfg).groups == 1
+
+
 @pytest.mark.parametrize('config', [
     'sfc/accel_viper2city_stage1', 'sepico/distcl_daformer-mitb5_gta2city'])
 def test_fits_24_gb(full_size, config):
