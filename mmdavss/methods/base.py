@@ -182,7 +182,7 @@ class BaseAdapter(BaseSegmentor):
             log |= own
         optim_wrapper.step()
         optim_wrapper.zero_grad()
-        return dict(log, loss=sum(total))
+        return dict(loss=sum(total)) | log
 
     def _has_groups(self) -> bool:
         # A class that overrides the loss of one with groups has none.
