@@ -1,6 +1,6 @@
 # STPL with the paper's settings (section 4.1): VIPER to Cityscapes-Seq, 52.5 mIoU there.
 _base_ = [
-    '../_base_/models/accel_deeplabv2-r101.py', '../_base_/datasets/viper2city.py',
+    '../_base_/models/accel-tps_deeplabv2-r101.py', '../_base_/datasets/viper2city.py',
     '../_base_/schedules/stpl_20k.py', '../_base_/default_runtime.py'
 ]
 # Source-free: no source data set exists in this run.

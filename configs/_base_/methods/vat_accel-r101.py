@@ -1,5 +1,5 @@
 # VAT, phase 1 of VAT-VST, on Accel, as STPL's tables have it.
-_base_ = '../models/accel_deeplabv2-r101.py'
+_base_ = '../models/accel-tps_deeplabv2-r101.py'
 model = dict(
     type='VAT',
     # No loss of the paper sees a second classifier.
