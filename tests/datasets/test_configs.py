@@ -21,6 +21,7 @@ EXPECTED = {
     'miniviper2minicity': ((108, 192), (96, 192), 15, (12, 20)),
     'minisynthia2minicity': ((96, 192), (96, 192), 12, (12, 20)),
     'gta2city': ((640, 640), (640, 1280), 19, (12, 20)),
+    'gta2city_512': ((512, 512), (512, 512), 19, (12, 20)),
     'synthia_rand2city': ((640, 640), (640, 1280), 19, (12, 20)),
     'city2darkzurich': ((640, 640), (720, 1280), 19, (12, 20)),
     'viper2city_mix': ((640, 640), (640, 1280), 15, (12, 20)),
@@ -47,7 +48,7 @@ PER_FRAME = ('viper2cityvps', 'synthia2cityvps', 'miniviper2minivps', 'camvid_da
              'camvid_sunny2foggy')
 #: The same, but source images, and target clips with flow both ways.
 IMAGE_TO_VIDEO = tuple(name for name in EXPECTED if name.endswith('_image2video'))
-IMAGES = ('gta2city', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
+IMAGES = ('gta2city', 'gta2city_512', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 # Dark Zurich has no labels to train with.
 LABELLED = [name for name in EXPECTED if name != 'city2darkzurich']

@@ -107,7 +107,7 @@ def entropy_of_adversary(scores: Tensor) -> Tensor:
 
 
 def dacs(scores: Tensor) -> Tensor:
-    method = SimpleNamespace(align_corners=False)
+    method = SimpleNamespace(align_corners=False, _class_factors=lambda: None)
     return DACS.weighted_cross_entropy(method, scores[0], LABELS[0], weights().to(scores))
 
 

@@ -257,15 +257,15 @@ def test_the_same_seed_gives_the_same_run(method, trains, minidrive, tmp_path, c
 
 def test_nan_poisons_nothing(trains, monkeypatch, tmp_path, capfd):
     """In the second iteration an image is no number: all that remembers stays as it was."""
-    loss, seen = SePiCo.loss, []
+    groups, seen = SePiCo.loss_groups, []
 
     def poisoned(self, inputs, data_samples):
         if seen:
             inputs['source'].frames.fill_(float('nan'))
         seen.append(self)
-        return loss(self, inputs, data_samples)
+        return groups(self, inputs, data_samples)
 
-    monkeypatch.setattr(SePiCo, 'loss', poisoned)
+    monkeypatch.setattr(SePiCo, 'loss_groups', poisoned)
     with pytest.raises(SystemExit, match='1'):
         trains('sepico', 'run')
     output = ''.join(capfd.readouterr())
