@@ -636,14 +636,14 @@ def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, 
         net.backbone.register_forward_hook(
             lambda module, frames, stages, own=seen[net]: own.append(frames[0]))
     forward(model, data)
-    # The update branch of Accel sees the frames at the ends of the clips, the reference those at
-    # the beginnings; the first of its passes, or two of DFF's classes of frames, is the source's.
-    ends = {net: order for net in nets}
+    # Of each clip the update branch of Accel sees the last frame, the reference the first one. The
+    # source's pass comes before them.
+    order = {net: order for net in nets}
     if case == 'stage two':
-        ends[nets[1]] = [t - 1 for t in order]
+        order[nets[1]] = [t - 1 for t in order[nets[0]]]
     for net in nets:
         assert [len(frames) for frames in seen[net]] == [2] * 3
-        for frames, t in zip(seen[net][1:], ends[net], strict=True):
+        for frames, t in zip(seen[net][1:], order[net], strict=True):
             assert torch.equal(frames, clip.frames[:, t])
 
     # By hand: a network alone, a frame after the other; momentum 0.1.
@@ -652,7 +652,7 @@ def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, 
         norm = other.backbone.bn1
         mean, var = norm.running_mean.clone(), norm.running_var.clone()
         scores = {}
-        for t in ends[own]:
+        for t in order[own]:
             maps = other.backbone.conv1(clip.frames[:, t]).transpose(0, 1).flatten(1)
             mean, var = 0.9 * mean + 0.1 * maps.mean(1), 0.9 * var + 0.1 * maps.var(1)
             scores[t] = other.decode_head(other.backbone(clip.frames[:, t]))
