@@ -1,8 +1,11 @@
 # Batch-norm statistics re-estimated on Cityscapes-Seq, nothing else: the floor of
 # source-free methods.
 _base_ = '../source_only/accel_viper2city.py'
+# No augmented view: nothing looks at it.
+target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
+target_train = dict(_base_.target_train, pipeline=target_pipeline)
 train_dataloader = dict(
-    dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}}))
+    dataset=dict(_delete_=True, type='DomainPairDataset', target=target_train))
 model = dict(
     type='AdaBN',
     source_checkpoint='work_dirs/source_only/accel_viper2city/iter_40000.pth')

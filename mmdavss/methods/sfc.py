@@ -155,6 +155,10 @@ class SFC(BaseAdapter):
     that the previous frame has one before it too; in stage one, and frame by frame, two are enough.
     In stage one each segmentation network has an L_flow of its own.
 
+    Both frames are passes of their own, as released: single frames in the order of time, clips that
+    a net carries maps through the current one first. Batch norm normalises each by itself, and its
+    running statistics move with each.
+
     With temporal pseudo-labels (TPL) the previous frame's prediction, carried along F^T, labels the
     current frame, which the student is to segment so in an augmented view, as in TPS.
 
@@ -232,16 +236,19 @@ class SFC(BaseAdapter):
                                          self.student.loss_groups(
                                              source.frames, self.clip_flow(source), samples)))
 
-        # One pass: the clip that ends with the previous frame, and that of the current one.
-        frames = torch.cat([clip.frames[:, :-1], clip.frames[:, 1:]])
-        flow = None if given is None else torch.cat([given[:, :-1], given[:, 1:]])
+        previous, current = (
+            (clip.frames[:, part], None if given is None else given[:, part])
+            for part in (slice(None, -1), slice(1, None)))
+        # A pass for each frame, so that batch norm sees one at a time, in the release's order.
+        in_order = self._sees_single_frames()
         labels = {}
-        for scores in self.score_groups(frames, flow):
-            pairs = {name: score.chunk(2) for name, score in scores.items()}
+        for scores in self.score_groups(*((previous, current) if in_order
+                                          else (current, previous))):
+            before, now = scores if in_order else scores[::-1]
+            pairs = {name: (score, now[name]) for name, score in before.items()}
             if self.pseudo_weight:
                 labels |= {name: temporal_pseudo_labels(
-                    previous, motion, self.confidence_threshold)
-                    for name, (previous, _) in pairs.items()}
+                    score, motion, self.confidence_threshold) for name, score in before.items()}
             losses = self.flow_losses(clip, motion, pairs)
             if losses:
                 yield losses
@@ -293,24 +300,31 @@ class SFC(BaseAdapter):
     def _head_weight(self, name: str) -> float:
         return self.auxiliary_weight if name.endswith('aux') else 1.
 
-    def score_groups(self, frames: Tensor, flow: Tensor | None) -> Iterator[dict[str, Tensor]]:
+    def score_groups(self, *clips: tuple[Tensor, Tensor | None]
+                     ) -> Iterator[tuple[dict[str, Tensor], ...]]:
         """Scores (N, K, h, w) of every classifier that is trained, named as its losses are.
 
         Args:
-            frames: (N, T, 3, H, W).
-            flow: (N, T-1, 2, H, W), or None.
+            clips: Frames (N, T, 3, H, W) with flow (N, T-1, 2, H, W), or None. Each is a pass by
+                itself, in this order: statistics of batches are those of one clip, and the running
+                ones move with each.
 
         Yields:
-            Those whose graphs hang together: in stage one of a branch of Accel, else all.
+            Those of each clip whose graphs hang together: in stage one of a branch of Accel, else
+            all.
         """
         if self._sees_single_frames():
             for prefix, net in zip(('', 'reference.'), self.net.segmentors, strict=False):
-                yield self._single_frame_scores(prefix, net, frames[:, -1])
-        elif len(self.net.heads) == 1:
-            yield dict(decode=self.student(frames, flow))
+                yield tuple(
+                    self._single_frame_scores(prefix, net, frames[:, -1]) for frames, _ in clips)
         else:
-            scores = self.student.head_scores(frames, flow, parts=('fused', ))
-            yield {name: score.fused for name, score in scores.items()}
+            yield tuple(self._clip_scores(frames, flow) for frames, flow in clips)
+
+    def _clip_scores(self, frames: Tensor, flow: Tensor | None) -> dict[str, Tensor]:
+        if len(self.net.heads) == 1:
+            return dict(decode=self.student(frames, flow))
+        scores = self.student.head_scores(frames, flow, parts=('fused', ))
+        return {name: score.fused for name, score in scores.items()}
 
     @staticmethod
     def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
@@ -335,11 +349,11 @@ class SFC(BaseAdapter):
         """
         if clip.augmented is None:
             raise KeyError('SFC with pseudo_weight needs an augmented view of the target clips: '
-                           'add CrossFrameAugment to their pipeline.')
+                           'add TPSAugment or CrossFrameAugment to their pipeline.')
         log = dict(labelled=(labels['decode'] != IGNORE).float().mean())
         # The augmentation moves nothing.
-        for scores in self.score_groups(
-                clip.augmented[:, 1:], None if given is None else given[:, 1:]):
+        for scores, in self.score_groups(
+                (clip.augmented[:, 1:], None if given is None else given[:, 1:])):
             yield {f'{name}.loss_tpl': self.pseudo_weight * self._head_weight(name)
                    * clip_cross_entropy(score[:, None], labels[name][:, None])
                    for name, score in scores.items()} | log

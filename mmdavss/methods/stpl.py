@@ -7,7 +7,8 @@ E                     ``student.features``
 O, o_{t-1 -> t}       ``given_flow`` (current to previous, which is what W samples along)
 W                     ``backward_warp``
 F, f                  :meth:`STPL.fuse`, ``self.fusion``
-T                     the pipeline's ``CrossFrameAugment``, ``clip.augmented``
+T                     the pipeline's ``TPSAugment`` or ``CrossFrameAugment``,
+                      ``clip.augmented``
 H                     ``self.projection``
 y^*, topk             ``most_confident``
 q, P_q, N_q           queries, and keys of the same and of other classes, in ``stpl_loss``
@@ -202,7 +203,7 @@ class STPL(BaseAdapter):
         frames = clip.augmented
         if frames is None:
             raise KeyError(f'STPL: contrast={self.contrast!r} needs an augmented view: add '
-                           'CrossFrameAugment to the target pipeline.')
+                           'TPSAugment or CrossFrameAugment to the target pipeline.')
         # What the net predicts later looks like the original, not like the augmented clip.
         with unmoved_statistics(self.student):
             return self._features(

@@ -186,17 +186,18 @@ def test_stage_two_equals_published(scale):
         losses['source.decode.loss_ce'], data['ce_loss'][0], rtol=1e-4, atol=0)
     loss = losses['decode.loss_sfc']
     torch.testing.assert_close(loss, data[f'loss_flow_scale{scale}'], rtol=1e-4, atol=0)
-    previous, current = fused[1].chunk(2)
+    # The source's; the pair that ends with t, then that of t-1.
+    _, current, previous = fused
     for name, scores in (('tm1', previous), ('t', current)):
         torch.testing.assert_close(scores, data[f'merge_out_{name}'], rtol=0, atol=1e-4)
     clip = golden_clips(data)[0]['target']
     torch.testing.assert_close(
         model.segmentation_flow(clip, previous, current), data[f'flow_pred_scale{scale}'],
         rtol=0, atol=1e-4)
-    weight, maps = torch.autograd.grad(loss, [student.fusion.weight, fused[1]])
+    weight, *maps = torch.autograd.grad(loss, [student.fusion.weight, previous, current])
     own, reference = weight.chunk(2, 1)
-    for name, gradient in (('weight', torch.cat([reference, own], 1)), ('out_tm1', maps[:1]),
-                           ('out_t', maps[1:])):
+    for name, gradient in (('weight', torch.cat([reference, own], 1)), ('out_tm1', maps[0]),
+                           ('out_t', maps[1])):
         expected = data[f'grad_merge_{name}_scale{scale}']
         torch.testing.assert_close(
             gradient, expected, rtol=0, atol=1e-3 * expected.abs().max().item())
@@ -207,15 +208,21 @@ def test_stage_one_equals_published():
     data = golden('sfc_stage2_step')
     model = with_networks(shipped('accel_viper2city_stage1'), data)
     previous, current = data['merge_out_tm1'], data['merge_out_t']
-    maps = torch.cat([previous, current]).requires_grad_(True)
-    for net in model.student.segmentors:
-        with_maps(net, lambda frames: maps if len(frames) == 2 else current)
+    maps = [previous.requires_grad_(True), current.requires_grad_(True)]
     inputs, samples = golden_clips(data)
+    before = inputs['target'].frames[:, 1]
+
+    def of_frame(frames):
+        assert len(frames) == 1
+        return previous if torch.equal(frames, before) else current
+
+    for net in model.student.segmentors:
+        with_maps(net, of_frame)
     losses = model.loss(dict(inputs, source=Clip(
         inputs['source'].frames[:, 1:], inputs['source'].raw[:, 1:])), samples)
     assert len([name for name in losses if 'loss' in name]) == 8
     unweighted = data['loss_flow_scale100'] / data['loss_flow_weight']
-    gradient = torch.cat([data[f'grad_merge_out_{t}_scale100'] for t in ('tm1', 't')])
+    gradient = [data[f'grad_merge_out_{t}_scale100'] for t in ('tm1', 't')]
     for branch in ('', 'reference.'):
         for name, weight in (('decode', 1.), ('aux', 0.1)):
             torch.testing.assert_close(losses[f'source.{branch}{name}.loss_ce'].double(),
@@ -223,10 +230,12 @@ def test_stage_one_equals_published():
             loss = losses[f'{branch}{name}.loss_sfc']
             torch.testing.assert_close(
                 loss.double(), 0.005 * weight * unweighted.double(), rtol=1e-4, atol=0)
-            expected = (0.005 * weight / data['loss_flow_weight'] * gradient.double()).float()
-            torch.testing.assert_close(
-                torch.autograd.grad(loss, maps, retain_graph=True)[0], expected, rtol=0,
-                atol=1e-3 * expected.abs().max().item())
+            for own, published in zip(
+                    torch.autograd.grad(loss, maps, retain_graph=True), gradient, strict=True):
+                expected = (
+                    0.005 * weight / data['loss_flow_weight'] * published.double()).float()
+                torch.testing.assert_close(
+                    own, expected, rtol=0, atol=1e-3 * expected.abs().max().item())
 
 
 def test_pretraining_equals_published():
@@ -311,13 +320,11 @@ def test_pretraining_messages(batch):
 def by_hand(model, data):
     """Equations 3 to 5 and 7, sample by sample and class by class."""
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-    net, total = model.student, 0.
-    flow = clip.flow if net.needs_flow else None
-    part = dict(previous=slice(0, 2), current=slice(1, 3))
-    frames = torch.cat([clip.frames[:, p] for p in part.values()])
-    scores = net(frames, None if flow is None else torch.cat([flow[:, :1], flow[:, 1:]]))
-    scores = F.interpolate(scores, (32, 48), mode='bilinear', align_corners=True)
-    before, now = (100 * scores).softmax(1).chunk(2)
+    total = 0.
+    before, now = (
+        (100 * F.interpolate(model.student(clip.frames[:, t:t + 2], clip.flow[:, t:t + 1]),
+                             (32, 48), mode='bilinear', align_corners=True)).softmax(1)
+        for t in range(2))
     for n in range(2):
         sf = 0.
         for c in range(4):
@@ -329,9 +336,11 @@ def by_hand(model, data):
     return total / 2
 
 
+@pytest.mark.parametrize('norm_eval', [True, False])
 @pytest.mark.parametrize('empty_classes', ['skip', 'mask'])
-def test_equals_the_equations(sfc, batch, empty_classes):
-    model = sfc(sfm=dict(SFM, empty_classes=empty_classes), norm_eval=True)
+def test_equals_the_equations(sfc, batch, empty_classes, norm_eval):
+    """Batch norm, in training too, sees one of both clips at a time."""
+    model = sfc(sfm=dict(SFM, empty_classes=empty_classes), norm_eval=norm_eval)
     data = both(batch)
     expected = by_hand(model, data)
     losses = forward(model, data)
@@ -349,14 +358,16 @@ def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
     flow_net = copy.deepcopy(provider._networks[0])
     data = both(batch)
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-    group, = model.score_groups(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
-                                torch.cat([clip.flow[:, :1], clip.flow[:, 1:]]))
-    scores = group['decode']
-    scores.retain_grad()
-    model.score_groups = lambda frames, flow: iter([dict(decode=scores)])
+    both_scores = [model.student(clip.frames[:, t:t + 2], clip.flow[:, t:t + 1])
+                   for t in range(2)]
+    for scores in both_scores:
+        scores.retain_grad()
+    model.score_groups = lambda *clips: iter([tuple(
+        dict(decode=both_scores[0 if torch.equal(frames, clip.frames[:, :2]) else 1])
+        for frames, _ in clips)])
     forward(model, data)['decode.loss_sfc'].backward()
     # Both frames of both samples.
-    assert all(grad.abs().max() > 0 for grad in scores.grad)
+    assert all(grad.abs().max() > 0 for scores in both_scores for grad in scores.grad)
     assert model.student.segmentor.backbone.conv1.weight.grad.abs().max() > 0
     assert all(p.grad is None for p in model.sfm.parameters())
     assert all(p.grad is None for p in provider._networks[0].parameters())
@@ -413,7 +424,7 @@ def test_every_video_net(sfc, segmentor, source_checkpoint, batch, kind, options
 
 @pytest.mark.parametrize('kind', ['DFF', 'DistortionAwareVSS'])
 def test_current_frames_are_not_run_for_nothing(sfc, segmentor, batch, kind):
-    """Of DFF the key frames go through the backbone: of the source, of both pairs of the target."""
+    """Of DFF the key frames go through the backbone: of the source, of each pair of the target."""
     student = dict(type=kind, segmentor=segmentor, flow_net=FLOW_NET, allow_random_init=True)
     model = sfc(student=student)
     seen = []
@@ -421,7 +432,7 @@ def test_current_frames_are_not_run_for_nothing(sfc, segmentor, batch, kind):
         lambda module, frames, stages: seen.append(len(frames[0])))
     forward(model, both(batch))
     # The source's current frame supervises the distortion network.
-    assert seen == ([2, 4] if kind == 'DFF' else [2, 2, 4])
+    assert seen == ([2, 2, 2] if kind == 'DFF' else [2, 2, 2, 2])
 
 
 GROUPS = {
@@ -566,7 +577,7 @@ def test_temporal_pseudo_labels(sfc, batch, threshold):
                                    rtol=1e-3, atol=1e-4)
         if name == 'decode':
             torch.testing.assert_close(losses['labelled'], keep.float().mean())
-    with pytest.raises(KeyError, match='CrossFrameAugment'):
+    with pytest.raises(KeyError, match='TPSAugment or CrossFrameAugment'):
         forward(model, both(batch))
 
 
@@ -578,11 +589,79 @@ def test_running_statistics(sfc, batch, statistics):
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
     other = sfc()
     with torch.no_grad():
-        list(other.score_groups(torch.cat([clip.frames[:, :2], clip.frames[:, 1:]]),
-                                torch.cat([clip.flow[:, :1], clip.flow[:, 1:]])))
+        for t in (1, 0):  # the pair that ends with the current frame comes first
+            other.student(clip.frames[:, t:t + 2], clip.flow[:, t:t + 1])
     forward(model, data)
     own, alone = (m.student.segmentor.backbone.bn1.running_mean for m in (model, other))
     assert torch.equal(own, alone) == (statistics == 'target')
+
+
+ONE_FRAME_AT_A_TIME = {
+    # Kind and options of the net, length of the clips, frames of the passes: of clips t-2, t-1, t
+    # the pair that ends with t comes first, of single frames t-1.
+    'per frame': (dict(type='PerFrame'), 2, [0, 1]),
+    'stage one': (dict(type='Accel', two=True, stage=1), 2, [0, 1]),
+    'stage two': (dict(type='Accel', two=True, stage=2), 3, [2, 1]),
+    'DFF': (dict(type='DFF'), 3, [1, 0])}
+
+
+@pytest.mark.parametrize('case', ONE_FRAME_AT_A_TIME)
+def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, batch, case):
+    """As released: it normalises by the statistics of a pass, and each moves the running ones."""
+    options, length, order = ONE_FRAME_AT_A_TIME[case]
+    student = dict({k: v for k, v in options.items() if k != 'two'}, segmentor=segmentor,
+                   allow_random_init=True)
+    if 'two' in options:
+        student |= dict(reference_segmentor=segmentor, key_grad=True)
+    model = sfc(student=student, source_checkpoint=source_checkpoint,
+                running_statistics='target').train()
+    data = both(batch, length=length)
+    clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
+    # The frames of a sequence become ever darker: the statistics of both together are others.
+    for t, factor in enumerate((1., 0.6, 0.2)[:length]):
+        clip.frames[:, t] *= factor
+    prepare = model.data_preprocessor.forward
+
+    def forward_darker(data, training=False):
+        data = prepare(data, training)
+        data['inputs']['target'] = clip
+        return data
+
+    model.data_preprocessor.forward = forward_darker
+    by_itself = copy.deepcopy(model)
+    model.flow_losses = lambda clip, motion, pairs: found.update(pairs) or dict(loss=0.)
+    nets = model.student.segmentors
+    seen, found = {net: [] for net in nets}, {}
+    for net in nets:
+        net.backbone.register_forward_hook(
+            lambda module, frames, stages, own=seen[net]: own.append(frames[0]))
+    forward(model, data)
+    # Of each clip the update branch of Accel sees the last frame, the reference the first one. The
+    # source's pass comes before them.
+    order = {net: order for net in nets}
+    if case == 'stage two':
+        order[nets[1]] = [t - 1 for t in order[nets[0]]]
+    for net in nets:
+        assert [len(frames) for frames in seen[net]] == [2] * 3
+        for frames, t in zip(seen[net][1:], order[net], strict=True):
+            assert torch.equal(frames, clip.frames[:, t])
+
+    # By hand: a network alone, a frame after the other; momentum 0.1.
+    alone = by_itself.student.segmentors
+    for own, other in zip(nets, alone, strict=True):
+        norm = other.backbone.bn1
+        mean, var = norm.running_mean.clone(), norm.running_var.clone()
+        scores = {}
+        for t in order[own]:
+            maps = other.backbone.conv1(clip.frames[:, t]).transpose(0, 1).flatten(1)
+            mean, var = 0.9 * mean + 0.1 * maps.mean(1), 0.9 * var + 0.1 * maps.var(1)
+            scores[t] = other.decode_head(other.backbone(clip.frames[:, t]))
+        torch.testing.assert_close(own.backbone.bn1.running_mean, mean)
+        torch.testing.assert_close(own.backbone.bn1.running_var, var)
+        if case in ('per frame', 'stage one'):
+            prefix = '' if own is nets[0] else 'reference.'
+            for t, score in enumerate(found[f'{prefix}decode']):
+                torch.testing.assert_close(score, scores[t])
 
 
 def test_prediction_is_the_students(sfc, batch):

@@ -1,7 +1,11 @@
 # viper2city.py without flow: for nets with a flow branch and methods with a flow network.
 _base_ = './viper2city.py'
 source_pipeline = [t for t in _base_.source_pipeline if t['type'] != 'LoadFlow']
-target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'LoadFlow']
+# No augmented view: only temporal pseudo-labels need one.
+target_pipeline = [
+    t for t in _base_.target_pipeline if t['type'] not in ('LoadFlow', 'TPSAugment')
+]
+augmented_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'LoadFlow']
 target_labelled_pipeline = [
     t for t in _base_.target_labelled_pipeline if t['type'] != 'LoadFlow'
 ]
