@@ -3,10 +3,10 @@
     python benchmarks/full_size.py [tps/accel_viper2city ...] [--write]
 
 No GPU is needed and nothing is trained: the model of a config is built on PyTorch's meta device,
-whose tensors have a size and no content, and goes through two whole training steps: passes of all
-networks, backward passes, clipping, optimisers. Every storage is counted from its making to its
-release. The most that is alive in the second step is the memory of the step. With ``--write`` the
-table of all configs goes into docs/speed.md.
+whose tensors have a size and no content, and goes through a whole training step: passes of all
+networks, backward passes, clipping, optimisers, which have their state from the start. Every
+storage is counted from its making to its release. The most that is alive at once is the memory of
+the step. With ``--write`` the table of all configs goes into docs/speed.md.
 
 What a size depends on in the content is taken at its largest: every pixel has a label, every class
 occurs (SFC's SFM runs all of them), every random view is drawn. Labels are known and flows are
@@ -315,19 +315,21 @@ def measure(cfg: Config) -> Memory:
             data = training_batch(cfg)
             # It has done its work.
             model.data_preprocessor.forward = lambda data, training=False: data
-            optimiser = 0
-            for _ in range(2):
-                for noted in begins.values():
-                    noted.clear()
-                gc.collect()
-                persistent[0] = weights + optimiser
-                storages.peak = storages.alive
-                model.train_step(data, wrapper)
-                optimiser = size_of([value for player in players.values()
-                                     for state in player.optimizer.state.values()
-                                     for value in state.values() if isinstance(value, Tensor)])
-    trained = [p for player in players.values() for group in player.param_groups
-               for p in group['params'] if p.requires_grad]
+            # Optimisers have their state after their first step, which needs no more than this.
+            trained = [p for player in players.values() for group in player.param_groups
+                       for p in group['params'] if p.requires_grad]
+            for parameter in trained:
+                parameter.grad = torch.empty_like(parameter)
+            for player in players.values():
+                player.optimizer.step()
+                player.optimizer.zero_grad()
+            optimiser = size_of([value for player in players.values()
+                                 for state in player.optimizer.state.values()
+                                 for value in state.values() if isinstance(value, Tensor)])
+            gc.collect()
+            persistent[0] = weights + optimiser
+            storages.peak = storages.alive
+            model.train_step(data, wrapper)
     return Memory(weights, optimiser, size_of(trained),
                   max((size for noted in begins.values() for size in noted), default=0),
                   len(next(iter(begins.values()))), storages.peak)
