@@ -26,7 +26,7 @@ from mmseg.models.utils import resize
 from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
 
-from mmdavss.datasets.clip import ClipSegDataset, natural
+from mmdavss.datasets.clip import ClipSegDataset
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.pseudo_labels import (
     FRAMES,
@@ -40,6 +40,7 @@ from mmdavss.datasets.pseudo_labels import (
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.fileio import replace_file
 from mmdavss.flow import BaseFlowProvider
+from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.modules import (
     AdaptiveThresholds,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdavss.datasets.clip import natural
+from mmdavss.inputs import natural
 
 #: What a training writes into its work dir, once for each start.
 LOGS = '*/vis_data/scalars.json'
