@@ -120,8 +120,23 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
     yield from sorted(found.values(), key=lambda item: Path(item[0]).parts)
 
 
+def check_names(folder: str | os.PathLike, frames: Iterable[str], advice: str = 'Move') -> None:
+    """Whether the frames of a folder differ in more than their suffix.
+
+    Raises:
+        InputError: If two do not: one of them may be the label of the other.
+    """
+    by_stem: dict[str, str] = {}
+    for name in frames:
+        other = by_stem.setdefault(osp.splitext(name)[0], name)
+        if other != name:
+            raise InputError(
+                f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
+                f'do the frames have? {advice} the others (labels?) to another folder.')
+
+
 def choose_frames(folder: str | os.PathLike, folders: Iterable[str], files: Iterable[str],
-                  suffix: str | None = None, advice: str = '') -> list[str]:
+                  suffix: str | None = None, advice: str = 'Move') -> list[str]:
     """The image files among what is in a folder, in natural order (``f9.png`` before ``f10.png``).
 
     Args:
@@ -132,19 +147,13 @@ def choose_frames(folder: str | os.PathLike, folders: Iterable[str], files: Iter
         advice: What else can be done about two frames of one name.
 
     Raises:
-        InputError: If two frames have one name and different suffixes (one of them may be the
-            label of the other), or there is a folder with the name of a frame among them.
+        InputError: If two frames have one name and different suffixes, or there is a folder with
+            the name of a frame among them.
     """
     suffixes = IMAGE_SUFFIXES if suffix is None else (suffix.lower(), )
     frames = sorted((name for name in files if osp.splitext(name)[1].lower() in suffixes),
                     key=natural)
-    by_stem: dict[str, str] = {}
-    for name in frames:
-        other = by_stem.setdefault(osp.splitext(name)[0], name)
-        if other != name:
-            raise InputError(
-                f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
-                f'do the frames have? {advice or "Move"} the others (labels?) to another folder.')
+    check_names(folder, frames, advice)
     for name in folders if frames else ():
         if osp.splitext(name)[1].lower() in suffixes:
             raise InputError(f'{osp.join(folder, name)} is a folder with the name of a frame, '
@@ -209,6 +218,11 @@ def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoRe
         'data elsewhere.' if error.errno in (errno.EIO, errno.ESTALE, errno.ENOTCONN,
                                              errno.ETIMEDOUT, errno.EREMOTEIO) else ''
     raise InputError(f'{path}: this {what} cannot be read ({error.strerror}).{disk}') from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error says; some say nothing but their kind (MemoryError)."""
+    return str(error) or type(error).__name__
 
 
 def read_bytes(path: str | os.PathLike, what: str) -> bytes:
@@ -279,7 +293,7 @@ def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
     try:
         return json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of 5000 digits
-        raise InputError(f'{path} is no {what} ({error}). {remedy}') from error
+        raise InputError(f'{path} holds no {what} ({error}). {remedy}') from error
 
 
 def open_image(data: bytes) -> Image.Image:

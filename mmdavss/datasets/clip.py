@@ -21,8 +21,8 @@ from mmdavss.inputs import (
     walk,
 )
 
-from .label_maps import IGNORE, LabelSet
-from .pseudo_labels import ADVICE, mask_name, read_frames, read_manifest
+from .label_maps import LabelSet
+from .pseudo_labels import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 
 #: Suffixes of images that no official data set has, but copies of one.
 FOREIGN_SUFFIXES = (*IMAGE_SUFFIXES, '.tif', '.tiff', '.webp', '.gif', '.jp2')
@@ -230,15 +230,11 @@ class ClipSegDataset(BaseSegDataset):
         return FileNotFoundError(message)
 
     def _pseudo_label_set(self, labels: LabelSet | None, metainfo: dict) -> LabelSet:
-        """How the masks of `pseudo_labels` are stored: train ids, in the data set's classes."""
+        """How the masks of `pseudo_labels` are stored."""
         own = metainfo if labels is None else labels.metainfo
         if 'classes' not in own:  # a user's own frames
             own = read_manifest(self.pseudo_labels)
-        classes = tuple(own['classes'])
-        palette = own.get('palette') or [(0, 0, 0)] * len(classes)
-        return LabelSet(
-            'the pseudo-labels', classes, tuple(tuple(colour) for colour in palette),
-            {k: k for k in range(len(classes))}, official=len(classes), void_id=IGNORE)
+        return mask_labels(own['classes'], own.get('palette'))
 
     def _check_pseudo_labels(self, found: Sequences | None = None) -> None:
         """Whether the pseudo-labels are complete (of these sequences), and of the same classes."""
@@ -371,21 +367,30 @@ class ClipSegDataset(BaseSegDataset):
                              f'{holds} per line.')
         return lines
 
-    def _inside(self, name: str, file: str, number: int, option: str) -> str:
+    def _inside(self, name: str, file: str, number: int, option: str,
+                folder: str | None = None) -> str:
         """A path in a line of a list, with slashes.
+
+        Args:
+            name: The path.
+            file: The list.
+            number: Of the line.
+            option: That names the list.
+            folder: Where relative paths begin, by default the data root.
 
         Raises:
             InputError: If it leads out of the data root, and nobody has allowed that.
         """
-        if '\\' in name and not osp.lexists(osp.join(self.data_root, name)):
+        folder = folder or self.data_root
+        if '\\' in name and not osp.lexists(osp.join(folder, name)):
             name = name.replace('\\', '/')
-        if leads_outside(name, self.data_root):
+        if leads_outside(name, folder):
             if not self.allow_outside:
                 raise InputError(
                     f'{type(self).__name__}: {file} ({option}), line {number}: {name!r} leads out '
-                    f'of data_root={self.data_root!r}. If that is meant, set allow_outside=True.')
+                    f'of {folder}. If that is meant, set allow_outside=True.')
         elif osp.isabs(name):
-            name = osp.relpath(name, osp.abspath(self.data_root))
+            name = osp.relpath(name, osp.abspath(folder))
         return name
 
     def _listed_sequences(self, file: str) -> tuple[str, ...]:

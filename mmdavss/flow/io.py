@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mmdavss.errors import InputError
-from mmdavss.inputs import open_image, read_bytes
+from mmdavss.inputs import open_image, read_bytes, reason
 
 FLO_MAGIC = np.float32(202021.25)
 KITTI_SCALE, KITTI_OFFSET = 64., 2.**15
@@ -110,7 +110,7 @@ def _read_kitti(path: Path, data: bytes) -> np.ndarray:
         open_image(data)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except Exception as error:  # a dozen kinds, depending on where the file is broken
-        raise _broken(path, f'not a complete PNG file ({str(error) or type(error).__name__})') from error
+        raise _broken(path, f'not a complete PNG file ({reason(error)})') from error
     if image is None:
         raise _broken(path, 'not a complete PNG file')
     if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
@@ -141,7 +141,7 @@ def _read_npy(path: Path, data: bytes) -> np.ndarray:
                    (2, 0): np.lib.format.read_array_header_2_0}
         shape, fortran_order, dtype = readers[np.lib.format.read_magic(file)](file)
     except Exception as error:  # the header is parsed as Python: whatever that raises
-        raise _broken(path, f'not a complete .npy file ({str(error) or type(error).__name__})') from error
+        raise _broken(path, f'not a complete .npy file ({reason(error)})') from error
     start = file.tell()
     if dtype.hasobject:
         raise _broken(path, 'not a complete .npy file of numbers, but of Python objects')

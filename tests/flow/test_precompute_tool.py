@@ -90,5 +90,5 @@ def test_errors(tmp_path, frame_root, run):
     broken.mkdir()
     for k in (1, 2):
         (broken / f'{k}.png').write_bytes(b'no image')
-    assert '2.png cannot be read' in run(broken, tmp_path / 'out')[1]
+    assert '2.png: this frame cannot be decoded' in run(broken, tmp_path / 'out')[1]
     assert not list(tmp_path.rglob('*.npy'))

@@ -11,7 +11,7 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from mmdavss.errors import InputError
-from mmdavss.inputs import open_image, read_bytes
+from mmdavss.inputs import open_image, read_bytes, reason
 
 from ..label_maps import LabelSet
 
@@ -20,8 +20,7 @@ IHDR_DEPTH = 24
 
 
 def _broken(path: str, what: str, error: Exception) -> InputError:
-    reason = str(error) or type(error).__name__
-    return InputError(f'{path}: this {what} cannot be decoded ({reason}). The file '
+    return InputError(f'{path}: this {what} cannot be decoded ({reason(error)}). The file '
                       'is damaged, truncated or no image: fetch or unpack it again.')
 
 
