@@ -106,19 +106,22 @@ class LabelSet:
             path: File of the label, for messages.
 
         Raises:
-            InputError: If an index has the colour of another id, or a grey that is not its own; or
-                where official masks have a palette, if a class has another colour.
+            InputError: If an index has the colour of another id, or all have greys that are not
+                their own; or where official masks have a palette, if a class has another colour.
         """
         used = np.flatnonzero(np.bincount(image.ravel()))
         found = {int(i): tuple(palette[3 * i:3 * i + 3]) for i in used}
         if all(colour == (i, i, i) for i, colour in found.items()):
             return
-        grey = all(len(set(colour)) == 1 for colour in found.values())
+        black = (0, 0, 0)
+        grey = all(len(set(colour)) == 1 and colour not in self._owners
+                   for colour in found.values())
         for i, colour in found.items():
             owners = self._owners.get(colour)
-            wrong = i not in owners if owners else grey and colour not in ((0, 0, 0), (i, i, i))
-            if self.official_palette and i in self.train_ids and colour != self.colours[i]:
-                wrong = True
+            if self.official_palette and i in self.train_ids:
+                wrong = colour not in (self.colours[i], black)
+            else:
+                wrong = i not in owners if owners else grey and colour not in (black, (i, i, i))
             if wrong:
                 whose = f' (of id {min(owners)})' if owners else ''
                 raise InputError(
@@ -237,11 +240,12 @@ def _palette(classes: Sequence[str]) -> tuple[RGB, ...]:
     return tuple(_COLOURS[name] for name in classes)
 
 
-#: Colours of Cityscapes' label ids (labels.py of cityscapesScripts), and of licence plates.
+#: Colours of Cityscapes' label ids (labels.py of cityscapesScripts), and of licence plates; that
+#: of id 4, black there, is GTAV's.
 _CITYSCAPES_COLOURS: tuple[RGB, ...] = (
-    *[(0, 0, 0)] * 5, (111, 74, 0), (81, 0, 81), (128, 64, 128), (244, 35, 232), (250, 170, 160),
-    (230, 150, 140), (70, 70, 70), (102, 102, 156), (190, 153, 153), (180, 165, 180),
-    (150, 100, 100), (150, 120, 90), (153, 153, 153), (153, 153, 153), (250, 170, 30),
+    *[(0, 0, 0)] * 4, (20, 20, 20), (111, 74, 0), (81, 0, 81), (128, 64, 128), (244, 35, 232),
+    (250, 170, 160), (230, 150, 140), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+    (180, 165, 180), (150, 100, 100), (150, 120, 90), (153, 153, 153), (153, 153, 153), (250, 170, 30),
     (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0),
     (0, 0, 142), (0, 0, 70), (0, 60, 100), (0, 0, 90), (0, 0, 110), (0, 80, 100), (0, 0, 230),
     (119, 11, 32), (0, 0, 142))
