@@ -232,8 +232,8 @@ def test_grey_masks_of_few_bits(tmp_path, bits, words):
 def test_palette_masks_of_few_bits(tmp_path, bits):
     path = tmp_path / 'few.png'
     image = Image.fromarray(np.array([[0, 1, 1, 0]], np.uint8), mode='P')
-    image.putpalette([0, 0, 0, 128, 64, 128])
-    image.save(path, bits=bits)
+    image.putpalette([0, 0, 0, 128, 64, 128] + [0, 0, 0] * (2**bits - 2))
+    image.save(path)
     assert path.read_bytes()[24] == bits
     labels = replace(CITY, train_ids={0: 1, 1: 0})
     assert module.read_label(str(path), labels).tolist() == [[1, 0, 0, 1]]
