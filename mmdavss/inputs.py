@@ -23,6 +23,8 @@ from PIL import Image
 from .errors import InputError, MissingInputError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+#: Those of images that are not taken for frames.
+OTHER_SUFFIXES = ('.tif', '.tiff', '.webp', '.gif', '.jp2')
 #: Folders that systems put beside data (zip files of macOS, network disks, Windows); those that
 #: begin with a dot are known by it.
 SYSTEM_FOLDERS = ('__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information')
@@ -147,13 +149,23 @@ def choose_frames(folder: str | os.PathLike, folders: Iterable[str], files: Iter
         advice: What else can be done about two frames of one name.
 
     Raises:
-        InputError: If two frames have one name and different suffixes, or there is a folder with
-            the name of a frame among them.
+        InputError: If two frames have one name and different suffixes, an image of another kind or
+            a folder has a name as if it were one of the frames.
     """
+    files = list(files)
     suffixes = IMAGE_SUFFIXES if suffix is None else (suffix.lower(), )
     frames = sorted((name for name in files if osp.splitext(name)[1].lower() in suffixes),
                     key=natural)
     check_names(folder, frames, advice)
+    stems = {osp.splitext(name)[0] for name in frames}
+    series = {re.sub(r'\d+', '0', stem) for stem in stems}
+    for name in files if suffix is None else ():
+        stem, own = osp.splitext(name)
+        if own.lower() in OTHER_SUFFIXES and stem not in stems and re.sub(
+                r'\d+', '0', stem) in series:
+            raise InputError(f'{osp.join(folder, name)} lies between frames and has a suffix that '
+                             f'none has: convert it to one of {", ".join(IMAGE_SUFFIXES)}, or move '
+                             'it to another folder.')
     for name in folders if frames else ():
         if osp.splitext(name)[1].lower() in suffixes:
             raise InputError(f'{osp.join(folder, name)} is a folder with the name of a frame, '

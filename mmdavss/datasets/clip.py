@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS
 from mmdavss.errors import InputError
 from mmdavss.inputs import (
     IMAGE_SUFFIXES,
+    OTHER_SUFFIXES,
     choose_frames,
     is_hidden,
     leads_outside,
@@ -24,8 +25,6 @@ from mmdavss.inputs import (
 from .label_maps import LabelSet
 from .pseudo_labels import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 
-#: Suffixes of images that no official data set has, but copies of one.
-FOREIGN_SUFFIXES = (*IMAGE_SUFFIXES, '.tif', '.tiff', '.webp', '.gif', '.jp2')
 FRAMES = ('annotated', 'all')
 #: ``{sequence: {frame number: image file}}``
 Sequences = dict[str, dict[int, str]]
@@ -190,7 +189,7 @@ class ClipSegDataset(BaseSegDataset):
             stem, suffix = osp.splitext(entry.name)
             match = regex.fullmatch(entry.name) or regex.fullmatch(stem + suffix.lower())
             if match is None:
-                if suffix.lower() in FOREIGN_SUFFIXES and any(
+                if suffix.lower() in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES) and any(
                         regex.fullmatch(stem + own) for own in IMAGE_SUFFIXES):
                     foreign[stem] = entry.path
                 continue
