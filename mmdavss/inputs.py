@@ -267,7 +267,8 @@ def read_text(path: str | os.PathLike, what: str) -> str:
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode('utf-16' if utf16 else 'utf-8')
-        if '\0' in text:
+        # Nearly all bytes can be read as UTF-16: names have some letter of ASCII, or a new line.
+        if '\0' in text or (utf16 and not any(letter.isascii() for letter in text[1:])):
             raise UnicodeDecodeError('utf-8', data, 0, 1, 'null bytes')
     except UnicodeDecodeError as error:
         raise InputError(f'the {what} {path} is no text in UTF-8 ({error.reason})') from None
