@@ -2,7 +2,28 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+from .errors import UserError
+
+
+def check_writable(folder: str | Path, remedy: str) -> None:
+    """Makes a folder and tries whether files can be written there, before hours are spent.
+
+    Args:
+        folder: The folder.
+        remedy: What to do otherwise.
+
+    Raises:
+        UserError: If they cannot.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b'0')
+    except OSError as error:
+        raise UserError(f'{folder} cannot be written to ({error.strerror}): {remedy}') from error
 
 
 def replace_file(path: str | Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
 """Counts the pixels of each class in every source label, for rare-class sampling.
 
 The source data set is that of a training config. Its labels alone are read, with its ids and
-classes. The result goes where the config looks for it, or to OUT:
+classes. The result goes where the config looks for it, or to OUT (the data may be read-only: the
+config then says where it is, rare_class_sampling.statistics):
 
     python tools/class_statistics.py CONFIG
     python tools/class_statistics.py CONFIG --out data/gta/class_statistics.json --workers 8
@@ -33,7 +34,10 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
+from mmdavss.fileio import check_writable
 
+ADVICE = ('write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
+          'rare_class_sampling.statistics=FILE')
 #: Label files that a process gets at a time.
 CHUNK = 8
 
@@ -116,6 +120,7 @@ def main() -> None:
             pixels = read_statistics(file, dataset)
             print(f'{file} is there already, and fits.')
         else:
+            check_writable(osp.dirname(file) or '.', ADVICE)
             write_statistics(file, dataset.metainfo['classes'], count(dataset, args.workers))
             pixels = read_statistics(file, dataset)
             print(f'\nwrote {file}')

@@ -16,8 +16,8 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from mmdavss.datasets.clip import natural
 from mmdavss.datasets.label_maps import LabelSet
+from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter
 
 from .inference import load_model
