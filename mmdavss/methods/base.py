@@ -16,7 +16,16 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, accumulation, mean_log, misfits, read_weights, unwrapped
+from mmdavss.engine import (
+    Clip,
+    NotFiniteError,
+    accumulation,
+    mean_log,
+    misfits,
+    read_weights,
+    unwrapped,
+)
+from mmdavss.ops import at_least_float32
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -63,6 +72,8 @@ class BaseAdapter(BaseSegmentor):
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
         self.resize_to_input = resize_to_input
+        #: What :meth:`watch` saw in this iteration; FiniteGuardHook reads and empties it.
+        self.watched: dict[str, Tensor] = {}
         if train_norm_only:
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):
@@ -190,6 +201,21 @@ class BaseAdapter(BaseSegmentor):
                      if {'loss', 'loss_groups'} & vars(kind).keys())
         return owner is not BaseAdapter and 'loss_groups' in vars(owner)
 
+    def watch(self, name: str, maps: Tensor) -> None:
+        """Has :class:`FiniteGuardHook` end the run if something is NaN or infinite.
+
+        For what a NaN vanishes in: predictions that become labels, where it exceeds no threshold,
+        and features that become statistics, which leave it out. Nothing waits for the device.
+
+        Args:
+            name: Of the maps, in the message.
+            maps: Any shape.
+        """
+        norm = torch.linalg.vector_norm(at_least_float32(maps.detach()))
+        known = self.watched.get(name)
+        # Of two, a NaN is the larger one.
+        self.watched[name] = norm if known is None else torch.maximum(norm, known)
+
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of this process, and what is logged: means over all processes."""
         loss, log = super().parse_losses(losses)
@@ -216,11 +242,15 @@ class BaseAdapter(BaseSegmentor):
             (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if there is neither.
         """
         if clip.flow is not None or self.flow is None:
+            if self.training and clip.flow is not None:
+                self.watch('the flow of the clips', clip.flow)
             return clip.flow
         later, earlier = clip.raw[:, 1:], clip.raw[:, :-1]
         if later.shape[1] == 0:
             return None
         flow = self.flow(later.flatten(0, 1), earlier.flatten(0, 1))
+        if self.training:
+            self.watch('the flow', flow)
         return flow.unflatten(0, later.shape[:2])
 
     def temporal_flow(self, clip: Clip, length: int) -> Tensor:
@@ -307,6 +337,13 @@ class BaseAdapter(BaseSegmentor):
         return self._segmented(scores, inputs, data_samples), state
 
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
+        # The class of a NaN is any: a broken network would be scored as one that works.
+        if not bool(scores.isfinite().all()):
+            names = [path for sample in data_samples or ()
+                     if (path := sample.metainfo.get('img_path')) is not None]
+            raise NotFiniteError(
+                f'{", ".join(names) or "a frame"}: the scores of the network are NaN or infinite. '
+                'Its weights are broken, or the image is: take another checkpoint.')
         padded = data_samples is not None and any(
             any(s.metainfo.get('img_padding_size', (0, ))) for s in data_samples)
         if padded or data_samples is None or self.resize_to_input:
