@@ -45,7 +45,7 @@ def load_model(config: str | Path | Config, checkpoint: str | Path,
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(cfg.model)
-    load_student(model.student, str(checkpoint))
+    load_student(model.student, str(checkpoint), complete=True)
     return model.to(device).eval()
 
 

@@ -40,7 +40,7 @@ from mmdavss.datasets.pseudo_labels import (
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.fileio import replace_file
 from mmdavss.flow import BaseFlowProvider
-from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
     aggregate_predictions,
@@ -136,7 +136,9 @@ class ClipPredictor:
             reduce_zero_label=False))
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
         clip, (sample, ) = batch['inputs'], batch['data_samples']
-        scores = resize(self.model.encode_decode(clip), clip.frames.shape[-2:], mode='bilinear',
+        scores = self.model.encode_decode(clip)
+        check_scores(scores, path)
+        scores = resize(scores, clip.frames.shape[-2:], mode='bilinear',
                         align_corners=self.model.align_corners)
         # Without what the preprocessor may have padded.
         height, width = sample.img_shape[:2]

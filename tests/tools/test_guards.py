@@ -102,7 +102,8 @@ def test_a_gradient_that_is_nan_waits_for_no_checkpoint(toy, tmp_path):
 
 def test_a_gradient_that_is_nan_and_waits_for_its_step(toy):
     message = toy(toy_weight(lambda w, x: ((w * (x - 2)).abs().sqrt() if x == 2 else w * x).mean()),
-                  None, 'default_hooks.checkpoint.interval=6', 'optim_wrapper.accumulative_counts=6')
+                  None, 'default_hooks.checkpoint.interval=6',
+                  'optim_wrapper.accumulative_counts=6')
     assert 'iteration 3: 1 tensors of the model are NaN or infinite (gradient of weight)' in message
 
 

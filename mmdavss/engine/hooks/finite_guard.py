@@ -89,9 +89,7 @@ class FiniteGuardHook(Hook):
         Raises:
             NotFiniteError: If something is NaN or infinite; names it and the files of the batch.
         """
-        self._batch = '; '.join(
-            f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
-            for domain, names in _files(data_batch)) or 'files unknown'
+        self._batch = files_of(data_batch)
         losses = {name: value.detach().float().mean() for name, value in (outputs or {}).items()
                   if 'loss' in name and isinstance(value, Tensor)}
         watched = _watched(runner)
@@ -178,6 +176,13 @@ def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
     wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
     scalers = [getattr(one, 'loss_scaler', None) for one in wrappers]
     return [scaler for scaler in scalers if scaler is not None and scaler.is_enabled()]
+
+
+def files_of(data_batch: Any) -> str:
+    """The current frames of a batch, by domain where there is one."""
+    return '; '.join(
+        f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
+        for domain, names in _files(data_batch)) or 'files unknown'
 
 
 def _files(data_batch: Any) -> Iterator[tuple[str, list[str]]]:
