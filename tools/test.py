@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from mmdavss.apis.device import device_option
 from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
 
 
@@ -23,6 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
                         'DIR/SEQUENCE/FRAME.png, the class of each pixel')
     parser.add_argument('--show-dir', metavar='DIR',
                         help='folder for pictures of the predictions, with the same names')
+    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
+                        'GPU if there is one')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
@@ -60,6 +63,8 @@ def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str
 def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
+    if args.device is not None and args.launcher != 'none':
+        parser.error('--device is for one process; a launcher gives each its own device')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
@@ -71,7 +76,10 @@ def main() -> None:
             parser.error(str(error))
         raise SystemExit(2) from None
     try:
-        Runner.from_cfg(cfg).test()
+        runner = Runner.from_cfg(cfg)
+        if args.device is not None:
+            runner.model.to(args.device)
+        runner.test()
     except UserError as error:
         raise SystemExit(f'error: {error}') from None
 

@@ -48,6 +48,7 @@ from mmdavss.modules import (
     select_labels,
 )
 
+from .device import usable_device
 from .inference import load_model
 from .launch import UserError
 from .progress import progress
@@ -408,7 +409,7 @@ class PseudoLabelGenerator:
             checkpoint: File, as :func:`load_model` takes it.
             out: Folder of the pseudo-labels.
             workers: Number of processes.
-            device: ``cpu`` or ``cuda``; with the latter the processes take the devices in turn.
+            device: ``cpu``, ``cuda`` (the processes take the devices in turn), ``cuda:1`` ...
             overwrite: Delete the pseudo-labels that are there first.
 
         Returns:
@@ -418,8 +419,7 @@ class PseudoLabelGenerator:
             UserError: If the folder holds something else, or the model cannot be used.
         """
         init_default_scope(cfg.get('default_scope', 'mmseg'))
-        if device == 'cuda' and not torch.cuda.is_available():
-            raise UserError('--device cuda: this machine shows no CUDA device')
+        usable_device(device)
         dataset, classes, palette = target_frames(cfg, self.pipeline)
         clips = self.clips(dataset)
         masks = [frame.mask for clip in clips for frame in clip.frames]
