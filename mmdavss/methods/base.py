@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import (
+    CheckpointError,
     Clip,
     NotFiniteError,
     accumulation,
@@ -133,7 +134,7 @@ class BaseAdapter(BaseSegmentor):
                          if name.startswith(f'{prefix}student.')
                          and not name.endswith('num_batches_tracked'))
         if missing:
-            raise ValueError(
+            raise CheckpointError(
                 f'The checkpoint does not fit: it lacks {len(missing)} tensors of the student, for '
                 f'example {missing[0]!r}. Is it one of another network? Weights of plain mmseg or '
                 'of a single-frame net are loaded with `model.source_checkpoint`.')
@@ -141,7 +142,7 @@ class BaseAdapter(BaseSegmentor):
         surplus = surplus_tensors(own, (name for name in state_dict
                                         if name.startswith(f'{prefix}student.')))
         if surplus:
-            raise ValueError(
+            raise CheckpointError(
                 f'The checkpoint does not fit: the student has no place for {len(surplus)} of its '
                 f'tensors, for example {surplus[0]!r}. It is one of another network, such as a '
                 'video net where the config has a single-frame one: name the config that it was '
@@ -461,7 +462,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If weights are missing or have other shapes, or with `complete` if there are
+        CheckpointError: If weights are missing or have other shapes, or with `complete` if there are
             others, which the net has no place for.
     """
     state = read_weights(
@@ -481,7 +482,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
     if surplus:
         parts = ', '.join(sorted({name.split('.')[0] for name in surplus}))
         if complete:
-            raise ValueError(
+            raise CheckpointError(
                 f'{path} does not fit: {kind} has no place for {len(surplus)} of its tensors '
                 f'({parts}), for example {surplus[0]!r}. It is a checkpoint of another network, '
                 f'such as a video net where the config has {kind}: name the config that it was '
@@ -498,7 +499,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
         if untouched:
             parts = sorted({n.split('.')[0] for n in untouched})
             if complete:
-                raise ValueError(
+                raise CheckpointError(
                     f'{path} does not fit: it is of a single-frame net and {parts} of {kind} would '
                     'predict untrained. Name a config with a single-frame net (PerFrame), or a '
                     f'checkpoint of {kind}.')
@@ -506,7 +507,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
                       'as they were initialised.', logger='current', level=logging.WARNING)
     missing = sorted(missing)
     if missing:
-        raise ValueError(
+        raise CheckpointError(
             f'{path} lacks {len(missing)} tensors of {kind}, for example '
             f'{missing[0]!r}: is it a checkpoint of another network?')
     _check_shapes(student.state_dict(), state, path)
@@ -535,7 +536,7 @@ def _check_shapes(own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], origi
         if 'conv_seg' in name or name.endswith('fusion.weight'):
             hint = (f'it has {loaded[name].shape[0]} classes and the config '
                     f'{value.shape[0]}: set num_classes and the data set accordingly')
-        raise ValueError(
+        raise CheckpointError(
             f'{origin} does not fit: {name!r} has the shape {tuple(loaded[name].shape)}, the model '
             f'needs {tuple(value.shape)}; {hint}.')
 
