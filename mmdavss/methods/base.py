@@ -462,8 +462,8 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If weights are missing or have other shapes, or with `complete` if there are
-            others, which the net has no place for.
+        CheckpointError: If weights are missing or have other shapes, or with `complete` if there
+            are others, which the net has no place for.
     """
     state = read_weights(
         path,
