@@ -26,8 +26,6 @@ from mmseg.registry import MODELS
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
 from mmdavss.apis.progress import progress
-from mmdavss.errors import UserError
-from mmdavss.fileio import distinct_targets
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
 
@@ -142,11 +140,6 @@ def main() -> None:
     if not tasks:
         raise SystemExit(f'No two frames of one sequence below {args.frame_root} match '
                          f'{args.pattern}. Correct the folder, --pattern or --frame-suffix.')
-    try:
-        distinct_targets(((task[0], task[2]) for task in tasks),
-                         'rename one of the frames, or choose by --pattern')
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from None
     todo = [task for task in tasks if args.overwrite or not task[2].exists()]
     print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
     if todo:
