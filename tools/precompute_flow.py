@@ -24,6 +24,7 @@ from mmengine.config import DictAction
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.device import device_option
 from mmdavss.apis.progress import progress
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import UserError
@@ -50,7 +51,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
     parser.add_argument('--options', nargs='+', action=DictAction, default={},
                         help='arguments of the provider, key=value')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--device', type=device_option, default='cpu',
+                        help='cpu (default), cuda, cuda:1 ...')
     parser.add_argument('--format', choices=['npy', 'flo', 'png'], default='npy',
                         help='npy is float16, png the 16-bit format of KITTI')
     parser.add_argument('--workers', type=int, default=1, help='number of processes')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -10,10 +11,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import distributed
 
 from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError
+
+from .config_keys import unknown_keys
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
@@ -86,6 +90,9 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
     """
     cfg = read_config_file(path)
     if options:
+        if is_main_process():
+            for warning in unknown_keys(cfg, options):
+                print_log(warning, logger='current', level=logging.WARNING)
         try:
             cfg.merge_from_dict(options)
         except (KeyError, TypeError, IndexError) as error:

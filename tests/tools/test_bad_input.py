@@ -21,7 +21,7 @@ from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmdavss.apis.inference import load_model
+from mmdavss.apis.inference import VideoSegmenter, load_model
 from mmdavss.apis.launch import UserError
 from mmdavss.datasets.label_maps import CLASSES_19
 from mmdavss.flow import write_flow
@@ -397,6 +397,23 @@ CHECKPOINTS: list[Case] = [
         name: value[:1] if 'conv_seg' in name else value for name, value in
         torch.load(w.checkpoint)['state_dict'].items()})),
      lambda w: w.load_from('bad.pth'), ('does not fit', 'shape')),
+    ("a video net's checkpoint for a single-frame net", lambda w: w.save('bad.pth', dict(
+        state_dict=torch.load(w.checkpoint)['state_dict'] | {
+            'student.fusion.weight': torch.ones(3)})),
+     lambda w: load_model(w.config, 'bad.pth'),
+     ('bad.pth', 'no place for', 'fusion', 'another network')),
+    ("a video net's checkpoint for a single-frame net (load_from, test.py)",
+     lambda w: w.save('bad.pth', dict(state_dict=torch.load(w.checkpoint)['state_dict'] | {
+         'student.fusion.weight': torch.ones(3)})),
+     lambda w: w.load_from('bad.pth'), ('no place for', 'fusion', 'another network')),
+    ("a single-frame net's checkpoint for a video net", nothing,
+     lambda w: load_model(w.configured("model = dict(student=dict(type='Accel'))"), w.checkpoint),
+     ('iter_1.pth', 'single-frame', 'fusion', 'untrained')),
+    ('weights that are NaN', lambda w: w.save('bad.pth', dict(state_dict={
+        name: value * torch.nan if 'conv_seg' in name else value for name, value in
+        torch.load(w.checkpoint)['state_dict'].items()})),
+     lambda w: next(VideoSegmenter(w.config, 'bad.pth')('frames/a')),
+     ('frames/a/00.png', 'NaN', 'another checkpoint')),
     ('weights alone, to be resumed from',
      lambda w: w.save('bad.pth', dict(state_dict=dict(weight=torch.ones(())))),
      lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
@@ -419,6 +436,9 @@ COMMANDS: list[Case] = [
     ('--overwrite of what the run starts from', lambda w: w.write('run/iter_1.pth', 'x'),
      lambda w: w.train('--work-dir', 'run', '--overwrite', '--cfg-options',
                        'load_from=run/iter_1.pth'), ('iter_1.pth', 'load_from', '--work-dir')),
+    ('a device that is not there', nothing,
+     lambda w: w.tool('test.py', w.config, w.checkpoint, '--device', 'gpu'),
+     ('--device', 'gpu', 'it has cpu')),
     ('a launcher without its environment', nothing, lambda w: w.train('--launcher', 'pytorch'),
      ('--launcher pytorch', 'dist_train.sh')),
     ('a test without a test set', nothing,
