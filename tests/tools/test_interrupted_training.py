@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
 from mmdavss.engine.atomic_backend import UNFINISHED
+from mmdavss.engine.work_dir_lock import NAME
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
@@ -187,6 +189,58 @@ def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
         train(*accumulate, 'default_hooks.checkpoint.interval=6')
     # The mean of x = 0, 1, 2.
     assert weights(tmp_path / 'run') == {'iter_3.pth': -1.}
+
+
+@pytest.mark.parametrize('mode', [[], ['--resume'], ['--overwrite']])
+def test_second_run_in_the_same_folder(mode, run_tool, toy_config, train, tmp_path, monkeypatch,
+                                       capsys):
+    """It ends with one line, and the first one as if there had been none."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def beside(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            before = sorted(run.iterdir())
+            with pytest.raises(SystemExit, match='2'):
+                run_tool('train.py', toy_config, '--work-dir', run, *mode)
+            assert sorted(run.iterdir()) == before
+        step(self, batch)
+
+    run = tmp_path / 'run'
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', beside)
+    train()
+    error = capsys.readouterr().err
+    assert f'{run} is in use by process {os.getpid()} on {platform.node()}' in error
+    assert '--work-dir' in error and len(calls) == 4
+    assert weights(run) == END and not (run / NAME).exists()
+
+
+def test_folder_is_given_back_after_an_error(train, tmp_path, monkeypatch):
+    def broken(self, batch):
+        raise RuntimeError('mine')
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match='mine'):
+        patched.setattr(IterBasedTrainLoop, 'run_iter', broken)
+        train()
+    train()
+    assert weights(tmp_path / 'run') == END
+
+
+def test_run_that_lost_its_folder_writes_no_checkpoint(train, tmp_path, monkeypatch):
+    """Another machine took it over, as this one was suspended."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def lost(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            (tmp_path / 'run' / NAME).write_text('{"of": "another"}')
+        step(self, batch)
+
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', lost)
+    with pytest.raises(SystemExit, match='1'):
+        train()
+    assert set(weights(tmp_path / 'run')) == {'iter_2.pth', 'best_mIoU_iter_2.pth'}
+    assert (tmp_path / 'run' / NAME).read_text() == '{"of": "another"}'
 
 
 def test_signals_are_given_back(train):
