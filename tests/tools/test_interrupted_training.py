@@ -1,6 +1,7 @@
 """Runs that end early, at every file that they write and by signals, on the task of one weight."""
 from __future__ import annotations
 
+import json
 import os
 import platform
 import signal
@@ -51,6 +52,12 @@ def handlers():
 def weights(folder: Path) -> dict[str, float]:
     return {path.name: torch.load(path, weights_only=False)['state_dict']['weight'].item()
             for path in folder.glob('*.pth*')}
+
+
+def scores(log: Path) -> list[dict]:
+    """Rows of the validations in a log."""
+    rows = map(json.loads, log.read_text().splitlines())
+    return [row for row in rows if 'mIoU' in row]
 
 
 def noted(path: Path) -> dict:
@@ -115,6 +122,31 @@ def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch
     assert weights(tmp_path / 'run') == END
     assert noted(last)['best_score'] == -6
     assert Path(noted(last)['best_ckpt']).name == 'best_mIoU_iter_4.pth'
+
+
+@pytest.mark.parametrize(('at', 'again'), [(7, [4]), (8, [4]), (9, [])])
+def test_scores_that_a_checkpoint_holds_are_not_logged_again(at, again, train, tmp_path,
+                                                             monkeypatch):
+    """Of files, 9 is the note after the checkpoint was written with the scores of iteration 4."""
+    put, calls, run = AtomicBackend.put, [], tmp_path / 'run'
+
+    def killed(self, content, path):
+        if len(calls) == at:
+            raise Killed
+        calls.append(path)
+        put(self, content, path)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(AtomicBackend, 'put', killed)
+        train()
+    logs = [path.rename(path.with_name('first')) for path in run.glob('*/vis_data/scalars.json')]
+    assert [row['step'] for row in scores(logs[0])] == [2, 4]
+    train()
+    logs = list(run.glob('*/vis_data/scalars.json'))
+    assert [row['step'] for path in logs for row in scores(path)] == again
+    assert weights(run) == END
+    history = torch.load(run / 'iter_4.pth', weights_only=False)['message_hub']['log_scalars']
+    assert history['val/mIoU'].data[0].tolist() == [-1., -6.]
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
