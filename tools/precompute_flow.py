@@ -24,6 +24,8 @@ from mmengine.config import DictAction
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.faults import one_line
+from mmdavss.apis.launch import UserError, check_part
 from mmdavss.apis.progress import progress
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
@@ -105,10 +107,10 @@ class Worker:
         image_a, image_b = (cv2.imread(str(path), cv2.IMREAD_COLOR) for path in (path_a, path_b))
         for image, path in ((image_a, path_a), (image_b, path_b)):
             if image is None:
-                raise ValueError(f'{path} cannot be read as an image: replace it, or leave it out '
+                raise UserError(f'{path} cannot be read as an image: replace it, or leave it out '
                                  'with --pattern.')
         if image_a.shape != image_b.shape:
-            raise ValueError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
+            raise UserError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
                              'the frames of a folder must have one size.')
         write_flow(file, cls.provider.estimate_numpy(image_a, image_b, str(path_a), str(path_b)))
 
@@ -141,10 +143,10 @@ def main() -> None:
     todo = [task for task in tasks if args.overwrite or not task[2].exists()]
     print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
     if todo:
-        try:
-            compute(todo, dict(type=args.provider, **args.options), args.device, args.workers)
-        except (ImportError, KeyError, OSError, TypeError, ValueError) as error:
-            raise SystemExit(f'\n{error}') from error
+        with one_line('interrupted: the same command goes on from here'):
+            provider = dict(type=args.provider, **args.options)
+            check_part(MODELS, provider, '--provider')
+            compute(todo, provider, args.device, args.workers)
     provider = dict(type='PrecomputedFlow', root=str(args.out), frame_root=str(args.frame_root),
                     template=file_template(args), frame_suffix=args.frame_suffix)
     print(f'Use it: flow={provider}')

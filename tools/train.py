@@ -11,7 +11,7 @@ from mmengine.config import DictAction
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmdavss.apis.faults import explained_faults
+from mmdavss.apis.faults import explain, explained_faults
 from mmdavss.apis.launch import (
     AMP_WRAPPERS,
     UserError,
@@ -65,10 +65,13 @@ def main() -> None:
             prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
                              compile_nets=args.compile)
             prepare_run(cfg, args.launcher)
-        except UserError as error:
+        except Exception as error:
+            message = explain(error)
+            if message is None:
+                raise
             # Every rank of a distributed run finds the same mistake; one message is enough.
             if is_main_process():
-                parser.error(str(error))
+                parser.error(message)
             raise SystemExit(2) from None
         try:
             with explained_faults(cfg.work_dir):
