@@ -193,8 +193,8 @@ def _lost_worker(texts: list[str]) -> str | None:
         if found := HUNG.search(text):
             return (f'no data came for {found[1]} seconds: a disk or network share does not '
                     'answer (look for it with ls on the data folders), or one batch takes '
-                    'longer: allow more with --cfg-options train_dataloader.timeout=SECONDS '
-                    '(val_dataloader, test_dataloader)')
+                    'longer: allow more with --cfg-options '
+                    'default_hooks.data_timeout.seconds=SECONDS')
     died = [found for text in texts if (found := DIED.search(text))]
     if not died:
         return None

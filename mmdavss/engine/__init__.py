@@ -17,6 +17,7 @@ from .hooks import (
     AtomicCheckpointHook,
     CollapseWarningHook,
     CompileNetsHook,
+    DataTimeoutHook,
     EMATeacherHook,
     FiniteGuardHook,
     IterationSeedHook,
@@ -36,7 +37,7 @@ from .wrappers import unwrapped
 __all__ = [
     'AnchoredOptimWrapperConstructor', 'AtomicBackend', 'AtomicCheckpointHook',
     'Bfloat16OptimWrapper', 'CheckpointError', 'Clip', 'CollapseWarningHook', 'CompileNetsHook',
-    'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
+    'DataTimeoutHook', 'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
     'IterationSeedHook', 'LockCheckHook', 'MainProcessLoggerHook', 'NotFiniteError',
     'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
     'RunReportHook', 'StopSignalHook', 'WorkDirLock', 'accumulation', 'damage', 'mean_log',
