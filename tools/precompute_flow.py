@@ -25,6 +25,8 @@ from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
+from mmdavss.apis.faults import one_line
+from mmdavss.apis.launch import check_part
 from mmdavss.apis.progress import progress
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import UserError
@@ -130,8 +132,8 @@ class Worker:
         path_a, path_b, file = task
         image_a, image_b = (read_image(str(path)) for path in (path_a, path_b))
         if image_a.shape != image_b.shape:
-            raise ValueError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
-                             'the frames of a folder must have one size.')
+            raise UserError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
+                            'the frames of a folder must have one size.')
         write_flow(file, cls.provider.estimate_numpy(image_a, image_b, str(path_a), str(path_b)))
 
 
@@ -167,11 +169,11 @@ def main() -> None:
     todo = [task for task in tasks if args.overwrite or not task[2].exists()]
     print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
     if todo:
-        try:
+        with one_line('interrupted: the same command goes on from here'):
             check_writable(args.out, 'name another folder')
-            compute(todo, dict(type=args.provider, **args.options), args.device, args.workers)
-        except (ImportError, KeyError, OSError, TypeError, UserError, ValueError) as error:
-            raise SystemExit(f'\n{error}') from error
+            provider = dict(type=args.provider, **args.options)
+            check_part(MODELS, provider, '--provider')
+            compute(todo, provider, args.device, args.workers)
     provider = dict(type='PrecomputedFlow', root=str(args.out), frame_root=str(args.frame_root),
                     template=file_template(args), frame_suffix=args.frame_suffix)
     print(f'Use it: flow={provider}')

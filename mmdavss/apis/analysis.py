@@ -21,6 +21,7 @@ from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter
 
 from .device import device_option
+from .faults import one_line
 from .inference import load_model
 from .launch import UserError, load_config
 
@@ -201,9 +202,5 @@ def chosen_classes(names: Sequence[str] | None, classes: Sequence[str]) -> list[
 
 def run(main: Callable[[], None]) -> None:
     """Runs a command; what its user did wrong ends it with one line."""
-    try:
+    with one_line():
         main()
-    except (OSError, UserError, ValueError) as error:
-        raise SystemExit(f'\nerror: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted') from None
