@@ -7,3 +7,18 @@ class UserError(Exception):
 
     Tools print the message and end; a traceback would add nothing.
     """
+
+
+class InputError(UserError, ValueError):
+    """A file or folder that cannot be used as it is; the message names it and says what to do.
+
+    A DataLoader hands the errors of its processes on as text with their traceback: here the
+    message alone is left of that.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f'{__name__}.{type(self).__name__}: ')[2].strip())
+
+
+class MissingInputError(InputError, FileNotFoundError):
+    """A file that is not there."""

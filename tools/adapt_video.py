@@ -18,7 +18,7 @@ import sys
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.adapt import METHODS, Adaptation, Settings
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.plain_mmseg import read_method_config
 
 
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    try:
+    with one_line('interrupted: the same command goes on from here'):
         settings = Settings(
             method=args.method, iters=args.iters, lr=args.lr, batch_size=args.batch_size,
             pairs=args.pairs, size=tuple(args.size) if args.size else None, preview=args.preview,
@@ -66,10 +66,6 @@ def main() -> None:
         cfg = read_method_config(args.config, args.checkpoint, args.classes)
         work = Adaptation(cfg, args.checkpoint, args.videos, args.out, settings, args.overwrite)
         path = work.run(['python', *sys.argv])
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted: the same command goes on from here') from None
-    except (FileNotFoundError, TypeError, UserError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
     text = path.read_text(encoding='utf-8')
     print(text[text.index('## Warnings'):text.index('None of this says')])
     print(f'Look at {path} and {path.with_name("before_after.mp4")}.')

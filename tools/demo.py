@@ -37,6 +37,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from mmdavss import __version__
+from mmdavss.apis.faults import explain
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 from mmdavss.apis.results import read_validations
@@ -61,7 +62,7 @@ FPS = 10.  # and of the video: slowed down a little
 DRIVE_SEED = (0, ROOTS.index('cityscapes'), 2, 0)
 
 
-class DemoError(Exception):
+class DemoError(UserError):
     """The message says it all."""
 
 
@@ -302,10 +303,12 @@ def read_scores(folder: Path, iteration: int) -> dict[str, float]:
         DemoError: If there was none at that iteration.
     """
     try:
-        row = read_validations(folder)[iteration]
-    except (FileNotFoundError, ValueError, KeyError):
+        row = read_validations(folder).get(iteration)
+    except (FileNotFoundError, ValueError):
+        row = None
+    if row is None:
         raise DemoError(f'{folder} has no validation at iteration {iteration} in its '
-                        'TIMESTAMP/vis_data/scalars.json') from None
+                        'TIMESTAMP/vis_data/scalars.json')
     return {name: value for name, value in row.items()
             if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')}
 
@@ -528,12 +531,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         demo(args)
-    except (DemoError, UserError) as error:
-        print(f'\nerror: {error}', file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print('\ninterrupted: the same command goes on from here', file=sys.stderr)
         return 130
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        print(f'\nerror: {message}', file=sys.stderr)
+        return 1
     return 0
 
 

@@ -18,7 +18,9 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.launch import UserError, load_config
+from mmdavss.apis.device import device_option
+from mmdavss.apis.faults import one_line
+from mmdavss.apis.launch import load_config
 from mmdavss.apis.pseudo_labels import (
     PseudoLabelGenerator,
     labelled_target,
@@ -37,7 +39,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', metavar='DIR', help='folder of the pseudo-labels')
     parser.add_argument('--workers', type=int, default=1, metavar='N',
                         help='number of processes')
-    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    parser.add_argument('--device', type=device_option, default='cpu', help='cpu (default), cuda '
+                        '(several processes take the devices in turn), cuda:1 ...')
     parser.add_argument('--overwrite', action='store_true',
                         help='delete the pseudo-labels that are in the folder and make them anew')
     parser.add_argument('--score', action='store_true', help='compare them with the labels of '
@@ -52,7 +55,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
+    with one_line('interrupted: the same command goes on from here'):
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         generator = PseudoLabelGenerator.from_config(cfg)
@@ -67,11 +70,6 @@ def main() -> None:
             write_score(out, result)
             print(f'P-mIoU {result["p_miou"] or 0:.2f} over {result["classes"]} classes at '
                   f'proportion p = {result["proportion"]:.2%} ({result["frames"]} labelled frames)')
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted: the same command goes on from here') from None
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, UserError,
-            ValueError) as error:
-        raise SystemExit(f'\nerror: {error}') from error
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+from mmdavss.apis.faults import explain
 from mmdavss.datasets.minidrive.generate import PRESETS, Settings, generate
 from mmdavss.datasets.minidrive.sheet import contact_sheet
 
@@ -87,8 +88,11 @@ def main(argv: list[str] | None = None) -> int:
                 print(f'wrote {args.out}')
             else:
                 print(f'{args.out} already holds this MiniDrive, nothing to do')
-    except (ValueError, FileExistsError) as error:
-        print(f'error: {error}', file=sys.stderr)
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        print(f'error: {message}', file=sys.stderr)
         return 1
     if args.contact_sheet is not None:
         contact_sheet(args.contact_sheet)

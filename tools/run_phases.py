@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 
 TOOLS = Path(__file__).parent
@@ -112,10 +113,8 @@ def _parse_options(options: Sequence[str]) -> dict:
 
 def main() -> None:
     args = parse_args()
-    try:
+    with one_line():
         steps = find_steps(args)
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from None
     for number, step in enumerate(steps, 1):
         head = f'[{number}/{len(steps)}] {step.title}'
         if step.result.is_file():

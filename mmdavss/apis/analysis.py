@@ -16,11 +16,13 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from mmdavss.datasets.clip import natural
 from mmdavss.datasets.label_maps import LabelSet
+from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter
 
 from .configs import find_config
+from .device import device_option
+from .faults import one_line
 from .inference import load_model
 from .launch import UserError, load_config
 
@@ -43,7 +45,8 @@ class CheckpointParser(argparse.ArgumentParser):
         self.add_argument('checkpoints', nargs='*' if optional else '+', metavar='CHECKPOINT',
                           help='of any method with that network')
         self.add_argument('--names', nargs='+', help='of the checkpoints')
-        self.add_argument('--device', default='cpu')
+        self.add_argument('--device', type=device_option, default='cpu',
+                          help='cpu (default), cuda, cuda:1 ...')
         self.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                           help='replace values of the config')
         self.out = out
@@ -204,9 +207,5 @@ def chosen_classes(names: Sequence[str] | None, classes: Sequence[str]) -> list[
 
 def run(main: Callable[[], None]) -> None:
     """Runs a command; what its user did wrong ends it with one line."""
-    try:
+    with one_line():
         main()
-    except (OSError, UserError, ValueError) as error:
-        raise SystemExit(f'\nerror: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted') from None

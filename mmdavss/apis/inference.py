@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,9 +17,11 @@ from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
-from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
 from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.inputs import list_frames
 from mmdavss.methods.base import BaseAdapter, load_student
+
+from .device import usable_device
 
 #: Flow without weights or files.
 DIS = dict(type='DISFlowEstimator')
@@ -38,14 +39,16 @@ def load_model(config: str | Path | Config, checkpoint: str | Path,
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it does not fit the video net.
+        UserError: If there is no such device.
+        ValueError: If the checkpoint does not fit the video net.
     """
+    device = usable_device(device)
     cfg = _read_config(config)
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(cfg.model)
-    load_student(model.student, str(checkpoint))
+    load_student(model.student, str(checkpoint), complete=True)
     return model.to(device).eval()
 
 
@@ -171,20 +174,6 @@ class VideoSegmenter:
             (sample, ), state = self.model.step(
                 **data, state=state, clip_length=self.clip_length)
         return sample, state
-
-
-def list_frames(folder: str | Path) -> list[Path]:
-    """Image files of a folder in natural order of their names (``f9.png`` before ``f10.png``).
-
-    Raises:
-        FileNotFoundError: If there are none.
-    """
-    folder = Path(folder)
-    names = sorted(os.listdir(folder), key=natural) if folder.is_dir() else []
-    found = [folder / name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
-    if not found:
-        raise FileNotFoundError(f'{folder} is no folder with images ({", ".join(IMAGE_SUFFIXES)})')
-    return found
 
 
 def _kind(step: ConfigType) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -10,11 +12,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import Registry
 from torch import distributed
 
 from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError
 
+from .config_keys import unknown_keys
 from .configs import find_config
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
@@ -74,6 +79,29 @@ def require(cfg: Config, *keys: str) -> None:
                         '(_base_), or name another one')
 
 
+def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
+    """Checks what an option of the command line asks for, before it is built.
+
+    Args:
+        registry: Where its class is.
+        cfg: Config with ``type``.
+        option: For the message.
+
+    Raises:
+        UserError: If there is no such class, or it does not take these arguments.
+    """
+    kind = registry.get(cfg['type'])
+    if kind is None:
+        raise UserError(f"{option}: there is no {cfg['type']}: correct the name, or import what "
+                        'registers it')
+    arguments = {key: value for key, value in cfg.items() if key != 'type'}
+    try:
+        inspect.signature(kind).bind(**arguments)
+    except TypeError as error:
+        raise UserError(f"{option} {cfg['type']}: {error}: it takes "
+                        f'{", ".join(inspect.signature(kind).parameters)}') from None
+
+
 def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
     """Reads a config, applies the options of the command line and settles the output folder.
 
@@ -90,6 +118,9 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
     """
     cfg = read_config_file(path)
     if options:
+        if is_main_process():
+            for warning in unknown_keys(cfg, options):
+                print_log(warning, logger='current', level=logging.WARNING)
         try:
             cfg.merge_from_dict(options)
         except (KeyError, TypeError, IndexError) as error:

@@ -26,11 +26,15 @@ from mmseg.models.utils import resize
 from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
 
-from mmdavss.datasets.clip import ClipSegDataset, natural
+from mmdavss.datasets.clip import ClipSegDataset
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.pseudo_labels import (
+    ADVICE,
+    FIELDS,
     FRAMES,
     MANIFEST,
+    check_ours,
+    mask_labels,
     mask_name,
     read_frames,
     read_manifest,
@@ -38,9 +42,11 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.fileio import replace_file
+from mmdavss.errors import InputError
+from mmdavss.fileio import check_writable, replace_file
 from mmdavss.flow import BaseFlowProvider
-from mmdavss.methods.base import BaseAdapter
+from mmdavss.inputs import natural
+from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
     aggregate_predictions,
@@ -48,6 +54,7 @@ from mmdavss.modules import (
     select_labels,
 )
 
+from .device import usable_device
 from .inference import load_model
 from .launch import UserError
 from .progress import progress
@@ -136,7 +143,9 @@ class ClipPredictor:
             reduce_zero_label=False))
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
         clip, (sample, ) = batch['inputs'], batch['data_samples']
-        scores = resize(self.model.encode_decode(clip), clip.frames.shape[-2:], mode='bilinear',
+        scores = self.model.encode_decode(clip)
+        check_scores(scores, path)
+        scores = resize(scores, clip.frames.shape[-2:], mode='bilinear',
                         align_corners=self.model.align_corners)
         # Without what the preprocessor may have padded.
         height, width = sample.img_shape[:2]
@@ -406,7 +415,7 @@ class PseudoLabelGenerator:
             checkpoint: File, as :func:`load_model` takes it.
             out: Folder of the pseudo-labels.
             workers: Number of processes.
-            device: ``cpu`` or ``cuda``; with the latter the processes take the devices in turn.
+            device: ``cpu``, ``cuda`` (the processes take the devices in turn), ``cuda:1`` ...
             overwrite: Delete the pseudo-labels that are there first.
 
         Returns:
@@ -416,8 +425,7 @@ class PseudoLabelGenerator:
             UserError: If the folder holds something else, or the model cannot be used.
         """
         init_default_scope(cfg.get('default_scope', 'mmseg'))
-        if device == 'cuda' and not torch.cuda.is_available():
-            raise UserError('--device cuda: this machine shows no CUDA device')
+        usable_device(device)
         dataset, classes, palette = target_frames(cfg, self.pipeline)
         clips = self.clips(dataset)
         masks = [frame.mask for clip in clips for frame in clip.frames]
@@ -444,7 +452,8 @@ class PseudoLabelGenerator:
             remove(out)
         if state is None:
             state = fresh
-            os.makedirs(out, exist_ok=True)
+            check_writable(out, 'name another folder with --out, and in the config '
+                           '(train_dataloader.dataset.target.pseudo_labels)')
             write_manifest(out, state)
         if not state['thresholds']:
             write_frames(out, masks)
@@ -491,7 +500,7 @@ class PseudoLabelGenerator:
                 raise UserError(f'{out} exists, is not empty and no folder of pseudo-labels: name '
                                 'another one with --out')
             return None
-        state = read_manifest(out)
+        state = read_manifest(out, needed=FIELDS)
         for key, what in (('settings', KEY), ('checkpoint', 'checkpoint'), ('classes', 'classes'),
                           ('network', 'model.student or model.data_preprocessor'),
                           ('frames', "the target's frames")):
@@ -511,7 +520,15 @@ class PseudoLabelGenerator:
                 raise UserError(f'{out} holds pseudo-labels with other settings: {what}: {text}. '
                                 'Make them anew with --overwrite, or name another folder with '
                                 '--out')
-        done = [frame.mask for clip in clips[:len(state['thresholds'])] for frame in clip.frames]
+        clips_done, histogram = len(state['thresholds']), state['histogram']
+        if (list(state['thresholds']) != [clip.name for clip in clips[:clips_done]]
+                or state['finished'] != (clips_done == len(clips))
+                or state['counted'] > len(clips)
+                or (histogram is not None and len(histogram[0]) != BINS)):
+            raise InputError(f'{osp.join(out, MANIFEST)} contradicts itself: thresholds, histogram '
+                             'and finished are not of the same clips. Make the pseudo-labels anew: '
+                             f'{ADVICE} --out {out} --overwrite')
+        done = [frame.mask for clip in clips[:clips_done] for frame in clip.frames]
         missing = [mask for mask in done if not osp.isfile(osp.join(out, mask))]
         if missing:
             raise UserError(f'{out}: {len(missing)} of {len(done)} masks that are done are '
@@ -624,16 +641,12 @@ def remove(folder: str) -> None:
     """Deletes the pseudo-labels of a folder, and nothing else that is in it.
 
     Raises:
-        UserError: If it is not empty and no folder of pseudo-labels.
+        UserError: If it is not empty and no folder of pseudo-labels, or lists files outside of it.
     """
     if not osp.isfile(osp.join(folder, MANIFEST)):
         return
-    read_manifest(folder, any_version=True)
+    check_ours(folder)
     masks = read_frames(folder) if osp.isfile(osp.join(folder, FRAMES)) else []
-    for mask in masks:
-        if osp.isabs(mask) or '..' in mask.split('/'):
-            raise UserError(f'{osp.join(folder, FRAMES)}: {mask} is outside of the folder: delete '
-                            'the folder yourself')
     for name in [*masks, SCORE, FRAMES, MANIFEST]:
         for path in (osp.join(folder, name), osp.join(folder, f'{name}.part')):
             if osp.isfile(path):
@@ -671,10 +684,10 @@ def score(cfg: Config, folder: str) -> dict:
         info = dataset.get_data_info(i)
         truth = read_label(info['seg_map_path'], info['label_spec'])
         file = osp.join(folder, mask_name(info['seq_name'], info['frame_name']))
-        pseudo = cv2.imread(file, cv2.IMREAD_UNCHANGED)
-        if pseudo is None:
+        if not osp.isfile(file):
             raise FileNotFoundError(f'{file}, the mask of a frame of target_train_labelled, is '
-                                    'missing or broken: both data sets must have the same frames.')
+                                    'missing: both data sets must have the same frames.')
+        pseudo = read_label(file, mask_labels(classes))
         if pseudo.shape != truth.shape:
             raise ValueError(f'{file} has the size {pseudo.shape[::-1]}, '
                              f'{info["seg_map_path"]} {truth.shape[::-1]}.')

@@ -101,7 +101,7 @@ class PrecomputedFlow(BaseFlowProvider):
         if stored not in STORED:
             raise ValueError(f'PrecomputedFlow: stored={stored!r} is not one of {STORED}.')
         fields = {field for _, field, _, _ in string.Formatter().parse(template) if field}
-        if not fields <= set(FIELDS) or Path(template).suffix not in SUFFIXES:
+        if not fields <= set(FIELDS) or Path(template).suffix.lower() not in SUFFIXES:
             raise ValueError(f'PrecomputedFlow: template={template!r} may have the fields {FIELDS} '
                              f'and must end with one of {SUFFIXES}.')
         if 'folder' in fields and frame_root is None:

@@ -14,6 +14,7 @@ from mmdavss.apis.results import (
     read_validations,
     spread,
 )
+from mmdavss.errors import InputError
 
 
 def log(folder, start, *rows):
@@ -108,3 +109,15 @@ def test_spread():
     assert spread([1., 2., 3.]) == '2.0 ± 1.0'
     assert spread([2.25], 2, '+') == '+2.25'
     assert spread([1., math.nan]) == spread([]) == '–'
+
+
+def test_logs_of_killed_runs(tmp_path):
+    log(tmp_path / 'a', '1', dict(lr=1., step=10), dict(mIoU=20., step=10))
+    (file, ) = (tmp_path / 'a').rglob('scalars.json')
+    text = file.read_text().rstrip('\n')
+    file.write_text(f'{text}\n{{"mIoU": 3')  # killed while it wrote
+    assert {s: row['mIoU'] for s, row in read_validations(tmp_path / 'a').items()} == {10: 20.}
+    for line in ('{"mIoU": 3', '[' * 10**5, '5', '{"mIoU": 3}', '{"step": "10"}'):
+        file.write_text(f'{text}\n{line}\n')
+        with pytest.raises(InputError, match='scalars.json, line 3 '):
+            read_validations(tmp_path / 'a')

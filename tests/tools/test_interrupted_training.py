@@ -1,7 +1,9 @@
 """Runs that end early, at every file that they write and by signals, on the task of one weight."""
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
 from mmdavss.engine.atomic_backend import UNFINISHED
+from mmdavss.engine.work_dir_lock import NAME
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
@@ -49,6 +52,12 @@ def handlers():
 def weights(folder: Path) -> dict[str, float]:
     return {path.name: torch.load(path, weights_only=False)['state_dict']['weight'].item()
             for path in folder.glob('*.pth*')}
+
+
+def scores(log: Path) -> list[dict]:
+    """Rows of the validations in a log."""
+    rows = map(json.loads, log.read_text().splitlines())
+    return [row for row in rows if 'mIoU' in row]
 
 
 def noted(path: Path) -> dict:
@@ -113,6 +122,31 @@ def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch
     assert weights(tmp_path / 'run') == END
     assert noted(last)['best_score'] == -6
     assert Path(noted(last)['best_ckpt']).name == 'best_mIoU_iter_4.pth'
+
+
+@pytest.mark.parametrize(('at', 'again'), [(7, [4]), (8, [4]), (9, [])])
+def test_scores_that_a_checkpoint_holds_are_not_logged_again(at, again, train, tmp_path,
+                                                             monkeypatch):
+    """Of files, 9 is the note after the checkpoint was written with the scores of iteration 4."""
+    put, calls, run = AtomicBackend.put, [], tmp_path / 'run'
+
+    def killed(self, content, path):
+        if len(calls) == at:
+            raise Killed
+        calls.append(path)
+        put(self, content, path)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(AtomicBackend, 'put', killed)
+        train()
+    logs = [path.rename(path.with_name('first')) for path in run.glob('*/vis_data/scalars.json')]
+    assert [row['step'] for row in scores(logs[0])] == [2, 4]
+    train()
+    logs = list(run.glob('*/vis_data/scalars.json'))
+    assert [row['step'] for path in logs for row in scores(path)] == again
+    assert weights(run) == END
+    history = torch.load(run / 'iter_4.pth', weights_only=False)['message_hub']['log_scalars']
+    assert history['val/mIoU'].data[0].tolist() == [-1., -6.]
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
@@ -187,6 +221,58 @@ def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
         train(*accumulate, 'default_hooks.checkpoint.interval=6')
     # The mean of x = 0, 1, 2.
     assert weights(tmp_path / 'run') == {'iter_3.pth': -1.}
+
+
+@pytest.mark.parametrize('mode', [[], ['--resume'], ['--overwrite']])
+def test_second_run_in_the_same_folder(mode, run_tool, toy_config, train, tmp_path, monkeypatch,
+                                       capsys):
+    """It ends with one line, and the first one as if there had been none."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def beside(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            before = sorted(run.iterdir())
+            with pytest.raises(SystemExit, match='2'):
+                run_tool('train.py', toy_config, '--work-dir', run, *mode)
+            assert sorted(run.iterdir()) == before
+        step(self, batch)
+
+    run = tmp_path / 'run'
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', beside)
+    train()
+    error = capsys.readouterr().err
+    assert f'{run} is in use by process {os.getpid()} on {platform.node()}' in error
+    assert '--work-dir' in error and len(calls) == 4
+    assert weights(run) == END and not (run / NAME).exists()
+
+
+def test_folder_is_given_back_after_an_error(train, tmp_path, monkeypatch):
+    def broken(self, batch):
+        raise RuntimeError('mine')
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match='mine'):
+        patched.setattr(IterBasedTrainLoop, 'run_iter', broken)
+        train()
+    train()
+    assert weights(tmp_path / 'run') == END
+
+
+def test_run_that_lost_its_folder_writes_no_checkpoint(train, tmp_path, monkeypatch):
+    """Another machine took it over, as this one was suspended."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def lost(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            (tmp_path / 'run' / NAME).write_text('{"of": "another"}')
+        step(self, batch)
+
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', lost)
+    with pytest.raises(SystemExit, match='1'):
+        train()
+    assert set(weights(tmp_path / 'run')) == {'iter_2.pth', 'best_mIoU_iter_2.pth'}
+    assert (tmp_path / 'run' / NAME).read_text() == '{"of": "another"}'
 
 
 def test_signals_are_given_back(train):

@@ -35,7 +35,7 @@ from mmdavss.apis.analysis import (
     save_image,
     video_frames,
 )
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.launch import UserError, check_part
 from mmdavss.datasets.transforms.flow import LoadFlow
 from mmdavss.datasets.transforms.loading import LoadClipAnnotations, read_image
 from mmdavss.methods.base import BaseAdapter
@@ -128,10 +128,8 @@ def main() -> None:
     images = [tuple(read_image(frame.path) for frame in pair) for pair in pairs]
     flows: dict[str, list[np.ndarray]] = {}
     for title, options in args.providers:
-        try:
-            estimator = MODELS.build(options).to(args.device)
-        except (ImportError, KeyError, TypeError) as error:
-            raise UserError(f'--providers {options["type"]}: {error}') from error
+        check_part(MODELS, options, '--providers')
+        estimator = MODELS.build(options).to(args.device)
         flows[title] = [
             estimator.estimate_numpy(*image, *(frame.path for frame in pair))
             for image, pair in zip(images, pairs, strict=True)]

@@ -14,6 +14,8 @@ from ..player_optim_wrapper import accumulation
 
 #: Where the message hub has the iterations after which signals stopped the run.
 STOPPED_AT = 'stopped_at'
+#: Where it has the iteration of the last validation whose scores it holds.
+VALIDATED_AT = 'validated_at'
 
 
 @HOOKS.register_module()
@@ -63,10 +65,16 @@ class AtomicCheckpointHook(CheckpointHook):
         loop = runner.train_loop
         if runner.iter == 0 or self.by_epoch or runner.val_loop is None:
             return
+        if runner.message_hub.runtime_info.get(VALIDATED_AT) == runner.iter:
+            return  # the checkpoint was written again with its scores, which the log has, too
         loop._decide_current_val_interval()
         if runner.iter >= loop.val_begin and (
                 runner.iter % loop.val_interval == 0 or runner.iter == loop.max_iters):
             runner.val_loop.run()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        runner.message_hub.update_info(VALIDATED_AT, runner.iter)
+        super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         # mmengine deletes first, and writes the note in place.
