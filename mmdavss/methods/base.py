@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -139,8 +139,8 @@ class BaseAdapter(BaseSegmentor):
                 f'example {missing[0]!r}. Is it one of another network? Weights of plain mmseg or '
                 'of a single-frame net are loaded with `model.source_checkpoint`.')
         # Nor of tensors that nothing takes: a test would score a part of a video net.
-        surplus = surplus_tensors(own, (name for name in state_dict
-                                        if name.startswith(f'{prefix}student.')))
+        surplus = surplus_tensors(own, {name: value for name, value in state_dict.items()
+                                        if name.startswith(f'{prefix}student.')})
         if surplus:
             raise CheckpointError(
                 f'The checkpoint does not fit: the student has no place for {len(surplus)} of its '
@@ -436,14 +436,15 @@ def check_confidence(method: nn.Module, confidence_threshold: float | None) -> f
     return confidence_threshold
 
 
-def surplus_tensors(own: Container[str], given: Iterable[str]) -> list[str]:
+def surplus_tensors(own: Container[str], given: Mapping[str, Tensor]) -> list[str]:
     """Names of weights that predict something and that a network has no place for.
 
-    Auxiliary classifiers predict nothing: a network may do without them.
+    Auxiliary classifiers predict nothing: a network may do without them. What is no floating-point
+    number was not learnt: counters and tables of positions, which versions of a backbone differ in.
     """
-    return sorted(name for name in given
+    return sorted(name for name, value in given.items()
                   if name not in own and 'auxiliary_head.' not in name
-                  and not name.endswith('num_batches_tracked'))
+                  and value.is_floating_point())
 
 
 def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
