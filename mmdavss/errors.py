@@ -10,14 +10,7 @@ class UserError(Exception):
 
 
 class InputError(UserError, ValueError):
-    """A file or folder that cannot be used as it is; the message names it and says what to do.
-
-    A DataLoader hands the errors of its processes on as text with their traceback: here the
-    message alone is left of that.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message.rpartition(f'{__name__}.{type(self).__name__}: ')[2].strip())
+    """A file or folder that cannot be used as it is; the message names it and says what to do."""
 
 
 class MissingInputError(InputError, FileNotFoundError):

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from mmdavss.apis.inference import list_frames
 from mmdavss.apis.launch import UserError
+from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.inputs import IMAGE_SUFFIXES, list_frames
 
 FOLDER_FPS = 10.
 CAMERA_FPS = 25.
@@ -54,7 +55,10 @@ class VideoReader:
         else:
             self.name = path.resolve().stem if path.is_file() else path.resolve().name
         if path.is_dir() and not camera:
-            self._files = list_frames(path)
+            try:
+                self._files = list_frames(path)
+            except FileNotFoundError as error:
+                raise UserError(str(error)) from None
             self.fps, count = FOLDER_FPS, len(self._files)
         else:
             if not camera and not path.is_file():
