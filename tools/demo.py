@@ -47,6 +47,7 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
+from mmdavss.engine.hooks.resume_check import differences
 from mmdavss.fileio import replace_file
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
@@ -283,17 +284,6 @@ def settings_of(cfg: Config, step: Training, records: Records) -> dict:
 def digest(path: Path) -> str:
     """Of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def differences(old: object, new: object, name: str = '') -> list[str]:
-    """Where two json values differ, as texts."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [text for key in dict.fromkeys([*old, *new])
-                for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))]
-    if old == new:
-        return []
-    values = f'{old} -> {new}'
-    return [f'{name}: {values}' if len(values) < 60 else name]
 
 
 def read_scores(folder: Path, iteration: int) -> dict[str, float]:
