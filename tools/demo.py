@@ -47,6 +47,7 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
+from mmdavss.engine import WorkDirLock
 from mmdavss.engine.hooks.resume_check import differences
 from mmdavss.fileio import replace_file
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
@@ -495,7 +496,12 @@ def clean(root: Path, records: Records) -> None:
 
 def demo(args: argparse.Namespace) -> None:
     """All steps."""
-    root = args.work_dir
+    with WorkDirLock(args.work_dir):
+        steps(args.work_dir, args)
+
+
+def steps(root: Path, args: argparse.Namespace) -> None:
+    """All steps, in a folder that no other demo writes into."""
     records = Records(root / 'demo.json')
     if args.overwrite:
         clean(root, records)
