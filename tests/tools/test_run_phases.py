@@ -1,4 +1,4 @@
-"""What tools/run_phases.py does when it is told to stop; what it runs is tested with the methods."""
+"""run_phases.py that is told to stop; what it runs is tested with the methods."""
 from __future__ import annotations
 
 import os
