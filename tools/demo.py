@@ -48,7 +48,7 @@ from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
 from mmdavss.engine import WorkDirLock
-from mmdavss.engine.hooks.resume_check import differences
+from mmdavss.engine.hooks.resumed_run import differences
 from mmdavss.fileio import replace_file
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 

@@ -363,7 +363,7 @@ COMMANDS: list[Case] = [
     ('--resume with another optimiser', lambda w: w.train('--work-dir', 'run'),
      lambda w: w.train('--work-dir', 'run', '--resume', '--cfg-options',
                        'optim_wrapper.optimizer.type=Adam'),
-     ('iter_2.pth', 'SGD -> Adam', '--work-dir')),
+     ('iter_2.pth', 'another config', 'Adam', '--work-dir')),
     ('a launcher without its environment', nothing, lambda w: w.train('--launcher', 'pytorch'),
      ('--launcher pytorch', 'dist_train.sh')),
     ('a test without a test set', nothing,

@@ -8,7 +8,7 @@ import os.path as osp
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,11 +23,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmdavss.errors import UserError
 from mmdavss.fileio import replace_file
 from mmdavss.version import __version__
 
-from .resume_check import ADVICE, last_report
+from .resumed_run import compare_config, compare_data
 
 NAME = 'report.json'
 #: Where an item of a data set names its files.
@@ -43,9 +42,19 @@ class RunReportHook(Hook):
     the checkpoint that the run starts from, and a fingerprint of the files of each data set: two
     runs whose reports are equal but for the command's paths and times were made from the same.
 
-    A run that is resumed is compared with the report of its last start: with other training data
-    it would not be the same run. Other validation data get a warning.
+    A run that is resumed is compared with the report of its last start: with another method,
+    network, optimiser or schedule, other classes or training data it would not be the same run.
+    What else has changed in its config is named in a warning.
     """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compares the config.
+
+        Raises:
+            UserError: If a run is resumed with the config of another one.
+        """
+        if runner._resume:
+            compare_config(runner, checkpoint.get('meta', {}).get('dataset_meta'))
 
     @master_only
     def before_train(self, runner: Runner) -> None:
@@ -56,31 +65,9 @@ class RunReportHook(Hook):
         """
         path, made = Path(runner.log_dir, NAME), report(runner)
         if runner._resume:
-            _compare(last_report(runner._load_from).get('data'), made['data'], runner)
+            compare_data(runner, made['data'])
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, (json.dumps(made, indent=1, default=str) + '\n').encode())
-
-
-def _compare(before: Any, now: Mapping[str, Any], runner: Runner) -> None:
-    """Stops a run that goes on with other training data."""
-    before = before if isinstance(before, dict) else {}
-    changed = []
-    for name, data in now.items():
-        old = before.get(name)
-        if isinstance(old, dict) and isinstance(data, dict) and old.get('hash') != data['hash']:
-            counts = [f'{part.get("items")} items in {part.get("files")} files of '
-                      f'{part.get("bytes")} bytes' for part in (old, data)]
-            changed.append((name, f'{name}: {" -> ".join(counts)}'))
-    gone = [f'{name}: not there any more' for name in before
-            if name.startswith('train') and name not in now]
-    wrong = [text for name, text in changed if name.startswith('train')] + gone
-    if wrong:
-        raise UserError(f'{runner._load_from} is of a run with other data ({"; ".join(wrong)}; '
-                        f'names and sizes of the files count): {ADVICE}')
-    if changed:
-        runner.logger.warning('Scores are not comparable with those before, the best checkpoint is '
-                              'chosen among both: the data of the validation have changed, '
-                              + '; '.join(text for _, text in changed))
 
 
 def report(runner: Runner) -> dict[str, Any]:

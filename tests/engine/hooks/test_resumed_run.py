@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
-from mmdavss.engine import CheckpointError, ResumeCheckHook
+from mmdavss.engine import RunReportHook
 from mmdavss.engine.hooks import run_report
 from mmdavss.errors import UserError
 
@@ -43,7 +43,7 @@ def state(**meta) -> dict:
 
 
 def check(runner, checkpoint=None) -> None:
-    ResumeCheckHook().after_load_checkpoint(runner, checkpoint or state())
+    RunReportHook().after_load_checkpoint(runner, checkpoint or state())
 
 
 def test_the_same_run(runner):
@@ -98,17 +98,8 @@ def test_without_a_report(runner, tmp_path):
         check(runner)
     report.unlink()
     check(runner)
-    with pytest.raises(CheckpointError, match='leave out resume'):
-        check(runner, dict(state_dict={}))
     runner._resume = False
     check(runner, {})
-
-
-def test_config_in_a_checkpoint_is_not_executed(runner):
-    """mmengine would."""
-    loaded = state(config='raise SystemExit', cfg='x = 1')
-    check(runner, loaded)
-    assert 'config' not in loaded['meta']
 
 
 @pytest.mark.parametrize(('name', 'key', 'raises'), [
@@ -124,10 +115,10 @@ def test_other_data(name, key, raises, runner, monkeypatch, tmp_path):
     written = tmp_path / 'run/20260101_000001/report.json'
     if raises:
         with pytest.raises(UserError, match='iter_10.pth .*train.source: '):
-            run_report.RunReportHook().before_train(runner)
+            RunReportHook().before_train(runner)
         assert not written.exists()
     else:
-        run_report.RunReportHook().before_train(runner)
+        RunReportHook().before_train(runner)
         assert written.is_file() and len(runner.warned) == (name == 'val')
     runner._resume = False
-    run_report.RunReportHook().before_train(runner)
+    RunReportHook().before_train(runner)
