@@ -55,6 +55,7 @@ def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    logging.raiseExceptions = False  # a full disk takes no log, either: one line is enough
     with ExitStack() as stack:
         lock = None
         try:

@@ -42,6 +42,7 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
+from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError
 from mmdavss.fileio import check_writable, replace_file
 from mmdavss.flow import BaseFlowProvider
@@ -496,7 +497,7 @@ class PseudoLabelGenerator:
     def _state(out: str, fresh: dict, clips: list[FrameClip]) -> dict | None:
         """The state of a folder if it has the same settings; None for a new or empty one."""
         if not osp.isfile(osp.join(out, MANIFEST)):
-            if osp.exists(out) and (not osp.isdir(out) or os.listdir(out)):
+            if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
                 raise UserError(f'{out} exists, is not empty and no folder of pseudo-labels: name '
                                 'another one with --out')
             return None
