@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import PretrainedInit
 from mmengine.optim import OptimWrapper
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
@@ -16,7 +17,15 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, accumulation, mean_log, misfits, read_weights, unwrapped
+from mmdavss.engine import (
+    Clip,
+    accumulation,
+    bare_names,
+    mean_log,
+    misfits,
+    read_weights,
+    unwrapped,
+)
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -98,6 +107,8 @@ class BaseAdapter(BaseSegmentor):
             ValueError: If nothing pretrained is configured and random weights are not allowed,
                 if the video net needs a checkpoint and has none, or if that does not fit.
         """
+        if self.source_checkpoint is not None:
+            _forget_pretrained(self)
         super().init_weights()
         if self.source_checkpoint is not None:
             load_student(self.net, self.source_checkpoint)
@@ -114,6 +125,10 @@ class BaseAdapter(BaseSegmentor):
                 '`model.student`.')
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        if not prefix:
+            named = bare_names(state_dict)
+            state_dict.clear()
+            state_dict.update(named)
         # mmengine reports tensors of another shape in a warning and goes on with random ones.
         own = {prefix + name: value for name, value in self.state_dict().items()}
         _check_shapes(own, state_dict, 'The checkpoint')
@@ -388,11 +403,11 @@ def load_student(student: nn.Module, path: str) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If weights are missing or have other shapes.
     """
-    state = read_weights(
-        path,
-        f'source_checkpoint {path!r} does not exist. Train the source model first (its config '
-        'is in configs/source_only, the first of two stages in configs/sfc), or point '
-        '`model.source_checkpoint` to its checkpoint.')
+    state = read_weights(path, missing_checkpoint(
+        'source_checkpoint', path, 'the source model first (its config is in configs/source_only, '
+        'the first of two stages in configs/sfc)'))
+    own = next(iter(state))
+    state = _without_common_prefix(state, student)
     if any(name.startswith('student.') for name in state):
         state = {n.removeprefix('student.'): v for n, v in state.items()
                  if n.startswith('student.')}
@@ -414,9 +429,55 @@ def load_student(student: nn.Module, path: str) -> None:
     if missing:
         raise ValueError(
             f'{path} lacks {len(missing)} tensors of {type(student).__name__}, for example '
-            f'{missing[0]!r}: is it a checkpoint of another network?')
+            f'{missing[0]!r} (it has such as {own!r}): is it a checkpoint of another network?')
     _check_shapes(student.state_dict(), state, path)
     student.load_state_dict(state, strict=False)
+
+
+def missing_checkpoint(option: str, path: str, default: str) -> str:
+    """What to say of a checkpoint that a config names and nobody has trained yet.
+
+    Args:
+        option: Of the model, which names it.
+        path: The file.
+        default: What to train if the path does not say so.
+
+    Returns:
+        A message, with the config of this package whose training makes the file.
+    """
+    # Not above: what is in apis needs methods.
+    from mmdavss.apis.configs import config_of_checkpoint
+
+    config = config_of_checkpoint(path)
+    what = default if config is None else f'it first (python tools/train.py {config})'
+    others = sorted(file.name for file in Path(path).parent.glob('*.pth'))
+    beside = f' Its folder has {", ".join(others[-3:])}.' if others else ''
+    return (f'{option} {path!r} does not exist.{beside} Train {what}, or point `model.{option}` '
+            'to its checkpoint.')
+
+
+def _without_common_prefix(state: dict[str, Tensor], student: nn.Module) -> dict[str, Tensor]:
+    """Weights without what other projects put before all names, such as ``model.``."""
+    known = {'student', *(name for name, _ in student.named_children())}
+    known |= {name for net in student.segmentors for name, _ in net.named_children()}
+    while True:
+        first = {name.partition('.')[0] for name in state}
+        if len(first) > 1 or first & known or not all('.' in name for name in state):
+            return state
+        state = {name.partition('.')[2]: value for name, value in state.items()}
+
+
+def _forget_pretrained(model: nn.Module) -> None:
+    """Takes pretrained weights out of the networks that a source checkpoint fills."""
+    nets = [net for net in model.modules() if isinstance(net, VideoNet)]
+    for module in (part for net in nets for branch in net.segmentors for part in branch.modules()):
+        given = getattr(module, 'init_cfg', None)
+        configs = [given] if isinstance(given, Mapping) else given or []
+        if not any(map(_is_pretrained, configs)):
+            continue
+        kept = [config for config in configs if not _is_pretrained(config)]
+        # What reads such weights by itself asks for None.
+        module.init_cfg = kept or None
 
 
 def _with_own_branch(student: nn.Module, state: dict[str, Tensor], path: str) -> dict[str, Tensor]:
@@ -448,7 +509,11 @@ def _check_shapes(own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], origi
 
 def _has_pretrained(net: nn.Module) -> bool:
     configs = (getattr(module, 'init_cfg', None) for module in net.modules())
-    return any(isinstance(c, Mapping) and c.get('type') == 'Pretrained' for c in configs)
+    return any(isinstance(c, Mapping) and _is_pretrained(c) for c in configs)
+
+
+def _is_pretrained(config: ConfigType) -> bool:
+    return config.get('type') in ('Pretrained', PretrainedInit)
 
 
 @contextmanager
