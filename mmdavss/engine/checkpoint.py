@@ -48,7 +48,7 @@ SWITCH = 'MMDAVSS_SAFE_LOADING'
 ARCHIVE = b'PK\x03\x04'
 #: The attribute of a folder in an archive.
 FOLDER = 0x10
-#: What torch.compile puts into the names of a network, wherever it is, and DataParallel before them.
+#: What torch.compile puts into the names of a network, and DataParallel before them.
 COMPILED, PARALLEL = re.compile(r'(?:^|(?<=\.))_orig_mod\.'), re.compile(r'^(?:module\.)+')
 
 #: While a checkpoint is loaded `torch.load` is ours.
