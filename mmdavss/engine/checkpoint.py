@@ -141,12 +141,17 @@ def _had(filename: str) -> Iterator[None]:
             f'elsewhere and put it into {torch.hub.get_dir()}/checkpoints, or give its path in the '
             'place of the URL.') from error
     except ImportError as error:
-        raise CheckpointError(f'{filename} cannot be loaded here: {error}') from error
+        raise CheckpointError(
+            f'{filename} cannot be loaded here: {error}{_install(error)}') from error
     except KeyError as error:
         if error.args != (filename.rpartition('://')[2], ):
             raise
         raise CheckpointError(
             f'{filename}: there is no model of that name; correct it, or name a file.') from error
+
+
+def _install(error: ImportError) -> str:
+    return f': install it (pip install {error.name.split(".")[0]})' if error.name else ''
 
 
 def _broken(filename: str, why: str) -> CheckpointError:
@@ -169,9 +174,8 @@ def _explained(filename: str, whole: bool) -> Iterator[None]:
         raise
     except ModuleNotFoundError as error:  # of a file that may hold everything
         raise CheckpointError(
-            f'{filename} holds objects of {error.name}, which is not installed here: install it '
-            f'(pip install {(error.name or "").split(".")[0]}), or take a file of weights alone.'
-        ) from error
+            f'{filename} holds objects of {error.name}, which is not installed here'
+            f'{_install(error)}, or take a file of weights alone.') from error
     except Exception as error:
         text = str(error)
         refused = re.search(
@@ -304,6 +308,8 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
              or not part.compress_type and part.compress_size != part.file_size), None)
         if part is not None:
             return f'{part} in it is not what was written'
+        if place is not None:
+            file.seek(place)
         with suppress(UnpicklingError):  # of a pickle that is as it was written
             get_unsafe_globals_in_checkpoint(file)
     except OSError as error:

@@ -122,6 +122,11 @@ def _fraction(numerator: int | str, denominator: int | None = None) -> fractions
     return fractions.Fraction(numerator, denominator)
 
 
+def _empty_bytes() -> bytes:
+    # That others are written otherwise; with a number it would fill the memory.
+    return b''
+
+
 def _default_dict(*_: Any) -> dict:
     # PyTorch fills plain dicts only.
     return {}
@@ -152,7 +157,8 @@ def _known() -> dict[str, Any]:
         'fractions.Fraction': _fraction, 'decimal.Decimal': decimal.Decimal,
         'uuid.UUID': uuid.UUID, 'uuid.SafeUUID': uuid.SafeUUID,
         'time.struct_time': time.struct_time,
-        'torch.torch_version.TorchVersion': TorchVersion, 'builtins.Ellipsis': ...}
+        'torch.torch_version.TorchVersion': TorchVersion, 'builtins.Ellipsis': ...,
+        'builtins.bytes': _empty_bytes}
     for core in ('core', '_core'):  # numpy 1 and 2
         made[f'numpy.{core}.multiarray._reconstruct'] = _array
         made[f'numpy.{core}.multiarray.scalar'] = _scalar
