@@ -38,7 +38,7 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.fileio import replace_file
+from mmdavss.fileio import left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.modules import (
@@ -634,10 +634,15 @@ def remove(folder: str) -> None:
         if osp.isabs(mask) or '..' in mask.split('/'):
             raise UserError(f'{osp.join(folder, FRAMES)}: {mask} is outside of the folder: delete '
                             'the folder yourself')
-    for name in [*masks, SCORE, FRAMES, MANIFEST]:
+    names = [*masks, SCORE, FRAMES, MANIFEST]
+    for name in names:
+        # `.part`: of an interrupted run of an earlier version.
         for path in (osp.join(folder, name), osp.join(folder, f'{name}.part')):
             if osp.isfile(path):
                 os.remove(path)
+    for place in sorted({osp.dirname(name) for name in names}):
+        for path in left_unfinished(osp.join(folder, place)):
+            path.unlink()
     for sequence in sorted({osp.dirname(mask) for mask in masks} - {''}, reverse=True):
         place = osp.join(folder, sequence)
         if osp.isdir(place) and not os.listdir(place):
