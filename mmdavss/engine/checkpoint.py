@@ -80,6 +80,8 @@ def guarded(filename: str) -> Iterator[None]:
     """
     with _LOADING:
         load, before = torch.load, os.environ.get(DISTRUST)
+        # mmengine takes off the list what it puts there, also what was there before.
+        allowed = get_safe_globals()
         torch.load = wraps(load)(partial(_load, load, filename))
         if not trusted():
             # Whoever holds a `torch.load` of his own is bound by this.
@@ -89,6 +91,8 @@ def guarded(filename: str) -> Iterator[None]:
                 yield
         finally:
             torch.load = load
+            clear_safe_globals()
+            add_safe_globals(allowed)
             if before is None:
                 os.environ.pop(DISTRUST, None)
             else:

@@ -459,8 +459,7 @@ def missing_checkpoint(option: str, path: str, default: str) -> str:
 
 def _without_common_prefix(state: dict[str, Tensor], student: nn.Module) -> dict[str, Tensor]:
     """Weights without what other projects put before all names, such as ``model.``."""
-    known = {'student', *(name for name, _ in student.named_children())}
-    known |= {name for net in student.segmentors for name, _ in net.named_children()}
+    known = {'student', *(part for name in student.state_dict() for part in name.split('.')[:2])}
     while True:
         first = {name.partition('.')[0] for name in state}
         if len(first) > 1 or first & known or not all('.' in name for name in state):
