@@ -8,6 +8,15 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
+# A wheel carries the configs in `.mim`, as the OpenMMLab packages do; a clone has them beside the
+# package. Build leftovers never appear in a clone, so `.mim` can safely come first.
+_ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+
+
+def _root() -> Path | None:
+    return next((path for path in _ROOTS if path.is_dir()), None)
+
+
 def get_config_path(name: str) -> str:
     """Absolute path of a config of this package, for other projects to inherit from.
 
@@ -24,14 +33,11 @@ def get_config_path(name: str) -> str:
     Raises:
         FileNotFoundError: If there is no such config; names the nearest ones.
     """
-    # A wheel carries the configs in `.mim`, as the OpenMMLab packages do; a clone has them beside
-    # the package. Build leftovers never appear in a clone, so `.mim` can safely come first.
-    roots = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
-    root = next((path for path in roots if path.is_dir()), None)
+    root = _root()
     if root is None:
         raise FileNotFoundError(
             f'no configs beside the package {_PACKAGE} or in it (looked for '
-            f'{" and ".join(map(str, roots))}): install mmdavss from its wheel or from a clone')
+            f'{" and ".join(map(str, _ROOTS))}): install mmdavss from its wheel or from a clone')
     path = root / name
     if not path.is_file():
         names = [file.relative_to(root).as_posix() for file in sorted(root.rglob('*.py'))]
@@ -39,3 +45,21 @@ def get_config_path(name: str) -> str:
         hint = f'; did you mean {" or ".join(near)}?' if near else ''
         raise FileNotFoundError(f'there is no config {name!r} in {root}{hint}')
     return str(path)
+
+
+def config_of_checkpoint(path: str | Path) -> str | None:
+    """The config of this package whose training writes a checkpoint, by where that is.
+
+    Args:
+        path: Such as ``'work_dirs/adabn/accel_viper2city/iter_50.pth'``; the file need not exist.
+
+    Returns:
+        Such as ``'configs/adabn/accel_viper2city.py'`` (the absolute path where that is not below
+        the current folder), or None.
+    """
+    root, (folder, name) = _root(), ('', '', *Path(path).parts[:-1])[-2:]
+    config = None if root is None else root / folder / f'{name}.py'
+    if config is None or not folder or not config.is_file():
+        return None
+    near = config.is_relative_to(Path.cwd())
+    return (config.relative_to(Path.cwd()) if near else config).as_posix()

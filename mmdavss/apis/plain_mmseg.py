@@ -115,6 +115,8 @@ def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | 
     meta = dict(saved.get('dataset_meta') or {})
     if 'CLASSES' in saved:  # mmseg 0.x
         meta = dict(classes=saved['CLASSES'], palette=saved.get('PALETTE'))
+    if meta.get('classes') is not None:
+        meta['classes'] = tuple(meta['classes'])  # of an array too
     if not meta.get('classes'):
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         while 'dataset' in dataset:  # wrappers

@@ -13,8 +13,8 @@ import torch
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
-from mmdavss.engine.atomic_backend import UNFINISHED
 from mmdavss.engine.work_dir_lock import NAME
+from mmdavss.fileio import left_unfinished, unfinished_path
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
@@ -77,7 +77,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         if len(calls) <= number + moved:
             put(self, content, path)
         else:
-            Path(f'{path}{UNFINISHED}').write_bytes(content[:len(content) // 2])
+            unfinished_path(path).write_bytes(content[:len(content) // 2])
         if len(calls) > number:
             raise Killed
 
@@ -86,7 +86,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         patched.setattr(AtomicBackend, 'put', killed)
         train()
     # Whatever is there is whole, and something is from the first checkpoint on.
-    found = weights(run) if not list(run.glob(f'*{UNFINISHED}')) else {
+    found = weights(run) if not left_unfinished(run) else {
         name for name in (path.name for path in run.glob('*.pth'))}
     assert all(damage(path) is None for path in run.glob('*.pth'))
     if number + moved >= 2:
