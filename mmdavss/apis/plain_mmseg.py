@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import WEIGHT_INITIALIZERS, init_default_scope
 from mmengine.utils import get_object_from_string
-from mmseg.models.backbones import BEiT, ResNet, UNet
+from mmseg.models.backbones import ResNet
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import (
     DepthEstimator,

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import Clip, mean_log
-
 from mmdavss.video_nets.base import stages_of
 
 from .base import BaseAdapter, branch, norm_layers

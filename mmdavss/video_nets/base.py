@@ -15,7 +15,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, SampleList, add_prefix
 from torch import Tensor
 
-from .main_head import misfit
+from .main_head import check_size
 from .split_head import split_head
 
 
@@ -85,12 +85,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             ValueError: If it cannot; says which it can take.
         """
         for segmentor in self.segmentors:
-            why = misfit(segmentor, height, width)
-            if why is not None:
-                raise ValueError(
-                    f'{type(segmentor.backbone).__name__} with {type(segmentor.decode_head).__name__} '
-                    f'{why}, not {width}x{height}: set a Resize with such a scale and '
-                    'keep_ratio=False in the test_pipeline')
+            check_size(segmentor, height, width)
 
     @property
     def num_classes(self) -> int:
@@ -120,7 +115,6 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
-        self.check_size(*frames.shape[-2:])
         return stages_of(self.segmentor, frames)
 
     def stage_channels(self) -> tuple[int, ...]:
@@ -278,6 +272,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
 def stages_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
+    check_size(segmentor, *frames.shape[-2:])
     maps = segmentor.extract_feat(frames)
     # DDRNet and PIDNet have one map, without a tuple around it, in a prediction.
     return (maps, ) if isinstance(maps, Tensor) else tuple(maps)

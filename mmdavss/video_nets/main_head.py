@@ -1,11 +1,11 @@
-"""Decode heads of mmseg's zoo as a feature map and its classifier, where they are something else."""
+"""Decode heads of mmseg's zoo that are no classifier of a feature map, as if they were."""
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import MethodType
 
 import torch
-from mmseg.models.backbones import BEiT, UNet
+from mmseg.models.backbones import BEiT, DDRNet, PIDNet, UNet
 from mmseg.models.decode_heads import DDRHead, LRASPPHead, PIDHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
@@ -93,23 +93,37 @@ def open_head(segmentor: EncoderDecoder) -> None:
         split_head(head, several=True)
 
 
-def misfit(segmentor: EncoderDecoder, height: int, width: int) -> str | None:
-    """Why a segmentor cannot take frames of a size, or None if it can."""
+def check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
+    """Checks that a segmentor can take frames of a size.
+
+    Raises:
+        ValueError: If it cannot; says which it can take.
+    """
     backbone, head = segmentor.backbone, segmentor.decode_head
-    if isinstance(backbone, BEiT) and (height, width) != tuple(backbone.img_size):
+    only, fitting = '', (height, width)
+    if isinstance(backbone, BEiT):
         # Its attention has a bias for each pair of places. So has MAE, a BEiT in mmseg.
-        rows, columns = backbone.img_size
-        return f'takes frames of {columns}x{rows} only'
-    if isinstance(backbone, UNet):
-        factor = 2**sum(stride == 2 or down for stride, down in zip(
-            backbone.strides[1:], backbone.downsamples, strict=True))
-        if height % factor or width % factor:
-            return f'takes frames whose sides are multiples of {factor} only'
-    if isinstance(head, LRASPPHead):
+        fitting = tuple(backbone.img_size)
+    elif isinstance(head, LRASPPHead):
         least = 8 * head.image_pool[0].kernel_size  # of maps at an eighth of the frame
-        if min(height, width) < least:
-            return f'takes frames whose sides are {least} or more only'
-    return None
+        only = f' whose sides are {least} or more'
+        fitting = (max(height, least), max(width, least))
+    elif (factor := _factor(backbone)) > 1:
+        only = f' whose sides are multiples of {factor}'
+        fitting = tuple(max(1, round(side / factor)) * factor for side in (height, width))
+    if fitting != (height, width):
+        raise ValueError(
+            f'{type(backbone).__name__} with {type(head).__name__} takes only frames{only} '
+            f'such as {fitting[1]}x{fitting[0]}, not {width}x{height}: let a Resize of the '
+            f'test_pipeline make them of it (scale=({fitting[1]}, {fitting[0]}), keep_ratio=False)')
+
+
+def _factor(backbone: nn.Module) -> int:
+    """What the sides of its frames must be multiples of."""
+    if isinstance(backbone, UNet):
+        return 2**sum(stride == 2 or down for stride, down in zip(
+            backbone.strides[1:], backbone.downsamples, strict=True))
+    return 8 if isinstance(backbone, DDRNet | PIDNet) else 1
 
 
 def is_query_head(head: nn.Module) -> bool:

@@ -20,6 +20,8 @@ def split_head(head: nn.Module, several: bool = False) -> None:
     Raises:
         TypeError: If it is no decode head with a classifier.
     """
+    if not hasattr(head, 'conv_seg'):
+        raise cannot_split(head)
     kinds = type(head).__mro__
     forward = next(kind for kind in kinds if 'forward' in vars(kind))
     feature = next((kind for kind in kinds if '_forward_feature' in vars(kind)), None)
