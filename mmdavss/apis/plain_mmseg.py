@@ -115,7 +115,8 @@ def method_config(cfg: Config, checkpoint: str | Path,
         model=dict(
             type='SourceOnly',
             data_preprocessor=dict(type='DomainDataPreprocessor', **preprocessor),
-            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True)),
+            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+            resize_to_input=_resizes_twice(cfg)),
         test_dataloader=loader))  # yapf: disable
 
 
@@ -193,8 +194,7 @@ def default_palette(number: int) -> list[list[int]]:
 
 def _clip_pipeline(cfg: Config) -> list[dict]:
     """The test pipeline of a plain config, for clips without labels."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    steps = cfg.get('test_pipeline') or dataset.get('pipeline')
+    steps = _test_steps(cfg)
     if not steps:
         raise UserError(f'{cfg.filename} has no test_pipeline')
     made = []
@@ -214,6 +214,18 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
                 f'{cfg.filename}: the step {kind} of the test pipeline is not supported for '
                 'videos; loading, Resize with `scale` and packing are. Change it in the config')
     return made
+
+
+def _resizes_twice(cfg: Config) -> bool:
+    """Whether scores go to the size of the resized frame before they go to that of the frame."""
+    kinds = [_kind(step) for step in _test_steps(cfg)]
+    return 'Resize' in kinds and 'KeyMapper' not in kinds
+
+
+def _test_steps(cfg: Config) -> list[dict]:
+    """The test pipeline of a plain config."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    return cfg.get('test_pipeline') or dataset.get('pipeline') or []
 
 
 def _how(step: Mapping) -> dict:
@@ -240,7 +252,7 @@ def _plain_segmentor(model: Mapping) -> dict:
             part['init_cfg'] = None
         if part.get('pretrained') is not None:
             part['pretrained'] = None
-        if part.get('type') in ('SyncBN', 'mmcv.SyncBN', 'mmengine.SyncBN'):
+        if 'type' in part and _kind(part) in ('SyncBN', 'SyncBatchNorm'):
             part['type'] = 'BN'
     return segmentor
 

@@ -115,7 +115,8 @@ def check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
         raise ValueError(
             f'{type(backbone).__name__} with {type(head).__name__} takes only frames{only} '
             f'such as {fitting[1]}x{fitting[0]}, not {width}x{height}: let a Resize of the '
-            f'test_pipeline make them of it (scale=({fitting[1]}, {fitting[0]}), keep_ratio=False)')
+            f'test_pipeline make them of it, scale=({fitting[1]}, {fitting[0]}) and '
+            f'keep_ratio=False; adapt_video.py has --size {fitting[1]} {fitting[0]}')
 
 
 def _factor(backbone: nn.Module) -> int:
