@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import mmcv
 import mmseg
 import pytest
 import torch
@@ -169,3 +172,39 @@ def test_family(family, checkpoint, batch, monkeypatch):
     if family == 'mobilenet_v3':  # frames of 392 x 392 would take half a minute
         monkeypatch.setattr(torch.nn, 'AvgPool2d', lambda kernel_size, stride: POOL)
     adapted(method_config(cfg, checkpoint, classes_of(cfg)), batch)
+
+
+@pytest.mark.parametrize('family', ['ccnet', 'point_rend'])
+def test_family_with_operators(family, checkpoint, batch, monkeypatch):
+    """With the operators of mmcv that need no compiler, as if it had been built with all."""
+    monkeypatch.setattr('mmdavss.apis.plain_mmseg._installed', lambda module: True)
+    heads = 'mmseg.models.decode_heads'
+    if family == 'ccnet':
+        operator = operator_file('cc_attention').CrissCrossAttention
+        monkeypatch.setattr(f'{heads}.cc_head.CrissCrossAttention', operator)
+    else:
+        operator = operator_file('point_sample').point_sample
+        monkeypatch.setattr(f'{heads}.point_head.point_sample', operator)
+    cfg = small(config_of(family), family)
+    taken = method_config(cfg, checkpoint, classes_of(cfg))
+    adapted(taken, batch)
+    if family == 'ccnet':
+        return
+    # The points that PointRend looks at are part of what it predicts.
+    student = MODELS.build(taken.model.student).eval()
+    plain = MODELS.build(taken.model.student.segmentor).eval()
+    plain.load_state_dict(student.segmentor.state_dict())
+    frame = torch.randn(1, 3, *SIZE)
+    with torch.no_grad():
+        expected = plain.encode_decode(frame, [dict(img_shape=SIZE)])
+        assert torch.equal(student.step(frame)[0], expected)
+        assert student(frame[:, None]).shape[-1] < SIZE[1]
+
+
+def operator_file(name: str) -> ModuleType:
+    """A file of mmcv.ops by itself, which cannot be imported without the compiled part."""
+    path = Path(mmcv.__file__).parent / f'ops/{name}.py'
+    spec = spec_from_file_location(f'mmcv.ops.{name}', path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
