@@ -17,7 +17,7 @@ from mmengine.registry import Registry
 from torch import distributed
 
 from mmdavss.engine import damage, noted_checkpoint
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, missing_module, not_installed
 
 from .config_keys import unknown_keys
 
@@ -59,6 +59,9 @@ def read_config_file(path: str | Path) -> Config:
     try:
         return Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
+        missing = missing_module(error)
+        if missing is not None:
+            raise not_installed(path, missing) from error
         kind = type(error).__name__
         raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
                         f'(_base_): {kind}: {error}') from error

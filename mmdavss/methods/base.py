@@ -322,7 +322,7 @@ class BaseAdapter(BaseSegmentor):
 
     def encode_decode(self, inputs: Clip, data_samples: OptSampleList = None) -> Tensor:
         """Scores (N, K, h, w) of the current frame, at the resolution of the net."""
-        return self.net(inputs.frames, self.clip_flow(inputs))
+        return self.net.predicted(inputs.frames, self.clip_flow(inputs))
 
     _forward = encode_decode
 

@@ -148,7 +148,7 @@ def test_plain_configs(plain, tmp_path):
     old = read_method_config(plain[0], tmp_path / 'old.pth')
     assert old.test_dataloader.dataset.metainfo.classes == ('x', 'y', 'z')
     for change, words in [
-            (dict(model=dict(type='CascadeEncoderDecoder')), 'CascadeEncoderDecoder cannot be'),
+            (dict(model=dict(type='DepthEstimator')), 'DepthEstimator cannot be'),
             (dict(test_pipeline=[dict(type='Pad', size=(9, 9))]), 'the step Pad')]:
         other = Config.fromfile(plain[0])
         other.merge_from_dict(change)
