@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
 
 from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
+from mmdavss.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,7 +68,7 @@ def main() -> None:
             parser.error(str(error))
         raise SystemExit(2) from None
     try:
-        Runner.from_cfg(cfg).test()
+        QuietRunner.from_cfg(cfg).test()
     except UserError as error:
         raise SystemExit(f'error: {error}') from None
 
