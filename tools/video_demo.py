@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.device import device_option
 from mmdavss.apis.launch import UserError
 from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.apis.video_inferencer import VideoSegInferencer
@@ -57,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--flow', choices=list(FLOWS), default='config', help='optical flow for a '
                         'network that needs it: as the config says (default; DIS where that reads '
                         'files or says nothing), DIS, or none at all')
-    parser.add_argument('--device', help='cpu, cuda, cuda:1 ...; default: a GPU if there is one')
+    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a GPU if there is one')
     parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for a video '
                         'of which frames are missing')
     parser.add_argument('--overwrite', action='store_true', help='replace what is there')

@@ -84,3 +84,12 @@ def test_class_balanced():
 def test_bad_option():
     with pytest.raises(ValueError, match='alpha=2'):
         AdaptiveThresholds(2, alpha=2)
+
+
+def test_a_nan_is_no_small_probability():
+    """It exceeds no threshold: all would be unlabelled, and nobody would know why."""
+    probability, labels = np.array([0.5, np.nan]), np.array([0, 1])
+    with pytest.raises(ValueError, match='NaN'):
+        AdaptiveThresholds(2).update(probability, labels)
+    with pytest.raises(ValueError, match='NaN'):
+        select_labels(probability, labels, [0.1, 0.1])
