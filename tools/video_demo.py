@@ -58,7 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--flow', choices=list(FLOWS), default='config', help='optical flow for a '
                         'network that needs it: as the config says (default; DIS where that reads '
                         'files or says nothing), DIS, or none at all')
-    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a GPU if there is one')
+    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; '
+                        'default: a GPU if there is one')
     parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for a video '
                         'of which frames are missing')
     parser.add_argument('--overwrite', action='store_true', help='replace what is there')

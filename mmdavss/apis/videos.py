@@ -63,6 +63,7 @@ class VideoReader:
         count: Number of frames as far as it is known, None for a camera. The header of a video
             file may say a few more or less than can be read.
         read: Number of frames that could be read, once the end has been reached; None before.
+        reached: Number of the last of them and 1, likewise.
         note: "N of about M frames ..." once frames are known to be missing, or None.
         damaged: Whether more is missing than headers are wrong by.
 
@@ -70,6 +71,7 @@ class VideoReader:
         UserError: If there is no such video, or OpenCV cannot read it.
     """
     read: int | None = None
+    reached: int | None = None
     note: str | None = None
     damaged = False
 
@@ -82,7 +84,7 @@ class VideoReader:
         there = not isinstance(source, int) and (path.is_file() or path.is_dir())
         url = not there and _URL.match(str(source)) is not None
         self._camera = None if there or url else _camera(source)
-        self.shown = re.sub(r'(?<=://)[^/\s]*@', '***@', str(source)) if url else str(source)
+        self.shown = without_password(str(source))
         if self._camera is not None:
             self.name = f'camera{self._camera}'
         elif url:
@@ -244,7 +246,7 @@ class VideoReader:
             complete: Whether there is no frame behind them.
         """
         if complete:
-            self.read = read
+            self.read, self.reached = read, reached
         expected = max(reached, self._header or 0) if complete else reached
         missing = expected - read
         if self.live or not (read and (torn or missing > 0)):
@@ -256,6 +258,11 @@ class VideoReader:
         self.damaged = torn or missing > max(2, TOLERATED * expected)
         if told is None:
             print_log(self.note, logger='current', level=logging.WARNING)
+
+
+def without_password(text: str) -> str:
+    """A text without the names and passwords of the addresses in it."""
+    return re.sub(r'(?<=://)[^/\s]*@', '***@', text)
 
 
 def _camera(source: str | Path | int) -> int | None:
