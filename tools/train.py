@@ -9,7 +9,6 @@ from contextlib import ExitStack
 
 from mmengine.config import DictAction
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from mmdavss.apis.faults import explain, explained_faults
 from mmdavss.apis.launch import (
@@ -22,6 +21,7 @@ from mmdavss.apis.launch import (
     require,
 )
 from mmdavss.engine import LockCheckHook, WorkDirLock
+from mmdavss.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,7 +76,7 @@ def main() -> None:
             raise SystemExit(2) from None
         try:
             with explained_faults(cfg.work_dir):
-                runner = Runner.from_cfg(cfg)
+                runner = QuietRunner.from_cfg(cfg)
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
                 runner.train()
