@@ -360,14 +360,20 @@ class Adaptation:
             for number in bar:
                 images = [cv2.imread(str(file)) for file in every[number]]
                 flow, visible = _flow(provider, *images)
+                scores = {}
                 for name, segment in segmenters.items():
                     maps = []
                     for sample in segment.samples(images):
                         labels = sample.pred_sem_seg.data.float()[None]
                         maps.append(torch.nn.functional.interpolate(
                             labels, visible.shape, mode='nearest-exact')[0, 0].byte().cpu())
-                    health[name].add_frame(sample.seg_logits.data)
+                    scores[name] = sample.seg_logits.data
+                    *_, mirrored = segment.samples(
+                        [cv2.flip(image, 1) for image in images[-segment.clip_length:]])
+                    health[name].add_frame(scores[name])
                     health[name].add_pair(*maps, flow, visible)
+                    health[name].add_mirrored(scores[name], mirrored.seg_logits.data)
+                    health[name].add_reference(scores[name], scores['before'])
         return {name: value.figures() for name, value in health.items()}
 
     # -------------------------------------------------------------------------------- results
