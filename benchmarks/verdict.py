@@ -35,6 +35,7 @@ import mmdavss.apis.adapt
 from mmdavss.apis.adapt import Adaptation, Settings
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.plain_mmseg import read_method_config
+from mmdavss.engine import read_weights
 from mmdavss.fileio import replace_file
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +104,7 @@ CASES = {
         Case('stpl-night', look='night'),
         Case('stpl-lr100', lr=3e-2),
         Case('stpl-lr1000', lr=0.3),
-        Case('self-training-long', method='self-training', lr=3e-2, iters=60),
+        Case('self-training-long', method='self-training', lr=3., iters=60),
         Case('rendered', video='rendered', method='self-training'),
         Case('damaged-after', method=None, after=BATCH_NORM),
         Case('classes-lost', method='adabn', after=CLASSES_LOST),
@@ -112,7 +113,7 @@ CASES = {
         Case('stpl'),
         Case('adabn-night', look='night', method='adabn'),
         Case('self-training-haze', look='haze', method='self-training'),
-        Case('self-training-lr3000', method='self-training', lr=1.),
+        Case('self-training-lr30000', method='self-training', lr=10.),
         Case('still', video='still', method='self-training'),
         Case('classes-swapped', method='adabn', after=CLASSES_SWAPPED),
     ),
@@ -120,7 +121,7 @@ CASES = {
         Case('stpl'),
         Case('adabn-haze', method='adabn', look='haze'),
         Case('self-training-night', method='self-training', look='night'),
-        Case('self-training-lr1000', method='self-training', lr=0.3),
+        Case('self-training-lr30000', method='self-training', lr=10.),
         Case('stpl-lr100', lr=3e-2, iters=24),
         Case('damaged-before', method='adabn', before=BATCH_NORM),
         Case('still', video='still', method='adabn'),
@@ -197,8 +198,7 @@ def score(segment: VideoSegmenter, data: Path, look: str) -> float:
 
 def damaged(checkpoint: Path, damage: str, path: Path) -> Path:
     """A copy of a checkpoint with some of its weights spoilt."""
-    content = torch.load(checkpoint, map_location='cpu')
-    state = content['state_dict']
+    state = read_weights(str(checkpoint), f'{checkpoint} does not exist')
     rng = torch.Generator().manual_seed(0)
     # Accel's last layer is the one that joins its two branches.
     last = 'fusion.weight' if 'student.fusion.weight' in state else 'decode_head.conv_seg'
@@ -210,7 +210,7 @@ def damaged(checkpoint: Path, damage: str, path: Path) -> Path:
             value[[0, 2]] -= 20  # road and building
         elif damage == CLASSES_SWAPPED and last in name:
             value[[2, 6]] = value[[6, 2]]  # building and vegetation
-    torch.save(dict(state_dict=state, meta=content.get('meta', {})), path)
+    torch.save(dict(state_dict=state), path)
     return path
 
 

@@ -71,6 +71,7 @@ def main() -> None:
     except (FileNotFoundError, TypeError, UserError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None
     text = path.read_text(encoding='utf-8')
+    print(text[text.index('## Verdict'):text.index('A guess without labels')])
     print(text[text.index('## Warnings'):text.index('None of this says')])
     print(f'Look at {path} and {path.with_name("before_after.mp4")}.')
 

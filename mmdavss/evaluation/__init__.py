@@ -4,6 +4,7 @@ from .feature_space import class_variances, neighbour_purity
 from .health import Health, HealthFigures
 from .pixel_discrimination import PixelDiscrimination
 from .temporal_consistency import TemporalConsistencyMetric
+from .verdict import Verdict, judge
 from .video_panoptic_quality import VPQMetric
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     'PixelDiscrimination',
     'TemporalConsistencyMetric',
     'VPQMetric',
+    'Verdict',
     'class_variances',
+    'judge',
     'neighbour_purity',
 ]

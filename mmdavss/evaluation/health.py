@@ -158,3 +158,23 @@ def swollen_classes(before: Sequence[float], after: Sequence[float]) -> list[int
     """Classes whose share of all pixels has grown by :data:`TAKEN_OVER` or more."""
     return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
             if new - old >= TAKEN_OVER]
+
+
+def doubled_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
+    """Classes whose share of all pixels has at least doubled, and is :data:`PRESENT` or more.
+
+    Those that take over (:func:`swollen_classes`) are not named again.
+    """
+    named = swollen_classes(before, after)
+    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
+            if new >= PRESENT and new >= 2 * old and k not in named]
+
+
+def halved_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
+    """Classes that had :data:`PRESENT` of all pixels or more and have lost half of them or more.
+
+    Those that have collapsed (:func:`collapsed_classes`) are not named again.
+    """
+    named = collapsed_classes(before, after)
+    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
+            if old >= PRESENT and new <= old / 2 and k not in named]
