@@ -19,10 +19,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,6 +37,8 @@ from mmdavss.apis.adapt import Adaptation, Settings
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.engine import read_weights
+from mmdavss.evaluation.health import HealthFigures
+from mmdavss.evaluation.verdict import DOUBTFUL, KEEP, REJECT, Verdict, judge
 from mmdavss.fileio import replace_file
 
 ROOT = Path(__file__).parents[1]
@@ -49,8 +52,9 @@ PAIRS = 12  # ... with so many pairs of frames of each
 ADABN_ITERS = 16
 BATCH_SIZE = 2
 CHECKED = 24  # pairs for the figures without labels
-#: Cases of these seeds of the source model chose the thresholds, the others score them.
-CHOSEN_ON = (0, )
+MARGIN = 1.  # points of mIoU by which a model is better or worse
+#: The cases of this model chose the thresholds, the others score them.
+CHOSEN_ON = ('deeplab', 0)
 BATCH_NORM, CLASSES_LOST, CLASSES_SWAPPED = 'batch-norm', 'lost', 'swapped'
 
 
@@ -246,12 +250,94 @@ def prepare(net: str, seed: int, case: Case, data: Path, out: Path) -> Adaptatio
     return work
 
 
+def add_row(name: str, work: Adaptation, look: str, data: Path, rows: dict[str, dict],
+            starts: dict[str, float], start: str) -> None:
+    """Measures and scores an adaptation.
+
+    Args:
+        name: Of the case.
+        work: The adaptation.
+        look: Of its drives.
+        data: MiniDrive.
+        rows: Get what is not there: the figures without labels, and the mIoU before and after.
+        starts: The mIoU of the models before.
+        start: Name of this one.
+    """
+    row = rows.setdefault(name, {})
+    if 'mIoU' not in row:
+        if start not in starts:
+            starts[start] = score(VideoSegmenter(work.cfg, work.checkpoint), data, look)
+        adapted = VideoSegmenter(Config.fromfile(work.out / 'adapted.py'), work.out / 'adapted.pth')
+        row['mIoU'] = dict(before=starts[start], after=score(adapted, data, look))
+    row['classes'] = work.metainfo['classes']
+    row['figures'] = {key: asdict(value) for key, value in work.measure().items()}
+
+
+# ---------------------------------------------------------------------------------------- verdicts
+
+
+def truth(row: dict[str, Any]) -> str:
+    """``better``, ``same`` or ``worse``."""
+    change = row['mIoU']['after'] - row['mIoU']['before']
+    return 'better' if change > MARGIN else 'worse' if change < -MARGIN else 'same'
+
+
+def said(row: dict[str, Any]) -> Verdict:
+    """The verdict, of the figures alone."""
+    before, after = (HealthFigures(**{**row['figures'][key], 'shares': tuple(
+        row['figures'][key]['shares'])}) for key in ('before', 'after'))  # yapf: disable
+    return judge(before, after, row['classes'])
+
+
+def right(row: dict[str, Any], keep: bool) -> bool:
+    """Whether it is right to keep the model, or not to: what is worse is not kept."""
+    return keep == (truth(row) != 'worse')
+
+
+def print_cases(rows: dict[str, dict]) -> None:
+    """A row for each case, as markdown."""
+    print('\n| case | mIoU before | after | truth | verdict | because |\n'
+          '|---|---:|---:|---|---|---|')
+    for name, row in rows.items():
+        verdict = said(row)
+        reason = '' if verdict.verdict == KEEP else ' '.join(verdict.reasons)
+        print(f'| {name} | {row["mIoU"]["before"]:.1f} | {row["mIoU"]["after"]:.1f} | {truth(row)} '
+              f'| {verdict.verdict} | {reason} |')
+
+
+def print_summary(title: str, rows: dict[str, dict]) -> None:
+    """What was said against what is true, and what simpler rules would have said."""
+    print(f'\n{title}: {len(rows)} cases\n\n| verdict | better | same | worse |\n'
+          '|---|---:|---:|---:|')
+    for verdict in (KEEP, DOUBTFUL, REJECT):
+        of_it = [row for row in rows.values() if said(row).verdict == verdict]
+        counts = Counter(map(truth, of_it))
+        print(f'| {verdict} | {counts["better"]} | {counts["same"]} | {counts["worse"]} |')
+    rules = {
+        'always keep': lambda row: True,
+        'keep if it is surer': lambda row: grown(row, 'confidence'),
+        'keep if it is steadier': lambda row: grown(row, 'consistency'),
+        'keep if mirrored pictures agree better': lambda row: grown(row, 'mirrored'),
+    }
+    clear = [row for row in rows.values() if said(row).verdict != DOUBTFUL]
+    print(f'\nright in {sum(right(row, said(row).verdict == KEEP) for row in clear)} of '
+          f'{len(clear)} that are not doubtful')
+    for name, rule in rules.items():
+        print(f'{name}: right in {sum(right(row, rule(row)) for row in rows.values())} of '
+              f'{len(rows)}; in {sum(right(row, rule(row)) for row in clear)} of the {len(clear)}')
+
+
+def grown(row: dict[str, Any], figure: str) -> bool:
+    """Whether a figure is not smaller after than before."""
+    return row['figures']['after'][figure] >= row['figures']['before'][figure]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [f'{net}-{seed}' for net, seed in CASES]
     parser.add_argument('--cases', nargs='+', choices=names, default=names, metavar='NET-SEED',
-                        help=f'of {", ".join(names)} (default: all)')
+                        help=f'to run, of {", ".join(names)} (default: all)')
     parser.add_argument('--data', type=Path, default=ROOT / 'data/minidrive')
     parser.add_argument('--out', type=Path, default=ROOT / 'work_dirs/verdict')
     args = parser.parse_args()
@@ -260,30 +346,24 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / 'rows.json'
     rows: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
+    starts = rows.setdefault('starts', {})
     for (net, seed), cases in CASES.items():
         for case in cases if f'{net}-{seed}' in args.cases else ():
             name = f'{net}-{seed}-{case.name}'
-            row = rows.setdefault(name, {})
-            if 'mIoU' in row:
-                continue
-            began = time.time()
-            work = prepare(net, seed, case, args.data, args.out)
-            models = dict(before=(work.cfg, work.checkpoint),
-                          after=(Config.fromfile(work.out / 'adapted.py'),
-                                 work.out / 'adapted.pth'))  # yapf: disable
-            row['mIoU'] = {}
-            for key, model in models.items():
-                start = f'{net}-{seed}-{case.look}-{case.before}'
-                known = rows.setdefault('starts', {})
-                if key == 'before' and start in known:
-                    row['mIoU'][key] = known[start]
-                    continue
-                row['mIoU'][key] = score(VideoSegmenter(*model), args.data, case.look)
-                if key == 'before':
-                    known[start] = row['mIoU'][key]
-            row['seconds'] = round(time.time() - began)
-            replace_file(path, (json.dumps(rows, indent=1) + '\n').encode())
-            print(name, row, flush=True)
+            if 'figures' not in rows.get(name, {}):
+                work = prepare(net, seed, case, args.data, args.out)
+                add_row(name, work, case.look, args.data, rows, starts,
+                        f'{net}-{seed}-{case.look}-{case.before}')
+                replace_file(path, (json.dumps(rows, indent=1) + '\n').encode())
+                print(name, rows[name]['mIoU'], said(rows[name]), flush=True)
+    done = {f'{net}-{seed}-{case.name}': (net, seed) for (net, seed), cases in CASES.items()
+            for case in cases}
+    done = {name: key for name, key in done.items() if 'figures' in rows.get(name, {})}
+    print_cases({name: rows[name] for name in done})
+    print_summary('Thresholds chosen on', {
+        name: rows[name] for name, key in done.items() if key == CHOSEN_ON})
+    print_summary('Never seen', {
+        name: rows[name] for name, key in done.items() if key != CHOSEN_ON})
 
 
 if __name__ == '__main__':
