@@ -32,7 +32,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-import mmdavss.apis.adapt
+import mmdavss  # noqa: F401
 from mmdavss.apis.adapt import Adaptation, Settings
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.plain_mmseg import read_method_config
@@ -236,8 +236,8 @@ def prepare(net: str, seed: int, case: Case, data: Path, out: Path) -> Adaptatio
         checkpoint = path if path.is_file() else damaged(checkpoint, case.before, path)
     cfg = read_method_config(ROOT / 'configs' / config, checkpoint)
     work = Adaptation(cfg, checkpoint, videos(case, data, out), folder, Settings(
-        method=case.method or 'adabn', iters=case.iters, lr=case.lr, batch_size=BATCH_SIZE,
-        pairs=PAIRS, checked=CHECKED, workers=0, seed=seed))
+        method=case.method or 'adabn', iters=case.iters, adabn_iters=ADABN_ITERS, lr=case.lr,
+        batch_size=BATCH_SIZE, pairs=PAIRS, checked=CHECKED, workers=0, seed=seed))
     work.extract()
     adapted = folder / 'adapted.pth'
     if case.method is None and not adapted.is_file():
@@ -342,7 +342,6 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=ROOT / 'work_dirs/verdict')
     args = parser.parse_args()
     init_default_scope('mmseg')
-    mmdavss.apis.adapt.ADABN_ITERS = ADABN_ITERS
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / 'rows.json'
     rows: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}

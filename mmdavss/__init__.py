@@ -4,7 +4,11 @@ Importing the package registers everything it has in mmseg's registries; in a co
 ``custom_imports = dict(imports=['mmdavss'])``.
 """
 
-from . import (
+from .quiet import import_mmseg
+
+import_mmseg()
+
+from . import (  # noqa: E402
     backbones,
     datasets,
     engine,
@@ -17,8 +21,8 @@ from . import (
     ops,
     video_nets,
 )
-from .apis.configs import get_config_path
-from .version import __version__
+from .apis.configs import get_config_path  # noqa: E402
+from .version import __version__  # noqa: E402
 
 __all__ = [
     '__version__',

@@ -18,6 +18,7 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.device import device_option
 from mmdavss.apis.launch import UserError, load_config
 from mmdavss.apis.pseudo_labels import (
     PseudoLabelGenerator,
@@ -37,7 +38,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', metavar='DIR', help='folder of the pseudo-labels')
     parser.add_argument('--workers', type=int, default=1, metavar='N',
                         help='number of processes')
-    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    parser.add_argument('--device', type=device_option, default='cpu', help='cpu (default), cuda '
+                        '(several processes take the devices in turn), cuda:1 ...')
     parser.add_argument('--overwrite', action='store_true',
                         help='delete the pseudo-labels that are in the folder and make them anew')
     parser.add_argument('--score', action='store_true', help='compare them with the labels of '

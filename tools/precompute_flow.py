@@ -24,7 +24,10 @@ from mmengine.config import DictAction
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.device import device_option
 from mmdavss.apis.progress import progress
+from mmdavss.errors import UserError
+from mmdavss.fileio import distinct_targets
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
 
@@ -45,7 +48,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
     parser.add_argument('--options', nargs='+', action=DictAction, default={},
                         help='arguments of the provider, key=value')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--device', type=device_option, default='cpu',
+                        help='cpu (default), cuda, cuda:1 ...')
     parser.add_argument('--format', choices=['npy', 'flo', 'png'], default='npy',
                         help='npy is float16, png the 16-bit format of KITTI')
     parser.add_argument('--workers', type=int, default=1, help='number of processes')
@@ -138,6 +142,11 @@ def main() -> None:
     if not tasks:
         raise SystemExit(f'No two frames of one sequence below {args.frame_root} match '
                          f'{args.pattern}. Correct the folder, --pattern or --frame-suffix.')
+    try:
+        distinct_targets(((task[0], task[2]) for task in tasks),
+                         'rename one of the frames, or choose by --pattern')
+    except UserError as error:
+        raise SystemExit(f'error: {error}') from None
     todo = [task for task in tasks if args.overwrite or not task[2].exists()]
     print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
     if todo:

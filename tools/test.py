@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
 
+from mmdavss.apis.device import device_option
 from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
+from mmdavss.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,8 +20,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--work-dir',
         help="folder of the log; default work_dirs/ and the config's place in configs/")
-    parser.add_argument('--out', help='folder for the predictions, one label image per frame')
-    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument('--out', metavar='DIR', help='folder for the predictions: '
+                        'DIR/SEQUENCE/FRAME.png, the class of each pixel')
+    parser.add_argument('--show-dir', metavar='DIR',
+                        help='folder for pictures of the predictions, with the same names')
+    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
+                        'GPU if there is one')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
@@ -44,19 +49,22 @@ def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str
         raise UserError(f'{cfg.filename} has no test_dataloader and test_evaluator')
     cfg.load_from = checkpoint
     cfg.resume = False
-    if out is not None:
-        evaluators = cfg.test_evaluator
-        # With several metrics the first one writes: they all see the same predictions.
-        (evaluators[0] if isinstance(evaluators, list) else evaluators).output_dir = out
-    if show_dir is not None:
-        cfg.visualizer.save_dir = show_dir
-        cfg.setdefault('default_hooks', {})
-        cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+    evaluators = cfg.test_evaluator
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+        # mmseg's metric leaves out the sequence: frames of the same name overwrite each other.
+        if not evaluator.get('format_only'):
+            own = evaluator.pop('output_dir', None)
+            out = own if out is None else out
+    if out is not None or show_dir is not None:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
+                            dict(type='SavePredictionsHook', out=out, show_dir=show_dir)]
 
 
 def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
+    if args.device is not None and args.launcher != 'none':
+        parser.error('--device is for one process; a launcher gives each its own device')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
@@ -68,7 +76,10 @@ def main() -> None:
             parser.error(str(error))
         raise SystemExit(2) from None
     try:
-        Runner.from_cfg(cfg).test()
+        runner = QuietRunner.from_cfg(cfg)
+        if args.device is not None:
+            runner.model.to(args.device)
+        runner.test()
     except UserError as error:
         raise SystemExit(f'error: {error}') from None
 

@@ -8,7 +8,6 @@ import os
 
 from mmengine.config import DictAction
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from mmdavss.apis.faults import explained_faults
 from mmdavss.apis.launch import (
@@ -20,6 +19,7 @@ from mmdavss.apis.launch import (
     prepare_training,
     require,
 )
+from mmdavss.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -66,7 +66,7 @@ def main() -> None:
         raise SystemExit(2) from None
     try:
         with explained_faults(cfg.work_dir):
-            Runner.from_cfg(cfg).train()
+            QuietRunner.from_cfg(cfg).train()
     except UserError as error:
         # Into the log too; of several ranks one alone may have met it.
         print_log(f'error: {error}', logger='current', level=logging.ERROR)

@@ -20,6 +20,7 @@ from mmdavss.datasets.clip import natural
 from mmdavss.datasets.label_maps import LabelSet
 from mmdavss.methods.base import BaseAdapter
 
+from .device import device_option
 from .inference import load_model
 from .launch import UserError, load_config
 
@@ -42,7 +43,8 @@ class CheckpointParser(argparse.ArgumentParser):
         self.add_argument('checkpoints', nargs='*' if optional else '+', metavar='CHECKPOINT',
                           help='of any method with that network')
         self.add_argument('--names', nargs='+', help='of the checkpoints')
-        self.add_argument('--device', default='cpu')
+        self.add_argument('--device', type=device_option, default='cpu',
+                          help='cpu (default), cuda, cuda:1 ...')
         self.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                           help='replace values of the config')
         self.out = out

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import downscale_labels
 
 from .progress import progress
@@ -29,6 +29,7 @@ def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[
         batch = model.data_preprocessor(data, False)
         maps = model.extract_feat(batch['inputs'])
         for one, sample in zip(maps, batch['data_samples'], strict=True):
+            check_scores(one, sample.img_path)
             labels = sample.gt_sem_seg.data.long()
             yield one[None], downscale_labels(
                 labels, one.shape[-2:], model.num_classes, min_ratio=0.5)

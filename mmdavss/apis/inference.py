@@ -22,6 +22,8 @@ from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.methods.base import BaseAdapter, load_student
 
+from .device import usable_device
+
 #: Flow without weights or files.
 DIS = dict(type='DISFlowEstimator')
 
@@ -38,14 +40,16 @@ def load_model(config: str | Path | Config, checkpoint: str | Path,
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it does not fit the video net.
+        UserError: If there is no such device.
+        ValueError: If the checkpoint does not fit the video net.
     """
+    device = usable_device(device)
     cfg = _read_config(config)
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(cfg.model)
-    load_student(model.student, str(checkpoint))
+    load_student(model.student, str(checkpoint), complete=True)
     return model.to(device).eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -10,10 +11,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import distributed
 
 from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError
+
+from .config_keys import unknown_keys
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
@@ -85,16 +89,34 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
         UserError: If the file does not exist or cannot be read, or the options do not fit it.
     """
     cfg = read_config_file(path)
-    if options:
-        try:
-            cfg.merge_from_dict(options)
-        except (KeyError, TypeError, IndexError) as error:
-            raise UserError(f'--cfg-options does not fit {path}: {error}') from error
+    merge_options(cfg, options, path)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = default_work_dir(path)
     return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Path) -> None:
+    """Replaces values of a config, in place; warns of keys that nothing reads.
+
+    Args:
+        cfg: The config.
+        options: Dotted keys and values.
+        path: Its file.
+
+    Raises:
+        UserError: If the options do not fit the config.
+    """
+    if not options:
+        return
+    if is_main_process():
+        for warning in unknown_keys(cfg, options):
+            print_log(warning, logger='current', level=logging.WARNING)
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError) as error:
+        raise UserError(f'--cfg-options does not fit {path}: {error}') from error
 
 
 def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:

@@ -21,7 +21,7 @@ from mmdavss.engine import read_checkpoint
 from mmdavss.video_nets import VideoNet
 
 from .inference import load_model
-from .launch import UserError, read_config_file
+from .launch import UserError, merge_options, read_config_file
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
@@ -31,13 +31,15 @@ NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_
 
 
 def read_method_config(config: str | Path, checkpoint: str | Path,
-                       classes: Sequence[str] | None = None) -> Config:
+                       classes: Sequence[str] | None = None,
+                       options: Mapping[str, Any] | None = None) -> Config:
     """Reads a config of this package, or one of plain mmseg as if it were one.
 
     Args:
         config: Config file.
         checkpoint: Weights of it; those of a plain config tell the names of the classes.
         classes: Names of the classes of a plain model whose checkpoint has none.
+        options: Dotted keys and values that replace those of the file.
 
     Returns:
         A config with ``model.student`` and ``test_dataloader``.
@@ -47,6 +49,7 @@ def read_method_config(config: str | Path, checkpoint: str | Path,
         UserError: If there is no such config, or the network cannot be taken.
     """
     cfg = read_config_file(config)
+    merge_options(cfg, options, config)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     if 'model' not in cfg:
         raise UserError(f'{config} has no `model`')

@@ -40,7 +40,7 @@ from mmdavss.datasets.pseudo_labels import (
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.fileio import replace_file
 from mmdavss.flow import BaseFlowProvider
-from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
     aggregate_predictions,
@@ -48,6 +48,7 @@ from mmdavss.modules import (
     select_labels,
 )
 
+from .device import usable_device
 from .inference import load_model
 from .launch import UserError
 from .progress import progress
@@ -136,7 +137,9 @@ class ClipPredictor:
             reduce_zero_label=False))
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
         clip, (sample, ) = batch['inputs'], batch['data_samples']
-        scores = resize(self.model.encode_decode(clip), clip.frames.shape[-2:], mode='bilinear',
+        scores = self.model.encode_decode(clip)
+        check_scores(scores, path)
+        scores = resize(scores, clip.frames.shape[-2:], mode='bilinear',
                         align_corners=self.model.align_corners)
         # Without what the preprocessor may have padded.
         height, width = sample.img_shape[:2]
@@ -406,7 +409,7 @@ class PseudoLabelGenerator:
             checkpoint: File, as :func:`load_model` takes it.
             out: Folder of the pseudo-labels.
             workers: Number of processes.
-            device: ``cpu`` or ``cuda``; with the latter the processes take the devices in turn.
+            device: ``cpu``, ``cuda`` (the processes take the devices in turn), ``cuda:1`` ...
             overwrite: Delete the pseudo-labels that are there first.
 
         Returns:
@@ -416,8 +419,7 @@ class PseudoLabelGenerator:
             UserError: If the folder holds something else, or the model cannot be used.
         """
         init_default_scope(cfg.get('default_scope', 'mmseg'))
-        if device == 'cuda' and not torch.cuda.is_available():
-            raise UserError('--device cuda: this machine shows no CUDA device')
+        usable_device(device)
         dataset, classes, palette = target_frames(cfg, self.pipeline)
         clips = self.clips(dataset)
         masks = [frame.mask for clip in clips for frame in clip.frames]

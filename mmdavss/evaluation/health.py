@@ -1,6 +1,7 @@
 """What can be said of predictions without labels: confidence, consistency over time, classes."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,10 +73,19 @@ class Health:
         self.counts = np.zeros(num_classes, np.int64)
 
     def add_frame(self, logits: Tensor) -> None:
-        """A frame's scores (K, H, W)."""
+        """A frame's scores (K, H, W).
+
+        Raises:
+            ValueError: If one is NaN or infinite.
+        """
         confidence, labels = logits.softmax(0).max(0)
+        mean = confidence.double().mean().item()
+        if not math.isfinite(mean):
+            # Its class would be any, and all figures after it no numbers.
+            raise ValueError(f'Health: the scores of frame {self.frames + 1} are NaN or infinite: '
+                             'the weights of the network are broken, take another checkpoint.')
         self.frames += 1
-        self.confidence += confidence.double().mean().item()
+        self.confidence += mean
         self.confident += (confidence >= SURE).double().mean().item()
         self.counts += torch.bincount(
             labels.flatten(), minlength=len(self.counts)).cpu().numpy()

@@ -43,8 +43,9 @@ def flow_epe(flow: Tensor, target: Tensor, valid: Tensor | None = None,
             valid = valid.view(len(flow), 1, *flow.shape[-2:])
             difference = difference.where(valid, 0.)
         squared = difference.square().sum(1)
-        positive = squared > 0
-        error = squared.where(positive, 1.).sqrt().where(positive, 0.)
+        # A NaN is not equal to 0 and stays.
+        equal = squared == 0
+        error = squared.masked_fill(equal, 1.).sqrt().masked_fill(equal, 0.)
         if reduction == 'sum':
             return error.sum() / len(flow)
         if valid is None:

@@ -125,7 +125,8 @@ def stpl_loss(queries: Tensor,
             denominator == 'negatives', ignore_index)
 
         usable = (query_labels != ignore_index) & (counts[query_class] > 0)
-        usable &= repulsion.detach() > -torch.inf
+        # Not `>`: a NaN is no reason to leave a query out, it has to be seen in the loss.
+        usable &= repulsion.detach() != -torch.inf
         per_query = torch.where(usable, repulsion - attraction, 0.)
         if reduction == 'none':
             return per_query

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -16,7 +16,16 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, accumulation, mean_log, misfits, read_weights, unwrapped
+from mmdavss.engine import (
+    Clip,
+    NotFiniteError,
+    accumulation,
+    mean_log,
+    misfits,
+    read_weights,
+    unwrapped,
+)
+from mmdavss.ops import at_least_float32
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -63,6 +72,8 @@ class BaseAdapter(BaseSegmentor):
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
         self.resize_to_input = resize_to_input
+        #: What :meth:`watch` saw in this iteration; FiniteGuardHook reads and empties it.
+        self.watched: dict[str, Tensor] = {}
         if train_norm_only:
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):
@@ -126,6 +137,15 @@ class BaseAdapter(BaseSegmentor):
                 f'The checkpoint does not fit: it lacks {len(missing)} tensors of the student, for '
                 f'example {missing[0]!r}. Is it one of another network? Weights of plain mmseg or '
                 'of a single-frame net are loaded with `model.source_checkpoint`.')
+        # Nor of tensors that nothing takes: a test would score a part of a video net.
+        surplus = surplus_tensors(own, (name for name in state_dict
+                                        if name.startswith(f'{prefix}student.')))
+        if surplus:
+            raise ValueError(
+                f'The checkpoint does not fit: the student has no place for {len(surplus)} of its '
+                f'tensors, for example {surplus[0]!r}. It is one of another network, such as a '
+                'video net where the config has a single-frame one: name the config that it was '
+                'trained with.')
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def train(self, mode: bool = True) -> BaseAdapter:
@@ -190,6 +210,21 @@ class BaseAdapter(BaseSegmentor):
                      if {'loss', 'loss_groups'} & vars(kind).keys())
         return owner is not BaseAdapter and 'loss_groups' in vars(owner)
 
+    def watch(self, name: str, maps: Tensor) -> None:
+        """Has :class:`FiniteGuardHook` end the run if something is NaN or infinite.
+
+        For what a NaN vanishes in: predictions that become labels, where it exceeds no threshold,
+        and features that become statistics, which leave it out. Nothing waits for the device.
+
+        Args:
+            name: Of the maps, in the message.
+            maps: Any shape.
+        """
+        norm = torch.linalg.vector_norm(at_least_float32(maps.detach()))
+        known = self.watched.get(name)
+        # Of two, a NaN is the larger one.
+        self.watched[name] = norm if known is None else torch.maximum(norm, known)
+
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of this process, and what is logged: means over all processes."""
         loss, log = super().parse_losses(losses)
@@ -216,11 +251,15 @@ class BaseAdapter(BaseSegmentor):
             (N, T-1, 2, H, W), ``[:, k]`` from frame k+1 to frame k, or None if there is neither.
         """
         if clip.flow is not None or self.flow is None:
+            if self.training and clip.flow is not None:
+                self.watch('the flow of the clips', clip.flow)
             return clip.flow
         later, earlier = clip.raw[:, 1:], clip.raw[:, :-1]
         if later.shape[1] == 0:
             return None
         flow = self.flow(later.flatten(0, 1), earlier.flatten(0, 1))
+        if self.training:
+            self.watch('the flow', flow)
         return flow.unflatten(0, later.shape[:2])
 
     def temporal_flow(self, clip: Clip, length: int) -> Tensor:
@@ -307,6 +346,8 @@ class BaseAdapter(BaseSegmentor):
         return self._segmented(scores, inputs, data_samples), state
 
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
+        check_scores(scores, *(path for sample in data_samples or ()
+                               if (path := sample.metainfo.get('img_path')) is not None))
         padded = data_samples is not None and any(
             any(s.metainfo.get('img_padding_size', (0, ))) for s in data_samples)
         if padded or data_samples is None or self.resize_to_input:
@@ -330,6 +371,25 @@ def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list]
             f'The batch has no {name} clips, only {sorted(inputs)}: set '
             f'`train_dataloader.dataset.{name}` of the DomainPairDataset.')
     return inputs[name], samples[name]
+
+
+def check_scores(scores: Tensor, *frames: str) -> None:
+    """Ends what uses scores that are no numbers; waits for the device.
+
+    The largest of a NaN and other scores is any: a broken network would be scored, or label, as
+    one that works.
+
+    Args:
+        scores: Of a prediction, any shape.
+        frames: The files that they are of.
+
+    Raises:
+        NotFiniteError: If one is NaN or infinite.
+    """
+    if not bool(scores.isfinite().all()):
+        raise NotFiniteError(
+            f'{", ".join(frames) or "a frame"}: the scores of the network are NaN or infinite. '
+            'Its weights are broken: take another checkpoint.')
 
 
 def norm_layers(net: nn.Module) -> list[_BatchNorm]:
@@ -375,18 +435,34 @@ def check_confidence(method: nn.Module, confidence_threshold: float | None) -> f
     return confidence_threshold
 
 
-def load_student(student: nn.Module, path: str) -> None:
+def surplus_tensors(own: Container[str], given: Iterable[str]) -> list[str]:
+    """Names of weights that predict something and that a network has no place for.
+
+    Auxiliary classifiers predict nothing: a network may do without them.
+    """
+    return sorted(name for name in given
+                  if name not in own and 'auxiliary_head.' not in name
+                  and not name.endswith('num_batches_tracked'))
+
+
+def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
     """Loads a video net's weights from a checkpoint of a method or of a plain mmseg segmentor.
 
     Weights of a single-frame net (a plain segmentor, or a method's ``PerFrame``) fit every video
     net: both branches of an Accel start from them, and what a video net puts around its
     segmentors stays as it is, with a warning. So does a flow branch that has a checkpoint of its
     own, where the source model's is of another kind: stage two with RAFT after a stage one with
-    FlowNetS.
+    FlowNetS. Training makes up for it; with `complete` this is an error.
+
+    Args:
+        student: The video net.
+        path: The checkpoint.
+        complete: Whether the net has to be that of the checkpoint, for predictions.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If weights are missing or have other shapes.
+        ValueError: If weights are missing or have other shapes, or with `complete` if there are
+            others, which the net has no place for.
     """
     state = read_weights(
         path,
@@ -398,7 +474,20 @@ def load_student(student: nn.Module, path: str) -> None:
                  if n.startswith('student.')}
     else:
         state = {f'segmentor.{n}': v for n, v in state.items()}
-    state = _with_own_branch(student, state, path)
+    if not complete:
+        state = _with_own_branch(student, state, path)
+    kind = type(student).__name__
+    surplus = surplus_tensors(student.state_dict(), state)
+    if surplus:
+        parts = ', '.join(sorted({name.split('.')[0] for name in surplus}))
+        if complete:
+            raise ValueError(
+                f'{path} does not fit: {kind} has no place for {len(surplus)} of its tensors '
+                f'({parts}), for example {surplus[0]!r}. It is a checkpoint of another network, '
+                f'such as a video net where the config has {kind}: name the config that it was '
+                'trained with.')
+        print_log(f'{path} is of another network: what {kind} has no place for is left out '
+                  f'({parts}).', logger='current', level=logging.WARNING)
     missing = student.state_dict().keys() - state.keys()
     if all(name.startswith('segmentor.') for name in state):
         state |= {f'reference_{n}': v for n, v in state.items()}
@@ -408,12 +497,17 @@ def load_student(student: nn.Module, path: str) -> None:
         missing -= untouched
         if untouched:
             parts = sorted({n.split('.')[0] for n in untouched})
-            print_log(f'{path} is of a single-frame net: {parts} of {type(student).__name__} start '
+            if complete:
+                raise ValueError(
+                    f'{path} does not fit: it is of a single-frame net and {parts} of {kind} would '
+                    'predict untrained. Name a config with a single-frame net (PerFrame), or a '
+                    f'checkpoint of {kind}.')
+            print_log(f'{path} is of a single-frame net: {parts} of {kind} start '
                       'as they were initialised.', logger='current', level=logging.WARNING)
     missing = sorted(missing)
     if missing:
         raise ValueError(
-            f'{path} lacks {len(missing)} tensors of {type(student).__name__}, for example '
+            f'{path} lacks {len(missing)} tensors of {kind}, for example '
             f'{missing[0]!r}: is it a checkpoint of another network?')
     _check_shapes(student.state_dict(), state, path)
     student.load_state_dict(state, strict=False)

@@ -236,6 +236,7 @@ class I2VDA(AdversarialAdapter):
     def proxy_probabilities(self, clip: Clip) -> Tensor:
         """P_1: the proxy's class probabilities (N, K, H, W) of the current frames."""
         scores = clip_scores(self.proxy, clip.frames[:, -1:], self.align_corners)
+        self.watch('the prediction of the proxy', scores)
         return scores[:, 0].float().softmax(1)
 
     def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:

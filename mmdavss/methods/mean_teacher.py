@@ -101,6 +101,7 @@ class MeanTeacher(BaseAdapter):
 
     def label_weights(self, probability: Tensor) -> Tensor:
         """Weights (N, H, W) of pseudo-labels with the given probabilities (N, H, W)."""
+        self.watch('the prediction of the teacher', probability)
         confident = mean_over_processes(
             (probability >= self.confidence_threshold).float().mean())
         weights = confident.expand(probability.shape).clone()

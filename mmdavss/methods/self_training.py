@@ -36,8 +36,9 @@ class SelfTraining(BaseAdapter):
              data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
         clip, _ = branch(inputs, data_samples, 'target')
         flow = self.clip_flow(clip)
-        positions, labels = most_confident(
-            frozen_forward(self.student, clip.frames, flow), self.confident_ratio)
+        scores = frozen_forward(self.student, clip.frames, flow)
+        self.watch('the prediction that labels', scores)
+        positions, labels = most_confident(scores, self.confident_ratio)
         logits = self.student(clip.frames, flow).flatten(2)
         kept = logits.gather(2, positions[:, None].expand(-1, logits.shape[1], -1))
         return dict(loss_self_training=F.cross_entropy(kept.float(), labels),

@@ -127,6 +127,7 @@ class SePiCo(DACS):
     def _learn_statistics(self, frames: Tensor, labels: Tensor) -> None:
         features = self._embed(self.teacher.stages(frames), self.teacher_projection)
         labels = self._downscale(labels, features)
+        self.watch('the features of the statistics', features)
         self.statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
 
     def _contrast(self, stages: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:

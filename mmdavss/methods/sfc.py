@@ -247,6 +247,8 @@ class SFC(BaseAdapter):
             before, now = scores if in_order else scores[::-1]
             pairs = {name: (score, now[name]) for name, score in before.items()}
             if self.pseudo_weight:
+                for name, score in before.items():
+                    self.watch(f'the prediction of {name} that labels', score)
                 labels |= {name: temporal_pseudo_labels(
                     score, motion, self.confidence_threshold) for name, score in before.items()}
             losses = self.flow_losses(clip, motion, pairs)

@@ -241,6 +241,7 @@ class STPL(BaseAdapter):
 
     def _confident(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Positions (N, M) and classes (N, M) of the used pixels of scores (N, K, h, w)."""
+        self.watch('the prediction that labels', scores)
         return most_confident(scores, self.confident_ratio, self.confident_per_class)
 
     def _project(self, features: Tensor, positions: Tensor) -> Tensor:

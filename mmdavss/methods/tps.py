@@ -155,6 +155,7 @@ class TPS(BaseAdapter):
         labels = {}
         scores = self.student.head_scores(frames, self.for_student(own), parts=('fused', ))
         for name, score in scores.items():
+            self.watch(f'the prediction of {name} that labels', score.fused)
             if self.released_mirror:
                 labels[name] = mirror(temporal_pseudo_labels(
                     score.fused, to_earlier, self.confidence_threshold), mirrored)

@@ -22,7 +22,7 @@ TILE, TILES = 256, 4
 
 
 def classes_of_rows(labels: Tensor,
-                    finite: Tensor,
+                    finite: Tensor | None,
                     num_classes: int,
                     ignore_index: int = 255,
                     seen: Tensor | None = None) -> Tensor:
@@ -33,7 +33,7 @@ def classes_of_rows(labels: Tensor,
 
     Args:
         labels: Of any shape.
-        finite: bool, of the shape of `labels`.
+        finite: bool, of the shape of `labels`; None for all.
         num_classes: C.
         ignore_index: Label of rows that take no part.
         seen: (C,), bool; None for all.
@@ -41,7 +41,9 @@ def classes_of_rows(labels: Tensor,
     Returns:
         int64 in 0..C, of the shape of `labels`.
     """
-    takes_part = (labels >= 0) & (labels < num_classes) & (labels != ignore_index) & finite
+    takes_part = (labels >= 0) & (labels < num_classes) & (labels != ignore_index)
+    if finite is not None:
+        takes_part &= finite
     classes = torch.where(takes_part, labels, num_classes).long()
     if seen is not None:
         unseen = torch.cat([~seen, seen.new_ones(1)])
@@ -134,7 +136,9 @@ class ClassStatistics(nn.Module):
     def update(self, features: Tensor, labels: Tensor, ignore_index: int = 255) -> None:
         """Takes one batch in (equations 6, 7, 9 and 10).
 
-        Rows that are not finite take no part. Processes must call this together.
+        Rows that are not finite take no part, so that one batch does not spoil what all others
+        said: who calls this has to see them (:meth:`BaseAdapter.watch`). Processes must call this
+        together.
 
         Args:
             features: (M, A).

@@ -51,7 +51,11 @@ class AdaptiveThresholds:
 
         Returns:
             The thresholds (K,) for this clip.
+
+        Raises:
+            ValueError: If a probability is NaN.
         """
+        _check(probability)
         for k, theta in enumerate(self.values):
             own = np.append(probability[labels == k].astype(np.float64), theta)
             psi = np.percentile(own, 100 * (1 - self.alpha * theta**self.gamma))
@@ -84,5 +88,16 @@ def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
 
 def select_labels(probability: np.ndarray, labels: np.ndarray,
                   thresholds: Sequence[float]) -> np.ndarray:
-    """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255."""
+    """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255.
+
+    Raises:
+        ValueError: If a probability is NaN, which exceeds nothing.
+    """
+    _check(probability)
     return np.where(probability > np.asarray(thresholds)[labels], labels, IGNORE).astype(np.uint8)
+
+
+def _check(probability: np.ndarray) -> None:
+    if not np.isfinite(probability).all():
+        raise ValueError('probabilities of pseudo-labels are NaN or infinite: the weights of the '
+                         'network are broken, take another checkpoint.')

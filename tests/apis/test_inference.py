@@ -1,6 +1,7 @@
 """Segmenting frames in order gives what the data set and its pipeline give."""
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.apis.inference import VideoSegmenter, list_frames, load_model
+from mmdavss.engine import NotFiniteError
 
 CLASSES = ('road', 'sky', 'car', 'person')
 
@@ -158,3 +161,41 @@ def test_mistakes(config, checkpoint, frames, tmp_path):
     config.test_dataloader.dataset.metainfo = dict(classes=CLASSES[:3])
     with pytest.raises(ValueError, match='3 classes, the model 4'):
         VideoSegmenter(config, checkpoint)
+
+
+@pytest.mark.parametrize(('trained', 'used', 'words'), [
+    ('accel', 'per_frame', 'no place for.*fusion'),
+    ('per_frame', 'accel', 'single-frame net.*fusion')])
+def test_a_network_predicts_whole_or_not_at_all(trained, used, words, saved_model, request):
+    """Of a video net's checkpoint a single-frame net would take a part, and the other way round."""
+    _, checkpoint = saved_model(request.getfixturevalue(trained), 'trained')
+    cfg, _ = saved_model(request.getfixturevalue(used), 'used')
+    with pytest.raises(ValueError, match=f'(?s)does not fit.*({words})'):
+        load_model(cfg, checkpoint)
+    # As tools/test.py and load_from do.
+    with pytest.raises(ValueError, match='does not fit.*(no place for|lacks)'):
+        load_checkpoint(MODELS.build(cfg.model), checkpoint)
+
+
+def test_auxiliary_classifiers_may_be_missing(saved_model, per_frame, frame_folder):
+    """They predict nothing."""
+    _, checkpoint = saved_model(copy.deepcopy(per_frame), 'trained', flow=False)
+    del per_frame['segmentor']['auxiliary_head']
+    cfg, _ = saved_model(per_frame, 'used', flow=False)
+    model = load_model(cfg, checkpoint)
+    load_checkpoint(MODELS.build(cfg.model), checkpoint)
+    state = model.state_dict()
+    name = next(n for n in state if 'decode_head' in n)
+    assert torch.equal(state[name], torch.load(checkpoint)['state_dict'][name])
+
+
+def test_scores_that_are_nan_are_no_prediction(saved_model, per_frame, frame_folder):
+    """Their largest value is any, and a broken network would be scored as one that works."""
+    cfg, checkpoint = saved_model(per_frame, flow=False)
+    broken = torch.load(checkpoint)
+    for name, value in broken['state_dict'].items():
+        if 'decode_head' in name:
+            value.fill_(float('nan'))
+    torch.save(broken, checkpoint)
+    with pytest.raises(NotFiniteError, match='f0.png: the scores of the network are NaN'):
+        next(VideoSegmenter(cfg, checkpoint)(frame_folder))

@@ -73,3 +73,10 @@ def test_classes():
     assert collapsed_classes(before, after) == [2] and swollen_classes(before, after) == [0]
     # What was hardly there cannot collapse.
     assert collapsed_classes((0.996, 0.004), (1, 0)) == []
+
+
+def test_scores_that_are_nan_have_no_figures():
+    health = Health(3)
+    health.add_frame(torch.zeros(3, 2, 2))
+    with pytest.raises(ValueError, match='frame 2 are NaN'):
+        health.add_frame(torch.full((3, 2, 2), torch.nan))

@@ -73,3 +73,13 @@ def test_messages():
         flow_epe(flow, flow, reduction='max')
     with pytest.raises(ValueError, match="FlowEPELoss: reduction='max'"):
         FlowEPELoss('max')
+
+
+@pytest.mark.parametrize('reduction', ['mean', 'sum'])
+def test_flow_that_is_nan_is_seen(reduction):
+    """It is not greater than 0, and not equal to the target either."""
+    flow = torch.zeros(1, 2, 2, 2)
+    flow[0, 0, 1, 1] = torch.nan
+    assert flow_epe(flow, torch.zeros_like(flow), reduction=reduction).isnan()
+    valid = torch.tensor([[[True, True], [True, False]]])
+    assert flow_epe(flow, torch.zeros_like(flow), valid, reduction) == 0

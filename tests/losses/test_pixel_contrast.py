@@ -127,3 +127,16 @@ def test_module_is_the_mean_over_clips_and_survives_autocast():
 def test_unknown_denominator():
     with pytest.raises(ValueError, match="denominator='positives'"):
         STPLLoss(denominator='positives')
+
+
+@pytest.mark.parametrize('broken', [[3], range(8)])
+@pytest.mark.parametrize('side', ['queries', 'keys'])
+@pytest.mark.parametrize('denominator', ['negatives', 'all'])
+def test_a_nan_is_seen(denominator, side, broken):
+    """Left out, as it exceeds nothing, it would leave a loss of 0 and a gradient of NaN."""
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1])
+    rows = dict(queries=torch.randn(8, 16), keys=torch.randn(8, 16))
+    rows[side][list(broken)] = torch.nan
+    loss = stpl_loss(**rows, query_labels=labels, key_labels=labels, num_classes=3,
+                     denominator=denominator)
+    assert loss.isnan()

@@ -373,22 +373,29 @@ def test_gradcheck(form, small_blocks):
 
 @FORMS
 @pytest.mark.parametrize('bad', [torch.nan, torch.inf])
-def test_rows_that_are_not_finite_take_no_part(form, bad, small_blocks):
-    rows, labels, *_ = problem()
+def test_rows_that_are_not_finite_are_seen(form, bad, small_blocks):
+    """Left out they would leave a loss that is finite, and a network that is broken."""
+    rows, labels, mean, *_ = problem()
     labels[1:3] = 1
+    for broken_rows in ([1], range(len(rows))):
+        broken = rows.detach().clone()
+        broken[broken_rows, 0] = bad
+        assert not contrasts()[form](broken, labels).isfinite()
+        assert not mean_feature_regulariser(broken, labels, mean, .5).isfinite()
+    # What takes no part may be anything.
     good = torch.ones(len(rows), dtype=torch.bool)
     good[1:3] = False
     broken = rows.detach().clone()
     broken[1], broken[2, 0] = bad, bad
     broken.requires_grad_()
+    ignored = labels.masked_fill(~good, 255)
     contrast = contrasts()[form]
-    loss, expected = contrast(broken, labels), contrast(rows[good], labels[good])
+    loss, expected = contrast(broken, ignored), contrast(rows[good], labels[good])
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
     ours, = torch.autograd.grad(loss, broken)
     theirs, = torch.autograd.grad(expected, rows)
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-15)
-    mean = problem()[2]
-    reg = mean_feature_regulariser(broken, labels, mean, .5)
+    reg = mean_feature_regulariser(broken, ignored, mean, .5)
     assert reg.item() == pytest.approx(
         mean_feature_regulariser(rows[good], labels[good], mean, .5).item(), rel=1e-12)
     assert torch.autograd.grad(reg, broken)[0].isfinite().all()
@@ -495,7 +502,7 @@ def test_nothing_waits_for_the_device(options, covariance):
 
 @pytest.mark.parametrize('kind', TYPES)
 def test_pixels_that_are_not_finite(kind):
-    """The module's losses are those without these pixels."""
+    """Labelled ones are seen in all that the module gives; of others nothing is."""
     statistics = ClassStatistics(C, A, bank_size=B)
     statistics.update(torch.randn(50, A), torch.randint(C, (50, )))
     labels = torch.randint(C, (2, 6, 6))
@@ -503,10 +510,11 @@ def test_pixels_that_are_not_finite(kind):
     broken = features.detach().clone()
     broken[0, :, 2, 3], broken[1, 1, 0, 0] = torch.nan, torch.inf
     broken.requires_grad_()
+    module = MODELS.build(dict(type=kind, temperature=.5))
+    assert not any(value.isfinite() for value in module(broken, labels, statistics).values())
     kept = labels.clone()
     kept[0, 2, 3] = kept[1, 0, 0] = 255
-    module = MODELS.build(dict(type=kind, temperature=.5))
-    ours, theirs = module(broken, labels, statistics), module(features, kept, statistics)
+    ours, theirs = module(broken, kept, statistics), module(features, kept, statistics)
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], msg=name)
     grads = [torch.autograd.grad(out['loss_contrast'] + out['loss_reg'], x)[0]

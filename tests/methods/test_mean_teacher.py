@@ -347,3 +347,28 @@ class TestSePiCo:
         with torch.no_grad():
             torch.testing.assert_close(model.encode_decode(clip),
                                        model.student(clip.frames, clip.flow))
+
+
+def test_a_teacher_that_is_nan_is_seen(method, batch):
+    """It is sure of nothing, so that its labels weigh nothing: the losses stay finite."""
+    model = method('dacs')
+    data = batch('source', 'target')
+    optimiser = OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.))
+    model.train_step(data, optimiser)
+    assert model.watched and all(value.isfinite() for value in model.watched.values())
+    model.watched.clear()
+    for parameter in model.teacher.parameters():
+        parameter.fill_(torch.nan)
+    log = model.train_step(data, optimiser)
+    assert log['loss'].isfinite()
+    assert model.watched['the prediction of the teacher'].isnan()
+
+
+def test_features_of_statistics_that_are_nan_are_seen(method, batch):
+    """The statistics leave them out."""
+    model = method('dist')
+    nn.init.constant_(next(model.teacher_projection.parameters()), torch.nan)
+    model.train_step(batch('source', 'target'),
+                     OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.)))
+    assert model.watched['the features of the statistics'].isnan()
+    assert model.statistics.mean.isfinite().all()

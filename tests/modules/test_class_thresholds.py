@@ -87,3 +87,12 @@ def test_bad_option(name, value):
     with pytest.raises(ValueError, match=f'{name}={value}'):
         AdaptiveThresholds(2, **{name: value})
     assert AdaptiveThresholds(2, **{name: 1}).values.shape == (2, )
+
+
+def test_a_nan_is_no_small_probability():
+    """It exceeds no threshold: all would be unlabelled, and nobody would know why."""
+    probability, labels = np.array([0.5, np.nan]), np.array([0, 1])
+    with pytest.raises(ValueError, match='NaN'):
+        AdaptiveThresholds(2).update(probability, labels)
+    with pytest.raises(ValueError, match='NaN'):
+        select_labels(probability, labels, [0.1, 0.1])

@@ -17,12 +17,8 @@ from mmdavss.apis.videos import VideoReader
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 
-FEW = ['--iters', 2, '--batch-size', 2, '--pairs', 4, '--preview', 3, '--workers', 0]
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    monkeypatch.setattr('mmdavss.apis.adapt.ADABN_ITERS', 2)
+FEW = ['--iters', 2, '--adabn-iters', 2, '--batch-size', 2, '--pairs', 4, '--preview', 3,
+       '--workers', 0, '--device', 'cpu']
 
 
 @pytest.fixture

@@ -88,8 +88,23 @@ def test_a_gradient_that_is_nan(toy, tmp_path):
     """The root at 0: its value is finite, its slope is not, and zero times that is no number."""
     message = toy(toy_weight(lambda w, x: ((w * (x - 2)).abs().sqrt() if x == 2 else w * x).mean()))
     assert 'iteration 3: 1 tensors of the model are NaN or infinite (weight)' in message
+    assert '(loss 0, loss_toy 0)' in message
     assert 'iter_2.pth' in files(tmp_path / 'run') and 'iter_3.pth' not in files(tmp_path / 'run')
     assert 'last good checkpoint' in message and 'iter_2.pth' in message
+
+
+def test_a_gradient_that_is_nan_waits_for_no_checkpoint(toy, tmp_path):
+    message = toy(toy_weight(lambda w, x: ((w * (x - 1)).abs().sqrt() if x == 1 else w * x).mean()),
+                  None, 'default_hooks.checkpoint.interval=5')
+    assert 'iteration 2: 1 tensors of the model are NaN or infinite (weight)' in message
+    assert not files(tmp_path / 'run')
+
+
+def test_a_gradient_that_is_nan_and_waits_for_its_step(toy):
+    message = toy(toy_weight(lambda w, x: ((w * (x - 2)).abs().sqrt() if x == 2 else w * x).mean()),
+                  None, 'default_hooks.checkpoint.interval=6',
+                  'optim_wrapper.accumulative_counts=6')
+    assert 'iteration 3: 1 tensors of the model are NaN or infinite (gradient of weight)' in message
 
 
 @pytest.mark.parametrize(('number', 'words'), [

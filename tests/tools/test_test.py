@@ -42,16 +42,18 @@ def test_mistakes_give_one_message(args, words, run_tool, toy_config, checkpoint
 
 
 @pytest.mark.parametrize('several', [False, True])
-def test_outputs(several, checkpoint):
+@pytest.mark.parametrize('out', [None, 'labels'])
+def test_outputs(out, several, checkpoint):
     prepare_testing = runpy.run_path(str(SCRIPT))['prepare_testing']
-    metric = dict(type='IoUMetric')
+    metric = dict(type='IoUMetric', output_dir='own')
     cfg = Config(dict(
         test_dataloader=dict(),
         test_evaluator=[metric, dict(type='Other')] if several else metric,
         visualizer=dict(type='SegLocalVisualizer')))
-    prepare_testing(cfg, str(checkpoint), 'labels', 'pictures')
+    prepare_testing(cfg, str(checkpoint), out, 'pictures')
     first = cfg.test_evaluator[0] if several else cfg.test_evaluator
-    assert first == dict(type='IoUMetric', output_dir='labels')
+    # mmseg's metric would write all sequences into one folder.
+    assert first == dict(type='IoUMetric')
     assert not several or cfg.test_evaluator[1] == dict(type='Other')
-    assert cfg.visualizer.save_dir == 'pictures'
-    assert cfg.default_hooks.visualization == dict(type='SegVisualizationHook', draw=True)
+    assert cfg.custom_hooks == [
+        dict(type='SavePredictionsHook', out=out or 'own', show_dir='pictures')]

@@ -11,6 +11,7 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 
 from ..wrappers import unwrapped
+from .finite_guard import NotFiniteError, files_of
 
 REFERENCE = 'collapse_reference'
 
@@ -81,9 +82,16 @@ class CollapseWarningHook(Hook):
         try:
             inputs = model.data_preprocessor(data_batch, False)['inputs']
             clip = inputs['target'] if isinstance(inputs, dict) else inputs
-            labels = model.encode_decode(clip).argmax(1)
+            scores = model.encode_decode(clip)
         finally:
             model.train()
+        if not bool(scores.isfinite().all()):  # the class of a NaN is any
+            raise NotFiniteError(
+                f'iteration {runner.iter + 1}: what the student predicts on its target batch is '
+                f'NaN or infinite: {files_of(data_batch)}. The last steps, or the running '
+                'statistics of its batch norm, have made it so: try a lower learning rate '
+                '(docs/faq.md, "Training").')
+        labels = scores.argmax(1)
         counts = torch.bincount(labels.flatten(), minlength=model.num_classes)
         return (counts / counts.sum()).cpu()
 

@@ -3,34 +3,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from mmdavss.errors import UserError
 
 from ..checkpoint import noted_checkpoint
+from ..wrappers import unwrapped
 
 
 class NotFiniteError(UserError, FloatingPointError):
-    """A loss, or a weight that was to be saved, is NaN or infinite."""
+    """A loss, a weight or what a model predicts is NaN or infinite."""
+
+
+#: Smallest scale of a mixed-precision loss: some thirty steps in a row were left out by then.
+LEAST_SCALE = 1e-4
 
 
 @HOOKS.register_module()
 class FiniteGuardHook(Hook):
-    """Ends a run in the iteration in which a loss becomes NaN or infinite.
+    """Ends a run in the iteration in which something becomes NaN or infinite.
 
     It runs before all other hooks: nothing of that iteration is saved, and the teacher, the proxy
-    and the schedules, which hooks move, do not follow. Statistics and banks leave out rows that
-    are not finite (:class:`ClassStatistics`). The gradient of a finite loss can be NaN too: so a
-    checkpoint is not written if it holds a tensor that is not finite, and the one before it stays.
+    and the schedules, which hooks move, do not follow. Looked at are
 
-    The check waits for the device once per iteration. So does mmengine's own RuntimeInfoHook
-    right after it, once for each loss that it logs.
+    - the losses;
+    - what a method watches (:meth:`BaseAdapter.watch`): predictions that become labels, features
+      that become statistics, flow. No loss need tell of a NaN among them, since it exceeds no
+      threshold and is the label of nothing;
+    - the trained weights and the buffers after the step: the gradient of a finite loss can be NaN;
+    - gradients that are kept for a later step (``accumulative_counts``), but for those in
+      mixed precision with a scale: there a step that overflows is left out. When the scale has
+      fallen to :data:`LEAST_SCALE`, every step overflows, and that ends the run too.
+
+    Before the first iteration and before a checkpoint is written, all weights are looked at.
+
+    The check waits for the device once per iteration, for one small tensor that all of this is
+    reduced to. So does mmengine's own RuntimeInfoHook right after it, once for each loss that it
+    logs.
     """
 
     # Before RuntimeInfoHook, CheckpointHook and all that follow the student.
@@ -38,32 +56,84 @@ class FiniteGuardHook(Hook):
 
     _batch = 'unknown'
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                         outputs: Mapping[str, Tensor] | None = None) -> None:
-        """Checks the losses of the iteration.
+    def __init__(self) -> None:
+        self._state: dict[str, Tensor] = {}
+        self._parameters: list[nn.Parameter] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Finds the tensors that training moves.
 
         Raises:
-            NotFiniteError: If one is NaN or infinite; names it and the files of the batch.
+            NotFiniteError: If a weight or buffer is not finite already.
         """
-        self._batch = '; '.join(
-            f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
-            for domain, names in _files(data_batch)) or 'files unknown'
+        model = unwrapped(runner.model)
+        saved = model.state_dict().keys()
+        everything = {
+            name: value.detach() for name, value in chain(model.named_parameters(),
+                                                          model.named_buffers())
+            if name in saved and value.is_floating_point()}
+        wrong = not_finite(everything)
+        if wrong:
+            raise NotFiniteError(
+                f'{_tensors(wrong)} before the first iteration: the checkpoint that the run starts '
+                'from (load_from, model.source_checkpoint or init_cfg) is broken. Take another '
+                'one.')
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        fixed = {name for name, p in model.named_parameters() if not p.requires_grad}
+        self._state = {n: value for n, value in everything.items() if n not in fixed}
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                         outputs: Mapping[str, Tensor] | None = None) -> None:
+        """Checks the iteration.
+
+        Raises:
+            NotFiniteError: If something is NaN or infinite; names it and the files of the batch.
+        """
+        self._batch = files_of(data_batch)
         losses = {name: value.detach().float().mean() for name, value in (outputs or {}).items()
                   if 'loss' in name and isinstance(value, Tensor)}
-        if not losses:
-            return
-        values = torch.stack(list(losses.values()))
-        if bool(values.isfinite().all()):
-            return
-        wrong = {name: value for name, value in zip(losses, values.tolist(), strict=True)
-                 if not math.isfinite(value)}
+        watched = _watched(runner)
+        scalers = _scalers(runner)
+        moved = list(self._state.values())
+        if not scalers:
+            moved += [p.grad for p in self._parameters if p.grad is not None]
+        values = [*losses.values(), *watched.values()]
+        if moved:
+            values.append(get_total_norm(moved).to(values[0] if values else torch.float32))
+        if values and not bool(torch.stack(values).isfinite().all()):
+            self._explain(runner, losses, watched)
+        # The device has nothing left to do: this is a copy of a number.
+        if any(scaler.get_scale() < LEAST_SCALE for scaler in scalers):
+            raise NotFiniteError(
+                f'iteration {runner.iter + 1}: the gradients overflow whatever the losses are '
+                f'scaled by, so that no step is taken any more. The batch: {self._batch}. '
+                f'{_kept(runner)} Try --amp bf16, or go without --amp (docs/faq.md, "Training").')
+
+    def _explain(self, runner: Runner, losses: Mapping[str, Tensor],
+                 watched: Mapping[str, Tensor]) -> None:
+        where = f'iteration {runner.iter + 1}'
+        then = (f'The batch: {self._batch}. {_kept(runner)} Look at these files; then try without '
+                '--amp, a lower learning rate, or clip_grad in optim_wrapper (docs/faq.md, '
+                '"Training").')
+        values = {name: value.item() for name, value in losses.items()}
+        wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
         if len(wrong) > 1:
             wrong.pop('loss', None)  # the sum of the others
         terms = ', '.join(f'{name} is {value}' for name, value in wrong.items())
-        raise NotFiniteError(
-            f'iteration {runner.iter + 1}: {terms}. The batch: {self._batch}. {_kept(runner)} Look '
-            'at these files; then try without --amp, a lower learning rate, or clip_grad in '
-            'optim_wrapper (docs/faq.md, "Training").')
+        if wrong:
+            raise NotFiniteError(f'{where}: {terms}. {then}')
+        labels = [name for name, value in watched.items() if not math.isfinite(value.item())]
+        if labels:
+            raise NotFiniteError(
+                f'{where}: {", ".join(labels)} is not finite, and no loss shows it. {then}')
+        finite = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
+        gradients = {f'gradient of {name}': p.grad for name, p in
+                     unwrapped(runner.model).named_parameters() if p.grad is not None}
+        wrong = not_finite(self._state) or not_finite(gradients)
+        if wrong:
+            raise NotFiniteError(
+                f'{where}: {_tensors(wrong)}. The losses were finite ({finite or "none"}), a '
+                f'gradient or a feature was not. {then}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks what is to be saved.
@@ -71,16 +141,48 @@ class FiniteGuardHook(Hook):
         Raises:
             NotFiniteError: If a weight or buffer is not finite; names some.
         """
-        wrong = [name for name, value in checkpoint['state_dict'].items()
-                 if value.is_floating_point() and not bool(value.isfinite().all())]
+        wrong = not_finite(checkpoint['state_dict'])
         if wrong:
-            some = ', '.join(wrong[:3]) + (', ...' if len(wrong) > 3 else '')
             raise NotFiniteError(
-                f'iteration {runner.iter + 1}: {len(wrong)} tensors of the model are NaN or '
-                f'infinite ({some}), so no checkpoint is written. {_kept(runner)} The losses were '
-                f'finite, a gradient or a feature was not; the last batch: {self._batch}. Try '
-                'without --amp, a lower learning rate, or clip_grad in optim_wrapper '
-                '(docs/faq.md, "Training").')
+                f'iteration {runner.iter + 1}: {_tensors(wrong)}, so no checkpoint is written. '
+                f'{_kept(runner)} The losses were finite, a gradient or a feature was not; the '
+                f'last batch: {self._batch}. Try without --amp, a lower learning rate, or '
+                'clip_grad in optim_wrapper (docs/faq.md, "Training").')
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold a NaN or an infinite value."""
+    return [name for name, value in tensors.items()
+            if value.is_floating_point() and not bool(value.isfinite().all())]
+
+
+def _tensors(names: list[str]) -> str:
+    some = ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
+    return f'{len(names)} tensors of the model are NaN or infinite ({some})'
+
+
+def _watched(runner: Runner) -> dict[str, Tensor]:
+    """What the method watched in this iteration, which it forgets."""
+    kept = getattr(unwrapped(getattr(runner, 'model', None)), 'watched', None)
+    found = dict(kept or {})
+    if found:
+        kept.clear()
+    return found
+
+
+def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
+    """The loss scales of mixed precision that are in use."""
+    wrapper = getattr(runner, 'optim_wrapper', None)
+    wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+    scalers = [getattr(one, 'loss_scaler', None) for one in wrappers]
+    return [scaler for scaler in scalers if scaler is not None and scaler.is_enabled()]
+
+
+def files_of(data_batch: Any) -> str:
+    """The current frames of a batch, by domain where there is one."""
+    return '; '.join(
+        f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
+        for domain, names in _files(data_batch)) or 'files unknown'
 
 
 def _files(data_batch: Any) -> Iterator[tuple[str, list[str]]]:

@@ -8,7 +8,7 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
-from mmdavss.engine import CollapseWarningHook
+from mmdavss.engine import CollapseWarningHook, NotFiniteError
 
 CLASSES = ('road', 'sky', 'car', 'person')
 
@@ -115,3 +115,11 @@ def test_a_look_changes_nothing(per_frame, batch, build):
 def test_options(options):
     with pytest.raises(ValueError, match='1 or more'):
         CollapseWarningHook(**options)
+
+
+def test_a_prediction_that_is_nan_is_no_class(monkeypatch):
+    runs = Runs()
+    monkeypatch.setattr(Predicts, 'encode_decode', lambda self, clip: torch.full(
+        (1, 4, 10, 10), torch.nan))
+    with pytest.raises(NotFiniteError, match='iteration 1: what the student predicts'):
+        runs.step([25] * 4)

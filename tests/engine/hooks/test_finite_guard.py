@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from mmdavss.engine import FiniteGuardHook, NotFiniteError
 
@@ -50,3 +51,77 @@ def test_no_checkpoint_with_such_a_weight(runner):
     bad = dict(good, buffer=torch.tensor([0., float('-inf')]))
     with pytest.raises(NotFiniteError, match=r'iteration 7: 1 tensors .* \(buffer\)'):
         FiniteGuardHook().before_save_checkpoint(runner, dict(state_dict=bad))
+
+
+class Moved(nn.Module):
+    """A weight, a frozen one, and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.register_buffer('mean', torch.ones(2))
+        self.register_buffer('count', torch.ones(2, dtype=torch.int64))
+        self.register_buffer('mask', torch.tensor([0., -torch.inf]), persistent=False)
+        self.watched = {}
+
+
+@pytest.fixture
+def training(runner):
+    runner.model = Moved()
+    return runner
+
+
+@pytest.mark.parametrize('name', ['weight', 'mean'])
+@pytest.mark.parametrize('value', [torch.nan, torch.inf])
+def test_what_a_step_breaks_ends_it(name, value, training, batch):
+    """Losses are finite: a gradient, or a feature that statistics were made of, was not."""
+    hook = FiniteGuardHook()
+    hook.before_train(training)
+    hook.after_train_iter(training, 6, batch('target'), losses(loss=1.))
+    getattr(training.model, name).data[1] = value
+    with pytest.raises(NotFiniteError) as raised:
+        hook.after_train_iter(training, 6, batch('target'), losses(loss=1., loss_stpl=1.))
+    message = str(raised.value)
+    assert f'iteration 7: 1 tensors of the model are NaN or infinite ({name})' in message
+    assert 'loss_stpl 1' in message and 'target: 0.png, 1.png' in message
+
+
+def test_weights_as_large_as_numbers_go_pass(training):
+    """Their squares do not fit."""
+    hook = FiniteGuardHook()
+    hook.before_train(training)
+    training.model.weight.data[:] = 3e38
+    hook.after_train_iter(training, 6, None, losses(loss=1.))
+
+
+@pytest.mark.parametrize('name', ['weight', 'frozen', 'mean'])
+def test_broken_from_the_start(name, training):
+    getattr(training.model, name).data[0] = torch.nan
+    with pytest.raises(NotFiniteError, match=rf'\({name}\) before the first iteration.*Take'):
+        FiniteGuardHook().before_train(training)
+
+
+def test_what_a_method_watches(training, batch):
+    hook = FiniteGuardHook()
+    hook.before_train(training)
+    training.model.watched['the prediction of the teacher'] = torch.tensor(torch.nan)
+    with pytest.raises(NotFiniteError, match='7: the prediction of the teacher is not finite, and '
+                                             'no loss shows it. The batch: target: 0.png'):
+        hook.after_train_iter(training, 6, batch('target'), losses(loss=1.))
+    hook.after_train_iter(training, 6, batch('target'), losses(loss=1.))
+
+
+@pytest.mark.parametrize('scale', [1e-3, 1e-5])
+def test_a_scale_that_has_fallen_to_nothing(scale, training):
+    """Mixed precision leaves out a step that overflows; if all do, nothing is trained."""
+    scaler = SimpleNamespace(is_enabled=lambda: True, get_scale=lambda: scale)
+    training.optim_wrapper = SimpleNamespace(loss_scaler=scaler)
+    hook = FiniteGuardHook()
+    hook.before_train(training)
+    training.model.weight.grad = torch.full((2, ), torch.inf)  # to be left out
+    if scale > 1e-4:
+        hook.after_train_iter(training, 6, None, losses(loss=1.))
+        return
+    with pytest.raises(NotFiniteError, match='overflow.*--amp bf16'):
+        hook.after_train_iter(training, 6, None, losses(loss=1.))

@@ -1,0 +1,48 @@
+"""Where models compute: the words of ``--device``."""
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from mmdavss.errors import UserError
+
+
+def devices() -> list[str]:
+    """Names of the devices of this machine."""
+    found = ['cpu']
+    if torch.accelerator.is_available():
+        kind = torch.accelerator.current_accelerator().type
+        found += [f'{kind}:{number}' for number in range(torch.accelerator.device_count())]
+    return found
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """A device of this machine.
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
+
+    Raises:
+        UserError: If there is none of that name; says which there are.
+    """
+    there = devices()
+    try:
+        found = torch.device(device)
+    except RuntimeError:  # no word of PyTorch
+        found = None
+    # A kind alone is its current device.
+    if found is None or not any(name == str(found) or name.split(':')[0] == str(found)
+                                for name in there):
+        what = 'has no such device' if found is not None else 'knows no such word'
+        raise UserError(f'--device {device}: this machine {what}, it has {", ".join(there)}')
+    return found
+
+
+def device_option(text: str) -> str:
+    """``type`` of an option ``--device``: the text, if there is such a device."""
+    try:
+        usable_device(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix('--device ')) from None
+    return text

@@ -1,0 +1,94 @@
+"""Writes the predictions of a test, one file per frame."""
+from __future__ import annotations
+
+import os.path as osp
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
+from PIL import Image
+
+from mmdavss.datasets.pseudo_labels import mask_name
+from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.errors import UserError
+from mmdavss.fileio import distinct_targets
+
+
+@HOOKS.register_module()
+class SavePredictionsHook(Hook):
+    """Writes ``FOLDER/SEQUENCE/FRAME.png`` for each frame of a test.
+
+    The names are those of pseudo-labels (:func:`mask_name`). mmseg's own writers leave out the
+    sequence, so that frames of the same name overwrite each other. A data set that does not say
+    sequences keeps the folders of its images below the one that holds all of them.
+
+    Args:
+        out: Folder of label images (8 bits, the class of each pixel), None for none.
+        show_dir: Folder of pictures with the predictions drawn on the images, None for none.
+    """
+
+    def __init__(self, out: str | None = None, show_dir: str | None = None) -> None:
+        self.out = out
+        self.show_dir = show_dir
+        self._names: dict[str, str] = {}
+
+    def before_test(self, runner: Runner) -> None:
+        """Names all files, before anything is predicted.
+
+        Raises:
+            UserError: If two frames would have the same file.
+        """
+        self._names = frame_files(runner.test_dataloader.dataset)
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                        outputs: Sequence[SegDataSample] | None = None) -> None:
+        """Writes the files of a batch."""
+        for sample in outputs or ():
+            name = self._names[sample.img_path]
+            if self.out is not None:
+                labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
+                # As mmseg: ids of classes that the data set counts from 1.
+                labels = labels + bool(sample.metainfo.get('reduce_zero_label'))
+                path = Path(self.out, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(labels.astype(np.uint8)).save(path)
+            if self.show_dir is not None:
+                image = np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
+                runner.visualizer.add_datasample(
+                    name, image, data_sample=sample, out_file=str(Path(self.show_dir, name)))
+
+
+def frame_files(dataset: Any) -> dict[str, str]:
+    """The file below a folder of each image of a data set.
+
+    Args:
+        dataset: With mmengine's ``get_data_info``.
+
+    Returns:
+        ``{image: 'SEQUENCE/FRAME.png'}``.
+
+    Raises:
+        UserError: If the data set does not name its images, or two would have the same file.
+    """
+    find = getattr(dataset, 'get_data_info', None)
+    infos = [] if find is None else [find(i) for i in range(len(dataset))]
+    if not infos or any('img_path' not in info for info in infos):
+        raise UserError(f'--out and --show-dir need a data set that names its images (img_path): '
+                        f'{type(dataset).__name__} does not')
+    folder = osp.commonpath([osp.dirname(osp.abspath(info['img_path'])) for info in infos])
+    names = {info['img_path']: _file(info, folder) for info in infos}
+    distinct_targets(names.items(), 'give the sequences or the frames other names, or test fewer '
+                     'sequences at a time')
+    return names
+
+
+def _file(info: Mapping[str, Any], folder: str) -> str:
+    if 'seq_name' in info and 'frame_name' in info:
+        return mask_name(info['seq_name'], info['frame_name'])
+    path = osp.splitext(osp.relpath(osp.abspath(info['img_path']), folder))[0]
+    return mask_name(*osp.split(path))

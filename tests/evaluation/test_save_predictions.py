@@ -1,0 +1,95 @@
+"""What a test writes: no frame takes the file of another one."""
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from mmseg.visualization import SegLocalVisualizer
+from PIL import Image
+
+from mmdavss.datasets import SynthiaSeqDataset
+from mmdavss.errors import UserError
+from mmdavss.evaluation import SavePredictionsHook
+from mmdavss.evaluation.save_predictions import frame_files
+
+SEQUENCES = ('SYNTHIA-SEQS-02-DAWN', 'SYNTHIA-SEQS-04-DAWN')
+
+
+class Images:
+    """A data set that knows the keys given of each frame."""
+
+    def __init__(self, *infos: dict) -> None:
+        self.infos = infos
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def get_data_info(self, index: int) -> dict:
+        return dict(self.infos[index])
+
+
+@pytest.fixture
+def synthia(tmp_path: Path) -> SynthiaSeqDataset:
+    """Two sequences whose frames have the same names."""
+    for sequence in SEQUENCES:
+        folder = tmp_path / sequence / 'RGB/Stereo_Left/Omni_F'
+        folder.mkdir(parents=True)
+        for number in range(2):
+            cv2.imwrite(str(folder / f'{number:06d}.png'), np.full((4, 6, 3), 90, np.uint8))
+    return SynthiaSeqDataset(str(tmp_path), SEQUENCES, clip_length=1, with_labels=False)
+
+
+def test_each_frame_has_its_file(synthia, tmp_path):
+    out, pictures = tmp_path / 'out', tmp_path / 'pictures'
+    hook = SavePredictionsHook(str(out), str(pictures))
+    visualizer = SegLocalVisualizer(alpha=1.)
+    visualizer.dataset_meta = synthia.metainfo
+    runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=synthia),
+                             visualizer=visualizer)
+    hook.before_test(runner)
+    for index in range(4):
+        sample = SegDataSample(metainfo=dict(img_path=synthia.get_data_info(index)['img_path']))
+        sample.pred_sem_seg = PixelData(data=torch.full((1, 4, 6), index))
+        hook.after_test_iter(runner, index, None, [sample])
+    files = [f'{sequence}/{number:06d}.png' for sequence in SEQUENCES for number in range(2)]
+    for folder in (out, pictures):
+        assert sorted(str(path.relative_to(folder)) for path in folder.rglob('*.png')) == files
+    for index, name in enumerate(files):
+        labels = np.array(Image.open(out / name))
+        assert labels.dtype == np.uint8 and labels.shape == (4, 6) and (labels == index).all()
+        drawn = cv2.imread(str(pictures / name))[..., ::-1]
+        assert (drawn[0, 0] == synthia.metainfo['palette'][index]).all()
+
+
+def test_data_sets_without_sequences(tmp_path):
+    """Plain mmseg's: the folders of the images tell them apart."""
+    names = frame_files(Images(*(
+        dict(img_path=f'{tmp_path}/img/{name}') for name in ('a/1.jpg', 'a/2.jpg', 'b/c/1.png'))))
+    assert [*names.values()] == ['a/1.png', 'a/2.png', 'b/c/1.png']
+
+
+@pytest.mark.parametrize('infos', [
+    [dict(img_path='x/1.jpg'), dict(img_path='x/1.png')],
+    [dict(img_path='x/1.png', seq_name='s', frame_name='1'),
+     dict(img_path='y/1.png', seq_name='s', frame_name='1')]])
+def test_two_frames_of_one_file_are_refused_before_the_test(infos):
+    runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=Images(*infos)))
+    with pytest.raises(UserError, match=r'(?s)1\.(jpg|png) and .*1\.png would both be written'):
+        SavePredictionsHook('out').before_test(runner)
+
+
+def test_a_frame_that_comes_twice_is_one(tmp_path):
+    info = dict(img_path='x/1.png', seq_name='s', frame_name='1')
+    assert frame_files(Images(info, info)) == {'x/1.png': 's/1.png'}
+
+
+@pytest.mark.parametrize('dataset', [range(3), Images(dict(x=1))])
+def test_data_sets_that_do_not_name_images(dataset):
+    with pytest.raises(UserError, match='img_path'):
+        frame_files(dataset)
