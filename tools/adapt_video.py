@@ -87,6 +87,7 @@ def main() -> None:
             size=tuple(args.size) if args.size else None, record=args.record,
             preview=args.preview, workers=args.workers, seed=args.seed)
     text = done.report.read_text(encoding='utf-8')
+    print(text[text.index('## Verdict'):text.index('A guess without labels')])
     print(text[text.index('## Warnings'):text.index('None of this says')])
     print(f'Look at {done.report} and {done.video}.')
     for note in done.notes:

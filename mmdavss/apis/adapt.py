@@ -27,14 +27,8 @@ from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from mmdavss.engine import read_weights
-from mmdavss.evaluation.health import (
-    COLLAPSED,
-    Health,
-    HealthFigures,
-    class_drift,
-    collapsed_classes,
-    swollen_classes,
-)
+from mmdavss.evaluation.health import Health, HealthFigures, class_drift
+from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
 from mmdavss.flow import DISFlowEstimator
 from mmdavss.methods.base import norm_layers
@@ -573,14 +567,20 @@ class Adaptation:
             for number in bar:
                 images = [cv2.imread(str(file)) for file in every[number]]
                 flow, visible = _flow(provider, *images)
+                scores = {}
                 for name, segment in segmenters.items():
                     maps = []
                     for sample in segment.samples(images):
                         labels = sample.pred_sem_seg.data.float()[None]
                         maps.append(torch.nn.functional.interpolate(
                             labels, visible.shape, mode='nearest-exact')[0, 0].byte().cpu())
-                    health[name].add_frame(sample.seg_logits.data)
+                    scores[name] = sample.seg_logits.data
+                    *_, mirrored = segment.samples(
+                        [cv2.flip(image, 1) for image in images[-segment.clip_length:]])
+                    health[name].add_frame(scores[name])
                     health[name].add_pair(*maps, flow, visible)
+                    health[name].add_mirrored(scores[name], mirrored.seg_logits.data)
+                    health[name].add_reference(scores[name], scores['before'])
         return {name: value.figures() for name, value in health.items()}
 
     # -------------------------------------------------------------------------------- results
@@ -853,36 +853,19 @@ def _flow(provider: DISFlowEstimator, before: np.ndarray, current: np.ndarray
     return there[0], forward_backward_visible(there, back)[0, 0]
 
 
-def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -> list[str]:
-    """What a person should look at before trusting the adapted model."""
-    found = []
-    for k in collapsed_classes(before.shares, after.shares):
-        found.append(
-            f'**{classes[k]} has collapsed**: from {before.shares[k]:.2%} to '
-            f'{after.shares[k]:.2%} of the pixels, less than {COLLAPSED:.0%} of it is left.')
-    for k in swollen_classes(before.shares, after.shares):
-        found.append(f'**{classes[k]} takes over**: from {before.shares[k]:.1%} to '
-                     f'{after.shares[k]:.1%} of the pixels.')
-    if after.consistency < before.consistency - 0.02:
-        found.append(f'Predictions flicker more than before: consistency along the motion fell '
-                     f'from {before.consistency:.1%} to {after.consistency:.1%}.')
-    if after.confidence < before.confidence - 0.05:
-        found.append(f'The model is less sure than before: mean confidence fell from '
-                     f'{before.confidence:.1%} to {after.confidence:.1%}.')
-    return found
-
-
 def report(figures: dict[str, HealthFigures], classes: Sequence[str], settings: Settings,
            videos: Sequence[str], pairs: int, export: str, trained: Sequence[str],
            command: Sequence[str] = (), size: tuple[int, int] | None = None,
            notes: Sequence[str] = ()) -> str:
     """The report, markdown."""
     before, after = figures['before'], figures['after']
-    found = warnings_of(before, after, classes)
+    judged = judge(before, after, classes)
+    reasons = '\n'.join(f'- {text}' for text in judged.reasons)
     rows = [('mean confidence', before.confidence, after.confidence),
             ('pixels with a confidence of 0.9 or more', before.confident, after.confident),
             ('temporal consistency, along the motion', before.consistency, after.consistency),
-            ('temporal consistency, same place', before.unchanged, after.unchanged)]
+            ('temporal consistency, same place', before.unchanged, after.unchanged),
+            ('same class in the mirrored frame', before.mirrored, after.mirrored)]
     table = '\n'.join(f'| {name} | {100 * old:.1f} | {100 * new:.1f} | {100 * (new - old):+.1f} |'
                       for name, old, new in rows)
     shares = '\n'.join(
@@ -898,10 +881,17 @@ def report(figures: dict[str, HealthFigures], classes: Sequence[str], settings: 
     typed = f'\n```shell\n{shlex.join(command)}\n```\n' if command else ''
     frames = '' if size is None else f', of {size[0]}x{size[1]}'
     missing = ''.join(f'\n**{note}.**\n' for note in notes)
-    warned = '\n'.join(f'- {text}' for text in found) or \
-        '- None: no class collapsed or took over, and predictions are about as sure and steady ' \
-        'as before, or more so.'
+    warned = '\n'.join(f'- {text}' for text in judged.warnings) or \
+        '- None: no class collapsed or took over, halved or doubled, and predictions are about ' \
+        'as sure and steady as before, or more so.'
     return f"""# Adapted to {', '.join(videos)}
+
+## Verdict: {judged.verdict}
+
+{reasons}
+
+A guess without labels; how often it is right where the truth is known says
+docs/adapt_your_video.md of mmdavss. The warnings below are to be looked at in any case.
 {typed}
 What was done: {', then '.join(done)}; on {pairs} pairs of frames{frames}, without labels, without
 the data that the model was trained with.
@@ -932,7 +922,8 @@ flow DIS), where that is visible.
 ## Classes
 
 Share of the pixels in percent. Together {100 * class_drift(before.shares, after.shares):.1f} % of
-the pixels have moved from one class to another (at least):
+the pixels have moved from one class to another (at least); pixel by pixel {100 * after.moved:.1f} %
+have another class than before:
 
 | class | before | after | change |
 |---|---:|---:|---:|
