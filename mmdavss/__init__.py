@@ -8,6 +8,10 @@ from .dependencies import check_dependencies
 
 check_dependencies()  # before anything imports what may be missing
 
+from .quiet import import_mmseg  # noqa: E402
+
+import_mmseg()
+
 from . import (  # noqa: E402
     backbones,
     datasets,

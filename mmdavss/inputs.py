@@ -44,12 +44,16 @@ def is_hidden(name: str) -> bool:
 
 def natural(name: str) -> list[tuple[int, int | str]]:
     """Sort key that takes runs of digits as numbers."""
-    return [(0, int(part)) if part.isdigit() else (1, part)
+    return [(0, int(part)) if part.isdecimal() else (1, part)
             for part in re.split(r'(\d+)', name) if part]
 
 
-def _entries(folder: str | os.PathLike) -> list[os.DirEntry]:
-    """What is in a folder, without what is hidden, by name."""
+def entries_of(folder: str | os.PathLike) -> list[os.DirEntry]:
+    """What is in a folder, without what is hidden, by name.
+
+    Raises:
+        InputError: If the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             return sorted((e for e in entries if not is_hidden(e.name)), key=lambda e: e.name)
@@ -72,7 +76,7 @@ def subfolders(folder: str | os.PathLike) -> list[str]:
         InputError: If the folder cannot be read.
     """
     real = osp.realpath(folder)
-    folders = [e for e in _entries(folder) if e.is_dir()]
+    folders = [e for e in entries_of(folder) if e.is_dir()]
     found = {osp.join(real, e.name): e.name for e in folders if not e.is_symlink()}
     for entry in folders:
         target = osp.realpath(entry.path)
@@ -108,7 +112,7 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
                 continue
         if real in found:  # inside of what a link leads to
             continue
-        entries = _entries(path)
+        entries = entries_of(path)
         folders = [e for e in entries if e.is_dir()]
         names = {e.name for e in folders}
         found[real] = path, sorted(names), [e.name for e in entries if e.name not in names]
@@ -187,7 +191,7 @@ def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Pa
     folder = Path(folder)
     names: list[str] = []
     if folder.is_dir():
-        entries = _entries(folder)
+        entries = entries_of(folder)
         folders = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
         names = choose_frames(folder, folders, (e.name for e in entries if e.name not in folders),
                               suffix)

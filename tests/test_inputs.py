@@ -1,17 +1,15 @@
 """Which files are frames, and what reading them says about what is wrong."""
 import errno
 import os
-import sys
 from pathlib import Path
 
 import pytest
-from torch._utils import ExceptionWrapper
 
 from mmdavss import inputs
 from mmdavss.apis.inference import list_frames
 from mmdavss.apis.videos import VideoReader
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import InputError, MissingInputError, UserError
+from mmdavss.errors import InputError, UserError
 
 
 def touch(root, *names):
@@ -81,17 +79,6 @@ def test_frames_that_the_system_does_not_give(monkeypatch, number, words):
     with pytest.raises(InputError, match=words) as raised:
         read_image('a/x.png')
     assert isinstance(raised.value, FileNotFoundError) == (number == errno.ENOENT)
-
-
-@pytest.mark.parametrize('kind', [InputError, MissingInputError])
-def test_one_line_is_left_of_an_error_in_another_process(kind):
-    try:
-        raise kind('a/x.png: this frame is gone.') from OSError('because')
-    except kind:
-        wrapped = ExceptionWrapper(sys.exc_info(), 'in DataLoader worker process 0')
-    with pytest.raises(kind) as raised:
-        wrapped.reraise()
-    assert str(raised.value) == 'a/x.png: this frame is gone.'
 
 
 @pytest.mark.parametrize('text', [

@@ -4,22 +4,28 @@
 
 CONFIG and CHECKPOINT are of this package or of plain mmseg: any EncoderDecoder whose head ends in
 its classifier, with any classes (FCN, PSPNet, DeepLab v2, v3 and v3+, UPerNet, SegFormer, DAFormer,
-semantic FPN, ...). VIDEO is a video file or a folder of frames; all of them should show the domain
-that the model is to be used in.
+semantic FPN, ...). VIDEO is a video file, a folder of frames, a camera (/dev/video0, or its number)
+or an address (rtsp://, http://); all of them should show the domain that the model is to be used
+in. Of what does not end by itself, frames are recorded first (--record).
 
 DIR gets adapted.pth and adapted.py (the adapted model), plain_mmseg/ (the same for plain mmseg),
 before_after.mp4, and report.md: how sure and how steady the model is before and after, which
 classes it sees more or less often, and warnings. A command that was stopped goes on where it was.
+
+Exit code 3: done, but frames of a video are missing (it broke off, or is damaged), and
+--allow-damaged was not given.
 """
 from __future__ import annotations
 
 import argparse
 import sys
 
-import mmdavss  # noqa: F401
-from mmdavss.apis.adapt import METHODS, Adaptation, Settings
+from mmengine.config import DictAction
+
+from mmdavss.apis.adapt import METHODS, Settings, adapt
+from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import one_line
-from mmdavss.apis.plain_mmseg import read_method_config
+from mmdavss.apis.videos import DAMAGED
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     default = Settings()
     parser.add_argument('config', help='config of the model')
     parser.add_argument('checkpoint', help='its weights')
-    parser.add_argument('videos', nargs='+', metavar='VIDEO', help='file or folder of frames')
+    parser.add_argument('videos', nargs='+', metavar='VIDEO',
+                        help='file, folder of frames, camera, or address')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the results')
     parser.add_argument('--method', choices=METHODS, default=default.method,
                         help='stpl (default): batch-norm statistics, then contrastive adaptation '
@@ -36,14 +43,21 @@ def build_parser() -> argparse.ArgumentParser:
                         'layers are trained; adabn: only statistics, nothing is trained')
     parser.add_argument('--iters', type=int, default=default.iters,
                         help=f'iterations of training (default {default.iters})')
+    parser.add_argument('--adabn-iters', type=int, default=default.adabn_iters,
+                        help='those of the batch-norm statistics before it '
+                        f'(default {default.adabn_iters})')
     parser.add_argument('--lr', type=float, default=default.lr,
                         help=f'learning rate (default {default.lr})')
     parser.add_argument('--batch-size', type=int, default=default.batch_size,
                         help=f'(default {default.batch_size}); smaller if memory runs out')
     parser.add_argument('--size', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'), help='of the '
-                        "frames in training (default: that of the config's test pipeline)")
+                        "frames, in training and for all figures (default: that of the config's "
+                        'test pipeline, but not more than the video has)')
     parser.add_argument('--pairs', type=int, default=default.pairs, help='of successive frames to '
                         f'take from each video, evenly spread (default {default.pairs})')
+    parser.add_argument('--record', type=int, default=default.record, metavar='FRAMES',
+                        help='to take of a camera, or of a stream that does not end '
+                        f'(default {default.record})')
     parser.add_argument('--preview', type=int, default=default.preview, metavar='FRAMES',
                         help=f'length of the before/after video (default {default.preview})')
     parser.add_argument('--classes', nargs='+', help='names of the classes, if a plain mmseg '
@@ -51,6 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--workers', type=int, default=default.workers,
                         help=f'processes that load data (default {default.workers})')
     parser.add_argument('--seed', type=int, default=default.seed)
+    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
+                        'GPU if there is one')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='replace values of the config: a.b=1 a.c="[1,2]"')
+    parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for videos '
+                        'of which frames are missing')
     parser.add_argument('--overwrite', action='store_true', help='replace another adaptation in '
                         'the folder')
     return parser
@@ -59,16 +79,21 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = build_parser().parse_args()
     with one_line('interrupted: the same command goes on from here'):
-        settings = Settings(
-            method=args.method, iters=args.iters, lr=args.lr, batch_size=args.batch_size,
-            pairs=args.pairs, size=tuple(args.size) if args.size else None, preview=args.preview,
-            workers=args.workers, seed=args.seed)
-        cfg = read_method_config(args.config, args.checkpoint, args.classes)
-        work = Adaptation(cfg, args.checkpoint, args.videos, args.out, settings, args.overwrite)
-        path = work.run(['python', *sys.argv])
-    text = path.read_text(encoding='utf-8')
+        done = adapt(
+            args.config, args.checkpoint, args.videos, args.out, classes=args.classes,
+            cfg_options=args.cfg_options, device=args.device, overwrite=args.overwrite,
+            command=['python', *sys.argv], method=args.method, iters=args.iters,
+            adabn_iters=args.adabn_iters, lr=args.lr, batch_size=args.batch_size, pairs=args.pairs,
+            size=tuple(args.size) if args.size else None, record=args.record,
+            preview=args.preview, workers=args.workers, seed=args.seed)
+    text = done.report.read_text(encoding='utf-8')
+    print(text[text.index('## Verdict'):text.index('A guess without labels')])
     print(text[text.index('## Warnings'):text.index('None of this says')])
-    print(f'Look at {path} and {path.with_name("before_after.mp4")}.')
+    print(f'Look at {done.report} and {done.video}.')
+    for note in done.notes:
+        print(f'warning: {note}', file=sys.stderr)
+    if done.damaged and not args.allow_damaged:
+        raise SystemExit(DAMAGED)
 
 
 if __name__ == '__main__':

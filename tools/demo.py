@@ -47,6 +47,8 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
+from mmdavss.engine import WorkDirLock
+from mmdavss.engine.hooks.resumed_run import differences
 from mmdavss.fileio import replace_file
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
@@ -285,17 +287,6 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def differences(old: object, new: object, name: str = '') -> list[str]:
-    """Where two json values differ, as texts."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [text for key in dict.fromkeys([*old, *new])
-                for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))]
-    if old == new:
-        return []
-    values = f'{old} -> {new}'
-    return [f'{name}: {values}' if len(values) < 60 else name]
-
-
 def read_scores(folder: Path, iteration: int) -> dict[str, float]:
     """mIoU, mAcc, aAcc and IoU.CLASS of the last validation, in percent.
 
@@ -505,7 +496,12 @@ def clean(root: Path, records: Records) -> None:
 
 def demo(args: argparse.Namespace) -> None:
     """All steps."""
-    root = args.work_dir
+    with WorkDirLock(args.work_dir):
+        steps(args.work_dir, args)
+
+
+def steps(root: Path, args: argparse.Namespace) -> None:
+    """All steps, in a folder that no other demo writes into."""
     records = Records(root / 'demo.json')
     if args.overwrite:
         clean(root, records)

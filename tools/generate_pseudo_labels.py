@@ -29,6 +29,7 @@ from mmdavss.apis.pseudo_labels import (
     summary,
     write_score,
 )
+from mmdavss.engine import WorkDirLock
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,8 +63,9 @@ def main() -> None:
         out = args.out or output_folder(cfg)
         if args.score:
             labelled_target(cfg)  # better known before than after hours
-        state = generator.generate(
-            cfg, args.checkpoint, out, args.workers, args.device, args.overwrite)
+        with WorkDirLock(out, '--out'):
+            state = generator.generate(
+                cfg, args.checkpoint, out, args.workers, args.device, args.overwrite)
         print(f'{summary(state)}\npseudo-labels: {out}')
         if args.score:
             result = score(cfg, out)

@@ -18,6 +18,7 @@ from pathlib import Path
 from mmdavss.apis.faults import explain
 from mmdavss.datasets.minidrive.generate import PRESETS, Settings, generate
 from mmdavss.datasets.minidrive.sheet import contact_sheet
+from mmdavss.engine import WorkDirLock
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -84,10 +85,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = dataclasses.replace(PRESETS[args.preset], **given)
         if args.out is not None:
-            if generate(args.out, settings, args.processes, args.overwrite):
-                print(f'wrote {args.out}')
-            else:
-                print(f'{args.out} already holds this MiniDrive, nothing to do')
+            with WorkDirLock(args.out, 'another OUT'):
+                if generate(args.out, settings, args.processes, args.overwrite):
+                    print(f'wrote {args.out}')
+                else:
+                    print(f'{args.out} already holds this MiniDrive, nothing to do')
     except Exception as error:
         message = explain(error)
         if message is None:

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
 
 from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import explain, one_line
 from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
+from mmdavss.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -80,7 +80,7 @@ def main() -> None:
             parser.error(message)
         raise SystemExit(2) from None
     with one_line():
-        runner = Runner.from_cfg(cfg)
+        runner = QuietRunner.from_cfg(cfg)
         if args.device is not None:
             runner.model.to(args.device)
         runner.test()

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 
 from mmengine.config import DictAction
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from mmdavss.apis.faults import explain, explained_faults
 from mmdavss.apis.launch import (
@@ -22,6 +21,7 @@ from mmdavss.apis.launch import (
     require,
 )
 from mmdavss.engine import LockCheckHook, WorkDirLock
+from mmdavss.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,6 +55,7 @@ def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    logging.raiseExceptions = False  # a full disk takes no log, either: one line is enough
     with ExitStack() as stack:
         lock = None
         try:
@@ -75,7 +76,7 @@ def main() -> None:
             raise SystemExit(2) from None
         try:
             with explained_faults(cfg.work_dir):
-                runner = Runner.from_cfg(cfg)
+                runner = QuietRunner.from_cfg(cfg)
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
                 runner.train()

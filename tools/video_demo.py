@@ -1,7 +1,8 @@
 """Segments a video: python tools/video_demo.py VIDEO CONFIG CHECKPOINT --out OUT.mp4
 
-VIDEO is a video file, a folder of frames, or the number of a camera (stop it with Ctrl-C, the video
-is whole then too). Any length: frames are read, segmented and written one by one.
+VIDEO is a video file, a folder of frames, the address of a stream (rtsp://, http://), a camera
+(/dev/video0) or its number (stop it with Ctrl-C, the video is whole then too). Any length: frames
+are read, segmented and written one by one.
 
     python tools/video_demo.py drive.mp4 CONFIG CHECKPOINT --out out.mp4
     python tools/video_demo.py frames/ CONFIG CHECKPOINT --out out.mp4 --masks masks/ --fps 15
@@ -11,17 +12,22 @@ Two models side by side, for example before and after adaptation:
 
     python tools/video_demo.py drive.mp4 CONFIG CHECKPOINT --compare CONFIG2 CHECKPOINT2 \
         --titles before after --out out.mp4
+
+Exit code 3: done, but frames of the video are missing (it broke off, or is damaged), and
+--allow-damaged was not given.
 """
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import mmdavss  # noqa: F401
+from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import one_line
 from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.apis.video_inferencer import VideoSegInferencer
-from mmdavss.apis.videos import VideoReader
+from mmdavss.apis.videos import DAMAGED, VideoReader
 
 FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='ZeroFlow'))
 
@@ -29,7 +35,8 @@ FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='Zer
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('video', help='video file, folder of frames, or number of a camera')
+    parser.add_argument('video', help='video file, folder of frames, address of a stream, '
+                        'or number of a camera')
     parser.add_argument('config', help='config of this package, or of plain mmseg')
     parser.add_argument('checkpoint', help='of any method with the network of the config')
     parser.add_argument('--out', metavar='OUT.mp4', help='video of the overlays')
@@ -51,7 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--flow', choices=list(FLOWS), default='config', help='optical flow for a '
                         'network that needs it: as the config says (default; DIS where that reads '
                         'files or says nothing), DIS, or none at all')
-    parser.add_argument('--device', help='cpu, cuda, cuda:1 ...; default: a GPU if there is one')
+    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; '
+                        'default: a GPU if there is one')
+    parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for a video '
+                        'of which frames are missing')
     parser.add_argument('--overwrite', action='store_true', help='replace what is there')
     return parser
 
@@ -75,6 +85,10 @@ def main() -> None:
     written = ' and '.join(str(Path(path)) for path in (args.out, args.masks) if path)
     print(f'{done["frames"]} frames in {done["seconds"]:.1f} s ({done["fps"]:.1f} frames/s): '
           f'{written}')
+    if done['note']:
+        print(f'warning: {done["note"]}', file=sys.stderr)
+    if done['damaged'] and not args.allow_damaged:
+        raise SystemExit(DAMAGED)
 
 
 if __name__ == '__main__':

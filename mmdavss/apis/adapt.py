@@ -1,10 +1,15 @@
 """Adapts a trained model to videos without labels, and says what came of it."""
 from __future__ import annotations
 
+import copy
 import json
+import logging
+import re
 import shlex
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,36 +20,37 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, save_checkpoint
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from mmdavss.engine import read_weights
-from mmdavss.evaluation.health import (
-    COLLAPSED,
-    Health,
-    HealthFigures,
-    class_drift,
-    collapsed_classes,
-    swollen_classes,
-)
+from mmdavss.evaluation.health import Health, HealthFigures, class_drift
+from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
 from mmdavss.flow import DISFlowEstimator
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
+from mmdavss.quiet import QuietRunner, without_loss_warnings
 
+from .device import usable_device
 from .faults import explained_faults
 from .inference import VideoSegmenter, _kind
 from .launch import UserError, final_checkpoint, prepare_training
-from .plain_mmseg import _dicts, _plain, export_segmentor
+from .plain_mmseg import _dicts, _plain, export_segmentor, read_method_config
 from .progress import progress
 from .video_inferencer import VideoSegInferencer
-from .videos import VideoReader
+from .videos import VideoReader, without_password
 
 #: The last step of an adaptation; AdaBN comes first where the net has batch norm.
 METHODS = ('stpl', 'self-training', 'adabn')
-ADABN_ITERS = 50
+#: What they cost per pair of frames and iteration, roughly, until it is measured: as much as so
+#: many predictions of a frame.
+COSTS = {'adabn': 3., 'stpl': 12., 'self-training': 8.}
+#: Settings that the adapted model does not depend on.
+PRESENTATION = ('preview', 'checked', 'workers')
 #: Frames of a video that are wider are made smaller for the flow of the health figures.
 FLOW_WIDTH = 512
 CLIPS = 'clips.txt'
@@ -58,10 +64,13 @@ class Settings:
     Attributes:
         method: The last step, one of :data:`METHODS`.
         iters: Its iterations.
+        adabn_iters: Those of AdaBN before it.
         lr: Its learning rate.
         batch_size: Clips of a batch.
         pairs: Pairs of successive frames that are taken of each video, evenly spread.
-        size: (width, height) of the frames in training; by default that of the test pipeline.
+        size: (width, height) of the frames, in training and in all figures; by default that of the
+            test pipeline, or the video's own where that is smaller.
+        record: Frames that are taken of a camera or a stream that does not end.
         preview: Frames of the before/after video.
         checked: Pairs that the health figures look at.
         workers: Processes that load data.
@@ -69,10 +78,12 @@ class Settings:
     """
     method: str = 'stpl'
     iters: int = 100
+    adabn_iters: int = 50
     lr: float = 3e-4
     batch_size: int = 4
     pairs: int = 250
     size: tuple[int, int] | None = None
+    record: int = 500
     preview: int = 150
     checked: int = 60
     workers: int = 2
@@ -81,63 +92,237 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UserError(f'method {self.method!r} is not one of {", ".join(METHODS)}')
-        for name in ('iters', 'batch_size', 'pairs', 'preview', 'checked'):
+        for name in ('iters', 'adabn_iters', 'batch_size', 'pairs', 'preview', 'checked'):
             if getattr(self, name) < 1:
                 raise UserError(f'{name} must be 1 or more')
+        if self.record < 2 or self.workers < 0 or not self.lr > 0:
+            raise UserError('record must be 2 or more, workers 0 or more, lr more than 0')
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise UserError(f'size must be a width and a height, not {self.size}')
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What came of an adaptation.
+
+    Attributes:
+        config: The adapted model for all tools here ...
+        checkpoint: ... and its weights.
+        report: What to look at before it is trusted.
+        video: Before and after.
+        figures: Of the model ``before`` and ``after``.
+        notes: What is wrong with the videos: "N of about M frames can be read".
+        damaged: Whether one of them lacks more than headers are wrong by.
+    """
+    config: Path
+    checkpoint: Path
+    report: Path
+    video: Path
+    figures: Mapping[str, HealthFigures]
+    notes: tuple[str, ...] = ()
+    damaged: bool = False
 
 
 class Adaptation:
     """Source-free adaptation of a model to videos, step by step; finished steps are kept.
 
+    Everything that can be wrong is looked for before the folder of the results is touched: the
+    network predicts a frame of the first video.
+
     Args:
         cfg: Config of the model, see :func:`read_method_config`.
         checkpoint: Its weights.
-        videos: Video files or folders of frames.
+        videos: What :class:`VideoReader` takes. Of a camera, or a stream that does not end,
+            ``settings.record`` frames are recorded first.
         out: Folder of all results.
         settings: How to adapt.
         overwrite: Whether an adaptation in `out` that was made differently is replaced.
+        device: Where it computes, by default on a GPU if there is one.
+
+    Attributes:
+        size: (width, height) of the frames as the network gets them.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If a video cannot be read, or `out` holds another adaptation.
+        UserError: If a video cannot be read, the network cannot be adapted so, or `out` holds
+            another adaptation.
+        ValueError: If the checkpoint does not fit the network.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str | Path, videos: Sequence[str | Path],
-                 out: str | Path, settings: Settings, overwrite: bool = False) -> None:
+    def __init__(self, cfg: Config, checkpoint: str | Path, videos: Sequence[str | Path | int],
+                 out: str | Path, settings: Settings, overwrite: bool = False,
+                 device: str | torch.device | None = None) -> None:
         if not Path(checkpoint).is_file():
             raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
         self.cfg = cfg
         self.checkpoint = str(checkpoint)
-        self.readers = [VideoReader(video) for video in videos]
-        if any(reader.live for reader in self.readers):
-            raise UserError('a camera cannot be adapted to: record a video first')
-        self.out = Path(out)
         self.settings = settings
+        self.device = usable_device(
+            device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.out = Path(out)
+        self._check_folder(overwrite)
+        self.readers = [VideoReader(video) for video in videos]
         dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=[]))
         self.metainfo = dict(classes=tuple(dataset.metainfo['classes']),
                              palette=[list(map(int, c)) for c in dataset.metainfo['palette']])
-        # A second video of the same name does not get into the first one's folder.
-        names = [reader.name for reader in self.readers]
-        self.names = [name if names.count(name) == 1 else f'{name}_{number}'
-                      for number, name in enumerate(names)]
-        self._begin(overwrite)
+        self.names = _free_names([reader.name for reader in self.readers])
+        first = [next(iter(reader.first(1))).image for reader in self.readers]
+        self.shapes = [image.shape[1::-1] for image in first]
+        self.size = settings.size or min(map(self._fitting, self.shapes), key=np.prod)
+        self.sized = self._at_size()
+        self._try_network(first[0])
+        self._begin()
+
+    # --------------------------------------------------------------------------------- checks
+
+    def _scale(self, frame: tuple[int, int]) -> tuple[int, int]:
+        """The (width, height) that the model's own pipeline gives a frame."""
+        for step in self.cfg.test_dataloader.dataset.pipeline:
+            if _kind(step) == 'ClipResize':
+                scale = tuple(step['scale'])
+                return tuple(mmcv.rescale_size(frame, scale)) if step.get('keep_ratio') else scale
+        return frame
+
+    def _fitting(self, frame: tuple[int, int]) -> tuple[int, int]:
+        """The same, but not larger than the frame is: that takes long and shows nothing more."""
+        scale = self._scale(frame)
+        if scale[0] <= frame[0] and scale[1] <= frame[1]:
+            return scale
+        factor = min(1., scale[0] / frame[0], scale[1] / frame[1])
+        return max(1, round(frame[0] * factor)), max(1, round(frame[1] * factor))
+
+    def _at_size(self) -> Config:
+        """The config, whose pipeline gives frames of :attr:`size`."""
+        if all(self._scale(shape) == self.size for shape in self.shapes):
+            return self.cfg
+        cfg = copy.deepcopy(self.cfg)
+        steps = cfg.test_dataloader.dataset.pipeline
+        # Other videos than these are not to be distorted more than these are.
+        keep = all(tuple(mmcv.rescale_size(shape, self.size)) == self.size for shape in self.shapes)
+        resize = dict(type='ClipResize', scale=self.size, keep_ratio=keep, **self._interpolation())
+        kinds = [_kind(step) for step in steps]
+        if 'ClipResize' in kinds:
+            steps[kinds.index('ClipResize')] = resize
+        else:
+            steps.insert(kinds.index('LoadClip') + 1, resize)
+        return cfg
+
+    def _interpolation(self) -> dict:
+        """How the model's own pipeline resizes frames."""
+        for step in self.cfg.test_dataloader.dataset.pipeline:
+            if _kind(step) == 'ClipResize':
+                return {key: step[key] for key in ('interpolation', 'backend') if key in step}
+        return {}
+
+    def _try_network(self, image: np.ndarray) -> None:
+        """Builds it, and measures the time that it takes for a frame.
+
+        Raises:
+            UserError: If the frame is too large or small, or nothing of it can be adapted.
+            ValueError: If the checkpoint does not fit.
+        """
+        width, height = self.size
+        with without_loss_warnings():
+            segment = VideoSegmenter(self.sized, self.checkpoint, self.device)
+        self.has_norms = any(norm_layers(net) for net in segment.model.net.segmentors)
+        if self.settings.method == 'adabn' and not self.has_norms:
+            raise UserError('this network has no batch norm, which is all that AdaBN adapts: '
+                            'choose another method')
+        times = [time.monotonic()]
+        try:
+            with _explained_memory(self.size):
+                for _ in segment([image, image]):
+                    times.append(time.monotonic())
+        except RuntimeError as error:
+            if self.settings.size is None:
+                raise
+            raise UserError(f'the network cannot take frames of {width}x{height}: {error}. Choose '
+                            'another --size') from error
+        head = getattr(segment.model.net.segmentors[0], 'decode_head', None)
+        self.network = f'{type(segment.model.net).__name__} with {type(head).__name__}'
+        self.left = _Left(self._guess(times[2] - times[1]))
+
+    def _guess(self, frame: float) -> dict[str, float]:
+        """Seconds of each step.
+
+        Args:
+            frame: Seconds for the prediction of a frame.
+        """
+        settings = self.settings
+        pairs = sum(min(settings.pairs, (reader.count or settings.record) - 1)
+                    for reader in self.readers)
+        once = frame * min(settings.batch_size, pairs)
+        length = min(settings.preview, self.readers[0].count or settings.record)
+        steps = dict(health=min(settings.checked, pairs) * 4 * frame, preview=length * 2 * frame)
+        if self.has_norms:
+            steps['adabn'] = settings.adabn_iters * once * COSTS['adabn']
+        if settings.method != 'adabn':
+            steps['adapt'] = settings.iters * once * COSTS[settings.method]
+        return steps
+
+    def plan(self) -> str:
+        """What will be computed, on which frames, and how long that takes."""
+        settings, lines = self.settings, []
+        for reader, (width, height) in zip(self.readers, self.shapes, strict=True):
+            if reader.live:
+                what = f'the next {settings.record} frames'
+            elif reader.count is None:
+                what = 'frames'
+            else:
+                what = f'{reader.count} frames'
+            lines.append(f'{reader.shown}: {what} of {width}x{height}, at most {settings.pairs} '
+                         'pairs of successive ones are taken')
+        width, height = self.size
+        scale = self._scale(self.shapes[0])
+        why = ''
+        if settings.size is None and scale != self.size:
+            why = f' (not {scale[0]}x{scale[1]}, as the config says: the video has no more)'
+        where = 'the CPU' if self.device.type == 'cpu' else str(self.device)
+        lines.append(f'Network: {self.network}, {len(self.metainfo["classes"])} classes, on '
+                     f'{where}. Frames of {width}x{height}{why}; --size sets another size.')
+        steps = [f'AdaBN, {settings.adabn_iters} iterations'] if self.has_norms else []
+        if settings.method != 'adabn':
+            name = dict(stpl='STPL').get(settings.method, settings.method)
+            steps.append(f'{name}, {settings.iters} iterations')
+        lines.append(f'To do: {"; ".join(steps)}; {settings.batch_size} pairs each; figures, '
+                     'before/after video, report.')
+        lines.append(f'Time: {duration(self.left.total())}, guessed from that of one frame; '
+                     'measured once it runs.')
+        return '\n'.join(lines)
 
     # --------------------------------------------------------------------------------- folder
 
-    def _begin(self, overwrite: bool) -> None:
+    def _check_folder(self, overwrite: bool) -> None:
+        """Refuses a folder that holds something else.
+
+        Raises:
+            UserError: If it does, or holds another adaptation that got as far as a checkpoint and
+                is not to be replaced.
+        """
+        self.overwrite = overwrite
+        if self.out.exists() and not self.out.is_dir():
+            raise UserError(f'{self.out} is a file: choose another folder (--out)')
+        if not (self.out / RECORD).is_file() and self.out.exists() and any(self.out.iterdir()):
+            raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
+
+    def _begin(self) -> None:
         path = self.out / RECORD
         state = Path(self.checkpoint).stat()
+        settings = {name: value for name, value in asdict(self.settings).items()
+                    if name not in PRESENTATION}
         given = json.loads(json.dumps(dict(
             model=self.cfg.model.to_dict(), checkpoint=[state.st_size, state.st_mtime_ns],
-            videos=[str(Path(r.source).resolve()) for r in self.readers],
-            settings=asdict(self.settings)), default=str))  # yapf: disable
+            videos=[_identity(reader) for reader in self.readers],
+            settings=dict(settings, size=self.size)), default=str))  # yapf: disable
         self.record: dict[str, Any] = dict(given=given)
-        if path.is_file():
+        self.fresh = not path.is_file()
+        if not self.fresh:
             found = json.loads(path.read_text())
-            if found['given'] == given and not overwrite:
+            if found['given'] == given and not self.overwrite:
                 self.record = found
                 return
-            if not overwrite:
+            # A start that failed, or was stopped before there was anything, blocks nothing.
+            if not self.overwrite and any(self.out.rglob('*.pth')):
                 changed = [key for key in given if found['given'].get(key) != given[key]]
                 raise UserError(
                     f'{self.out} holds an adaptation with other {" and ".join(changed)}: choose '
@@ -147,14 +332,20 @@ class Adaptation:
             for name in ('adapted.py', 'adapted.pth', 'before_after.mp4', 'before_after.png',
                          'report.md'):
                 (self.out / name).unlink(missing_ok=True)
-        elif self.out.exists() and any(self.out.iterdir()):
-            raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
         self.out.mkdir(parents=True, exist_ok=True)
         self._save()
 
     def _save(self) -> None:
         text = json.dumps(self.record, indent=1) + '\n'
         replace_file(self.out / RECORD, text.encode())
+
+    def _withdraw(self) -> None:
+        """Leaves no folder of a start that failed."""
+        if self.fresh:
+            shutil.rmtree(self.out / 'frames', ignore_errors=True)
+            (self.out / RECORD).unlink()
+            if not any(self.out.iterdir()):
+                self.out.rmdir()
 
     # --------------------------------------------------------------------------------- frames
 
@@ -165,54 +356,70 @@ class Adaptation:
             The folder: a folder of images for each video, and the list of the pairs.
 
         Raises:
-            UserError: If a video has a single frame.
+            UserError: If a video has no two successive frames that can be read.
         """
         folder = self.out / 'frames'
         if (folder / CLIPS).is_file():
             return folder
-        lines = []
+        lines, notes = [], {}
         for name, reader in zip(self.names, self.readers, strict=True):
-            length = reader.length()
-            if length < 2:
-                raise UserError(f'{reader.source} has {length} frames, at least 2 are needed')
-            later = np.unique(np.linspace(1, length - 1, min(length - 1, self.settings.pairs))
-                              .round().astype(int)).tolist()
-            numbers = sorted({*later, *(number - 1 for number in later)})
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            missing = [n for n in numbers if not (folder / name / f'{n:06d}.png').is_file()]
-            with progress(f'frames of {name}', reader.choose(missing), len(missing)) as bar:
-                for number, image in bar:
-                    replace_file(folder / name / f'{number:06d}.png',
-                                 cv2.imencode('.png', image)[1].tobytes())
+            later = self._record(name, reader) if reader.live else self._take(name, reader)
+            if not later:
+                raise UserError(f'{reader.shown} has no two successive frames that can be read'
+                                + ('' if reader.read is None else f', {reader.read} in all'))
             lines += [f'{name}/{n - 1:06d}.png\t{name}/{n:06d}.png\n' for n in later]
+            if reader.note is not None:
+                notes[name] = dict(note=reader.note, damaged=reader.damaged)
+        self.record['notes'] = notes
+        self._save()
         replace_file(folder / CLIPS, ''.join(lines).encode())
         return folder
+
+    def _take(self, name: str, reader: VideoReader, count: int | None = None) -> list[int]:
+        """Writes pairs of a video that ends; gives the numbers of the later frames.
+
+        Args:
+            name: Of its folder.
+            reader: The video.
+            count: Frames that it has, by default as many as its header says.
+        """
+        length = count or reader.count or reader.length()
+        later = self._spread(length)
+        numbers = sorted({*later, *(number - 1 for number in later)})
+        paths = {number: self.out / 'frames' / name / f'{number:06d}.png' for number in numbers}
+        missing = [number for number, path in paths.items() if not path.is_file()]
+        with progress(f'frames of {name}', reader.choose(missing), len(missing)) as bar:
+            for number, image in bar:
+                _write(paths[number], image)
+        if count is None and reader.reached is not None and reader.reached < length:
+            # It breaks off: spread over what there is.
+            return self._take(name, reader, reader.reached)
+        return [n for n in later if paths[n].is_file() and paths[n - 1].is_file()]
+
+    def _record(self, name: str, reader: VideoReader) -> list[int]:
+        """Writes the next frames of a camera or stream, whose numbers are those of pairs."""
+        folder, number = self.out / 'frames' / name, 0
+        shutil.rmtree(folder, ignore_errors=True)  # of another time
+        limit = self.settings.record
+        with progress(f'record {name}', reader.first(limit), limit) as bar:
+            for number, frame in enumerate(bar, 1):
+                _write(folder / f'{number - 1:06d}.png', frame.image)
+        if number < limit:
+            reader.note = f'{reader.shown}: it ended after {number} of {limit} frames'
+        return self._spread(number)
+
+    def _spread(self, length: int) -> list[int]:
+        """Numbers of frames that have one before them, evenly spread."""
+        if length < 2:
+            return []
+        return np.unique(np.linspace(1, length - 1, min(length - 1, self.settings.pairs))
+                         .round().astype(int)).tolist()
 
     def pairs(self) -> list[tuple[Path, Path]]:
         """The files of all pairs."""
         folder = self.out / 'frames'
         return [tuple(folder / name for name in line.split('\t'))
                 for line in (folder / CLIPS).read_text().splitlines()]
-
-    def size(self) -> tuple[int, int]:
-        """Width and height of the frames in training: one for all, so that they make batches."""
-        if self.settings.size is not None:
-            return self.settings.size
-        height, width = cv2.imread(str(self.pairs()[0][0])).shape[:2]
-        for step in self.cfg.test_dataloader.dataset.pipeline:
-            if _kind(step) == 'ClipResize':
-                scale = tuple(step['scale'])
-                if step.get('keep_ratio'):
-                    return tuple(mmcv.rescale_size((width, height), scale))
-                return scale
-        return width, height
-
-    def _interpolation(self) -> dict:
-        """How the model's own pipeline resizes frames."""
-        for step in self.cfg.test_dataloader.dataset.pipeline:
-            if _kind(step) == 'ClipResize':
-                return {key: step[key] for key in ('interpolation', 'backend') if key in step}
-        return {}
 
     # ------------------------------------------------------------------------------- training
 
@@ -250,18 +457,14 @@ class Adaptation:
         config = dict(
             default_scope='mmseg', custom_imports=_plain(self._imports()),
             model=self._method(type='SourceOnly'),
-            test_dataloader=_plain(self.cfg.test_dataloader))  # yapf: disable
+            test_dataloader=_plain(self.sized.test_dataloader))  # yapf: disable
         Config(config).dump(self.out / 'adapted.py')
         if path.is_file():
             return path
         start, method = self.checkpoint, self.settings.method
-        net = MODELS.build(self._student())
-        if any(norm_layers(segmentor) for segmentor in net.segmentors):
+        if self.has_norms:
             start = self._train('adabn', self._method(
-                source_checkpoint=start, type='AdaBN'), ADABN_ITERS)
-        elif method == 'adabn':
-            raise UserError('this network has no batch norm, which is all that AdaBN adapts: '
-                            'choose another method')
+                source_checkpoint=start, type='AdaBN'), self.settings.adabn_iters)
         if method == 'stpl':
             # The small recipe of configs/stpl/README.md: labels of the model that it starts from
             # hold the features in place.
@@ -289,7 +492,6 @@ class Adaptation:
     def _train(self, name: str, model: dict, iters: int) -> str:
         """One method; its folder holds its config and checkpoints."""
         settings, folder = self.settings, self.out / name
-        size = self.size()
         rates = {}
         if model['type'] == 'STPL':
             # The random layers that only training has learn faster than the network.
@@ -300,7 +502,8 @@ class Adaptation:
         dataset = dict(
             type='ClipFolderDataset', data_root=str(self.out / 'frames'), clips=CLIPS,
             clip_length=2, metainfo=self.metainfo, pipeline=[
-                dict(type='LoadClip'), dict(type='ClipResize', scale=size, **self._interpolation()),
+                dict(type='LoadClip'),
+                dict(type='ClipResize', scale=self.size, **self._interpolation()),
                 dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
                 dict(type='CrossFrameAugment'), dict(type='PackClipInputs')])  # yapf: disable
         cfg = Config(dict(
@@ -315,15 +518,16 @@ class Adaptation:
                 type='OptimWrapper', clip_grad=dict(max_norm=10.),
                 optimizer=dict(type='SGD', lr=settings.lr, momentum=0.9, weight_decay=5e-4),
                 **rates),
-            param_scheduler=[dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=iters,
-                                  by_epoch=False)],
+            # AdaBN trains nothing, so that there is no rate to schedule.
+            param_scheduler=None if model['type'] == 'AdaBN' else [
+                dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=iters, by_epoch=False)],
             default_hooks=dict(
                 logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
                 checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False,
                                 interval=max(10, iters // 4), max_keep_ckpts=1),
                 iteration_seed=dict(type='IterationSeedHook'),
                 finite_guard=dict(type='FiniteGuardHook')),
-            log_processor=dict(by_epoch=False), log_level='ERROR',
+            log_processor=dict(by_epoch=False),
             visualizer=dict(type='SegLocalVisualizer', name=f'{self.out.resolve()}_{name}',
                             vis_backends=[dict(type='LocalVisBackend')]),
             env_cfg=dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
@@ -333,9 +537,11 @@ class Adaptation:
             return str(last)
         init_default_scope('mmseg')
         prepare_training(cfg, resume=True)
-        runner = Runner.from_cfg(cfg)
-        with progress(model['type'], total=iters, unit='iterations') as bar:
-            runner.register_hook(_Shown(bar))
+        with without_loss_warnings(), _explained_memory(self.size, settings.batch_size), \
+                progress(model['type'], total=iters, unit='iterations') as bar:
+            runner = _LoggingRunner.from_cfg(cfg)
+            runner.model.to(self.device)
+            runner.register_hook(_Shown(bar, name, self.left))
             with explained_faults(folder):
                 runner.train()
         self.record.setdefault('trained', []).append(name)
@@ -349,25 +555,32 @@ class Adaptation:
         every = self.pairs()
         chosen = np.unique(np.linspace(
             0, len(every) - 1, min(self.settings.checked, len(every))).round().astype(int))
-        models = dict(before=(self.cfg, self.checkpoint),
+        models = dict(before=(self.sized, self.checkpoint),
                       after=(Config.fromfile(self.out / 'adapted.py'),
                              self.out / 'adapted.pth'))  # yapf: disable
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        segmenters = {name: VideoSegmenter(*model, device) for name, model in models.items()}
+        with without_loss_warnings():
+            segmenters = {name: VideoSegmenter(*model, self.device)
+                          for name, model in models.items()}
         health = {name: Health(len(self.metainfo['classes'])) for name in models}
         provider = DISFlowEstimator()
         with progress('health', chosen, unit='pairs') as bar:
             for number in bar:
                 images = [cv2.imread(str(file)) for file in every[number]]
                 flow, visible = _flow(provider, *images)
+                scores = {}
                 for name, segment in segmenters.items():
                     maps = []
                     for sample in segment.samples(images):
                         labels = sample.pred_sem_seg.data.float()[None]
                         maps.append(torch.nn.functional.interpolate(
                             labels, visible.shape, mode='nearest-exact')[0, 0].byte().cpu())
-                    health[name].add_frame(sample.seg_logits.data)
+                    scores[name] = sample.seg_logits.data
+                    *_, mirrored = segment.samples(
+                        [cv2.flip(image, 1) for image in images[-segment.clip_length:]])
+                    health[name].add_frame(scores[name])
                     health[name].add_pair(*maps, flow, visible)
+                    health[name].add_mirrored(scores[name], mirrored.seg_logits.data)
+                    health[name].add_reference(scores[name], scores['before'])
         return {name: value.figures() for name, value in health.items()}
 
     # -------------------------------------------------------------------------------- results
@@ -376,16 +589,23 @@ class Adaptation:
         """The before/after video of the first video, and one picture of it."""
         path = self.out / 'before_after.mp4'
         picture = path.with_suffix('.png')
-        if path.is_file() and picture.is_file():
+        if path.is_file() and picture.is_file() and \
+                self.record.get('preview') == self.settings.preview:
             return path
         segment = VideoSegInferencer(
-            [self.cfg, Config.fromfile(self.out / 'adapted.py')],
-            [self.checkpoint, self.out / 'adapted.pth'], titles=['before', 'after'])
-        reader = VideoReader(self.readers[0].source, self.settings.preview)
-        width = min(640, next(iter(reader)).image.shape[1])
-        segment(reader, out=path, show_input=True, width=width, overwrite=True)
+            [self.sized, Config.fromfile(self.out / 'adapted.py')],
+            [self.checkpoint, self.out / 'adapted.pth'], titles=['before', 'after'],
+            device=self.device)
+        reader = self.readers[0]
+        if reader.live:
+            reader = VideoReader(self.out / 'frames' / self.names[0])
+        width = min(640, self.shapes[0][0])
+        segment(reader.first(self.settings.preview), out=path, show_input=True, width=width,
+                overwrite=True)
         frames = list(VideoReader(path))
         cv2.imwrite(str(picture), frames[len(frames) // 2].image)
+        self.record['preview'] = self.settings.preview
+        self._save()
         return path
 
     def export(self) -> str:
@@ -399,39 +619,225 @@ class Adaptation:
         return (f'`{_name(export.config, self.out)}` and `{_name(export.checkpoint, self.out)}` '
                 'are the same model for plain mmseg; it predicts the same, to the bit.')
 
-    def run(self, command: Sequence[str] = ()) -> Path:
+    def run(self, command: Sequence[str] = ()) -> Adapted:
         """All steps.
 
         Args:
             command: As it was typed, for the report.
-
-        Returns:
-            The report.
         """
-        self.extract()
+        print(self.plan(), flush=True)
+        try:
+            self.extract()
+        except (UserError, ValueError):
+            self._withdraw()
+            raise
         self.adapt()
         figures = self.measure()
-        self.preview()
+        self.left.done('health')
+        video = self.preview()
+        found = self.record.get('notes', {}).values()
+        notes = tuple(value['note'] for value in found)
         text = report(figures, self.metainfo['classes'], self.settings, self.names,
-                      len(self.pairs()), self.export(), self.record.get('trained', ()), command)
+                      len(self.pairs()), self.export(), self.record.get('trained', ()),
+                      [without_password(part) for part in command], self.size, notes)
         path = self.out / 'report.md'
         path.write_text(text, encoding='utf-8')
         self.record['figures'] = {name: asdict(value) for name, value in figures.items()}
         self._save()
-        return path
+        return Adapted(self.out / 'adapted.py', self.out / 'adapted.pth', path, video, figures,
+                       notes, any(value['damaged'] for value in found))
+
+
+def adapt(config: str | Path, checkpoint: str | Path,
+          videos: str | Path | int | Sequence[str | Path | int], out: str | Path, *,
+          classes: Sequence[str] | None = None, cfg_options: Mapping[str, Any] | None = None,
+          device: str | torch.device | None = None, overwrite: bool = False,
+          command: Sequence[str] = (), **settings: Any) -> Adapted:
+    """Adapts a model to videos without labels: what ``tools/adapt_video.py`` does.
+
+    Args:
+        config: Config of this package or of plain mmseg.
+        checkpoint: Its weights.
+        videos: One, or several: files, folders of frames, cameras, streams, see
+            :class:`VideoReader`.
+        out: Folder of the results. The same call goes on where it was stopped.
+        classes: Names of the classes, if a plain checkpoint does not say them.
+        cfg_options: Dotted keys and values that replace those of the config.
+        device: Where it computes, by default on a GPU if there is one.
+        overwrite: Whether another adaptation in `out` is replaced.
+        command: For the report: what was typed.
+        **settings: Fields of :class:`Settings`: ``method``, ``iters``, ``size`` ...
+
+    Example:
+        >>> from mmdavss.apis import adapt
+        >>> result = adapt('CONFIG.py', 'CHECKPOINT.pth', 'drive.mp4', 'adapted', iters=50)
+        >>> print(result.report.read_text())
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UserError: As :class:`Adaptation`, or if the config cannot be taken.
+        ValueError: If the checkpoint does not fit the config, or a frame is broken.
+    """
+    several = [videos] if isinstance(videos, str | Path | int) else list(videos)
+    if not several:
+        raise UserError('there is no video to adapt to')
+    cfg = read_method_config(config, checkpoint, classes, cfg_options)
+    return Adaptation(cfg, checkpoint, several, out, Settings(**settings), overwrite,
+                      device).run(command)
+
+
+class _LoggingRunner(QuietRunner):
+    """Logs into the file of its folder; the console has the progress bar, and errors."""
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None,
+                     **kwargs: object) -> MMLogger:
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(logging.ERROR)
+        return logger
+
+
+class _Left:
+    """Seconds of the steps that are left: guessed at first, then measured.
+
+    Args:
+        steps: For each step its guess.
+    """
+
+    def __init__(self, steps: Mapping[str, float]) -> None:
+        self.steps = dict(steps)
+        self.guesses = dict(steps)
+
+    def total(self) -> float:
+        """Of all steps."""
+        return sum(self.steps.values())
+
+    def done(self, step: str) -> None:
+        """Notes that a step is over."""
+        self.steps.pop(step, None)
+
+    def measured(self, step: str, whole: float, left: float) -> None:
+        """Notes what a step takes.
+
+        Args:
+            step: Its name.
+            whole: Seconds of all of it.
+            left: Seconds of what is left.
+        """
+        self.steps[step] = left
+        if step == 'adabn' and 'adapt' in self.steps:
+            # The same data and network, so that the guess was wrong by the same factor.
+            self.steps['adapt'] = self.guesses['adapt'] * whole / max(self.guesses[step], 1e-9)
 
 
 class _Shown(Hook):
-    """Iterations on a progress bar."""
+    """Iterations on a progress bar, with the time that is left of everything.
 
-    def __init__(self, bar: tqdm) -> None:
+    Args:
+        bar: The bar.
+        step: Name of the step in `left`.
+        left: What is left of all steps.
+    """
+    #: The first iterations are slower: workers start, memory is taken.
+    WARM, MEASURED = 1, 4
+
+    def __init__(self, bar: tqdm, step: str, left: _Left) -> None:
         self.bar = bar
+        self.step = step
+        self.left = left
+        self.began: tuple[int, float] | None = None
 
     def before_train(self, runner: Runner) -> None:
         self.bar.update(runner.iter)  # of a run that goes on
+        self.first = runner.iter
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         self.bar.update()
+        now, count = time.monotonic(), runner.iter + 1 - self.first
+        if count == self.WARM:
+            self.began = now
+        if count < self.MEASURED:
+            return
+        each = (now - self.began) / (count - self.WARM)
+        self.left.measured(self.step, each * runner.max_iters,
+                           each * (runner.max_iters - runner.iter - 1))
+        self.bar.set_postfix_str(f'{duration(self.left.total())} to the report', refresh=False)
+        if count == self.MEASURED:
+            tqdm.write(f'{self.bar.desc.rstrip(": ")}: {each:.2g} s for an iteration; '
+                       f'{duration(self.left.total())} to the report.')
+
+    def after_train(self, runner: Runner) -> None:
+        self.left.done(self.step)
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as exact as estimates are: "about 5 min"."""
+    if seconds < 10:
+        return 'a few seconds'
+    if seconds < 90:
+        return f'about {10 * round(seconds / 10)} s'
+    if seconds < 90 * 60:
+        return f'about {round(seconds / 60)} min'
+    return f'about {seconds / 3600:.1f} h'
+
+
+@contextmanager
+def _explained_memory(size: tuple[int, int], batch_size: int | None = None) -> Iterator[None]:
+    """Around computing: says what to do if there is no memory left, or a batch is too small.
+
+    Raises:
+        UserError: In the place of torch's error.
+    """
+    smaller = f'--size (now {size[0]} {size[1]})'
+    if batch_size is not None and batch_size > 1:
+        smaller = f'--batch-size (now {batch_size}) or {smaller}'
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError(f'the memory of the GPU ran out: choose a smaller {smaller}') from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise UserError(f'the memory ran out: choose a smaller {smaller}') from error
+    except ValueError as error:
+        if 'Expected more than 1 value per channel' not in str(error):
+            raise
+        raise UserError('this network normalises over a whole batch and needs --batch-size 2 or '
+                        'more') from error
+
+
+def _free_names(names: Sequence[str]) -> list[str]:
+    """Names of folders, one for each video: safe for all file systems, no two alike."""
+    safe = [re.sub(r'[^\w.-]+', '_', name).strip('._') or 'video' for name in names]
+    # A file system may take upper and lower case for the same.
+    alike = [name.casefold() for name in safe]
+    taken = {name for name in alike if alike.count(name) == 1}
+    found = []
+    for number, (name, folded) in enumerate(zip(safe, alike, strict=True)):
+        if alike.count(folded) > 1:
+            while f'{folded}_{number}' in taken:
+                number += len(names)
+            name = f'{name}_{number}'
+            taken.add(name.casefold())
+        found.append(name)
+    return found
+
+
+def _identity(reader: VideoReader) -> list:
+    """What tells a video from another: without passwords, which do not belong on a disk."""
+    path = Path(str(reader.source))
+    if isinstance(reader.source, int) or not path.exists():
+        return [reader.shown]
+    if path.is_file():
+        state = path.stat()
+        return [str(path.resolve()), state.st_size, state.st_mtime_ns]
+    return [str(path.resolve())]
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, cv2.imencode('.png', image)[1].tobytes())
 
 
 def _flow(provider: DISFlowEstimator, before: np.ndarray, current: np.ndarray
@@ -447,35 +853,19 @@ def _flow(provider: DISFlowEstimator, before: np.ndarray, current: np.ndarray
     return there[0], forward_backward_visible(there, back)[0, 0]
 
 
-def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -> list[str]:
-    """What a person should look at before trusting the adapted model."""
-    found = []
-    for k in collapsed_classes(before.shares, after.shares):
-        found.append(
-            f'**{classes[k]} has collapsed**: from {before.shares[k]:.2%} to '
-            f'{after.shares[k]:.2%} of the pixels, less than {COLLAPSED:.0%} of it is left.')
-    for k in swollen_classes(before.shares, after.shares):
-        found.append(f'**{classes[k]} takes over**: from {before.shares[k]:.1%} to '
-                     f'{after.shares[k]:.1%} of the pixels.')
-    if after.consistency < before.consistency - 0.02:
-        found.append(f'Predictions flicker more than before: consistency along the motion fell '
-                     f'from {before.consistency:.1%} to {after.consistency:.1%}.')
-    if after.confidence < before.confidence - 0.05:
-        found.append(f'The model is less sure than before: mean confidence fell from '
-                     f'{before.confidence:.1%} to {after.confidence:.1%}.')
-    return found
-
-
 def report(figures: dict[str, HealthFigures], classes: Sequence[str], settings: Settings,
            videos: Sequence[str], pairs: int, export: str, trained: Sequence[str],
-           command: Sequence[str] = ()) -> str:
+           command: Sequence[str] = (), size: tuple[int, int] | None = None,
+           notes: Sequence[str] = ()) -> str:
     """The report, markdown."""
     before, after = figures['before'], figures['after']
-    found = warnings_of(before, after, classes)
+    judged = judge(before, after, classes)
+    reasons = '\n'.join(f'- {text}' for text in judged.reasons)
     rows = [('mean confidence', before.confidence, after.confidence),
             ('pixels with a confidence of 0.9 or more', before.confident, after.confident),
             ('temporal consistency, along the motion', before.consistency, after.consistency),
-            ('temporal consistency, same place', before.unchanged, after.unchanged)]
+            ('temporal consistency, same place', before.unchanged, after.unchanged),
+            ('same class in the mirrored frame', before.mirrored, after.mirrored)]
     table = '\n'.join(f'| {name} | {100 * old:.1f} | {100 * new:.1f} | {100 * (new - old):+.1f} |'
                       for name, old, new in rows)
     shares = '\n'.join(
@@ -489,14 +879,23 @@ def report(figures: dict[str, HealthFigures], classes: Sequence[str], settings: 
     if 'adapt' in trained:
         done.append(steps[settings.method.replace('-', '')])
     typed = f'\n```shell\n{shlex.join(command)}\n```\n' if command else ''
-    warned = '\n'.join(f'- {text}' for text in found) or \
-        '- None: no class collapsed or took over, and predictions are about as sure and steady ' \
-        'as before, or more so.'
+    frames = '' if size is None else f', of {size[0]}x{size[1]}'
+    missing = ''.join(f'\n**{note}.**\n' for note in notes)
+    warned = '\n'.join(f'- {text}' for text in judged.warnings) or \
+        '- None: no class collapsed or took over, halved or doubled, and predictions are about ' \
+        'as sure and steady as before, or more so.'
     return f"""# Adapted to {', '.join(videos)}
-{typed}
-What was done: {', then '.join(done)}; on {pairs} pairs of frames without labels, without the data
-that the model was trained with.
 
+## Verdict: {judged.verdict}
+
+{reasons}
+
+A guess without labels; how often it is right where the truth is known says
+docs/adapt_your_video.md of mmdavss. The warnings below are to be looked at in any case.
+{typed}
+What was done: {', then '.join(done)}; on {pairs} pairs of frames{frames}, without labels, without
+the data that the model was trained with.
+{missing}
 ![input, before, after](before_after.png)
 
 The video: [before_after.mp4](before_after.mp4).
@@ -523,7 +922,8 @@ flow DIS), where that is visible.
 ## Classes
 
 Share of the pixels in percent. Together {100 * class_drift(before.shares, after.shares):.1f} % of
-the pixels have moved from one class to another (at least):
+the pixels have moved from one class to another (at least); pixel by pixel {100 * after.moved:.1f} %
+have another class than before:
 
 | class | before | after | change |
 |---|---:|---:|---:|

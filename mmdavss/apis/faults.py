@@ -212,5 +212,5 @@ def _lost_worker(texts: list[str]) -> str | None:
 
 def _kept(work_dir: str | Path) -> str:
     noted = noted_checkpoint(work_dir)
-    return 'There is no checkpoint of this run yet.' if noted is None else \
-        f'The last complete checkpoint is {noted}; go on with --resume.'
+    return f'There is no checkpoint of this run yet (it writes to {work_dir}).' if noted is None \
+        else f'The last complete checkpoint is {noted}; go on with --resume.'

@@ -17,7 +17,7 @@ from mmengine.registry import Registry
 from torch import distributed
 
 from mmdavss.engine import damage, noted_checkpoint
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, missing_module, not_installed
 
 from .config_keys import unknown_keys
 from .configs import find_config
@@ -62,6 +62,9 @@ def read_config_file(path: str | Path) -> Config:
     try:
         return Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
+        missing = missing_module(error)
+        if missing is not None:
+            raise not_installed(path, missing) from error
         kind = type(error).__name__
         raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
                         f'(_base_): {kind}: {error}') from error
@@ -117,19 +120,34 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
         UserError: If the file does not exist or cannot be read, or the options do not fit it.
     """
     cfg = read_config_file(path)
-    if options:
-        if is_main_process():
-            for warning in unknown_keys(cfg, options):
-                print_log(warning, logger='current', level=logging.WARNING)
-        try:
-            cfg.merge_from_dict(options)
-        except (KeyError, TypeError, IndexError) as error:
-            raise UserError(f'--cfg-options does not fit {path}: {error}') from error
+    merge_options(cfg, options, path)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = default_work_dir(cfg.filename)
     return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Path) -> None:
+    """Replaces values of a config, in place; warns of keys that nothing reads.
+
+    Args:
+        cfg: The config.
+        options: Dotted keys and values.
+        path: Its file.
+
+    Raises:
+        UserError: If the options do not fit the config.
+    """
+    if not options:
+        return
+    if is_main_process():
+        for warning in unknown_keys(cfg, options):
+            print_log(warning, logger='current', level=logging.WARNING)
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError) as error:
+        raise UserError(f'--cfg-options does not fit {path}: {error}') from error
 
 
 def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:

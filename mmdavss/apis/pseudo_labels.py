@@ -42,8 +42,9 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
+from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError
-from mmdavss.fileio import check_writable, replace_file
+from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter, check_scores
@@ -496,7 +497,7 @@ class PseudoLabelGenerator:
     def _state(out: str, fresh: dict, clips: list[FrameClip]) -> dict | None:
         """The state of a folder if it has the same settings; None for a new or empty one."""
         if not osp.isfile(osp.join(out, MANIFEST)):
-            if osp.exists(out) and (not osp.isdir(out) or os.listdir(out)):
+            if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
                 raise UserError(f'{out} exists, is not empty and no folder of pseudo-labels: name '
                                 'another one with --out')
             return None
@@ -647,10 +648,19 @@ def remove(folder: str) -> None:
         return
     check_ours(folder)
     masks = read_frames(folder) if osp.isfile(osp.join(folder, FRAMES)) else []
-    for name in [*masks, SCORE, FRAMES, MANIFEST]:
+    for mask in masks:
+        if osp.isabs(mask) or '..' in mask.split('/'):
+            raise InputError(f'{osp.join(folder, FRAMES)}: {mask} is outside of the folder: delete '
+                             'the folder yourself')
+    names = [*masks, SCORE, FRAMES, MANIFEST]
+    for name in names:
+        # `.part`: of an interrupted run of an earlier version.
         for path in (osp.join(folder, name), osp.join(folder, f'{name}.part')):
             if osp.isfile(path):
                 os.remove(path)
+    for place in sorted({osp.dirname(name) for name in names}):
+        for path in left_unfinished(osp.join(folder, place)):
+            path.unlink()
     for sequence in sorted({osp.dirname(mask) for mask in masks} - {''}, reverse=True):
         place = osp.join(folder, sequence)
         if osp.isdir(place) and not os.listdir(place):

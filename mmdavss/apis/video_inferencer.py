@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
+from mmdavss.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
 from .inference import VideoSegmenter
@@ -85,8 +86,9 @@ class VideoSegInferencer:
         checkpoints = [weights] if isinstance(weights, str | Path) else list(weights)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.segmenters = [VideoSegmenter(cfg, checkpoint, device, flow)
-                           for cfg, checkpoint in zip(models, checkpoints, strict=True)]
+        with without_loss_warnings():
+            self.segmenters = [VideoSegmenter(cfg, checkpoint, device, flow)
+                               for cfg, checkpoint in zip(models, checkpoints, strict=True)]
         first = self.segmenters[0]
         for other, name in zip(self.segmenters[1:], models[1:], strict=True):
             if other.classes != first.classes:
@@ -108,7 +110,8 @@ class VideoSegInferencer:
         """Segments a video, one frame at a time.
 
         Args:
-            inputs: Video file, folder of images, number of a camera, or a :class:`VideoReader`.
+            inputs: Video file, folder of images, number of a camera, address of a stream, or a
+                :class:`VideoReader`.
 
         Yields:
             The frames, as soon as each is segmented.
@@ -151,7 +154,8 @@ class VideoSegInferencer:
             overwrite: Whether `out`, and masks of the same names, are replaced.
 
         Returns:
-            ``frames``, ``seconds`` and ``fps`` (frames per second) of the work.
+            ``frames``, ``seconds`` and ``fps`` (frames per second) of the work; ``note`` and
+            ``damaged`` say whether frames of the video are missing, see :class:`VideoReader`.
 
         Raises:
             UserError: As :meth:`stream`; or if nothing is asked for, or is there already.
@@ -175,7 +179,8 @@ class VideoSegInferencer:
                 done += 1
                 bar.update()
         seconds = time.monotonic() - began
-        return dict(frames=done, seconds=seconds, fps=done / max(seconds, 1e-9))
+        return dict(frames=done, seconds=seconds, fps=done / max(seconds, 1e-9), note=video.note,
+                    damaged=video.damaged)
 
     def _check(self, out: str | Path | None, masks: str | Path | None, opacity: float,
                overwrite: bool) -> list[Path]:

@@ -1,19 +1,39 @@
-"""Reading videos: files, folders of frames, cameras. Frame by frame, nothing is kept."""
+"""Reading videos: files, folders of frames, cameras, streams. Frame by frame, nothing is kept."""
 from __future__ import annotations
 
+import logging
+import os
+import re
+import shlex
+import time
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 
+from mmdavss.apis.inference import list_frames
 from mmdavss.apis.launch import UserError
+from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.inputs import IMAGE_SUFFIXES, list_frames
 
 FOLDER_FPS = 10.
 CAMERA_FPS = 25.
+#: A video file whose header promises this many frames more than it has (or two, if that is more) is
+#: damaged: headers of some formats are estimates.
+TOLERATED = 0.02
+#: After so many packets without a frame, or so many seconds, there is none to come.
+RETRIES, PATIENCE = 1000, 5.
+#: Exit code of tools that have done their work on a video that is not whole.
+DAMAGED = 3
+
+_URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
+_DEVICE = re.compile(r'/dev/video([0-9]+)')
 
 
 class Frame(NamedTuple):
@@ -25,62 +45,87 @@ class Frame(NamedTuple):
 class VideoReader:
     """The frames of a video, in order; may be iterated several times (a camera goes on).
 
+    A packet that cannot be decoded costs its frame and not those behind it, where the container
+    allows that; the numbers of the others stay. A file that has less frames than its header says
+    gives a warning, once, and says so in :attr:`note` and :attr:`damaged`.
+
     Args:
-        source: Video file, folder of images (in natural order of their names), or the number of a
-            camera, as an int or in digits.
+        source: Video file; folder of images (in natural order of their names); number of a camera,
+            as an int or in digits, or its ``/dev/videoN``; or address of a stream or file
+            (``rtsp://``, ``http://`` and what else the FFmpeg of OpenCV knows).
         limit: Frames to read at most, all by default.
 
     Attributes:
         name: Of the video, for titles and files.
+        shown: The source as it may be shown: without the password of an address.
         fps: Frames per second; a folder has none of its own and gets 10.
-        live: Whether it is a camera, which goes on until somebody stops it.
+        live: Whether it is a camera or a stream that goes on until somebody stops it.
         count: Number of frames as far as it is known, None for a camera. The header of a video
             file may say a few more or less than can be read.
+        read: Number of frames that could be read, once the end has been reached; None before.
+        reached: Number of the last of them and 1, likewise.
+        note: "N of about M frames ..." once frames are known to be missing, or None.
+        damaged: Whether more is missing than headers are wrong by.
 
     Raises:
         UserError: If there is no such video, or OpenCV cannot read it.
     """
+    read: int | None = None
+    reached: int | None = None
+    note: str | None = None
+    damaged = False
 
     def __init__(self, source: str | Path | int, limit: int | None = None) -> None:
         self.source = source
         self.limit = limit
         self._files: list[Path] | None = None
         path = Path(str(source))
-        camera = isinstance(source, int) or (str(source).isdigit() and not path.exists())
-        self._camera = int(source) if camera else None
-        self.live = camera
-        if camera:
-            self.name = f'camera{source}'
+        # A file may have any name, that of a camera too.
+        there = not isinstance(source, int) and (path.is_file() or path.is_dir())
+        url = not there and _URL.match(str(source)) is not None
+        self._camera = None if there or url else _camera(source)
+        self.shown = without_password(str(source))
+        if self._camera is not None:
+            self.name = f'camera{self._camera}'
+        elif url:
+            parts = urlsplit(str(source))
+            self.name = Path(parts.path).stem or parts.hostname or 'stream'
         else:
             self.name = path.resolve().stem if path.is_file() else path.resolve().name
-        if path.is_dir() and not camera:
-            self._files = list_frames(path)
+        if path.is_dir():
+            try:
+                self._files = list_frames(path)
+            except FileNotFoundError as error:
+                raise UserError(str(error)) from None
             self.fps, count = FOLDER_FPS, len(self._files)
         else:
-            if not camera and not path.is_file():
+            if not there and not url and self._camera is None:
                 raise UserError(f'{source} does not exist: name a video file, a folder of images '
-                                f'({", ".join(IMAGE_SUFFIXES)}) or the number of a camera')
+                                f'({", ".join(IMAGE_SUFFIXES)}), the number of a camera, or an '
+                                'address (rtsp://, http://)')
+            # What is no file on this machine goes to FFmpeg as it is.
+            self._opened: str | int = str(source)
+            if self._camera is not None:
+                self._opened = self._camera
+            elif there:  # a colon in a relative name would be taken for the end of a protocol's
+                self._opened = str(path.absolute())
             video = self._open()
             fps = video.get(cv2.CAP_PROP_FPS)
             self.fps = fps if 0 < fps < 1000 else CAMERA_FPS
-            count = 0 if camera else int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            count = 0 if self._camera is not None else int(video.get(cv2.CAP_PROP_FRAME_COUNT))
             video.release()
+        self._header = count if count > 0 else None
+        self.live = self._camera is not None or (url and self._header is None)
         if limit is not None:
             count = min(count, limit) if count > 0 else limit
         self.count = count if count > 0 else None
 
-    def _open(self) -> cv2.VideoCapture:
-        if self._camera is not None:
-            video = cv2.VideoCapture(self._camera)
-            problem = f'there is no camera {self._camera}, or another program uses it'
-        else:
-            video = cv2.VideoCapture(str(self.source))
-            problem = (f'{self.source} is no video that OpenCV can read: convert it, for example '
-                       f'with  ffmpeg -i {Path(str(self.source)).name} video.mp4  or to a folder '
-                       'of images')
-        if not video.isOpened():
-            raise UserError(problem)
-        return video
+    def first(self, limit: int) -> VideoReader:
+        """The first frames of the same video; what was said of it is not said again."""
+        other = copy(self)
+        other.limit = limit
+        other.count = limit if self.count is None else min(self.count, limit)
+        return other
 
     def __iter__(self) -> Iterator[Frame]:
         """Yields the frames.
@@ -89,21 +134,29 @@ class VideoReader:
             UserError: If a video file gives no frame at all.
             ValueError: If an image of a folder is broken.
         """
-        for number, frame in enumerate(self._frames()):
-            if number == self.limit:
-                return
-            yield frame
+        if self._files is not None:
+            yield from (Frame(file.stem, read_image(str(file)))
+                        for file in self._files[:self.limit])
+            return
+        found = False
+        for number, image in self._walk(None):
+            found = True
+            yield Frame(f'{number:06d}', image)
+        if not found and self.limit != 0:
+            raise UserError(f'{self.shown} gives no frame: '
+                            + ('another program uses the camera' if self._camera is not None else
+                               'it is damaged, or of a codec that OpenCV does not have'))
 
     def length(self) -> int:
         """Number of frames that can be read, counted: headers of video files are not exact."""
         if self._files is not None:
-            number = len(self._files)
-        else:
-            video, number = self._open(), 0
-            while (self.limit is None or number < self.limit) and video.grab():
-                number += 1
-            video.release()
-        return number if self.limit is None else min(number, self.limit)
+            return len(self._files[:self.limit])
+        walk = self._walk(())
+        while True:
+            try:
+                next(walk)
+            except StopIteration as end:
+                return end.value
 
     def choose(self, numbers: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Some of the frames, in order; those in between are not decoded where that is possible.
@@ -112,38 +165,128 @@ class VideoReader:
             numbers: Of the frames, from 0.
 
         Yields:
-            Number and image (H, W, 3), uint8, BGR.
+            Number and image (H, W, 3), uint8, BGR, of those that can be read.
         """
         wanted = sorted(set(numbers))
         if self._files is not None:
             yield from ((number, read_image(str(self._files[number]))) for number in wanted)
-            return
-        video, position = self._open(), 0
-        try:
-            for number in wanted:
-                while position <= number and video.grab():
-                    position += 1
-                found, image = video.retrieve()
-                if position <= number or not found:
-                    raise UserError(f'{self.source}: frame {number} cannot be read')
-                yield number, image
-        finally:
-            video.release()
+        elif wanted:
+            yield from self._walk(set(wanted), wanted[-1])
 
-    def _frames(self) -> Iterator[Frame]:
-        if self._files is not None:
-            yield from (Frame(file.stem, read_image(str(file))) for file in self._files)
-            return
-        video, number = self._open(), 0
+    def _open(self) -> cv2.VideoCapture:
+        with _quiet():
+            video = cv2.VideoCapture(self._opened)
+        if video.isOpened():
+            return video
+        if self._camera is not None:
+            raise UserError(f'there is no camera {self.source}, or another program uses it')
+        if not isinstance(self.source, int) and Path(str(self.source)).is_file():
+            raise UserError(
+                f'{self.source} is no video that OpenCV can read: convert it, for example with  '
+                f'ffmpeg -i {shlex.quote(str(self._opened))} video.mp4  or to a folder of images. '
+                'If it was copied or downloaded: is it whole?')
+        raise UserError(f'{self.shown} cannot be opened: is the address right, does the server '
+                        'answer, and is it a video? OpenCV reads what FFmpeg reads')
+
+    def _walk(self, wanted: Collection[int] | None, last: int | None = None
+              ) -> Iterator[tuple[int, np.ndarray]]:
+        """Goes through the video once.
+
+        Args:
+            wanted: Numbers of the frames that are yielded, None for all.
+            last: The number that it ends behind.
+
+        Yields:
+            Number and image.
+
+        Returns:
+            The number of frames that could be read.
+        """
+        video = self._open()
+        read = failures = 0
+        number, torn, complete = -1, False, False
+        moment, failing_since = -1000. / self.fps, 0.
         try:
-            while True:
-                found, image = video.read()
+            while (self.limit is None or read < self.limit) and (last is None or number < last):
+                found, image, step = video.grab(), None, 1
+                now = video.get(cv2.CAP_PROP_POS_MSEC)
+                if found and (torn or failures):
+                    # What is missing can be seen from the times alone: decoders are ahead of
+                    # frames.
+                    step = max(1, round((now - moment) * self.fps / 1000))
+                if found and (wanted is None or number + step in wanted):
+                    found, image = video.retrieve()  # some decode here
                 if not found:
-                    break
-                yield Frame(f'{number:06d}', image)
-                number += 1
+                    # The end of a file looks like a packet that cannot be decoded.
+                    failures += 1
+                    if failures == 1:
+                        failing_since = time.monotonic()
+                    rest = RETRIES if self._header is None else self._header - read
+                    if failures > min(rest, RETRIES) or \
+                            time.monotonic() - failing_since > PATIENCE:
+                        complete = True
+                        break
+                    continue
+                torn, failures = torn or failures > 0, 0
+                number, moment, read = number + step, now, read + 1
+                if image is not None:
+                    yield number, image
         finally:
             video.release()
-        if number == 0:
-            raise UserError(f'{self.source} gives no frame: the file is damaged, or of a codec '
-                            'that OpenCV does not have')
+        self._judge(read, number + 1, torn, complete)
+        return read
+
+    def _judge(self, read: int, reached: int, torn: bool, complete: bool) -> None:
+        """Notes, and says once, what is missing.
+
+        Args:
+            read: Frames that could be read.
+            reached: Number of the last one and 1.
+            torn: Whether there were packets without a frame between them.
+            complete: Whether there is no frame behind them.
+        """
+        if complete:
+            self.read, self.reached = read, reached
+        expected = max(reached, self._header or 0) if complete else reached
+        missing = expected - read
+        if self.live or not (read and (torn or missing > 0)):
+            return
+        why = 'damaged places were left out' if torn and reached == expected else \
+            'it is damaged, or a copy or download of it broke off'
+        told, self.note = self.note, \
+            f'{self.shown}: {read} of about {expected} frames can be read: {why}'
+        self.damaged = torn or missing > max(2, TOLERATED * expected)
+        if told is None:
+            print_log(self.note, logger='current', level=logging.WARNING)
+
+
+def without_password(text: str) -> str:
+    """A text without the names and passwords of the addresses in it."""
+    return re.sub(r'(?<=://)[^/\s]*@', '***@', text)
+
+
+def _camera(source: str | Path | int) -> int | None:
+    """Number of a camera, or None if it is not meant to be one."""
+    if isinstance(source, int):
+        return source
+    if re.fullmatch('[0-9]+', str(source)):
+        return int(source)
+    # Links such as /dev/v4l/by-id/... too.
+    device = _DEVICE.fullmatch(str(Path(source).resolve()))
+    return int(device[1]) if device else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Around opening a video: OpenCV's and FFmpeg's own words; what is wrong is said in one line.
+
+    FFmpeg's are off for the process unless ``OPENCV_FFMPEG_LOGLEVEL`` says otherwise; OpenCV
+    looks there when it first opens a video.
+    """
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    logger = cv2.utils.logging
+    before = logger.setLogLevel(logger.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logger.setLogLevel(before)

@@ -15,7 +15,7 @@ from mmdavss.inputs import (
     IMAGE_SUFFIXES,
     OTHER_SUFFIXES,
     choose_frames,
-    is_hidden,
+    entries_of,
     leads_outside,
     read_lines,
     subfolders,
@@ -176,16 +176,16 @@ class ClipSegDataset(BaseSegDataset):
         Raises:
             FileNotFoundError: If the folder does not exist.
             InputError: If a frame is there with two suffixes, or only with one that is none of
-                this data set, or is a folder.
+                this data set, or is a folder; or if the groups of the expression, numbers without
+                their leading zeros, are the same for two files.
         """
         if not osp.isdir(folder):
             raise self.not_the_data_set(f'{folder} does not exist')
         regex = re.compile(pattern)
         found: dict[str, tuple[re.Match, str]] = {}
         foreign: dict[str, str] = {}
-        with os.scandir(folder) as listed:
-            entries = sorted((e for e in listed if not is_hidden(e.name)), key=lambda e: e.name)
-        for entry in entries:
+        numbers: dict[tuple, str] = {}
+        for entry in entries_of(folder):
             stem, suffix = osp.splitext(entry.name)
             match = regex.fullmatch(entry.name) or regex.fullmatch(stem + suffix.lower())
             if match is None:
@@ -201,6 +201,11 @@ class ClipSegDataset(BaseSegDataset):
                     f'{found[stem][1]} and {entry.name} are two images of one name: which suffix '
                     'do the frames have? Move the others (labels?) to another folder.')
             found[stem] = match, entry.path
+            # 1.png and 0001.png would be one frame.
+            number = tuple(int(part) if part.isdecimal() else part for part in match.groups(''))
+            if number and numbers.setdefault(number, entry.path) != entry.path:
+                raise InputError(f'{numbers[number]} and {entry.name} have one number: delete or '
+                                 'move one of them.')
         lost = [path for stem, path in foreign.items() if stem not in found]
         if lost:
             raise InputError(
@@ -586,14 +591,16 @@ class ClipFolderDataset(ClipSegDataset):
         for number, line in lines:
             names = line.split('\t' if '\t' in line else None)
             if len(names) != self.clip_length:
-                raise ValueError(f'ClipFolderDataset: {path} has a clip of {len(names)} frames, '
-                                 f'clip_length is {self.clip_length}: {line!r}.')
+                raise InputError(
+                    f'ClipFolderDataset: {path}, line {number}, has a clip of {len(names)} frames, '
+                    f'clip_length is {self.clip_length}: {line!r}.')
             names = [self._inside(name, path, number, 'clips') for name in names]
             files = [self._on_disk(osp.join(self.data_root, name)) for name in names]
             for file in files:
                 if not self._exists(file):
                     raise FileNotFoundError(
-                        f'ClipFolderDataset: {file} is missing, which {path} lists.')
+                        f'ClipFolderDataset: {file} is missing, which {path} lists in line '
+                        f'{number}.')
             masks = []
             if self.pseudo_labels is not None:
                 masks = [self._label_file(osp.dirname(name), 0, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 import io
 import os.path as osp
+from collections.abc import Iterator
 
 from mmseg.registry import DATASETS
 
@@ -105,7 +106,7 @@ class DarkZurichImageDataset(ImageSegDataset):
         pairs: dict[str, str] = {}
         for file in files:
             lines = io.StringIO(read_text(file, 'list of pairs (day_pairs)'), newline='')
-            for number, row in enumerate(csv.reader(lines), 1):
+            for number, row in enumerate(self._rows(lines, file), 1):
                 row = [self._inside(name.strip(), file, number, 'day_pairs', images)
                        for name in row]
                 if not row:
@@ -118,3 +119,10 @@ class DarkZurichImageDataset(ImageSegDataset):
                 if '/day/' in row[1]:  # folders may list twilight partners too
                     pairs[row[0]] = row[1]
         return pairs
+
+    @staticmethod
+    def _rows(lines: io.StringIO, file: str) -> Iterator[list[str]]:
+        try:
+            yield from csv.reader(lines)
+        except csv.Error as error:
+            raise InputError(f'{file} is no csv file ({error}).') from error

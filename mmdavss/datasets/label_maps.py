@@ -95,13 +95,13 @@ class LabelSet:
         owners.pop((0, 0, 0), None)
         return owners
 
-    def check_palette(self, image: np.ndarray, palette: Sequence[int], path: str) -> None:
+    def check_palette(self, used: Sequence[int], palette: Sequence[int], path: str) -> None:
         """Whether the indices of a palette image can be the ids that they are taken for.
 
         A program that orders a palette anew changes all indices, and nothing to be seen.
 
         Args:
-            image: (H, W), indices.
+            used: Indices that occur.
             palette: Red, green and blue of index 0, of index 1, and so on.
             path: File of the label, for messages.
 
@@ -109,7 +109,6 @@ class LabelSet:
             InputError: If an index has the colour of another id, or all have greys that are not
                 their own; or where official masks have a palette, if a class has another colour.
         """
-        used = np.flatnonzero(np.bincount(image.ravel()))
         found = {int(i): tuple(palette[3 * i:3 * i + 3]) for i in used}
         if all(colour == (i, i, i) for i, colour in found.items()):
             return

@@ -4,6 +4,7 @@ from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .checkpoint import (
     CheckpointError,
+    bare_names,
     damage,
     misfits,
     noted_checkpoint,
@@ -40,7 +41,8 @@ __all__ = [
     'DataTimeoutHook', 'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
     'IterationSeedHook', 'LockCheckHook', 'MainProcessLoggerHook', 'NotFiniteError',
     'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
-    'RunReportHook', 'StopSignalHook', 'WorkDirLock', 'accumulation', 'damage', 'mean_log',
-    'mean_over_batch', 'mean_over_processes', 'misfits', 'noted_checkpoint', 'randomness_of',
-    'read_checkpoint', 'read_weights', 'seed_everything', 'sum_over_processes', 'unwrapped'
+    'RunReportHook', 'StopSignalHook', 'WorkDirLock', 'accumulation', 'bare_names', 'damage',
+    'mean_log', 'mean_over_batch', 'mean_over_processes', 'misfits', 'noted_checkpoint',
+    'randomness_of', 'read_checkpoint', 'read_weights', 'seed_everything', 'sum_over_processes',
+    'unwrapped'
 ]

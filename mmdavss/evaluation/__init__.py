@@ -5,6 +5,7 @@ from .health import Health, HealthFigures
 from .pixel_discrimination import PixelDiscrimination
 from .save_predictions import SavePredictionsHook
 from .temporal_consistency import TemporalConsistencyMetric
+from .verdict import Verdict, judge
 from .video_panoptic_quality import VPQMetric
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     'SavePredictionsHook',
     'TemporalConsistencyMetric',
     'VPQMetric',
+    'Verdict',
     'class_variances',
+    'judge',
     'neighbour_purity',
 ]

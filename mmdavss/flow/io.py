@@ -4,13 +4,13 @@ from __future__ import annotations
 import io
 import math
 import os
-import uuid
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from mmdavss.errors import InputError
+from mmdavss.fileio import replace_file
 from mmdavss.inputs import open_image, read_bytes, reason
 
 FLO_MAGIC = np.float32(202021.25)
@@ -72,12 +72,7 @@ def write_flow(path: str | os.PathLike, flow: np.ndarray, dtype: str = 'float16'
         raise ValueError(f'write_flow: flow must be (H, W, 2), got {flow.shape} for {path}.')
     data = writers[path.suffix.lower()](path, flow.astype(np.float32), dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')
-    try:
-        unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    replace_file(path, data)
 
 
 def _check_suffix(path: Path) -> None:

@@ -130,8 +130,8 @@ class PrecomputedFlow(BaseFlowProvider):
                 '`root`, `frame_root` or `template`.')
         flow = read_flow(file)
         if not np.isfinite(flow).all():
-            raise ValueError(f'{file}: the flow has holes (invalid pixels or NaN); a dense flow is '
-                             'needed, such as tools/precompute_flow.py makes.')
+            raise ValueError(f'{file}: the flow has holes (invalid or unknown pixels, or NaN); '
+                             'a dense flow is needed, such as tools/precompute_flow.py makes.')
         if flow.shape[:2] != tuple(size):
             if not self.resize:
                 raise ValueError(

@@ -1,5 +1,16 @@
 from __future__ import annotations
 
+import functools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
 import numpy as np
 import pytest
 
@@ -41,3 +52,203 @@ def test_mistakes(tmp_path):
     for camera in (73, '73'):
         with pytest.raises(UserError, match='there is no camera 73'):
             VideoReader(camera)
+
+
+# ------------------------------------------------------------------------------- damaged videos
+
+
+@pytest.fixture
+def jpegs(tmp_path, moving_images):
+    """``jpegs(lost=(), share=1.)``: an avi of twenty frames, packets of zeros, cut off."""
+
+    def make(lost=(), share=1.):
+        path = tmp_path / 'jpegs.avi'
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (80, 40))
+        for image in moving_images(20):
+            writer.write(image)
+        writer.release()
+        data = bytearray(path.read_bytes())
+        starts = [match.start() for match in re.finditer(b'\xff\xd8\xff', data)]
+        assert len(starts) == 20
+        for number in lost:
+            end = starts[number + 1] - 8  # the header of the next chunk
+            data[starts[number]:end] = bytes(end - starts[number])
+        path.write_bytes(data[:round(share * len(data))])
+        return path
+
+    return make
+
+
+def test_one_bad_packet_costs_one_frame(jpegs, moving_images, capsys):
+    whole = {frame.name: frame.image for frame in VideoReader(jpegs())}
+    assert len(whole) == 20
+    path = jpegs(lost=[8])
+    reader = VideoReader(path)
+    assert (reader.count, reader.read, reader.note, reader.damaged) == (20, None, None, False)
+    frames = list(reader)
+    # Numbers stay, so that masks of the frames behind belong to what they are named after.
+    assert [frame.name for frame in frames] == sorted(whole.keys() - {'000008'})
+    assert all((frame.image == whole[frame.name]).all() for frame in frames)
+    words = f'{path}: 19 of about 20 frames can be read: damaged places were left out'
+    assert reader.note == words and reader.damaged and reader.read == reader.length() == 19
+    assert capsys.readouterr().out.count(words) == 1  # once, though it was read twice
+    assert [number for number, _ in reader.choose([7, 8, 9, 19])] == [7, 9, 19]
+    # The first frames have no damage.
+    few = VideoReader(path, 5)
+    assert len(list(few)) == few.length() == 5 and few.note is None and not few.damaged
+    assert len(list(reader.first(10))) == 10 and capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize('lost', [[0], [0, 1, 2], [3, 4, 5, 9]])
+def test_several_bad_packets(jpegs, lost):
+    reader = VideoReader(jpegs(lost=lost))
+    names = [frame.name for frame in reader]
+    assert names == [f'{n:06d}' for n in range(20) if n not in lost]
+    assert f'{20 - len(lost)} of about 20 frames' in reader.note
+
+
+def test_video_that_breaks_off(jpegs):
+    reader = VideoReader(jpegs(share=0.5))
+    found = len(list(reader))
+    assert 5 < found < 15 and reader.count == 20 and reader.damaged
+    assert f'jpegs.avi: {found} of about 20 frames can be read: it is damaged, or a copy or ' \
+        'download of it broke off' in reader.note
+    assert reader.length() == found and reader.read == found
+
+
+class Packets:
+    """In the place of cv2.VideoCapture: packets of a film, some of which give no frame.
+
+    The decoder holds frames back, as those of h264 and h265 do.
+    """
+    made: list[Packets] = []
+
+    def __init__(self, packets='', header=0, delay=0, fps=25.):
+        self.packets, self.header, self.delay, self.fps = packets, header, delay, fps
+        self.now, self.held, self.place = 0., [], 0
+        self.made.append(self)
+
+    def isOpened(self):
+        return True
+
+    def get(self, key):
+        return {cv2.CAP_PROP_FPS: self.fps, cv2.CAP_PROP_FRAME_COUNT: self.header,
+                cv2.CAP_PROP_POS_MSEC: self.now}.get(key, 0.)
+
+    def grab(self):
+        while self.place < len(self.packets):
+            self.place += 1
+            if self.packets[self.place - 1] == '.':
+                return False
+            self.held.append(self.place - 1)
+            if len(self.held) > self.delay:
+                break
+        if not self.held:
+            return False
+        self.now = self.held.pop(0) * 1000 / self.fps
+        return True
+
+    def retrieve(self):
+        return True, np.full((4, 6, 3), round(self.now * self.fps / 1000) % 256, np.uint8)
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize('delay', [0, 3])
+@pytest.mark.parametrize(('packets', 'header', 'note', 'damaged'), [
+    ('#' * 40, 40, None, False),
+    ('#' * 40, 38, None, False),
+    ('#' * 40, 0, None, False),
+    ('#' * 38, 40, '38 of about 40', False),
+    ('#' * 37, 40, '37 of about 40', True),
+    ('#' * 980, 1000, '980 of about 1000', False),
+    ('#' * 979, 1000, '979 of about 1000', True),
+    ('#' * 20 + '.' + '#' * 19, 40, '39 of about 40', True),
+    ('#' * 20 + '...' + '#' * 7 + '.' + '#' * 9, 40, '36 of about 40', True),
+    ('#' * 20 + '.' * 20, 40, '20 of about 40', True),
+    # The header does not know, or is wrong.
+    ('#' * 20 + '.' + '#' * 19, 0, '39 of about 40', True),
+    ('#' * 10, 10**9, '10 of about 1000000000', True)])
+def test_holes(monkeypatch, video_file, packets, header, note, damaged, delay):
+    monkeypatch.setattr('cv2.VideoCapture', lambda _: Packets(packets, header, delay))
+    reader = VideoReader(video_file)
+    frames = list(reader)
+    assert [int(frame.name) for frame in frames] == [
+        number for number, packet in enumerate(packets) if packet == '#']
+    assert all(frame.image[0, 0, 0] == int(frame.name) % 256 for frame in frames)
+    assert (reader.note is None) == (note is None) and (note or '') in (reader.note or '')
+    assert reader.damaged == damaged
+    assert [n for n, _ in reader.choose([5, 20, 22])] == [
+        n for n in (5, 20, 22) if packets[n:n + 1] == '#']
+
+
+# ----------------------------------------------------------------------------- where they come from
+
+
+@pytest.mark.parametrize('name', ['12:30 drive.mp4', 'a:b.mp4', "http:it's.mp4", '7', 'c%03d.mp4'])
+def test_names_of_files(name, video_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(video_file, name)
+    assert len(list(VideoReader(name))) == 12
+    (tmp_path / name).write_text('no video')
+    with pytest.raises(UserError) as error:
+        VideoReader(name)
+    # The command that it advises is one.
+    command = re.search(r'with  (.*?)  or', str(error.value))[1]
+    assert shlex.split(command) == ['ffmpeg', '-i', str(tmp_path / name), 'video.mp4']
+
+
+def test_address(tmp_path, jpegs, monkeypatch):
+    for variable in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
+        monkeypatch.delenv(variable, raising=False)
+    jpegs()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    handler.log_message = lambda *_: None
+    monkeypatch.setattr(SimpleHTTPRequestHandler, 'log_message', lambda *_: None)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f'127.0.0.1:{server.server_port}'
+        reader = VideoReader(f'http://{address}/jpegs.avi')
+        assert (reader.name, reader.count, reader.live) == ('jpegs', 20, False)
+        assert len(list(reader)) == 20
+        with pytest.raises(UserError, match='gone.avi cannot be opened: is the address right'):
+            VideoReader(f'http://{address}/gone.avi')
+        server.shutdown()
+    with pytest.raises(UserError) as error:
+        VideoReader(f'http://me:se@cret@{address}/jpegs.avi')
+    assert f'http://***@{address}/jpegs.avi' in str(error.value) and 'cret' not in str(error.value)
+
+
+@pytest.mark.parametrize(('source', 'opened', 'name'), [
+    (0, 0, 'camera0'), ('1', 1, 'camera1'), ('/dev/video7', 7, 'camera7'),
+    ('rtsp://me:pass@host/live?a=1', 'rtsp://me:pass@host/live?a=1', 'live'),
+    ('rtsp://host', 'rtsp://host', 'host')])
+def test_what_goes_on_for_ever(monkeypatch, source, opened, name):
+    asked = []
+
+    def capture(where):
+        asked.append(where)
+        return Packets('#' * 5 + '.' + '#' * 5, -1)
+
+    monkeypatch.setattr('cv2.VideoCapture', capture)
+    reader = VideoReader(source)
+    assert (reader.name, reader.live, reader.count) == (name, True, None)
+    assert len(list(VideoReader(source, 7))) == 7 and VideoReader(source, 7).count == 7
+    assert set(asked) == {opened} and 'pass' not in reader.shown
+    # A bad packet of a stream is no damage.
+    assert len(list(reader)) == 10 and reader.note is None
+
+
+def test_quiet(tmp_path):
+    """Imports say nothing; FFmpeg and OpenCV, which write to stderr by themselves, neither."""
+    (tmp_path / 'text.mp4').write_text('no video')
+    code = ('from mmdavss.apis.videos import VideoReader\n'
+            'from mmdavss.apis import UserError\n'
+            'for source in ("text.mp4", 73, "/dev/video73", "rtsp://127.0.0.1:1/x"):\n'
+            '    try: VideoReader(source)\n'
+            '    except UserError: pass\n'
+            '    else: raise SystemExit(f"{source} was opened")\n')
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
+                          text=True, env=dict(os.environ, PYTHONPATH=os.getcwd()))
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')

@@ -218,8 +218,14 @@ def test_sequences_that_lead_outside(synthia):
     assert len(DATASETS.build(dict(options, allow_outside=True))) == 8
 
 
-def test_same_frames_in_numpy(frames):
-    """The order of the frames is that of their names, also through links."""
+def test_two_frames_of_one_number(viper):
+    shutil.copy(viper / 'train/img/001/001_00001.jpg', viper / 'train/img/001/001_1.jpg')
+    with pytest.raises(InputError, match='001_00001.jpg and 001_1.jpg have one number'):
+        DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[]))
+
+
+def test_order_through_links(frames):
+    """That of the names."""
     (frames / 'aa').symlink_to(frames / 'b')
     (frames / 'c').symlink_to(frames.parent / 'mine')
     found = clip_names(frames, clip_length=1)

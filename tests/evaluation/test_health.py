@@ -36,6 +36,27 @@ def test_figures_by_hand():
     assert health.figures().consistency == pytest.approx((1 + 1 / 2) / 2)
 
 
+def test_mirror_and_reference_by_hand():
+    health = Health(2)
+    # Probabilities of the first class, and of the mirrored frame: turned back 0.6, 0.8, 0.3, 0.9.
+    logits, mirrored, reference = (
+        torch.stack([p, 1 - p]).log() for p in (
+            torch.tensor([[0.9, 0.2, 0.3, 0.7]]), torch.tensor([[0.9, 0.3, 0.8, 0.6]]),
+            torch.tensor([[0.95, 0.91, 0.04, 0.4]])))
+    health.add_mirrored(logits, mirrored)
+    health.add_reference(logits, reference)
+    labels = torch.zeros(1, 4, dtype=torch.uint8)
+    health.add_frame(logits)
+    health.add_pair(labels, labels, torch.zeros(2, 1, 4), torch.ones(1, 4, dtype=torch.bool))
+    figures = health.figures()
+    assert figures.mirrored == pytest.approx(3 / 4)
+    assert figures.moved == pytest.approx(2 / 4)
+    # It was sure of three.
+    assert figures.kept == pytest.approx(2 / 3)
+    health.add_reference(logits, logits)
+    assert health.figures().moved == pytest.approx(1 / 4)
+
+
 def test_nothing_visible():
     health = Health(2)
     health.add_frame(torch.zeros(2, 1, 4))

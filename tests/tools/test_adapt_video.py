@@ -1,25 +1,24 @@
 """tools/adapt_video.py: from a plain mmseg model and an mp4 to everything it promises."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import pytest
 import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.apis.adapt import Adaptation, Settings, report, warnings_of
+from mmdavss.apis.adapt import Adaptation, Settings, report
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError
 from mmdavss.apis.plain_mmseg import default_palette, read_method_config
 from mmdavss.apis.videos import VideoReader
 from mmdavss.evaluation.health import HealthFigures
+from mmdavss.evaluation.verdict import warnings_of
 
-FEW = ['--iters', 2, '--batch-size', 2, '--pairs', 4, '--preview', 3, '--workers', 0]
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    monkeypatch.setattr('mmdavss.apis.adapt.ADABN_ITERS', 2)
+FEW = ['--iters', 2, '--adabn-iters', 2, '--batch-size', 2, '--pairs', 4, '--preview', 3,
+       '--workers', 0, '--device', 'cpu']
 
 
 @pytest.fixture
@@ -48,7 +47,8 @@ def plain(segmentor, tmp_path):
 def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
     out = tmp_path / 'out'
     run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
-    assert '## Warnings' in (said := capsys.readouterr()).out
+    said = capsys.readouterr()
+    assert said.out.index('## Verdict') < said.out.index('## Warnings')
     for step in ('frames of drive', 'AdaBN', 'STPL', 'health', 'segment drive'):
         assert step in said.err
     # Four pairs of twelve frames, evenly spread.
@@ -148,7 +148,7 @@ def test_plain_configs(plain, tmp_path):
     old = read_method_config(plain[0], tmp_path / 'old.pth')
     assert old.test_dataloader.dataset.metainfo.classes == ('x', 'y', 'z')
     for change, words in [
-            (dict(model=dict(type='CascadeEncoderDecoder')), 'CascadeEncoderDecoder cannot be'),
+            (dict(model=dict(type='DepthEstimator')), 'DepthEstimator cannot be'),
             (dict(test_pipeline=[dict(type='Pad', size=(9, 9))]), 'the step Pad')]:
         other = Config.fromfile(plain[0])
         other.merge_from_dict(change)
@@ -180,10 +180,25 @@ def test_warnings():
     for words in ('**car has collapsed**: from 20.00% to 1.00%', '**road takes over**: from 50.0%',
                   'flicker more', 'less sure'):
         assert words in found
-    assert warnings_of(before, before, names) == []
+    assert warnings_of(before, before, names) == ()
     text = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'])
     assert '**car has collapsed**' in text and '| mean confidence | 80.0 | 70.0 | -10.0 |' in text
     assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
     assert '- None' not in text
-    assert '- None: no class collapsed' in report(
-        dict(before=before, after=before), names, Settings(), ['a'], 7, 'x', ['adapt'])
+    assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- 1 of 3 classes have collap')
+    many = replace(before, frames=20, mirrored=0.95)
+    text = report(dict(before=many, after=many), names, Settings(), ['a'], 7, 'x', ['adapt'])
+    assert '- None: no class collapsed' in text and '## Verdict: keep' in text
+
+
+def test_report_of_a_total_drift():
+    """Half of the pixels move, a class doubles, one loses half: it says so, and not keep."""
+    before = HealthFigures(20, 0.8, 0.5, 0.9, 0.9, (0.5, 0.2, 0.2, 0.1), mirrored=0.95)
+    after = replace(before, shares=(0.55, 0.15, 0.1, 0.2), moved=0.5, kept=0.9)
+    text = report(dict(before=before, after=after), ('road', 'sky', 'car', 'bus'), Settings(),
+                  ['a'], 7, 'x', ['adapt'])
+    assert text.index('## Verdict: doubtful') < text.index('## Warnings') < text.index('## Health')
+    for words in ('**Total drift**: 50%', '**car has lost half or more**: from 20.00% to 10.00%',
+                  '**bus has doubled or more**: from 10.00% to 20.00%',
+                  'pixel by pixel 50.0 %', '| same class in the mirrored frame | 95.0 | 95.0 |'):
+        assert words in text

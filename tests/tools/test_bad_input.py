@@ -9,7 +9,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from PIL import Image
 from mmdavss.apis.inference import VideoSegmenter, load_model
 from mmdavss.apis.launch import UserError
 from mmdavss.datasets.label_maps import CLASSES_19
+from mmdavss.engine.work_dir_lock import Owner
 from mmdavss.flow import write_flow
 
 CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])
@@ -439,6 +440,16 @@ COMMANDS: list[Case] = [
     ('a device that is not there', nothing,
      lambda w: w.tool('test.py', w.config, w.checkpoint, '--device', 'gpu'),
      ('--device', 'gpu', 'it has cpu')),
+    ('an output folder that another run writes into',
+     lambda w: w.write('run/.run.lock', json.dumps(asdict(Owner.here()))),
+     lambda w: w.train('--work-dir', 'run', '--overwrite'),
+     ('run', 'in use by process', 'end it first', '--work-dir')),
+    ('an output folder below a file', lambda w: w.write('run', ''),
+     lambda w: w.train('--work-dir', 'run/1'), ('run/1', 'below a file', 'correct the path')),
+    ('--resume with another optimiser', lambda w: w.train('--work-dir', 'run'),
+     lambda w: w.train('--work-dir', 'run', '--resume', '--cfg-options',
+                       'optim_wrapper.optimizer.type=Adam'),
+     ('iter_2.pth', 'another config', 'Adam', '--work-dir')),
     ('a launcher without its environment', nothing, lambda w: w.train('--launcher', 'pytorch'),
      ('--launcher pytorch', 'dist_train.sh')),
     ('a test without a test set', nothing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import signal
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import torch
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
-from mmdavss.engine.atomic_backend import UNFINISHED
 from mmdavss.engine.work_dir_lock import NAME
+from mmdavss.fileio import left_unfinished, unfinished_path
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
@@ -76,7 +77,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         if len(calls) <= number + moved:
             put(self, content, path)
         else:
-            Path(f'{path}{UNFINISHED}').write_bytes(content[:len(content) // 2])
+            unfinished_path(path).write_bytes(content[:len(content) // 2])
         if len(calls) > number:
             raise Killed
 
@@ -85,7 +86,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         patched.setattr(AtomicBackend, 'put', killed)
         train()
     # Whatever is there is whole, and something is from the first checkpoint on.
-    found = weights(run) if not list(run.glob(f'*{UNFINISHED}')) else {
+    found = weights(run) if not left_unfinished(run) else {
         name for name in (path.name for path in run.glob('*.pth'))}
     assert all(damage(path) is None for path in run.glob('*.pth'))
     if number + moved >= 2:
@@ -204,7 +205,7 @@ def test_signal_in_a_validation_saves_and_stops(train, tmp_path, monkeypatch):
     assert weights(tmp_path / 'run') == END
 
 
-def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
+def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch, capfd):
     step, calls = IterBasedTrainLoop.run_iter, []
 
     def signalled(self, batch):
@@ -214,8 +215,11 @@ def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
         step(self, batch)
 
     accumulate = ['optim_wrapper.accumulative_counts=3', 'default_hooks.checkpoint.save_best=None']
-    with pytest.raises(ValueError, match='interval=2 .*accumulative_counts=3'):
+    with pytest.raises(SystemExit, match='1'):
         train(*accumulate)
+    error = ''.join(capfd.readouterr())
+    assert re.search('error: .*interval=2 .*accumulative_counts=3', error)
+    assert 'Traceback' not in error
     with monkeypatch.context() as patched, pytest.raises(SystemExit, match='75'):
         patched.setattr(IterBasedTrainLoop, 'run_iter', signalled)
         train(*accumulate, 'default_hooks.checkpoint.interval=6')

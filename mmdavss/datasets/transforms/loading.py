@@ -116,7 +116,7 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
                 f'ids, or {255 // (2**bits - 1)} times as large, cannot be told: save it with 8 '
                 'bits.')
         if mode == 'P':
-            labels.check_palette(raw, image.getpalette(), path)
+            labels.check_palette(np.flatnonzero(image.histogram()), image.getpalette(), path)
     if labels.encoding == 'red':
         raw = raw[..., 2]  # OpenCV: BGR
     return labels.to_train_ids(labels.decode(raw, path), path)

@@ -9,7 +9,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..atomic_backend import UNFINISHED, AtomicBackend
+from mmdavss.fileio import UNFINISHED, left_unfinished
+
+from ..atomic_backend import AtomicBackend
 from ..player_optim_wrapper import accumulation
 
 #: Where the message hub has the iterations after which signals stopped the run.
@@ -51,8 +53,9 @@ class AtomicCheckpointHook(CheckpointHook):
             self.backend_args = dict(backend='atomic')
         super().before_train(runner)
         if is_main_process() and Path(self.out_dir).is_dir():
-            for path in Path(self.out_dir).glob('*.pth' + UNFINISHED):
-                path.unlink()
+            for path in [*left_unfinished(self.out_dir), *left_unfinished(runner.work_dir),
+                         *Path(self.out_dir).glob(f'*.pth{UNFINISHED}')]:
+                path.unlink(missing_ok=True)
         if runner.iter > 0 and not self.by_epoch:
             # So that a validation that is made up for writes its scores into the checkpoint, too.
             self.last_ckpt = self._path(self.filename_tmpl.format(runner.iter))

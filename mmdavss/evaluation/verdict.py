@@ -1,0 +1,169 @@
+"""Whether an adapted model is to be kept, judged without labels."""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from .health import (
+    COLLAPSED,
+    PRESENT,
+    SURE,
+    HealthFigures,
+    class_drift,
+    collapsed_classes,
+    doubled_classes,
+    halved_classes,
+    swollen_classes,
+)
+
+KEEP, DOUBTFUL, REJECT = 'keep', 'doubtful', 'reject'
+
+# All thresholds are plain numbers with a reason. Only WORSE, SLACK and DRIFTED have been looked at
+# in figures: those of the nine cases of benchmarks/verdict.py that it does not count.
+
+#: Total drift: this share of the pixels has another class than before. Twice what sane adaptations
+#: of a bad model do.
+DRIFTED = 0.4
+#: Of the pixels that the model before was sure of this share must keep its class, or nobody knows
+#: whether a class has turned into another one ...
+KEPT = 0.85
+#: ... and with less than half the adapted model is another model.
+REPLACED = 0.5
+#: More than this share of the classes that were there has collapsed: the model is spoilt.
+SPOILT = 0.25
+#: The estimated error grows by this factor ...
+WORSE = 1.25
+#: ... and by more than this, which is noise: the model is worse.
+SLACK = 0.02
+#: Successive frames are the same to this share of the pixels: a still picture.
+STILL = 0.999
+#: Fewer pairs of frames say little.
+FEW = 10
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done with an adapted model.
+
+    Attributes:
+        verdict: :data:`KEEP`, :data:`DOUBTFUL` or :data:`REJECT`.
+        reasons: Why, a sentence each.
+        warnings: What a person should look at before trusting the model, whatever the verdict.
+    """
+    verdict: str
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def estimated_error(figures: HealthFigures) -> float:
+    """How wrong a model may be, without labels: 0 to 1, only to be compared.
+
+    The share of the pixels whose class depends on whether the picture is mirrored, divided by the
+    cube of the entropy of the classes (1 for all classes equally often). Agreement alone is best if
+    one class is everywhere, and entropy alone if classes are drawn at random. It is the formula of
+    AETTA (Lee et al., CVPR 2024), which takes dropout in the place of the mirror.
+
+    Args:
+        figures: Of the model.
+    """
+    spread = math.log(figures.diversity) / math.log(max(len(figures.shares), 2))
+    disagreement = 1 - figures.mirrored
+    if spread**3 <= disagreement:  # also one class everywhere: 0 / 0
+        return 1.
+    return disagreement / spread**3
+
+
+def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[str]
+                ) -> tuple[str, ...]:
+    """What a person should look at before trusting the adapted model.
+
+    Args:
+        before: Figures of the model that was adapted.
+        after: Those of the adapted model on the same frames.
+        classes: Names of the K classes.
+    """
+    old, new = before.shares, after.shares
+    found = []
+    # Moved pixel by pixel, or at least as many as the shares of the classes say.
+    if (moved := max(after.moved, class_drift(old, new))) >= DRIFTED:
+        found.append(f'**Total drift**: {moved:.0%} of the pixels have another class than before.')
+    for k in collapsed_classes(old, new):
+        found.append(f'**{classes[k]} has collapsed**: from {old[k]:.2%} to {new[k]:.2%} of the '
+                     f'pixels, less than {COLLAPSED:.0%} of it is left.')
+    for k in halved_classes(old, new):
+        found.append(f'**{classes[k]} has lost half or more**: from {old[k]:.2%} to {new[k]:.2%} '
+                     'of the pixels.')
+    for k in swollen_classes(old, new):
+        found.append(f'**{classes[k]} takes over**: from {old[k]:.1%} to {new[k]:.1%} of the '
+                     'pixels.')
+    for k in doubled_classes(old, new):
+        found.append(f'**{classes[k]} has doubled or more**: from {old[k]:.2%} to {new[k]:.2%} of '
+                     'the pixels.')
+    if after.consistency < before.consistency - 0.02:
+        found.append(f'Predictions flicker more than before: consistency along the motion fell '
+                     f'from {before.consistency:.1%} to {after.consistency:.1%}.')
+    if after.confidence < before.confidence - 0.05:
+        found.append(f'The model is less sure than before: mean confidence fell from '
+                     f'{before.confidence:.1%} to {after.confidence:.1%}.')
+    return tuple(found)
+
+
+def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -> Verdict:
+    """Judges an adapted model by figures that need no labels.
+
+    It is to be rejected if one of the signs of a spoilt model is there, to be kept if nothing
+    speaks against it, and doubtful otherwise.
+
+    Args:
+        before: Figures of the model that was adapted.
+        after: Those of the adapted model on the same frames, compared with the model before.
+        classes: Names of the K classes.
+    """
+    if not all(math.isfinite(value) for figures in (before, after)
+               for value in (*figures.shares, *astuple(figures)[1:5], figures.mirrored)):
+        return Verdict(REJECT, ('The figures are not finite: the model predicts NaN.', ), ())
+    old, new = before.shares, after.shares
+    bad, doubts = [], []
+    present = sum(share >= PRESENT for share in old)
+    collapsed = collapsed_classes(old, new)
+    if len(collapsed) > SPOILT * present:
+        bad.append(f'{len(collapsed)} of {present} classes have collapsed.')
+    elif collapsed:
+        doubts.append(f'{", ".join(classes[k] for k in collapsed)} has collapsed.')
+    if swollen := [classes[k] for k in swollen_classes(old, new)]:
+        doubts.append(f'{", ".join(swollen)} takes over.')
+    kept = (f'of the pixels that the model before was sure of ({SURE:.0%} or more) only '
+            f'{after.kept:.0%} have kept their class')
+    if after.kept < REPLACED:
+        bad.append(f'It is another model: {kept}.')
+    elif after.kept < KEPT:
+        doubts.append(f'A class may have turned into another one: {kept}.')
+    if (moved := max(after.moved, class_drift(old, new))) >= DRIFTED:
+        doubts.append(f'{moved:.0%} of all pixels have another class than before.')
+    errors = estimated_error(before), estimated_error(after)
+    compared = (f'the estimated error goes from {errors[0]:.2f} to {errors[1]:.2f} (mirrored '
+                f'pictures get the same classes in {before.mirrored:.0%} and {after.mirrored:.0%} '
+                f'of the pixels, with the variety of {before.diversity:.1f} and '
+                f'{after.diversity:.1f} equally frequent classes)')
+    if errors[1] > WORSE * errors[0] + SLACK:
+        bad.append(f'It contradicts itself more than before: {compared}.')
+    elif errors[1] > errors[0] + SLACK:
+        doubts.append(f'It is no better in agreement with itself: {compared}.')
+    elif errors[1] >= 1:
+        doubts.append('Mirrored pictures get other classes, or there is hardly more than one '
+                      f'class: {compared}.')
+    if min(before.unchanged, after.unchanged) >= STILL:
+        doubts.append('The frames are all the same: a single picture says little about others.')
+    if after.frames < FEW:
+        doubts.append(f'It was looked at on {after.frames} pairs of frames only; {FEW} are the '
+                      'least for a verdict.')
+    warnings = warnings_of(before, after, classes)
+    if bad:
+        return Verdict(REJECT, (*bad, *doubts), warnings)
+    if doubts:
+        return Verdict(DOUBTFUL, tuple(doubts), warnings)
+    return Verdict(KEEP, (
+        f'It agrees with itself as well as before or better: {compared}.',
+        f'Of the pixels that the model before was sure of {after.kept:.0%} have kept their class.',
+        'No class has collapsed or takes over.'), warnings)

@@ -1,0 +1,116 @@
+"""What other packages say that helps nobody, said less often. All else they say comes through."""
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+#: mmseg prints this line for each module of a service that it can do without.
+ONEDL = 'Could not import OneDL'
+#: What a console gets instead of the lines that begin so, once; the log file has them all.
+SHORT = {
+    re.compile('Hooks will be executed in the following order'): 'The order of the hooks is in',
+    re.compile(r'\S+ is (skipped since its requires_grad|duplicate\. It is skipped)'):
+        'Parameters that are not trained are listed in'}  # yapf: disable
+
+
+def import_mmseg() -> None:
+    """Imports mmseg's data sets and models without two remarks about what is not installed.
+
+    Those are that there is no OneDL, and that ``mmcv-lite`` has no compiled operators: a network
+    that needs these says so when it is built.
+    """
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``',
+                            UserWarning)
+    said = StringIO()
+    try:
+        with redirect_stdout(said):
+            import_module('mmseg.datasets')
+    finally:
+        for line in said.getvalue().splitlines():
+            if line != ONEDL:
+                print(line)
+
+
+@contextmanager
+def without_loss_warnings() -> Iterator[None]:
+    """Around building a network whose own loss is not used: mmseg explains its loss otherwise."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Default ``avg_non_ignore`` is False', UserWarning)
+        yield
+
+
+class QuietRunner(Runner):
+    """mmengine's Runner, whose console has one line where its log file has a table or a list.
+
+    Those are the order of the hooks and the parameters that are not trained.
+    """
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None,
+                     **kwargs: object) -> MMLogger:
+        """Builds the logger, see :class:`Runner`."""
+        return shorten_console(super().build_logger(log_level, log_file, **kwargs))
+
+
+def shorten_console(logger: MMLogger) -> MMLogger:
+    """Makes the console of a logger show what is in :data:`SHORT` in one line each.
+
+    Args:
+        logger: One without a log file stays as it is.
+
+    Returns:
+        The same.
+    """
+    files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    for handler in logger.handlers if files else ():
+        if handler not in files:
+            short = _Short(handler.formatter, Path(files[0].baseFilename))
+            handler.setFormatter(short)
+            handler.addFilter(short.seldom)
+    return logger
+
+
+class _Short(logging.Formatter):
+    """Replaces what is in :data:`SHORT`.
+
+    Args:
+        inner: Formats the rest.
+        file: Where everything can be read.
+    """
+
+    def __init__(self, inner: logging.Formatter, file: Path) -> None:
+        super().__init__()
+        self.inner = inner
+        self.file = file
+        self.told: set[str] = set()
+
+    @staticmethod
+    def _replacement(record: logging.LogRecord) -> str | None:
+        text = record.getMessage()
+        return next((said for start, said in SHORT.items() if start.match(text)), None)
+
+    def seldom(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown: each replacement once."""
+        said = self._replacement(record)
+        shown = said not in self.told
+        if said is not None:
+            self.told.add(said)
+        return shown
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text, see :class:`logging.Formatter`."""
+        said = self._replacement(record)
+        if said is not None:
+            # The file handler gets the same record.
+            record = logging.makeLogRecord(dict(
+                record.__dict__, msg=f'{said} {self.file}', args=None, levelname='INFO',
+                levelno=logging.INFO))
+        return self.inner.format(record)
