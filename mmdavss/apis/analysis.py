@@ -20,6 +20,7 @@ from mmdavss.datasets.label_maps import LabelSet
 from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter
 
+from .configs import find_config
 from .device import device_option
 from .faults import one_line
 from .inference import load_model
@@ -64,7 +65,11 @@ class CheckpointParser(argparse.ArgumentParser):
         twice = sorted({name for name in found.names if found.names.count(name) > 1})
         if twice:
             self.error(f'several checkpoints are called {twice[0]}: tell them apart with --names')
-        for path in (found.config, *found.checkpoints):
+        try:
+            found.config = str(find_config(found.config))
+        except FileNotFoundError as error:
+            self.error(str(error))
+        for path in found.checkpoints:
             if '://' not in path and not Path(path).is_file():
                 self.error(f'{path} does not exist')
         if self.out is not None:

@@ -1,4 +1,4 @@
-"""Where the configs of this package are, in a clone and in an installed wheel."""
+"""Where configs and tools of this package are, in a clone and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-# A wheel carries the configs in `.mim`, as the OpenMMLab packages do; a clone has them beside the
-# package. Build leftovers never appear in a clone, so `.mim` can safely come first.
-_ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+def shipped_folder(name: str) -> Path:
+    """A folder that ships with the package: ``'configs'`` or ``'tools'``.
 
-
-def _root() -> Path | None:
-    return next((path for path in _ROOTS if path.is_dir()), None)
+    Raises:
+        FileNotFoundError: If it is neither in the package nor beside it.
+    """
+    # A wheel carries them in `.mim`, as the OpenMMLab packages do; a clone has them beside the
+    # package. Build leftovers never appear in a clone, so `.mim` can safely come first.
+    places = (_PACKAGE / '.mim' / name, _PACKAGE.parent / name)
+    folder = next((path for path in places if path.is_dir()), None)
+    if folder is None:
+        raise FileNotFoundError(
+            f'no {name} beside the package {_PACKAGE} or in it (looked for '
+            f'{" and ".join(map(str, places))}): install mmdavss from its wheel or from a clone')
+    return folder
 
 
 def get_config_path(name: str) -> str:
@@ -33,17 +41,10 @@ def get_config_path(name: str) -> str:
     Raises:
         FileNotFoundError: If there is no such config; names the nearest ones.
     """
-    root = _root()
-    if root is None:
-        raise FileNotFoundError(
-            f'no configs beside the package {_PACKAGE} or in it (looked for '
-            f'{" and ".join(map(str, _ROOTS))}): install mmdavss from its wheel or from a clone')
+    root = shipped_folder('configs')
     path = root / name
     if not path.is_file():
-        names = [file.relative_to(root).as_posix() for file in sorted(root.rglob('*.py'))]
-        near = get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f'; did you mean {" or ".join(near)}?' if near else ''
-        raise FileNotFoundError(f'there is no config {name!r} in {root}{hint}')
+        raise FileNotFoundError(f'there is no config {name!r} in {root}{_nearest(name, root)}')
     return str(path)
 
 
@@ -57,9 +58,38 @@ def config_of_checkpoint(path: str | Path) -> str | None:
         Such as ``'configs/adabn/accel_viper2city.py'`` (the absolute path where that is not below
         the current folder), or None.
     """
-    root, (folder, name) = _root(), ('', '', *Path(path).parts[:-1])[-2:]
-    config = None if root is None else root / folder / f'{name}.py'
-    if config is None or not folder or not config.is_file():
+    folder, name = ('', '', *Path(path).parts[:-1])[-2:]
+    config = shipped_folder('configs') / folder / f'{name}.py'
+    if not folder or not config.is_file():
         return None
     near = config.is_relative_to(Path.cwd())
     return (config.relative_to(Path.cwd()) if near else config).as_posix()
+
+
+def find_config(path: str | Path) -> Path:
+    """A config file as one types it on a command line.
+
+    Args:
+        path: A file, or else the name of a config of this package, with or without ``configs/``.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileNotFoundError: If there is none; names the nearest ones of the package.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    root = shipped_folder('configs')
+    name = path.relative_to('configs') if path.is_relative_to('configs') else path
+    # An absolute path, joined to a folder, stays what it is.
+    if (root / name).is_file():
+        return root / name
+    raise FileNotFoundError(f'config file not found: {path}{_nearest(name.as_posix(), root)}')
+
+
+def _nearest(name: str, root: Path) -> str:
+    names = [file.relative_to(root).as_posix() for file in sorted(root.rglob('*.py'))]
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    return f'; did you mean {" or ".join(near)}?' if near else ''

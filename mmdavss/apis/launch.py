@@ -20,6 +20,7 @@ from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError, missing_module, not_installed
 
 from .config_keys import unknown_keys
+from .configs import find_config
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
@@ -48,14 +49,16 @@ def default_work_dir(config: str | Path) -> str:
 
 
 def read_config_file(path: str | Path) -> Config:
-    """Reads a config file.
+    """Reads a config file, one of the user or of the package (:func:`find_config`).
 
     Raises:
         UserError: If there is none, or it cannot be read; names the cause and, where Python tells
             it, the line.
     """
-    if not Path(path).is_file():
-        raise UserError(f'config file not found: {path}')
+    try:
+        path = find_config(path)
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from None
     try:
         return Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
@@ -121,7 +124,7 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = default_work_dir(path)
+        cfg.work_dir = default_work_dir(cfg.filename)
     return cfg
 
 

@@ -112,7 +112,7 @@ def main() -> None:
                         default=[provider('DISFlowEstimator')], metavar='[TITLE=]PROVIDER',
                         help='registered flow providers (DISFlowEstimator)')
     parser.add_argument('--longest', type=float, metavar='PIXELS', help='flow of full colour '
-                        '(default: only 1 % of all pixels have more)')
+                        '(default: only 1 %% of all pixels have more)')
     parser.add_argument('--width', type=int, default=384, help='of a panel, pixels (384)')
     args = parser.parse_args()
     if not args.providers and not args.checkpoints:
