@@ -15,6 +15,8 @@ from torch import distributed
 from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError
 
+from .packages import check_packages, explain_import
+
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
 AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
@@ -51,11 +53,14 @@ def read_config_file(path: str | Path) -> Config:
     if not Path(path).is_file():
         raise UserError(f'config file not found: {path}')
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
+        explain_import(error, path)
         kind = type(error).__name__
         raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
                         f'(_base_): {kind}: {error}') from error
+    check_packages(cfg, path)
+    return cfg
 
 
 def require(cfg: Config, *keys: str) -> None:
