@@ -107,6 +107,12 @@ class World:
         for index in range(len(dataset)):
             dataset[index]
 
+    def flip(self, name: str) -> None:
+        """Changes one bit in the middle, where a checkpoint has weights."""
+        content = bytearray(self.file(name).read_bytes())
+        content[len(content) // 2] ^= 64
+        self.file(name).write_bytes(content)
+
     def train(self, *args: object, config: str | None = None) -> None:
         self.tool('train.py', config or self.toy, *args)
 
@@ -379,6 +385,8 @@ CHECKPOINTS: list[Case] = [
      lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'damaged', 'download it again')),
     ('a checkpoint that is cut off', lambda w: w.cut(os.path.relpath(w.checkpoint)),
      lambda w: w.source_checkpoint(w.checkpoint), ('iter_1.pth', 'damaged', 'an earlier one')),
+    ('a checkpoint with a flipped bit', lambda w: w.flip(os.path.relpath(w.checkpoint)),
+     lambda w: w.load_from(w.checkpoint), ('iter_1.pth', 'damaged', 'not what was written')),
     ('a web page instead of a checkpoint', lambda w: w.write('bad.pth', '<html>404</html>'),
      lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'no checkpoint', 'again')),
     ('a checkpoint that would run code',
@@ -419,6 +427,18 @@ CHECKPOINTS: list[Case] = [
      lambda w: w.save('bad.pth', dict(state_dict=dict(weight=torch.ones(())))),
      lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
      ('bad.pth', 'message_hub', 'leave out resume')),
+    ('a checkpoint of another optimiser, to be resumed from',
+     lambda w: w.save('bad.pth', dict(
+         state_dict=dict(weight=torch.ones(())), message_hub={}, meta=dict(iter=1, epoch=0),
+         optimizer=dict(state={}, param_groups=[dict(params=[0], lr=1., betas=(0.9, 0.99))]))),
+     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+     ('bad.pth', 'not SGD', '--work-dir')),
+    ('a checkpoint of another method, to be resumed from',
+     lambda w: w.save('bad.pth', dict(
+         state_dict=dict(weight=torch.ones(()), teacher=torch.ones(())), message_hub={},
+         meta=dict(iter=1, epoch=0), optimizer={})),
+     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+     ('bad.pth', 'teacher', 'another method')),
     ('a note last_checkpoint that leads nowhere',
      lambda w: w.write('run/last_checkpoint', 'iter_7.pth'),
      lambda w: w.train('--work-dir', 'run', '--resume'), ('last_checkpoint', 'iter_7.pth')),
