@@ -98,8 +98,8 @@ def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
     """
     kind = registry.get(cfg['type'])
     if kind is None:
-        raise UserError(f"{option}: there is no {cfg['type']}: correct the name, or import what "
-                        'registers it')
+        raise UserError(f"{option} {cfg['type']}: {cfg['type']} is not in the {registry.scope}::"
+                        f'{registry.name} registry: correct the name, or import what registers it')
     arguments = {key: value for key, value in cfg.items() if key != 'type'}
     try:
         inspect.signature(kind).bind(**arguments)
