@@ -57,28 +57,6 @@ def test_mistakes(tmp_path):
 # ------------------------------------------------------------------------------- damaged videos
 
 
-@pytest.fixture
-def jpegs(tmp_path, moving_images):
-    """``jpegs(lost=(), share=1.)``: an avi of twenty frames, packets of zeros, cut off."""
-
-    def make(lost=(), share=1.):
-        path = tmp_path / 'jpegs.avi'
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (80, 40))
-        for image in moving_images(20):
-            writer.write(image)
-        writer.release()
-        data = bytearray(path.read_bytes())
-        starts = [match.start() for match in re.finditer(b'\xff\xd8\xff', data)]
-        assert len(starts) == 20
-        for number in lost:
-            end = starts[number + 1] - 8  # the header of the next chunk
-            data[starts[number]:end] = bytes(end - starts[number])
-        path.write_bytes(data[:round(share * len(data))])
-        return path
-
-    return make
-
-
 def test_one_bad_packet_costs_one_frame(jpegs, moving_images, capsys):
     whole = {frame.name: frame.image for frame in VideoReader(jpegs())}
     assert len(whole) == 20
