@@ -32,7 +32,7 @@ def test_damaged_video(run_tool, saved_model, per_frame, jpegs, tmp_path, capsys
     assert ended.value.code == 3
     said = capsys.readouterr()
     words = f'{video}: 19 of about 20 frames can be read'
-    assert words in said.out and f'warning: {words}' in said.err and '19 frames in' in said.out
+    assert f'warning: {words}' in said.err and '19 frames in' in said.out
     # The masks keep the numbers of their frames.
     assert sorted(int(path.stem) for path in masks.iterdir()) == [n for n in range(20) if n != 8]
     run_tool('video_demo.py', *run, '--overwrite', '--allow-damaged')
