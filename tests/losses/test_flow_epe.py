@@ -67,6 +67,8 @@ def test_messages():
     flow = torch.zeros(1, 2, 4, 4)
     with pytest.raises(ValueError, match='resize_flow'):
         flow_epe(flow, flow[..., :2])
+    with pytest.raises(ValueError, match='resize_flow'):
+        flow_epe(flow[:, :1], flow[:, :1])
     with pytest.raises(ValueError, match="'max'"):
         flow_epe(flow, flow, reduction='max')
     with pytest.raises(ValueError, match="FlowEPELoss: reduction='max'"):

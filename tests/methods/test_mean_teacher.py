@@ -91,6 +91,17 @@ class TestTeacher:
             torch.testing.assert_close(model.teacher.s.data, arrays[f'ema_s_{step}'])
         torch.testing.assert_close(model.teacher.buffer, arrays['ema_buf_initial'])
 
+    def test_init_weights_makes_the_teacher_the_student(self, accel):
+        """Also where the student's weights are drawn anew after the teacher was copied."""
+        model = MODELS.build(dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR,
+                                  **METHODS['dacs']))
+        for value in model.student.state_dict().values():
+            value.add_(1)
+        model.init_weights()
+        for (name, a), b in zip(model.student.state_dict().items(),
+                                model.teacher.state_dict().values(), strict=True):
+            assert torch.equal(a, b), name
+
     def test_starts_as_the_student_with_its_statistics(self, method):
         model = method('dist')
         for online, average in model.averaged():

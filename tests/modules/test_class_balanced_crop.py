@@ -89,6 +89,33 @@ def test_takes_the_balanced_half():
     assert all(crop.corners(labels, generator)[0, 1] > 22 for _ in range(10))
 
 
+def test_a_generator_repeats_its_crops():
+    labels = torch.randint(4, (3, 12, 40))
+    crop = ClassBalancedCrop((4, 6))
+    for function in (crop.corners, lambda *args: crop.draw(*args)(labels)):
+        torch.manual_seed(1)
+        first = function(labels, torch.Generator().manual_seed(0))
+        torch.manual_seed(2)
+        assert torch.equal(function(labels, torch.Generator().manual_seed(0)), first)
+
+
+def test_ignored_label_may_be_a_class():
+    """The right half is balanced but for the ignored class, which leaves one class alone."""
+    labels = torch.zeros(1, 4, 16).long()
+    labels[..., 8:] = torch.arange(8) % 2 * 3
+    labels[..., :8] = torch.arange(8) % 2 * 2
+    crop = ClassBalancedCrop((4, 4), candidates=50, ignore_index=3)
+    generator = torch.Generator().manual_seed(0)
+    assert all(crop.corners(labels, generator)[0, 1] < 8 for _ in range(10))
+
+
+def test_default_ratio_is_the_published_one():
+    three_quarters = torch.tensor([[[0, 0, 0, 1]]])
+    corners = torch.zeros(1, 1, 2, dtype=torch.long)
+    assert crop_scores(three_quarters, corners, (1, 4)) == 0
+    assert crop_scores(three_quarters, corners, (1, 4), 0.76) > 0
+
+
 def test_too_large():
     with pytest.raises(ValueError, match=r'\(9, 4\).*\(8, 40\).*ClipResize'):
         ClassBalancedCrop((9, 4)).draw(torch.zeros(1, 8, 40).long())

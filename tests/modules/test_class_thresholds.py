@@ -81,9 +81,12 @@ def test_class_balanced():
     assert class_balanced_thresholds(counts, 0.8) == pytest.approx([0.2, 0.0, 1.])
 
 
-def test_bad_option():
-    with pytest.raises(ValueError, match='alpha=2'):
-        AdaptiveThresholds(2, alpha=2)
+@pytest.mark.parametrize('name', ['alpha', 'beta', 'start', 'cap'])
+@pytest.mark.parametrize('value', [-0.1, 1.1])
+def test_bad_option(name, value):
+    with pytest.raises(ValueError, match=f'{name}={value}'):
+        AdaptiveThresholds(2, **{name: value})
+    assert AdaptiveThresholds(2, **{name: 1}).values.shape == (2, )
 
 
 def test_a_nan_is_no_small_probability():

@@ -35,6 +35,13 @@ def test_sequence_of_equal_frames_is_an_image():
     torch.testing.assert_close(scores, image(maps), rtol=1e-4, atol=1e-6)
 
 
+def test_published_width():
+    """64, 128, 256, 512 channels."""
+    for net in (ImageDiscriminator(3), SequenceDiscriminator(3)):
+        widths = [m.out_channels for m in net.modules() if hasattr(m, 'out_channels')]
+        assert widths == [64, 128, 256, 512, 1]
+
+
 def test_sequence_sees_the_order():
     net = SequenceDiscriminator(3, 4)
     maps = torch.randn(1, 2, 3, 64, 64)

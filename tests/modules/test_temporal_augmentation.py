@@ -121,6 +121,9 @@ def test_round_trip_by_hand():
     flow_01[0, :, 1, 2] = torch.tensor([0.6, -0.8])
     assert not round_trip_visible(flow_01, flow_10, 0.99)[0, 0, 1, 2]
     assert round_trip_visible(flow_01, flow_10, 1.01).all()
+    # The paper's eta is the default: 1 is not below it.
+    assert not round_trip_visible(flow_01, flow_10)[0, 0, 1, 2]
+    assert round_trip_visible(0.99 * flow_01, flow_10).all()
     with pytest.raises(ValueError, match="grid='both'"):
         round_trip_visible(flow_01, flow_10, 1., 'both')
 
@@ -139,6 +142,8 @@ def test_rectified_labels_by_hand():
     for delta, expected in ((0.1, [0, 255, 255, 255]), (0.3, [0, 1, 255, 255]),
                             (0.6, [0, 1, 2, 255]), (None, [0, 1, 2, 0])):
         assert rectified_labels(probabilities, visible, delta)[0, 0].tolist() == expected
+    # The paper's delta is the default.
+    assert rectified_labels(probabilities, visible)[0, 0].tolist() == [0, 1, 255, 255]
     visible[..., 1] = False
     assert rectified_labels(probabilities, visible, 0.6)[0, 0].tolist() == [0, 255, 2, 255]
 

@@ -46,6 +46,10 @@ def test_threshold_is_that_of_the_paper():
     result = aggregate_predictions(
         torch.zeros(1, 1, 1, 2), frame, [(torch.ones(1, 1, 1, 2), image, flow_of(0, 2))])
     assert result.flatten().tolist() == [0.5, 0.]
+    result = aggregate_predictions(
+        torch.zeros(1, 1, 1, 2), frame, [(torch.ones(1, 1, 1, 2), image, flow_of(0, 2))],
+        threshold=0.69)
+    assert result.flatten().tolist() == [0.5, 0.5]
 
 
 def test_consensus_and_fill_in():
