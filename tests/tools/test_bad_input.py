@@ -107,12 +107,6 @@ class World:
         for index in range(len(dataset)):
             dataset[index]
 
-    def flip(self, name: str) -> None:
-        """Changes one bit in the middle, where a checkpoint has weights."""
-        content = bytearray(self.file(name).read_bytes())
-        content[len(content) // 2] ^= 64
-        self.file(name).write_bytes(content)
-
     def train(self, *args: object, config: str | None = None) -> None:
         self.tool('train.py', config or self.toy, *args)
 
@@ -232,6 +226,13 @@ IMAGES: list[Case] = [
     ('a video that is none', lambda w: w.write('drive.mp4', bytes(500)),
      lambda w: w.tool('video_demo.py', 'drive.mp4', w.config, w.checkpoint, '--out', 'out.mp4'),
      ('drive.mp4', 'ffmpeg')),
+    ('a camera that is not there', nothing,
+     lambda w: w.tool('video_demo.py', 73, w.config, w.checkpoint, '--out', 'out.mp4'),
+     ('no camera 73', 'another program')),
+    ('an address where nothing answers', nothing,
+     lambda w: w.tool('adapt_video.py', w.config, w.checkpoint, 'rtsp://127.0.0.1:1/x', '--out',
+                      'out'),
+     ('rtsp://127.0.0.1:1/x', 'cannot be opened', 'address')),
 ]
 MASKS: list[Case] = [
     ('a mask that is cut off', lambda w: w.cut('gta/labels/00001.png'),
