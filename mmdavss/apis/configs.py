@@ -8,21 +8,33 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
+def _places(name: str) -> tuple[Path, ...]:
+    # A wheel carries configs and tools in `.mim`, as the OpenMMLab packages do; a clone has them
+    # beside the package. Build leftovers never appear in a clone, so `.mim` can safely come first.
+    return _PACKAGE / '.mim' / name, _PACKAGE.parent / name
+
+
 def shipped_folder(name: str) -> Path:
     """A folder that ships with the package: ``'configs'`` or ``'tools'``.
 
     Raises:
         FileNotFoundError: If it is neither in the package nor beside it.
     """
-    # A wheel carries them in `.mim`, as the OpenMMLab packages do; a clone has them beside the
-    # package. Build leftovers never appear in a clone, so `.mim` can safely come first.
-    places = (_PACKAGE / '.mim' / name, _PACKAGE.parent / name)
+    places = _places(name)
     folder = next((path for path in places if path.is_dir()), None)
     if folder is None:
         raise FileNotFoundError(
             f'no {name} beside the package {_PACKAGE} or in it (looked for '
             f'{" and ".join(map(str, places))}): install mmdavss from its wheel or from a clone')
     return folder
+
+
+def config_names() -> list[str]:
+    """Names of all configs of this package, as :func:`get_config_path` takes them."""
+    root = shipped_folder('configs')
+    # Those in `mim` are second names, see setup.py.
+    return [path.relative_to(root).as_posix() for path in sorted(root.rglob('*.py'))
+            if path.parent != root / 'mim']
 
 
 def get_config_path(name: str) -> str:
@@ -44,26 +56,8 @@ def get_config_path(name: str) -> str:
     root = shipped_folder('configs')
     path = root / name
     if not path.is_file():
-        raise FileNotFoundError(f'there is no config {name!r} in {root}{_nearest(name, root)}')
+        raise FileNotFoundError(f'there is no config {name!r} in {root}{_nearest(name)}')
     return str(path)
-
-
-def config_of_checkpoint(path: str | Path) -> str | None:
-    """The config of this package whose training writes a checkpoint, by where that is.
-
-    Args:
-        path: Such as ``'work_dirs/adabn/accel_viper2city/iter_50.pth'``; the file need not exist.
-
-    Returns:
-        Such as ``'configs/adabn/accel_viper2city.py'`` (the absolute path where that is not below
-        the current folder), or None.
-    """
-    folder, name = ('', '', *Path(path).parts[:-1])[-2:]
-    config = shipped_folder('configs') / folder / f'{name}.py'
-    if not folder or not config.is_file():
-        return None
-    near = config.is_relative_to(Path.cwd())
-    return (config.relative_to(Path.cwd()) if near else config).as_posix()
 
 
 def find_config(path: str | Path) -> Path:
@@ -86,10 +80,24 @@ def find_config(path: str | Path) -> Path:
     # An absolute path, joined to a folder, stays what it is.
     if (root / name).is_file():
         return root / name
-    raise FileNotFoundError(f'config file not found: {path}{_nearest(name.as_posix(), root)}')
+    raise FileNotFoundError(f'config file not found: {path}{_nearest(name.as_posix())}')
 
 
-def _nearest(name: str, root: Path) -> str:
-    names = [file.relative_to(root).as_posix() for file in sorted(root.rglob('*.py'))]
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+def _nearest(name: str) -> str:
+    near = get_close_matches(name, config_names(), n=3, cutoff=0.5)
     return f'; did you mean {" or ".join(near)}?' if near else ''
+
+
+def config_of_checkpoint(path: str | Path) -> str | None:
+    """The config of this package whose training writes a checkpoint, by where that is.
+
+    Args:
+        path: Such as ``'work_dirs/adabn/accel_viper2city/iter_50.pth'``; the file need not exist.
+
+    Returns:
+        Such as ``'configs/adabn/accel_viper2city.py'``, or None.
+    """
+    folder, name = ('', '', *Path(path).parts[:-1])[-2:]
+    config = f'{folder}/{name}.py'
+    found = folder and any((root / config).is_file() for root in _places('configs'))
+    return f'configs/{config}' if found else None

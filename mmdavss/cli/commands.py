@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from mmdavss.apis.configs import get_config_path, shipped_folder
+from mmdavss.apis.configs import config_names, get_config_path, shipped_folder
 
 
 def run_tool(name: str) -> None:
@@ -63,10 +63,8 @@ def config() -> None:
                                      'the names of all of them.')
     parser.add_argument('name', nargs='?', help='such as stpl/accel_viper2city.py')
     name = parser.parse_args().name
-    root = shipped_folder('configs')
     if name is None:
-        names = (path.relative_to(root).as_posix() for path in sorted(root.rglob('*.py')))
-        print('\n'.join(name for name in names if not name.startswith('_base_/')))
+        print('\n'.join(name for name in config_names() if not name.startswith('_base_/')))
         return
     try:
         print(get_config_path(name))

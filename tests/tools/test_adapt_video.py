@@ -23,7 +23,6 @@ from mmdavss.apis.adapt import (
     adapt,
     duration,
     report,
-    warnings_of,
 )
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError
