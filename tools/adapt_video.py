@@ -9,8 +9,9 @@ or an address (rtsp://, http://); all of them should show the domain that the mo
 in. Of what does not end by itself, frames are recorded first (--record).
 
 DIR gets adapted.pth and adapted.py (the adapted model), plain_mmseg/ (the same for plain mmseg),
-before_after.mp4, and report.md: how sure and how steady the model is before and after, which
-classes it sees more or less often, and warnings. A command that was stopped goes on where it was.
+before_after.mp4, and report.md: a verdict (keep, doubtful or reject) with its reasons, warnings,
+how sure and how steady the model is before and after, which classes it sees more or less often. A
+command that was stopped goes on where it was.
 
 Exit code 3: done, but frames of a video are missing (it broke off, or is damaged), and
 --allow-damaged was not given.

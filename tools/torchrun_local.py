@@ -76,9 +76,9 @@ def main() -> None:
     try:
         listener = socket.create_server((ADDRESS, port))
     except OSError as error:
-        raise SystemExit(f'error: port {port} of {ADDRESS} cannot be used '
-                         f'({os.strerror(error.errno)}): '
-                         'set PORT to another one, or leave it out for a free one') from None
+        raise SystemExit(
+            f'error: port {port} of {ADDRESS} cannot be used ({os.strerror(error.errno)}): set '
+            'PORT to another one, or leave it out for a free one') from None
 
     def handler(parameters: RendezvousParameters) -> RendezvousHandler:
         return LoopbackRendezvous(listener, parameters.run_id)

@@ -21,6 +21,7 @@ from mmdavss.errors import UserError, missing_module, not_installed
 
 from .config_keys import unknown_keys
 from .configs import find_config
+from .packages import check_packages
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
@@ -60,7 +61,7 @@ def read_config_file(path: str | Path) -> Config:
     except FileNotFoundError as error:
         raise UserError(str(error)) from None
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
         missing = missing_module(error)
         if missing is not None:
@@ -68,6 +69,8 @@ def read_config_file(path: str | Path) -> Config:
         kind = type(error).__name__
         raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
                         f'(_base_): {kind}: {error}') from error
+    check_packages(cfg, path)
+    return cfg
 
 
 def require(cfg: Config, *keys: str) -> None:
@@ -95,8 +98,8 @@ def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
     """
     kind = registry.get(cfg['type'])
     if kind is None:
-        raise UserError(f"{option}: there is no {cfg['type']}: correct the name, or import what "
-                        'registers it')
+        raise UserError(f"{option} {cfg['type']}: {cfg['type']} is not in the {registry.scope}::"
+                        f'{registry.name} registry: correct the name, or import what registers it')
     arguments = {key: value for key, value in cfg.items() if key != 'type'}
     try:
         inspect.signature(kind).bind(**arguments)

@@ -32,9 +32,9 @@ from .launch import UserError, merge_options, read_config_file
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
-#: Decode heads of mmseg that need a module which does not come with mmseg.
-NEEDS = dict(Mask2FormerHead='mmdet', MaskFormerHead='mmdet', CCHead=OPERATORS, PSAHead=OPERATORS,
-             PointHead=OPERATORS)
+#: Decode heads of mmseg that need modules which do not come with mmseg.
+NEEDS = dict(Mask2FormerHead=('mmdet', OPERATORS), MaskFormerHead=('mmdet', OPERATORS),
+             CCHead=(OPERATORS, ), PSAHead=(OPERATORS, ), PointHead=(OPERATORS, ))
 #: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
 OTHER_TASKS = {
     DepthEstimator: 'it estimates depth, not classes',
@@ -129,11 +129,12 @@ def _check_segmentor(model: Mapping, name: str) -> None:
     Raises:
         UserError: If it is no segmentor, one of another task, or needs what is not installed.
     """
-    types = [part['type'] for part in _dicts(model) if isinstance(part.get('type'), str)]
-    for kind in types:
-        module = NEEDS.get(kind) or kind.split('.')[0]
-        if (kind in NEEDS or module in PACKAGES) and not _installed(module):
-            raise not_installed(f'{name}: {kind}', module)
+    for part in _dicts(_plain(model)):
+        kind = part.get('type')
+        scope = kind.split('.')[0] if isinstance(kind, str) else ''
+        for module in NEEDS.get(kind, [scope] if scope in PACKAGES else []):
+            if not _installed(module):
+                raise not_installed(f'{name}: {kind}', module)
     kind = MODELS.get(model['type'])
     for other, why in OTHER_TASKS.items():
         if kind is not None and issubclass(kind, other):
@@ -146,7 +147,7 @@ def _check_segmentor(model: Mapping, name: str) -> None:
 
 
 def _installed(module: str) -> bool:
-    """Whether there is such a module; operators of mmcv are of no use where they do not load."""
+    """Whether there is such a module."""
     return find_spec(module) is not None
 
 

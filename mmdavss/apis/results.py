@@ -37,7 +37,10 @@ def _read_log(work_dir: str | Path) -> list[dict[str, float]]:
     for log in logs:
         rows = _rows(log)
         if rows:
-            found = [row for row in found if row['step'] < rows[0]['step']]
+            # A start that first makes up for a validation goes on after that iteration.
+            begin = rows[0]['step'] + (not _of_training(rows[0]))
+            found = [row for row in found if row['step'] < begin and (
+                row['step'] < rows[0]['step'] or _of_training(row))]
         found += rows
     return found
 

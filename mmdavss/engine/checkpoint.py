@@ -182,10 +182,15 @@ def _explained(filename: str, whole: bool) -> Iterator[None]:
             f'{_install(error)}, or take a file of weights alone.') from error
     except Exception as error:
         text = str(error)
+        if whole and trusted() and isinstance(error, AttributeError | TypeError):
+            raise CheckpointError(
+                f'{filename} holds objects that cannot be made here ({text[:100]}): of another '
+                'version of their package? Take a file of weights alone.') from error
         refused = re.search(
             r"GLOBAL (\S+(?:\(.*?\))?)|unrecognized (?:function|class) (.+)|but got <class '(.+?)'",
             text)
-        if isinstance(error, UnpicklingError) and (refused or whole):
+        odd = whole and isinstance(error, UnpicklingError | AttributeError | TypeError)
+        if odd or (refused and isinstance(error, UnpicklingError)):
             why = re.search(r'WeightsUnpickler error:\s*(.+)', text)
             what = next(filter(None, refused.groups())) if refused else \
                 f'more than weights and plain values ({(why[1] if why else text)[:100]})'

@@ -53,7 +53,9 @@ class AdaBN(BaseAdapter):
     def init_weights(self) -> None:
         super().init_weights()
         for norm in self.norms:
-            norm.reset_running_stats()
+            # The first batch takes the place of what is there. Layers that only serve losses (in
+            # auxiliary heads) see none and stay as they are.
+            norm.num_batches_tracked.zero_()
 
     def train(self, mode: bool = True) -> AdaBN:
         """Only batch-norm layers train; dropout and the like stay off."""

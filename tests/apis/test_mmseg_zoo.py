@@ -208,3 +208,12 @@ def operator_file(name: str) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_page_names_every_family():
+    page = Path(__file__).parents[2] / 'docs/adapt_your_video.md'
+    table = page.read_text(encoding='utf-8').split('## Networks of mmseg')[1]
+    rows = [line.split('|')[1:3] for line in table.splitlines() if line.startswith('|')][2:]
+    said = {name: what.strip() for names, what in rows for name in names.strip().split(', ')}
+    assert sorted(said) == FAMILIES
+    assert all((family in REFUSED) != said[family].startswith('work') for family in FAMILIES)

@@ -13,6 +13,7 @@ from mmdavss.apis.results import (
     last_validation,
     read_validations,
     spread,
+    training_means,
 )
 from mmdavss.errors import InputError
 
@@ -33,6 +34,15 @@ def test_resumed_and_overwritten_runs(tmp_path):
     # Begun anew, shorter.
     log(tmp_path / 'a', '3', dict(lr=1., step=5), dict(mIoU=1., step=10))
     assert list(read_validations(tmp_path / 'a')) == [10]
+
+
+def test_validation_that_was_made_up_for(tmp_path):
+    """Killed in it: iteration 10 was not done again, its scores count once."""
+    log(tmp_path, '1', dict(lr=1., loss=4., step=5), dict(lr=1., loss=2., step=10),
+        dict(mIoU=20., step=10), dict(lr=1., loss=9., step=15))
+    log(tmp_path, '2', dict(mIoU=21., step=10), dict(lr=1., loss=1., step=15))
+    assert training_means(tmp_path, 'loss', [10, 20]) == {10: 3., 20: 1.}
+    assert read_validations(tmp_path) == {10: dict(mIoU=21., step=10)}
 
 
 def test_last_and_best(tmp_path):

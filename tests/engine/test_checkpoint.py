@@ -466,6 +466,9 @@ def test_objects_of_what_is_not_installed(tmp_path, monkeypatch):
     rewrite(path, b'\x80\x02cnot_here.models\nNet\n.')
     with pytest.raises(CheckpointError, match='objects.pth holds objects of not_here.*install'):
         read_checkpoint(path)
+    rewrite(path, b'\x80\x02cmmseg\nNet\n.')
+    with pytest.raises(CheckpointError, match='objects.pth holds objects that cannot be made'):
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize('prefix', [
