@@ -366,7 +366,7 @@ ARCHIVE = (lambda data: data[:-14] + b'\xff' * 4 + data[-10:],
 
 READERS = (
     image('png', absurd=PNG),
-    image('jpg', blind=VALUES | {'repeat_block', 'absurd'}, absurd=JPG),
+    image('jpg', blind=VALUES | {'repeat_block'}, absurd=JPG),
     image('bmp', blind=VALUES | {'repeat_block'}, absurd=BMP),
     label('grey', GTA_19, lambda folder: _save(folder, 'label.png', ids(20))),
     label('palette', CITYSCAPES_15, _palette_label),
