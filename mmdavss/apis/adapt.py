@@ -26,7 +26,8 @@ from mmengine.runner import Runner, save_checkpoint
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from mmdavss.engine import read_weights
+from mmdavss.engine import WorkDirLock, read_weights
+from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
@@ -302,7 +303,8 @@ class Adaptation:
         self.overwrite = overwrite
         if self.out.exists() and not self.out.is_dir():
             raise UserError(f'{self.out} is a file: choose another folder (--out)')
-        if not (self.out / RECORD).is_file() and self.out.exists() and any(self.out.iterdir()):
+        if not (self.out / RECORD).is_file() and self.out.exists() \
+                and any(path.name != LOCK for path in self.out.iterdir()):
             raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
 
     def _begin(self) -> None:
@@ -684,8 +686,9 @@ def adapt(config: str | Path, checkpoint: str | Path,
     if not several:
         raise UserError('there is no video to adapt to')
     cfg = read_method_config(config, checkpoint, classes, cfg_options)
-    return Adaptation(cfg, checkpoint, several, out, Settings(**settings), overwrite,
-                      device).run(command)
+    with WorkDirLock(out, '--out'):
+        return Adaptation(cfg, checkpoint, several, out, Settings(**settings), overwrite,
+                          device).run(command)
 
 
 class _LoggingRunner(QuietRunner):

@@ -28,6 +28,7 @@ from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError
 from mmdavss.apis.plain_mmseg import default_palette, read_method_config
 from mmdavss.apis.videos import VideoReader
+from mmdavss.engine import WorkDirLock
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 
@@ -431,3 +432,8 @@ def test_report_of_a_total_drift():
                   '**bus has doubled or more**: from 10.00% to 20.00%',
                   'pixel by pixel 50.0 %', '| same class in the mirrored frame | 95.0 | 95.0 |'):
         assert words in text
+
+
+def test_a_second_one_beside_it(run_tool, plain, video_file, tmp_path):
+    with WorkDirLock(tmp_path / 'o'), pytest.raises(SystemExit, match='in use by .*--out'):
+        run_tool('adapt_video.py', *plain, video_file, '--out', tmp_path / 'o', '--overwrite')
