@@ -1,6 +1,7 @@
 """Networks of a few thousand parameters, and data for them, for all tests."""
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -154,6 +155,28 @@ def video_file(tmp_path: Path) -> Path:
         writer.write(image)
     writer.release()
     return path
+
+
+@pytest.fixture
+def jpegs(tmp_path: Path) -> Callable[..., Path]:
+    """``jpegs(lost=(), share=1.)``: an avi of twenty frames, packets of zeros, cut off."""
+
+    def make(lost: Iterable[int] = (), share: float = 1.) -> Path:
+        path = tmp_path / 'jpegs.avi'
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (80, 40))
+        for image in _moving_images(20):
+            writer.write(image)
+        writer.release()
+        data = bytearray(path.read_bytes())
+        starts = [match.start() for match in re.finditer(b'\xff\xd8\xff', data)]
+        assert len(starts) == 20
+        for number in lost:
+            end = starts[number + 1] - 8  # the header of the next chunk
+            data[starts[number]:end] = bytes(end - starts[number])
+        path.write_bytes(data[:round(share * len(data))])
+        return path
+
+    return make
 
 
 @pytest.fixture

@@ -388,7 +388,8 @@ class Adaptation:
         numbers = sorted({*later, *(number - 1 for number in later)})
         paths = {number: self.out / 'frames' / name / f'{number:06d}.png' for number in numbers}
         missing = [number for number, path in paths.items() if not path.is_file()]
-        with progress(f'frames of {name}', reader.choose(missing), len(missing)) as bar:
+        with progress(f'frames of {name}', reader.choose(missing), len(missing),
+                      disable=not missing) as bar:
             for number, image in bar:
                 _write(paths[number], image)
         if count is None and reader.reached is not None and reader.reached < length:
@@ -612,8 +613,9 @@ class Adaptation:
         """The plain mmseg export; gives what the report says of it."""
         folder = self.out / 'plain_mmseg'
         try:
-            export = export_segmentor(Config.fromfile(self.out / 'adapted.py'),
-                                      self.out / 'adapted.pth', folder, overwrite=True)
+            with without_loss_warnings():
+                export = export_segmentor(Config.fromfile(self.out / 'adapted.py'),
+                                          self.out / 'adapted.pth', folder, overwrite=True)
         except UserError as error:
             return f'There is no plain mmseg export: {error}.'
         return (f'`{_name(export.config, self.out)}` and `{_name(export.checkpoint, self.out)}` '

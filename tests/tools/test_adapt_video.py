@@ -1,7 +1,11 @@
 """tools/adapt_video.py: from a plain mmseg model and an mp4 to everything it promises."""
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
+import inspect
+import re
+import runpy
+import sys
 
 import cv2
 import pytest
@@ -9,7 +13,16 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.apis.adapt import Adaptation, Settings, report
+from mmdavss.apis.adapt import (
+    Adaptation,
+    Adapted,
+    Settings,
+    _free_names,
+    _Left,
+    adapt,
+    duration,
+    report,
+)
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError
 from mmdavss.apis.plain_mmseg import default_palette, read_method_config
@@ -51,6 +64,9 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
     assert said.out.index('## Verdict') < said.out.index('## Warnings')
     for step in ('frames of drive', 'AdaBN', 'STPL', 'health', 'segment drive'):
         assert step in said.err
+    for words in ('MultiScaleDeformable', 'OneDL', 'is skipped', 'Hooks will be', 'avg_non_ignore',
+                  'scheduler.step', 'UserWarning'):
+        assert words not in said.out + said.err
     # Four pairs of twelve frames, evenly spread.
     pairs = [line.split('\t') for line in (out / 'frames/clips.txt').read_text().splitlines()]
     assert [[name[-6:-4] for name in pair] for pair in pairs] == [
@@ -128,6 +144,215 @@ def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
     assert len((folder / 'clips.txt').read_text().splitlines()) == 4
 
 
+def test_no_two_videos_share_a_folder():
+    assert _free_names(['0001', '0001', '0001_0']) == ['0001_3', '0001_1', '0001_0']
+    for names in (['0001', '0001', '0001_0'], ['a', 'a', 'a', 'a_1', 'a_5'], ['Day', 'day'],
+                  ['12:30', '12/30', '12_30'], ['.a', '_a', 'a', ''], ['x\ty', 'x\ny']):
+        found = _free_names(names)
+        assert len({name.casefold() for name in found}) == len(names)
+        assert all(re.fullmatch(r'\w[\w.-]*', name) for name in found)
+    assert _free_names(['drive', 'night']) == ['drive', 'night']
+
+
+class Start(Adaptation):
+    """As far as before the frames are taken."""
+
+    def extract(self):
+        raise RuntimeError('not reached')
+
+
+@pytest.mark.parametrize(('scale', 'keep_ratio', 'given', 'expected'), [
+    ((2048, 1024), False, None, (80, 40)), ((2048, 1024), True, None, (80, 40)),
+    ((48, 48), True, None, (48, 24)), ((48, 20), False, None, (48, 20)),
+    ((48, 48), False, None, (48, 24)),  # would be higher than the video
+    (None, False, None, (80, 40)), (None, False, (40, 20), (40, 20)),
+    ((2048, 1024), True, (64, 30), (64, 30)), ((48, 48), True, (96, 48), (96, 48))])
+def test_no_video_is_enlarged(scale, keep_ratio, given, expected, plain, video_file, tmp_path):
+    cfg = read_method_config(*plain)
+    steps = cfg.test_dataloader.dataset.pipeline
+    if scale is None:
+        del steps[1]
+    else:
+        steps[1].update(scale=scale, keep_ratio=keep_ratio)
+    start = Start(cfg, plain[1], [video_file], tmp_path / 'out', Settings(size=given),
+                  device='cpu')
+    assert start.size == expected
+    # What predicts for the figures and the preview, and what is written, has the same size.
+    frame = next(iter(VideoReader(video_file))).image
+    segment = VideoSegmenter(start.sized, plain[1])
+    shapes = []
+    segment.model.net.segmentor.backbone.register_forward_pre_hook(
+        lambda _, inputs: shapes.append(tuple(inputs[0].shape[-2:])))
+    list(segment([frame]))
+    assert shapes == [expected[::-1]]
+    plan = start.plan()
+    assert f'Frames of {expected[0]}x{expected[1]}' in plan
+    assert ('not 2048x1024' in plan) == (given is None and scale == (2048, 1024))
+    for words in ('drive.mp4: 12 frames of 80x40', 'AdaBN, 50 iterations; STPL, 100 iterations',
+                  '3 classes, on the CPU', 'Time: '):
+        assert words in plan
+
+
+def test_what_is_wrong_is_found_before_anything_is_written(plain, video_file, per_frame,
+                                                           saved_model, tmp_path, jpegs):
+    out, weights = tmp_path / 'out', tmp_path / 'other.pth'
+    torch.save(dict(state_dict=torch.load(saved_model(per_frame)[1])['state_dict'],
+                    meta=dict(CLASSES=['x', 'y', 'z'])), weights)
+    (tmp_path / 'file').touch()
+    empty = tmp_path / 'empty.avi'
+    empty.write_bytes(jpegs(lost=range(19), share=0.9).read_bytes())
+    for arguments, options, words in [
+            ((*plain, 'gone.mp4', out), {}, 'gone.mp4 does not exist'),
+            ((plain[0], weights, video_file, out), {}, 'other.pth'),
+            ((*plain, video_file, out), dict(size=(0, 5)), 'size must be'),
+            ((*plain, video_file, out), dict(device='cuda:99'), 'cuda:99'),
+            ((*plain, [], out), {}, 'no video'),
+            ((*plain, video_file, tmp_path / 'file'), {}, 'file is a file'),
+            ((*plain, empty, out), {}, 'no frame|no two successive'),
+            ((*plain, [video_file, 'rtsp://127.0.0.1:1/x'], out), {}, 'cannot be opened'),
+            ((*plain, video_file, out), dict(lr=0.), 'lr more than 0')]:
+        with pytest.raises((UserError, ValueError), match=words):
+            adapt(*arguments, **options)
+        assert not out.exists(), words
+
+
+def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    cfg = read_method_config(*plain)
+
+    def failing(*_):
+        raise UserError('the memory ran out')
+
+    few = dict(pairs=2, device='cpu', workers=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Adaptation, 'adapt', failing)
+        with pytest.raises(UserError, match='memory'):
+            adapt(*plain, video_file, out, **few)
+    assert (out / 'frames/clips.txt').is_file()
+    # Another size; nothing had been made but frames.
+    again = Adaptation(cfg, plain[1], [video_file], out, Settings(pairs=2, size=(32, 16)))
+    assert not (out / 'frames').exists() and again.record['given']['settings']['size'] == [32, 16]
+    # With a checkpoint it is worth something.
+    (out / 'adabn').mkdir()
+    (out / 'adabn/iter_10.pth').touch()
+    with pytest.raises(UserError, match='other settings'):
+        Adaptation(cfg, plain[1], [video_file], out, Settings(pairs=2))
+    # How it is shown and with how many processes is no other adaptation.
+    Adaptation(cfg, plain[1], [video_file], out,
+               Settings(pairs=2, size=(32, 16), preview=7, workers=1, checked=3))
+
+
+def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmdavss.apis.videos.print_log', lambda text, **_: said.append(text))
+    video = jpegs(share=0.5)
+    work = Adaptation(read_method_config(*plain), plain[1], [video], tmp_path / 'out',
+                      Settings(pairs=4))
+    work.extract()
+    count = VideoReader(video).length()
+    note = f'{video}: {count} of about 20 frames can be read'
+    assert len(said) == 2 and all(text.startswith(note) for text in said)  # by two readers
+    assert work.record['notes']['jpegs'] == dict(note=work.readers[0].note, damaged=True)
+    # As many pairs as asked for, spread over what can be read.
+    numbers = [int(later.stem) for _, later in work.pairs()]
+    assert len(numbers) == 4 and numbers[0] == 1 and numbers[-1] == count - 1
+
+
+def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'report.md').write_text('## Warnings None of this says')
+    done = Adapted(tmp_path, tmp_path, tmp_path / 'report.md', tmp_path / 'b.mp4', {},
+                   ('a.mp4: 2 of about 4',), True)
+    monkeypatch.setattr(sys.modules['mmdavss.apis.adapt'], 'adapt', lambda *_, **__: done)
+    with pytest.raises(SystemExit) as ended:
+        run_tool('adapt_video.py', 'c', 'w', 'v', '--out', 'o')
+    assert ended.value.code == 3 and 'a.mp4: 2 of about 4' in capsys.readouterr().err
+    run_tool('adapt_video.py', 'c', 'w', 'v', '--out', 'o', '--allow-damaged')
+
+
+def test_a_pair_is_of_successive_frames(plain, jpegs, tmp_path):
+    work = Adaptation(read_method_config(*plain), plain[1], [jpegs(lost=[8])], tmp_path / 'out',
+                      Settings(pairs=100))
+    work.extract()
+    pairs = [tuple(int(path.stem) for path in pair) for pair in work.pairs()]
+    assert pairs == [(n - 1, n) for n in range(1, 20) if n not in (8, 9)]
+
+
+def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images):
+    class Camera:
+        def __init__(self, number):
+            assert number == 3
+            self.images = iter(moving_images(7))
+
+        def isOpened(self):
+            return True
+
+        def get(self, _):
+            return 0.
+
+        def grab(self):
+            self.image = next(self.images, None)
+            return self.image is not None
+
+        def retrieve(self):
+            return True, self.image
+
+        def release(self):
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr('cv2.VideoCapture', Camera)
+        work = Adaptation(read_method_config(*plain), plain[1], ['/dev/video3', 3],
+                          tmp_path / 'out', Settings(record=5, pairs=3))
+        assert '/dev/video3: the next 5 frames of 80x40' in work.plan()
+        work.extract()
+        assert [pair[1].name for pair in work.pairs()] == 2 * [f'00000{n}.png' for n in (1, 2, 4)]
+        assert len(list((tmp_path / 'out/frames/camera3_0').iterdir())) == 5
+        assert work.record['notes'] == {}
+        # One that ends early says so.
+        work = Adaptation(read_method_config(*plain), plain[1], [3], tmp_path / 'o',
+                          Settings(record=50))
+        work.extract()
+        assert len(work.pairs()) == 6
+        assert '7 of 50 frames' in work.record['notes']['camera3']['note']
+
+
+def test_time_that_is_left():
+    left = _Left(dict(health=10., preview=5., adabn=20., adapt=100.))
+    assert left.total() == 135
+    left.measured('adabn', 40., 30.)  # twice as slow as thought, and so will the next be
+    assert left.total() == 10 + 5 + 30 + 200
+    left.done('adabn')
+    left.measured('adapt', 120., 60.)
+    assert left.total() == 75
+    assert [duration(s) for s in (3, 42, 300, 7200)] == [
+        'a few seconds', 'about 40 s', 'about 5 min', 'about 2.0 h']
+
+
+def test_public_function(plain, video_file, tmp_path, capsys):
+    import mmdavss.apis
+
+    assert mmdavss.apis.adapt is adapt
+    # Every option of the tool is one of the function.
+    parser = runpy.run_path('tools/adapt_video.py')['build_parser']()
+    options = {action.dest for action in parser._actions} - {'help', 'allow_damaged'}
+    names = {field.name for field in dataclasses.fields(Settings)} | set(
+        inspect.signature(adapt).parameters)
+    assert options <= names
+    done = adapt(*plain, video_file, tmp_path / 'out', method='adabn', adabn_iters=5, pairs=2,
+                 preview=2, workers=0, device='cpu', size=(32, 16), command=[
+                     'adapt', 'rtsp://me:secret@host/x'],
+                 cfg_options={'model.decode_head.dropout_ratio': 0.3})
+    assert done.checkpoint.is_file() and done.config.is_file() and done.video.is_file()
+    assert 0 < done.figures['after'].confidence < 1 and not done.damaged and done.notes == ()
+    text = done.report.read_text()
+    assert 'secret' not in text and '***@host' in text and 'of 32x16' in text
+    cfg = Config.fromfile(done.config)
+    assert cfg.model.student.segmentor.decode_head.dropout_ratio == 0.3
+    assert tuple(cfg.test_dataloader.dataset.pipeline[1].scale) == (32, 16)
+    said = capsys.readouterr().out
+    assert said.index('80x40') < said.index('Frames of 32x16') < said.index('s for an iteration')
+
+
 def test_plain_configs(plain, tmp_path):
     cfg = read_method_config(*plain)
     data = cfg.test_dataloader.dataset
@@ -186,7 +411,12 @@ def test_warnings():
     assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
     assert '- None' not in text
     assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- 1 of 3 classes have collap')
-    many = replace(before, frames=20, mirrored=0.95)
+    noted = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'],
+                   size=(9, 5), notes=['a.mp4: 2 of about 4 frames'])
+    assert '**a.mp4: 2 of about 4 frames.**' in noted and 'of 9x5' in noted
+    assert '- None: no class collapsed' in report(
+        dict(before=before, after=before), names, Settings(), ['a'], 7, 'x', ['adapt'])
+    many = dataclasses.replace(before, frames=20, mirrored=0.95)
     text = report(dict(before=many, after=many), names, Settings(), ['a'], 7, 'x', ['adapt'])
     assert '- None: no class collapsed' in text and '## Verdict: keep' in text
 
@@ -194,7 +424,7 @@ def test_warnings():
 def test_report_of_a_total_drift():
     """Half of the pixels move, a class doubles, one loses half: it says so, and not keep."""
     before = HealthFigures(20, 0.8, 0.5, 0.9, 0.9, (0.5, 0.2, 0.2, 0.1), mirrored=0.95)
-    after = replace(before, shares=(0.55, 0.15, 0.1, 0.2), moved=0.5, kept=0.9)
+    after = dataclasses.replace(before, shares=(0.55, 0.15, 0.1, 0.2), moved=0.5, kept=0.9)
     text = report(dict(before=before, after=after), ('road', 'sky', 'car', 'bus'), Settings(),
                   ['a'], 7, 'x', ['adapt'])
     assert text.index('## Verdict: doubtful') < text.index('## Warnings') < text.index('## Health')

@@ -195,6 +195,13 @@ IMAGES: list[Case] = [
     ('a video that is none', lambda w: w.write('drive.mp4', bytes(500)),
      lambda w: w.tool('video_demo.py', 'drive.mp4', w.config, w.checkpoint, '--out', 'out.mp4'),
      ('drive.mp4', 'ffmpeg')),
+    ('a camera that is not there', nothing,
+     lambda w: w.tool('video_demo.py', 73, w.config, w.checkpoint, '--out', 'out.mp4'),
+     ('no camera 73', 'another program')),
+    ('an address where nothing answers', nothing,
+     lambda w: w.tool('adapt_video.py', w.config, w.checkpoint, 'rtsp://127.0.0.1:1/x', '--out',
+                      'out'),
+     ('rtsp://127.0.0.1:1/x', 'cannot be opened', 'address')),
 ]
 MASKS: list[Case] = [
     ('a mask that is cut off', lambda w: w.cut('gta/labels/00001.png'),

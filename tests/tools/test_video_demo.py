@@ -23,6 +23,21 @@ def test_video_and_masks(run_tool, saved_model, accel, video_file, tmp_path, cap
     run_tool('video_demo.py', *run, '--overwrite')
 
 
+def test_damaged_video(run_tool, saved_model, per_frame, jpegs, tmp_path, capsys):
+    cfg, checkpoint = saved_model(per_frame)
+    video, masks = jpegs(lost=[8]), tmp_path / 'masks'
+    run = [video, cfg.filename, checkpoint, '--masks', masks, '--device', 'cpu']
+    with pytest.raises(SystemExit) as ended:
+        run_tool('video_demo.py', *run)
+    assert ended.value.code == 3
+    said = capsys.readouterr()
+    words = f'{video}: 19 of about 20 frames can be read'
+    assert f'warning: {words}' in said.err and '19 frames in' in said.out
+    # The masks keep the numbers of their frames.
+    assert sorted(int(path.stem) for path in masks.iterdir()) == [n for n in range(20) if n != 8]
+    run_tool('video_demo.py', *run, '--overwrite', '--allow-damaged')
+
+
 def test_side_by_side(run_tool, saved_model, accel, per_frame, frame_folder, tmp_path):
     one, two = saved_model(accel, 'one'), saved_model(per_frame, 'two')
     run_tool('video_demo.py', frame_folder, one[0].filename, one[1], '--compare', two[0].filename,
