@@ -410,7 +410,7 @@ def test_warnings():
     assert '**car has collapsed**' in text and '| mean confidence | 80.0 | 70.0 | -10.0 |' in text
     assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
     assert '- None' not in text
-    assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- 1 of 3 classes have collap')
+    assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- Collapsed: 1 of the 3 clas')
     noted = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'],
                    size=(9, 5), notes=['a.mp4: 2 of about 4 frames'])
     assert '**a.mp4: 2 of about 4 frames.**' in noted and 'of 9x5' in noted
