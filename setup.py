@@ -63,6 +63,7 @@ COMMANDS = {
     'mmdavss-make-minidrive': 'make_minidrive',
     'mmdavss-analysis': 'analysis',
     'mmdavss-demo': 'demo',
+    'mmdavss-torchrun': 'torchrun',
     'mmdavss-config': 'config',
 }
 

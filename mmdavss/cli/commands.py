@@ -44,6 +44,7 @@ class_statistics = partial(run_tool, 'class_statistics.py')
 precompute_flow = partial(run_tool, 'precompute_flow.py')
 make_minidrive = partial(run_tool, 'make_minidrive.py')
 demo = partial(run_tool, 'demo.py')
+torchrun = partial(run_tool, 'torchrun_local.py')
 
 
 def analysis() -> None:
