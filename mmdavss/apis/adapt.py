@@ -26,12 +26,15 @@ from mmengine.runner import Runner, save_checkpoint
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
+from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.engine import WorkDirLock, read_weights
 from mmdavss.engine.work_dir_lock import NAME as LOCK
+from mmdavss.errors import InputError
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
 from mmdavss.flow import DISFlowEstimator
+from mmdavss.inputs import read_json
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
@@ -319,8 +322,8 @@ class Adaptation:
         self.record: dict[str, Any] = dict(given=given)
         self.fresh = not path.is_file()
         if not self.fresh:
-            found = json.loads(path.read_text())
-            if found['given'] == given and not self.overwrite:
+            found = {} if self.overwrite else self._read_record(path)
+            if found.get('given') == given:
                 self.record = found
                 return
             # A start that failed, or was stopped before there was anything, blocks nothing.
@@ -340,6 +343,14 @@ class Adaptation:
     def _save(self) -> None:
         text = json.dumps(self.record, indent=1) + '\n'
         replace_file(self.out / RECORD, text.encode())
+
+    @staticmethod
+    def _read_record(path: Path) -> dict[str, Any]:
+        remedy = f'Delete {path.parent}, or replace what is in it (--overwrite).'
+        found = read_json(path, 'record of an adaptation', remedy)
+        if not isinstance(found, dict) or not isinstance(found.get('given'), dict):
+            raise InputError(f'{path} is no record of an adaptation. {remedy}')
+        return found
 
     def _withdraw(self) -> None:
         """Leaves no folder of a start that failed."""
@@ -568,7 +579,7 @@ class Adaptation:
         provider = DISFlowEstimator()
         with progress('health', chosen, unit='pairs') as bar:
             for number in bar:
-                images = [cv2.imread(str(file)) for file in every[number]]
+                images = [read_image(str(file)) for file in every[number]]
                 flow, visible = _flow(provider, *images)
                 scores = {}
                 for name, segment in segmenters.items():
