@@ -49,7 +49,9 @@ from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
 from mmdavss.engine import WorkDirLock
 from mmdavss.engine.hooks.resumed_run import differences
+from mmdavss.errors import InputError
 from mmdavss.fileio import replace_file
+from mmdavss.inputs import read_json
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,7 +177,11 @@ class Records:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.steps: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
+        remedy = f'Delete {path.parent} and start again.'
+        steps = read_json(path, 'records of the demo', remedy) if path.is_file() else {}
+        if not isinstance(steps, dict) or not all(isinstance(s, dict) for s in steps.values()):
+            raise InputError(f'{path} holds no records of the demo. {remedy}')
+        self.steps: dict[str, dict] = steps
         self.changed = False
 
     def set(self, name: str, record: dict) -> None:
@@ -278,7 +284,8 @@ def settings_of(cfg: Config, step: Training, records: Records) -> dict:
     start = None if step.start is None else digest(Path(records.steps[step.start]['checkpoint']))
     config = cfg.to_dict()
     del config['work_dir']
-    settings = dict(config=config, data=json.loads((DATA / MARKER).read_text()), start=start)
+    settings = dict(config=config, data=read_json(
+        DATA / MARKER, 'description of MiniDrive', f'Delete {DATA}.'), start=start)
     return json.loads(json.dumps(settings))
 
 

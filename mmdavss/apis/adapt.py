@@ -26,11 +26,15 @@ from mmengine.runner import Runner, save_checkpoint
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from mmdavss.engine import read_weights
+from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.engine import WorkDirLock, read_weights
+from mmdavss.engine.work_dir_lock import NAME as LOCK
+from mmdavss.errors import InputError
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
 from mmdavss.flow import DISFlowEstimator
+from mmdavss.inputs import read_json
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
@@ -302,7 +306,8 @@ class Adaptation:
         self.overwrite = overwrite
         if self.out.exists() and not self.out.is_dir():
             raise UserError(f'{self.out} is a file: choose another folder (--out)')
-        if not (self.out / RECORD).is_file() and self.out.exists() and any(self.out.iterdir()):
+        if not (self.out / RECORD).is_file() and self.out.exists() \
+                and any(path.name != LOCK for path in self.out.iterdir()):
             raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
 
     def _begin(self) -> None:
@@ -317,8 +322,8 @@ class Adaptation:
         self.record: dict[str, Any] = dict(given=given)
         self.fresh = not path.is_file()
         if not self.fresh:
-            found = json.loads(path.read_text())
-            if found['given'] == given and not self.overwrite:
+            found = {} if self.overwrite else self._read_record(path)
+            if found.get('given') == given:
                 self.record = found
                 return
             # A start that failed, or was stopped before there was anything, blocks nothing.
@@ -338,6 +343,14 @@ class Adaptation:
     def _save(self) -> None:
         text = json.dumps(self.record, indent=1) + '\n'
         replace_file(self.out / RECORD, text.encode())
+
+    @staticmethod
+    def _read_record(path: Path) -> dict[str, Any]:
+        remedy = f'Delete {path.parent}, or replace what is in it (--overwrite).'
+        found = read_json(path, 'record of an adaptation', remedy)
+        if not isinstance(found, dict) or not isinstance(found.get('given'), dict):
+            raise InputError(f'{path} is no record of an adaptation. {remedy}')
+        return found
 
     def _withdraw(self) -> None:
         """Leaves no folder of a start that failed."""
@@ -566,7 +579,7 @@ class Adaptation:
         provider = DISFlowEstimator()
         with progress('health', chosen, unit='pairs') as bar:
             for number in bar:
-                images = [cv2.imread(str(file)) for file in every[number]]
+                images = [read_image(str(file)) for file in every[number]]
                 flow, visible = _flow(provider, *images)
                 scores = {}
                 for name, segment in segmenters.items():
@@ -684,8 +697,9 @@ def adapt(config: str | Path, checkpoint: str | Path,
     if not several:
         raise UserError('there is no video to adapt to')
     cfg = read_method_config(config, checkpoint, classes, cfg_options)
-    return Adaptation(cfg, checkpoint, several, out, Settings(**settings), overwrite,
-                      device).run(command)
+    with WorkDirLock(out, '--out'):
+        return Adaptation(cfg, checkpoint, several, out, Settings(**settings), overwrite,
+                          device).run(command)
 
 
 class _LoggingRunner(QuietRunner):

@@ -128,11 +128,11 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     present = sum(share >= PRESENT for share in old)
     collapsed = collapsed_classes(old, new)
     if len(collapsed) > SPOILT * present:
-        bad.append(f'{len(collapsed)} of {present} classes have collapsed.')
+        bad.append(f'Collapsed: {len(collapsed)} of the {present} classes that were there.')
     elif collapsed:
-        doubts.append(f'{", ".join(classes[k] for k in collapsed)} has collapsed.')
+        doubts.append(f'Collapsed: {", ".join(classes[k] for k in collapsed)}.')
     if swollen := [classes[k] for k in swollen_classes(old, new)]:
-        doubts.append(f'{", ".join(swollen)} takes over.')
+        doubts.append(f'Takes over: {", ".join(swollen)}.')
     kept = (f'of the pixels that the model before was sure of ({SURE:.0%} or more) only '
             f'{after.kept:.0%} have kept their class')
     if after.kept < REPLACED:
@@ -156,8 +156,8 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     if min(before.unchanged, after.unchanged) >= STILL:
         doubts.append('The frames are all the same: a single picture says little about others.')
     if after.frames < FEW:
-        doubts.append(f'It was looked at on {after.frames} pairs of frames only; {FEW} are the '
-                      'least for a verdict.')
+        doubts.append(f'Few frames: pairs that were looked at: {after.frames}, {FEW} are the least '
+                      'for a verdict.')
     warnings = warnings_of(before, after, classes)
     if bad:
         return Verdict(REJECT, (*bad, *doubts), warnings)

@@ -51,10 +51,10 @@ def test_keep():
 @pytest.mark.parametrize(('changes', 'words'), [
     (dict(kept=0.84), 'A class may have turned into another one.*only 84%'),
     (dict(moved=0.5), '50% of all pixels have another class'),
-    (dict(shares=(0.4, 0.3, 0.2, 0.095, 0.005)), 'sign has collapsed'),
-    (dict(shares=(0.3, 0.2, 0.4, 0.06, 0.04)), 'car takes over'),
+    (dict(shares=(0.4, 0.3, 0.2, 0.095, 0.005)), 'Collapsed: sign'),
+    (dict(shares=(0.3, 0.2, 0.4, 0.06, 0.04)), 'Takes over: car'),
     (dict(mirrored=0.87), 'no better in agreement with itself'),
-    (dict(frames=9), '9 pairs of frames only'),
+    (dict(frames=9), 'Few frames: .* 9, 10 are the least'),
 ])  # yapf: disable
 def test_doubtful(changes, words):
     verdict = judged(**changes)
@@ -73,7 +73,7 @@ def test_a_still_picture_and_one_class_are_doubtful():
 
 @pytest.mark.parametrize(('changes', 'words'), [
     (dict(kept=0.49), 'another model: .*only 49%'),
-    (dict(shares=(0.5, 0.3, 0.2, 0., 0.)), '2 of 5 classes have collapsed'),
+    (dict(shares=(0.5, 0.3, 0.2, 0., 0.)), 'Collapsed: 2 of the 5 classes'),
     (dict(mirrored=0.8), 'contradicts itself more than before'),
     (dict(confidence=math.nan), 'not finite'),
     (dict(shares=(math.nan, ) * 5), 'not finite'),

@@ -28,6 +28,7 @@ from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError
 from mmdavss.apis.plain_mmseg import default_palette, read_method_config
 from mmdavss.apis.videos import VideoReader
+from mmdavss.engine import WorkDirLock
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 
@@ -260,7 +261,7 @@ def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
 
 
 def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
-    (tmp_path / 'report.md').write_text('## Warnings None of this says')
+    (tmp_path / 'report.md').write_text('## Verdict ## Warnings None of this says')
     done = Adapted(tmp_path, tmp_path, tmp_path / 'report.md', tmp_path / 'b.mp4', {},
                    ('a.mp4: 2 of about 4',), True)
     monkeypatch.setattr(sys.modules['mmdavss.apis.adapt'], 'adapt', lambda *_, **__: done)
@@ -411,7 +412,7 @@ def test_warnings():
     assert '**car has collapsed**' in text and '| mean confidence | 80.0 | 70.0 | -10.0 |' in text
     assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
     assert '- None' not in text
-    assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- 1 of 3 classes have collap')
+    assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- Collapsed: 1 of the 3 clas')
     many = replace(before, frames=20, mirrored=0.95)
     text = report(dict(before=many, after=many), names, Settings(), ['a'], 7, 'x', ['adapt'])
     assert '- None: no class collapsed' in text and '## Verdict: keep' in text
@@ -423,7 +424,7 @@ def test_warnings():
 def test_report_of_a_total_drift():
     """Half of the pixels move, a class doubles, one loses half: it says so, and not keep."""
     before = HealthFigures(20, 0.8, 0.5, 0.9, 0.9, (0.5, 0.2, 0.2, 0.1), mirrored=0.95)
-    after = replace(before, shares=(0.55, 0.15, 0.1, 0.2), moved=0.5, kept=0.9)
+    after = dataclasses.replace(before, shares=(0.55, 0.15, 0.1, 0.2), moved=0.5, kept=0.9)
     text = report(dict(before=before, after=after), ('road', 'sky', 'car', 'bus'), Settings(),
                   ['a'], 7, 'x', ['adapt'])
     assert text.index('## Verdict: doubtful') < text.index('## Warnings') < text.index('## Health')
@@ -431,3 +432,8 @@ def test_report_of_a_total_drift():
                   '**bus has doubled or more**: from 10.00% to 20.00%',
                   'pixel by pixel 50.0 %', '| same class in the mirrored frame | 95.0 | 95.0 |'):
         assert words in text
+
+
+def test_a_second_one_beside_it(run_tool, plain, video_file, tmp_path):
+    with WorkDirLock(tmp_path / 'o'), pytest.raises(SystemExit, match='in use by .*--out'):
+        run_tool('adapt_video.py', *plain, video_file, '--out', tmp_path / 'o', '--overwrite')
