@@ -195,9 +195,7 @@ def test_every_command_shows_its_help(site, monkeypatch, capsys):
 def test_every_tool_has_a_command():
     run_by = {command.args[0] for command in vars(commands).values()
               if isinstance(command, partial)}
-    # That one is started by dist_train.sh and dist_test.sh.
-    tools = {path.name for path in (ROOT / 'tools').glob('*.py')} - {'torchrun_local.py'}
-    assert run_by == tools
+    assert run_by == {path.name for path in (ROOT / 'tools').glob('*.py')}
 
 
 def test_mim_finds_each_config_under_one_name(site):
