@@ -33,7 +33,38 @@ class BuildWithConfigs(build_py):
         for name in ('configs', 'tools'):
             shutil.copytree(
                 ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
+        self.write_unique_names(target / 'configs')
 
+    def write_unique_names(self, configs: Path) -> None:
+        """Gives each config of a method a second name, METHOD_NAME.py in ``configs/mim``.
+
+        mim looks for the last part of a path alone, and refuses one that several folders have.
+        """
+        files = [path.relative_to(configs) for path in configs.glob('[!_]*/*.py')]
+        (configs / 'mim').mkdir()
+        for path in files:
+            base, work_dir = f'../{path.as_posix()}', f'work_dirs/{path.with_suffix("").as_posix()}'
+            (configs / 'mim' / '_'.join(path.parts)).write_text(
+                f'_base_ = {base!r}\nwork_dir = {work_dir!r}\n')
+
+
+#: Console command and function of mmdavss.cli.commands: what a user calls, without a clone.
+COMMANDS = {
+    'mmdavss-train': 'train',
+    'mmdavss-test': 'test',
+    'mmdavss-run-phases': 'run_phases',
+    'mmdavss-adapt': 'adapt',
+    'mmdavss-video-demo': 'video_demo',
+    'mmdavss-export': 'export',
+    'mmdavss-convert': 'convert',
+    'mmdavss-pseudo-labels': 'pseudo_labels',
+    'mmdavss-class-statistics': 'class_statistics',
+    'mmdavss-precompute-flow': 'precompute_flow',
+    'mmdavss-make-minidrive': 'make_minidrive',
+    'mmdavss-analysis': 'analysis',
+    'mmdavss-demo': 'demo',
+    'mmdavss-config': 'config',
+}
 
 extras = {name: read_requirements(name) for name in ('mminstall', 'optional', 'tests')}
 
@@ -43,17 +74,24 @@ setup(
     description='Domain-adaptive video semantic segmentation on top of mmsegmentation',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
+    author='The mmdavss authors',
     license='Apache-2.0',
     license_files=['LICENSE'],
     classifiers=[
+        'Intended Audience :: Science/Research',
         'Operating System :: OS Independent',
         'Programming Language :: Python :: 3',
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
     ],
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['mmdavss', 'mmdavss.*']),
+    package_data={'mmdavss': ['py.typed']},
+    entry_points={'console_scripts': [
+        f'{name} = mmdavss.cli.commands:{function}' for name, function in COMMANDS.items()]},
     install_requires=read_requirements('runtime'),
     extras_require={**extras, 'all': sum(extras.values(), [])},
     cmdclass={'build_py': BuildWithConfigs},

@@ -36,6 +36,7 @@ from mmengine.runner import IterBasedTrainLoop, ValLoop
 from mmseg.registry import MODELS
 from yapf.yapflib import yapf_api
 
+from mmdavss import fileio
 from mmdavss.datasets.minidrive.generate import Settings, generate
 from mmdavss.engine import AtomicBackend, atomic_backend
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE
@@ -133,7 +134,7 @@ class Fault:
         os.waitpid(sender, 0)
 
     def _write_half(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:
-        Path(f'{path}{atomic_backend.UNFINISHED}').write_bytes(content[:len(content) // 2])
+        fileio.unfinished_path(path).write_bytes(content[:len(content) // 2])
         self._strike()
 
     def _write_all(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:

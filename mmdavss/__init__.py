@@ -4,7 +4,11 @@ Importing the package registers everything it has in mmseg's registries; in a co
 ``custom_imports = dict(imports=['mmdavss'])``.
 """
 
-from .quiet import import_mmseg
+from .dependencies import check_dependencies
+
+check_dependencies()  # before anything imports what may be missing
+
+from .quiet import import_mmseg  # noqa: E402
 
 import_mmseg()
 

@@ -1,9 +1,63 @@
 """Errors that need no traceback: their message says what is wrong and what to do."""
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class UserError(Exception):
     """A mistake in the call, the config or the data, or a fault of the machine.
 
     Tools print the message and end; a traceback would add nothing.
     """
+
+
+class InputError(UserError, ValueError):
+    """A file or folder that cannot be used as it is; the message names it and says what to do."""
+
+
+class MissingInputError(InputError, FileNotFoundError):
+    """A file that is not there."""
+
+
+#: Python modules that configs of mmseg need besides mmseg, and their packages. OpenMMLab's own
+#: come under the second name.
+PACKAGES = dict(
+    mmdet=('onedl-mmdetection', 'mmdet'), mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
+    mmpose=('onedl-mmpose', 'mmpose'), mmagic=('onedl-mmagic', 'mmagic'))
+#: The compiled part of mmcv.
+OPERATORS = 'mmcv._ext'
+
+
+def not_installed(what: str | Path, module: str) -> UserError:
+    """The error for something that needs a Python module which is not there.
+
+    Args:
+        what: What needs it: a config file, or a part of a network.
+        module: The module, :data:`OPERATORS` for operators of mmcv.
+
+    Returns:
+        The error, which says what to install.
+    """
+    if module.startswith('mmcv'):
+        return UserError(
+            f'{what} needs compiled operators of mmcv, which are not installed. Build mmcv with '
+            'them: pip install --force-reinstall --no-deps --no-build-isolation --no-binary '
+            'onedl-mmcv onedl-mmcv')
+    module = module.split('.')[0]
+    package, original = PACKAGES.get(module, (module, module))
+    also = '' if original == package else f' (beside the original mmcv: {original})'
+    return UserError(f'{what} needs the Python package {module}, which is not installed: '
+                     f'pip install {package}{also}')
+
+
+def missing_module(error: BaseException | None) -> str | None:
+    """The module of :func:`not_installed` that was not there when an error came, if that is why.
+
+    mmengine raises errors of its own in the place of the one that names the module.
+    """
+    while error is not None:
+        name = error.name if isinstance(error, ModuleNotFoundError) else None
+        if name is not None and (name == OPERATORS or name.split('.')[0] in PACKAGES):
+            return name
+        error = error.__cause__ or error.__context__
+    return None

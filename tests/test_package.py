@@ -9,12 +9,17 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import partial
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from mmseg.registry import DATASETS, MODELS
 
 import mmdavss
+from mmdavss import dependencies
+from mmdavss.cli import commands
 from mmdavss.datasets.minidrive.generate import PRESETS, generate
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +49,16 @@ def test_every_requirement_has_a_tested_version():
     assert required - requirement_names(ROOT / 'constraints.txt') == set()
 
 
+def test_missing_mm_packages_are_named_with_the_command(monkeypatch):
+    monkeypatch.setattr(dependencies, 'find_spec', lambda name: name == 'mmcv' or None)
+    with pytest.raises(ImportError, match='^mmdavss needs mmengine, mmseg, ') as caught:
+        dependencies.check_dependencies()
+    command = str(caught.value).partition('pip install ')[2]
+    lines = (ROOT / 'requirements' / 'mminstall.txt').read_text().splitlines()
+    engine, _, segmentation = (line for line in lines if not line.startswith('#'))
+    assert command == f'"{engine}" "{segmentation}"'
+
+
 def pip(*args: object) -> None:
     done = subprocess.run([sys.executable, '-m', 'pip', '-q', *map(str, args)],
                           capture_output=True, text=True)
@@ -63,6 +78,39 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(target.glob('*.whl'))
 
 
+@pytest.fixture(scope='module')
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the installed wheel; its commands are in ``bin``."""
+    folder = tmp_path_factory.mktemp('site')
+    pip('install', '--no-deps', '--no-index', '--target', folder, wheel)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder outside the clone, with the data where the configs expect it."""
+    folder = tmp_path_factory.mktemp('project')
+    settings = dataclasses.replace(
+        PRESETS['demo'], size=(64, 32), viper=1, viper_val=1, viper_frames=3, synthia=2,
+        cityscapes=1, cityscapes_val=1, gta=0, synthia_rand=0, cityscapes_vps=0,
+        cityscapes_vps_val=0)
+    generate(folder / 'data' / 'minidrive', settings)
+    return folder
+
+
+def run(site: Path, project: Path, *command: object) -> str:
+    """Runs a command with the wheel; returns what it prints."""
+    env = dict(os.environ, PYTHONPATH=str(site), OMP_NUM_THREADS='1')
+    done = subprocess.run(list(map(str, command)), cwd=project, env=env, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob('*') if path.suffix != '.pyc'}
+
+
 def test_the_wheel_ships_everything(wheel):
     with zipfile.ZipFile(wheel) as archive:
         shipped = set(archive.namelist())
@@ -70,6 +118,7 @@ def test_the_wheel_ships_everything(wheel):
                 for folder in ('configs', 'tools') for path in (ROOT / folder).rglob('*')
                 if path.suffix in ('.py', '.sh', '.md')}
     expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmdavss').rglob('*.py')}
+    expected.add('mmdavss/py.typed')
     assert len(expected) > 20
     assert expected - shipped == set()
     assert any(name.endswith('licenses/LICENSE') for name in shipped)
@@ -88,6 +137,8 @@ cfg.work_dir = 'out'
 Runner.from_cfg(cfg).train()
 
 import mmdavss
+from mmdavss import dependencies
+from mmdavss.cli import commands
 from mmdavss.datasets.minidrive.generate import PRESETS, generate
 print('package:', mmdavss.__file__)
 '''
@@ -101,26 +152,74 @@ val_dataloader = dict(num_workers=0, persistent_workers=False)
 '''
 
 
-def test_a_foreign_project_inherits_a_config(wheel, tmp_path):
-    site = tmp_path / 'site'
-    pip('install', '--no-deps', '--no-index', '--target', site, wheel)
-    project = tmp_path / 'project'
-    project.mkdir()
+def test_a_foreign_project_inherits_a_config(site, project):
     (project / 'train.py').write_text(TRAIN_SCRIPT)
     (project / 'mine.py').write_text(CONFIG)
-    # Where the inherited config expects the data.
-    settings = dataclasses.replace(
-        PRESETS['demo'], size=(64, 32), viper=1, viper_val=1, viper_frames=3, synthia=2,
-        cityscapes=1, cityscapes_val=1, gta=0, synthia_rand=0, cityscapes_vps=0,
-        cityscapes_vps_val=0)
-    generate(project / 'data' / 'minidrive', settings)
-
-    env = dict(os.environ, PYTHONPATH=str(site), OMP_NUM_THREADS='1')
-    done = subprocess.run([sys.executable, 'train.py', 'mine.py'], cwd=project, env=env,
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert f'package: {site / "mmdavss" / "__init__.py"}' in done.stdout
+    printed = run(site, project, sys.executable, 'train.py', 'mine.py')
+    assert f'package: {site / "mmdavss" / "__init__.py"}' in printed
     assert (project / 'out' / 'iter_2.pth').is_file()
     # The merged config, as mmengine wrote it, holds what was inherited.
     written = (project / 'out' / 'mine.py').read_text()
     assert 'DomainPairDataset' in written and 'Accel' in written
+
+
+def test_a_command_of_the_wheel_takes_its_configs(site, project):
+    before = files(site)
+    printed = run(site, project, site / 'bin' / 'mmdavss-class-statistics',
+                  'configs/sepico/distcl_accel-r18_miniviper2minicity.py', '--workers', 1,
+                  '--out', 'statistics.json')
+    assert 'wrote statistics.json' in printed
+    assert (project / 'statistics.json').is_file()
+    assert files(site) == before
+
+
+def test_every_command_shows_its_help(site, monkeypatch, capsys):
+    (info,) = site.glob('mmdavss-*.dist-info')
+    scripts = Distribution.at(info).entry_points.select(group='console_scripts')
+    assert {'mmdavss-train', 'mmdavss-test', 'mmdavss-adapt', 'mmdavss-demo'} <= scripts.names
+    monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
+    analyses = [path.stem for path in (ROOT / 'tools' / 'analysis').glob('*.py')]
+    calls = [(script, []) for script in scripts]
+    calls += [(scripts['mmdavss-analysis'], [name]) for name in analyses]
+    for script, words in calls:
+        monkeypatch.setattr(sys, 'argv', [f'/any/bin/{script.name}', *words, '--help'])
+        with pytest.raises(SystemExit) as done:
+            script.load()()
+        assert done.value.code == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(f'usage: {" ".join([script.name, *words])} ')
+        assert 'python tools' not in printed
+
+
+def test_every_tool_has_a_command():
+    run_by = {command.args[0] for command in vars(commands).values()
+              if isinstance(command, partial)}
+    # That one is started by dist_train.sh and dist_test.sh.
+    tools = {path.name for path in (ROOT / 'tools').glob('*.py')} - {'torchrun_local.py'}
+    assert run_by == tools
+
+
+def test_mim_finds_each_config_under_one_name(site):
+    """mim looks for the last part of a path in the whole package, and refuses several finds."""
+    configs = site / 'mmdavss' / '.mim' / 'configs'
+    names = [path.name for path in (site / 'mmdavss').rglob('*.py')]
+    originals = [path.relative_to(configs) for path in configs.glob('[!_]*/*.py')
+                 if path.parent.name != 'mim']
+    assert len(originals) > 20
+    assert {'_'.join(path.parts): 1 for path in originals} == {
+        path.name: names.count(path.name) for path in (configs / 'mim').glob('*.py')}
+    name = 'stpl_accel-r18_miniviper2minicity.py'
+    found = Config.fromfile(configs / 'mim' / name)
+    assert found.pop('work_dir') == 'work_dirs/stpl/accel-r18_miniviper2minicity'
+    assert found.to_dict() == Config.fromfile(
+        configs / 'stpl' / 'accel-r18_miniviper2minicity.py').to_dict()
+
+
+def test_mim_trains(site, project):
+    pytest.importorskip('mim', reason='needs openmim, whose requirements replace those of torch')
+    run(site, project, 'mim', 'train', 'mmdavss', 'source_only_accel-r18_miniviper2minicity.py',
+        '--cfg-options', 'train_cfg.max_iters=1', 'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False', 'val_cfg=None', 'val_dataloader=None',
+        'val_evaluator=None')
+    assert (project / 'work_dirs' / 'source_only' / 'accel-r18_miniviper2minicity'
+            / 'iter_1.pth').is_file()

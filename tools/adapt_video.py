@@ -25,7 +25,7 @@ from mmengine.config import DictAction
 
 from mmdavss.apis.adapt import METHODS, Settings, adapt
 from mmdavss.apis.device import device_option
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.videos import DAMAGED
 
 
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    try:
+    with one_line('interrupted: the same command goes on from here'):
         done = adapt(
             args.config, args.checkpoint, args.videos, args.out, classes=args.classes,
             cfg_options=args.cfg_options, device=args.device, overwrite=args.overwrite,
@@ -87,10 +87,6 @@ def main() -> None:
             adabn_iters=args.adabn_iters, lr=args.lr, batch_size=args.batch_size, pairs=args.pairs,
             size=tuple(args.size) if args.size else None, record=args.record,
             preview=args.preview, workers=args.workers, seed=args.seed)
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted: the same command goes on from here') from None
-    except (FileNotFoundError, TypeError, UserError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
     text = done.report.read_text(encoding='utf-8')
     print(text[text.index('## Verdict'):text.index('A guess without labels')])
     print(text[text.index('## Warnings'):text.index('None of this says')])

@@ -1,7 +1,8 @@
 """Counts the pixels of each class in every source label, for rare-class sampling.
 
 The source data set is that of a training config. Its labels alone are read, with its ids and
-classes. The result goes where the config looks for it, or to OUT:
+classes. The result goes where the config looks for it, or to OUT (the data may be read-only: the
+config then says where it is, rare_class_sampling.statistics):
 
     python tools/class_statistics.py CONFIG
     python tools/class_statistics.py CONFIG --out data/gta/class_statistics.json --workers 8
@@ -23,6 +24,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.launch import UserError, load_config
 from mmdavss.apis.progress import progress
 from mmdavss.datasets.clip import ClipSegDataset
@@ -33,7 +35,10 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
+from mmdavss.fileio import check_writable
 
+ADVICE = ('write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
+          'rare_class_sampling.statistics=FILE')
 #: Label files that a process gets at a time.
 CHUNK = 8
 
@@ -60,12 +65,12 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
     """The source data set of a config, and where it looks for its statistics.
 
     Raises:
-        ValueError: If there is no source data set.
+        UserError: If there is no source data set.
     """
     pair = cfg.get('train_dataloader', {}).get('dataset', {})
     source = pair.get('source') if pair.get('type') == 'DomainPairDataset' else pair
     if not source:
-        raise ValueError(f'{cfg.filename}: train_dataloader.dataset has no source.')
+        raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')
     dataset = DATASETS.build(source)
     sampling = pair.get('rare_class_sampling') or {}
     return dataset, sampling.get(
@@ -107,7 +112,7 @@ def summary(dataset: ClipSegDataset, pixels: np.ndarray) -> str:
 
 def main() -> None:
     args = parse_args()
-    try:
+    with one_line():
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset, file = source_of(cfg)
@@ -116,11 +121,10 @@ def main() -> None:
             pixels = read_statistics(file, dataset)
             print(f'{file} is there already, and fits.')
         else:
+            check_writable(osp.dirname(file) or '.', ADVICE)
             write_statistics(file, dataset.metainfo['classes'], count(dataset, args.workers))
             pixels = read_statistics(file, dataset)
             print(f'\nwrote {file}')
-    except (ImportError, KeyError, OSError, TypeError, UserError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
     print(summary(dataset, pixels))
 
 

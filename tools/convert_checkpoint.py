@@ -21,7 +21,7 @@ import argparse
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.converters import FORMATS, convert_checkpoint
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.faults import one_line
 
 
 def main() -> None:
@@ -36,11 +36,9 @@ def main() -> None:
                         'teacher instead of the student')
     parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
     args = parser.parse_args()
-    try:
+    with one_line():
         done = convert_checkpoint(args.format, args.config, args.checkpoint, args.out,
                                   args.teacher, args.overwrite)
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from None
     print(f'{args.out}: {len(done.state) - len(done.filled)} tensors of {args.checkpoint}')
     for what, names in (('left out, only training needs them', done.dropped),
                         ('not in it, as initialised (nothing that predicts)', done.filled)):

@@ -37,6 +37,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from mmdavss import __version__
+from mmdavss.apis.faults import explain
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 from mmdavss.apis.results import read_validations
@@ -46,6 +47,8 @@ from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.datasets.minidrive.layouts import OLD_TOWN
 from mmdavss.datasets.minidrive.looks import camera_look
 from mmdavss.datasets.minidrive.world import World
+from mmdavss.engine import WorkDirLock
+from mmdavss.engine.hooks.resumed_run import differences
 from mmdavss.fileio import replace_file
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
@@ -61,7 +64,7 @@ FPS = 10.  # and of the video: slowed down a little
 DRIVE_SEED = (0, ROOTS.index('cityscapes'), 2, 0)
 
 
-class DemoError(Exception):
+class DemoError(UserError):
     """The message says it all."""
 
 
@@ -284,17 +287,6 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def differences(old: object, new: object, name: str = '') -> list[str]:
-    """Where two json values differ, as texts."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [text for key in dict.fromkeys([*old, *new])
-                for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))]
-    if old == new:
-        return []
-    values = f'{old} -> {new}'
-    return [f'{name}: {values}' if len(values) < 60 else name]
-
-
 def read_scores(folder: Path, iteration: int) -> dict[str, float]:
     """mIoU, mAcc, aAcc and IoU.CLASS of the last validation, in percent.
 
@@ -302,10 +294,12 @@ def read_scores(folder: Path, iteration: int) -> dict[str, float]:
         DemoError: If there was none at that iteration.
     """
     try:
-        row = read_validations(folder)[iteration]
-    except (FileNotFoundError, ValueError, KeyError):
+        row = read_validations(folder).get(iteration)
+    except (FileNotFoundError, ValueError):
+        row = None
+    if row is None:
         raise DemoError(f'{folder} has no validation at iteration {iteration} in its '
-                        'TIMESTAMP/vis_data/scalars.json') from None
+                        'TIMESTAMP/vis_data/scalars.json')
     return {name: value for name, value in row.items()
             if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')}
 
@@ -502,7 +496,12 @@ def clean(root: Path, records: Records) -> None:
 
 def demo(args: argparse.Namespace) -> None:
     """All steps."""
-    root = args.work_dir
+    with WorkDirLock(args.work_dir):
+        steps(args.work_dir, args)
+
+
+def steps(root: Path, args: argparse.Namespace) -> None:
+    """All steps, in a folder that no other demo writes into."""
     records = Records(root / 'demo.json')
     if args.overwrite:
         clean(root, records)
@@ -528,12 +527,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         demo(args)
-    except (DemoError, UserError) as error:
-        print(f'\nerror: {error}', file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print('\ninterrupted: the same command goes on from here', file=sys.stderr)
         return 130
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        print(f'\nerror: {message}', file=sys.stderr)
+        return 1
     return 0
 
 

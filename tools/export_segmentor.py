@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.plain_mmseg import export_segmentor, read_method_config
 
 
@@ -30,12 +30,10 @@ def main() -> None:
                         'frames: export its segmentor of the current frame alone')
     parser.add_argument('--overwrite', action='store_true', help='replace an export that is there')
     args = parser.parse_args()
-    try:
+    with one_line():
         cfg = read_method_config(args.config, args.checkpoint)
         export = export_segmentor(cfg, args.checkpoint, args.out, args.per_frame_part,
                                   args.overwrite)
-    except (FileNotFoundError, UserError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
     print('\n'.join(map(str, export.files)))
 
 

@@ -19,7 +19,8 @@ from mmengine.registry import init_default_scope
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
-from mmdavss.apis.launch import UserError, load_config
+from mmdavss.apis.faults import one_line
+from mmdavss.apis.launch import load_config
 from mmdavss.apis.pseudo_labels import (
     PseudoLabelGenerator,
     labelled_target,
@@ -28,6 +29,7 @@ from mmdavss.apis.pseudo_labels import (
     summary,
     write_score,
 )
+from mmdavss.engine import WorkDirLock
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,26 +56,22 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
+    with one_line('interrupted: the same command goes on from here'):
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         generator = PseudoLabelGenerator.from_config(cfg)
         out = args.out or output_folder(cfg)
         if args.score:
             labelled_target(cfg)  # better known before than after hours
-        state = generator.generate(
-            cfg, args.checkpoint, out, args.workers, args.device, args.overwrite)
+        with WorkDirLock(out, '--out'):
+            state = generator.generate(
+                cfg, args.checkpoint, out, args.workers, args.device, args.overwrite)
         print(f'{summary(state)}\npseudo-labels: {out}')
         if args.score:
             result = score(cfg, out)
             write_score(out, result)
             print(f'P-mIoU {result["p_miou"] or 0:.2f} over {result["classes"]} classes at '
                   f'proportion p = {result["proportion"]:.2%} ({result["frames"]} labelled frames)')
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted: the same command goes on from here') from None
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, UserError,
-            ValueError) as error:
-        raise SystemExit(f'\nerror: {error}') from error
 
 
 if __name__ == '__main__':

@@ -15,8 +15,10 @@ import os
 import sys
 from pathlib import Path
 
+from mmdavss.apis.faults import explain
 from mmdavss.datasets.minidrive.generate import PRESETS, Settings, generate
 from mmdavss.datasets.minidrive.sheet import contact_sheet
+from mmdavss.engine import WorkDirLock
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -83,12 +85,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = dataclasses.replace(PRESETS[args.preset], **given)
         if args.out is not None:
-            if generate(args.out, settings, args.processes, args.overwrite):
-                print(f'wrote {args.out}')
-            else:
-                print(f'{args.out} already holds this MiniDrive, nothing to do')
-    except (ValueError, FileExistsError) as error:
-        print(f'error: {error}', file=sys.stderr)
+            with WorkDirLock(args.out, 'another OUT'):
+                if generate(args.out, settings, args.processes, args.overwrite):
+                    print(f'wrote {args.out}')
+                else:
+                    print(f'{args.out} already holds this MiniDrive, nothing to do')
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        print(f'error: {message}', file=sys.stderr)
         return 1
     if args.contact_sheet is not None:
         contact_sheet(args.contact_sheet)

@@ -25,11 +25,15 @@ from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
+from mmdavss.apis.faults import one_line
+from mmdavss.apis.launch import check_part
 from mmdavss.apis.progress import progress
+from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import UserError
-from mmdavss.fileio import distinct_targets
+from mmdavss.fileio import check_writable
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
+from mmdavss.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden, walk
 
 Task = tuple[Path, Path, Path]
 
@@ -39,8 +43,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('frame_root', type=Path, help='folder of the frames')
     parser.add_argument('out', type=Path, help='folder of the flow files')
-    parser.add_argument('--pattern', nargs='+', default=['**/*.jpg', '**/*.png'],
-                        help='which files below frame_root are frames')
+    parser.add_argument('--pattern', nargs='+', metavar='GLOB',
+                        help="which files below frame_root are frames, such as '**/*.png'; by "
+                        'default all images')
     parser.add_argument('--frame-suffix', default='',
                         help='what follows the number in the names, such as _leftImg8bit')
     parser.add_argument('--step', type=int, default=1,
@@ -65,7 +70,7 @@ def parse_args() -> argparse.Namespace:
 def find_tasks(args: argparse.Namespace) -> list[Task]:
     """(current frame, previous frame, flow file) of all pairs."""
     sequences: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
-    for path in {path for pattern in args.pattern for path in args.frame_root.glob(pattern)}:
+    for path in find_frames(args.frame_root, args.pattern):
         name, number = re.fullmatch(
             r'(.*?)(\d*)', path.stem.removesuffix(args.frame_suffix)).groups()
         sequences.setdefault((path.parent, name), []).append((int(number or 0), path))
@@ -79,6 +84,25 @@ def find_tasks(args: argparse.Namespace) -> list[Task]:
             for previous, current in zip(frames, frames[args.step:], strict=False)
         ]
     return tasks
+
+
+def find_frames(root: Path, patterns: list[str] | None) -> list[Path]:
+    """The frames of a folder and its subfolders; hidden files are none.
+
+    Raises:
+        InputError: If two have one name and different suffixes.
+    """
+    advice = "Say it with --pattern '**/*.jpg', or move"
+    if patterns is None:
+        return [Path(folder, name) for folder, below, names in walk(root)
+                for name in choose_frames(folder, below, names, advice=advice)]
+    found: dict[Path, list[str]] = {}
+    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
+        if not any(map(is_hidden, path.relative_to(root).parts)):
+            found.setdefault(path.parent, []).append(path.name)
+    for folder, names in found.items():
+        check_names(folder, names, advice)
+    return [folder / name for folder, names in found.items() for name in names]
 
 
 def file_template(args: argparse.Namespace) -> str:
@@ -106,14 +130,10 @@ class Worker:
             # Not in start(): a pool does not hand on the errors of its initializer.
             cls.provider = MODELS.build(cls.config).to(cls.device)
         path_a, path_b, file = task
-        image_a, image_b = (cv2.imread(str(path), cv2.IMREAD_COLOR) for path in (path_a, path_b))
-        for image, path in ((image_a, path_a), (image_b, path_b)):
-            if image is None:
-                raise ValueError(f'{path} cannot be read as an image: replace it, or leave it out '
-                                 'with --pattern.')
+        image_a, image_b = (read_image(str(path)) for path in (path_a, path_b))
         if image_a.shape != image_b.shape:
-            raise ValueError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
-                             'the frames of a folder must have one size.')
+            raise UserError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
+                            'the frames of a folder must have one size.')
         write_flow(file, cls.provider.estimate_numpy(image_a, image_b, str(path_a), str(path_b)))
 
 
@@ -138,22 +158,22 @@ def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
 
 def main() -> None:
     args = parse_args()
-    tasks = find_tasks(args)
+    try:
+        tasks = find_tasks(args)
+    except UserError as error:
+        raise SystemExit(f'error: {error}') from error
     if not tasks:
         raise SystemExit(f'No two frames of one sequence below {args.frame_root} match '
-                         f'{args.pattern}. Correct the folder, --pattern or --frame-suffix.')
-    try:
-        distinct_targets(((task[0], task[2]) for task in tasks),
-                         'rename one of the frames, or choose by --pattern')
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from None
+                         f'{args.pattern or IMAGE_SUFFIXES}. Correct the folder, --pattern or '
+                         '--frame-suffix.')
     todo = [task for task in tasks if args.overwrite or not task[2].exists()]
     print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
     if todo:
-        try:
-            compute(todo, dict(type=args.provider, **args.options), args.device, args.workers)
-        except (ImportError, KeyError, OSError, TypeError, ValueError) as error:
-            raise SystemExit(f'\n{error}') from error
+        with one_line('interrupted: the same command goes on from here'):
+            check_writable(args.out, 'name another folder')
+            provider = dict(type=args.provider, **args.options)
+            check_part(MODELS, provider, '--provider')
+            compute(todo, provider, args.device, args.workers)
     provider = dict(type='PrecomputedFlow', root=str(args.out), frame_root=str(args.frame_root),
                     template=file_template(args), frame_suffix=args.frame_suffix)
     print(f'Use it: flow={provider}')

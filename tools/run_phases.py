@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,9 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
+from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
 
 TOOLS = Path(__file__).parent
 
@@ -110,22 +113,45 @@ def _parse_options(options: Sequence[str]) -> dict:
     return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
 
 
+def run(command: list[str]) -> int:
+    """Runs a step, which is told to stop when a cluster says so; gives its exit status."""
+    asked, started = [], []
+
+    def hand_on(*_: object) -> None:
+        asked.append(True)
+        for process in started:
+            process.terminate()
+
+    before = {number: signal.signal(number, hand_on) for number in SIGNALS}
+    try:
+        with subprocess.Popen(command, env=dict(os.environ, PYTHON=sys.executable)) as process:
+            started.append(process)
+            if asked:  # while it was being started
+                process.terminate()
+            return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main() -> None:
     args = parse_args()
-    try:
+    with one_line():
         steps = find_steps(args)
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from None
     for number, step in enumerate(steps, 1):
         head = f'[{number}/{len(steps)}] {step.title}'
         if step.result.is_file():
             print(f'{head}: done already, {step.result}', flush=True)
             continue
         print(f'{head}\n      $ {shlex.join(step.command)}', flush=True)
-        done = subprocess.run(step.command, env=dict(os.environ, PYTHON=sys.executable))
-        if done.returncode:
-            raise SystemExit(f'error: {step.title} failed (exit status {done.returncode}), see '
-                             'above. The same call goes on from here.')
+        code = run(step.command)
+        if code == EXIT_CODE:
+            print(f'{step.title} was stopped by a signal and is saved. The same call goes on from '
+                  'here.', file=sys.stderr)
+            raise SystemExit(EXIT_CODE)
+        if code:
+            raise SystemExit(f'error: {step.title} failed (exit status {code}), see above. The '
+                             'same call goes on from here.')
 
 
 if __name__ == '__main__':

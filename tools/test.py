@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mmdavss.apis.device import device_option
+from mmdavss.apis.faults import explain, one_line
 from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
 from mmdavss.quiet import QuietRunner
 
@@ -70,18 +71,19 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
         prepare_testing(cfg, args.checkpoint, args.out, args.show_dir)
         prepare_run(cfg, args.launcher)
-    except UserError as error:
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
         # Every rank of a distributed run finds the same mistake; one message is enough.
         if is_main_process():
-            parser.error(str(error))
+            parser.error(message)
         raise SystemExit(2) from None
-    try:
+    with one_line():
         runner = QuietRunner.from_cfg(cfg)
         if args.device is not None:
             runner.model.to(args.device)
         runner.test()
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from None
 
 
 if __name__ == '__main__':

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from contextlib import ExitStack
 
 from mmengine.config import DictAction
 from mmengine.logging import print_log
 
-from mmdavss.apis.faults import explained_faults
+from mmdavss.apis.faults import explain, explained_faults
 from mmdavss.apis.launch import (
     AMP_WRAPPERS,
     UserError,
@@ -19,6 +20,7 @@ from mmdavss.apis.launch import (
     prepare_training,
     require,
 )
+from mmdavss.engine import LockCheckHook, WorkDirLock
 from mmdavss.quiet import QuietRunner
 
 
@@ -53,24 +55,35 @@ def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
-        cfg = load_config(args.config, args.cfg_options, args.work_dir)
-        require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-        prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
-                         compile_nets=args.compile)
-        prepare_run(cfg, args.launcher)
-    except UserError as error:
-        # Every rank of a distributed run finds the same mistake; one message is enough.
-        if is_main_process():
-            parser.error(str(error))
-        raise SystemExit(2) from None
-    try:
-        with explained_faults(cfg.work_dir):
-            QuietRunner.from_cfg(cfg).train()
-    except UserError as error:
-        # Into the log too; of several ranks one alone may have met it.
-        print_log(f'error: {error}', logger='current', level=logging.ERROR)
-        raise SystemExit(1) from None
+    logging.raiseExceptions = False  # a full disk takes no log, either: one line is enough
+    with ExitStack() as stack:
+        lock = None
+        try:
+            cfg = load_config(args.config, args.cfg_options, args.work_dir)
+            require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+            if is_main_process():
+                lock = stack.enter_context(WorkDirLock(cfg.work_dir))
+            prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
+                             compile_nets=args.compile)
+            prepare_run(cfg, args.launcher)
+        except Exception as error:
+            message = explain(error)
+            if message is None:
+                raise
+            # Every rank of a distributed run finds the same mistake; one message is enough.
+            if is_main_process():
+                parser.error(message)
+            raise SystemExit(2) from None
+        try:
+            with explained_faults(cfg.work_dir):
+                runner = QuietRunner.from_cfg(cfg)
+                if lock is not None:
+                    runner.register_hook(LockCheckHook(lock))
+                runner.train()
+        except UserError as error:
+            # Into the log too; of several ranks one alone may have met it.
+            print_log(f'error: {error}', logger='current', level=logging.ERROR)
+            raise SystemExit(1) from None
 
 
 if __name__ == '__main__':

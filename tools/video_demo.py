@@ -24,7 +24,7 @@ from pathlib import Path
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.apis.video_inferencer import VideoSegInferencer
 from mmdavss.apis.videos import DAMAGED, VideoReader
@@ -72,7 +72,7 @@ def main() -> None:
     if args.frames is not None and args.frames < 1:
         parser.error('--frames starts at 1')
     models = [(args.config, args.checkpoint), *args.compare]
-    try:
+    with one_line():
         video = VideoReader(args.video, args.frames)
         segment = VideoSegInferencer(
             [read_method_config(*model) for model in models],
@@ -82,8 +82,6 @@ def main() -> None:
             video, out=args.out, masks=args.masks, opacity=args.opacity,
             show_input=args.show_input, legend=not args.no_legend, width=args.width, fps=args.fps,
             overwrite=args.overwrite)
-    except (FileNotFoundError, UserError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
     written = ' and '.join(str(Path(path)) for path in (args.out, args.masks) if path)
     print(f'{done["frames"]} frames in {done["seconds"]:.1f} s ({done["fps"]:.1f} frames/s): '
           f'{written}')

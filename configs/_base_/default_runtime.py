@@ -21,6 +21,8 @@ default_hooks = dict(
     iteration_seed=dict(type='IterationSeedHook'),
     stop_signal=dict(type='StopSignalHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Ends a run whose disk or network share hangs.
+    data_timeout=dict(type='DataTimeoutHook', seconds=900),
     # Stops at a loss that is NaN or infinite.
     finite_guard=dict(type='FiniteGuardHook'),
     resume_check=dict(type='ResumeCheckHook'),

@@ -16,11 +16,13 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from mmdavss.datasets.clip import natural
 from mmdavss.datasets.label_maps import LabelSet
+from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter
 
+from .configs import find_config
 from .device import device_option
+from .faults import one_line
 from .inference import load_model
 from .launch import UserError, load_config
 
@@ -63,7 +65,11 @@ class CheckpointParser(argparse.ArgumentParser):
         twice = sorted({name for name in found.names if found.names.count(name) > 1})
         if twice:
             self.error(f'several checkpoints are called {twice[0]}: tell them apart with --names')
-        for path in (found.config, *found.checkpoints):
+        try:
+            found.config = str(find_config(found.config))
+        except FileNotFoundError as error:
+            self.error(str(error))
+        for path in found.checkpoints:
             if '://' not in path and not Path(path).is_file():
                 self.error(f'{path} does not exist')
         if self.out is not None:
@@ -201,9 +207,5 @@ def chosen_classes(names: Sequence[str] | None, classes: Sequence[str]) -> list[
 
 def run(main: Callable[[], None]) -> None:
     """Runs a command; what its user did wrong ends it with one line."""
-    try:
+    with one_line():
         main()
-    except (OSError, UserError, ValueError) as error:
-        raise SystemExit(f'\nerror: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted') from None

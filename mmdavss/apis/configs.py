@@ -1,4 +1,4 @@
-"""Where the configs of this package are, in a clone and in an installed wheel."""
+"""Where configs and tools of this package are, in a clone and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -6,6 +6,35 @@ from difflib import get_close_matches
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _places(name: str) -> tuple[Path, ...]:
+    # A wheel carries configs and tools in `.mim`, as the OpenMMLab packages do; a clone has them
+    # beside the package. Build leftovers never appear in a clone, so `.mim` can safely come first.
+    return _PACKAGE / '.mim' / name, _PACKAGE.parent / name
+
+
+def shipped_folder(name: str) -> Path:
+    """A folder that ships with the package: ``'configs'`` or ``'tools'``.
+
+    Raises:
+        FileNotFoundError: If it is neither in the package nor beside it.
+    """
+    places = _places(name)
+    folder = next((path for path in places if path.is_dir()), None)
+    if folder is None:
+        raise FileNotFoundError(
+            f'no {name} beside the package {_PACKAGE} or in it (looked for '
+            f'{" and ".join(map(str, places))}): install mmdavss from its wheel or from a clone')
+    return folder
+
+
+def config_names() -> list[str]:
+    """Names of all configs of this package, as :func:`get_config_path` takes them."""
+    root = shipped_folder('configs')
+    # Those in `mim` are second names, see setup.py.
+    return [path.relative_to(root).as_posix() for path in sorted(root.rglob('*.py'))
+            if path.parent != root / 'mim']
 
 
 def get_config_path(name: str) -> str:
@@ -24,18 +53,51 @@ def get_config_path(name: str) -> str:
     Raises:
         FileNotFoundError: If there is no such config; names the nearest ones.
     """
-    # A wheel carries the configs in `.mim`, as the OpenMMLab packages do; a clone has them beside
-    # the package. Build leftovers never appear in a clone, so `.mim` can safely come first.
-    roots = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
-    root = next((path for path in roots if path.is_dir()), None)
-    if root is None:
-        raise FileNotFoundError(
-            f'no configs beside the package {_PACKAGE} or in it (looked for '
-            f'{" and ".join(map(str, roots))}): install mmdavss from its wheel or from a clone')
+    root = shipped_folder('configs')
     path = root / name
     if not path.is_file():
-        names = [file.relative_to(root).as_posix() for file in sorted(root.rglob('*.py'))]
-        near = get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f'; did you mean {" or ".join(near)}?' if near else ''
-        raise FileNotFoundError(f'there is no config {name!r} in {root}{hint}')
+        raise FileNotFoundError(f'there is no config {name!r} in {root}{_nearest(name)}')
     return str(path)
+
+
+def find_config(path: str | Path) -> Path:
+    """A config file as one types it on a command line.
+
+    Args:
+        path: A file, or else the name of a config of this package, with or without ``configs/``.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileNotFoundError: If there is none; names the nearest ones of the package.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    root = shipped_folder('configs')
+    name = path.relative_to('configs') if path.is_relative_to('configs') else path
+    # An absolute path, joined to a folder, stays what it is.
+    if (root / name).is_file():
+        return root / name
+    raise FileNotFoundError(f'config file not found: {path}{_nearest(name.as_posix())}')
+
+
+def _nearest(name: str) -> str:
+    near = get_close_matches(name, config_names(), n=3, cutoff=0.5)
+    return f'; did you mean {" or ".join(near)}?' if near else ''
+
+
+def config_of_checkpoint(path: str | Path) -> str | None:
+    """The config of this package whose training writes a checkpoint, by where that is.
+
+    Args:
+        path: Such as ``'work_dirs/adabn/accel_viper2city/iter_50.pth'``; the file need not exist.
+
+    Returns:
+        Such as ``'configs/adabn/accel_viper2city.py'``, or None.
+    """
+    folder, name = ('', '', *Path(path).parts[:-1])[-2:]
+    config = f'{folder}/{name}.py'
+    found = folder and any((root / config).is_file() for root in _places('configs'))
+    return f'configs/{config}' if found else None

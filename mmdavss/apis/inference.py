@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,8 +17,8 @@ from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
-from mmdavss.datasets.clip import IMAGE_SUFFIXES, natural
 from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.inputs import list_frames
 from mmdavss.methods.base import BaseAdapter, load_student
 
 from .device import usable_device
@@ -175,20 +174,6 @@ class VideoSegmenter:
             (sample, ), state = self.model.step(
                 **data, state=state, clip_length=self.clip_length)
         return sample, state
-
-
-def list_frames(folder: str | Path) -> list[Path]:
-    """Image files of a folder in natural order of their names (``f9.png`` before ``f10.png``).
-
-    Raises:
-        FileNotFoundError: If there are none.
-    """
-    folder = Path(folder)
-    names = sorted(os.listdir(folder), key=natural) if folder.is_dir() else []
-    found = [folder / name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
-    if not found:
-        raise FileNotFoundError(f'{folder} is no folder with images ({", ".join(IMAGE_SUFFIXES)})')
-    return found
 
 
 def _kind(step: ConfigType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
@@ -12,12 +13,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.registry import Registry
 from torch import distributed
 
 from mmdavss.engine import damage, noted_checkpoint
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, missing_module, not_installed
 
 from .config_keys import unknown_keys
+from .configs import find_config
+from .packages import check_packages
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
@@ -46,20 +50,27 @@ def default_work_dir(config: str | Path) -> str:
 
 
 def read_config_file(path: str | Path) -> Config:
-    """Reads a config file.
+    """Reads a config file, one of the user or of the package (:func:`find_config`).
 
     Raises:
         UserError: If there is none, or it cannot be read; names the cause and, where Python tells
             it, the line.
     """
-    if not Path(path).is_file():
-        raise UserError(f'config file not found: {path}')
     try:
-        return Config.fromfile(path)
+        path = find_config(path)
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from None
+    try:
+        cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
+        missing = missing_module(error)
+        if missing is not None:
+            raise not_installed(path, missing) from error
         kind = type(error).__name__
         raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
                         f'(_base_): {kind}: {error}') from error
+    check_packages(cfg, path)
+    return cfg
 
 
 def require(cfg: Config, *keys: str) -> None:
@@ -72,6 +83,29 @@ def require(cfg: Config, *keys: str) -> None:
     if missing:
         raise UserError(f'{cfg.filename} has no {", ".join(missing)}: inherit a config of configs/ '
                         '(_base_), or name another one')
+
+
+def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
+    """Checks what an option of the command line asks for, before it is built.
+
+    Args:
+        registry: Where its class is.
+        cfg: Config with ``type``.
+        option: For the message.
+
+    Raises:
+        UserError: If there is no such class, or it does not take these arguments.
+    """
+    kind = registry.get(cfg['type'])
+    if kind is None:
+        raise UserError(f"{option} {cfg['type']}: {cfg['type']} is not in the {registry.scope}::"
+                        f'{registry.name} registry: correct the name, or import what registers it')
+    arguments = {key: value for key, value in cfg.items() if key != 'type'}
+    try:
+        inspect.signature(kind).bind(**arguments)
+    except TypeError as error:
+        raise UserError(f"{option} {cfg['type']}: {error}: it takes "
+                        f'{", ".join(inspect.signature(kind).parameters)}') from None
 
 
 def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
@@ -93,7 +127,7 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = default_work_dir(path)
+        cfg.work_dir = default_work_dir(cfg.filename)
     return cfg
 
 

@@ -6,25 +6,39 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import init_default_scope
+from mmengine.registry import WEIGHT_INITIALIZERS, init_default_scope
+from mmengine.utils import get_object_from_string
 from mmseg.models.backbones import ResNet
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.segmentors import EncoderDecoder
-from mmseg.registry import DATASETS, MODELS
+from mmseg.models.segmentors import (
+    DepthEstimator,
+    EncoderDecoder,
+    MultimodalEncoderDecoder,
+)
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmdavss.engine import read_checkpoint
+from mmdavss.errors import OPERATORS, PACKAGES, not_installed
 from mmdavss.video_nets import VideoNet
 
-from .inference import load_model
+from .inference import _kind, load_model
 from .launch import UserError, merge_options, read_config_file
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
+#: Decode heads of mmseg that need modules which do not come with mmseg.
+NEEDS = dict(Mask2FormerHead=('mmdet', OPERATORS), MaskFormerHead=('mmdet', OPERATORS),
+             CCHead=(OPERATORS, ), PSAHead=(OPERATORS, ), PointHead=(OPERATORS, ))
+#: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
+OTHER_TASKS = {
+    DepthEstimator: 'it estimates depth, not classes',
+    MultimodalEncoderDecoder: 'its classes come from a language model'}
 
 
 # ------------------------------------------------------------------------------------ plain in
@@ -53,7 +67,9 @@ def read_method_config(config: str | Path, checkpoint: str | Path,
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     if 'model' not in cfg:
         raise UserError(f'{config} has no `model`')
-    return cfg if 'student' in cfg.model else method_config(cfg, checkpoint, classes)
+    if 'student' not in cfg.model:
+        return method_config(cfg, checkpoint, classes)
+    return Config(_plain(cfg.to_dict()), filename=cfg.filename)
 
 
 def method_config(cfg: Config, checkpoint: str | Path,
@@ -77,14 +93,10 @@ def method_config(cfg: Config, checkpoint: str | Path,
         UserError: If it is not such a segmentor, its test pipeline has steps that clips have not,
             or nobody says what the classes are.
     """
-    kind = MODELS.get(cfg.model.type)
     name = getattr(cfg, 'filename', None) or 'the config'
-    if kind is None or not issubclass(kind, EncoderDecoder) or \
-            not isinstance(cfg.model.get('decode_head'), Mapping):
-        raise UserError(
-            f'{name}: a {cfg.model.type} cannot be taken, an EncoderDecoder with one decode head '
-            'can')
-    if cfg.model.get('test_cfg', {}).get('mode') == 'slide':
+    cfg = Config(_plain(cfg.to_dict()), filename=cfg.filename)
+    _check_segmentor(cfg.model, name)
+    if (cfg.model.get('test_cfg') or {}).get('mode') == 'slide':
         print(f'{name} predicts in sliding windows: here whole frames are predicted.',
               file=sys.stderr)
     segmentor = _plain_segmentor(cfg.model)
@@ -92,7 +104,7 @@ def method_config(cfg: Config, checkpoint: str | Path,
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     preprocessor = {k: preprocessor[k] for k in NORMALISATION if preprocessor.get(k) is not None}
     metainfo = _dataset_meta(cfg, checkpoint, classes)
-    number = segmentor['decode_head'].get('num_classes')
+    number = _num_classes(segmentor['decode_head'])
     if len(metainfo['classes']) != number:
         raise UserError(f'{name} has {number} classes, but {len(metainfo["classes"])} names are '
                         f'known: {metainfo["classes"]}. Name them with --classes')
@@ -106,8 +118,44 @@ def method_config(cfg: Config, checkpoint: str | Path,
         model=dict(
             type='SourceOnly',
             data_preprocessor=dict(type='DomainDataPreprocessor', **preprocessor),
-            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True)),
+            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+            resize_to_input=_resizes_twice(cfg)),
         test_dataloader=loader))  # yapf: disable
+
+
+def _check_segmentor(model: Mapping, name: str) -> None:
+    """Refuses what cannot be taken, before anything is built.
+
+    Raises:
+        UserError: If it is no segmentor, one of another task, or needs what is not installed.
+    """
+    for part in _dicts(_plain(model)):
+        kind = part.get('type')
+        scope = kind.split('.')[0] if isinstance(kind, str) else ''
+        for module in NEEDS.get(kind, [scope] if scope in PACKAGES else []):
+            if not _installed(module):
+                raise not_installed(f'{name}: {kind}', module)
+    kind = MODELS.get(model['type'])
+    for other, why in OTHER_TASKS.items():
+        if kind is not None and issubclass(kind, other):
+            raise UserError(f'{name}: a {kind.__name__} cannot be taken, {why}. An EncoderDecoder '
+                            'or a CascadeEncoderDecoder can')
+    if kind is None or not issubclass(kind, EncoderDecoder) or not model.get('decode_head'):
+        raise UserError(
+            f'{name}: a {model["type"]} cannot be taken, an EncoderDecoder or a '
+            'CascadeEncoderDecoder of mmseg can')
+
+
+def _installed(module: str) -> bool:
+    """Whether there is such a module."""
+    return find_spec(module) is not None
+
+
+def _num_classes(head: Mapping | Sequence[Mapping]) -> int | None:
+    """The number of classes of a decode head's config, or of the last of several."""
+    last = head if isinstance(head, Mapping) else head[-1]
+    # A K-Net has it in the head that it starts from.
+    return last.get('num_classes', (last.get('kernel_generate_head') or {}).get('num_classes'))
 
 
 def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None) -> dict:
@@ -118,6 +166,8 @@ def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | 
     meta = dict(saved.get('dataset_meta') or {})
     if 'CLASSES' in saved:  # mmseg 0.x
         meta = dict(classes=saved['CLASSES'], palette=saved.get('PALETTE'))
+    if meta.get('classes') is not None:
+        meta['classes'] = tuple(meta['classes'])  # of an array too
     if not meta.get('classes'):
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         while 'dataset' in dataset:  # wrappers
@@ -150,15 +200,14 @@ def default_palette(number: int) -> list[list[int]]:
 
 def _clip_pipeline(cfg: Config) -> list[dict]:
     """The test pipeline of a plain config, for clips without labels."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    steps = cfg.get('test_pipeline') or dataset.get('pipeline')
+    steps = _test_steps(cfg)
     if not steps:
         raise UserError(f'{cfg.filename} has no test_pipeline')
     made = []
     for step in steps:
-        kind = step['type'].split('.')[-1]
+        kind = _kind(step)
         if kind == 'KeyMapper':  # as exports of this package have it
-            kind = step['transforms'][-1]['type'].split('.')[-1]
+            kind = _kind(step['transforms'][-1])
         if kind in ('LoadImageFromFile', 'LoadImageFromNDArray'):
             made.append(dict(type='LoadClip'))
         elif kind == 'Resize' and step.get('scale') is not None:
@@ -171,6 +220,18 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
                 f'{cfg.filename}: the step {kind} of the test pipeline is not supported for '
                 'videos; loading, Resize with `scale` and packing are. Change it in the config')
     return made
+
+
+def _resizes_twice(cfg: Config) -> bool:
+    """Whether scores go to the size of the resized frame before they go to that of the frame."""
+    kinds = [_kind(step) for step in _test_steps(cfg)]
+    return 'Resize' in kinds and 'KeyMapper' not in kinds
+
+
+def _test_steps(cfg: Config) -> list[dict]:
+    """The test pipeline of a plain config."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    return cfg.get('test_pipeline') or dataset.get('pipeline') or []
 
 
 def _how(step: Mapping) -> dict:
@@ -187,23 +248,45 @@ def _plain_segmentor(model: Mapping) -> dict:
     segmentor = _plain(model)
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
-    segmentor.update(train_cfg=dict(), test_cfg=dict(mode='whole'))
+    # What is left says how a PointRend refines its scores.
+    test_cfg = {key: value for key, value in (segmentor.get('test_cfg') or {}).items()
+                if key not in ('crop_size', 'stride')}
+    segmentor.update(train_cfg=dict(), test_cfg=dict(test_cfg, mode='whole'))
     for part in _dicts(segmentor):
         if isinstance(part.get('init_cfg'), Mapping) and \
                 part['init_cfg'].get('type') == 'Pretrained':
             part['init_cfg'] = None
-        if part.get('type') == 'SyncBN':
+        if part.get('pretrained') is not None:
+            part['pretrained'] = None
+        if 'type' in part and _kind(part) in ('SyncBN', 'SyncBatchNorm'):
             part['type'] = 'BN'
     return segmentor
 
 
 def _plain(value: Any) -> Any:
-    """A deep copy in dicts, lists and tuples."""
+    """A deep copy in dicts, lists and tuples, with names in the place of classes."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _registered(item) if key == 'type' else _plain(item)
+                for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(item) for item in value)
     return value
+
+
+def _registered(kind: Any) -> Any:
+    """The name of a class in its registry; configs in pure Python have the class or its path."""
+    if isinstance(kind, str) and kind.count('.') > 1:  # one dot: a scope, as in mmdet.FPN
+        kind = get_object_from_string(kind) or kind
+    if not isinstance(kind, type):
+        return kind
+    for registry in (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS):
+        while registry is not None:
+            for name, known in registry.module_dict.items():
+                # A registry may have another class of the same name than its parent.
+                if known is kind and registry.get(name) is kind:
+                    return name
+            registry = registry.parent
+    return f'{kind.__module__}.{kind.__qualname__}'
 
 
 def _dicts(value: Any) -> Iterator[dict]:

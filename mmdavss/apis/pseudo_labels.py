@@ -26,11 +26,15 @@ from mmseg.models.utils import resize
 from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
 
-from mmdavss.datasets.clip import ClipSegDataset, natural
+from mmdavss.datasets.clip import ClipSegDataset
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.pseudo_labels import (
+    ADVICE,
+    FIELDS,
     FRAMES,
     MANIFEST,
+    check_ours,
+    mask_labels,
     mask_name,
     read_frames,
     read_manifest,
@@ -38,8 +42,11 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.fileio import replace_file
+from mmdavss.engine.work_dir_lock import NAME as LOCK
+from mmdavss.errors import InputError
+from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
+from mmdavss.inputs import natural
 from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
@@ -446,7 +453,8 @@ class PseudoLabelGenerator:
             remove(out)
         if state is None:
             state = fresh
-            os.makedirs(out, exist_ok=True)
+            check_writable(out, 'name another folder with --out, and in the config '
+                           '(train_dataloader.dataset.target.pseudo_labels)')
             write_manifest(out, state)
         if not state['thresholds']:
             write_frames(out, masks)
@@ -489,11 +497,11 @@ class PseudoLabelGenerator:
     def _state(out: str, fresh: dict, clips: list[FrameClip]) -> dict | None:
         """The state of a folder if it has the same settings; None for a new or empty one."""
         if not osp.isfile(osp.join(out, MANIFEST)):
-            if osp.exists(out) and (not osp.isdir(out) or os.listdir(out)):
+            if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
                 raise UserError(f'{out} exists, is not empty and no folder of pseudo-labels: name '
                                 'another one with --out')
             return None
-        state = read_manifest(out)
+        state = read_manifest(out, needed=FIELDS)
         for key, what in (('settings', KEY), ('checkpoint', 'checkpoint'), ('classes', 'classes'),
                           ('network', 'model.student or model.data_preprocessor'),
                           ('frames', "the target's frames")):
@@ -513,7 +521,15 @@ class PseudoLabelGenerator:
                 raise UserError(f'{out} holds pseudo-labels with other settings: {what}: {text}. '
                                 'Make them anew with --overwrite, or name another folder with '
                                 '--out')
-        done = [frame.mask for clip in clips[:len(state['thresholds'])] for frame in clip.frames]
+        clips_done, histogram = len(state['thresholds']), state['histogram']
+        if (list(state['thresholds']) != [clip.name for clip in clips[:clips_done]]
+                or state['finished'] != (clips_done == len(clips))
+                or state['counted'] > len(clips)
+                or (histogram is not None and len(histogram[0]) != BINS)):
+            raise InputError(f'{osp.join(out, MANIFEST)} contradicts itself: thresholds, histogram '
+                             'and finished are not of the same clips. Make the pseudo-labels anew: '
+                             f'{ADVICE} --out {out} --overwrite')
+        done = [frame.mask for clip in clips[:clips_done] for frame in clip.frames]
         missing = [mask for mask in done if not osp.isfile(osp.join(out, mask))]
         if missing:
             raise UserError(f'{out}: {len(missing)} of {len(done)} masks that are done are '
@@ -626,20 +642,25 @@ def remove(folder: str) -> None:
     """Deletes the pseudo-labels of a folder, and nothing else that is in it.
 
     Raises:
-        UserError: If it is not empty and no folder of pseudo-labels.
+        UserError: If it is not empty and no folder of pseudo-labels, or lists files outside of it.
     """
     if not osp.isfile(osp.join(folder, MANIFEST)):
         return
-    read_manifest(folder, any_version=True)
+    check_ours(folder)
     masks = read_frames(folder) if osp.isfile(osp.join(folder, FRAMES)) else []
     for mask in masks:
         if osp.isabs(mask) or '..' in mask.split('/'):
-            raise UserError(f'{osp.join(folder, FRAMES)}: {mask} is outside of the folder: delete '
-                            'the folder yourself')
-    for name in [*masks, SCORE, FRAMES, MANIFEST]:
+            raise InputError(f'{osp.join(folder, FRAMES)}: {mask} is outside of the folder: delete '
+                             'the folder yourself')
+    names = [*masks, SCORE, FRAMES, MANIFEST]
+    for name in names:
+        # `.part`: of an interrupted run of an earlier version.
         for path in (osp.join(folder, name), osp.join(folder, f'{name}.part')):
             if osp.isfile(path):
                 os.remove(path)
+    for place in sorted({osp.dirname(name) for name in names}):
+        for path in left_unfinished(osp.join(folder, place)):
+            path.unlink()
     for sequence in sorted({osp.dirname(mask) for mask in masks} - {''}, reverse=True):
         place = osp.join(folder, sequence)
         if osp.isdir(place) and not os.listdir(place):
@@ -673,10 +694,10 @@ def score(cfg: Config, folder: str) -> dict:
         info = dataset.get_data_info(i)
         truth = read_label(info['seg_map_path'], info['label_spec'])
         file = osp.join(folder, mask_name(info['seq_name'], info['frame_name']))
-        pseudo = cv2.imread(file, cv2.IMREAD_UNCHANGED)
-        if pseudo is None:
+        if not osp.isfile(file):
             raise FileNotFoundError(f'{file}, the mask of a frame of target_train_labelled, is '
-                                    'missing or broken: both data sets must have the same frames.')
+                                    'missing: both data sets must have the same frames.')
+        pseudo = read_label(file, mask_labels(classes))
         if pseudo.shape != truth.shape:
             raise ValueError(f'{file} has the size {pseudo.shape[::-1]}, '
                              f'{info["seg_map_path"]} {truth.shape[::-1]}.')

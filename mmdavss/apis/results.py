@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdavss.datasets.clip import natural
+from mmdavss.errors import InputError
+from mmdavss.inputs import natural, read_text
 
 #: What a training writes into its work dir, once for each start.
 LOGS = '*/vis_data/scalars.json'
@@ -34,11 +35,31 @@ def _read_log(work_dir: str | Path) -> list[dict[str, float]]:
         raise FileNotFoundError(f'{work_dir} holds no log of a training ({LOGS})')
     found: list[dict[str, float]] = []
     for log in logs:
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        rows = _rows(log)
         if rows:
-            found = [row for row in found if row['step'] < rows[0]['step']]
+            # A start that first makes up for a validation goes on after that iteration.
+            begin = rows[0]['step'] + (not _of_training(rows[0]))
+            found = [row for row in found if row['step'] < begin and (
+                row['step'] < rows[0]['step'] or _of_training(row))]
         found += rows
     return found
+
+
+def _rows(log: Path) -> list[dict[str, float]]:
+    text = read_text(log, 'log')
+    lines = text.splitlines()
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines) and not text.endswith('\n'):
+                break  # a run that was killed may leave half a line
+            raise InputError(f'{log}, line {number} is no json ({error}): delete it.') from error
+        if not isinstance(row, dict) or type(row.get('step')) is not int:
+            raise InputError(f'{log}, line {number} has no step: delete it.')
+        rows.append(row)
+    return rows
 
 
 def _of_training(row: Mapping[str, float]) -> bool:

@@ -1,12 +1,14 @@
 """Cityscapes-VPS (Kim et al., Video Panoptic Segmentation, CVPR 2020)."""
 from __future__ import annotations
 
-import json
 import os.path as osp
 import re
 from dataclasses import replace
 
 from mmseg.registry import DATASETS
+
+from mmdavss.errors import InputError
+from mmdavss.inputs import read_json
 
 from .cityscapes_seq import SNIPPET
 from .clip import ClipSegDataset, Sequences
@@ -170,16 +172,23 @@ class CityscapesVPSDataset(ClipSegDataset):
                 f'CityscapesVPSDataset: {path} does not exist, which tells what the segments in '
                 f'{osp.join(self.data_root, self.split, "panoptic_video")} are. '
                 'create_panoptic_video_labels.py of the release writes it.')
-        with open(path, encoding='utf-8') as file:
-            content = json.load(file)
+        what = 'table of segments'
+        remedy = ('Make it anew with create_panoptic_video_labels.py of the release, which writes '
+                  'annotations with file_name and segments_info.')
+        content = read_json(path, what, remedy)
         try:
-            return {image['file_name']: {
+            found = {image['file_name']: {
                 segment['id']: segment['category_id'] for segment in image['segments_info']}
                 for image in content['annotations']}
         except (KeyError, TypeError) as error:
-            raise ValueError(
-                f'{path}: this is not what create_panoptic_video_labels.py of the release writes: '
-                f'annotations with file_name and segments_info ({error!r}).') from error
+            raise InputError(f'{path} holds no {what} ({error!r}). {remedy}') from error
+        for name, segments in found.items():
+            if not isinstance(name, str) or not all(
+                    type(number) is int and 0 <= number < 1 << 24
+                    for number in (*segments, *segments.values())):
+                raise InputError(f'{path} holds no {what}: {name!r} has an id that is no number of '
+                                 f'0 to 2**24. {remedy}')
+        return found
 
     def get_data_info(self, idx: int) -> dict:
         """Information of one clip; labels of segments are explained image by image."""

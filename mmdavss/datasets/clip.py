@@ -10,10 +10,21 @@ from fnmatch import fnmatchcase
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .label_maps import IGNORE, LabelSet
-from .pseudo_labels import ADVICE, mask_name, read_frames, read_manifest
+from mmdavss.errors import InputError
+from mmdavss.inputs import (
+    IMAGE_SUFFIXES,
+    OTHER_SUFFIXES,
+    choose_frames,
+    entries_of,
+    leads_outside,
+    read_lines,
+    subfolders,
+    walk,
+)
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+from .label_maps import LabelSet
+from .pseudo_labels import ADVICE, mask_labels, mask_name, read_frames, read_manifest
+
 FRAMES = ('annotated', 'all')
 #: ``{sequence: {frame number: image file}}``
 Sequences = dict[str, dict[int, str]]
@@ -53,6 +64,8 @@ class ClipSegDataset(BaseSegDataset):
         pseudo_labels: Folder of tools/generate_pseudo_labels.py: its masks are the labels, in the
             place of the data set's own, which are not used (``with_labels=False``). ``annotated``,
             then the default of `frames`, are the frames that have a mask.
+        allow_outside: Whether the lines of lists (split files, `sequences`, clips, pairs) may lead
+            out of `data_root`, by ``../`` or as absolute paths.
         metainfo: ``classes`` may name some of the classes: the others are ignored.
         kwargs: ``pipeline``, ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data`` of
             :class:`mmseg.BaseSegDataset`.
@@ -86,6 +99,7 @@ class ClipSegDataset(BaseSegDataset):
                  with_labels: bool = True,
                  label_clips: bool = False,
                  pseudo_labels: str | None = None,
+                 allow_outside: bool = False,
                  metainfo: dict | None = None,
                  **kwargs) -> None:
         name = type(self).__name__
@@ -112,6 +126,7 @@ class ClipSegDataset(BaseSegDataset):
         self.with_labels = with_labels
         self.label_clips = label_clips
         self.pseudo_labels = pseudo_labels
+        self.allow_outside = allow_outside
         metainfo = dict(metainfo or {})
         if labels is not None and 'classes' in metainfo:
             labels = labels.subset(metainfo['classes'])
@@ -120,7 +135,7 @@ class ClipSegDataset(BaseSegDataset):
         if labels is not None:
             metainfo = {**labels.metainfo, **metainfo, 'classes': labels.classes}
         self.labels = labels
-        self._listings: dict[str, set[str]] = {}
+        self._listings: dict[str, dict[str, str]] = {}
         super().__init__(data_root=data_root, ann_file=ann_file, metainfo=metainfo, **kwargs)
 
     @classmethod
@@ -156,27 +171,58 @@ class ClipSegDataset(BaseSegDataset):
     def list_images(self, folder: str, pattern: str) -> Iterator[tuple[re.Match, str]]:
         """Files of a folder whose whole name matches a regular expression, with their paths.
 
+        The suffix may be in capitals on disk. What is hidden is left out.
+
         Raises:
             FileNotFoundError: If the folder does not exist.
+            InputError: If a frame is there with two suffixes, or only with one that is none of
+                this data set, or is a folder; or if the groups of the expression, numbers without
+                their leading zeros, are the same for two files.
         """
         if not osp.isdir(folder):
             raise self.not_the_data_set(f'{folder} does not exist')
         regex = re.compile(pattern)
-        for name in sorted(os.listdir(folder)):
-            match = regex.fullmatch(name)
-            if match:
-                yield match, osp.join(folder, name)
+        found: dict[str, tuple[re.Match, str]] = {}
+        foreign: dict[str, str] = {}
+        numbers: dict[tuple, str] = {}
+        for entry in entries_of(folder):
+            stem, suffix = osp.splitext(entry.name)
+            match = regex.fullmatch(entry.name) or regex.fullmatch(stem + suffix.lower())
+            if match is None:
+                if suffix.lower() in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES) and any(
+                        regex.fullmatch(stem + own) for own in IMAGE_SUFFIXES):
+                    foreign[stem] = entry.path
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                raise InputError(f'{entry.path} is a folder, where an image should be: move or '
+                                 'rename it.')
+            if stem in found:
+                raise InputError(
+                    f'{found[stem][1]} and {entry.name} are two images of one name: which suffix '
+                    'do the frames have? Move the others (labels?) to another folder.')
+            found[stem] = match, entry.path
+            # 1.png and 0001.png would be one frame.
+            number = tuple(int(part) if part.isdecimal() else part for part in match.groups(''))
+            if number and numbers.setdefault(number, entry.path) != entry.path:
+                raise InputError(f'{numbers[number]} and {entry.name} have one number: delete or '
+                                 'move one of them.')
+        lost = [path for stem, path in foreign.items() if stem not in found]
+        if lost:
+            raise InputError(
+                f'{type(self).__name__}: {len(lost)} images in {folder} have the name of a frame '
+                f'and another suffix: {_some(lost)}. The data set has {self.LAYOUT}: convert them, '
+                'or move them to another folder.')
+        yield from found.values()
 
     def list_folders(self, folder: str) -> list[str]:
-        """Names of the folders in a folder.
+        """Names of the folders in a folder, without the hidden ones; each folder counts once.
 
         Raises:
             FileNotFoundError: If the folder does not exist.
         """
         if not osp.isdir(folder):
             raise self.not_the_data_set(f'{folder} does not exist')
-        return sorted(entry.name for entry in os.scandir(folder)
-                      if entry.is_dir() and not entry.name.startswith('.'))
+        return subfolders(folder)
 
     def not_the_data_set(self, problem: str) -> FileNotFoundError:
         """The error for a folder that is not the data set."""
@@ -188,15 +234,11 @@ class ClipSegDataset(BaseSegDataset):
         return FileNotFoundError(message)
 
     def _pseudo_label_set(self, labels: LabelSet | None, metainfo: dict) -> LabelSet:
-        """How the masks of `pseudo_labels` are stored: train ids, in the data set's classes."""
+        """How the masks of `pseudo_labels` are stored."""
         own = metainfo if labels is None else labels.metainfo
         if 'classes' not in own:  # a user's own frames
             own = read_manifest(self.pseudo_labels)
-        classes = tuple(own['classes'])
-        palette = own.get('palette') or [(0, 0, 0)] * len(classes)
-        return LabelSet(
-            'the pseudo-labels', classes, tuple(tuple(colour) for colour in palette),
-            {k: k for k in range(len(classes))}, official=len(classes), void_id=IGNORE)
+        return mask_labels(own['classes'], own.get('palette'))
 
     def _check_pseudo_labels(self, found: Sequences | None = None) -> None:
         """Whether the pseudo-labels are complete (of these sequences), and of the same classes."""
@@ -222,15 +264,27 @@ class ClipSegDataset(BaseSegDataset):
 
     def _label_file(self, sequence: str, number: int, image: str) -> str:
         if self.pseudo_labels is None:
-            return self.label_path(sequence, number, image)
+            return self._on_disk(self.label_path(sequence, number, image))
         return osp.join(self.pseudo_labels, mask_name(sequence, self.frame_name(image)))
 
-    def _exists(self, path: str) -> bool:
+    def _listing(self, folder: str) -> dict[str, str]:
+        """Names in a folder: as they are, and with the suffix in small letters."""
         # One listing of a folder instead of one query for each of its files.
-        folder, name = osp.split(path)
         if folder not in self._listings:
-            self._listings[folder] = set(os.listdir(folder)) if osp.isdir(folder) else set()
-        return name in self._listings[folder]
+            names = os.listdir(folder) if osp.isdir(folder) else []
+            self._listings[folder] = {_small_suffix(name): name for name in names}
+            self._listings[folder].update(zip(names, names, strict=True))
+        return self._listings[folder]
+
+    def _exists(self, path: str) -> bool:
+        folder, name = osp.split(path)
+        return name in self._listing(folder)
+
+    def _on_disk(self, path: str) -> str:
+        """The path, with the suffix in capitals if only such a file is there."""
+        folder, name = osp.split(path)
+        names = self._listing(folder)
+        return osp.join(folder, names.get(name) or names.get(_small_suffix(name), name))
 
     def load_data_list(self) -> list[dict]:
         """Finds the clips; see the class for the errors."""
@@ -296,45 +350,69 @@ class ClipSegDataset(BaseSegDataset):
                 + ('' if self.with_labels else " (without labels, frames='all' needs none)"))
         return chosen
 
-    def _lines(self, path: str, what: str, option: str) -> list[str]:
-        """Lines of a text file that are not empty.
+    def _lines(self, path: str, what: str, option: str, holds: str) -> list[tuple[int, str]]:
+        """Lines of a text file that are not empty, with their numbers.
 
         Raises:
-            ValueError: If it is no text.
+            FileNotFoundError: If it does not exist.
+            ValueError: If it is empty or no text.
         """
+        name = type(self).__name__
+        if not osp.isfile(path):
+            raise FileNotFoundError(f'{name}: the {what} {path} ({option}) does not exist; it must '
+                                    f'hold {holds} per line.')
         try:
-            with open(path, encoding='utf-8') as file:
-                return [line.strip() for line in file if line.strip()]
-        except UnicodeDecodeError as error:
-            raise ValueError(f'{type(self).__name__}: the {what} {path} ({option}) is no text in '
-                             f'UTF-8 ({error.reason}): it must hold one name per line.') from None
+            lines = read_lines(path, what)
+        except InputError as error:
+            raise InputError(f'{name}: {error} ({option}). It must hold {holds} per line.'
+                             ) from error
+        if not lines:
+            raise InputError(f'{name}: the {what} {path} ({option}) is empty; it must hold '
+                             f'{holds} per line.')
+        return lines
+
+    def _inside(self, name: str, file: str, number: int, option: str,
+                folder: str | None = None) -> str:
+        """A path in a line of a list, with slashes.
+
+        Args:
+            name: The path.
+            file: The list.
+            number: Of the line.
+            option: That names the list.
+            folder: Where relative paths begin, by default the data root.
+
+        Raises:
+            InputError: If it leads out of the data root, and nobody has allowed that.
+        """
+        folder = folder or self.data_root
+        if '\\' in name and not osp.lexists(osp.join(folder, name)):
+            name = name.replace('\\', '/')
+        if leads_outside(name, folder):
+            if not self.allow_outside:
+                raise InputError(
+                    f'{type(self).__name__}: {file} ({option}), line {number}: {name!r} leads out '
+                    f'of {folder}. If that is meant, set allow_outside=True.')
+        elif osp.isabs(name):
+            name = osp.relpath(name, osp.abspath(folder))
+        return name
 
     def _listed_sequences(self, file: str) -> tuple[str, ...]:
         path = osp.join(self.data_root, file)
-        if not osp.isfile(path):
-            raise FileNotFoundError(f'{type(self).__name__}: the list {path} (sequences) does not '
-                                    'exist; it must hold one name of a sequence per line.')
-        lines = self._lines(path, 'list', 'sequences')
-        if not lines:
-            raise ValueError(f'{type(self).__name__}: the list {path} (sequences) is empty; it '
-                             'must hold one name of a sequence per line.')
-        return tuple(dict.fromkeys(lines))
+        lines = self._lines(path, 'list', 'sequences', 'one name of a sequence')
+        return tuple(dict.fromkeys(
+            self._inside(line, path, number, 'sequences') for number, line in lines))
 
     def _from_split_file(self, found: Sequences) -> list[tuple[str, int]]:
-        if not osp.isfile(self.ann_file):
-            raise FileNotFoundError(
-                f'{type(self).__name__}: the split file {self.ann_file} (ann_file) does not '
-                'exist.')
-        lines = self._lines(self.ann_file, 'split file', 'ann_file')
-        if not lines:
-            raise ValueError(f'{type(self).__name__}: the split file {self.ann_file} is empty; '
-                             'it must hold one frame name per line.')
+        lines = self._lines(self.ann_file, 'split file', 'ann_file', 'one frame name')
         by_name: dict[str, list[tuple[str, int]]] = {}
         for s, numbers in found.items():
             for n, image in numbers.items():
                 by_name.setdefault(self.frame_name(image), []).append((s, n))
         current, missing, unclear = [], [], []
-        for line in lines:
+        for number, line in lines:
+            if '\\' not in line or self.frame_name(line) not in by_name:
+                line = self._inside(line, self.ann_file, number, 'ann_file')
             frames = by_name.get(self.frame_name(line), [])
             if len(frames) > 1:  # names that are unique in their sequence only
                 frames = [f for f in frames if f'/{f[0]}/' in f'/{line}']
@@ -448,7 +526,8 @@ class ClipFolderDataset(ClipSegDataset):
     """A user's own frames, without labels: any folder of frames, or a list of clips.
 
     Every folder under `data_root` that directly holds images is a sequence (`data_root` itself
-    too), its frames in natural order of their names (``f9.png`` before ``f10.png``).
+    too), its frames in natural order of their names (``f9.png`` before ``f10.png``). Hidden files
+    and folders are none, and what links lead to is read once.
 
     Args:
         data_root: Folder of the frames.
@@ -458,12 +537,15 @@ class ClipFolderDataset(ClipSegDataset):
             none is left out.
         clip_length: Frames of a clip, T.
         with_labels: There are none, only False is possible; `pseudo_labels` can take their place.
+        suffix: Of the frames, such as ``.jpg``, where other images lie beside them. By default any
+            image is a frame.
         kwargs: ``frame_distance`` (in positions), ``whole_clips``, ``sequences``, ``ann_file``,
             ``pseudo_labels``, ``metainfo``, ``pipeline`` and so on of :class:`ClipSegDataset`.
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
-        ValueError: If the list is empty or a clip has another length.
+        ValueError: If the list is empty, a clip has another length or leads out of `data_root`, or
+            two images have one name.
     """
     DOCS = 'Your own frames'
     LAYOUT = 'images (jpg, png, bmp), directly or in folders'
@@ -473,12 +555,14 @@ class ClipFolderDataset(ClipSegDataset):
                  clips: str | None = None,
                  clip_length: int = 2,
                  with_labels: bool = False,
+                 suffix: str | None = None,
                  **kwargs) -> None:
         if with_labels or (kwargs.get('frames') == 'annotated'
                            and kwargs.get('pseudo_labels') is None):
             raise ValueError("ClipFolderDataset: own frames have no labels: set neither "
                              "with_labels=True nor frames='annotated'.")
         self.clips = clips
+        self.suffix = suffix
         super().__init__(data_root=data_root, labels=None, clip_length=clip_length,
                          with_labels=False, **kwargs)
 
@@ -486,11 +570,10 @@ class ClipFolderDataset(ClipSegDataset):
         """Folders with images, frames numbered by their position."""
         if not osp.isdir(self.data_root):
             raise self.not_the_data_set(f'{self.data_root} does not exist')
+        advice = f"Say it with suffix={self.suffix or '.jpg'!r}, or move"
         found = {}
-        for folder, folders, names in os.walk(self.data_root, followlinks=True):
-            folders.sort()
-            images = sorted((name for name in names
-                             if osp.splitext(name)[1].lower() in IMAGE_SUFFIXES), key=natural)
+        for folder, folders, names in walk(self.data_root):
+            images = choose_frames(folder, folders, names, self.suffix, advice)
             if images:
                 found[osp.relpath(folder, self.data_root)] = {
                     i: osp.join(folder, name) for i, name in enumerate(images)}
@@ -501,24 +584,23 @@ class ClipFolderDataset(ClipSegDataset):
         if self.clips is None:
             return super().load_data_list()
         path = osp.join(self.data_root, self.clips)
-        if not osp.isfile(path):
-            raise FileNotFoundError(f'ClipFolderDataset: the list {path} (clips) does not exist.')
-        lines = self._lines(path, 'list', 'clips')
-        if not lines:
-            raise ValueError(f'ClipFolderDataset: the list {path} (clips) is empty.')
+        lines = self._lines(path, 'list', 'clips', 'the frames of one clip')
         if self.pseudo_labels is not None:
             self._check_pseudo_labels()
         data_list = []
-        for line in lines:
+        for number, line in lines:
             names = line.split('\t' if '\t' in line else None)
             if len(names) != self.clip_length:
-                raise ValueError(f'ClipFolderDataset: {path} has a clip of {len(names)} frames, '
-                                 f'clip_length is {self.clip_length}: {line!r}.')
-            files = [osp.join(self.data_root, name) for name in names]
+                raise InputError(
+                    f'ClipFolderDataset: {path}, line {number}, has a clip of {len(names)} frames, '
+                    f'clip_length is {self.clip_length}: {line!r}.')
+            names = [self._inside(name, path, number, 'clips') for name in names]
+            files = [self._on_disk(osp.join(self.data_root, name)) for name in names]
             for file in files:
                 if not self._exists(file):
                     raise FileNotFoundError(
-                        f'ClipFolderDataset: {file} is missing, which {path} lists.')
+                        f'ClipFolderDataset: {file} is missing, which {path} lists in line '
+                        f'{number}.')
             masks = []
             if self.pseudo_labels is not None:
                 masks = [self._label_file(osp.dirname(name), 0, file)
@@ -538,10 +620,9 @@ class ClipFolderDataset(ClipSegDataset):
         return data_list
 
 
-def natural(name: str) -> list[tuple[int, int | str]]:
-    """Sort key that takes runs of digits as numbers."""
-    return [(0, int(part)) if part.isdigit() else (1, part)
-            for part in re.split(r'(\d+)', name) if part]
+def _small_suffix(name: str) -> str:
+    stem, suffix = osp.splitext(name)
+    return stem + suffix.lower()
 
 
 def _some(names: Sequence[str], count: int = 3) -> str:

@@ -2,10 +2,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import os.path as osp
-from pathlib import Path
+from collections.abc import Iterator
 
 from mmseg.registry import DATASETS
+
+from mmdavss.errors import InputError
+from mmdavss.inputs import read_text, walk
 
 from .image import ImageSegDataset
 from .label_maps import DARK_ZURICH_19
@@ -74,13 +78,14 @@ class DarkZurichImageDataset(ImageSegDataset):
         images = osp.join(self.data_root, 'rgb_anon')
         for info in data_list:
             name = osp.relpath(info['img_path'], images).replace(osp.sep, '/')
+            name = osp.splitext(name)[0] + osp.splitext(name)[1].lower()
             day = pairs.get(name.removesuffix(TAIL))
             if day is None:
                 raise FileNotFoundError(
                     f'DarkZurichImageDataset: {self.day_pairs!r} (day_pairs) has no line for '
                     f'{name.removesuffix(TAIL)!r}; it has {len(pairs)}, of which the first is '
                     f'for {next(iter(pairs), None)!r}.')
-            path = osp.join(images, day + TAIL)
+            path = self._on_disk(osp.join(images, day + TAIL))
             if not self._exists(path):
                 raise FileNotFoundError(
                     f'DarkZurichImageDataset: {path} is missing, the day image of {name} in '
@@ -90,22 +95,34 @@ class DarkZurichImageDataset(ImageSegDataset):
         return data_list
 
     def _read_pairs(self, path: str) -> dict[str, str]:
-        files = sorted(Path(path).rglob('*.csv')) if osp.isdir(path) else [Path(path)]
-        if not files or not files[0].is_file():
+        files = [path] if osp.isfile(path) else [] if not osp.isdir(path) else [
+            osp.join(folder, name) for folder, _, names in walk(path) for name in names
+            if name.lower().endswith('.csv')]
+        if not files:
             raise FileNotFoundError(
                 f'DarkZurichImageDataset: {path} (day_pairs) is neither a csv file nor a folder '
                 'with some. docs/datasets.md, section "Dark Zurich", tells where lists come from.')
+        images = osp.join(self.data_root, 'rgb_anon')
         pairs: dict[str, str] = {}
         for file in files:
-            with open(file, newline='', encoding='utf-8') as lines:
-                for number, row in enumerate(csv.reader(lines), 1):
-                    if not row:
-                        continue
-                    if len(row) < 2:
-                        raise ValueError(
-                            f'{file}, line {number}: {row[0]!r} is not NIGHT_IMAGE,DAY_IMAGE, '
-                            'such as train/night/GOPR0351/GOPR0351_frame_000001,'
-                            'train/day/GOPR0345/GOPR0345_frame_000081.')
-                    if '/day/' in row[1]:  # folders may list twilight partners too
-                        pairs[row[0].strip()] = row[1].strip()
+            lines = io.StringIO(read_text(file, 'list of pairs (day_pairs)'), newline='')
+            for number, row in enumerate(self._rows(lines, file), 1):
+                row = [self._inside(name.strip(), file, number, 'day_pairs', images)
+                       for name in row]
+                if not row:
+                    continue
+                if len(row) < 2:
+                    raise InputError(
+                        f'{file}, line {number}: {row[0]!r} is not NIGHT_IMAGE,DAY_IMAGE, '
+                        'such as train/night/GOPR0351/GOPR0351_frame_000001,'
+                        'train/day/GOPR0345/GOPR0345_frame_000081.')
+                if '/day/' in row[1]:  # folders may list twilight partners too
+                    pairs[row[0]] = row[1]
         return pairs
+
+    @staticmethod
+    def _rows(lines: io.StringIO, file: str) -> Iterator[list[str]]:
+        try:
+            yield from csv.reader(lines)
+        except csv.Error as error:
+            raise InputError(f'{file} is no csv file ({error}).') from error

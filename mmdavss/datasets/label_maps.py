@@ -8,6 +8,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from mmdavss.errors import InputError
+
 IGNORE = 255
 RGB = tuple[int, int, int]
 
@@ -25,7 +27,10 @@ class LabelSet:
         encoding: What the files hold: ``ids`` (one channel, or a palette image), ``panoptic`` (one
             channel, the id or 1000 times the id plus the number of the instance), ``red`` (16-bit
             colour image with the id in the red channel) or ``colour`` (RGB codes).
-        colours: For ``colour``, the RGB code of each official id.
+        colours: RGB of each official id: for ``colour`` what the files hold, for the others what
+            the palette of a mask must agree with, by default the palette of the classes.
+        official_palette: Whether the official masks have a palette, that of `colours`: the classes
+            of a mask with another one are refused.
         ego_id: Official id of the ego vehicle's region, where it has to be ignored.
         void_id: Official id of what is not labelled, where it is not below `official`.
     """
@@ -38,6 +43,7 @@ class LabelSet:
     colours: tuple[RGB, ...] | None = None
     ego_id: int | None = None
     void_id: int | None = None
+    official_palette: bool = False
 
     def subset(self, classes: Sequence[str]) -> LabelSet:
         """The same labels with fewer classes, in the order given; the others are ignored.
@@ -77,6 +83,52 @@ class LabelSet:
         order = np.argsort(codes)
         return codes[order], order
 
+    @cached_property
+    def _owners(self) -> dict[RGB, set[int]]:
+        """Official ids of each colour."""
+        owners: dict[RGB, set[int]] = {}
+        colours = self.train_ids if self.colours is None else range(len(self.colours))
+        for i in colours:
+            colour = self.palette[self.train_ids[i]] if self.colours is None else self.colours[i]
+            owners.setdefault(tuple(colour), set()).add(i)
+        # Programs give black to what they know nothing of.
+        owners.pop((0, 0, 0), None)
+        return owners
+
+    def check_palette(self, used: Sequence[int], palette: Sequence[int], path: str) -> None:
+        """Whether the indices of a palette image can be the ids that they are taken for.
+
+        A program that orders a palette anew changes all indices, and nothing to be seen.
+
+        Args:
+            used: Indices that occur.
+            palette: Red, green and blue of index 0, of index 1, and so on.
+            path: File of the label, for messages.
+
+        Raises:
+            InputError: If an index has the colour of another id, or all have greys that are not
+                their own; or where official masks have a palette, if a class has another colour.
+        """
+        found = {int(i): tuple(palette[3 * i:3 * i + 3]) for i in used}
+        if all(colour == (i, i, i) for i, colour in found.items()):
+            return
+        black = (0, 0, 0)
+        grey = all(len(set(colour)) == 1 and colour not in self._owners
+                   for colour in found.values())
+        for i, colour in found.items():
+            owners = self._owners.get(colour)
+            if self.official_palette and i in self.train_ids:
+                wrong = colour not in (self.colours[i], black)
+            else:
+                wrong = i not in owners if owners else grey and colour not in (black, (i, i, i))
+            if wrong:
+                whose = f' (of id {min(owners)})' if owners else ''
+                raise InputError(
+                    f'{path}: the palette gives index {i} the colour {colour}{whose}, which is not '
+                    f'that of the id {i} of {self.name}: a program has ordered the palette anew. '
+                    'Use the official masks as they are; if the indices are right, save the mask '
+                    'without a palette (grey, 8 bits).')
+
     def decode(self, image: np.ndarray, path: str) -> np.ndarray:
         """From a label image to official ids.
 
@@ -103,7 +155,7 @@ class LabelSet:
             found = np.unique(pixels[wrong])
             colours = ', '.join(str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255))
                                 for c in found[:5])
-            raise ValueError(
+            raise InputError(
                 f'{path}: {wrong.sum()} pixels have colours that {self.name} does not define, '
                 f'RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, not '
                 'resized, recoloured or saved as JPEG.')
@@ -126,7 +178,7 @@ class LabelSet:
         if (train < 0).any():
             unknown = np.unique(ids[train < 0]).tolist()
             void = '' if self.void_id is None else f', {self.void_id}'
-            raise ValueError(
+            raise InputError(
                 f'{path}: has the label ids {unknown[:10]}, which are not among the official ids '
                 f'of {self.name} (0 to {self.official - 1}{void}). The files must be the official '
                 'masks: ids are mapped to training classes when they are loaded, masks that '
@@ -187,12 +239,31 @@ def _palette(classes: Sequence[str]) -> tuple[RGB, ...]:
     return tuple(_COLOURS[name] for name in classes)
 
 
+#: Colours of Cityscapes' label ids (labels.py of cityscapesScripts), and of licence plates; that
+#: of id 4, black there, is GTAV's.
+_CITYSCAPES_COLOURS: tuple[RGB, ...] = (
+    (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (20, 20, 20), (111, 74, 0), (81, 0, 81),
+    (128, 64, 128), (244, 35, 232), (250, 170, 160), (230, 150, 140), (70, 70, 70),
+    (102, 102, 156), (190, 153, 153), (180, 165, 180), (150, 100, 100), (150, 120, 90),
+    (153, 153, 153), (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35),
+    (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
+    (0, 60, 100), (0, 0, 90), (0, 0, 110), (0, 80, 100), (0, 0, 230), (119, 11, 32), (0, 0, 142))
+
+#: Colours of VIPER's ids (classes.csv of the release).
+_VIPER_COLOURS: tuple[RGB, ...] = (
+    (0, 0, 0), (111, 74, 0), (70, 130, 180), (128, 64, 128), (244, 35, 232), (230, 150, 140),
+    (152, 251, 152), (87, 182, 35), (35, 142, 35), (70, 70, 70), (153, 153, 153), (190, 153, 153),
+    (150, 20, 20), (250, 170, 30), (220, 220, 0), (180, 180, 100), (173, 153, 153),
+    (168, 153, 153), (81, 0, 21), (81, 0, 81), (220, 20, 60), (255, 0, 0), (119, 11, 32),
+    (0, 0, 230), (0, 0, 142), (0, 80, 100), (0, 60, 100), (0, 0, 70), (0, 0, 90), (0, 80, 100),
+    (0, 100, 100), (50, 0, 90))
+
 #: VIPER, 15 classes of DA-VSN, TPS and SFC; tree and vegetation join.
 VIPER_15 = LabelSet(
     'VIPER', CLASSES_15, _palette(CLASSES_15),
     {3: 0, 4: 1, 9: 2, 11: 3, 13: 4, 14: 5, 7: 6, 8: 6, 6: 7, 2: 8, 20: 9, 24: 10, 27: 11,
      26: 12, 23: 13, 22: 14},
-    official=32, ego_id=24)
+    official=32, ego_id=24, colours=_VIPER_COLOURS)
 
 #: SYNTHIA-Seq, 12 classes of DA-VSN and TPS. Id 11 is called bicycle there and stands for rider.
 SYNTHIA_12 = LabelSet(
@@ -205,20 +276,21 @@ CITYSCAPES_15 = LabelSet(
     'Cityscapes', CLASSES_15, _palette(CLASSES_15),
     {7: 0, 8: 1, 11: 2, 13: 3, 19: 4, 20: 5, 21: 6, 22: 7, 23: 8, 24: 9, 25: 9, 26: 10, 27: 11,
      28: 12, 32: 13, 33: 14},
-    official=34)
+    official=34, colours=_CITYSCAPES_COLOURS[:34])
 
 #: Cityscapes label ids in the classes of SYNTHIA-Seq.
 CITYSCAPES_12 = LabelSet(
     'Cityscapes', CLASSES_12, _palette(CLASSES_12),
     {7: 0, 8: 1, 11: 2, 13: 3, 17: 4, 19: 5, 20: 6, 21: 7, 23: 8, 24: 9, 25: 10, 26: 11},
-    official=34)
+    official=34, colours=_CITYSCAPES_COLOURS[:34])
 
 _CITYSCAPES_19 = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10,
                   24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
 
 #: Cityscapes label ids in its own 19 classes.
 CITYSCAPES_19 = LabelSet(
-    'Cityscapes', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=34)
+    'Cityscapes', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=34,
+    colours=_CITYSCAPES_COLOURS[:34])
 
 #: Cityscapes-VPS, whose semantic ids are the train ids of Cityscapes and 255 for void, in the
 #: classes of VIPER; rider joins person.
@@ -235,7 +307,9 @@ CITYSCAPES_VPS_12 = LabelSet(
     official=19, void_id=255)
 
 #: GTAV: palette images whose indices are the label ids of Cityscapes, and 34 for licence plates.
-GTA_19 = LabelSet('GTAV', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=35)
+GTA_19 = LabelSet(
+    'GTAV', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=35,
+    colours=_CITYSCAPES_COLOURS, official_palette=True)
 
 #: SYNTHIA-RAND-CITYSCAPES in the classes of Cityscapes; terrain, truck and train have ids, but no
 #: pixels.

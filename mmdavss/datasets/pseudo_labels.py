@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 import os.path as osp
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from mmdavss.errors import InputError, MissingInputError
 from mmdavss.fileio import replace_file
+from mmdavss.inputs import leads_outside, read_json, read_lines
+
+from .label_maps import IGNORE, LabelSet
 
 KIND = 'mmdavss pseudo-labels'
 VERSION = 1
@@ -24,42 +29,127 @@ def mask_name(sequence: str, frame: str) -> str:
     return osp.normpath(osp.join(sequence, f'{frame}.png')).replace(osp.sep, '/')
 
 
+def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None
+                ) -> LabelSet:
+    """How masks are stored: train ids, in the data set's classes."""
+    colours = palette or [(0, 0, 0)] * len(classes)
+    return LabelSet('the pseudo-labels', tuple(classes), tuple(tuple(c) for c in colours),
+                    {k: k for k in range(len(classes))}, official=len(classes), void_id=IGNORE)
+
+
 def write_manifest(folder: str, content: dict) -> None:
     """Writes ``pseudo_labels.json``."""
     text = json.dumps(dict(kind=KIND, version=VERSION, **content), indent=1)
     replace_file(osp.join(folder, MANIFEST), text.encode())
 
 
-def read_manifest(folder: str, any_version: bool = False) -> dict:
+def are_counts(value: Any, length: int) -> bool:
+    """Whether json holds so many numbers of pixels; 2**53 is what floats can tell apart."""
+    return isinstance(value, list) and len(value) == length and all(
+        type(count) is int and 0 <= count < 1 << 53 for count in value)
+
+
+def are_names(value: Any) -> bool:
+    """Whether json holds a list of different names."""
+    return isinstance(value, list) and len(value) > 0 and all(
+        isinstance(name, str) for name in value) and len(set(value)) == len(value)
+
+
+def _are_thresholds(value: Any, classes: int) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(row, list) and len(row) == classes and all(
+            type(number) in (int, float) and number >= 0 for number in row)
+        for row in value.values())
+
+
+def _is_palette(value: Any, classes: int) -> bool:
+    return value is None or (isinstance(value, list) and len(value) == classes and all(
+        are_counts(colour, 3) and max(colour) < 256 for colour in value))
+
+
+def _is_histogram(value: Any, classes: int) -> bool:
+    return value is None or (isinstance(value, list) and len(value) == classes and all(
+        isinstance(row, list) and are_counts(row, len(row)) and len(row) == len(value[0])
+        for row in value))
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), kind) for key, kind in
+        (('path', str), ('size', int), ('sha256', str)))
+
+
+#: What the fields hold, in words, and whether a value is that, for a number of classes.
+FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
+    'finished': ('true or false', lambda value, classes: isinstance(value, bool)),
+    'palette': ('null or three numbers of 0 to 255 for each class', _is_palette),
+    'checkpoint': ('path, size and sha256', lambda value, classes: _is_file(value)),
+    'settings': ('the settings', lambda value, classes: isinstance(value, dict)),
+    'frames': ('count and sha256', lambda value, classes: isinstance(value, dict)),
+    'network': ('a checksum', lambda value, classes: isinstance(value, str)),
+    'thresholds': ('thresholds of each class', _are_thresholds),
+    'histogram': ('null or counts of each class', _is_histogram),
+    'counted': ('a number of clips', lambda value, classes: are_counts([value], 1)),
+    'kept': ('a number of pixels of each class', are_counts),
+    'predicted': ('a number of pixels of each class', are_counts),
+}
+
+
+def read_manifest(folder: str, needed: Iterable[str] = ('finished', )) -> dict:
     """Reads ``pseudo_labels.json``.
 
     Args:
         folder: That it is in.
-        any_version: Whether another version of the format is accepted too.
+        needed: Fields that must be there, besides ``classes``.
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
-        ValueError: If it is another file, or of another version.
+        ValueError: If it is another file, of another version, or a field is missing or holds what
+            it cannot hold.
     """
     file = osp.join(folder, MANIFEST)
     if not osp.isfile(file):
         problem = 'is missing' if osp.isdir(folder) else f'is missing, {folder} does not exist'
         raise FileNotFoundError(f'{file} {problem} (pseudo_labels). Make the pseudo-labels with: '
                                 f'{ADVICE} --out {folder}')
-    try:
-        with open(file, encoding='utf-8') as text:
-            content = json.load(text)
-        if content.pop('kind') != KIND:
-            raise KeyError
-        version = content.pop('version')
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError
-            ) as error:
-        raise ValueError(f'{file} is not a file of tools/generate_pseudo_labels.py: name another '
-                         'folder, or delete it.') from error
-    if version != VERSION and not any_version:
-        raise ValueError(f'{file} has the format {version}, not {VERSION}. Make the pseudo-labels '
-                         f'anew: {ADVICE} --out {folder} --overwrite')
+    content = _read_any(folder)
+    anew = f'Make the pseudo-labels anew: {ADVICE} --out {folder} --overwrite'
+    version = content.pop('version', None)
+    if type(version) is not int or version != VERSION:
+        raise InputError(f'{file} has the format {version!r}, not {VERSION}. {anew}')
+    if not are_names(content.get('classes')):
+        raise InputError(f'{file}: classes must be a list of different names, but is '
+                         f'{_short(content.get("classes"))}. {anew}')
+    for field, (what, fits) in FIELDS.items():
+        if field in needed and field not in content:
+            raise InputError(f'{file} has no {field}. {anew}')
+        if field in content and not fits(content[field], len(content['classes'])):
+            raise InputError(f'{file}: {field} must be {what}, but is {_short(content[field])}. '
+                             f'{anew}')
     return content
+
+
+def check_ours(folder: str) -> None:
+    """Whether the folder's ``pseudo_labels.json`` is one, of whichever version and content.
+
+    Raises:
+        InputError: If it is another file.
+    """
+    _read_any(folder)
+
+
+def _read_any(folder: str) -> dict:
+    file = osp.join(folder, MANIFEST)
+    remedy = (f'Name another folder, or delete this one and make it anew: {ADVICE} --out {folder}')
+    content = read_json(file, 'description of pseudo-labels', remedy)
+    if not isinstance(content, dict) or content.pop('kind', None) != KIND:
+        raise InputError(f'{file} is not a file of tools/generate_pseudo_labels.py. {remedy}')
+    return content
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def write_frames(folder: str, masks: Iterable[str]) -> None:
@@ -72,10 +162,16 @@ def read_frames(folder: str) -> list[str]:
 
     Raises:
         FileNotFoundError: If there is no list.
+        ValueError: If it is none, or names files outside of the folder.
     """
     file = osp.join(folder, FRAMES)
+    anew = f'Make the pseudo-labels anew: {ADVICE} --out {folder} --overwrite'
     if not osp.isfile(file):
-        raise FileNotFoundError(f'{file} is missing (pseudo_labels). Make the pseudo-labels anew: '
-                                f'{ADVICE} --out {folder} --overwrite')
-    with open(file, encoding='utf-8') as lines:
-        return [line.rstrip('\n') for line in lines]
+        raise MissingInputError(f'{file} is missing (pseudo_labels). {anew}')
+    lines = read_lines(file, 'list')
+    for number, line in lines:
+        if osp.isabs(line) or leads_outside(line, folder):
+            raise InputError(
+                f'{file}, line {number}: {line} is outside of the folder: delete the folder '
+                f'yourself and make the pseudo-labels anew: {ADVICE} --out {folder}')
+    return [line for _, line in lines]

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.logging import print_log
 
+from mmdavss.errors import InputError
 from mmdavss.fileio import replace_file
+from mmdavss.inputs import read_json
 
 from .clip import ClipSegDataset
 from .label_maps import LabelSet
+from .pseudo_labels import are_counts, are_names
 from .transforms.loading import read_label
 
 KIND = 'mmdavss class statistics'
@@ -99,23 +102,26 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
             f'{file}: these class statistics (rare_class_sampling.statistics) do not exist. '
             f'{advice} (CONFIG is the config of the training).')
     advice = f'{advice} --overwrite'
-    try:
-        with open(file, encoding='utf-8') as text:
-            content = json.load(text)
-        if content['kind'] != KIND:
-            raise KeyError
-        classes, pixels = tuple(content['classes']), content['pixels']
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f'{file} holds no class statistics. {advice}') from error
-    if classes != tuple(dataset.metainfo['classes']):
-        raise ValueError(f'{file} is for the classes {classes}, the source has '
+    content = read_json(file, 'class statistics', advice)
+    if not isinstance(content, dict) or content.get('kind') != KIND:
+        raise InputError(f'{file} holds no class statistics. {advice}')
+    classes, pixels = content.get('classes'), content.get('pixels')
+    if not are_names(classes) or not isinstance(pixels, dict):
+        raise InputError(f'{file} holds no class statistics: classes must be a list of names, '
+                         f'pixels must have counts for each label. {advice}')
+    if classes != list(dataset.metainfo['classes']):
+        raise InputError(f'{file} is for the classes {tuple(classes)}, the source has '
                          f'{tuple(dataset.metainfo["classes"])}. {advice}')
     names = label_files(dataset)
     missing = [name for name in names if name not in pixels]
     if missing:
-        raise ValueError(
+        raise InputError(
             f'{file} is of another data set: it lacks {len(missing)} of the {len(names)} labels '
             f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}')
+    wrong = [name for name in names if not are_counts(pixels[name], len(classes))]
+    if wrong:
+        raise InputError(f'{file}: {wrong[0]!r} must have {len(classes)} numbers of pixels, not '
+                         f'{str(pixels[wrong[0]])[:60]}. {advice}')
     return np.array([pixels[name] for name in names], np.int64)
 
 

@@ -4,6 +4,7 @@ from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .checkpoint import (
     CheckpointError,
+    bare_names,
     damage,
     misfits,
     noted_checkpoint,
@@ -17,6 +18,7 @@ from .hooks import (
     AtomicCheckpointHook,
     CollapseWarningHook,
     CompileNetsHook,
+    DataTimeoutHook,
     EMATeacherHook,
     FiniteGuardHook,
     IterationSeedHook,
@@ -30,15 +32,17 @@ from .hooks import (
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor, accumulation
 from .randomness import randomness_of, seed_everything
+from .work_dir_lock import LockCheckHook, WorkDirLock
 from .wrappers import unwrapped
 
 __all__ = [
     'AnchoredOptimWrapperConstructor', 'AtomicBackend', 'AtomicCheckpointHook',
     'Bfloat16OptimWrapper', 'CheckpointError', 'Clip', 'CollapseWarningHook', 'CompileNetsHook',
-    'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
-    'IterationSeedHook', 'MainProcessLoggerHook', 'NotFiniteError', 'OnlineStatisticsHook',
-    'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook', 'RunReportHook',
-    'StopSignalHook', 'accumulation', 'damage', 'mean_log', 'mean_over_batch',
-    'mean_over_processes', 'misfits', 'noted_checkpoint', 'randomness_of', 'read_checkpoint',
-    'read_weights', 'seed_everything', 'sum_over_processes', 'unwrapped'
+    'DataTimeoutHook', 'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
+    'IterationSeedHook', 'LockCheckHook', 'MainProcessLoggerHook', 'NotFiniteError',
+    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
+    'RunReportHook', 'StopSignalHook', 'WorkDirLock', 'accumulation', 'bare_names', 'damage',
+    'mean_log', 'mean_over_batch', 'mean_over_processes', 'misfits', 'noted_checkpoint',
+    'randomness_of', 'read_checkpoint', 'read_weights', 'seed_everything', 'sum_over_processes',
+    'unwrapped'
 ]

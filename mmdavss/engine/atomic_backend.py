@@ -6,8 +6,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-#: Ends the name of a file that is being written.
-UNFINISHED = '.tmp'
+from mmdavss.fileio import unfinished_file
 
 
 @register_backend('atomic')
@@ -15,24 +14,19 @@ class AtomicBackend(LocalBackend):
     """Local files that are written under another name and then moved in place.
 
     Whenever the process ends, a file holds all of what it held before, or all of what was to be
-    written; nobody reads half of one. ``name + UNFINISHED`` may be left behind.
+    written; nobody reads half of one. What :func:`mmdavss.fileio.left_unfinished` finds may be left
+    behind.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Writes bytes."""
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + UNFINISHED)
-        try:
-            with open(unfinished, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                # Otherwise a machine that goes down may remember the new name and not the content.
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
-            raise
+        with unfinished_file(path) as file:
+            file.write(obj)
+            file.flush()
+            # Otherwise a machine that goes down may remember the new name and not the content.
+            os.fsync(file.fileno())
         _sync_folder(path.parent)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:

@@ -1,67 +1,62 @@
 """What is in a checkpoint file, and whether it fits.
 
-A checkpoint is a pickle, which can run code when it is loaded. Importing this module makes all
-loaders of mmengine (of files and URLs, ``load_from``, ``init_cfg``, ``--resume``) read weights and
-plain values only; mmengine alone would fall back to loading everything, with a warning.
+A checkpoint is a pickle, which can run code when it is loaded, and an archive with checksums, which
+nobody compares. Importing this module makes every load through mmengine (files and URLs of all
+schemes, ``load_from``, ``init_cfg``, ``--resume``) compare them, and take weights and harmless
+values only; mmengine alone would fall back to loading everything, with a warning. With
+``MMDAVSS_SAFE_LOADING=0`` in the environment mmengine is left as it is.
 """
 from __future__ import annotations
 
+import errno
 import os
 import re
+import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import contextmanager, suppress
+from functools import partial, wraps
+from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from struct import error as StructError
+from typing import Any, BinaryIO
+from urllib.error import URLError
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.runner.checkpoint import (
-    CheckpointLoader,
-    _load_checkpoint,
-    load_from_http,
-    load_from_mmcls,
-    load_from_openmmlab,
-    load_from_torchvision,
-)
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
-from torch.serialization import safe_globals
+from torch.serialization import (
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+    get_unsafe_globals_in_checkpoint,
+)
 
 from mmdavss.errors import UserError
+
+from .checkpoint_content import allowed_with, without_stand_ins
 
 #: PyTorch's own variable: with it set to 1 checkpoints may run code.
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 #: Its opposite, which also binds callers that ask for everything.
 DISTRUST = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+#: With 0 mmengine's loaders are mmengine's.
+SWITCH = 'MMDAVSS_SAFE_LOADING'
+#: How the archives of PyTorch begin. Older files have no checksums.
+ARCHIVE = b'PK\x03\x04'
+#: The attribute of a folder in an archive.
+FOLDER = 0x10
+#: What torch.compile puts into the names of a network, and DataParallel before them.
+COMPILED, PARALLEL = re.compile(r'(?:^|(?<=\.))_orig_mod\.'), re.compile(r'^(?:module\.)+')
+
+#: While a checkpoint is loaded `torch.load` is ours.
+_LOADING = threading.RLock()
 
 
 class CheckpointError(UserError, ValueError):
-    """A file that is no checkpoint, is damaged, or would run code."""
-
-
-def _statistic(owner: type, name: str) -> Callable:
-    """Stands in for ``getattr`` in a checkpoint: only the methods of a HistoryBuffer's statistics.
-
-    Raises:
-        UnpicklingError: For everything else: with ``getattr`` itself a file reaches any function.
-    """
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise UnpicklingError('GLOBAL builtins.getattr was not an allowed global by default')
-    return getattr(owner, name)
-
-
-#: What mmengine's checkpoints hold besides tensors and plain values: logs, numbers of numpy. Files
-#: of numpy 1 name its functions otherwise.
-SAFE = [
-    HistoryBuffer, (_statistic, 'builtins.getattr'), np.ndarray, np.dtype,
-    *(entry for core in ('core', '_core') for entry in (
-        (np.empty(0).__reduce__()[0], f'numpy.{core}.multiarray._reconstruct'),
-        (np.float64().__reduce__()[0], f'numpy.{core}.multiarray.scalar'))),
-    *{type(np.dtype(kind)) for kind in (
-        bool, 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')}]
+    """A file that is no checkpoint, is damaged, would run code, or cannot be had."""
 
 
 def trusted() -> bool:
@@ -69,81 +64,160 @@ def trusted() -> bool:
     return os.environ.get(TRUST, '').lower() in ('1', 'y', 'yes', 'true')
 
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location: Any = 'cpu') -> dict:
-    """Reads a checkpoint file: weights and plain values, nothing that runs code.
+@contextmanager
+def guarded(filename: str) -> Iterator[None]:
+    """Inside, ``torch.load`` compares checksums and makes nothing that could run code.
+
+    So it is whoever calls it, and whatever he asks for. A loader that reads pickles without
+    PyTorch is not affected.
 
     Args:
-        filename: The file.
-        map_location: As of :func:`torch.load`.
+        filename: The file or URL that is loaded, for messages.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        CheckpointError: If it is none, is damaged, or holds what could run code and
-            ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` is not set.
+        CheckpointError: If the file is no checkpoint, is damaged, cannot be downloaded, or holds
+            what could run code and ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` is not set.
     """
-    path = Path(filename).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f'checkpoint not found: {filename}')
-    with _explained(filename), safe_globals(SAFE):
-        loaded = torch.load(path, map_location=map_location, weights_only=not trusted())
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(
-            f'{filename} holds a {type(loaded).__name__} and no checkpoint, which is a dict of '
-            'weights: name another file.')
-    return loaded
-
-
-def _safe(loader: Callable) -> Callable:
-    """A loader of mmengine that downloads, so that what comes is read as files are."""
-
-    @wraps(loader)
-    def load(filename: str, map_location: Any = None) -> dict:
-        if trusted():
-            return loader(filename, map_location=map_location)
-        before = os.environ.get(DISTRUST)
-        os.environ[DISTRUST] = '1'
+    with _LOADING:
+        load, before = torch.load, os.environ.get(DISTRUST)
+        # mmengine takes off the list what it puts there, also what was there before.
+        allowed = get_safe_globals()
+        torch.load = wraps(load)(partial(_load, load, filename))
+        if not trusted():
+            # Whoever holds a `torch.load` of his own is bound by this.
+            os.environ[DISTRUST] = '1'
         try:
-            with _explained(filename), safe_globals(SAFE):
-                return loader(filename, map_location=map_location)
+            with _had(filename):
+                yield
         finally:
+            torch.load = load
+            clear_safe_globals()
+            add_safe_globals(allowed)
             if before is None:
-                del os.environ[DISTRUST]
+                os.environ.pop(DISTRUST, None)
             else:
                 os.environ[DISTRUST] = before
 
-    return load
+
+def _load(load: Callable, filename: str, file: str | os.PathLike | BinaryIO, *args: Any,
+          **kwargs: Any) -> Any:
+    """``torch.load``, which is `load`, as :func:`guarded` has it."""
+    where = filename
+    if isinstance(file, str | os.PathLike) and Path(file) != Path(filename).expanduser():
+        where = f'{filename} (here {file})'
+    whole = _is_archive(file)
+    wrong = damage(file) if whole else None
+    if wrong is not None:
+        raise _broken(where, wrong)
+    if trusted():
+        with _explained(where, whole):
+            return load(file, *args, **{**kwargs, 'weights_only': False})
+    before = get_safe_globals()
+    clear_safe_globals()
+    add_safe_globals(allowed_with(before))
+    kwargs.pop('pickle_module', None)
+    try:
+        with _explained(where, whole):
+            return without_stand_ins(load(file, *args, **{**kwargs, 'weights_only': True}))
+    finally:
+        clear_safe_globals()
+        add_safe_globals(before)
 
 
-for _prefixes, _loader in (
-        (('http://', 'https://'), load_from_http),
-        (('modelzoo://', 'torchvision://'), load_from_torchvision),
-        (('open-mmlab://', 'openmmlab://'), load_from_openmmlab), ('mmcls://', load_from_mmcls)):
-    CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
+def _is_archive(file: str | os.PathLike | BinaryIO) -> bool:
+    if isinstance(file, str | os.PathLike):
+        with open(file, 'rb') as opened:
+            return opened.read(len(ARCHIVE)) == ARCHIVE
+    place = file.tell()
+    start = file.read(len(ARCHIVE))
+    file.seek(place)
+    return start == ARCHIVE
 
 
 @contextmanager
-def _explained(filename: str) -> Iterator[None]:
-    """Turns what :func:`torch.load` raises into one message."""
+def _had(filename: str) -> Iterator[None]:
+    """Turns what keeps a loader from getting the file into one message."""
     try:
         yield
-    except (FileNotFoundError, torch.cuda.OutOfMemoryError, UserError):
+    except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
+        raise CheckpointError(
+            f'{filename} could not be downloaded ({error}). Without a network get the file '
+            f'elsewhere and put it into {torch.hub.get_dir()}/checkpoints, or give its path in the '
+            'place of the URL.') from error
+    except ImportError as error:
+        raise CheckpointError(
+            f'{filename} cannot be loaded here: {error}{_install(error)}') from error
+    except KeyError as error:
+        if error.args != (filename.rpartition('://')[2], ):
+            raise
+        raise CheckpointError(
+            f'{filename}: there is no model of that name; correct it, or name a file.') from error
+
+
+def _install(error: ImportError) -> str:
+    return f': install it (pip install {error.name.split(".")[0]})' if error.name else ''
+
+
+def _broken(filename: str, why: str) -> CheckpointError:
+    return CheckpointError(
+        f'{filename} is no checkpoint of PyTorch, or a damaged one{why and f" ({why})"}: copy or '
+        'download it again (delete what was downloaded before), or take an earlier one.')
+
+
+@contextmanager
+def _explained(filename: str, whole: bool) -> Iterator[None]:
+    """Turns what :func:`torch.load` raises into one message.
+
+    Args:
+        filename: The file.
+        whole: Whether it is as it was written, by its checksums.
+    """
+    try:
+        yield
+    except UserError:
         raise
-    except (EOFError, KeyError, OSError, RuntimeError, UnpicklingError, ValueError) as error:
+    except ModuleNotFoundError as error:  # of a file that may hold everything
+        raise CheckpointError(
+            f'{filename} holds objects of {error.name}, which is not installed here'
+            f'{_install(error)}, or take a file of weights alone.') from error
+    except Exception as error:
         text = str(error)
-        refused = re.search(r'GLOBAL (\S+)|unrecognized (?:function|class) (.+)', text)
-        if isinstance(error, UnpicklingError) and refused:
-            what = refused[1] or refused[2]
+        if whole and trusted() and isinstance(error, AttributeError | TypeError):
+            raise CheckpointError(
+                f'{filename} holds objects that cannot be made here ({text[:100]}): of another '
+                'version of their package? Take a file of weights alone.') from error
+        refused = re.search(
+            r"GLOBAL (\S+(?:\(.*?\))?)|unrecognized (?:function|class) (.+)|but got <class '(.+?)'",
+            text)
+        odd = whole and isinstance(error, UnpicklingError | AttributeError | TypeError)
+        if odd or (refused and isinstance(error, UnpicklingError)):
+            why = re.search(r'WeightsUnpickler error:\s*(.+)', text)
+            what = next(filter(None, refused.groups())) if refused else \
+                f'more than weights and plain values ({(why[1] if why else text)[:100]})'
             raise CheckpointError(
                 f'{filename} was not loaded: it holds {what}, and loading that can run code that '
                 'somebody hid in the file. If you know who made it and trust them, set '
                 f'{TRUST}=1 in the environment of the same call.') from None
-        if 'CUDA' in text:
+        machine = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+        if machine or isinstance(error, MemoryError) or 'CUDA' in text or 'allocate' in text:
             raise
-        why = f' ({text.splitlines()[0][:100]})' if text else ''
-        raise CheckpointError(
-            f'{filename} is no checkpoint of PyTorch, or a damaged one{why}: copy or download it '
-            'again, or take an earlier one.') from error
+        raise _broken(filename, text.splitlines()[0][:100] if text else '') from error
+
+
+def _safe(load: Callable) -> Callable:
+
+    @wraps(load)
+    def load_checkpoint(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
+        if os.environ.get(SWITCH) == '0':
+            return load(cls, filename, *args, **kwargs)
+        with guarded(str(filename)):
+            return load(cls, filename, *args, **kwargs)
+
+    return load_checkpoint
+
+
+# All loads of mmengine go through here, whatever the scheme and whoever registers it when.
+CheckpointLoader.load_checkpoint = classmethod(_safe(CheckpointLoader.load_checkpoint.__func__))
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -156,7 +230,13 @@ def read_checkpoint(path: str | Path) -> dict:
         FileNotFoundError: If there is no such file.
         CheckpointError: If it is none, is damaged, or could run code.
     """
-    return _load_checkpoint(str(path), map_location='cpu', logger='silent')
+    with guarded(str(path)):
+        loaded = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(
+            f'{path} holds a {type(loaded).__name__} and no checkpoint, which is a dict of '
+            'weights: name another file.')
+    return loaded
 
 
 def read_weights(path: str, hint: str) -> dict[str, Tensor]:
@@ -166,11 +246,14 @@ def read_weights(path: str, hint: str) -> dict[str, Tensor]:
         path: File or URL.
         hint: Message if the file does not exist: whose it is, and what to do.
 
+    Returns:
+        Weights by their names, as :func:`bare_names` gives them.
+
     Raises:
         FileNotFoundError: If there is no such file.
         CheckpointError: If it is no checkpoint, is damaged, could run code, or has no weights.
     """
-    if '://' not in path and not Path(path).is_file():
+    if '://' not in path and not Path(path).expanduser().is_file():
         raise FileNotFoundError(hint)
     checkpoint = read_checkpoint(path)
     weights = checkpoint.get('state_dict', checkpoint)
@@ -178,7 +261,18 @@ def read_weights(path: str, hint: str) -> dict[str, Tensor]:
     if not any(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f'{path} holds no weights, only {_some(checkpoint)}: name a file '
                               'that training or a converter has written.')
-    return weights
+    return bare_names(weights)
+
+
+def bare_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights without what DataParallel (``module.``) and torch.compile (``_orig_mod.``) add.
+
+    Args:
+        weights: By the names of a network that may have been wrapped, several times too.
+    """
+    made = {PARALLEL.sub('', COMPILED.sub('', name)): value for name, value in weights.items()}
+    # Where two become one they were no wrappers.
+    return made if len(made) == len(weights) else dict(weights)
 
 
 def _some(keys: Mapping) -> str:
@@ -197,20 +291,55 @@ def noted_checkpoint(work_dir: str | Path) -> str | None:
     return note.read_text(encoding='utf-8').strip() if note.is_file() else None
 
 
-def damage(path: str | Path) -> str | None:
+def damage(file: str | os.PathLike | BinaryIO) -> str | None:
     """What is wrong with the file of a checkpoint, found without loading it.
 
     It is read to its end and compared with the checksums in it.
 
     Args:
-        path: A file that torch.save has written.
+        file: A file that torch.save has written, or its content as an open one.
 
     Returns:
         What is wrong, or None.
+
+    Raises:
+        OSError: If it cannot be read.
     """
+    place = None if isinstance(file, str | os.PathLike) else file.tell()
     try:
-        with zipfile.ZipFile(path) as archive:
-            part = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        return f'{Path(path).stat().st_size} bytes that are not a whole checkpoint ({error})'
-    return None if part is None else f'{part} in it is not what was written'
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+            # PyTorch can be told to leave the checksums out.
+            part = archive.testzip() if any(part.CRC for part in parts) else None
+        # Of these PyTorch's reader makes something else: sizes that differ, folders.
+        part = part or next(
+            (part.filename for part in parts if part.external_attr & FOLDER
+             or not part.compress_type and part.compress_size != part.file_size), None)
+        if part is not None:
+            return f'{part} in it is not what was written'
+        if place is not None:
+            file.seek(place)
+        with suppress(UnpicklingError):  # of a pickle that is as it was written
+            get_unsafe_globals_in_checkpoint(file)
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        wrong = str(error)
+    except (zipfile.BadZipFile, zlib.error, StructError, EOFError, MemoryError, OverflowError,
+            RuntimeError, ValueError) as error:
+        wrong = str(error)
+    else:
+        return None
+    finally:
+        if place is not None:
+            file.seek(place)
+    return f'{_size(file)} bytes that are not a whole checkpoint ({wrong[:100]})'
+
+
+def _size(file: str | os.PathLike | BinaryIO) -> int:
+    if isinstance(file, str | os.PathLike):
+        return Path(file).stat().st_size
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return size

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmdavss.engine import NotFiniteError
 from mmdavss.ops import backward_warp
 
 #: A model is sure of a pixel with this probability of its class, or a larger one.
@@ -76,14 +77,15 @@ class Health:
         """A frame's scores (K, H, W).
 
         Raises:
-            ValueError: If one is NaN or infinite.
+            NotFiniteError: If one is NaN or infinite.
         """
         confidence, labels = logits.softmax(0).max(0)
         mean = confidence.double().mean().item()
         if not math.isfinite(mean):
             # Its class would be any, and all figures after it no numbers.
-            raise ValueError(f'Health: the scores of frame {self.frames + 1} are NaN or infinite: '
-                             'the weights of the network are broken, take another checkpoint.')
+            raise NotFiniteError(
+                f'Health: the scores of frame {self.frames + 1} are NaN or infinite: the weights '
+                'of the network are broken, take another checkpoint.')
         self.frames += 1
         self.confidence += mean
         self.confident += (confidence >= SURE).double().mean().item()

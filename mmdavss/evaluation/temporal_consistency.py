@@ -14,7 +14,7 @@ from mmseg.registry import METRICS, MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor
 
-from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.datasets.transforms.loading import read_image, read_mask
 from mmdavss.ops import backward_warp, forward_backward_visible, resize_flow
 
 from .video_panoptic_quality import confusion_with_void
@@ -250,8 +250,8 @@ class TemporalConsistencyMetric(BaseMetric):
             visible = forward_backward_visible(flow, estimate(1, 0))[0, 0]
         elif self.occlusion == 'exact':
             file = self.flow.flow_file(first.path, second.path)
-            mask = cv2.imread(str(file.with_name(f'{file.stem}_visible.png')),
-                              cv2.IMREAD_GRAYSCALE)
+            path = file.with_name(f'{file.stem}_visible.png')
+            mask = read_mask(str(path)) if path.is_file() else None
             if mask is None or mask.shape != first.shape:
                 raise ValueError(
                     f"TemporalConsistencyMetric: occlusion='exact' needs {file.stem}_visible.png "

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from mmdavss.datasets.clip import natural
+from mmdavss.inputs import natural
 
 
 @METRICS.register_module()

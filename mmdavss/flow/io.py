@@ -2,16 +2,22 @@
 from __future__ import annotations
 
 import io
+import math
 import os
-import uuid
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from mmdavss.errors import InputError
+from mmdavss.fileio import replace_file
+from mmdavss.inputs import open_image, read_bytes, reason
+
 FLO_MAGIC = np.float32(202021.25)
 KITTI_SCALE, KITTI_OFFSET = 64., 2.**15
 INT16_SCALE = 10.
+#: Middlebury's "unknown": files hold 1.67e9 there, and readers take all from 1e9.
+UNKNOWN, UNKNOWN_FROM = 1.666666752e9, 1e9
 SUFFIXES = ('.flo', '.png', '.npy')
 
 
@@ -19,7 +25,8 @@ def read_flow(path: str | os.PathLike) -> np.ndarray:
     """Reads a flow file; the suffix tells the format.
 
     ``.npy`` holds floats, (H, W, 2) or (2, H, W), or int16, which is 10 times the flow as in
-    the caches of DA-VSN and TPS. Pixels that a KITTI file marks as invalid become NaN.
+    the caches of DA-VSN and TPS. Pixels without a flow become NaN: those that a KITTI file marks as
+    invalid, and in every format values of 1e9 and more, Middlebury's "unknown", and infinite ones.
 
     Args:
         path: The file.
@@ -28,14 +35,19 @@ def read_flow(path: str | os.PathLike) -> np.ndarray:
         (H, W, 2), float32, u and v in pixels.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a complete flow file of its format; names it.
+        MissingInputError: If there is no such file.
+        InputError: If the file is not a complete flow file of its format; names it.
     """
     path = Path(path)
     readers = dict(zip(SUFFIXES, (_read_flo, _read_kitti, _read_npy), strict=True))
     _check_suffix(path)
-    data = path.read_bytes()
-    return np.ascontiguousarray(readers[path.suffix](path, data), dtype=np.float32)
+    data = read_bytes(path, 'flow file')
+    with np.errstate(over='ignore'):  # float64
+        flow = np.array(readers[path.suffix.lower()](path, data), dtype=np.float32, order='C')
+    # NaN makes both extremes NaN.
+    if not max(flow.max(), -flow.min()) < UNKNOWN_FROM:
+        flow = np.where((np.abs(flow) < UNKNOWN_FROM).all(axis=2, keepdims=True), flow, np.nan)
+    return flow
 
 
 def write_flow(path: str | os.PathLike, flow: np.ndarray, dtype: str = 'float16') -> None:
@@ -45,7 +57,8 @@ def write_flow(path: str | os.PathLike, flow: np.ndarray, dtype: str = 'float16'
 
     Args:
         path: The file; its folder is made.
-        flow: (H, W, 2), u and v in pixels. NaN is written to KITTI files as invalid.
+        flow: (H, W, 2), u and v in pixels. NaN is written to KITTI files as invalid, to .flo files
+            as unknown.
         dtype: What ``.npy`` files hold: ``float32``, ``float16`` (exact to 1/32 pixel below 64
             pixels), or ``int16`` (10 times the flow).
 
@@ -57,23 +70,18 @@ def write_flow(path: str | os.PathLike, flow: np.ndarray, dtype: str = 'float16'
     _check_suffix(path)
     if flow.ndim != 3 or flow.shape[2] != 2:
         raise ValueError(f'write_flow: flow must be (H, W, 2), got {flow.shape} for {path}.')
-    data = writers[path.suffix](path, flow.astype(np.float32), dtype)
+    data = writers[path.suffix.lower()](path, flow.astype(np.float32), dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')
-    try:
-        unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    replace_file(path, data)
 
 
 def _check_suffix(path: Path) -> None:
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f'{path}: flow files end with one of {SUFFIXES}.')
 
 
-def _broken(path: Path, why: str) -> ValueError:
-    return ValueError(f'{path}: {why}. Delete the file and compute or download it again.')
+def _broken(path: Path, why: str) -> InputError:
+    return InputError(f'{path}: {why}. Delete the file and compute or download it again.')
 
 
 def _read_flo(path: Path, data: bytes) -> np.ndarray:
@@ -88,17 +96,20 @@ def _read_flo(path: Path, data: bytes) -> np.ndarray:
 
 def _flo_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
     size = np.array([flow.shape[1], flow.shape[0]], '<i4')
+    flow = np.where(np.isfinite(flow).all(axis=2, keepdims=True), flow, UNKNOWN)
     return FLO_MAGIC.tobytes() + size.tobytes() + flow.astype('<f4').tobytes()
 
 
 def _read_kitti(path: Path, data: bytes) -> np.ndarray:
-    # A PNG without its last chunk is decoded in part, without an error.
-    complete = data[-8:-4] == b'IEND'
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if complete else None
+    try:
+        open_image(data)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except Exception as error:  # a dozen kinds, depending on where the file is broken
+        raise _broken(path, f'not a complete PNG file ({reason(error)})') from error
     if image is None:
         raise _broken(path, 'not a complete PNG file')
     if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'{path}: a KITTI flow file is a PNG of three channels with 16 bits '
+        raise InputError(f'{path}: a KITTI flow file is a PNG of three channels with 16 bits '
                          f'(u, v, valid), this is {image.dtype} {image.shape}: is it a picture of '
                          'the flow?')
     valid, v, u = np.moveaxis(image.astype(np.float32), 2, 0)  # OpenCV reverses the channels
@@ -118,17 +129,29 @@ def _kitti_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
 
 
 def _read_npy(path: Path, data: bytes) -> np.ndarray:
+    file = io.BytesIO(data)
     try:
-        flow = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise _broken(path, f'not a complete .npy file ({error})') from error
-    if flow.ndim != 3 or 2 not in (flow.shape[0], flow.shape[2]):
-        raise ValueError(f'{path}: holds {flow.shape}, a flow is (H, W, 2) or (2, H, W).')
-    if flow.dtype != np.int16 and not np.issubdtype(flow.dtype, np.floating):
-        raise ValueError(f'{path}: holds {flow.dtype}, a flow is float, or int16 (10 x the flow).')
+        # The header alone: what it says about the size is compared before memory is taken for it.
+        readers = {(1, 0): np.lib.format.read_array_header_1_0,
+                   (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran_order, dtype = readers[np.lib.format.read_magic(file)](file)
+    except Exception as error:  # the header is parsed as Python: whatever that raises
+        raise _broken(path, f'not a complete .npy file ({reason(error)})') from error
+    start = file.tell()
+    if dtype.hasobject:
+        raise _broken(path, 'not a complete .npy file of numbers, but of Python objects')
+    if len(data) - start != math.prod(shape) * dtype.itemsize:
+        raise _broken(path, f'not a complete .npy file: {len(data) - start} bytes for {shape} of '
+                            f'{dtype}, which has {math.prod(shape) * dtype.itemsize}; it is '
+                            'truncated or damaged')
+    if len(shape) != 3 or 2 not in (shape[0], shape[2]) or min(shape) <= 0:
+        raise InputError(f'{path}: holds {shape}, a flow is (H, W, 2) or (2, H, W).')
+    if dtype.kind != 'f' and (dtype.kind, dtype.itemsize) != ('i', 2):
+        raise InputError(f'{path}: holds {dtype}, a flow is float, or int16 (10 x the flow).')
+    flow = np.frombuffer(data, dtype, offset=start).reshape(shape, order='CF'[fortran_order])
     if flow.shape[2] != 2:
         flow = np.moveaxis(flow, 0, 2)
-    return flow / np.float32(INT16_SCALE) if flow.dtype == np.int16 else flow
+    return flow / np.float32(INT16_SCALE) if dtype.kind == 'i' else flow
 
 
 def _npy_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:

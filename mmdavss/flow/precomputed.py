@@ -101,7 +101,7 @@ class PrecomputedFlow(BaseFlowProvider):
         if stored not in STORED:
             raise ValueError(f'PrecomputedFlow: stored={stored!r} is not one of {STORED}.')
         fields = {field for _, field, _, _ in string.Formatter().parse(template) if field}
-        if not fields <= set(FIELDS) or Path(template).suffix not in SUFFIXES:
+        if not fields <= set(FIELDS) or Path(template).suffix.lower() not in SUFFIXES:
             raise ValueError(f'PrecomputedFlow: template={template!r} may have the fields {FIELDS} '
                              f'and must end with one of {SUFFIXES}.')
         if 'folder' in fields and frame_root is None:
@@ -130,8 +130,8 @@ class PrecomputedFlow(BaseFlowProvider):
                 '`root`, `frame_root` or `template`.')
         flow = read_flow(file)
         if not np.isfinite(flow).all():
-            raise ValueError(f'{file}: the flow has holes (invalid pixels or NaN); a dense flow is '
-                             'needed, such as tools/precompute_flow.py makes.')
+            raise ValueError(f'{file}: the flow has holes (invalid or unknown pixels, or NaN); '
+                             'a dense flow is needed, such as tools/precompute_flow.py makes.')
         if flow.shape[:2] != tuple(size):
             if not self.resize:
                 raise ValueError(

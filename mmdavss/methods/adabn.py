@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import Clip, mean_log
+from mmdavss.video_nets.base import stages_of
 
 from .base import BaseAdapter, branch, norm_layers
 
@@ -52,7 +53,9 @@ class AdaBN(BaseAdapter):
     def init_weights(self) -> None:
         super().init_weights()
         for norm in self.norms:
-            norm.reset_running_stats()
+            # The first batch takes the place of what is there. Layers that only serve losses (in
+            # auxiliary heads) see none and stay as they are.
+            norm.num_batches_tracked.zero_()
 
     def train(self, mode: bool = True) -> AdaBN:
         """Only batch-norm layers train; dropout and the like stay off."""
@@ -76,7 +79,7 @@ class AdaBN(BaseAdapter):
         frames = clip.frames.flatten(0, 1)
         with optim_wrapper.optim_context(self):
             for segmentor in self.net.segmentors:
-                features = segmentor.decode_head._forward_feature(segmentor.extract_feat(frames))
+                features = segmentor.decode_head._forward_feature(stages_of(segmentor, frames))
         # Averages of every process have the same weight: so has their mean.
         all_reduce_params(
             [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean')

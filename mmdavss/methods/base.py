@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import PretrainedInit
 from mmengine.optim import OptimWrapper
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
@@ -17,9 +19,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import (
+    CheckpointError,
     Clip,
     NotFiniteError,
     accumulation,
+    bare_names,
     mean_log,
     misfits,
     read_weights,
@@ -109,6 +113,8 @@ class BaseAdapter(BaseSegmentor):
             ValueError: If nothing pretrained is configured and random weights are not allowed,
                 if the video net needs a checkpoint and has none, or if that does not fit.
         """
+        if self.source_checkpoint is not None:
+            _forget_pretrained(self)
         super().init_weights()
         if self.source_checkpoint is not None:
             load_student(self.net, self.source_checkpoint)
@@ -125,6 +131,10 @@ class BaseAdapter(BaseSegmentor):
                 '`model.student`.')
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        if not prefix:
+            named = bare_names(state_dict)
+            state_dict.clear()
+            state_dict.update(named)
         # mmengine reports tensors of another shape in a warning and goes on with random ones.
         own = {prefix + name: value for name, value in self.state_dict().items()}
         _check_shapes(own, state_dict, 'The checkpoint')
@@ -133,15 +143,15 @@ class BaseAdapter(BaseSegmentor):
                          if name.startswith(f'{prefix}student.')
                          and not name.endswith('num_batches_tracked'))
         if missing:
-            raise ValueError(
+            raise CheckpointError(
                 f'The checkpoint does not fit: it lacks {len(missing)} tensors of the student, for '
                 f'example {missing[0]!r}. Is it one of another network? Weights of plain mmseg or '
                 'of a single-frame net are loaded with `model.source_checkpoint`.')
         # Nor of tensors that nothing takes: a test would score a part of a video net.
-        surplus = surplus_tensors(own, (name for name in state_dict
-                                        if name.startswith(f'{prefix}student.')))
+        surplus = surplus_tensors(own, {name: value for name, value in state_dict.items()
+                                        if name.startswith(f'{prefix}student.')})
         if surplus:
-            raise ValueError(
+            raise CheckpointError(
                 f'The checkpoint does not fit: the student has no place for {len(surplus)} of its '
                 f'tensors, for example {surplus[0]!r}. It is one of another network, such as a '
                 'video net where the config has a single-frame one: name the config that it was '
@@ -312,7 +322,7 @@ class BaseAdapter(BaseSegmentor):
 
     def encode_decode(self, inputs: Clip, data_samples: OptSampleList = None) -> Tensor:
         """Scores (N, K, h, w) of the current frame, at the resolution of the net."""
-        return self.net(inputs.frames, self.clip_flow(inputs))
+        return self.net.predicted(inputs.frames, self.clip_flow(inputs))
 
     _forward = encode_decode
 
@@ -435,14 +445,15 @@ def check_confidence(method: nn.Module, confidence_threshold: float | None) -> f
     return confidence_threshold
 
 
-def surplus_tensors(own: Container[str], given: Iterable[str]) -> list[str]:
+def surplus_tensors(own: Container[str], given: Mapping[str, Tensor]) -> list[str]:
     """Names of weights that predict something and that a network has no place for.
 
-    Auxiliary classifiers predict nothing: a network may do without them.
+    Auxiliary classifiers predict nothing: a network may do without them. What is no floating-point
+    number was not learnt: counters and tables of positions, which versions of a backbone differ in.
     """
-    return sorted(name for name in given
+    return sorted(name for name, value in given.items()
                   if name not in own and 'auxiliary_head.' not in name
-                  and not name.endswith('num_batches_tracked'))
+                  and value.is_floating_point())
 
 
 def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
@@ -461,14 +472,14 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If weights are missing or have other shapes, or with `complete` if there are
-            others, which the net has no place for.
+        CheckpointError: If weights are missing or have other shapes, or with `complete` if there
+            are others, which the net has no place for.
     """
-    state = read_weights(
-        path,
-        f'source_checkpoint {path!r} does not exist. Train the source model first (its config '
-        'is in configs/source_only, the first of two stages in configs/sfc), or point '
-        '`model.source_checkpoint` to its checkpoint.')
+    state = read_weights(path, missing_checkpoint(
+        'source_checkpoint', path, 'the source model first (its config is in configs/source_only, '
+        'the first of two stages in configs/sfc)'))
+    own = next(iter(state))
+    state = _without_common_prefix(state, student)
     if any(name.startswith('student.') for name in state):
         state = {n.removeprefix('student.'): v for n, v in state.items()
                  if n.startswith('student.')}
@@ -481,7 +492,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
     if surplus:
         parts = ', '.join(sorted({name.split('.')[0] for name in surplus}))
         if complete:
-            raise ValueError(
+            raise CheckpointError(
                 f'{path} does not fit: {kind} has no place for {len(surplus)} of its tensors '
                 f'({parts}), for example {surplus[0]!r}. It is a checkpoint of another network, '
                 f'such as a video net where the config has {kind}: name the config that it was '
@@ -498,7 +509,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
         if untouched:
             parts = sorted({n.split('.')[0] for n in untouched})
             if complete:
-                raise ValueError(
+                raise CheckpointError(
                     f'{path} does not fit: it is of a single-frame net and {parts} of {kind} would '
                     'predict untrained. Name a config with a single-frame net (PerFrame), or a '
                     f'checkpoint of {kind}.')
@@ -506,11 +517,56 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
                       'as they were initialised.', logger='current', level=logging.WARNING)
     missing = sorted(missing)
     if missing:
-        raise ValueError(
+        raise CheckpointError(
             f'{path} lacks {len(missing)} tensors of {kind}, for example '
-            f'{missing[0]!r}: is it a checkpoint of another network?')
+            f'{missing[0]!r} (it has such as {own!r}): is it a checkpoint of another network?')
     _check_shapes(student.state_dict(), state, path)
     student.load_state_dict(state, strict=False)
+
+
+def missing_checkpoint(option: str, path: str, default: str) -> str:
+    """What to say of a checkpoint that a config names and nobody has trained yet.
+
+    Args:
+        option: Of the model, which names it.
+        path: The file.
+        default: What to train if the path does not say so.
+
+    Returns:
+        A message, with the config of this package whose training makes the file.
+    """
+    # Not above: what is in apis needs methods.
+    from mmdavss.apis.configs import config_of_checkpoint
+
+    config = config_of_checkpoint(path)
+    what = default if config is None else f'it first (python tools/train.py {config})'
+    others = sorted(file.name for file in Path(path).parent.glob('*.pth'))
+    beside = f' Its folder has {", ".join(others[-3:])}.' if others else ''
+    return (f'{option} {path!r} does not exist.{beside} Train {what}, or point `model.{option}` '
+            'to its checkpoint.')
+
+
+def _without_common_prefix(state: dict[str, Tensor], student: nn.Module) -> dict[str, Tensor]:
+    """Weights without what other projects put before all names, such as ``model.``."""
+    known = {'student', *(part for name in student.state_dict() for part in name.split('.')[:2])}
+    while True:
+        first = {name.partition('.')[0] for name in state}
+        if len(first) > 1 or first & known or not all('.' in name for name in state):
+            return state
+        state = {name.partition('.')[2]: value for name, value in state.items()}
+
+
+def _forget_pretrained(model: nn.Module) -> None:
+    """Takes pretrained weights out of the networks that a source checkpoint fills."""
+    nets = [net for net in model.modules() if isinstance(net, VideoNet)]
+    for module in (part for net in nets for branch in net.segmentors for part in branch.modules()):
+        given = getattr(module, 'init_cfg', None)
+        configs = [given] if isinstance(given, Mapping) else given or []
+        if not any(map(_is_pretrained, configs)):
+            continue
+        kept = [config for config in configs if not _is_pretrained(config)]
+        # What reads such weights by itself asks for None.
+        module.init_cfg = kept or None
 
 
 def _with_own_branch(student: nn.Module, state: dict[str, Tensor], path: str) -> dict[str, Tensor]:
@@ -535,14 +591,18 @@ def _check_shapes(own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], origi
         if 'conv_seg' in name or name.endswith('fusion.weight'):
             hint = (f'it has {loaded[name].shape[0]} classes and the config '
                     f'{value.shape[0]}: set num_classes and the data set accordingly')
-        raise ValueError(
+        raise CheckpointError(
             f'{origin} does not fit: {name!r} has the shape {tuple(loaded[name].shape)}, the model '
             f'needs {tuple(value.shape)}; {hint}.')
 
 
 def _has_pretrained(net: nn.Module) -> bool:
     configs = (getattr(module, 'init_cfg', None) for module in net.modules())
-    return any(isinstance(c, Mapping) and c.get('type') == 'Pretrained' for c in configs)
+    return any(isinstance(c, Mapping) and _is_pretrained(c) for c in configs)
+
+
+def _is_pretrained(config: ConfigType) -> bool:
+    return config.get('type') in ('Pretrained', PretrainedInit)
 
 
 @contextmanager

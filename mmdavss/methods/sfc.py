@@ -35,7 +35,13 @@ from mmdavss.ops import resize_flow
 from mmdavss.video_nets.base import segmentor_heads
 
 from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, branch, check_confidence, check_statistics
+from .base import (
+    BaseAdapter,
+    branch,
+    check_confidence,
+    check_statistics,
+    missing_checkpoint,
+)
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
 SFM_PREFIX = 'sfm.'
@@ -402,10 +408,8 @@ def load_sfm(sfm: nn.Module, path: str) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no SFM, or one of another network.
     """
-    state = read_weights(
-        path,
-        f'sfm_checkpoint {path!r} does not exist. Train SFMPretraining first (its configs are '
-        'configs/sfc/sfm_*.py), or point `model.sfm_checkpoint` to its checkpoint.')
+    state = read_weights(path, missing_checkpoint(
+        'sfm_checkpoint', path, 'SFMPretraining first (its configs are configs/sfc/sfm_*.py)'))
     state = {name.removeprefix(SFM_PREFIX): value for name, value in state.items()
              if name.startswith(SFM_PREFIX)}
     if not state:

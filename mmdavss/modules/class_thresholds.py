@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmdavss.engine import NotFiniteError
+
 from .temporal_labels import IGNORE
 
 #: Where a threshold that has reached 1 goes on.
@@ -53,7 +55,7 @@ class AdaptiveThresholds:
             The thresholds (K,) for this clip.
 
         Raises:
-            ValueError: If a probability is NaN.
+            NotFiniteError: If a probability is NaN.
         """
         _check(probability)
         for k, theta in enumerate(self.values):
@@ -91,7 +93,7 @@ def select_labels(probability: np.ndarray, labels: np.ndarray,
     """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255.
 
     Raises:
-        ValueError: If a probability is NaN, which exceeds nothing.
+        NotFiniteError: If a probability is NaN, which exceeds nothing.
     """
     _check(probability)
     return np.where(probability > np.asarray(thresholds)[labels], labels, IGNORE).astype(np.uint8)
@@ -99,5 +101,6 @@ def select_labels(probability: np.ndarray, labels: np.ndarray,
 
 def _check(probability: np.ndarray) -> None:
     if not np.isfinite(probability).all():
-        raise ValueError('probabilities of pseudo-labels are NaN or infinite: the weights of the '
-                         'network are broken, take another checkpoint.')
+        raise NotFiniteError(
+            'probabilities of pseudo-labels are NaN or infinite: the weights of the network are '
+            'broken, take another checkpoint.')

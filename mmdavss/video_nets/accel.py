@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 
-from .base import HEAD_PARTS, HeadScores, segmentor_heads, single_frame_loss, split_head
+from .base import HEAD_PARTS, HeadScores, segmentor_heads, single_frame_loss
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -96,7 +96,7 @@ class Accel(PropagatingNet):
         self.reference_segmentor = None if reference_segmentor is None \
             else MODELS.build(reference_segmentor)
         if self.reference_segmentor is not None:
-            split_head(self.reference_segmentor.decode_head)
+            self.split(self.reference_segmentor)
         self.fusion_level = fusion
         self.fusion_init = fusion_init
         self.enlarge = enlarge

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from types import MappingProxyType, MethodType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +13,10 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, SampleList, add_prefix
-from torch import Tensor, nn
+from torch import Tensor
+
+from .main_head import check_size
+from .split_head import split_head
 
 
 class HeadScores(NamedTuple):
@@ -41,7 +44,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
     the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and :meth:`step` for a video
     frame by frame. It wraps a plain mmseg segmentor, whose decode head ends in its classifier,
-    ``cls_seg`` (see :func:`split_head`). Subclasses implement :meth:`scores`, :meth:`loss`
+    ``cls_seg`` (see :meth:`split`). Subclasses implement :meth:`scores`, :meth:`loss`
     and :meth:`step`, and :meth:`head_scores` if they see more than the current frame.
 
     Args:
@@ -61,7 +64,28 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         super().__init__()
         self.segmentor = MODELS.build(segmentor)
         self.allow_random_init = allow_random_init
-        split_head(self.segmentor.decode_head)
+        self.split(self.segmentor)
+
+    def split(self, segmentor: EncoderDecoder) -> None:
+        """Splits the decode head of a segmentor into features and classifier, in place.
+
+        Raises:
+            TypeError: If that cannot be done.
+        """
+        if segmentor.out_channels != segmentor.num_classes:
+            raise TypeError(
+                f'{type(self).__name__} needs a decode head with one channel for each class; one '
+                'with a single channel for two classes (out_channels=1) works in PerFrame.')
+        split_head(segmentor.decode_head)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Checks that the net can take frames of a size; every pass does.
+
+        Raises:
+            ValueError: If it cannot; says which it can take.
+        """
+        for segmentor in self.segmentors:
+            check_size(segmentor, height, width)
 
     @property
     def num_classes(self) -> int:
@@ -76,7 +100,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     @property
     def feature_channels(self) -> int:
         """Channels C of :meth:`features`."""
-        return self.segmentor.decode_head.channels
+        head = self.segmentor.decode_head
+        return head.feature_channels if hasattr(head, 'feature_channels') else head.channels
 
     @property
     def segmentors(self) -> tuple[EncoderDecoder, ...]:
@@ -90,7 +115,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
-        return tuple(self.segmentor.extract_feat(frames))
+        return stages_of(self.segmentor, frames)
 
     def stage_channels(self) -> tuple[int, ...]:
         """Channels C_i of :meth:`stages`, found by a pass over a small image."""
@@ -119,7 +144,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def freeze_classifier(self) -> None:
         """Takes everything behind :meth:`features` out of training (hypothesis transfer)."""
         self.freeze_auxiliary()
-        self.segmentor.decode_head.conv_seg.requires_grad_(False)
+        # Where the scores are the features nothing is behind them.
+        if hasattr(self.segmentor.decode_head, 'conv_seg'):
+            self.segmentor.decode_head.conv_seg.requires_grad_(False)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compiles in place what costs the time, the backbones and necks; weights keep their names.
@@ -163,6 +190,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def scores(self, frames: Tensor, flow: Tensor | None = None,
                features: Tensor | None = None) -> Tensor:
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
+
+    def predicted(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
+        """Scores (N, K, h, w) of a prediction: :meth:`forward`, or what is finer than that."""
+        return self(frames, flow)
 
     def head_scores(self, frames: Tensor, flow: Tensor | None = None,
                     stages: tuple[Tensor, ...] | None = None,
@@ -239,6 +270,14 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """
 
 
+def stages_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
+    """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
+    check_size(segmentor, *frames.shape[-2:])
+    maps = segmentor.extract_feat(frames)
+    # DDRNet and PIDNet have one map, without a tuple around it, in a prediction.
+    return (maps, ) if isinstance(maps, Tensor) else tuple(maps)
+
+
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     """The classifiers of a segmentor, under the names that their losses begin with."""
     heads = dict(decode=segmentor.decode_head)
@@ -254,48 +293,3 @@ def single_frame_loss(net: EncoderDecoder, stages: tuple[Tensor, ...],
     if net.with_auxiliary_head:
         losses.update(net._auxiliary_head_forward_train(stages, data_samples))
     return losses
-
-
-def split_head(head: nn.Module) -> None:
-    """Gives a decode head the split into ``_forward_feature`` and ``cls_seg``, where it has none.
-
-    Some heads of mmseg have it; some do all in one ``forward`` (SegFormer, semantic FPN), or
-    inherit a ``_forward_feature`` that is not the one of their ``forward`` (DeepLabV3+).
-
-    Raises:
-        TypeError: If it is no decode head with a classifier.
-    """
-    kinds = type(head).__mro__
-    forward = next(kind for kind in kinds if 'forward' in vars(kind))
-    feature = next((kind for kind in kinds if '_forward_feature' in vars(kind)), None)
-    if feature is not None and issubclass(feature, forward):
-        return
-    if not isinstance(head, BaseDecodeHead) or forward is BaseDecodeHead:
-        raise _cannot_split(head)
-    # A bound method follows its head into copies, a closure would not.
-    head._forward_feature = MethodType(_before_classifier, head)
-
-
-def _before_classifier(head: BaseDecodeHead, inputs: tuple[Tensor, ...]) -> Tensor:
-    """What ``forward`` gives its classifier, (N, C, h, w)."""
-    seen: list[Tensor] = []
-
-    def classifier(features: Tensor) -> Tensor:
-        seen.append(features)
-        return features
-
-    head.cls_seg = classifier
-    try:
-        result = head.forward(inputs)
-    finally:
-        del head.cls_seg
-    if len(seen) != 1 or result is not seen[0]:
-        raise _cannot_split(head)
-    return result
-
-
-def _cannot_split(head: nn.Module) -> TypeError:
-    return TypeError(
-        f'{type(head).__name__} does not end in its classifier: a video net needs a decode head '
-        'whose `forward` is `cls_seg` of one feature map (FCNHead, PSPHead, ASPPHead, '
-        'DepthwiseSeparableASPPHead, UPerHead, SegformerHead, DeepLabV2Head, ...).')

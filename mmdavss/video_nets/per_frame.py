@@ -1,21 +1,62 @@
 """A plain image segmentor as a video net."""
 from __future__ import annotations
 
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
 from .base import VideoNet, single_frame_loss
+from .main_head import is_query_head, log_scores, open_head, refines
 
 
 @MODELS.register_module()
 class PerFrame(VideoNet):
-    """Segments the current frame alone; any mmseg ``EncoderDecoder`` becomes a video net."""
+    """Segments the current frame alone; any mmseg ``EncoderDecoder`` becomes a video net.
+
+    So do cascades, and heads that are no classifier of a feature map, see :func:`open_head`. A
+    head with one channel for two classes gives two scores: 0, and what it says, less what it says
+    at its threshold, so that the larger one is the class that mmseg predicts.
+    """
+
+    def split(self, segmentor: EncoderDecoder) -> None:
+        open_head(segmentor)
+
+    @property
+    def heads(self) -> dict[str, BaseDecodeHead]:
+        heads = super().heads
+        if self.segmentor.out_channels != self.num_classes or not all(
+                isinstance(head, BaseDecodeHead) for head in heads.values()):
+            raise TypeError(
+                f'{type(self.segmentor.decode_head).__name__}: methods with losses of their own '
+                'for each classifier need one that has a channel for each class and is no cascade. '
+                'AdaBN, SelfTraining and STPL do not.')
+        return heads
+
+    def classify(self, features: Tensor) -> Tensor:
+        scores = super().classify(features)
+        if self.segmentor.out_channels == self.num_classes:
+            return scores
+        threshold = torch.logit(scores.new_tensor(self.segmentor.decode_head.threshold), eps=1e-6)
+        return torch.cat([torch.zeros_like(scores), scores - threshold], dim=1)
 
     def scores(self, frames: Tensor, flow: Tensor | None = None,
                features: Tensor | None = None) -> Tensor:
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
+
+    def predicted(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
+        """Scores (N, K, h, w) as mmseg predicts them; (N, K, H, W) where heads refine them."""
+        head = self.segmentor.decode_head
+        if not refines(head):
+            return self(frames, flow)
+        size = tuple(frames.shape[-2:])
+        self.check_size(*size)
+        scores = self.segmentor.encode_decode(
+            frames[:, -1], [dict(img_shape=size, pad_shape=size) for _ in frames])
+        return log_scores(scores) if is_query_head(head) else scores
 
     def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
              stages: tuple[Tensor, ...] | None = None) -> dict:
@@ -24,4 +65,4 @@ class PerFrame(VideoNet):
 
     def step(self, frame: Tensor, flow: Tensor | None = None, state: None = None,
              clip_length: int = 2) -> tuple[Tensor, None]:
-        return self.classify(self.features(frame)), None
+        return self.predicted(frame[:, None]), None

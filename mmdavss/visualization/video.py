@@ -1,6 +1,8 @@
 """Writing videos."""
 from __future__ import annotations
 
+import glob
+import secrets
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +29,9 @@ class VideoWriter:
         if self.path.suffix != '.mp4':
             raise ValueError(f'{self.path}: a video file must end in .mp4')
         self.fps = fps
-        self._partial = self.path.with_name(f'.{self.path.stem}.partial.mp4')
+        # OpenCV takes the format from the ending. Nobody can guess the name, to put a link there.
+        self._partial = self.path.with_name(
+            f'.{self.path.stem}.{secrets.token_hex(16)}.partial.mp4')
         self._writer: cv2.VideoWriter | None = None
         self._shape: tuple[int, ...] = ()
 
@@ -53,6 +57,8 @@ class VideoWriter:
         if height % 2 or width % 2:
             raise ValueError(f'{self.path}: frames of {width}x{height}, but both must be even')
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        for left in self.path.parent.glob(f'.{glob.escape(self.path.stem)}.*.partial.mp4'):
+            left.unlink()  # by a process that was killed
         # MPEG-4, which every build of OpenCV can write and read.
         self._writer = cv2.VideoWriter(
             str(self._partial), cv2.VideoWriter_fourcc(*'mp4v'), self.fps, (width, height))

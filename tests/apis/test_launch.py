@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmseg.registry import OPTIM_WRAPPERS
 
 from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
+from mmdavss.apis.launch import read_config_file
 from mmdavss.engine import Bfloat16OptimWrapper
 
 
@@ -177,3 +178,27 @@ def test_slurm_needs_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(UserError, match='slurm needs CUDA'):
         prepare_run(Config(dict()), 'slurm')
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ("model = dict(backbone=dict(type='mmpretrain.ConvNeXt'))",
+     ('mmpretrain.ConvNeXt', 'pip install onedl-mmpretrain')),
+    ("model = dict(decode_head=[dict(type='Mask2FormerHead')])",
+     ('Mask2FormerHead', 'pip install onedl-mmdetection')),
+    ("custom_imports = dict(imports=['mmdet.models'], allow_failed_imports=False)",
+     ('mmdet', 'pip install onedl-mmdetection')),
+    ("model = dict(type='mmnothere.Net')", ('mmnothere', 'pip install mmnothere'))])
+def test_packages_that_are_missing(text, words, tmp_path, monkeypatch):
+    """Before anything is built; not what a registry or a head says, which names no command."""
+    monkeypatch.setattr('mmdavss.apis.packages.find_spec', lambda name: None)
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(UserError) as raised:
+        read_config_file(path)
+    assert all(word in str(raised.value) for word in ('config.py', 'not installed', *words))
+
+
+def test_packages_that_are_there(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='mmseg.EncoderDecoder', a=[dict(type='mmengine.Linear')])")
+    assert read_config_file(path).model.type == 'mmseg.EncoderDecoder'

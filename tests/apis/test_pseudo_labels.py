@@ -25,9 +25,12 @@ from mmdavss.apis.pseudo_labels import (
     PseudoLabelGenerator,
     pseudo_confusion,
     pseudo_miou,
+    remove,
     summary,
 )
 from mmdavss.datasets import ClipFolderDataset
+from mmdavss.datasets.pseudo_labels import read_manifest, write_manifest
+from mmdavss.errors import InputError
 
 CLASSES = ('road', 'sky', 'car')
 PIPELINE = [dict(type='LoadClip'), dict(type='PackClipInputs')]
@@ -299,6 +302,76 @@ def test_overwrite(frames, checkpoint, tmp_path):
     (foreign / 'pseudo_labels.json').write_text('{}')
     with pytest.raises(ValueError, match='not a file of tools/generate_pseudo_labels'):
         run(config(frames), checkpoint, foreign, overwrite=True)
+
+
+ANEW = ('out/pseudo_labels.json.*anew: python tools/generate_pseudo_labels.py .*--out .*/out '
+        '--overwrite')
+
+
+@pytest.mark.parametrize('change', [
+    dict(finished='no'), dict(finished=1), dict(finished=None), dict(version='1'),
+    dict(version=True), dict(version=7), dict(classes=5), dict(classes=['a', 'b', 5]),
+    dict(classes=['a', 'a', 'b']), dict(classes=[]), dict(palette=5),
+    dict(palette=[[0, 0, 300]] * 3), dict(palette=[[0, 0, 0]]), dict(kept=[1]),
+    dict(kept=[-1, 2, 3]), dict(predicted=[1, 2, 3, 4]), dict(predicted=None),
+    dict(thresholds=[]), dict(thresholds={'a/f1': [0.5]}),
+    dict(thresholds={'a/f1': ['0.5', 0.5, 0.5]}), dict(counted=-1), dict(counted='1'),
+    dict(checkpoint=None), dict(checkpoint={}), dict(settings=5), dict(network=5), dict(frames=3),
+    dict(histogram=5), dict(histogram=[[-1] * 1000] * 3), dict(histogram=[[1] * 1000])])
+def test_descriptions_that_were_changed(tmp_path, change):
+    """One error that names the file and the command, which then begins anew."""
+    out = tmp_path / 'out'
+    right = dict(
+        finished=True, classes=list(CLASSES), palette=[[0, 0, 255]] * 3, kept=[1, 2, 3],
+        predicted=[1, 2, 3], thresholds={'a/f1': [0.5, 1, 0.9]}, counted=0, settings={},
+        checkpoint=dict(path='a', size=1, sha256='b'), network='c', frames={}, histogram=None)
+    out.mkdir()
+    write_manifest(str(out), right)
+    assert read_manifest(str(out), right) == right
+    file = out / 'pseudo_labels.json'
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(InputError, match=ANEW):
+        read_manifest(str(out), right)
+    remove(str(out))
+    assert content(out) == {}
+
+
+@pytest.mark.parametrize('selection, changes', [
+    ('clip_adaptive', [dict(finished=False), dict(thresholds={}), dict(thresholds={'b': [1] * 3})]),
+    ('class_balanced', [dict(histogram=[[1]] * 3), dict(counted=99)])])
+def test_descriptions_that_contradict_themselves(frames, checkpoint, tmp_path, selection, changes):
+    cfg, out = config(frames, selection=selection), tmp_path / 'out'
+    run(cfg, checkpoint, out)
+    file = out / 'pseudo_labels.json'
+    right = json.loads(file.read_text())
+    for change in changes:
+        file.write_text(json.dumps({**right, **change}))
+        with pytest.raises(InputError, match=ANEW):
+            raise AssertionError(change, run(cfg, checkpoint, out))
+
+
+@pytest.mark.parametrize('field', ['finished', 'classes', 'version', 'thresholds', 'settings'])
+def test_descriptions_that_lack_a_field(frames, checkpoint, tmp_path, field):
+    out = tmp_path / 'out'
+    run(config(frames), checkpoint, out)
+    state = json.loads((out / 'pseudo_labels.json').read_text())
+    del state[field]
+    (out / 'pseudo_labels.json').write_text(json.dumps(state))
+    with pytest.raises(InputError, match='out.pseudo_labels.json.*--out .*out --overwrite'):
+        run(config(frames), checkpoint, out)
+
+
+@pytest.mark.parametrize('line', ['../a.png', '/a.png', 'a/../../b.png'])
+def test_a_list_of_masks_that_leads_outside(frames, checkpoint, tmp_path, line):
+    out = tmp_path / 'out'
+    run(config(frames), checkpoint, out)
+    (tmp_path / 'a.png').touch()
+    (out / 'frames.txt').write_text(f'a/f1.png\n{line}\n')
+    for use in (lambda: remove(str(out)), lambda: ClipFolderDataset(
+            str(frames), pseudo_labels=str(out), pipeline=[])):
+        with pytest.raises(InputError, match='frames.txt, line 2: .* is outside of the folder'):
+            use()
+    assert (tmp_path / 'a.png').is_file() and (out / 'a/f1.png').is_file()
 
 
 def test_classes_without_labels_are_named(frames, checkpoint, tmp_path):

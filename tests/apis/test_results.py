@@ -13,7 +13,9 @@ from mmdavss.apis.results import (
     last_validation,
     read_validations,
     spread,
+    training_means,
 )
+from mmdavss.errors import InputError
 
 
 def log(folder, start, *rows):
@@ -32,6 +34,15 @@ def test_resumed_and_overwritten_runs(tmp_path):
     # Begun anew, shorter.
     log(tmp_path / 'a', '3', dict(lr=1., step=5), dict(mIoU=1., step=10))
     assert list(read_validations(tmp_path / 'a')) == [10]
+
+
+def test_validation_that_was_made_up_for(tmp_path):
+    """Killed in it: iteration 10 was not done again, its scores count once."""
+    log(tmp_path, '1', dict(lr=1., loss=4., step=5), dict(lr=1., loss=2., step=10),
+        dict(mIoU=20., step=10), dict(lr=1., loss=9., step=15))
+    log(tmp_path, '2', dict(mIoU=21., step=10), dict(lr=1., loss=1., step=15))
+    assert training_means(tmp_path, 'loss', [10, 20]) == {10: 3., 20: 1.}
+    assert read_validations(tmp_path) == {10: dict(mIoU=21., step=10)}
 
 
 def test_last_and_best(tmp_path):
@@ -108,3 +119,15 @@ def test_spread():
     assert spread([1., 2., 3.]) == '2.0 ± 1.0'
     assert spread([2.25], 2, '+') == '+2.25'
     assert spread([1., math.nan]) == spread([]) == '–'
+
+
+def test_logs_of_killed_runs(tmp_path):
+    log(tmp_path / 'a', '1', dict(lr=1., step=10), dict(mIoU=20., step=10))
+    (file, ) = (tmp_path / 'a').rglob('scalars.json')
+    text = file.read_text().rstrip('\n')
+    file.write_text(f'{text}\n{{"mIoU": 3')  # killed while it wrote
+    assert {s: row['mIoU'] for s, row in read_validations(tmp_path / 'a').items()} == {10: 20.}
+    for line in ('{"mIoU": 3', '[' * 10**5, '5', '{"mIoU": 3}', '{"step": "10"}'):
+        file.write_text(f'{text}\n{line}\n')
+        with pytest.raises(InputError, match='scalars.json, line 3 '):
+            read_validations(tmp_path / 'a')

@@ -7,6 +7,14 @@ import pytest
 from PIL import Image
 
 SIZE = (12, 20)  # height, width
+#: Of Cityscapes' classes, by hand.
+COLOURS = {
+    'road': (128, 64, 128), 'sidewalk': (244, 35, 232), 'building': (70, 70, 70),
+    'wall': (102, 102, 156), 'fence': (190, 153, 153), 'pole': (153, 153, 153),
+    'light': (250, 170, 30), 'sign': (220, 220, 0), 'vegetation': (107, 142, 35),
+    'terrain': (152, 251, 152), 'sky': (70, 130, 180), 'person': (220, 20, 60),
+    'rider': (255, 0, 0), 'car': (0, 0, 142), 'truck': (0, 0, 70), 'bus': (0, 60, 100),
+    'train': (0, 80, 100), 'motorcycle': (0, 0, 230), 'bicycle': (119, 11, 32)}
 
 
 def texture(seed, size=SIZE):
@@ -111,8 +119,14 @@ def gta(tmp_path):
     root = tmp_path / 'data' / 'gta'
     ids = (np.arange(SIZE[0] * SIZE[1]) % 35).reshape(SIZE).astype(np.uint8)
     label = Image.frombytes('P', SIZE[::-1], ids.tobytes())
-    # The indices count, not the colours, which are scrambled here.
-    label.putpalette(np.random.default_rng(0).integers(0, 256, 105, dtype=np.uint8).tobytes())
+    # The colours of the classes as in the release, which gives black to all other ids.
+    palette = np.zeros((35, 3), np.uint8)
+    for name, i in dict(
+            road=7, sidewalk=8, building=11, wall=12, fence=13, pole=17, light=19, sign=20,
+            vegetation=21, terrain=22, sky=23, person=24, rider=25, car=26, truck=27, bus=28,
+            train=31, motorcycle=32, bicycle=33).items():
+        palette[i] = COLOURS[name]
+    label.putpalette(palette.tobytes())
     (root / 'labels').mkdir(parents=True)
     for n in range(1, 4):
         write(root / 'images' / f'{n:05d}.png', texture(n))

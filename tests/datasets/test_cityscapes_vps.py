@@ -164,9 +164,15 @@ def test_errors_of_panoptic_labels(cityscapes_vps):
     path.write_text(json.dumps(dict(annotations=content['annotations'][1:])))
     with pytest.raises(ValueError, match=f'does not know .*{files[0]}'):
         CityscapesVPSDataset(str(cityscapes_vps), **options)
-    for wrong in ({}, dict(annotations=[dict(file_name='a')]), []):
+    def table(**segment):
+        return dict(annotations=[dict(file_name='a', segments_info=[
+            dict(dict(id=5, category_id=1), **segment)])])
+
+    for wrong in ({}, dict(annotations=[dict(file_name='a')]), [], 5, dict(annotations=5),
+                  table(id='5'), table(id=-1), table(id=1 << 24), table(category_id=None),
+                  table(category_id=True), table(id=[1])):
         path.write_text(json.dumps(wrong))
-        with pytest.raises(ValueError, match='panoptic_gt_val_city_vps.json: this is not what'):
+        with pytest.raises(ValueError, match='vps.json holds no table.*create_panoptic_video'):
             CityscapesVPSDataset(str(cityscapes_vps), **options)
     path.unlink()
     with pytest.raises(FileNotFoundError, match='panoptic_gt_val_city_vps.json does not exist'):

@@ -501,6 +501,20 @@ def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
         generate(real, other, overwrite=True)
 
 
+@pytest.mark.parametrize('change', [
+    dict(complete='no'), dict(complete=1), dict(version='1'), dict(settings=[]), dict(done='viper'),
+    dict(done=['..']), dict(complete=None), None])
+def test_a_broken_description(tmp_path: Path, change: dict | None) -> None:
+    """Nothing is deleted or replaced on its word, not even with --overwrite."""
+    (tmp_path / 'viper').mkdir()
+    right = dict(version=1, settings={}, complete=True)
+    (tmp_path / 'minidrive.json').write_text(
+        '[' * 10**5 if change is None else json.dumps({**right, **change}))
+    with pytest.raises(ValueError, match='minidrive.json holds no description.*make_minidrive.py'):
+        generate(tmp_path, ONE, overwrite=True)
+    assert (tmp_path / 'viper').is_dir()
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match='snippet_frames: 20-25'):
         Settings(snippet_frames=(20, 25))

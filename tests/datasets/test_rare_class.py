@@ -117,6 +117,28 @@ def test_other_files_are_refused(source, tmp_path, gta):
         read_statistics(file_of(source), GTADataset(str(gta), with_labels=False))
 
 
+@pytest.mark.parametrize('row', [
+    5, None, {}, [1], 'x', [1.5, *[0] * 18], [-5, *[0] * 18], [True, *[0] * 18], ['1', *[0] * 18],
+    [0] * 20, [10**30, *[0] * 18], [None] * 19])
+def test_rows_are_counts_of_every_class(source, tmp_path, row):
+    content = json.loads(Path(file_of(source)).read_text())
+    content['pixels']['labels/00002.png'] = row
+    (tmp_path / 'x.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"x.json: 'labels/00002.png' must have 19 numbers of "
+                                         'pixels.*class_statistics.py .*--overwrite'):
+        read_statistics(str(tmp_path / 'x.json'), source)
+
+
+@pytest.mark.parametrize('change', [
+    dict(pixels=5), dict(pixels=None), dict(pixels=[]), dict(classes=5), dict(classes='abc'),
+    dict(classes=[1, 2]), dict(classes=[['a']]), dict(classes=['a', 'a']), dict(kind=['x'])])
+def test_fields_of_another_type(source, tmp_path, change):
+    content = json.loads(Path(file_of(source)).read_text())
+    (tmp_path / 'x.json').write_text(json.dumps({**content, **change}))
+    with pytest.raises(ValueError, match='x.json holds no class statistics.*--overwrite'):
+        read_statistics(str(tmp_path / 'x.json'), source)
+
+
 class RememberClass:
     """The last transform: gives the class that the clip was drawn for."""
 

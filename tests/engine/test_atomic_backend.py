@@ -6,8 +6,10 @@ import pytest
 from mmengine.fileio import get_file_backend
 
 from mmdavss.engine import atomic_backend
-from mmdavss.engine.atomic_backend import UNFINISHED
+from mmdavss.fileio import left_unfinished, replace_file, unfinished_path
 
+UMASK = os.umask(0)
+os.umask(UMASK)
 OLD, NEW = b'old' * 1000, b'new' * 2000
 
 
@@ -37,11 +39,11 @@ def test_killed_while_writing(call, backend, tmp_path, monkeypatch):
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert path.read_bytes() == OLD
-    # What is left behind is no obstacle.
-    assert (tmp_path / f'file{UNFINISHED}').exists()
+    # What is left behind is no obstacle, and is known.
+    left, = left_unfinished(tmp_path)
     backend.put(NEW, path)
     assert path.read_bytes() == NEW
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [path, left]
 
 
 def test_full_disk_leaves_the_old_file(backend, tmp_path, monkeypatch):
@@ -56,3 +58,25 @@ def test_full_disk_leaves_the_old_file(backend, tmp_path, monkeypatch):
         backend.put(NEW, path)
     assert path.read_bytes() == OLD
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_cannot_be_guessed(tmp_path):
+    """Somebody who may write into the folder could put a link there."""
+    path = tmp_path / 'file'
+    names = {unfinished_path(path).name for _ in range(50)}
+    assert len(names) == 50
+    assert all(unfinished_path(path).parent == tmp_path for _ in names)
+
+
+@pytest.mark.parametrize('ending', ['.part', '.tmp'])
+def test_links_are_not_followed(ending, backend, tmp_path):
+    """At the names that earlier versions wrote to."""
+    victim = tmp_path / 'victim'
+    victim.write_bytes(OLD)
+    for name, write in (('a', backend.put), ('b', None)):
+        path = tmp_path / name
+        path.with_name(name + ending).symlink_to(victim)
+        write(NEW, path) if write else replace_file(path, NEW)
+        assert path.read_bytes() == NEW and victim.read_bytes() == OLD
+        # As any new file, not for the owner alone.
+        assert path.stat().st_mode & 0o777 == 0o666 & ~UMASK

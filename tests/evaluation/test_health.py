@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmdavss.engine import NotFiniteError
 from mmdavss.evaluation.health import (
     Health,
     class_drift,
@@ -78,5 +79,5 @@ def test_classes():
 def test_scores_that_are_nan_have_no_figures():
     health = Health(3)
     health.add_frame(torch.zeros(3, 2, 2))
-    with pytest.raises(ValueError, match='frame 2 are NaN'):
+    with pytest.raises(NotFiniteError, match='frame 2 are NaN'):
         health.add_frame(torch.full((3, 2, 2), torch.nan))

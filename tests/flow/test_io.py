@@ -1,10 +1,12 @@
 """Flow files against bytes written by hand, and round trips."""
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
+from mmdavss.errors import InputError
 from mmdavss.flow import read_flow, write_flow
 
 
@@ -104,3 +106,92 @@ def test_what_a_format_cannot_hold(tmp_path, flow):
     with pytest.raises(ValueError, match="dtype='int8'"):
         write_flow(tmp_path / 'a.npy', flow, 'int8')
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('name', ['a.flo', 'a.npy'])
+@pytest.mark.parametrize('value', [1.666666752e9, -1e10, 1e9, np.inf, np.nan])
+def test_unknown_flow_is_nan(tmp_path, flow, name, value):
+    """Middlebury: unknown where u or v is above 1e9."""
+    flow[1, 2, 1] = value
+    if name == 'a.npy':
+        np.save(tmp_path / name, flow)
+    else:
+        (tmp_path / name).write_bytes(b'PIEH' + struct.pack('<2i', 7, 5) + flow.tobytes())
+    read = read_flow(tmp_path / name)
+    assert np.isnan(read[1, 2]).all() and np.isnan(read).sum() == 2
+    flow[1, 2] = np.nan
+    np.testing.assert_array_equal(read, flow)
+
+
+def test_unknown_flow_is_written_as_such(tmp_path, flow):
+    flow[1, 2] = np.nan
+    write_flow(tmp_path / 'a.flo', flow)
+    values = np.frombuffer((tmp_path / 'a.flo').read_bytes(), '<f4', offset=12).reshape(5, 7, 2)
+    assert (values[1, 2] > 1e9).all() and np.isfinite(values).all()
+    np.testing.assert_array_equal(read_flow(tmp_path / 'a.flo'), flow)
+
+
+def npy_bytes(shape, body=bytes(256), descr='<f4'):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}".encode()
+    header += b' ' * (63 - (len(header) + 10) % 64) + b'\n'
+    return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header + body
+
+
+def png_bytes(width, height):
+    def chunk(kind, data):
+        return (struct.pack('>I', len(data)) + kind + data
+                + struct.pack('>I', zlib.crc32(kind + data)))
+
+    return (b'\x89PNG\r\n\x1a\n'
+            + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 16, 2, 0, 0, 0))
+            + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b''))
+
+
+@pytest.mark.parametrize('name, content', [
+    ('giant.npy', npy_bytes('(1000000000, 1000000000, 2)')),
+    ('overflow.npy', npy_bytes('(100000000000000000000000, 4, 2)')),
+    ('negative.npy', npy_bytes('(-4, -8, 2)')),
+    ('none.npy', npy_bytes('(0, 4, 2)', b'')),
+    ('torn.npy', npy_bytes('(4, 8, 2)').replace(b'}', b' ')),
+    ('deep.npy', npy_bytes('(' * 3000 + ')' * 3000)),
+    ('text.npy', npy_bytes('"4"')),
+    ('type.npy', npy_bytes('(4, 8, 2)', descr='<f3')),
+    ('version.npy', npy_bytes('(4, 8, 2)').replace(b'Y\x01', b'Y\x09')),
+    ('surplus.npy', npy_bytes('(4, 8, 2)', bytes(257))),
+    ('surplus.flo', b'PIEH' + struct.pack('<2i', 4, 8) + bytes(257)),
+    ('giant.flo', b'PIEH' + struct.pack('<2i', 2**31 - 1, 2**31 - 1) + bytes(256)),
+    ('negative.flo', b'PIEH' + struct.pack('<2i', -4, -8) + bytes(256)),
+    ('giant.png', png_bytes(100_000, 100_000)), ('wide.png', png_bytes(2**31 - 1, 1)),
+    ('empty.png', png_bytes(0, 0)), ('short.png', png_bytes(8, 4))])
+def test_absurd_headers(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f'{name}: '):
+        read_flow(tmp_path / name)
+
+
+def test_npy_bytes_are_those_of_numpy(tmp_path, flow):
+    """Or the cases above would prove nothing."""
+    (tmp_path / 'a.npy').write_bytes(npy_bytes((5, 7, 2), flow.tobytes()))
+    np.testing.assert_array_equal(read_flow(tmp_path / 'a.npy'), flow)
+    np.save(tmp_path / 'b.npy', np.asfortranarray(flow))
+    np.testing.assert_array_equal(read_flow(tmp_path / 'b.npy'), flow)
+
+
+def test_wrong_bits_of_kitti(tmp_path, flow):
+    file = tmp_path / 'a.png'
+    write_flow(file, flow)
+    right, data = read_flow(file), file.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        changed = bytearray(data)
+        changed[rng.integers(8, len(data))] ^= 1 << rng.integers(8)
+        file.write_bytes(changed)
+        try:
+            np.testing.assert_array_equal(read_flow(file), right)
+        except InputError as error:
+            assert 'a.png: not a complete PNG file' in str(error)
+
+
+def test_suffix_in_capitals(tmp_path, flow):
+    write_flow(tmp_path / 'a.FLO', flow)
+    np.testing.assert_array_equal(read_flow(tmp_path / 'a.FLO'), flow)

@@ -81,6 +81,35 @@ def test_options(tmp_path, frame_root, run):
     assert "template': '{folder}/{stem}__{stem_b}.flo'" in out
 
 
+def test_frames_are_read_as_in_training(tmp_path, run):
+    """A jpg that is cut off is no frame (OpenCV fills it with grey); hidden files are none."""
+    rng = np.random.default_rng(0)
+    for k in (1, 2, 3):
+        cv2.imwrite(str(tmp_path / f'{k}.JPG'), rng.integers(256, size=(40, 64, 3), dtype=np.uint8))
+    data = (tmp_path / '3.JPG').read_bytes()
+    (tmp_path / '3.JPG').write_bytes(data[:len(data) * 3 // 4])
+    (tmp_path / '._2.JPG').write_bytes(b'resources')
+    (tmp_path / '.ipynb_checkpoints').mkdir()
+    (tmp_path / '.ipynb_checkpoints/1.jpg').write_bytes(data)
+    (tmp_path / '.ipynb_checkpoints/2.jpg').write_bytes(data)
+    (tmp_path / 'loop').symlink_to(tmp_path)
+    out = tmp_path / 'out'
+    for pattern in ((), ('--pattern', '**/*.JPG', '**/*.jpg')):
+        said, error = run(tmp_path, out, *pattern)
+        assert '2 pairs' in said and '3.JPG: this frame cannot be decoded' in error
+        assert 'Traceback' not in error
+        assert [path.name for path in out.iterdir()] == ['2__1.npy']
+    cv2.imwrite(str(tmp_path / '1.png'), np.zeros((40, 64), np.uint8))
+    assert '1.JPG and 1.png are two images of one name' in run(tmp_path, out)[1]
+    assert '--pattern' in run(tmp_path, out)[1]
+
+
+def test_a_folder_that_cannot_be_written(frame_root, tmp_path, run):
+    (tmp_path / 'file').touch()
+    _, error = run(frame_root, tmp_path / 'file/flow', '--frame-suffix', '_x')
+    assert 'file/flow cannot be written to' in error and 'another folder' in error
+
+
 def test_errors(tmp_path, frame_root, run):
     assert 'No two frames' in run(frame_root, tmp_path, '--pattern', '*.bmp')[1]
     assert 'none is not a folder' in run(tmp_path / 'none', tmp_path)[1]
@@ -90,5 +119,5 @@ def test_errors(tmp_path, frame_root, run):
     broken.mkdir()
     for k in (1, 2):
         (broken / f'{k}.png').write_bytes(b'no image')
-    assert '2.png cannot be read' in run(broken, tmp_path / 'out')[1]
+    assert '2.png: this frame cannot be decoded' in run(broken, tmp_path / 'out')[1]
     assert not list(tmp_path.rglob('*.npy'))

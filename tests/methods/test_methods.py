@@ -456,3 +456,20 @@ def test_has_dropout(method, build):
     assert has_dropout(torch.nn.MultiheadAttention(8, 1, dropout=0.1))
     assert not has_dropout(torch.nn.MultiheadAttention(8, 1))
     assert not has_dropout(method('stpl').student)
+
+
+def test_adabn_leaves_layers_that_see_nothing(per_frame, batch, build):
+    per_frame['segmentor']['auxiliary_head'] = dict(
+        type='FCNHead', in_channels=32, in_index=2, channels=4, num_convs=1, num_classes=4,
+        norm_cfg=dict(type='BN'))
+    model = build(dict(type='AdaBN', student=per_frame, data_preprocessor=dict(
+        type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
+    for norm in model.norms:
+        norm.running_mean.fill_(7.)
+    model.init_weights()
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.))
+    model.train().train_step(batch('target'), wrapper)
+    segmentor = model.student.segmentor
+    assert (segmentor.auxiliary_head.convs[0].bn.running_mean == 7.).all()
+    # Nothing of what was there is left in the others: the first batch is the whole average.
+    assert (segmentor.backbone.bn1.running_mean.abs() < 1).all()

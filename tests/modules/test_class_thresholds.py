@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmdavss.engine import NotFiniteError
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/rivals_iast_thresholds.npz')
@@ -92,7 +93,7 @@ def test_bad_option(name, value):
 def test_a_nan_is_no_small_probability():
     """It exceeds no threshold: all would be unlabelled, and nobody would know why."""
     probability, labels = np.array([0.5, np.nan]), np.array([0, 1])
-    with pytest.raises(ValueError, match='NaN'):
+    with pytest.raises(NotFiniteError, match='NaN'):
         AdaptiveThresholds(2).update(probability, labels)
-    with pytest.raises(ValueError, match='NaN'):
+    with pytest.raises(NotFiniteError, match='NaN'):
         select_labels(probability, labels, [0.1, 0.1])

@@ -7,8 +7,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmdavss.apis.inference import load_model
+from mmdavss.apis.inference import VideoSegmenter, load_model
 from mmdavss.apis.launch import UserError
+from mmdavss.datasets.label_maps import CLASSES_19
+from mmdavss.engine.work_dir_lock import Owner
 from mmdavss.flow import write_flow
 
 CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])
@@ -63,6 +66,12 @@ class World:
     def cut(self, name: str, share: float = 0.6) -> None:
         data = self.file(name).read_bytes()
         self.file(name).write_bytes(data[:int(len(data) * share)])
+
+    def flip(self, name: str) -> None:
+        """One wrong bit in the middle."""
+        data = bytearray(self.file(name).read_bytes())
+        data[len(data) // 2] ^= 4
+        self.file(name).write_bytes(data)
 
     def write(self, name: str, content: bytes | str) -> None:
         path = self.file(name)
@@ -166,6 +175,20 @@ def rare_classes(world: World) -> None:
 Case = tuple[str, Callable[[World], object], Callable[[World], object], tuple[str, ...]]
 
 
+def few_bits() -> bytes:
+    """A grey PNG of 4 bits, of the size of the others."""
+    height, width = SIZE
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (len(data).to_bytes(4, 'big') + kind + data
+                + zlib.crc32(kind + data).to_bytes(4, 'big'))
+
+    header = width.to_bytes(4, 'big') + height.to_bytes(4, 'big') + bytes([4, 0, 0, 0, 0])
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
+            + chunk(b'IDAT', zlib.compress((b'\0' + b'\x77' * (width // 2)) * height))
+            + chunk(b'IEND', b''))
+
+
 def nothing(world: World) -> None:
     """The call itself is the mistake."""
 
@@ -177,6 +200,8 @@ IMAGES: list[Case] = [
     ('a frame that is cut off (jpg)', lambda w: (
         w.image('frames/a/02.jpg', RED, 'jpeg'), w.cut('frames/a/02.jpg')),
      lambda w: w.frames(), ('frames/a/02.jpg', 'truncated', 'again')),
+    ('a frame with a wrong bit (png)', lambda w: w.flip('frames/a/01.png'),
+     lambda w: w.frames(), ('frames/a/01.png', 'cannot be decoded', 'again')),
     ('an empty frame', lambda w: w.write('frames/a/01.png', ''),
      lambda w: w.frames(), ('frames/a/01.png', 'cannot be decoded', 'again')),
     ('a text with the name of a frame', lambda w: w.write('frames/a/01.png', 'version 1'),
@@ -186,6 +211,12 @@ IMAGES: list[Case] = [
      lambda w: w.frames(), ('frames/a/01.png', 'mode I;16', '8 bits')),
     ('frames of different sizes in a clip', lambda w: w.image('frames/a/00.png', RED[:6]),
      lambda w: w.frames(), ('frames/a/00.png', '20x6', '20x12', 'one size')),
+    ('a frame that is a folder', lambda w: w.file('frames/a/02.png').mkdir(),
+     lambda w: w.frames(), ('frames/a/02.png', 'folder', 'move')),
+    ('a frame with the suffix of no frame', lambda w: w.write('frames/a/02.tiff', ''),
+     lambda w: w.frames(), ('frames/a/02.tiff', 'convert')),
+    ('a label beside its frame', lambda w: w.image('frames/a/01.jpg', RED, 'jpeg'),
+     lambda w: w.frames(), ('frames/a/01.jpg and 01.png', 'which suffix', "suffix='.jpg'")),
     ('a folder without images', lambda w: [w.file(f'frames/a/{n}.png').rename(
         w.file(f'frames/a/{n}.txt')) for n in ('00', '01')],
      lambda w: w.frames(), ('frames', 'no frame was found', 'must hold')),
@@ -206,6 +237,8 @@ IMAGES: list[Case] = [
 MASKS: list[Case] = [
     ('a mask that is cut off', lambda w: w.cut('gta/labels/00001.png'),
      lambda w: w.gta(), ('labels/00001.png', 'truncated', 'again')),
+    ('a mask with a wrong bit', lambda w: w.flip('gta/labels/00001.png'),
+     lambda w: w.gta(), ('labels/00001.png', 'cannot be decoded', 'again')),
     ('an empty mask', lambda w: w.write('gta/labels/00001.png', ''),
      lambda w: w.gta(), ('labels/00001.png', 'cannot be decoded', 'again')),
     ('a mask in colours where ids belong', lambda w: w.image('gta/labels/00001.png', RED),
@@ -215,6 +248,15 @@ MASKS: list[Case] = [
      lambda w: w.gta(), ('labels/00001.png', '[200]', 'official masks')),
     ('a mask of another size', lambda w: w.image('gta/labels/00001.png', np.zeros((6, 20), 'u1')),
      lambda w: w.gta(), ('labels/00001.png', '20x6', 'unpack both anew')),
+    ('a mask whose palette was ordered anew',
+     lambda w: Image.new('RGB', SIZE[::-1], (128, 64, 128)).quantize().save(
+         w.file('gta/labels/00001.png')),
+     lambda w: w.gta(), ('labels/00001.png', 'palette', 'official masks')),
+    ('a mask that is a JPEG',
+     lambda w: w.image('gta/labels/00001.png', np.full(SIZE, 7, np.uint8), 'jpeg'),
+     lambda w: w.gta(), ('labels/00001.png', 'JPEG', 'official masks')),
+    ('a grey mask of 4 bits', lambda w: w.write('gta/labels/00001.png', few_bits()),
+     lambda w: w.gta(), ('labels/00001.png', '4 bits', 'with 8 bits')),
     ('a mask of 1 bit', lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, bool)),
      lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode 1')),
     ('a mask of floats',
@@ -232,8 +274,15 @@ MASKS: list[Case] = [
     ('a description of pseudo-labels that is no json',
      lambda w: w.write('pseudo/pseudo_labels.json', '{'),
      lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo_labels.json', 'another folder')),
+    ('a description of pseudo-labels with another type', lambda w: masks(w, finished='no'),
+     lambda w: w.frames(pseudo_labels='pseudo'),
+     ('pseudo_labels.json', "finished must be true or false, but is 'no'", '--overwrite')),
     ('class statistics that are no json', lambda w: statistics(w, '[1, 2'),
      rare_classes, ('statistics.json', 'class_statistics.py', '--overwrite')),
+    ('class statistics with impossible counts', lambda w: statistics(w, json.dumps(dict(
+        kind='mmdavss class statistics', classes=CLASSES_19,
+        pixels={f'labels/0000{n}.png': [-5] * 19 for n in (0, 1)}))),
+     rare_classes, ('statistics.json', '19 numbers of pixels', '--overwrite')),
     ('class statistics of another data set', lambda w: statistics(w, json.dumps(dict(
         kind='mmdavss class statistics', classes=['sea'], pixels={}))),
      rare_classes, ('statistics.json', 'class_statistics.py', '--overwrite')),
@@ -247,6 +296,16 @@ FLOWS: list[Case] = [
      lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
     ('a .npy file that would run code', lambda w: npy(w, np.array([Trap()], object)),
      lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
+    ('a .npy file with surplus bytes', lambda w: w.write(
+        'flow/a/01__00.npy', w.file('flow/a/01__00.npy').read_bytes() + b'0'),
+     lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
+    ('a .npy file that claims to be huge', lambda w: w.write(
+        'flow/a/01__00.npy', w.file('flow/a/01__00.npy').read_bytes().replace(
+            b'(12, 20, 2), }' + b' ' * 20, b'(1000000000, 1000000000, 2), }    ')),
+     lambda w: w.flow(), ('flow/a/01__00.npy', '1000000000', 'again')),
+    ('flow that is unknown (Middlebury)', lambda w: write_flow(
+        w.file('flow/a/01__00.flo'), np.full((*SIZE, 2), np.nan)),
+     flo, ('flow/a/01__00.flo', 'holes', 'precompute_flow.py')),
     ('flow of another shape', lambda w: npy(w, np.zeros((*SIZE, 3), np.float32)),
      lambda w: w.flow(), ('flow/a/01__00.npy', '(12, 20, 3)', '(H, W, 2)')),
     ('flow of another type', lambda w: npy(w, np.zeros((*SIZE, 2), np.int32)),
@@ -281,6 +340,14 @@ LISTS: list[Case] = [
      lambda w: w.frames(clips='l.txt'), ('l.txt', 'a/09.png', 'missing')),
     ('a list that is no text', lambda w: w.write('frames/l.txt', b'\xff\xfe\x00\x81'),
      lambda w: w.frames(clips='l.txt'), ('l.txt', 'clips', 'UTF-8')),
+    ('a list of clips that leads out of the data',
+     lambda w: w.write('frames/l.txt', 'a/00.png ../gta/images/00000.png\n'),
+     lambda w: w.frames(clips='l.txt'),
+     ('l.txt (clips), line 1', '../gta/images/00000.png', 'allow_outside=True')),
+    ('a split file that leads out of the data',
+     lambda w: w.write('gta/split.txt', '00000\n/other/gta/images/00001.png\n'),
+     lambda w: w.gta(ann_file='split.txt'),
+     ('split.txt (ann_file), line 2', '/other/gta/images/00001.png', 'allow_outside=True')),
     ('a sequence that is not there', nothing,
      lambda w: w.frames(sequences=['b']), ("['b']", 'sequences', 'frames')),
 ]
@@ -319,6 +386,8 @@ CHECKPOINTS: list[Case] = [
      lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'damaged', 'download it again')),
     ('a checkpoint that is cut off', lambda w: w.cut(os.path.relpath(w.checkpoint)),
      lambda w: w.source_checkpoint(w.checkpoint), ('iter_1.pth', 'damaged', 'an earlier one')),
+    ('a checkpoint with a flipped bit', lambda w: w.flip(os.path.relpath(w.checkpoint)),
+     lambda w: w.load_from(w.checkpoint), ('iter_1.pth', 'damaged', 'not what was written')),
     ('a web page instead of a checkpoint', lambda w: w.write('bad.pth', '<html>404</html>'),
      lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'no checkpoint', 'again')),
     ('a checkpoint that would run code',
@@ -338,10 +407,39 @@ CHECKPOINTS: list[Case] = [
         name: value[:1] if 'conv_seg' in name else value for name, value in
         torch.load(w.checkpoint)['state_dict'].items()})),
      lambda w: w.load_from('bad.pth'), ('does not fit', 'shape')),
+    ("a video net's checkpoint for a single-frame net", lambda w: w.save('bad.pth', dict(
+        state_dict=torch.load(w.checkpoint)['state_dict'] | {
+            'student.fusion.weight': torch.ones(3)})),
+     lambda w: load_model(w.config, 'bad.pth'),
+     ('bad.pth', 'no place for', 'fusion', 'another network')),
+    ("a video net's checkpoint for a single-frame net (load_from, test.py)",
+     lambda w: w.save('bad.pth', dict(state_dict=torch.load(w.checkpoint)['state_dict'] | {
+         'student.fusion.weight': torch.ones(3)})),
+     lambda w: w.load_from('bad.pth'), ('no place for', 'fusion', 'another network')),
+    ("a single-frame net's checkpoint for a video net", nothing,
+     lambda w: load_model(w.configured("model = dict(student=dict(type='Accel'))"), w.checkpoint),
+     ('iter_1.pth', 'single-frame', 'fusion', 'untrained')),
+    ('weights that are NaN', lambda w: w.save('bad.pth', dict(state_dict={
+        name: value * torch.nan if 'conv_seg' in name else value for name, value in
+        torch.load(w.checkpoint)['state_dict'].items()})),
+     lambda w: next(VideoSegmenter(w.config, 'bad.pth')('frames/a')),
+     ('frames/a/00.png', 'NaN', 'another checkpoint')),
     ('weights alone, to be resumed from',
      lambda w: w.save('bad.pth', dict(state_dict=dict(weight=torch.ones(())))),
      lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
      ('bad.pth', 'message_hub', 'leave out resume')),
+    ('a checkpoint of another optimiser, to be resumed from',
+     lambda w: w.save('bad.pth', dict(
+         state_dict=dict(weight=torch.ones(())), message_hub={}, meta=dict(iter=1, epoch=0),
+         optimizer=dict(state={}, param_groups=[dict(params=[0], lr=1., betas=(0.9, 0.99))]))),
+     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+     ('bad.pth', 'not SGD', '--work-dir')),
+    ('a checkpoint of another method, to be resumed from',
+     lambda w: w.save('bad.pth', dict(
+         state_dict=dict(weight=torch.ones(()), teacher=torch.ones(())), message_hub={},
+         meta=dict(iter=1, epoch=0), optimizer={})),
+     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+     ('bad.pth', 'teacher', 'another method')),
     ('a note last_checkpoint that leads nowhere',
      lambda w: w.write('run/last_checkpoint', 'iter_7.pth'),
      lambda w: w.train('--work-dir', 'run', '--resume'), ('last_checkpoint', 'iter_7.pth')),
@@ -360,6 +458,19 @@ COMMANDS: list[Case] = [
     ('--overwrite of what the run starts from', lambda w: w.write('run/iter_1.pth', 'x'),
      lambda w: w.train('--work-dir', 'run', '--overwrite', '--cfg-options',
                        'load_from=run/iter_1.pth'), ('iter_1.pth', 'load_from', '--work-dir')),
+    ('a device that is not there', nothing,
+     lambda w: w.tool('test.py', w.config, w.checkpoint, '--device', 'gpu'),
+     ('--device', 'gpu', 'it has cpu')),
+    ('an output folder that another run writes into',
+     lambda w: w.write('run/.run.lock', json.dumps(asdict(Owner.here()))),
+     lambda w: w.train('--work-dir', 'run', '--overwrite'),
+     ('run', 'in use by process', 'end it first', '--work-dir')),
+    ('an output folder below a file', lambda w: w.write('run', ''),
+     lambda w: w.train('--work-dir', 'run/1'), ('run/1', 'below a file', 'correct the path')),
+    ('--resume with another optimiser', lambda w: w.train('--work-dir', 'run'),
+     lambda w: w.train('--work-dir', 'run', '--resume', '--cfg-options',
+                       'optim_wrapper.optimizer.type=Adam'),
+     ('iter_2.pth', 'another config', 'Adam', '--work-dir')),
     ('a launcher without its environment', nothing, lambda w: w.train('--launcher', 'pytorch'),
      ('--launcher pytorch', 'dist_train.sh')),
     ('a test without a test set', nothing,

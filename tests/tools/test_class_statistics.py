@@ -1,10 +1,12 @@
 """tools/class_statistics.py as it is called, on a MiniDrive."""
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,18 @@ def test_the_config_says_where(minidrive, run_tool):
     option = 'train_dataloader.dataset.rare_class_sampling.statistics=elsewhere/x.json'
     run_tool('class_statistics.py', CONFIG, '--workers', '1', '--cfg-options', option)
     assert Path('elsewhere/x.json').is_file()
+
+
+def test_data_that_are_read_only(minidrive, run_tool, monkeypatch):
+    """Known before anything is counted, with what to do."""
+    def refuse(**kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, 'TemporaryFile', refuse)
+    monkeypatch.setattr('mmdavss.datasets.rare_class.count_pixels', None)
+    with pytest.raises(SystemExit, match='data/minidrive/gta cannot be written to .Read-only file '
+                                         'system.*--out FILE.*rare_class_sampling.statistics=FILE'):
+        run_tool('class_statistics.py', CONFIG, '--workers', '1')
 
 
 def test_errors(minidrive, run_tool, capsys):

@@ -10,6 +10,8 @@ from types import ModuleType
 import cv2
 import pytest
 
+from mmdavss.engine import WorkDirLock
+
 ROOT = Path(__file__).parents[2]
 NET = 'model.student.segmentor'
 TINY = [
@@ -201,3 +203,9 @@ def test_mistakes(args, words, demo, capsys):
         status = error.code
     assert status
     assert words in capsys.readouterr().err
+
+
+def test_a_second_one_beside_it(demo, tmp_path, capsys):
+    with WorkDirLock('work_dirs/demo'):
+        assert demo.main([*TINY, '--overwrite']) == 1
+    assert 'work_dirs/demo is in use by process' in capsys.readouterr().err

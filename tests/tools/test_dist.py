@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -49,3 +50,35 @@ def test_usage(script, args):
     done = run(script, *args)
     assert done.returncode == 2
     assert 'usage:' in done.stderr
+
+
+def test_one_machine_is_not_reached_from_others():
+    """127.0.0.2 stands for its other addresses: what listens on all of them listens there too."""
+    tool = runpy.run_path(str(TOOLS / 'torchrun_local.py'))
+    handler = tool['LoopbackRendezvous'](socket.create_server(('127.0.0.1', 0)), 'none')
+    found = handler.next_rendezvous()
+    place = found.bootstrap_store_info
+    assert place.master_addr == '127.0.0.1'
+    client = torch.distributed.TCPStore(place.master_addr, place.master_port, is_master=False)
+    client.set('key', 'value')
+    assert client.get('key') == b'value'
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(('127.0.0.2', place.master_port), timeout=5)
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+@pytest.mark.parametrize(('environment', 'words'), [
+    ({}, ['torchrun_local.py']), (dict(PORT='1234'), ['torchrun_local.py', '--port', '1234']),
+    (dict(NNODES='2', MASTER_ADDR='10.0.0.1'), [
+        '-m', 'torch.distributed.run', '--nnodes=2', '--node_rank=0', '--master_addr=10.0.0.1',
+        '--master_port=29500'])])
+def test_what_is_started(script, environment, words):
+    env = {name: value for name, value in os.environ.items()
+           if name not in ('PORT', 'NNODES', 'NODE_RANK', 'MASTER_ADDR')}
+    done = subprocess.run(
+        ['bash', str(TOOLS / script), 'a.py', *(['b.pth'] if 'test' in script else []), '2', '--x'],
+        env=dict(env, PYTHON='echo', **environment), capture_output=True, text=True, check=True)
+    found = [word.removeprefix(f'{TOOLS}/') for word in done.stdout.split()]
+    assert found == [*words, '--nproc_per_node=2', script.split('_')[1].replace('.sh', '.py'),
+                     'a.py', *(['b.pth'] if 'test' in script else []), '--launcher', 'pytorch',
+                     '--x']

@@ -13,6 +13,7 @@ import pytest
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets.transforms.loading import read_label
+from mmdavss.engine import WorkDirLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,3 +107,9 @@ def test_errors(self_training, run_tool, capsys):
     frame.write_bytes(frame.read_bytes()[:200])
     assert f'{frame.name}: this frame cannot be decoded' in run(
         'config.py', 'iter_1.pth', '--out', 'other')
+
+
+def test_a_second_one_beside_it(self_training, run_tool):
+    for option in ([], ['--overwrite']):
+        with WorkDirLock('data/pseudo'), pytest.raises(SystemExit, match='in use by .*--out'):
+            run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', *option)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,22 @@ def test_a_worker_that_dies(number, words, toy, tmp_path):
     message = toy(None, Dies)
     assert 'error: a process that loads data' in message and words in message
     assert '--resume' in message or 'no checkpoint of this run yet' in message
+
+
+def test_data_that_never_come(toy):
+    """As from a network share whose server is away."""
+    from toy_task import ToyNumbers
+
+    class Hangs(ToyNumbers):
+
+        def __getitem__(self, index):
+            while index == 3:
+                time.sleep(60)
+            return super().__getitem__(index)
+
+    message = toy(None, Hangs, 'default_hooks.data_timeout.seconds=1')
+    assert 'no data came for 1 seconds' in message and 'share' in message
+    assert 'data_timeout.seconds=SECONDS' in message and '--resume' in message
 
 
 def test_a_full_disk(toy, tmp_path):

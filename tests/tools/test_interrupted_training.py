@@ -1,7 +1,10 @@
 """Runs that end early, at every file that they write and by signals, on the task of one weight."""
 from __future__ import annotations
 
+import json
 import os
+import platform
+import re
 import signal
 from pathlib import Path
 
@@ -10,7 +13,8 @@ import torch
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
-from mmdavss.engine.atomic_backend import UNFINISHED
+from mmdavss.engine.work_dir_lock import NAME
+from mmdavss.fileio import left_unfinished, unfinished_path
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
@@ -51,6 +55,12 @@ def weights(folder: Path) -> dict[str, float]:
             for path in folder.glob('*.pth*')}
 
 
+def scores(log: Path) -> list[dict]:
+    """Rows of the validations in a log."""
+    rows = map(json.loads, log.read_text().splitlines())
+    return [row for row in rows if 'mIoU' in row]
+
+
 def noted(path: Path) -> dict:
     """What a checkpoint knows of the scores."""
     return torch.load(path, weights_only=False)['message_hub']['runtime_info']
@@ -67,7 +77,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         if len(calls) <= number + moved:
             put(self, content, path)
         else:
-            Path(f'{path}{UNFINISHED}').write_bytes(content[:len(content) // 2])
+            unfinished_path(path).write_bytes(content[:len(content) // 2])
         if len(calls) > number:
             raise Killed
 
@@ -76,7 +86,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         patched.setattr(AtomicBackend, 'put', killed)
         train()
     # Whatever is there is whole, and something is from the first checkpoint on.
-    found = weights(run) if not list(run.glob(f'*{UNFINISHED}')) else {
+    found = weights(run) if not left_unfinished(run) else {
         name for name in (path.name for path in run.glob('*.pth'))}
     assert all(damage(path) is None for path in run.glob('*.pth'))
     if number + moved >= 2:
@@ -113,6 +123,31 @@ def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch
     assert weights(tmp_path / 'run') == END
     assert noted(last)['best_score'] == -6
     assert Path(noted(last)['best_ckpt']).name == 'best_mIoU_iter_4.pth'
+
+
+@pytest.mark.parametrize(('at', 'again'), [(7, [4]), (8, [4]), (9, [])])
+def test_scores_that_a_checkpoint_holds_are_not_logged_again(at, again, train, tmp_path,
+                                                             monkeypatch):
+    """Of files, 9 is the note after the checkpoint was written with the scores of iteration 4."""
+    put, calls, run = AtomicBackend.put, [], tmp_path / 'run'
+
+    def killed(self, content, path):
+        if len(calls) == at:
+            raise Killed
+        calls.append(path)
+        put(self, content, path)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(AtomicBackend, 'put', killed)
+        train()
+    logs = [path.rename(path.with_name('first')) for path in run.glob('*/vis_data/scalars.json')]
+    assert [row['step'] for row in scores(logs[0])] == [2, 4]
+    train()
+    logs = list(run.glob('*/vis_data/scalars.json'))
+    assert [row['step'] for path in logs for row in scores(path)] == again
+    assert weights(run) == END
+    history = torch.load(run / 'iter_4.pth', weights_only=False)['message_hub']['log_scalars']
+    assert history['val/mIoU'].data[0].tolist() == [-1., -6.]
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
@@ -170,7 +205,7 @@ def test_signal_in_a_validation_saves_and_stops(train, tmp_path, monkeypatch):
     assert weights(tmp_path / 'run') == END
 
 
-def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
+def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch, capfd):
     step, calls = IterBasedTrainLoop.run_iter, []
 
     def signalled(self, batch):
@@ -180,13 +215,68 @@ def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch):
         step(self, batch)
 
     accumulate = ['optim_wrapper.accumulative_counts=3', 'default_hooks.checkpoint.save_best=None']
-    with pytest.raises(ValueError, match='interval=2 .*accumulative_counts=3'):
+    with pytest.raises(SystemExit, match='1'):
         train(*accumulate)
+    error = ''.join(capfd.readouterr())
+    assert re.search('error: .*interval=2 .*accumulative_counts=3', error)
+    assert 'Traceback' not in error
     with monkeypatch.context() as patched, pytest.raises(SystemExit, match='75'):
         patched.setattr(IterBasedTrainLoop, 'run_iter', signalled)
         train(*accumulate, 'default_hooks.checkpoint.interval=6')
     # The mean of x = 0, 1, 2.
     assert weights(tmp_path / 'run') == {'iter_3.pth': -1.}
+
+
+@pytest.mark.parametrize('mode', [[], ['--resume'], ['--overwrite']])
+def test_second_run_in_the_same_folder(mode, run_tool, toy_config, train, tmp_path, monkeypatch,
+                                       capsys):
+    """It ends with one line, and the first one as if there had been none."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def beside(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            before = sorted(run.iterdir())
+            with pytest.raises(SystemExit, match='2'):
+                run_tool('train.py', toy_config, '--work-dir', run, *mode)
+            assert sorted(run.iterdir()) == before
+        step(self, batch)
+
+    run = tmp_path / 'run'
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', beside)
+    train()
+    error = capsys.readouterr().err
+    assert f'{run} is in use by process {os.getpid()} on {platform.node()}' in error
+    assert '--work-dir' in error and len(calls) == 4
+    assert weights(run) == END and not (run / NAME).exists()
+
+
+def test_folder_is_given_back_after_an_error(train, tmp_path, monkeypatch):
+    def broken(self, batch):
+        raise RuntimeError('mine')
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match='mine'):
+        patched.setattr(IterBasedTrainLoop, 'run_iter', broken)
+        train()
+    train()
+    assert weights(tmp_path / 'run') == END
+
+
+def test_run_that_lost_its_folder_writes_no_checkpoint(train, tmp_path, monkeypatch):
+    """Another machine took it over, as this one was suspended."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def lost(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            (tmp_path / 'run' / NAME).write_text('{"of": "another"}')
+        step(self, batch)
+
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', lost)
+    with pytest.raises(SystemExit, match='1'):
+        train()
+    assert set(weights(tmp_path / 'run')) == {'iter_2.pth', 'best_mIoU_iter_2.pth'}
+    assert (tmp_path / 'run' / NAME).read_text() == '{"of": "another"}'
 
 
 def test_signals_are_given_back(train):

@@ -5,6 +5,7 @@ import copy
 
 import pytest
 import torch
+from mmseg.models.utils import resize
 
 NORM = dict(type='BN')
 ONE = dict(in_channels=64, in_index=3, channels=8)
@@ -44,10 +45,98 @@ def test_as_the_net_itself(name, segmentor, build):
     assert all(p.grad is not None for p in net.segmentor.decode_head.conv_seg.parameters())
 
 
-@pytest.mark.parametrize('head', [
-    dict(type='DAHead', pam_channels=4, **ONE),  # three results
-    dict(type='EncHead', num_codes=2, **ALL)])
-def test_other_heads(head, segmentor, build):
-    segmentor.update(auxiliary_head=None, decode_head=dict(head, num_classes=4, norm_cfg=NORM))
-    with pytest.raises(TypeError, match=f'{head["type"]} does not end in its classifier'):
-        build(dict(type='PerFrame', segmentor=segmentor)).eval()(torch.randn(1, 1, 3, 32, 48))
+OTHERS = dict(
+    danet=dict(type='DAHead', pam_channels=4, **ONE),  # three results
+    encnet=dict(type='EncHead', num_codes=2, **ALL),  # two
+    segmenter=dict(type='SegmenterMaskTransformerHead', in_channels=64, in_index=3, channels=8,
+                   embed_dims=8, num_heads=2, num_layers=1),
+    knet=dict(
+        type='IterativeDecodeHead', num_stages=1,
+        kernel_generate_head=dict(type='FCNHead', num_convs=1, num_classes=4, norm_cfg=NORM, **ONE),
+        kernel_update_head=[dict(
+            type='KernelUpdateHead', num_classes=4, num_heads=2, num_mask_fcs=1, in_channels=8,
+            out_channels=8, feedforward_channels=8, kernel_updator_cfg=dict(
+                type='KernelUpdator', in_channels=8, feat_channels=8, out_channels=8))]),
+    ocrnet=[
+        dict(type='FCNHead', num_convs=1, **ONE),
+        dict(type='OCRHead', ocr_channels=4, **ONE)])  # yapf: disable
+
+
+@pytest.fixture
+def other(segmentor):
+    """Config of a segmentor with a head of OTHERS."""
+
+    def make(name):
+        heads = OTHERS[name]
+        if isinstance(heads, list):
+            segmentor.update(type='CascadeEncoderDecoder', num_stages=len(heads))
+            heads = [dict(head, num_classes=4, norm_cfg=NORM) for head in heads]
+        elif name == 'segmenter':
+            heads = dict(heads, num_classes=4)
+        elif name != 'knet':
+            heads = dict(heads, num_classes=4, norm_cfg=NORM)
+        return dict(segmentor, auxiliary_head=None, decode_head=heads, test_cfg=dict(mode='whole'))
+
+    return make
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_other_heads(name, other, build):
+    segmentor = other(name)
+    plain = build(segmentor).eval()
+    net = build(dict(type='PerFrame', segmentor=segmentor, allow_random_init=True)).eval()
+    net.segmentor.load_state_dict(plain.state_dict())  # the same names, all of them
+    frames = torch.randn(2, 1, 3, 32, 48)
+    copied = copy.deepcopy(net)
+    with torch.no_grad():
+        expected = plain.encode_decode(frames[:, 0], [dict(img_shape=(32, 48))])
+        assert torch.equal(resize(net(frames), (32, 48), mode='bilinear'), expected)
+        assert torch.equal(net.step(frames[:, 0])[0], net(frames))
+        for parameter in net.parameters():
+            parameter.zero_()
+        assert torch.equal(resize(copied(frames), (32, 48), mode='bilinear'), expected)
+    features = copied.train().features(frames[:, 0])
+    assert features.shape[1] == copied.feature_channels
+    copied.classify(features).sum().backward()
+    assert copied.segmentor.backbone.conv1.weight.grad is not None
+    copied.freeze_classifier()
+
+
+@pytest.mark.parametrize('name', ['danet', 'encnet'])
+def test_video_nets_need_a_plain_head(name, other, build):
+    net = build(dict(type='DFF', segmentor=other(name), allow_random_init=True))
+    with pytest.raises(TypeError, match='Head does not end in its classifier'):
+        net.features(torch.randn(1, 3, 32, 48))
+
+
+@pytest.mark.parametrize('name', ['segmenter', 'knet', 'ocrnet'])
+def test_video_nets_refuse_others(name, other, build):
+    with pytest.raises(TypeError, match='does not end in its classifier'):
+        build(dict(type='DFF', segmentor=other(name), allow_random_init=True))
+
+
+def test_losses_for_each_head_need_plain_ones(other, build):
+    net = build(dict(type='PerFrame', segmentor=other('ocrnet'), allow_random_init=True))
+    with pytest.raises(TypeError, match='Cascade.*AdaBN, SelfTraining and STPL do not'):
+        net.head_scores(torch.randn(1, 1, 3, 32, 48))
+
+
+@pytest.mark.parametrize('threshold', [0.3, 0.7])
+def test_one_channel_for_two_classes(threshold, segmentor, build):
+    segmentor.update(auxiliary_head=None, decode_head=dict(
+        HEADS['fcn'], num_classes=2, out_channels=1, threshold=threshold, norm_cfg=NORM,
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)))
+    net = build(dict(type='PerFrame', segmentor=segmentor, allow_random_init=True)).eval()
+    frames = torch.randn(2, 1, 3, 32, 48)
+    with torch.no_grad():
+        # Half of the pixels are on either side of the threshold.
+        scores = net.segmentor._forward(frames[:, 0])
+        net.segmentor.decode_head.conv_seg.bias += \
+            torch.tensor(threshold).logit() - scores.median()
+        one = net.segmentor._forward(frames[:, 0])
+        two = net(frames)
+    assert one.shape[1] == 1 and two.shape[1] == net.num_classes == 2
+    expected = (one[:, 0].sigmoid() > threshold).long()
+    assert torch.equal(two.argmax(1), expected) and 0 < expected.float().mean() < 1
+    with pytest.raises(TypeError, match='PerFrame'):
+        build(dict(type='DFF', segmentor=segmentor, allow_random_init=True))

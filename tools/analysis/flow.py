@@ -35,7 +35,7 @@ from mmdavss.apis.analysis import (
     save_image,
     video_frames,
 )
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.launch import UserError, check_part
 from mmdavss.datasets.transforms.flow import LoadFlow
 from mmdavss.datasets.transforms.loading import LoadClipAnnotations, read_image
 from mmdavss.methods.base import BaseAdapter
@@ -112,7 +112,7 @@ def main() -> None:
                         default=[provider('DISFlowEstimator')], metavar='[TITLE=]PROVIDER',
                         help='registered flow providers (DISFlowEstimator)')
     parser.add_argument('--longest', type=float, metavar='PIXELS', help='flow of full colour '
-                        '(default: only 1 % of all pixels have more)')
+                        '(default: only 1 %% of all pixels have more)')
     parser.add_argument('--width', type=int, default=384, help='of a panel, pixels (384)')
     args = parser.parse_args()
     if not args.providers and not args.checkpoints:
@@ -128,10 +128,8 @@ def main() -> None:
     images = [tuple(read_image(frame.path) for frame in pair) for pair in pairs]
     flows: dict[str, list[np.ndarray]] = {}
     for title, options in args.providers:
-        try:
-            estimator = MODELS.build(options).to(args.device)
-        except (ImportError, KeyError, TypeError) as error:
-            raise UserError(f'--providers {options["type"]}: {error}') from error
+        check_part(MODELS, options, '--providers')
+        estimator = MODELS.build(options).to(args.device)
         flows[title] = [
             estimator.estimate_numpy(*image, *(frame.path for frame in pair))
             for image, pair in zip(images, pairs, strict=True)]

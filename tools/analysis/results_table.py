@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmdavss.apis.faults import one_line
 from mmdavss.apis.results import (
     best_validation,
     compare,
@@ -48,7 +49,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     markdown, latex = [], ['% needs the packages booktabs and graphicx']
-    try:
+    with one_line():
         runs = find_runs(args.work_dirs, args.names)
         for title, pick in PICKS.items():
             rows = compare({name: [pick(folder, args.metric) for folder in folders]
@@ -57,8 +58,6 @@ def main() -> None:
             table = comparison_table(rows, args.metric, args.source, args.oracle)
             markdown.append(f'## {title.capitalize()}\n\n{table.markdown()}\n')
             latex.append(f'% {title}\n{table.latex()}\n')
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
     without = [row.name for row in rows if not row.classes]
     if without and args.metric == 'mIoU':
         markdown.append(f'Logs of {", ".join(without)} hold no classes: validate with '

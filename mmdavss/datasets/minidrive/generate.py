@@ -17,6 +17,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmdavss.errors import InputError
+from mmdavss.inputs import read_json
+
 from .labels import (
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
@@ -325,6 +328,24 @@ def _report(done: int, total: int, began: float) -> str:
             f'{int(left // 60)}:{int(left % 60):02d} left')
 
 
+def read_marker(root: Path) -> dict:
+    """What ``minidrive.json`` says of a MiniDrive.
+
+    Raises:
+        InputError: If it is broken, or holds what it cannot hold.
+    """
+    file = root / MARKER
+    remedy = f'Delete {root} and make it anew: python tools/make_minidrive.py {root}'
+    found = read_json(file, 'description of a MiniDrive', remedy)
+    fits = isinstance(found, dict) and type(found.get('version')) is int and isinstance(
+        found.get('settings'), dict) and isinstance(found.get('complete'), bool)
+    done = found.get('done', []) if fits else None
+    if not isinstance(done, list) or not all(name in ROOTS for name in done):
+        raise InputError(f'{file} holds no description of a MiniDrive: version, settings, complete '
+                         f'or done is missing or of another type. {remedy}')
+    return found
+
+
 def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool = False,
              progress: bool = True) -> bool:
     """Generates a MiniDrive.
@@ -343,12 +364,13 @@ def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool
 
     Raises:
         FileExistsError: `root` holds something else.
+        InputError: If what describes the MiniDrive there is broken.
     """
     wanted = json.loads(json.dumps(dict(version=VERSION, settings=dataclasses.asdict(settings))))
     marker = root / MARKER
     done: list[str] = []
     if marker.is_file():
-        found = json.loads(marker.read_text())
+        found = read_marker(root)
         old, new = found.get('settings', {}), wanted['settings']
         added = [name for name in ADDITIONS if name not in old]
         ours = [name for name in ROOTS if name not in added]

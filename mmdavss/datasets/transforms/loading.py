@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import cv2
 import mmcv
@@ -11,19 +10,18 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from mmdavss.errors import InputError
+from mmdavss.inputs import open_image, read_bytes, reason
+
 from ..label_maps import LabelSet
 
-
-def _read(path: str, what: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f'{path}: this {what} does not exist (any more).') from None
+#: Position of the bits per sample in a PNG file.
+IHDR_DEPTH = 24
 
 
-def _broken(path: str, what: str, error: Exception) -> ValueError:
-    return ValueError(f'{path}: this {what} cannot be decoded ({error}). The file is truncated or '
-                      'no image: fetch or unpack it again.')
+def _broken(path: str, what: str, error: Exception) -> InputError:
+    return InputError(f'{path}: this {what} cannot be decoded ({reason(error)}). The file '
+                      'is damaged, truncated or no image: fetch or unpack it again.')
 
 
 def read_image(path: str) -> np.ndarray:
@@ -36,21 +34,41 @@ def read_image(path: str) -> np.ndarray:
         (H, W, 3), uint8, BGR.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated or no image, or has more than 8 bits per channel.
+        MissingInputError: If there is no such file.
+        InputError: If it is damaged, truncated or no image, or has more than 8 bits per channel.
     """
-    data = _read(path, 'frame')
+    data = read_bytes(path, 'frame')
     try:
-        mode = Image.open(io.BytesIO(data)).mode
+        mode = open_image(data).mode
         # Pillow, because OpenCV fills what is missing of a truncated file with grey.
         image = mmcv.imfrombytes(data, flag='color', backend='pillow')
     except Exception as error:  # a dozen kinds, depending on where the file breaks off
         raise _broken(path, 'frame', error) from error
     if mode.startswith(('I', 'F')):
         # Pillow would make nearly all of it white.
-        raise ValueError(f'{path}: this frame has mode {mode}, which is no colour image but depth, '
+        raise InputError(f'{path}: this frame has mode {mode}, which is no colour image but depth, '
                          'labels or the like: correct the folder, or write frames of 8 bits.')
     return np.ascontiguousarray(image)
+
+
+def read_mask(path: str) -> np.ndarray:
+    """Reads an image of one channel and 8 bits, (H, W), uint8, as it is.
+
+    Raises:
+        MissingInputError: If there is no such file.
+        InputError: If it is damaged or of another kind.
+    """
+    data = read_bytes(path, 'mask')
+    try:
+        open_image(data)
+        image = Image.open(io.BytesIO(data))
+        mask = np.asarray(image)
+    except Exception as error:
+        raise _broken(path, 'mask', error) from error
+    if image.mode != 'L':
+        raise InputError(f'{path}: this mask has mode {image.mode}, it should have one channel of '
+                         '8 bits: make it again.')
+    return mask
 
 
 def read_label(path: str, labels: LabelSet) -> np.ndarray:
@@ -64,28 +82,41 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
         (H, W), uint8: training classes, 255 for what is ignored.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated, of another kind, or has ids that are not official.
+        MissingInputError: If there is no such file.
+        InputError: If it is damaged, of another kind, or has ids that are not official, or if a
+            palette gives its ids the colours of others.
     """
-    data = _read(path, 'label')
+    data = read_bytes(path, 'label')
     try:
-        image = Image.open(io.BytesIO(data))
-        mode = image.mode
+        header = open_image(data)
+        mode = header.mode
         if labels.encoding == 'red':
-            # Pillow cannot give 16 bits per channel, but checks that the file is whole.
-            image.verify()
+            # Pillow cannot give 16 bits per channel.
             raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         else:
+            image = Image.open(io.BytesIO(data))
             # A palette image gives its ids unless it is converted.
             raw = np.asarray(image.convert('RGB') if labels.encoding == 'colour' else image)
     except Exception as error:
         raise _broken(path, 'label', error) from error
+    if header.format in ('JPEG', 'MPO'):
+        raise InputError(f'{path}: this label is a JPEG, which changes values: use the official '
+                         'masks, labels are PNG.')
     if labels.encoding == 'red' and (raw is None or raw.ndim != 3 or raw.dtype != np.uint16):
-        raise ValueError(f'{path}: labels of {labels.name} are 16-bit colour images with the id '
+        raise InputError(f'{path}: labels of {labels.name} are 16-bit colour images with the id '
                          f'in the red channel, this one has mode {mode}.')
-    if labels.encoding in ('ids', 'panoptic') and (raw.ndim != 2 or raw.dtype.kind not in 'iu'):
-        raise ValueError(f'{path}: labels of {labels.name} have one channel (or a palette) with '
-                         f'the ids, this one has mode {mode}.')
+    if labels.encoding in ('ids', 'panoptic'):
+        if raw.ndim != 2 or raw.dtype.kind not in 'iu':
+            raise InputError(f'{path}: labels of {labels.name} have one channel (or a palette) '
+                             f'with the ids, this one has mode {mode}.')
+        if mode == 'L' and header.format == 'PNG' and (bits := data[IHDR_DEPTH]) < 8:
+            # Programs that make files smaller divide by the steps, others store the ids.
+            raise InputError(
+                f'{path}: this label is a grey image of {bits} bits. Whether its values are the '
+                f'ids, or {255 // (2**bits - 1)} times as large, cannot be told: save it with 8 '
+                'bits.')
+        if mode == 'P':
+            labels.check_palette(np.flatnonzero(image.histogram()), image.getpalette(), path)
     if labels.encoding == 'red':
         raw = raw[..., 2]  # OpenCV: BGR
     return labels.to_train_ids(labels.decode(raw, path), path)

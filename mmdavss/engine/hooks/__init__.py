@@ -2,6 +2,7 @@
 from .atomic_checkpoint import AtomicCheckpointHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
+from .data_timeout import DataTimeoutHook
 from .ema_teacher import EMATeacherHook
 from .finite_guard import FiniteGuardHook, NotFiniteError
 from .iteration_seed import IterationSeedHook
@@ -16,6 +17,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'CollapseWarningHook',
     'CompileNetsHook',
+    'DataTimeoutHook',
     'EMATeacherHook',
     'FiniteGuardHook',
     'IterationSeedHook',

@@ -9,11 +9,15 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..atomic_backend import UNFINISHED, AtomicBackend
+from mmdavss.fileio import UNFINISHED, left_unfinished
+
+from ..atomic_backend import AtomicBackend
 from ..player_optim_wrapper import accumulation
 
 #: Where the message hub has the iterations after which signals stopped the run.
 STOPPED_AT = 'stopped_at'
+#: Where it has the iteration of the last validation whose scores it holds.
+VALIDATED_AT = 'validated_at'
 
 
 @HOOKS.register_module()
@@ -49,8 +53,9 @@ class AtomicCheckpointHook(CheckpointHook):
             self.backend_args = dict(backend='atomic')
         super().before_train(runner)
         if is_main_process() and Path(self.out_dir).is_dir():
-            for path in Path(self.out_dir).glob('*.pth' + UNFINISHED):
-                path.unlink()
+            for path in [*left_unfinished(self.out_dir), *left_unfinished(runner.work_dir),
+                         *Path(self.out_dir).glob(f'*.pth{UNFINISHED}')]:
+                path.unlink(missing_ok=True)
         if runner.iter > 0 and not self.by_epoch:
             # So that a validation that is made up for writes its scores into the checkpoint, too.
             self.last_ckpt = self._path(self.filename_tmpl.format(runner.iter))
@@ -63,10 +68,16 @@ class AtomicCheckpointHook(CheckpointHook):
         loop = runner.train_loop
         if runner.iter == 0 or self.by_epoch or runner.val_loop is None:
             return
+        if runner.message_hub.runtime_info.get(VALIDATED_AT) == runner.iter:
+            return  # the checkpoint was written again with its scores, which the log has, too
         loop._decide_current_val_interval()
         if runner.iter >= loop.val_begin and (
                 runner.iter % loop.val_interval == 0 or runner.iter == loop.max_iters):
             runner.val_loop.run()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        runner.message_hub.update_info(VALIDATED_AT, runner.iter)
+        super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         # mmengine deletes first, and writes the note in place.

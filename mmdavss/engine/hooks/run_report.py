@@ -23,7 +23,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from mmdavss.fileio import replace_file
 from mmdavss.version import __version__
+
+from .resumed_run import compare_config, compare_data
 
 NAME = 'report.json'
 #: Where an item of a data set names its files.
@@ -38,14 +41,33 @@ class RunReportHook(Hook):
     package and of the current directory) and whether there were changes that are not committed,
     the checkpoint that the run starts from, and a fingerprint of the files of each data set: two
     runs whose reports are equal but for the command's paths and times were made from the same.
+
+    A run that is resumed is compared with the report of its last start: with another method,
+    network, optimiser or schedule, other classes or training data it would not be the same run.
+    What else has changed in its config is named in a warning.
     """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compares the config.
+
+        Raises:
+            UserError: If a run is resumed with the config of another one.
+        """
+        if runner._resume:
+            compare_config(runner, checkpoint.get('meta', {}).get('dataset_meta'))
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Writes the file."""
-        path = Path(runner.log_dir, NAME)
+        """Writes the file.
+
+        Raises:
+            UserError: If a run is resumed with other training data than it had.
+        """
+        path, made = Path(runner.log_dir, NAME), report(runner)
+        if runner._resume:
+            compare_data(runner, made['data'])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report(runner), indent=1, default=str) + '\n', encoding='utf-8')
+        replace_file(path, (json.dumps(made, indent=1, default=str) + '\n').encode())
 
 
 def report(runner: Runner) -> dict[str, Any]:

@@ -1,10 +1,17 @@
+import struct
+import zlib
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmdavss.datasets import LabelSet
+from mmdavss.datasets.label_maps import CITYSCAPES_19, GTA_19, VIPER_15
 from mmdavss.datasets.transforms import LoadClip, LoadClipAnnotations
 from mmdavss.datasets.transforms import loading as module
+from mmdavss.errors import InputError
 
 LABELS = LabelSet('Toy', ('road', 'sky'), ((0, 0, 0), (1, 1, 1)), {3: 0, 5: 1}, official=8)
 
@@ -64,7 +71,6 @@ def test_label(tmp_path, write):
 
 
 def test_palette_label_gives_its_ids(tmp_path):
-    from PIL import Image
     image = Image.fromarray(np.array([[3, 5, 0], [7, 3, 4]], np.uint8), mode='P')
     image.putpalette(np.random.default_rng(0).integers(0, 256, 768).tolist())
     image.save(tmp_path / 'p.png')
@@ -110,3 +116,130 @@ def test_missing_label(tmp_path):
         LoadClipAnnotations()(annotations(tmp_path / 'gone.png'))
     with pytest.raises(ValueError, match='f.png is used without labels.*with_labels'):
         LoadClipAnnotations()(dict(annotations('x'), seg_map_path=None))
+
+
+def flipped(data, seed, start=8):
+    """The file with one wrong bit, behind the signature."""
+    rng = np.random.default_rng(seed)
+    changed = bytearray(data)
+    changed[rng.integers(start, len(data))] ^= 1 << rng.integers(8)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize('writer', ['pillow', 'opencv'])
+@pytest.mark.parametrize('kind', ['frame', 'ids', 'red', 'mask'])
+def test_wrong_bits_of_png(tmp_path, picture, write, kind, writer):
+    """No wrong bit gives another picture: PNG has checksums."""
+    labels = replace(LABELS, encoding='red' if kind == 'red' else 'ids')
+    array = picture if kind == 'frame' else (picture[..., 0] // 32).astype(np.uint8)
+    if kind == 'red':
+        array = np.repeat(array[..., None].astype(np.uint16), 3, 2)
+    path = tmp_path / 'x.png'
+    if writer == 'pillow' and kind != 'red':
+        Image.fromarray(array).save(path)
+    else:
+        write(path, array)
+    read = {'frame': module.read_image, 'mask': module.read_mask}.get(
+        kind, lambda name: module.read_label(name, labels))
+    right, data = read(str(path)), path.read_bytes()
+    errors = 0
+    for seed in range(40):
+        path.write_bytes(flipped(data, seed))
+        try:
+            np.testing.assert_array_equal(read(str(path)), right)
+        except InputError as error:
+            assert 'x.png: this' in str(error)
+            errors += 1
+    assert errors > 30
+
+
+def indexed(path, ids, palette):
+    """Writes a palette image; `palette` gives colours to some indices."""
+    image = Image.fromarray(np.array(ids, np.uint8), mode='P')
+    colours = np.zeros((256, 3), np.uint8)
+    for i, colour in palette.items():
+        colours[i] = colour
+    image.putpalette(colours.tobytes())
+    image.save(path)
+    return str(path)
+
+
+ROAD, SKY = (128, 64, 128), (70, 130, 180)
+CITY = LabelSet('City', ('road', 'sky'), (ROAD, SKY), {3: 0, 5: 1}, official=8)
+
+
+@pytest.mark.parametrize('labels, ids, palette', [
+    (CITY, [3, 5, 0], {3: ROAD, 5: SKY}),
+    (CITY, [3, 5, 0], {3: ROAD, 5: SKY, 0: (1, 2, 3)}),  # what is not labelled has some colour
+    (CITY, [3, 5, 0], {3: (1, 2, 3), 5: (4, 5, 6)}),  # colours that say nothing
+    (CITY, [3, 5, 0], {i: (i, i, i) for i in range(256)}), (CITY, [3, 5, 0], {}),
+    (GTA_19, [7, 23, 4], {7: ROAD, 23: SKY, 4: (20, 20, 20)}),
+    (GTA_19, [7, 18, 34], {7: ROAD, 18: (153, 153, 153), 34: (0, 0, 142)}),
+    (GTA_19, [7, 23, 4], {i: (i, i, i) for i in range(256)}),
+    (VIPER_15, [3, 7, 8], {3: ROAD, 7: (87, 182, 35), 8: (35, 142, 35)}),
+    (CITYSCAPES_19, [7, 18, 23], {7: ROAD, 18: (153, 153, 153), 23: SKY})])
+def test_palettes_that_agree_with_the_ids(tmp_path, labels, ids, palette):
+    path = indexed(tmp_path / 'p.png', [ids], palette)
+    expected = [labels.train_ids.get(i, 255) for i in ids]
+    assert module.read_label(path, labels)[0].tolist() == expected
+
+
+@pytest.mark.parametrize('labels, ids, palette, words', [
+    (CITY, [3, 5], {3: SKY, 5: ROAD}, r'index 3 the colour \(70, 130, 180\) \(of id 5\)'),
+    (CITY, [0, 1], {0: ROAD, 1: SKY}, r'index 0 the colour .*\(of id 3\)'),
+    (CITY, [0, 1, 2], {1: (3, 3, 3), 2: (5, 5, 5)}, r'index 1 the colour \(3, 3, 3\)'),
+    (GTA_19, [7, 23], {7: SKY, 23: ROAD}, r'index 7 the colour .*\(of id 23\)'),
+    (GTA_19, [7, 23], {7: (1, 2, 3), 23: SKY}, r'index 7 the colour \(1, 2, 3\), which is not'),
+    (GTA_19, [7, 8], {7: ROAD, 8: (111, 74, 0)}, r'index 8 the colour .*\(of id 5\)'),
+    (VIPER_15, [0, 1], {0: (87, 182, 35), 1: (35, 142, 35)}, r'index 0 the .*\(of id 7\)'),
+    (CITYSCAPES_19, [1, 2], {1: ROAD, 2: SKY}, r'index 1 the .*\(of id 7\)')])
+def test_palettes_that_were_ordered_anew(tmp_path, labels, ids, palette, words):
+    path = indexed(tmp_path / 'p.png', [ids], palette)
+    with pytest.raises(InputError, match=f'p.png: the palette gives {words}.*official masks'):
+        module.read_label(path, labels)
+
+
+def test_programs_that_order_palettes_anew(tmp_path):
+    """The colours stay the same; so do the ids of a grey mask that becomes a palette image."""
+    palette = {i: colour for i, colour in enumerate(GTA_19.colours)}
+    path = indexed(tmp_path / 'a.png', [[7, 11, 23, 26, 4] * 3], palette)
+    assert set(module.read_label(path, GTA_19)[0]) == {0, 2, 10, 13, 255}
+    grey = Image.fromarray(np.array([[7, 11, 23, 26, 4] * 3], np.uint8))
+    for image, labels in ((Image.open(path).convert('RGB'), GTA_19), (grey, CITYSCAPES_19)):
+        image.convert('RGB').quantize(16).save(tmp_path / 'b.png')
+        with pytest.raises(InputError, match='b.png: the palette gives'):
+            module.read_label(str(tmp_path / 'b.png'), labels)
+
+
+@pytest.mark.parametrize('bits, words', [
+    (1, 'mode 1'), (2, 'grey image of 2 bits.* 85 times'), (4, 'grey image of 4 bits.* 17 times')])
+def test_grey_masks_of_few_bits(tmp_path, bits, words):
+    """Pillow multiplies their values, so that id 1 of 4 bits would be 17."""
+    def chunk(kind, data):
+        return (struct.pack('>I', len(data)) + kind + data
+                + struct.pack('>I', zlib.crc32(kind + data)))
+
+    path = tmp_path / 'few.png'
+    header = struct.pack('>IIBBBBB', 8 // bits, 1, bits, 0, 0, 0, 0)
+    path.write_bytes(
+        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
+        + chunk(b'IDAT', zlib.compress(b'\0\x1b')) + chunk(b'IEND', b''))
+    with pytest.raises(InputError, match=f'few.png.*{words}'):
+        module.read_label(str(path), replace(LABELS, official=256))
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4])
+def test_palette_masks_of_few_bits(tmp_path, bits):
+    path = tmp_path / 'few.png'
+    image = Image.fromarray(np.array([[0, 1, 1, 0]], np.uint8), mode='P')
+    image.putpalette([0, 0, 0, 128, 64, 128] + [0, 0, 0] * (2**bits - 2))
+    image.save(path)
+    assert path.read_bytes()[24] == bits
+    labels = replace(CITY, train_ids={0: 1, 1: 0})
+    assert module.read_label(str(path), labels).tolist() == [[1, 0, 0, 1]]
+
+
+def test_a_label_is_no_jpeg(tmp_path):
+    Image.fromarray(np.full((8, 8), 3, np.uint8)).save(tmp_path / 'l.png', 'jpeg')
+    with pytest.raises(InputError, match='l.png: this label is a JPEG'):
+        module.read_label(str(tmp_path / 'l.png'), LABELS)

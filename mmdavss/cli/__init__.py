@@ -1,0 +1,1 @@
+"""Console commands: ``mmdavss-train CONFIG`` runs ``tools/train.py``, wherever it is installed."""

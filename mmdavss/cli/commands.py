@@ -1,0 +1,72 @@
+"""The functions behind the console commands, which ``setup.py`` names."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from mmdavss.apis.configs import config_names, get_config_path, shipped_folder
+
+
+def run_tool(name: str) -> None:
+    """Runs a tool of ``tools/`` with the arguments of this process, as ``python tools/NAME`` would.
+
+    It becomes the main module, so that processes which it spawns find its functions, but unlike
+    with ``runpy`` the program keeps the name that was typed, in its help and its errors too.
+
+    Args:
+        name: Its path below ``tools/``.
+    """
+    path = shipped_folder('tools') / name
+    tree = ast.parse(path.read_text(encoding='utf-8'), str(path))
+    main = ModuleType('__main__')
+    main.__file__ = str(path)
+    sys.modules['__main__'] = main
+    # The help is the docstring, and shows how the tool is called in a clone.
+    docstring = tree.body[0].value
+    docstring.value = docstring.value.replace(f'python tools/{name}', Path(sys.argv[0]).name)
+    exec(compile(tree, str(path), 'exec'), main.__dict__)
+
+
+train = partial(run_tool, 'train.py')
+test = partial(run_tool, 'test.py')
+run_phases = partial(run_tool, 'run_phases.py')
+adapt = partial(run_tool, 'adapt_video.py')
+video_demo = partial(run_tool, 'video_demo.py')
+export = partial(run_tool, 'export_segmentor.py')
+convert = partial(run_tool, 'convert_checkpoint.py')
+pseudo_labels = partial(run_tool, 'generate_pseudo_labels.py')
+class_statistics = partial(run_tool, 'class_statistics.py')
+precompute_flow = partial(run_tool, 'precompute_flow.py')
+make_minidrive = partial(run_tool, 'make_minidrive.py')
+demo = partial(run_tool, 'demo.py')
+
+
+def analysis() -> None:
+    """``mmdavss-analysis NAME ...``: one of ``tools/analysis``."""
+    names = sorted(path.stem for path in (shipped_folder('tools') / 'analysis').glob('*.py'))
+    parser = argparse.ArgumentParser(description='Analyses of runs and models; NAME --help says '
+                                     'more.', usage='%(prog)s NAME ...')
+    parser.add_argument('name', choices=names, metavar='NAME', help=', '.join(names))
+    name = parser.parse_args(sys.argv[1:2]).name
+    sys.argv[:2] = [f'{sys.argv[0]} {name}']
+    run_tool(f'analysis/{name}.py')
+
+
+def config() -> None:
+    """``mmdavss-config NAME``: where a config is, for other programs such as mim."""
+    parser = argparse.ArgumentParser(description='Prints the path of a config of the package, or '
+                                     'the names of all of them.')
+    parser.add_argument('name', nargs='?', help='such as stpl/accel_viper2city.py')
+    name = parser.parse_args().name
+    if name is None:
+        print('\n'.join(name for name in config_names() if not name.startswith('_base_/')))
+        return
+    try:
+        print(get_config_path(name))
+    except FileNotFoundError as error:
+        parser.error(str(error))

@@ -1,0 +1,26 @@
+"""What the package needs and pip does not bring by itself."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+#: Module and requirement, those of ``requirements/mminstall.txt``. They are an extra: in a project
+#: with the original packages the forks would be written over them, into the same folders.
+MM_PACKAGES = dict(
+    mmengine='onedl-mmengine>=0.10.8',
+    mmcv='onedl-mmcv>=2.3',
+    mmseg='onedl-mmsegmentation>=1.4')
+
+
+def check_dependencies() -> None:
+    """Checks that mmengine, mmcv and mmseg are installed, the originals or their forks.
+
+    Raises:
+        ImportError: If one is missing; with the command that installs it.
+    """
+    missing = {module: requirement for module, requirement in MM_PACKAGES.items()
+               if find_spec(module) is None}
+    if missing:
+        wanted = ' '.join(f'"{requirement}"' for requirement in missing.values())
+        raise ImportError(f'mmdavss needs {", ".join(missing)}, not installed here. '
+                          f'Install with: pip install {wanted}')

@@ -1,0 +1,334 @@
+"""One folder, one run."""
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import signal
+import threading
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmdavss.errors import UserError
+
+#: The lock's file in the folder; hidden, so that nobody takes it for data.
+NAME = '.run.lock'
+#: Seconds from one sign of life of an owner to the next.
+BEAT = 15.
+#: Seconds from one look at a lock whose owner is out of sight to the next, and how many of them
+#: without a sign of life mean that the owner is gone: two minutes, of which NFS may keep an old
+#: state for one.
+LOOK, LOOKS = 5., 24
+#: What would end a process without a word; SIGHUP comes when a terminal is closed.
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1')
+                if hasattr(signal, name))
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that holds a folder.
+
+    Attributes:
+        host: Name of its machine.
+        place: Where its number means something: this start of the machine's kernel, and the
+            container. Empty where the system does not say.
+        pid: Its number.
+        began: When it was started, in the kernel's count, so that another process that has got its
+            number since is not taken for it. Empty where the system does not say.
+        since: When it took the folder.
+        token: Of this lock.
+    """
+    host: str
+    place: str
+    pid: int
+    began: str
+    since: str
+    token: str
+
+    @classmethod
+    def here(cls) -> Owner:
+        """This process."""
+        return cls(platform.node(), _place(), os.getpid(), _began(os.getpid()),
+                   time.strftime('%Y-%m-%d %H:%M:%S'), uuid.uuid4().hex)
+
+    @classmethod
+    def read(cls, text: str) -> Owner | None:
+        """From the text of a lock; None if it is none, or not written yet."""
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return None
+        kinds = {field.name: int if field.name == 'pid' else str for field in fields(cls)}
+        if not isinstance(found, dict) or any(
+                not isinstance(found.get(name), kind) for name, kind in kinds.items()):
+            return None
+        return cls(**{name: found[name] for name in kinds})
+
+    def alive(self) -> bool | None:
+        """Whether its process runs; None if that cannot be seen from here."""
+        # Names of machines are given twice (containers, copied images): the kernel's are not.
+        if not self.place or self.place != _place():
+            return None
+        with suppress(PermissionError):  # it is another user's
+            try:
+                os.kill(self.pid, 0)
+            except (ProcessLookupError, OverflowError):
+                return False
+        # Nothing if it has ended and its parent has not asked; /proc may be closed to other users.
+        began = _began(self.pid)
+        return began == self.began or (not began and not _ended(self.pid))
+
+    def __str__(self) -> str:
+        return f'process {self.pid} on {self.host} since {self.since}'
+
+
+class WorkDirLock:
+    """Holds a folder for one run; a second one ends with one line that names the first.
+
+    ::
+
+        with WorkDirLock(out, option='--out') as lock:
+            ...  # look at what is there, delete, write
+            lock.check()  # in a long run: before something is replaced or deleted
+
+    Take it before looking at what is in the folder, and for whatever writes there, ``--overwrite``
+    and ``--resume`` alike. Under several processes the first one takes it. The folder is made if
+    there is none, and leaves again if nothing was written into it; :data:`NAME` is the lock's file
+    in it, for code that asks whether a folder is empty.
+
+    The file is made with ``O_EXCL``, which one process alone can do, on local disks as on NFS (from
+    version 3 on). It is not locked with fcntl or flock: on NFS these depend on a service that may
+    be missing, or they bind the processes of one machine only, and both without a word. So it is
+    decided as follows whether the owner of a lock that is there is gone:
+
+    - It was on this machine (the same start of the kernel and the same container): its process is
+      looked for, by its number and the time of its start. If it is gone the lock is taken over at
+      once.
+    - It is elsewhere, or cannot be read: the lock is watched. An owner renews the time of the file
+      every :data:`BEAT` seconds (a thread that costs nothing: one call, and a read of 200 bytes).
+      As soon as it changes this run ends; if it does not for two minutes the lock is taken over.
+      No two clocks are compared, and looks count, not seconds: a file server that is away for an
+      hour lets no owner appear dead.
+
+    An owner that gave no sign for so long and lives all the same (it was suspended, say) finds the
+    other's lock when it wakes up: :meth:`check` raises then. It is released at the end, at errors,
+    and at the signals :data:`SIGNALS`, which raise SystemExit as long as nobody else listens to
+    them. A process that is killed leaves its lock behind.
+
+    Args:
+        folder: The folder.
+        option: The option of the command line that names it, for the message.
+
+    Raises:
+        UserError: If another run holds the folder, or it is a file.
+        OSError: If the lock cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, option: str = '--work-dir') -> None:
+        self.folder, self.option = Path(folder), option
+        self.path = self.folder / NAME
+        self._pid: int | None = None
+
+    def __enter__(self) -> WorkDirLock:
+        if self.folder.is_file():
+            raise UserError(f'{self.folder} is a file and no folder: name another one with '
+                            f'{self.option}')
+        self._text = json.dumps(asdict(Owner.here()))
+        self._made = _make(self.folder)
+        try:
+            self._acquire()
+        except BaseException:
+            self._leave()
+            raise
+        self._pid = os.getpid()
+        self._end = threading.Event()
+        self._beats = threading.Thread(target=self._beat, daemon=True)
+        self._beats.start()
+        self._listens = []
+        if threading.current_thread() is threading.main_thread():  # others cannot
+            self._listens = [number for number in SIGNALS
+                             if signal.getsignal(number) == signal.SIG_DFL]
+            for number in self._listens:
+                signal.signal(number, _exit)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        if self._pid != os.getpid():  # a fork of the owner
+            return
+        for number in self._listens:
+            if signal.getsignal(number) is _exit:
+                signal.signal(number, signal.SIG_DFL)
+        self._end.set()
+        self._beats.join()
+        # What went wrong before matters more than a lock that stays.
+        with suppress(OSError):
+            if self._read() == self._text:
+                self.path.unlink()
+        self._leave()
+        self._pid = None
+
+    def check(self) -> None:
+        """Makes sure that the folder is still this run's.
+
+        Raises:
+            UserError: If another run has taken it over.
+        """
+        found = self._read()
+        if found is None and self._create():  # somebody has deleted it
+            return
+        if found != self._text:
+            raise UserError(
+                f'{self.folder} was taken over by {self._name(Owner.read(found or ""))}, as this '
+                'run gave no sign of life for minutes (suspended?): it ends here and changes '
+                'nothing more')
+
+    def _acquire(self) -> None:
+        state, looks = None, 0
+        while not self._create():
+            found = self._look()
+            if found is None:  # given back in between
+                continue
+            owner, now = found
+            alive = None if owner is None else owner.alive()
+            if alive or (looks > 0 and now != state):
+                raise UserError(
+                    f'{self.folder} is in use by {self._name(owner)}: let it end, or end it first; '
+                    f'or write elsewhere with {self.option}')
+            if alive is None and looks < LOOKS:
+                if looks == 0:
+                    print_log(f'{self.folder} belongs to {self._name(owner)}: looking for a sign '
+                              f'of life, {LOOK * LOOKS:.0f} seconds at most. If you know that it '
+                              f'is gone, delete {self.path}.', 'current', logging.WARNING)
+                state, looks = now, looks + 1
+                time.sleep(LOOK)
+                continue
+            self._take_away(now)
+            looks = 0
+
+    def _create(self) -> bool:
+        """Makes the file, if there is none."""
+        try:
+            descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return False
+        try:
+            with open(descriptor, 'w', encoding='utf-8') as file:
+                file.write(self._text)
+        except OSError:
+            with suppress(OSError):
+                self.path.unlink()
+            raise
+        return True
+
+    def _look(self) -> tuple[Owner | None, tuple[int, int]] | None:
+        """Owner and state of a lock that is there."""
+        try:
+            # Opened, not only asked for: NFS then gets the state anew.
+            with open(self.path, encoding='utf-8', errors='replace') as file:
+                state = os.fstat(file.fileno())
+                return Owner.read(file.read()), (state.st_ino, state.st_mtime_ns)
+        except FileNotFoundError:
+            return None
+
+    def _take_away(self, state: tuple[int, int]) -> None:
+        """Removes a lock whose owner is gone, unless it is not that one any more."""
+        aside = self.path.with_name(f'{NAME}.{uuid.uuid4().hex}')
+        try:
+            os.rename(self.path, aside)  # one process alone can do that
+        except FileNotFoundError:
+            return
+        found = aside.stat()
+        if (found.st_ino, found.st_mtime_ns) == state:
+            aside.unlink()
+        else:
+            # Another run was faster by so little that its lock was caught.
+            os.rename(aside, self.path)
+
+    def _beat(self) -> None:
+        while not self._end.wait(BEAT):
+            # A file server may be away for a while, a disk full.
+            with suppress(OSError):
+                if self._read() == self._text:
+                    os.utime(self.path)
+
+    def _read(self) -> str | None:
+        try:
+            return self.path.read_text(encoding='utf-8', errors='replace')
+        except FileNotFoundError:
+            return None
+
+    def _name(self, owner: Owner | None) -> str:
+        return f'a run that {self.path} does not name' if owner is None else str(owner)
+
+    def _leave(self) -> None:
+        """Removes the folders that were made and have stayed empty."""
+        with suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
+
+
+class LockCheckHook(Hook):
+    """Writes no checkpoint into a folder that another run has taken over.
+
+    Args:
+        lock: The lock of the run's folder.
+    """
+
+    def __init__(self, lock: WorkDirLock) -> None:
+        self.lock = lock
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Raises UserError if the run has lost its folder."""
+        self.lock.check()
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    # 128 + number is what a shell says of a process that the signal has ended.
+    raise SystemExit(128 + number)
+
+
+def _make(folder: Path) -> list[Path]:
+    """Makes a folder; gives those that were made for it, the inmost first."""
+    made = []
+    for path in (folder, *folder.parents):
+        if path.exists():
+            break
+        made.append(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _place() -> str:
+    try:
+        start = Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()
+        return f'{start} {os.readlink("/proc/self/ns/pid")}'
+    except OSError:  # no Linux
+        return ''
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing if it says nothing."""
+    try:
+        # The name comes before, in brackets, and may hold any of its own.
+        return Path(f'/proc/{pid}/stat').read_text(errors='replace').rpartition(')')[2].split()
+    except OSError:
+        return []
+
+
+def _began(pid: int) -> str:
+    stat = _stat(pid)
+    return '' if not stat or stat[0] in 'ZX' else stat[19]
+
+
+def _ended(pid: int) -> bool:
+    return _stat(pid)[:1] in (['Z'], ['X'])

@@ -1,0 +1,330 @@
+"""What lies on disk: which files are frames, and how bytes, lists, json and images are read.
+
+Everything that reads a user's files goes through here, so that the same files are taken everywhere
+and what is wrong with one is said in the same way.
+"""
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import json
+import logging
+import os
+import os.path as osp
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mmengine.logging import print_log
+from PIL import Image
+
+from .errors import InputError, MissingInputError
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+#: Those of images that are not taken for frames.
+OTHER_SUFFIXES = ('.tif', '.tiff', '.webp', '.gif', '.jp2')
+#: Folders that systems put beside data (zip files of macOS, network disks, Windows); those that
+#: begin with a dot are known by it.
+SYSTEM_FOLDERS = ('__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information')
+
+
+# ------------------------------------------------------------------------------------ finding files
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's data.
+
+    Jupyter's ``.ipynb_checkpoints`` hold copies of images, macOS' ``._NAME.png`` have their names,
+    thumbnails are images.
+    """
+    return name.startswith('.') or name in SYSTEM_FOLDERS
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Sort key that takes runs of digits as numbers."""
+    return [(0, int(part)) if part.isdecimal() else (1, part)
+            for part in re.split(r'(\d+)', name) if part]
+
+
+def entries_of(folder: str | os.PathLike) -> list[os.DirEntry]:
+    """What is in a folder, without what is hidden, by name.
+
+    Raises:
+        InputError: If the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e for e in entries if not is_hidden(e.name)), key=lambda e: e.name)
+    except OSError as error:
+        raise_unreadable(folder, 'folder', error)
+
+
+def _is_above(folder: str, other: str) -> bool:
+    """Whether a folder (without links) holds another one, or is it."""
+    return osp.commonpath([folder, other]) == folder
+
+
+def subfolders(folder: str | os.PathLike) -> list[str]:
+    """Names of the folders in a folder, without the hidden ones; each folder counts once.
+
+    Links to folders are taken, but not those to a folder above or to another one that is there
+    too: data would be read several times.
+
+    Raises:
+        InputError: If the folder cannot be read.
+    """
+    real = osp.realpath(folder)
+    folders = [e for e in entries_of(folder) if e.is_dir()]
+    found = {osp.join(real, e.name): e.name for e in folders if not e.is_symlink()}
+    for entry in folders:
+        target = osp.realpath(entry.path)
+        if entry.is_symlink() and not _is_above(target, real):
+            found.setdefault(target, entry.name)
+    return sorted(found.values())
+
+
+def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
+    """A folder and all below it: path, names of the folders and of the files in it, by path.
+
+    What is hidden is left out. Links to folders are followed, and each folder is visited once:
+    under its own path rather than that of a link. A link to a folder above `root` is left out.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        InputError: If a folder cannot be read.
+    """
+    root = os.fspath(root)
+    top = osp.realpath(root)
+    todo, links, left_out = [(root, top)], [], []
+    found: dict[str, tuple[str, list[str], list[str]]] = {}  # by real path
+    while todo or links:
+        if todo:
+            path, real = todo.pop()
+        else:
+            path = links.pop(0)
+            real = osp.realpath(path)
+            if real in found or _is_above(real, top):
+                left_out.append(path)
+                continue
+        if real in found:  # inside of what a link leads to
+            continue
+        entries = entries_of(path)
+        folders = [e for e in entries if e.is_dir()]
+        names = {e.name for e in folders}
+        found[real] = path, sorted(names), [e.name for e in entries if e.name not in names]
+        todo += [(e.path, osp.join(real, e.name)) for e in folders if not e.is_symlink()]
+        links += [e.path for e in folders if e.is_symlink()]
+    if left_out:
+        print_log(f'{left_out[0]} is a link to a folder that is read already, or that holds '
+                  f'{root}: it is left out'
+                  + (f', and so are {len(left_out) - 1} others.' if len(left_out) > 1 else '.'),
+                  'current', logging.WARNING)
+    yield from sorted(found.values(), key=lambda item: Path(item[0]).parts)
+
+
+def check_names(folder: str | os.PathLike, frames: Iterable[str], advice: str = 'Move') -> None:
+    """Whether the frames of a folder differ in more than their suffix.
+
+    Raises:
+        InputError: If two do not: one of them may be the label of the other.
+    """
+    by_stem: dict[str, str] = {}
+    for name in frames:
+        other = by_stem.setdefault(osp.splitext(name)[0], name)
+        if other != name:
+            raise InputError(
+                f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
+                f'do the frames have? {advice} the others (labels?) to another folder.')
+
+
+def choose_frames(folder: str | os.PathLike, folders: Iterable[str], files: Iterable[str],
+                  suffix: str | None = None, advice: str = 'Move') -> list[str]:
+    """The image files among what is in a folder, in natural order (``f9.png`` before ``f10.png``).
+
+    Args:
+        folder: For messages.
+        folders: Names of the folders in it.
+        files: Names of the files in it.
+        suffix: Of the frames, in any case; by default any of :data:`IMAGE_SUFFIXES`.
+        advice: What else can be done about two frames of one name.
+
+    Raises:
+        InputError: If two frames have one name and different suffixes, an image of another kind or
+            a folder has a name as if it were one of the frames.
+    """
+    files = list(files)
+    suffixes = IMAGE_SUFFIXES if suffix is None else (suffix.lower(), )
+    frames = sorted((name for name in files if osp.splitext(name)[1].lower() in suffixes),
+                    key=natural)
+    check_names(folder, frames, advice)
+    stems = {osp.splitext(name)[0] for name in frames}
+    series = {re.sub(r'\d+', '0', stem) for stem in stems}
+    for name in files if suffix is None else ():
+        stem, own = osp.splitext(name)
+        if own.lower() in OTHER_SUFFIXES and stem not in stems and re.sub(
+                r'\d+', '0', stem) in series:
+            raise InputError(f'{osp.join(folder, name)} lies between frames and has a suffix that '
+                             f'none has: convert it to one of {", ".join(IMAGE_SUFFIXES)}, or move '
+                             'it to another folder.')
+    for name in folders if frames else ():
+        if osp.splitext(name)[1].lower() in suffixes:
+            raise InputError(f'{osp.join(folder, name)} is a folder with the name of a frame, '
+                             'between frames: move or rename it.')
+    return frames
+
+
+def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Path]:
+    """Image files of a folder in natural order of their names (``f9.png`` before ``f10.png``).
+
+    Args:
+        folder: The folder; hidden files are left out.
+        suffix: Of the frames, in any case; by default any of :data:`IMAGE_SUFFIXES`.
+
+    Raises:
+        FileNotFoundError: If there are none.
+        InputError: As :func:`choose_frames`, and if the folder cannot be read.
+    """
+    folder = Path(folder)
+    names: list[str] = []
+    if folder.is_dir():
+        entries = entries_of(folder)
+        folders = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
+        names = choose_frames(folder, folders, (e.name for e in entries if e.name not in folders),
+                              suffix)
+    if not names:
+        kinds = ', '.join(IMAGE_SUFFIXES if suffix is None else (suffix, ))
+        raise MissingInputError(f'{folder} is no folder with images ({kinds})')
+    return [folder / name for name in names]
+
+
+def leads_outside(name: str, root: str | os.PathLike) -> bool:
+    """Whether a path of a list leads out of the folder that it is relative to.
+
+    Links do not count: data sets are often trees of them.
+    """
+    if not osp.isabs(name) and '..' not in name:
+        return re.match(r'[A-Za-z]:[/\\]', name) is not None
+    root = osp.abspath(root)
+    return not _is_above(root, osp.normpath(osp.join(root, name)))
+
+
+# ------------------------------------------------------------------------------------ reading files
+
+
+def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoReturn:
+    """Raises the error for a file or folder that the system does not let us read.
+
+    Raises:
+        MissingInputError: If it is not there.
+        InputError: Otherwise.
+    """
+    if isinstance(error, FileNotFoundError):
+        raise MissingInputError(f'{path}: this {what} does not exist (any more).') from None
+    if isinstance(error, IsADirectoryError):
+        raise InputError(f'{path} is a folder, where a {what} should be: move or rename it, or '
+                         'correct the path.') from error
+    if isinstance(error, PermissionError):
+        raise InputError(f'{path}: this {what} may not be read by you (permission denied): allow '
+                         'it, for example with  chmod -R u+rX  of the folder.') from error
+    disk = ' The disk or the network drive is at fault: see dmesg, mount it anew or copy the ' \
+        'data elsewhere.' if error.errno in (errno.EIO, errno.ESTALE, errno.ENOTCONN,
+                                             errno.ETIMEDOUT, errno.EREMOTEIO) else ''
+    raise InputError(f'{path}: this {what} cannot be read ({error.strerror}).{disk}') from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error says; some say nothing but their kind (MemoryError)."""
+    return str(error) or type(error).__name__
+
+
+def read_bytes(path: str | os.PathLike, what: str) -> bytes:
+    """Content of a file.
+
+    Args:
+        path: The file.
+        what: It is, for messages.
+
+    Raises:
+        MissingInputError: If it is not there.
+        InputError: If it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise_unreadable(path, what, error)
+
+
+def read_text(path: str | os.PathLike, what: str) -> str:
+    """Text in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
+
+    Byte order marks are taken off, also in the middle, where files were put together.
+
+    Raises:
+        MissingInputError: If the file is not there.
+        InputError: If it cannot be read, or is no text.
+    """
+    data = read_bytes(path, what)
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode('utf-16' if utf16 else 'utf-8')
+        # Nearly all bytes can be read as UTF-16: names have some letter of ASCII, or a new line.
+        if '\0' in text or (utf16 and not any(letter.isascii() for letter in text[1:])):
+            raise UnicodeDecodeError('utf-8', data, 0, 1, 'null bytes')
+    except UnicodeDecodeError as error:
+        raise InputError(f'the {what} {path} is no text in UTF-8 ({error.reason})') from None
+    return text.replace('\ufeff', '')
+
+
+def read_lines(path: str | os.PathLike, what: str) -> list[tuple[int, str]]:
+    """Lines of a text file that are not empty, without space around them, and their numbers.
+
+    Raises:
+        MissingInputError: If the file is not there.
+        InputError: If it cannot be read, or is no text.
+    """
+    lines = io.StringIO(read_text(path, what), newline=None)
+    return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
+    """Content of a json file.
+
+    Args:
+        path: The file.
+        what: It is, for messages.
+        remedy: What to do about a broken one, a sentence.
+
+    Raises:
+        MissingInputError: If the file is not there.
+        InputError: If it cannot be read, or is no json.
+    """
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f'{constant} is no number')
+
+    text = read_text(path, what)
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 5000 digits
+        raise InputError(f'{path} holds no {what} ({error}). {remedy}') from error
+
+
+def open_image(data: bytes) -> Image.Image:
+    """The header of an image: format, mode and size. The checksums of PNG have been compared.
+
+    Neither Pillow nor OpenCV compares those of the pixels when it decodes them; a wrong bit can
+    then change the picture without an error. JPEG and BMP have no checksums.
+
+    Args:
+        data: Content of the file.
+
+    Raises:
+        Exception: Of many kinds, if it is no image or a damaged one.
+    """
+    image = Image.open(io.BytesIO(data))
+    image.verify()
+    return image

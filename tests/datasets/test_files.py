@@ -1,0 +1,232 @@
+"""What lies in the folders of data sets besides their frames, and lists from other systems."""
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+
+from mmdavss.datasets import ClipFolderDataset
+from mmdavss.errors import InputError
+
+#: Name, fixture, options, folder of the images below the data root.
+ALL = [
+    ('ViperSeqDataset', 'viper', {}, 'train/img/001'),
+    ('SynthiaSeqDataset', 'synthia', {}, 'SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F'),
+    ('SynthiaSeqDataset', 'synthia', dict(sequences=None),
+     'SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F'),
+    ('CityscapesSeqDataset', 'cityscapes', {}, 'leftImg8bit_sequence/train/aachen'),
+    ('CityscapesImageDataset', 'cityscapes', {}, 'leftImg8bit/train/aachen'),
+    ('CityscapesVPSDataset', 'cityscapes_vps', {}, 'train/img'),
+    ('GTADataset', 'gta', {}, 'images'),
+    ('SynthiaDataset', 'synthia_rand', {}, 'RGB'),
+    ('DarkZurichImageDataset', 'dark_zurich',
+     dict(with_labels=False, day_pairs='corresp'), 'rgb_anon/train/night/GOPR0351'),
+    ('CamVidDataset', 'camvid', {}, 'images'),
+    ('ClipFolderDataset', 'viper', {}, 'train/img/001'),
+]
+IDS = [f'{name}-{len(options)}' for name, _, options, _ in ALL]
+
+
+@pytest.fixture(params=ALL, ids=IDS)
+def data(request):
+    """Builds a data set of small files: gives its items; its root and folder of images."""
+    name, fixture, options, folder = request.param
+    root = request.getfixturevalue(fixture)
+
+    def items(**more):
+        made = DATASETS.build(dict(type=name, data_root=str(root), pipeline=[], **options, **more))
+        return [{key: info.get(key) for key in ('frame_paths', 'seg_map_path', 'seq_name')}
+                for info in map(made.get_data_info, range(len(made)))]
+
+    return items, root, root / folder
+
+
+def test_hidden_files_are_no_frames(data):
+    items, root, folder = data
+    before = items()
+    for path in sorted(root.rglob('*')):
+        if path.is_file():
+            path.with_name(f'._{path.name}').write_bytes(b'\0\5\x16\7')
+    for above in (root, folder.parent, folder):
+        for name in ('.ipynb_checkpoints', '__MACOSX', '@eaDir'):
+            (above / name).mkdir(exist_ok=True)
+            for path in sorted(folder.glob('[!._]*.*'))[:1]:
+                shutil.copy(path, above / name / path.name)
+    assert items() == before
+
+
+def test_links_do_not_multiply_the_data(data):
+    items, root, folder = data
+    before = items()
+    for above in {root, folder.parent, folder}:
+        (above / 'zz_loop').symlink_to(root)
+        (above / 'above').symlink_to(root.parent)
+    if folder.parent != root:
+        (folder.parent / 'a_twin').symlink_to(folder)
+    assert items() == before
+
+
+def test_suffixes_in_capitals(data):
+    items, root, folder = data
+
+    def small(paths):
+        return [(os.path.splitext(path)[0], os.path.splitext(path)[1].lower()) for path in paths]
+
+    before = items()
+    for number, path in enumerate(sorted(root.rglob('*.*'))):
+        if path.is_file() and number % 2:
+            path.rename(path.with_suffix(path.suffix.upper()))
+    after = items()
+    for old, new in zip(before, after, strict=True):
+        assert small(new['frame_paths']) == small(old['frame_paths'])
+        assert all(Path(path).is_file() for path in new['frame_paths'])
+        assert new['seg_map_path'] is None or Path(new['seg_map_path']).is_file()
+
+
+def test_frames_with_another_suffix_are_not_left_out(data):
+    items, _, folder = data
+    path = sorted(folder.iterdir())[-1]
+    path.rename(path.with_suffix('.tiff'))
+    with pytest.raises(InputError, match=f'{path.stem}.tiff.*convert'):
+        items()
+
+
+@pytest.mark.parametrize('other', ['.jpg', '.png'])
+def test_a_label_beside_its_image(data, other):
+    """Two frames of one name, where both suffixes are frames of the data set."""
+    items, _, folder = data
+    before = items()
+    path = sorted(folder.iterdir())[0]
+    if path.suffix == other:
+        return
+    shutil.copy(path, path.with_suffix(other))
+    try:
+        assert items() == before  # the suffix is none of the data set's
+    except InputError as error:
+        assert f'{path.stem}.jpg and {path.stem}.png are two images' in str(error)
+
+
+@pytest.fixture
+def frames(tmp_path, texture, write):
+    for name in ('a/f1.png', 'a/f2.png', 'b/f1.png'):
+        write(tmp_path / 'frames' / name, texture(0))
+    write(tmp_path / 'mine/f1.png', texture(0))
+    return tmp_path / 'frames'
+
+
+def clip_names(root, **options):
+    made = ClipFolderDataset(str(root), pipeline=[], **options)
+    return [[os.path.relpath(path, root) for path in made.get_data_info(i)['frame_paths']]
+            for i in range(len(made))]
+
+
+def test_labels_beside_own_frames(frames, texture, write):
+    for name in ('f1', 'f2'):
+        write(frames / f'a/{name}.JPG', texture(1)[:, :, 0])
+    with pytest.raises(InputError, match="f1.JPG and f1.png are two.*suffix='.jpg'"):
+        clip_names(frames)
+    assert clip_names(frames, suffix='.png', clip_length=1) == [
+        ['a/f1.png'], ['a/f2.png'], ['b/f1.png']]
+    assert clip_names(frames, suffix='.jpg', clip_length=1) == [['a/f1.JPG'], ['a/f2.JPG']]
+
+
+@pytest.mark.parametrize('path', ['a/f3.png', 'a/f3.JPG'])
+def test_own_frame_that_is_a_folder(frames, path):
+    (frames / path).mkdir()
+    with pytest.raises(InputError, match='f3.* is a folder with the name of a frame'):
+        clip_names(frames)
+
+
+def test_frame_of_a_data_set_that_is_a_folder(viper):
+    (viper / 'train/img/001/001_00099.jpg').mkdir()
+    with pytest.raises(InputError, match='001_00099.jpg is a folder, where an image'):
+        DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[]))
+
+
+@pytest.mark.parametrize('line', ['a/f1.png\ta/f2.png', 'a/f1.PNG a/f2.png', 'a\\f1.png a\\f2.png',
+                                  './a/f1.png a/../a/f2.png'])
+@pytest.mark.parametrize('start, end', [('', '\n'), ('\ufeff', '\r\n')])
+def test_lists_of_clips_from_other_systems(frames, line, start, end):
+    (frames / 'l.txt').write_bytes(f'{start}{line}{end}'.encode())
+    assert clip_names(frames, clips='l.txt') == [['a/f1.png', 'a/f2.png']]
+
+
+def test_file_name_with_a_backslash(frames, texture, write):
+    write(frames / 'a\\f1.png', texture(0))
+    (frames / 'l.txt').write_text('a\\f1.png\n')
+    assert clip_names(frames, clips='l.txt', clip_length=1) == [['a\\f1.png']]
+
+
+@pytest.mark.parametrize('line', ['001_00010', '001\\001_00010', 'train\\img\\001\\001_00010.jpg'])
+def test_split_files_from_other_systems(viper, line):
+    (viper / 'split.txt').write_bytes(f'\ufeff{line}\r\n'.encode())
+    (viper / 'sequences.txt').write_bytes('\ufeff001\r\n'.encode())
+    made = DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[],
+                               ann_file='split.txt', sequences='sequences.txt'))
+    assert [made.get_data_info(i)['frame_name'] for i in range(len(made))] == ['001_00010']
+
+
+def test_pairs_from_other_systems(dark_zurich):
+    options = dict(type='DarkZurichImageDataset', data_root=str(dark_zurich), with_labels=False,
+                   pipeline=[])
+
+    def pairs(**more):
+        made = DATASETS.build(dict(options, **more))
+        return [made.get_data_info(i)['frame_paths'] for i in range(len(made))]
+
+    right = pairs(day_pairs='corresp')
+    text = ''.join(path.read_text() for path in sorted(dark_zurich.rglob('*.csv')))
+    windows = text.replace('/', '\\').replace('day\\', 'day\\').replace('\n', '\r\n')
+    (dark_zurich / 'windows.csv').write_bytes(f'\ufeff{windows}'.encode())
+    assert pairs(day_pairs='windows.csv') == right
+    night = 'train/night/GOPR0351/GOPR0351_frame_000001'
+    (dark_zurich / 'evil.csv').write_text(f'{night},../../day/secret\n')
+    with pytest.raises(InputError, match='evil.csv .day_pairs., line 1.*allow_outside=True'):
+        pairs(day_pairs='evil.csv')
+
+
+@pytest.mark.parametrize('line', ['../mine/f1.png', 'a/../../mine/f1.png', '{root}/mine/f1.png',
+                                  '..\\mine\\f1.png'])
+def test_lists_that_lead_outside(frames, line):
+    line = line.format(root=frames.parent)
+    (frames / 'l.txt').write_text(f'a/f1.png\n\n{line}\n')
+    for option in ('clips', 'ann_file'):
+        with pytest.raises(InputError, match=rf'l.txt \({option}\), line 3: .*mine.*'
+                                             'leads out of .*frames.*allow_outside=True'):
+            clip_names(frames, clip_length=1, **{option: 'l.txt'})
+    clips = clip_names(frames, clip_length=1, clips='l.txt', allow_outside=True)
+    assert [os.path.normpath(name) for (name, ) in clips] == ['a/f1.png', '../mine/f1.png']
+
+
+def test_lists_may_name_their_own_folder(frames):
+    (frames / 'l.txt').write_text(f'{frames}/a/f2.png\n')
+    for option in ('clips', 'ann_file'):
+        assert clip_names(frames, clip_length=1, **{option: 'l.txt'}) == [['a/f2.png']]
+    made = ClipFolderDataset(str(frames), clips='l.txt', clip_length=1, pipeline=[])
+    assert made.get_data_info(0)['seq_name'] == 'a'
+
+
+def test_sequences_that_lead_outside(synthia):
+    shutil.copytree(synthia / 'SYNTHIA-SEQS-04-DAWN', synthia.parent / 'mine')
+    (synthia / 'l.txt').write_text('SYNTHIA-SEQS-04-DAWN\n../mine\n')
+    options = dict(type='SynthiaSeqDataset', data_root=str(synthia), sequences='l.txt',
+                   pipeline=[])
+    with pytest.raises(InputError, match=r'l.txt \(sequences\), line 2.*allow_outside=True'):
+        DATASETS.build(options)
+    assert len(DATASETS.build(dict(options, allow_outside=True))) == 8
+
+
+def test_two_frames_of_one_number(viper):
+    shutil.copy(viper / 'train/img/001/001_00001.jpg', viper / 'train/img/001/001_1.jpg')
+    with pytest.raises(InputError, match='001_00001.jpg and 001_1.jpg have one number'):
+        DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[]))
+
+
+def test_order_through_links(frames):
+    """That of the names."""
+    (frames / 'aa').symlink_to(frames / 'b')
+    (frames / 'c').symlink_to(frames.parent / 'mine')
+    found = clip_names(frames, clip_length=1)
+    assert np.ravel(found).tolist() == ['a/f1.png', 'a/f2.png', 'b/f1.png', 'c/f1.png']
