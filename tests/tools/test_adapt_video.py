@@ -260,7 +260,8 @@ def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
 
 
 def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
-    (tmp_path / 'report.md').write_text('## Verdict: keep A guess without labels ## Warnings None of this says')
+    (tmp_path / 'report.md').write_text(
+        '## Verdict: keep A guess without labels ## Warnings None of this says')
     done = Adapted(tmp_path, tmp_path, tmp_path / 'report.md', tmp_path / 'b.mp4', {},
                    ('a.mp4: 2 of about 4',), True)
     monkeypatch.setattr(sys.modules['mmdavss.apis.adapt'], 'adapt', lambda *_, **__: done)
