@@ -6,7 +6,6 @@ import inspect
 import re
 import runpy
 import sys
-from dataclasses import replace
 
 import cv2
 import pytest
@@ -261,7 +260,8 @@ def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
 
 
 def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
-    (tmp_path / 'report.md').write_text('## Verdict ## Warnings None of this says')
+    (tmp_path / 'report.md').write_text(
+        '## Verdict: keep A guess without labels ## Warnings None of this says')
     done = Adapted(tmp_path, tmp_path, tmp_path / 'report.md', tmp_path / 'b.mp4', {},
                    ('a.mp4: 2 of about 4',), True)
     monkeypatch.setattr(sys.modules['mmdavss.apis.adapt'], 'adapt', lambda *_, **__: done)
@@ -413,7 +413,7 @@ def test_warnings():
     assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
     assert '- None' not in text
     assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- Collapsed: 1 of the 3 clas')
-    many = replace(before, frames=20, mirrored=0.95)
+    many = dataclasses.replace(before, frames=20, mirrored=0.95)
     text = report(dict(before=many, after=many), names, Settings(), ['a'], 7, 'x', ['adapt'])
     assert '- None: no class collapsed' in text and '## Verdict: keep' in text
     noted = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'],
