@@ -41,8 +41,7 @@ def write_fixture():
     return write
 
 
-@pytest.fixture
-def viper(tmp_path):
+def make_viper(tmp_path):
     """Two sequences of 12 and 3 frames in train, one of 2 in val; ids 0 to 31 in every label."""
     root = tmp_path / 'data' / 'viper'
     ids = (np.arange(SIZE[0] * SIZE[1]) % 32).reshape(SIZE).astype(np.uint8)
@@ -54,8 +53,7 @@ def viper(tmp_path):
     return root
 
 
-@pytest.fixture
-def synthia(tmp_path):
+def make_synthia(tmp_path):
     """04-DAWN with 4 frames of 19 rows: the lowest 3 are those that papers cut (120 of 760)."""
     root = tmp_path / 'data' / 'synthia_seq'
     size = (19, 32)
@@ -69,8 +67,7 @@ def synthia(tmp_path):
     return root
 
 
-@pytest.fixture
-def cityscapes(tmp_path):
+def make_cityscapes(tmp_path):
     """A drive of one snippet and a drive of two, frames 17 to 19 of each; one snippet in val.
 
     The annotated frames are in leftImg8bit too.
@@ -89,8 +86,7 @@ def cityscapes(tmp_path):
     return root
 
 
-@pytest.fixture
-def cityscapes_vps(tmp_path):
+def make_cityscapes_vps(tmp_path):
     """Two clips of one drive in train, one after the other, and one in val; ids 0 to 18 and void.
 
     Of each clip the labelled frames 4, 9 and 19, with the frame before, and frame 20.
@@ -113,8 +109,7 @@ def cityscapes_vps(tmp_path):
     return root
 
 
-@pytest.fixture
-def gta(tmp_path):
+def make_gta(tmp_path):
     """Three images; ids 0 to 34 in every label, as palette images."""
     root = tmp_path / 'data' / 'gta'
     ids = (np.arange(SIZE[0] * SIZE[1]) % 35).reshape(SIZE).astype(np.uint8)
@@ -134,8 +129,7 @@ def gta(tmp_path):
     return root
 
 
-@pytest.fixture
-def synthia_rand(tmp_path):
+def make_synthia_rand(tmp_path):
     """Two images; ids 0 to 22 in the red channel of every label."""
     root = tmp_path / 'data' / 'synthia_rand'
     size = (19, 32)
@@ -147,8 +141,7 @@ def synthia_rand(tmp_path):
     return root
 
 
-@pytest.fixture
-def dark_zurich(tmp_path):
+def make_dark_zurich(tmp_path):
     """Three night and two day images to train with, one night image in val; lists of pairs."""
     root = tmp_path / 'data' / 'dark_zurich'
     for n, name in enumerate((
@@ -176,8 +169,7 @@ CAMVID_NAMES = ('0001TP_006690', '0001TP_006720', '0006R0_f00930', '0006R0_f0096
                 'Seq05VD_f00000')
 
 
-@pytest.fixture
-def camvid(tmp_path):
+def make_camvid(tmp_path):
     """All four sequences, with id masks."""
     root = tmp_path / 'data' / 'camvid'
     ids = (np.arange(SIZE[0] * SIZE[1]) % 12).reshape(SIZE).astype(np.uint8)
@@ -185,3 +177,56 @@ def camvid(tmp_path):
         write(root / 'images' / f'{name}.jpg', texture(i))
         write(root / 'labels' / f'{name}.png', ids)
     return root
+
+
+def make_all(tmp_path):
+    """All data sets in the default folders of the configs, ``data/...``."""
+    roots = {name: make(tmp_path) for name, make in MAKERS.items()}
+    mini = tmp_path / 'data' / 'minidrive'
+    mini.mkdir()
+    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta'):
+        (mini / roots[name].name).symlink_to(roots[name])
+    # All frames of the two training clips of Cityscapes-VPS, which are of Cityscapes' val.
+    frames = roots['cityscapes_vps'] / 'train/img_all'
+    for n in range(275, 335):
+        path = frames / f'frankfurt_000000_{n:06d}_leftImg8bit.png'
+        if not path.exists():
+            path.write_bytes(next(frames.iterdir()).read_bytes())
+    (roots['cityscapes'] / 'leftImg8bit_sequence/val/frankfurt').symlink_to(frames)
+    return tmp_path
+
+
+MAKERS = {make.__name__.removeprefix('make_'): make for make in (
+    make_viper, make_synthia, make_cityscapes, make_cityscapes_vps, make_gta, make_synthia_rand,
+    make_dark_zurich, make_camvid)}
+
+
+def _fixture(name, make):
+
+    @pytest.fixture(name=name)
+    def fixture(tmp_path):
+        return make(tmp_path)
+
+    return fixture
+
+
+for _name, _make in MAKERS.items():
+    globals()[f'{_name}_fixture'] = _fixture(_name, _make)
+
+
+@pytest.fixture(scope='session')
+def read_only_data(tmp_path_factory):
+    return make_all(tmp_path_factory.mktemp('all'))
+
+
+@pytest.fixture
+def data(read_only_data, monkeypatch):
+    """All data sets, in ``data/``, for tests that write nothing: made once."""
+    monkeypatch.chdir(read_only_data)
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch):
+    """The same for one test alone; the folder that has ``data/``."""
+    monkeypatch.chdir(tmp_path)
+    return make_all(tmp_path)

@@ -58,25 +58,6 @@ VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 LABELLED = [name for name in EXPECTED if name != 'city2darkzurich']
 
 
-@pytest.fixture
-def data(tmp_path, viper, synthia, cityscapes, cityscapes_vps, camvid, gta, synthia_rand,
-         dark_zurich, monkeypatch):
-    """The default folders of the configs, ``data/...``."""
-    mini = tmp_path / 'data' / 'minidrive'
-    mini.mkdir()
-    for root in (viper, synthia, cityscapes, cityscapes_vps, gta):
-        (mini / root.name).symlink_to(root)
-    # All frames of the two training clips of Cityscapes-VPS, which are of Cityscapes' val.
-    frames = cityscapes_vps / 'train/img_all'
-    for n in range(275, 335):
-        path = frames / f'frankfurt_000000_{n:06d}_leftImg8bit.png'
-        if not path.exists():
-            path.write_bytes(next(frames.iterdir()).read_bytes())
-    (cityscapes / 'leftImg8bit_sequence/val/frankfurt').symlink_to(
-        cityscapes_vps / 'train/img_all')
-    monkeypatch.chdir(tmp_path)
-
-
 def config(name):
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
@@ -232,7 +213,7 @@ def test_synthia_is_cut_below(data):
 
 
 @pytest.mark.parametrize('name', IMAGES)
-def test_rare_classes_are_sampled_with_one_line(data, name, tmp_path):
+def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
     """The idiom of the method configs; the crop's threshold is half of the sampling's."""
     sampling = config(name).rare_class_sampling
     crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
@@ -259,8 +240,9 @@ def frame_numbers(dataset):
 
 
 @pytest.mark.parametrize('name', ['viper2city', 'viper2city_own-flow', 'viper2city_mix'])
-def test_every_tenth_frame_of_viper_is_a_current_one(data, viper, write, texture, name):
+def test_every_tenth_frame_of_viper_is_a_current_one(own_data, write, texture, name):
     """The list of DA-VSN, TPS and SFC: the numbers that end in 0, each with the frame before."""
+    viper = own_data / 'data/viper'
     ids = np.full((12, 20), 3, np.uint8)
     for sequence, last in (('001', 30), ('002', 21), ('077', 9)):
         for n in range(1, last + 1):
@@ -311,8 +293,9 @@ def test_flips_and_resize_are_those_of_the_releases(name):
 
 
 @pytest.mark.parametrize('bonnet', [24, 3])
-def test_source_of_viper_as_the_releases_prepare_it(data, viper, write, bonnet):
+def test_source_of_viper_as_the_releases_prepare_it(own_data, write, bonnet):
     """A frame and a label of full size against Pillow, with the own car ignored."""
+    viper = own_data / 'data/viper'
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
     ids = np.repeat(np.repeat(rng.choice([3, 4, 9, 24, 27], (27, 48)), 40, 0), 40, 1)
