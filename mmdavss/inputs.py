@@ -61,6 +61,23 @@ def entries_of(folder: str | os.PathLike) -> list[os.DirEntry]:
         raise_unreadable(folder, 'folder', error)
 
 
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether something in a folder is one itself, or a link to one.
+
+    Raises:
+        InputError: If it is a link with the name of an image that leads to nothing that can be
+            read. Other such links are no folders, and no matter.
+    """
+    if not entry.is_symlink():
+        return entry.is_dir()
+    if osp.exists(entry.path):
+        return entry.is_dir()
+    if osp.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+        raise InputError(f'{entry.path} is a link to {os.readlink(entry.path)}, which is not there '
+                         'or may not be read: mount or fetch what it leads to, or delete the link.')
+    return False
+
+
 def _is_above(folder: str, other: str) -> bool:
     """Whether a folder (without links) holds another one, or is it."""
     return osp.commonpath([folder, other]) == folder
@@ -76,7 +93,7 @@ def subfolders(folder: str | os.PathLike) -> list[str]:
         InputError: If the folder cannot be read.
     """
     real = osp.realpath(folder)
-    folders = [e for e in entries_of(folder) if e.is_dir()]
+    folders = [e for e in entries_of(folder) if is_folder(e)]
     found = {osp.join(real, e.name): e.name for e in folders if not e.is_symlink()}
     for entry in folders:
         target = osp.realpath(entry.path)
@@ -113,7 +130,7 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
         if real in found:  # inside of what a link leads to
             continue
         entries = entries_of(path)
-        folders = [e for e in entries if e.is_dir()]
+        folders = [e for e in entries if is_folder(e)]
         names = {e.name for e in folders}
         found[real] = path, sorted(names), [e.name for e in entries if e.name not in names]
         todo += [(e.path, osp.join(real, e.name)) for e in folders if not e.is_symlink()]
@@ -136,6 +153,8 @@ def check_names(folder: str | os.PathLike, frames: Iterable[str], advice: str = 
     for name in frames:
         other = by_stem.setdefault(osp.splitext(name)[0], name)
         if other != name:
+            if osp.splitext(name)[1].lower() == osp.splitext(other)[1].lower():
+                advice = 'Move'  # a suffix is meant in any case
             raise InputError(
                 f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
                 f'do the frames have? {advice} the others (labels?) to another folder.')
@@ -192,7 +211,7 @@ def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Pa
     names: list[str] = []
     if folder.is_dir():
         entries = entries_of(folder)
-        folders = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
+        folders = {e.name for e in entries if is_folder(e)}
         names = choose_frames(folder, folders, (e.name for e in entries if e.name not in folders),
                               suffix)
     if not names:
