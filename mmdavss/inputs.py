@@ -10,9 +10,11 @@ import errno
 import io
 import json
 import logging
+import math
 import os
 import os.path as osp
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -325,9 +327,21 @@ def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f'{constant} is no number')
 
+    def number(text: str) -> float:
+        if math.isinf(value := float(text)):
+            refuse(text)  # 1e999
+        return value
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):  # json would take the last
+            counts = Counter(name for name, _ in pairs)
+            raise ValueError(f'{counts.most_common(1)[0][0]!r} is there twice')
+        return found
+
     text = read_text(path, what)
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, parse_float=number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of 5000 digits
         raise InputError(f'{path} holds no {what} ({error}). {remedy}') from error
 
