@@ -10,9 +10,11 @@ import errno
 import io
 import json
 import logging
+import math
 import os
 import os.path as osp
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -61,6 +63,23 @@ def entries_of(folder: str | os.PathLike) -> list[os.DirEntry]:
         raise_unreadable(folder, 'folder', error)
 
 
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether something in a folder is one itself, or a link to one.
+
+    Raises:
+        InputError: If it is a link with the name of an image that leads to nothing that can be
+            read. Other such links are no folders, and no matter.
+    """
+    if not entry.is_symlink():
+        return entry.is_dir()
+    if osp.exists(entry.path):
+        return entry.is_dir()
+    if osp.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+        raise InputError(f'{entry.path} is a link to {os.readlink(entry.path)}, which is not there '
+                         'or may not be read: mount or fetch what it leads to, or delete the link.')
+    return False
+
+
 def _is_above(folder: str, other: str) -> bool:
     """Whether a folder (without links) holds another one, or is it."""
     return osp.commonpath([folder, other]) == folder
@@ -76,7 +95,7 @@ def subfolders(folder: str | os.PathLike) -> list[str]:
         InputError: If the folder cannot be read.
     """
     real = osp.realpath(folder)
-    folders = [e for e in entries_of(folder) if e.is_dir()]
+    folders = [e for e in entries_of(folder) if is_folder(e)]
     found = {osp.join(real, e.name): e.name for e in folders if not e.is_symlink()}
     for entry in folders:
         target = osp.realpath(entry.path)
@@ -113,7 +132,7 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
         if real in found:  # inside of what a link leads to
             continue
         entries = entries_of(path)
-        folders = [e for e in entries if e.is_dir()]
+        folders = [e for e in entries if is_folder(e)]
         names = {e.name for e in folders}
         found[real] = path, sorted(names), [e.name for e in entries if e.name not in names]
         todo += [(e.path, osp.join(real, e.name)) for e in folders if not e.is_symlink()]
@@ -136,6 +155,8 @@ def check_names(folder: str | os.PathLike, frames: Iterable[str], advice: str = 
     for name in frames:
         other = by_stem.setdefault(osp.splitext(name)[0], name)
         if other != name:
+            if osp.splitext(name)[1].lower() == osp.splitext(other)[1].lower():
+                advice = 'Move'  # a suffix is meant in any case
             raise InputError(
                 f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
                 f'do the frames have? {advice} the others (labels?) to another folder.')
@@ -192,7 +213,7 @@ def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Pa
     names: list[str] = []
     if folder.is_dir():
         entries = entries_of(folder)
-        folders = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
+        folders = {e.name for e in entries if is_folder(e)}
         names = choose_frames(folder, folders, (e.name for e in entries if e.name not in folders),
                               suffix)
     if not names:
@@ -306,9 +327,21 @@ def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f'{constant} is no number')
 
+    def number(text: str) -> float:
+        if math.isinf(value := float(text)):
+            refuse(text)  # 1e999
+        return value
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):  # json would take the last
+            counts = Counter(name for name, _ in pairs)
+            raise ValueError(f'{counts.most_common(1)[0][0]!r} is there twice')
+        return found
+
     text = read_text(path, what)
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, parse_float=number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of 5000 digits
         raise InputError(f'{path} holds no {what} ({error}). {remedy}') from error
 

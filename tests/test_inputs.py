@@ -98,7 +98,8 @@ def test_what_is_no_text(tmp_path, text):
 
 
 @pytest.mark.parametrize('text', [
-    '', '{', '[' * 100_000, '{"a": NaN}', '[1' + '0' * 5000 + ']', '\x00'])
+    '', '{', '[' * 100_000, '{"a": NaN}', '[-1e999]', '{"a": 1, "a": 2}',
+    '[1' + '0' * 5000 + ']', '\x00'])
 def test_what_is_no_json(tmp_path, text):
     (tmp_path / 'a.json').write_text(text)
     with pytest.raises(InputError, match='a.json'):

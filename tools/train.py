@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from mmengine.config import DictAction
 from mmengine.logging import print_log
 
-from mmdavss.apis.faults import explain, explained_faults
+from mmdavss.apis.faults import explain, explained_faults, one_line
 from mmdavss.apis.launch import (
     AMP_WRAPPERS,
     UserError,
@@ -56,7 +56,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     logging.raiseExceptions = False  # a full disk takes no log, either: one line is enough
-    with ExitStack() as stack:
+    with one_line('interrupted: --resume goes on from the last checkpoint'), ExitStack() as stack:
         lock = None
         try:
             cfg = load_config(args.config, args.cfg_options, args.work_dir)

@@ -35,6 +35,7 @@ class CamVidDataset(ClipSegDataset):
     """
     METAINFO = CAMVID_IDS.metainfo
     DOCS = 'CamVid'
+    UNIQUE_NAMES = True
     LAYOUT = ('701_StillsRaw_full/NAME.png and LabeledApproved_full/NAME_L.png, or '
               'images/NAME.{png,jpg} and labels/NAME.png')
 

@@ -36,6 +36,7 @@ class CityscapesSeqDataset(ClipSegDataset):
     LAYOUT = ('leftImg8bit_sequence/{train,val}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png and '
               'gtFine/{train,val}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png')
     UNLABELLED_FRAMES = 'annotated'
+    UNIQUE_NAMES = True
     NAME_TAILS = ('_leftImg8bit', '_gtFine_labelIds')
 
     def __init__(self, data_root: str, split: str = 'train', classes_from: str = 'viper',

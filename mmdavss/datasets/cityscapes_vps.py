@@ -61,6 +61,7 @@ class CityscapesVPSDataset(ClipSegDataset):
               'CITY_DDDDDD_FFFFFF_leftImg8bit.png and '
               '{train,val}/labelmap/CCCC_NNNN_CITY_DDDDDD_FFFFFF_final_mask.png')
     UNLABELLED_FRAMES = 'annotated'
+    UNIQUE_NAMES = True
     NAME_TAILS = tuple(f'_{tail}' for kind, (label, _) in KINDS.items() for tail in (kind, label))
 
     def __init__(self,

@@ -16,6 +16,7 @@ from mmdavss.inputs import (
     OTHER_SUFFIXES,
     choose_frames,
     entries_of,
+    is_folder,
     leads_outside,
     read_lines,
     subfolders,
@@ -85,6 +86,9 @@ class ClipSegDataset(BaseSegDataset):
     UNLABELLED_FRAMES: str = 'all'
     #: What frame names of split files may end in, besides an image suffix.
     NAME_TAILS: tuple[str, ...] = ()
+    #: Whether no two sequences have frames of one name: what split files write before a name is no
+    #: matter then.
+    UNIQUE_NAMES: bool = False
 
     def __init__(self,
                  data_root: str,
@@ -193,7 +197,7 @@ class ClipSegDataset(BaseSegDataset):
                         regex.fullmatch(stem + own) for own in IMAGE_SUFFIXES):
                     foreign[stem] = entry.path
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            if is_folder(entry):
                 raise InputError(f'{entry.path} is a folder, where an image should be: move or '
                                  'rename it.')
             if stem in found:
@@ -414,11 +418,12 @@ class ClipSegDataset(BaseSegDataset):
             if '\\' not in line or self.frame_name(line) not in by_name:
                 line = self._inside(line, self.ann_file, number, 'ann_file')
             frames = by_name.get(self.frame_name(line), [])
-            if len(frames) > 1:  # names that are unique in their sequence only
-                frames = [f for f in frames if f'/{f[0]}/' in f'/{line}']
-                if len(frames) != 1:
+            if frames and not self.UNIQUE_NAMES:
+                meant = self._of_folder(osp.dirname(line), frames, found)
+                if len(meant) > 1 or (len(frames) > 1 and not meant):
                     unclear.append(line)
                     continue
+                frames = meant
             if frames:
                 current.append(frames[0])
             else:
@@ -433,6 +438,24 @@ class ClipSegDataset(BaseSegDataset):
                 f'{type(self).__name__}: {_some(unclear)} of {self.ann_file} are in several '
                 'sequences: write SEQUENCE/NAME.')
         return current
+
+    def _of_folder(self, folder: str, frames: list[tuple[str, int]], found: Sequences
+                   ) -> list[tuple[str, int]]:
+        """Those of some frames of one name that can be meant by what stands before the name."""
+        if not folder:
+            return frames
+        folder = osp.normpath(folder)
+        exact = [(s, n) for s, n in frames if s == folder]
+        if exact or folder == '.':
+            return exact or frames
+        places = {}
+        for s, n in frames:
+            files = [found[s][n]]
+            if self.labels is not None and self.pseudo_labels is None:
+                files.append(self.label_path(s, n, found[s][n]))
+            places[s, n] = [osp.dirname(osp.abspath(file)) for file in files]
+        return [(s, n) for s, n in frames if f'/{s}/' in f'/{folder}/' or any(
+            place.endswith(f'/{folder.lstrip("/")}') for place in places[s, n])]
 
     def _check_labels(self, found: Sequences, current: list[tuple[str, int]]) -> None:
         missing = [path for s, n in current
@@ -589,7 +612,7 @@ class ClipFolderDataset(ClipSegDataset):
             self._check_pseudo_labels()
         data_list = []
         for number, line in lines:
-            names = line.split('\t' if '\t' in line else None)
+            names = [name.strip() for name in line.split('\t' if '\t' in line else None)]
             if len(names) != self.clip_length:
                 raise InputError(
                     f'ClipFolderDataset: {path}, line {number}, has a clip of {len(names)} frames, '

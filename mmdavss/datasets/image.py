@@ -21,6 +21,7 @@ class ImageSegDataset(ClipSegDataset):
     """
     #: Regular expression of the names of image files.
     IMAGES: str = r'.+\.png'
+    UNIQUE_NAMES = True
 
     def __init__(self, data_root: str, labels: LabelSet, clip_length: int = 1, **kwargs
                  ) -> None:

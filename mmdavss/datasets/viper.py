@@ -27,6 +27,7 @@ class ViperSeqDataset(ClipSegDataset):
     """
     METAINFO = VIPER_15.metainfo
     DOCS = 'VIPER'
+    UNIQUE_NAMES = True
     LAYOUT = '{train,val}/img/NNN/NNN_FFFFF.jpg and {train,val}/cls/NNN/NNN_FFFFF.png'
 
     def __init__(self, data_root: str, split: str = 'train', ignore_ego_vehicle: bool = True,

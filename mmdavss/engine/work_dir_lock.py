@@ -139,8 +139,9 @@ class WorkDirLock:
         self._pid: int | None = None
 
     def __enter__(self) -> WorkDirLock:
-        if self.folder.is_file():
-            raise UserError(f'{self.folder} is a file and no folder: name another one with '
+        if os.path.lexists(self.folder) and not self.folder.is_dir():
+            kind = 'a file' if self.folder.exists() else f'a link to {os.readlink(self.folder)}'
+            raise UserError(f'{self.folder} is {kind} and no folder: name another one with '
                             f'{self.option}')
         self._text = json.dumps(asdict(Owner.here()))
         self._made = _make(self.folder)

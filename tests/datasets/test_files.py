@@ -230,3 +230,44 @@ def test_order_through_links(frames):
     (frames / 'c').symlink_to(frames.parent / 'mine')
     found = clip_names(frames, clip_length=1)
     assert np.ravel(found).tolist() == ['a/f1.png', 'a/f2.png', 'b/f1.png', 'c/f1.png']
+
+
+@pytest.mark.parametrize('line, words', [
+    ('SYNTHIA-SEQS-02-DAWN/000001', 'not among'), ('Stereo_Left/Omni_B/000001', 'not among'),
+    ('SYNTHIA-SEQS-04-DAWN/000001', ''), ('000001.png', ''), ('./000001.png', ''),
+    ('SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000001.png', ''), ('Omni_F/000001.png', ''),
+    ('GT/LABELS/Stereo_Left/Omni_F/000001.png', '')])
+def test_split_file_with_a_frame_of_another_sequence(synthia, line, words):
+    """Names are the same in all sequences; only one is used by default."""
+    (synthia / 'split.txt').write_text(f'{line}\n')
+    options = dict(type='SynthiaSeqDataset', data_root=str(synthia), pipeline=[],
+                   ann_file='split.txt')
+    if words:
+        with pytest.raises(FileNotFoundError, match=words):
+            DATASETS.build(options)
+    else:
+        info = DATASETS.build(options).get_data_info(0)
+        assert info['img_path'].endswith('SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000001.png')
+
+
+def test_split_file_with_sequences_in_sequences(frames, texture, write):
+    """The path itself is meant, where another sequence ends in the same way."""
+    for k, folder in enumerate(('a', 'b/a')):
+        for n in range(2):
+            write(frames / folder / f'x{n}.png', texture(k))
+    (frames / 'split.txt').write_text('b/a/x1\na/x1\n')
+    assert clip_names(frames, ann_file='split.txt') == [
+        ['b/a/x0.png', 'b/a/x1.png'], ['a/x0.png', 'a/x1.png']]
+
+
+@pytest.mark.parametrize('target', ['/gone/1.png', 'itself'])
+def test_frames_that_are_links_to_nothing(data, target):
+    """Found when the data set is made, and not when the frame is drawn."""
+    items, _, folder = data
+    image = next(path for path in sorted(folder.iterdir()) if path.is_file())
+    (folder / 'notes').symlink_to('notes')
+    items()
+    image.unlink()
+    image.symlink_to(image.name if target == 'itself' else target)
+    with pytest.raises(InputError, match=f'{image.name} is a link to .* fetch'):
+        items()

@@ -181,3 +181,10 @@ def test_file_in_the_place_of_the_folder(tmp_path):
     (tmp_path / 'run').touch()
     with pytest.raises(UserError, match='run is a file .*--work-dir'):
         WorkDirLock(tmp_path / 'run').__enter__()
+
+
+@pytest.mark.parametrize('target', ['gone', 'run'])
+def test_folder_that_is_a_link_to_nothing(tmp_path, target):
+    (tmp_path / 'run').symlink_to(target)
+    with pytest.raises(UserError, match=f'run is a link to {target} and no folder.*--work-dir'):
+        WorkDirLock(tmp_path / 'run').__enter__()

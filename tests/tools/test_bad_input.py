@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -211,6 +212,11 @@ IMAGES: list[Case] = [
      lambda w: w.frames(), ('frames/a/01.png', 'mode I;16', '8 bits')),
     ('frames of different sizes in a clip', lambda w: w.image('frames/a/00.png', RED[:6]),
      lambda w: w.frames(), ('frames/a/00.png', '20x6', '20x12', 'one size')),
+    ('a frame that is a link to nothing', lambda w: w.file('frames/a/02.png').symlink_to('gone'),
+     lambda w: w.frames(), ('frames/a/02.png', 'link', 'fetch')),
+    ('frames of 16 bits with values of 8', lambda w: w.write('frames/a/01.png', cv2.imencode(
+        '.png', np.full((*SIZE, 3), 90, np.uint16))[1].tobytes()),
+     lambda w: w.frames(), ('frames/a/01.png', 'black', '8 bits')),
     ('a frame that is a folder', lambda w: w.file('frames/a/02.png').mkdir(),
      lambda w: w.frames(), ('frames/a/02.png', 'folder', 'move')),
     ('a frame with the suffix of no frame', lambda w: w.write('frames/a/02.tiff', ''),

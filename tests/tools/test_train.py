@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmdavss.engine.work_dir_lock import NAME
+from mmdavss.quiet import QuietRunner
+
 THREE_ITERATIONS = ['--cfg-options', 'train_cfg.max_iters=3']
 
 
@@ -101,3 +104,13 @@ def test_mistakes_give_one_message(args, words, run_tool, toy_config, tmp_path, 
     error = capsys.readouterr().err
     assert all(word in error for word in words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_is_one_line(run_tool, toy_config, tmp_path, monkeypatch):
+    def press(runner):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(QuietRunner, 'train', press)
+    with pytest.raises(SystemExit, match='interrupted.*--resume'):
+        run_tool('train.py', toy_config, '--work-dir', tmp_path / 'run')
+    assert not (tmp_path / 'run' / NAME).exists()

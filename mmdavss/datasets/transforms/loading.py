@@ -24,6 +24,11 @@ def _broken(path: str, what: str, error: Exception) -> InputError:
                       'is damaged, truncated or no image: fetch or unpack it again.')
 
 
+def _has_16_bits(data: bytes) -> bool:
+    """Whether an image is a PNG of 16 bits per channel."""
+    return data.startswith(b'\x89PNG') and data[IHDR_DEPTH] == 16
+
+
 def read_image(path: str) -> np.ndarray:
     """Reads one frame.
 
@@ -35,7 +40,8 @@ def read_image(path: str) -> np.ndarray:
 
     Raises:
         MissingInputError: If there is no such file.
-        InputError: If it is damaged, truncated or no image, or has more than 8 bits per channel.
+        InputError: If it is damaged, truncated or no image, has one channel of more than 8
+            bits, or 16 bits per channel that hold fewer.
     """
     data = read_bytes(path, 'frame')
     try:
@@ -48,6 +54,10 @@ def read_image(path: str) -> np.ndarray:
         # Pillow would make nearly all of it white.
         raise InputError(f'{path}: this frame has mode {mode}, which is no colour image but depth, '
                          'labels or the like: correct the folder, or write frames of 8 bits.')
+    if _has_16_bits(data) and image.max() < 16:
+        # Pillow takes the upper 8 of 16 bits.
+        raise InputError(f'{path}: this frame has 16 bits per channel, of which the upper ones are '
+                         'empty, so that it would be black: write frames of 8 bits.')
     return np.ascontiguousarray(image)
 
 
@@ -102,6 +112,10 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
     if header.format in ('JPEG', 'MPO'):
         raise InputError(f'{path}: this label is a JPEG, which changes values: use the official '
                          'masks, labels are PNG.')
+    if labels.encoding == 'colour' and _has_16_bits(data):
+        # Pillow takes the upper 8: all black where a program has written 0 to 255.
+        raise InputError(f'{path}: this label has 16 bits per channel, where colours have 8: use '
+                         'the official masks, or save it with 8 bits.')
     if labels.encoding == 'red' and (raw is None or raw.ndim != 3 or raw.dtype != np.uint16):
         raise InputError(f'{path}: labels of {labels.name} are 16-bit colour images with the id '
                          f'in the red channel, this one has mode {mode}.')

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mmdavss.datasets import LabelSet
-from mmdavss.datasets.label_maps import CITYSCAPES_19, GTA_19, VIPER_15
+from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_19, GTA_19, VIPER_15
 from mmdavss.datasets.transforms import LoadClip, LoadClipAnnotations
 from mmdavss.datasets.transforms import loading as module
 from mmdavss.errors import InputError
@@ -243,3 +243,22 @@ def test_a_label_is_no_jpeg(tmp_path):
     Image.fromarray(np.full((8, 8), 3, np.uint8)).save(tmp_path / 'l.png', 'jpeg')
     with pytest.raises(InputError, match='l.png: this label is a JPEG'):
         module.read_label(str(tmp_path / 'l.png'), LABELS)
+
+
+def test_colour_labels_of_16_bits(tmp_path):
+    """Pillow takes the upper byte, so that all would be black, which is void in CamVid."""
+    colours = np.full((2, 3, 3), (128, 64, 128), np.uint16)
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, colours[..., ::-1])
+    with pytest.raises(InputError, match='a.png.*16 bits.*8 bits'):
+        module.read_label(path, CAMVID_COLOUR)
+
+
+def test_colour_frames_of_16_bits(tmp_path, picture):
+    """Those that use them all are read, those with values of 8 bits would be black."""
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, picture.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(module.read_image(path), picture)
+    cv2.imwrite(path, picture.astype(np.uint16))
+    with pytest.raises(InputError, match='a.png.*16 bits.*black'):
+        module.read_image(path)
