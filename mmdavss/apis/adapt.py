@@ -57,6 +57,8 @@ COSTS = {'adabn': 3., 'stpl': 12., 'self-training': 8.}
 PRESENTATION = ('preview', 'checked', 'workers')
 #: Frames of a video that are wider are made smaller for the flow of the health figures.
 FLOW_WIDTH = 512
+#: More would take the memory of the whole machine before anybody says no.
+MAX_SIDE = 16384
 #: How PyTorch and OpenCV say that there is no memory left.
 NO_MEMORY = re.compile("can't allocate memory|Insufficient memory")
 CLIPS = 'clips.txt'
@@ -109,8 +111,9 @@ class Settings:
             raise UserError(f'lr must be a number more than 0, not {self.lr}')
         if not 0 <= self.seed < 2**32:
             raise UserError(f'seed must be 0 to {2**32 - 1}, not {self.seed}')
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise UserError('size must be a width and a height of 1 or more, not '
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1
+                                      or max(self.size) > MAX_SIDE):
+            raise UserError(f'size must be a width and a height of 1 to {MAX_SIDE}, not '
                             + ' '.join(map(str, self.size)))
 
 

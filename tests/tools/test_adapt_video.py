@@ -220,6 +220,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(plain, video_file, pe
             ((*plain, empty, out), {}, 'no frame|no two successive'),
             ((*plain, [video_file, 'rtsp://127.0.0.1:1/x'], out), {}, 'cannot be opened'),
             ((*plain, [video_file, mixed], out), {}, 'frame 1 has the size 60x30.*80x40'),
+            ((*plain, video_file, out), dict(size=(200_000, 5)), 'size must be'),
             ((*plain, video_file, out), dict(record=1), 'record must'),
             ((*plain, video_file, out), dict(workers=-1), 'workers must'),
             ((*plain, video_file, out), dict(seed=-1), 'seed must'),
