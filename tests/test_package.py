@@ -137,9 +137,6 @@ cfg.work_dir = 'out'
 Runner.from_cfg(cfg).train()
 
 import mmdavss
-from mmdavss import dependencies
-from mmdavss.cli import commands
-from mmdavss.datasets.minidrive.generate import PRESETS, generate
 print('package:', mmdavss.__file__)
 '''
 

@@ -21,11 +21,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from mmdavss.apis.adapt import METHODS, Settings, adapt
 from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.videos import DAMAGED
 
 
@@ -68,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--seed', type=int, default=default.seed)
     parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
                         'GPU if there is one')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
                         help='replace values of the config: a.b=1 a.c="[1,2]"')
     parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for videos '
                         'of which frames are missing')

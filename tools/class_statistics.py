@@ -20,11 +20,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from mmdavss.apis.faults import one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import UserError, load_config
 from mmdavss.apis.progress import progress
 from mmdavss.datasets.clip import ClipSegDataset
@@ -53,7 +54,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=min(8, os.cpu_count() or 1), metavar='N',
                         help='number of processes')
     parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
                         help='replace values of the config')
     args = parser.parse_args()
     if args.workers < 1:

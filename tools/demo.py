@@ -34,11 +34,12 @@ import mmengine
 import mmseg
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmdavss import __version__
 from mmdavss.apis.faults import explain
 from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 from mmdavss.apis.results import read_validations
 from mmdavss.datasets.label_maps import CITYSCAPES_15
@@ -228,7 +229,7 @@ def configure(step: Training, root: Path, records: Records, given: list[str]
 def parse_options(options: list[str]) -> dict[str, Any]:
     """KEY=VALUE texts, read as tools/train.py reads them."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='*', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='*', action=KeyValues)
     return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import load_config
 from mmdavss.apis.pseudo_labels import (
     PseudoLabelGenerator,
@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
                         help='delete the pseudo-labels that are in the folder and make them anew')
     parser.add_argument('--score', action='store_true', help='compare them with the labels of '
                         'target_train_labelled: mean IoU where both are, and proportion')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
                         help='replace values of the config')
     args = parser.parse_args()
     if args.workers < 1:

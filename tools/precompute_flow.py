@@ -20,12 +20,12 @@ from pathlib import Path
 
 import cv2
 import torch
-from mmengine.config import DictAction
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
 from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import check_part
 from mmdavss.apis.progress import progress
 from mmdavss.datasets.transforms.loading import read_image
@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--step', type=int, default=1,
                         help='distance of the two frames in their sequence')
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
-    parser.add_argument('--options', nargs='+', action=DictAction, default={},
+    parser.add_argument('--options', nargs='+', action=KeyValues, default={},
                         help='arguments of the provider, key=value')
     parser.add_argument('--device', type=device_option, default='cpu',
                         help='cpu (default), cuda, cuda:1 ...')

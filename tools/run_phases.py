@@ -19,9 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from mmdavss.apis.faults import one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
 
@@ -109,7 +108,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
 
 def _parse_options(options: Sequence[str]) -> dict:
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, default={})
     return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
 
 

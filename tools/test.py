@@ -6,10 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmdavss.apis.device import device_option
 from mmdavss.apis.faults import explain, one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
 from mmdavss.quiet import QuietRunner
 
@@ -28,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
                         'GPU if there is one')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
         help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',

@@ -7,10 +7,10 @@ import logging
 import os
 from contextlib import ExitStack
 
-from mmengine.config import DictAction
 from mmengine.logging import print_log
 
 from mmdavss.apis.faults import explain, explained_faults, one_line
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import (
     AMP_WRAPPERS,
     UserError,
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--compile', action='store_true', help='compile the video nets (torch.compile)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
         help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',

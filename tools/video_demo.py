@@ -47,6 +47,8 @@ def build_parser() -> argparse.ArgumentParser:
                         'given several times')
     parser.add_argument('--titles', nargs='+', help='of the models, one each; default: the folders '
                         'of the checkpoints')
+    parser.add_argument('--classes', nargs='+', help='names of the classes, if a plain mmseg '
+                        'checkpoint does not say them')
     parser.add_argument('--opacity', type=float, default=0.6, help='of the class colours, 0 to 1 '
                         '(default 0.6)')
     parser.add_argument('--show-input', action='store_true', help='show the input beside it')
@@ -75,7 +77,7 @@ def main() -> None:
     with one_line():
         video = VideoReader(args.video, args.frames)
         segment = VideoSegInferencer(
-            [read_method_config(*model) for model in models],
+            [read_method_config(*model, args.classes) for model in models],
             [checkpoint for _, checkpoint in models], titles=args.titles, flow=FLOWS[args.flow],
             device=args.device)
         done = segment(

@@ -57,6 +57,10 @@ COSTS = {'adabn': 3., 'stpl': 12., 'self-training': 8.}
 PRESENTATION = ('preview', 'checked', 'workers')
 #: Frames of a video that are wider are made smaller for the flow of the health figures.
 FLOW_WIDTH = 512
+#: More would take the memory of the whole machine before anybody says no.
+MAX_SIDE = 16384
+#: How PyTorch and OpenCV say that there is no memory left.
+NO_MEMORY = re.compile("can't allocate memory|Insufficient memory")
 CLIPS = 'clips.txt'
 RECORD = 'adapt.json'
 
@@ -99,10 +103,18 @@ class Settings:
         for name in ('iters', 'adabn_iters', 'batch_size', 'pairs', 'preview', 'checked'):
             if getattr(self, name) < 1:
                 raise UserError(f'{name} must be 1 or more')
-        if self.record < 2 or self.workers < 0 or not self.lr > 0:
-            raise UserError('record must be 2 or more, workers 0 or more, lr more than 0')
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise UserError(f'size must be a width and a height, not {self.size}')
+        if self.record < 2:
+            raise UserError('record must be 2 or more')
+        if self.workers < 0:
+            raise UserError('workers must be 0 or more')
+        if not 0 < self.lr < float('inf'):
+            raise UserError(f'lr must be a number more than 0, not {self.lr}')
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f'seed must be 0 to {2**32 - 1}, not {self.seed}')
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1
+                                      or max(self.size) > MAX_SIDE):
+            raise UserError(f'size must be a width and a height of 1 to {MAX_SIDE}, not '
+                            + ' '.join(map(str, self.size)))
 
 
 @dataclass(frozen=True)
@@ -404,6 +416,7 @@ class Adaptation:
         with progress(f'frames of {name}', reader.choose(missing), len(missing),
                       disable=not missing) as bar:
             for number, image in bar:
+                self._check_shape(reader, number, image)
                 _write(paths[number], image)
         if count is None and reader.reached is not None and reader.reached < length:
             # It breaks off: spread over what there is.
@@ -417,10 +430,19 @@ class Adaptation:
         limit = self.settings.record
         with progress(f'record {name}', reader.first(limit), limit) as bar:
             for number, frame in enumerate(bar, 1):
+                self._check_shape(reader, number - 1, frame.image)
                 _write(folder / f'{number - 1:06d}.png', frame.image)
         if number < limit:
             reader.note = f'{reader.shown}: it ended after {number} of {limit} frames'
         return self._spread(number)
+
+    def _check_shape(self, reader: VideoReader, number: int, image: np.ndarray) -> None:
+        width, height = self.shapes[self.readers.index(reader)]
+        if image.shape[:2] != (height, width):
+            raise UserError(
+                f'{reader.shown}: frame {number} has the size {image.shape[1]}x{image.shape[0]}, '
+                f'the first one {width}x{height}: the frames of a video must have one size (take '
+                'them as several videos)')
 
     def _spread(self, length: int) -> list[int]:
         """Numbers of frames that have one before them, evenly spread."""
@@ -812,8 +834,8 @@ def _explained_memory(size: tuple[int, int], batch_size: int | None = None) -> I
         yield
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(f'the memory of the GPU ran out: choose a smaller {smaller}') from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
+    except (RuntimeError, MemoryError, cv2.error) as error:
+        if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
             raise
         raise UserError(f'the memory ran out: choose a smaller {smaller}') from error
     except ValueError as error:

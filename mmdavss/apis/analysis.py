@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS
@@ -24,6 +24,7 @@ from .configs import find_config
 from .device import device_option
 from .faults import one_line
 from .inference import load_model
+from .key_values import KeyValues
 from .launch import UserError, load_config
 
 
@@ -47,7 +48,7 @@ class CheckpointParser(argparse.ArgumentParser):
         self.add_argument('--names', nargs='+', help='of the checkpoints')
         self.add_argument('--device', type=device_option, default='cpu',
                           help='cpu (default), cuda, cuda:1 ...')
-        self.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        self.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
                           help='replace values of the config')
         self.out = out
         if out is not None:

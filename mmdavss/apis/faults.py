@@ -7,10 +7,11 @@ traceback. So the line is for
 - a ValueError or ImportError that this package has raised on purpose, and none that comes from
   within another library or from a calculation,
 - an OSError that names a file, or that only a machine causes (:data:`ADVICE`),
+- a class that a config names and no module has registered (mmengine raises a KeyError),
 - a process that loads data and died or hung.
 
-KeyError, TypeError, AttributeError and all others are the program's. The same holds for errors that
-come from worker processes.
+Any other KeyError, TypeError, AttributeError and all others are the program's. The same holds for
+errors that come from worker processes.
 """
 from __future__ import annotations
 
@@ -56,6 +57,8 @@ DIED = re.compile(r'DataLoader worker \(pid\(?s?\)? ?[\d, ]+\)(?: is killed by s
 HUNG = re.compile(r'DataLoader timed out after (\d+) seconds')
 #: How an error begins that a worker of a DataLoader has raised.
 CAUGHT = re.compile(r'Caught (\w+) in .*worker process')
+#: What mmengine says of a class that a config names and no module has registered.
+UNREGISTERED = re.compile(r'(\w[\w.]*) is not in the (\S+) registry')
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -127,6 +130,10 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
         return worker, False
     if isinstance(error, UserError):
         return str(error), False
+    if isinstance(error, KeyError) and (found := UNREGISTERED.search(str(error))):
+        return (f'{found[1]} is not in the {found[2]} registry: correct its name in the config, or '
+                "have the module imported that registers it (custom_imports=dict(imports=['MODULE'"
+                ']))'), False
     if isinstance(error, (ValueError, ImportError, OSError)) and _on_purpose(error):
         return str(error), False
     return _file_error(error, ADVICE), False

@@ -24,6 +24,8 @@ from .configs import find_config
 from .packages import check_packages
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
+#: What mmengine reads.
+CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 #: Kinds of mixed precision, and the optimiser wrapper of each.
 AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
 
@@ -60,6 +62,9 @@ def read_config_file(path: str | Path) -> Config:
         path = find_config(path)
     except FileNotFoundError as error:
         raise UserError(str(error)) from None
+    if Path(path).suffix not in CONFIG_SUFFIXES:
+        raise UserError(f'{path} cannot be read as a config ({", ".join(CONFIG_SUFFIXES)}): '
+                        'the config comes first, then the checkpoint')
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything

@@ -65,10 +65,15 @@ def read_method_config(config: str | Path, checkpoint: str | Path,
     cfg = read_config_file(config)
     merge_options(cfg, options, config)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    if 'model' not in cfg:
+    if not isinstance(cfg.get('model'), Mapping):
         raise UserError(f'{config} has no `model`')
     if 'student' not in cfg.model:
         return method_config(cfg, checkpoint, classes)
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    known = (dataset.get('metainfo') or {}).get('classes')
+    if classes is not None and list(classes) != list(known or ()):
+        raise UserError(f'{config} says what its classes are: leave out --classes, which is for '
+                        'configs of plain mmseg')
     return Config(_plain(cfg.to_dict()), filename=cfg.filename)
 
 
@@ -107,7 +112,8 @@ def method_config(cfg: Config, checkpoint: str | Path,
     number = _num_classes(segmentor['decode_head'])
     if len(metainfo['classes']) != number:
         raise UserError(f'{name} has {number} classes, but {len(metainfo["classes"])} names are '
-                        f'known: {metainfo["classes"]}. Name them with --classes')
+                        f'known: {metainfo["classes"]}. Is {checkpoint} of this config? If so name '
+                        'them with --classes')
     dataset = dict(type='ClipFolderDataset', data_root='.', clip_length=1, metainfo=metainfo,
                    pipeline=_clip_pipeline(cfg))
     loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),

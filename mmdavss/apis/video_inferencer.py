@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
+from mmdavss.fileio import check_writable
 from mmdavss.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
@@ -23,6 +24,8 @@ from .progress import progress
 from .videos import VideoReader
 
 Model = str | Path | Config
+#: Frames per second that a video may have; more cannot be written.
+MAX_FPS = 1000
 #: Panels with a legend below are not narrower than this in sum.
 LEGEND_WIDTH = 480
 
@@ -161,7 +164,7 @@ class VideoSegInferencer:
             UserError: As :meth:`stream`; or if nothing is asked for, or is there already.
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
-        folders = self._check(out, masks, opacity, overwrite)
+        folders = self._check(out, masks, opacity, width, fps, overwrite)
         with ExitStack() as stack:
             writer = None
             if out is not None:
@@ -183,17 +186,23 @@ class VideoSegInferencer:
                     damaged=video.damaged)
 
     def _check(self, out: str | Path | None, masks: str | Path | None, opacity: float,
-               overwrite: bool) -> list[Path]:
+               width: int | None, fps: float | None, overwrite: bool) -> list[Path]:
         """Finds mistakes before the work starts; gives the folders of the masks."""
         if out is None and masks is None:
             raise UserError('nothing is written: name a video (out) or a folder of masks')
         if not 0 <= opacity <= 1:
             raise UserError(f'opacity {opacity} is not between 0 and 1')
+        if width is not None and width < 1:
+            raise UserError(f'width {width} is less than 1')
+        if fps is not None and not 0 < fps <= MAX_FPS:
+            raise UserError(f'fps {fps} is not more than 0 and at most {MAX_FPS}')
         if out is not None and Path(out).suffix != '.mp4':
             raise UserError(f'{out}: a video file must end in .mp4')
         if out is not None and Path(out).exists() and not overwrite:
             raise UserError(f'{out} is there already: choose another name, or overwrite it '
                             '(--overwrite)')
+        if out is not None:
+            check_writable(Path(out).parent, 'write the video elsewhere (--out)')
         if masks is None:
             return []
         folders = [Path(masks)]
@@ -206,7 +215,7 @@ class VideoSegInferencer:
             if folder.is_dir() and any(folder.glob('*.png')) and not overwrite:
                 raise UserError(f'{folder} holds png files already: choose another folder, or '
                                 'overwrite them (--overwrite)')
-            folder.mkdir(parents=True, exist_ok=True)
+            check_writable(folder, 'write the masks elsewhere (--masks)')
         return folders
 
     def draw(self, frame: Segmented, opacity: float = 0.6, show_input: bool = False,

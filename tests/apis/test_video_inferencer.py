@@ -163,6 +163,11 @@ def test_mistakes(saved_model, per_frame, video_file, tmp_path):
     for options, words in [
             ({}, 'nothing is written'), (dict(out='a.avi'), 'a.avi: a video file must end in'),
             (dict(out='a.mp4', opacity=2), 'opacity 2'),
+            (dict(out='a.mp4', width=0), 'width 0'), (dict(out='a.mp4', fps=0.), 'fps 0'),
+            (dict(out='a.mp4', fps=float('nan')), 'fps nan'),
+            (dict(out='a.mp4', fps=1e9), 'at most 1000'),
+            (dict(out=video_file / 'a.mp4'), 'drive.mp4 cannot be written to.*--out'),
+            (dict(masks=video_file), 'drive.mp4 cannot be written to.*--masks'),
             (dict(out=video_file), 'drive.mp4 is there already'),
             (dict(masks=tmp_path / 'masks'), 'masks holds png files already')]:
         (tmp_path / 'masks').mkdir(exist_ok=True)

@@ -8,15 +8,18 @@ import runpy
 import sys
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
+from mmdavss import get_config_path
 from mmdavss.apis.adapt import (
     Adaptation,
     Adapted,
     Settings,
+    _explained_memory,
     _free_names,
     _Left,
     adapt,
@@ -200,6 +203,10 @@ def test_what_is_wrong_is_found_before_anything_is_written(plain, video_file, pe
     torch.save(dict(state_dict=torch.load(saved_model(per_frame)[1])['state_dict'],
                     meta=dict(CLASSES=['x', 'y', 'z'])), weights)
     (tmp_path / 'file').touch()
+    mixed = tmp_path / 'mixed'
+    mixed.mkdir()
+    for number, size in enumerate([(80, 40), (60, 30), (80, 40)]):
+        cv2.imwrite(str(mixed / f'{number}.png'), np.zeros((*size[::-1], 3), np.uint8))
     empty = tmp_path / 'empty.avi'
     empty.write_bytes(jpegs(lost=range(19), share=0.9).read_bytes())
     for arguments, options, words in [
@@ -211,10 +218,26 @@ def test_what_is_wrong_is_found_before_anything_is_written(plain, video_file, pe
             ((*plain, video_file, tmp_path / 'file'), {}, 'file is a file'),
             ((*plain, empty, out), {}, 'no frame|no two successive'),
             ((*plain, [video_file, 'rtsp://127.0.0.1:1/x'], out), {}, 'cannot be opened'),
-            ((*plain, video_file, out), dict(lr=0.), 'lr more than 0')]:
+            ((*plain, [video_file, mixed], out), {}, 'frame 1 has the size 60x30.*80x40'),
+            ((*plain, video_file, out), dict(size=(200_000, 5)), 'size must be'),
+            ((*plain, video_file, out), dict(record=1), 'record must'),
+            ((*plain, video_file, out), dict(workers=-1), 'workers must'),
+            ((*plain, video_file, out), dict(seed=-1), 'seed must'),
+            ((*plain, video_file, out), dict(lr=0.), 'lr must'),
+            ((*plain, video_file, out), dict(lr=float('inf')), 'lr must'),
+            ((*plain, video_file, out), dict(lr=float('nan')), 'lr must')]:
         with pytest.raises((UserError, ValueError), match=words):
             adapt(*arguments, **options)
         assert not out.exists(), words
+
+
+@pytest.mark.parametrize('error', [
+    cv2.error('(-4:Insufficient memory) Failed to allocate 30000000000 bytes'), MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_memory_that_ran_out(error):
+    with pytest.raises(UserError, match='the memory ran out.*--size .now 9 8'), \
+            _explained_memory((9, 8)):
+        raise error
 
 
 def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch):
@@ -387,13 +410,21 @@ def test_plain_configs(plain, tmp_path):
 
 
 def test_mistakes(run_tool, plain, video_file, tmp_path):
+    own = get_config_path('source_only/deeplabv2-r18_miniviper2minivps.py')
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full' / 'thesis.tex').touch()
     for arguments, words in [
             ((*plain, 'gone.mp4', '--out', tmp_path / 'o'), 'gone.mp4 does not exist'),
             ((plain[0], 'gone.pth', video_file, '--out', tmp_path / 'o'), 'gone.pth'),
             ((*plain, video_file, '--out', tmp_path / 'full'), 'full holds other things'),
-            ((*plain, video_file, '--out', tmp_path / 'o', '--iters', 0), 'iters must be 1')]:
+            ((*plain, video_file, '--out', tmp_path / 'o', '--iters', 0), 'iters must be 1'),
+            ((plain[1], plain[0], video_file, '--out', tmp_path / 'o'), 'the config comes first'),
+            ((own, plain[1], video_file, '--out', tmp_path / 'o', '--classes', 'a'),
+             'leave out --classes'),
+            ((*plain, video_file, '--out', tmp_path / 'o', '--cfg-options', 'model=3'),
+             'has no `model`'),
+            ((*plain, video_file, '--out', tmp_path / 'o', '--cfg-options',
+              'model.decode_head.type=MyHead'), 'MyHead is not in .*custom_imports')]:
         with pytest.raises(SystemExit, match=f'error: .*{words}'):
             run_tool('adapt_video.py', *arguments)
     assert not (tmp_path / 'o').exists() and len(list((tmp_path / 'full').iterdir())) == 1

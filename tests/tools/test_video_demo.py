@@ -49,11 +49,12 @@ def test_side_by_side(run_tool, saved_model, accel, per_frame, frame_folder, tmp
 
 @pytest.mark.parametrize(('change', 'words'), [
     ({0: 'gone.mp4'}, 'gone.mp4 does not exist'), ({1: 'gone.py'}, 'gone.py'),
-    ({2: 'gone.pth'}, 'gone.pth')])
+    ({2: 'gone.pth'}, 'gone.pth'),
+    ({3: '--classes', 4: 'a'}, 'leave out --classes')])
 def test_mistakes(run_tool, saved_model, per_frame, frame_folder, tmp_path, change, words):
     cfg, checkpoint = saved_model(per_frame)
     arguments = [frame_folder, cfg.filename, checkpoint]
     for place, value in change.items():
-        arguments[place] = value
+        arguments[place:place + 1] = [value]
     with pytest.raises(SystemExit, match=f'error: .*{words}'):
         run_tool('video_demo.py', *arguments, '--out', tmp_path / 'out.mp4', '--device', 'cpu')

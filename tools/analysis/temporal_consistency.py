@@ -19,12 +19,13 @@ from __future__ import annotations
 import argparse
 
 import torch
-from mmengine.config import ConfigDict, DictAction
+from mmengine.config import ConfigDict
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from torch import nn
 
 from mmdavss.apis.analysis import CheckpointParser, models, read_config, run
+from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.progress import progress
 from mmdavss.apis.results import Table
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
@@ -35,7 +36,7 @@ SCORES = ('mIoU', 'VPQ')
 def parse_args() -> argparse.Namespace:
     parser = CheckpointParser(__doc__)
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
-    parser.add_argument('--options', nargs='+', action=DictAction, default={},
+    parser.add_argument('--options', nargs='+', action=KeyValues, default={},
                         help='arguments of the provider, key=value')
     parser.add_argument('--flow-name', help='of the flow in the table; default: the provider')
     parser.add_argument('--direction', choices=DIRECTIONS, default='forward',

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError
 from mmdavss.inputs import read_json
 
@@ -393,7 +394,8 @@ def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool
                                       'away, MiniDrive writes a folder of that name')
         for name in set(ours) - set(done):
             shutil.rmtree(root / name, ignore_errors=True)
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+    elif root.exists() and (not root.is_dir()
+                            or any(path.name != LOCK for path in root.iterdir())):
         # not even with `overwrite`: this may be a real data set
         raise FileExistsError(f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '
                               'a new or empty folder')
