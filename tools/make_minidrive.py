@@ -90,6 +90,9 @@ def main(argv: list[str] | None = None) -> int:
                     print(f'wrote {args.out}')
                 else:
                     print(f'{args.out} already holds this MiniDrive, nothing to do')
+    except KeyboardInterrupt:
+        print('interrupted: the same command goes on', file=sys.stderr)
+        return 130
     except Exception as error:
         message = explain(error)
         if message is None:

@@ -13,6 +13,8 @@ from mmengine.registry import Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 
+from mmdavss.errors import UserError
+
 #: What is read at the top of a config besides the arguments of mmengine's Runner.
 TOP = ('compile', 'custom_imports', 'find_unused_parameters', 'model_wrapper_cfg',
        'pseudo_label_generator', 'sync_bn', 'target_train_labelled')
@@ -46,6 +48,22 @@ def unknown_keys(cfg: Config, options: Iterable[str]) -> list[str]:
             if message is not None:
                 found.setdefault('.'.join(parts[:depth + 1]), message)
     return list(found.values())
+
+
+def check_groups(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Checks that no option puts a number or a word in the place of a group of settings.
+
+    Raises:
+        UserError: If one does; names settings of the group.
+    """
+    for key, value in options.items():
+        parts = key.split('.')
+        depth, node = _existing(cfg, parts)
+        group = depth == len(parts) and isinstance(node, Mapping)
+        if group and isinstance(value, int | float | str):
+            names = ', '.join(f'{key}.{name}' for name in list(node)[:3])
+            raise UserError(f'--cfg-options {key}={value}: {key} is a group of settings, such as '
+                            f'{names}: name one of those')
 
 
 def _existing(cfg: Config, parts: list[str]) -> tuple[int, Any]:

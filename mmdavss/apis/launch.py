@@ -19,7 +19,7 @@ from torch import distributed
 from mmdavss.engine import damage, noted_checkpoint
 from mmdavss.errors import UserError, missing_module, not_installed
 
-from .config_keys import unknown_keys
+from .config_keys import check_groups, unknown_keys
 from .configs import find_config
 from .packages import check_packages
 
@@ -149,6 +149,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Pa
     """
     if not options:
         return
+    check_groups(cfg, options)
     if is_main_process():
         for warning in unknown_keys(cfg, options):
             print_log(warning, logger='current', level=logging.WARNING)

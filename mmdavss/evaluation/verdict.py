@@ -164,6 +164,6 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     if doubts:
         return Verdict(DOUBTFUL, tuple(doubts), warnings)
     return Verdict(KEEP, (
-        f'It agrees with itself as well as before or better: {compared}.',
+        f'It agrees with itself about as well as before, or better: {compared}.',
         f'Of the pixels that the model before was sure of {after.kept:.0%} have kept their class.',
         'No class has collapsed or takes over.'), warnings)

@@ -9,8 +9,9 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmdavss.apis import config_keys
-from mmdavss.apis.config_keys import unknown_keys
+from mmdavss.apis.config_keys import check_groups, unknown_keys
 from mmdavss.apis.launch import load_config
+from mmdavss.errors import UserError
 
 CONFIG = 'configs/stpl/accel-r18_miniviper2minicity.py'
 
@@ -104,3 +105,12 @@ def test_tools_warn(monkeypatch):
     cfg = load_config(CONFIG, {'modle.x': 3, 'work_dir': 'run'}, None)
     assert len(told) == 1 and 'Did you mean model.x?' in told[0]
     assert cfg.modle == dict(x=3)  # refused is nothing
+
+
+@pytest.mark.parametrize('key', ['model', 'model.student', 'train_dataloader'])
+@pytest.mark.parametrize('value', [3, 'x', True])
+def test_no_value_in_the_place_of_a_group(key, value, cfg):
+    with pytest.raises(UserError, match=f'--cfg-options {key}={value}: .* {key}\\.'):
+        check_groups(cfg, {key: value})
+    check_groups(cfg, {key: None})
+    check_groups(cfg, {key: {}})

@@ -55,6 +55,8 @@ class PaintedNet(nn.Module):
         rest = ((1 - percent) / 2)[:, None].expand(-1, 3, -1, -1)
         return rest.scatter(1, classes[:, None], percent[:, None]).log()
 
+    predicted = forward
+
 
 MODEL = dict(type='SourceOnly', student=dict(type='PaintedNet'),
              data_preprocessor=dict(type='DomainDataPreprocessor'))
