@@ -122,7 +122,9 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
         chain.append(cause)
     for cause in chain:
         if (found := _file_error(cause, MACHINE)) is not None:
-            return found, True
+            # Who has made a UserError of it on purpose knows the file and the way out.
+            made = isinstance(error, UserError) and error.__cause__ is cause
+            return str(error) if made else found, True
     if (found := _lost_worker([str(cause) for cause in chain])) is not None:
         return found, True
     worker = _in_worker(error)
