@@ -422,7 +422,7 @@ def test_mistakes(run_tool, plain, video_file, tmp_path):
             ((own, plain[1], video_file, '--out', tmp_path / 'o', '--classes', 'a'),
              'leave out --classes'),
             ((*plain, video_file, '--out', tmp_path / 'o', '--cfg-options', 'model=3'),
-             'has no `model`'),
+             'model is a group of settings'),
             ((*plain, video_file, '--out', tmp_path / 'o', '--cfg-options',
               'model.decode_head.type=MyHead'), 'MyHead is not in .*custom_imports')]:
         with pytest.raises(SystemExit, match=f'error: .*{words}'):
