@@ -43,7 +43,13 @@ from .device import usable_device
 from .faults import explained_faults
 from .inference import VideoSegmenter, _kind
 from .launch import UserError, final_checkpoint, prepare_training
-from .plain_mmseg import _dicts, _plain, export_segmentor, read_method_config
+from .plain_mmseg import (
+    _how,
+    _plain,
+    export_segmentor,
+    leave_out_downloads,
+    read_method_config,
+)
 from .progress import progress
 from .video_inferencer import VideoSegInferencer
 from .videos import VideoReader, without_password
@@ -191,13 +197,16 @@ class Adaptation:
 
     # --------------------------------------------------------------------------------- checks
 
+    def _resize(self) -> dict:
+        """The step of the model's own pipeline that resizes frames; empty if there is none."""
+        return next((step for step in self.cfg.test_dataloader.dataset.pipeline
+                     if _kind(step) == 'ClipResize'), {})
+
     def _scale(self, frame: tuple[int, int]) -> tuple[int, int]:
         """The (width, height) that the model's own pipeline gives a frame."""
-        for step in self.cfg.test_dataloader.dataset.pipeline:
-            if _kind(step) == 'ClipResize':
-                scale = tuple(step['scale'])
-                return tuple(mmcv.rescale_size(frame, scale)) if step.get('keep_ratio') else scale
-        return frame
+        step = self._resize()
+        scale = tuple(step.get('scale', frame))
+        return tuple(mmcv.rescale_size(frame, scale)) if step.get('keep_ratio') else scale
 
     def _fitting(self, frame: tuple[int, int]) -> tuple[int, int]:
         """The same, but not larger than the frame is: that takes long and shows nothing more."""
@@ -215,20 +224,13 @@ class Adaptation:
         steps = cfg.test_dataloader.dataset.pipeline
         # Other videos than these are not to be distorted more than these are.
         keep = all(tuple(mmcv.rescale_size(shape, self.size)) == self.size for shape in self.shapes)
-        resize = dict(type='ClipResize', scale=self.size, keep_ratio=keep, **self._interpolation())
+        resize = dict(type='ClipResize', scale=self.size, keep_ratio=keep, **_how(self._resize()))
         kinds = [_kind(step) for step in steps]
         if 'ClipResize' in kinds:
             steps[kinds.index('ClipResize')] = resize
         else:
             steps.insert(kinds.index('LoadClip') + 1, resize)
         return cfg
-
-    def _interpolation(self) -> dict:
-        """How the model's own pipeline resizes frames."""
-        for step in self.cfg.test_dataloader.dataset.pipeline:
-            if _kind(step) == 'ClipResize':
-                return {key: step[key] for key in ('interpolation', 'backend') if key in step}
-        return {}
 
     def _try_network(self, image: np.ndarray) -> None:
         """Builds it, and measures the time that it takes for a frame.
@@ -463,14 +465,7 @@ class Adaptation:
         """The video net's config, without anything to download: its weights are here."""
         student = _plain(self.cfg.model.student)
         student['allow_random_init'] = True
-        for part in _dicts({k: v for k, v in student.items() if 'segmentor' in k}):
-            init = part.get('init_cfg')
-            if isinstance(init, dict) and init.get('type') == 'Pretrained':
-                part['init_cfg'] = None
-            if 'pretrained' in part:
-                part['pretrained'] = None
-            if part.get('type') == 'SyncBN':
-                part['type'] = 'BN'
+        leave_out_downloads({k: v for k, v in student.items() if 'segmentor' in k})
         return student
 
     def _method(self, **model: Any) -> dict:

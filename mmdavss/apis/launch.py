@@ -74,7 +74,7 @@ def read_config_file(path: str | Path) -> Config:
         kind = type(error).__name__
         raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
                         f'(_base_): {kind}: {error}') from error
-    check_packages(cfg, path)
+    check_packages(cfg.to_dict(), path)
     return cfg
 
 

@@ -1,4 +1,4 @@
-"""Other packages of OpenMMLab that a config needs."""
+"""Packages and operators that a config needs and mmseg does not bring."""
 from __future__ import annotations
 
 import re
@@ -6,36 +6,45 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from mmengine.config import Config
+from mmdavss.errors import OPERATORS, not_installed
 
-from mmdavss.errors import not_installed
+#: Decode heads of mmseg that need modules which do not come with mmseg.
+NEEDS = dict(Mask2FormerHead=('mmdet', OPERATORS), MaskFormerHead=('mmdet', OPERATORS),
+             CCHead=(OPERATORS, ), PSAHead=(OPERATORS, ), PointHead=(OPERATORS, ))
 
-#: Heads of mmseg that are mmdet's.
-DETECTING = ('MaskFormerHead', 'Mask2FormerHead')
 
-
-def check_packages(cfg: Config, path: object) -> None:
-    """Checks that the packages are there whose classes a config names (``mmpretrain.ConvNeXt``).
+def check_packages(config: Mapping[str, Any], name: object, operators: bool = False) -> None:
+    """Checks that what a config's classes need is there (``mmpretrain.ConvNeXt``).
 
     Args:
-        cfg: The config.
-        path: Its file, for the message.
+        config: The config, or a part of it, in plain dicts.
+        name: Of its file, for the message.
+        operators: Whether the compiled operators of mmcv have to be there too: a network is to be
+            built.
 
     Raises:
-        UserError: If one is not installed; names it, who needs it and the command.
+        UserError: If something is not installed; names it, what needs it and the command.
     """
-    for kind in _types(cfg.to_dict()):
+    for part in dicts_in(config):
+        kind = part.get('type')
+        if not isinstance(kind, str):
+            continue
         scope = re.match(r'(mm\w+)\.', kind)
-        package = 'mmdet' if kind.split('.')[-1] in DETECTING else scope and scope[1]
-        if package and find_spec(package) is None:
-            raise not_installed(f'{path}: {kind}', package)
+        for module in (*NEEDS.get(kind.split('.')[-1], ()), *(scope.groups() if scope else ())):
+            if (operators or module != OPERATORS) and not _installed(module):
+                raise not_installed(f'{name}: {kind}', module)
 
 
-def _types(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        if isinstance(value.get('type'), str):
-            yield value['type']
+def dicts_in(value: Any) -> Iterator[dict]:
+    """All dicts in a config, outer ones first."""
+    if isinstance(value, dict):
+        yield value
         value = list(value.values())
     if isinstance(value, list | tuple):
         for item in value:
-            yield from _types(item)
+            yield from dicts_in(item)
+
+
+def _installed(module: str) -> bool:
+    """Whether there is such a module."""
+    return find_spec(module) is not None

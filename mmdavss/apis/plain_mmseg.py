@@ -4,9 +4,8 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,14 @@ from mmseg.models.segmentors import (
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmdavss.engine import read_checkpoint
-from mmdavss.errors import OPERATORS, PACKAGES, not_installed
 from mmdavss.video_nets import VideoNet
 
 from .inference import _kind, load_model
 from .launch import UserError, merge_options, read_config_file
+from .packages import check_packages, dicts_in
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
-#: Decode heads of mmseg that need modules which do not come with mmseg.
-NEEDS = dict(Mask2FormerHead=('mmdet', OPERATORS), MaskFormerHead=('mmdet', OPERATORS),
-             CCHead=(OPERATORS, ), PSAHead=(OPERATORS, ), PointHead=(OPERATORS, ))
 #: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
 OTHER_TASKS = {
     DepthEstimator: 'it estimates depth, not classes',
@@ -135,12 +131,7 @@ def _check_segmentor(model: Mapping, name: str) -> None:
     Raises:
         UserError: If it is no segmentor, one of another task, or needs what is not installed.
     """
-    for part in _dicts(_plain(model)):
-        kind = part.get('type')
-        scope = kind.split('.')[0] if isinstance(kind, str) else ''
-        for module in NEEDS.get(kind, [scope] if scope in PACKAGES else []):
-            if not _installed(module):
-                raise not_installed(f'{name}: {kind}', module)
+    check_packages(_plain(model), name, operators=True)
     kind = MODELS.get(model['type'])
     for other, why in OTHER_TASKS.items():
         if kind is not None and issubclass(kind, other):
@@ -150,11 +141,6 @@ def _check_segmentor(model: Mapping, name: str) -> None:
         raise UserError(
             f'{name}: a {model["type"]} cannot be taken, an EncoderDecoder or a '
             'CascadeEncoderDecoder of mmseg can')
-
-
-def _installed(module: str) -> bool:
-    """Whether there is such a module."""
-    return find_spec(module) is not None
 
 
 def _num_classes(head: Mapping | Sequence[Mapping]) -> int | None:
@@ -258,7 +244,16 @@ def _plain_segmentor(model: Mapping) -> dict:
     test_cfg = {key: value for key, value in (segmentor.get('test_cfg') or {}).items()
                 if key not in ('crop_size', 'stride')}
     segmentor.update(train_cfg=dict(), test_cfg=dict(test_cfg, mode='whole'))
-    for part in _dicts(segmentor):
+    leave_out_downloads(segmentor)
+    return segmentor
+
+
+def leave_out_downloads(segmentor: dict) -> None:
+    """Makes the config of a network that gets all of its weights ready to be built here, in place.
+
+    Nothing is downloaded, and ``SyncBN`` is ``BN``, which has the same weights.
+    """
+    for part in dicts_in(segmentor):
         if isinstance(part.get('init_cfg'), Mapping) and \
                 part['init_cfg'].get('type') == 'Pretrained':
             part['init_cfg'] = None
@@ -266,7 +261,6 @@ def _plain_segmentor(model: Mapping) -> dict:
             part['pretrained'] = None
         if 'type' in part and _kind(part) in ('SyncBN', 'SyncBatchNorm'):
             part['type'] = 'BN'
-    return segmentor
 
 
 def _plain(value: Any) -> Any:
@@ -293,16 +287,6 @@ def _registered(kind: Any) -> Any:
                     return name
             registry = registry.parent
     return f'{kind.__module__}.{kind.__qualname__}'
-
-
-def _dicts(value: Any) -> Iterator[dict]:
-    """All dicts in a config, outer ones first."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _dicts(item)
 
 
 # ----------------------------------------------------------------------------------- plain out
@@ -458,7 +442,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
         Names of Python files, and what is to be in them.
     """
     modules: dict[str, str] = {}
-    for part in list(_dicts(segmentor)):
+    for part in list(dicts_in(segmentor)):
         kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
         if kind is None or kind.__module__.split('.')[0] != 'mmdavss':
             continue

@@ -177,7 +177,7 @@ def test_family(family, checkpoint, batch, monkeypatch):
 @pytest.mark.parametrize('family', ['ccnet', 'point_rend'])
 def test_family_with_operators(family, checkpoint, batch, monkeypatch):
     """With the operators of mmcv that need no compiler, as if it had been built with all."""
-    monkeypatch.setattr('mmdavss.apis.plain_mmseg._installed', lambda module: True)
+    monkeypatch.setattr('mmdavss.apis.packages._installed', lambda module: True)
     heads = 'mmseg.models.decode_heads'
     if family == 'ccnet':
         operator = operator_file('cc_attention').CrissCrossAttention
