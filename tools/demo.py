@@ -37,7 +37,7 @@ import torch
 from mmengine.config import Config
 
 from mmdavss import __version__
-from mmdavss.apis.faults import explain
+from mmdavss.apis.faults import exit_status
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import UserError, final_checkpoint, load_config
@@ -533,18 +533,7 @@ def steps(root: Path, args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     args = parse_args(argv)
-    try:
-        demo(args)
-    except KeyboardInterrupt:
-        print('\ninterrupted: the same command goes on from here', file=sys.stderr)
-        return 130
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        print(f'\nerror: {message}', file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: demo(args), 'interrupted: the same command goes on from here')
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-from mmdavss.apis.faults import explain
+from mmdavss.apis.faults import exit_status
 from mmdavss.datasets.minidrive.generate import PRESETS, Settings, generate
 from mmdavss.datasets.minidrive.sheet import contact_sheet
 from mmdavss.engine import WorkDirLock
@@ -80,29 +80,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     args = parse_args(argv)
+    return exit_status(lambda: make(args), 'interrupted: run the same command again')
+
+
+def make(args: argparse.Namespace) -> None:
+    """Writes the data and the contact sheet, as far as they are asked for."""
     names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    try:
-        settings = dataclasses.replace(PRESETS[args.preset], **given)
-        if args.out is not None:
-            with WorkDirLock(args.out, 'another OUT'):
-                if generate(args.out, settings, args.processes, args.overwrite):
-                    print(f'wrote {args.out}')
-                else:
-                    print(f'{args.out} already holds this MiniDrive, nothing to do')
-    except KeyboardInterrupt:
-        print('interrupted: the same command goes on', file=sys.stderr)
-        return 130
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        print(f'error: {message}', file=sys.stderr)
-        return 1
+    settings = dataclasses.replace(PRESETS[args.preset], **given)
+    if args.out is not None:
+        with WorkDirLock(args.out, 'another OUT'):
+            if generate(args.out, settings, args.processes, args.overwrite):
+                print(f'wrote {args.out}')
+            else:
+                print(f'{args.out} already holds this MiniDrive, nothing to do')
     if args.contact_sheet is not None:
         contact_sheet(args.contact_sheet)
         print(f'wrote {args.contact_sheet}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -9,9 +9,9 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmdavss.apis.device import device_option
-from mmdavss.apis.faults import explain, one_line
+from mmdavss.apis.faults import one_line, usage_error
 from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import UserError, is_main_process, load_config, prepare_run
+from mmdavss.apis.launch import UserError, load_config, prepare_run
 from mmdavss.quiet import QuietRunner
 
 
@@ -68,18 +68,10 @@ def main() -> None:
     if args.device is not None and args.launcher != 'none':
         parser.error('--device is for one process; a launcher gives each its own device')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
+    with usage_error(parser):
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
         prepare_testing(cfg, args.checkpoint, args.out, args.show_dir)
         prepare_run(cfg, args.launcher)
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        # Every rank of a distributed run finds the same mistake; one message is enough.
-        if is_main_process():
-            parser.error(message)
-        raise SystemExit(2) from None
     with one_line():
         runner = QuietRunner.from_cfg(cfg)
         if args.device is not None:

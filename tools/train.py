@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from mmengine.logging import print_log
 
-from mmdavss.apis.faults import explain, explained_faults, one_line
+from mmdavss.apis.faults import explained_faults, one_line, usage_error
 from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.launch import (
     AMP_WRAPPERS,
@@ -58,7 +58,7 @@ def main() -> None:
     logging.raiseExceptions = False  # a full disk takes no log, either: one line is enough
     with one_line('interrupted: --resume goes on from the last checkpoint'), ExitStack() as stack:
         lock = None
-        try:
+        with usage_error(parser):
             cfg = load_config(args.config, args.cfg_options, args.work_dir)
             require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
             if is_main_process():
@@ -66,14 +66,6 @@ def main() -> None:
             prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
                              compile_nets=args.compile)
             prepare_run(cfg, args.launcher)
-        except Exception as error:
-            message = explain(error)
-            if message is None:
-                raise
-            # Every rank of a distributed run finds the same mistake; one message is enough.
-            if is_main_process():
-                parser.error(message)
-            raise SystemExit(2) from None
         try:
             with explained_faults(cfg.work_dir):
                 runner = QuietRunner.from_cfg(cfg)
