@@ -9,13 +9,5 @@ if [ $# -lt 3 ]; then
 fi
 config=$1 checkpoint=$2 processes=$3
 shift 3
-tools=$(dirname "$0")
-if [ "${NNODES:-1}" = 1 ]; then
-    # Nobody outside of this machine can reach the processes.
-    launch=("$tools/torchrun_local.py" ${PORT:+--port "$PORT"})
-else
-    launch=(-m torch.distributed.run --nnodes="$NNODES" --node_rank="${NODE_RANK:-0}"
-        --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}")
-fi
-exec "${PYTHON:-python}" "${launch[@]}" --nproc_per_node="$processes" \
-    "$tools/test.py" "$config" "$checkpoint" --launcher pytorch "$@"
+source "$(dirname "$0")/dist_launch.sh"
+launch "$processes" test.py "$config" "$checkpoint" --launcher pytorch "$@"
