@@ -111,12 +111,6 @@ def _project(matrix: Tensor, maps: Tensor) -> Tensor:
     return torch.bmm(matrix.expand(len(maps), -1, -1), maps)
 
 
-def _classes(labels: Tensor, num_classes: int, ignore_index: int,
-             seen: Tensor | None) -> Tensor:
-    """Classes (N, P) of labels (N, P), C for pixels that take no part."""
-    return classes_of_rows(labels, None, num_classes, ignore_index, seen)
-
-
 def _mask(scores: Tensor, left_out: Tensor) -> Tensor:
     """Scores that no softmax sees; finite, so that one of nothing else has a gradient of zero."""
     return scores.masked_fill(left_out, torch.finfo(scores.dtype).min)
@@ -279,7 +273,7 @@ def proto_contrast(rows: Tensor,
         Scalar or (M,), float32 at least.
     """
     maps = rows.T[None]
-    classes = _classes(labels[None], len(mean), ignore_index, seen)
+    classes = classes_of_rows(labels[None], len(mean), ignore_index, seen)
     losses, _ = _proto(maps, classes, mean.to(rows), temperature, seen)
     return _reduce(losses[0], classes, len(mean), reduction)
 
@@ -318,7 +312,7 @@ def bank_contrast(rows: Tensor,
     if negatives not in NEGATIVES:
         raise ValueError(f'negatives={negatives!r} is not one of {NEGATIVES}.')
     maps = rows.T[None]
-    classes = _classes(labels[None], num_classes, ignore_index, bank_length > 0)
+    classes = classes_of_rows(labels[None], num_classes, ignore_index, bank_length > 0)
     mean = rows.new_zeros(num_classes, rows.shape[1])
     losses, _ = _bank(maps, classes, mean, bank, bank_length, temperature, negatives)
     return _reduce(losses[0], classes, num_classes, reduction)
@@ -349,7 +343,7 @@ def dist_contrast(rows: Tensor,
         Scalar or (M,), float32 at least.
     """
     maps = rows.T[None]
-    classes = _classes(labels[None], len(mean), ignore_index, seen)
+    classes = classes_of_rows(labels[None], len(mean), ignore_index, seen)
     losses, _ = _dist(maps, classes, mean.to(rows), covariance, temperature, seen)
     return _reduce(losses[0], classes, len(mean), reduction)
 
@@ -379,7 +373,7 @@ def mean_feature_regulariser(rows: Tensor,
         Scalar, float32 at least; zero where no row, or a single class, takes part.
     """
     maps = rows.T[None]
-    classes = _classes(labels[None], len(mean), ignore_index, seen)
+    classes = classes_of_rows(labels[None], len(mean), ignore_index, seen)
     _, similarities = _proto(maps, classes, mean.to(rows), temperature, seen)
     return _regulariser(similarities, classes, temperature, seen)
 
@@ -430,7 +424,7 @@ class SemanticContrast(nn.Module):
             maps = features.flatten(2)
             maps = maps if maps.dtype == torch.float64 else maps.float()
             mean, seen = statistics.mean.to(maps), statistics.seen
-            classes = _classes(labels.flatten(1), len(mean), self.ignore_index, seen)
+            classes = classes_of_rows(labels.flatten(1), len(mean), self.ignore_index, seen)
             contrast, similarities = self._contrast(maps, classes, mean, statistics)
             regulariser = _regulariser(similarities, classes, self.temperature, seen)
             # Pixels that take no part have similarities of zero.

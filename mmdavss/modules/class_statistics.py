@@ -22,10 +22,10 @@ TILE, TILES = 256, 4
 
 
 def classes_of_rows(labels: Tensor,
-                    finite: Tensor | None,
                     num_classes: int,
                     ignore_index: int = 255,
-                    seen: Tensor | None = None) -> Tensor:
+                    seen: Tensor | None = None,
+                    finite: Tensor | None = None) -> Tensor:
     """The class of each row (or pixel), `num_classes` for those that take no part.
 
     Those are labelled `ignore_index` or outside 0..num_classes-1, or not finite, or of a class
@@ -33,10 +33,10 @@ def classes_of_rows(labels: Tensor,
 
     Args:
         labels: Of any shape.
-        finite: bool, of the shape of `labels`; None for all.
         num_classes: C.
         ignore_index: Label of rows that take no part.
         seen: (C,), bool; None for all.
+        finite: bool, of the shape of `labels`; None for all.
 
     Returns:
         int64 in 0..C, of the shape of `labels`.
@@ -148,7 +148,7 @@ class ClassStatistics(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             # Zero times what is not finite is not a number; this makes no copy of the features.
             finite = features.mv(features.new_zeros(self.channels)) == 0
-        classes = classes_of_rows(labels, finite, self.num_classes, ignore_index)
+        classes = classes_of_rows(labels, self.num_classes, ignore_index, finite=finite)
 
         # Equation 6, the sums and counts in one tensor.
         sums = self.mean.new_zeros(self.num_classes, self.channels + 1)
