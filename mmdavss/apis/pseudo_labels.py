@@ -648,10 +648,6 @@ def remove(folder: str) -> None:
         return
     check_ours(folder)
     masks = read_frames(folder) if osp.isfile(osp.join(folder, FRAMES)) else []
-    for mask in masks:
-        if osp.isabs(mask) or '..' in mask.split('/'):
-            raise InputError(f'{osp.join(folder, FRAMES)}: {mask} is outside of the folder: delete '
-                             'the folder yourself')
     names = [*masks, SCORE, FRAMES, MANIFEST]
     for name in names:
         # `.part`: of an interrupted run of an earlier version.

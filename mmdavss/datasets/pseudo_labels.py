@@ -170,7 +170,7 @@ def read_frames(folder: str) -> list[str]:
         raise MissingInputError(f'{file} is missing (pseudo_labels). {anew}')
     lines = read_lines(file, 'list')
     for number, line in lines:
-        if osp.isabs(line) or leads_outside(line, folder):
+        if osp.isabs(line) or '..' in line.split('/') or leads_outside(line, folder):
             raise InputError(
                 f'{file}, line {number}: {line} is outside of the folder: delete the folder '
                 f'yourself and make the pseudo-labels anew: {ADVICE} --out {folder}')
