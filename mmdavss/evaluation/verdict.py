@@ -74,6 +74,11 @@ def estimated_error(figures: HealthFigures) -> float:
     return disagreement / spread**3
 
 
+def _moved(before: HealthFigures, after: HealthFigures) -> float:
+    """Share of the pixels that moved: pixel by pixel, or what the classes' shares say at least."""
+    return max(after.moved, class_drift(before.shares, after.shares))
+
+
 def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[str]
                 ) -> tuple[str, ...]:
     """What a person should look at before trusting the adapted model.
@@ -85,8 +90,7 @@ def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[s
     """
     old, new = before.shares, after.shares
     found = []
-    # Moved pixel by pixel, or at least as many as the shares of the classes say.
-    if (moved := max(after.moved, class_drift(old, new))) >= DRIFTED:
+    if (moved := _moved(before, after)) >= DRIFTED:
         found.append(f'**Total drift**: {moved:.0%} of the pixels have another class than before.')
     for k in collapsed_classes(old, new):
         found.append(f'**{classes[k]} has collapsed**: from {old[k]:.2%} to {new[k]:.2%} of the '
@@ -139,7 +143,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         bad.append(f'It is another model: {kept}.')
     elif after.kept < KEPT:
         doubts.append(f'A class may have turned into another one: {kept}.')
-    if (moved := max(after.moved, class_drift(old, new))) >= DRIFTED:
+    if (moved := _moved(before, after)) >= DRIFTED:
         doubts.append(f'{moved:.0%} of all pixels have another class than before.')
     errors = estimated_error(before), estimated_error(after)
     compared = (f'the estimated error goes from {errors[0]:.2f} to {errors[1]:.2f} (mirrored '
