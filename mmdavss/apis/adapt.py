@@ -44,11 +44,11 @@ from .faults import explained_faults
 from .inference import VideoSegmenter, _kind
 from .launch import UserError, final_checkpoint, prepare_training
 from .plain_mmseg import (
-    _how,
     _plain,
     export_segmentor,
     leave_out_downloads,
     read_method_config,
+    resize_options,
 )
 from .progress import progress
 from .video_inferencer import VideoSegInferencer
@@ -224,7 +224,8 @@ class Adaptation:
         steps = cfg.test_dataloader.dataset.pipeline
         # Other videos than these are not to be distorted more than these are.
         keep = all(tuple(mmcv.rescale_size(shape, self.size)) == self.size for shape in self.shapes)
-        resize = dict(type='ClipResize', scale=self.size, keep_ratio=keep, **_how(self._resize()))
+        resize = dict(type='ClipResize', scale=self.size, keep_ratio=keep,
+                      **resize_options(self._resize()))
         kinds = [_kind(step) for step in steps]
         if 'ClipResize' in kinds:
             steps[kinds.index('ClipResize')] = resize
@@ -534,7 +535,7 @@ class Adaptation:
             type='ClipFolderDataset', data_root=str(self.out / 'frames'), clips=CLIPS,
             clip_length=2, metainfo=self.metainfo, pipeline=[
                 dict(type='LoadClip'),
-                dict(type='ClipResize', scale=self.size, **self._interpolation()),
+                dict(type='ClipResize', scale=self.size, **resize_options(self._resize())),
                 dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
                 dict(type='CrossFrameAugment'), dict(type='PackClipInputs')])  # yapf: disable
         cfg = Config(dict(

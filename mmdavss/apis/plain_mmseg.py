@@ -204,7 +204,7 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
             made.append(dict(type='LoadClip'))
         elif kind == 'Resize' and step.get('scale') is not None:
             made.append(dict(type='ClipResize', scale=_pair(step['scale']),
-                             keep_ratio=step.get('keep_ratio', False), **_how(step)))
+                             keep_ratio=step.get('keep_ratio', False), **resize_options(step)))
         elif kind == 'PackSegInputs':
             made.append(dict(type='PackClipInputs'))
         elif kind != 'LoadAnnotations':
@@ -226,7 +226,7 @@ def _test_steps(cfg: Config) -> list[dict]:
     return cfg.get('test_pipeline') or dataset.get('pipeline') or []
 
 
-def _how(step: Mapping) -> dict:
+def resize_options(step: Mapping) -> dict:
     """What Resize and ClipResize have in common: how they interpolate."""
     return {key: step[key] for key in ('interpolation', 'backend') if key in step}
 
@@ -420,7 +420,7 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
             made.append(dict(type='LoadImageFromFile', imdecode_backend='pillow'))
         elif kind == 'ClipResize' and step.get('ratio_range') is None:
             made.append(dict(type='Resize', scale=tuple(step['scale']),
-                             keep_ratio=step.get('keep_ratio', False), **_how(step)))
+                             keep_ratio=step.get('keep_ratio', False), **resize_options(step)))
             resized = True
         elif kind == 'PackClipInputs':
             pack = dict(type='mmseg.PackSegInputs')
