@@ -9,11 +9,12 @@ STAMP := $(VENV)/.installed
 PIN := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirements/*.txt)
 
-.PHONY: help demo test lint install
+.PHONY: help demo test lint format install
 help:
 	@echo 'make demo     MiniDrive: source-only, STPL, report in work_dirs/demo'
 	@echo 'make test     run the tests          make test ARGS="tests/ops -x"'
 	@echo 'make lint     check the code style'
+	@echo 'make format   put the code into that style'
 	@echo 'make install  only set up .venv      make install PYTHON=python3.11'
 
 demo: $(STAMP)
@@ -24,6 +25,11 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 install: $(STAMP)
 

@@ -32,7 +32,8 @@ class BuildWithConfigs(build_py):
         shutil.rmtree(target, ignore_errors=True)
         for name in ('configs', 'tools'):
             shutil.copytree(
-                ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
+                ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc')
+            )
         self.write_unique_names(target / 'configs')
 
     def write_unique_names(self, configs: Path) -> None:
@@ -45,7 +46,8 @@ class BuildWithConfigs(build_py):
         for path in files:
             base, work_dir = f'../{path.as_posix()}', f'work_dirs/{path.with_suffix("").as_posix()}'
             (configs / 'mim' / '_'.join(path.parts)).write_text(
-                f'_base_ = {base!r}\nwork_dir = {work_dir!r}\n')
+                f'_base_ = {base!r}\nwork_dir = {work_dir!r}\n'
+            )
 
 
 #: Console command and function of mmdavss.cli.commands: what a user calls, without a clone.
@@ -91,8 +93,11 @@ setup(
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['mmdavss', 'mmdavss.*']),
     package_data={'mmdavss': ['py.typed']},
-    entry_points={'console_scripts': [
-        f'{name} = mmdavss.cli.commands:{function}' for name, function in COMMANDS.items()]},
+    entry_points={
+        'console_scripts': [
+            f'{name} = mmdavss.cli.commands:{function}' for name, function in COMMANDS.items()
+        ]
+    },
     install_requires=read_requirements('runtime'),
     extras_require={**extras, 'all': sum(extras.values(), [])},
     cmdclass={'build_py': BuildWithConfigs},

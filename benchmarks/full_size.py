@@ -17,6 +17,7 @@ Not counted: what the allocator keeps in reserve and loses between blocks (some 
 workspace of cuDNN's convolutions, and the CUDA context (some 0.5 GiB). A card has to have a tenth
 more than the step and 1 GB besides to be named here.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -96,8 +97,9 @@ class Storages(TorchDispatchMode):
         self.alive += size
         self.peak = max(self.peak, self.alive)
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (),
-                           kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         values = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         out = NotImplemented
@@ -114,7 +116,7 @@ class Storages(TorchDispatchMode):
         """What cannot be known of tensors without content."""
         x = args[0]
         if function is aten._local_scalar_dense.default:
-            return args, {torch.bool: True}.get(x.dtype, 1. if x.is_floating_point() else 1)
+            return args, {torch.bool: True}.get(x.dtype, 1.0 if x.is_floating_point() else 1)
         if function is aten.nonzero.default:
             return args, self._positions(x)
         if function in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
@@ -145,6 +147,7 @@ class Memory:
         groups: Number of backward passes of the student's optimiser.
         peak: The most that is alive at once.
     """
+
     weights: int
     optimiser: int
     gradients: int
@@ -186,10 +189,15 @@ def frame_size(pipeline: list[Mapping]) -> tuple[int, int]:
         if step['type'] == 'ClipResize':
             size = step['scale'][::-1]
         elif step['type'] == 'ClipCrop':
-            crop = step['crop_size'] if isinstance(step['crop_size'], (tuple, list)) \
-                else (step['crop_size'], ) * 2
-            size = tuple(round(side * part) if isinstance(part, float) else min(part, side)
-                         for side, part in zip(size, crop, strict=True))
+            crop = (
+                step['crop_size']
+                if isinstance(step['crop_size'], (tuple, list))
+                else (step['crop_size'],) * 2
+            )
+            size = tuple(
+                round(side * part) if isinstance(part, float) else min(part, side)
+                for side, part in zip(size, crop, strict=True)
+            )
     if size is None:
         raise ValueError('The pipeline has no ClipResize, which says how large frames are.')
     return tuple(size)
@@ -223,12 +231,14 @@ def batch_of(dataset: Mapping, count: int) -> tuple[Clip, list[SegDataSample]]:
     if 'LoadFlow' in steps and length > 1:
         flow = empty(length - 1, 2)
         forward = empty(length - 1, 2) if steps['LoadFlow'].get('both_ways') else None
-    clip = Clip(empty(length, 3), empty(length, 3), flow,
-                empty(length, 3) if augmented else None, forward)
+    clip = Clip(
+        empty(length, 3), empty(length, 3), flow, empty(length, 3) if augmented else None, forward
+    )
     samples = []
     for number in range(count):
-        sample = SegDataSample(metainfo=dict(
-            ori_shape=size, img_shape=size, img_path=f'{number}.png'))
+        sample = SegDataSample(
+            metainfo=dict(ori_shape=size, img_shape=size, img_path=f'{number}.png')
+        )
         if 'LoadClipAnnotations' in steps:
             labels = torch.empty(length, *size, dtype=torch.int64, device='meta')
             sample.gt_sem_seg = PixelData(data=labels[-1:])
@@ -241,10 +251,15 @@ def batch_of(dataset: Mapping, count: int) -> tuple[Clip, list[SegDataSample]]:
 def training_batch(cfg: Config) -> dict[str, dict]:
     """A batch of a config's training data."""
     loader = cfg.train_dataloader
-    made = {name: batch_of(loader.dataset[name], loader.batch_size)
-            for name in ('source', 'target') if loader.dataset.get(name)}
-    return dict(inputs={name: clip for name, (clip, _) in made.items()},
-                data_samples={name: samples for name, (_, samples) in made.items()})
+    made = {
+        name: batch_of(loader.dataset[name], loader.batch_size)
+        for name in ('source', 'target')
+        if loader.dataset.get(name)
+    }
+    return dict(
+        inputs={name: clip for name, (clip, _) in made.items()},
+        data_samples={name: samples for name, (_, samples) in made.items()},
+    )
 
 
 # ----------------------------------------------------------------------------------------- steps
@@ -252,8 +267,15 @@ def training_batch(cfg: Config) -> dict[str, dict]:
 
 def networks_of(model: nn.Module) -> list[nn.Module]:
     """The model, and the networks of frozen providers, which are not among its parts."""
-    return [model, *(network for part in model.modules() if isinstance(part, BaseFlowProvider)
-                     for network in part._networks)]
+    return [
+        model,
+        *(
+            network
+            for part in model.modules()
+            if isinstance(part, BaseFlowProvider)
+            for network in part._networks
+        ),
+    ]
 
 
 def build(cfg: Config) -> nn.Module:
@@ -261,8 +283,10 @@ def build(cfg: Config) -> nn.Module:
     init_default_scope('mmseg')
     linspace = torch.linspace
     # MiT reads the numbers of one while it is built.
-    with torch.device('meta'), mock.patch(
-            'torch.linspace', lambda *args: linspace(*args, device='cpu')):
+    with (
+        torch.device('meta'),
+        mock.patch('torch.linspace', lambda *args: linspace(*args, device='cpu')),
+    ):
         model = MODELS.build(cfg.model)
     for part in model.modules():
         if isinstance(part, BaseFlowProvider):
@@ -284,8 +308,9 @@ def measure(cfg: Config) -> Memory:
     with meta_device():
         model = build(cfg)
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-        players = dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) \
-            else dict(model=wrapper)
+        players = (
+            dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else dict(model=wrapper)
+        )
         begins: dict[str, list[int]] = {name: [] for name in players}
         persistent = [0]
         with Storages() as storages:
@@ -296,15 +321,17 @@ def measure(cfg: Config) -> Memory:
                     storages.see(tensor)
                 return storages.alive - before
 
-            weights = counted(tensor for network in networks_of(model) for tensor in (
-                *network.parameters(), *network.buffers()))
+            weights = counted(
+                tensor
+                for network in networks_of(model)
+                for tensor in (*network.parameters(), *network.buffers())
+            )
 
             def note(name: str, player: OptimWrapper) -> None:
                 backward = player.backward
 
                 def noted(loss: Tensor, **kwargs: Any) -> None:
-                    begins[name].append(
-                        storages.alive - persistent[0] - size_of_gradients(model))
+                    begins[name].append(storages.alive - persistent[0] - size_of_gradients(model))
                     backward(loss, **kwargs)
 
                 player.backward = noted
@@ -316,23 +343,39 @@ def measure(cfg: Config) -> Memory:
             # It has done its work.
             model.data_preprocessor.forward = lambda data, training=False: data
             # Optimisers have their state after their first step, which needs no more than this.
-            trained = [p for player in players.values() for group in player.param_groups
-                       for p in group['params'] if p.requires_grad]
+            trained = [
+                p
+                for player in players.values()
+                for group in player.param_groups
+                for p in group['params']
+                if p.requires_grad
+            ]
             for parameter in trained:
                 parameter.grad = torch.empty_like(parameter)
             for player in players.values():
                 player.optimizer.step()
                 player.optimizer.zero_grad()
-            optimiser = size_of([value for player in players.values()
-                                 for state in player.optimizer.state.values()
-                                 for value in state.values() if isinstance(value, Tensor)])
+            optimiser = size_of(
+                [
+                    value
+                    for player in players.values()
+                    for state in player.optimizer.state.values()
+                    for value in state.values()
+                    if isinstance(value, Tensor)
+                ]
+            )
             gc.collect()
             persistent[0] = weights + optimiser
             storages.peak = storages.alive
             model.train_step(data, wrapper)
-    return Memory(weights, optimiser, size_of(trained),
-                  max((size for noted in begins.values() for size in noted), default=0),
-                  len(next(iter(begins.values()))), storages.peak)
+    return Memory(
+        weights,
+        optimiser,
+        size_of(trained),
+        max((size for noted in begins.values() for size in noted), default=0),
+        len(next(iter(begins.values()))),
+        storages.peak,
+    )
 
 
 def size_of(tensors: list[Tensor]) -> int:
@@ -351,8 +394,11 @@ def size_of_gradients(model: nn.Module) -> int:
 def full_size() -> list[str]:
     """Names of the configs at the size of the papers, below ``configs/``, without ``.py``."""
     names = (path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('[!_]*/*.py'))
-    return sorted(name.removesuffix('.py') for name in names if not any(
-        word in name for word in ('-r18', 'mini', 'camvid-day')))
+    return sorted(
+        name.removesuffix('.py')
+        for name in names
+        if not any(word in name for word in ('-r18', 'mini', 'camvid-day'))
+    )
 
 
 def quiet() -> None:
@@ -364,14 +410,22 @@ def quiet() -> None:
 
 def row(names: list[str], memory: Memory) -> str:
     """A line of the table."""
+
     def gib(size: int) -> str:
         return f'{size / 2**30:.1f}'
 
     cards = memory.cards()
-    return ' | '.join([
-        '| ' + '<br>'.join(f'`{name}`' for name in names), gib(memory.weights),
-        gib(memory.optimiser + memory.gradients), gib(memory.saved), str(memory.groups),
-        f'**{gib(memory.peak)}**', f'{cards[0]} GB |' if cards else 'none |'])
+    return ' | '.join(
+        [
+            '| ' + '<br>'.join(f'`{name}`' for name in names),
+            gib(memory.weights),
+            gib(memory.optimiser + memory.gradients),
+            gib(memory.saved),
+            str(memory.groups),
+            f'**{gib(memory.peak)}**',
+            f'{cards[0]} GB |' if cards else 'none |',
+        ]
+    )
 
 
 def table(names: list[str]) -> Iterator[str]:
@@ -381,17 +435,28 @@ def table(names: list[str]) -> Iterator[str]:
     rows: dict[tuple, tuple[list[str], Memory]] = {}
     for name in names:
         memory = measure(Config.fromfile(CONFIGS / f'{name}.py'))
-        key = (name.split('/')[0], *(round(size / 2**30, 1) for size in (
-            memory.weights, memory.optimiser + memory.gradients, memory.saved, memory.peak)),
-            memory.groups)
+        key = (
+            name.split('/')[0],
+            *(
+                round(size / 2**30, 1)
+                for size in (
+                    memory.weights,
+                    memory.optimiser + memory.gradients,
+                    memory.saved,
+                    memory.peak,
+                )
+            ),
+            memory.groups,
+        )
         rows.setdefault(key, ([], memory))[0].append(name)
     for alike, memory in rows.values():
         yield row(alike, memory)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='*', help='names below configs/; all of full size')
     parser.add_argument('--write', action='store_true', help='into docs/speed.md')
     args = parser.parse_args()

@@ -11,6 +11,7 @@ What a format cannot know is counted apart: JPEG, BMP, .flo, .npy, videos and te
 checksums, so that there another content may be as good as the right one. Each reader says for which
 damage that holds; for all other damage it is a failure.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -69,11 +70,11 @@ def header(data: bytes, rng: np.random.Generator) -> bytes:
     """Up to eight bytes of the first 64 become 0xff, or anything."""
     start, length = int(rng.integers(min(64, len(data)))), int(rng.integers(1, 9))
     new = b'\xff' * length if rng.random() < 0.5 else rng.bytes(length)
-    return (data[:start] + new + data[start + length:])[:len(data)]
+    return (data[:start] + new + data[start + length :])[: len(data)]
 
 
 def truncate(data: bytes, rng: np.random.Generator) -> bytes:
-    return data[:int(rng.integers(1, len(data)))]
+    return data[: int(rng.integers(1, len(data)))]
 
 
 def surplus(data: bytes, rng: np.random.Generator) -> bytes:
@@ -94,8 +95,13 @@ def swap_blocks(data: bytes, rng: np.random.Generator) -> bytes:
     length = int(rng.integers(1, max(2, min(512, len(data) // 2))))
     first = int(rng.integers(len(data) - 2 * length + 1))
     second = int(rng.integers(first + length, len(data) - length + 1))
-    return (data[:first] + data[second:second + length] + data[first + length:second]
-            + data[first:first + length] + data[second + length:])
+    return (
+        data[:first]
+        + data[second : second + length]
+        + data[first + length : second]
+        + data[first : first + length]
+        + data[second + length :]
+    )
 
 
 def repeat_block(data: bytes, rng: np.random.Generator) -> bytes:
@@ -115,16 +121,33 @@ def other_format(data: bytes, rng: np.random.Generator) -> bytes:
     contents = (
         b'<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n',
         b'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 4096\n',
-        archive.getvalue(), b'\x1f\x8b\x08' + rng.bytes(100), b'%PDF-1.7\n' + rng.bytes(100),
-        b'\x7fELF' + rng.bytes(200), bytes(1000), rng.bytes(1000))
+        archive.getvalue(),
+        b'\x1f\x8b\x08' + rng.bytes(100),
+        b'%PDF-1.7\n' + rng.bytes(100),
+        b'\x7fELF' + rng.bytes(200),
+        bytes(1000),
+        rng.bytes(1000),
+    )
     return contents[int(rng.integers(len(contents)))]
 
 
 Damage = Callable[[bytes, np.random.Generator], bytes]
 #: `absurd` is that of each reader.
-DAMAGES: dict[str, Damage | None] = {function.__name__: function for function in (
-    flip_bit, flip_bits, header, truncate, surplus, zero_block, swap_blocks, repeat_block, empty,
-    other_format)} | {'absurd': None}
+DAMAGES: dict[str, Damage | None] = {
+    function.__name__: function
+    for function in (
+        flip_bit,
+        flip_bits,
+        header,
+        truncate,
+        surplus,
+        zero_block,
+        swap_blocks,
+        repeat_block,
+        empty,
+        other_format,
+    )
+} | {'absurd': None}
 #: Wrong values in the place of right ones.
 VALUES = frozenset({'flip_bit', 'flip_bits', 'header', 'zero_block', 'swap_blocks'})
 #: Lines or numbers that are missing, or there twice.
@@ -147,6 +170,7 @@ class Reader:
         absurd: Contents with a header that says something absurd, made of the whole file.
         known_by: What stands for the file in an error: its name, where this is empty.
     """
+
     name: str
     file: str
     write: Callable[[Path], None]
@@ -159,14 +183,14 @@ class Reader:
 
 def picture() -> np.ndarray:
     """(H, W, 3), uint8: smooth, with some noise."""
-    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     noise = np.random.default_rng(0).integers(0, 20, (*SIZE, 3))
     return (np.dstack([x, y, x + y]) * 2 + noise).astype(np.uint8)
 
 
 def ids(count: int) -> np.ndarray:
     """(H, W), uint8: fields of ids below `count`."""
-    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     return ((x // 9 + y // 7) % count).astype(np.uint8)
 
 
@@ -183,13 +207,23 @@ def _save(folder: Path, name: str, image: np.ndarray | Image.Image) -> Path:
 
 def image(suffix: str, **options: Any) -> Reader:
     name = f'frames/001.{suffix}'
-    return Reader(f'frame, {suffix}', name, lambda folder: _save(folder, name, picture()),
-                  lambda folder: read_image(str(folder / name)), **options)
+    return Reader(
+        f'frame, {suffix}',
+        name,
+        lambda folder: _save(folder, name, picture()),
+        lambda folder: read_image(str(folder / name)),
+        **options,
+    )
 
 
 def label(kind: str, labels: LabelSet, write: Callable[[Path], None]) -> Reader:
-    return Reader(f'label, {kind}', 'label.png', write,
-                  lambda folder: read_label(str(folder / 'label.png'), labels), absurd=PNG)
+    return Reader(
+        f'label, {kind}',
+        'label.png',
+        write,
+        lambda folder: read_label(str(folder / 'label.png'), labels),
+        absurd=PNG,
+    )
 
 
 def _palette_label(folder: Path) -> None:
@@ -213,9 +247,13 @@ def _colour_label(folder: Path) -> None:
 
 
 def flow(suffix: str, **options: Any) -> Reader:
-    return Reader(f'flow, {suffix}', f'flow.{suffix}',
-                  lambda folder: write_flow(folder / f'flow.{suffix}', flow_field()),
-                  lambda folder: read_flow(folder / f'flow.{suffix}'), **options)
+    return Reader(
+        f'flow, {suffix}',
+        f'flow.{suffix}',
+        lambda folder: write_flow(folder / f'flow.{suffix}', flow_field()),
+        lambda folder: read_flow(folder / f'flow.{suffix}'),
+        **options,
+    )
 
 
 def _frames(folder: Path) -> None:
@@ -224,13 +262,19 @@ def _frames(folder: Path) -> None:
 
 
 def _infos(dataset: Any) -> list:
-    return [(info['frame_paths'], info['seg_map_path'])
-            for info in map(dataset.get_data_info, range(len(dataset)))]
+    return [
+        (info['frame_paths'], info['seg_map_path'])
+        for info in map(dataset.get_data_info, range(len(dataset)))
+    ]
 
 
 def _folder_data(folder: Path, **options: Any) -> ClipFolderDataset:
-    return ClipFolderDataset(str(folder / 'data'), metainfo=dict(
-        classes=CLASSES, palette=[[1, 1, 1], [2, 2, 2]]), pipeline=[], **options)
+    return ClipFolderDataset(
+        str(folder / 'data'),
+        metainfo=dict(classes=CLASSES, palette=[[1, 1, 1], [2, 2, 2]]),
+        pipeline=[],
+        **options,
+    )
 
 
 def _text(folder: Path, name: str, text: str) -> None:
@@ -265,23 +309,38 @@ def _write_pseudo(folder: Path) -> None:
     for mask in masks:
         _save(folder / 'pseudo', mask, ids(2))
     write_frames(str(folder / 'pseudo'), masks)
-    write_manifest(str(folder / 'pseudo'), dict(
-        finished=True, classes=CLASSES, palette=[[1, 1, 1], [2, 2, 2]], settings=dict(alpha=0.2),
-        checkpoint=dict(path='iter_1.pth', size=4096, sha256='0' * 64), network='0' * 16,
-        frames=dict(count=4, sha256='0' * 16), thresholds={'a': [0.5, 0.75]},
-        histogram=[[1, 2, 3], [4, 5, 6]], counted=1, kept=[123, 456], predicted=[1234, 5678]))
+    write_manifest(
+        str(folder / 'pseudo'),
+        dict(
+            finished=True,
+            classes=CLASSES,
+            palette=[[1, 1, 1], [2, 2, 2]],
+            settings=dict(alpha=0.2),
+            checkpoint=dict(path='iter_1.pth', size=4096, sha256='0' * 64),
+            network='0' * 16,
+            frames=dict(count=4, sha256='0' * 16),
+            thresholds={'a': [0.5, 0.75]},
+            histogram=[[1, 2, 3], [4, 5, 6]],
+            counted=1,
+            kept=[123, 456],
+            predicted=[1234, 5678],
+        ),
+    )
 
 
 def _write_statistics(folder: Path) -> None:
     _write_gta(folder)
     rng = np.random.default_rng(0)
-    write_statistics(str(folder / 'statistics.json'), GTA_19.classes, {
-        f'labels/{number:05d}.png': rng.integers(0, 10000, 19).tolist() for number in range(1, 7)})
+    write_statistics(
+        str(folder / 'statistics.json'),
+        GTA_19.classes,
+        {f'labels/{number:05d}.png': rng.integers(0, 10000, 19).tolist() for number in range(1, 7)},
+    )
 
 
 def _write_log(folder: Path) -> None:
     rows = [dict(loss=1 / step, lr=0.1, step=step) for step in range(1, 6)]
-    rows += [dict(mIoU=30. + step, step=step) for step in (5, 10)]
+    rows += [dict(mIoU=30.0 + step, step=step) for step in (5, 10)]
     _text(folder, 'run/0/vis_data/scalars.json', ''.join(f'{json.dumps(row)}\n' for row in rows))
 
 
@@ -295,8 +354,7 @@ def video(suffix: str, codec: str) -> Reader:
     name = f'drive.{suffix}'
 
     def write(folder: Path) -> None:
-        out = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*codec), 10.,
-                              (64, 48))
+        out = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*codec), 10.0, (64, 48))
         for number in range(24):
             frame = np.roll(picture(), number, axis=1)
             out.write(cv2.resize(frame, (64, 48)))
@@ -310,9 +368,18 @@ def video(suffix: str, codec: str) -> Reader:
             raise UserError(reader.note)
         return frames
 
-    return Reader(f'video, {suffix}', name, write, read, VALUES | {'repeat_block'}, kept=len,
-                  absurd=(lambda data: data.replace(b'mvhd', b'mvh\xff'),
-                          lambda data: data[:16] + b'\xff' * 64 + data[80:]))
+    return Reader(
+        f'video, {suffix}',
+        name,
+        write,
+        read,
+        VALUES | {'repeat_block'},
+        kept=len,
+        absurd=(
+            lambda data: data.replace(b'mvhd', b'mvh\xff'),
+            lambda data: data[:16] + b'\xff' * 64 + data[80:],
+        ),
+    )
 
 
 def _read_config(folder: Path) -> dict:
@@ -321,12 +388,12 @@ def _read_config(folder: Path) -> dict:
     return cfg.to_dict()
 
 
-CONFIG = '''\
+CONFIG = """\
 # A config that a user may have written.
 model = dict(type='SourceOnly', student=dict(type='PerFrame', dilations=(1, 1, 2, 4)))
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9))
 train_cfg = dict(max_iters=2000, val_interval=200)
-'''
+"""
 
 
 def _png_header(data: bytes, width: int, height: int, depth: int | None = None) -> bytes:
@@ -343,26 +410,49 @@ def _npy_header(data: bytes, shape: str) -> bytes:
     return data[:10] + text.ljust(end - 11).encode() + b'\n' + data[end:]
 
 
-PNG = (lambda data: _png_header(data, 60000, 60000), lambda data: _png_header(data, 2**31 - 1, 1),
-       lambda data: _png_header(data, 0, 0), lambda data: _png_header(data, SIZE[1], SIZE[0], 1))
-JPG = (lambda data: data.replace(struct.pack('>HH', *SIZE), b'\xff\xff\xff\xff', 1), )
-BMP = (lambda data: data[:18] + struct.pack('<ii', 2**31 - 1, 2**31 - 1) + data[26:],
-       lambda data: data[:10] + b'\xff' * 4 + data[14:])
-FLO = (lambda data: data[:4] + struct.pack('<ii', 2**31 - 1, 2**31 - 1) + data[12:],
-       lambda data: data[:4] + struct.pack('<ii', -1, -1) + data[12:],
-       lambda data: data[:4] + struct.pack('<ii', 2**16, 2**16) + data[12:])
-NPY = (lambda data: _npy_header(data, '(1000000000, 1000000000, 2)'),
-       lambda data: _npy_header(data, '(-1, -1, 2)'), lambda data: _npy_header(data, '(' * 60),
-       lambda data: _npy_header(data, '(2, 3, 4)'))
-JSON = (lambda data: b'[' * 100000, lambda data: b'{"a":' * 100000,
-        lambda data: b'9' * 10000, lambda data: b'null', lambda data: b'[]',
-        lambda data: data.replace(b'": {', b'": 1e999, "x": {', 1),
-        lambda data: data.replace(b'[', b'[-1, ', 1), lambda data: b'\xff\xfe' + data)
-TEXT = (lambda data: b'x' * 100000 + b'\n', lambda data: b'\0' * 100 + data,
-        lambda data: b'../../x.png ../../y.png\n' + data, lambda data: b'\n' * 1000)
+PNG = (
+    lambda data: _png_header(data, 60000, 60000),
+    lambda data: _png_header(data, 2**31 - 1, 1),
+    lambda data: _png_header(data, 0, 0),
+    lambda data: _png_header(data, SIZE[1], SIZE[0], 1),
+)
+JPG = (lambda data: data.replace(struct.pack('>HH', *SIZE), b'\xff\xff\xff\xff', 1),)
+BMP = (
+    lambda data: data[:18] + struct.pack('<ii', 2**31 - 1, 2**31 - 1) + data[26:],
+    lambda data: data[:10] + b'\xff' * 4 + data[14:],
+)
+FLO = (
+    lambda data: data[:4] + struct.pack('<ii', 2**31 - 1, 2**31 - 1) + data[12:],
+    lambda data: data[:4] + struct.pack('<ii', -1, -1) + data[12:],
+    lambda data: data[:4] + struct.pack('<ii', 2**16, 2**16) + data[12:],
+)
+NPY = (
+    lambda data: _npy_header(data, '(1000000000, 1000000000, 2)'),
+    lambda data: _npy_header(data, '(-1, -1, 2)'),
+    lambda data: _npy_header(data, '(' * 60),
+    lambda data: _npy_header(data, '(2, 3, 4)'),
+)
+JSON = (
+    lambda data: b'[' * 100000,
+    lambda data: b'{"a":' * 100000,
+    lambda data: b'9' * 10000,
+    lambda data: b'null',
+    lambda data: b'[]',
+    lambda data: data.replace(b'": {', b'": 1e999, "x": {', 1),
+    lambda data: data.replace(b'[', b'[-1, ', 1),
+    lambda data: b'\xff\xfe' + data,
+)
+TEXT = (
+    lambda data: b'x' * 100000 + b'\n',
+    lambda data: b'\0' * 100 + data,
+    lambda data: b'../../x.png ../../y.png\n' + data,
+    lambda data: b'\n' * 1000,
+)
 #: The directory at the end of an archive says how many entries there are, and where.
-ARCHIVE = (lambda data: data[:-14] + b'\xff' * 4 + data[-10:],
-           lambda data: data[:-6] + b'\xff' * 4 + data[-2:])
+ARCHIVE = (
+    lambda data: data[:-14] + b'\xff' * 4 + data[-10:],
+    lambda data: data[:-6] + b'\xff' * 4 + data[-2:],
+)
 
 READERS = (
     image('png', absurd=PNG),
@@ -372,35 +462,87 @@ READERS = (
     label('palette', CITYSCAPES_15, _palette_label),
     label('colours', CAMVID_COLOUR, _colour_label),
     label('16 bits', SYNTHIA_12, _red_label),
-    Reader('mask of pseudo-labels', 'mask.png', lambda folder: _save(folder, 'mask.png', ids(2)),
-           lambda folder: read_mask(str(folder / 'mask.png')), absurd=PNG),
+    Reader(
+        'mask of pseudo-labels',
+        'mask.png',
+        lambda folder: _save(folder, 'mask.png', ids(2)),
+        lambda folder: read_mask(str(folder / 'mask.png')),
+        absurd=PNG,
+    ),
     flow('flo', blind=VALUES, absurd=FLO),
     flow('npy', blind=VALUES, absurd=NPY),
     flow('png', absurd=PNG),
-    Reader('split file', 'gta/split.txt', _write_split,
-           lambda folder: _infos(_gta(folder, ann_file='split.txt')), LINES, absurd=TEXT),
-    Reader('list of clips', 'data/clips.txt', _write_clips,
-           lambda folder: _infos(_folder_data(folder, clips='clips.txt')), LINES, absurd=TEXT),
-    Reader('list of pseudo-labels', 'pseudo/frames.txt', _write_pseudo,
-           lambda folder: _infos(_folder_data(folder, pseudo_labels=str(folder / 'pseudo'))),
-           LINES, absurd=TEXT, known_by='pseudo'),
-    Reader('pseudo_labels.json', 'pseudo/pseudo_labels.json', _write_pseudo,
-           lambda folder: read_manifest(str(folder / 'pseudo')), VALUES | {'repeat_block'},
-           absurd=JSON),
-    Reader('class statistics', 'statistics.json', _write_statistics,
-           lambda folder: read_statistics(str(folder / 'statistics.json'), _gta(folder)),
-           VALUES | {'repeat_block'}, absurd=JSON),
-    Reader('log of a run', 'run/0/vis_data/scalars.json', _write_log,
-           lambda folder: read_validations(folder / 'run'), LINES, absurd=JSON, known_by='run'),
-    Reader('checkpoint', 'iter_3.pth', _write_checkpoint,
-           lambda folder: read_weights(str(folder / 'iter_3.pth'), 'iter_3.pth is missing'),
-           absurd=ARCHIVE),
+    Reader(
+        'split file',
+        'gta/split.txt',
+        _write_split,
+        lambda folder: _infos(_gta(folder, ann_file='split.txt')),
+        LINES,
+        absurd=TEXT,
+    ),
+    Reader(
+        'list of clips',
+        'data/clips.txt',
+        _write_clips,
+        lambda folder: _infos(_folder_data(folder, clips='clips.txt')),
+        LINES,
+        absurd=TEXT,
+    ),
+    Reader(
+        'list of pseudo-labels',
+        'pseudo/frames.txt',
+        _write_pseudo,
+        lambda folder: _infos(_folder_data(folder, pseudo_labels=str(folder / 'pseudo'))),
+        LINES,
+        absurd=TEXT,
+        known_by='pseudo',
+    ),
+    Reader(
+        'pseudo_labels.json',
+        'pseudo/pseudo_labels.json',
+        _write_pseudo,
+        lambda folder: read_manifest(str(folder / 'pseudo')),
+        VALUES | {'repeat_block'},
+        absurd=JSON,
+    ),
+    Reader(
+        'class statistics',
+        'statistics.json',
+        _write_statistics,
+        lambda folder: read_statistics(str(folder / 'statistics.json'), _gta(folder)),
+        VALUES | {'repeat_block'},
+        absurd=JSON,
+    ),
+    Reader(
+        'log of a run',
+        'run/0/vis_data/scalars.json',
+        _write_log,
+        lambda folder: read_validations(folder / 'run'),
+        LINES,
+        absurd=JSON,
+        known_by='run',
+    ),
+    Reader(
+        'checkpoint',
+        'iter_3.pth',
+        _write_checkpoint,
+        lambda folder: read_weights(str(folder / 'iter_3.pth'), 'iter_3.pth is missing'),
+        absurd=ARCHIVE,
+    ),
     video('mp4', 'mp4v'),
     video('avi', 'MJPG'),
-    Reader('config', 'mine.py', lambda folder: _text(folder, 'mine.py', CONFIG),
-           _read_config, LINES,
-           absurd=(lambda data: b'a = ' + b'(' * 100000, lambda data: b'a = 9' + b'9' * 10000,
-                   lambda data: b'a = ' + b'-' * 100000 + b'1')),
+    Reader(
+        'config',
+        'mine.py',
+        lambda folder: _text(folder, 'mine.py', CONFIG),
+        _read_config,
+        LINES,
+        absurd=(
+            lambda data: b'a = ' + b'(' * 100000,
+            lambda data: b'a = 9' + b'9' * 10000,
+            lambda data: b'a = ' + b'-' * 100000 + b'1',
+        ),
+    ),
 )
 
 # --------------------------------------------------------------------------------------- judging
@@ -417,6 +559,7 @@ class Result:
         detail: Of a failure.
         data: The damaged file.
     """
+
     reader: str
     damage: str
     outcome: str
@@ -519,19 +662,24 @@ def fuzz(folder: Path, count: int, seed: int = 0) -> Iterator[Result]:
 def table(results: list[Result]) -> str:
     """Markdown: a row for each kind of file."""
     counts = Counter((result.reader, result.outcome) for result in results)
-    rows = ['| file | damaged | the same content | error | cannot be known | failure |',
-            '|---|---|---|---|---|---|']
+    rows = [
+        '| file | damaged | the same content | error | cannot be known | failure |',
+        '|---|---|---|---|---|---|',
+    ]
     names = [reader.name for reader in READERS]
     for name in (*names, 'all'):
-        numbers = [sum(counts[other, outcome] for other in (names if name == 'all' else [name]))
-                   for outcome in ('same', 'error', 'unknowable', 'failure')]
+        numbers = [
+            sum(counts[other, outcome] for other in (names if name == 'all' else [name]))
+            for outcome in ('same', 'error', 'unknowable', 'failure')
+        ]
         rows.append(f'| {name} | {sum(numbers)} | {" | ".join(map(str, numbers))} |')
     return '\n'.join(rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--files', type=int, default=2000, metavar='N')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/fuzz_readers'))

@@ -9,6 +9,7 @@ or a validation, with SIGKILL, or told to stop with SIGTERM or SIGUSR1, alone or
 and in the middle of writing a file. Then it is resumed until it is done and compared with a run
 that nobody disturbed: weights, optimisers, schedules, scores, the files that are left.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -91,7 +92,7 @@ class Fault:
 
     place: str
     count: int = 0
-    delay: float = 0.
+    delay: float = 0.0
     number: signal.Signals = signal.SIGKILL
     group: bool = False
 
@@ -134,7 +135,7 @@ class Fault:
         os.waitpid(sender, 0)
 
     def _write_half(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:
-        fileio.unfinished_path(path).write_bytes(content[:len(content) // 2])
+        fileio.unfinished_path(path).write_bytes(content[: len(content) // 2])
         self._strike()
 
     def _write_all(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:
@@ -144,10 +145,25 @@ class Fault:
 
 def small_data(folder: Path) -> None:
     """A MiniDrive for all methods."""
-    generate(folder, Settings(
-        size=(64, 32), viper=2, viper_val=0, viper_frames=4, synthia=0, cityscapes=3,
-        cityscapes_val=1, snippet_frames=(17, 19), gta=0, synthia_rand=0, cityscapes_vps=2,
-        cityscapes_vps_val=1, clip_frames=(17, 20)), progress=False)
+    generate(
+        folder,
+        Settings(
+            size=(64, 32),
+            viper=2,
+            viper_val=0,
+            viper_frames=4,
+            synthia=0,
+            cityscapes=3,
+            cityscapes_val=1,
+            snippet_frames=(17, 19),
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=2,
+            cityscapes_vps_val=1,
+            clip_frames=(17, 20),
+        ),
+        progress=False,
+    )
 
 
 def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: int = 2) -> Path:
@@ -170,22 +186,32 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
     cfg = Config(text)
     cfg.train_cfg.update(max_iters=iters)
     cfg.default_hooks.checkpoint.interval = 2
-    cfg.train_dataloader.update(
-        batch_size=2, num_workers=workers, persistent_workers=workers > 0)
+    cfg.train_dataloader.update(batch_size=2, num_workers=workers, persistent_workers=workers > 0)
     for loader in filter(None, (cfg.get('val_dataloader'), cfg.get('test_dataloader'))):
         loader.update(num_workers=0, persistent_workers=False)
     if cfg.get('val_dataloader'):
         cfg.train_cfg.val_interval = 4
     pair = cfg.train_dataloader.dataset
-    for owner in filter(None, (pair.get('source'), pair.get('target'),
-                               cfg.get('val_dataloader') and cfg.val_dataloader.dataset)):
+    for owner in filter(
+        None,
+        (
+            pair.get('source'),
+            pair.get('target'),
+            cfg.get('val_dataloader') and cfg.val_dataloader.dataset,
+        ),
+    ):
         owner.data_root = str(data / Path(owner.data_root).relative_to('data/minidrive'))
         if owner.get('frame_root'):
             owner.frame_root = str(data / Path(owner.frame_root).relative_to('data/minidrive'))
     for hook in cfg.get('custom_hooks', ()):
         # What the configs do after many iterations happens in a few.
-        hook.update({key: few for key, few in dict(contrast_start=3, launch=3, interval=2).items()
-                     if key in hook})
+        hook.update(
+            {
+                key: few
+                for key, few in dict(contrast_start=3, launch=3, interval=2).items()
+                if key in hook
+            }
+        )
     if cfg.model.get('source_checkpoint'):
         cfg.model.source_checkpoint = str(_random_student(cfg, folder))
     if pair.get('target') and pair.target.get('pseudo_labels'):
@@ -197,8 +223,15 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
     config = folder / 'config.py'
     config.write_text(text)
     if pair.get('target') and pair.target.get('pseudo_labels'):
-        code = in_process(folder / 'labels.log', 'generate_pseudo_labels.py', config,
-                          cfg.model.source_checkpoint, '--out', folder / 'labels', '--overwrite')
+        code = in_process(
+            folder / 'labels.log',
+            'generate_pseudo_labels.py',
+            config,
+            cfg.model.source_checkpoint,
+            '--out',
+            folder / 'labels',
+            '--overwrite',
+        )
         if code != 0:
             raise SystemExit(f'no pseudo-labels, see {folder / "labels.log"}')
     return config
@@ -229,8 +262,10 @@ def _random_student(cfg: Config, folder: Path) -> Path:
     for parameter in student.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.2)
-    torch.save(dict(state_dict={f'student.{name}': value for name, value in
-                                student.state_dict().items()}), folder / 'source.pth')
+    torch.save(
+        dict(state_dict={f'student.{name}': value for name, value in student.state_dict().items()}),
+        folder / 'source.pth',
+    )
     return folder / 'source.pth'
 
 
@@ -281,8 +316,15 @@ def in_process(log: Path, tool: str, *args: object, fault: Fault | None = None) 
 
 def train(config: Path, work_dir: Path, fault: Fault | None = None) -> int:
     """One start of a run, resumed where it can be; the result is that of `in_process`."""
-    return in_process(work_dir.with_suffix('.log'), 'train.py', config, '--work-dir', work_dir,
-                      '--resume', fault=fault)
+    return in_process(
+        work_dir.with_suffix('.log'),
+        'train.py',
+        config,
+        '--work-dir',
+        work_dir,
+        '--resume',
+        fault=fault,
+    )
 
 
 def undisturbed(method: str, data: Path, out: Path, iters: int, workers: int = 2) -> Path:
@@ -296,7 +338,7 @@ def undisturbed(method: str, data: Path, out: Path, iters: int, workers: int = 2
     Raises:
         RuntimeError: If the run fails.
     """
-    earlier = STARTS_FROM.get(method, (None, ))[0]
+    earlier = STARTS_FROM.get(method, (None,))[0]
     if earlier is not None and not (out / earlier / 'whole').is_dir():
         undisturbed(earlier, data, out, iters, workers)
     config = small_config(method, data, out, iters, workers)
@@ -308,8 +350,10 @@ def undisturbed(method: str, data: Path, out: Path, iters: int, workers: int = 2
 
 def differences(whole: Path, killed: Path) -> list[str]:
     """What differs between the output folders of two runs."""
-    files = [{path.name for path in folder.iterdir() if '.pth' in path.name}
-             for folder in (whole, killed)]
+    files = [
+        {path.name for path in folder.iterdir() if '.pth' in path.name}
+        for folder in (whole, killed)
+    ]
     found = [f'the file {name}' for name in sorted(files[0] ^ files[1])]
     notes = [Path((folder / 'last_checkpoint').read_text()).name for folder in (whole, killed)]
     if notes[0] != notes[1]:
@@ -328,8 +372,11 @@ def _unequal(a: object, b: object, place: str) -> list[str]:
     if type(a) is not type(b):
         return [place]
     if isinstance(a, torch.Tensor):
-        same = a.dtype == b.dtype and a.shape == b.shape and bool(
-            ((a == b) | ((a != a) & (b != b))).all())
+        same = (
+            a.dtype == b.dtype
+            and a.shape == b.shape
+            and bool(((a == b) | ((a != a) & (b != b))).all())
+        )
         return [] if same else [place]
     if isinstance(a, dict):
         if a.keys() != b.keys():
@@ -338,8 +385,11 @@ def _unequal(a: object, b: object, place: str) -> list[str]:
     if isinstance(a, (list, tuple)):
         if len(a) != len(b):
             return [place]
-        return [found for i, (x, y) in enumerate(zip(a, b, strict=True))
-                for found in _unequal(x, y, f'{place}.{i}')]
+        return [
+            found
+            for i, (x, y) in enumerate(zip(a, b, strict=True))
+            for found in _unequal(x, y, f'{place}.{i}')
+        ]
     return [] if a == b else [place]
 
 
@@ -361,8 +411,13 @@ def draw_fault(generator: random.Random, iters: int, seconds: float) -> Fault:
     if place in PLACES[2:]:
         return Fault(place, generator.randrange(iters))
     number = generator.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1))
-    return Fault(place, generator.randrange(iters if place == 'iteration' else 2),
-                 generator.uniform(0, 1.5 * seconds), number, generator.random() < 0.5)
+    return Fault(
+        place,
+        generator.randrange(iters if place == 'iteration' else 2),
+        generator.uniform(0, 1.5 * seconds),
+        number,
+        generator.random() < 0.5,
+    )
 
 
 @dataclass
@@ -409,8 +464,9 @@ def torment(method: str, config: Path, out: Path, iters: int, kills: int, seed: 
                 return record
             record.kills[f'{fault.number.name}: {fault.place}'] += 1
         record.runs += 1
-        record.wrong += [f'{method}: {what} after {chain}'
-                         for what in differences(out / 'whole', work_dir)]
+        record.wrong += [
+            f'{method}: {what} after {chain}' for what in differences(out / 'whole', work_dir)
+        ]
     return record
 
 
@@ -421,8 +477,12 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument('--iters', type=int, default=8, help='iterations of a run')
     parser.add_argument('--workers', type=int, default=2, help='processes that load the data')
     parser.add_argument('--seed', type=int, default=0, help='of what happens when')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/kill_and_resume'),
-                        help='output folder, which must not exist')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/kill_and_resume'),
+        help='output folder, which must not exist',
+    )
     options = parser.parse_args(args)
     if options.out.exists():
         parser.error(f'{options.out} exists: delete it, or name another folder with --out')
@@ -432,14 +492,19 @@ def main(args: Sequence[str] | None = None) -> None:
     print('| method | runs | kills | differences | s |\n|---|---|---|---|---|', flush=True)
     for method in (name for name in METHODS if name in options.methods):
         start = time.monotonic()
-        config = undisturbed(method, options.out / 'data', options.out, options.iters,
-                             options.workers)
-        record = torment(method, config, options.out / method, options.iters, options.kills,
-                         options.seed)
+        config = undisturbed(
+            method, options.out / 'data', options.out, options.iters, options.workers
+        )
+        record = torment(
+            method, config, options.out / method, options.iters, options.kills, options.seed
+        )
         wrong += record.wrong
         total += record.kills
-        print(f'| {method} | {record.runs} | {record.kills.total()} | {len(record.wrong)} | '
-              f'{time.monotonic() - start:.0f} |', flush=True)
+        print(
+            f'| {method} | {record.runs} | {record.kills.total()} | {len(record.wrong)} | '
+            f'{time.monotonic() - start:.0f} |',
+            flush=True,
+        )
     print(*(f'{what}: {count}' for what, count in sorted(total.items())), *wrong, sep='\n')
     raise SystemExit(int(bool(wrong)))
 

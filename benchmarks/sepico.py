@@ -9,6 +9,7 @@ of a part alternate; times are medians, on a CPU of its own time, and their rati
 Memory is the peak on top of the inputs, which both forms share. On a CPU it is that of the process
 (Linux), measured in a run in which the C library gives freed memory back at once.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IMAGES, SIZE, FACTOR, CHANNELS, CLASSES, BANK, TEMPERATURE = 2, 640, 8, 512, 19, 200, 100.
+IMAGES, SIZE, FACTOR, CHANNELS, CLASSES, BANK, TEMPERATURE = 2, 640, 8, 512, 19, 200, 100.0
 FORMS = ('straightforward', 'mmdavss')
 
 
@@ -99,7 +100,7 @@ def naive_labels(labels: Tensor, factor: int) -> Tensor:
 
 def make_labels(size: int, device: str) -> Tensor:
     labels = torch.randint(CLASSES, (IMAGES, size, size), device=device)
-    labels[:, -size // 20:] = 255
+    labels[:, -size // 20 :] = 255
     return labels
 
 
@@ -108,6 +109,7 @@ def prepare(part: str, form: str, size: int, device: str) -> Callable[[], object
     from mmseg.registry import MODELS
 
     from mmdavss.modules import ClassStatistics, downscale_labels
+
     naive = form == FORMS[0]
     if part == 'labels':
         labels = make_labels(size * FACTOR, device)
@@ -119,8 +121,9 @@ def prepare(part: str, form: str, size: int, device: str) -> Callable[[], object
     if part == 'statistics':
         rows = torch.empty(labels.numel(), CHANNELS, device=device).normal_()
         rows /= rows.norm(dim=1, keepdim=True)
-        estimator = NaiveStatistics(device) if naive else ClassStatistics(
-            CLASSES, CHANNELS).to(device)
+        estimator = (
+            NaiveStatistics(device) if naive else ClassStatistics(CLASSES, CHANNELS).to(device)
+        )
         return lambda: estimator.update(rows, labels.flatten())
 
     features = torch.empty(IMAGES, CHANNELS, size, size, device=device).normal_()
@@ -140,9 +143,11 @@ def prepare(part: str, form: str, size: int, device: str) -> Callable[[], object
         features.grad = None
         if naive:
             rows, kept = labelled_rows(features, labels)
-            contrast = dict(proto=lambda: naive_proto(rows, kept, mean),
-                            bank=lambda: naive_bank(rows, kept, queues),
-                            dist=lambda: naive_dist(rows, kept, mean, variance))[part]
+            contrast = dict(
+                proto=lambda: naive_proto(rows, kept, mean),
+                bank=lambda: naive_bank(rows, kept, queues),
+                dist=lambda: naive_dist(rows, kept, mean, variance),
+            )[part]
             loss = contrast() + naive_regulariser(rows, mean)
             del rows, contrast
         else:
@@ -185,13 +190,15 @@ def measure(part: str, form: str, device: str, repeats: int) -> dict[str, float]
     before = peak(reset=True)
     first = seconds(call)
     mib = peak(reset=False) - before
-    return dict(seconds=numbers.median([first, *(seconds(call) for _ in range(repeats - 1))]),
-                mib=mib)
+    return dict(
+        seconds=numbers.median([first, *(seconds(call) for _ in range(repeats - 1))]), mib=mib
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parts = ('statistics', 'proto', 'bank', 'dist', 'labels')
     parser.add_argument('--parts', nargs='+', choices=parts, default=parts)
     parser.add_argument('--rounds', type=int, default=3, help='processes of each form')
@@ -202,22 +209,40 @@ def main() -> None:
     if args.form:
         print(json.dumps(measure(args.parts[0], args.form, args.device, args.repeats)))
         return
-    rows = IMAGES * (SIZE // FACTOR)**2
-    print(f'N = {rows}, A = {CHANNELS}, C = {CLASSES}, bank {BANK}; labels {IMAGES} x {SIZE} x '
-          f'{SIZE}; {args.device}, 1 thread, median of {args.rounds} rounds\n')
+    rows = IMAGES * (SIZE // FACTOR) ** 2
+    print(
+        f'N = {rows}, A = {CHANNELS}, C = {CLASSES}, bank {BANK}; labels {IMAGES} x {SIZE} x '
+        f'{SIZE}; {args.device}, 1 thread, median of {args.rounds} rounds\n'
+    )
     print('| part | straightforward | mmdavss | times faster | times leaner |')
     print('|---|---|---|---|---|')
     for part in args.parts:
+
         def run(form: str, repeats: int, part: str = part, **environment: str) -> dict[str, float]:
             out = subprocess.run(
-                [sys.executable, sys.argv[0], '--parts', part, '--form', form, '--device',
-                 args.device, '--repeats', str(repeats)],
-                check=True, stdout=subprocess.PIPE, text=True, env=os.environ | environment).stdout
+                [
+                    sys.executable,
+                    sys.argv[0],
+                    '--parts',
+                    part,
+                    '--form',
+                    form,
+                    '--device',
+                    args.device,
+                    '--repeats',
+                    str(repeats),
+                ],
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | environment,
+            ).stdout
             return json.loads(out.splitlines()[-1])
 
         mib = [run(form, 1, MALLOC_MMAP_THRESHOLD_='65536')['mib'] for form in FORMS]
-        rounds = [[run(form, args.repeats)['seconds'] for form in FORMS]
-                  for _ in range(args.rounds)]
+        rounds = [
+            [run(form, args.repeats)['seconds'] for form in FORMS] for _ in range(args.rounds)
+        ]
         ms = [1e3 * numbers.median(column) for column in zip(*rounds, strict=True)]
         cells = ' | '.join(f'{t:.0f} ms, {m:.0f} MiB' for t, m in zip(ms, mib, strict=True))
         print(f'| {part} | {cells} | {ms[0] / ms[1]:.1f} | {mib[0] / mib[1]:.1f} |', flush=True)

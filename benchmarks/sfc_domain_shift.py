@@ -15,6 +15,7 @@ figure 2a and 2b. Figure 2c, predictions and flows of the four checkpoints:
     python tools/analysis/flow.py ${S}_figure2-flownet-source.py CHECKPOINT CHECKPOINT \\
         --names source-only target-only
 """  # noqa: E501
+
 from __future__ import annotations
 
 import argparse
@@ -30,7 +31,8 @@ DOMAINS = dict(target='target-only', source='source-only')
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('stem', help='of the work dirs, before _figure2-...')
     parser.add_argument('--metric', default='mIoU', help='name of the score in the log')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/sfc_figure2.png'))
@@ -39,12 +41,18 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    scores = {network: [last_validation(f'{args.stem}_figure2-{network}-{domain}', args.metric)[
-        args.metric] for domain in DOMAINS] for network in NETWORKS}
+    scores = {
+        network: [
+            last_validation(f'{args.stem}_figure2-{network}-{domain}', args.metric)[args.metric]
+            for domain in DOMAINS
+        ]
+        for network in NETWORKS
+    }
     print(f'| learns | {" | ".join(DOMAINS.values())} | drop |\n|---|---|---|---|')
     figure = Figure(figsize=(6, 3), layout='constrained')
     for axes, (network, values) in zip(
-            figure.subplots(1, 2, sharey=True), scores.items(), strict=True):
+        figure.subplots(1, 2, sharey=True), scores.items(), strict=True
+    ):
         target, source = values
         print(f'| {NETWORKS[network]} | {target:.1f} | {source:.1f} | {target - source:.1f} |')
         bars = axes.bar([*DOMAINS.values()], values, color=['C0', 'C1'])

@@ -9,6 +9,7 @@ with the same wrong labels in both frames, as from one that is wrong all the tim
 compared with the exact one where that is visible in both frames. MiniDrive's frames with flow are
 written to --data where they are not there. Prints a table and draws docs/images/sfc_corruption.png.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,7 +41,8 @@ KINDS = {'each frame by itself': True, 'the same in both frames': False}
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--config', required=True, help='of SFMPretraining')
     parser.add_argument('--checkpoint', required=True, help='of SFMPretraining')
     parser.add_argument('--data', type=Path, default=Path('data/minidrive_viper_flow'))
@@ -51,32 +53,58 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load_clips(root: Path, size: tuple[int, int], preprocessor: torch.nn.Module
-               ) -> tuple[Tensor, Tensor, Tensor]:
+def load_clips(
+    root: Path, size: tuple[int, int], preprocessor: torch.nn.Module
+) -> tuple[Tensor, Tensor, Tensor]:
     """Images (M, 2, 3, H, W), labels (M, 2, H, W) and exact flow (M, 2, H, W) of all pairs."""
     settings = dataclasses.replace(
-        PRESETS['demo'], viper=0, synthia=0, cityscapes=0, cityscapes_val=0, gta=0, synthia_rand=0,
-        cityscapes_vps=0, cityscapes_vps_val=0, flow=True)
+        PRESETS['demo'],
+        viper=0,
+        synthia=0,
+        cityscapes=0,
+        cityscapes_val=0,
+        gta=0,
+        synthia_rand=0,
+        cityscapes_vps=0,
+        cityscapes_vps_val=0,
+        flow=True,
+    )
     generate(root, settings)
-    flow = dict(type='PrecomputedFlow', root=str(root / 'viper/flow'),
-                frame_root=str(root / 'viper'), template='{folder}/{stem}__{stem_b}.flo')
-    dataset = DATASETS.build(dict(
-        type='ViperSeqDataset', data_root=str(root / 'viper'), split='val', label_clips=True,
-        pipeline=[
-            dict(type='LoadClip'), dict(type='LoadClipAnnotations'),
-            dict(type='LoadFlow', provider=flow), dict(type='ClipResize', scale=tuple(size)),
-            dict(type='PackClipInputs')
-        ]))
+    flow = dict(
+        type='PrecomputedFlow',
+        root=str(root / 'viper/flow'),
+        frame_root=str(root / 'viper'),
+        template='{folder}/{stem}__{stem_b}.flo',
+    )
+    dataset = DATASETS.build(
+        dict(
+            type='ViperSeqDataset',
+            data_root=str(root / 'viper'),
+            split='val',
+            label_clips=True,
+            pipeline=[
+                dict(type='LoadClip'),
+                dict(type='LoadClipAnnotations'),
+                dict(type='LoadFlow', provider=flow),
+                dict(type='ClipResize', scale=tuple(size)),
+                dict(type='PackClipInputs'),
+            ],
+        )
+    )
     # A first frame is its own previous one.
-    items = [item for item in map(dataset.__getitem__, range(len(dataset)))
-             if len(set(item['data_samples'].frame_paths)) == 2]
+    items = [
+        item
+        for item in map(dataset.__getitem__, range(len(dataset)))
+        if len(set(item['data_samples'].frame_paths)) == 2
+    ]
     data = preprocessor(pseudo_collate(items))
     labels = torch.stack([item['data_samples'].gt_clip_seg.data for item in items])
     return data['inputs'].raw, labels, data['inputs'].flow[:, 0]
 
 
-def corrupt(labels: Tensor, share: float, block: int, independent: bool,
-            generator: torch.Generator) -> Tensor:
+def corrupt(
+    labels: Tensor, share: float, block: int, independent: bool, generator: torch.Generator
+) -> Tensor:
     """Labels (M, 2, H, W) of which a share of blocks is that of another clip."""
     count, frames, height, width = labels.shape
     grid = (count, frames if independent else 1, -(-height // block), -(-width // block))
@@ -106,13 +134,14 @@ def main() -> None:
         """Mean EPE of SFM, and of a flow of zero."""
         total = torch.zeros(2)
         for i in range(len(images)):
-            regions = [label_regions(current[i:i + 1, t], model.num_classes) for t in (1, 0)]
-            own = model.sfm(images[i:i + 1, 1], images[i:i + 1, 0], *regions)
-            exact = resize_flow(flow[i:i + 1], own.shape[-2:])
-            valid = F.interpolate(labels[i:i + 1, 1:].float(), own.shape[-2:])[:, 0] != 255
+            regions = [label_regions(current[i : i + 1, t], model.num_classes) for t in (1, 0)]
+            own = model.sfm(images[i : i + 1, 1], images[i : i + 1, 0], *regions)
+            exact = resize_flow(flow[i : i + 1], own.shape[-2:])
+            valid = F.interpolate(labels[i : i + 1, 1:].float(), own.shape[-2:])[:, 0] != 255
             inside = backward_warp(torch.ones_like(exact), exact)[:, 0] > 0.99
-            total += torch.stack([flow_epe(f, exact, valid & inside)
-                                  for f in (own, torch.zeros_like(own))])
+            total += torch.stack(
+                [flow_epe(f, exact, valid & inside) for f in (own, torch.zeros_like(own))]
+            )
         return tuple((total / len(images)).tolist())
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout='constrained')
@@ -129,8 +158,11 @@ def main() -> None:
                 print(f'| {kind} | {share:.1%} | {epe:.3f} | {zero:.3f} |', flush=True)
         axes.plot(*zip(*points, strict=True), marker='o', label=f'wrong: {kind}')
     axes.axhline(zero, color='grey', linestyle='--', label='flow of zero')
-    axes.set(xlabel='share of wrong labels', ylabel='EPE of the segmentation-based flow, pixels',
-             ylim=(0, None))
+    axes.set(
+        xlabel='share of wrong labels',
+        ylabel='EPE of the segmentation-based flow, pixels',
+        ylim=(0, None),
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     args.out.parent.mkdir(parents=True, exist_ok=True)

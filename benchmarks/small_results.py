@@ -11,6 +11,7 @@ SFM, one for all seeds:
     python tools/run_phases.py configs/sfc/{flownets,sfm}_{miniviper,camvid-day}.py
     python tools/run_phases.py configs/sfc/{raft,sfm-raft}_miniviper.py  # for sfc-raft
 """
+
 from __future__ import annotations
 
 import argparse
@@ -52,8 +53,17 @@ METHODS = {
     'oracle': ('oracle/{}.py', None),
 }
 #: Rows of tables 3 and 4 of STPL.
-STPL_VARIANTS = ('anchor-only', 'self-training', 'duplicate', 'temporal-only', 'spatial-only',
-                 'naive-ts', 'fusion-add', 'fusion-conv', 'fusion-concat')
+STPL_VARIANTS = (
+    'anchor-only',
+    'self-training',
+    'duplicate',
+    'temporal-only',
+    'spatial-only',
+    'naive-ts',
+    'fusion-add',
+    'fusion-conv',
+    'fusion-concat',
+)
 METHODS |= {f'stpl-{v}': (f'stpl/{{}}_{v}.py', 'adabn') for v in STPL_VARIANTS}
 #: Those of per-frame nets.
 FRAME_METHODS = {
@@ -66,15 +76,27 @@ FRAME_METHODS = {
 }
 #: Rows of tables 3 to 6 of VAT-VST.
 VAT_VARIANTS = ('image-adv', 'single-dice', 'tube-image-adv')
-VST_VARIANTS = ('class-balanced', 'instance-adaptive', 'clip-adaptive', 'aggregated',
-                'regularised', 'fill-in')
+VST_VARIANTS = (
+    'class-balanced',
+    'instance-adaptive',
+    'clip-adaptive',
+    'aggregated',
+    'regularised',
+    'fill-in',
+)
 FRAME_METHODS |= {f'vat-{v}': (f'vat_vst/vat_{{}}_{v}.py', 'source-only') for v in VAT_VARIANTS}
 FRAME_METHODS |= {f'vst-{v}': (f'vat_vst/vst_{{}}_{v}.py', 'vat') for v in VST_VARIANTS}
 FRAME_METHODS |= {
-    f'vst-from-{v}': (f'vat_vst/vst_{{}}_from-{v}.py', f'vat-{v}') for v in VAT_VARIANTS}
+    f'vst-from-{v}': (f'vat_vst/vst_{{}}_from-{v}.py', f'vat-{v}') for v in VAT_VARIANTS
+}
 #: Rows of table 3 of I2VDA.
-I2VDA_VARIANTS = ('adversarial-only', 'no-augmentation', 'no-consistency', 'no-occlusion',
-                  'no-entropy')
+I2VDA_VARIANTS = (
+    'adversarial-only',
+    'no-augmentation',
+    'no-consistency',
+    'no-occlusion',
+    'no-entropy',
+)
 FRAME_METHODS |= {f'i2vda-{v}': (f'i2vda/{{}}_{v}.py', 'source-only') for v in I2VDA_VARIANTS}
 #: Rows of table 4 of SFC.
 NET_METHODS = {
@@ -88,16 +110,39 @@ NET_METHODS = {
     'sfc-tpl': ('sfc/{}_tpl.py', 'source-only'),
     'oracle': METHODS['oracle'],
 }
-METHODS |= {name: (config.replace('sfc/', 'sfc/shared-'), start)
-            for name, (config, start) in NET_METHODS.items()}
+METHODS |= {
+    name: (config.replace('sfc/', 'sfc/shared-'), start)
+    for name, (config, start) in NET_METHODS.items()
+}
 #: SFC's table 5, on MiniDrive.
 METHODS['sfc-raft'] = ('sfc/shared-{}_raft.py', 'source-only')
-FAMILIES = {name: METHODS if name in ('minidrive', 'camvid') else
-            FRAME_METHODS if name in ('minivps', 'camvid-frames') else NET_METHODS
-            for name in NAMES}
-MAIN = ('source-only', 'adabn', 'stpl', 'dacs', 'sepico-protocl', 'sepico-bankcl',
-        'sepico-distcl', 'vat', 'vst', 'i2vda', 'davsn', 'davsn-source-free', 'tps',
-        'tps-source-free', 'sfc', 'sfc-tpl', 'oracle')
+FAMILIES = {
+    name: METHODS
+    if name in ('minidrive', 'camvid')
+    else FRAME_METHODS
+    if name in ('minivps', 'camvid-frames')
+    else NET_METHODS
+    for name in NAMES
+}
+MAIN = (
+    'source-only',
+    'adabn',
+    'stpl',
+    'dacs',
+    'sepico-protocl',
+    'sepico-bankcl',
+    'sepico-distcl',
+    'vat',
+    'vst',
+    'i2vda',
+    'davsn',
+    'davsn-source-free',
+    'tps',
+    'tps-source-free',
+    'sfc',
+    'sfc-tpl',
+    'oracle',
+)
 #: One process makes the labels that several methods train on.
 LABELLING = threading.Lock()
 
@@ -107,8 +152,14 @@ def call(command: list[str], log: Path, mode: str = 'w') -> None:
     print('$', ' '.join(command), flush=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, mode) as file:
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=file,
-                       stderr=subprocess.STDOUT, env=dict(os.environ, OMP_NUM_THREADS='1'))
+        subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            check=True,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, OMP_NUM_THREADS='1'),
+        )
 
 
 def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> Path:
@@ -126,35 +177,81 @@ def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> 
         folder = Path(cfg.train_dataloader.dataset.target.pseudo_labels)
         folder = work_dir.parents[1] / folder.name / work_dir.name
         with LABELLING:
-            call(['tools/generate_pseudo_labels.py', name, str(source), '--out', str(folder),
-                  '--workers', '1', '--score'], work_dir / 'pseudo_labels.log')
+            call(
+                [
+                    'tools/generate_pseudo_labels.py',
+                    name,
+                    str(source),
+                    '--out',
+                    str(folder),
+                    '--workers',
+                    '1',
+                    '--score',
+                ],
+                work_dir / 'pseudo_labels.log',
+            )
         options.append(f'train_dataloader.dataset.target.pseudo_labels={folder}')
-    call(['tools/train.py', name, '--work-dir', str(work_dir), '--overwrite', '--cfg-options',
-          *options], log)
+    call(
+        [
+            'tools/train.py',
+            name,
+            '--work-dir',
+            str(work_dir),
+            '--overwrite',
+            '--cfg-options',
+            *options,
+        ],
+        log,
+    )
     return checkpoint
 
 
 def print_table(scores: dict[str, list[float]], seeds: Sequence[int]) -> None:
     """Prints a row for each method, as markdown."""
-    print('| method |' + ''.join(f' seed {s} |' for s in seeds)
-          + ' mean ± std | gap closed |\n' + '|---' * (len(seeds) + 3) + '|')
+    print(
+        '| method |'
+        + ''.join(f' seed {s} |' for s in seeds)
+        + ' mean ± std | gap closed |\n'
+        + '|---' * (len(seeds) + 3)
+        + '|'
+    )
     for method, values in scores.items():
-        closed = '' if not {'source-only', 'oracle'} <= scores.keys() else spread(
-            [gap_closed(*row) for row in zip(
-                values, scores['source-only'], scores['oracle'], strict=True)]) + ' %'
-        print(f'| {method} |' + ''.join(f' {v:.1f} |' for v in values)
-              + f' {spread(values)} | {closed} |')
+        closed = (
+            ''
+            if not {'source-only', 'oracle'} <= scores.keys()
+            else spread(
+                [
+                    gap_closed(*row)
+                    for row in zip(values, scores['source-only'], scores['oracle'], strict=True)
+                ]
+            )
+            + ' %'
+        )
+        print(
+            f'| {method} |'
+            + ''.join(f' {v:.1f} |' for v in values)
+            + f' {spread(values)} | {closed} |'
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', nargs='+', choices=NAMES,
-                        default=['minidrive', 'camvid', 'minivps', 'camvid-frames'])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--data',
+        nargs='+',
+        choices=NAMES,
+        default=['minidrive', 'camvid', 'minivps', 'camvid-frames'],
+    )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--methods', nargs='+', choices=METHODS | FRAME_METHODS, default=MAIN,
-                        help='what is reported, where it has a config; what it starts from is '
-                             'trained too')
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        choices=METHODS | FRAME_METHODS,
+        default=MAIN,
+        help='what is reported, where it has a config; what it starts from is trained too',
+    )
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/small_results')
     args = parser.parse_args()
@@ -182,8 +279,13 @@ def main() -> None:
                 method = FAMILIES[data][method][1]
     # A run waits for its source, which was submitted before it: nothing waits for ever. What waits
     # for nothing comes first.
-    tasks = sorted(((depth(data, method), seed, data, method) for data, method in wanted
-                    for seed in args.seeds))
+    tasks = sorted(
+        (
+            (depth(data, method), seed, data, method)
+            for data, method in wanted
+            for seed in args.seeds
+        )
+    )
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs: dict[tuple[str, int], dict[str, Future]] = {}
         for _, seed, data, method in tasks:
@@ -195,13 +297,17 @@ def main() -> None:
 
     for data in args.data:
         methods = [method for method in args.methods if method in FAMILIES[data]]
-        rows = {method: [last_validation(folder(data, method, seed)) for seed in args.seeds]
-                for method in methods}
+        rows = {
+            method: [last_validation(folder(data, method, seed)) for seed in args.seeds]
+            for method in methods
+        }
         for metric in ('mIoU', 'VPQ'):
             if metric in rows[methods[0]][0]:
                 print(f'\n{NAMES[data]}, {metric}\n')
-                print_table({method: [row[metric] for row in rows[method]] for method in methods},
-                            args.seeds)
+                print_table(
+                    {method: [row[metric] for row in rows[method]] for method in methods},
+                    args.seeds,
+                )
         table = comparison_table(compare(rows), oracle='oracle')
         print(f'\nper class, mean of the seeds\n\n{table.markdown()}')
 

@@ -5,6 +5,7 @@
 Each form runs in a process of its own, alternating, so that peak memory is its own; figures are
 medians over the rounds, and their ratio is what counts on a shared machine.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -19,8 +20,13 @@ import torch
 from torch import Tensor
 
 
-def naive_loss(queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor,
-               temperature: float = 0.07) -> Tensor:
+def naive_loss(
+    queries: Tensor,
+    keys: Tensor,
+    query_labels: Tensor,
+    key_labels: Tensor,
+    temperature: float = 0.07,
+) -> Tensor:
     """STPL equations 3 and 4 with full matrices."""
     scores = queries @ keys.T / temperature
     positive = query_labels[:, None] == key_labels
@@ -32,12 +38,17 @@ def naive_loss(queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: 
 def measure(form: str, pixels: int, dim: int, classes: int, device: str) -> dict[str, float]:
     """Seconds and peak MiB of one forward and backward pass, after a warm-up on small inputs."""
     from mmdavss.losses import stpl_loss
+
     torch.manual_seed(0)
 
     def run(count: int) -> float:
-        q, k = (torch.nn.functional.normalize(torch.randn(count, dim, device=device), dim=1)
-                .requires_grad_() for _ in range(2))
-        labels = torch.randint(classes, (count, ), device=device)
+        q, k = (
+            torch.nn.functional.normalize(
+                torch.randn(count, dim, device=device), dim=1
+            ).requires_grad_()
+            for _ in range(2)
+        )
+        labels = torch.randint(classes, (count,), device=device)
         synchronize()
         start = time.perf_counter()
         if form == 'naive':
@@ -64,8 +75,9 @@ def measure(form: str, pixels: int, dim: int, classes: int, device: str) -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--pixels', type=int, default=5734, help='queries, and keys')
     parser.add_argument('--dim', type=int, default=128)
     parser.add_argument('--classes', type=int, default=15)
@@ -79,18 +91,30 @@ def main() -> None:
     results: dict[str, list] = dict(naive=[], blockwise=[])
     for _ in range(args.rounds):
         for form, runs in results.items():
-            out = subprocess.run([sys.executable, *sys.argv, '--form', form], check=True,
-                                 capture_output=True, text=True).stdout
+            out = subprocess.run(
+                [sys.executable, *sys.argv, '--form', form],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
             runs.append(json.loads(out.splitlines()[-1]))
-    print(f'{args.pixels} x {args.pixels} pixels, dimension {args.dim}, {args.classes} classes, '
-          f'{args.device}, {torch.get_num_threads()} threads, median of {args.rounds}')
-    medians = {form: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-               for form, runs in results.items()}
+    print(
+        f'{args.pixels} x {args.pixels} pixels, dimension {args.dim}, {args.classes} classes, '
+        f'{args.device}, {torch.get_num_threads()} threads, median of {args.rounds}'
+    )
+    medians = {
+        form: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        for form, runs in results.items()
+    }
     for form, value in medians.items():
         print(f'{form:10s} {value["seconds"]:7.3f} s {value["mib"]:8.0f} MiB')
-    print('ratio      ' + '  '.join(
-        f'{medians["blockwise"][key] / medians["naive"][key]:.3f} ({key})'
-        for key in ('seconds', 'mib')))
+    print(
+        'ratio      '
+        + '  '.join(
+            f'{medians["blockwise"][key] / medians["naive"][key]:.3f} ({key})'
+            for key in ('seconds', 'mib')
+        )
+    )
 
 
 if __name__ == '__main__':

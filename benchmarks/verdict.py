@@ -14,6 +14,7 @@ the thresholds were chosen on and for those that they have never seen.
 A row of figures goes to OUT/rows.json after each case; what is there is not run again, and the
 verdicts are made from the figures anew each time.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -52,7 +53,7 @@ PAIRS = 12  # ... with so many pairs of frames of each
 ADABN_ITERS = 16
 BATCH_SIZE = 2
 CHECKED = 12  # pairs for the figures without labels
-MARGIN = 1.  # points of mIoU by which a model is better or worse
+MARGIN = 1.0  # points of mIoU by which a model is better or worse
 #: The cases of this model chose the thresholds, the others score them.
 CHOSEN_ON = ('deeplab', 0)
 BATCH_NORM, CLASSES_LOST, CLASSES_SWAPPED = 'batch-norm', 'lost', 'swapped'
@@ -73,6 +74,7 @@ class Case:
         before: Damage of the model that is adapted.
         after: Damage of the adapted model.
     """
+
     name: str
     look: str = 'camera'
     video: str = 'drives'
@@ -108,7 +110,7 @@ CASES = {
         Case('stpl-night', look='night'),
         Case('stpl-lr100', lr=3e-2),
         Case('stpl-lr1000', lr=0.3),
-        Case('self-training-long', method='self-training', lr=3., iters=60),
+        Case('self-training-long', method='self-training', lr=3.0, iters=60),
         Case('rendered', video='rendered', method='self-training'),
         Case('damaged-after', method=None, after=BATCH_NORM),
         Case('classes-lost', method='adabn', after=CLASSES_LOST),
@@ -117,7 +119,7 @@ CASES = {
         Case('stpl'),
         Case('adabn-night', look='night', method='adabn'),
         Case('self-training-haze', look='haze', method='self-training'),
-        Case('self-training-lr30000', method='self-training', lr=10.),
+        Case('self-training-lr30000', method='self-training', lr=10.0),
         Case('still', video='still', method='self-training'),
         Case('classes-swapped', method='adabn', after=CLASSES_SWAPPED),
     ),
@@ -125,7 +127,7 @@ CASES = {
         Case('stpl'),
         Case('adabn-haze', method='adabn', look='haze'),
         Case('self-training-night', method='self-training', look='night'),
-        Case('self-training-lr30000', method='self-training', lr=10.),
+        Case('self-training-lr30000', method='self-training', lr=10.0),
         Case('stpl-lr100', lr=3e-2, iters=24),
         Case('damaged-before', method='adabn', before=BATCH_NORM),
         Case('still', video='still', method='adabn'),
@@ -143,20 +145,20 @@ def seen(image: np.ndarray, look: str) -> np.ndarray:
         return image
     # The same noise for the same frame, whoever asks.
     rng = np.random.default_rng(int(image[::16, ::16].sum()))
-    light = (image / 255.)**2.2
+    light = (image / 255.0) ** 2.2
     if look == 'night':
         light = light * (0.16, 0.10, 0.08)
         light = light + rng.normal(0, 1, image.shape) * np.sqrt(light * 2e-3 + 2e-5)
     else:
         light = 0.4 * cv2.GaussianBlur(light, (0, 0), 1.2) + 0.6 * 0.65
         light = light + rng.normal(0, 4e-3, image.shape)
-    return (255 * np.clip(light, 0, 1)**(1 / 2.2)).round().astype(np.uint8)
+    return (255 * np.clip(light, 0, 1) ** (1 / 2.2)).round().astype(np.uint8)
 
 
 def videos(case: Case, data: Path, out: Path) -> list[Path]:
     """Folders of frames of the case's look."""
     if case.video == 'rendered':
-        return sorted((data / 'viper/train/img').iterdir())[:DRIVES * 3]
+        return sorted((data / 'viper/train/img').iterdir())[: DRIVES * 3]
     folder = out / 'videos' / f'{case.video}-{case.look}'
     if not folder.is_dir():
         written = folder.with_name(f'{folder.name}-unfinished')
@@ -164,21 +166,29 @@ def videos(case: Case, data: Path, out: Path) -> list[Path]:
         clips: dict[str, list[Path]] = {}
         for path in sorted((data / 'cityscapes_vps/train/img_all').glob('*.png')):
             clips.setdefault(path.name.split('_')[1], []).append(path)
-        for name in list(clips)[:DRIVES if case.video == 'drives' else 1]:
+        for name in list(clips)[: DRIVES if case.video == 'drives' else 1]:
             files = clips[name] if case.video == 'drives' else clips[name][:1] * 12
             (written / name).mkdir(parents=True)
             for number, path in enumerate(files):
-                cv2.imwrite(str(written / name / f'{number:06d}.png'),
-                            seen(cv2.imread(str(path)), case.look))
+                cv2.imwrite(
+                    str(written / name / f'{number:06d}.png'),
+                    seen(cv2.imread(str(path)), case.look),
+                )
         written.rename(folder)
     return sorted(folder.iterdir())
 
 
 def labelled(data: Path, look: str) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
     """Two successive frames of drives that no model was adapted to, and the labels of the later."""
-    frames = DATASETS.build(dict(
-        type='CityscapesVPSDataset', data_root=str(data / 'cityscapes_vps'), split='val',
-        clip_length=2, pipeline=[dict(type='LoadClip'), dict(type='LoadClipAnnotations')]))
+    frames = DATASETS.build(
+        dict(
+            type='CityscapesVPSDataset',
+            data_root=str(data / 'cityscapes_vps'),
+            split='val',
+            clip_length=2,
+            pipeline=[dict(type='LoadClip'), dict(type='LoadClipAnnotations')],
+        )
+    )
     for item in frames:
         yield [seen(image, look) for image in item['imgs']], item['gt_seg_map']
 
@@ -188,11 +198,11 @@ def score(segment: VideoSegmenter, data: Path, look: str) -> float:
     number = len(segment.classes)
     confusion = np.zeros((number, number), np.int64)
     for images, truth in labelled(data, look):
-        *_, predicted = segment(images[-segment.clip_length:])
+        *_, predicted = segment(images[-segment.clip_length :])
         known = truth < number
         confusion += np.bincount(
-            number * truth[known].astype(int) + predicted[known],
-            minlength=number**2).reshape(number, number)
+            number * truth[known].astype(int) + predicted[known], minlength=number**2
+        ).reshape(number, number)
     common, union = np.diag(confusion), confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
     return float(100 * (common / np.maximum(union, 1))[confusion.sum(1) > 0].mean())
 
@@ -235,9 +245,23 @@ def prepare(net: str, seed: int, case: Case, data: Path, out: Path) -> Adaptatio
         path = out / f'{folder.name}-before.pth'
         checkpoint = path if path.is_file() else damaged(checkpoint, case.before, path)
     cfg = read_method_config(ROOT / 'configs' / config, checkpoint)
-    work = Adaptation(cfg, checkpoint, videos(case, data, out), folder, Settings(
-        method=case.method or 'adabn', iters=case.iters, adabn_iters=ADABN_ITERS, lr=case.lr,
-        batch_size=BATCH_SIZE, pairs=PAIRS, checked=CHECKED, workers=0, seed=seed))
+    work = Adaptation(
+        cfg,
+        checkpoint,
+        videos(case, data, out),
+        folder,
+        Settings(
+            method=case.method or 'adabn',
+            iters=case.iters,
+            adabn_iters=ADABN_ITERS,
+            lr=case.lr,
+            batch_size=BATCH_SIZE,
+            pairs=PAIRS,
+            checked=CHECKED,
+            workers=0,
+            seed=seed,
+        ),
+    )
     work.extract()
     adapted = folder / 'adapted.pth'
     if case.method is None and not adapted.is_file():
@@ -250,8 +274,15 @@ def prepare(net: str, seed: int, case: Case, data: Path, out: Path) -> Adaptatio
     return work
 
 
-def add_row(name: str, work: Adaptation, look: str, data: Path, rows: dict[str, dict],
-            starts: dict[str, float], start: str) -> None:
+def add_row(
+    name: str,
+    work: Adaptation,
+    look: str,
+    data: Path,
+    rows: dict[str, dict],
+    starts: dict[str, float],
+    start: str,
+) -> None:
     """Measures and scores an adaptation.
 
     Args:
@@ -284,8 +315,10 @@ def truth(row: dict[str, Any]) -> str:
 
 def said(row: dict[str, Any]) -> Verdict:
     """The verdict, of the figures alone."""
-    before, after = (HealthFigures(**{**row['figures'][key], 'shares': tuple(
-        row['figures'][key]['shares'])}) for key in ('before', 'after'))  # yapf: disable
+    before, after = (
+        HealthFigures(**{**row['figures'][key], 'shares': tuple(row['figures'][key]['shares'])})
+        for key in ('before', 'after')
+    )
     return judge(before, after, row['classes'])
 
 
@@ -296,19 +329,23 @@ def right(row: dict[str, Any], keep: bool) -> bool:
 
 def print_cases(rows: dict[str, dict]) -> None:
     """A row for each case, as markdown."""
-    print('\n| case | mIoU before | after | truth | verdict | because |\n'
-          '|---|---:|---:|---|---|---|')
+    print(
+        '\n| case | mIoU before | after | truth | verdict | because |\n|---|---:|---:|---|---|---|'
+    )
     for name, row in rows.items():
         verdict = said(row)
         reason = '' if verdict.verdict == KEEP else ' '.join(verdict.reasons)
-        print(f'| {name} | {row["mIoU"]["before"]:.1f} | {row["mIoU"]["after"]:.1f} | {truth(row)} '
-              f'| {verdict.verdict} | {reason} |')
+        print(
+            f'| {name} | {row["mIoU"]["before"]:.1f} | {row["mIoU"]["after"]:.1f} | {truth(row)} '
+            f'| {verdict.verdict} | {reason} |'
+        )
 
 
 def print_summary(title: str, rows: dict[str, dict]) -> None:
     """What was said against what is true, and what simpler rules would have said."""
-    print(f'\n{title}: {len(rows)} cases\n\n| verdict | better | same | worse |\n'
-          '|---|---:|---:|---:|')
+    print(
+        f'\n{title}: {len(rows)} cases\n\n| verdict | better | same | worse |\n|---|---:|---:|---:|'
+    )
     for verdict in (KEEP, DOUBTFUL, REJECT):
         of_it = [row for row in rows.values() if said(row).verdict == verdict]
         counts = Counter(map(truth, of_it))
@@ -320,11 +357,15 @@ def print_summary(title: str, rows: dict[str, dict]) -> None:
         'keep if mirrored pictures agree better': lambda row: grown(row, 'mirrored'),
     }
     clear = [row for row in rows.values() if said(row).verdict != DOUBTFUL]
-    print(f'\nright in {sum(right(row, said(row).verdict == KEEP) for row in clear)} of '
-          f'{len(clear)} that are not doubtful')
+    print(
+        f'\nright in {sum(right(row, said(row).verdict == KEEP) for row in clear)} of '
+        f'{len(clear)} that are not doubtful'
+    )
     for name, rule in rules.items():
-        print(f'{name}: right in {sum(right(row, rule(row)) for row in rows.values())} of '
-              f'{len(rows)}; in {sum(right(row, rule(row)) for row in clear)} of the {len(clear)}')
+        print(
+            f'{name}: right in {sum(right(row, rule(row)) for row in rows.values())} of '
+            f'{len(rows)}; in {sum(right(row, rule(row)) for row in clear)} of the {len(clear)}'
+        )
 
 
 def grown(row: dict[str, Any], figure: str) -> bool:
@@ -334,10 +375,17 @@ def grown(row: dict[str, Any], figure: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     names = [f'{net}-{seed}' for net, seed in CASES]
-    parser.add_argument('--cases', nargs='+', choices=names, default=names, metavar='NET-SEED',
-                        help=f'to run, of {", ".join(names)} (default: all)')
+    parser.add_argument(
+        '--cases',
+        nargs='+',
+        choices=names,
+        default=names,
+        metavar='NET-SEED',
+        help=f'to run, of {", ".join(names)} (default: all)',
+    )
     parser.add_argument('--data', type=Path, default=ROOT / 'data/minidrive')
     parser.add_argument('--out', type=Path, default=ROOT / 'work_dirs/verdict')
     args = parser.parse_args()
@@ -351,18 +399,30 @@ def main() -> None:
             name = f'{net}-{seed}-{case.name}'
             if 'figures' not in rows.get(name, {}):
                 work = prepare(net, seed, case, args.data, args.out)
-                add_row(name, work, case.look, args.data, rows, starts,
-                        f'{net}-{seed}-{case.look}-{case.before}')
+                add_row(
+                    name,
+                    work,
+                    case.look,
+                    args.data,
+                    rows,
+                    starts,
+                    f'{net}-{seed}-{case.look}-{case.before}',
+                )
                 replace_file(path, (json.dumps(rows, indent=1) + '\n').encode())
                 print(name, rows[name]['mIoU'], said(rows[name]), flush=True)
-    done = {f'{net}-{seed}-{case.name}': (net, seed) for (net, seed), cases in CASES.items()
-            for case in cases}
+    done = {
+        f'{net}-{seed}-{case.name}': (net, seed)
+        for (net, seed), cases in CASES.items()
+        for case in cases
+    }
     done = {name: key for name, key in done.items() if 'figures' in rows.get(name, {})}
     print_cases({name: rows[name] for name in done})
-    print_summary('Thresholds chosen on', {
-        name: rows[name] for name, key in done.items() if key == CHOSEN_ON})
-    print_summary('Never seen', {
-        name: rows[name] for name, key in done.items() if key != CHOSEN_ON})
+    print_summary(
+        'Thresholds chosen on', {name: rows[name] for name, key in done.items() if key == CHOSEN_ON}
+    )
+    print_summary(
+        'Never seen', {name: rows[name] for name, key in done.items() if key != CHOSEN_ON}
+    )
 
 
 if __name__ == '__main__':

@@ -7,9 +7,8 @@ from importlib.util import find_spec
 #: Module and requirement, those of ``requirements/mminstall.txt``. They are an extra: in a project
 #: with the original packages the forks would be written over them, into the same folders.
 MM_PACKAGES = dict(
-    mmengine='onedl-mmengine>=0.10.8',
-    mmcv='onedl-mmcv>=2.3',
-    mmseg='onedl-mmsegmentation>=1.4')
+    mmengine='onedl-mmengine>=0.10.8', mmcv='onedl-mmcv>=2.3', mmseg='onedl-mmsegmentation>=1.4'
+)
 
 
 def check_dependencies() -> None:
@@ -18,9 +17,14 @@ def check_dependencies() -> None:
     Raises:
         ImportError: If one is missing; with the command that installs it.
     """
-    missing = {module: requirement for module, requirement in MM_PACKAGES.items()
-               if find_spec(module) is None}
+    missing = {
+        module: requirement
+        for module, requirement in MM_PACKAGES.items()
+        if find_spec(module) is None
+    }
     if missing:
         wanted = ' '.join(f'"{requirement}"' for requirement in missing.values())
-        raise ImportError(f'mmdavss needs {", ".join(missing)}, not installed here. '
-                          f'Install with: pip install {wanted}')
+        raise ImportError(
+            f'mmdavss needs {", ".join(missing)}, not installed here. '
+            f'Install with: pip install {wanted}'
+        )

@@ -1,4 +1,5 @@
 """Errors that need no traceback: their message says what is wrong and what to do."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -22,8 +23,11 @@ class MissingInputError(InputError, FileNotFoundError):
 #: Python modules that configs of mmseg need besides mmseg, and their packages. OpenMMLab's own
 #: come under the second name.
 PACKAGES = dict(
-    mmdet=('onedl-mmdetection', 'mmdet'), mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
-    mmpose=('onedl-mmpose', 'mmpose'), mmagic=('onedl-mmagic', 'mmagic'))
+    mmdet=('onedl-mmdetection', 'mmdet'),
+    mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
+    mmpose=('onedl-mmpose', 'mmpose'),
+    mmagic=('onedl-mmagic', 'mmagic'),
+)
 #: The compiled part of mmcv.
 OPERATORS = 'mmcv._ext'
 
@@ -42,12 +46,15 @@ def not_installed(what: str | Path, module: str) -> UserError:
         return UserError(
             f'{what} needs compiled operators of mmcv, which are not installed. Build mmcv with '
             'them: pip install --force-reinstall --no-deps --no-build-isolation --no-binary '
-            'onedl-mmcv onedl-mmcv')
+            'onedl-mmcv onedl-mmcv'
+        )
     module = module.split('.')[0]
     package, original = PACKAGES.get(module, (module, module))
     also = '' if original == package else f' (beside the original mmcv: {original})'
-    return UserError(f'{what} needs the Python package {module}, which is not installed: '
-                     f'pip install {package}{also}')
+    return UserError(
+        f'{what} needs the Python package {module}, which is not installed: '
+        f'pip install {package}{also}'
+    )
 
 
 def missing_module(error: BaseException | None) -> str | None:

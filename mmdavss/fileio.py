@@ -1,4 +1,5 @@
 """Writing files."""
+
 from __future__ import annotations
 
 import os
@@ -48,8 +49,11 @@ def unfinished_file(path: str | Path) -> Iterator[BinaryIO]:
 
 def left_unfinished(folder: str | Path) -> list[Path]:
     """Files that interrupted processes left in a folder, half written."""
-    return [path for path in Path(folder).iterdir() if _LEFT.fullmatch(path.name)] \
-        if Path(folder).is_dir() else []
+    return (
+        [path for path in Path(folder).iterdir() if _LEFT.fullmatch(path.name)]
+        if Path(folder).is_dir()
+        else []
+    )
 
 
 def check_writable(folder: str | Path, remedy: str) -> None:

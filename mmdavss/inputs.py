@@ -3,6 +3,7 @@
 Everything that reads a user's files goes through here, so that the same files are taken everywhere
 and what is wrong with one is said in the same way.
 """
+
 from __future__ import annotations
 
 import codecs
@@ -46,8 +47,11 @@ def is_hidden(name: str) -> bool:
 
 def natural(name: str) -> list[tuple[int, int | str]]:
     """Sort key that takes runs of digits as numbers."""
-    return [(0, int(part)) if part.isdecimal() else (1, part)
-            for part in re.split(r'(\d+)', name) if part]
+    return [
+        (0, int(part)) if part.isdecimal() else (1, part)
+        for part in re.split(r'(\d+)', name)
+        if part
+    ]
 
 
 def entries_of(folder: str | os.PathLike) -> list[os.DirEntry]:
@@ -75,8 +79,10 @@ def is_folder(entry: os.DirEntry) -> bool:
     if osp.exists(entry.path):
         return entry.is_dir()
     if osp.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
-        raise InputError(f'{entry.path} is a link to {os.readlink(entry.path)}, which is not there '
-                         'or may not be read: mount or fetch what it leads to, or delete the link.')
+        raise InputError(
+            f'{entry.path} is a link to {os.readlink(entry.path)}, which is not there '
+            'or may not be read: mount or fetch what it leads to, or delete the link.'
+        )
     return False
 
 
@@ -138,10 +144,13 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
         todo += [(e.path, osp.join(real, e.name)) for e in folders if not e.is_symlink()]
         links += [e.path for e in folders if e.is_symlink()]
     if left_out:
-        print_log(f'{left_out[0]} is a link to a folder that is read already, or that holds '
-                  f'{root}: it is left out'
-                  + (f', and so are {len(left_out) - 1} others.' if len(left_out) > 1 else '.'),
-                  'current', logging.WARNING)
+        print_log(
+            f'{left_out[0]} is a link to a folder that is read already, or that holds '
+            f'{root}: it is left out'
+            + (f', and so are {len(left_out) - 1} others.' if len(left_out) > 1 else '.'),
+            'current',
+            logging.WARNING,
+        )
     yield from sorted(found.values(), key=lambda item: Path(item[0]).parts)
 
 
@@ -159,11 +168,17 @@ def check_names(folder: str | os.PathLike, frames: Iterable[str], advice: str = 
                 advice = 'Move'  # a suffix is meant in any case
             raise InputError(
                 f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
-                f'do the frames have? {advice} the others (labels?) to another folder.')
+                f'do the frames have? {advice} the others (labels?) to another folder.'
+            )
 
 
-def choose_frames(folder: str | os.PathLike, folders: Iterable[str], files: Iterable[str],
-                  suffix: str | None = None, advice: str = 'Move') -> list[str]:
+def choose_frames(
+    folder: str | os.PathLike,
+    folders: Iterable[str],
+    files: Iterable[str],
+    suffix: str | None = None,
+    advice: str = 'Move',
+) -> list[str]:
     """The image files among what is in a folder, in natural order (``f9.png`` before ``f10.png``).
 
     Args:
@@ -178,23 +193,31 @@ def choose_frames(folder: str | os.PathLike, folders: Iterable[str], files: Iter
             a folder has a name as if it were one of the frames.
     """
     files = list(files)
-    suffixes = IMAGE_SUFFIXES if suffix is None else (suffix.lower(), )
-    frames = sorted((name for name in files if osp.splitext(name)[1].lower() in suffixes),
-                    key=natural)
+    suffixes = IMAGE_SUFFIXES if suffix is None else (suffix.lower(),)
+    frames = sorted(
+        (name for name in files if osp.splitext(name)[1].lower() in suffixes), key=natural
+    )
     check_names(folder, frames, advice)
     stems = {osp.splitext(name)[0] for name in frames}
     series = {re.sub(r'\d+', '0', stem) for stem in stems}
     for name in files if suffix is None else ():
         stem, own = osp.splitext(name)
-        if own.lower() in OTHER_SUFFIXES and stem not in stems and re.sub(
-                r'\d+', '0', stem) in series:
-            raise InputError(f'{osp.join(folder, name)} lies between frames and has a suffix that '
-                             f'none has: convert it to one of {", ".join(IMAGE_SUFFIXES)}, or move '
-                             'it to another folder.')
+        if (
+            own.lower() in OTHER_SUFFIXES
+            and stem not in stems
+            and re.sub(r'\d+', '0', stem) in series
+        ):
+            raise InputError(
+                f'{osp.join(folder, name)} lies between frames and has a suffix that '
+                f'none has: convert it to one of {", ".join(IMAGE_SUFFIXES)}, or move '
+                'it to another folder.'
+            )
     for name in folders if frames else ():
         if osp.splitext(name)[1].lower() in suffixes:
-            raise InputError(f'{osp.join(folder, name)} is a folder with the name of a frame, '
-                             'between frames: move or rename it.')
+            raise InputError(
+                f'{osp.join(folder, name)} is a folder with the name of a frame, '
+                'between frames: move or rename it.'
+            )
     return frames
 
 
@@ -214,10 +237,11 @@ def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Pa
     if folder.is_dir():
         entries = entries_of(folder)
         folders = {e.name for e in entries if is_folder(e)}
-        names = choose_frames(folder, folders, (e.name for e in entries if e.name not in folders),
-                              suffix)
+        names = choose_frames(
+            folder, folders, (e.name for e in entries if e.name not in folders), suffix
+        )
     if not names:
-        kinds = ', '.join(IMAGE_SUFFIXES if suffix is None else (suffix, ))
+        kinds = ', '.join(IMAGE_SUFFIXES if suffix is None else (suffix,))
         raise MissingInputError(f'{folder} is no folder with images ({kinds})')
     return [folder / name for name in names]
 
@@ -246,14 +270,21 @@ def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoRe
     if isinstance(error, FileNotFoundError):
         raise MissingInputError(f'{path}: this {what} does not exist (any more).') from None
     if isinstance(error, IsADirectoryError):
-        raise InputError(f'{path} is a folder, where a {what} should be: move or rename it, or '
-                         'correct the path.') from error
+        raise InputError(
+            f'{path} is a folder, where a {what} should be: move or rename it, or correct the path.'
+        ) from error
     if isinstance(error, PermissionError):
-        raise InputError(f'{path}: this {what} may not be read by you (permission denied): allow '
-                         'it, for example with  chmod -R u+rX  of the folder.') from error
-    disk = ' The disk or the network drive is at fault: see dmesg, mount it anew or copy the ' \
-        'data elsewhere.' if error.errno in (errno.EIO, errno.ESTALE, errno.ENOTCONN,
-                                             errno.ETIMEDOUT, errno.EREMOTEIO) else ''
+        raise InputError(
+            f'{path}: this {what} may not be read by you (permission denied): allow '
+            'it, for example with  chmod -R u+rX  of the folder.'
+        ) from error
+    disk = (
+        ' The disk or the network drive is at fault: see dmesg, mount it anew or copy the '
+        'data elsewhere.'
+        if error.errno
+        in (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EREMOTEIO)
+        else ''
+    )
     raise InputError(f'{path}: this {what} cannot be read ({error.strerror}).{disk}') from error
 
 

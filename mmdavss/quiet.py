@@ -1,4 +1,5 @@
 """What other packages say that helps nobody, said less often. All else they say comes through."""
+
 from __future__ import annotations
 
 import logging
@@ -18,8 +19,10 @@ ONEDL = 'Could not import OneDL'
 #: What a console gets instead of the lines that begin so, once; the log file has them all.
 SHORT = {
     re.compile('Hooks will be executed in the following order'): 'The order of the hooks is in',
-    re.compile(r'\S+ is (skipped since its requires_grad|duplicate\. It is skipped)'):
-        'Parameters that are not trained are listed in'}  # yapf: disable
+    re.compile(
+        r'\S+ is (skipped since its requires_grad|duplicate\. It is skipped)'
+    ): 'Parameters that are not trained are listed in',
+}
 
 
 def import_mmseg() -> None:
@@ -28,8 +31,9 @@ def import_mmseg() -> None:
     Those are that there is no OneDL, and that ``mmcv-lite`` has no compiled operators: a network
     that needs these says so when it is built.
     """
-    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``',
-                            UserWarning)
+    warnings.filterwarnings(
+        'ignore', 'Fail to import ``MultiScaleDeformableAttention``', UserWarning
+    )
     said = StringIO()
     try:
         with redirect_stdout(said):
@@ -54,8 +58,9 @@ class QuietRunner(Runner):
     Those are the order of the hooks and the parameters that are not trained.
     """
 
-    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None,
-                     **kwargs: object) -> MMLogger:
+    def build_logger(
+        self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object
+    ) -> MMLogger:
         """Builds the logger, see :class:`Runner`."""
         return shorten_console(super().build_logger(log_level, log_file, **kwargs))
 
@@ -110,7 +115,13 @@ class _Short(logging.Formatter):
         said = self._replacement(record)
         if said is not None:
             # The file handler gets the same record.
-            record = logging.makeLogRecord(dict(
-                record.__dict__, msg=f'{said} {self.file}', args=None, levelname='INFO',
-                levelno=logging.INFO))
+            record = logging.makeLogRecord(
+                dict(
+                    record.__dict__,
+                    msg=f'{said} {self.file}',
+                    args=None,
+                    levelname='INFO',
+                    levelno=logging.INFO,
+                )
+            )
         return self.inner.format(record)

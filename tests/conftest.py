@@ -1,4 +1,5 @@
 """Networks of a few thousand parameters, and data for them, for all tests."""
+
 import copy
 import re
 from collections.abc import Callable, Iterable
@@ -20,17 +21,35 @@ NUM_CLASSES = 4
 SEGMENTOR = dict(
     type='EncoderDecoder',
     backbone=dict(
-        type='ResNet', depth=18, base_channels=8, stem_channels=8, num_stages=4,
-        out_indices=(0, 1, 2, 3), strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4),
-        norm_cfg=dict(type='BN', requires_grad=True)),
+        type='ResNet',
+        depth=18,
+        base_channels=8,
+        stem_channels=8,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        norm_cfg=dict(type='BN', requires_grad=True),
+    ),
     decode_head=dict(
-        type='DeepLabV2Head', in_channels=64, in_index=3, num_classes=NUM_CLASSES,
-        dilations=(1, 2), align_corners=True,
-        loss_decode=dict(type='BatchCrossEntropyLoss')),
+        type='DeepLabV2Head',
+        in_channels=64,
+        in_index=3,
+        num_classes=NUM_CLASSES,
+        dilations=(1, 2),
+        align_corners=True,
+        loss_decode=dict(type='BatchCrossEntropyLoss'),
+    ),
     auxiliary_head=dict(
-        type='DeepLabV2Head', in_channels=32, in_index=2, num_classes=NUM_CLASSES,
-        dilations=(1, 2), align_corners=True,
-        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1)))
+        type='DeepLabV2Head',
+        in_channels=32,
+        in_index=2,
+        num_classes=NUM_CLASSES,
+        dilations=(1, 2),
+        align_corners=True,
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1),
+    ),
+)
 ACCEL = dict(type='Accel', segmentor=SEGMENTOR, allow_random_init=True)
 PER_FRAME = dict(type='PerFrame', segmentor=SEGMENTOR, allow_random_init=True)
 
@@ -72,7 +91,8 @@ def video_net(segmentor, build):
     def make(kind, **options):
         net = build(dict(type=kind, segmentor=segmentor, allow_random_init=True, **options))
         net.set_normalisation(
-            build(dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
+            build(dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3))
+        )
         return net
 
     return make
@@ -85,8 +105,7 @@ def packed(seed=0, length=2, size=(32, 48), augmented=True, label=True):
     def image():
         return torch.randint(256, (length, 3, *size), dtype=torch.uint8, generator=generator)
 
-    inputs = dict(frames=image(),
-                  flow=torch.randn(length - 1, 2, *size, generator=generator) * 2)
+    inputs = dict(frames=image(), flow=torch.randn(length - 1, 2, *size, generator=generator) * 2)
     if augmented:
         inputs['augmented'] = image()
     sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size, img_path=f'{seed}.png'))
@@ -111,8 +130,10 @@ def batch():
             inputs, samples = collate(0)
             return dict(inputs=inputs, data_samples=samples)
         made = {name: collate(100 * i) for i, name in enumerate(branches)}
-        return dict(inputs={n: v[0] for n, v in made.items()},
-                    data_samples={n: v[1] for n, v in made.items()})
+        return dict(
+            inputs={n: v[0] for n, v in made.items()},
+            data_samples={n: v[1] for n, v in made.items()},
+        )
 
     return make
 
@@ -127,7 +148,7 @@ def _moving_images(count: int) -> list[np.ndarray]:
     """Frames (40, 80, 3) of a pattern that moves to the left."""
     wide = np.random.default_rng(0).integers(0, 255, (8, 60, 3), np.uint8)
     wide = cv2.resize(wide, (600, 40))
-    return [np.ascontiguousarray(wide[:, 3 * number:][:, :80]) for number in range(count)]
+    return [np.ascontiguousarray(wide[:, 3 * number :][:, :80]) for number in range(count)]
 
 
 @pytest.fixture
@@ -161,7 +182,7 @@ def video_file(tmp_path: Path) -> Path:
 def jpegs(tmp_path: Path) -> Callable[..., Path]:
     """``jpegs(lost=(), share=1.)``: an avi of twenty frames, packets of zeros, cut off."""
 
-    def make(lost: Iterable[int] = (), share: float = 1.) -> Path:
+    def make(lost: Iterable[int] = (), share: float = 1.0) -> Path:
         path = tmp_path / 'jpegs.avi'
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (80, 40))
         for image in _moving_images(20):
@@ -172,8 +193,8 @@ def jpegs(tmp_path: Path) -> Callable[..., Path]:
         assert len(starts) == 20
         for number in lost:
             end = starts[number + 1] - 8  # the header of the next chunk
-            data[starts[number]:end] = bytes(end - starts[number])
-        path.write_bytes(data[:round(share * len(data))])
+            data[starts[number] : end] = bytes(end - starts[number])
+        path.write_bytes(data[: round(share * len(data))])
         return path
 
     return make
@@ -183,19 +204,36 @@ def jpegs(tmp_path: Path) -> Callable[..., Path]:
 def saved_model(tmp_path: Path) -> Callable[..., tuple[Config, str]]:
     """Config and checkpoint of a video net: ``saved_model(student, name='a', flow=True)``."""
 
-    def make(student: dict, name: str = 'a', flow: bool = True, seed: int = 1,
-             **dataset: object) -> tuple[Config, str]:
+    def make(
+        student: dict, name: str = 'a', flow: bool = True, seed: int = 1, **dataset: object
+    ) -> tuple[Config, str]:
         pipeline = [dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24))]
         if flow:
             pipeline.append(dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')))
         pipeline.append(dict(type='PackClipInputs'))
-        data = dict(type='ClipFolderDataset', data_root=str(tmp_path / 'frames'),
-                    metainfo=dict(classes=SEEN, palette=COLOURS), pipeline=pipeline, **dataset)
-        cfg = Config(dict(
-            custom_imports=dict(imports=['mmdavss']),
-            model=dict(type='SourceOnly', student=student, data_preprocessor=dict(
-                type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3, bgr_to_rgb=True)),
-            test_dataloader=dict(dataset=data)))  # yapf: disable
+        data = dict(
+            type='ClipFolderDataset',
+            data_root=str(tmp_path / 'frames'),
+            metainfo=dict(classes=SEEN, palette=COLOURS),
+            pipeline=pipeline,
+            **dataset,
+        )
+        cfg = Config(
+            dict(
+                custom_imports=dict(imports=['mmdavss']),
+                model=dict(
+                    type='SourceOnly',
+                    student=student,
+                    data_preprocessor=dict(
+                        type='DomainDataPreprocessor',
+                        mean=[99.0] * 3,
+                        std=[50.0] * 3,
+                        bgr_to_rgb=True,
+                    ),
+                ),
+                test_dataloader=dict(dataset=data),
+            )
+        )
         torch.manual_seed(seed)
         net = MODELS.build(cfg.model)
         for parameter in net.parameters():

@@ -27,6 +27,7 @@ Entries inherit ``values``, ``rates``, ``schedule``, ``deviations`` and ``notes`
 they name in ``like``, the later ones first in case of doubt, their own above all; a value, rate or
 schedule of "absent" takes an inherited one away.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -54,8 +55,9 @@ def full_size() -> list[str]:
     (``{source_only,oracle,adabn}/accel_camvid-day2dusk.py``), which no paper and no release has.
     """
     names = (path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('[!_]*/*.py'))
-    return sorted(name for name in names if not any(
-        word in name for word in ('-r18', 'mini', 'camvid-day')))
+    return sorted(
+        name for name in names if not any(word in name for word in ('-r18', 'mini', 'camvid-day'))
+    )
 
 
 @cache
@@ -88,8 +90,11 @@ def _merge(into: dict, new: Mapping) -> None:
 
 def entries_of(config: str) -> dict[str, dict]:
     """The entries that speak of a config."""
-    return {name: entry for name, entry in entries().items()
-            if any(fnmatch(config, pattern) for pattern in entry.get('configs', ()))}
+    return {
+        name: entry
+        for name, entry in entries().items()
+        if any(fnmatch(config, pattern) for pattern in entry.get('configs', ()))
+    }
 
 
 # ------------------------------------------------------------------- values
@@ -109,8 +114,11 @@ def value_at(cfg: Any, path: str) -> Any:
         if isinstance(cfg, (Mapping, Config)):
             cfg = cfg[key] if key in cfg else _default(cfg, key)
         elif isinstance(cfg, Sequence) and not isinstance(cfg, str):
-            cfg = cfg[int(key)] if key.isdigit() else next(
-                (item for item in cfg if item.get('type') == key), None)
+            cfg = (
+                cfg[int(key)]
+                if key.isdigit()
+                else next((item for item in cfg if item.get('type') == key), None)
+            )
         else:
             return None
     return cfg
@@ -119,6 +127,7 @@ def value_at(cfg: Any, path: str) -> Any:
 def _default(cfg: Mapping, key: str) -> Any:
     """The default of an argument of the class that a config names."""
     from mmseg import registry
+
     kind = cfg.get('type')
     if not isinstance(kind, str):
         return None
@@ -127,8 +136,11 @@ def _default(cfg: Mapping, key: str) -> Any:
         if found is None:
             continue
         for ancestor in found.__mro__:
-            parameter = inspect.signature(ancestor.__init__).parameters.get(key) \
-                if '__init__' in vars(ancestor) else None
+            parameter = (
+                inspect.signature(ancestor.__init__).parameters.get(key)
+                if '__init__' in vars(ancestor)
+                else None
+            )
             if parameter is not None and parameter.default is not inspect.Parameter.empty:
                 return parameter.default
     return None
@@ -137,16 +149,28 @@ def _default(cfg: Mapping, key: str) -> Any:
 def same(ours: Any, release: Any) -> bool:
     """Whether a value of a config is that of the file."""
     if isinstance(release, float) or isinstance(ours, float):
-        return ours is not None and release is not None and not isinstance(ours, (str, Sequence)) \
+        return (
+            ours is not None
+            and release is not None
+            and not isinstance(ours, (str, Sequence))
             and abs(ours - release) <= 1e-9 * abs(release)
+        )
     if isinstance(release, list):
         if not isinstance(ours, Sequence) or isinstance(ours, str) or len(ours) != len(release):
             return False
-        return all(same(own.get('type') if isinstance(own, Mapping) and isinstance(their, str)
-                        else own, their) for own, their in zip(ours, release, strict=True))
+        return all(
+            same(
+                own.get('type') if isinstance(own, Mapping) and isinstance(their, str) else own,
+                their,
+            )
+            for own, their in zip(ours, release, strict=True)
+        )
     if isinstance(release, dict):
-        return isinstance(ours, Mapping) and ours.keys() == release.keys() and all(
-            same(ours[key], release[key]) for key in release)
+        return (
+            isinstance(ours, Mapping)
+            and ours.keys() == release.keys()
+            and all(same(ours[key], release[key]) for key in release)
+        )
     return ours == release and isinstance(ours, bool) == isinstance(release, bool)
 
 
@@ -160,8 +184,15 @@ def deviations(folder: str) -> Iterator[tuple[list[str], tuple[str, str, str, st
         if not patterns:
             continue
         for path, deviation in entry['deviations'].items():
-            yield patterns, (deviation.get('what', f'`{path}`'), _shown(released(entry, path)),
-                             _shown(deviation['ours']), deviation['reason'])
+            yield (
+                patterns,
+                (
+                    deviation.get('what', f'`{path}`'),
+                    _shown(released(entry, path)),
+                    _shown(deviation['ours']),
+                    deviation['reason'],
+                ),
+            )
         for note in entry['notes']:
             yield patterns, (note['what'], note['release'], note['ours'], note['reason'])
 
@@ -179,7 +210,7 @@ def _shown(value: Any) -> str:
     if value is None:
         return 'none'
     if isinstance(value, dict) and {'base', 'power', 'horizon'} <= value.keys():
-        return f"{value['base']:g}, poly {value['power']:g} over {value['horizon']}"
+        return f'{value["base"]:g}, poly {value["power"]:g} over {value["horizon"]}'
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -191,8 +222,10 @@ def table(folder: str) -> str:
     if not merged:
         return f'{BEGIN}\n\nNone that is known.\n\n{END}'
     lines = ['| what | release | here | why | configs |', '|---|---|---|---|---|']
-    lines += ['| ' + ' | '.join((*row, _named(folder, patterns))) + ' |'
-              for row, patterns in merged.items()]
+    lines += [
+        '| ' + ' | '.join((*row, _named(folder, patterns))) + ' |'
+        for row, patterns in merged.items()
+    ]
     return '\n'.join([BEGIN, '', *lines, '', END])
 
 
@@ -201,8 +234,9 @@ def _named(folder: str, patterns: Sequence[str]) -> str:
     own = [config for config in full_size() if config.startswith(f'{folder}/')]
     if all(any(fnmatch(config, pattern) for pattern in patterns) for config in own):
         return 'all'
-    return ', '.join(f'`{pattern.split("/", 1)[1].removesuffix(".py")}`'
-                     for pattern in dict.fromkeys(patterns))
+    return ', '.join(
+        f'`{pattern.split("/", 1)[1].removesuffix(".py")}`' for pattern in dict.fromkeys(patterns)
+    )
 
 
 def with_table(text: str, folder: str) -> str:
@@ -212,16 +246,23 @@ def with_table(text: str, folder: str) -> str:
         ValueError: If there is no place for it.
     """
     if BEGIN not in text or END not in text:
-        raise ValueError(f'configs/{folder}/README.md has no lines {BEGIN!r} and {END!r}: put them '
-                         'where the table of deviations belongs.')
+        raise ValueError(
+            f'configs/{folder}/README.md has no lines {BEGIN!r} and {END!r}: put them '
+            'where the table of deviations belongs.'
+        )
     before, _, rest = text.partition(BEGIN)
     return before + table(folder) + rest.partition(END)[2]
 
 
 def folders() -> list[str]:
     """Folders of configs with an entry."""
-    return sorted({pattern.split('/')[0] for entry in entries().values()
-                   for pattern in entry.get('configs', ())})
+    return sorted(
+        {
+            pattern.split('/')[0]
+            for entry in entries().values()
+            for pattern in entry.get('configs', ())
+        }
+    )
 
 
 def readme(folder: str) -> Path:
@@ -243,4 +284,5 @@ def main() -> None:
 
 if __name__ == '__main__':
     import mmdavss  # noqa: F401  (its classes have the defaults)
+
     main()

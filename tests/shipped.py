@@ -1,4 +1,5 @@
 """Methods of shipped configs, small: networks narrow, everything else as a user gets it."""
+
 from __future__ import annotations
 
 from pathlib import Path

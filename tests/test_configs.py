@@ -1,4 +1,5 @@
 """Every config in configs/ builds, and says what it has to say."""
+
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ ROOT = Path(__file__).parents[1] / 'configs'
 ALL_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
 GOLDEN = Path(__file__).parent / 'data/golden'
 #: Those of SFC that segment nothing.
-PRETRAININGS = [name for name in ALL_CONFIGS
-                if name.startswith(('sfc/flownets_', 'sfc/raft_', 'sfc/sfm'))]
+PRETRAININGS = [
+    name for name in ALL_CONFIGS if name.startswith(('sfc/flownets_', 'sfc/raft_', 'sfc/sfm'))
+]
 CONFIGS = [name for name in ALL_CONFIGS if name not in PRETRAININGS]
 MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
 
@@ -64,12 +66,13 @@ def test_builds(name):
         for transform in (pair.get(domain) or {}).get('pipeline', ()):
             TRANSFORMS.build(transform)
     # A source-free config has no source data set at all.
-    assert (pair.get('source') is not None) == ('source-free' not in name and isinstance(
-        model, (SourceOnly, MeanTeacher, AdversarialAdapter, TPS, SFC)))
+    assert (pair.get('source') is not None) == (
+        'source-free' not in name
+        and isinstance(model, (SourceOnly, MeanTeacher, AdversarialAdapter, TPS, SFC))
+    )
     assert pair.get('target') is None or pair.target.get('with_labels') is False
     heads = model.student.segmentor
-    classes = DATASETS.build(dict(
-        cfg.val_dataloader.dataset, lazy_init=True)).metainfo['classes']
+    classes = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True)).metainfo['classes']
     assert model.num_classes == len(classes)
     assert not heads.with_auxiliary_head or heads.auxiliary_head.num_classes == len(classes)
 
@@ -85,8 +88,11 @@ def test_pretraining_builds(name):
     transforms = [TRANSFORMS.build(transform) for transform in pair.source.pipeline]
     # The flow is that of the FlowNet, or comes with the clips.
     assert (model.flow is None) == any(type(t).__name__ == 'LoadFlow' for t in transforms)
-    assert not any(cfg[f'{mode}_{part}'] for mode in ('val', 'test')
-                   for part in ('cfg', 'dataloader', 'evaluator'))
+    assert not any(
+        cfg[f'{mode}_{part}']
+        for mode in ('val', 'test')
+        for part in ('cfg', 'dataloader', 'evaluator')
+    )
     if 'sfm' in cfg.model:
         assert pair.source.label_clips
         dataset = DATASETS.build(dict(pair.source, lazy_init=True))
@@ -110,23 +116,44 @@ def segmentors(cfg):
 def test_first_pooling_fits_the_heads(name):
     """Full size: corners to corners needs a pixel more than there are strides. Small: mmseg's."""
     for net in segmentors(Config.fromfile(ROOT / name).model.student):
-        corners = {head.align_corners for head in (net.decode_head, net.get('auxiliary_head'))
-                   if head is not None}
+        corners = {
+            head.align_corners
+            for head in (net.decode_head, net.get('auxiliary_head'))
+            if head is not None
+        }
         expected = [False] if 'r18' in name else list(corners)
         assert [net.backbone.type == 'CeilResNet'] == expected
         assert net.backbone.get('ceil_mode', True)
 
 
-@pytest.mark.parametrize(('name', 'maps'), [
-    *((name, {(512, 1024): (65, 129), (720, 1280): (91, 161)}) for name in (
-        'davsn/accel_viper2city', 'tps/accel_viper2city', 'stpl/accel_viper2city',
-        'source_only/accel_viper2city', 'source_only/deeplabv2-r101_viper2city')),
-    ('davsn/accel_synthia2city', {(512, 1024): (65, 129), (640, 1280): (81, 161)}),
-    ('tps/accel_synthia2city', {(512, 1024): (65, 129), (640, 1280): (81, 161)}),
-    *((name, {(512, 1024): (64, 128), (720, 1280): (90, 160)}) for name in (
-        'sfc/accel_viper2city_source-stage1', 'sfc/accel_viper2city_stage2', 'sfc/dff_viper2city',
-        'davsn/dff_viper2city', 'tps/distortion-aware_viper2city')),
-    ('sepico/distcl_deeplabv2-r101_gta2city', {(640, 640): (80, 80), (640, 1280): (80, 160)})])
+@pytest.mark.parametrize(
+    ('name', 'maps'),
+    [
+        *(
+            (name, {(512, 1024): (65, 129), (720, 1280): (91, 161)})
+            for name in (
+                'davsn/accel_viper2city',
+                'tps/accel_viper2city',
+                'stpl/accel_viper2city',
+                'source_only/accel_viper2city',
+                'source_only/deeplabv2-r101_viper2city',
+            )
+        ),
+        ('davsn/accel_synthia2city', {(512, 1024): (65, 129), (640, 1280): (81, 161)}),
+        ('tps/accel_synthia2city', {(512, 1024): (65, 129), (640, 1280): (81, 161)}),
+        *(
+            (name, {(512, 1024): (64, 128), (720, 1280): (90, 160)})
+            for name in (
+                'sfc/accel_viper2city_source-stage1',
+                'sfc/accel_viper2city_stage2',
+                'sfc/dff_viper2city',
+                'davsn/dff_viper2city',
+                'tps/distortion-aware_viper2city',
+            )
+        ),
+        ('sepico/distcl_deeplabv2-r101_gta2city', {(640, 640): (80, 80), (640, 1280): (80, 160)}),
+    ],
+)
 def test_score_maps_have_the_sizes_of_the_releases(name, maps):
     cfg = Config.fromfile(ROOT / f'{name}.py').model.student
     small(cfg)
@@ -140,9 +167,17 @@ def test_score_maps_have_the_sizes_of_the_releases(name, maps):
                         assert tuple(head(stages).shape[-2:]) == expected
 
 
-@pytest.mark.parametrize('name', ['davsn/accel_viper2city', 'tps/accel_synthia2city',
-                                  'stpl/accel_viper2city', 'sfc/accel_viper2city_stage1',
-                                  'source_only/accel_viper2city', 'oracle/accel_synthia2city'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'davsn/accel_viper2city',
+        'tps/accel_synthia2city',
+        'stpl/accel_viper2city',
+        'sfc/accel_viper2city_stage1',
+        'source_only/accel_viper2city',
+        'oracle/accel_synthia2city',
+    ],
+)
 def test_colour_of_advent(name):
     """BGR less ADVENT's mean, not scaled: against the published code, which a mean was given."""
     golden = np.load(GOLDEN / 'viper_ego_vehicle.npz')
@@ -150,13 +185,19 @@ def test_colour_of_advent(name):
     frame = torch.from_numpy(golden['img_rgb'][..., ::-1].copy()).permute(2, 0, 1)
     clip = preprocess(dict(inputs=dict(frames=[frame[None]])))['inputs']
     mean = golden['mean_bgr'] - np.float32([104.00698793, 116.66876762, 122.67891434])
-    np.testing.assert_allclose(clip.frames[0, 0].numpy(),
-                               golden['img_bgr_minus_mean_chw'] + mean[:, None, None], atol=1e-4)
+    np.testing.assert_allclose(
+        clip.frames[0, 0].numpy(), golden['img_bgr_minus_mean_chw'] + mean[:, None, None], atol=1e-4
+    )
 
 
-@pytest.mark.parametrize(('name', 'size'), [
-    ('davsn/accel_viper2city', (65, 129)), ('tps/accel_synthia2city', (65, 129)),
-    ('stpl/accel_viper2city', (65, 129))])
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('davsn/accel_viper2city', (65, 129)),
+        ('tps/accel_synthia2city', (65, 129)),
+        ('stpl/accel_viper2city', (65, 129)),
+    ],
+)
 def test_scores_go_to_full_resolution_in_one_step(name, size, monkeypatch):
     """As ADVENT evaluates: 65x129 scores to 2048x1024, corners to corners, then the argmax."""
     cfg = Config.fromfile(ROOT / f'{name}.py')
@@ -164,20 +205,27 @@ def test_scores_go_to_full_resolution_in_one_step(name, size, monkeypatch):
     model = MODELS.build(cfg.model)
     scores = torch.randn(1, model.num_classes, *size)
     monkeypatch.setattr(model.net, 'forward', lambda frames, flow: scores)
-    sample = SegDataSample(metainfo=dict(
-        ori_shape=(1024, 2048), img_shape=(512, 1024), scale_factor=(0.5, 0.5)))
+    sample = SegDataSample(
+        metainfo=dict(ori_shape=(1024, 2048), img_shape=(512, 1024), scale_factor=(0.5, 0.5))
+    )
     frames = torch.zeros(1, 2, 3, 512, 1024)
-    found, = model.predict(Clip(frames, frames, torch.zeros(1, 1, 2, 512, 1024)), [sample])
+    (found,) = model.predict(Clip(frames, frames, torch.zeros(1, 1, 2, 512, 1024)), [sample])
     expected = torch.nn.functional.interpolate(
-        scores, (1024, 2048), mode='bilinear', align_corners=True)[0]
+        scores, (1024, 2048), mode='bilinear', align_corners=True
+    )[0]
     torch.testing.assert_close(found.seg_logits.data, expected)
     assert torch.equal(found.pred_sem_seg.data[0], expected.argmax(0))
 
 
 @pytest.mark.parametrize('net', ['deeplabv2-r101', 'daformer-mitb5'])
-@pytest.mark.parametrize(('data', 'sepico'), [
-    ('gta2city', 'gta2city'), ('synthia-rand2city', 'synthia2city'),
-    ('city2darkzurich', 'city2darkzurich')])
+@pytest.mark.parametrize(
+    ('data', 'sepico'),
+    [
+        ('gta2city', 'gta2city'),
+        ('synthia-rand2city', 'synthia2city'),
+        ('city2darkzurich', 'city2darkzurich'),
+    ],
+)
 def test_source_only_and_oracle_of_sepico(net, data, sepico):
     """The networks, data and schedule of SePiCo's configs, without its method."""
     method = Config.fromfile(ROOT / f'sepico/distcl_{net}_{sepico}.py')
@@ -197,7 +245,8 @@ def test_source_only_and_oracle_of_sepico(net, data, sepico):
     if file.exists():
         oracle = Config.fromfile(file).to_dict()
         assert oracle.pop('train_dataloader')['dataset'] == dict(
-            type='DomainPairDataset', source=oracle['target_train_labelled'])
+            type='DomainPairDataset', source=oracle['target_train_labelled']
+        )
         assert oracle['target_train_labelled']['type'] == 'CityscapesImageDataset'
         left = source.to_dict()
         del left['train_dataloader']
@@ -208,17 +257,26 @@ def test_source_only_and_oracle_of_sepico(net, data, sepico):
 def test_oracle_of_sfc(source):
     """Both stages of the source-only model, on labels of the target."""
     for stage in (1, 2):
-        oracle, given = (Config.fromfile(ROOT / f'{name}{stage}.py').to_dict() for name in (
-            f'oracle/accel-sfc_{source}2city_stage', f'sfc/accel_{source}2city_source-stage'))
+        oracle, given = (
+            Config.fromfile(ROOT / f'{name}{stage}.py').to_dict()
+            for name in (
+                f'oracle/accel-sfc_{source}2city_stage',
+                f'sfc/accel_{source}2city_source-stage',
+            )
+        )
         data = oracle.pop('train_dataloader')['dataset']
         assert data.keys() == {'type', 'source'}
         assert (data['source']['type'], data['source']['classes_from']) == (
-            'CityscapesSeqDataset', source)
+            'CityscapesSeqDataset',
+            source,
+        )
         assert 'LoadFlow' not in [step['type'] for step in data['source']['pipeline']]
         del given['train_dataloader']
         if stage == 2:
-            assert oracle['model'].pop('source_checkpoint') == \
-                f'work_dirs/oracle/accel-sfc_{source}2city_stage1/iter_80000.pth'
+            assert (
+                oracle['model'].pop('source_checkpoint')
+                == f'work_dirs/oracle/accel-sfc_{source}2city_stage1/iter_80000.pth'
+            )
             del given['model']['source_checkpoint']
         assert oracle == given
 
@@ -246,8 +304,11 @@ def test_papers_values_of_sepico():
         assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 6e-5, 0.01)
         assert tuple(optimizer.betas) == (0.9, 0.999)
         # Dark Zurich as released, the paper says 40k of all.
-        assert cfg.train_cfg.max_iters == cfg.param_scheduler[-1].end == (
-            60000 if 'darkzurich' in name else 40000)
+        assert (
+            cfg.train_cfg.max_iters
+            == cfg.param_scheduler[-1].end
+            == (60000 if 'darkzurich' in name else 40000)
+        )
         assert cfg.train_dataloader.batch_size == 2
         model = cfg.model
         assert model.confidence_threshold == 0.968 and model.projection.channels == 512
@@ -265,21 +326,24 @@ def test_rows_of_vat_vst():
     folders = {}
     for net in ('deeplabv2-r50_viper2cityvps', 'deeplabv2-r18_miniviper2minivps'):
         for tag, dice, discriminator in (
-                ('', 'tube', 'SequenceDiscriminator'), ('_image-adv', None, 'ImageDiscriminator'),
-                ('_single-dice', 'single', 'SequenceDiscriminator'),
-                ('_tube-image-adv', 'tube', 'ImageDiscriminator')):
+            ('', 'tube', 'SequenceDiscriminator'),
+            ('_image-adv', None, 'ImageDiscriminator'),
+            ('_single-dice', 'single', 'SequenceDiscriminator'),
+            ('_tube-image-adv', 'tube', 'ImageDiscriminator'),
+        ):
             model = Config.fromfile(ROOT / f'vat_vst/vat_{net}{tag}.py').model
             loss = model.tube_loss
             assert dice == (loss and ('single' if loss.get('single_frame') else 'tube'))
             assert model.discriminator.type == discriminator
         for tag, selection, aggregate, regularised, refinement in (
-                ('_class-balanced', 'class_balanced', False, False, None),
-                ('_instance-adaptive', 'instance_adaptive', False, False, None),
-                ('_clip-adaptive', 'clip_adaptive', False, False, None),
-                ('_aggregated', 'clip_adaptive', True, False, None),
-                ('_regularised', 'clip_adaptive', True, True, None),
-                ('', 'clip_adaptive', True, True, 'consensus'),
-                ('_fill-in', 'clip_adaptive', True, True, 'fill_in')):
+            ('_class-balanced', 'class_balanced', False, False, None),
+            ('_instance-adaptive', 'instance_adaptive', False, False, None),
+            ('_clip-adaptive', 'clip_adaptive', False, False, None),
+            ('_aggregated', 'clip_adaptive', True, False, None),
+            ('_regularised', 'clip_adaptive', True, True, None),
+            ('', 'clip_adaptive', True, True, 'consensus'),
+            ('_fill-in', 'clip_adaptive', True, True, 'fill_in'),
+        ):
             cfg = Config.fromfile(ROOT / f'vat_vst/vst_{net}{tag}.py')
             generator = cfg.pseudo_label_generator
             assert (generator.selection, generator.aggregate) == (selection, aggregate)
@@ -301,7 +365,7 @@ def test_papers_values_of_i2vda():
         optimizer = adversary.optimizer
         assert (optimizer.type, optimizer.lr) == ('Adam', 1e-4)
         assert tuple(optimizer.betas) == (0.9, 0.99)
-        schedule, = cfg.param_scheduler
+        (schedule,) = cfg.param_scheduler
         assert (schedule.type, schedule.power, schedule.end) == ('GroupPolyLR', 0.9, 50000)
         assert (cfg.train_cfg.max_iters, cfg.train_dataloader.batch_size) == (50000, 1)
         model = cfg.model
@@ -309,7 +373,7 @@ def test_papers_values_of_i2vda():
         assert (model.adversarial_weight, model.consistency_weight) == (0.01, 1)
         assert (model.discriminator.type, model.gan_loss.kind) == ('ImageDiscriminator', 'lsgan')
         assert model.student.segmentor.backbone.depth == 101
-        hook, = cfg.custom_hooks
+        (hook,) = cfg.custom_hooks
         assert hook == dict(type='ProxyNetworkHook', launch=8000, interval=8000)
 
 
@@ -318,13 +382,15 @@ def test_rows_of_i2vda():
     for net in ('deeplabv2-r101_viper2city', 'deeplabv2-r18_miniviper2minivps'):
         full = Config.fromfile(ROOT / f'i2vda/{net}.py').model
         for tag, changed in (
-                ('adversarial-only', dict(augmentation=False, consistency_weight=0)),
-                ('no-augmentation', dict(augmentation=False)),
-                ('no-consistency', dict(consistency_weight=0)),
-                ('no-occlusion', dict(eta=None)), ('no-entropy', dict(delta=None))):
+            ('adversarial-only', dict(augmentation=False, consistency_weight=0)),
+            ('no-augmentation', dict(augmentation=False)),
+            ('no-consistency', dict(consistency_weight=0)),
+            ('no-occlusion', dict(eta=None)),
+            ('no-entropy', dict(delta=None)),
+        ):
             assert Config.fromfile(ROOT / f'i2vda/{net}_{tag}.py').model == {**full, **changed}
     cfg = Config.fromfile(ROOT / 'i2vda/deeplabv2-r101_viper2city.py')
-    cfg.merge_from_dict({'custom_hooks.0.launch': 1000, 'model.t': 0., 'model.eta': 2.})
+    cfg.merge_from_dict({'custom_hooks.0.launch': 1000, 'model.t': 0.0, 'model.eta': 2.0})
     assert cfg.custom_hooks == [dict(type='ProxyNetworkHook', launch=1000, interval=8000)]
     assert (cfg.model.t, cfg.model.eta) == (0, 2)
     for name in CONFIGS:
@@ -336,7 +402,7 @@ def test_rows_of_i2vda():
 
 def test_published_values_of_tps_and_davsn():
     """Those of the releases; the source-free ones train as STPL, whose rows they are."""
-    for source, rate, weight in (('viper', 1e-4, 0.1), ('synthia', 2.5e-4, 1.)):
+    for source, rate, weight in (('viper', 1e-4, 0.1), ('synthia', 2.5e-4, 1.0)):
         cfg = Config.fromfile(ROOT / f'tps/accel_{source}2city.py')
         optimizers = [(rate, cfg.optim_wrapper.optimizer)]
         assert (cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (40000, 250000)
@@ -355,7 +421,11 @@ def test_published_values_of_tps_and_davsn():
         optimizers.append((2.5e-4, cfg.optim_wrapper.student.optimizer))
         for rate, optimizer in optimizers:
             assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (
-                'SGD', rate, 0.9, 5e-4)
+                'SGD',
+                rate,
+                0.9,
+                5e-4,
+            )
         stpl = Config.fromfile(ROOT / f'stpl/accel_{source}2city.py')
         for method in ('tps', 'davsn'):
             cfg = Config.fromfile(ROOT / f'{method}/accel_{source}2city_source-free.py')
@@ -402,27 +472,34 @@ def test_papers_values_of_sfc():
         assert cfg.train_cfg.max_iters == 80000
         for tag in tags:
             first, second = (
-                Config.fromfile(ROOT / f'sfc/accel_{source}2city_{tag}stage{s}.py') for s in (1, 2))
+                Config.fromfile(ROOT / f'sfc/accel_{source}2city_{tag}stage{s}.py') for s in (1, 2)
+            )
             # That of TPS, which is 0.1 on VIPER; SFC's paper does not say.
             pseudo_weight = dict(viper=0.1, synthia=1)[source] if tag else 0
             for cfg, iterations, rate, weight in (
-                    (first, 120000, 2.5e-4, 0.005), (second, 160000, 5e-4, 0.001)):
+                (first, 120000, 2.5e-4, 0.005),
+                (second, 160000, 5e-4, 0.001),
+            ):
                 optimizer = cfg.optim_wrapper.optimizer
-                assert (optimizer.type, optimizer.lr, optimizer.momentum, optimizer.weight_decay) \
-                    == ('SGD', rate, 0.9, 5e-4)
+                assert (
+                    optimizer.type,
+                    optimizer.lr,
+                    optimizer.momentum,
+                    optimizer.weight_decay,
+                ) == ('SGD', rate, 0.9, 5e-4)
                 assert cfg.train_cfg.max_iters == iterations
                 model = cfg.model
                 assert (model.flow_weight, model.softmax_scale) == (weight, 100)
                 assert model.get('pseudo_weight', 0) == pseudo_weight
-                assert not [t for t in cfg.train_dataloader.dataset.source.pipeline
-                            if t.type == 'LoadFlow']
+                assert not [
+                    t for t in cfg.train_dataloader.dataset.source.pipeline if t.type == 'LoadFlow'
+                ]
             # Which parameter gets which rate, and when: tests/test_releases.py.
             assert 'paramwise_cfg' not in second.optim_wrapper
             assert (first.model.student.stage, second.model.student.stage) == (1, 2)
 
 
-@pytest.mark.parametrize('net, kind', [
-    ('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
+@pytest.mark.parametrize('net, kind', [('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
 def test_rows_of_the_other_video_nets(net, kind):
     """SFC, table 4: what is trained on Accel, on another net from that net's source-only model.
 
@@ -433,28 +510,34 @@ def test_rows_of_the_other_video_nets(net, kind):
         small = 'r18' in data
         methods = ('source_only', 'oracle', 'davsn', 'tps') + (('adabn', 'sfc') if small else ())
         for method in methods:
-            for tag in tags.get(method, ('', )):
+            for tag in tags.get(method, ('',)):
                 names = ('shared-accel' if method == 'sfc' else 'accel', net)
-                accel, cfg = (Config.fromfile(ROOT / f'{method}/{name}{data}{tag}.py').to_dict()
-                              for name in names)
+                accel, cfg = (
+                    Config.fromfile(ROOT / f'{method}/{name}{data}{tag}.py').to_dict()
+                    for name in names
+                )
                 student = cfg['model'].pop('student')
                 segmentor = accel['model'].pop('student')['segmentor']
                 if not small:
                     # The rows are of SFC's table 4: its network and not that of DA-VSN's Accel.
                     assert student.pop('flow_net')['type'] == 'FlowNetS'
-                    segmentor = Config.fromfile(
-                        ROOT / f'sfc/accel{data}_stage1.py').to_dict()['model']['student'][
-                            'segmentor']
+                    segmentor = Config.fromfile(ROOT / f'sfc/accel{data}_stage1.py').to_dict()[
+                        'model'
+                    ]['student']['segmentor']
                     cfg.pop('sfc_segmentor')
                 assert student == dict(
-                    type=kind, segmentor=segmentor,
-                    padding_mode='border', **(dict(allow_random_init=True) if small else {}))
+                    type=kind,
+                    segmentor=segmentor,
+                    padding_mode='border',
+                    **(dict(allow_random_init=True) if small else {}),
+                )
                 source = accel['model'].get('source_checkpoint')
                 if source is not None:
                     accel['model']['source_checkpoint'] = source.replace('accel', net)
                     if not small:
-                        accel['model']['source_checkpoint'] = \
+                        accel['model']['source_checkpoint'] = (
                             f'work_dirs/source_only/{net}{data}/iter_80000.pth'
+                        )
                 if not small and method in ('source_only', 'oracle'):
                     # And trained as SFC trains its source models.
                     accel |= Config.fromfile(ROOT / '_base_/schedules/sfc_stage1_80k.py').to_dict()
@@ -463,17 +546,24 @@ def test_rows_of_the_other_video_nets(net, kind):
 
 @pytest.mark.parametrize('source', ['viper', 'synthia'])
 @pytest.mark.parametrize('tag', ['', '_tpl'])
-@pytest.mark.parametrize('net, kind', [
-    ('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
+@pytest.mark.parametrize('net, kind', [('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
 def test_sfc_on_the_other_video_nets(net, kind, tag, source):
     """SFC, table 4: stage one of Accel with another net, whose frames come in clips."""
-    accel, cfg = (Config.fromfile(ROOT / f'sfc/{name}.py').to_dict() for name in (
-        f'accel_{source}2city_{tag[1:]}{"-" * bool(tag)}stage1', f'{net}_{source}2city{tag}'))
+    accel, cfg = (
+        Config.fromfile(ROOT / f'sfc/{name}.py').to_dict()
+        for name in (
+            f'accel_{source}2city_{tag[1:]}{"-" * bool(tag)}stage1',
+            f'{net}_{source}2city{tag}',
+        )
+    )
     given, student = accel['model'].pop('student'), cfg['model'].pop('student')
-    assert student == dict(type=kind, segmentor=given['segmentor'], flow_net=given['flow_net'],
-                           padding_mode='border')
-    lengths = {domain: cfg['train_dataloader']['dataset'][domain].pop('clip_length')
-               for domain in ('source', 'target')}
+    assert student == dict(
+        type=kind, segmentor=given['segmentor'], flow_net=given['flow_net'], padding_mode='border'
+    )
+    lengths = {
+        domain: cfg['train_dataloader']['dataset'][domain].pop('clip_length')
+        for domain in ('source', 'target')
+    }
     assert lengths == dict(source=2, target=3)
     accel['train_dataloader']['dataset']['source'].pop('clip_length')
     assert cfg == accel
@@ -495,8 +585,13 @@ def test_raft_in_every_place():
 def test_raft_is_one_override_away():
     """As configs/_base_/models/dff_deeplabv2-r101.py says (SFC, table 5)."""
     cfg = Config.fromfile(ROOT / 'tps/dff_viper2city.py')
-    cfg.merge_from_dict({
-        'model.student.flow_net._delete_': True, 'model.student.flow_net.type': 'MMFlowNet',
-        'model.student.flow_net.config': 'raft_8xb2_100k_flyingchairs-368x496'})
+    cfg.merge_from_dict(
+        {
+            'model.student.flow_net._delete_': True,
+            'model.student.flow_net.type': 'MMFlowNet',
+            'model.student.flow_net.config': 'raft_8xb2_100k_flyingchairs-368x496',
+        }
+    )
     assert cfg.model.student.flow_net == dict(
-        type='MMFlowNet', config='raft_8xb2_100k_flyingchairs-368x496')
+        type='MMFlowNet', config='raft_8xb2_100k_flyingchairs-368x496'
+    )

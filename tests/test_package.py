@@ -25,13 +25,41 @@ from mmdavss.datasets.minidrive.generate import PRESETS, generate
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(('registry', 'names'), [
-    (MODELS, ['Accel', 'CeilResNet', 'PerFrame', 'SourceOnly', 'AdaBN', 'STPL', 'STPLLoss',
-              'MMFlowEstimator', 'DISFlowEstimator', 'PrecomputedFlow', 'ZeroFlow']),
-    (DATASETS, ['ViperSeqDataset', 'SynthiaSeqDataset', 'CityscapesSeqDataset', 'CamVidDataset',
-                'DomainPairDataset', 'GTADataset', 'SynthiaDataset', 'CityscapesImageDataset',
-                'DarkZurichImageDataset']),
-])
+@pytest.mark.parametrize(
+    ('registry', 'names'),
+    [
+        (
+            MODELS,
+            [
+                'Accel',
+                'CeilResNet',
+                'PerFrame',
+                'SourceOnly',
+                'AdaBN',
+                'STPL',
+                'STPLLoss',
+                'MMFlowEstimator',
+                'DISFlowEstimator',
+                'PrecomputedFlow',
+                'ZeroFlow',
+            ],
+        ),
+        (
+            DATASETS,
+            [
+                'ViperSeqDataset',
+                'SynthiaSeqDataset',
+                'CityscapesSeqDataset',
+                'CamVidDataset',
+                'DomainPairDataset',
+                'GTADataset',
+                'SynthiaDataset',
+                'CityscapesImageDataset',
+                'DarkZurichImageDataset',
+            ],
+        ),
+    ],
+)
 def test_importing_the_package_registers_its_names(registry, names):
     found = {name: registry.get(name) for name in names}
     assert {name for name, kind in found.items() if kind is None} == set()
@@ -60,8 +88,9 @@ def test_missing_mm_packages_are_named_with_the_command(monkeypatch):
 
 
 def pip(*args: object) -> None:
-    done = subprocess.run([sys.executable, '-m', 'pip', '-q', *map(str, args)],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, '-m', 'pip', '-q', *map(str, args)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -91,9 +120,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder outside the clone, with the data where the configs expect it."""
     folder = tmp_path_factory.mktemp('project')
     settings = dataclasses.replace(
-        PRESETS['demo'], size=(64, 32), viper=1, viper_val=1, viper_frames=3, synthia=2,
-        cityscapes=1, cityscapes_val=1, gta=0, synthia_rand=0, cityscapes_vps=0,
-        cityscapes_vps_val=0)
+        PRESETS['demo'],
+        size=(64, 32),
+        viper=1,
+        viper_val=1,
+        viper_frames=3,
+        synthia=2,
+        cityscapes=1,
+        cityscapes_val=1,
+        gta=0,
+        synthia_rand=0,
+        cityscapes_vps=0,
+        cityscapes_vps_val=0,
+    )
     generate(folder / 'data' / 'minidrive', settings)
     return folder
 
@@ -101,8 +140,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(site: Path, project: Path, *command: object) -> str:
     """Runs a command with the wheel; returns what it prints."""
     env = dict(os.environ, PYTHONPATH=str(site), OMP_NUM_THREADS='1')
-    done = subprocess.run(list(map(str, command)), cwd=project, env=env, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        list(map(str, command)), cwd=project, env=env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -114,9 +154,12 @@ def files(folder: Path) -> set[Path]:
 def test_the_wheel_ships_everything(wheel):
     with zipfile.ZipFile(wheel) as archive:
         shipped = set(archive.namelist())
-    expected = {f'mmdavss/.mim/{path.relative_to(ROOT).as_posix()}'
-                for folder in ('configs', 'tools') for path in (ROOT / folder).rglob('*')
-                if path.suffix in ('.py', '.sh', '.md')}
+    expected = {
+        f'mmdavss/.mim/{path.relative_to(ROOT).as_posix()}'
+        for folder in ('configs', 'tools')
+        for path in (ROOT / folder).rglob('*')
+        if path.suffix in ('.py', '.sh', '.md')
+    }
     expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmdavss').rglob('*.py')}
     expected.add('mmdavss/py.typed')
     assert len(expected) > 20
@@ -127,7 +170,7 @@ def test_the_wheel_ships_everything(wheel):
     assert not [name for name in shipped if name.endswith('.pyc')]
 
 
-TRAIN_SCRIPT = '''\
+TRAIN_SCRIPT = """\
 import sys
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -138,15 +181,15 @@ Runner.from_cfg(cfg).train()
 
 import mmdavss
 print('package:', mmdavss.__file__)
-'''
+"""
 
-CONFIG = '''\
+CONFIG = """\
 _base_ = __import__('mmdavss').get_config_path('source_only/accel-r18_miniviper2minicity.py')
 custom_imports = dict(imports=['mmdavss'])
 train_cfg = dict(max_iters=2, val_interval=2)
 train_dataloader = dict(num_workers=0, persistent_workers=False)
 val_dataloader = dict(num_workers=0, persistent_workers=False)
-'''
+"""
 
 
 def test_a_foreign_project_inherits_a_config(site, project):
@@ -162,9 +205,16 @@ def test_a_foreign_project_inherits_a_config(site, project):
 
 def test_a_command_of_the_wheel_takes_its_configs(site, project):
     before = files(site)
-    printed = run(site, project, site / 'bin' / 'mmdavss-class-statistics',
-                  'configs/sepico/distcl_accel-r18_miniviper2minicity.py', '--workers', 1,
-                  '--out', 'statistics.json')
+    printed = run(
+        site,
+        project,
+        site / 'bin' / 'mmdavss-class-statistics',
+        'configs/sepico/distcl_accel-r18_miniviper2minicity.py',
+        '--workers',
+        1,
+        '--out',
+        'statistics.json',
+    )
     assert 'wrote statistics.json' in printed
     assert (project / 'statistics.json').is_file()
     assert files(site) == before
@@ -190,8 +240,9 @@ def test_every_command_shows_its_help(site, monkeypatch, capsys):
 
 
 def test_every_tool_has_a_command():
-    run_by = {command.args[0] for command in vars(commands).values()
-              if isinstance(command, partial)}
+    run_by = {
+        command.args[0] for command in vars(commands).values() if isinstance(command, partial)
+    }
     assert run_by == {path.name for path in (ROOT / 'tools').glob('*.py')}
 
 
@@ -199,24 +250,42 @@ def test_mim_finds_each_config_under_one_name(site):
     """mim looks for the last part of a path in the whole package, and refuses several finds."""
     configs = site / 'mmdavss' / '.mim' / 'configs'
     names = [path.name for path in (site / 'mmdavss').rglob('*.py')]
-    originals = [path.relative_to(configs) for path in configs.glob('[!_]*/*.py')
-                 if path.parent.name != 'mim']
+    originals = [
+        path.relative_to(configs)
+        for path in configs.glob('[!_]*/*.py')
+        if path.parent.name != 'mim'
+    ]
     assert len(originals) > 20
     assert {'_'.join(path.parts): 1 for path in originals} == {
-        path.name: names.count(path.name) for path in (configs / 'mim').glob('*.py')}
+        path.name: names.count(path.name) for path in (configs / 'mim').glob('*.py')
+    }
     name = 'stpl_accel-r18_miniviper2minicity.py'
     found = Config.fromfile(configs / 'mim' / name)
     assert found.pop('work_dir') == 'work_dirs/stpl/accel-r18_miniviper2minicity'
-    assert found.to_dict() == Config.fromfile(
-        configs / 'stpl' / 'accel-r18_miniviper2minicity.py').to_dict()
+    assert (
+        found.to_dict()
+        == Config.fromfile(configs / 'stpl' / 'accel-r18_miniviper2minicity.py').to_dict()
+    )
 
 
 def test_mim_trains(site, project):
     # In an environment of its own: openmim needs setuptools before 81, and this build 70.1.
     pytest.importorskip('mim', reason='needs openmim')
-    run(site, project, 'mim', 'train', 'mmdavss', 'source_only_accel-r18_miniviper2minicity.py',
-        '--cfg-options', 'train_cfg.max_iters=1', 'train_dataloader.num_workers=0',
-        'train_dataloader.persistent_workers=False', 'val_cfg=None', 'val_dataloader=None',
-        'val_evaluator=None')
-    assert (project / 'work_dirs' / 'source_only' / 'accel-r18_miniviper2minicity'
-            / 'iter_1.pth').is_file()
+    run(
+        site,
+        project,
+        'mim',
+        'train',
+        'mmdavss',
+        'source_only_accel-r18_miniviper2minicity.py',
+        '--cfg-options',
+        'train_cfg.max_iters=1',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'val_cfg=None',
+        'val_dataloader=None',
+        'val_evaluator=None',
+    )
+    assert (
+        project / 'work_dirs' / 'source_only' / 'accel-r18_miniviper2minicity' / 'iter_1.pth'
+    ).is_file()

@@ -1,4 +1,5 @@
 """What is left out of the console, and that nothing else is."""
+
 from __future__ import annotations
 
 import pytest
@@ -31,7 +32,9 @@ def test_console_and_log_file(tmp_path, capsys):
     assert [line.split(' - ')[-1] for line in shown] == [
         f'The order of the hooks is in {file}',
         f'Parameters that are not trained are listed in {file}',
-        'a frame is skipped since its label is missing', 'Iter(train) 1']
+        'a frame is skipped since its label is missing',
+        'Iter(train) 1',
+    ]
     assert kept.count('requires_grad=False') == 88 and '(VERY_HIGH)' in kept
     for handler in logger.handlers:
         handler.close()

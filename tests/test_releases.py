@@ -1,4 +1,5 @@
 """Full-size configs have the values of their releases (tests/data/releases.json, releases.py)."""
+
 from __future__ import annotations
 
 import copy
@@ -102,14 +103,18 @@ def parts(config: str, player: str, known: list[str]) -> dict[str, list[dict]]:
             if not parameter.requires_grad:
                 continue
             name = names[parameter]
-            part = max((part for part in known if not part or f'{name}.'.startswith(f'{part}.')),
-                       key=len, default='?')
+            part = max(
+                (part for part in known if not part or f'{name}.'.startswith(f'{part}.')),
+                key=len,
+                default='?',
+            )
             found.setdefault(part, []).append(group)
     return found
 
 
-@pytest.mark.parametrize('config, name', [
-    (config, name) for config, name in CASES if entries()[name]['rates']])
+@pytest.mark.parametrize(
+    'config, name', [(config, name) for config, name in CASES if entries()[name]['rates']]
+)
 def test_rates(config: str, name: str):
     """Which parameter gets which rate and weight decay."""
     entry = entries()[name]
@@ -131,11 +136,16 @@ def test_rates(config: str, name: str):
 def stepped(schedulers: str, groups: tuple[tuple, ...], last: int) -> np.ndarray:
     """Rates (last + 1, groups) of every iteration."""
     init_default_scope('mmseg')
-    optimiser = torch.optim.SGD([
-        dict(params=[nn.Parameter(torch.zeros(1))], lr=rate, constant_lr=constant)
-        for rate, constant in groups])
-    made = [PARAM_SCHEDULERS.build(cfg, default_args=dict(optimizer=optimiser))
-            for cfg in json.loads(schedulers)]
+    optimiser = torch.optim.SGD(
+        [
+            dict(params=[nn.Parameter(torch.zeros(1))], lr=rate, constant_lr=constant)
+            for rate, constant in groups
+        ]
+    )
+    made = [
+        PARAM_SCHEDULERS.build(cfg, default_args=dict(optimizer=optimiser))
+        for cfg in json.loads(schedulers)
+    ]
     rates = np.empty((last + 1, len(groups)))
     for iteration in range(last + 1):
         rates[iteration] = [group['lr'] for group in optimiser.param_groups]
@@ -154,11 +164,12 @@ def wanted_rates(schedule, last: int) -> tuple[np.ndarray, np.ndarray]:
         return at[at <= last], rates[at <= last]
     at = np.array(sorted({*RATES['iterations'].tolist(), *EARLY}))
     at = at[at <= last]
-    return at, schedule['base'] * (1 - at / schedule['horizon'])**schedule['power']
+    return at, schedule['base'] * (1 - at / schedule['horizon']) ** schedule['power']
 
 
-@pytest.mark.parametrize('config, name', [
-    (config, name) for config, name in CASES if entries()[name]['schedule']])
+@pytest.mark.parametrize(
+    'config, name', [(config, name) for config, name in CASES if entries()[name]['schedule']]
+)
 def test_schedules(config: str, name: str):
     """The rates of the iterations that train."""
     entry, cfg = entries()[name], resolved(config)
@@ -167,8 +178,12 @@ def test_schedules(config: str, name: str):
     for player, schedules in entry['schedule'].items():
         found = parts(config, player, list(entry['rates'].get(player, schedules)))
         own = schedulers[player] if isinstance(schedulers, dict) else schedulers
-        groups = {part: sorted({(g.get('initial_lr', g['lr']), bool(g.get('constant_lr')))
-                                for g in found[part]}) for part in schedules}
+        groups = {
+            part: sorted(
+                {(g.get('initial_lr', g['lr']), bool(g.get('constant_lr'))) for g in found[part]}
+            )
+            for part in schedules
+        }
         flat = tuple(dict.fromkeys(group for part in groups.values() for group in part))
         rates = stepped(json.dumps([dict(s) for s in own]), flat, last)
         for part in schedules:
@@ -176,8 +191,11 @@ def test_schedules(config: str, name: str):
             assert len(at) >= 10
             for group in groups[part]:
                 np.testing.assert_allclose(
-                    rates[at, flat.index(group)], wanted, rtol=1e-7,
-                    err_msg=f'{config}: {player}.{part}')
+                    rates[at, flat.index(group)],
+                    wanted,
+                    rtol=1e-7,
+                    err_msg=f'{config}: {player}.{part}',
+                )
 
 
 # -------------------------------------------------------------------- READMEs

@@ -16,6 +16,7 @@ command that was stopped goes on where it was.
 Exit code 3: done, but frames of a video are missing (it broke off, or is damaged), and
 --allow-damaged was not given.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -30,49 +31,104 @@ from mmdavss.apis.videos import DAMAGED
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     default = Settings()
     parser.add_argument('config', help='config of the model')
     parser.add_argument('checkpoint', help='its weights')
-    parser.add_argument('videos', nargs='+', metavar='VIDEO',
-                        help='file, folder of frames, camera, or address')
+    parser.add_argument(
+        'videos', nargs='+', metavar='VIDEO', help='file, folder of frames, camera, or address'
+    )
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the results')
-    parser.add_argument('--method', choices=METHODS, default=default.method,
-                        help='stpl (default): batch-norm statistics, then contrastive adaptation '
-                        'held by the labels of the model itself; self-training: only batch-norm '
-                        'layers are trained; adabn: only statistics, nothing is trained')
-    parser.add_argument('--iters', type=int, default=default.iters,
-                        help=f'iterations of training (default {default.iters})')
-    parser.add_argument('--adabn-iters', type=int, default=default.adabn_iters,
-                        help='those of the batch-norm statistics before it '
-                        f'(default {default.adabn_iters})')
-    parser.add_argument('--lr', type=float, default=default.lr,
-                        help=f'learning rate (default {default.lr})')
-    parser.add_argument('--batch-size', type=int, default=default.batch_size,
-                        help=f'(default {default.batch_size}); smaller if memory runs out')
-    parser.add_argument('--size', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'), help='of the '
-                        "frames, in training and for all figures (default: that of the config's "
-                        'test pipeline, but not more than the video has)')
-    parser.add_argument('--pairs', type=int, default=default.pairs, help='of successive frames to '
-                        f'take from each video, evenly spread (default {default.pairs})')
-    parser.add_argument('--record', type=int, default=default.record, metavar='FRAMES',
-                        help='to take of a camera, or of a stream that does not end '
-                        f'(default {default.record})')
-    parser.add_argument('--preview', type=int, default=default.preview, metavar='FRAMES',
-                        help=f'length of the before/after video (default {default.preview})')
-    parser.add_argument('--classes', nargs='+', help='names of the classes, if a plain mmseg '
-                        'checkpoint does not say them')
-    parser.add_argument('--workers', type=int, default=default.workers,
-                        help=f'processes that load data (default {default.workers})')
+    parser.add_argument(
+        '--method',
+        choices=METHODS,
+        default=default.method,
+        help='stpl (default): batch-norm statistics, then contrastive adaptation '
+        'held by the labels of the model itself; self-training: only batch-norm '
+        'layers are trained; adabn: only statistics, nothing is trained',
+    )
+    parser.add_argument(
+        '--iters',
+        type=int,
+        default=default.iters,
+        help=f'iterations of training (default {default.iters})',
+    )
+    parser.add_argument(
+        '--adabn-iters',
+        type=int,
+        default=default.adabn_iters,
+        help=f'those of the batch-norm statistics before it (default {default.adabn_iters})',
+    )
+    parser.add_argument(
+        '--lr', type=float, default=default.lr, help=f'learning rate (default {default.lr})'
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=default.batch_size,
+        help=f'(default {default.batch_size}); smaller if memory runs out',
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('WIDTH', 'HEIGHT'),
+        help='of the '
+        "frames, in training and for all figures (default: that of the config's "
+        'test pipeline, but not more than the video has)',
+    )
+    parser.add_argument(
+        '--pairs',
+        type=int,
+        default=default.pairs,
+        help='of successive frames to '
+        f'take from each video, evenly spread (default {default.pairs})',
+    )
+    parser.add_argument(
+        '--record',
+        type=int,
+        default=default.record,
+        metavar='FRAMES',
+        help=f'to take of a camera, or of a stream that does not end (default {default.record})',
+    )
+    parser.add_argument(
+        '--preview',
+        type=int,
+        default=default.preview,
+        metavar='FRAMES',
+        help=f'length of the before/after video (default {default.preview})',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        help='names of the classes, if a plain mmseg checkpoint does not say them',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=default.workers,
+        help=f'processes that load data (default {default.workers})',
+    )
     parser.add_argument('--seed', type=int, default=default.seed)
-    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
-                        'GPU if there is one')
-    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
-                        help='replace values of the config: a.b=1 a.c="[1,2]"')
-    parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for videos '
-                        'of which frames are missing')
-    parser.add_argument('--overwrite', action='store_true', help='replace another adaptation in '
-                        'the folder')
+    parser.add_argument(
+        '--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a GPU if there is one'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValues,
+        metavar='KEY=VALUE',
+        help='replace values of the config: a.b=1 a.c="[1,2]"',
+    )
+    parser.add_argument(
+        '--allow-damaged',
+        action='store_true',
+        help='exit code 0 also for videos of which frames are missing',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace another adaptation in the folder'
+    )
     return parser
 
 
@@ -80,15 +136,30 @@ def main() -> None:
     args = build_parser().parse_args()
     with one_line('interrupted: the same command goes on from here'):
         done = adapt(
-            args.config, args.checkpoint, args.videos, args.out, classes=args.classes,
-            cfg_options=args.cfg_options, device=args.device, overwrite=args.overwrite,
-            command=['python', *sys.argv], method=args.method, iters=args.iters,
-            adabn_iters=args.adabn_iters, lr=args.lr, batch_size=args.batch_size, pairs=args.pairs,
-            size=tuple(args.size) if args.size else None, record=args.record,
-            preview=args.preview, workers=args.workers, seed=args.seed)
+            args.config,
+            args.checkpoint,
+            args.videos,
+            args.out,
+            classes=args.classes,
+            cfg_options=args.cfg_options,
+            device=args.device,
+            overwrite=args.overwrite,
+            command=['python', *sys.argv],
+            method=args.method,
+            iters=args.iters,
+            adabn_iters=args.adabn_iters,
+            lr=args.lr,
+            batch_size=args.batch_size,
+            pairs=args.pairs,
+            size=tuple(args.size) if args.size else None,
+            record=args.record,
+            preview=args.preview,
+            workers=args.workers,
+            seed=args.seed,
+        )
     text = done.report.read_text(encoding='utf-8')
-    print(text[text.index('## Verdict'):text.index('A guess without labels')])
-    print(text[text.index('## Warnings'):text.index('None of this says')])
+    print(text[text.index('## Verdict') : text.index('A guess without labels')])
+    print(text[text.index('## Warnings') : text.index('None of this says')])
     print(f'Look at {done.report} and {done.video}.')
     for note in done.notes:
         print(f'warning: {note}', file=sys.stderr)

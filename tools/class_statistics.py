@@ -9,6 +9,7 @@ config then says where it is, rare_class_sampling.statistics):
 
 Statistics that are there already and fit are left as they are.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -38,24 +39,41 @@ from mmdavss.datasets.rare_class import (
 )
 from mmdavss.fileio import check_writable
 
-ADVICE = ('write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
-          'rare_class_sampling.statistics=FILE')
+ADVICE = (
+    'write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
+    'rare_class_sampling.statistics=FILE'
+)
 #: Label files that a process gets at a time.
 CHUNK = 8
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config of the training')
-    parser.add_argument('--out', metavar='FILE', help='json file to write; by default '
-                        'rare_class_sampling.statistics of the config, or class_statistics.json '
-                        'in the data_root of the source')
-    parser.add_argument('--workers', type=int, default=min(8, os.cpu_count() or 1), metavar='N',
-                        help='number of processes')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='json file to write; by default '
+        'rare_class_sampling.statistics of the config, or class_statistics.json '
+        'in the data_root of the source',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=min(8, os.cpu_count() or 1),
+        metavar='N',
+        help='number of processes',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
-    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
-                        help='replace values of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValues,
+        metavar='KEY=VALUE',
+        help='replace values of the config',
+    )
     args = parser.parse_args()
     if args.workers < 1:
         parser.error('--workers starts at 1')
@@ -74,8 +92,7 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')
     dataset = DATASETS.build(source)
     sampling = pair.get('rare_class_sampling') or {}
-    return dataset, sampling.get(
-        'statistics', osp.join(dataset.data_root, 'class_statistics.json'))
+    return dataset, sampling.get('statistics', osp.join(dataset.data_root, 'class_statistics.json'))
 
 
 def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
@@ -104,9 +121,11 @@ def summary(dataset: ClipSegDataset, pixels: np.ndarray) -> str:
     total = pixels.sum(0)
     order, probabilities = class_probabilities(total)
     names = dataset.metainfo['classes']
-    lines = [f'{names[c]:12} {total[c] / total.sum():9.4%} of the labelled pixels, '
-             f'drawn with probability {p:.3f} (temperature 0.01)'
-             for c, p in zip(order, probabilities, strict=True)]
+    lines = [
+        f'{names[c]:12} {total[c] / total.sum():9.4%} of the labelled pixels, '
+        f'drawn with probability {p:.3f} (temperature 0.01)'
+        for c, p in zip(order, probabilities, strict=True)
+    ]
     absent = [names[c] for c in np.flatnonzero(total == 0)]
     return '\n'.join(lines + ([f'absent: {", ".join(absent)}'] if absent else []))
 

@@ -15,6 +15,7 @@ CONFIG is any config with the same network and number of classes; on the right o
 is for `model.source_checkpoint` and for all tools. The published networks expect images as the
 configs give them: Caffe's BGR without scaling for advent, davsn, tps and sfc.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,26 +27,34 @@ from mmdavss.apis.faults import one_line
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('format', choices=list(FORMATS), metavar='FORMAT',
-                        help=', '.join(FORMATS))
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('format', choices=list(FORMATS), metavar='FORMAT', help=', '.join(FORMATS))
     parser.add_argument('config', help='config with the same network')
     parser.add_argument('checkpoint', help='the published file')
     parser.add_argument('--out', required=True, metavar='FILE', help='the new file')
-    parser.add_argument('--teacher', action='store_true', help='of sepico and daformer: the EMA '
-                        'teacher instead of the student')
+    parser.add_argument(
+        '--teacher',
+        action='store_true',
+        help='of sepico and daformer: the EMA teacher instead of the student',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
     args = parser.parse_args()
     with one_line():
-        done = convert_checkpoint(args.format, args.config, args.checkpoint, args.out,
-                                  args.teacher, args.overwrite)
+        done = convert_checkpoint(
+            args.format, args.config, args.checkpoint, args.out, args.teacher, args.overwrite
+        )
     print(f'{args.out}: {len(done.state) - len(done.filled)} tensors of {args.checkpoint}')
-    for what, names in (('left out, only training needs them', done.dropped),
-                        ('not in it, as initialised (nothing that predicts)', done.filled)):
+    for what, names in (
+        ('left out, only training needs them', done.dropped),
+        ('not in it, as initialised (nothing that predicts)', done.filled),
+    ):
         if names:
             groups = sorted({'.'.join(name.split('.')[:2]) for name in names})
-            print(f'{what}: {len(names)} tensors of {", ".join(groups[:8])}'
-                  f'{" ..." if len(groups) > 8 else ""}')
+            print(
+                f'{what}: {len(names)} tensors of {", ".join(groups[:8])}'
+                f'{" ..." if len(groups) > 8 else ""}'
+            )
 
 
 if __name__ == '__main__':

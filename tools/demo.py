@@ -61,8 +61,8 @@ CONFIG = 'accel-r18_miniviper2minicity.py'
 STEPS = 6
 LEGEND = CITYSCAPES_15.classes, CITYSCAPES_15.palette
 PANEL = (384, 192)  # width and height of the frames of the video
-RATE = 17.  # frames per second that the camera takes, as in the target data
-FPS = 10.  # and of the video: slowed down a little
+RATE = 17.0  # frames per second that the camera takes, as in the target data
+FPS = 10.0  # and of the video: slowed down a little
 #: Data sets split their drives into 0 (train) and 1 (val): this one is in neither.
 DRIVE_SEED = (0, ROOTS.index('cityscapes'), 2, 0)
 
@@ -90,10 +90,19 @@ class Training:
 
 TRAININGS = (
     Training('source_only', 'source-only', 'train on the labelled source video'),
-    Training('adabn', 'AdaBN', 're-estimate the batch-norm statistics on the unlabelled target '
-             'video', 'source_only'),
-    Training('stpl', 'STPL', 'adapt to the unlabelled target video with STPL, without source data',
-             'adabn'))  # yapf: disable
+    Training(
+        'adabn',
+        'AdaBN',
+        're-estimate the batch-norm statistics on the unlabelled target video',
+        'source_only',
+    ),
+    Training(
+        'stpl',
+        'STPL',
+        'adapt to the unlabelled target video with STPL, without source data',
+        'adabn',
+    ),
+)
 
 
 # ------------------------------------------------------------------------------------- commands
@@ -112,10 +121,18 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     tail: deque[str] = deque(maxlen=25)
-    with log.open('a', encoding='utf-8') as file, subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            encoding='utf-8', errors='replace', env={**os.environ, 'PYTHONUNBUFFERED': '1'}
-    ) as process:
+    with (
+        log.open('a', encoding='utf-8') as file,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding='utf-8',
+            errors='replace',
+            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+        ) as process,
+    ):
         try:
             for line in process.stdout:
                 file.write(line)
@@ -128,8 +145,10 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
             process.terminate()
             raise
     if process.returncode:
-        raise DemoError(f'this step failed (exit status {process.returncode}). The end of its '
-                        f'output:\n\n{"".join(tail)}\nThe whole output: {log}')
+        raise DemoError(
+            f'this step failed (exit status {process.returncode}). The end of its '
+            f'output:\n\n{"".join(tail)}\nThe whole output: {log}'
+        )
 
 
 def say(text: str) -> None:
@@ -163,8 +182,11 @@ def training_line(line: str) -> str | None:
     if train := _TRAIN.search(line):
         left = re.search(r'\beta: (.+?)  ', line)
         loss = re.search(rf'\bloss: {_VALUE}', line)
-        return (f'iteration {train[1]}/{train[2]}' + (f', {left[1]} left' if left else '')
-                + (f', loss {loss[1]}' if loss else ''))
+        return (
+            f'iteration {train[1]}/{train[2]}'
+            + (f', {left[1]} left' if left else '')
+            + (f', loss {loss[1]}' if loss else '')
+        )
     if 'Iter(val)' in line and (score := re.search(rf'\bmIoU: {_VALUE}', line)):
         return f'validation: mIoU {score[1]}'
     return None
@@ -212,8 +234,9 @@ def generate_data(records: Records, log: Path, options: list[str]) -> None:
         records.set('data', dict(command=typed(command), seconds=None))
 
 
-def configure(step: Training, root: Path, records: Records, given: list[str]
-              ) -> tuple[str, list[str], Config]:
+def configure(
+    step: Training, root: Path, records: Records, given: list[str]
+) -> tuple[str, list[str], Config]:
     """Config file of a training step, its ``--cfg-options``, and the config that they make."""
     config = short(ROOT / 'configs' / step.name / CONFIG)
     folder = str(root / step.name)
@@ -244,10 +267,22 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
     last = cfg.train_cfg.max_iters
     checkpoint = final_checkpoint(cfg, folder)
     settings = settings_of(cfg, step, records)
-    command = [sys.executable, short(ROOT / 'tools/train.py'), config, '--work-dir', str(folder),
-               '--cfg-options', *options]  # yapf: disable
-    record = dict(settings=settings, command=typed(command), checkpoint=str(checkpoint),
-                  seconds=0., scores=None)  # yapf: disable
+    command = [
+        sys.executable,
+        short(ROOT / 'tools/train.py'),
+        config,
+        '--work-dir',
+        str(folder),
+        '--cfg-options',
+        *options,
+    ]
+    record = dict(
+        settings=settings,
+        command=typed(command),
+        checkpoint=str(checkpoint),
+        seconds=0.0,
+        scores=None,
+    )
     done = records.steps.get(step.name)
     mode = []
     if done is not None:
@@ -256,7 +291,8 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
             raise DemoError(
                 f'{folder} was made with other settings ({"; ".join(changed[:3])}'
                 f'{" ..." if len(changed) > 3 else ""}): start again with make demo '
-                'ARGS=--overwrite, or write elsewhere with ARGS="--work-dir FOLDER"')
+                'ARGS=--overwrite, or write elsewhere with ARGS="--work-dir FOLDER"'
+            )
         if done['scores'] and checkpoint.is_file():
             announce(number, f'{step.title}: done before, mIoU {done["scores"]["mIoU"]:.1f}')
             return
@@ -285,8 +321,11 @@ def settings_of(cfg: Config, step: Training, records: Records) -> dict:
     start = None if step.start is None else digest(Path(records.steps[step.start]['checkpoint']))
     config = cfg.to_dict()
     del config['work_dir']
-    settings = dict(config=config, data=read_json(
-        DATA / MARKER, 'description of MiniDrive', f'Delete {DATA}.'), start=start)
+    settings = dict(
+        config=config,
+        data=read_json(DATA / MARKER, 'description of MiniDrive', f'Delete {DATA}.'),
+        start=start,
+    )
     return json.loads(json.dumps(settings))
 
 
@@ -306,10 +345,15 @@ def read_scores(folder: Path, iteration: int) -> dict[str, float]:
     except (FileNotFoundError, ValueError):
         row = None
     if row is None:
-        raise DemoError(f'{folder} has no validation at iteration {iteration} in its '
-                        'TIMESTAMP/vis_data/scalars.json')
-    return {name: value for name, value in row.items()
-            if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')}
+        raise DemoError(
+            f'{folder} has no validation at iteration {iteration} in its '
+            'TIMESTAMP/vis_data/scalars.json'
+        )
+    return {
+        name: value
+        for name, value in row.items()
+        if name in ('mIoU', 'mAcc', 'aAcc') or name.startswith('IoU.')
+    }
 
 
 # --------------------------------------------------------------------------------------- pictures
@@ -319,9 +363,13 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
     """Step 5: the models on a drive that no data set holds; video and picture."""
     video, picture = root / 'video.mp4', root / 'picture.png'
     shown = {step.title: step for step in (TRAININGS[0], TRAININGS[-1])}
-    settings = dict(frames=count, models={
-        title: digest(Path(records.steps[step.name]['checkpoint']))
-        for title, step in shown.items()})  # yapf: disable
+    settings = dict(
+        frames=count,
+        models={
+            title: digest(Path(records.steps[step.name]['checkpoint']))
+            for title, step in shown.items()
+        },
+    )
     done = records.steps.get('video')
     if done and done['settings'] == settings and video.is_file() and picture.is_file():
         announce(5, 'video and picture: done before')
@@ -343,7 +391,8 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
     rows: list[np.ndarray] = []
     with VideoWriter(video, FPS) as writer:
         for number, (rgb, truth, *maps) in enumerate(
-                zip(scenes, truths, *predictions, strict=True)):
+            zip(scenes, truths, *predictions, strict=True)
+        ):
             panels = [rgb, *(overlay(rgb, labels, palette, 0.75) for labels in (*maps, truth))]
             writer.write(with_legend(draw_grid(panels, titles, 2, PANEL), *LEGEND, 15))
             if number in kept:
@@ -356,8 +405,9 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
     records.set('video', dict(settings=settings, seconds=time.monotonic() - began))
 
 
-def predict(step: Training, root: Path, records: Records, given: list[str],
-            scenes: list[np.ndarray]) -> Iterator[np.ndarray]:
+def predict(
+    step: Training, root: Path, records: Records, given: list[str], scenes: list[np.ndarray]
+) -> Iterator[np.ndarray]:
     """Label maps of RGB frames, by the model of a step."""
     _, _, cfg = configure(step, root, records, given)
     with contextlib.redirect_stdout(io.StringIO()):  # mmengine prints what it loads
@@ -381,8 +431,10 @@ def percent(value: float, sign: str = '') -> str:
 def table(scores: Mapping[str, Mapping[str, float]]) -> str:
     """IoU of each class and their mean, as markdown; the last column is last minus first."""
     titles = list(scores)
-    lines = ['| class | ' + ' | '.join(titles) + f' | {titles[-1]} − {titles[0]} |',
-             '|---|' + '---:|' * (len(titles) + 1)]  # yapf: disable
+    lines = [
+        '| class | ' + ' | '.join(titles) + f' | {titles[-1]} − {titles[0]} |',
+        '|---|' + '---:|' * (len(titles) + 1),
+    ]
     names = [name for name in scores[titles[0]] if name.startswith('IoU.')]
     for name in [*names, 'mIoU']:
         values = [scores[title][name] for title in titles]
@@ -399,17 +451,26 @@ def report(path: Path, records: Records, seed: int) -> None:
     steps = records.steps
     scores = {step.title: steps[step.name]['scores'] for step in TRAININGS}
     source, adabn, stpl = (scores[step.title]['mIoU'] for step in TRAININGS)
-    times = [('data', steps['data']['seconds']),
-             *((step.title, steps[step.name]['seconds']) for step in TRAININGS),
-             ('video and picture', steps['video']['seconds'])]  # yapf: disable
-    total = sum(seconds or 0. for _, seconds in times)
+    times = [
+        ('data', steps['data']['seconds']),
+        *((step.title, steps[step.name]['seconds']) for step in TRAININGS),
+        ('video and picture', steps['video']['seconds']),
+    ]
+    total = sum(seconds or 0.0 for _, seconds in times)
     commands = [steps['data']['command'], *(steps[step.name]['command'] for step in TRAININGS)]
-    versions = dict(mmdavss=__version__, Python=platform.python_version(),
-                    PyTorch=torch.__version__, mmengine=mmengine.__version__,
-                    mmcv=mmcv.__version__, mmseg=mmseg.__version__, OpenCV=cv2.__version__,
-                    NumPy=np.__version__)  # yapf: disable
+    versions = dict(
+        mmdavss=__version__,
+        Python=platform.python_version(),
+        PyTorch=torch.__version__,
+        mmengine=mmengine.__version__,
+        mmcv=mmcv.__version__,
+        mmseg=mmseg.__version__,
+        OpenCV=cv2.__version__,
+        NumPy=np.__version__,
+    )
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
-    path.write_text(f"""# From rendered to camera video: the demo on MiniDrive
+    path.write_text(
+        f"""# From rendered to camera video: the demo on MiniDrive
 
 MiniDrive is a small street world in two looks. The *source* is its rendered look in the place of
 VIPER, with labels. The *target* is its camera look in the place of Cityscapes-Seq: other streets,
@@ -467,7 +528,9 @@ stands for data that were there already.
 ## Versions
 
 {', '.join(f'{name} {version}' for name, version in versions.items())}; seed {seed}.
-""", encoding='utf-8')
+""",
+        encoding='utf-8',
+    )
 
 
 # ------------------------------------------------------------------------------------------- main
@@ -476,16 +539,33 @@ stands for data that were there already.
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'),
-                        help='folder for everything but the data (default: work_dirs/demo)')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='start again: delete what an earlier demo left in that folder')
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/demo'),
+        help='folder for everything but the data (default: work_dirs/demo)',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='start again: delete what an earlier demo left in that folder',
+    )
     parser.add_argument('--frames', type=int, default=60, metavar='N', help='of the video')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='replace values of all three configs, for example randomness.seed=1')
-    parser.add_argument('--data-options', default='', metavar='TEXT',
-                        help='options of tools/make_minidrive.py, for example "--size 512x256"')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='replace values of all three configs, for example randomness.seed=1',
+    )
+    parser.add_argument(
+        '--data-options',
+        default='',
+        metavar='TEXT',
+        help='options of tools/make_minidrive.py, for example "--size 512x256"',
+    )
     args = parser.parse_args(argv)
     if args.frames < 3:
         parser.error(f'--frames: {args.frames} is less than 3')

@@ -11,6 +11,7 @@ DIR/segmentor.py and DIR/segmentor.pth predict what the adapted model predicts, 
 A video net that joins frames (Accel, DFF, ...) has no equal in plain mmseg. --per-frame-part
 exports its segmentor of the current frame alone, which predicts something else.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,18 +23,23 @@ from mmdavss.apis.plain_mmseg import export_segmentor, read_method_config
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config of the method')
     parser.add_argument('checkpoint', help='checkpoint of any method with that network')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the export')
-    parser.add_argument('--per-frame-part', action='store_true', help='of a video net that joins '
-                        'frames: export its segmentor of the current frame alone')
+    parser.add_argument(
+        '--per-frame-part',
+        action='store_true',
+        help='of a video net that joins frames: export its segmentor of the current frame alone',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace an export that is there')
     args = parser.parse_args()
     with one_line():
         cfg = read_method_config(args.config, args.checkpoint)
-        export = export_segmentor(cfg, args.checkpoint, args.out, args.per_frame_part,
-                                  args.overwrite)
+        export = export_segmentor(
+            cfg, args.checkpoint, args.out, args.per_frame_part, args.overwrite
+        )
     print('\n'.join(map(str, export.files)))
 
 

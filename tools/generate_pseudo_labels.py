@@ -10,6 +10,7 @@ How they are selected is said in the config's `pseudo_label_generator`, and wher
 A run that was stopped goes on where it was; the result is the same, and so it is for any number of
 workers. Pseudo-labels that are there already and fit are left as they are.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -34,20 +35,36 @@ from mmdavss.engine import WorkDirLock
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config of the self-training')
     parser.add_argument('checkpoint', help='model that predicts, of any method with this network')
     parser.add_argument('--out', metavar='DIR', help='folder of the pseudo-labels')
-    parser.add_argument('--workers', type=int, default=1, metavar='N',
-                        help='number of processes')
-    parser.add_argument('--device', type=device_option, default='cpu', help='cpu (default), cuda '
-                        '(several processes take the devices in turn), cuda:1 ...')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='delete the pseudo-labels that are in the folder and make them anew')
-    parser.add_argument('--score', action='store_true', help='compare them with the labels of '
-                        'target_train_labelled: mean IoU where both are, and proportion')
-    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
-                        help='replace values of the config')
+    parser.add_argument('--workers', type=int, default=1, metavar='N', help='number of processes')
+    parser.add_argument(
+        '--device',
+        type=device_option,
+        default='cpu',
+        help='cpu (default), cuda (several processes take the devices in turn), cuda:1 ...',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='delete the pseudo-labels that are in the folder and make them anew',
+    )
+    parser.add_argument(
+        '--score',
+        action='store_true',
+        help='compare them with the labels of '
+        'target_train_labelled: mean IoU where both are, and proportion',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValues,
+        metavar='KEY=VALUE',
+        help='replace values of the config',
+    )
     args = parser.parse_args()
     if args.workers < 1:
         parser.error('--workers starts at 1')
@@ -65,13 +82,16 @@ def main() -> None:
             labelled_target(cfg)  # better known before than after hours
         with WorkDirLock(out, '--out'):
             state = generator.generate(
-                cfg, args.checkpoint, out, args.workers, args.device, args.overwrite)
+                cfg, args.checkpoint, out, args.workers, args.device, args.overwrite
+            )
         print(f'{summary(state)}\npseudo-labels: {out}')
         if args.score:
             result = score(cfg, out)
             write_score(out, result)
-            print(f'P-mIoU {result["p_miou"] or 0:.2f} over {result["classes"]} classes at '
-                  f'proportion p = {result["proportion"]:.2%} ({result["frames"]} labelled frames)')
+            print(
+                f'P-mIoU {result["p_miou"] or 0:.2f} over {result["classes"]} classes at '
+                f'proportion p = {result["proportion"]:.2%} ({result["frames"]} labelled frames)'
+            )
 
 
 if __name__ == '__main__':

@@ -38,12 +38,22 @@ def _span(text: str) -> tuple[int, int]:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line; options that are not given are None, so that the preset decides."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('out', type=Path, nargs='?', help='folder to write to')
-    parser.add_argument('--preset', choices=sorted(PRESETS), default='demo',
-                        help='values of all options that are not given (default: demo)')
-    parser.add_argument('--size', type=_size, metavar='WxH', help='size of the Cityscapes frames; '
-                        'the others have the same width and their own aspect ratio')
+    parser.add_argument(
+        '--preset',
+        choices=sorted(PRESETS),
+        default='demo',
+        help='values of all options that are not given (default: demo)',
+    )
+    parser.add_argument(
+        '--size',
+        type=_size,
+        metavar='WxH',
+        help='size of the Cityscapes frames; '
+        'the others have the same width and their own aspect ratio',
+    )
     parser.add_argument('--seed', type=int)
     parser.add_argument('--viper', type=int, metavar='N', help='VIPER training sequences')
     parser.add_argument('--viper-val', type=int, metavar='N', help='VIPER validation sequences')
@@ -51,24 +61,47 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--synthia', type=int, metavar='N', help='frames of the SYNTHIA-Seq drive')
     parser.add_argument('--cityscapes', type=int, metavar='N', help='Cityscapes training snippets')
     parser.add_argument('--cityscapes-val', type=int, metavar='N', help='and validation snippets')
-    parser.add_argument('--snippet-frames', type=_span, metavar='A-B', help='frames that are '
-                        'rendered of the 30 (0-29) of a snippet; number 19 has the label')
+    parser.add_argument(
+        '--snippet-frames',
+        type=_span,
+        metavar='A-B',
+        help='frames that are rendered of the 30 (0-29) of a snippet; number 19 has the label',
+    )
     parser.add_argument('--gta', type=int, metavar='N', help='GTAV images')
-    parser.add_argument('--synthia-rand', type=int, metavar='N',
-                        help='SYNTHIA-RAND-CITYSCAPES images')
-    parser.add_argument('--cityscapes-vps', type=int, metavar='N',
-                        help='Cityscapes-VPS training clips')
-    parser.add_argument('--cityscapes-vps-val', type=int, metavar='N',
-                        help='and validation clips')
-    parser.add_argument('--clip-frames', type=_span, metavar='A-B', help='frames that are rendered '
-                        'of the 30 (0-29) of these clips; 4, 9, 14, 19, 24 and 29 have labels')
-    parser.add_argument('--flow', action='store_true', default=None, help='also write the exact '
-                        'flow to the previous frame (.flo) and where it is visible there (.png)')
+    parser.add_argument(
+        '--synthia-rand', type=int, metavar='N', help='SYNTHIA-RAND-CITYSCAPES images'
+    )
+    parser.add_argument(
+        '--cityscapes-vps', type=int, metavar='N', help='Cityscapes-VPS training clips'
+    )
+    parser.add_argument('--cityscapes-vps-val', type=int, metavar='N', help='and validation clips')
+    parser.add_argument(
+        '--clip-frames',
+        type=_span,
+        metavar='A-B',
+        help='frames that are rendered '
+        'of the 30 (0-29) of these clips; 4, 9, 14, 19, 24 and 29 have labels',
+    )
+    parser.add_argument(
+        '--flow',
+        action='store_true',
+        default=None,
+        help='also write the exact '
+        'flow to the previous frame (.flo) and where it is visible there (.png)',
+    )
     parser.add_argument('--processes', type=int, default=os.cpu_count() or 1, metavar='N')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace a MiniDrive that was made with other settings')
-    parser.add_argument('--contact-sheet', type=Path, metavar='PNG', help='draw a picture of both '
-                        'looks with labels, flow and occlusion; without OUT nothing else is made')
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace a MiniDrive that was made with other settings',
+    )
+    parser.add_argument(
+        '--contact-sheet',
+        type=Path,
+        metavar='PNG',
+        help='draw a picture of both '
+        'looks with labels, flow and occlusion; without OUT nothing else is made',
+    )
     args = parser.parse_args(argv)
     if args.out is None and args.contact_sheet is None:
         parser.error('give the folder to write to, or --contact-sheet')

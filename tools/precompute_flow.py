@@ -10,6 +10,7 @@ where it was.
     python tools/precompute_flow.py IMAGES OUT --provider MMFlowEstimator --device cuda \
         --options config=raft_8xb2_100k_mixed-368x768 checkpoint=raft.pth
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,23 +41,41 @@ Task = tuple[Path, Path, Path]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('frame_root', type=Path, help='folder of the frames')
     parser.add_argument('out', type=Path, help='folder of the flow files')
-    parser.add_argument('--pattern', nargs='+', metavar='GLOB',
-                        help="which files below frame_root are frames, such as '**/*.png'; by "
-                        'default all images')
-    parser.add_argument('--frame-suffix', default='',
-                        help='what follows the number in the names, such as _leftImg8bit')
-    parser.add_argument('--step', type=int, default=1,
-                        help='distance of the two frames in their sequence')
+    parser.add_argument(
+        '--pattern',
+        nargs='+',
+        metavar='GLOB',
+        help="which files below frame_root are frames, such as '**/*.png'; by default all images",
+    )
+    parser.add_argument(
+        '--frame-suffix',
+        default='',
+        help='what follows the number in the names, such as _leftImg8bit',
+    )
+    parser.add_argument(
+        '--step', type=int, default=1, help='distance of the two frames in their sequence'
+    )
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
-    parser.add_argument('--options', nargs='+', action=KeyValues, default={},
-                        help='arguments of the provider, key=value')
-    parser.add_argument('--device', type=device_option, default='cpu',
-                        help='cpu (default), cuda, cuda:1 ...')
-    parser.add_argument('--format', choices=['npy', 'flo', 'png'], default='npy',
-                        help='npy is float16, png the 16-bit format of KITTI')
+    parser.add_argument(
+        '--options',
+        nargs='+',
+        action=KeyValues,
+        default={},
+        help='arguments of the provider, key=value',
+    )
+    parser.add_argument(
+        '--device', type=device_option, default='cpu', help='cpu (default), cuda, cuda:1 ...'
+    )
+    parser.add_argument(
+        '--format',
+        choices=['npy', 'flo', 'png'],
+        default='npy',
+        help='npy is float16, png the 16-bit format of KITTI',
+    )
     parser.add_argument('--workers', type=int, default=1, help='number of processes')
     parser.add_argument('--overwrite', action='store_true', help='compute existing files again')
     args = parser.parse_args()
@@ -72,16 +91,22 @@ def find_tasks(args: argparse.Namespace) -> list[Task]:
     sequences: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
     for path in find_frames(args.frame_root, args.pattern):
         name, number = re.fullmatch(
-            r'(.*?)(\d*)', path.stem.removesuffix(args.frame_suffix)).groups()
+            r'(.*?)(\d*)', path.stem.removesuffix(args.frame_suffix)
+        ).groups()
         sequences.setdefault((path.parent, name), []).append((int(number or 0), path))
     template = file_template(args)
     tasks = []
     for _, frames in sorted(sequences.items()):
         frames = [path for _, path in sorted(frames)]
         tasks += [
-            (current, previous, flow_file(args.out, current, previous, args.frame_root, template,
-                                          args.frame_suffix))
-            for previous, current in zip(frames, frames[args.step:], strict=False)
+            (
+                current,
+                previous,
+                flow_file(
+                    args.out, current, previous, args.frame_root, template, args.frame_suffix
+                ),
+            )
+            for previous, current in zip(frames, frames[args.step :], strict=False)
         ]
     return tasks
 
@@ -94,8 +119,11 @@ def find_frames(root: Path, patterns: list[str] | None) -> list[Path]:
     """
     advice = "Say it with --pattern '**/*.jpg', or move"
     if patterns is None:
-        return [Path(folder, name) for folder, below, names in walk(root)
-                for name in choose_frames(folder, below, names, advice=advice)]
+        return [
+            Path(folder, name)
+            for folder, below, names in walk(root)
+            for name in choose_frames(folder, below, names, advice=advice)
+        ]
     found: dict[Path, list[str]] = {}
     for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
         if not any(map(is_hidden, path.relative_to(root).parts)):
@@ -132,8 +160,10 @@ class Worker:
         path_a, path_b, file = task
         image_a, image_b = (read_image(str(path)) for path in (path_a, path_b))
         if image_a.shape != image_b.shape:
-            raise UserError(f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
-                            'the frames of a folder must have one size.')
+            raise UserError(
+                f'{path_a} is {image_a.shape[:2]} and {path_b} {image_b.shape[:2]}: '
+                'the frames of a folder must have one size.'
+            )
         write_flow(file, cls.provider.estimate_numpy(image_a, image_b, str(path_a), str(path_b)))
 
 
@@ -145,8 +175,9 @@ def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
             Worker.run(task)
         return
     # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'),
-                             Worker.start, (config, device, 1)) as pool:
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context('spawn'), Worker.start, (config, device, 1)
+    ) as pool:
         futures = [pool.submit(Worker.run, task) for task in tasks]
         try:
             for future in progress('flow', as_completed(futures), len(tasks), 'pairs'):
@@ -163,9 +194,11 @@ def main() -> None:
     except UserError as error:
         raise SystemExit(f'error: {error}') from error
     if not tasks:
-        raise SystemExit(f'No two frames of one sequence below {args.frame_root} match '
-                         f'{args.pattern or IMAGE_SUFFIXES}. Correct the folder, --pattern or '
-                         '--frame-suffix.')
+        raise SystemExit(
+            f'No two frames of one sequence below {args.frame_root} match '
+            f'{args.pattern or IMAGE_SUFFIXES}. Correct the folder, --pattern or '
+            '--frame-suffix.'
+        )
     todo = [task for task in tasks if args.overwrite or not task[2].exists()]
     print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
     if todo:
@@ -174,8 +207,13 @@ def main() -> None:
             provider = dict(type=args.provider, **args.options)
             check_part(MODELS, provider, '--provider')
             compute(todo, provider, args.device, args.workers)
-    provider = dict(type='PrecomputedFlow', root=str(args.out), frame_root=str(args.frame_root),
-                    template=file_template(args), frame_suffix=args.frame_suffix)
+    provider = dict(
+        type='PrecomputedFlow',
+        root=str(args.out),
+        frame_root=str(args.frame_root),
+        template=file_template(args),
+        frame_suffix=args.frame_suffix,
+    )
     print(f'Use it: flow={provider}')
 
 

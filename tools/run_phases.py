@@ -7,6 +7,7 @@ Each config is trained with tools/train.py in its own folder. Where it trains on
 are generated first, with its `model.source_checkpoint` (tools/generate_pseudo_labels.py). What is
 finished is not done again, an interrupted step goes on where it was.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,6 +37,7 @@ class Step:
         command: Program and arguments.
         result: A file; when it is there the step is not needed any more.
     """
+
     title: str
     command: list[str]
     result: Path
@@ -43,15 +45,27 @@ class Step:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='configs, in order')
-    parser.add_argument('--gpus', type=int, default=1, metavar='N',
-                        help='processes of each training (tools/dist_train.sh)')
-    parser.add_argument('--workers', type=int, metavar='N',
-                        help='processes that generate pseudo-labels')
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=1,
+        metavar='N',
+        help='processes of each training (tools/dist_train.sh)',
+    )
+    parser.add_argument(
+        '--workers', type=int, metavar='N', help='processes that generate pseudo-labels'
+    )
     parser.add_argument('--device', help='where pseudo-labels are generated, cpu or cuda')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='replace values of every config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='replace values of every config',
+    )
     args = parser.parse_args()
     if args.gpus < 1:
         parser.error('--gpus starts at 1')
@@ -63,8 +77,11 @@ def start_checkpoints(cfg: Mapping, prefix: str = '') -> Iterator[tuple[str, str
     for key, value in cfg.items():
         if isinstance(value, Mapping):
             yield from start_checkpoints(value, f'{prefix}{key}.')
-        elif (key == 'checkpoint' or key.endswith('_checkpoint')) and isinstance(value, str) \
-                and '://' not in value:
+        elif (
+            (key == 'checkpoint' or key.endswith('_checkpoint'))
+            and isinstance(value, str)
+            and '://' not in value
+        ):
             yield f'{prefix}{key}', value
 
 
@@ -83,15 +100,18 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
         name = Path(path).stem
         for key, needed in start_checkpoints(cfg.model):
             if not Path(needed).is_file() and Path(needed).resolve() not in made:
-                raise UserError(f'{path} starts from {needed} (model.{key}), which does not exist '
-                                'and which no config before it makes: name its config first, or '
-                                f'set --cfg-options model.{key}=PATH')
+                raise UserError(
+                    f'{path} starts from {needed} (model.{key}), which does not exist '
+                    'and which no config before it makes: name its config first, or '
+                    f'set --cfg-options model.{key}=PATH'
+                )
         source = cfg.model.get('source_checkpoint')
         result = final_checkpoint(cfg)
         if 'pseudo_label_generator' in cfg:
             if source is None:
-                raise UserError(f'{path}: model.source_checkpoint is not set, which predicts the '
-                                'pseudo-labels')
+                raise UserError(
+                    f'{path}: model.source_checkpoint is not set, which predicts the pseudo-labels'
+                )
             command = [sys.executable, str(TOOLS / 'generate_pseudo_labels.py'), path, source]
             if args.workers is not None:
                 command += ['--workers', str(args.workers)]
@@ -99,8 +119,11 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
                 command += ['--device', args.device]
             # Pseudo-labels of a finished training may have been deleted since.
             steps.append(Step(f'pseudo-labels of {name}', command + options, result))
-        train = [sys.executable, str(TOOLS / 'train.py'), path] if args.gpus == 1 else \
-            ['bash', str(TOOLS / 'dist_train.sh'), path, str(args.gpus)]
+        train = (
+            [sys.executable, str(TOOLS / 'train.py'), path]
+            if args.gpus == 1
+            else ['bash', str(TOOLS / 'dist_train.sh'), path, str(args.gpus)]
+        )
         steps.append(Step(f'training of {name}', [*train, '--resume', *options], result))
         made.add(result.resolve())
     return steps
@@ -145,12 +168,17 @@ def main() -> None:
         print(f'{head}\n      $ {shlex.join(step.command)}', flush=True)
         code = run(step.command)
         if code == EXIT_CODE:
-            print(f'{step.title} was stopped by a signal and is saved. The same call goes on from '
-                  'here.', file=sys.stderr)
+            print(
+                f'{step.title} was stopped by a signal and is saved. The same call goes on from '
+                'here.',
+                file=sys.stderr,
+            )
             raise SystemExit(EXIT_CODE)
         if code:
-            raise SystemExit(f'error: {step.title} failed (exit status {code}), see above. The '
-                             'same call goes on from here.')
+            raise SystemExit(
+                f'error: {step.title} failed (exit status {code}), see above. The '
+                'same call goes on from here.'
+            )
 
 
 if __name__ == '__main__':

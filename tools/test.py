@@ -21,19 +21,34 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--work-dir',
-        help="folder of the log; default work_dirs/ and the config's place in configs/")
-    parser.add_argument('--out', metavar='DIR', help='folder for the predictions: '
-                        'DIR/SEQUENCE/FRAME.png, the class of each pixel')
-    parser.add_argument('--show-dir', metavar='DIR',
-                        help='folder for pictures of the predictions, with the same names')
-    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a '
-                        'GPU if there is one')
+        help="folder of the log; default work_dirs/ and the config's place in configs/",
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
-        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
+        '--out',
+        metavar='DIR',
+        help='folder for the predictions: DIR/SEQUENCE/FRAME.png, the class of each pixel',
+    )
     parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-        help='job launcher')
+        '--show-dir',
+        metavar='DIR',
+        help='folder for pictures of the predictions, with the same names',
+    )
+    parser.add_argument(
+        '--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a GPU if there is one'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValues,
+        metavar='KEY=VALUE',
+        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
     # Older launchers pass the local rank as an option, newer ones as an environment variable.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
@@ -58,8 +73,10 @@ def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str
             own = evaluator.pop('output_dir', None)
             out = own if out is None else out
     if out is not None or show_dir is not None:
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
-                            dict(type='SavePredictionsHook', out=out, show_dir=show_dir)]
+        cfg.custom_hooks = [
+            *(cfg.get('custom_hooks') or []),
+            dict(type='SavePredictionsHook', out=out, show_dir=show_dir),
+        ]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ does what any client asks. Here it listens on 127.0.0.1, and Gloo and NCCL conne
 (GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME, if they are not set). Without a port a free one is taken.
 tools/dist_train.sh and tools/dist_test.sh start this where one machine is all.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -39,8 +40,14 @@ class LoopbackRendezvous(RendezvousHandler):
     def __init__(self, listener: socket.socket, run_id: str) -> None:
         self.run_id = run_id
         self.port = listener.getsockname()[1]
-        self.store = TCPStore(ADDRESS, self.port, 1, is_master=True, timeout=TIMEOUT,
-                              master_listen_fd=listener.detach())
+        self.store = TCPStore(
+            ADDRESS,
+            self.port,
+            1,
+            is_master=True,
+            timeout=TIMEOUT,
+            master_listen_fd=listener.detach(),
+        )
 
     def get_backend(self) -> str:
         return 'loopback'
@@ -50,8 +57,9 @@ class LoopbackRendezvous(RendezvousHandler):
         return True
 
     def next_rendezvous(self) -> RendezvousInfo:
-        return RendezvousInfo(PrefixStore(self.run_id, self.store), 0, 1,
-                              RendezvousStoreInfo(ADDRESS, self.port))
+        return RendezvousInfo(
+            PrefixStore(self.run_id, self.store), 0, 1, RendezvousStoreInfo(ADDRESS, self.port)
+        )
 
     def is_closed(self) -> bool:
         return False
@@ -78,7 +86,8 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(
             f'error: port {port} of {ADDRESS} cannot be used ({os.strerror(error.errno)}): set '
-            'PORT to another one, or leave it out for a free one') from None
+            'PORT to another one, or leave it out for a free one'
+        ) from None
 
     def handler(parameters: RendezvousParameters) -> RendezvousHandler:
         return LoopbackRendezvous(listener, parameters.run_id)

@@ -28,24 +28,41 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Train a method')
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        '--work-dir', help="output folder; default work_dirs/ and the config's place in configs/")
+        '--work-dir', help="output folder; default work_dirs/ and the config's place in configs/"
+    )
     parser.add_argument(
-        '--resume', action='store_true',
-        help='go on from the last checkpoint in the output folder, if there is one')
+        '--resume',
+        action='store_true',
+        help='go on from the last checkpoint in the output folder, if there is one',
+    )
     parser.add_argument(
-        '--overwrite', action='store_true',
-        help='delete the checkpoints of an earlier run in the output folder and start again')
+        '--overwrite',
+        action='store_true',
+        help='delete the checkpoints of an earlier run in the output folder and start again',
+    )
     parser.add_argument(
-        '--amp', nargs='?', const='fp16', choices=list(AMP_WRAPPERS),
-        help='automatic mixed precision: fp16, if nothing is said, or bf16, which CPUs can do too')
+        '--amp',
+        nargs='?',
+        const='fp16',
+        choices=list(AMP_WRAPPERS),
+        help='automatic mixed precision: fp16, if nothing is said, or bf16, which CPUs can do too',
+    )
     parser.add_argument(
-        '--compile', action='store_true', help='compile the video nets (torch.compile)')
+        '--compile', action='store_true', help='compile the video nets (torch.compile)'
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
-        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text')
+        '--cfg-options',
+        nargs='+',
+        action=KeyValues,
+        metavar='KEY=VALUE',
+        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text',
+    )
     parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-        help='job launcher')
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
     # Older launchers pass the local rank as an option, newer ones as an environment variable.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
@@ -63,8 +80,13 @@ def main() -> None:
             require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
             if is_main_process():
                 lock = stack.enter_context(WorkDirLock(cfg.work_dir))
-            prepare_training(cfg, resume=args.resume, overwrite=args.overwrite, amp=args.amp,
-                             compile_nets=args.compile)
+            prepare_training(
+                cfg,
+                resume=args.resume,
+                overwrite=args.overwrite,
+                amp=args.amp,
+                compile_nets=args.compile,
+            )
             prepare_run(cfg, args.launcher)
         try:
             with explained_faults(cfg.work_dir):

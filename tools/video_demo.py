@@ -16,6 +16,7 @@ Two models side by side, for example before and after adaptation:
 Exit code 3: done, but frames of the video are missing (it broke off, or is damaged), and
 --allow-damaged was not given.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -34,36 +35,65 @@ FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='Zer
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('video', help='video file, folder of frames, address of a stream, '
-                        'or number of a camera')
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'video', help='video file, folder of frames, address of a stream, or number of a camera'
+    )
     parser.add_argument('config', help='config of this package, or of plain mmseg')
     parser.add_argument('checkpoint', help='of any method with the network of the config')
     parser.add_argument('--out', metavar='OUT.mp4', help='video of the overlays')
-    parser.add_argument('--masks', metavar='DIR', help='folder for the class ids of each frame, '
-                        'png files of one channel')
-    parser.add_argument('--compare', nargs=2, action='append', default=[],
-                        metavar=('CONFIG', 'CHECKPOINT'), help='another model beside it; may be '
-                        'given several times')
-    parser.add_argument('--titles', nargs='+', help='of the models, one each; default: the folders '
-                        'of the checkpoints')
-    parser.add_argument('--classes', nargs='+', help='names of the classes, if a plain mmseg '
-                        'checkpoint does not say them')
-    parser.add_argument('--opacity', type=float, default=0.6, help='of the class colours, 0 to 1 '
-                        '(default 0.6)')
+    parser.add_argument(
+        '--masks',
+        metavar='DIR',
+        help='folder for the class ids of each frame, png files of one channel',
+    )
+    parser.add_argument(
+        '--compare',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='another model beside it; may be given several times',
+    )
+    parser.add_argument(
+        '--titles',
+        nargs='+',
+        help='of the models, one each; default: the folders of the checkpoints',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        help='names of the classes, if a plain mmseg checkpoint does not say them',
+    )
+    parser.add_argument(
+        '--opacity', type=float, default=0.6, help='of the class colours, 0 to 1 (default 0.6)'
+    )
     parser.add_argument('--show-input', action='store_true', help='show the input beside it')
     parser.add_argument('--no-legend', action='store_true', help='leave out the class names')
     parser.add_argument('--width', type=int, help='of each panel; default: that of the video')
-    parser.add_argument('--fps', type=float, help='frames per second of the output; default: those '
-                        'of the input, 10 for a folder')
+    parser.add_argument(
+        '--fps',
+        type=float,
+        help='frames per second of the output; default: those of the input, 10 for a folder',
+    )
     parser.add_argument('--frames', type=int, metavar='N', help='only the first N frames')
-    parser.add_argument('--flow', choices=list(FLOWS), default='config', help='optical flow for a '
-                        'network that needs it: as the config says (default; DIS where that reads '
-                        'files or says nothing), DIS, or none at all')
-    parser.add_argument('--device', type=device_option, help='cpu, cuda, cuda:1 ...; '
-                        'default: a GPU if there is one')
-    parser.add_argument('--allow-damaged', action='store_true', help='exit code 0 also for a video '
-                        'of which frames are missing')
+    parser.add_argument(
+        '--flow',
+        choices=list(FLOWS),
+        default='config',
+        help='optical flow for a '
+        'network that needs it: as the config says (default; DIS where that reads '
+        'files or says nothing), DIS, or none at all',
+    )
+    parser.add_argument(
+        '--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a GPU if there is one'
+    )
+    parser.add_argument(
+        '--allow-damaged',
+        action='store_true',
+        help='exit code 0 also for a video of which frames are missing',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace what is there')
     return parser
 
@@ -78,15 +108,27 @@ def main() -> None:
         video = VideoReader(args.video, args.frames)
         segment = VideoSegInferencer(
             [read_method_config(*model, args.classes) for model in models],
-            [checkpoint for _, checkpoint in models], titles=args.titles, flow=FLOWS[args.flow],
-            device=args.device)
+            [checkpoint for _, checkpoint in models],
+            titles=args.titles,
+            flow=FLOWS[args.flow],
+            device=args.device,
+        )
         done = segment(
-            video, out=args.out, masks=args.masks, opacity=args.opacity,
-            show_input=args.show_input, legend=not args.no_legend, width=args.width, fps=args.fps,
-            overwrite=args.overwrite)
+            video,
+            out=args.out,
+            masks=args.masks,
+            opacity=args.opacity,
+            show_input=args.show_input,
+            legend=not args.no_legend,
+            width=args.width,
+            fps=args.fps,
+            overwrite=args.overwrite,
+        )
     written = ' and '.join(str(Path(path)) for path in (args.out, args.masks) if path)
-    print(f'{done["frames"]} frames in {done["seconds"]:.1f} s ({done["fps"]:.1f} frames/s): '
-          f'{written}')
+    print(
+        f'{done["frames"]} frames in {done["seconds"]:.1f} s ({done["fps"]:.1f} frames/s): '
+        f'{written}'
+    )
     if done['note']:
         print(f'warning: {done["note"]}', file=sys.stderr)
     if done['damaged'] and not args.allow_damaged:

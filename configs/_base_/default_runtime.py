@@ -4,7 +4,8 @@ custom_imports = dict(imports=['mmdavss'], allow_failed_imports=False)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 # Another seed: --cfg-options randomness.seed=1
 randomness = dict(seed=0)
 
@@ -15,8 +16,12 @@ default_hooks = dict(
     # The last checkpoint is the result. The one that is best on the validation set of the target
     # was chosen with target labels: it is kept beside it and is to be reported as such.
     checkpoint=dict(
-        type='AtomicCheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2,
-        save_best='mIoU'),
+        type='AtomicCheckpointHook',
+        by_epoch=False,
+        interval=2000,
+        max_keep_ckpts=2,
+        save_best='mIoU',
+    ),
     # A run that is killed and resumed ends with the weights of one that is not: docs/reliability.md
     iteration_seed=dict(type='IterationSeedHook'),
     stop_signal=dict(type='StopSignalHook'),
@@ -29,7 +34,8 @@ default_hooks = dict(
     # Warns if a source-free run forgets its classes.
     collapse_warning=dict(type='CollapseWarningHook', interval=100),
     # Versions, config, seed, git revision and data of a run: report.json beside the log.
-    run_report=dict(type='RunReportHook'))
+    run_report=dict(type='RunReportHook'),
+)
 
 # TensorBoard: visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])
 vis_backends = [dict(type='LocalVisBackend')]

@@ -7,9 +7,10 @@ pseudo_label_generator = dict(
     aggregate=True,
     alpha=0.2,
     beta=0.9,
-    gamma=8.,
+    gamma=8.0,
     start=0.9,
     cap=None,
     clip_frames=30,
-    occlusion=dict(alpha=50., threshold=0.7),
-    flow=dict(type='DISFlowEstimator'))
+    occlusion=dict(alpha=50.0, threshold=0.7),
+    flow=dict(type='DISFlowEstimator'),
+)

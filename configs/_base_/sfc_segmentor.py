@@ -14,7 +14,8 @@ sfc_segmentor = dict(
         norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=False,
         style='caffe',
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe')),
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe'),
+    ),
     decode_head=dict(
         type='DeepLabV2Head',
         in_channels=2048,
@@ -22,7 +23,8 @@ sfc_segmentor = dict(
         dilations=(6, 12, 18, 24),
         num_classes=15,
         align_corners=False,
-        loss_decode=dict(type='BatchCrossEntropyLoss')),
+        loss_decode=dict(type='BatchCrossEntropyLoss'),
+    ),
     auxiliary_head=dict(
         type='DeepLabV2Head',
         in_channels=1024,
@@ -30,6 +32,8 @@ sfc_segmentor = dict(
         dilations=(6, 12, 18, 24),
         num_classes=15,
         align_corners=False,
-        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1)),
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

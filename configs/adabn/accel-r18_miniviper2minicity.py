@@ -1,10 +1,12 @@
 # Batch-norm statistics re-estimated on the target, nothing else.
 _base_ = '../source_only/accel-r18_miniviper2minicity.py'
 train_dataloader = dict(
-    dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}}))
+    dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}})
+)
 model = dict(
     type='AdaBN',
-    source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth')
+    source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth',
+)
 # No weight is trained: a wrapper that reduces no gradient.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

@@ -4,13 +4,12 @@ _base_ = '../source_only/accel_synthia2city.py'
 # No augmented view: nothing looks at it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 target_train = dict(_base_.target_train, pipeline=target_pipeline)
-train_dataloader = dict(
-    dataset=dict(_delete_=True, type='DomainPairDataset', target=target_train))
+train_dataloader = dict(dataset=dict(_delete_=True, type='DomainPairDataset', target=target_train))
 model = dict(
-    type='AdaBN',
-    source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth')
+    type='AdaBN', source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth'
+)
 # No weight is trained: an optimiser without rates for parts of the model, which would be left with
 # nothing, and a wrapper that reduces no gradient.
-optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=0.))
+optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=0.0))
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=1000, val_interval=1000)

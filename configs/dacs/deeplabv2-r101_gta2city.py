@@ -1,6 +1,8 @@
 # DACS with SePiCo's schedule, GTAV to Cityscapes.
 _base_ = [
-    '../_base_/methods/dacs_deeplabv2-r101.py', '../_base_/datasets/gta2city.py',
-    '../_base_/schedules/sepico_40k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/dacs_deeplabv2-r101.py',
+    '../_base_/datasets/gta2city.py',
+    '../_base_/schedules/sepico_40k.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(rare_class_sampling={{_base_.rare_class_sampling}}))

@@ -1,20 +1,24 @@
 # DA-VSN on real driving video, CamVid day to dusk: minutes on two cores.
 _base_ = [
-    '../_base_/methods/davsn_accel-r18.py', '../_base_/datasets/camvid_day2dusk.py',
-    '../_base_/schedules/small_davsn.py', '../_base_/default_runtime.py'
+    '../_base_/methods/davsn_accel-r18.py',
+    '../_base_/datasets/camvid_day2dusk.py',
+    '../_base_/schedules/small_davsn.py',
+    '../_base_/default_runtime.py',
 ]
 # No augmented view: nothing looks at it.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(240, 180)),
     {{_base_.flow}},
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
 model = dict(
     student=dict(
-        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))),
-    source_checkpoint='work_dirs/source_only/accel-r18_camvid-day2dusk/iter_800.pth')
+        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))
+    ),
+    source_checkpoint='work_dirs/source_only/accel-r18_camvid-day2dusk/iter_800.pth',
+)
 # An iteration takes twice as long as on MiniDrive.
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=100, by_epoch=False)]
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
 train_cfg = dict(max_iters=100, val_interval=100)

@@ -8,7 +8,9 @@ optim_wrapper = dict(
     _delete_=True,
     constructor='PlayerOptimWrapperConstructor',
     student=dict(
-        optimizer=dict(type='AdamW', lr=1e-5, weight_decay=1e-2), clip_grad=dict(max_norm=1.)))
+        optimizer=dict(type='AdamW', lr=1e-5, weight_decay=1e-2), clip_grad=dict(max_norm=1.0)
+    ),
+)
 # What is left of the method: consistency over time.
 model = dict(discriminator=None)
 # The fusion of the frames gets no gradient.

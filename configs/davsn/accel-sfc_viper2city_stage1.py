@@ -1,11 +1,12 @@
 # DA-VSN in SFC's two stages, VIPER to Cityscapes-Seq. Stage one trains the segmentation
 # network that both branches of Accel start from. 45.12 mIoU in SFC's table 3.
 _base_ = [
-    '../_base_/methods/davsn_accel-sfc.py', '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/davsn_sfc-stage1_120k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/davsn_accel-sfc.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/schedules/davsn_sfc-stage1_120k.py',
+    '../_base_/default_runtime.py',
 ]
 # No augmented view: nothing looks at it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
-model = dict(
-    student=dict(_delete_=True, type='PerFrame', segmentor=_base_.sfc_segmentor))
+model = dict(student=dict(_delete_=True, type='PerFrame', segmentor=_base_.sfc_segmentor))

@@ -8,9 +8,11 @@ optim_wrapper = dict(
     constructor='PlayerOptimWrapperConstructor',
     student=dict(
         optimizer=dict(type='SGD', lr=2.5e-6, momentum=0.9, weight_decay=5e-4),
-        clip_grad=dict(max_norm=1.)))
+        clip_grad=dict(max_norm=1.0),
+    ),
+)
 param_scheduler = [
-    dict(type='GroupPolyLR', power=0.9, eta_min=0., begin=0, end=20000, by_epoch=False)
+    dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=20000, by_epoch=False)
 ]
 train_cfg = dict(max_iters=20000, val_interval=2000)
 # The fusion of the frames gets no gradient.
@@ -18,4 +20,5 @@ model_wrapper_cfg = dict(find_unused_parameters=True)
 model = dict(
     # What is left of the method: consistency over time.
     discriminator=None,
-    source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth')
+    source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth',
+)

@@ -6,5 +6,7 @@ model = dict(
         type='DFF',
         allow_random_init=True,
         segmentor={{_base_.model.student.segmentor}},
-        padding_mode='border'),
-    source_checkpoint='work_dirs/source_only/dff-r18_camvid-day2dusk/iter_800.pth')
+        padding_mode='border',
+    ),
+    source_checkpoint='work_dirs/source_only/dff-r18_camvid-day2dusk/iter_800.pth',
+)

@@ -6,4 +6,6 @@ model = dict(
         type='DFF',
         segmentor=_base_.sfc_segmentor,
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-        padding_mode='border'))
+        padding_mode='border',
+    )
+)

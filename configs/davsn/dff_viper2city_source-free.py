@@ -6,5 +6,7 @@ model = dict(
         type='DFF',
         segmentor=_base_.sfc_segmentor,
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-        padding_mode='border'),
-    source_checkpoint='work_dirs/source_only/dff_viper2city/iter_80000.pth')
+        padding_mode='border',
+    ),
+    source_checkpoint='work_dirs/source_only/dff_viper2city/iter_80000.pth',
+)

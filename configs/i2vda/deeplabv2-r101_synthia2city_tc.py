@@ -7,4 +7,5 @@ test_evaluator = dict(
     _delete_=True,
     type='TemporalConsistencyMetric',
     subset={{_base_.reported}},
-    flow=dict(type='DISFlowEstimator'))
+    flow=dict(type='DISFlowEstimator'),
+)

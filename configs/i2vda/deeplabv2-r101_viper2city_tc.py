@@ -4,6 +4,5 @@ _base_ = './deeplabv2-r101_viper2city.py'
 test_pipeline = [t for t in _base_.test_pipeline if t['type'] != 'LoadClipAnnotations']
 test_dataloader = dict(dataset=dict(frames='all', with_labels=False, pipeline=test_pipeline))
 test_evaluator = dict(
-    _delete_=True,
-    type='TemporalConsistencyMetric',
-    flow=dict(type='DISFlowEstimator'))
+    _delete_=True, type='TemporalConsistencyMetric', flow=dict(type='DISFlowEstimator')
+)

@@ -1,4 +1,4 @@
 # Table 3, row 3, without temporal-augmented consistency: synthesised frames for the
 # discriminator alone.
 _base_ = './deeplabv2-r18_miniviper2minivps.py'
-model = dict(consistency_weight=0.)
+model = dict(consistency_weight=0.0)

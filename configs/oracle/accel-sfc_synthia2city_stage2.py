@@ -2,6 +2,6 @@
 # classifiers, flow branch and fusion on labelled clips of the target.
 _base_ = '../sfc/accel_synthia2city_source-stage2.py'
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}))
+    dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
+)
 model = dict(source_checkpoint='work_dirs/oracle/accel-sfc_synthia2city_stage1/iter_80000.pth')

@@ -2,5 +2,5 @@
 # Cityscapes, of which the 16 of SYNTHIA are scored.
 _base_ = '../source_only/deeplabv2-r101_synthia-rand2city.py'
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}))
+    dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
+)

@@ -1,7 +1,7 @@
 # The upper bound: the same network trained on the labels of the target.
 _base_ = '../source_only/deeplabv2-r18_miniviper2minivps.py'
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}))
+    dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
+)
 train_cfg = dict(max_iters=600, val_interval=600)
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=600, by_epoch=False)]
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=600, by_epoch=False)]

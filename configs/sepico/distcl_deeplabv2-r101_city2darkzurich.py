@@ -1,17 +1,22 @@
 # SePiCo (DistCL), Cityscapes to Dark Zurich, 19 classes: 45.4 mIoU in the paper.
 _base_ = [
-    '../_base_/methods/sepico_deeplabv2-r101.py', '../_base_/datasets/city2darkzurich.py',
-    '../_base_/schedules/sepico_60k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/sepico_deeplabv2-r101.py',
+    '../_base_/datasets/city2darkzurich.py',
+    '../_base_/schedules/sepico_60k.py',
+    '../_base_/default_runtime.py',
 ]
 # As released, where the paper is silent: 60k iterations, pseudo-labels in all rows, class weights,
 # and the day image of the same place helps to label a night image.
 train_dataloader = dict(
     dataset=dict(
-        rare_class_sampling={{_base_.rare_class_sampling}}, target=dict(day_pairs='corresp')))
+        rare_class_sampling={{_base_.rare_class_sampling}}, target=dict(day_pairs='corresp')
+    )
+)
 model = dict(
     ignore_top=0,
     ignore_bottom=0,
     day_reference=dict(ratio=0.8, threshold=0.4),
     student=dict(
-        segmentor=dict(
-            decode_head=dict(loss_decode=dict(class_weight={{_base_.class_weight}})))))
+        segmentor=dict(decode_head=dict(loss_decode=dict(class_weight={{_base_.class_weight}})))
+    ),
+)

@@ -3,7 +3,8 @@
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r18.py',
     '../_base_/datasets/camvid_day2dusk_own-flow.py',
-    '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/small_source.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None, source=dict(clip_length=1)))
 heads = dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))
@@ -13,4 +14,6 @@ model = dict(
         # The branch rests until stage two.
         flow_net=dict(checkpoint='work_dirs/sfc/flownets_camvid-day/iter_1500.pth'),
         segmentor=heads,
-        reference_segmentor=heads))
+        reference_segmentor=heads,
+    )
+)

@@ -1,21 +1,25 @@
 # SFC on CamVid: stage two freezes the backbones of stage one and trains classifiers, flow branch
 # and fusion.
 _base_ = [
-    '../_base_/methods/sfc_accel-r18.py', '../_base_/datasets/camvid_day2dusk_own-flow.py',
-    '../_base_/schedules/small_mix.py', '../_base_/default_runtime.py'
+    '../_base_/methods/sfc_accel-r18.py',
+    '../_base_/datasets/camvid_day2dusk_own-flow.py',
+    '../_base_/schedules/small_mix.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 # The frozen backbones keep their statistics too; those of the full-size nets move, as released.
 nets = dict(
     backbone=dict(norm_eval=True),
     decode_head=dict(num_classes=11),
-    auxiliary_head=dict(num_classes=11))
+    auxiliary_head=dict(num_classes=11),
+)
 model = dict(
     source_checkpoint='work_dirs/sfc/accel-r18_camvid-day2dusk_stage1/iter_100.pth',
     sfm_checkpoint='work_dirs/sfc/sfm_camvid-day/iter_600.pth',
     flow_weight=0.001,
     flow=dict(checkpoint='work_dirs/sfc/flownets_camvid-day/iter_1500.pth'),
-    student=dict(stage=2, segmentor=nets, reference_segmentor=nets))
+    student=dict(stage=2, segmentor=nets, reference_segmentor=nets),
+)
 # An iteration takes twice as long as on MiniDrive.
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=100, by_epoch=False)]
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
 train_cfg = dict(max_iters=100, val_interval=100)

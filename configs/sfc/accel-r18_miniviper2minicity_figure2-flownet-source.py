@@ -5,8 +5,11 @@ optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
     paramwise_cfg=dict(
         custom_keys={
-            '^.student.segmentor': dict(lr_mult=0.),
-            '^.student.reference_segmentor': dict(lr_mult=0.)
-        }))
+            '^.student.segmentor': dict(lr_mult=0.0),
+            '^.student.reference_segmentor': dict(lr_mult=0.0),
+        }
+    ),
+)
 model = dict(
-    source_checkpoint='work_dirs/oracle/accel-sfc-r18_miniviper2minicity_stage1/iter_800.pth')
+    source_checkpoint='work_dirs/oracle/accel-sfc-r18_miniviper2minicity_stage1/iter_800.pth'
+)

@@ -3,9 +3,8 @@
 _base_ = './accel-r18_miniviper2minicity_source-stage2.py'
 optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
-    paramwise_cfg=dict(
-        custom_keys={
-            '^.student.flow_net': dict(lr_mult=0.)
-        }))
+    paramwise_cfg=dict(custom_keys={'^.student.flow_net': dict(lr_mult=0.0)}),
+)
 model = dict(
-    source_checkpoint='work_dirs/sfc/accel-r18_miniviper2minicity_source-stage1/iter_800.pth')
+    source_checkpoint='work_dirs/sfc/accel-r18_miniviper2minicity_source-stage1/iter_800.pth'
+)

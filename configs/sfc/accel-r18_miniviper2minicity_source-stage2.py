@@ -3,11 +3,13 @@
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r18.py',
     '../_base_/datasets/miniviper2minicity_own-flow.py',
-    '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/small_source.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None))
 # The frozen backbones keep their statistics too; those of the full-size nets move, as released.
 nets = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/sfc/accel-r18_miniviper2minicity_source-stage1/iter_800.pth',
-    student=dict(stage=2, segmentor=nets, reference_segmentor=nets))
+    student=dict(stage=2, segmentor=nets, reference_segmentor=nets),
+)

@@ -5,5 +5,5 @@ model = dict(
     sfm=dict(flow_net=dict(_delete_=True, **_base_.raft), chunk=1),
     sfm_checkpoint='work_dirs/sfc/sfm-raft_viper/iter_80000.pth',
     flow=dict(flow_net=dict(_delete_=True, **_base_.raft), checkpoint=flownet),
-    student=dict(
-        flow_net=dict(_delete_=True, checkpoint=_base_.raft_checkpoint, **_base_.raft)))
+    student=dict(flow_net=dict(_delete_=True, checkpoint=_base_.raft_checkpoint, **_base_.raft)),
+)

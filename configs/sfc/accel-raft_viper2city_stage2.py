@@ -6,5 +6,7 @@ model = dict(
     sfm_checkpoint='work_dirs/sfc/sfm-raft_viper/iter_80000.pth',
     flow=dict(
         flow_net=dict(_delete_=True, **_base_.raft),
-        checkpoint='work_dirs/sfc/accel-raft_viper2city_source-stage2/iter_80000.pth'),
-    student=dict(flow_net=dict(_delete_=True, **_base_.raft)))
+        checkpoint='work_dirs/sfc/accel-raft_viper2city_source-stage2/iter_80000.pth',
+    ),
+    student=dict(flow_net=dict(_delete_=True, **_base_.raft)),
+)

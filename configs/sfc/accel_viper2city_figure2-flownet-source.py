@@ -5,11 +5,14 @@ optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
     paramwise_cfg=dict(
         custom_keys={
-            '^.student.segmentor': dict(lr_mult=0.),
-            '^.student.reference_segmentor': dict(lr_mult=0.)
-        }))
+            '^.student.segmentor': dict(lr_mult=0.0),
+            '^.student.reference_segmentor': dict(lr_mult=0.0),
+        }
+    ),
+)
 # What is fixed keeps its statistics too.
 fixed = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/oracle/accel-sfc_viper2city_stage1/iter_80000.pth',
-    student=dict(segmentor=fixed, reference_segmentor=fixed))
+    student=dict(segmentor=fixed, reference_segmentor=fixed),
+)

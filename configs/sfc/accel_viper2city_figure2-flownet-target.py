@@ -2,17 +2,20 @@
 # learn on the labels of the target; the SegNets are fixed, those of stage one of the oracle.
 _base_ = './accel_viper2city_source-stage2.py'
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}))
+    dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
+)
 optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
     paramwise_cfg=dict(
         custom_keys={
-            '^.student.segmentor': dict(lr_mult=0.),
-            '^.student.reference_segmentor': dict(lr_mult=0.)
-        }))
+            '^.student.segmentor': dict(lr_mult=0.0),
+            '^.student.reference_segmentor': dict(lr_mult=0.0),
+        }
+    ),
+)
 # What is fixed keeps its statistics too.
 fixed = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/oracle/accel-sfc_viper2city_stage1/iter_80000.pth',
-    student=dict(segmentor=fixed, reference_segmentor=fixed))
+    student=dict(segmentor=fixed, reference_segmentor=fixed),
+)

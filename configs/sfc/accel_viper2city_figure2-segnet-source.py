@@ -3,12 +3,11 @@
 _base_ = './accel_viper2city_source-stage2.py'
 optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
-    paramwise_cfg=dict(
-        custom_keys={
-            '^.student.flow_net': dict(lr_mult=0.)
-        }))
+    paramwise_cfg=dict(custom_keys={'^.student.flow_net': dict(lr_mult=0.0)}),
+)
 # What is fixed keeps its statistics too.
 fixed = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/sfc/accel_viper2city_source-stage1/iter_80000.pth',
-    student=dict(segmentor=fixed, reference_segmentor=fixed))
+    student=dict(segmentor=fixed, reference_segmentor=fixed),
+)

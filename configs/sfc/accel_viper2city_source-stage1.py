@@ -3,7 +3,8 @@
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r101.py',
     '../_base_/datasets/viper2city_own-flow.py',
-    '../_base_/schedules/sfc_stage1_80k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/sfc_stage1_80k.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None, source=dict(clip_length=1)))
 model = dict(student=dict(stage=1))

@@ -11,8 +11,9 @@ test_pipeline = [
         type='KeyMapper',
         transforms=[],
         mapping=dict(ori_shape='img_shape'),
-        remapping=dict(ori_shape='ori_shape')),
-    dict(type='PackClipInputs')
+        remapping=dict(ori_shape='ori_shape'),
+    ),
+    dict(type='PackClipInputs'),
 ]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -3,5 +3,5 @@
 _base_ = './accel_viper2city_stage2.py'
 train_dataloader = dict(dataset=dict(target=dict(pipeline={{_base_.augmented_pipeline}})))
 model = dict(
-    source_checkpoint='work_dirs/sfc/accel_viper2city_tpl-stage1/iter_120000.pth',
-    pseudo_weight=0.1)
+    source_checkpoint='work_dirs/sfc/accel_viper2city_tpl-stage1/iter_120000.pth', pseudo_weight=0.1
+)

@@ -2,4 +2,5 @@
 _base_ = './shared-accel-r18_camvid-day2dusk.py'
 model = dict(
     student=dict(type='DFF', padding_mode='border'),
-    source_checkpoint='work_dirs/source_only/dff-r18_camvid-day2dusk/iter_800.pth')
+    source_checkpoint='work_dirs/source_only/dff-r18_camvid-day2dusk/iter_800.pth',
+)

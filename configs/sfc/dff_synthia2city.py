@@ -7,4 +7,6 @@ model = dict(
         type='DFF',
         segmentor={{_base_.model.student.segmentor}},
         flow_net={{_base_.model.student.flow_net}},
-        padding_mode='border'))
+        padding_mode='border',
+    )
+)

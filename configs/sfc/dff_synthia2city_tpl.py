@@ -1,4 +1,4 @@
 # SFC with temporal pseudo-labels and deep feature flow, in one stage.
 _base_ = './dff_synthia2city.py'
 train_dataloader = dict(dataset=dict(target=dict(pipeline={{_base_.augmented_pipeline}})))
-model = dict(pseudo_weight=1.)
+model = dict(pseudo_weight=1.0)

@@ -4,4 +4,5 @@ flownet = 'work_dirs/sfc/accel-raft_viper2city_source-stage2/iter_80000.pth'
 model = dict(
     # A class at a time: RAFT holds much more than FlowNetS.
     sfm=dict(flow_net=dict(_delete_=True, checkpoint=flownet, **_base_.raft), chunk=1),
-    flow=dict(flow_net=dict(_delete_=True, **_base_.raft), checkpoint=flownet))
+    flow=dict(flow_net=dict(_delete_=True, **_base_.raft), checkpoint=flownet),
+)

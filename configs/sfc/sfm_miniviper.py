@@ -1,14 +1,17 @@
 # A small SFM on the labels of MiniDrive's VIPER. The FlowNet is flownets_miniviper.py: the source
 # model's flow branch unlearns the flow (README.md).
 _base_ = [
-    '../_base_/methods/sfm.py', '../_base_/datasets/miniviper2minicity_own-flow.py',
-    '../_base_/schedules/small_sfm.py', '../_base_/default_runtime.py'
+    '../_base_/methods/sfm.py',
+    '../_base_/datasets/miniviper2minicity_own-flow.py',
+    '../_base_/schedules/small_sfm.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None, source=dict(label_clips=True)))
 flownet = 'work_dirs/sfc/flownets_miniviper/iter_1500.pth'
 model = dict(
     sfm=dict(flow_net=dict(base_channels=12, checkpoint=flownet)),
-    flow=dict(flow_net=dict(base_channels=12), checkpoint=flownet))
+    flow=dict(flow_net=dict(base_channels=12), checkpoint=flownet),
+)
 # Nothing is segmented.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None

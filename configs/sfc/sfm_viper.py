@@ -1,14 +1,14 @@
 # SFM on the labels of VIPER, with the flow of the FlowNet that stage two of the source model has
 # trained.
 _base_ = [
-    '../_base_/methods/sfm.py', '../_base_/datasets/viper2city_own-flow.py',
-    '../_base_/schedules/sfm_80k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/sfm.py',
+    '../_base_/datasets/viper2city_own-flow.py',
+    '../_base_/schedules/sfm_80k.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None, source=dict(label_clips=True)))
 flownet = 'work_dirs/sfc/accel_viper2city_source-stage2/iter_80000.pth'
-model = dict(
-    sfm=dict(flow_net=dict(checkpoint=flownet)),
-    flow=dict(checkpoint=flownet))
+model = dict(sfm=dict(flow_net=dict(checkpoint=flownet)), flow=dict(checkpoint=flownet))
 # Nothing is segmented.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None

@@ -1,6 +1,8 @@
 # Source-only on MiniDrive: minutes on two cores.
 _base_ = [
-    '../_base_/models/accel_deeplabv2-r18.py', '../_base_/datasets/miniviper2minicity.py',
-    '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
+    '../_base_/models/accel_deeplabv2-r18.py',
+    '../_base_/datasets/miniviper2minicity.py',
+    '../_base_/schedules/small_source.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None))

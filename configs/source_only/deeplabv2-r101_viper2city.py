@@ -5,6 +5,8 @@ model = dict(student=dict(_delete_=True, type='PerFrame', segmentor=_base_.segme
 optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={
-            '^.student.segmentor.decode_head': dict(_delete_=True, lr_mult=10.),
-            '^.student.segmentor.auxiliary_head': dict(_delete_=True, lr_mult=10.)
-        }))
+            '^.student.segmentor.decode_head': dict(_delete_=True, lr_mult=10.0),
+            '^.student.segmentor.auxiliary_head': dict(_delete_=True, lr_mult=10.0),
+        }
+    )
+)

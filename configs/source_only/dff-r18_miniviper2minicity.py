@@ -2,6 +2,7 @@
 _base_ = [
     '../_base_/models/dff_deeplabv2-r18.py',
     '../_base_/datasets/miniviper2minicity.py',
-    '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/small_source.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None))

@@ -2,10 +2,12 @@
 _base_ = [
     '../_base_/models/dff_deeplabv2-r101.py',
     '../_base_/datasets/synthia2city.py',
-    '../_base_/schedules/sfc_stage1_80k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/sfc_stage1_80k.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None))
 model = dict(
     student=dict(
-        segmentor=dict(
-            decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))))
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+    )
+)

@@ -2,6 +2,7 @@
 _base_ = [
     '../_base_/models/dff_deeplabv2-r101.py',
     '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/sfc_stage1_80k.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/sfc_stage1_80k.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None))

@@ -2,10 +2,12 @@
 _base_ = [
     '../_base_/models/distortion-aware_deeplabv2-r18.py',
     '../_base_/datasets/camvid_day2dusk.py',
-    '../_base_/schedules/small_source.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/small_source.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=None))
 model = dict(
     student=dict(
-        segmentor=dict(
-            decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))))
+        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))
+    )
+)

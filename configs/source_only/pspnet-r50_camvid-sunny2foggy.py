@@ -1,7 +1,9 @@
 # PSPNet ResNet-50 frame by frame: source-only of VAT-VST's tables.
 _base_ = [
-    '../_base_/models/pspnet-r50.py', '../_base_/datasets/camvid_sunny2foggy.py',
-    '../_base_/schedules/source_40k.py', '../_base_/default_runtime.py'
+    '../_base_/models/pspnet-r50.py',
+    '../_base_/datasets/camvid_sunny2foggy.py',
+    '../_base_/schedules/source_40k.py',
+    '../_base_/default_runtime.py',
 ]
 # Two images, as many as VAT has in a clip: batch norm after the pooling to one cell has nothing to
 # normalise by in a batch of one.

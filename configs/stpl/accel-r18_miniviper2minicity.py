@@ -1,8 +1,10 @@
 # STPL, source-free, minutes on two cores, with the small recipe (README.md here): it starts from
 # the AdaBN model, whose labels hold the features in place.
 _base_ = [
-    '../_base_/models/accel_deeplabv2-r18.py', '../_base_/datasets/miniviper2minicity.py',
-    '../_base_/schedules/small_stpl.py', '../_base_/default_runtime.py'
+    '../_base_/models/accel_deeplabv2-r18.py',
+    '../_base_/datasets/miniviper2minicity.py',
+    '../_base_/schedules/small_stpl.py',
+    '../_base_/default_runtime.py',
 ]
 # Source-free: no source data set exists in this run.
 train_dataloader = dict(dataset=dict(source=None))
@@ -15,5 +17,6 @@ model = dict(
     contrast='spatio_temporal',
     confident_ratio=0.7,
     confident_per_class=True,
-    anchor_weight=1.,
-    norm_eval=False)
+    anchor_weight=1.0,
+    norm_eval=False,
+)

@@ -8,4 +8,5 @@ model = dict(
     source_checkpoint={{_base_.model.source_checkpoint}},
     confident_ratio=0.7,
     norm_eval=False,
-    train_norm_only=True)
+    train_norm_only=True,
+)

@@ -1,14 +1,17 @@
 # STPL with the paper's settings (section 4.1): SYNTHIA-Seq to Cityscapes-Seq, 51.8 mIoU there.
 _base_ = [
-    '../_base_/models/accel-tps_deeplabv2-r101.py', '../_base_/datasets/synthia2city.py',
-    '../_base_/schedules/stpl_20k.py', '../_base_/default_runtime.py'
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/stpl_20k.py',
+    '../_base_/default_runtime.py',
 ]
 # Source-free: no source data set exists in this run.
 train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',
     student=dict(
-        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))),
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+    ),
     source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth',
     fusion=dict(type='STAM'),
     # The paper names a projection head "similar to SimCLR" and no sizes.
@@ -16,4 +19,5 @@ model = dict(
     loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),
     contrast='spatio_temporal',
     confident_ratio=0.7,
-    norm_eval=True)
+    norm_eval=True,
+)

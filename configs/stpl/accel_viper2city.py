@@ -1,7 +1,9 @@
 # STPL with the paper's settings (section 4.1): VIPER to Cityscapes-Seq, 52.5 mIoU there.
 _base_ = [
-    '../_base_/models/accel-tps_deeplabv2-r101.py', '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/stpl_20k.py', '../_base_/default_runtime.py'
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/schedules/stpl_20k.py',
+    '../_base_/default_runtime.py',
 ]
 # Source-free: no source data set exists in this run.
 train_dataloader = dict(dataset=dict(source=None))
@@ -14,4 +16,5 @@ model = dict(
     loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),
     contrast='spatio_temporal',
     confident_ratio=0.7,
-    norm_eval=True)
+    norm_eval=True,
+)

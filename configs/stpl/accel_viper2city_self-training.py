@@ -7,4 +7,5 @@ model = dict(
     student={{_base_.model.student}},
     source_checkpoint={{_base_.model.source_checkpoint}},
     confident_ratio=0.7,
-    norm_eval=True)
+    norm_eval=True,
+)

@@ -1,11 +1,14 @@
 # TPS in SFC's two stages, SYNTHIA-Seq to Cityscapes-Seq. Stage two freezes the backbones of
 # stage one and trains classifiers, flow branch and fusion. 54.0 mIoU in SFC's table 2.
 _base_ = [
-    '../_base_/methods/tps_accel-sfc.py', '../_base_/datasets/synthia2city.py',
-    '../_base_/schedules/sfc_stage2_160k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/tps_accel-sfc.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/sfc_stage2_160k.py',
+    '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 heads = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
 model = dict(
     source_checkpoint='work_dirs/tps/accel-sfc_synthia2city_stage1/iter_120000.pth',
-    student=dict(stage=2, segmentor=heads, reference_segmentor=heads))
+    student=dict(stage=2, segmentor=heads, reference_segmentor=heads),
+)

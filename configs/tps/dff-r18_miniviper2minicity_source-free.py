@@ -2,4 +2,5 @@
 _base_ = './accel-r18_miniviper2minicity_source-free.py'
 model = dict(
     student=dict(type='DFF'),
-    source_checkpoint='work_dirs/source_only/dff-r18_miniviper2minicity/iter_800.pth')
+    source_checkpoint='work_dirs/source_only/dff-r18_miniviper2minicity/iter_800.pth',
+)

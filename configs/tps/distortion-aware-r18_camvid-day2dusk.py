@@ -2,4 +2,5 @@
 _base_ = './accel-r18_camvid-day2dusk.py'
 model = dict(
     student=dict(type='DistortionAwareVSS'),
-    source_checkpoint='work_dirs/source_only/distortion-aware-r18_camvid-day2dusk/iter_800.pth')
+    source_checkpoint='work_dirs/source_only/distortion-aware-r18_camvid-day2dusk/iter_800.pth',
+)

@@ -4,4 +4,6 @@ model = dict(
     student=dict(
         type='DistortionAwareVSS',
         segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')))
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
+    )
+)

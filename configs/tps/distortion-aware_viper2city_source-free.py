@@ -4,5 +4,7 @@ model = dict(
     student=dict(
         type='DistortionAwareVSS',
         segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth')),
-    source_checkpoint='work_dirs/source_only/distortion-aware_viper2city/iter_80000.pth')
+        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
+    ),
+    source_checkpoint='work_dirs/source_only/distortion-aware_viper2city/iter_80000.pth',
+)

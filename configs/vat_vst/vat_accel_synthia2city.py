@@ -1,7 +1,9 @@
 # VAT, phase 1 of VAT-VST, on Accel, SYNTHIA-Seq to Cityscapes-Seq (a row of STPL's tables).
 _base_ = [
-    '../_base_/methods/vat_accel-r101.py', '../_base_/datasets/synthia2city.py',
-    '../_base_/schedules/vat_40k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/vat_accel-r101.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/vat_40k.py',
+    '../_base_/default_runtime.py',
 ]
 # No augmented view: nothing looks at it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
@@ -9,5 +11,7 @@ target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment
 train_dataloader = dict(
     dataset=dict(
         source=dict(label_clips=True, whole_clips=True),
-        target=dict(whole_clips=True, pipeline=target_pipeline)))
+        target=dict(whole_clips=True, pipeline=target_pipeline),
+    )
+)
 model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=12))))

@@ -1,9 +1,11 @@
 # VAT, phase 1 of VAT-VST, VIPER to Cityscapes-VPS.
 _base_ = [
-    '../_base_/methods/vat_deeplabv2-r50.py', '../_base_/datasets/viper2cityvps.py',
-    '../_base_/schedules/vat_40k.py', '../_base_/default_runtime.py'
+    '../_base_/methods/vat_deeplabv2-r50.py',
+    '../_base_/datasets/viper2cityvps.py',
+    '../_base_/schedules/vat_40k.py',
+    '../_base_/default_runtime.py',
 ]
 # The tube loss needs the labels of both frames; the first frame of a sequence makes no clip.
 train_dataloader = dict(
-    dataset=dict(
-        source=dict(label_clips=True, whole_clips=True), target=dict(whole_clips=True)))
+    dataset=dict(source=dict(label_clips=True, whole_clips=True), target=dict(whole_clips=True))
+)

@@ -1,14 +1,15 @@
 # VST, phase 2 of VAT-VST, on Accel, VIPER to Cityscapes-Seq: 48.7 mIoU in STPL's tables.
 # Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
 _base_ = [
-    '../_base_/methods/vst_accel-r101.py', '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/source_40k.py', '../_base_/pseudo_labels.py',
-    '../_base_/default_runtime.py'
+    '../_base_/methods/vst_accel-r101.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/schedules/source_40k.py',
+    '../_base_/pseudo_labels.py',
+    '../_base_/default_runtime.py',
 ]
 resize = dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow')
 # For making pseudo-labels: each frame as the first of a video.
-pseudo_label_generator = dict(
-    pipeline=[dict(type='LoadClip'), resize, dict(type='PackClipInputs')])
+pseudo_label_generator = dict(pipeline=[dict(type='LoadClip'), resize, dict(type='PackClipInputs')])
 train_dataloader = dict(
     dataset=dict(
         source=None,
@@ -21,7 +22,9 @@ train_dataloader = dict(
                 dict(type='LoadClipAnnotations'),
                 resize,
                 dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
-                dict(type='PackClipInputs')
-            ])))
-model = dict(
-    source_checkpoint='work_dirs/vat_vst/vat_accel_viper2city/iter_40000.pth')
+                dict(type='PackClipInputs'),
+            ],
+        ),
+    )
+)
+model = dict(source_checkpoint='work_dirs/vat_vst/vat_accel_viper2city/iter_40000.pth')

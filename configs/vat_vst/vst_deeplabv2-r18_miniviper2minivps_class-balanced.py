@@ -4,5 +4,8 @@ pseudo_label_generator = dict(selection='class_balanced', aggregate=False)
 train_dataloader = dict(
     dataset=dict(
         target=dict(
-            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r18_miniviper2minivps_class-balanced')))
+            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r18_miniviper2minivps_class-balanced'
+        )
+    )
+)
 model = dict(refinement=None, regulariser=None)

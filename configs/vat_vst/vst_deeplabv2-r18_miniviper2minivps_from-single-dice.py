@@ -3,6 +3,10 @@ _base_ = './vst_deeplabv2-r18_miniviper2minivps.py'
 train_dataloader = dict(
     dataset=dict(
         target=dict(
-            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r18_miniviper2minivps_from-single-dice')))
+            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r18_miniviper2minivps_from-single-dice'
+        )
+    )
+)
 model = dict(
-    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_miniviper2minivps_single-dice/iter_200.pth')
+    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_miniviper2minivps_single-dice/iter_200.pth'
+)

@@ -1,9 +1,11 @@
 # VST, phase 2 of VAT-VST, VIPER to Cityscapes-VPS.
 # Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
 _base_ = [
-    '../_base_/methods/vst_deeplabv2-r50.py', '../_base_/datasets/viper2cityvps.py',
-    '../_base_/schedules/source_40k.py', '../_base_/pseudo_labels.py',
-    '../_base_/default_runtime.py'
+    '../_base_/methods/vst_deeplabv2-r50.py',
+    '../_base_/datasets/viper2cityvps.py',
+    '../_base_/schedules/source_40k.py',
+    '../_base_/pseudo_labels.py',
+    '../_base_/default_runtime.py',
 ]
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
 train_dataloader = dict(
@@ -13,6 +15,8 @@ train_dataloader = dict(
             pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r50_viper2cityvps',
             label_clips=True,
             whole_clips=True,
-            pipeline={{_base_.pseudo_labelled_pipeline}})))
-model = dict(
-    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r50_viper2cityvps/iter_40000.pth')
+            pipeline={{_base_.pseudo_labelled_pipeline}},
+        ),
+    )
+)
+model = dict(source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r50_viper2cityvps/iter_40000.pth')

@@ -3,6 +3,10 @@ _base_ = './vst_deeplabv2-r50_viper2cityvps.py'
 train_dataloader = dict(
     dataset=dict(
         target=dict(
-            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r50_viper2cityvps_from-single-dice')))
+            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r50_viper2cityvps_from-single-dice'
+        )
+    )
+)
 model = dict(
-    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r50_viper2cityvps_single-dice/iter_40000.pth')
+    source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r50_viper2cityvps_single-dice/iter_40000.pth'
+)

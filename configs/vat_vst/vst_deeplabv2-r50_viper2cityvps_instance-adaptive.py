@@ -4,5 +4,8 @@ pseudo_label_generator = dict(selection='instance_adaptive', aggregate=False)
 train_dataloader = dict(
     dataset=dict(
         target=dict(
-            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r50_viper2cityvps_instance-adaptive')))
+            pseudo_labels='work_dirs/pseudo_labels/deeplabv2-r50_viper2cityvps_instance-adaptive'
+        )
+    )
+)
 model = dict(refinement=None, regulariser=None)

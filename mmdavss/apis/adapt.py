@@ -1,4 +1,5 @@
 """Adapts a trained model to videos without labels, and says what came of it."""
+
 from __future__ import annotations
 
 import copy
@@ -58,7 +59,7 @@ from .videos import VideoReader, without_password
 METHODS = ('stpl', 'self-training', 'adabn')
 #: What they cost per pair of frames and iteration, roughly, until it is measured: as much as so
 #: many predictions of a frame.
-COSTS = {'adabn': 3., 'stpl': 12., 'self-training': 8.}
+COSTS = {'adabn': 3.0, 'stpl': 12.0, 'self-training': 8.0}
 #: Settings that the adapted model does not depend on.
 PRESENTATION = ('preview', 'checked', 'workers')
 #: Frames of a video that are wider are made smaller for the flow of the health figures.
@@ -90,6 +91,7 @@ class Settings:
         workers: Processes that load data.
         seed: Of all draws.
     """
+
     method: str = 'stpl'
     iters: int = 100
     adabn_iters: int = 50
@@ -117,10 +119,13 @@ class Settings:
             raise UserError(f'lr must be a number more than 0, not {self.lr}')
         if not 0 <= self.seed < 2**32:
             raise UserError(f'seed must be 0 to {2**32 - 1}, not {self.seed}')
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1
-                                      or max(self.size) > MAX_SIDE):
-            raise UserError(f'size must be a width and a height of 1 to {MAX_SIDE}, not '
-                            + ' '.join(map(str, self.size)))
+        if self.size is not None and (
+            len(self.size) != 2 or min(self.size) < 1 or max(self.size) > MAX_SIDE
+        ):
+            raise UserError(
+                f'size must be a width and a height of 1 to {MAX_SIDE}, not '
+                + ' '.join(map(str, self.size))
+            )
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ class Adapted:
         notes: What is wrong with the videos: "N of about M frames can be read".
         damaged: Whether one of them lacks more than headers are wrong by.
     """
+
     config: Path
     checkpoint: Path
     report: Path
@@ -171,22 +177,30 @@ class Adaptation:
         ValueError: If the checkpoint does not fit the network.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str | Path, videos: Sequence[str | Path | int],
-                 out: str | Path, settings: Settings, overwrite: bool = False,
-                 device: str | torch.device | None = None) -> None:
+    def __init__(
+        self,
+        cfg: Config,
+        checkpoint: str | Path,
+        videos: Sequence[str | Path | int],
+        out: str | Path,
+        settings: Settings,
+        overwrite: bool = False,
+        device: str | torch.device | None = None,
+    ) -> None:
         if not Path(checkpoint).is_file():
             raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
         self.cfg = cfg
         self.checkpoint = str(checkpoint)
         self.settings = settings
-        self.device = usable_device(
-            device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = usable_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.out = Path(out)
         self._check_folder(overwrite)
         self.readers = [VideoReader(video) for video in videos]
         dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=[]))
-        self.metainfo = dict(classes=tuple(dataset.metainfo['classes']),
-                             palette=[list(map(int, c)) for c in dataset.metainfo['palette']])
+        self.metainfo = dict(
+            classes=tuple(dataset.metainfo['classes']),
+            palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
+        )
         self.names = _free_names([reader.name for reader in self.readers])
         first = [next(iter(reader.first(1))).image for reader in self.readers]
         self.shapes = [image.shape[1::-1] for image in first]
@@ -199,8 +213,14 @@ class Adaptation:
 
     def _resize(self) -> dict:
         """The step of the model's own pipeline that resizes frames; empty if there is none."""
-        return next((step for step in self.cfg.test_dataloader.dataset.pipeline
-                     if _kind(step) == 'ClipResize'), {})
+        return next(
+            (
+                step
+                for step in self.cfg.test_dataloader.dataset.pipeline
+                if _kind(step) == 'ClipResize'
+            ),
+            {},
+        )
 
     def _scale(self, frame: tuple[int, int]) -> tuple[int, int]:
         """The (width, height) that the model's own pipeline gives a frame."""
@@ -213,7 +233,7 @@ class Adaptation:
         scale = self._scale(frame)
         if scale[0] <= frame[0] and scale[1] <= frame[1]:
             return scale
-        factor = min(1., scale[0] / frame[0], scale[1] / frame[1])
+        factor = min(1.0, scale[0] / frame[0], scale[1] / frame[1])
         return max(1, round(frame[0] * factor)), max(1, round(frame[1] * factor))
 
     def _at_size(self) -> Config:
@@ -224,8 +244,9 @@ class Adaptation:
         steps = cfg.test_dataloader.dataset.pipeline
         # Other videos than these are not to be distorted more than these are.
         keep = all(tuple(mmcv.rescale_size(shape, self.size)) == self.size for shape in self.shapes)
-        resize = dict(type='ClipResize', scale=self.size, keep_ratio=keep,
-                      **resize_options(self._resize()))
+        resize = dict(
+            type='ClipResize', scale=self.size, keep_ratio=keep, **resize_options(self._resize())
+        )
         kinds = [_kind(step) for step in steps]
         if 'ClipResize' in kinds:
             steps[kinds.index('ClipResize')] = resize
@@ -245,8 +266,10 @@ class Adaptation:
             segment = VideoSegmenter(self.sized, self.checkpoint, self.device)
         self.has_norms = any(norm_layers(net) for net in segment.model.net.segmentors)
         if self.settings.method == 'adabn' and not self.has_norms:
-            raise UserError('this network has no batch norm, which is all that AdaBN adapts: '
-                            'choose another method')
+            raise UserError(
+                'this network has no batch norm, which is all that AdaBN adapts: '
+                'choose another method'
+            )
         times = [time.monotonic()]
         try:
             with _explained_memory(self.size):
@@ -255,8 +278,10 @@ class Adaptation:
         except RuntimeError as error:
             if self.settings.size is None:
                 raise
-            raise UserError(f'the network cannot take frames of {width}x{height}: {error}. Choose '
-                            'another --size') from error
+            raise UserError(
+                f'the network cannot take frames of {width}x{height}: {error}. Choose '
+                'another --size'
+            ) from error
         head = getattr(segment.model.net.segmentors[0], 'decode_head', None)
         self.network = f'{type(segment.model.net).__name__} with {type(head).__name__}'
         self.left = _Left(self._guess(times[2] - times[1]))
@@ -268,8 +293,9 @@ class Adaptation:
             frame: Seconds for the prediction of a frame.
         """
         settings = self.settings
-        pairs = sum(min(settings.pairs, (reader.count or settings.record) - 1)
-                    for reader in self.readers)
+        pairs = sum(
+            min(settings.pairs, (reader.count or settings.record) - 1) for reader in self.readers
+        )
         once = frame * min(settings.batch_size, pairs)
         length = min(settings.preview, self.readers[0].count or settings.record)
         steps = dict(health=min(settings.checked, pairs) * 4 * frame, preview=length * 2 * frame)
@@ -289,24 +315,32 @@ class Adaptation:
                 what = 'frames'
             else:
                 what = f'{reader.count} frames'
-            lines.append(f'{reader.shown}: {what} of {width}x{height}, at most {settings.pairs} '
-                         'pairs of successive ones are taken')
+            lines.append(
+                f'{reader.shown}: {what} of {width}x{height}, at most {settings.pairs} '
+                'pairs of successive ones are taken'
+            )
         width, height = self.size
         scale = self._scale(self.shapes[0])
         why = ''
         if settings.size is None and scale != self.size:
             why = f' (not {scale[0]}x{scale[1]}, as the config says: the video has no more)'
         where = 'the CPU' if self.device.type == 'cpu' else str(self.device)
-        lines.append(f'Network: {self.network}, {len(self.metainfo["classes"])} classes, on '
-                     f'{where}. Frames of {width}x{height}{why}; --size sets another size.')
+        lines.append(
+            f'Network: {self.network}, {len(self.metainfo["classes"])} classes, on '
+            f'{where}. Frames of {width}x{height}{why}; --size sets another size.'
+        )
         steps = [f'AdaBN, {settings.adabn_iters} iterations'] if self.has_norms else []
         if settings.method != 'adabn':
             name = dict(stpl='STPL').get(settings.method, settings.method)
             steps.append(f'{name}, {settings.iters} iterations')
-        lines.append(f'To do: {"; ".join(steps)}; {settings.batch_size} pairs each; figures, '
-                     'before/after video, report.')
-        lines.append(f'Time: {duration(self.left.total())}, guessed from that of one frame; '
-                     'measured once it runs.')
+        lines.append(
+            f'To do: {"; ".join(steps)}; {settings.batch_size} pairs each; figures, '
+            'before/after video, report.'
+        )
+        lines.append(
+            f'Time: {duration(self.left.total())}, guessed from that of one frame; '
+            'measured once it runs.'
+        )
         return '\n'.join(lines)
 
     # --------------------------------------------------------------------------------- folder
@@ -321,19 +355,30 @@ class Adaptation:
         self.overwrite = overwrite
         if self.out.exists() and not self.out.is_dir():
             raise UserError(f'{self.out} is a file: choose another folder (--out)')
-        if not (self.out / RECORD).is_file() and self.out.exists() \
-                and any(path.name != LOCK for path in self.out.iterdir()):
+        if (
+            not (self.out / RECORD).is_file()
+            and self.out.exists()
+            and any(path.name != LOCK for path in self.out.iterdir())
+        ):
             raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
 
     def _begin(self) -> None:
         path = self.out / RECORD
         state = Path(self.checkpoint).stat()
-        settings = {name: value for name, value in asdict(self.settings).items()
-                    if name not in PRESENTATION}
-        given = json.loads(json.dumps(dict(
-            model=self.cfg.model.to_dict(), checkpoint=[state.st_size, state.st_mtime_ns],
-            videos=[_identity(reader) for reader in self.readers],
-            settings=dict(settings, size=self.size)), default=str))  # yapf: disable
+        settings = {
+            name: value for name, value in asdict(self.settings).items() if name not in PRESENTATION
+        }
+        given = json.loads(
+            json.dumps(
+                dict(
+                    model=self.cfg.model.to_dict(),
+                    checkpoint=[state.st_size, state.st_mtime_ns],
+                    videos=[_identity(reader) for reader in self.readers],
+                    settings=dict(settings, size=self.size),
+                ),
+                default=str,
+            )
+        )
         self.record: dict[str, Any] = dict(given=given)
         self.fresh = not path.is_file()
         if not self.fresh:
@@ -346,11 +391,17 @@ class Adaptation:
                 changed = [key for key in given if found['given'].get(key) != given[key]]
                 raise UserError(
                     f'{self.out} holds an adaptation with other {" and ".join(changed)}: choose '
-                    'another folder (--out), or replace it (--overwrite)')
+                    'another folder (--out), or replace it (--overwrite)'
+                )
             for name in ('frames', 'adabn', 'adapt', 'plain_mmseg'):
                 shutil.rmtree(self.out / name, ignore_errors=True)
-            for name in ('adapted.py', 'adapted.pth', 'before_after.mp4', 'before_after.png',
-                         'report.md'):
+            for name in (
+                'adapted.py',
+                'adapted.pth',
+                'before_after.mp4',
+                'before_after.png',
+                'report.md',
+            ):
                 (self.out / name).unlink(missing_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
         self._save()
@@ -393,8 +444,10 @@ class Adaptation:
         for name, reader in zip(self.names, self.readers, strict=True):
             later = self._record(name, reader) if reader.live else self._take(name, reader)
             if not later:
-                raise UserError(f'{reader.shown} has no two successive frames that can be read'
-                                + ('' if reader.read is None else f', {reader.read} in all'))
+                raise UserError(
+                    f'{reader.shown} has no two successive frames that can be read'
+                    + ('' if reader.read is None else f', {reader.read} in all')
+                )
             lines += [f'{name}/{n - 1:06d}.png\t{name}/{n:06d}.png\n' for n in later]
             if reader.note is not None:
                 notes[name] = dict(note=reader.note, damaged=reader.damaged)
@@ -416,8 +469,9 @@ class Adaptation:
         numbers = sorted({*later, *(number - 1 for number in later)})
         paths = {number: self.out / 'frames' / name / f'{number:06d}.png' for number in numbers}
         missing = [number for number, path in paths.items() if not path.is_file()]
-        with progress(f'frames of {name}', reader.choose(missing), len(missing),
-                      disable=not missing) as bar:
+        with progress(
+            f'frames of {name}', reader.choose(missing), len(missing), disable=not missing
+        ) as bar:
             for number, image in bar:
                 self._check_shape(reader, number, image)
                 _write(paths[number], image)
@@ -445,20 +499,24 @@ class Adaptation:
             raise UserError(
                 f'{reader.shown}: frame {number} has the size {image.shape[1]}x{image.shape[0]}, '
                 f'the first one {width}x{height}: the frames of a video must have one size (take '
-                'them as several videos)')
+                'them as several videos)'
+            )
 
     def _spread(self, length: int) -> list[int]:
         """Numbers of frames that have one before them, evenly spread."""
         if length < 2:
             return []
-        return np.unique(np.linspace(1, length - 1, min(length - 1, self.settings.pairs))
-                         .round().astype(int)).tolist()
+        return np.unique(
+            np.linspace(1, length - 1, min(length - 1, self.settings.pairs)).round().astype(int)
+        ).tolist()
 
     def pairs(self) -> list[tuple[Path, Path]]:
         """The files of all pairs."""
         folder = self.out / 'frames'
-        return [tuple(folder / name for name in line.split('\t'))
-                for line in (folder / CLIPS).read_text().splitlines()]
+        return [
+            tuple(folder / name for name in line.split('\t'))
+            for line in (folder / CLIPS).read_text().splitlines()
+        ]
 
     # ------------------------------------------------------------------------------- training
 
@@ -471,8 +529,9 @@ class Adaptation:
 
     def _method(self, **model: Any) -> dict:
         """A method on the given model's network, which predicts as that does."""
-        shared = dict(student=self._student(),
-                      data_preprocessor=_plain(self.cfg.model.data_preprocessor))
+        shared = dict(
+            student=self._student(), data_preprocessor=_plain(self.cfg.model.data_preprocessor)
+        )
         if self.cfg.model.get('resize_to_input'):
             shared['resize_to_input'] = True
         if self.cfg.model.get('flow') is not None:
@@ -487,34 +546,61 @@ class Adaptation:
         """
         path = self.out / 'adapted.pth'
         config = dict(
-            default_scope='mmseg', custom_imports=_plain(self._imports()),
+            default_scope='mmseg',
+            custom_imports=_plain(self._imports()),
             model=self._method(type='SourceOnly'),
-            test_dataloader=_plain(self.sized.test_dataloader))  # yapf: disable
+            test_dataloader=_plain(self.sized.test_dataloader),
+        )
         Config(config).dump(self.out / 'adapted.py')
         if path.is_file():
             return path
         start, method = self.checkpoint, self.settings.method
         if self.has_norms:
-            start = self._train('adabn', self._method(
-                source_checkpoint=start, type='AdaBN'), self.settings.adabn_iters)
+            start = self._train(
+                'adabn',
+                self._method(source_checkpoint=start, type='AdaBN'),
+                self.settings.adabn_iters,
+            )
         if method == 'stpl':
             # The small recipe of configs/stpl/README.md: labels of the model that it starts from
             # hold the features in place.
-            start = self._train('adapt', self._method(
-                source_checkpoint=start, type='STPL', fusion=dict(type='STAM'),
-                projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
-                loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives',
-                          loss_weight=0.1),
-                contrast='spatio_temporal', confident_ratio=0.7, confident_per_class=True,
-                anchor_weight=1., norm_eval=False), self.settings.iters)  # yapf: disable
+            start = self._train(
+                'adapt',
+                self._method(
+                    source_checkpoint=start,
+                    type='STPL',
+                    fusion=dict(type='STAM'),
+                    projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
+                    loss=dict(
+                        type='STPLLoss', temperature=0.07, denominator='negatives', loss_weight=0.1
+                    ),
+                    contrast='spatio_temporal',
+                    confident_ratio=0.7,
+                    confident_per_class=True,
+                    anchor_weight=1.0,
+                    norm_eval=False,
+                ),
+                self.settings.iters,
+            )
         elif method == 'self-training':
-            start = self._train('adapt', self._method(
-                source_checkpoint=start, type='SelfTraining', confident_ratio=0.7, norm_eval=False,
-                train_norm_only=True), self.settings.iters)
+            start = self._train(
+                'adapt',
+                self._method(
+                    source_checkpoint=start,
+                    type='SelfTraining',
+                    confident_ratio=0.7,
+                    norm_eval=False,
+                    train_norm_only=True,
+                ),
+                self.settings.iters,
+            )
         state = read_weights(start, f'{start} does not exist')
         state = {key: value for key, value in state.items() if key.startswith('student.')}
-        save_checkpoint(dict(meta=dict(dataset_meta=self.metainfo), state_dict=state), str(path),
-                        backend_args=dict(backend='atomic'))
+        save_checkpoint(
+            dict(meta=dict(dataset_meta=self.metainfo), state_dict=state),
+            str(path),
+            backend_args=dict(backend='atomic'),
+        )
         return path
 
     def _imports(self) -> dict:
@@ -529,48 +615,81 @@ class Adaptation:
             # The random layers that only training has learn faster than the network.
             rates = dict(
                 constructor='AnchoredOptimWrapperConstructor',
-                paramwise_cfg=dict(custom_keys={
-                    '^.projection': dict(lr_mult=10.), '^.fusion': dict(lr_mult=10.)}))
+                paramwise_cfg=dict(
+                    custom_keys={'^.projection': dict(lr_mult=10.0), '^.fusion': dict(lr_mult=10.0)}
+                ),
+            )
         dataset = dict(
-            type='ClipFolderDataset', data_root=str(self.out / 'frames'), clips=CLIPS,
-            clip_length=2, metainfo=self.metainfo, pipeline=[
+            type='ClipFolderDataset',
+            data_root=str(self.out / 'frames'),
+            clips=CLIPS,
+            clip_length=2,
+            metainfo=self.metainfo,
+            pipeline=[
                 dict(type='LoadClip'),
                 dict(type='ClipResize', scale=self.size, **resize_options(self._resize())),
                 dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
-                dict(type='CrossFrameAugment'), dict(type='PackClipInputs')])  # yapf: disable
-        cfg = Config(dict(
-            default_scope='mmseg', custom_imports=self._imports(), model=model,
-            train_dataloader=dict(
-                batch_size=min(settings.batch_size, len(self.pairs())),
-                num_workers=settings.workers, persistent_workers=settings.workers > 0,
-                sampler=dict(type='DrawSampler', shuffle=True),
-                dataset=dict(type='DomainPairDataset', target=dataset)),
-            train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters),
-            optim_wrapper=dict(
-                type='OptimWrapper', clip_grad=dict(max_norm=10.),
-                optimizer=dict(type='SGD', lr=settings.lr, momentum=0.9, weight_decay=5e-4),
-                **rates),
-            # AdaBN trains nothing, so that there is no rate to schedule.
-            param_scheduler=None if model['type'] == 'AdaBN' else [
-                dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=iters, by_epoch=False)],
-            default_hooks=dict(
-                logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
-                checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False,
-                                interval=max(10, iters // 4), max_keep_ckpts=1),
-                iteration_seed=dict(type='IterationSeedHook'),
-                finite_guard=dict(type='FiniteGuardHook')),
-            log_processor=dict(by_epoch=False),
-            visualizer=dict(type='SegLocalVisualizer', name=f'{self.out.resolve()}_{name}',
-                            vis_backends=[dict(type='LocalVisBackend')]),
-            env_cfg=dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
-            randomness=dict(seed=settings.seed), work_dir=str(folder)))  # yapf: disable
+                dict(type='CrossFrameAugment'),
+                dict(type='PackClipInputs'),
+            ],
+        )
+        cfg = Config(
+            dict(
+                default_scope='mmseg',
+                custom_imports=self._imports(),
+                model=model,
+                train_dataloader=dict(
+                    batch_size=min(settings.batch_size, len(self.pairs())),
+                    num_workers=settings.workers,
+                    persistent_workers=settings.workers > 0,
+                    sampler=dict(type='DrawSampler', shuffle=True),
+                    dataset=dict(type='DomainPairDataset', target=dataset),
+                ),
+                train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters),
+                optim_wrapper=dict(
+                    type='OptimWrapper',
+                    clip_grad=dict(max_norm=10.0),
+                    optimizer=dict(type='SGD', lr=settings.lr, momentum=0.9, weight_decay=5e-4),
+                    **rates,
+                ),
+                # AdaBN trains nothing, so that there is no rate to schedule.
+                param_scheduler=None
+                if model['type'] == 'AdaBN'
+                else [
+                    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=iters, by_epoch=False)
+                ],
+                default_hooks=dict(
+                    logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
+                    checkpoint=dict(
+                        type='AtomicCheckpointHook',
+                        by_epoch=False,
+                        interval=max(10, iters // 4),
+                        max_keep_ckpts=1,
+                    ),
+                    iteration_seed=dict(type='IterationSeedHook'),
+                    finite_guard=dict(type='FiniteGuardHook'),
+                ),
+                log_processor=dict(by_epoch=False),
+                visualizer=dict(
+                    type='SegLocalVisualizer',
+                    name=f'{self.out.resolve()}_{name}',
+                    vis_backends=[dict(type='LocalVisBackend')],
+                ),
+                env_cfg=dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
+                randomness=dict(seed=settings.seed),
+                work_dir=str(folder),
+            )
+        )
         last = final_checkpoint(cfg)
         if last.is_file() and name in self.record.get('trained', ()):
             return str(last)
         init_default_scope('mmseg')
         prepare_training(cfg, resume=True)
-        with without_loss_warnings(), _explained_memory(self.size, settings.batch_size), \
-                progress(model['type'], total=iters, unit='iterations') as bar:
+        with (
+            without_loss_warnings(),
+            _explained_memory(self.size, settings.batch_size),
+            progress(model['type'], total=iters, unit='iterations') as bar,
+        ):
             runner = _LoggingRunner.from_cfg(cfg)
             runner.model.to(self.device)
             runner.register_hook(_Shown(bar, name, self.left))
@@ -585,14 +704,19 @@ class Adaptation:
     def measure(self) -> dict[str, HealthFigures]:
         """Figures of the model ``before`` and ``after``, on pairs spread over all videos."""
         every = self.pairs()
-        chosen = np.unique(np.linspace(
-            0, len(every) - 1, min(self.settings.checked, len(every))).round().astype(int))
-        models = dict(before=(self.sized, self.checkpoint),
-                      after=(Config.fromfile(self.out / 'adapted.py'),
-                             self.out / 'adapted.pth'))  # yapf: disable
+        chosen = np.unique(
+            np.linspace(0, len(every) - 1, min(self.settings.checked, len(every)))
+            .round()
+            .astype(int)
+        )
+        models = dict(
+            before=(self.sized, self.checkpoint),
+            after=(Config.fromfile(self.out / 'adapted.py'), self.out / 'adapted.pth'),
+        )
         with without_loss_warnings():
-            segmenters = {name: VideoSegmenter(*model, self.device)
-                          for name, model in models.items()}
+            segmenters = {
+                name: VideoSegmenter(*model, self.device) for name, model in models.items()
+            }
         health = {name: Health(len(self.metainfo['classes'])) for name in models}
         provider = DISFlowEstimator()
         with progress('health', chosen, unit='pairs') as bar:
@@ -604,11 +728,17 @@ class Adaptation:
                     maps = []
                     for sample in segment.samples(images):
                         labels = sample.pred_sem_seg.data.float()[None]
-                        maps.append(torch.nn.functional.interpolate(
-                            labels, visible.shape, mode='nearest-exact')[0, 0].byte().cpu())
+                        maps.append(
+                            torch.nn.functional.interpolate(
+                                labels, visible.shape, mode='nearest-exact'
+                            )[0, 0]
+                            .byte()
+                            .cpu()
+                        )
                     scores[name] = sample.seg_logits.data
                     *_, mirrored = segment.samples(
-                        [cv2.flip(image, 1) for image in images[-segment.clip_length:]])
+                        [cv2.flip(image, 1) for image in images[-segment.clip_length :]]
+                    )
                     health[name].add_frame(scores[name])
                     health[name].add_pair(*maps, flow, visible)
                     health[name].add_mirrored(scores[name], mirrored.seg_logits.data)
@@ -621,19 +751,29 @@ class Adaptation:
         """The before/after video of the first video, and one picture of it."""
         path = self.out / 'before_after.mp4'
         picture = path.with_suffix('.png')
-        if path.is_file() and picture.is_file() and \
-                self.record.get('preview') == self.settings.preview:
+        if (
+            path.is_file()
+            and picture.is_file()
+            and self.record.get('preview') == self.settings.preview
+        ):
             return path
         segment = VideoSegInferencer(
             [self.sized, Config.fromfile(self.out / 'adapted.py')],
-            [self.checkpoint, self.out / 'adapted.pth'], titles=['before', 'after'],
-            device=self.device)
+            [self.checkpoint, self.out / 'adapted.pth'],
+            titles=['before', 'after'],
+            device=self.device,
+        )
         reader = self.readers[0]
         if reader.live:
             reader = VideoReader(self.out / 'frames' / self.names[0])
         width = min(640, self.shapes[0][0])
-        segment(reader.first(self.settings.preview), out=path, show_input=True, width=width,
-                overwrite=True)
+        segment(
+            reader.first(self.settings.preview),
+            out=path,
+            show_input=True,
+            width=width,
+            overwrite=True,
+        )
         frames = list(VideoReader(path))
         cv2.imwrite(str(picture), frames[len(frames) // 2].image)
         self.record['preview'] = self.settings.preview
@@ -645,12 +785,18 @@ class Adaptation:
         folder = self.out / 'plain_mmseg'
         try:
             with without_loss_warnings():
-                export = export_segmentor(Config.fromfile(self.out / 'adapted.py'),
-                                          self.out / 'adapted.pth', folder, overwrite=True)
+                export = export_segmentor(
+                    Config.fromfile(self.out / 'adapted.py'),
+                    self.out / 'adapted.pth',
+                    folder,
+                    overwrite=True,
+                )
         except UserError as error:
             return f'There is no plain mmseg export: {error}.'
-        return (f'`{_name(export.config, self.out)}` and `{_name(export.checkpoint, self.out)}` '
-                'are the same model for plain mmseg; it predicts the same, to the bit.')
+        return (
+            f'`{_name(export.config, self.out)}` and `{_name(export.checkpoint, self.out)}` '
+            'are the same model for plain mmseg; it predicts the same, to the bit.'
+        )
 
     def run(self, command: Sequence[str] = ()) -> Adapted:
         """All steps.
@@ -670,22 +816,46 @@ class Adaptation:
         video = self.preview()
         found = self.record.get('notes', {}).values()
         notes = tuple(value['note'] for value in found)
-        text = report(figures, self.metainfo['classes'], self.settings, self.names,
-                      len(self.pairs()), self.export(), self.record.get('trained', ()),
-                      [without_password(part) for part in command], self.size, notes)
+        text = report(
+            figures,
+            self.metainfo['classes'],
+            self.settings,
+            self.names,
+            len(self.pairs()),
+            self.export(),
+            self.record.get('trained', ()),
+            [without_password(part) for part in command],
+            self.size,
+            notes,
+        )
         path = self.out / 'report.md'
         path.write_text(text, encoding='utf-8')
         self.record['figures'] = {name: asdict(value) for name, value in figures.items()}
         self._save()
-        return Adapted(self.out / 'adapted.py', self.out / 'adapted.pth', path, video, figures,
-                       notes, any(value['damaged'] for value in found))
+        return Adapted(
+            self.out / 'adapted.py',
+            self.out / 'adapted.pth',
+            path,
+            video,
+            figures,
+            notes,
+            any(value['damaged'] for value in found),
+        )
 
 
-def adapt(config: str | Path, checkpoint: str | Path,
-          videos: str | Path | int | Sequence[str | Path | int], out: str | Path, *,
-          classes: Sequence[str] | None = None, cfg_options: Mapping[str, Any] | None = None,
-          device: str | torch.device | None = None, overwrite: bool = False,
-          command: Sequence[str] = (), **settings: Any) -> Adapted:
+def adapt(
+    config: str | Path,
+    checkpoint: str | Path,
+    videos: str | Path | int | Sequence[str | Path | int],
+    out: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    device: str | torch.device | None = None,
+    overwrite: bool = False,
+    command: Sequence[str] = (),
+    **settings: Any,
+) -> Adapted:
     """Adapts a model to videos without labels: what ``tools/adapt_video.py`` does.
 
     Args:
@@ -716,15 +886,17 @@ def adapt(config: str | Path, checkpoint: str | Path,
         raise UserError('there is no video to adapt to')
     cfg = read_method_config(config, checkpoint, classes, cfg_options)
     with WorkDirLock(out, '--out'):
-        return Adaptation(cfg, checkpoint, several, out, Settings(**settings), overwrite,
-                          device).run(command)
+        return Adaptation(
+            cfg, checkpoint, several, out, Settings(**settings), overwrite, device
+        ).run(command)
 
 
 class _LoggingRunner(QuietRunner):
     """Logs into the file of its folder; the console has the progress bar, and errors."""
 
-    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None,
-                     **kwargs: object) -> MMLogger:
+    def build_logger(
+        self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object
+    ) -> MMLogger:
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
@@ -773,6 +945,7 @@ class _Shown(Hook):
         step: Name of the step in `left`.
         left: What is left of all steps.
     """
+
     #: The first iterations are slower: workers start, memory is taken.
     WARM, MEASURED = 1, 4
 
@@ -794,12 +967,15 @@ class _Shown(Hook):
         if count < self.MEASURED:
             return
         each = (now - self.began) / (count - self.WARM)
-        self.left.measured(self.step, each * runner.max_iters,
-                           each * (runner.max_iters - runner.iter - 1))
+        self.left.measured(
+            self.step, each * runner.max_iters, each * (runner.max_iters - runner.iter - 1)
+        )
         self.bar.set_postfix_str(f'{duration(self.left.total())} to the report', refresh=False)
         if count == self.MEASURED:
-            tqdm.write(f'{self.bar.desc.rstrip(": ")}: {each:.2g} s for an iteration; '
-                       f'{duration(self.left.total())} to the report.')
+            tqdm.write(
+                f'{self.bar.desc.rstrip(": ")}: {each:.2g} s for an iteration; '
+                f'{duration(self.left.total())} to the report.'
+            )
 
     def after_train(self, runner: Runner) -> None:
         self.left.done(self.step)
@@ -837,8 +1013,9 @@ def _explained_memory(size: tuple[int, int], batch_size: int | None = None) -> I
     except ValueError as error:
         if 'Expected more than 1 value per channel' not in str(error):
             raise
-        raise UserError('this network normalises over a whole batch and needs --batch-size 2 or '
-                        'more') from error
+        raise UserError(
+            'this network normalises over a whole batch and needs --batch-size 2 or more'
+        ) from error
 
 
 def _free_names(names: Sequence[str]) -> list[str]:
@@ -874,50 +1051,70 @@ def _write(path: Path, image: np.ndarray) -> None:
     replace_file(path, cv2.imencode('.png', image)[1].tobytes())
 
 
-def _flow(provider: DISFlowEstimator, before: np.ndarray, current: np.ndarray
-          ) -> tuple[torch.Tensor, torch.Tensor]:
+def _flow(
+    provider: DISFlowEstimator, before: np.ndarray, current: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Flow (2, h, w) current -> before, and what of the current frame is visible there."""
     height, width = current.shape[:2]
     if width > FLOW_WIDTH:
         size = FLOW_WIDTH, max(1, round(height * FLOW_WIDTH / width))
-        before, current = (cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-                           for image in (before, current))
-    there, back = (torch.tensor(provider.estimate_numpy(*pair)).permute(2, 0, 1)[None]
-                   for pair in ((current, before), (before, current)))
+        before, current = (
+            cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (before, current)
+        )
+    there, back = (
+        torch.tensor(provider.estimate_numpy(*pair)).permute(2, 0, 1)[None]
+        for pair in ((current, before), (before, current))
+    )
     return there[0], forward_backward_visible(there, back)[0, 0]
 
 
-def report(figures: dict[str, HealthFigures], classes: Sequence[str], settings: Settings,
-           videos: Sequence[str], pairs: int, export: str, trained: Sequence[str],
-           command: Sequence[str] = (), size: tuple[int, int] | None = None,
-           notes: Sequence[str] = ()) -> str:
+def report(
+    figures: dict[str, HealthFigures],
+    classes: Sequence[str],
+    settings: Settings,
+    videos: Sequence[str],
+    pairs: int,
+    export: str,
+    trained: Sequence[str],
+    command: Sequence[str] = (),
+    size: tuple[int, int] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
     """The report, markdown."""
     before, after = figures['before'], figures['after']
     judged = judge(before, after, classes)
     reasons = '\n'.join(f'- {text}' for text in judged.reasons)
-    rows = [('mean confidence', before.confidence, after.confidence),
-            ('pixels with a confidence of 0.9 or more', before.confident, after.confident),
-            ('temporal consistency, along the motion', before.consistency, after.consistency),
-            ('temporal consistency, same place', before.unchanged, after.unchanged),
-            ('same class in the mirrored frame', before.mirrored, after.mirrored)]
-    table = '\n'.join(f'| {name} | {100 * old:.1f} | {100 * new:.1f} | {100 * (new - old):+.1f} |'
-                      for name, old, new in rows)
+    rows = [
+        ('mean confidence', before.confidence, after.confidence),
+        ('pixels with a confidence of 0.9 or more', before.confident, after.confident),
+        ('temporal consistency, along the motion', before.consistency, after.consistency),
+        ('temporal consistency, same place', before.unchanged, after.unchanged),
+        ('same class in the mirrored frame', before.mirrored, after.mirrored),
+    ]
+    table = '\n'.join(
+        f'| {name} | {100 * old:.1f} | {100 * new:.1f} | {100 * (new - old):+.1f} |'
+        for name, old, new in rows
+    )
     shares = '\n'.join(
         f'| {name} | {100 * old:.2f} | {100 * new:.2f} | {100 * (new - old):+.2f} |'
-        for name, old, new in zip(classes, before.shares, after.shares, strict=True))
-    steps = dict(adabn='AdaBN (the batch-norm statistics of the videos)',
-                 stpl=f'STPL, {settings.iters} iterations',
-                 selftraining='self-training of the batch-norm layers, '
-                 f'{settings.iters} iterations')  # yapf: disable
+        for name, old, new in zip(classes, before.shares, after.shares, strict=True)
+    )
+    steps = dict(
+        adabn='AdaBN (the batch-norm statistics of the videos)',
+        stpl=f'STPL, {settings.iters} iterations',
+        selftraining=f'self-training of the batch-norm layers, {settings.iters} iterations',
+    )
     done = [steps['adabn']] if 'adabn' in trained else []
     if 'adapt' in trained:
         done.append(steps[settings.method.replace('-', '')])
     typed = f'\n```shell\n{shlex.join(command)}\n```\n' if command else ''
     frames = '' if size is None else f', of {size[0]}x{size[1]}'
     missing = ''.join(f'\n**{note}.**\n' for note in notes)
-    warned = '\n'.join(f'- {text}' for text in judged.warnings) or \
-        '- None: no class collapsed or took over, halved or doubled, and predictions are about ' \
+    warned = (
+        '\n'.join(f'- {text}' for text in judged.warnings)
+        or '- None: no class collapsed or took over, halved or doubled, and predictions are about '
         'as sure and steady as before, or more so.'
+    )
     return f"""# Adapted to {', '.join(videos)}
 
 ## Verdict: {judged.verdict}

@@ -1,4 +1,5 @@
 """What the commands of tools/analysis share: arguments, models, files."""
+
 from __future__ import annotations
 
 import argparse
@@ -38,22 +39,40 @@ class CheckpointParser(argparse.ArgumentParser):
         optional: Whether the command may be called without a checkpoint.
     """
 
-    def __init__(self, doc: str, out: str | None = None,
-                 config: str = 'its student is the network, its test_dataloader the data',
-                 optional: bool = False) -> None:
+    def __init__(
+        self,
+        doc: str,
+        out: str | None = None,
+        config: str = 'its student is the network, its test_dataloader the data',
+        optional: bool = False,
+    ) -> None:
         super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
         self.add_argument('config', help=config)
-        self.add_argument('checkpoints', nargs='*' if optional else '+', metavar='CHECKPOINT',
-                          help='of any method with that network')
+        self.add_argument(
+            'checkpoints',
+            nargs='*' if optional else '+',
+            metavar='CHECKPOINT',
+            help='of any method with that network',
+        )
         self.add_argument('--names', nargs='+', help='of the checkpoints')
-        self.add_argument('--device', type=device_option, default='cpu',
-                          help='cpu (default), cuda, cuda:1 ...')
-        self.add_argument('--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE',
-                          help='replace values of the config')
+        self.add_argument(
+            '--device', type=device_option, default='cpu', help='cpu (default), cuda, cuda:1 ...'
+        )
+        self.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=KeyValues,
+            metavar='KEY=VALUE',
+            help='replace values of the config',
+        )
         self.out = out
         if out is not None:
-            self.add_argument('--out', type=Path, default=Path(out),
-                              help=f'the picture; a csv goes beside it (default: {out})')
+            self.add_argument(
+                '--out',
+                type=Path,
+                default=Path(out),
+                help=f'the picture; a csv goes beside it (default: {out})',
+            )
             self.add_argument('--overwrite', action='store_true', help='replace existing files')
 
     def parse_args(self, *args, **kwargs) -> argparse.Namespace:
@@ -126,6 +145,7 @@ class VideoFrame:
         path: Image file.
         label: Label file and how it is stored, None without a label.
     """
+
     path: str
     label: tuple[str, LabelSet] | None
 
@@ -133,14 +153,19 @@ class VideoFrame:
 def add_frame_arguments(parser: argparse.ArgumentParser, count: int = 4) -> None:
     """Arguments that choose consecutive frames of the test data."""
     parser.add_argument('--sequence', help='name in the data set (default: the first)')
-    parser.add_argument('--first', type=int, metavar='NUMBER',
-                        help='first frame, its number in the sequence (default: the first)')
+    parser.add_argument(
+        '--first',
+        type=int,
+        metavar='NUMBER',
+        help='first frame, its number in the sequence (default: the first)',
+    )
     parser.add_argument('--count', type=int, default=count, help=f'of frames ({count})')
     parser.add_argument('--step', type=int, default=1, help='from one of them to the next (1)')
 
 
-def video_frames(cfg: Config, args: argparse.Namespace, before: int = 0
-                 ) -> tuple[list[VideoFrame], list[int]]:
+def video_frames(
+    cfg: Config, args: argparse.Namespace, before: int = 0
+) -> tuple[list[VideoFrame], list[int]]:
     """A stretch of a video of the test_dataloader, labelled or not.
 
     Args:
@@ -159,32 +184,36 @@ def video_frames(cfg: Config, args: argparse.Namespace, before: int = 0
     sequence = args.sequence or min(found, key=natural)
     if sequence not in found:
         near = ', '.join(sorted(found, key=natural)[:5])
-        raise UserError(f'--sequence {sequence}: there is none of this name in '
-                        f'{dataset.data_root}, which has {len(found)}: {near}, ...')
+        raise UserError(
+            f'--sequence {sequence}: there is none of this name in '
+            f'{dataset.data_root}, which has {len(found)}: {near}, ...'
+        )
     numbers = sorted(found[sequence])
     first = numbers[0] if args.first is None else args.first
     if args.count < 1 or args.step < 1:
         raise UserError('--count and --step start at 1')
     if first not in numbers:
-        raise UserError(f'--first {first}: {sequence} has the frames {numbers[0]} to '
-                        f'{numbers[-1]}')
+        raise UserError(f'--first {first}: {sequence} has the frames {numbers[0]} to {numbers[-1]}')
     start = numbers.index(first)
     chosen = range(start, start + args.count * args.step, args.step)
     if chosen[-1] >= len(numbers):
-        raise UserError(f'--count {args.count}: {sequence} has {len(numbers) - start} frames from '
-                        f'{first} on: take fewer, or start earlier with --first')
+        raise UserError(
+            f'--count {args.count}: {sequence} has {len(numbers) - start} frames from '
+            f'{first} on: take fewer, or start earlier with --first'
+        )
     labels = {}
     for i in range(len(dataset)):
         info = dataset.get_data_info(i)
         if info['seq_name'] == sequence and info['seg_map_path'] is not None:
             labels[info['img_path']] = info['seg_map_path'], info['label_spec']
     begin = max(0, start - before)
-    paths = [found[sequence][n] for n in numbers[begin:chosen[-1] + 1]]
+    paths = [found[sequence][n] for n in numbers[begin : chosen[-1] + 1]]
     return [VideoFrame(path, labels.get(path)) for path in paths], [i - begin for i in chosen]
 
 
-def save_image(image: np.ndarray, out: Path, header: Sequence[str],
-               rows: Sequence[Sequence]) -> None:
+def save_image(
+    image: np.ndarray, out: Path, header: Sequence[str], rows: Sequence[Sequence]
+) -> None:
     """Writes an RGB picture, and its numbers into a csv of the same name."""
     options = [cv2.IMWRITE_PNG_COMPRESSION, 9] if out.suffix == '.png' else []
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
 """Keys of ``--cfg-options`` that nothing reads."""
+
 from __future__ import annotations
 
 import inspect
@@ -16,11 +17,27 @@ from torch.utils.data import DataLoader
 from mmdavss.errors import UserError
 
 #: What is read at the top of a config besides the arguments of mmengine's Runner.
-TOP = ('compile', 'custom_imports', 'find_unused_parameters', 'model_wrapper_cfg',
-       'pseudo_label_generator', 'sync_bn', 'target_train_labelled')
+TOP = (
+    'compile',
+    'custom_imports',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'pseudo_label_generator',
+    'sync_bn',
+    'target_train_labelled',
+)
 #: What is taken out of the config of an object before its class gets it.
-TAKEN_OUT = ('_delete_', '_scope_', 'clip_each', 'constructor', 'convert_to_iter_based',
-             'paramwise_cfg', 'priority', 'requires_grad', 'type')
+TAKEN_OUT = (
+    '_delete_',
+    '_scope_',
+    'clip_each',
+    'constructor',
+    'convert_to_iter_based',
+    'paramwise_cfg',
+    'priority',
+    'requires_grad',
+    'type',
+)
 #: How alike two names are that may be one name with a slip of the pen.
 ALIKE = 0.75
 
@@ -46,7 +63,7 @@ def unknown_keys(cfg: Config, options: Iterable[str]) -> list[str]:
         if depth < len(parts) and isinstance(node, Mapping):
             message = _unknown(node, parts, depth)
             if message is not None:
-                found.setdefault('.'.join(parts[:depth + 1]), message)
+                found.setdefault('.'.join(parts[: depth + 1]), message)
     return list(found.values())
 
 
@@ -62,8 +79,10 @@ def check_groups(cfg: Config, options: Mapping[str, Any]) -> None:
         group = depth == len(parts) and isinstance(node, Mapping)
         if group and isinstance(value, int | float | str):
             names = ', '.join(f'{key}.{name}' for name in list(node)[:3])
-            raise UserError(f'--cfg-options {key}={value}: {key} is a group of settings, such as '
-                            f'{names}: name one of those')
+            raise UserError(
+                f'--cfg-options {key}={value}: {key} is a group of settings, such as '
+                f'{names}: name one of those'
+            )
 
 
 def _existing(cfg: Config, parts: list[str]) -> tuple[int, Any]:
@@ -92,11 +111,13 @@ def _unknown(node: Mapping, parts: list[str], depth: int) -> str | None:
     where = '.'.join(parts[:depth])
     what = f'{where} ({_name(node["type"])})' if 'type' in node else where or 'a config'
     if near:
-        meant = '.'.join([*parts[:depth], near[0], *parts[depth + 1:]])
+        meant = '.'.join([*parts[:depth], near[0], *parts[depth + 1 :]])
         return f'--cfg-options {key}: nothing in {what} reads {name!r}. Did you mean {meant}?'
-    nearest = get_close_matches(name, known, 3, 0.)
-    return (f'--cfg-options {key}: nothing in {what} reads {name!r}. The nearest that it has: '
-            f'{", ".join(nearest)}.')
+    nearest = get_close_matches(name, known, 3, 0.0)
+    return (
+        f'--cfg-options {key}: nothing in {what} reads {name!r}. The nearest that it has: '
+        f'{", ".join(nearest)}.'
+    )
 
 
 def _readers(node: Mapping, place: list[str]) -> tuple[set[str], bool]:
@@ -114,8 +135,11 @@ def _readers(node: Mapping, place: list[str]) -> tuple[set[str], bool]:
     if place == ['randomness']:
         return _arguments(set_random_seed)
     if place == ['train_cfg']:
-        return {'by_epoch', *_arguments(IterBasedTrainLoop)[0],
-                *_arguments(EpochBasedTrainLoop)[0]}, True
+        return {
+            'by_epoch',
+            *_arguments(IterBasedTrainLoop)[0],
+            *_arguments(EpochBasedTrainLoop)[0],
+        }, True
     return set(), False
 
 
@@ -125,8 +149,11 @@ def _arguments(kind: Any) -> tuple[set[str], bool]:
     Those of a class that hands on ``**kwargs`` are those of its bases too.
     """
     found: set[str] = set()
-    inits = [owner.__init__ for owner in kind.__mro__ if '__init__' in vars(owner)] \
-        if inspect.isclass(kind) else [kind]
+    inits = (
+        [owner.__init__ for owner in kind.__mro__ if '__init__' in vars(owner)]
+        if inspect.isclass(kind)
+        else [kind]
+    )
     for function in inits:
         if function is object.__init__:
             break
@@ -142,8 +169,9 @@ def _resolve(kind: Any) -> Any:
     if not isinstance(kind, str):
         return kind
     registries = (value for value in vars(mmseg.registry).values() if isinstance(value, Registry))
-    return next((found for registry in registries
-                 if (found := registry.get(kind)) is not None), None)
+    return next(
+        (found for registry in registries if (found := registry.get(kind)) is not None), None
+    )
 
 
 def _name(kind: Any) -> str:

@@ -25,7 +25,8 @@ def shipped_folder(name: str) -> Path:
     if folder is None:
         raise FileNotFoundError(
             f'no {name} beside the package {_PACKAGE} or in it (looked for '
-            f'{" and ".join(map(str, places))}): install mmdavss from its wheel or from a clone')
+            f'{" and ".join(map(str, places))}): install mmdavss from its wheel or from a clone'
+        )
     return folder
 
 
@@ -33,8 +34,11 @@ def config_names() -> list[str]:
     """Names of all configs of this package, as :func:`get_config_path` takes them."""
     root = shipped_folder('configs')
     # Those in `mim` are second names, see setup.py.
-    return [path.relative_to(root).as_posix() for path in sorted(root.rglob('*.py'))
-            if path.parent != root / 'mim']
+    return [
+        path.relative_to(root).as_posix()
+        for path in sorted(root.rglob('*.py'))
+        if path.parent != root / 'mim'
+    ]
 
 
 def get_config_path(name: str) -> str:

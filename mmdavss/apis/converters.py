@@ -12,6 +12,7 @@ format       of                                          a config that fits
 ``daformer`` DAFormer, mmseg 0.x: the same               ``dacs/daformer-mitb5_gta2city``
 ===========  ==========================================  =======================================
 """
+
 from __future__ import annotations
 
 import re
@@ -41,6 +42,7 @@ class Conversion(NamedTuple):
         filled: Names that the file does not have and prediction does not need: auxiliary heads,
             counters of batch norm.
     """
+
     state: State
     dropped: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
@@ -110,8 +112,9 @@ def _split(state: State, prefixes: Iterable[str]) -> dict[str, State]:
 def _mmseg_0(state: State, teacher: bool) -> Conversion:
     """DAFormer and SePiCo: ``model``, ``ema_model`` and what only training needs."""
     wanted = 'ema_model.' if teacher else 'model.'
-    net = {name.removeprefix(wanted): value for name, value in state.items()
-           if name.startswith(wanted)}
+    net = {
+        name.removeprefix(wanted): value for name, value in state.items() if name.startswith(wanted)
+    }
     dropped = [name for name in state if not name.startswith(wanted)]
     if not net:
         if teacher:
@@ -122,17 +125,22 @@ def _mmseg_0(state: State, teacher: bool) -> Conversion:
     for name in extra:
         del net[name]
     net = _daformer_head(_deeplab_v2_head(_mix_transformer(net)))
-    return Conversion({f'segmentor.{name}': value for name, value in net.items()},
-                      (*dropped, *(wanted + name for name in extra)))
+    return Conversion(
+        {f'segmentor.{name}': value for name, value in net.items()},
+        (*dropped, *(wanted + name for name in extra)),
+    )
 
 
 def _deeplab_v2_head(state: State) -> State:
     """DLV2Head: ``aspp_modules.I.conv`` are the branches of the classifier."""
     if any(name.startswith('decode_head.bottleneck.') for name in state):
         return state  # an ASPPHead
-    return {re.sub(r'^decode_head\.aspp_modules\.(\d+)\.conv\.',
-                   r'decode_head.conv_seg.branches.\1.', name): value
-            for name, value in state.items()}
+    return {
+        re.sub(
+            r'^decode_head\.aspp_modules\.(\d+)\.conv\.', r'decode_head.conv_seg.branches.\1.', name
+        ): value
+        for name, value in state.items()
+    }
 
 
 def _daformer_head(state: State) -> State:
@@ -199,15 +207,20 @@ class Format(NamedTuple):
         ceil_mode: Whether the first pooling of its ResNet rounds sizes up. Weights fit either
             grid, and predict something a little different on the one that they do not know.
     """
+
     convert: Callable[[State, bool], Conversion]
     single_frame: bool
     ceil_mode: bool
 
 
 FORMATS: dict[str, Format] = dict(
-    advent=Format(_advent, True, True), davsn=Format(_davsn, False, True),
-    tps=Format(_davsn, False, True), sfc=Format(_sfc, False, False),
-    sepico=Format(_mmseg_0, True, False), daformer=Format(_mmseg_0, True, False))
+    advent=Format(_advent, True, True),
+    davsn=Format(_davsn, False, True),
+    tps=Format(_davsn, False, True),
+    sfc=Format(_sfc, False, False),
+    sepico=Format(_mmseg_0, True, False),
+    daformer=Format(_mmseg_0, True, False),
+)
 
 
 def _check_grid(kind: str, net: nn.Module) -> None:
@@ -223,11 +236,13 @@ def _check_grid(kind: str, net: nn.Module) -> None:
                 f'the first pooling of networks of the format {kind} rounds sizes '
                 f'{"up" if ceil_mode else "down"}, that of this config '
                 f'{"down" if ceil_mode else "up"}: predictions would differ. Take a config whose '
-                f'backbone is a {"CeilResNet" if ceil_mode else "ResNet"}')
+                f'backbone is a {"CeilResNet" if ceil_mode else "ResNet"}'
+            )
 
 
-def convert_state(state: Mapping[str, Tensor], kind: str, net: nn.Module,
-                  teacher: bool = False) -> Conversion:
+def convert_state(
+    state: Mapping[str, Tensor], kind: str, net: nn.Module, teacher: bool = False
+) -> Conversion:
     """Published weights for a video net.
 
     Args:
@@ -260,26 +275,46 @@ def convert_state(state: Mapping[str, Tensor], kind: str, net: nn.Module,
     for name in aux:
         del made[name]
     missing = [name for name in own if name not in made]
-    filled = [name for name in missing
-              if '.auxiliary_head.' in name or name.endswith('num_batches_tracked')]
+    filled = [
+        name
+        for name in missing
+        if '.auxiliary_head.' in name or name.endswith('num_batches_tracked')
+    ]
     made |= {name: own[name].clone() for name in filled}
     missing = [name for name in missing if name not in filled]
     unexpected = [name for name in made if name not in own]
-    shapes = [f'{name} {tuple(made[name].shape)} instead of {tuple(own[name].shape)}'
-              for name in own if name in made and made[name].shape != own[name].shape]
-    problems = [f'{len(names)} {what}: {_some(names)}' for what, names in (
-        ('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
+    shapes = [
+        f'{name} {tuple(made[name].shape)} instead of {tuple(own[name].shape)}'
+        for name in own
+        if name in made and made[name].shape != own[name].shape
+    ]
+    problems = [
+        f'{len(names)} {what}: {_some(names)}'
+        for what, names in (
+            ('missing', missing),
+            ('unexpected', unexpected),
+            ('of another shape', shapes),
+        )
+        if names
+    ]
     if problems:
         raise UserError(
             f'the checkpoint does not fit {type(net).__name__} as one of the format {kind}: '
             f'{"; ".join(problems)}. Is it another format, or does the config have another '
-            'network or number of classes?')
+            'network or number of classes?'
+        )
     _check_grid(kind, net)
     return Conversion(made, (*dropped, *aux), tuple(filled))
 
 
-def convert_checkpoint(kind: str, config: str | Path, checkpoint: str | Path, out: str | Path,
-                       teacher: bool = False, overwrite: bool = False) -> Conversion:
+def convert_checkpoint(
+    kind: str,
+    config: str | Path,
+    checkpoint: str | Path,
+    out: str | Path,
+    teacher: bool = False,
+    overwrite: bool = False,
+) -> Conversion:
     """Writes a published checkpoint as one of this package.
 
     Args:
@@ -320,8 +355,9 @@ def convert_checkpoint(kind: str, config: str | Path, checkpoint: str | Path, ou
         raise UserError(f'{checkpoint}: {error}') from None
     out.parent.mkdir(parents=True, exist_ok=True)
     state = {f'student.{name}': value.contiguous() for name, value in done.state.items()}
-    torch.save(dict(meta=dict(converted_from=f'{kind}: {Path(checkpoint).name}'),
-                    state_dict=state), out)
+    torch.save(
+        dict(meta=dict(converted_from=f'{kind}: {Path(checkpoint).name}'), state_dict=state), out
+    )
     return done
 
 

@@ -1,4 +1,5 @@
 """Where models compute: the words of ``--device``."""
+
 from __future__ import annotations
 
 import argparse
@@ -32,8 +33,9 @@ def usable_device(device: str | torch.device) -> torch.device:
     except RuntimeError:  # no word of PyTorch
         found = None
     # A kind alone is its current device.
-    if found is None or not any(name == str(found) or name.split(':')[0] == str(found)
-                                for name in there):
+    if found is None or not any(
+        name == str(found) or name.split(':')[0] == str(found) for name in there
+    ):
         what = 'has no such device' if found is not None else 'knows no such word'
         raise UserError(f'--device {device}: this machine {what}, it has {", ".join(there)}')
     return found

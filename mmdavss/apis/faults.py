@@ -13,6 +13,7 @@ traceback. So the line is for
 Any other KeyError, TypeError, AttributeError and all others are the program's. The same holds for
 errors that come from worker processes.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -45,7 +46,8 @@ MACHINE = {
     'use a copy that lies elsewhere',
     errno.ESTALE: 'the network share has changed behind it: mount it anew',
     errno.EMFILE: 'too many files are open: allow more (ulimit -n 65536), or use fewer workers',
-    errno.ENFILE: 'this machine has too many files open: end other programs'}
+    errno.ENFILE: 'this machine has too many files open: end other programs',
+}
 #: What is wrong with a file that an error names.
 ADVICE = MACHINE | {
     errno.EACCES: 'you have no permission: change it (ls -l shows it), or name another place',
@@ -55,7 +57,8 @@ ADVICE = MACHINE | {
     errno.EISDIR: 'is a folder, and a file is needed: name or put a file there',
     errno.ENOTDIR: 'is below a file, or a file where a folder is needed: correct the path',
     errno.ENAMETOOLONG: 'is too long a name for this system: shorten it',
-    errno.ELOOP: 'is a link that leads to itself: correct the link'}
+    errno.ELOOP: 'is a link that leads to itself: correct the link',
+}
 #: How a worker of a DataLoader ends that did not raise an error itself.
 DIED = re.compile(r'DataLoader worker \(pid\(?s?\)? ?[\d, ]+\)(?: is killed by signal: ([^.]*))?')
 HUNG = re.compile(r'DataLoader timed out after (\d+) seconds')
@@ -184,9 +187,11 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
     if isinstance(error, UserError):
         return str(error), False
     if isinstance(error, KeyError) and (found := UNREGISTERED.search(str(error))):
-        return (f'{found[1]} is not in the {found[2]} registry: correct its name in the config, or '
-                "have the module imported that registers it (custom_imports=dict(imports=['MODULE'"
-                ']))'), False
+        return (
+            f'{found[1]} is not in the {found[2]} registry: correct its name in the config, or '
+            "have the module imported that registers it (custom_imports=dict(imports=['MODULE'"
+            ']))'
+        ), False
     if isinstance(error, (ValueError, ImportError, OSError)) and _on_purpose(error):
         return str(error), False
     return _file_error(error, ADVICE), False
@@ -212,8 +217,9 @@ def _on_purpose(error: BaseException) -> bool:
     if isinstance(remote, str):
         return _raised_here(_frames(remote))
     last = traceback.extract_tb(error.__traceback__, limit=-1)
-    return bool(last) and _raised_here([(last[0].filename, linecache.getline(
-        last[0].filename, last[0].lineno).strip())])
+    return bool(last) and _raised_here(
+        [(last[0].filename, linecache.getline(last[0].filename, last[0].lineno).strip())]
+    )
 
 
 def _frames(text: str) -> list[tuple[str, str]]:
@@ -237,7 +243,7 @@ def _in_worker(error: BaseException) -> str | None:
     frames = list(re.finditer(r'^  File "(.+?)", line \d+.*\n(?:    .*\n)*', text, re.MULTILINE))
     if not frames:
         return None
-    message = text[frames[-1].end():].strip().partition(': ')[2]
+    message = text[frames[-1].end() :].strip().partition(': ')[2]
     number = re.match(r"\[Errno (\d+)\] ([^:]*)(?:: (?:'(.*)'|\"(.*)\"))?$", message)
     if number:
         name = number[3] or number[4]
@@ -251,20 +257,26 @@ def _in_worker(error: BaseException) -> str | None:
 def _lost_worker(texts: list[str]) -> str | None:
     for text in texts:
         if found := HUNG.search(text):
-            return (f'no data came for {found[1]} seconds: a disk or network share does not '
-                    'answer (look for it with ls on the data folders), or one batch takes '
-                    'longer: allow more with --cfg-options '
-                    'default_hooks.data_timeout.seconds=SECONDS')
+            return (
+                f'no data came for {found[1]} seconds: a disk or network share does not '
+                'answer (look for it with ls on the data folders), or one batch takes '
+                'longer: allow more with --cfg-options '
+                'default_hooks.data_timeout.seconds=SECONDS'
+            )
     died = [found for text in texts if (found := DIED.search(text))]
     if not died:
         return None
     signal = next((found[1] for found in died if found[1]), None)
     how = 'ended unexpectedly' if signal is None else f'was killed ({signal})'
-    memory = ('The machine has run out of memory, most often (look at dmesg): use fewer of them '
-              '(--cfg-options train_dataloader.num_workers=1), or a smaller batch.')
-    shared = ('After a bus error shared memory (/dev/shm) is too small: give the container more '
-              '(docker run --shm-size 8g), or load data with --cfg-options '
-              'train_dataloader.num_workers=0 train_dataloader.persistent_workers=False.')
+    memory = (
+        'The machine has run out of memory, most often (look at dmesg): use fewer of them '
+        '(--cfg-options train_dataloader.num_workers=1), or a smaller batch.'
+    )
+    shared = (
+        'After a bus error shared memory (/dev/shm) is too small: give the container more '
+        '(docker run --shm-size 8g), or load data with --cfg-options '
+        'train_dataloader.num_workers=0 train_dataloader.persistent_workers=False.'
+    )
     if signal is not None:
         memory, shared = ('', shared) if 'Bus' in signal else (memory, '')
     return ' '.join(f'a process that loads data {how}. {memory} {shared}'.split())
@@ -272,5 +284,8 @@ def _lost_worker(texts: list[str]) -> str | None:
 
 def _kept(work_dir: str | Path) -> str:
     noted = noted_checkpoint(work_dir)
-    return f'There is no checkpoint of this run yet (it writes to {work_dir}).' if noted is None \
+    return (
+        f'There is no checkpoint of this run yet (it writes to {work_dir}).'
+        if noted is None
         else f'The last complete checkpoint is {noted}; go on with --resume.'
+    )

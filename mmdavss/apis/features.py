@@ -1,4 +1,5 @@
 """Features of labelled pixels, for analyses of the feature space."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -31,12 +32,19 @@ def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[
         for one, sample in zip(maps, batch['data_samples'], strict=True):
             check_scores(one, sample.img_path)
             labels = sample.gt_sem_seg.data.long()
-            yield one[None], downscale_labels(
-                labels, one.shape[-2:], model.num_classes, min_ratio=0.5)
+            yield (
+                one[None],
+                downscale_labels(labels, one.shape[-2:], model.num_classes, min_ratio=0.5),
+            )
 
 
-def sample_pixels(frames: Iterable[tuple[Tensor, Tensor]], num_classes: int, per_class: int,
-                  seed: int = 0, ignore_index: int = 255) -> tuple[Tensor, Tensor]:
+def sample_pixels(
+    frames: Iterable[tuple[Tensor, Tensor]],
+    num_classes: int,
+    per_class: int,
+    seed: int = 0,
+    ignore_index: int = 255,
+) -> tuple[Tensor, Tensor]:
     """A random sample of pixels, without replacement, as many of each class.
 
     Every labelled pixel draws a number, the smallest ones of a class win: one pass, and no more
@@ -75,7 +83,11 @@ def sample_pixels(frames: Iterable[tuple[Tensor, Tensor]], num_classes: int, per
             kept[k] = own[0][best], own[1][best]
     sample = [(rows[1], k) for k, rows in enumerate(kept) if rows is not None]
     if not sample:
-        raise ValueError('no pixel of the data has a label: an analysis of features needs a '
-                         'labelled test_dataloader')
-    return (torch.cat([rows for rows, _ in sample]),
-            torch.cat([torch.full((len(rows), ), k) for rows, k in sample]))
+        raise ValueError(
+            'no pixel of the data has a label: an analysis of features needs a '
+            'labelled test_dataloader'
+        )
+    return (
+        torch.cat([rows for rows, _ in sample]),
+        torch.cat([torch.full((len(rows),), k) for rows, k in sample]),
+    )

@@ -1,4 +1,5 @@
 """Segmenting videos with a trained model."""
+
 from __future__ import annotations
 
 import logging
@@ -27,8 +28,9 @@ from .device import usable_device
 DIS = dict(type='DISFlowEstimator')
 
 
-def load_model(config: str | Path | Config, checkpoint: str | Path,
-               device: str | torch.device = 'cpu') -> BaseAdapter:
+def load_model(
+    config: str | Path | Config, checkpoint: str | Path, device: str | torch.device = 'cpu'
+) -> BaseAdapter:
     """Builds the method of a config with trained weights, ready to predict.
 
     Args:
@@ -75,20 +77,30 @@ class VideoSegmenter:
         ValueError: If it does not fit the video net, or that does not fit the classes.
     """
 
-    def __init__(self, config: str | Path | Config, checkpoint: str | Path,
-                 device: str | torch.device = 'cpu', flow: OptConfigType = None) -> None:
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path,
+        device: str | torch.device = 'cpu',
+        flow: OptConfigType = None,
+    ) -> None:
         cfg = _read_config(config)
         self.model = load_model(cfg, checkpoint, device)
-        steps = [step for step in cfg.test_dataloader.dataset.pipeline
-                 if _kind(step) not in ('LoadClip', 'LoadClipAnnotations')]
+        steps = [
+            step
+            for step in cfg.test_dataloader.dataset.pipeline
+            if _kind(step) not in ('LoadClip', 'LoadClipAnnotations')
+        ]
         # A lazy data set knows its classes and transforms and opens no file.
-        dataset = DATASETS.build(dict(
-            cfg.test_dataloader.dataset, lazy_init=True, pipeline=self._with_flow(steps, flow)))
+        dataset = DATASETS.build(
+            dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=self._with_flow(steps, flow))
+        )
         self.classes = tuple(dataset.metainfo['classes'])
         if len(self.classes) != self.model.num_classes:
             raise ValueError(
                 f'the data set of test_dataloader has {len(self.classes)} classes, the model '
-                f'{self.model.num_classes}: set num_classes and the data set accordingly')
+                f'{self.model.num_classes}: set num_classes and the data set accordingly'
+            )
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
         self.clip_length: int = dataset.clip_length
         self.frame_distance: int = dataset.frame_distance
@@ -99,15 +111,20 @@ class VideoSegmenter:
         if not self.model.net.needs_flow:
             return [step for step in steps if _kind(step) != 'LoadFlow']
         if any(_kind(step) == 'LoadFlow' for step in steps):
-            return [dict(step, provider=flow or _estimating(step['provider']))
-                    if _kind(step) == 'LoadFlow' else step for step in steps]
+            return [
+                dict(step, provider=flow or _estimating(step['provider']))
+                if _kind(step) == 'LoadFlow'
+                else step
+                for step in steps
+            ]
         if self.model.flow is not None and flow is None:
             return steps
         # Flow of the frames as the net sees them: the last step packs.
         return [*steps[:-1], dict(type='LoadFlow', provider=flow or dict(DIS)), steps[-1]]
 
-    def __call__(self, frames: str | Path | Iterable[str | Path | np.ndarray]
-                 ) -> Iterator[np.ndarray]:
+    def __call__(
+        self, frames: str | Path | Iterable[str | Path | np.ndarray]
+    ) -> Iterator[np.ndarray]:
         """Segments a video, one frame at a time; each goes through the networks once.
 
         Args:
@@ -124,8 +141,9 @@ class VideoSegmenter:
         """
         yield from self._stream(frames, self._segment)
 
-    def samples(self, frames: str | Path | Iterable[str | Path | np.ndarray]
-                ) -> Iterator[SegDataSample]:
+    def samples(
+        self, frames: str | Path | Iterable[str | Path | np.ndarray]
+    ) -> Iterator[SegDataSample]:
         """As calling it, with everything that is predicted: ``seg_logits`` too.
 
         Args:
@@ -133,8 +151,11 @@ class VideoSegmenter:
         """
         yield from self._stream(frames, self._predict)
 
-    def _stream(self, frames: str | Path | Iterable[str | Path | np.ndarray],
-                segment: Callable[[list, Any], tuple[Any, Any]]) -> Iterator[Any]:
+    def _stream(
+        self,
+        frames: str | Path | Iterable[str | Path | np.ndarray],
+        segment: Callable[[list, Any], tuple[Any, Any]],
+    ) -> Iterator[Any]:
         """What `segment` makes of each frame, one at a time."""
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
@@ -155,24 +176,30 @@ class VideoSegmenter:
         sample, state = self._predict(pair, state)
         return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
 
-    def _predict(self, pair: list[tuple[str, np.ndarray]],
-                 state: Any) -> tuple[SegDataSample, Any]:
+    def _predict(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[SegDataSample, Any]:
         """What is predicted for the second frame, and the state."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
         if images[0].shape[:2] != shape:
             raise ValueError(
                 f'{names[0]} has the size {images[0].shape[1]}x{images[0].shape[0]}, {names[1]} '
-                f'{shape[1]}x{shape[0]}: the frames of a video must have one size.')
+                f'{shape[1]}x{shape[0]}: the frames of a video must have one size.'
+            )
         if self.clip_length == 1:
             names, images = names[1:], images[1:]
-        data = self.pipeline(dict(
-            frame_paths=list(names), img_path=names[-1], imgs=list(images), img_shape=shape,
-            ori_shape=shape, seg_fields=[]))
+        data = self.pipeline(
+            dict(
+                frame_paths=list(names),
+                img_path=names[-1],
+                imgs=list(images),
+                img_shape=shape,
+                ori_shape=shape,
+                seg_fields=[],
+            )
+        )
         with torch.no_grad():
             data = self.model.data_preprocessor(pseudo_collate([data]))
-            (sample, ), state = self.model.step(
-                **data, state=state, clip_length=self.clip_length)
+            (sample,), state = self.model.step(**data, state=state, clip_length=self.clip_length)
         return sample, state
 
 
@@ -189,8 +216,12 @@ def _estimating(provider: ConfigType) -> ConfigType:
         inner = inner['provider']
     if _kind(inner) != 'PrecomputedFlow':
         return provider
-    print_log('The flow files of the config (PrecomputedFlow) belong to its data set: the video '
-              'gets the flow of DISFlowEstimator.', logger='current', level=logging.WARNING)
+    print_log(
+        'The flow files of the config (PrecomputedFlow) belong to its data set: the video '
+        'gets the flow of DISFlowEstimator.',
+        logger='current',
+        level=logging.WARNING,
+    )
     return dict(DIS)
 
 

@@ -1,4 +1,5 @@
 """``--cfg-options`` and its kind: KEY=VALUE ..."""
+
 from __future__ import annotations
 
 import argparse
@@ -14,12 +15,18 @@ class KeyValues(DictAction):
         argparse.ArgumentError: If it is not KEY=VALUE, or brackets are not closed.
     """
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
-                 values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         for value in values:
             if not value.partition('=')[0].strip('.') or '=' not in value:
                 raise argparse.ArgumentError(
-                    self, f'{value!r} is not KEY=VALUE, for example model.a=1')
+                    self, f'{value!r} is not KEY=VALUE, for example model.a=1'
+                )
             try:
                 super().__call__(parser, namespace, [value], option_string)
             except (AssertionError, ValueError) as error:

@@ -63,8 +63,10 @@ def read_config_file(path: str | Path) -> Config:
     except FileNotFoundError as error:
         raise UserError(str(error)) from None
     if Path(path).suffix not in CONFIG_SUFFIXES:
-        raise UserError(f'{path} cannot be read as a config ({", ".join(CONFIG_SUFFIXES)}): '
-                        'the config comes first, then the checkpoint')
+        raise UserError(
+            f'{path} cannot be read as a config ({", ".join(CONFIG_SUFFIXES)}): '
+            'the config comes first, then the checkpoint'
+        )
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
@@ -72,8 +74,10 @@ def read_config_file(path: str | Path) -> Config:
         if missing is not None:
             raise not_installed(path, missing) from error
         kind = type(error).__name__
-        raise UserError(f'{path} cannot be read as a config, correct it or a file that it inherits '
-                        f'(_base_): {kind}: {error}') from error
+        raise UserError(
+            f'{path} cannot be read as a config, correct it or a file that it inherits '
+            f'(_base_): {kind}: {error}'
+        ) from error
     check_packages(cfg.to_dict(), path)
     return cfg
 
@@ -86,8 +90,10 @@ def require(cfg: Config, *keys: str) -> None:
     """
     missing = [key for key in keys if cfg.get(key) is None]
     if missing:
-        raise UserError(f'{cfg.filename} has no {", ".join(missing)}: inherit a config of configs/ '
-                        '(_base_), or name another one')
+        raise UserError(
+            f'{cfg.filename} has no {", ".join(missing)}: inherit a config of configs/ '
+            '(_base_), or name another one'
+        )
 
 
 def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
@@ -103,14 +109,18 @@ def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
     """
     kind = registry.get(cfg['type'])
     if kind is None:
-        raise UserError(f"{option} {cfg['type']}: {cfg['type']} is not in the {registry.scope}::"
-                        f'{registry.name} registry: correct the name, or import what registers it')
+        raise UserError(
+            f'{option} {cfg["type"]}: {cfg["type"]} is not in the {registry.scope}::'
+            f'{registry.name} registry: correct the name, or import what registers it'
+        )
     arguments = {key: value for key, value in cfg.items() if key != 'type'}
     try:
         inspect.signature(kind).bind(**arguments)
     except TypeError as error:
-        raise UserError(f"{option} {cfg['type']}: {error}: it takes "
-                        f'{", ".join(inspect.signature(kind).parameters)}') from None
+        raise UserError(
+            f'{option} {cfg["type"]}: {error}: it takes '
+            f'{", ".join(inspect.signature(kind).parameters)}'
+        ) from None
 
 
 def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
@@ -188,17 +198,20 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     if launcher == 'pytorch' and not {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'} <= os.environ.keys():
         raise UserError(
             '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
-            'start it with tools/dist_train.sh or tools/dist_test.sh')
+            'start it with tools/dist_train.sh or tools/dist_test.sh'
+        )
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
         raise UserError(
             f'--launcher {launcher} needs CUDA devices and this machine shows none; several '
-            'processes on CPUs run with --launcher pytorch')
+            'processes on CPUs run with --launcher pytorch'
+        )
     if cfg.get('sync_bn'):
         raise UserError(
-            f"sync_bn={cfg.sync_bn!r} needs CUDA devices and this machine shows none: leave it out "
-            '(--cfg-options sync_bn=None); every process then has batch statistics of its own')
+            f'sync_bn={cfg.sync_bn!r} needs CUDA devices and this machine shows none: leave it out '
+            '(--cfg-options sync_bn=None); every process then has batch statistics of its own'
+        )
     if not distributed.is_initialized():
         distributed.init_process_group(backend='gloo')
     wrapper = cfg.get('model_wrapper_cfg')
@@ -207,12 +220,19 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
         wrapper = dict(
             type='MMDistributedDataParallel',
             broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
-def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = False,
-                     amp: str | None = None, compile_nets: bool = False) -> None:
+def prepare_training(
+    cfg: Config,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    amp: str | None = None,
+    compile_nets: bool = False,
+) -> None:
     """Checks what can be checked before a training run starts and settles where it starts from.
 
     Args:
@@ -258,7 +278,8 @@ def prepare_training(cfg: Config, *, resume: bool = False, overwrite: bool = Fal
             raise UserError(
                 f'{work_dir} holds the checkpoints of an earlier run ({_names(found)}). Go on from '
                 'the last one with --resume, write elsewhere with --work-dir, or delete them and '
-                'start again with --overwrite')
+                'start again with --overwrite'
+            )
         if found:
             _delete_checkpoints(work_dir, found, cfg.get('load_from'))
 
@@ -295,14 +316,17 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
             raise UserError(
                 f'{work_dir} holds {_names(found)} but no file last_checkpoint, which says where '
                 'to go on: write the path of the checkpoint into it, or use '
-                '--cfg-options resume=True load_from=PATH')
+                '--cfg-options resume=True load_from=PATH'
+            )
         return None
     # The note holds the path as it was called: relative to a directory that may not be this one.
     for path in (work_dir / Path(noted).name, Path(noted)):
         if path.is_file():
             return path
-    raise UserError(f'{work_dir / "last_checkpoint"} names {noted}, which does not exist: '
-                    'correct it or delete it')
+    raise UserError(
+        f'{work_dir / "last_checkpoint"} names {noted}, which does not exist: '
+        'correct it or delete it'
+    )
 
 
 def _check_intact(path: Path, found: list[Path]) -> None:
@@ -312,13 +336,22 @@ def _check_intact(path: Path, found: list[Path]) -> None:
     wrong = damage(path)
     if wrong is None:
         return
-    others = [other for other in sorted(found, key=lambda other: other.stat().st_mtime)
-              if not other.name.startswith('best') and other.resolve() != path.resolve()
-              and damage(other) is None]
-    advice = (f'The newest other one that is whole is {others[-1]}: to go on from there, which '
-              'repeats the iterations since, add --cfg-options resume=True '
-              f'load_from={others[-1]} in the place of --resume') if others else \
-        'No other one beside it is whole: start again with --overwrite'
+    others = [
+        other
+        for other in sorted(found, key=lambda other: other.stat().st_mtime)
+        if not other.name.startswith('best')
+        and other.resolve() != path.resolve()
+        and damage(other) is None
+    ]
+    advice = (
+        (
+            f'The newest other one that is whole is {others[-1]}: to go on from there, which '
+            'repeats the iterations since, add --cfg-options resume=True '
+            f'load_from={others[-1]} in the place of --resume'
+        )
+        if others
+        else 'No other one beside it is whole: start again with --overwrite'
+    )
     raise UserError(f'the checkpoint {path} is damaged: {wrong}. {advice}')
 
 
@@ -328,15 +361,18 @@ def _check_checkpoint(path: str | None) -> None:
     if not Path(path).expanduser().is_file():
         raise UserError(
             f'load_from: checkpoint not found: {path}. Train it first, or name another one with '
-            '--cfg-options load_from=PATH')
+            '--cfg-options load_from=PATH'
+        )
 
 
 def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None) -> None:
     if load_from is not None and Path(load_from).expanduser().resolve() in [
-            path.resolve() for path in found]:
+        path.resolve() for path in found
+    ]:
         raise UserError(
             f'--overwrite would delete {load_from}, where this run starts from (load_from): name '
-            'another folder with --work-dir')
+            'another folder with --work-dir'
+        )
     if is_main_process():
         for path in [*found, work_dir / 'last_checkpoint']:
             path.unlink(missing_ok=True)
@@ -344,17 +380,27 @@ def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None
 
 def _use_amp(cfg: Config, kind: str) -> None:
     if kind == 'fp16' and not torch.cuda.is_available():
-        raise UserError('--amp fp16 needs a CUDA device and this machine shows none: run with '
-                        '--amp bf16, which CPUs can do as well, or without --amp')
+        raise UserError(
+            '--amp fp16 needs a CUDA device and this machine shows none: run with '
+            '--amp bf16, which CPUs can do as well, or without --amp'
+        )
     wrapper = cfg.optim_wrapper
     # A method with several players has one wrapper under each player's name.
-    players = [wrapper] if 'optimizer' in wrapper else [
-        value for value in wrapper.values() if isinstance(value, Mapping) and 'optimizer' in value]
+    players = (
+        [wrapper]
+        if 'optimizer' in wrapper
+        else [
+            value
+            for value in wrapper.values()
+            if isinstance(value, Mapping) and 'optimizer' in value
+        ]
+    )
     for player in players:
         own = player.get('type', 'OptimWrapper')
         if own not in ('OptimWrapper', AMP_WRAPPERS[kind]):
-            raise UserError(f'--amp {kind} works with optim_wrapper type OptimWrapper, but the '
-                            f'config has {own}')
+            raise UserError(
+                f'--amp {kind} works with optim_wrapper type OptimWrapper, but the config has {own}'
+            )
         player.type = AMP_WRAPPERS[kind]
         if kind == 'fp16':
             player.setdefault('loss_scale', 'dynamic')

@@ -1,4 +1,5 @@
 """Packages and operators that a config needs and mmseg does not bring."""
+
 from __future__ import annotations
 
 import re
@@ -9,8 +10,13 @@ from typing import Any
 from mmdavss.errors import OPERATORS, not_installed
 
 #: Decode heads of mmseg that need modules which do not come with mmseg.
-NEEDS = dict(Mask2FormerHead=('mmdet', OPERATORS), MaskFormerHead=('mmdet', OPERATORS),
-             CCHead=(OPERATORS, ), PSAHead=(OPERATORS, ), PointHead=(OPERATORS, ))
+NEEDS = dict(
+    Mask2FormerHead=('mmdet', OPERATORS),
+    MaskFormerHead=('mmdet', OPERATORS),
+    CCHead=(OPERATORS,),
+    PSAHead=(OPERATORS,),
+    PointHead=(OPERATORS,),
+)
 
 
 def check_packages(config: Mapping[str, Any], name: object, operators: bool = False) -> None:

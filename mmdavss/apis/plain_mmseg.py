@@ -1,4 +1,5 @@
 """Between this package and plain mmseg: plain models come in, adapted models go out."""
+
 from __future__ import annotations
 
 import ast
@@ -34,15 +35,19 @@ NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_
 #: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
 OTHER_TASKS = {
     DepthEstimator: 'it estimates depth, not classes',
-    MultimodalEncoderDecoder: 'its classes come from a language model'}
+    MultimodalEncoderDecoder: 'its classes come from a language model',
+}
 
 
 # ------------------------------------------------------------------------------------ plain in
 
 
-def read_method_config(config: str | Path, checkpoint: str | Path,
-                       classes: Sequence[str] | None = None,
-                       options: Mapping[str, Any] | None = None) -> Config:
+def read_method_config(
+    config: str | Path,
+    checkpoint: str | Path,
+    classes: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Config:
     """Reads a config of this package, or one of plain mmseg as if it were one.
 
     Args:
@@ -68,13 +73,16 @@ def read_method_config(config: str | Path, checkpoint: str | Path,
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     known = (dataset.get('metainfo') or {}).get('classes')
     if classes is not None and list(classes) != list(known or ()):
-        raise UserError(f'{config} says what its classes are: leave out --classes, which is for '
-                        'configs of plain mmseg')
+        raise UserError(
+            f'{config} says what its classes are: leave out --classes, which is for '
+            'configs of plain mmseg'
+        )
     return Config(_plain(cfg.to_dict()), filename=cfg.filename)
 
 
-def method_config(cfg: Config, checkpoint: str | Path,
-                  classes: Sequence[str] | None = None) -> Config:
+def method_config(
+    cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None = None
+) -> Config:
     """The config of a plain mmseg segmentor as one of this package: its net frame by frame.
 
     Auxiliary heads, which do not predict, are left out; whole frames are predicted, also where the
@@ -98,8 +106,9 @@ def method_config(cfg: Config, checkpoint: str | Path,
     cfg = Config(_plain(cfg.to_dict()), filename=cfg.filename)
     _check_segmentor(cfg.model, name)
     if (cfg.model.get('test_cfg') or {}).get('mode') == 'slide':
-        print(f'{name} predicts in sliding windows: here whole frames are predicted.',
-              file=sys.stderr)
+        print(
+            f'{name} predicts in sliding windows: here whole frames are predicted.', file=sys.stderr
+        )
     segmentor = _plain_segmentor(cfg.model)
     segmentor.pop('auxiliary_head', None)
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
@@ -107,22 +116,37 @@ def method_config(cfg: Config, checkpoint: str | Path,
     metainfo = _dataset_meta(cfg, checkpoint, classes)
     number = _num_classes(segmentor['decode_head'])
     if len(metainfo['classes']) != number:
-        raise UserError(f'{name} has {number} classes, but {len(metainfo["classes"])} names are '
-                        f'known: {metainfo["classes"]}. Is {checkpoint} of this config? If so name '
-                        'them with --classes')
-    dataset = dict(type='ClipFolderDataset', data_root='.', clip_length=1, metainfo=metainfo,
-                   pipeline=_clip_pipeline(cfg))
-    loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
-                  dataset=dataset)
-    return Config(dict(
-        default_scope='mmseg',
-        custom_imports=dict(cfg.get('custom_imports', dict(imports=[]))),
-        model=dict(
-            type='SourceOnly',
-            data_preprocessor=dict(type='DomainDataPreprocessor', **preprocessor),
-            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
-            resize_to_input=_resizes_twice(cfg)),
-        test_dataloader=loader))  # yapf: disable
+        raise UserError(
+            f'{name} has {number} classes, but {len(metainfo["classes"])} names are '
+            f'known: {metainfo["classes"]}. Is {checkpoint} of this config? If so name '
+            'them with --classes'
+        )
+    dataset = dict(
+        type='ClipFolderDataset',
+        data_root='.',
+        clip_length=1,
+        metainfo=metainfo,
+        pipeline=_clip_pipeline(cfg),
+    )
+    loader = dict(
+        batch_size=1,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dataset,
+    )
+    return Config(
+        dict(
+            default_scope='mmseg',
+            custom_imports=dict(cfg.get('custom_imports', dict(imports=[]))),
+            model=dict(
+                type='SourceOnly',
+                data_preprocessor=dict(type='DomainDataPreprocessor', **preprocessor),
+                student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+                resize_to_input=_resizes_twice(cfg),
+            ),
+            test_dataloader=loader,
+        )
+    )
 
 
 def _check_segmentor(model: Mapping, name: str) -> None:
@@ -135,12 +159,15 @@ def _check_segmentor(model: Mapping, name: str) -> None:
     kind = MODELS.get(model['type'])
     for other, why in OTHER_TASKS.items():
         if kind is not None and issubclass(kind, other):
-            raise UserError(f'{name}: a {kind.__name__} cannot be taken, {why}. An EncoderDecoder '
-                            'or a CascadeEncoderDecoder can')
+            raise UserError(
+                f'{name}: a {kind.__name__} cannot be taken, {why}. An EncoderDecoder '
+                'or a CascadeEncoderDecoder can'
+            )
     if kind is None or not issubclass(kind, EncoderDecoder) or not model.get('decode_head'):
         raise UserError(
             f'{name}: a {model["type"]} cannot be taken, an EncoderDecoder or a '
-            'CascadeEncoderDecoder of mmseg can')
+            'CascadeEncoderDecoder of mmseg can'
+        )
 
 
 def _num_classes(head: Mapping | Sequence[Mapping]) -> int | None:
@@ -203,14 +230,21 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
         if kind in ('LoadImageFromFile', 'LoadImageFromNDArray'):
             made.append(dict(type='LoadClip'))
         elif kind == 'Resize' and step.get('scale') is not None:
-            made.append(dict(type='ClipResize', scale=_pair(step['scale']),
-                             keep_ratio=step.get('keep_ratio', False), **resize_options(step)))
+            made.append(
+                dict(
+                    type='ClipResize',
+                    scale=_pair(step['scale']),
+                    keep_ratio=step.get('keep_ratio', False),
+                    **resize_options(step),
+                )
+            )
         elif kind == 'PackSegInputs':
             made.append(dict(type='PackClipInputs'))
         elif kind != 'LoadAnnotations':
             raise UserError(
                 f'{cfg.filename}: the step {kind} of the test pipeline is not supported for '
-                'videos; loading, Resize with `scale` and packing are. Change it in the config')
+                'videos; loading, Resize with `scale` and packing are. Change it in the config'
+            )
     return made
 
 
@@ -241,8 +275,11 @@ def _plain_segmentor(model: Mapping) -> dict:
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
     # What is left says how a PointRend refines its scores.
-    test_cfg = {key: value for key, value in (segmentor.get('test_cfg') or {}).items()
-                if key not in ('crop_size', 'stride')}
+    test_cfg = {
+        key: value
+        for key, value in (segmentor.get('test_cfg') or {}).items()
+        if key not in ('crop_size', 'stride')
+    }
     segmentor.update(train_cfg=dict(), test_cfg=dict(test_cfg, mode='whole'))
     leave_out_downloads(segmentor)
     return segmentor
@@ -254,8 +291,10 @@ def leave_out_downloads(segmentor: dict) -> None:
     Nothing is downloaded, and ``SyncBN`` is ``BN``, which has the same weights.
     """
     for part in dicts_in(segmentor):
-        if isinstance(part.get('init_cfg'), Mapping) and \
-                part['init_cfg'].get('type') == 'Pretrained':
+        if (
+            isinstance(part.get('init_cfg'), Mapping)
+            and part['init_cfg'].get('type') == 'Pretrained'
+        ):
             part['init_cfg'] = None
         if part.get('pretrained') is not None:
             part['pretrained'] = None
@@ -266,8 +305,9 @@ def leave_out_downloads(segmentor: dict) -> None:
 def _plain(value: Any) -> Any:
     """A deep copy in dicts, lists and tuples, with names in the place of classes."""
     if isinstance(value, Mapping):
-        return {key: _registered(item) if key == 'type' else _plain(item)
-                for key, item in value.items()}
+        return {
+            key: _registered(item) if key == 'type' else _plain(item) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return type(value)(_plain(item) for item in value)
     return value
@@ -301,6 +341,7 @@ class Export:
         checkpoint: Its weights.
         modules: Python files that the config imports from its folder.
     """
+
     config: Path
     checkpoint: Path
     modules: tuple[Path, ...] = ()
@@ -311,8 +352,13 @@ class Export:
         return (self.config, self.checkpoint, *self.modules)
 
 
-def export_segmentor(cfg: Config, checkpoint: str | Path, out: str | Path,
-                     per_frame_part: bool = False, overwrite: bool = False) -> Export:
+def export_segmentor(
+    cfg: Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    per_frame_part: bool = False,
+    overwrite: bool = False,
+) -> Export:
     """Writes what a method has trained as a plain mmseg config and checkpoint.
 
     What predicts frame by frame (``PerFrame``, and video nets of stage one) predicts the same as
@@ -342,47 +388,75 @@ def export_segmentor(cfg: Config, checkpoint: str | Path, out: str | Path,
     pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))
     preprocessor = _plain(cfg.model.data_preprocessor)
     if preprocessor.pop('test_cfg', None):
-        raise UserError('data_preprocessor.test_cfg: frames that are padded in a test cannot be '
-                        'exported to the bit; resize them to a fitting size in the pipeline')
+        raise UserError(
+            'data_preprocessor.test_cfg: frames that are padded in a test cannot be '
+            'exported to the bit; resize them to a fitting size in the pipeline'
+        )
     preprocessor['type'] = 'SegDataPreProcessor'
     segmentor = _plain_segmentor(cfg.model.student.segmentor)
     modules = _take_modules(segmentor)
-    export = Export(folder / f'{name}.py', folder / f'{name}.pth',
-                    tuple(folder / file for file in modules))
+    export = Export(
+        folder / f'{name}.py', folder / f'{name}.pth', tuple(folder / file for file in modules)
+    )
     there = [str(path) for path in export.files if path.exists()]
     if there and not overwrite:
-        raise UserError(f'{" and ".join(there)} exist already: choose another folder, or replace '
-                        'them with --overwrite')
+        raise UserError(
+            f'{" and ".join(there)} exist already: choose another folder, or replace '
+            'them with --overwrite'
+        )
     model = load_model(cfg, checkpoint)
     # A lazy data set knows its classes and opens no file.
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
-    metainfo = dict(classes=tuple(dataset.metainfo['classes']),
-                    palette=[list(map(int, c)) for c in dataset.metainfo['palette']])
+    metainfo = dict(
+        classes=tuple(dataset.metainfo['classes']),
+        palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for path, source in zip(export.modules, modules.values(), strict=True):
         path.write_text(source, encoding='utf-8')
-    imports = [module for module in (cfg.get('custom_imports') or {}).get('imports', ())
-               if module.split('.')[0] != 'mmdavss']
+    imports = [
+        module
+        for module in (cfg.get('custom_imports') or {}).get('imports', ())
+        if module.split('.')[0] != 'mmdavss'
+    ]
     imports += [path.stem for path in export.modules]
     content = dict(
         default_scope='mmseg',
-        **(dict(custom_imports=dict(imports=imports, allow_failed_imports=False))
-           if imports else {}),
+        **(
+            dict(custom_imports=dict(imports=imports, allow_failed_imports=False))
+            if imports
+            else {}
+        ),
         model=dict(segmentor, type='EncoderDecoder', data_preprocessor=preprocessor),
         test_pipeline=pipeline,
         test_dataloader=dict(
-            batch_size=1, num_workers=2, sampler=dict(type='DefaultSampler', shuffle=False),
-            dataset=dict(type='BaseSegDataset', data_root='data/images', metainfo=metainfo,
-                         data_prefix=dict(img_path='', seg_map_path=''), pipeline=pipeline)),
-        visualizer=dict(type='SegLocalVisualizer', name='visualizer',
-                        vis_backends=[dict(type='LocalVisBackend')]))  # yapf: disable
+            batch_size=1,
+            num_workers=2,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(
+                type='BaseSegDataset',
+                data_root='data/images',
+                metainfo=metainfo,
+                data_prefix=dict(img_path='', seg_map_path=''),
+                pipeline=pipeline,
+            ),
+        ),
+        visualizer=dict(
+            type='SegLocalVisualizer',
+            name='visualizer',
+            vis_backends=[dict(type='LocalVisBackend')],
+        ),
+    )
     if model.net.temporal and per_frame_part:
-        what = (f'# The current-frame part of a {type(model.net).__name__} ALONE. It does not '
-                'predict what the whole\n# video net predicts, which joins several frames.\n')
+        what = (
+            f'# The current-frame part of a {type(model.net).__name__} ALONE. It does not '
+            'predict what the whole\n# video net predicts, which joins several frames.\n'
+        )
     else:
         what = '# A segmentor exported by mmdavss; needs mmseg only.\n'
     export.config.write_text(
-        what + (_IMPORT_BESIDE if modules else '') + Config(content).pretty_text, encoding='utf-8')
+        what + (_IMPORT_BESIDE if modules else '') + Config(content).pretty_text, encoding='utf-8'
+    )
     state = {key: value.cpu() for key, value in model.net.segmentor.state_dict().items()}
     torch.save(dict(meta=dict(dataset_meta=metainfo), state_dict=state), export.checkpoint)
     return export
@@ -408,7 +482,8 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
     raise UserError(
         f'{kind.__name__} joins several frames, which no plain mmseg model can do. Its segmentor '
         'of the current frame can be exported alone (--per-frame-part), but predicts something '
-        'else; a model that is the same in plain mmseg is a PerFrame (configs with deeplabv2)')
+        'else; a model that is the same in plain mmseg is a PerFrame (configs with deeplabv2)'
+    )
 
 
 def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
@@ -419,19 +494,33 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
         if kind == 'LoadClip':
             made.append(dict(type='LoadImageFromFile', imdecode_backend='pillow'))
         elif kind == 'ClipResize' and step.get('ratio_range') is None:
-            made.append(dict(type='Resize', scale=tuple(step['scale']),
-                             keep_ratio=step.get('keep_ratio', False), **resize_options(step)))
+            made.append(
+                dict(
+                    type='Resize',
+                    scale=tuple(step['scale']),
+                    keep_ratio=step.get('keep_ratio', False),
+                    **resize_options(step),
+                )
+            )
             resized = True
         elif kind == 'PackClipInputs':
             pack = dict(type='mmseg.PackSegInputs')
             # mmseg resizes scores to img_shape, then to ori_shape. Methods of mmdavss may go
             # straight to ori_shape, and so does mmseg if both are the same.
-            made.append(dict(
-                type='KeyMapper', mapping=dict(img_shape='ori_shape'), auto_remap=False,
-                transforms=[pack]) if resized and not resize_to_input else pack)
+            made.append(
+                dict(
+                    type='KeyMapper',
+                    mapping=dict(img_shape='ori_shape'),
+                    auto_remap=False,
+                    transforms=[pack],
+                )
+                if resized and not resize_to_input
+                else pack
+            )
         elif kind not in ('LoadFlow', 'LoadClipAnnotations'):
-            raise UserError(f'the step {kind} of the test pipeline cannot be exported to plain '
-                            'mmseg')
+            raise UserError(
+                f'the step {kind} of the test pipeline cannot be exported to plain mmseg'
+            )
     return made
 
 
@@ -452,15 +541,22 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
             part.update(type='CrossEntropyLoss')
             continue
         source = inspect.getsource(sys.modules[kind.__module__])
-        own = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)
-               and (node.level or node.module.startswith('mmdavss'))]
+        own = [
+            node
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom)
+            and (node.level or node.module.startswith('mmdavss'))
+        ]
         if own:
-            raise UserError(f'{kind.__name__} cannot be exported: {kind.__module__} needs other '
-                            'parts of mmdavss')
+            raise UserError(
+                f'{kind.__name__} cannot be exported: {kind.__module__} needs other '
+                'parts of mmdavss'
+            )
         name = f'Exported{kind.__name__}'
         # Under a name of its own, so that mmdavss may be imported beside it.
-        source = source.replace('@MODELS.register_module()',
-                                f"@MODELS.register_module(name='{name}', force=True)")
+        source = source.replace(
+            '@MODELS.register_module()', f"@MODELS.register_module(name='{name}', force=True)"
+        )
         modules[f'exported_{kind.__module__.split(".")[-1]}.py'] = source
         part['type'] = name
     return modules

@@ -1,4 +1,5 @@
 """P-mIoU of pseudo-labels against how many there are (VAT-VST, table 7), without writing them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,7 @@ WAYS = {
     'aggregated': ('clip_adaptive', True),
 }
 #: The first values of alpha; the search goes on between them.
-ALPHAS = (0., 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.)
+ALPHAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Quality:
         p_miou: Mean IoU over these, percent; NaN without any.
         iou: (K,), of each class, NaN where it does not occur.
     """
+
     alpha: float
     proportion: float
     p_miou: float
@@ -72,8 +74,9 @@ class QualityMeter:
         UserError: If the config lacks a part, or a labelled frame is not in the target.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str, device: str = 'cpu',
-                 memory: int = 1 << 30) -> None:
+    def __init__(
+        self, cfg: Config, checkpoint: str, device: str = 'cpu', memory: int = 1 << 30
+    ) -> None:
         self.cfg, self.checkpoint, self.device, self.memory = cfg, checkpoint, device, memory
         self.generator = PseudoLabelGenerator.from_config(cfg)
         dataset, self.classes, _ = target_frames(cfg, self.generator.pipeline)
@@ -81,17 +84,22 @@ class QualityMeter:
         self.labelled = {}
         labelled = labelled_target(cfg)
         if tuple(labelled.metainfo['classes']) != self.classes:
-            raise UserError(f'{cfg.filename}: target_train_labelled has other classes than the '
-                            'target')
+            raise UserError(
+                f'{cfg.filename}: target_train_labelled has other classes than the target'
+            )
         for i in range(len(labelled)):
             info = labelled.get_data_info(i)
             self.labelled[mask_name(info['seq_name'], info['frame_name'])] = (
-                info['seg_map_path'], info['label_spec'])
+                info['seg_map_path'],
+                info['label_spec'],
+            )
         missing = self.labelled.keys() - {f.mask for clip in self.clips for f in clip.frames}
         if missing:
-            raise UserError(f'{cfg.filename}: {len(missing)} frames of target_train_labelled are '
-                            f'not in train_dataloader.dataset.target, such as {min(missing)}: '
-                            'both must have the same frames')
+            raise UserError(
+                f'{cfg.filename}: {len(missing)} frames of target_train_labelled are '
+                f'not in train_dataloader.dataset.target, such as {min(missing)}: '
+                'both must have the same frames'
+            )
         self._predictors: dict[bool, ClipPredictor] = {}
         self._kept: dict[bool, list[list[Prediction]]] = {}
         self._histogram: np.ndarray | None = None
@@ -109,8 +117,10 @@ class QualityMeter:
         if selection == 'class_balanced':
             fixed = [class_balanced_thresholds(self._counts(), alpha) for alpha in alphas]
         else:
-            adaptive = [AdaptiveThresholds(len(self.classes), **{**options, 'alpha': alpha})
-                        for alpha in alphas]
+            adaptive = [
+                AdaptiveThresholds(len(self.classes), **{**options, 'alpha': alpha})
+                for alpha in alphas
+            ]
         confusions = np.zeros((len(alphas), len(self.classes), len(self.classes)), np.int64)
         valid = 0
         for frames, predictions in self._predictions(aggregate):
@@ -118,9 +128,10 @@ class QualityMeter:
             units = [[pair] for pair in pairs] if selection == 'instance_adaptive' else [pairs]
             for unit in units:
                 if adaptive:
-                    probability, labels = (np.concatenate([getattr(p, key).ravel()
-                                                           for _, p in unit])
-                                           for key in ('probability', 'labels'))
+                    probability, labels = (
+                        np.concatenate([getattr(p, key).ravel() for _, p in unit])
+                        for key in ('probability', 'labels')
+                    )
                     fixed = [own.update(probability, labels) for own in adaptive]
                 for frame, p in unit:
                     if frame.mask not in self.labelled:
@@ -130,21 +141,22 @@ class QualityMeter:
                     for confusion, thresholds in zip(confusions, fixed, strict=True):
                         chosen = select_labels(p.probability, p.labels, thresholds)
                         confusion += pseudo_confusion(
-                            full_size(chosen, p.size), truth, len(self.classes))
+                            full_size(chosen, p.size), truth, len(self.classes)
+                        )
         found = []
         for alpha, confusion in zip(alphas, confusions, strict=True):
             mean, iou = pseudo_miou(confusion)
             found.append(Quality(alpha, confusion.sum() / max(valid, 1), 100 * mean, 100 * iou))
         return found
 
-    def _predictions(self, aggregate: bool
-                     ) -> Iterator[tuple[tuple[Frame, ...], list[Prediction]]]:
+    def _predictions(self, aggregate: bool) -> Iterator[tuple[tuple[Frame, ...], list[Prediction]]]:
         if aggregate in self._kept:
             yield from zip((clip.frames for clip in self.clips), self._kept[aggregate], strict=True)
             return
         if aggregate not in self._predictors:
             self._predictors[aggregate] = self.generator.predictor(
-                self.cfg, self.checkpoint, self.device, len(self.classes), aggregate)
+                self.cfg, self.checkpoint, self.device, len(self.classes), aggregate
+            )
         kept: list[list[Prediction]] = []
         size = 0
         for clip in progress('segment', self.clips, unit='clips'):
@@ -158,13 +170,19 @@ class QualityMeter:
 
     def _counts(self) -> np.ndarray:
         if self._histogram is None:
-            self._histogram = sum(probability_histogram(predictions, len(self.classes))
-                                  for _, predictions in self._predictions(False))
+            self._histogram = sum(
+                probability_histogram(predictions, len(self.classes))
+                for _, predictions in self._predictions(False)
+            )
         return self._histogram
 
 
-def reach(measure: Callable[[Sequence[float]], list[Quality]], proportions: Sequence[float],
-          tolerance: float = 1e-3, rounds: int = 6) -> tuple[list[Quality], list[Quality | None]]:
+def reach(
+    measure: Callable[[Sequence[float]], list[Quality]],
+    proportions: Sequence[float],
+    tolerance: float = 1e-3,
+    rounds: int = 6,
+) -> tuple[list[Quality], list[Quality | None]]:
     """Finds the alphas that give certain proportions.
 
     Begins with :data:`ALPHAS` and goes on between the nearest ones below and above, at the place
@@ -192,14 +210,20 @@ def reach(measure: Callable[[Sequence[float]], list[Quality]], proportions: Sequ
             for low, high in zip(known, known[1:], strict=False):
                 if low.proportion < wanted < high.proportion:
                     straight = (wanted - low.proportion) / (high.proportion - low.proportion)
-                    alphas |= {low.alpha + (high.alpha - low.alpha) * share
-                               for share in (straight, 0.25, 0.5, 0.75)}
+                    alphas |= {
+                        low.alpha + (high.alpha - low.alpha) * share
+                        for share in (straight, 0.25, 0.5, 0.75)
+                    }
                     break
         alphas -= points.keys()
         if not alphas:
             break
     found = [q for _, q in sorted(points.items())]
-    nearest = [min(found, key=lambda q, wanted=wanted: abs(q.proportion - wanted))
-               for wanted in proportions]
-    return found, [q if abs(q.proportion - wanted) <= tolerance else None
-                   for q, wanted in zip(nearest, proportions, strict=True)]
+    nearest = [
+        min(found, key=lambda q, wanted=wanted: abs(q.proportion - wanted))
+        for wanted in proportions
+    ]
+    return found, [
+        q if abs(q.proportion - wanted) <= tolerance else None
+        for q, wanted in zip(nearest, proportions, strict=True)
+    ]

@@ -1,4 +1,5 @@
 """Pseudo-labels of a whole target data set, before self-training (VAT-VST, algorithm 1)."""
+
 from __future__ import annotations
 
 import hashlib
@@ -76,6 +77,7 @@ class Frame:
         path: Image file.
         neighbours: Image files of the frames before and after it that there are.
     """
+
     mask: str
     path: str
     neighbours: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ class Frame:
 @dataclass(frozen=True)
 class FrameClip:
     """Frames of one sequence that share their thresholds; `name` is that of the first."""
+
     name: str
     frames: tuple[Frame, ...]
 
@@ -91,6 +94,7 @@ class FrameClip:
 class Prediction(NamedTuple):
     """Largest probability (H, W), float32, of each pixel, its class (H, W), uint8, at the size of
     the network's input, and the height and width of the image file."""
+
     probability: np.ndarray
     labels: np.ndarray
     size: tuple[int, int]
@@ -113,9 +117,13 @@ class ClipPredictor:
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
     """
 
-    def __init__(self, model: BaseAdapter, pipeline: Sequence[dict],
-                 flow: BaseFlowProvider | None = None,
-                 occlusion: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        model: BaseAdapter,
+        pipeline: Sequence[dict],
+        flow: BaseFlowProvider | None = None,
+        occlusion: Mapping[str, float] | None = None,
+    ) -> None:
         self.model = model.eval()
         self.pipeline = Compose(list(pipeline))
         self.flow = flow
@@ -124,8 +132,10 @@ class ClipPredictor:
     @torch.no_grad()
     def __call__(self, clip: FrameClip) -> list[Prediction]:
         """Predictions of the frames of a clip."""
-        uses = [(frame.path, *(frame.neighbours if self.flow is not None else ()))
-                for frame in clip.frames]
+        uses = [
+            (frame.path, *(frame.neighbours if self.flow is not None else ()))
+            for frame in clip.frames
+        ]
         last_use = {path: i for i, paths in enumerate(uses) for path in paths}
         views: dict[str, _View] = {}
         predictions = []
@@ -139,27 +149,46 @@ class ClipPredictor:
         return predictions
 
     def _view(self, path: str) -> _View:
-        data = self.pipeline(dict(
-            frame_paths=[path], img_path=path, seg_map_path=None, seg_fields=[], label_map=None,
-            reduce_zero_label=False))
+        data = self.pipeline(
+            dict(
+                frame_paths=[path],
+                img_path=path,
+                seg_map_path=None,
+                seg_fields=[],
+                label_map=None,
+                reduce_zero_label=False,
+            )
+        )
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
-        clip, (sample, ) = batch['inputs'], batch['data_samples']
+        clip, (sample,) = batch['inputs'], batch['data_samples']
         scores = self.model.encode_decode(clip)
         check_scores(scores, path)
-        scores = resize(scores, clip.frames.shape[-2:], mode='bilinear',
-                        align_corners=self.model.align_corners)
+        scores = resize(
+            scores, clip.frames.shape[-2:], mode='bilinear', align_corners=self.model.align_corners
+        )
         # Without what the preprocessor may have padded.
         height, width = sample.img_shape[:2]
-        return _View(scores.float().softmax(1)[..., :height, :width],
-                     clip.raw[:, -1, :, :height, :width], tuple(sample.ori_shape[:2]))
+        return _View(
+            scores.float().softmax(1)[..., :height, :width],
+            clip.raw[:, -1, :, :height, :width],
+            tuple(sample.ori_shape[:2]),
+        )
 
     def _predict(self, path: str, *neighbours: str, views: dict[str, _View]) -> Prediction:
         frame = views[path]
         probabilities = aggregate_predictions(
-            frame.probabilities, frame.image,
-            [(views[other].probabilities, views[other].image,
-              self.flow(frame.image, views[other].image, [(path, other)]))
-             for other in neighbours], **self.occlusion)
+            frame.probabilities,
+            frame.image,
+            [
+                (
+                    views[other].probabilities,
+                    views[other].image,
+                    self.flow(frame.image, views[other].image, [(path, other)]),
+                )
+                for other in neighbours
+            ],
+            **self.occlusion,
+        )
         probability, labels = probabilities[0].max(0)
         return Prediction(probability.cpu().numpy(), labels.byte().cpu().numpy(), frame.size)
 
@@ -226,6 +255,7 @@ def _one_thread() -> Iterator[None]:
 
 class _Worker:
     """A process of the pool with its own predictor."""
+
     make: Callable[[str], ClipPredictor]
     device: str
     predictor: ClipPredictor | None = None
@@ -254,6 +284,7 @@ def _keep(predictions: list[Prediction]) -> list[Prediction]:
 @dataclass(frozen=True)
 class _Histogram:
     """Picklable :func:`probability_histogram`."""
+
     num_classes: int
 
     def __call__(self, predictions: list[Prediction]) -> np.ndarray:
@@ -263,6 +294,7 @@ class _Histogram:
 @dataclass(frozen=True)
 class _MakePredictor:
     """What a process makes its predictor from."""
+
     cfg: dict
     checkpoint: str
     pipeline: list
@@ -271,6 +303,7 @@ class _MakePredictor:
 
     def __call__(self, device: str) -> ClipPredictor:
         import mmdavss  # noqa: F401  registers everything
+
         if self.cfg.get('custom_imports'):
             import_modules_from_strings(**self.cfg['custom_imports'])
         model = load_model(Config(dict(self.cfg)), self.checkpoint, device)
@@ -314,25 +347,29 @@ class PseudoLabelGenerator:
         ValueError: If an option has a value that it cannot have.
     """
 
-    def __init__(self,
-                 pipeline: Sequence[dict],
-                 selection: str = 'clip_adaptive',
-                 aggregate: bool = True,
-                 alpha: float = 0.2,
-                 beta: float = 0.9,
-                 gamma: float = 8.,
-                 start: float = 0.9,
-                 cap: float | None = None,
-                 clip_frames: int = 30,
-                 occlusion: Mapping[str, float] | None = None,
-                 flow: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Sequence[dict],
+        selection: str = 'clip_adaptive',
+        aggregate: bool = True,
+        alpha: float = 0.2,
+        beta: float = 0.9,
+        gamma: float = 8.0,
+        start: float = 0.9,
+        cap: float | None = None,
+        clip_frames: int = 30,
+        occlusion: Mapping[str, float] | None = None,
+        flow: Mapping[str, Any] | None = None,
+    ) -> None:
         if selection not in SELECTIONS:
             raise ValueError(f'{KEY}.selection={selection!r} is not one of {SELECTIONS}.')
         if clip_frames < 1:
             raise ValueError(f'{KEY}.clip_frames={clip_frames} must be 1 or more.')
         if aggregate and flow is None:
-            raise ValueError(f"{KEY}.flow is missing: name a provider, such as "
-                             "dict(type='DISFlowEstimator'), or set aggregate=False.")
+            raise ValueError(
+                f'{KEY}.flow is missing: name a provider, such as '
+                "dict(type='DISFlowEstimator'), or set aggregate=False."
+            )
         occlusion = dict(occlusion or {})
         if not set(occlusion) <= {'alpha', 'threshold'}:
             raise ValueError(f'{KEY}.occlusion={occlusion} may have alpha and threshold only.')
@@ -354,8 +391,10 @@ class PseudoLabelGenerator:
         """
         options = cfg.get(KEY)
         if not options:
-            raise UserError(f'{cfg.filename} has no {KEY}: the configs of configs/vat_vst that '
-                            'train with pseudo-labels have one')
+            raise UserError(
+                f'{cfg.filename} has no {KEY}: the configs of configs/vat_vst that '
+                'train with pseudo-labels have one'
+            )
         try:
             return cls(**options.to_dict())
         except TypeError as error:
@@ -365,10 +404,17 @@ class PseudoLabelGenerator:
     @property
     def settings(self) -> dict:
         """What the result depends on, as json has it."""
-        return _as_json(dict(
-            selection=self.selection, aggregate=self.aggregate, **self.adaptive,
-            clip_frames=self.clip_frames, occlusion=self.occlusion, flow=self.flow,
-            pipeline=self.pipeline))
+        return _as_json(
+            dict(
+                selection=self.selection,
+                aggregate=self.aggregate,
+                **self.adaptive,
+                clip_frames=self.clip_frames,
+                occlusion=self.occlusion,
+                flow=self.flow,
+                pipeline=self.pipeline,
+            )
+        )
 
     def clips(self, dataset: ClipSegDataset) -> list[FrameClip]:
         """All frames of a data set, in the order in which they are taken.
@@ -398,17 +444,25 @@ class PseudoLabelGenerator:
                 around = (n - dataset.frame_distance, n + dataset.frame_distance)
                 mask = mask_name(sequence, dataset.frame_name(path))
                 if owners.setdefault(mask, path) != path:
-                    raise ValueError(f'{path} and {owners[mask]} would have the same mask {mask}: '
-                                     'rename one of them.')
-                frames.append(Frame(
-                    mask, path, tuple(numbers[m] for m in around if m in numbers)))
+                    raise ValueError(
+                        f'{path} and {owners[mask]} would have the same mask {mask}: '
+                        'rename one of them.'
+                    )
+                frames.append(Frame(mask, path, tuple(numbers[m] for m in around if m in numbers)))
             for first in range(0, len(frames), self.clip_frames):
-                part = tuple(frames[first:first + self.clip_frames])
+                part = tuple(frames[first : first + self.clip_frames])
                 clips.append(FrameClip(part[0].mask.removesuffix('.png'), part))
         return clips
 
-    def generate(self, cfg: Config, checkpoint: str, out: str, workers: int = 1,
-                 device: str = 'cpu', overwrite: bool = False) -> dict:
+    def generate(
+        self,
+        cfg: Config,
+        checkpoint: str,
+        out: str,
+        workers: int = 1,
+        device: str = 'cpu',
+        overwrite: bool = False,
+    ) -> dict:
         """Writes the pseudo-labels of a config's target, or goes on with them.
 
         Args:
@@ -432,16 +486,31 @@ class PseudoLabelGenerator:
         masks = [frame.mask for clip in clips for frame in clip.frames]
         make = self._maker(cfg, checkpoint)
         fresh = dict(
-            finished=False, config=cfg.filename and osp.basename(cfg.filename),
+            finished=False,
+            config=cfg.filename and osp.basename(cfg.filename),
             checkpoint=_fingerprint(checkpoint),
-            classes=list(classes), palette=palette, settings=self.settings,
-            network=_digest(_as_json({key: cfg.model.get(key)
-                                      for key in ('student', 'data_preprocessor')})),
-            frames=dict(count=len(masks), sha256=_digest([
-                (frame.mask, *map(osp.basename, frame.neighbours))
-                for clip in clips for frame in clip.frames])),
-            histogram=None, counted=0, thresholds={},
-            predicted=[0] * len(classes), kept=[0] * len(classes))
+            classes=list(classes),
+            palette=palette,
+            settings=self.settings,
+            network=_digest(
+                _as_json({key: cfg.model.get(key) for key in ('student', 'data_preprocessor')})
+            ),
+            frames=dict(
+                count=len(masks),
+                sha256=_digest(
+                    [
+                        (frame.mask, *map(osp.basename, frame.neighbours))
+                        for clip in clips
+                        for frame in clip.frames
+                    ]
+                ),
+            ),
+            histogram=None,
+            counted=0,
+            thresholds={},
+            predicted=[0] * len(classes),
+            kept=[0] * len(classes),
+        )
         anew = overwrite and osp.isfile(osp.join(out, MANIFEST))
         state = None if anew else self._state(out, fresh, clips)
         if state is not None and state['finished']:
@@ -453,8 +522,11 @@ class PseudoLabelGenerator:
             remove(out)
         if state is None:
             state = fresh
-            check_writable(out, 'name another folder with --out, and in the config '
-                           '(train_dataloader.dataset.target.pseudo_labels)')
+            check_writable(
+                out,
+                'name another folder with --out, and in the config '
+                '(train_dataloader.dataset.target.pseudo_labels)',
+            )
             write_manifest(out, state)
         if not state['thresholds']:
             write_frames(out, masks)
@@ -466,31 +538,40 @@ class PseudoLabelGenerator:
             self._write(runner, clips, state, out)
         return state
 
-    def predictor(self, cfg: Config, checkpoint: str, device: str, num_classes: int,
-                  aggregate: bool) -> ClipPredictor:
+    def predictor(
+        self, cfg: Config, checkpoint: str, device: str, num_classes: int, aggregate: bool
+    ) -> ClipPredictor:
         """What predicts the clips, with or without neighbours whatever the config says.
 
         Raises:
             UserError: If the model cannot be used, or there is no flow for neighbours.
         """
         if aggregate and self.flow is None:
-            raise UserError(f'{cfg.filename}: {KEY} has aggregate=False: predictions with '
-                            'neighbours need aggregate=True and a flow provider')
+            raise UserError(
+                f'{cfg.filename}: {KEY} has aggregate=False: predictions with '
+                'neighbours need aggregate=True and a flow provider'
+            )
         make = replace(self._maker(cfg, checkpoint), flow=self.flow if aggregate else None)
         return self._check_model(make, device, num_classes)
 
     def _maker(self, cfg: Config, checkpoint: str) -> _MakePredictor:
         return _MakePredictor(
-            _as_dict(cfg, 'model', 'default_scope', 'custom_imports'), str(checkpoint),
-            self.pipeline, self.flow, self.occlusion)
+            _as_dict(cfg, 'model', 'default_scope', 'custom_imports'),
+            str(checkpoint),
+            self.pipeline,
+            self.flow,
+            self.occlusion,
+        )
 
     @staticmethod
     def _check_model(make: _MakePredictor, device: str, num_classes: int) -> ClipPredictor:
         predictor = make(device)
         if predictor.model.num_classes != num_classes:
-            raise UserError(f'the target has {num_classes} classes, the model '
-                            f'{predictor.model.num_classes}: set num_classes and the data set '
-                            'accordingly')
+            raise UserError(
+                f'the target has {num_classes} classes, the model '
+                f'{predictor.model.num_classes}: set num_classes and the data set '
+                'accordingly'
+            )
         return predictor
 
     @staticmethod
@@ -498,42 +579,58 @@ class PseudoLabelGenerator:
         """The state of a folder if it has the same settings; None for a new or empty one."""
         if not osp.isfile(osp.join(out, MANIFEST)):
             if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
-                raise UserError(f'{out} exists, is not empty and no folder of pseudo-labels: name '
-                                'another one with --out')
+                raise UserError(
+                    f'{out} exists, is not empty and no folder of pseudo-labels: name '
+                    'another one with --out'
+                )
             return None
         state = read_manifest(out, needed=FIELDS)
-        for key, what in (('settings', KEY), ('checkpoint', 'checkpoint'), ('classes', 'classes'),
-                          ('network', 'model.student or model.data_preprocessor'),
-                          ('frames', "the target's frames")):
+        for key, what in (
+            ('settings', KEY),
+            ('checkpoint', 'checkpoint'),
+            ('classes', 'classes'),
+            ('network', 'model.student or model.data_preprocessor'),
+            ('frames', "the target's frames"),
+        ):
             old, new = state.get(key), fresh[key]
             if key == 'checkpoint':
                 differs = [name for name in ('size', 'sha256') if old[name] != new[name]]
-                text = 'was ' + ' and is '.join(f'{file["path"]} (sha256 {file["sha256"][:8]})'
-                                                for file in (old, new))
+                text = 'was ' + ' and is '.join(
+                    f'{file["path"]} (sha256 {file["sha256"][:8]})' for file in (old, new)
+                )
             elif key == 'settings':
                 differs = [name for name in new if old.get(name) != new[name]]
-                text = ', '.join(f'{name} was {old.get(name)!r} and is {new[name]!r}'
-                                 for name in differs)
+                text = ', '.join(
+                    f'{name} was {old.get(name)!r} and is {new[name]!r}' for name in differs
+                )
             else:
                 differs = [] if old == new else [key]
                 text = f'was {old} and is {new}' if key == 'classes' else 'changed since'
             if differs:
-                raise UserError(f'{out} holds pseudo-labels with other settings: {what}: {text}. '
-                                'Make them anew with --overwrite, or name another folder with '
-                                '--out')
+                raise UserError(
+                    f'{out} holds pseudo-labels with other settings: {what}: {text}. '
+                    'Make them anew with --overwrite, or name another folder with '
+                    '--out'
+                )
         clips_done, histogram = len(state['thresholds']), state['histogram']
-        if (list(state['thresholds']) != [clip.name for clip in clips[:clips_done]]
-                or state['finished'] != (clips_done == len(clips))
-                or state['counted'] > len(clips)
-                or (histogram is not None and len(histogram[0]) != BINS)):
-            raise InputError(f'{osp.join(out, MANIFEST)} contradicts itself: thresholds, histogram '
-                             'and finished are not of the same clips. Make the pseudo-labels anew: '
-                             f'{ADVICE} --out {out} --overwrite')
+        if (
+            list(state['thresholds']) != [clip.name for clip in clips[:clips_done]]
+            or state['finished'] != (clips_done == len(clips))
+            or state['counted'] > len(clips)
+            or (histogram is not None and len(histogram[0]) != BINS)
+        ):
+            raise InputError(
+                f'{osp.join(out, MANIFEST)} contradicts itself: thresholds, histogram '
+                'and finished are not of the same clips. Make the pseudo-labels anew: '
+                f'{ADVICE} --out {out} --overwrite'
+            )
         done = [frame.mask for clip in clips[:clips_done] for frame in clip.frames]
         missing = [mask for mask in done if not osp.isfile(osp.join(out, mask))]
         if missing:
-            raise UserError(f'{out}: {len(missing)} of {len(done)} masks that are done are '
-                            f'missing, such as {missing[0]}: make all anew with --overwrite')
+            raise UserError(
+                f'{out}: {len(missing)} of {len(done)} masks that are done are '
+                f'missing, such as {missing[0]}: make all anew with --overwrite'
+            )
         return state
 
     def _count(self, runner: _Runner, clips: list[FrameClip], state: dict, out: str) -> None:
@@ -542,7 +639,7 @@ class PseudoLabelGenerator:
         histogram = np.zeros((num_classes, BINS), np.int64)
         if state['histogram'] is not None:
             histogram += np.array(state['histogram'])
-        todo = clips[state['counted']:]
+        todo = clips[state['counted'] :]
         if todo:
             print(f'Histogram of the probabilities, {_frames_of(todo)} frames:')
         for _, counts in runner(_Histogram(num_classes), todo):
@@ -558,39 +655,48 @@ class PseudoLabelGenerator:
         if done:
             adaptive.values[:] = list(state['thresholds'].values())[-1]
         if self.selection == 'class_balanced':
-            fixed = class_balanced_thresholds(
-                np.array(state['histogram']), self.adaptive['alpha'])
+            fixed = class_balanced_thresholds(np.array(state['histogram']), self.adaptive['alpha'])
         kept, predicted = np.array(state['kept']), np.array(state['predicted'])
         todo = clips[done:]
-        print(f'Pseudo-labels of {_frames_of(todo)} frames'
-              + (f', {_frames_of(clips) - _frames_of(todo)} are done:' if done else ':'))
+        print(
+            f'Pseudo-labels of {_frames_of(todo)} frames'
+            + (f', {_frames_of(clips) - _frames_of(todo)} are done:' if done else ':')
+        )
         for clip, predictions in runner(_keep, todo):
             frames = list(zip(clip.frames, predictions, strict=True))
-            units = [[pair] for pair in frames] if self.selection == 'instance_adaptive' \
-                else [frames]
+            units = (
+                [[pair] for pair in frames] if self.selection == 'instance_adaptive' else [frames]
+            )
             for unit in units:
                 if self.selection == 'class_balanced':
                     thresholds = fixed
                 else:
-                    thresholds = adaptive.update(*(np.concatenate([
-                        getattr(p, name).ravel() for _, p in unit])
-                        for name in ('probability', 'labels')))
+                    thresholds = adaptive.update(
+                        *(
+                            np.concatenate([getattr(p, name).ravel() for _, p in unit])
+                            for name in ('probability', 'labels')
+                        )
+                    )
                 for frame, p in unit:
                     chosen = select_labels(p.probability, p.labels, thresholds)
                     predicted += np.bincount(p.labels.ravel(), minlength=num_classes)
                     kept += np.bincount(chosen.ravel(), minlength=IGNORE + 1)[:num_classes]
                     _write_mask(osp.join(out, frame.mask), chosen, p.size)
             state['thresholds'][clip.name] = thresholds.tolist()
-            state.update(kept=kept.tolist(), predicted=predicted.tolist(),
-                         finished=len(state['thresholds']) == len(clips))
+            state.update(
+                kept=kept.tolist(),
+                predicted=predicted.tolist(),
+                finished=len(state['thresholds']) == len(clips),
+            )
             write_manifest(out, state)
 
 
 class _Runner:
     """Predicts clips in this process or others and gives the results in order."""
 
-    def __init__(self, make: _MakePredictor, predictor: ClipPredictor | None, workers: int,
-                 device: str) -> None:
+    def __init__(
+        self, make: _MakePredictor, predictor: ClipPredictor | None, workers: int, device: str
+    ) -> None:
         self.make, self.predictor, self.workers, self.device = make, predictor, workers, device
 
     def __call__(self, work: Callable, clips: list[FrameClip]) -> Iterator[tuple[FrameClip, Any]]:
@@ -608,17 +714,20 @@ class _Runner:
             return
         # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
         context = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(self.workers, context, _Worker.start,
-                                 (self.make, self.device, context.Value('i', 0))) as pool:
+        with ProcessPoolExecutor(
+            self.workers, context, _Worker.start, (self.make, self.device, context.Value('i', 0))
+        ) as pool:
             waiting = iter(clips)
             # The results of so many clips are in memory at a time.
-            running = deque(pool.submit(_Worker.run, work, clip)
-                            for clip in islice(waiting, self.workers + 1))
+            running = deque(
+                pool.submit(_Worker.run, work, clip) for clip in islice(waiting, self.workers + 1)
+            )
             try:
                 while running:
                     result = running.popleft().result()
-                    running.extend(pool.submit(_Worker.run, work, clip)
-                                   for clip in islice(waiting, 1))
+                    running.extend(
+                        pool.submit(_Worker.run, work, clip) for clip in islice(waiting, 1)
+                    )
                     yield result
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -633,8 +742,10 @@ def output_folder(cfg: Config) -> str:
     """
     folder = _target_config(cfg).get('pseudo_labels')
     if not folder:
-        raise UserError(f'{cfg.filename}: train_dataloader.dataset.target.pseudo_labels is not '
-                        'set: name the folder there, or with --out')
+        raise UserError(
+            f'{cfg.filename}: train_dataloader.dataset.target.pseudo_labels is not '
+            'set: name the folder there, or with --out'
+        )
     return folder
 
 
@@ -682,8 +793,10 @@ def score(cfg: Config, folder: str) -> dict:
     dataset = labelled_target(cfg)
     classes = tuple(read_manifest(folder)['classes'])
     if tuple(dataset.metainfo['classes']) != classes:
-        raise ValueError(f'target_train_labelled has the classes {dataset.metainfo["classes"]}, '
-                         f'the pseudo-labels in {folder} {classes}.')
+        raise ValueError(
+            f'target_train_labelled has the classes {dataset.metainfo["classes"]}, '
+            f'the pseudo-labels in {folder} {classes}.'
+        )
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     valid = 0
     for i in range(len(dataset)):
@@ -691,21 +804,29 @@ def score(cfg: Config, folder: str) -> dict:
         truth = read_label(info['seg_map_path'], info['label_spec'])
         file = osp.join(folder, mask_name(info['seq_name'], info['frame_name']))
         if not osp.isfile(file):
-            raise FileNotFoundError(f'{file}, the mask of a frame of target_train_labelled, is '
-                                    'missing: both data sets must have the same frames.')
+            raise FileNotFoundError(
+                f'{file}, the mask of a frame of target_train_labelled, is '
+                'missing: both data sets must have the same frames.'
+            )
         pseudo = read_label(file, mask_labels(classes))
         if pseudo.shape != truth.shape:
-            raise ValueError(f'{file} has the size {pseudo.shape[::-1]}, '
-                             f'{info["seg_map_path"]} {truth.shape[::-1]}.')
+            raise ValueError(
+                f'{file} has the size {pseudo.shape[::-1]}, '
+                f'{info["seg_map_path"]} {truth.shape[::-1]}.'
+            )
         confusion += pseudo_confusion(pseudo, truth, len(classes))
         valid += int((truth != IGNORE).sum())
     mean, iou = pseudo_miou(confusion)
     return dict(
         p_miou=None if np.isnan(mean) else 100 * mean,
-        proportion=float(confusion.sum() / max(valid, 1)), frames=len(dataset),
+        proportion=float(confusion.sum() / max(valid, 1)),
+        frames=len(dataset),
         classes=int((~np.isnan(iou)).sum()),
-        iou={name: None if np.isnan(value) else 100 * float(value)
-             for name, value in zip(classes, iou, strict=True)})
+        iou={
+            name: None if np.isnan(value) else 100 * float(value)
+            for name, value in zip(classes, iou, strict=True)
+        },
+    )
 
 
 def write_score(folder: str, result: dict) -> None:
@@ -721,10 +842,13 @@ def labelled_target(cfg: Config) -> ClipSegDataset:
     """
     options = cfg.get('target_train_labelled')
     if not options:
-        raise UserError(f'{cfg.filename}: --score needs target_train_labelled, the target data '
-                        'set with its labels')
-    options = {key: value for key, value in options.items()
-               if key not in ('label_clips', 'pseudo_labels')}
+        raise UserError(
+            f'{cfg.filename}: --score needs target_train_labelled, the target data '
+            'set with its labels'
+        )
+    options = {
+        key: value for key, value in options.items() if key not in ('label_clips', 'pseudo_labels')
+    }
     return DATASETS.build(dict(options, clip_length=1, pipeline=[]))
 
 
@@ -733,14 +857,14 @@ def summary(state: dict) -> str:
     kept, predicted = (np.array(state[key]) for key in ('kept', 'predicted'))
     last = list(state['thresholds'].values())[-1]
     lines = [f'{"class":15} {"of pixels":>9} {"kept":>7} {"threshold":>9}']
-    for name, own, all_, threshold in zip(
-            state['classes'], kept, predicted, last, strict=True):
+    for name, own, all_, threshold in zip(state['classes'], kept, predicted, last, strict=True):
         share = f'{own / all_:7.2%}' if all_ else f'{"-":>7}'
         lines.append(f'{name:15} {all_ / predicted.sum():9.2%} {share} {threshold:9.4f}')
     lines.append(f'{"all":15} {1:9.2%} {kept.sum() / predicted.sum():7.2%}')
     for what, classes in (
-            ('is never predicted', predicted == 0),
-            ('never exceeds its threshold', (predicted > 0) & (kept == 0))):
+        ('is never predicted', predicted == 0),
+        ('never exceeds its threshold', (predicted > 0) & (kept == 0)),
+    ):
         for name in np.array(state['classes'])[classes]:
             lines.append(f'warning: {name} has no pseudo-label at all: it {what}')
     return '\n'.join(lines)
@@ -782,16 +906,22 @@ def target_frames(cfg: Config, pipeline: list) -> tuple[ClipSegDataset, tuple[st
         pipeline: Transforms of a clip of one frame.
     """
     # A list of clips may leave frames out between those that it has.
-    options = {key: value for key, value in _target_config(cfg).items()
-               if key not in ('pseudo_labels', 'label_clips', 'clips')}
-    dataset = DATASETS.build(dict(
-        options, clip_length=1, frames='all', with_labels=False, pipeline=pipeline))
+    options = {
+        key: value
+        for key, value in _target_config(cfg).items()
+        if key not in ('pseudo_labels', 'label_clips', 'clips')
+    }
+    dataset = DATASETS.build(
+        dict(options, clip_length=1, frames='all', with_labels=False, pipeline=pipeline)
+    )
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):  # a user's own frames
         source = cfg.train_dataloader.dataset.get('source')
         if not source:
-            raise UserError(f'{cfg.filename}: the target has no classes: give it '
-                            'metainfo=dict(classes=...), or a source data set')
+            raise UserError(
+                f'{cfg.filename}: the target has no classes: give it '
+                'metainfo=dict(classes=...), or a source data set'
+            )
         metainfo = DATASETS.build(dict(source, lazy_init=True)).metainfo
     palette = metainfo.get('palette')
     return dataset, tuple(metainfo['classes']), _as_json(palette and list(map(list, palette)))

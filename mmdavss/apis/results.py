@@ -1,4 +1,5 @@
 """Scores in the logs of trainings, and tables that compare runs."""
+
 from __future__ import annotations
 
 import json
@@ -39,8 +40,11 @@ def _read_log(work_dir: str | Path) -> list[dict[str, float]]:
         if rows:
             # A start that first makes up for a validation goes on after that iteration.
             begin = rows[0]['step'] + (not _of_training(rows[0]))
-            found = [row for row in found if row['step'] < begin and (
-                row['step'] < rows[0]['step'] or _of_training(row))]
+            found = [
+                row
+                for row in found
+                if row['step'] < begin and (row['step'] < rows[0]['step'] or _of_training(row))
+            ]
         found += rows
     return found
 
@@ -99,8 +103,10 @@ def training_means(work_dir: str | Path, name: str, steps: Sequence[int]) -> dic
     """
     rows = [row for row in _read_log(work_dir) if _of_training(row)]
     if not any(name in row for row in rows):
-        raise ValueError(f'{work_dir}: no row of its training has {name!r}, there are '
-                         f'{sorted(set().union(*rows) - {"step"})}')
+        raise ValueError(
+            f'{work_dir}: no row of its training has {name!r}, there are '
+            f'{sorted(set().union(*rows) - {"step"})}'
+        )
     means = {}
     for before, step in zip([0, *steps], steps, strict=False):
         values = [row[name] for row in rows if name in row and before < row['step'] <= step]
@@ -109,8 +115,7 @@ def training_means(work_dir: str | Path, name: str, steps: Sequence[int]) -> dic
     return means
 
 
-def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None
-              ) -> dict[str, list[Path]]:
+def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, list[Path]]:
     """Work dirs by name; those of one name are runs of one method, such as several seeds.
 
     Args:
@@ -127,12 +132,18 @@ def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None
         raise ValueError(f'{len(names)} names for {len(folders)} folders')
     runs: dict[str, list[Path]] = {}
     for name, folder in zip(names, folders, strict=True):
-        found = [folder] if any(folder.glob(LOGS)) else sorted(
-            {log.parents[2] for log in folder.glob(f'*/{LOGS}')},
-            key=lambda run: natural(run.name))
+        found = (
+            [folder]
+            if any(folder.glob(LOGS))
+            else sorted(
+                {log.parents[2] for log in folder.glob(f'*/{LOGS}')},
+                key=lambda run: natural(run.name),
+            )
+        )
         if not found:
-            raise FileNotFoundError(f'{folder} holds no log of a training ({LOGS}), nor do the '
-                                    'folders in it')
+            raise FileNotFoundError(
+                f'{folder} holds no log of a training ({LOGS}), nor do the folders in it'
+            )
         runs.setdefault(name, []).extend(found)
     return runs
 
@@ -177,6 +188,7 @@ class Row:
         differences: To source-only; empty without it.
         gaps: Percent of the gap between source-only and oracle that is closed; empty without them.
     """
+
     name: str
     steps: list[int]
     classes: dict[str, list[float]]
@@ -185,8 +197,12 @@ class Row:
     gaps: list[float]
 
 
-def compare(runs: Mapping[str, Sequence[Validation]], metric: str = 'mIoU',
-            source: str | None = None, oracle: str | None = None) -> list[Row]:
+def compare(
+    runs: Mapping[str, Sequence[Validation]],
+    metric: str = 'mIoU',
+    source: str | None = None,
+    oracle: str | None = None,
+) -> list[Row]:
     """Compares methods with source-only and the oracle.
 
     A method with as many runs as source-only (and the oracle) is compared run by run, in their
@@ -203,8 +219,9 @@ def compare(runs: Mapping[str, Sequence[Validation]], metric: str = 'mIoU',
     """
     for option, name in (('source', source), ('oracle', oracle)):
         if name is not None and name not in runs:
-            raise ValueError(f'--{option} {name}: there is no run of this name, only '
-                             f'{", ".join(runs)}')
+            raise ValueError(
+                f'--{option} {name}: there is no run of this name, only {", ".join(runs)}'
+            )
     classes: dict[str, tuple[str, ...]] = {}
     for name, validations in runs.items():
         for row in validations:
@@ -213,8 +230,9 @@ def compare(runs: Mapping[str, Sequence[Validation]], metric: str = 'mIoU',
                 classes[name] = own
     if len(set(classes.values())) > 1:
         one, other = next((a, b) for a in classes for b in classes if classes[a] != classes[b])
-        raise ValueError(f'{one} and {other} are of different classes: their scores cannot be '
-                         'compared')
+        raise ValueError(
+            f'{one} and {other} are of different classes: their scores cannot be compared'
+        )
 
     def values(name: str | None, count: int) -> list[float]:
         found = [row[metric] for row in runs[name]]
@@ -228,13 +246,21 @@ def compare(runs: Mapping[str, Sequence[Validation]], metric: str = 'mIoU',
         top = [] if source is None or oracle is None else values(oracle, count)
         # The order of the log.
         keys = [key for key in validations[0] if key.startswith('IoU.')]
-        rows.append(Row(
-            name, [int(row['step']) for row in validations],
-            {key.removeprefix('IoU.'): [row.get(key, math.nan) for row in validations]
-             for key in keys}, scores,
-            [v - s for v, s in zip(scores, floor, strict=True)] if floor else [],
-            [gap_closed(v, s, o) for v, s, o in zip(scores, floor, top, strict=True)]
-            if top else []))
+        rows.append(
+            Row(
+                name,
+                [int(row['step']) for row in validations],
+                {
+                    key.removeprefix('IoU.'): [row.get(key, math.nan) for row in validations]
+                    for key in keys
+                },
+                scores,
+                [v - s for v, s in zip(scores, floor, strict=True)] if floor else [],
+                [gap_closed(v, s, o) for v, s, o in zip(scores, floor, top, strict=True)]
+                if top
+                else [],
+            )
+        )
     return rows
 
 
@@ -260,32 +286,50 @@ class Table:
         rows: Cells of each row.
         bold: (row, column) of what stands out.
     """
+
     header: list[str]
     rows: list[list[str]]
     bold: frozenset[tuple[int, int]] = frozenset()
 
     def markdown(self) -> str:
         """As markdown."""
-        body = [[f'**{cell}**' if (i, j) in self.bold else cell for j, cell in enumerate(row)]
-                for i, row in enumerate(self.rows)]
-        head, *lines = ('|' + '|'.join(f' {cell} ' if cell else ' ' for cell in cells) + '|'
-                        for cells in (self.header, *body))
+        body = [
+            [f'**{cell}**' if (i, j) in self.bold else cell for j, cell in enumerate(row)]
+            for i, row in enumerate(self.rows)
+        ]
+        head, *lines = (
+            '|' + '|'.join(f' {cell} ' if cell else ' ' for cell in cells) + '|'
+            for cells in (self.header, *body)
+        )
         return '\n'.join([head, '|---' * len(self.header) + '|', *lines])
 
     def latex(self) -> str:
         """As a LaTeX tabular, for the packages booktabs and graphicx."""
         turned = [rf'\rotatebox{{90}}{{{_tex(name)}}}' for name in self.header[1:]]
         lines = [[_tex(self.header[0]), *turned]] + [
-            [rf'\textbf{{{_tex(cell)}}}' if (i, j) in self.bold else _tex(cell)
-             for j, cell in enumerate(row)] for i, row in enumerate(self.rows)]
+            [
+                rf'\textbf{{{_tex(cell)}}}' if (i, j) in self.bold else _tex(cell)
+                for j, cell in enumerate(row)
+            ]
+            for i, row in enumerate(self.rows)
+        ]
         head, *body = (' & '.join(cells) + r' \\' for cells in lines)
-        return '\n'.join([
-            rf'\begin{{tabular}}{{l{"c" * (len(self.header) - 1)}}}', r'\toprule', head,
-            r'\midrule', *body, r'\bottomrule', r'\end{tabular}'])
+        return '\n'.join(
+            [
+                rf'\begin{{tabular}}{{l{"c" * (len(self.header) - 1)}}}',
+                r'\toprule',
+                head,
+                r'\midrule',
+                *body,
+                r'\bottomrule',
+                r'\end{tabular}',
+            ]
+        )
 
 
-def comparison_table(rows: Sequence[Row], metric: str = 'mIoU', source: str | None = None,
-                     oracle: str | None = None) -> Table:
+def comparison_table(
+    rows: Sequence[Row], metric: str = 'mIoU', source: str | None = None, oracle: str | None = None
+) -> Table:
     """The table of the papers: classes, mean, difference to source-only, gap closed.
 
     Classes are means over the runs, the rest is mean ± standard deviation. The best of each column
@@ -299,9 +343,13 @@ def comparison_table(rows: Sequence[Row], metric: str = 'mIoU', source: str | No
     for row in rows:
         lo, hi = min(row.steps), max(row.steps)
         means = [statistics.mean(row.classes.get(name, [math.nan])) for name in classes]
-        line = [row.name, str(len(row.steps)), str(lo) if lo == hi else f'{lo}-{hi}',
-                *(DASH if math.isnan(mean) else f'{mean:.1f}' for mean in means),
-                spread(row.scores)]
+        line = [
+            row.name,
+            str(len(row.steps)),
+            str(lo) if lo == hi else f'{lo}-{hi}',
+            *(DASH if math.isnan(mean) else f'{mean:.1f}' for mean in means),
+            spread(row.scores),
+        ]
         if row.differences:
             line.append(spread(row.differences, sign='+') if row.name != source else '')
         if row.gaps:
@@ -310,8 +358,11 @@ def comparison_table(rows: Sequence[Row], metric: str = 'mIoU', source: str | No
         columns.append([*means, statistics.mean(row.scores)])
     bold = set()
     for j in range(len(classes) + 1):
-        column = {i: round(columns[i][j], 1) for i, row in enumerate(rows)
-                  if row.name != oracle and not math.isnan(columns[i][j])}
+        column = {
+            i: round(columns[i][j], 1)
+            for i, row in enumerate(rows)
+            if row.name != oracle and not math.isnan(columns[i][j])
+        }
         if len(column) > 1:
             bold |= {(i, 3 + j) for i, value in column.items() if value == max(column.values())}
     return Table(header, cells, frozenset(bold))

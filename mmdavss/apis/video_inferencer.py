@@ -1,4 +1,5 @@
 """Video in, segmented video out."""
+
 from __future__ import annotations
 
 import time
@@ -38,6 +39,7 @@ class Segmented(NamedTuple):
         image: (H, W, 3), uint8, BGR.
         labels: For each model the classes (H, W), uint8.
     """
+
     name: str
     image: np.ndarray
     labels: tuple[np.ndarray, ...]
@@ -76,32 +78,40 @@ class VideoSegInferencer:
         ValueError: If a checkpoint does not fit its config.
     """
 
-    def __init__(self,
-                 model: Model | Sequence[Model],
-                 weights: str | Path | Sequence[str | Path],
-                 titles: Sequence[str] | None = None,
-                 classes: Sequence[str] | None = None,
-                 palette: Sequence[Sequence[int]] | np.ndarray | None = None,
-                 flow: OptConfigType = None,
-                 device: str | torch.device | None = None,
-                 show_progress: bool = True) -> None:
+    def __init__(
+        self,
+        model: Model | Sequence[Model],
+        weights: str | Path | Sequence[str | Path],
+        titles: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+        palette: Sequence[Sequence[int]] | np.ndarray | None = None,
+        flow: OptConfigType = None,
+        device: str | torch.device | None = None,
+        show_progress: bool = True,
+    ) -> None:
         models = [model] if isinstance(model, str | Path | Config) else list(model)
         checkpoints = [weights] if isinstance(weights, str | Path) else list(weights)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         with without_loss_warnings():
-            self.segmenters = [VideoSegmenter(cfg, checkpoint, device, flow)
-                               for cfg, checkpoint in zip(models, checkpoints, strict=True)]
+            self.segmenters = [
+                VideoSegmenter(cfg, checkpoint, device, flow)
+                for cfg, checkpoint in zip(models, checkpoints, strict=True)
+            ]
         first = self.segmenters[0]
         for other, name in zip(self.segmenters[1:], models[1:], strict=True):
             if other.classes != first.classes:
-                raise UserError(f'the models have different classes: {first.classes}, and '
-                                f'{other.classes} of {getattr(name, "filename", name)}')
+                raise UserError(
+                    f'the models have different classes: {first.classes}, and '
+                    f'{other.classes} of {getattr(name, "filename", name)}'
+                )
         self.classes = first.classes if classes is None else tuple(classes)
         self.palette = first.palette if palette is None else np.asarray(palette, np.uint8)
         if not len(self.classes) == len(self.palette) == len(first.classes):
-            raise UserError(f'{len(self.classes)} classes and {len(self.palette)} colours for a '
-                            f'model of {len(first.classes)} classes')
+            raise UserError(
+                f'{len(self.classes)} classes and {len(self.palette)} colours for a '
+                f'model of {len(first.classes)} classes'
+            )
         if titles is None:
             titles = [Path(path).resolve().parent.name for path in checkpoints]
         self.titles = list(titles)
@@ -126,21 +136,25 @@ class VideoSegInferencer:
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
         # In lockstep: no copy of the stream is ever more than a frame ahead of another.
         frames, *copies = tee(video, 1 + len(self.segmenters))
-        maps = [segment(frame.image for frame in copy)
-                for segment, copy in zip(self.segmenters, copies, strict=True)]
+        maps = [
+            segment(frame.image for frame in copy)
+            for segment, copy in zip(self.segmenters, copies, strict=True)
+        ]
         for frame, *labels in zip(frames, *maps, strict=True):
             yield Segmented(*frame, tuple(labels))
 
-    def __call__(self,
-                 inputs: str | Path | int | VideoReader,
-                 out: str | Path | None = None,
-                 masks: str | Path | None = None,
-                 opacity: float = 0.6,
-                 show_input: bool = False,
-                 legend: bool = True,
-                 width: int | None = None,
-                 fps: float | None = None,
-                 overwrite: bool = False) -> dict[str, Any]:
+    def __call__(
+        self,
+        inputs: str | Path | int | VideoReader,
+        out: str | Path | None = None,
+        masks: str | Path | None = None,
+        opacity: float = 0.6,
+        show_input: bool = False,
+        legend: bool = True,
+        width: int | None = None,
+        fps: float | None = None,
+        overwrite: bool = False,
+    ) -> dict[str, Any]:
         """Segments a video and writes what is asked for.
 
         Args:
@@ -169,8 +183,9 @@ class VideoSegInferencer:
             writer = None
             if out is not None:
                 writer = stack.enter_context(VideoWriter(out, fps or video.fps))
-            bar = stack.enter_context(progress(
-                f'segment {video.name}', total=video.count, disable=not self.show_progress))
+            bar = stack.enter_context(
+                progress(f'segment {video.name}', total=video.count, disable=not self.show_progress)
+            )
             began, done = time.monotonic(), 0
             if video.live:  # Ctrl-C is how a camera ends
                 stack.enter_context(suppress(KeyboardInterrupt))
@@ -182,11 +197,23 @@ class VideoSegInferencer:
                 done += 1
                 bar.update()
         seconds = time.monotonic() - began
-        return dict(frames=done, seconds=seconds, fps=done / max(seconds, 1e-9), note=video.note,
-                    damaged=video.damaged)
+        return dict(
+            frames=done,
+            seconds=seconds,
+            fps=done / max(seconds, 1e-9),
+            note=video.note,
+            damaged=video.damaged,
+        )
 
-    def _check(self, out: str | Path | None, masks: str | Path | None, opacity: float,
-               width: int | None, fps: float | None, overwrite: bool) -> list[Path]:
+    def _check(
+        self,
+        out: str | Path | None,
+        masks: str | Path | None,
+        opacity: float,
+        width: int | None,
+        fps: float | None,
+        overwrite: bool,
+    ) -> list[Path]:
         """Finds mistakes before the work starts; gives the folders of the masks."""
         if out is None and masks is None:
             raise UserError('nothing is written: name a video (out) or a folder of masks')
@@ -199,8 +226,9 @@ class VideoSegInferencer:
         if out is not None and Path(out).suffix != '.mp4':
             raise UserError(f'{out}: a video file must end in .mp4')
         if out is not None and Path(out).exists() and not overwrite:
-            raise UserError(f'{out} is there already: choose another name, or overwrite it '
-                            '(--overwrite)')
+            raise UserError(
+                f'{out} is there already: choose another name, or overwrite it (--overwrite)'
+            )
         if out is not None:
             check_writable(Path(out).parent, 'write the video elsewhere (--out)')
         if masks is None:
@@ -208,18 +236,28 @@ class VideoSegInferencer:
         folders = [Path(masks)]
         if len(self.segmenters) > 1:
             if len(set(self.titles)) < len(self.titles):
-                raise UserError(f'the masks of the models {self.titles} would get into one '
-                                'folder: give the models different titles')
+                raise UserError(
+                    f'the masks of the models {self.titles} would get into one '
+                    'folder: give the models different titles'
+                )
             folders = [Path(masks, title) for title in self.titles]
         for folder in folders:
             if folder.is_dir() and any(folder.glob('*.png')) and not overwrite:
-                raise UserError(f'{folder} holds png files already: choose another folder, or '
-                                'overwrite them (--overwrite)')
+                raise UserError(
+                    f'{folder} holds png files already: choose another folder, or '
+                    'overwrite them (--overwrite)'
+                )
             check_writable(folder, 'write the masks elsewhere (--masks)')
         return folders
 
-    def draw(self, frame: Segmented, opacity: float = 0.6, show_input: bool = False,
-             legend: bool = True, width: int | None = None) -> np.ndarray:
+    def draw(
+        self,
+        frame: Segmented,
+        opacity: float = 0.6,
+        show_input: bool = False,
+        legend: bool = True,
+        width: int | None = None,
+    ) -> np.ndarray:
         """The picture of a frame: overlays side by side, legend below.
 
         Args:
@@ -244,15 +282,19 @@ class VideoSegInferencer:
             # One panel has no frame around it.
             picture = panels[0]
             if size != (own_width, height):
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA
-                                     if width < own_width else cv2.INTER_LINEAR)
+                picture = cv2.resize(
+                    picture,
+                    size,
+                    interpolation=cv2.INTER_AREA if width < own_width else cv2.INTER_LINEAR,
+                )
         else:
             titles = ['input', *self.titles] if show_input else self.titles
             picture = draw_grid(panels, titles, len(panels), size)
         if legend:
             text = min(max(picture.shape[1] // 60, 12), 28)
             picture = np.vstack(
-                [picture, draw_legend(self.classes, self.palette, picture.shape[1], text)])
+                [picture, draw_legend(self.classes, self.palette, picture.shape[1], text)]
+            )
         odd = [(0, side % 2) for side in picture.shape[:2]]
         return np.pad(picture, (*odd, (0, 0)), mode='edge') if any(map(any, odd)) else picture
 

@@ -1,4 +1,5 @@
 """Reading videos: files, folders of frames, cameras, streams. Frame by frame, nothing is kept."""
+
 from __future__ import annotations
 
 import logging
@@ -22,13 +23,13 @@ from mmdavss.apis.launch import UserError
 from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
 
-FOLDER_FPS = 10.
-CAMERA_FPS = 25.
+FOLDER_FPS = 10.0
+CAMERA_FPS = 25.0
 #: A video file whose header promises this many frames more than it has (or two, if that is more) is
 #: damaged: headers of some formats are estimates.
 TOLERATED = 0.02
 #: After so many packets without a frame, or so many seconds, there is none to come.
-RETRIES, PATIENCE = 1000, 5.
+RETRIES, PATIENCE = 1000, 5.0
 #: Exit code of tools that have done their work on a video that is not whole.
 DAMAGED = 3
 
@@ -38,6 +39,7 @@ _DEVICE = re.compile(r'/dev/video([0-9]+)')
 
 class Frame(NamedTuple):
     """A frame of a video: its name (without suffix) and the image (H, W, 3), uint8, BGR."""
+
     name: str
     image: np.ndarray
 
@@ -70,6 +72,7 @@ class VideoReader:
     Raises:
         UserError: If there is no such video, or OpenCV cannot read it.
     """
+
     read: int | None = None
     reached: int | None = None
     note: str | None = None
@@ -100,9 +103,11 @@ class VideoReader:
             self.fps, count = FOLDER_FPS, len(self._files)
         else:
             if not there and not url and self._camera is None:
-                raise UserError(f'{source} does not exist: name a video file, a folder of images '
-                                f'({", ".join(IMAGE_SUFFIXES)}), the number of a camera, or an '
-                                'address (rtsp://, http://)')
+                raise UserError(
+                    f'{source} does not exist: name a video file, a folder of images '
+                    f'({", ".join(IMAGE_SUFFIXES)}), the number of a camera, or an '
+                    'address (rtsp://, http://)'
+                )
             # What is no file on this machine goes to FFmpeg as it is.
             self._opened: str | int = str(source)
             if self._camera is not None:
@@ -135,22 +140,28 @@ class VideoReader:
             ValueError: If an image of a folder is broken.
         """
         if self._files is not None:
-            yield from (Frame(file.stem, read_image(str(file)))
-                        for file in self._files[:self.limit])
+            yield from (
+                Frame(file.stem, read_image(str(file))) for file in self._files[: self.limit]
+            )
             return
         found = False
         for number, image in self._walk(None):
             found = True
             yield Frame(f'{number:06d}', image)
         if not found and self.limit != 0:
-            raise UserError(f'{self.shown} gives no frame: '
-                            + ('another program uses the camera' if self._camera is not None else
-                               'it is damaged, or of a codec that OpenCV does not have'))
+            raise UserError(
+                f'{self.shown} gives no frame: '
+                + (
+                    'another program uses the camera'
+                    if self._camera is not None
+                    else 'it is damaged, or of a codec that OpenCV does not have'
+                )
+            )
 
     def length(self) -> int:
         """Number of frames that can be read, counted: headers of video files are not exact."""
         if self._files is not None:
-            return len(self._files[:self.limit])
+            return len(self._files[: self.limit])
         walk = self._walk(())
         while True:
             try:
@@ -184,12 +195,16 @@ class VideoReader:
             raise UserError(
                 f'{self.source} is no video that OpenCV can read: convert it, for example with  '
                 f'ffmpeg -i {shlex.quote(str(self._opened))} video.mp4  or to a folder of images. '
-                'If it was copied or downloaded: is it whole?')
-        raise UserError(f'{self.shown} cannot be opened: is the address right, does the server '
-                        'answer, and is it a video? OpenCV reads what FFmpeg reads')
+                'If it was copied or downloaded: is it whole?'
+            )
+        raise UserError(
+            f'{self.shown} cannot be opened: is the address right, does the server '
+            'answer, and is it a video? OpenCV reads what FFmpeg reads'
+        )
 
-    def _walk(self, wanted: Collection[int] | None, last: int | None = None
-              ) -> Iterator[tuple[int, np.ndarray]]:
+    def _walk(
+        self, wanted: Collection[int] | None, last: int | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Goes through the video once.
 
         Args:
@@ -205,7 +220,7 @@ class VideoReader:
         video = self._open()
         read = failures = 0
         number, torn, complete = -1, False, False
-        moment, failing_since = -1000. / self.fps, 0.
+        moment, failing_since = -1000.0 / self.fps, 0.0
         try:
             while (self.limit is None or read < self.limit) and (last is None or number < last):
                 found, image, step = video.grab(), None, 1
@@ -222,8 +237,7 @@ class VideoReader:
                     if failures == 1:
                         failing_since = time.monotonic()
                     rest = RETRIES if self._header is None else self._header - read
-                    if failures > min(rest, RETRIES) or \
-                            time.monotonic() - failing_since > PATIENCE:
+                    if failures > min(rest, RETRIES) or time.monotonic() - failing_since > PATIENCE:
                         complete = True
                         break
                     continue
@@ -251,10 +265,15 @@ class VideoReader:
         missing = expected - read
         if self.live or not (read and (torn or missing > 0)):
             return
-        why = 'damaged places were left out' if torn and reached == expected else \
-            'it is damaged, or a copy or download of it broke off'
-        told, self.note = self.note, \
-            f'{self.shown}: {read} of about {expected} frames can be read: {why}'
+        why = (
+            'damaged places were left out'
+            if torn and reached == expected
+            else 'it is damaged, or a copy or download of it broke off'
+        )
+        told, self.note = (
+            self.note,
+            f'{self.shown}: {read} of about {expected} frames can be read: {why}',
+        )
         self.damaged = torn or missing > max(2, TOLERATED * expected)
         if told is None:
             print_log(self.note, logger='current', level=logging.WARNING)

@@ -1,4 +1,5 @@
 """Backbones that mmsegmentation does not have."""
+
 from .fixed_stem import FixedStemResNet
 from .resnet import CeilResNet
 

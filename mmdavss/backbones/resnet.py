@@ -1,4 +1,5 @@
 """The ResNet of Caffe's DeepLab."""
+
 from __future__ import annotations
 
 from mmseg.models.backbones import ResNet

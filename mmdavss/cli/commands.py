@@ -50,8 +50,9 @@ torchrun = partial(run_tool, 'torchrun_local.py')
 def analysis() -> None:
     """``mmdavss-analysis NAME ...``: one of ``tools/analysis``."""
     names = sorted(path.stem for path in (shipped_folder('tools') / 'analysis').glob('*.py'))
-    parser = argparse.ArgumentParser(description='Analyses of runs and models; NAME --help says '
-                                     'more.', usage='%(prog)s NAME ...')
+    parser = argparse.ArgumentParser(
+        description='Analyses of runs and models; NAME --help says more.', usage='%(prog)s NAME ...'
+    )
     parser.add_argument('name', choices=names, metavar='NAME', help=', '.join(names))
     name = parser.parse_args(sys.argv[1:2]).name
     sys.argv[:2] = [f'{sys.argv[0]} {name}']
@@ -60,8 +61,9 @@ def analysis() -> None:
 
 def config() -> None:
     """``mmdavss-config NAME``: where a config is, for other programs such as mim."""
-    parser = argparse.ArgumentParser(description='Prints the path of a config of the package, or '
-                                     'the names of all of them.')
+    parser = argparse.ArgumentParser(
+        description='Prints the path of a config of the package, or the names of all of them.'
+    )
     parser.add_argument('name', nargs='?', help='such as stpl/accel_viper2city.py')
     name = parser.parse_args().name
     if name is None:

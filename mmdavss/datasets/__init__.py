@@ -1,4 +1,5 @@
 """Data sets of clips, the pairing of domains, and transforms over clips."""
+
 from . import transforms
 from .camvid import CamVidDataset
 from .cityscapes import CityscapesImageDataset

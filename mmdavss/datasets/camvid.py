@@ -1,4 +1,5 @@
 """CamVid (Brostow et al., Semantic object classes in video, 2009)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -33,33 +34,43 @@ class CamVidDataset(ClipSegDataset):
         sequences: Of ``0001TP`` (dusk), ``0006R0``, ``0016E5`` and ``Seq05VD`` (day).
         kwargs: Those of :class:`ClipSegDataset`.
     """
+
     METAINFO = CAMVID_IDS.metainfo
     DOCS = 'CamVid'
     UNIQUE_NAMES = True
-    LAYOUT = ('701_StillsRaw_full/NAME.png and LabeledApproved_full/NAME_L.png, or '
-              'images/NAME.{png,jpg} and labels/NAME.png')
+    LAYOUT = (
+        '701_StillsRaw_full/NAME.png and LabeledApproved_full/NAME_L.png, or '
+        'images/NAME.{png,jpg} and labels/NAME.png'
+    )
 
     def __init__(self, data_root: str, **kwargs) -> None:
-        forms = [form for form, (_, images, _, _) in FORMS.items()
-                 if osp.isdir(osp.join(data_root, images))]
+        forms = [
+            form
+            for form, (_, images, _, _) in FORMS.items()
+            if osp.isdir(osp.join(data_root, images))
+        ]
         if len(forms) > 1:
             raise ValueError(
                 f'CamVidDataset: {data_root!r} has the folders of both forms, '
-                f'{[FORMS[form][1] for form in forms]}: keep one of them there.')
+                f'{[FORMS[form][1] for form in forms]}: keep one of them there.'
+            )
         # Without either the official form is assumed, and the scan tells what is missing.
         labels, self.image_folder, self.label_folder, self.label_tail = FORMS[
-            forms[0] if forms else 'colour']
+            forms[0] if forms else 'colour'
+        ]
         super().__init__(data_root=data_root, labels=labels, **kwargs)
 
     def scan(self) -> Sequences:
         """Frames of every sequence, numbered by their position."""
         frames: dict[str, list[tuple[int, str]]] = {}
         for match, path in self.list_images(
-                osp.join(self.data_root, self.image_folder), r'([^_]+)_f?(\d+)\.(?:png|jpg)'):
+            osp.join(self.data_root, self.image_folder), r'([^_]+)_f?(\d+)\.(?:png|jpg)'
+        ):
             frames.setdefault(match[1], []).append((int(match[2]), path))
-        return {sequence: {i: path for i, (_, path) in enumerate(sorted(listed))}
-                for sequence, listed in frames.items()}
+        return {
+            sequence: {i: path for i, (_, path) in enumerate(sorted(listed))}
+            for sequence, listed in frames.items()
+        }
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
-        return osp.join(
-            self.data_root, self.label_folder, self.frame_name(image) + self.label_tail)
+        return osp.join(self.data_root, self.label_folder, self.frame_name(image) + self.label_tail)

@@ -1,4 +1,5 @@
 """Cityscapes as single images (Cordts et al., CVPR 2016)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -23,16 +24,20 @@ class CityscapesImageDataset(ImageSegDataset):
             are there: of their frames the annotated ones are taken, without labels too.
         kwargs: Those of :class:`ImageSegDataset`.
     """
+
     METAINFO = CITYSCAPES_19.metainfo
     DOCS = 'Cityscapes'
-    LAYOUT = ('leftImg8bit/{train,val}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png and '
-              'gtFine/{train,val}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png')
+    LAYOUT = (
+        'leftImg8bit/{train,val}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png and '
+        'gtFine/{train,val}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png'
+    )
     IMAGES = r'.+_leftImg8bit\.png'
     UNLABELLED_FRAMES = 'annotated'
     NAME_TAILS = ('_leftImg8bit', '_gtFine_labelIds')
 
-    def __init__(self, data_root: str, split: str = 'train', image_folder: str = 'leftImg8bit',
-                 **kwargs) -> None:
+    def __init__(
+        self, data_root: str, split: str = 'train', image_folder: str = 'leftImg8bit', **kwargs
+    ) -> None:
         self.split = split
         self.image_folder = image_folder
         super().__init__(data_root=data_root, labels=CITYSCAPES_19, **kwargs)
@@ -42,5 +47,6 @@ class CityscapesImageDataset(ImageSegDataset):
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
         city = osp.basename(osp.dirname(image))
-        return osp.join(self.data_root, 'gtFine', self.split, city,
-                        f'{sequence}_gtFine_labelIds.png')
+        return osp.join(
+            self.data_root, 'gtFine', self.split, city, f'{sequence}_gtFine_labelIds.png'
+        )

@@ -1,4 +1,5 @@
 """Cityscapes with its video snippets (Cordts et al., CVPR 2016)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -31,19 +32,25 @@ class CityscapesSeqDataset(ClipSegDataset):
             Cityscapes).
         kwargs: Those of :class:`ClipSegDataset`.
     """
+
     METAINFO = CITYSCAPES_15.metainfo
     DOCS = 'Cityscapes-Seq'
-    LAYOUT = ('leftImg8bit_sequence/{train,val}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png and '
-              'gtFine/{train,val}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png')
+    LAYOUT = (
+        'leftImg8bit_sequence/{train,val}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png and '
+        'gtFine/{train,val}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png'
+    )
     UNLABELLED_FRAMES = 'annotated'
     UNIQUE_NAMES = True
     NAME_TAILS = ('_leftImg8bit', '_gtFine_labelIds')
 
-    def __init__(self, data_root: str, split: str = 'train', classes_from: str = 'viper',
-                 **kwargs) -> None:
+    def __init__(
+        self, data_root: str, split: str = 'train', classes_from: str = 'viper', **kwargs
+    ) -> None:
         if classes_from not in LABEL_SETS:
-            raise ValueError(f'CityscapesSeqDataset: classes_from={classes_from!r} is not one of '
-                             f'{tuple(LABEL_SETS)}.')
+            raise ValueError(
+                f'CityscapesSeqDataset: classes_from={classes_from!r} is not one of '
+                f'{tuple(LABEL_SETS)}.'
+            )
         self.split = split
         super().__init__(data_root=data_root, labels=LABEL_SETS[classes_from], **kwargs)
 
@@ -54,7 +61,8 @@ class CityscapesSeqDataset(ClipSegDataset):
         for city in self.list_folders(images):
             drives: dict[str, dict[int, str]] = {}
             for match, path in self.list_images(
-                    osp.join(images, city), rf'({city}_\d+)_(\d+)_leftImg8bit\.png'):
+                osp.join(images, city), rf'({city}_\d+)_(\d+)_leftImg8bit\.png'
+            ):
                 drives.setdefault(match[1], {})[int(match[2])] = path
             for drive, frames in drives.items():
                 # Most cities have one snippet in a drive, some many of them: a jump of a whole
@@ -77,15 +85,26 @@ class CityscapesSeqDataset(ClipSegDataset):
                     f'CityscapesSeqDataset: {self.image_path(s, n - self.frame_distance)} is '
                     f'missing: {found[s][n]} is annotated, the 20th frame of its snippet, but the '
                     f'first one on disk; so are {len(alone)} of {len(current)}. Unpack the frames '
-                    'of leftImg8bit_sequence, those of leftImg8bit are not enough.')
+                    'of leftImg8bit_sequence, those of leftImg8bit are not enough.'
+                )
         return super()._clips(found, current)
 
     def image_path(self, sequence: str, number: int) -> str:
         drive = sequence.rsplit('_', 1)[0]
-        return osp.join(self.data_root, 'leftImg8bit_sequence', self.split, drive.split('_')[0],
-                        f'{drive}_{number:06d}_leftImg8bit.png')
+        return osp.join(
+            self.data_root,
+            'leftImg8bit_sequence',
+            self.split,
+            drive.split('_')[0],
+            f'{drive}_{number:06d}_leftImg8bit.png',
+        )
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
         drive = sequence.rsplit('_', 1)[0]
-        return osp.join(self.data_root, 'gtFine', self.split, drive.split('_')[0],
-                        f'{drive}_{number:06d}_gtFine_labelIds.png')
+        return osp.join(
+            self.data_root,
+            'gtFine',
+            self.split,
+            drive.split('_')[0],
+            f'{drive}_{number:06d}_gtFine_labelIds.png',
+        )

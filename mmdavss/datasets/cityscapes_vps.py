@@ -1,4 +1,5 @@
 """Cityscapes-VPS (Kim et al., Video Panoptic Segmentation, CVPR 2020)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -55,31 +56,42 @@ class CityscapesVPSDataset(ClipSegDataset):
             and no folder has them, or the json file of ``panoptic_video`` is missing.
         ValueError: As the base class, and if that file does not fit.
     """
+
     METAINFO = CITYSCAPES_VPS_15.metainfo
     DOCS = 'Cityscapes-VPS'
-    LAYOUT = ('{train,val}/img/CCCC_NNNN_CITY_DDDDDD_FFFFFF_newImg8bit.png, {train,val}/img_all/'
-              'CITY_DDDDDD_FFFFFF_leftImg8bit.png and '
-              '{train,val}/labelmap/CCCC_NNNN_CITY_DDDDDD_FFFFFF_final_mask.png')
+    LAYOUT = (
+        '{train,val}/img/CCCC_NNNN_CITY_DDDDDD_FFFFFF_newImg8bit.png, {train,val}/img_all/'
+        'CITY_DDDDDD_FFFFFF_leftImg8bit.png and '
+        '{train,val}/labelmap/CCCC_NNNN_CITY_DDDDDD_FFFFFF_final_mask.png'
+    )
     UNLABELLED_FRAMES = 'annotated'
     UNIQUE_NAMES = True
     NAME_TAILS = tuple(f'_{tail}' for kind, (label, _) in KINDS.items() for tail in (kind, label))
 
-    def __init__(self,
-                 data_root: str,
-                 split: str = 'train',
-                 classes_from: str = 'viper',
-                 frame_root: str | None = None,
-                 label_folder: str | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        classes_from: str = 'viper',
+        frame_root: str | None = None,
+        label_folder: str | None = None,
+        **kwargs,
+    ) -> None:
         if classes_from not in LABEL_SETS:
-            raise ValueError(f'CityscapesVPSDataset: classes_from={classes_from!r} is not one of '
-                             f'{tuple(LABEL_SETS)}.')
+            raise ValueError(
+                f'CityscapesVPSDataset: classes_from={classes_from!r} is not one of '
+                f'{tuple(LABEL_SETS)}.'
+            )
         if label_folder is None:
-            label_folder = next((name for name in LABEL_FOLDERS
-                                 if osp.isdir(osp.join(data_root, split, name))), LABEL_FOLDERS[0])
+            label_folder = next(
+                (name for name in LABEL_FOLDERS if osp.isdir(osp.join(data_root, split, name))),
+                LABEL_FOLDERS[0],
+            )
         elif label_folder not in LABEL_FOLDERS:
-            raise ValueError(f'CityscapesVPSDataset: label_folder={label_folder!r} is not one of '
-                             f'{LABEL_FOLDERS}.')
+            raise ValueError(
+                f'CityscapesVPSDataset: label_folder={label_folder!r} is not one of '
+                f'{LABEL_FOLDERS}.'
+            )
         self.split = split
         self.frame_root = frame_root
         self.label_folder = label_folder
@@ -101,8 +113,9 @@ class CityscapesVPSDataset(ClipSegDataset):
         found: Sequences = {}
         starts: dict[str, int] = {}
         for match, path in self.list_images(
-                osp.join(self.data_root, self.split, 'img'),
-                rf'((\d+)_\d+_([^_]+_\d+)_(\d+)_)({"|".join(KINDS)})\.png'):
+            osp.join(self.data_root, self.split, 'img'),
+            rf'((\d+)_\d+_([^_]+_\d+)_(\d+)_)({"|".join(KINDS)})\.png',
+        ):
             stem, clip, drive, number, kind = match.groups()
             label, position = KINDS[kind]
             number = int(number)
@@ -114,8 +127,9 @@ class CityscapesVPSDataset(ClipSegDataset):
         frames = self._all_frames()
         for clip, numbers in found.items():
             drive = frames.get(self._drives[clip], {})
-            numbers.update((n, drive[n]) for n in range(starts[clip], starts[clip] + SNIPPET)
-                           if n in drive)
+            numbers.update(
+                (n, drive[n]) for n in range(starts[clip], starts[clip] + SNIPPET) if n in drive
+            )
         return found
 
     def _all_frames(self) -> Sequences:
@@ -128,7 +142,8 @@ class CityscapesVPSDataset(ClipSegDataset):
                     f'only every {INTERVAL}th frame of a clip. Set frame_root to the folder '
                     'leftImg8bit_sequence/val of Cityscapes, from which all clips are (the '
                     'official preparation makes img_all for val and test only), or '
-                    f'frame_distance={INTERVAL}')
+                    f'frame_distance={INTERVAL}'
+                )
             return {}
         found: Sequences = {}
         for place in (folder, *(osp.join(folder, city) for city in self.list_folders(folder))):
@@ -141,7 +156,8 @@ class CityscapesVPSDataset(ClipSegDataset):
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
         name = self._label_names.get(
-            (sequence, number), f'{sequence}_NNNN_{self.frame_name(image)}_final_mask.png')
+            (sequence, number), f'{sequence}_NNNN_{self.frame_name(image)}_final_mask.png'
+        )
         return osp.join(self.data_root, self.split, self.label_folder, name)
 
     def frame_name(self, image: str) -> str:
@@ -157,7 +173,8 @@ class CityscapesVPSDataset(ClipSegDataset):
                 if osp.basename(info['seg_map_path']) not in self._segments:
                     raise ValueError(
                         f'CityscapesVPSDataset: panoptic_gt_{self.split}_city_vps.json does not '
-                        f'know {info["seg_map_path"]}: make both anew from the same release.')
+                        f'know {info["seg_map_path"]}: make both anew from the same release.'
+                    )
         return data_list
 
     def _from_options(self, found: Sequences) -> list[tuple[str, int]]:
@@ -172,23 +189,32 @@ class CityscapesVPSDataset(ClipSegDataset):
             raise FileNotFoundError(
                 f'CityscapesVPSDataset: {path} does not exist, which tells what the segments in '
                 f'{osp.join(self.data_root, self.split, "panoptic_video")} are. '
-                'create_panoptic_video_labels.py of the release writes it.')
+                'create_panoptic_video_labels.py of the release writes it.'
+            )
         what = 'table of segments'
-        remedy = ('Make it anew with create_panoptic_video_labels.py of the release, which writes '
-                  'annotations with file_name and segments_info.')
+        remedy = (
+            'Make it anew with create_panoptic_video_labels.py of the release, which writes '
+            'annotations with file_name and segments_info.'
+        )
         content = read_json(path, what, remedy)
         try:
-            found = {image['file_name']: {
-                segment['id']: segment['category_id'] for segment in image['segments_info']}
-                for image in content['annotations']}
+            found = {
+                image['file_name']: {
+                    segment['id']: segment['category_id'] for segment in image['segments_info']
+                }
+                for image in content['annotations']
+            }
         except (KeyError, TypeError) as error:
             raise InputError(f'{path} holds no {what} ({error!r}). {remedy}') from error
         for name, segments in found.items():
             if not isinstance(name, str) or not all(
-                    type(number) is int and 0 <= number < 1 << 24
-                    for number in (*segments, *segments.values())):
-                raise InputError(f'{path} holds no {what}: {name!r} has an id that is no number of '
-                                 f'0 to 2**24. {remedy}')
+                type(number) is int and 0 <= number < 1 << 24
+                for number in (*segments, *segments.values())
+            ):
+                raise InputError(
+                    f'{path} holds no {what}: {name!r} has an id that is no number of '
+                    f'0 to 2**24. {remedy}'
+                )
         return found
 
     def get_data_info(self, idx: int) -> dict:
@@ -198,9 +224,14 @@ class CityscapesVPSDataset(ClipSegDataset):
             segments = self._segments[osp.basename(info['seg_map_path'])]
             # Each segment is an id of its own; black is void.
             info['label_spec'] = replace(
-                self.labels, encoding='colour', official=len(segments) + 1,
+                self.labels,
+                encoding='colour',
+                official=len(segments) + 1,
                 colours=((0, 0, 0), *((i & 255, i >> 8 & 255, i >> 16) for i in segments)),
-                train_ids={k: self.labels.train_ids[category]
-                           for k, category in enumerate(segments.values(), 1)
-                           if category in self.labels.train_ids})
+                train_ids={
+                    k: self.labels.train_ids[category]
+                    for k, category in enumerate(segments.values(), 1)
+                    if category in self.labels.train_ids
+                },
+            )
         return info

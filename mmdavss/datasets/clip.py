@@ -1,4 +1,5 @@
 """Clips of consecutive frames: what all video data sets share, and folders of a user's own."""
+
 from __future__ import annotations
 
 import os
@@ -90,31 +91,37 @@ class ClipSegDataset(BaseSegDataset):
     #: matter then.
     UNIQUE_NAMES: bool = False
 
-    def __init__(self,
-                 data_root: str,
-                 labels: LabelSet | None,
-                 clip_length: int = 2,
-                 frame_distance: int = 1,
-                 whole_clips: bool = False,
-                 frames: str | None = None,
-                 annotated: str | None = None,
-                 sequences: Sequence[str] | str | None = None,
-                 ann_file: str = '',
-                 with_labels: bool = True,
-                 label_clips: bool = False,
-                 pseudo_labels: str | None = None,
-                 allow_outside: bool = False,
-                 metainfo: dict | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        labels: LabelSet | None,
+        clip_length: int = 2,
+        frame_distance: int = 1,
+        whole_clips: bool = False,
+        frames: str | None = None,
+        annotated: str | None = None,
+        sequences: Sequence[str] | str | None = None,
+        ann_file: str = '',
+        with_labels: bool = True,
+        label_clips: bool = False,
+        pseudo_labels: str | None = None,
+        allow_outside: bool = False,
+        metainfo: dict | None = None,
+        **kwargs,
+    ) -> None:
         name = type(self).__name__
         if pseudo_labels is not None and with_labels:
-            raise ValueError(f"{name}: pseudo_labels={pseudo_labels!r} takes the place of the data "
-                             "set's own labels: set with_labels=False.")
+            raise ValueError(
+                f'{name}: pseudo_labels={pseudo_labels!r} takes the place of the data '
+                "set's own labels: set with_labels=False."
+            )
         if label_clips and not with_labels and pseudo_labels is None:
             raise ValueError(f'{name}: label_clips=True needs with_labels=True or pseudo_labels.')
         if clip_length < 1 or frame_distance < 1:
-            raise ValueError(f'{name}: clip_length={clip_length} and frame_distance='
-                             f'{frame_distance} must be 1 or more.')
+            raise ValueError(
+                f'{name}: clip_length={clip_length} and frame_distance='
+                f'{frame_distance} must be 1 or more.'
+            )
         if frames is None:
             labelled = with_labels or pseudo_labels is not None
             frames = 'annotated' if labelled else self.UNLABELLED_FRAMES
@@ -194,28 +201,34 @@ class ClipSegDataset(BaseSegDataset):
             match = regex.fullmatch(entry.name) or regex.fullmatch(stem + suffix.lower())
             if match is None:
                 if suffix.lower() in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES) and any(
-                        regex.fullmatch(stem + own) for own in IMAGE_SUFFIXES):
+                    regex.fullmatch(stem + own) for own in IMAGE_SUFFIXES
+                ):
                     foreign[stem] = entry.path
                 continue
             if is_folder(entry):
-                raise InputError(f'{entry.path} is a folder, where an image should be: move or '
-                                 'rename it.')
+                raise InputError(
+                    f'{entry.path} is a folder, where an image should be: move or rename it.'
+                )
             if stem in found:
                 raise InputError(
                     f'{found[stem][1]} and {entry.name} are two images of one name: which suffix '
-                    'do the frames have? Move the others (labels?) to another folder.')
+                    'do the frames have? Move the others (labels?) to another folder.'
+                )
             found[stem] = match, entry.path
             # 1.png and 0001.png would be one frame.
             number = tuple(int(part) if part.isdecimal() else part for part in match.groups(''))
             if number and numbers.setdefault(number, entry.path) != entry.path:
-                raise InputError(f'{numbers[number]} and {entry.name} have one number: delete or '
-                                 'move one of them.')
+                raise InputError(
+                    f'{numbers[number]} and {entry.name} have one number: delete or '
+                    'move one of them.'
+                )
         lost = [path for stem, path in foreign.items() if stem not in found]
         if lost:
             raise InputError(
                 f'{type(self).__name__}: {len(lost)} images in {folder} have the name of a frame '
                 f'and another suffix: {_some(lost)}. The data set has {self.LAYOUT}: convert them, '
-                'or move them to another folder.')
+                'or move them to another folder.'
+            )
         yield from found.values()
 
     def list_folders(self, folder: str) -> list[str]:
@@ -230,11 +243,15 @@ class ClipSegDataset(BaseSegDataset):
 
     def not_the_data_set(self, problem: str) -> FileNotFoundError:
         """The error for a folder that is not the data set."""
-        message = (f'{type(self).__name__}: {problem}. data_root={self.data_root!r} must hold '
-                   f'{self.LAYOUT}.')
+        message = (
+            f'{type(self).__name__}: {problem}. data_root={self.data_root!r} must hold '
+            f'{self.LAYOUT}.'
+        )
         if self.DOCS:
-            message += (f' docs/datasets.md, section "{self.DOCS}", tells where to get the data '
-                        'and how the folder must look.')
+            message += (
+                f' docs/datasets.md, section "{self.DOCS}", tells where to get the data '
+                'and how the folder must look.'
+            )
         return FileNotFoundError(message)
 
     def _pseudo_label_set(self, labels: LabelSet | None, metainfo: dict) -> LabelSet:
@@ -249,13 +266,16 @@ class ClipSegDataset(BaseSegDataset):
         folder, name = self.pseudo_labels, type(self).__name__
         content = read_manifest(folder)
         if not content['finished']:
-            raise ValueError(f'{name}: the pseudo-labels in {folder} are unfinished. The command '
-                             'that started them goes on with them.')
+            raise ValueError(
+                f'{name}: the pseudo-labels in {folder} are unfinished. The command '
+                'that started them goes on with them.'
+            )
         if tuple(content['classes']) != self.labels.classes:
             raise ValueError(
                 f'{name}: the pseudo-labels in {folder} are of the classes '
                 f'{tuple(content["classes"])}, the data set has {self.labels.classes}. Make them '
-                f'with this data set in the config: {ADVICE}')
+                f'with this data set in the config: {ADVICE}'
+            )
         masks = read_frames(folder)
         if found is not None:
             folders = {osp.dirname(mask_name(sequence, 'frame')) for sequence in found}
@@ -264,7 +284,8 @@ class ClipSegDataset(BaseSegDataset):
         if missing:
             raise FileNotFoundError(
                 f'{name}: {len(missing)} of {len(masks)} masks of the pseudo-labels are missing: '
-                f'{_some(missing)}. Make them anew: {ADVICE} --out {folder} --overwrite')
+                f'{_some(missing)}. Make them anew: {ADVICE} --out {folder} --overwrite'
+            )
 
     def _label_file(self, sequence: str, number: int, image: str) -> str:
         if self.pseudo_labels is None:
@@ -302,7 +323,8 @@ class ClipSegDataset(BaseSegDataset):
             if unknown:
                 raise FileNotFoundError(
                     f'{type(self).__name__}: the sequences {unknown} are not in '
-                    f'{self.data_root!r}, which has {_some(list(found))}.')
+                    f'{self.data_root!r}, which has {_some(list(found))}.'
+                )
             found = {s: found[s] for s in self.sequences}
         if self.pseudo_labels is not None:
             self._check_pseudo_labels(found)
@@ -319,7 +341,8 @@ class ClipSegDataset(BaseSegDataset):
                 f'annotated={self.annotated!r}, sequences={self.sequences}, with_labels='
                 f'{self.with_labels} select none of the {sum(map(len, found.values()))} frames '
                 f'in {self.data_root!r}, for example '
-                f'{next(iter(next(f for f in found.values() if f).values()))!r}.')
+                f'{next(iter(next(f for f in found.values() if f).values()))!r}.'
+            )
         if self.with_labels or self.pseudo_labels is not None:
             self._check_labels(found, current)
         data_list = self._clips(found, current)
@@ -327,7 +350,8 @@ class ClipSegDataset(BaseSegDataset):
             raise ValueError(
                 f'{type(self).__name__}: no clip is left: none of the {len(current)} frames has '
                 f'frames before it for clip_length={self.clip_length} and frame_distance='
-                f'{self.frame_distance}: take shorter clips, or set whole_clips=False.')
+                f'{self.frame_distance}: take shorter clips, or set whole_clips=False.'
+            )
         self._listings.clear()
         return data_list
 
@@ -336,8 +360,11 @@ class ClipSegDataset(BaseSegDataset):
         if self.frames == 'all':
             return frames
         if self.annotated is not None:
-            return [(s, n) for s, n in frames
-                    if fnmatchcase(self.frame_name(found[s][n]), self.annotated)]
+            return [
+                (s, n)
+                for s, n in frames
+                if fnmatchcase(self.frame_name(found[s][n]), self.annotated)
+            ]
         chosen = [(s, n) for s, n in frames if self._exists(self._label_file(s, n, found[s][n]))]
         if not chosen and self.pseudo_labels is not None:
             s, n = frames[0]
@@ -345,13 +372,15 @@ class ClipSegDataset(BaseSegDataset):
                 f'{type(self).__name__}: none of the {len(frames)} frames has a mask in '
                 f'{self.pseudo_labels}, {found[s][n]} should have '
                 f'{self._label_file(s, n, found[s][n])}. They are of other frames: name their '
-                f'folder (pseudo_labels), or make them: {ADVICE}')
+                f'folder (pseudo_labels), or make them: {ADVICE}'
+            )
         if not chosen:
             s, n = frames[0]
             raise self.not_the_data_set(
                 f'none of the {len(frames)} frames has a label file, {found[s][n]} should have '
                 f'{self.label_path(s, n, found[s][n])}'
-                + ('' if self.with_labels else " (without labels, frames='all' needs none)"))
+                + ('' if self.with_labels else " (without labels, frames='all' needs none)")
+            )
         return chosen
 
     def _lines(self, path: str, what: str, option: str, holds: str) -> list[tuple[int, str]]:
@@ -363,20 +392,25 @@ class ClipSegDataset(BaseSegDataset):
         """
         name = type(self).__name__
         if not osp.isfile(path):
-            raise FileNotFoundError(f'{name}: the {what} {path} ({option}) does not exist; it must '
-                                    f'hold {holds} per line.')
+            raise FileNotFoundError(
+                f'{name}: the {what} {path} ({option}) does not exist; it must '
+                f'hold {holds} per line.'
+            )
         try:
             lines = read_lines(path, what)
         except InputError as error:
-            raise InputError(f'{name}: {error} ({option}). It must hold {holds} per line.'
-                             ) from error
+            raise InputError(
+                f'{name}: {error} ({option}). It must hold {holds} per line.'
+            ) from error
         if not lines:
-            raise InputError(f'{name}: the {what} {path} ({option}) is empty; it must hold '
-                             f'{holds} per line.')
+            raise InputError(
+                f'{name}: the {what} {path} ({option}) is empty; it must hold {holds} per line.'
+            )
         return lines
 
-    def _inside(self, name: str, file: str, number: int, option: str,
-                folder: str | None = None) -> str:
+    def _inside(
+        self, name: str, file: str, number: int, option: str, folder: str | None = None
+    ) -> str:
         """A path in a line of a list, with slashes.
 
         Args:
@@ -396,7 +430,8 @@ class ClipSegDataset(BaseSegDataset):
             if not self.allow_outside:
                 raise InputError(
                     f'{type(self).__name__}: {file} ({option}), line {number}: {name!r} leads out '
-                    f'of {folder}. If that is meant, set allow_outside=True.')
+                    f'of {folder}. If that is meant, set allow_outside=True.'
+                )
         elif osp.isabs(name):
             name = osp.relpath(name, osp.abspath(folder))
         return name
@@ -404,8 +439,9 @@ class ClipSegDataset(BaseSegDataset):
     def _listed_sequences(self, file: str) -> tuple[str, ...]:
         path = osp.join(self.data_root, file)
         lines = self._lines(path, 'list', 'sequences', 'one name of a sequence')
-        return tuple(dict.fromkeys(
-            self._inside(line, path, number, 'sequences') for number, line in lines))
+        return tuple(
+            dict.fromkeys(self._inside(line, path, number, 'sequences') for number, line in lines)
+        )
 
     def _from_split_file(self, found: Sequences) -> list[tuple[str, int]]:
         lines = self._lines(self.ann_file, 'split file', 'ann_file', 'one frame name')
@@ -432,15 +468,18 @@ class ClipSegDataset(BaseSegDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(missing)} of the {len(lines)} frames of '
                 f'{self.ann_file} are not among the {len(by_name)} in {self.data_root!r}: '
-                f'{_some(missing)}. Names there look like {next(iter(by_name))!r}.')
+                f'{_some(missing)}. Names there look like {next(iter(by_name))!r}.'
+            )
         if unclear:
             raise ValueError(
                 f'{type(self).__name__}: {_some(unclear)} of {self.ann_file} are in several '
-                'sequences: write SEQUENCE/NAME.')
+                'sequences: write SEQUENCE/NAME.'
+            )
         return current
 
-    def _of_folder(self, folder: str, frames: list[tuple[str, int]], found: Sequences
-                   ) -> list[tuple[str, int]]:
+    def _of_folder(
+        self, folder: str, frames: list[tuple[str, int]], found: Sequences
+    ) -> list[tuple[str, int]]:
         """Those of some frames of one name that can be meant by what stands before the name."""
         if not folder:
             return frames
@@ -454,23 +493,32 @@ class ClipSegDataset(BaseSegDataset):
             if self.labels is not None and self.pseudo_labels is None:
                 files.append(self.label_path(s, n, found[s][n]))
             places[s, n] = [osp.dirname(osp.abspath(file)) for file in files]
-        return [(s, n) for s, n in frames if f'/{s}/' in f'/{folder}/' or any(
-            place.endswith(f'/{folder.lstrip("/")}') for place in places[s, n])]
+        return [
+            (s, n)
+            for s, n in frames
+            if f'/{s}/' in f'/{folder}/'
+            or any(place.endswith(f'/{folder.lstrip("/")}') for place in places[s, n])
+        ]
 
     def _check_labels(self, found: Sequences, current: list[tuple[str, int]]) -> None:
-        missing = [path for s, n in current
-                   if not self._exists(path := self._label_file(s, n, found[s][n]))]
+        missing = [
+            path
+            for s, n in current
+            if not self._exists(path := self._label_file(s, n, found[s][n]))
+        ]
         if missing and self.pseudo_labels is not None:
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no mask in '
                 f'{self.pseudo_labels}: {_some(missing)}. Select those that have one '
                 "(frames='annotated'), or make the masks of all frames anew: "
-                f'{ADVICE} --overwrite')
+                f'{ADVICE} --overwrite'
+            )
         if missing:
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no label '
                 f'file: {_some(missing)}. Unpack the labels, select other frames (frames, '
-                'annotated, sequences, ann_file), or set with_labels=False.')
+                'annotated, sequences, ann_file), or set with_labels=False.'
+            )
 
     def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
         first = {s: min(numbers) for s, numbers in found.items() if numbers}
@@ -487,20 +535,27 @@ class ClipSegDataset(BaseSegDataset):
             if gaps:
                 missing.append((self.image_path(s, gaps[-1]), numbers[n]))
                 continue
-            earlier = [self._label_file(s, w, numbers[w]) for w in wanted[:-1]] \
-                if self.label_clips else []
+            earlier = (
+                [self._label_file(s, w, numbers[w]) for w in wanted[:-1]]
+                if self.label_clips
+                else []
+            )
             unlabelled += [path for path in earlier if not self._exists(path)]
-            data_list.append(dict(
-                earlier_seg_map_paths=earlier,
-                frame_paths=[numbers[w] for w in wanted],
-                img_path=numbers[n],
-                seg_map_path=self._label_file(s, n, numbers[n])
-                if self.with_labels or self.pseudo_labels is not None else None,
-                seq_name=s,
-                frame_name=self.frame_name(numbers[n]),
-                frame_number=n,
-                label_map=None,
-                reduce_zero_label=False))
+            data_list.append(
+                dict(
+                    earlier_seg_map_paths=earlier,
+                    frame_paths=[numbers[w] for w in wanted],
+                    img_path=numbers[n],
+                    seg_map_path=self._label_file(s, n, numbers[n])
+                    if self.with_labels or self.pseudo_labels is not None
+                    else None,
+                    seq_name=s,
+                    frame_name=self.frame_name(numbers[n]),
+                    frame_number=n,
+                    label_map=None,
+                    reduce_zero_label=False,
+                )
+            )
         if missing:
             path, image = missing[0]
             raise FileNotFoundError(
@@ -508,13 +563,15 @@ class ClipSegDataset(BaseSegDataset):
                 f'(clip_length={self.clip_length}, frame_distance={self.frame_distance}); '
                 f'{len(missing)} of {len(current)} clips miss frames. Unpack all frames of the '
                 'sequences, choose frame_distance to fit the frames on disk, or list only '
-                'frames whose previous frames exist in a split file (ann_file).')
+                'frames whose previous frames exist in a split file (ann_file).'
+            )
         if unlabelled:
             raise FileNotFoundError(
                 f'{type(self).__name__}: label_clips=True, but {len(unlabelled)} earlier frames of '
                 f'the clips have no label file: {_some(unlabelled)}. Unpack (pseudo-labels: make) '
                 'the labels of all frames, choose frame_distance as labels go, or set '
-                'label_clips=False.')
+                'label_clips=False.'
+            )
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
@@ -540,7 +597,8 @@ class ClipSegDataset(BaseSegDataset):
         if data is None:
             raise RuntimeError(
                 f'{type(self).__name__}: a transform of the pipeline returned None for '
-                f'{self.get_data_info(idx)["img_path"]}.')
+                f'{self.get_data_info(idx)["img_path"]}.'
+            )
         return data
 
 
@@ -570,36 +628,44 @@ class ClipFolderDataset(ClipSegDataset):
         ValueError: If the list is empty, a clip has another length or leads out of `data_root`, or
             two images have one name.
     """
+
     DOCS = 'Your own frames'
     LAYOUT = 'images (jpg, png, bmp), directly or in folders'
 
-    def __init__(self,
-                 data_root: str,
-                 clips: str | None = None,
-                 clip_length: int = 2,
-                 with_labels: bool = False,
-                 suffix: str | None = None,
-                 **kwargs) -> None:
-        if with_labels or (kwargs.get('frames') == 'annotated'
-                           and kwargs.get('pseudo_labels') is None):
-            raise ValueError("ClipFolderDataset: own frames have no labels: set neither "
-                             "with_labels=True nor frames='annotated'.")
+    def __init__(
+        self,
+        data_root: str,
+        clips: str | None = None,
+        clip_length: int = 2,
+        with_labels: bool = False,
+        suffix: str | None = None,
+        **kwargs,
+    ) -> None:
+        if with_labels or (
+            kwargs.get('frames') == 'annotated' and kwargs.get('pseudo_labels') is None
+        ):
+            raise ValueError(
+                'ClipFolderDataset: own frames have no labels: set neither '
+                "with_labels=True nor frames='annotated'."
+            )
         self.clips = clips
         self.suffix = suffix
-        super().__init__(data_root=data_root, labels=None, clip_length=clip_length,
-                         with_labels=False, **kwargs)
+        super().__init__(
+            data_root=data_root, labels=None, clip_length=clip_length, with_labels=False, **kwargs
+        )
 
     def scan(self) -> Sequences:
         """Folders with images, frames numbered by their position."""
         if not osp.isdir(self.data_root):
             raise self.not_the_data_set(f'{self.data_root} does not exist')
-        advice = f"Say it with suffix={self.suffix or '.jpg'!r}, or move"
+        advice = f'Say it with suffix={self.suffix or ".jpg"!r}, or move'
         found = {}
         for folder, folders, names in walk(self.data_root):
             images = choose_frames(folder, folders, names, self.suffix, advice)
             if images:
                 found[osp.relpath(folder, self.data_root)] = {
-                    i: osp.join(folder, name) for i, name in enumerate(images)}
+                    i: osp.join(folder, name) for i, name in enumerate(images)
+                }
         return found
 
     def load_data_list(self) -> list[dict]:
@@ -616,29 +682,44 @@ class ClipFolderDataset(ClipSegDataset):
             if len(names) != self.clip_length:
                 raise InputError(
                     f'ClipFolderDataset: {path}, line {number}, has a clip of {len(names)} frames, '
-                    f'clip_length is {self.clip_length}: {line!r}.')
+                    f'clip_length is {self.clip_length}: {line!r}.'
+                )
             names = [self._inside(name, path, number, 'clips') for name in names]
             files = [self._on_disk(osp.join(self.data_root, name)) for name in names]
             for file in files:
                 if not self._exists(file):
                     raise FileNotFoundError(
                         f'ClipFolderDataset: {file} is missing, which {path} lists in line '
-                        f'{number}.')
+                        f'{number}.'
+                    )
             masks = []
             if self.pseudo_labels is not None:
-                masks = [self._label_file(osp.dirname(name), 0, file)
-                         for name, file in zip(names, files, strict=True)]
-                missing = [mask for mask in masks[0 if self.label_clips else -1:]
-                           if not self._exists(mask)]
+                masks = [
+                    self._label_file(osp.dirname(name), 0, file)
+                    for name, file in zip(names, files, strict=True)
+                ]
+                missing = [
+                    mask
+                    for mask in masks[0 if self.label_clips else -1 :]
+                    if not self._exists(mask)
+                ]
                 if missing:
                     raise FileNotFoundError(
                         f'ClipFolderDataset: {missing[0]} is missing, the mask of a frame that '
-                        f'{path} lists. Make the pseudo-labels of the whole folder: {ADVICE}')
-            data_list.append(dict(
-                earlier_seg_map_paths=masks[:-1] if self.label_clips else [],
-                frame_paths=files, img_path=files[-1], seg_map_path=masks[-1] if masks else None,
-                seq_name=osp.dirname(names[-1]), frame_name=self.frame_name(files[-1]),
-                label_map=None, reduce_zero_label=False))
+                        f'{path} lists. Make the pseudo-labels of the whole folder: {ADVICE}'
+                    )
+            data_list.append(
+                dict(
+                    earlier_seg_map_paths=masks[:-1] if self.label_clips else [],
+                    frame_paths=files,
+                    img_path=files[-1],
+                    seg_map_path=masks[-1] if masks else None,
+                    seq_name=osp.dirname(names[-1]),
+                    frame_name=self.frame_name(files[-1]),
+                    label_map=None,
+                    reduce_zero_label=False,
+                )
+            )
         self._listings.clear()
         return data_list
 

@@ -1,4 +1,5 @@
 """Dark Zurich (Sakaridis et al., ICCV 2019)."""
+
 from __future__ import annotations
 
 import csv
@@ -42,20 +43,31 @@ class DarkZurichImageDataset(ImageSegDataset):
             is missing.
         ValueError: As the base class, and if the list is malformed.
     """
+
     METAINFO = DARK_ZURICH_19.metainfo
     DOCS = 'Dark Zurich'
-    LAYOUT = ('rgb_anon/{train,val,test}/night/GOPRXXXX/NAME_rgb_anon.png and '
-              'gt/val/night/GOPRXXXX/NAME_gt_labelTrainIds.png')
+    LAYOUT = (
+        'rgb_anon/{train,val,test}/night/GOPRXXXX/NAME_rgb_anon.png and '
+        'gt/val/night/GOPRXXXX/NAME_gt_labelTrainIds.png'
+    )
     IMAGES = r'.+_rgb_anon\.png'
     NAME_TAILS = ('_rgb_anon', '_gt_labelTrainIds')
 
-    def __init__(self, data_root: str, split: str = 'train', time: str = 'night',
-                 day_pairs: str | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        time: str = 'night',
+        day_pairs: str | None = None,
+        **kwargs,
+    ) -> None:
         if time not in TIMES:
             raise ValueError(f'DarkZurichImageDataset: time={time!r} is not one of {TIMES}.')
         if day_pairs is not None and kwargs.get('clip_length', 1) != 1:
-            raise ValueError('DarkZurichImageDataset: with day_pairs a clip is a day and a night '
-                             'image; leave clip_length out.')
+            raise ValueError(
+                'DarkZurichImageDataset: with day_pairs a clip is a day and a night '
+                'image; leave clip_length out.'
+            )
         self.split = split
         self.time = time
         self.day_pairs = day_pairs
@@ -66,8 +78,14 @@ class DarkZurichImageDataset(ImageSegDataset):
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
         recording = osp.basename(osp.dirname(image))
-        return osp.join(self.data_root, 'gt', self.split, self.time, recording,
-                        f'{sequence}_gt_labelTrainIds.png')
+        return osp.join(
+            self.data_root,
+            'gt',
+            self.split,
+            self.time,
+            recording,
+            f'{sequence}_gt_labelTrainIds.png',
+        )
 
     def load_data_list(self) -> list[dict]:
         """As the base class, with the day images."""
@@ -84,38 +102,52 @@ class DarkZurichImageDataset(ImageSegDataset):
                 raise FileNotFoundError(
                     f'DarkZurichImageDataset: {self.day_pairs!r} (day_pairs) has no line for '
                     f'{name.removesuffix(TAIL)!r}; it has {len(pairs)}, of which the first is '
-                    f'for {next(iter(pairs), None)!r}.')
+                    f'for {next(iter(pairs), None)!r}.'
+                )
             path = self._on_disk(osp.join(images, day + TAIL))
             if not self._exists(path):
                 raise FileNotFoundError(
                     f'DarkZurichImageDataset: {path} is missing, the day image of {name} in '
-                    f'{self.day_pairs!r} (day_pairs).')
+                    f'{self.day_pairs!r} (day_pairs).'
+                )
             info['frame_paths'] = [path, info['img_path']]
         self._listings.clear()
         return data_list
 
     def _read_pairs(self, path: str) -> dict[str, str]:
-        files = [path] if osp.isfile(path) else [] if not osp.isdir(path) else [
-            osp.join(folder, name) for folder, _, names in walk(path) for name in names
-            if name.lower().endswith('.csv')]
+        files = (
+            [path]
+            if osp.isfile(path)
+            else []
+            if not osp.isdir(path)
+            else [
+                osp.join(folder, name)
+                for folder, _, names in walk(path)
+                for name in names
+                if name.lower().endswith('.csv')
+            ]
+        )
         if not files:
             raise FileNotFoundError(
                 f'DarkZurichImageDataset: {path} (day_pairs) is neither a csv file nor a folder '
-                'with some. docs/datasets.md, section "Dark Zurich", tells where lists come from.')
+                'with some. docs/datasets.md, section "Dark Zurich", tells where lists come from.'
+            )
         images = osp.join(self.data_root, 'rgb_anon')
         pairs: dict[str, str] = {}
         for file in files:
             lines = io.StringIO(read_text(file, 'list of pairs (day_pairs)'), newline='')
             for number, row in enumerate(self._rows(lines, file), 1):
-                row = [self._inside(name.strip(), file, number, 'day_pairs', images)
-                       for name in row]
+                row = [
+                    self._inside(name.strip(), file, number, 'day_pairs', images) for name in row
+                ]
                 if not row:
                     continue
                 if len(row) < 2:
                     raise InputError(
                         f'{file}, line {number}: {row[0]!r} is not NIGHT_IMAGE,DAY_IMAGE, '
                         'such as train/night/GOPR0351/GOPR0351_frame_000001,'
-                        'train/day/GOPR0345/GOPR0345_frame_000081.')
+                        'train/day/GOPR0345/GOPR0345_frame_000081.'
+                    )
                 if '/day/' in row[1]:  # folders may list twilight partners too
                     pairs[row[0]] = row[1]
         return pairs

@@ -1,4 +1,5 @@
 """Source and target clips in one item."""
+
 from __future__ import annotations
 
 from contextlib import nullcontext
@@ -55,28 +56,36 @@ class DomainPairDataset(Dataset):
             statistics are not those of the source.
     """
 
-    def __init__(self,
-                 source: dict | BaseDataset | None = None,
-                 target: dict | BaseDataset | None = None,
-                 seed: int = 0,
-                 rare_class_sampling: dict | None = None) -> None:
+    def __init__(
+        self,
+        source: dict | BaseDataset | None = None,
+        target: dict | BaseDataset | None = None,
+        seed: int = 0,
+        rare_class_sampling: dict | None = None,
+    ) -> None:
         branches = dict(source=source, target=target)
         self.branches = {
             name: DATASETS.build(branch) if isinstance(branch, dict) else branch
-            for name, branch in branches.items() if branch is not None}
+            for name, branch in branches.items()
+            if branch is not None
+        }
         self.seed = seed
         if not self.branches:
             raise ValueError('DomainPairDataset: source and target are both None.')
         for name, branch in self.branches.items():
             if len(branch) == 0:
                 raise ValueError(f'DomainPairDataset: the {name} data set is empty.')
-        classes = {name: tuple(branch.metainfo['classes'])
-                   for name, branch in self.branches.items() if branch.metainfo.get('classes')}
+        classes = {
+            name: tuple(branch.metainfo['classes'])
+            for name, branch in self.branches.items()
+            if branch.metainfo.get('classes')
+        }
         if len(set(classes.values())) > 1:
             raise ValueError(
                 'DomainPairDataset: the branches have different classes: '
                 f'{classes["source"]} of the source and {classes["target"]} of the target. '
-                'Choose data sets or options (CityscapesSeqDataset: classes_from) with the same.')
+                'Choose data sets or options (CityscapesSeqDataset: classes_from) with the same.'
+            )
         # A target without classes (a user's own frames) takes those of the source.
         self._metainfo = self.branches[next(iter(classes or self.branches))].metainfo
         self.rare_classes = None
@@ -124,8 +133,13 @@ class DomainPairDataset(Dataset):
 
     def _item(self, index: int) -> dict:
         drawn, rare_class = self._draw(index)
-        items = {name: self.branches[name][i] if rare_class is None or name != 'source'
-                 else self.branches[name].prepare_data(i, rare_class)
-                 for name, i in drawn.items()}
-        return {key: {name: item[key] for name, item in items.items()}
-                for key in ('inputs', 'data_samples')}
+        items = {
+            name: self.branches[name][i]
+            if rare_class is None or name != 'source'
+            else self.branches[name].prepare_data(i, rare_class)
+            for name, i in drawn.items()
+        }
+        return {
+            key: {name: item[key] for name, item in items.items()}
+            for key in ('inputs', 'data_samples')
+        }

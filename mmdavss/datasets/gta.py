@@ -1,4 +1,5 @@
 """GTAV (Richter et al., Playing for Data, ECCV 2016)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -21,6 +22,7 @@ class GTADataset(ImageSegDataset):
         data_root: Folder with ``images`` and ``labels``.
         kwargs: Those of :class:`ImageSegDataset`.
     """
+
     METAINFO = GTA_19.metainfo
     DOCS = 'GTAV'
     LAYOUT = 'images/NNNNN.png and labels/NNNNN.png'

@@ -1,4 +1,5 @@
 """Data sets of single images, seen as clips."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -19,12 +20,12 @@ class ImageSegDataset(ClipSegDataset):
         clip_length: Frames of a clip, T.
         kwargs: Those of :class:`ClipSegDataset`.
     """
+
     #: Regular expression of the names of image files.
     IMAGES: str = r'.+\.png'
     UNIQUE_NAMES = True
 
-    def __init__(self, data_root: str, labels: LabelSet, clip_length: int = 1, **kwargs
-                 ) -> None:
+    def __init__(self, data_root: str, labels: LabelSet, clip_length: int = 1, **kwargs) -> None:
         super().__init__(data_root=data_root, labels=labels, clip_length=clip_length, **kwargs)
 
     def folders(self) -> list[str]:
@@ -33,8 +34,11 @@ class ImageSegDataset(ClipSegDataset):
 
     def scan(self) -> Sequences:
         """Every image, under its name without folder and suffix."""
-        return {self.frame_name(path): {0: path} for folder in self.folders()
-                for _, path in self.list_images(folder, self.IMAGES)}
+        return {
+            self.frame_name(path): {0: path}
+            for folder in self.folders()
+            for _, path in self.list_images(folder, self.IMAGES)
+        }
 
     def subfolders(self, folder: str) -> list[str]:
         """Paths of the folders in a folder.

@@ -1,4 +1,5 @@
 """Official label ids of the data sets, and the classes that papers make of them."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ class LabelSet:
         ego_id: Official id of the ego vehicle's region, where it has to be ignored.
         void_id: Official id of what is not labelled, where it is not below `official`.
     """
+
     name: str
     classes: tuple[str, ...]
     palette: tuple[RGB, ...]
@@ -53,12 +55,17 @@ class LabelSet:
         """
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
-            raise ValueError(f'{self.name}: metainfo asks for the classes {unknown}, but there '
-                             f'are {self.classes}.')
+            raise ValueError(
+                f'{self.name}: metainfo asks for the classes {unknown}, but there '
+                f'are {self.classes}.'
+            )
         old = [self.classes.index(name) for name in classes]
         return replace(
-            self, classes=tuple(classes), palette=tuple(self.palette[k] for k in old),
-            train_ids={i: old.index(k) for i, k in self.train_ids.items() if k in old})
+            self,
+            classes=tuple(classes),
+            palette=tuple(self.palette[k] for k in old),
+            train_ids={i: old.index(k) for i, k in self.train_ids.items() if k in old},
+        )
 
     @property
     def metainfo(self) -> dict:
@@ -69,7 +76,7 @@ class LabelSet:
     def _table(self) -> np.ndarray:
         """Training class of every 16-bit value, -1 where it is not an official id."""
         table = np.full(1 << 16, -1, np.int16)
-        table[:self.official] = IGNORE
+        table[: self.official] = IGNORE
         if self.void_id is not None:
             table[self.void_id] = IGNORE
         for official, train in self.train_ids.items():
@@ -109,12 +116,13 @@ class LabelSet:
             InputError: If an index has the colour of another id, or all have greys that are not
                 their own; or where official masks have a palette, if a class has another colour.
         """
-        found = {int(i): tuple(palette[3 * i:3 * i + 3]) for i in used}
+        found = {int(i): tuple(palette[3 * i : 3 * i + 3]) for i in used}
         if all(colour == (i, i, i) for i, colour in found.items()):
             return
         black = (0, 0, 0)
-        grey = all(len(set(colour)) == 1 and colour not in self._owners
-                   for colour in found.values())
+        grey = all(
+            len(set(colour)) == 1 and colour not in self._owners for colour in found.values()
+        )
         for i, colour in found.items():
             owners = self._owners.get(colour)
             if self.official_palette and i in self.train_ids:
@@ -127,7 +135,8 @@ class LabelSet:
                     f'{path}: the palette gives index {i} the colour {colour}{whose}, which is not '
                     f'that of the id {i} of {self.name}: a program has ordered the palette anew. '
                     'Use the official masks as they are; if the indices are right, save the mask '
-                    'without a palette (grey, 8 bits).')
+                    'without a palette (grey, 8 bits).'
+                )
 
     def decode(self, image: np.ndarray, path: str) -> np.ndarray:
         """From a label image to official ids.
@@ -153,12 +162,14 @@ class LabelSet:
         wrong = codes[rank] != pixels
         if wrong.any():
             found = np.unique(pixels[wrong])
-            colours = ', '.join(str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255))
-                                for c in found[:5])
+            colours = ', '.join(
+                str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255)) for c in found[:5]
+            )
             raise InputError(
                 f'{path}: {wrong.sum()} pixels have colours that {self.name} does not define, '
                 f'RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, not '
-                'resized, recoloured or saved as JPEG.')
+                'resized, recoloured or saved as JPEG.'
+            )
         return ids[rank]
 
     def to_train_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
@@ -182,7 +193,8 @@ class LabelSet:
                 f'{path}: has the label ids {unknown[:10]}, which are not among the official ids '
                 f'of {self.name} (0 to {self.official - 1}{void}). The files must be the official '
                 'masks: ids are mapped to training classes when they are loaded, masks that '
-                'were converted to training ids before do not fit.')
+                'were converted to training ids before do not fit.'
+            )
         train = train.astype(np.uint8)
         if self.ego_id is not None:
             train[ego_vehicle(ids, self.ego_id)] = IGNORE
@@ -212,23 +224,82 @@ def ego_vehicle(ids: np.ndarray, ego_id: int) -> np.ndarray:
 
 
 _COLOURS: dict[str, RGB] = {
-    'road': (128, 64, 128), 'sidewalk': (244, 35, 232), 'building': (70, 70, 70),
-    'wall': (102, 102, 156), 'fence': (190, 153, 153), 'pole': (153, 153, 153),
-    'light': (250, 170, 30), 'sign': (220, 220, 0), 'vegetation': (107, 142, 35),
-    'terrain': (152, 251, 152), 'sky': (70, 130, 180), 'person': (220, 20, 60),
-    'rider': (255, 0, 0), 'car': (0, 0, 142), 'truck': (0, 0, 70), 'bus': (0, 60, 100),
-    'train': (0, 80, 100), 'motorcycle': (0, 0, 230), 'bicycle': (119, 11, 32)}
+    'road': (128, 64, 128),
+    'sidewalk': (244, 35, 232),
+    'building': (70, 70, 70),
+    'wall': (102, 102, 156),
+    'fence': (190, 153, 153),
+    'pole': (153, 153, 153),
+    'light': (250, 170, 30),
+    'sign': (220, 220, 0),
+    'vegetation': (107, 142, 35),
+    'terrain': (152, 251, 152),
+    'sky': (70, 130, 180),
+    'person': (220, 20, 60),
+    'rider': (255, 0, 0),
+    'car': (0, 0, 142),
+    'truck': (0, 0, 70),
+    'bus': (0, 60, 100),
+    'train': (0, 80, 100),
+    'motorcycle': (0, 0, 230),
+    'bicycle': (119, 11, 32),
+}
 
-CLASSES_15 = ('road', 'sidewalk', 'building', 'fence', 'light', 'sign', 'vegetation', 'terrain',
-              'sky', 'person', 'car', 'truck', 'bus', 'motorcycle', 'bicycle')
-CLASSES_12 = ('road', 'sidewalk', 'building', 'fence', 'pole', 'light', 'sign', 'vegetation',
-              'sky', 'person', 'rider', 'car')
+CLASSES_15 = (
+    'road',
+    'sidewalk',
+    'building',
+    'fence',
+    'light',
+    'sign',
+    'vegetation',
+    'terrain',
+    'sky',
+    'person',
+    'car',
+    'truck',
+    'bus',
+    'motorcycle',
+    'bicycle',
+)
+CLASSES_12 = (
+    'road',
+    'sidewalk',
+    'building',
+    'fence',
+    'pole',
+    'light',
+    'sign',
+    'vegetation',
+    'sky',
+    'person',
+    'rider',
+    'car',
+)
 #: What SYNTHIA-Seq -> Cityscapes-Seq reports: fence is trained, but not in the mean.
 CLASSES_11 = tuple(name for name in CLASSES_12 if name != 'fence')
 #: Cityscapes in the order of its train ids.
-CLASSES_19 = ('road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'light', 'sign',
-              'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'train',
-              'motorcycle', 'bicycle')
+CLASSES_19 = (
+    'road',
+    'sidewalk',
+    'building',
+    'wall',
+    'fence',
+    'pole',
+    'light',
+    'sign',
+    'vegetation',
+    'terrain',
+    'sky',
+    'person',
+    'rider',
+    'car',
+    'truck',
+    'bus',
+    'train',
+    'motorcycle',
+    'bicycle',
+)
 #: What SYNTHIA-RAND-CITYSCAPES -> Cityscapes reports: the classes that SYNTHIA has; and without
 #: those that older papers leave out.
 CLASSES_16 = tuple(name for name in CLASSES_19 if name not in ('terrain', 'truck', 'train'))
@@ -242,119 +313,351 @@ def _palette(classes: Sequence[str]) -> tuple[RGB, ...]:
 #: Colours of Cityscapes' label ids (labels.py of cityscapesScripts), and of licence plates; that
 #: of id 4, black there, is GTAV's.
 _CITYSCAPES_COLOURS: tuple[RGB, ...] = (
-    (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (20, 20, 20), (111, 74, 0), (81, 0, 81),
-    (128, 64, 128), (244, 35, 232), (250, 170, 160), (230, 150, 140), (70, 70, 70),
-    (102, 102, 156), (190, 153, 153), (180, 165, 180), (150, 100, 100), (150, 120, 90),
-    (153, 153, 153), (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35),
-    (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
-    (0, 60, 100), (0, 0, 90), (0, 0, 110), (0, 80, 100), (0, 0, 230), (119, 11, 32), (0, 0, 142))
+    (0, 0, 0),
+    (0, 0, 0),
+    (0, 0, 0),
+    (0, 0, 0),
+    (20, 20, 20),
+    (111, 74, 0),
+    (81, 0, 81),
+    (128, 64, 128),
+    (244, 35, 232),
+    (250, 170, 160),
+    (230, 150, 140),
+    (70, 70, 70),
+    (102, 102, 156),
+    (190, 153, 153),
+    (180, 165, 180),
+    (150, 100, 100),
+    (150, 120, 90),
+    (153, 153, 153),
+    (153, 153, 153),
+    (250, 170, 30),
+    (220, 220, 0),
+    (107, 142, 35),
+    (152, 251, 152),
+    (70, 130, 180),
+    (220, 20, 60),
+    (255, 0, 0),
+    (0, 0, 142),
+    (0, 0, 70),
+    (0, 60, 100),
+    (0, 0, 90),
+    (0, 0, 110),
+    (0, 80, 100),
+    (0, 0, 230),
+    (119, 11, 32),
+    (0, 0, 142),
+)
 
 #: Colours of VIPER's ids (classes.csv of the release).
 _VIPER_COLOURS: tuple[RGB, ...] = (
-    (0, 0, 0), (111, 74, 0), (70, 130, 180), (128, 64, 128), (244, 35, 232), (230, 150, 140),
-    (152, 251, 152), (87, 182, 35), (35, 142, 35), (70, 70, 70), (153, 153, 153), (190, 153, 153),
-    (150, 20, 20), (250, 170, 30), (220, 220, 0), (180, 180, 100), (173, 153, 153),
-    (168, 153, 153), (81, 0, 21), (81, 0, 81), (220, 20, 60), (255, 0, 0), (119, 11, 32),
-    (0, 0, 230), (0, 0, 142), (0, 80, 100), (0, 60, 100), (0, 0, 70), (0, 0, 90), (0, 80, 100),
-    (0, 100, 100), (50, 0, 90))
+    (0, 0, 0),
+    (111, 74, 0),
+    (70, 130, 180),
+    (128, 64, 128),
+    (244, 35, 232),
+    (230, 150, 140),
+    (152, 251, 152),
+    (87, 182, 35),
+    (35, 142, 35),
+    (70, 70, 70),
+    (153, 153, 153),
+    (190, 153, 153),
+    (150, 20, 20),
+    (250, 170, 30),
+    (220, 220, 0),
+    (180, 180, 100),
+    (173, 153, 153),
+    (168, 153, 153),
+    (81, 0, 21),
+    (81, 0, 81),
+    (220, 20, 60),
+    (255, 0, 0),
+    (119, 11, 32),
+    (0, 0, 230),
+    (0, 0, 142),
+    (0, 80, 100),
+    (0, 60, 100),
+    (0, 0, 70),
+    (0, 0, 90),
+    (0, 80, 100),
+    (0, 100, 100),
+    (50, 0, 90),
+)
 
 #: VIPER, 15 classes of DA-VSN, TPS and SFC; tree and vegetation join.
 VIPER_15 = LabelSet(
-    'VIPER', CLASSES_15, _palette(CLASSES_15),
-    {3: 0, 4: 1, 9: 2, 11: 3, 13: 4, 14: 5, 7: 6, 8: 6, 6: 7, 2: 8, 20: 9, 24: 10, 27: 11,
-     26: 12, 23: 13, 22: 14},
-    official=32, ego_id=24, colours=_VIPER_COLOURS)
+    'VIPER',
+    CLASSES_15,
+    _palette(CLASSES_15),
+    {
+        3: 0,
+        4: 1,
+        9: 2,
+        11: 3,
+        13: 4,
+        14: 5,
+        7: 6,
+        8: 6,
+        6: 7,
+        2: 8,
+        20: 9,
+        24: 10,
+        27: 11,
+        26: 12,
+        23: 13,
+        22: 14,
+    },
+    official=32,
+    ego_id=24,
+    colours=_VIPER_COLOURS,
+)
 
 #: SYNTHIA-Seq, 12 classes of DA-VSN and TPS. Id 11 is called bicycle there and stands for rider.
 SYNTHIA_12 = LabelSet(
-    'SYNTHIA-Seq', CLASSES_12, _palette(CLASSES_12),
+    'SYNTHIA-Seq',
+    CLASSES_12,
+    _palette(CLASSES_12),
     {3: 0, 4: 1, 2: 2, 5: 3, 7: 4, 15: 5, 9: 6, 6: 7, 1: 8, 10: 9, 11: 10, 8: 11},
-    official=23, encoding='red')
+    official=23,
+    encoding='red',
+)
 
 #: Cityscapes label ids in the classes of VIPER; rider joins person.
 CITYSCAPES_15 = LabelSet(
-    'Cityscapes', CLASSES_15, _palette(CLASSES_15),
-    {7: 0, 8: 1, 11: 2, 13: 3, 19: 4, 20: 5, 21: 6, 22: 7, 23: 8, 24: 9, 25: 9, 26: 10, 27: 11,
-     28: 12, 32: 13, 33: 14},
-    official=34, colours=_CITYSCAPES_COLOURS[:34])
+    'Cityscapes',
+    CLASSES_15,
+    _palette(CLASSES_15),
+    {
+        7: 0,
+        8: 1,
+        11: 2,
+        13: 3,
+        19: 4,
+        20: 5,
+        21: 6,
+        22: 7,
+        23: 8,
+        24: 9,
+        25: 9,
+        26: 10,
+        27: 11,
+        28: 12,
+        32: 13,
+        33: 14,
+    },
+    official=34,
+    colours=_CITYSCAPES_COLOURS[:34],
+)
 
 #: Cityscapes label ids in the classes of SYNTHIA-Seq.
 CITYSCAPES_12 = LabelSet(
-    'Cityscapes', CLASSES_12, _palette(CLASSES_12),
+    'Cityscapes',
+    CLASSES_12,
+    _palette(CLASSES_12),
     {7: 0, 8: 1, 11: 2, 13: 3, 17: 4, 19: 5, 20: 6, 21: 7, 23: 8, 24: 9, 25: 10, 26: 11},
-    official=34, colours=_CITYSCAPES_COLOURS[:34])
+    official=34,
+    colours=_CITYSCAPES_COLOURS[:34],
+)
 
-_CITYSCAPES_19 = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10,
-                  24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
+_CITYSCAPES_19 = {
+    7: 0,
+    8: 1,
+    11: 2,
+    12: 3,
+    13: 4,
+    17: 5,
+    19: 6,
+    20: 7,
+    21: 8,
+    22: 9,
+    23: 10,
+    24: 11,
+    25: 12,
+    26: 13,
+    27: 14,
+    28: 15,
+    31: 16,
+    32: 17,
+    33: 18,
+}
 
 #: Cityscapes label ids in its own 19 classes.
 CITYSCAPES_19 = LabelSet(
-    'Cityscapes', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=34,
-    colours=_CITYSCAPES_COLOURS[:34])
+    'Cityscapes',
+    CLASSES_19,
+    _palette(CLASSES_19),
+    _CITYSCAPES_19,
+    official=34,
+    colours=_CITYSCAPES_COLOURS[:34],
+)
 
 #: Cityscapes-VPS, whose semantic ids are the train ids of Cityscapes and 255 for void, in the
 #: classes of VIPER; rider joins person.
 CITYSCAPES_VPS_15 = LabelSet(
-    'Cityscapes-VPS', CLASSES_15, _palette(CLASSES_15),
-    {0: 0, 1: 1, 2: 2, 4: 3, 6: 4, 7: 5, 8: 6, 9: 7, 10: 8, 11: 9, 12: 9, 13: 10, 14: 11, 15: 12,
-     17: 13, 18: 14},
-    official=19, void_id=255)
+    'Cityscapes-VPS',
+    CLASSES_15,
+    _palette(CLASSES_15),
+    {
+        0: 0,
+        1: 1,
+        2: 2,
+        4: 3,
+        6: 4,
+        7: 5,
+        8: 6,
+        9: 7,
+        10: 8,
+        11: 9,
+        12: 9,
+        13: 10,
+        14: 11,
+        15: 12,
+        17: 13,
+        18: 14,
+    },
+    official=19,
+    void_id=255,
+)
 
 #: Cityscapes-VPS in the classes of SYNTHIA-Seq.
 CITYSCAPES_VPS_12 = LabelSet(
-    'Cityscapes-VPS', CLASSES_12, _palette(CLASSES_12),
+    'Cityscapes-VPS',
+    CLASSES_12,
+    _palette(CLASSES_12),
     {0: 0, 1: 1, 2: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 10: 8, 11: 9, 12: 10, 13: 11},
-    official=19, void_id=255)
+    official=19,
+    void_id=255,
+)
 
 #: GTAV: palette images whose indices are the label ids of Cityscapes, and 34 for licence plates.
 GTA_19 = LabelSet(
-    'GTAV', CLASSES_19, _palette(CLASSES_19), _CITYSCAPES_19, official=35,
-    colours=_CITYSCAPES_COLOURS, official_palette=True)
+    'GTAV',
+    CLASSES_19,
+    _palette(CLASSES_19),
+    _CITYSCAPES_19,
+    official=35,
+    colours=_CITYSCAPES_COLOURS,
+    official_palette=True,
+)
 
 #: SYNTHIA-RAND-CITYSCAPES in the classes of Cityscapes; terrain, truck and train have ids, but no
 #: pixels.
 SYNTHIA_RAND_19 = LabelSet(
-    'SYNTHIA-RAND-CITYSCAPES', CLASSES_19, _palette(CLASSES_19),
-    {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11, 17: 12, 8: 13,
-     18: 14, 19: 15, 20: 16, 12: 17, 11: 18},
-    official=23, encoding='red')
+    'SYNTHIA-RAND-CITYSCAPES',
+    CLASSES_19,
+    _palette(CLASSES_19),
+    {
+        3: 0,
+        4: 1,
+        2: 2,
+        21: 3,
+        5: 4,
+        7: 5,
+        15: 6,
+        9: 7,
+        6: 8,
+        16: 9,
+        1: 10,
+        10: 11,
+        17: 12,
+        8: 13,
+        18: 14,
+        19: 15,
+        20: 16,
+        12: 17,
+        11: 18,
+    },
+    official=23,
+    encoding='red',
+)
 
 #: Dark Zurich: the files hold the train ids of Cityscapes, 255 for void.
 DARK_ZURICH_19 = LabelSet(
-    'Dark Zurich', CLASSES_19, _palette(CLASSES_19), {i: i for i in range(19)}, official=19,
-    void_id=255)
+    'Dark Zurich',
+    CLASSES_19,
+    _palette(CLASSES_19),
+    {i: i for i in range(19)},
+    official=19,
+    void_id=255,
+)
 
 # The 32 official classes of CamVid, their colour and the one of the 11 classes (Badrinarayanan et
 # al., SegNet) that they join; 11 is void.
 _CAMVID: tuple[tuple[str, RGB, int], ...] = (
-    ('Animal', (64, 128, 64), 9), ('Archway', (192, 0, 128), 1),
-    ('Bicyclist', (0, 128, 192), 10), ('Bridge', (0, 128, 64), 1),
-    ('Building', (128, 0, 0), 1), ('Car', (64, 0, 128), 8),
-    ('CartLuggagePram', (64, 0, 192), 9), ('Child', (192, 128, 64), 9),
-    ('Column_Pole', (192, 192, 128), 2), ('Fence', (64, 64, 128), 7),
-    ('LaneMkgsDriv', (128, 0, 192), 3), ('LaneMkgsNonDriv', (192, 0, 64), 3),
-    ('Misc_Text', (128, 128, 64), 6), ('MotorcycleScooter', (192, 0, 192), 10),
-    ('OtherMoving', (128, 64, 64), 8), ('ParkingBlock', (64, 192, 128), 4),
-    ('Pedestrian', (64, 64, 0), 9), ('Road', (128, 64, 128), 3),
-    ('RoadShoulder', (128, 128, 192), 4), ('Sidewalk', (0, 0, 192), 4),
-    ('SignSymbol', (192, 128, 128), 6), ('Sky', (128, 128, 128), 0),
-    ('SUVPickupTruck', (64, 128, 192), 8), ('TrafficCone', (0, 0, 64), 2),
-    ('TrafficLight', (0, 64, 64), 6), ('Train', (192, 64, 128), 8),
-    ('Tree', (128, 128, 0), 5), ('Truck_Bus', (192, 128, 192), 8),
-    ('Tunnel', (64, 0, 64), 1), ('VegetationMisc', (192, 192, 0), 5),
-    ('Void', (0, 0, 0), 11), ('Wall', (64, 192, 0), 1))
-CLASSES_CAMVID = ('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign symbol', 'fence',
-                  'car', 'pedestrian', 'bicyclist')
+    ('Animal', (64, 128, 64), 9),
+    ('Archway', (192, 0, 128), 1),
+    ('Bicyclist', (0, 128, 192), 10),
+    ('Bridge', (0, 128, 64), 1),
+    ('Building', (128, 0, 0), 1),
+    ('Car', (64, 0, 128), 8),
+    ('CartLuggagePram', (64, 0, 192), 9),
+    ('Child', (192, 128, 64), 9),
+    ('Column_Pole', (192, 192, 128), 2),
+    ('Fence', (64, 64, 128), 7),
+    ('LaneMkgsDriv', (128, 0, 192), 3),
+    ('LaneMkgsNonDriv', (192, 0, 64), 3),
+    ('Misc_Text', (128, 128, 64), 6),
+    ('MotorcycleScooter', (192, 0, 192), 10),
+    ('OtherMoving', (128, 64, 64), 8),
+    ('ParkingBlock', (64, 192, 128), 4),
+    ('Pedestrian', (64, 64, 0), 9),
+    ('Road', (128, 64, 128), 3),
+    ('RoadShoulder', (128, 128, 192), 4),
+    ('Sidewalk', (0, 0, 192), 4),
+    ('SignSymbol', (192, 128, 128), 6),
+    ('Sky', (128, 128, 128), 0),
+    ('SUVPickupTruck', (64, 128, 192), 8),
+    ('TrafficCone', (0, 0, 64), 2),
+    ('TrafficLight', (0, 64, 64), 6),
+    ('Train', (192, 64, 128), 8),
+    ('Tree', (128, 128, 0), 5),
+    ('Truck_Bus', (192, 128, 192), 8),
+    ('Tunnel', (64, 0, 64), 1),
+    ('VegetationMisc', (192, 192, 0), 5),
+    ('Void', (0, 0, 0), 11),
+    ('Wall', (64, 192, 0), 1),
+)
+CLASSES_CAMVID = (
+    'sky',
+    'building',
+    'pole',
+    'road',
+    'pavement',
+    'tree',
+    'sign symbol',
+    'fence',
+    'car',
+    'pedestrian',
+    'bicyclist',
+)
 _CAMVID_PALETTE: tuple[RGB, ...] = (
-    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (0, 0, 192), (128, 128, 0),
-    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192))
+    (128, 128, 128),
+    (128, 0, 0),
+    (192, 192, 128),
+    (128, 64, 128),
+    (0, 0, 192),
+    (128, 128, 0),
+    (192, 128, 128),
+    (64, 64, 128),
+    (64, 0, 128),
+    (64, 64, 0),
+    (0, 128, 192),
+)
 
 #: CamVid as its authors give it: masks in 32 colours.
 CAMVID_COLOUR = LabelSet(
-    'CamVid', CLASSES_CAMVID, _CAMVID_PALETTE,
+    'CamVid',
+    CLASSES_CAMVID,
+    _CAMVID_PALETTE,
     {i: train for i, (_, _, train) in enumerate(_CAMVID) if train < 11},
-    official=32, encoding='colour', colours=tuple(colour for _, colour, _ in _CAMVID))
+    official=32,
+    encoding='colour',
+    colours=tuple(colour for _, colour, _ in _CAMVID),
+)
 
 #: CamVid with masks that hold the ids of the 11 classes, 11 for void.
 CAMVID_IDS = LabelSet(
-    'CamVid (id masks)', CLASSES_CAMVID, _CAMVID_PALETTE, {i: i for i in range(11)}, official=12)
+    'CamVid (id masks)', CLASSES_CAMVID, _CAMVID_PALETTE, {i: i for i in range(11)}, official=12
+)

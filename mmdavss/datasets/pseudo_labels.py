@@ -4,6 +4,7 @@ A folder holds ``{sequence}/{frame}.png`` for each frame, 8-bit masks of train i
 the frame (255: no label), ``frames.txt``, the list of these frames, and ``pseudo_labels.json``, how
 they were made and whether they are complete.
 """
+
 from __future__ import annotations
 
 import json
@@ -29,12 +30,17 @@ def mask_name(sequence: str, frame: str) -> str:
     return osp.normpath(osp.join(sequence, f'{frame}.png')).replace(osp.sep, '/')
 
 
-def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None
-                ) -> LabelSet:
+def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None) -> LabelSet:
     """How masks are stored: train ids, in the data set's classes."""
     colours = palette or [(0, 0, 0)] * len(classes)
-    return LabelSet('the pseudo-labels', tuple(classes), tuple(tuple(c) for c in colours),
-                    {k: k for k in range(len(classes))}, official=len(classes), void_id=IGNORE)
+    return LabelSet(
+        'the pseudo-labels',
+        tuple(classes),
+        tuple(tuple(c) for c in colours),
+        {k: k for k in range(len(classes))},
+        official=len(classes),
+        void_id=IGNORE,
+    )
 
 
 def write_manifest(folder: str, content: dict) -> None:
@@ -45,38 +51,56 @@ def write_manifest(folder: str, content: dict) -> None:
 
 def are_counts(value: Any, length: int) -> bool:
     """Whether json holds so many numbers of pixels; 2**53 is what floats can tell apart."""
-    return isinstance(value, list) and len(value) == length and all(
-        type(count) is int and 0 <= count < 1 << 53 for count in value)
+    return (
+        isinstance(value, list)
+        and len(value) == length
+        and all(type(count) is int and 0 <= count < 1 << 53 for count in value)
+    )
 
 
 def are_names(value: Any) -> bool:
     """Whether json holds a list of different names."""
-    return isinstance(value, list) and len(value) > 0 and all(
-        isinstance(name, str) for name in value) and len(set(value)) == len(value)
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(name, str) for name in value)
+        and len(set(value)) == len(value)
+    )
 
 
 def _are_thresholds(value: Any, classes: int) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(row, list) and len(row) == classes and all(
-            type(number) in (int, float) and number >= 0 for number in row)
-        for row in value.values())
+        isinstance(row, list)
+        and len(row) == classes
+        and all(type(number) in (int, float) and number >= 0 for number in row)
+        for row in value.values()
+    )
 
 
 def _is_palette(value: Any, classes: int) -> bool:
-    return value is None or (isinstance(value, list) and len(value) == classes and all(
-        are_counts(colour, 3) and max(colour) < 256 for colour in value))
+    return value is None or (
+        isinstance(value, list)
+        and len(value) == classes
+        and all(are_counts(colour, 3) and max(colour) < 256 for colour in value)
+    )
 
 
 def _is_histogram(value: Any, classes: int) -> bool:
-    return value is None or (isinstance(value, list) and len(value) == classes and all(
-        isinstance(row, list) and are_counts(row, len(row)) and len(row) == len(value[0])
-        for row in value))
+    return value is None or (
+        isinstance(value, list)
+        and len(value) == classes
+        and all(
+            isinstance(row, list) and are_counts(row, len(row)) and len(row) == len(value[0])
+            for row in value
+        )
+    )
 
 
 def _is_file(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(value.get(key), kind) for key, kind in
-        (('path', str), ('size', int), ('sha256', str)))
+        isinstance(value.get(key), kind)
+        for key, kind in (('path', str), ('size', int), ('sha256', str))
+    )
 
 
 #: What the fields hold, in words, and whether a value is that, for a number of classes.
@@ -95,7 +119,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
 }
 
 
-def read_manifest(folder: str, needed: Iterable[str] = ('finished', )) -> dict:
+def read_manifest(folder: str, needed: Iterable[str] = ('finished',)) -> dict:
     """Reads ``pseudo_labels.json``.
 
     Args:
@@ -110,22 +134,27 @@ def read_manifest(folder: str, needed: Iterable[str] = ('finished', )) -> dict:
     file = osp.join(folder, MANIFEST)
     if not osp.isfile(file):
         problem = 'is missing' if osp.isdir(folder) else f'is missing, {folder} does not exist'
-        raise FileNotFoundError(f'{file} {problem} (pseudo_labels). Make the pseudo-labels with: '
-                                f'{ADVICE} --out {folder}')
+        raise FileNotFoundError(
+            f'{file} {problem} (pseudo_labels). Make the pseudo-labels with: '
+            f'{ADVICE} --out {folder}'
+        )
     content = _read_any(folder)
     anew = f'Make the pseudo-labels anew: {ADVICE} --out {folder} --overwrite'
     version = content.pop('version', None)
     if type(version) is not int or version != VERSION:
         raise InputError(f'{file} has the format {version!r}, not {VERSION}. {anew}')
     if not are_names(content.get('classes')):
-        raise InputError(f'{file}: classes must be a list of different names, but is '
-                         f'{_short(content.get("classes"))}. {anew}')
+        raise InputError(
+            f'{file}: classes must be a list of different names, but is '
+            f'{_short(content.get("classes"))}. {anew}'
+        )
     for field, (what, fits) in FIELDS.items():
         if field in needed and field not in content:
             raise InputError(f'{file} has no {field}. {anew}')
         if field in content and not fits(content[field], len(content['classes'])):
-            raise InputError(f'{file}: {field} must be {what}, but is {_short(content[field])}. '
-                             f'{anew}')
+            raise InputError(
+                f'{file}: {field} must be {what}, but is {_short(content[field])}. {anew}'
+            )
     return content
 
 
@@ -140,7 +169,7 @@ def check_ours(folder: str) -> None:
 
 def _read_any(folder: str) -> dict:
     file = osp.join(folder, MANIFEST)
-    remedy = (f'Name another folder, or delete this one and make it anew: {ADVICE} --out {folder}')
+    remedy = f'Name another folder, or delete this one and make it anew: {ADVICE} --out {folder}'
     content = read_json(file, 'description of pseudo-labels', remedy)
     if not isinstance(content, dict) or content.pop('kind', None) != KIND:
         raise InputError(f'{file} is not a file of tools/generate_pseudo_labels.py. {remedy}')
@@ -173,5 +202,6 @@ def read_frames(folder: str) -> list[str]:
         if osp.isabs(line) or '..' in line.split('/') or leads_outside(line, folder):
             raise InputError(
                 f'{file}, line {number}: {line} is outside of the folder: delete the folder '
-                f'yourself and make the pseudo-labels anew: {ADVICE} --out {folder}')
+                f'yourself and make the pseudo-labels anew: {ADVICE} --out {folder}'
+            )
     return [line for _, line in lines]

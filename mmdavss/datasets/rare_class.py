@@ -2,6 +2,7 @@
 
 DAFormer (Hoyer et al., CVPR 2022), equations 5 and 6; SePiCo takes it over (section 3.4.1).
 """
+
 from __future__ import annotations
 
 import json
@@ -24,8 +25,9 @@ from .transforms.loading import read_label
 KIND = 'mmdavss class statistics'
 
 
-def class_probabilities(pixels: Sequence[int] | np.ndarray, temperature: float = 0.01
-                        ) -> tuple[np.ndarray, np.ndarray]:
+def class_probabilities(
+    pixels: Sequence[int] | np.ndarray, temperature: float = 0.01
+) -> tuple[np.ndarray, np.ndarray]:
     """How often each class is drawn: softmax((1 - frequency) / temperature).
 
     Args:
@@ -51,7 +53,7 @@ def count_pixels(path: str, labels: LabelSet) -> list[int]:
         ValueError: If it is broken or has ids that are not official.
     """
     label = read_label(path, labels)
-    return np.bincount(label.ravel(), minlength=256)[:len(labels.classes)].tolist()
+    return np.bincount(label.ravel(), minlength=256)[: len(labels.classes)].tolist()
 
 
 def label_files(dataset: ClipSegDataset) -> dict[str, str]:
@@ -62,8 +64,10 @@ def label_files(dataset: ClipSegDataset) -> dict[str, str]:
     """
     paths = [dataset.get_data_info(i)['seg_map_path'] for i in range(len(dataset))]
     if None in paths:
-        raise ValueError(f'Class statistics: {type(dataset).__name__} in {dataset.data_root!r} '
-                         'has no labels (with_labels=False).')
+        raise ValueError(
+            f'Class statistics: {type(dataset).__name__} in {dataset.data_root!r} '
+            'has no labels (with_labels=False).'
+        )
     return {osp.relpath(path, dataset.data_root).replace(osp.sep, '/'): path for path in paths}
 
 
@@ -77,8 +81,10 @@ def write_statistics(file: str, classes: Sequence[str], pixels: dict[str, list[i
     """
     os.makedirs(osp.dirname(file) or '.', exist_ok=True)
     rows = ',\n'.join(f'{json.dumps(name)}: {row}' for name, row in pixels.items())
-    text = (f'{{"kind": "{KIND}",\n"classes": {json.dumps(list(classes))},\n'
-            f'"pixels": {{\n{rows}\n}}}}\n')
+    text = (
+        f'{{"kind": "{KIND}",\n"classes": {json.dumps(list(classes))},\n'
+        f'"pixels": {{\n{rows}\n}}}}\n'
+    )
     replace_file(file, text.encode())
 
 
@@ -100,28 +106,36 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     if not osp.isfile(file):
         raise FileNotFoundError(
             f'{file}: these class statistics (rare_class_sampling.statistics) do not exist. '
-            f'{advice} (CONFIG is the config of the training).')
+            f'{advice} (CONFIG is the config of the training).'
+        )
     advice = f'{advice} --overwrite'
     content = read_json(file, 'class statistics', advice)
     if not isinstance(content, dict) or content.get('kind') != KIND:
         raise InputError(f'{file} holds no class statistics. {advice}')
     classes, pixels = content.get('classes'), content.get('pixels')
     if not are_names(classes) or not isinstance(pixels, dict):
-        raise InputError(f'{file} holds no class statistics: classes must be a list of names, '
-                         f'pixels must have counts for each label. {advice}')
+        raise InputError(
+            f'{file} holds no class statistics: classes must be a list of names, '
+            f'pixels must have counts for each label. {advice}'
+        )
     if classes != list(dataset.metainfo['classes']):
-        raise InputError(f'{file} is for the classes {tuple(classes)}, the source has '
-                         f'{tuple(dataset.metainfo["classes"])}. {advice}')
+        raise InputError(
+            f'{file} is for the classes {tuple(classes)}, the source has '
+            f'{tuple(dataset.metainfo["classes"])}. {advice}'
+        )
     names = label_files(dataset)
     missing = [name for name in names if name not in pixels]
     if missing:
         raise InputError(
             f'{file} is of another data set: it lacks {len(missing)} of the {len(names)} labels '
-            f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}')
+            f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}'
+        )
     wrong = [name for name in names if not are_counts(pixels[name], len(classes))]
     if wrong:
-        raise InputError(f'{file}: {wrong[0]!r} must have {len(classes)} numbers of pixels, not '
-                         f'{str(pixels[wrong[0]])[:60]}. {advice}')
+        raise InputError(
+            f'{file}: {wrong[0]!r} must have {len(classes)} numbers of pixels, not '
+            f'{str(pixels[wrong[0]])[:60]}. {advice}'
+        )
     return np.array([pixels[name] for name in names], np.int64)
 
 
@@ -141,11 +155,15 @@ class RareClassSampler:
         ValueError: If it does not fit, or no label has more than `min_pixels` of any class.
     """
 
-    def __init__(self, dataset: ClipSegDataset, statistics: str, temperature: float = 0.01,
-                 min_pixels: int = 3000) -> None:
+    def __init__(
+        self,
+        dataset: ClipSegDataset,
+        statistics: str,
+        temperature: float = 0.01,
+        min_pixels: int = 3000,
+    ) -> None:
         if temperature <= 0:
-            raise ValueError(
-                f'rare_class_sampling: temperature={temperature} must be above 0.')
+            raise ValueError(f'rare_class_sampling: temperature={temperature} must be above 0.')
         pixels = read_statistics(statistics, dataset)
         classes, probabilities = class_probabilities(pixels.sum(0), temperature)
         clips = [np.flatnonzero(pixels[:, c] > min_pixels) for c in classes]
@@ -153,11 +171,15 @@ class RareClassSampler:
         if not kept.any():
             raise ValueError(
                 f'rare_class_sampling: no label has more than min_pixels={min_pixels} of any class '
-                f'({statistics}). The most is {pixels.max(initial=0)}.')
+                f'({statistics}). The most is {pixels.max(initial=0)}.'
+            )
         if not kept.all():
             names = [dataset.metainfo['classes'][c] for c in classes[~kept]]
-            print_log(f'Rare-class sampling never draws {names}: no label has more than '
-                      f'{min_pixels} pixels of them.', 'current')
+            print_log(
+                f'Rare-class sampling never draws {names}: no label has more than '
+                f'{min_pixels} pixels of them.',
+                'current',
+            )
         self.classes = classes[kept]
         self.probabilities = probabilities[kept] / probabilities[kept].sum()
         self.clips = [holders for holders, keep in zip(clips, kept, strict=True) if keep]

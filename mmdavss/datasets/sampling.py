@@ -1,4 +1,5 @@
 """The order in which training data are drawn."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """SYNTHIA-RAND-CITYSCAPES (Ros et al., The SYNTHIA dataset, CVPR 2016)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -21,6 +22,7 @@ class SynthiaDataset(ImageSegDataset):
         data_root: Folder with ``RGB`` and ``GT``.
         kwargs: Those of :class:`ImageSegDataset`.
     """
+
     METAINFO = SYNTHIA_RAND_19.metainfo
     DOCS = 'SYNTHIA-RAND-CITYSCAPES'
     LAYOUT = 'RGB/NNNNNNN.png and GT/LABELS/NNNNNNN.png'

@@ -1,4 +1,5 @@
 """SYNTHIA video sequences (Ros et al., The SYNTHIA dataset, CVPR 2016)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -24,29 +25,38 @@ class SynthiaSeqDataset(ClipSegDataset):
         view: Camera: its folder under ``RGB`` and ``GT/LABELS``.
         kwargs: Those of :class:`ClipSegDataset`.
     """
+
     METAINFO = SYNTHIA_12.metainfo
     DOCS = 'SYNTHIA-Seq'
-    LAYOUT = ('SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000000.png and '
-              'SYNTHIA-SEQS-04-DAWN/GT/LABELS/Stereo_Left/Omni_F/000000.png')
+    LAYOUT = (
+        'SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000000.png and '
+        'SYNTHIA-SEQS-04-DAWN/GT/LABELS/Stereo_Left/Omni_F/000000.png'
+    )
 
-    def __init__(self,
-                 data_root: str,
-                 sequences: tuple[str, ...] | str | None = ('SYNTHIA-SEQS-04-DAWN', ),
-                 view: str = 'Stereo_Left/Omni_F',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        sequences: tuple[str, ...] | str | None = ('SYNTHIA-SEQS-04-DAWN',),
+        view: str = 'Stereo_Left/Omni_F',
+        **kwargs,
+    ) -> None:
         self.view = view
         super().__init__(data_root=data_root, labels=SYNTHIA_12, sequences=sequences, **kwargs)
 
     def scan(self) -> Sequences:
         """Frames of the sequences."""
         return {
-            sequence: {int(match[1]): path for match, path in self.list_images(
-                osp.join(self.data_root, sequence, 'RGB', self.view), r'(\d+)\.png')}
-            for sequence in self.sequences or self.list_folders(self.data_root)}
+            sequence: {
+                int(match[1]): path
+                for match, path in self.list_images(
+                    osp.join(self.data_root, sequence, 'RGB', self.view), r'(\d+)\.png'
+                )
+            }
+            for sequence in self.sequences or self.list_folders(self.data_root)
+        }
 
     def image_path(self, sequence: str, number: int) -> str:
         return osp.join(self.data_root, sequence, 'RGB', self.view, f'{number:06d}.png')
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
-        return osp.join(
-            self.data_root, sequence, 'GT', 'LABELS', self.view, osp.basename(image))
+        return osp.join(self.data_root, sequence, 'GT', 'LABELS', self.view, osp.basename(image))

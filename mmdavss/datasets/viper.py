@@ -1,4 +1,5 @@
 """VIPER (Richter et al., Playing for Benchmarks, ICCV 2017)."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -25,13 +26,15 @@ class ViperSeqDataset(ClipSegDataset):
         kwargs: Those of :class:`ClipSegDataset`. Papers use all frames, or every tenth
             (``annotated='*0'``).
     """
+
     METAINFO = VIPER_15.metainfo
     DOCS = 'VIPER'
     UNIQUE_NAMES = True
     LAYOUT = '{train,val}/img/NNN/NNN_FFFFF.jpg and {train,val}/cls/NNN/NNN_FFFFF.png'
 
-    def __init__(self, data_root: str, split: str = 'train', ignore_ego_vehicle: bool = True,
-                 **kwargs) -> None:
+    def __init__(
+        self, data_root: str, split: str = 'train', ignore_ego_vehicle: bool = True, **kwargs
+    ) -> None:
         self.split = split
         labels = VIPER_15 if ignore_ego_vehicle else replace(VIPER_15, ego_id=None)
         super().__init__(data_root=data_root, labels=labels, **kwargs)
@@ -40,14 +43,18 @@ class ViperSeqDataset(ClipSegDataset):
         """Frames of every sequence folder."""
         images = osp.join(self.data_root, self.split, 'img')
         return {
-            sequence: {int(match[1]): path for match, path in self.list_images(
-                osp.join(images, sequence), rf'{sequence}_(\d+)\.(?:jpg|png)')}
-            for sequence in self.list_folders(images) if sequence.isdigit()}
+            sequence: {
+                int(match[1]): path
+                for match, path in self.list_images(
+                    osp.join(images, sequence), rf'{sequence}_(\d+)\.(?:jpg|png)'
+                )
+            }
+            for sequence in self.list_folders(images)
+            if sequence.isdigit()
+        }
 
     def image_path(self, sequence: str, number: int) -> str:
-        return osp.join(
-            self.data_root, self.split, 'img', sequence, f'{sequence}_{number:05d}.jpg')
+        return osp.join(self.data_root, self.split, 'img', sequence, f'{sequence}_{number:05d}.jpg')
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
-        return osp.join(
-            self.data_root, self.split, 'cls', sequence, f'{sequence}_{number:05d}.png')
+        return osp.join(self.data_root, self.split, 'cls', sequence, f'{sequence}_{number:05d}.png')

@@ -1,4 +1,5 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
+
 from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
@@ -36,13 +37,42 @@ from .work_dir_lock import LockCheckHook, WorkDirLock
 from .wrappers import unwrapped
 
 __all__ = [
-    'AnchoredOptimWrapperConstructor', 'AtomicBackend', 'AtomicCheckpointHook',
-    'Bfloat16OptimWrapper', 'CheckpointError', 'Clip', 'CollapseWarningHook', 'CompileNetsHook',
-    'DataTimeoutHook', 'DomainDataPreprocessor', 'EMATeacherHook', 'FiniteGuardHook', 'GroupPolyLR',
-    'IterationSeedHook', 'LockCheckHook', 'MainProcessLoggerHook', 'NotFiniteError',
-    'OnlineStatisticsHook', 'PlayerOptimWrapperConstructor', 'ProxyNetworkHook', 'ResumeCheckHook',
-    'RunReportHook', 'StopSignalHook', 'WorkDirLock', 'accumulation', 'bare_names', 'damage',
-    'mean_log', 'mean_over_batch', 'mean_over_processes', 'misfits', 'noted_checkpoint',
-    'randomness_of', 'read_checkpoint', 'read_weights', 'seed_everything', 'sum_over_processes',
-    'unwrapped'
+    'AnchoredOptimWrapperConstructor',
+    'AtomicBackend',
+    'AtomicCheckpointHook',
+    'Bfloat16OptimWrapper',
+    'CheckpointError',
+    'Clip',
+    'CollapseWarningHook',
+    'CompileNetsHook',
+    'DataTimeoutHook',
+    'DomainDataPreprocessor',
+    'EMATeacherHook',
+    'FiniteGuardHook',
+    'GroupPolyLR',
+    'IterationSeedHook',
+    'LockCheckHook',
+    'MainProcessLoggerHook',
+    'NotFiniteError',
+    'OnlineStatisticsHook',
+    'PlayerOptimWrapperConstructor',
+    'ProxyNetworkHook',
+    'ResumeCheckHook',
+    'RunReportHook',
+    'StopSignalHook',
+    'WorkDirLock',
+    'accumulation',
+    'bare_names',
+    'damage',
+    'mean_log',
+    'mean_over_batch',
+    'mean_over_processes',
+    'misfits',
+    'noted_checkpoint',
+    'randomness_of',
+    'read_checkpoint',
+    'read_weights',
+    'seed_everything',
+    'sum_over_processes',
+    'unwrapped',
 ]

@@ -1,4 +1,5 @@
 """Parameter-wise options that name parts of a model from its root."""
+
 from __future__ import annotations
 
 from mmengine.optim import DefaultOptimWrapperConstructor
@@ -23,14 +24,20 @@ class AnchoredOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optim_wrapper = dict(
             constructor='AnchoredOptimWrapperConstructor',
             optimizer=dict(type='AdamW', lr=6e-5),
-            paramwise_cfg=dict(custom_keys={'^.projection': dict(lr_mult=10.)}))
+            paramwise_cfg=dict(custom_keys={'^.projection': dict(lr_mult=10.0)}),
+        )
 
     Args:
         optim_wrapper_cfg: As for ``DefaultOptimWrapperConstructor``.
         paramwise_cfg: Likewise.
     """
 
-    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '',
-                   is_dcn_module: int | float | None = None) -> None:
+    def add_params(
+        self,
+        params: list[dict],
+        module: nn.Module,
+        prefix: str = '',
+        is_dcn_module: int | float | None = None,
+    ) -> None:
         """Adds the parameters of `module` to `params`, see the class."""
         super().add_params(params, module, prefix or ROOT, is_dcn_module)

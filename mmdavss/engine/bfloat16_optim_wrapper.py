@@ -1,4 +1,5 @@
 """Mixed precision in bfloat16."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -6,6 +6,7 @@ schemes, ``load_from``, ``init_cfg``, ``--resume``) compare them, and take weigh
 values only; mmengine alone would fall back to loading everything, with a warning. With
 ``MMDAVSS_SAFE_LOADING=0`` in the environment mmengine is left as it is.
 """
+
 from __future__ import annotations
 
 import errno
@@ -99,8 +100,9 @@ def guarded(filename: str) -> Iterator[None]:
                 os.environ[DISTRUST] = before
 
 
-def _load(load: Callable, filename: str, file: str | os.PathLike | BinaryIO, *args: Any,
-          **kwargs: Any) -> Any:
+def _load(
+    load: Callable, filename: str, file: str | os.PathLike | BinaryIO, *args: Any, **kwargs: Any
+) -> Any:
     """``torch.load``, which is `load`, as :func:`guarded` has it."""
     where = filename
     if isinstance(file, str | os.PathLike) and Path(file) != Path(filename).expanduser():
@@ -143,15 +145,18 @@ def _had(filename: str) -> Iterator[None]:
         raise CheckpointError(
             f'{filename} could not be downloaded ({error}). Without a network get the file '
             f'elsewhere and put it into {torch.hub.get_dir()}/checkpoints, or give its path in the '
-            'place of the URL.') from error
+            'place of the URL.'
+        ) from error
     except ImportError as error:
         raise CheckpointError(
-            f'{filename} cannot be loaded here: {error}{_install(error)}') from error
+            f'{filename} cannot be loaded here: {error}{_install(error)}'
+        ) from error
     except KeyError as error:
-        if error.args != (filename.rpartition('://')[2], ):
+        if error.args != (filename.rpartition('://')[2],):
             raise
         raise CheckpointError(
-            f'{filename}: there is no model of that name; correct it, or name a file.') from error
+            f'{filename}: there is no model of that name; correct it, or name a file.'
+        ) from error
 
 
 def _install(error: ImportError) -> str:
@@ -161,7 +166,8 @@ def _install(error: ImportError) -> str:
 def _broken(filename: str, why: str) -> CheckpointError:
     return CheckpointError(
         f'{filename} is no checkpoint of PyTorch, or a damaged one{why and f" ({why})"}: copy or '
-        'download it again (delete what was downloaded before), or take an earlier one.')
+        'download it again (delete what was downloaded before), or take an earlier one.'
+    )
 
 
 @contextmanager
@@ -179,25 +185,32 @@ def _explained(filename: str, whole: bool) -> Iterator[None]:
     except ModuleNotFoundError as error:  # of a file that may hold everything
         raise CheckpointError(
             f'{filename} holds objects of {error.name}, which is not installed here'
-            f'{_install(error)}, or take a file of weights alone.') from error
+            f'{_install(error)}, or take a file of weights alone.'
+        ) from error
     except Exception as error:
         text = str(error)
         if whole and trusted() and isinstance(error, AttributeError | TypeError):
             raise CheckpointError(
                 f'{filename} holds objects that cannot be made here ({text[:100]}): of another '
-                'version of their package? Take a file of weights alone.') from error
+                'version of their package? Take a file of weights alone.'
+            ) from error
         refused = re.search(
             r"GLOBAL (\S+(?:\(.*?\))?)|unrecognized (?:function|class) (.+)|but got <class '(.+?)'",
-            text)
+            text,
+        )
         odd = whole and isinstance(error, UnpicklingError | AttributeError | TypeError)
         if odd or (refused and isinstance(error, UnpicklingError)):
             why = re.search(r'WeightsUnpickler error:\s*(.+)', text)
-            what = next(filter(None, refused.groups())) if refused else \
-                f'more than weights and plain values ({(why[1] if why else text)[:100]})'
+            what = (
+                next(filter(None, refused.groups()))
+                if refused
+                else f'more than weights and plain values ({(why[1] if why else text)[:100]})'
+            )
             raise CheckpointError(
                 f'{filename} was not loaded: it holds {what}, and loading that can run code that '
                 'somebody hid in the file. If you know who made it and trust them, set '
-                f'{TRUST}=1 in the environment of the same call.') from None
+                f'{TRUST}=1 in the environment of the same call.'
+            ) from None
         machine = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
         if machine or isinstance(error, MemoryError) or 'CUDA' in text or 'allocate' in text:
             raise
@@ -235,7 +248,8 @@ def read_checkpoint(path: str | Path) -> dict:
     if not isinstance(loaded, Mapping):
         raise CheckpointError(
             f'{path} holds a {type(loaded).__name__} and no checkpoint, which is a dict of '
-            'weights: name another file.')
+            'weights: name another file.'
+        )
     return loaded
 
 
@@ -259,8 +273,10 @@ def read_weights(path: str, hint: str) -> dict[str, Tensor]:
     weights = checkpoint.get('state_dict', checkpoint)
     weights = weights if isinstance(weights, Mapping) else {}
     if not any(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f'{path} holds no weights, only {_some(checkpoint)}: name a file '
-                              'that training or a converter has written.')
+        raise CheckpointError(
+            f'{path} holds no weights, only {_some(checkpoint)}: name a file '
+            'that training or a converter has written.'
+        )
     return bare_names(weights)
 
 
@@ -281,8 +297,11 @@ def _some(keys: Mapping) -> str:
 
 def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """Names of a module's tensors that weights lack, or have in another shape."""
-    return [name for name, value in module.state_dict().items()
-            if name not in weights or weights[name].shape != value.shape]
+    return [
+        name
+        for name, value in module.state_dict().items()
+        if name not in weights or weights[name].shape != value.shape
+    ]
 
 
 def noted_checkpoint(work_dir: str | Path) -> str | None:
@@ -313,8 +332,15 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
             part = archive.testzip() if any(part.CRC for part in parts) else None
         # Of these PyTorch's reader makes something else: sizes that differ, folders.
         part = part or next(
-            (part.filename for part in parts if part.external_attr & FOLDER
-             or not part.compress_type and part.compress_size != part.file_size), None)
+            (
+                part.filename
+                for part in parts
+                if part.external_attr & FOLDER
+                or not part.compress_type
+                and part.compress_size != part.file_size
+            ),
+            None,
+        )
         if part is not None:
             return f'{part} in it is not what was written'
         if place is not None:
@@ -325,8 +351,16 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
         if error.errno not in (None, errno.EINVAL):
             raise
         wrong = str(error)
-    except (zipfile.BadZipFile, zlib.error, StructError, EOFError, MemoryError, OverflowError,
-            RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        StructError,
+        EOFError,
+        MemoryError,
+        OverflowError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         wrong = str(error)
     else:
         return None

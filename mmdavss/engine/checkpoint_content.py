@@ -5,6 +5,7 @@ arguments and state the file says. What is listed here is harmless with all of t
 functions are not: with ``np.ndarray(shape, 'O', buffer)``, or a ``dtype`` whose flags the file
 sets, bytes of the file become pointers. Stand-ins take their place, which check what they get.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -50,9 +51,14 @@ class _DType:
         kind, (_, order, subarray, names, fields, *rest) = self.kind, self.state
         if kind[0] == 'V' and names is not None and subarray is None:
             parts = [fields[name] for name in names]
-            return np.dtype(dict(
-                names=list(names), formats=[part[0].made() for part in parts],
-                offsets=[part[1] for part in parts], itemsize=rest[0]))
+            return np.dtype(
+                dict(
+                    names=list(names),
+                    formats=[part[0].made() for part in parts],
+                    offsets=[part[1] for part in parts],
+                    itemsize=rest[0],
+                )
+            )
         if names is not None or subarray is not None:
             raise _refused(f'numpy.dtype({kind!r}) of parts')
         if kind[0] in 'Mm' and len(rest) > 3:
@@ -75,7 +81,7 @@ class _Array(np.ndarray):
     filled = False
 
     def __new__(cls) -> _Array:
-        return super().__new__(cls, (0, ))
+        return super().__new__(cls, (0,))
 
     def __setstate__(self, state: tuple) -> None:
         if self.filled:  # by now somebody may look at the memory that would be given back
@@ -148,27 +154,46 @@ def _path(kind: type[pathlib.PurePath], *parts: str) -> pathlib.PurePath:
 def _known() -> dict[str, Any]:
     """What files may name, and what they get: itself, or its stand-in."""
     made: dict[str, Any] = {
-        'numpy.dtype': _DType, 'numpy.ndarray': _Array, 'builtins.getattr': _statistic,
+        'numpy.dtype': _DType,
+        'numpy.ndarray': _Array,
+        'builtins.getattr': _statistic,
         'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
         'mmengine.config.config.Config': _Config,
         'mmengine.config.config.ConfigDict': ConfigDict,
-        'argparse.Namespace': argparse.Namespace, 'types.SimpleNamespace': types.SimpleNamespace,
-        'collections.defaultdict': _default_dict, 'collections.deque': _queue,
-        'fractions.Fraction': _fraction, 'decimal.Decimal': decimal.Decimal,
-        'uuid.UUID': uuid.UUID, 'uuid.SafeUUID': uuid.SafeUUID,
+        'argparse.Namespace': argparse.Namespace,
+        'types.SimpleNamespace': types.SimpleNamespace,
+        'collections.defaultdict': _default_dict,
+        'collections.deque': _queue,
+        'fractions.Fraction': _fraction,
+        'decimal.Decimal': decimal.Decimal,
+        'uuid.UUID': uuid.UUID,
+        'uuid.SafeUUID': uuid.SafeUUID,
         'time.struct_time': time.struct_time,
-        'torch.torch_version.TorchVersion': TorchVersion, 'builtins.Ellipsis': ...,
-        'builtins.bytes': _empty_bytes}
+        'torch.torch_version.TorchVersion': TorchVersion,
+        'builtins.Ellipsis': ...,
+        'builtins.bytes': _empty_bytes,
+    }
     for core in ('core', '_core'):  # numpy 1 and 2
         made[f'numpy.{core}.multiarray._reconstruct'] = _array
         made[f'numpy.{core}.multiarray.scalar'] = _scalar
     for kind in (bool, int, float, complex, str, list, dict, tuple, frozenset, range, slice):
         made[f'builtins.{kind.__name__}'] = kind
-    for kind in (datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
-                 datetime.timezone):
+    for kind in (
+        datetime.date,
+        datetime.datetime,
+        datetime.time,
+        datetime.timedelta,
+        datetime.timezone,
+    ):
         made[f'datetime.{kind.__name__}'] = kind
-    for name in ('PurePath', 'PurePosixPath', 'PureWindowsPath', 'Path', 'PosixPath',
-                 'WindowsPath'):
+    for name in (
+        'PurePath',
+        'PurePosixPath',
+        'PureWindowsPath',
+        'Path',
+        'PosixPath',
+        'WindowsPath',
+    ):
         for module in ('pathlib', 'pathlib._local'):  # Python 3.13
             made[f'{module}.{name}'] = functools.partial(_path, getattr(pathlib, name))
     for code in '?bBhHiIqQefdFDSU':
@@ -186,8 +211,12 @@ _KNOWN = frozenset(_known())
 
 def allowed_with(own: Iterable[Any]) -> list[Any]:
     """:data:`ALLOWED`, and what somebody allowed himself, where that is something else."""
-    named = {(entry[1] if isinstance(entry, tuple) else f'{entry.__module__}.{entry.__qualname__}'):
-             entry for entry in own}
+    named = {
+        (
+            entry[1] if isinstance(entry, tuple) else f'{entry.__module__}.{entry.__qualname__}'
+        ): entry
+        for entry in own
+    }
     return [*ALLOWED, *(entry for name, entry in named.items() if name not in _KNOWN)]
 
 

@@ -1,4 +1,5 @@
 """From packed clips to the batches that video nets and methods see."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ class Clip(NamedTuple):
         forward_flow: (N, T-1, 2, H, W) in pixels, ``forward_flow[:, k]`` from frame k to frame
             k+1, or None.
     """
+
     frames: Tensor
     raw: Tensor
     flow: Tensor | None = None
@@ -54,7 +56,8 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         batches = {name: self._batch(inputs[name], samples[name], training) for name in inputs}
         return dict(
             inputs={name: clip for name, (clip, _) in batches.items()},
-            data_samples={name: s for name, (_, s) in batches.items()})
+            data_samples={name: s for name, (_, s) in batches.items()},
+        )
 
     def normalise(self, raw: Tensor) -> Tensor:
         """Images (..., 3, H, W), RGB in [0, 1] like ``Clip.raw``, as ``Clip.frames`` has them."""
@@ -67,14 +70,16 @@ class DomainDataPreprocessor(SegDataPreProcessor):
             frames = frames.flip(-3)
         return (frames - self.mean) / self.std if self._enable_normalize else frames
 
-    def _batch(self, inputs: Mapping | list, samples: list[SegDataSample] | None,
-               training: bool) -> tuple[Clip, list[SegDataSample] | None]:
+    def _batch(
+        self, inputs: Mapping | list, samples: list[SegDataSample] | None, training: bool
+    ) -> tuple[Clip, list[SegDataSample] | None]:
         if not isinstance(inputs, Mapping):
             inputs = dict(frames=[image[None] for image in inputs])
         frames = [self._normalise(f) for f in inputs['frames']]
         raw = [f.flip(1).float() / 255 for f in inputs['frames']]
-        augmented = [self._normalise(f) for f in inputs['augmented']] \
-            if 'augmented' in inputs else None
+        augmented = (
+            [self._normalise(f) for f in inputs['augmented']] if 'augmented' in inputs else None
+        )
 
         padding = self._padding(training)
         if padding is None:
@@ -83,20 +88,23 @@ class DomainDataPreprocessor(SegDataPreProcessor):
                 raise ValueError(
                     f'The frames of one batch have the sizes {sorted(sizes)}: give them one size '
                     'in the pipeline (ClipResize without keep_ratio, or ClipCrop), or set '
-                    '`size` or `size_divisor` of the data preprocessor to pad them.')
+                    '`size` or `size_divisor` of the data preprocessor to pad them.'
+                )
         pad_frames = _stacker(padding, self.pad_val)
-        pad_flow = _stacker(padding, 0.)
+        pad_flow = _stacker(padding, 0.0)
         batch, padded = pad_frames(frames, samples, self.seg_pad_val, training)
         if not training and padded is not None and samples is not None:
             for sample, info in zip(samples, padded, strict=True):
                 sample.set_metainfo(info)
-        flows = {key: pad_flow(list(inputs[key]))[0]
-                 for key in ('flow', 'forward_flow') if key in inputs}
+        flows = {
+            key: pad_flow(list(inputs[key]))[0] for key in ('flow', 'forward_flow') if key in inputs
+        }
         clip = Clip(
             frames=batch,
             raw=pad_flow(raw)[0],
             augmented=None if augmented is None else pad_frames(augmented)[0],
-            **flows)
+            **flows,
+        )
         return clip, samples
 
     def _padding(self, training: bool) -> dict | None:
@@ -112,10 +120,12 @@ class DomainDataPreprocessor(SegDataPreProcessor):
 def _stacker(padding: dict | None, value: float):
     """A function that stacks (T, C, H, W) tensors to (N, T, C, H, W), padded where asked."""
 
-    def stack(tensors: list[Tensor],
-              samples: list[SegDataSample] | None = None,
-              seg_pad_val: int = 255,
-              training: bool = False) -> tuple[Tensor, list | None]:
+    def stack(
+        tensors: list[Tensor],
+        samples: list[SegDataSample] | None = None,
+        seg_pad_val: int = 255,
+        training: bool = False,
+    ) -> tuple[Tensor, list | None]:
         if padding is None:
             return torch.stack(tensors), None
         length, channels = tensors[0].shape[:2]
@@ -123,7 +133,10 @@ def _stacker(padding: dict | None, value: float):
         batch, padded = stack_batch(
             [t.flatten(0, 1) for t in tensors],
             samples if training else None,
-            pad_val=value, seg_pad_val=seg_pad_val, **padding)
+            pad_val=value,
+            seg_pad_val=seg_pad_val,
+            **padding,
+        )
         return batch.unflatten(1, (length, channels)), padded
 
     return stack

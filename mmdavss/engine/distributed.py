@@ -8,6 +8,7 @@ is not linear in a mean, the mean.
 Nothing here waits for the device. All processes must call these functions together; with one
 process they cost nothing.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """The polynomial decay of published trainings."""
+
 from __future__ import annotations
 
 from mmengine.optim import PolyLR
@@ -26,6 +27,7 @@ class GroupPolyLR(PolyLR):
         self.total_iters += 1
 
     def _get_value(self) -> list[float]:
-        return [group[self.param_name] if group.get('constant_lr', False) else value
-                for group, value in zip(
-                    self.optimizer.param_groups, super()._get_value(), strict=True)]
+        return [
+            group[self.param_name] if group.get('constant_lr', False) else value
+            for group, value in zip(self.optimizer.param_groups, super()._get_value(), strict=True)
+        ]

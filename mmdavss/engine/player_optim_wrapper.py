@@ -1,4 +1,5 @@
 """An optimiser for each player of an adversarial method, and when optimisers step."""
+
 from __future__ import annotations
 
 import math
@@ -28,8 +29,10 @@ class PlayerOptimWrapperConstructor:
     is clipped, and logged, by itself, as if each had an optimiser of its own::
 
         discriminator = dict(
-            optimizer=..., clip_grad=dict(max_norm=1.),
-            clip_each=('spatio_temporal.decode', 'spatial.decode'))
+            optimizer=...,
+            clip_grad=dict(max_norm=1.0),
+            clip_each=('spatio_temporal.decode', 'spatial.decode'),
+        )
 
     Args:
         optim_wrapper_cfg: A config of an optimiser wrapper, with ``paramwise_cfg`` and
@@ -42,8 +45,10 @@ class PlayerOptimWrapperConstructor:
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         if paramwise_cfg is not None:
-            raise ValueError('PlayerOptimWrapperConstructor: set paramwise_cfg in the config of a '
-                             f'player, one of {tuple(optim_wrapper_cfg)}.')
+            raise ValueError(
+                'PlayerOptimWrapperConstructor: set paramwise_cfg in the config of a '
+                f'player, one of {tuple(optim_wrapper_cfg)}.'
+            )
         self.players = dict(optim_wrapper_cfg)
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
@@ -55,11 +60,16 @@ class PlayerOptimWrapperConstructor:
         owner = unwrapped(model)
         missing = [name for name in self.players if getattr(owner, name, None) is None]
         if missing:
-            raise ValueError(f'optim_wrapper has the players {tuple(self.players)}, but '
-                             f'{type(owner).__name__} has no {missing}: leave them out.')
-        return OptimWrapperDict(**{
-            name: _build(name, getattr(owner, name), dict(cfg))
-            for name, cfg in self.players.items()})
+            raise ValueError(
+                f'optim_wrapper has the players {tuple(self.players)}, but '
+                f'{type(owner).__name__} has no {missing}: leave them out.'
+            )
+        return OptimWrapperDict(
+            **{
+                name: _build(name, getattr(owner, name), dict(cfg))
+                for name, cfg in self.players.items()
+            }
+        )
 
 
 def _build(name: str, player: nn.Module, cfg: dict) -> OptimWrapper:
@@ -86,21 +96,28 @@ class ClipEach:
         ValueError: If they do not, one does not exist, or `wrapper` does not clip norms.
     """
 
-    def __init__(self, name: str, wrapper: OptimWrapper, module: nn.Module, parts: Sequence[str]
-                 ) -> None:
+    def __init__(
+        self, name: str, wrapper: OptimWrapper, module: nn.Module, parts: Sequence[str]
+    ) -> None:
         if getattr(wrapper, 'clip_func', None) is not torch.nn.utils.clip_grad_norm_:
-            raise ValueError(f'optim_wrapper.{name}.clip_each says what is clipped: '
-                             'clip_grad=dict(max_norm=...) has to say how far.')
+            raise ValueError(
+                f'optim_wrapper.{name}.clip_each says what is clipped: '
+                'clip_grad=dict(max_norm=...) has to say how far.'
+            )
         modules = dict(module.named_modules())
         unknown = [part for part in parts if part not in modules]
         if unknown:
-            raise ValueError(f'optim_wrapper.{name}.clip_each: {type(module).__name__} has no '
-                             f'{unknown}.')
+            raise ValueError(
+                f'optim_wrapper.{name}.clip_each: {type(module).__name__} has no {unknown}.'
+            )
         members = {part: {id(p) for p in modules[part].parameters()} for part in parts}
-        if sorted(i for ids in members.values() for i in ids) != \
-                sorted(id(p) for p in module.parameters()):
-            raise ValueError(f'optim_wrapper.{name}.clip_each={tuple(parts)} must hold every '
-                             f'parameter of {type(module).__name__} once.')
+        if sorted(i for ids in members.values() for i in ids) != sorted(
+            id(p) for p in module.parameters()
+        ):
+            raise ValueError(
+                f'optim_wrapper.{name}.clip_each={tuple(parts)} must hold every '
+                f'parameter of {type(module).__name__} once.'
+            )
         self.members = members
         self.hub = wrapper.message_hub
         self.key = f'train/{name}.{{}}.grad_norm'
@@ -113,8 +130,7 @@ class ClipEach:
             kwargs: Those of ``torch.nn.utils.clip_grad_norm_``.
         """
         for part, ids in self.members.items():
-            norm = torch.nn.utils.clip_grad_norm_(
-                [p for p in parameters if id(p) in ids], **kwargs)
+            norm = torch.nn.utils.clip_grad_norm_([p for p in parameters if id(p) in ids], **kwargs)
             self.hub.update_scalar(self.key.format(part), float(norm))
 
 

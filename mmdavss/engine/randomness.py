@@ -1,4 +1,5 @@
 """Random numbers that depend on where a run is, not on how it got there."""
+
 from __future__ import annotations
 
 import random

@@ -1,4 +1,5 @@
 """One folder, one run."""
+
 from __future__ import annotations
 
 import json
@@ -23,14 +24,15 @@ from mmdavss.errors import UserError
 #: The lock's file in the folder; hidden, so that nobody takes it for data.
 NAME = '.run.lock'
 #: Seconds from one sign of life of an owner to the next.
-BEAT = 15.
+BEAT = 15.0
 #: Seconds from one look at a lock whose owner is out of sight to the next, and how many of them
 #: without a sign of life mean that the owner is gone: two minutes, of which NFS may keep an old
 #: state for one.
-LOOK, LOOKS = 5., 24
+LOOK, LOOKS = 5.0, 24
 #: What would end a process without a word; SIGHUP comes when a terminal is closed.
-SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1')
-                if hasattr(signal, name))
+SIGNALS = tuple(
+    getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1') if hasattr(signal, name)
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Owner:
         since: When it took the folder.
         token: Of this lock.
     """
+
     host: str
     place: str
     pid: int
@@ -57,8 +60,14 @@ class Owner:
     @classmethod
     def here(cls) -> Owner:
         """This process."""
-        return cls(platform.node(), _place(), os.getpid(), _began(os.getpid()),
-                   time.strftime('%Y-%m-%d %H:%M:%S'), uuid.uuid4().hex)
+        return cls(
+            platform.node(),
+            _place(),
+            os.getpid(),
+            _began(os.getpid()),
+            time.strftime('%Y-%m-%d %H:%M:%S'),
+            uuid.uuid4().hex,
+        )
 
     @classmethod
     def read(cls, text: str) -> Owner | None:
@@ -69,7 +78,8 @@ class Owner:
             return None
         kinds = {field.name: int if field.name == 'pid' else str for field in fields(cls)}
         if not isinstance(found, dict) or any(
-                not isinstance(found.get(name), kind) for name, kind in kinds.items()):
+            not isinstance(found.get(name), kind) for name, kind in kinds.items()
+        ):
             return None
         return cls(**{name: found[name] for name in kinds})
 
@@ -141,8 +151,9 @@ class WorkDirLock:
     def __enter__(self) -> WorkDirLock:
         if os.path.lexists(self.folder) and not self.folder.is_dir():
             kind = 'a file' if self.folder.exists() else f'a link to {os.readlink(self.folder)}'
-            raise UserError(f'{self.folder} is {kind} and no folder: name another one with '
-                            f'{self.option}')
+            raise UserError(
+                f'{self.folder} is {kind} and no folder: name another one with {self.option}'
+            )
         self._text = json.dumps(asdict(Owner.here()))
         self._made = _make(self.folder)
         try:
@@ -156,14 +167,19 @@ class WorkDirLock:
         self._beats.start()
         self._listens = []
         if threading.current_thread() is threading.main_thread():  # others cannot
-            self._listens = [number for number in SIGNALS
-                             if signal.getsignal(number) == signal.SIG_DFL]
+            self._listens = [
+                number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL
+            ]
             for number in self._listens:
                 signal.signal(number, _exit)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if self._pid != os.getpid():  # a fork of the owner
             return
         for number in self._listens:
@@ -191,7 +207,8 @@ class WorkDirLock:
             raise UserError(
                 f'{self.folder} was taken over by {self._name(Owner.read(found or ""))}, as this '
                 'run gave no sign of life for minutes (suspended?): it ends here and changes '
-                'nothing more')
+                'nothing more'
+            )
 
     def _acquire(self) -> None:
         state, looks = None, 0
@@ -204,12 +221,17 @@ class WorkDirLock:
             if alive or (looks > 0 and now != state):
                 raise UserError(
                     f'{self.folder} is in use by {self._name(owner)}: let it end, or end it first; '
-                    f'or write elsewhere with {self.option}')
+                    f'or write elsewhere with {self.option}'
+                )
             if alive is None and looks < LOOKS:
                 if looks == 0:
-                    print_log(f'{self.folder} belongs to {self._name(owner)}: looking for a sign '
-                              f'of life, {LOOK * LOOKS:.0f} seconds at most. If you know that it '
-                              f'is gone, delete {self.path}.', 'current', logging.WARNING)
+                    print_log(
+                        f'{self.folder} belongs to {self._name(owner)}: looking for a sign '
+                        f'of life, {LOOK * LOOKS:.0f} seconds at most. If you know that it '
+                        f'is gone, delete {self.path}.',
+                        'current',
+                        logging.WARNING,
+                    )
                 state, looks = now, looks + 1
                 time.sleep(LOOK)
                 continue

@@ -1,4 +1,5 @@
 """Modules that a distributed run has wrapped."""
+
 from __future__ import annotations
 
 from mmengine.model import is_model_wrapper

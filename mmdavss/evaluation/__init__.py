@@ -1,4 +1,5 @@
 """Metrics, one file each."""
+
 from .class_subset_iou import ClassSubsetIoU
 from .feature_space import class_variances, neighbour_purity
 from .health import Health, HealthFigures

@@ -1,4 +1,5 @@
 """Mean IoU over the classes that a benchmark reports."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -27,8 +28,13 @@ class ClassSubsetIoU(IoUMetric):
         kwargs: Those of :class:`mmseg.IoUMetric`, but for ``nan_to_num``.
     """
 
-    def __init__(self, subset: Sequence[str] | None = None, absent: str = 'nan',
-                 per_class: bool = False, **kwargs) -> None:
+    def __init__(
+        self,
+        subset: Sequence[str] | None = None,
+        absent: str = 'nan',
+        per_class: bool = False,
+        **kwargs,
+    ) -> None:
         if absent not in ABSENT:
             raise ValueError(f'ClassSubsetIoU: absent={absent!r} is not one of {ABSENT}.')
         super().__init__(nan_to_num=0 if absent == 'zero' else None, **kwargs)
@@ -45,8 +51,10 @@ class ClassSubsetIoU(IoUMetric):
         subset = classes if self.subset is None else self.subset
         unknown = set(subset) - set(classes)
         if unknown:
-            raise ValueError(f'ClassSubsetIoU: {sorted(unknown)} of `subset` are not among the '
-                             f"data set's classes {tuple(classes)}.")
+            raise ValueError(
+                f'ClassSubsetIoU: {sorted(unknown)} of `subset` are not among the '
+                f"data set's classes {tuple(classes)}."
+            )
         rows = [classes.index(name) for name in subset]
         areas = (sum(column) for column in zip(*results, strict=True))
         values = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
@@ -54,8 +62,12 @@ class ClassSubsetIoU(IoUMetric):
         for name, value in values.items():
             metrics[f'm{name}'] = np.round(np.nanmean(value[rows]) * 100, 2)
             if self.per_class and name == 'IoU':
-                metrics.update({f'IoU.{classes[row]}': np.round(value[row] * 100, 2)
-                                for row in rows})
-        print_log(f'means over {len(rows)} of {len(classes)} classes, absent classes '
-                  + ('left out' if self.absent == 'nan' else 'counted as 0'), 'current')
+                metrics.update(
+                    {f'IoU.{classes[row]}': np.round(value[row] * 100, 2) for row in rows}
+                )
+        print_log(
+            f'means over {len(rows)} of {len(classes)} classes, absent classes '
+            + ('left out' if self.absent == 'nan' else 'counted as 0'),
+            'current',
+        )
         return metrics

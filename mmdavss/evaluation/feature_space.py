@@ -1,4 +1,5 @@
 """How well classes are separated in a feature space (STPL, figures 6 to 8)."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from torch import Tensor
 
 class Variances(NamedTuple):
     """Variance in the classes (lower is better), between them (higher is better)."""
+
     intra: float
     inter: float
 
@@ -37,14 +39,16 @@ def class_variances(features: Tensor, labels: Tensor) -> Variances:
     rows = F.normalize(features.double(), dim=1)
     groups = [rows[labels == k] for k in labels.unique()]
     means = torch.stack([group.mean(0) for group in groups])
-    intra = torch.stack([(group - mean).square().sum(1).mean()
-                         for group, mean in zip(groups, means, strict=True)]).mean()
+    intra = torch.stack(
+        [(group - mean).square().sum(1).mean() for group, mean in zip(groups, means, strict=True)]
+    ).mean()
     inter = (means - means.mean(0)).square().sum(1).mean()
     return Variances(intra.item(), inter.item())
 
 
-def neighbour_purity(features: Tensor, labels: Tensor, ks: Sequence[int], chunk: int = 1024
-                     ) -> tuple[dict[int, float], list[int]]:
+def neighbour_purity(
+    features: Tensor, labels: Tensor, ks: Sequence[int], chunk: int = 1024
+) -> tuple[dict[int, float], list[int]]:
     """Share of pixels of the same class among the k nearest neighbours of each pixel (figure 7).
 
     Near is what has a high cosine; a pixel is not its own neighbour. Where every class has as many
@@ -70,9 +74,11 @@ def neighbour_purity(features: Tensor, labels: Tensor, ks: Sequence[int], chunk:
     dropped = classes[counts < most + 1]
     kept = ~torch.isin(labels, dropped)
     if len(classes) - len(dropped) < 2:
-        raise ValueError(f'neighbour_purity: {len(classes) - len(dropped)} of {len(classes)} '
-                         f'classes have the {most + 1} pixels that {most} neighbours need: ask '
-                         'for fewer neighbours, or take more frames')
+        raise ValueError(
+            f'neighbour_purity: {len(classes) - len(dropped)} of {len(classes)} '
+            f'classes have the {most + 1} pixels that {most} neighbours need: ask '
+            'for fewer neighbours, or take more frames'
+        )
     rows, labels = F.normalize(features[kept], dim=1), labels[kept]
     shares = torch.zeros(most, dtype=torch.float64)
     for start in range(0, len(rows), chunk):

@@ -1,4 +1,5 @@
 """What can be said of predictions without labels: confidence, consistency over time, classes."""
+
 from __future__ import annotations
 
 import math
@@ -40,15 +41,16 @@ class HealthFigures:
         kept: Share of the pixels of which that model is sure that have the same class; 1 if there
             are none.
     """
+
     frames: int
     confidence: float
     confident: float
     unchanged: float
     consistency: float
     shares: tuple[float, ...]
-    mirrored: float = 1.
-    moved: float = 0.
-    kept: float = 1.
+    mirrored: float = 1.0
+    moved: float = 0.0
+    kept: float = 1.0
 
     @property
     def diversity(self) -> float:
@@ -66,11 +68,11 @@ class Health:
 
     def __init__(self, num_classes: int) -> None:
         self.frames = 0
-        self.confidence = self.confident = 0.
-        self.unchanged = self.consistency = 0.
+        self.confidence = self.confident = 0.0
+        self.unchanged = self.consistency = 0.0
         self.pairs = self.compared = 0
         self.views = self.references = self.sure = self.kept = 0
-        self.mirrored = self.moved = 0.
+        self.mirrored = self.moved = 0.0
         self.counts = np.zeros(num_classes, np.int64)
 
     def add_frame(self, logits: Tensor) -> None:
@@ -85,12 +87,12 @@ class Health:
             # Its class would be any, and all figures after it no numbers.
             raise NotFiniteError(
                 f'Health: the scores of frame {self.frames + 1} are NaN or infinite: the weights '
-                'of the network are broken, take another checkpoint.')
+                'of the network are broken, take another checkpoint.'
+            )
         self.frames += 1
         self.confidence += mean
         self.confident += (confidence >= SURE).double().mean().item()
-        self.counts += torch.bincount(
-            labels.flatten(), minlength=len(self.counts)).cpu().numpy()
+        self.counts += torch.bincount(labels.flatten(), minlength=len(self.counts)).cpu().numpy()
 
     def add_mirrored(self, logits: Tensor, mirrored: Tensor) -> None:
         """A frame's scores (K, H, W), and those of the mirrored frame, as it gives them."""
@@ -116,8 +118,9 @@ class Health:
             flow: (2, H, W), flow current -> before in pixels.
             visible: (H, W), bool, pixels of the current frame that are visible in the other.
         """
-        warped, inside = backward_warp(before[None, None], flow[None], mode='nearest',
-                                       return_mask=True)
+        warped, inside = backward_warp(
+            before[None, None], flow[None], mode='nearest', return_mask=True
+        )
         counted = visible & inside[0, 0]
         equal = (warped[0, 0] == current)[counted]
         self.pairs += 1
@@ -135,12 +138,16 @@ class Health:
         if not self.pairs:
             raise ValueError('Health: no two successive frames were seen.')
         return HealthFigures(
-            self.frames, self.confidence / self.frames, self.confident / self.frames,
-            self.unchanged / self.pairs, self.consistency / max(self.compared, 1),
+            self.frames,
+            self.confidence / self.frames,
+            self.confident / self.frames,
+            self.unchanged / self.pairs,
+            self.consistency / max(self.compared, 1),
             tuple((self.counts / self.counts.sum()).tolist()),
-            self.mirrored / self.views if self.views else 1.,
-            self.moved / self.references if self.references else 0.,
-            self.kept / self.sure if self.sure else 1.)
+            self.mirrored / self.views if self.views else 1.0,
+            self.moved / self.references if self.references else 0.0,
+            self.kept / self.sure if self.sure else 1.0,
+        )
 
 
 def class_drift(before: Sequence[float], after: Sequence[float]) -> float:
@@ -162,14 +169,18 @@ def collapsed_classes(before: Sequence[float], after: Sequence[float]) -> list[i
     Those that had :data:`PRESENT` of all pixels or more and keep less than :data:`COLLAPSED` of
     them.
     """
-    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
-            if old >= PRESENT and new < COLLAPSED * old]
+    return [
+        k
+        for k, (old, new) in enumerate(zip(before, after, strict=True))
+        if old >= PRESENT and new < COLLAPSED * old
+    ]
 
 
 def swollen_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
     """Classes whose share of all pixels has grown by :data:`TAKEN_OVER` or more."""
-    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
-            if new - old >= TAKEN_OVER]
+    return [
+        k for k, (old, new) in enumerate(zip(before, after, strict=True)) if new - old >= TAKEN_OVER
+    ]
 
 
 def doubled_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
@@ -178,8 +189,11 @@ def doubled_classes(before: Sequence[float], after: Sequence[float]) -> list[int
     Those that take over (:func:`swollen_classes`) are not named again.
     """
     named = swollen_classes(before, after)
-    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
-            if new >= PRESENT and new >= 2 * old and k not in named]
+    return [
+        k
+        for k, (old, new) in enumerate(zip(before, after, strict=True))
+        if new >= PRESENT and new >= 2 * old and k not in named
+    ]
 
 
 def halved_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
@@ -188,5 +202,8 @@ def halved_classes(before: Sequence[float], after: Sequence[float]) -> list[int]
     Those that have collapsed (:func:`collapsed_classes`) are not named again.
     """
     named = collapsed_classes(before, after)
-    return [k for k, (old, new) in enumerate(zip(before, after, strict=True))
-            if old >= PRESENT and new <= old / 2 and k not in named]
+    return [
+        k
+        for k, (old, new) in enumerate(zip(before, after, strict=True))
+        if old >= PRESENT and new <= old / 2 and k not in named
+    ]

@@ -1,4 +1,5 @@
 """Pixel-wise discrimination distance (SePiCo, equation 21)."""
+
 from __future__ import annotations
 
 import torch
@@ -25,8 +26,9 @@ class PixelDiscrimination:
         ignore_index: Label of pixels that do not count.
     """
 
-    def __init__(self, num_classes: int, channels: int, eps: float = 1e-3,
-                 ignore_index: int = 255) -> None:
+    def __init__(
+        self, num_classes: int, channels: int, eps: float = 1e-3, ignore_index: int = 255
+    ) -> None:
         self.eps = eps
         self.ignore_index = ignore_index
         self.sums = torch.zeros(num_classes, channels, dtype=torch.float64)
@@ -62,5 +64,5 @@ class PixelDiscrimination:
 
     def result(self) -> tuple[Tensor, float]:
         """PDD of each class (K,), NaN for absent ones, and the share of pixels left out."""
-        share = self.left_out / max(1., float(self.counts.sum()))
+        share = self.left_out / max(1.0, float(self.counts.sum()))
         return self.ratios / self.used.where(self.used > 0, torch.nan), share

@@ -1,4 +1,5 @@
 """Writes the predictions of a test, one file per frame."""
+
 from __future__ import annotations
 
 import os.path as osp
@@ -45,8 +46,13 @@ class SavePredictionsHook(Hook):
         """
         self._names = frame_files(runner.test_dataloader.dataset)
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                        outputs: Sequence[SegDataSample] | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence[SegDataSample] | None = None,
+    ) -> None:
         """Writes the files of a batch."""
         for sample in outputs or ():
             name = self._names[sample.img_path]
@@ -60,7 +66,8 @@ class SavePredictionsHook(Hook):
             if self.show_dir is not None:
                 image = np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
                 runner.visualizer.add_datasample(
-                    name, image, data_sample=sample, out_file=str(Path(self.show_dir, name)))
+                    name, image, data_sample=sample, out_file=str(Path(self.show_dir, name))
+                )
 
 
 def frame_files(dataset: Any) -> dict[str, str]:
@@ -78,12 +85,16 @@ def frame_files(dataset: Any) -> dict[str, str]:
     find = getattr(dataset, 'get_data_info', None)
     infos = [] if find is None else [find(i) for i in range(len(dataset))]
     if not infos or any('img_path' not in info for info in infos):
-        raise UserError(f'--out and --show-dir need a data set that names its images (img_path): '
-                        f'{type(dataset).__name__} does not')
+        raise UserError(
+            f'--out and --show-dir need a data set that names its images (img_path): '
+            f'{type(dataset).__name__} does not'
+        )
     folder = osp.commonpath([osp.dirname(osp.abspath(info['img_path'])) for info in infos])
     names = {info['img_path']: _file(info, folder) for info in infos}
-    distinct_targets(names.items(), 'give the sequences or the frames other names, or test fewer '
-                     'sequences at a time')
+    distinct_targets(
+        names.items(),
+        'give the sequences or the frames other names, or test fewer sequences at a time',
+    )
     return names
 
 

@@ -1,4 +1,5 @@
 """Temporal consistency: do successive predictions of a video agree?"""
+
 from __future__ import annotations
 
 import zlib
@@ -28,6 +29,7 @@ VOID = 255
 @dataclass
 class Pair:
     """What two successive frames add: areas (3, K), see `warped_areas`, and shares of pixels."""
+
     areas: np.ndarray | None
     compared: float
     equal: float
@@ -36,6 +38,7 @@ class Pair:
 @dataclass
 class Frame:
     """A predicted frame; `pair` is the one with the frame before it."""
+
     sequence: str
     number: int
     path: str
@@ -101,30 +104,40 @@ class TemporalConsistencyMetric(BaseMetric):
         ValueError: For an option that does not exist or does not fit the others.
     """
 
-    def __init__(self,
-                 flow: ConfigType | None,
-                 flow_name: str | None = None,
-                 subset: Sequence[str] | None = None,
-                 mode: str = 'nearest',
-                 direction: str = 'forward',
-                 occlusion: str | None = None,
-                 scale: float = 1.,
-                 frame_distance: int = 1,
-                 per_class: bool = False,
-                 **kwargs) -> None:
-        for name, value, choices in (('mode', mode, MODES), ('direction', direction, DIRECTIONS),
-                                     ('occlusion', occlusion, OCCLUSIONS)):
+    def __init__(
+        self,
+        flow: ConfigType | None,
+        flow_name: str | None = None,
+        subset: Sequence[str] | None = None,
+        mode: str = 'nearest',
+        direction: str = 'forward',
+        occlusion: str | None = None,
+        scale: float = 1.0,
+        frame_distance: int = 1,
+        per_class: bool = False,
+        **kwargs,
+    ) -> None:
+        for name, value, choices in (
+            ('mode', mode, MODES),
+            ('direction', direction, DIRECTIONS),
+            ('occlusion', occlusion, OCCLUSIONS),
+        ):
             if value not in choices:
                 raise ValueError(
-                    f'TemporalConsistencyMetric: {name}={value!r} is not one of {choices}.')
+                    f'TemporalConsistencyMetric: {name}={value!r} is not one of {choices}.'
+                )
         if not 0 < scale <= 1 or frame_distance < 1:
-            raise ValueError(f'TemporalConsistencyMetric: scale={scale} must be above 0 and at '
-                             f'most 1, frame_distance={frame_distance} at least 1.')
+            raise ValueError(
+                f'TemporalConsistencyMetric: scale={scale} must be above 0 and at '
+                f'most 1, frame_distance={frame_distance} at least 1.'
+            )
         super().__init__(**kwargs)
         self.flow = None if flow is None else MODELS.build(flow)
         if occlusion == 'exact' and not hasattr(self.flow, 'flow_file'):
-            raise ValueError("TemporalConsistencyMetric: occlusion='exact' reads masks beside flow "
-                             'files, it needs flow=dict(type=\'PrecomputedFlow\', ...).')
+            raise ValueError(
+                "TemporalConsistencyMetric: occlusion='exact' reads masks beside flow "
+                "files, it needs flow=dict(type='PrecomputedFlow', ...)."
+            )
         self.flow_name = flow_name or (flow and flow['type'])
         self.subset = None if subset is None else tuple(subset)
         self.mode = mode
@@ -141,18 +154,23 @@ class TemporalConsistencyMetric(BaseMetric):
             ValueError: If a sample does not say which frame of which sequence it is.
         """
         for sample in data_samples:
-            lacking = [key for key in ('seq_name', 'frame_number', 'img_path')
-                       if key not in sample]
+            lacking = [key for key in ('seq_name', 'frame_number', 'img_path') if key not in sample]
             if lacking:
                 raise ValueError(
                     f'TemporalConsistencyMetric: a sample has no {" and ".join(lacking)}; they '
                     'tell which frames follow each other. Use a video data set of mmdavss '
-                    '(without a list of clips) and PackClipInputs with them among its meta_keys.')
+                    '(without a list of clips) and PackClipInputs with them among its meta_keys.'
+                )
             data = sample['pred_sem_seg']['data'].squeeze(0)
             if self.flow is not None:
                 self.flow.to(data.device)
-            frame = Frame(sample['seq_name'], sample['frame_number'], sample['img_path'],
-                          tuple(data.shape), zlib.compress(data.byte().cpu().numpy(), 1))
+            frame = Frame(
+                sample['seq_name'],
+                sample['frame_number'],
+                sample['img_path'],
+                tuple(data.shape),
+                zlib.compress(data.byte().cpu().numpy(), 1),
+            )
             last = self.results[-1] if self.results else None
             if last is not None and self._neighbours(last, frame):
                 frame.pair = self._compare(last, frame)
@@ -170,8 +188,10 @@ class TemporalConsistencyMetric(BaseMetric):
         subset = classes if self.subset is None else self.subset
         unknown = set(subset) - set(classes)
         if unknown:
-            raise ValueError(f'TemporalConsistencyMetric: {sorted(unknown)} of `subset` are not '
-                             f"among the data set's classes {classes}.")
+            raise ValueError(
+                f'TemporalConsistencyMetric: {sorted(unknown)} of `subset` are not '
+                f"among the data set's classes {classes}."
+            )
         frames: dict[tuple[str, int], Frame] = {}
         for frame in results:
             # A frame that comes twice, as padding of a sampler does, counts once.
@@ -189,7 +209,8 @@ class TemporalConsistencyMetric(BaseMetric):
                 f'TemporalConsistencyMetric: none of the {len(frames)} frames of {len(sequences)} '
                 f'sequences follows another one at frame_distance={self.frame_distance}. Set '
                 "frames='all' for the data set (and with_labels=False where not all frames have "
-                'labels), or frame_distance to the distance of its frames.')
+                'labels), or frame_distance to the distance of its frames.'
+            )
         text = f'{len(pairs)} pairs of frames in {len(paired)} sequences'
         if len(sequences) > len(paired):
             text += f', {len(sequences) - len(paired)} sequences without pairs skipped'
@@ -197,31 +218,37 @@ class TemporalConsistencyMetric(BaseMetric):
         if self.flow is not None:
             intersection, first, second = sum(pair.areas for pair in pairs)
             union = first + second - intersection
-            absent = 0. if self.mode == 'etc' else np.nan
+            absent = 0.0 if self.mode == 'etc' else np.nan
             iou = np.full(len(classes), absent)
-            np.divide(intersection * 100., union, out=iou, where=union > 0)
+            np.divide(intersection * 100.0, union, out=iou, where=union > 0)
             values = iou[[classes.index(name) for name in subset]]
             key = f'TC.{self.flow_name}'
             metrics[key] = np.nan if np.isnan(values).all() else np.nanmean(values)
             if self.per_class:
                 metrics |= {f'{key}.{name}': v for name, v in zip(subset, values, strict=True)}
-            text = (f'TC with the {self.direction} flow of {self.flow_name}, mode {self.mode}, '
-                    f'occlusion {self.occlusion}, scale {self.scale}, {len(subset)} of '
-                    f'{len(classes)} classes: {text}, '
-                    f'{100 * np.mean([pair.compared for pair in pairs]):.1f} % of the pixels')
+            text = (
+                f'TC with the {self.direction} flow of {self.flow_name}, mode {self.mode}, '
+                f'occlusion {self.occlusion}, scale {self.scale}, {len(subset)} of '
+                f'{len(classes)} classes: {text}, '
+                f'{100 * np.mean([pair.compared for pair in pairs]):.1f} % of the pixels'
+            )
         metrics['consistency'] = 100 * np.mean([pair.equal for pair in pairs])
         print_log(text, 'current')
         return {name: np.round(value, 2) for name, value in metrics.items()}
 
     def _neighbours(self, first: Frame, second: Frame) -> bool:
-        return (first.sequence == second.sequence
-                and second.number - first.number == self.frame_distance)
+        return (
+            first.sequence == second.sequence
+            and second.number - first.number == self.frame_distance
+        )
 
     def _compare(self, first: Frame, second: Frame) -> Pair:
         """Compares a frame with the next one."""
         if first.shape != second.shape:
-            raise ValueError(f'TemporalConsistencyMetric: the predictions of {first.path} and '
-                             f'{second.path} differ in size: {first.shape}, {second.shape}.')
+            raise ValueError(
+                f'TemporalConsistencyMetric: the predictions of {first.path} and '
+                f'{second.path} differ in size: {first.shape}, {second.shape}.'
+            )
         one, two = first.prediction(), second.prediction()
         equal = (one == two).double().mean().item()
         if self.flow is None:
@@ -229,16 +256,19 @@ class TemporalConsistencyMetric(BaseMetric):
         if self.direction == 'backward':
             first, second, one, two = second, first, two, one
         flow, visible = self._flow_and_visible(first, second)
-        areas, compared = warped_areas(one, two, flow, len(self.dataset_meta['classes']),
-                                       self.mode, visible)
+        areas, compared = warped_areas(
+            one, two, flow, len(self.dataset_meta['classes']), self.mode, visible
+        )
         return Pair(areas, compared / one.numel(), equal)
 
     def _flow_and_visible(self, first: Frame, second: Frame) -> tuple[Tensor, Tensor | None]:
         """Flow (2, H, W) first -> second in pixels, and mask (H, W) of what is to be compared."""
         images = [read_image(frame.path) for frame in (first, second)]
         if self.scale != 1:
-            images = [cv2.resize(image, None, fx=self.scale, fy=self.scale,
-                                 interpolation=cv2.INTER_AREA) for image in images]
+            images = [
+                cv2.resize(image, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA)
+                for image in images
+            ]
 
         def estimate(a: int, b: int) -> Tensor:
             paths = (first.path, second.path)
@@ -257,17 +287,20 @@ class TemporalConsistencyMetric(BaseMetric):
                     f"TemporalConsistencyMetric: occlusion='exact' needs {file.stem}_visible.png "
                     f'beside {file}, with the size {first.shape[1]}x{first.shape[0]} of the '
                     'prediction, 255 where a pixel is visible in the other frame. '
-                    'tools/make_minidrive.py --flow writes such masks.')
+                    'tools/make_minidrive.py --flow writes such masks.'
+                )
             visible = torch.from_numpy(mask == 255)
         return flow[0], visible
 
 
-def warped_areas(first: Tensor,
-                 second: Tensor,
-                 flow: Tensor,
-                 num_classes: int,
-                 mode: str = 'nearest',
-                 visible: Tensor | None = None) -> tuple[np.ndarray, int]:
+def warped_areas(
+    first: Tensor,
+    second: Tensor,
+    flow: Tensor,
+    num_classes: int,
+    mode: str = 'nearest',
+    visible: Tensor | None = None,
+) -> tuple[np.ndarray, int]:
     """Areas of the classes in a prediction and in another one that is warped to it.
 
     Args:
@@ -283,16 +316,20 @@ def warped_areas(first: Tensor,
         many pixels were compared.
     """
     if mode == 'etc':
-        warped = backward_warp(second[None, None].double(), flow[None].double(),
-                               padding_mode='border')[0, 0]
+        warped = backward_warp(
+            second[None, None].double(), flow[None].double(), padding_mode='border'
+        )[0, 0]
         # Rounding errors of the interpolation must not make a 12 of 13.
         warped = (warped + 1e-6).byte()
     else:
-        warped, inside = backward_warp(second[None, None], flow[None], mode='nearest',
-                                       return_mask=True)
+        warped, inside = backward_warp(
+            second[None, None], flow[None], mode='nearest', return_mask=True
+        )
         warped = warped[0, 0].masked_fill(~inside[0, 0], VOID)
     if visible is not None:
         warped = warped.masked_fill(~visible, VOID)
     confusion = confusion_with_void(first, warped, num_classes)[:-1, :-1]
-    return (np.stack([confusion.diagonal(), confusion.sum(1), confusion.sum(0)]),
-            int(confusion.sum()))
+    return (
+        np.stack([confusion.diagonal(), confusion.sum(1), confusion.sum(0)]),
+        int(confusion.sum()),
+    )

@@ -1,4 +1,5 @@
 """Whether an adapted model is to be kept, judged without labels."""
+
 from __future__ import annotations
 
 import math
@@ -51,6 +52,7 @@ class Verdict:
         reasons: Why, a sentence each.
         warnings: What a person should look at before trusting the model, whatever the verdict.
     """
+
     verdict: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -70,7 +72,7 @@ def estimated_error(figures: HealthFigures) -> float:
     spread = math.log(figures.diversity) / math.log(max(len(figures.shares), 2))
     disagreement = 1 - figures.mirrored
     if spread**3 <= disagreement:  # also one class everywhere: 0 / 0
-        return 1.
+        return 1.0
     return disagreement / spread**3
 
 
@@ -79,8 +81,9 @@ def _moved(before: HealthFigures, after: HealthFigures) -> float:
     return max(after.moved, class_drift(before.shares, after.shares))
 
 
-def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[str]
-                ) -> tuple[str, ...]:
+def warnings_of(
+    before: HealthFigures, after: HealthFigures, classes: Sequence[str]
+) -> tuple[str, ...]:
     """What a person should look at before trusting the adapted model.
 
     Args:
@@ -93,23 +96,34 @@ def warnings_of(before: HealthFigures, after: HealthFigures, classes: Sequence[s
     if (moved := _moved(before, after)) >= DRIFTED:
         found.append(f'**Total drift**: {moved:.0%} of the pixels have another class than before.')
     for k in collapsed_classes(old, new):
-        found.append(f'**{classes[k]} has collapsed**: from {old[k]:.2%} to {new[k]:.2%} of the '
-                     f'pixels, less than {COLLAPSED:.0%} of it is left.')
+        found.append(
+            f'**{classes[k]} has collapsed**: from {old[k]:.2%} to {new[k]:.2%} of the '
+            f'pixels, less than {COLLAPSED:.0%} of it is left.'
+        )
     for k in halved_classes(old, new):
-        found.append(f'**{classes[k]} has lost half or more**: from {old[k]:.2%} to {new[k]:.2%} '
-                     'of the pixels.')
+        found.append(
+            f'**{classes[k]} has lost half or more**: from {old[k]:.2%} to {new[k]:.2%} '
+            'of the pixels.'
+        )
     for k in swollen_classes(old, new):
-        found.append(f'**{classes[k]} takes over**: from {old[k]:.1%} to {new[k]:.1%} of the '
-                     'pixels.')
+        found.append(
+            f'**{classes[k]} takes over**: from {old[k]:.1%} to {new[k]:.1%} of the pixels.'
+        )
     for k in doubled_classes(old, new):
-        found.append(f'**{classes[k]} has doubled or more**: from {old[k]:.2%} to {new[k]:.2%} of '
-                     'the pixels.')
+        found.append(
+            f'**{classes[k]} has doubled or more**: from {old[k]:.2%} to {new[k]:.2%} of '
+            'the pixels.'
+        )
     if after.consistency < before.consistency - 0.02:
-        found.append(f'Predictions flicker more than before: consistency along the motion fell '
-                     f'from {before.consistency:.1%} to {after.consistency:.1%}.')
+        found.append(
+            f'Predictions flicker more than before: consistency along the motion fell '
+            f'from {before.consistency:.1%} to {after.consistency:.1%}.'
+        )
     if after.confidence < before.confidence - 0.05:
-        found.append(f'The model is less sure than before: mean confidence fell from '
-                     f'{before.confidence:.1%} to {after.confidence:.1%}.')
+        found.append(
+            f'The model is less sure than before: mean confidence fell from '
+            f'{before.confidence:.1%} to {after.confidence:.1%}.'
+        )
     return tuple(found)
 
 
@@ -124,9 +138,12 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         after: Those of the adapted model on the same frames, compared with the model before.
         classes: Names of the K classes.
     """
-    if not all(math.isfinite(value) for figures in (before, after)
-               for value in (*figures.shares, *astuple(figures)[1:5], figures.mirrored)):
-        return Verdict(REJECT, ('The figures are not finite: the model predicts NaN.', ), ())
+    if not all(
+        math.isfinite(value)
+        for figures in (before, after)
+        for value in (*figures.shares, *astuple(figures)[1:5], figures.mirrored)
+    ):
+        return Verdict(REJECT, ('The figures are not finite: the model predicts NaN.',), ())
     old, new = before.shares, after.shares
     bad, doubts = [], []
     present = sum(share >= PRESENT for share in old)
@@ -137,8 +154,10 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         doubts.append(f'Collapsed: {", ".join(classes[k] for k in collapsed)}.')
     if swollen := [classes[k] for k in swollen_classes(old, new)]:
         doubts.append(f'Takes over: {", ".join(swollen)}.')
-    kept = (f'of the pixels that the model before was sure of ({SURE:.0%} or more) only '
-            f'{after.kept:.0%} have kept their class')
+    kept = (
+        f'of the pixels that the model before was sure of ({SURE:.0%} or more) only '
+        f'{after.kept:.0%} have kept their class'
+    )
     if after.kept < REPLACED:
         bad.append(f'It is another model: {kept}.')
     elif after.kept < KEPT:
@@ -146,28 +165,40 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     if (moved := _moved(before, after)) >= DRIFTED:
         doubts.append(f'{moved:.0%} of all pixels have another class than before.')
     errors = estimated_error(before), estimated_error(after)
-    compared = (f'the estimated error goes from {errors[0]:.2f} to {errors[1]:.2f} (mirrored '
-                f'pictures get the same classes in {before.mirrored:.0%} and {after.mirrored:.0%} '
-                f'of the pixels, with the variety of {before.diversity:.1f} and '
-                f'{after.diversity:.1f} equally frequent classes)')
+    compared = (
+        f'the estimated error goes from {errors[0]:.2f} to {errors[1]:.2f} (mirrored '
+        f'pictures get the same classes in {before.mirrored:.0%} and {after.mirrored:.0%} '
+        f'of the pixels, with the variety of {before.diversity:.1f} and '
+        f'{after.diversity:.1f} equally frequent classes)'
+    )
     if errors[1] > WORSE * errors[0] + SLACK:
         bad.append(f'It contradicts itself more than before: {compared}.')
     elif errors[1] > errors[0] + SLACK:
         doubts.append(f'It is no better in agreement with itself: {compared}.')
     elif errors[1] >= 1:
-        doubts.append('Mirrored pictures get other classes, or there is hardly more than one '
-                      f'class: {compared}.')
+        doubts.append(
+            'Mirrored pictures get other classes, or there is hardly more than one '
+            f'class: {compared}.'
+        )
     if min(before.unchanged, after.unchanged) >= STILL:
         doubts.append('The frames are all the same: a single picture says little about others.')
     if after.frames < FEW:
-        doubts.append(f'Few frames: pairs that were looked at: {after.frames}, {FEW} are the least '
-                      'for a verdict.')
+        doubts.append(
+            f'Few frames: pairs that were looked at: {after.frames}, {FEW} are the least '
+            'for a verdict.'
+        )
     warnings = warnings_of(before, after, classes)
     if bad:
         return Verdict(REJECT, (*bad, *doubts), warnings)
     if doubts:
         return Verdict(DOUBTFUL, tuple(doubts), warnings)
-    return Verdict(KEEP, (
-        f'It agrees with itself about as well as before, or better: {compared}.',
-        f'Of the pixels that the model before was sure of {after.kept:.0%} have kept their class.',
-        'No class has collapsed or takes over.'), warnings)
+    return Verdict(
+        KEEP,
+        (
+            f'It agrees with itself about as well as before, or better: {compared}.',
+            f'Of the pixels that the model before was sure of {after.kept:.0%} have kept their '
+            'class.',
+            'No class has collapsed or takes over.',
+        ),
+        warnings,
+    )

@@ -1,4 +1,5 @@
 """Video panoptic quality of semantic segmentation (VPQ^s)."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -46,8 +47,13 @@ class VPQMetric(BaseMetric):
         kwargs: ``collect_device``, ``prefix``, ``collect_dir`` of :class:`mmengine.BaseMetric`.
     """
 
-    def __init__(self, subset: Sequence[str] | None = None,
-                 windows: Sequence[int] = (1, 2, 3, 4), per_class: bool = False, **kwargs) -> None:
+    def __init__(
+        self,
+        subset: Sequence[str] | None = None,
+        windows: Sequence[int] = (1, 2, 3, 4),
+        per_class: bool = False,
+        **kwargs,
+    ) -> None:
         if not windows or min(windows) < 1:
             raise ValueError(f'VPQMetric: windows={windows} must be numbers of frames, 1 or more.')
         super().__init__(**kwargs)
@@ -67,11 +73,17 @@ class VPQMetric(BaseMetric):
                 raise ValueError(
                     'VPQMetric: a sample has no seq_name and frame_name, which tell the frames of '
                     'a clip. Use a data set of mmdavss and PackClipInputs with both among its '
-                    'meta_keys.')
+                    'meta_keys.'
+                )
             prediction = sample['pred_sem_seg']['data']
             label = sample['gt_sem_seg']['data'].to(prediction)
-            self.results.append((sample['seq_name'], sample['frame_name'],
-                                 confusion_with_void(prediction, label, num_classes)))
+            self.results.append(
+                (
+                    sample['seq_name'],
+                    sample['frame_name'],
+                    confusion_with_void(prediction, label, num_classes),
+                )
+            )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Groups the frames by clips and takes the means, in percent."""
@@ -79,25 +91,36 @@ class VPQMetric(BaseMetric):
         subset = classes if self.subset is None else self.subset
         unknown = set(subset) - set(classes)
         if unknown:
-            raise ValueError(f'VPQMetric: {sorted(unknown)} of `subset` are not among the '
-                             f"data set's classes {tuple(classes)}.")
+            raise ValueError(
+                f'VPQMetric: {sorted(unknown)} of `subset` are not among the '
+                f"data set's classes {tuple(classes)}."
+            )
         rows = [classes.index(name) for name in subset]
         clips: dict[str, dict[str, np.ndarray]] = {}
         for sequence, frame, confusion in results:
             # A frame that comes twice, as padding of a sampler does, counts once.
             clips.setdefault(sequence, {})[frame] = confusion
-        values = video_panoptic_quality(
-            [np.stack([frames[name] for name in sorted(frames, key=natural)])
-             for frames in clips.values()], self.windows)[:, rows] * 100
+        values = (
+            video_panoptic_quality(
+                [
+                    np.stack([frames[name] for name in sorted(frames, key=natural)])
+                    for frames in clips.values()
+                ],
+                self.windows,
+            )[:, rows]
+            * 100
+        )
         lengths = _nanmean(values, axis=1)
         metrics = dict(VPQ=_nanmean(lengths, axis=0))
         metrics |= {f'VPQ.{n}': value for n, value in zip(self.windows, lengths, strict=True)}
         if self.per_class:
             per_class = _nanmean(values, axis=0)
             metrics |= {f'VPQ.{name}': v for name, v in zip(subset, per_class, strict=True)}
-        text = (f'VPQ^s of {len(rows)} of {len(classes)} classes in {len(clips)} clips with '
-                f'{min(map(len, clips.values()))} to {max(map(len, clips.values()))} labelled '
-                'frames')
+        text = (
+            f'VPQ^s of {len(rows)} of {len(classes)} classes in {len(clips)} clips with '
+            f'{min(map(len, clips.values()))} to {max(map(len, clips.values()))} labelled '
+            'frames'
+        )
         without = [n for n, value in zip(self.windows, lengths, strict=True) if np.isnan(value)]
         if without:
             text += f'; no value for windows of {without} frames, which are not in the mean'
@@ -117,13 +140,15 @@ def confusion_with_void(prediction: Tensor, label: Tensor, num_classes: int) -> 
         (K+1, K+1), int64: pixels of each label (row) and prediction (column), void last.
     """
     size = num_classes + 1
-    cells = (label.long().clamp(max=num_classes) * size
-             + prediction.long().clamp(max=num_classes)).flatten()
+    cells = (
+        label.long().clamp(max=num_classes) * size + prediction.long().clamp(max=num_classes)
+    ).flatten()
     return torch.bincount(cells, minlength=size * size).reshape(size, size).cpu().numpy()
 
 
-def video_panoptic_quality(clips: Sequence[np.ndarray], windows: Sequence[int] = (1, 2, 3, 4)
-                           ) -> np.ndarray:
+def video_panoptic_quality(
+    clips: Sequence[np.ndarray], windows: Sequence[int] = (1, 2, 3, 4)
+) -> np.ndarray:
     """VPQ of each class, where every class is one segment per frame; see :class:`VPQMetric`.
 
     Args:

@@ -2,6 +2,7 @@
 
 ``provider(frame_a, frame_b) -> flow a->b`` in pixels; ``net(current, previous) -> flow``.
 """
+
 from .base import BaseFlowProvider
 from .cache import CachedFlow
 from .dis import DISFlowEstimator

@@ -1,4 +1,5 @@
 """What all flow providers share."""
+
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
@@ -26,19 +27,24 @@ def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
     weights = read_weights(
         checkpoint,
         f'{type(network).__name__}: the checkpoint {checkpoint!r} does not exist; correct '
-        '`checkpoint`. A network that is trained may start without one: checkpoint=None.')
+        '`checkpoint`. A network that is trained may start without one: checkpoint=None.',
+    )
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     for prefix in BRANCHES:
         # MMFlowNet holds mmflow's network as `network`.
-        branch = {name.removeprefix(prefix).removeprefix('network.'): value
-                  for name, value in weights.items() if name.startswith(prefix)}
+        branch = {
+            name.removeprefix(prefix).removeprefix('network.'): value
+            for name, value in weights.items()
+            if name.startswith(prefix)
+        }
         weights = branch or weights
     wrong = misfits(network, weights)
     if wrong:
         raise ValueError(
             f'{checkpoint} does not fit {type(network).__name__}: {len(wrong)} of '
             f'{len(network.state_dict())} tensors are missing or of another shape, such as '
-            f'{wrong[:3]}. Give the config that the checkpoint was trained with.')
+            f'{wrong[:3]}. Give the config that the checkpoint was trained with.'
+        )
     network.load_state_dict(weights, strict=False)
 
 
@@ -90,8 +96,10 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
         """
         name = type(self).__name__
         if frame_a.ndim != 4 or frame_a.shape[1] != 3 or frame_a.shape != frame_b.shape:
-            raise ValueError(f'{name}: frames must be two (N, 3, H, W) of one shape, got '
-                             f'{tuple(frame_a.shape)} and {tuple(frame_b.shape)}.')
+            raise ValueError(
+                f'{name}: frames must be two (N, 3, H, W) of one shape, got '
+                f'{tuple(frame_a.shape)} and {tuple(frame_b.shape)}.'
+            )
         if paths is not None and len(paths) != len(frame_a):
             raise ValueError(f'{name}: {len(paths)} path pairs for {len(frame_a)} frames.')
         with torch.autocast(frame_a.device.type, enabled=False):
@@ -101,11 +109,13 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
         """:meth:`forward` for checked float32 frames, without gradient."""
 
-    def estimate_numpy(self,
-                       img_a: np.ndarray,
-                       img_b: np.ndarray,
-                       path_a: str | None = None,
-                       path_b: str | None = None) -> np.ndarray:
+    def estimate_numpy(
+        self,
+        img_a: np.ndarray,
+        img_b: np.ndarray,
+        path_a: str | None = None,
+        path_b: str | None = None,
+    ) -> np.ndarray:
         """Flow between two images as data pipelines have them.
 
         Args:
@@ -120,6 +130,10 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
         device = next((p.device for net in self._networks for p in net.parameters()), None)
         frame_a, frame_b = (
             torch.tensor(np.ascontiguousarray(img[..., ::-1]), device=device)
-            .permute(2, 0, 1)[None].float() / 255 for img in (img_a, img_b))
+            .permute(2, 0, 1)[None]
+            .float()
+            / 255
+            for img in (img_a, img_b)
+        )
         paths = None if path_a is None or path_b is None else [(path_a, path_b)]
         return self(frame_a, frame_b, paths)[0].permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,4 +1,5 @@
 """A disk cache around any flow provider."""
+
 from __future__ import annotations
 
 import hashlib
@@ -35,8 +36,9 @@ class CachedFlow(BaseFlowProvider):
         super().__init__()
         self.provider = MODELS.build(provider)
         self.cache_dir = Path(cache_dir)
-        self._config_key = json.dumps([provider, _file_state(provider.get('checkpoint'))],
-                                      sort_keys=True, default=str)
+        self._config_key = json.dumps(
+            [provider, _file_state(provider.get('checkpoint'))], sort_keys=True, default=str
+        )
 
     def _file(self, image_a: np.ndarray, image_b: np.ndarray) -> Path:
         """The file for two images (H, W, 3), uint8, BGR."""
@@ -48,8 +50,10 @@ class CachedFlow(BaseFlowProvider):
         return self.cache_dir / key[:2] / f'{key}.npy'
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
-        images = [(frames.flip(1) * 255).round().clamp(0, 255).byte()
-                  .permute(0, 2, 3, 1).cpu().numpy() for frames in (frame_a, frame_b)]
+        images = [
+            (frames.flip(1) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+            for frames in (frame_a, frame_b)
+        ]
         files = [self._file(a, b) for a, b in zip(*images, strict=True)]
         new = [i for i, file in enumerate(files) if not file.is_file()]
         if new:
@@ -59,11 +63,13 @@ class CachedFlow(BaseFlowProvider):
         flows = np.stack([read_flow(file) for file in files])
         return torch.from_numpy(flows).permute(0, 3, 1, 2).contiguous().to(frame_a.device)
 
-    def estimate_numpy(self,
-                       img_a: np.ndarray,
-                       img_b: np.ndarray,
-                       path_a: str | None = None,
-                       path_b: str | None = None) -> np.ndarray:
+    def estimate_numpy(
+        self,
+        img_a: np.ndarray,
+        img_b: np.ndarray,
+        path_a: str | None = None,
+        path_b: str | None = None,
+    ) -> np.ndarray:
         file = self._file(img_a, img_b)
         if not file.is_file():
             write_flow(file, self.provider.estimate_numpy(img_a, img_b, path_a, path_b))

@@ -1,4 +1,5 @@
 """Dense Inverse Search: optical flow without weights."""
+
 from __future__ import annotations
 
 import cv2
@@ -35,8 +36,7 @@ class DISFlowEstimator(BaseFlowProvider):
     def __init__(self, preset: str = 'medium') -> None:
         super().__init__()
         if preset not in PRESETS:
-            raise ValueError(
-                f'DISFlowEstimator: preset={preset!r} is not one of {tuple(PRESETS)}.')
+            raise ValueError(f'DISFlowEstimator: preset={preset!r} is not one of {tuple(PRESETS)}.')
         self.preset = preset
 
     def _dis(self, gray_a: np.ndarray, gray_b: np.ndarray) -> np.ndarray:
@@ -45,7 +45,8 @@ class DISFlowEstimator(BaseFlowProvider):
         if bottom or right:
             gray_a, gray_b = (
                 cv2.copyMakeBorder(gray, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-                for gray in (gray_a, gray_b))
+                for gray in (gray_a, gray_b)
+            )
         # A new solver for each pair: it cannot be pickled or shared by threads, and is cheap.
         flow = cv2.DISOpticalFlow_create(PRESETS[self.preset]).calc(gray_a, gray_b, None)
         return np.ascontiguousarray(flow[:height, :width])
@@ -56,12 +57,13 @@ class DISFlowEstimator(BaseFlowProvider):
             return [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
 
         flows = [self._dis(a, b) for a, b in zip(gray(frame_a), gray(frame_b), strict=True)]
-        return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).contiguous().to(
-            frame_a.device)
+        return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).contiguous().to(frame_a.device)
 
-    def estimate_numpy(self,
-                       img_a: np.ndarray,
-                       img_b: np.ndarray,
-                       path_a: str | None = None,
-                       path_b: str | None = None) -> np.ndarray:
+    def estimate_numpy(
+        self,
+        img_a: np.ndarray,
+        img_b: np.ndarray,
+        path_a: str | None = None,
+        path_b: str | None = None,
+    ) -> np.ndarray:
         return self._dis(*(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY) for img in (img_a, img_b)))

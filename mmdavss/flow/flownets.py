@@ -1,4 +1,5 @@
 """FlowNetS, trained as a part of a video net."""
+
 from __future__ import annotations
 
 import torch
@@ -11,13 +12,14 @@ from .base import load_flow_weights
 SLOPE = 0.1
 #: The network predicts 1/20 of the flow in pixels of its input, and its output is four times
 #: coarser (Dosovitskiy et al.): 20 / 4 makes it pixels of the output.
-FLOW_SCALE = 5.
+FLOW_SCALE = 5.0
 
 
 def _conv(in_channels: int, channels: int, kernel_size: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, channels, kernel_size, stride, (kernel_size - 1) // 2),
-        nn.LeakyReLU(SLOPE))
+        nn.LeakyReLU(SLOPE),
+    )
 
 
 def _deconv(in_channels: int, channels: int) -> nn.Sequential:
@@ -49,14 +51,15 @@ class FlowNetS(BaseModule):
         widths = [base_channels * factor for factor in (1, 2, 4, 8, 8, 16)]
         channels = 6
         for level, (width, kernel) in enumerate(
-                zip(widths, (7, 5, 5, 3, 3, 3), strict=True), start=1):
+            zip(widths, (7, 5, 5, 3, 3, 3), strict=True), start=1
+        ):
             self.add_module(f'conv{level}', _conv(channels, width, kernel, 2))
             if level > 2:
                 self.add_module(f'conv{level}_1', _conv(width, width, 3, 1))
             channels = width
         self.add_module('predict_flow6', nn.Conv2d(channels, 2, 3, padding=1))
         for level in (5, 4, 3, 2):
-            width = base_channels * 2**(level - 2)
+            width = base_channels * 2 ** (level - 2)
             self.add_module(f'deconv{level}', _deconv(channels, width))
             self.add_module(f'upsample_flow{level + 1}to{level}', nn.ConvTranspose2d(2, 2, 4, 2, 1))
             channels = widths[level - 1] + width + 2

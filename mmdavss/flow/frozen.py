@@ -1,4 +1,5 @@
 """A flow network of this package as a provider."""
+
 from __future__ import annotations
 
 from mmseg.registry import MODELS
@@ -29,14 +30,20 @@ class FrozenFlowNet(BaseFlowProvider):
         ValueError: If there is no checkpoint.
     """
 
-    def __init__(self, flow_net: ConfigType, checkpoint: str | None = None, full_size: bool = True,
-                 allow_random_init: bool = False) -> None:
+    def __init__(
+        self,
+        flow_net: ConfigType,
+        checkpoint: str | None = None,
+        full_size: bool = True,
+        allow_random_init: bool = False,
+    ) -> None:
         super().__init__()
         if checkpoint is None and not allow_random_init:
             raise ValueError(
                 'FrozenFlowNet: `checkpoint` is missing, a flow network with random weights is of '
                 'no use. Set it to that of a method that has trained one (configs/sfc: stage two '
-                'of the source model, or the pretraining of FlowNetS).')
+                'of the source model, or the pretraining of FlowNetS).'
+            )
         self.hold(MODELS.build(flow_net))
         self._checkpoint = checkpoint
         self.full_size = full_size
@@ -50,7 +57,7 @@ class FrozenFlowNet(BaseFlowProvider):
             ValueError: If it does not fit.
         """
         if self._checkpoint is not None and not self._loaded:
-            network, = self._networks
+            (network,) = self._networks
             # MMFlowNet holds mmflow's network as `network`.
             load_flow_weights(getattr(network, 'network', network), self._checkpoint)
             self._loaded = True

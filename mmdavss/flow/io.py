@@ -1,4 +1,5 @@
 """Optical flow files: Middlebury ``.flo``, KITTI 16-bit ``.png``, and ``.npy``."""
+
 from __future__ import annotations
 
 import io
@@ -14,8 +15,8 @@ from mmdavss.fileio import replace_file
 from mmdavss.inputs import open_image, read_bytes, reason
 
 FLO_MAGIC = np.float32(202021.25)
-KITTI_SCALE, KITTI_OFFSET = 64., 2.**15
-INT16_SCALE = 10.
+KITTI_SCALE, KITTI_OFFSET = 64.0, 2.0**15
+INT16_SCALE = 10.0
 #: Middlebury's "unknown": files hold 1.67e9 there, and readers take all from 1e9.
 UNKNOWN, UNKNOWN_FROM = 1.666666752e9, 1e9
 SUFFIXES = ('.flo', '.png', '.npy')
@@ -89,8 +90,11 @@ def _read_flo(path: Path, data: bytes) -> np.ndarray:
         raise _broken(path, f'not a .flo file, it does not start with {FLO_MAGIC}')
     width, height = (int(n) for n in np.frombuffer(data, '<i4', 2, offset=4))
     if width <= 0 or height <= 0 or len(data) != 12 + 8 * width * height:
-        raise _broken(path, f'{len(data)} bytes, but a .flo file of {width} x {height} has '
-                            f'{12 + 8 * width * height}; it is truncated or damaged')
+        raise _broken(
+            path,
+            f'{len(data)} bytes, but a .flo file of {width} x {height} has '
+            f'{12 + 8 * width * height}; it is truncated or damaged',
+        )
     return np.frombuffer(data, '<f4', offset=12).reshape(height, width, 2)
 
 
@@ -109,9 +113,11 @@ def _read_kitti(path: Path, data: bytes) -> np.ndarray:
     if image is None:
         raise _broken(path, 'not a complete PNG file')
     if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(f'{path}: a KITTI flow file is a PNG of three channels with 16 bits '
-                         f'(u, v, valid), this is {image.dtype} {image.shape}: is it a picture of '
-                         'the flow?')
+        raise InputError(
+            f'{path}: a KITTI flow file is a PNG of three channels with 16 bits '
+            f'(u, v, valid), this is {image.dtype} {image.shape}: is it a picture of '
+            'the flow?'
+        )
     valid, v, u = np.moveaxis(image.astype(np.float32), 2, 0)  # OpenCV reverses the channels
     flow = (np.stack([u, v], axis=2) - KITTI_OFFSET) / KITTI_SCALE
     flow[valid == 0] = np.nan
@@ -122,8 +128,10 @@ def _kitti_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
     valid = np.isfinite(flow).all(axis=2)
     values = np.round(np.where(valid[..., None], flow, 0) * KITTI_SCALE + KITTI_OFFSET)
     if values.min() < 0 or values.max() >= 2**16:
-        raise ValueError(f'{path}: KITTI files hold -512 to 512 pixels, the flow has up to '
-                         f'{np.abs(flow[valid]).max():.1f}. Write .npy or .flo.')
+        raise ValueError(
+            f'{path}: KITTI files hold -512 to 512 pixels, the flow has up to '
+            f'{np.abs(flow[valid]).max():.1f}. Write .npy or .flo.'
+        )
     image = np.dstack([valid, values[..., 1], values[..., 0]]).astype(np.uint16)
     return cv2.imencode('.png', image)[1].tobytes()
 
@@ -132,8 +140,10 @@ def _read_npy(path: Path, data: bytes) -> np.ndarray:
     file = io.BytesIO(data)
     try:
         # The header alone: what it says about the size is compared before memory is taken for it.
-        readers = {(1, 0): np.lib.format.read_array_header_1_0,
-                   (2, 0): np.lib.format.read_array_header_2_0}
+        readers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
         shape, fortran_order, dtype = readers[np.lib.format.read_magic(file)](file)
     except Exception as error:  # the header is parsed as Python: whatever that raises
         raise _broken(path, f'not a complete .npy file ({reason(error)})') from error
@@ -141,9 +151,12 @@ def _read_npy(path: Path, data: bytes) -> np.ndarray:
     if dtype.hasobject:
         raise _broken(path, 'not a complete .npy file of numbers, but of Python objects')
     if len(data) - start != math.prod(shape) * dtype.itemsize:
-        raise _broken(path, f'not a complete .npy file: {len(data) - start} bytes for {shape} of '
-                            f'{dtype}, which has {math.prod(shape) * dtype.itemsize}; it is '
-                            'truncated or damaged')
+        raise _broken(
+            path,
+            f'not a complete .npy file: {len(data) - start} bytes for {shape} of '
+            f'{dtype}, which has {math.prod(shape) * dtype.itemsize}; it is '
+            'truncated or damaged',
+        )
     if len(shape) != 3 or 2 not in (shape[0], shape[2]) or min(shape) <= 0:
         raise InputError(f'{path}: holds {shape}, a flow is (H, W, 2) or (2, H, W).')
     if dtype.kind != 'f' and (dtype.kind, dtype.itemsize) != ('i', 2):
@@ -161,8 +174,10 @@ def _npy_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
     limits = np.iinfo(dtype) if dtype == 'int16' else np.finfo(dtype)
     # Not `any(... > max)`: int16 has no NaN either.
     if not (np.abs(values) <= limits.max).all():
-        raise ValueError(f'{path}: the flow has values that {dtype} cannot hold (largest '
-                         f'{np.abs(flow).max()} pixels). Write float32.')
+        raise ValueError(
+            f'{path}: the flow has values that {dtype} cannot hold (largest '
+            f'{np.abs(flow).max()} pixels). Write float32.'
+        )
     file = io.BytesIO()
     np.save(file, values.astype(dtype))
     return file.getvalue()

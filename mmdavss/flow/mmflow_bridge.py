@@ -4,6 +4,7 @@ mmflow 1.0.0rc0, its last release, refuses mmcv 2.1 and newer at import, and imp
 ``mmcv.ops`` that exist only where mmcv was compiled. Its networks need neither. Only they are
 used: its warping and occlusion code is not (see ``mmdavss.ops`` for ours).
 """
+
 from __future__ import annotations
 
 import copy
@@ -40,8 +41,10 @@ class _NoDeformConv2d(nn.Module):
     """Stands in for mmcv's compiled operator while mmflow is imported."""
 
     def __init__(self, *args, **kwargs) -> None:
-        raise ImportError('MaskFlowNet needs the operator DeformConv2d, but mmcv was built without '
-                          'compiled operators. Build mmcv with them, or choose another network.')
+        raise ImportError(
+            'MaskFlowNet needs the operator DeformConv2d, but mmcv was built without '
+            'compiled operators. Build mmcv with them, or choose another network.'
+        )
 
 
 @contextmanager
@@ -67,8 +70,10 @@ def _importable_mmflow() -> Iterator[None]:
 def _mmflow_folder() -> Path:
     spec = importlib.util.find_spec('mmflow')
     if spec is None:
-        raise ImportError('MMFlowEstimator needs mmflow: pip install mmflow==1.0.0rc0, or take '
-                          'DISFlowEstimator, which needs no network.')
+        raise ImportError(
+            'MMFlowEstimator needs mmflow: pip install mmflow==1.0.0rc0, or take '
+            'DISFlowEstimator, which needs no network.'
+        )
     return Path(spec.submodule_search_locations[0])
 
 
@@ -91,13 +96,18 @@ def _model_config(config: str | ConfigType) -> dict:
         return copy.deepcopy(dict(config))
     path = Path(config)
     if not path.is_file():
-        shipped = {p.stem: p for p in (_mmflow_folder() / '.mim/configs').rglob('*.py')
-                   if '_base_' not in p.parts}
+        shipped = {
+            p.stem: p
+            for p in (_mmflow_folder() / '.mim/configs').rglob('*.py')
+            if '_base_' not in p.parts
+        }
         path = shipped.get(path.name.removesuffix('.py'))
         if path is None:
             near = difflib.get_close_matches(config, shipped, n=3, cutoff=0.3)
-            raise FileNotFoundError(f'MMFlowEstimator: config={config!r} is neither a file nor a '
-                                    f'config that mmflow ships. Similar ones: {near}.')
+            raise FileNotFoundError(
+                f'MMFlowEstimator: config={config!r} is neither a file nor a '
+                f'config that mmflow ships. Similar ones: {near}.'
+            )
     return Config.fromfile(path).model.to_dict()
 
 
@@ -105,8 +115,10 @@ def _build(config: str | ConfigType) -> tuple[nn.Module, bool, type]:
     """A network of mmflow, whether it is of RAFT's kind, and mmflow's data sample."""
     model = _model_config(config)
     if 'data_preprocessor' not in model:
-        raise ValueError('The mmflow model has no `data_preprocessor`, so nobody knows its '
-                         'normalisation. Copy it from its mmflow config.')
+        raise ValueError(
+            'The mmflow model has no `data_preprocessor`, so nobody knows its '
+            'normalisation. Copy it from its mmflow config.'
+        )
     models, sample_type = _import_mmflow()
     # mmflow's networks build their parts by names without prefix.
     with DefaultScope.overwrite_default_scope('mmflow'):
@@ -125,7 +137,8 @@ class _Padding:
     def border(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Pixels left, right, above and below."""
         missing_h, missing_w = (
-            max(-(-n // self.divisor) * self.divisor, self.min_size) - n for n in (height, width))
+            max(-(-n // self.divisor) * self.divisor, self.min_size) - n for n in (height, width)
+        )
         top, left = missing_h // 2, missing_w // 2
         return left, missing_w - left, top, missing_h - top
 
@@ -133,7 +146,7 @@ class _Padding:
 def _unpad(maps: Tensor, border: tuple[int, int, int, int]) -> Tensor:
     left, right, top, bottom = border
     height, width = maps.shape[-2:]
-    return maps[..., top:height - bottom, left:width - right]
+    return maps[..., top : height - bottom, left : width - right]
 
 
 @MODELS.register_module()
@@ -158,17 +171,20 @@ class MMFlowEstimator(BaseFlowProvider):
         ValueError: If there is no checkpoint, or if it does not fit the config.
     """
 
-    def __init__(self,
-                 config: str | ConfigType,
-                 checkpoint: str | None = None,
-                 size_divisor: int | None = None,
-                 allow_random_init: bool = False) -> None:
+    def __init__(
+        self,
+        config: str | ConfigType,
+        checkpoint: str | None = None,
+        size_divisor: int | None = None,
+        allow_random_init: bool = False,
+    ) -> None:
         super().__init__()
         if checkpoint is None and not allow_random_init:
             raise ValueError(
                 'MMFlowEstimator: `checkpoint` is missing, a flow network with random weights is '
                 'of no use. Set it (mmflow lists the files in configs/*/metafile.yml), or take '
-                'DISFlowEstimator, which needs none; tests may set allow_random_init=True.')
+                'DISFlowEstimator, which needs none; tests may set allow_random_init=True.'
+            )
         network, raft, self._sample_type = _build(config)
         if checkpoint is not None:
             load_flow_weights(network, checkpoint)
@@ -178,20 +194,24 @@ class MMFlowEstimator(BaseFlowProvider):
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
         border = self.padding.border(*frame_a.shape[-2:])
         # mmflow reads images as BGR, values 0 to 255.
-        pairs = torch.stack([
-            F.pad(frames.flip(1) * 255, border, mode='replicate') for frames in (frame_a, frame_b)
-        ], dim=1)
+        pairs = torch.stack(
+            [
+                F.pad(frames.flip(1) * 255, border, mode='replicate')
+                for frames in (frame_a, frame_b)
+            ],
+            dim=1,
+        )
         # One pair at a time: mmflow's decoders hand back the first flow of a batch only.
         flow = torch.stack([self._predict(pair) for pair in pairs])
         return _unpad(flow, border).contiguous().to(frame_a.device)
 
     def _predict(self, pair: Tensor) -> Tensor:
         """(2, 3, H, W), BGR, values 0 to 255, to the flow (2, H, W)."""
-        network, = self._networks
+        (network,) = self._networks
         shape = tuple(pair.shape[-2:])
         sample = self._sample_type(metainfo=dict(img_shape=shape, ori_shape=shape))
         data = network.data_preprocessor(dict(inputs=[pair], data_samples=[sample]))
-        sample, = network.predict(data['inputs'], data['data_samples'])
+        (sample,) = network.predict(data['inputs'], data['data_samples'])
         return sample.pred_flow_fw.data
 
 
@@ -217,10 +237,12 @@ class MMFlowNet(BaseModule):
         TypeError: If the network's outputs have a form that is not known here.
     """
 
-    def __init__(self,
-                 config: str | ConfigType,
-                 checkpoint: str | None = None,
-                 size_divisor: int | None = None) -> None:
+    def __init__(
+        self,
+        config: str | ConfigType,
+        checkpoint: str | None = None,
+        size_divisor: int | None = None,
+    ) -> None:
         super().__init__()
         self.checkpoint = checkpoint
         self.network, raft, _ = _build(config)
@@ -261,8 +283,11 @@ class MMFlowNet(BaseModule):
         elif isinstance(flows, dict):
             finest = max(flows.values(), key=lambda f: f.shape[-1])
             flow = self.network.decoder.flow_div * F.interpolate(
-                finest, size=frames[0].shape[-2:], mode='bilinear', align_corners=False)
+                finest, size=frames[0].shape[-2:], mode='bilinear', align_corners=False
+            )
         else:
-            raise TypeError(f'MMFlowNet: {type(self.network).__name__} gives '
-                            f'{type(flows).__name__}; RAFT, FlowNetS and PWCNet are known to work.')
+            raise TypeError(
+                f'MMFlowNet: {type(self.network).__name__} gives '
+                f'{type(flows).__name__}; RAFT, FlowNetS and PWCNet are known to work.'
+            )
         return _unpad(flow, border)

@@ -1,4 +1,5 @@
 """Flow that was computed before and lies on disk."""
+
 from __future__ import annotations
 
 import os
@@ -21,12 +22,14 @@ FIELDS = ('folder', 'stem', 'stem_b', 'number_b')
 STORED = ('a2b', 'negated')
 
 
-def flow_file(root: str | os.PathLike,
-              path_a: str | os.PathLike,
-              path_b: str | os.PathLike,
-              frame_root: str | os.PathLike = '',
-              template: str = TEMPLATE,
-              frame_suffix: str = '') -> Path:
+def flow_file(
+    root: str | os.PathLike,
+    path_a: str | os.PathLike,
+    path_b: str | os.PathLike,
+    frame_root: str | os.PathLike = '',
+    template: str = TEMPLATE,
+    frame_suffix: str = '',
+) -> Path:
     """The file of the flow ``a->b``; see :class:`PrecomputedFlow` for the template.
 
     Raises:
@@ -38,17 +41,22 @@ def flow_file(root: str | os.PathLike,
         # Not resolve(): data sets are often trees of symbolic links.
         folder = os.path.relpath(os.path.abspath(path_a.parent), os.path.abspath(frame_root))
         if folder.split(os.sep)[0] == os.pardir:
-            raise ValueError(f'PrecomputedFlow: the frame {path_a} is not below '
-                             f'frame_root={str(frame_root)!r}; correct `frame_root`.')
+            raise ValueError(
+                f'PrecomputedFlow: the frame {path_a} is not below '
+                f'frame_root={str(frame_root)!r}; correct `frame_root`.'
+            )
     else:
         folder = ''
     stem, stem_b = (p.stem.removesuffix(frame_suffix) for p in (path_a, path_b))
     numbers = re.findall(r'\d+', stem_b)
     if '{number_b}' in template and not numbers:
-        raise ValueError(f'PrecomputedFlow: the template {template!r} asks for the number of the '
-                         f'frame {path_b}, which has none.')
+        raise ValueError(
+            f'PrecomputedFlow: the template {template!r} asks for the number of the '
+            f'frame {path_b}, which has none.'
+        )
     return Path(root) / template.format(
-        folder=folder, stem=stem, stem_b=stem_b, number_b=numbers[-1] if numbers else '')
+        folder=folder, stem=stem, stem_b=stem_b, number_b=numbers[-1] if numbers else ''
+    )
 
 
 @MODELS.register_module()
@@ -86,27 +94,34 @@ class PrecomputedFlow(BaseFlowProvider):
             another size than the frames; names file and fix.
     """
 
-    def __init__(self,
-                 root: str,
-                 frame_root: str | None = None,
-                 template: str = TEMPLATE,
-                 frame_suffix: str = '',
-                 stored: str = 'a2b',
-                 resize: bool = False) -> None:
+    def __init__(
+        self,
+        root: str,
+        frame_root: str | None = None,
+        template: str = TEMPLATE,
+        frame_suffix: str = '',
+        stored: str = 'a2b',
+        resize: bool = False,
+    ) -> None:
         super().__init__()
         if not Path(root).is_dir():
             raise FileNotFoundError(
                 f'PrecomputedFlow: root={str(root)!r} is not a folder. Compute the flow with '
-                'tools/precompute_flow.py, or correct the path.')
+                'tools/precompute_flow.py, or correct the path.'
+            )
         if stored not in STORED:
             raise ValueError(f'PrecomputedFlow: stored={stored!r} is not one of {STORED}.')
         fields = {field for _, field, _, _ in string.Formatter().parse(template) if field}
         if not fields <= set(FIELDS) or Path(template).suffix.lower() not in SUFFIXES:
-            raise ValueError(f'PrecomputedFlow: template={template!r} may have the fields {FIELDS} '
-                             f'and must end with one of {SUFFIXES}.')
+            raise ValueError(
+                f'PrecomputedFlow: template={template!r} may have the fields {FIELDS} '
+                f'and must end with one of {SUFFIXES}.'
+            )
         if 'folder' in fields and frame_root is None:
-            raise ValueError('PrecomputedFlow: set `frame_root`, the folder of the frames, or a '
-                             '`template` without {folder}.')
+            raise ValueError(
+                'PrecomputedFlow: set `frame_root`, the folder of the frames, or a '
+                '`template` without {folder}.'
+            )
         self.root = root
         self.frame_root = frame_root
         self.template = template
@@ -116,8 +131,9 @@ class PrecomputedFlow(BaseFlowProvider):
 
     def flow_file(self, path_a: str, path_b: str) -> Path:
         """The file of the flow ``a->b``."""
-        return flow_file(self.root, path_a, path_b, self.frame_root or '', self.template,
-                         self.frame_suffix)
+        return flow_file(
+            self.root, path_a, path_b, self.frame_root or '', self.template, self.frame_suffix
+        )
 
     def _read(self, path_a: str, path_b: str, size: tuple[int, int]) -> np.ndarray:
         if Path(path_a) == Path(path_b):
@@ -127,34 +143,41 @@ class PrecomputedFlow(BaseFlowProvider):
             raise FileNotFoundError(
                 f'PrecomputedFlow: no flow file {file} for the frames {path_a} -> {path_b}. '
                 'Compute it with tools/precompute_flow.py (it skips what is there), or correct '
-                '`root`, `frame_root` or `template`.')
+                '`root`, `frame_root` or `template`.'
+            )
         flow = read_flow(file)
         if not np.isfinite(flow).all():
-            raise ValueError(f'{file}: the flow has holes (invalid or unknown pixels, or NaN); '
-                             'a dense flow is needed, such as tools/precompute_flow.py makes.')
+            raise ValueError(
+                f'{file}: the flow has holes (invalid or unknown pixels, or NaN); '
+                'a dense flow is needed, such as tools/precompute_flow.py makes.'
+            )
         if flow.shape[:2] != tuple(size):
             if not self.resize:
                 raise ValueError(
                     f'{file}: the flow is {flow.shape[1]}x{flow.shape[0]}, its frame {path_a} '
                     f'{size[1]}x{size[0]} (width x height). Compute it at the size of the frames, '
-                    'or set resize=True.')
+                    'or set resize=True.'
+                )
             flow = resize_flow(torch.from_numpy(flow).permute(2, 0, 1)[None], size)[0]
             flow = flow.permute(1, 2, 0).contiguous().numpy()
         return -flow if self.stored == 'negated' else flow
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
         if paths is None:
-            raise ValueError('PrecomputedFlow: needs the paths of the frames. Load the flow in the '
-                             'pipeline, where they are known.')
+            raise ValueError(
+                'PrecomputedFlow: needs the paths of the frames. Load the flow in the '
+                'pipeline, where they are known.'
+            )
         flows = [self._read(a, b, frame_a.shape[-2:]) for a, b in paths]
-        return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).contiguous().to(
-            frame_a.device)
+        return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).contiguous().to(frame_a.device)
 
-    def estimate_numpy(self,
-                       img_a: np.ndarray,
-                       img_b: np.ndarray,
-                       path_a: str | None = None,
-                       path_b: str | None = None) -> np.ndarray:
+    def estimate_numpy(
+        self,
+        img_a: np.ndarray,
+        img_b: np.ndarray,
+        path_a: str | None = None,
+        path_b: str | None = None,
+    ) -> np.ndarray:
         if path_a is None or path_b is None:
             raise ValueError('PrecomputedFlow: needs the paths of both frames.')
         return self._read(path_a, path_b, img_a.shape[:2])

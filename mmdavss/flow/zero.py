@@ -1,4 +1,5 @@
 """No motion."""
+
 from __future__ import annotations
 
 from mmseg.registry import MODELS

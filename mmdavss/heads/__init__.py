@@ -1,4 +1,5 @@
 """Decode heads that mmsegmentation does not have."""
+
 from .daformer import DAFormerHead
 from .deeplab_v2 import DeepLabV2Head
 

@@ -1,4 +1,5 @@
 """The context-aware fusion decoder of DAFormer."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -27,22 +28,35 @@ class DAFormerHead(BaseDecodeHead):
         kwargs: Those of :class:`mmseg.BaseDecodeHead`.
     """
 
-    def __init__(self,
-                 in_channels: Sequence[int],
-                 channels: int = 256,
-                 embed_channels: int = 256,
-                 dilations: Sequence[int] = (1, 6, 12, 18),
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int = 256,
+        embed_channels: int = 256,
+        dilations: Sequence[int] = (1, 6, 12, 18),
+        **kwargs,
+    ) -> None:
         super().__init__(in_channels, channels, input_transform='multiple_select', **kwargs)
         self.embeddings = nn.ModuleList(
-            nn.Conv2d(width, embed_channels, 1) for width in self.in_channels)
+            nn.Conv2d(width, embed_channels, 1) for width in self.in_channels
+        )
         self.context = DepthwiseSeparableASPPModule(
-            dilations=tuple(dilations), in_channels=embed_channels * len(self.in_channels),
-            channels=channels, conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg,
-            act_cfg=self.act_cfg)
+            dilations=tuple(dilations),
+            in_channels=embed_channels * len(self.in_channels),
+            channels=channels,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg,
+        )
         self.bottleneck = ConvModule(
-            len(tuple(dilations)) * channels, channels, 3, padding=1, conv_cfg=self.conv_cfg,
-            norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+            len(tuple(dilations)) * channels,
+            channels,
+            3,
+            padding=1,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg,
+        )
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
         """Backbone outputs to the classifier's input (N, C, h, w)."""
@@ -50,7 +64,8 @@ class DAFormerHead(BaseDecodeHead):
         size = stages[0].shape[-2:]
         embedded = [
             resize(embed(stage), size, mode='bilinear', align_corners=self.align_corners)
-            for embed, stage in zip(self.embeddings, stages, strict=True)]
+            for embed, stage in zip(self.embeddings, stages, strict=True)
+        ]
         return self.bottleneck(torch.cat(self.context(torch.cat(embedded, dim=1)), dim=1))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

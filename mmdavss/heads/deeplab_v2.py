@@ -1,4 +1,5 @@
 """The DeepLab-v2 classifier."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ class MultiDilationClassifier(BaseModule):
     def __init__(self, in_channels: int, num_classes: int, dilations: Sequence[int]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d) for d in dilations)
+            nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d) for d in dilations
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         scores = self.branches[0](features)
@@ -38,14 +40,17 @@ class DeepLabV2Head(BaseDecodeHead):
         kwargs: Those of :class:`mmseg.BaseDecodeHead`; dropout is off as in the published nets.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 num_classes: int,
-                 dilations: Sequence[int] = (6, 12, 18, 24),
-                 dropout_ratio: float = 0.,
-                 **kwargs) -> None:
-        super().__init__(in_channels, in_channels, num_classes=num_classes,
-                         dropout_ratio=dropout_ratio, **kwargs)
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        dilations: Sequence[int] = (6, 12, 18, 24),
+        dropout_ratio: float = 0.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels, in_channels, num_classes=num_classes, dropout_ratio=dropout_ratio, **kwargs
+        )
         # Under the name that BaseDecodeHead's cls_seg and init_cfg know.
         self.conv_seg = MultiDilationClassifier(in_channels, self.out_channels, dilations)
 

@@ -1,4 +1,5 @@
 """Losses: a pure function and a registered module each, named after what they compute."""
+
 from .cross_entropy import BatchCrossEntropyLoss
 from .flow_epe import FlowEPELoss, flow_epe
 from .gan import DomainGANLoss
@@ -16,7 +17,23 @@ from .semantic_contrast import (
 from .temporal_consistency import TemporalConsistencyLoss, temporal_consistency_loss
 from .tube_dice import TubeDiceLoss, tube_dice_loss
 
-__all__ = ['BankCLLoss', 'BatchCrossEntropyLoss', 'DistCLLoss', 'DomainGANLoss', 'FlowEPELoss',
-           'ProtoCLLoss', 'PseudoLabelRegulariser', 'STPLLoss', 'TemporalConsistencyLoss',
-           'TubeDiceLoss', 'bank_contrast', 'dist_contrast', 'flow_epe', 'mean_feature_regulariser',
-           'proto_contrast', 'stpl_loss', 'temporal_consistency_loss', 'tube_dice_loss']
+__all__ = [
+    'BankCLLoss',
+    'BatchCrossEntropyLoss',
+    'DistCLLoss',
+    'DomainGANLoss',
+    'FlowEPELoss',
+    'ProtoCLLoss',
+    'PseudoLabelRegulariser',
+    'STPLLoss',
+    'TemporalConsistencyLoss',
+    'TubeDiceLoss',
+    'bank_contrast',
+    'dist_contrast',
+    'flow_epe',
+    'mean_feature_regulariser',
+    'proto_contrast',
+    'stpl_loss',
+    'temporal_consistency_loss',
+    'tube_dice_loss',
+]

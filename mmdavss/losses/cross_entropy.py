@@ -1,4 +1,5 @@
 """mmseg's cross-entropy, for several processes and mixed precision."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -28,17 +29,28 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
             0.x; in mmseg 1.x it is over the weights of the pixels' classes.
     """
 
-    def __init__(self, avg_non_ignore: bool = True, loss_weight: float = 1.,
-                 class_weight: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        avg_non_ignore: bool = True,
+        loss_weight: float = 1.0,
+        class_weight: Sequence[float] | None = None,
+    ) -> None:
         super().__init__(loss_weight=loss_weight, avg_non_ignore=True)
         self.avg_non_ignore = avg_non_ignore  # mmseg warns of False
         # (K,) or None, on the device: mmseg's own is copied there in each iteration.
         self.register_buffer(
-            'class_factors', None if class_weight is None else torch.tensor(class_weight),
-            persistent=False)
+            'class_factors',
+            None if class_weight is None else torch.tensor(class_weight),
+            persistent=False,
+        )
 
-    def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,
-                ignore_index: int = 255) -> Tensor:
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
         """Scalar loss.
 
         Args:
@@ -52,10 +64,13 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
         """
         if self.class_factors is not None:
             if len(self.class_factors) != cls_score.shape[1]:
-                raise ValueError(f'class_weight has {len(self.class_factors)} values for '
-                                 f'{cls_score.shape[1]} classes.')
+                raise ValueError(
+                    f'class_weight has {len(self.class_factors)} values for '
+                    f'{cls_score.shape[1]} classes.'
+                )
             factors = self.class_factors[label.clamp(max=cls_score.shape[1] - 1)]
             weight = factors if weight is None else weight * factors
         count = mean_over_processes((label != ignore_index).sum()) if self.avg_non_ignore else None
         return super().forward(
-            at_least_float32(cls_score), label, weight, avg_factor=count, ignore_index=ignore_index)
+            at_least_float32(cls_score), label, weight, avg_factor=count, ignore_index=ignore_index
+        )

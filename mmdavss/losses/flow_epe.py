@@ -1,4 +1,5 @@
 """The end-point error of optical flow (SFC, equations 6 and 7)."""
+
 from __future__ import annotations
 
 import torch
@@ -10,8 +11,9 @@ from mmdavss.engine.distributed import mean_over_batch
 REDUCTIONS = ('mean', 'sum')
 
 
-def flow_epe(flow: Tensor, target: Tensor, valid: Tensor | None = None,
-             reduction: str = 'mean') -> Tensor:
+def flow_epe(
+    flow: Tensor, target: Tensor, valid: Tensor | None = None, reduction: str = 'mean'
+) -> Tensor:
     """Euclidean distance of two flows.
 
     Where the two are equal the gradient is zero (that of the square root would be NaN). Without
@@ -33,7 +35,8 @@ def flow_epe(flow: Tensor, target: Tensor, valid: Tensor | None = None,
     if flow.shape != target.shape or flow.ndim != 4 or flow.shape[1] != 2:
         raise ValueError(
             f'flow_epe: flow {tuple(flow.shape)} and target {tuple(target.shape)} must both be '
-            '(N, 2, H, W); resize_flow() brings a flow to another resolution.')
+            '(N, 2, H, W); resize_flow() brings a flow to another resolution.'
+        )
     if reduction not in REDUCTIONS:
         raise ValueError(f'flow_epe: reduction={reduction!r} is not one of {REDUCTIONS}.')
     dtype = torch.promote_types(torch.promote_types(flow.dtype, target.dtype), torch.float32)
@@ -41,11 +44,11 @@ def flow_epe(flow: Tensor, target: Tensor, valid: Tensor | None = None,
         difference = flow.to(dtype) - target.to(dtype)
         if valid is not None:
             valid = valid.view(len(flow), 1, *flow.shape[-2:])
-            difference = difference.where(valid, 0.)
+            difference = difference.where(valid, 0.0)
         squared = difference.square().sum(1)
         # A NaN is not equal to 0 and stays.
         equal = squared == 0
-        error = squared.masked_fill(equal, 1.).sqrt().masked_fill(equal, 0.)
+        error = squared.masked_fill(equal, 1.0).sqrt().masked_fill(equal, 0.0)
         if reduction == 'sum':
             return error.sum() / len(flow)
         if valid is None:
@@ -68,8 +71,13 @@ class FlowEPELoss(nn.Module):
         ValueError: For an unknown reduction.
     """
 
-    def __init__(self, reduction: str = 'mean', sparse: bool = False, ignore_index: int = 255,
-                 loss_weight: float = 1.) -> None:
+    def __init__(
+        self,
+        reduction: str = 'mean',
+        sparse: bool = False,
+        ignore_index: int = 255,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if reduction not in REDUCTIONS:
             raise ValueError(f'FlowEPELoss: reduction={reduction!r} is not one of {REDUCTIONS}.')
@@ -78,8 +86,13 @@ class FlowEPELoss(nn.Module):
         self.ignore_index = ignore_index
         self.loss_weight = loss_weight
 
-    def forward(self, flow: Tensor, target: Tensor, valid: Tensor | None = None,
-                labels: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        flow: Tensor,
+        target: Tensor,
+        valid: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Tensor:
         """Scalar loss.
 
         Args:

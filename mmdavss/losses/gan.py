@@ -1,4 +1,5 @@
 """Adversarial losses of domain discriminators."""
+
 from __future__ import annotations
 
 import torch
@@ -24,7 +25,7 @@ class DomainGANLoss(nn.Module):
         loss_weight: Factor.
     """
 
-    def __init__(self, kind: str = 'vanilla', loss_weight: float = 1.) -> None:
+    def __init__(self, kind: str = 'vanilla', loss_weight: float = 1.0) -> None:
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f'DomainGANLoss: kind={kind!r} is not one of {KINDS}.')

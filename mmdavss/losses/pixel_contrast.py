@@ -9,6 +9,7 @@ For a query q of class y, temperature tau, positives P_q (keys of class y) and n
 The first term needs one mean key per class. The second is computed in blocks of queries, and
 again in the backward pass, so that no matrix of all queries by all keys is ever held.
 """
+
 from __future__ import annotations
 
 import torch
@@ -30,8 +31,15 @@ class _BlockwiseLogSumExp(torch.autograd.Function):
     """
 
     @staticmethod
-    def _scores(queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor,
-                scale: float, negatives_only: bool, ignored: Tensor) -> Tensor:
+    def _scores(
+        queries: Tensor,
+        keys: Tensor,
+        query_labels: Tensor,
+        key_labels: Tensor,
+        scale: float,
+        negatives_only: bool,
+        ignored: Tensor,
+    ) -> Tensor:
         scores = queries @ (keys * scale).T
         left_out = ignored
         if negatives_only:
@@ -39,16 +47,28 @@ class _BlockwiseLogSumExp(torch.autograd.Function):
         return scores.masked_fill_(left_out, -torch.inf)
 
     @staticmethod
-    def forward(ctx, queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor,
-                scale: float, negatives_only: bool, ignore_index: int) -> Tensor:
+    def forward(
+        ctx,
+        queries: Tensor,
+        keys: Tensor,
+        query_labels: Tensor,
+        key_labels: Tensor,
+        scale: float,
+        negatives_only: bool,
+        ignore_index: int,
+    ) -> Tensor:
         ignored = key_labels == ignore_index
         ctx.block = rows_per_block(queries.device, BLOCK, keys[:, 0].nbytes)
-        result = torch.cat([
-            _BlockwiseLogSumExp._scores(q, keys, labels, key_labels, scale, negatives_only,
-                                        ignored).logsumexp(1)
-            for q, labels in zip(queries.split(ctx.block), query_labels.split(ctx.block),
-                                 strict=True)
-        ])
+        result = torch.cat(
+            [
+                _BlockwiseLogSumExp._scores(
+                    q, keys, labels, key_labels, scale, negatives_only, ignored
+                ).logsumexp(1)
+                for q, labels in zip(
+                    queries.split(ctx.block), query_labels.split(ctx.block), strict=True
+                )
+            ]
+        )
         ctx.save_for_backward(queries, keys, query_labels, key_labels, ignored, result)
         ctx.scale, ctx.negatives_only = scale, negatives_only
         return result
@@ -58,30 +78,38 @@ class _BlockwiseLogSumExp(torch.autograd.Function):
         queries, keys, query_labels, key_labels, ignored, result = ctx.saved_tensors
         # A query that leaves out every key has the result -inf and no gradient.
         empty = result == -torch.inf
-        shift = result.masked_fill(empty, 0.)
-        weight = (grad * ctx.scale).masked_fill(empty, 0.)
+        shift = result.masked_fill(empty, 0.0)
+        weight = (grad * ctx.scale).masked_fill(empty, 0.0)
         grad_queries = torch.empty_like(queries)
         grad_keys = torch.zeros_like(keys)
         for start in range(0, len(queries), ctx.block):
             block = slice(start, start + ctx.block)
             share = _BlockwiseLogSumExp._scores(
-                queries[block], keys, query_labels[block], key_labels, ctx.scale,
-                ctx.negatives_only, ignored)
+                queries[block],
+                keys,
+                query_labels[block],
+                key_labels,
+                ctx.scale,
+                ctx.negatives_only,
+                ignored,
+            )
             share.sub_(shift[block, None]).exp_().mul_(weight[block, None])
             torch.mm(share, keys, out=grad_queries[block])
             grad_keys.addmm_(share.T, queries[block])
         return grad_queries, grad_keys, None, None, None, None, None
 
 
-def stpl_loss(queries: Tensor,
-              keys: Tensor,
-              query_labels: Tensor,
-              key_labels: Tensor,
-              num_classes: int,
-              temperature: float = 0.07,
-              denominator: str = 'negatives',
-              ignore_index: int = 255,
-              reduction: str = 'mean') -> Tensor:
+def stpl_loss(
+    queries: Tensor,
+    keys: Tensor,
+    query_labels: Tensor,
+    key_labels: Tensor,
+    num_classes: int,
+    temperature: float = 0.07,
+    denominator: str = 'negatives',
+    ignore_index: int = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     """Pixel-to-pixel contrastive loss, STPL equations 3 and 4.
 
     With ``denominator='negatives'``, as the paper prints it, the loss is unbounded below: it
@@ -116,18 +144,25 @@ def stpl_loss(queries: Tensor,
         query_class = query_labels.clamp(max=num_classes)
         key_class = key_labels.clamp(max=num_classes)
         counts = keys.new_zeros(num_classes + 1).index_add(
-            0, key_class, torch.ones_like(keys[:, 0]))
+            0, key_class, torch.ones_like(keys[:, 0])
+        )
         sums = keys.new_zeros(num_classes + 1, keys.shape[1]).index_add(0, key_class, keys)
         means = sums / counts.clamp(min=1)[:, None]
         attraction = (queries * means[query_class]).sum(1) / temperature
         repulsion = _BlockwiseLogSumExp.apply(
-            queries, keys, query_labels, key_labels, 1 / temperature,
-            denominator == 'negatives', ignore_index)
+            queries,
+            keys,
+            query_labels,
+            key_labels,
+            1 / temperature,
+            denominator == 'negatives',
+            ignore_index,
+        )
 
         usable = (query_labels != ignore_index) & (counts[query_class] > 0)
         # Not `>`: a NaN is no reason to leave a query out, it has to be seen in the loss.
         usable &= repulsion.detach() != -torch.inf
-        per_query = torch.where(usable, repulsion - attraction, 0.)
+        per_query = torch.where(usable, repulsion - attraction, 0.0)
         if reduction == 'none':
             return per_query
         return per_query.sum() / usable.sum().clamp(min=1)
@@ -144,22 +179,29 @@ class STPLLoss(nn.Module):
         loss_weight: Factor.
     """
 
-    def __init__(self,
-                 temperature: float = 0.07,
-                 denominator: str = 'negatives',
-                 ignore_index: int = 255,
-                 loss_weight: float = 1.) -> None:
+    def __init__(
+        self,
+        temperature: float = 0.07,
+        denominator: str = 'negatives',
+        ignore_index: int = 255,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if denominator not in DENOMINATORS:
-            raise ValueError(
-                f'STPLLoss: denominator={denominator!r} is not one of {DENOMINATORS}.')
+            raise ValueError(f'STPLLoss: denominator={denominator!r} is not one of {DENOMINATORS}.')
         self.temperature = temperature
         self.denominator = denominator
         self.ignore_index = ignore_index
         self.loss_weight = loss_weight
 
-    def forward(self, queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor,
-                num_classes: int) -> Tensor:
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        query_labels: Tensor,
+        key_labels: Tensor,
+        num_classes: int,
+    ) -> Tensor:
         """Scalar loss.
 
         Args:
@@ -170,8 +212,9 @@ class STPLLoss(nn.Module):
             num_classes: Number of classes.
         """
         losses = [
-            stpl_loss(q, k, ql, kl, num_classes, self.temperature, self.denominator,
-                      self.ignore_index)
+            stpl_loss(
+                q, k, ql, kl, num_classes, self.temperature, self.denominator, self.ignore_index
+            )
             for q, k, ql, kl in zip(queries, keys, query_labels, key_labels, strict=True)
         ]
         return self.loss_weight * torch.stack(losses).mean()

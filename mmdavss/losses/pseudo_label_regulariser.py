@@ -1,4 +1,5 @@
 """The regulariser of self-training on pseudo-labels (IAST, CRST; VAT-VST, equation 5)."""
+
 from __future__ import annotations
 
 import torch
@@ -27,8 +28,9 @@ class PseudoLabelRegulariser(nn.Module):
         ignore_index: No label.
     """
 
-    def __init__(self, entropy_weight: float = 3.0, kld_weight: float = 0.1,
-                 ignore_index: int = 255) -> None:
+    def __init__(
+        self, entropy_weight: float = 3.0, kld_weight: float = 0.1, ignore_index: int = 255
+    ) -> None:
         super().__init__()
         self.entropy_weight = entropy_weight
         self.kld_weight = kld_weight
@@ -48,7 +50,10 @@ class PseudoLabelRegulariser(nn.Module):
 
         def mean(values: Tensor, where: Tensor) -> Tensor:
             return mean_over_batch(
-                torch.where(where, values, 0.).sum(), scores.shape[1] * where.sum())
+                torch.where(where, values, 0.0).sum(), scores.shape[1] * where.sum()
+            )
 
-        return dict(loss_entropy=self.entropy_weight * mean(entropy, missing),
-                    loss_kld=self.kld_weight * mean(divergence, ~missing))
+        return dict(
+            loss_entropy=self.entropy_weight * mean(entropy, missing),
+            loss_kld=self.kld_weight * mean(divergence, ~missing),
+        )

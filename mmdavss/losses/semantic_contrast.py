@@ -14,6 +14,7 @@ Equation 19 is also printed as a cross entropy plus q.Sigma_y.q/(2 tau^2), which
 At tau = 100 and with unit vectors, ProtoCL is log K plus some 1e-4, whatever is learned: watch
 ``alignment``, the mean cosine of q and mu_y.
 """
+
 from __future__ import annotations
 
 import math
@@ -63,9 +64,14 @@ class _RowLosses(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, maps: Tensor, classes: Tensor, mean: Tensor,
-                blocks: Callable[[Tensor], Sequence[Tensor]],
-                row_loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx,
+        maps: Tensor,
+        classes: Tensor,
+        mean: Tensor,
+        blocks: Callable[[Tensor], Sequence[Tensor]],
+        row_loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
         images, channels, pixels = maps.shape
         num_classes, needs_grad = len(mean), ctx.needs_input_grad[0]
         losses = maps.new_empty(images, pixels)
@@ -73,7 +79,7 @@ class _RowLosses(torch.autograd.Function):
         grad = maps.new_empty(maps.shape) if needs_grad else None
         for n in range(images):
             # The last row is that of padding.
-            kinds = torch.cat([classes[n], classes.new_full((1, ), num_classes)])
+            kinds = torch.cat([classes[n], classes.new_full((1,), num_classes)])
             left_out = kinds == num_classes
             rows = maps.new_empty(pixels + 1, channels)
             rows[:-1].copy_(maps[n].T)
@@ -119,8 +125,9 @@ def _mask(scores: Tensor, left_out: Tensor) -> Tensor:
 # The contrasts: losses (N, P) and similarities q.mu_k (N, C, P), zero in pixels that take no part.
 
 
-def _proto(maps: Tensor, classes: Tensor, mean: Tensor, temperature: float,
-           seen: Tensor | None) -> tuple[Tensor, Tensor]:
+def _proto(
+    maps: Tensor, classes: Tensor, mean: Tensor, temperature: float, seen: Tensor | None
+) -> tuple[Tensor, Tensor]:
     left_out = classes == len(mean)
     similarities = _project(mean, maps).masked_fill(left_out[:, None], 0)
     scores = similarities / temperature
@@ -130,8 +137,15 @@ def _proto(maps: Tensor, classes: Tensor, mean: Tensor, temperature: float,
     return (scores.logsumexp(1) - own).masked_fill(left_out, 0), similarities
 
 
-def _bank(maps: Tensor, classes: Tensor, mean: Tensor, bank: Tensor, bank_length: Tensor,
-          temperature: float, negatives: str) -> tuple[Tensor, Tensor]:
+def _bank(
+    maps: Tensor,
+    classes: Tensor,
+    mean: Tensor,
+    bank: Tensor,
+    bank_length: Tensor,
+    temperature: float,
+    negatives: str,
+) -> tuple[Tensor, Tensor]:
     num_classes, size, channels = bank.shape
     bank = bank.to(maps)
     valid = torch.arange(size, device=bank.device) < bank_length[:, None]
@@ -171,8 +185,14 @@ def _bank(maps: Tensor, classes: Tensor, mean: Tensor, bank: Tensor, bank_length
     return _RowLosses.apply(maps, classes, mean, _in_order(block), mean_of_exp)
 
 
-def _dist(maps: Tensor, classes: Tensor, mean: Tensor, covariance: Tensor, temperature: float,
-          seen: Tensor | None) -> tuple[Tensor, Tensor]:
+def _dist(
+    maps: Tensor,
+    classes: Tensor,
+    mean: Tensor,
+    covariance: Tensor,
+    temperature: float,
+    seen: Tensor | None,
+) -> tuple[Tensor, Tensor]:
     num_classes, channels = mean.shape
     covariance = covariance.to(maps)
     full = covariance.dim() == 3
@@ -194,8 +214,9 @@ def _dist(maps: Tensor, classes: Tensor, mean: Tensor, covariance: Tensor, tempe
             scores = _mask(scores, ~seen)
         return scores.logsumexp(1) - own
 
-    block = _block(maps, SMALL_BLOCK, num_classes * channels) if full else _block(
-        maps, BLOCK, channels)
+    block = (
+        _block(maps, SMALL_BLOCK, num_classes * channels) if full else _block(maps, BLOCK, channels)
+    )
     return _RowLosses.apply(maps, classes, mean, _in_order(block), row_loss)
 
 
@@ -217,8 +238,9 @@ def _reduce(losses: Tensor, classes: Tensor, num_classes: int, reduction: str = 
     return total if reduction == 'sum' else mean_over_batch(total, (classes < num_classes).sum())
 
 
-def _regulariser(similarities: Tensor, classes: Tensor, temperature: float,
-                 seen: Tensor | None) -> Tensor:
+def _regulariser(
+    similarities: Tensor, classes: Tensor, temperature: float, seen: Tensor | None
+) -> Tensor:
     # Q.mu_k is the mean of q.mu_k. The gradient is the difference of the shares from 1/K, some
     # 1e-4 of them at temperature 100: these C numbers are worth float64.
     # Not linear in Q, which therefore has to be that of all processes.
@@ -247,13 +269,15 @@ def _full_precision(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 @_full_precision
-def proto_contrast(rows: Tensor,
-                   labels: Tensor,
-                   mean: Tensor,
-                   temperature: float = 100.,
-                   seen: Tensor | None = None,
-                   ignore_index: int = 255,
-                   reduction: str = 'mean') -> Tensor:
+def proto_contrast(
+    rows: Tensor,
+    labels: Tensor,
+    mean: Tensor,
+    temperature: float = 100.0,
+    seen: Tensor | None = None,
+    ignore_index: int = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     """Contrast with the mean of each class, SePiCo equation 14.
 
     Rows labelled `ignore_index` or of a class that is not `seen` take no part. Of others that are
@@ -279,14 +303,16 @@ def proto_contrast(rows: Tensor,
 
 
 @_full_precision
-def bank_contrast(rows: Tensor,
-                  labels: Tensor,
-                  bank: Tensor,
-                  bank_length: Tensor,
-                  temperature: float = 100.,
-                  negatives: str = 'exp_of_mean',
-                  ignore_index: int = 255,
-                  reduction: str = 'mean') -> Tensor:
+def bank_contrast(
+    rows: Tensor,
+    labels: Tensor,
+    bank: Tensor,
+    bank_length: Tensor,
+    temperature: float = 100.0,
+    negatives: str = 'exp_of_mean',
+    ignore_index: int = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     """Contrast with the bank of each class, SePiCo equation 15.
 
     A class whose bank is empty takes no part, neither do its rows. With
@@ -319,14 +345,16 @@ def bank_contrast(rows: Tensor,
 
 
 @_full_precision
-def dist_contrast(rows: Tensor,
-                  labels: Tensor,
-                  mean: Tensor,
-                  covariance: Tensor,
-                  temperature: float = 100.,
-                  seen: Tensor | None = None,
-                  ignore_index: int = 255,
-                  reduction: str = 'mean') -> Tensor:
+def dist_contrast(
+    rows: Tensor,
+    labels: Tensor,
+    mean: Tensor,
+    covariance: Tensor,
+    temperature: float = 100.0,
+    seen: Tensor | None = None,
+    ignore_index: int = 255,
+    reduction: str = 'mean',
+) -> Tensor:
     """Contrast with a Gaussian of each class, SePiCo equation 19.
 
     Args:
@@ -349,12 +377,14 @@ def dist_contrast(rows: Tensor,
 
 
 @_full_precision
-def mean_feature_regulariser(rows: Tensor,
-                             labels: Tensor,
-                             mean: Tensor,
-                             temperature: float = 100.,
-                             seen: Tensor | None = None,
-                             ignore_index: int = 255) -> Tensor:
+def mean_feature_regulariser(
+    rows: Tensor,
+    labels: Tensor,
+    mean: Tensor,
+    temperature: float = 100.0,
+    seen: Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
     """Regulariser of the mean feature, SePiCo equation 13, over the rows that take part.
 
     It is -1 where the mean feature is equally similar to all classes and falls as it comes to
@@ -389,16 +419,19 @@ class SemanticContrast(nn.Module):
         ignore_index: Label of pixels that take no part.
     """
 
-    def __init__(self,
-                 temperature: float = 100.,
-                 loss_weight: float = 1.,
-                 reg_weight: float = 1.,
-                 reg_sign: int = 1,
-                 ignore_index: int = 255) -> None:
+    def __init__(
+        self,
+        temperature: float = 100.0,
+        loss_weight: float = 1.0,
+        reg_weight: float = 1.0,
+        reg_sign: int = 1,
+        ignore_index: int = 255,
+    ) -> None:
         super().__init__()
         if not (temperature > 0 and math.isfinite(temperature)):
             raise ValueError(
-                f'{type(self).__name__}: temperature={temperature} is not a positive number.')
+                f'{type(self).__name__}: temperature={temperature} is not a positive number.'
+            )
         if reg_sign not in (1, -1):
             raise ValueError(f'{type(self).__name__}: reg_sign={reg_sign} is neither 1 nor -1.')
         self.temperature = temperature
@@ -407,8 +440,9 @@ class SemanticContrast(nn.Module):
         self.reg_sign = reg_sign
         self.ignore_index = ignore_index
 
-    def forward(self, features: Tensor, labels: Tensor,
-                statistics: ClassStatistics) -> dict[str, Tensor]:
+    def forward(
+        self, features: Tensor, labels: Tensor, statistics: ClassStatistics
+    ) -> dict[str, Tensor]:
         """Losses and what to log.
 
         Args:
@@ -430,14 +464,17 @@ class SemanticContrast(nn.Module):
             # Pixels that take no part have similarities of zero.
             norm = mean.norm(dim=1, keepdim=True).clamp(min=torch.finfo(mean.dtype).eps)
             own = (similarities.detach() / norm).gather(
-                1, classes.clamp(max=len(mean) - 1)[:, None])
+                1, classes.clamp(max=len(mean) - 1)[:, None]
+            )
             return dict(
                 loss_contrast=self.loss_weight * _reduce(contrast, classes, len(mean)),
                 loss_reg=self.loss_weight * self.reg_weight * self.reg_sign * regulariser,
-                alignment=_reduce(own, classes, len(mean)))
+                alignment=_reduce(own, classes, len(mean)),
+            )
 
-    def _contrast(self, maps: Tensor, classes: Tensor, mean: Tensor,
-                  statistics: ClassStatistics) -> tuple[Tensor, Tensor]:
+    def _contrast(
+        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
+    ) -> tuple[Tensor, Tensor]:
         """Losses (N, P) and similarities (N, C, P) of maps (N, A, P)."""
         raise NotImplementedError
 
@@ -451,8 +488,9 @@ class ProtoCLLoss(SemanticContrast):
             ``ignore_index`` of :class:`SemanticContrast`.
     """
 
-    def _contrast(self, maps: Tensor, classes: Tensor, mean: Tensor,
-                  statistics: ClassStatistics) -> tuple[Tensor, Tensor]:
+    def _contrast(
+        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
+    ) -> tuple[Tensor, Tensor]:
         return _proto(maps, classes, mean, self.temperature, statistics.seen)
 
 
@@ -471,13 +509,22 @@ class BankCLLoss(SemanticContrast):
             raise ValueError(f'BankCLLoss: negatives={negatives!r} is not one of {NEGATIVES}.')
         self.negatives = negatives
 
-    def _contrast(self, maps: Tensor, classes: Tensor, mean: Tensor,
-                  statistics: ClassStatistics) -> tuple[Tensor, Tensor]:
+    def _contrast(
+        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
+    ) -> tuple[Tensor, Tensor]:
         if not statistics.bank_size:
-            raise ValueError('BankCLLoss needs a bank: set bank_size of ClassStatistics, 200 in '
-                             'the paper.')
-        return _bank(maps, classes, mean, statistics.bank, statistics.bank_length,
-                     self.temperature, self.negatives)
+            raise ValueError(
+                'BankCLLoss needs a bank: set bank_size of ClassStatistics, 200 in the paper.'
+            )
+        return _bank(
+            maps,
+            classes,
+            mean,
+            statistics.bank,
+            statistics.bank_length,
+            self.temperature,
+            self.negatives,
+        )
 
 
 @MODELS.register_module()
@@ -488,10 +535,12 @@ class DistCLLoss(SemanticContrast):
         kwargs: Those of :class:`SemanticContrast`.
     """
 
-    def _contrast(self, maps: Tensor, classes: Tensor, mean: Tensor,
-                  statistics: ClassStatistics) -> tuple[Tensor, Tensor]:
+    def _contrast(
+        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
+    ) -> tuple[Tensor, Tensor]:
         if statistics.covariance is None:
-            raise ValueError("DistCLLoss needs covariances: set covariance='diagonal' of "
-                             "ClassStatistics, or 'full'.")
-        return _dist(maps, classes, mean, statistics.covariance, self.temperature,
-                     statistics.seen)
+            raise ValueError(
+                "DistCLLoss needs covariances: set covariance='diagonal' of "
+                "ClassStatistics, or 'full'."
+            )
+        return _dist(maps, classes, mean, statistics.covariance, self.temperature, statistics.seen)

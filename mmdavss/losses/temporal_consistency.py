@@ -1,4 +1,5 @@
 """Intra-domain temporal consistency of predictions (DA-VSN)."""
+
 from __future__ import annotations
 
 from mmseg.registry import MODELS
@@ -34,7 +35,7 @@ class TemporalConsistencyLoss(nn.Module):
         loss_weight: Factor.
     """
 
-    def __init__(self, loss_weight: float = 1.) -> None:
+    def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
 

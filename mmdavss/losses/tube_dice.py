@@ -1,4 +1,5 @@
 """The tube matching loss of VAT-VST (equations 6 and 7)."""
+
 from __future__ import annotations
 
 import torch
@@ -9,8 +10,13 @@ from torch import Tensor, nn
 from mmdavss.ops import at_least_float32
 
 
-def tube_dice_loss(probabilities: Tensor, labels: Tensor, ignore_index: int = 255,
-                   present_only: bool = True, eps: float = 1e-6) -> Tensor:
+def tube_dice_loss(
+    probabilities: Tensor,
+    labels: Tensor,
+    ignore_index: int = 255,
+    present_only: bool = True,
+    eps: float = 1e-6,
+) -> Tensor:
     """Dice loss of the tube of each class: its pixels in all frames together.
 
     Equation 7 for class k, with the sums over the frames and pixels of a clip that are not ignored:
@@ -65,8 +71,13 @@ class TubeDiceLoss(nn.Module):
         ignore_index: Label of pixels that do not count.
     """
 
-    def __init__(self, single_frame: bool = False, present_only: bool = True,
-                 loss_weight: float = 1., ignore_index: int = 255) -> None:
+    def __init__(
+        self,
+        single_frame: bool = False,
+        present_only: bool = True,
+        loss_weight: float = 1.0,
+        ignore_index: int = 255,
+    ) -> None:
         super().__init__()
         self.single_frame = single_frame
         self.present_only = present_only
@@ -85,4 +96,5 @@ class TubeDiceLoss(nn.Module):
             probabilities = probabilities.flatten(0, 1)[:, None]
             labels = labels.flatten(0, 1)[:, None]
         return self.loss_weight * tube_dice_loss(
-            probabilities, labels, self.ignore_index, self.present_only)
+            probabilities, labels, self.ignore_index, self.present_only
+        )

@@ -1,4 +1,5 @@
 """Methods: one file is one paper. A method trains a video net, its ``student``."""
+
 from .adabn import AdaBN
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
@@ -14,6 +15,22 @@ from .stpl import STPL
 from .tps import TPS
 from .vat_vst import VAT, VST
 
-__all__ = ['AdaBN', 'AdversarialAdapter', 'BaseAdapter', 'DACS', 'DAVSN', 'FlowPretraining',
-           'I2VDA', 'MeanTeacher', 'SFC', 'SFMPretraining', 'STPL', 'SePiCo', 'SelfTraining',
-           'SourceOnly', 'TPS', 'VAT', 'VST']
+__all__ = [
+    'AdaBN',
+    'AdversarialAdapter',
+    'BaseAdapter',
+    'DACS',
+    'DAVSN',
+    'FlowPretraining',
+    'I2VDA',
+    'MeanTeacher',
+    'SFC',
+    'SFMPretraining',
+    'STPL',
+    'SePiCo',
+    'SelfTraining',
+    'SourceOnly',
+    'TPS',
+    'VAT',
+    'VST',
+]

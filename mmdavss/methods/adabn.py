@@ -1,4 +1,5 @@
 """AdaBN (Li et al., Pattern Recognition 2018): re-estimated batch-norm statistics."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -66,10 +67,13 @@ class AdaBN(BaseAdapter):
                 norm.train()
         return self
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict:
-        raise RuntimeError('AdaBN has no loss: train it with its own train_step; under several '
-                           'processes wrap it in MMSeparateDistributedDataParallel.')
+    def loss(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> dict:
+        raise RuntimeError(
+            'AdaBN has no loss: train it with its own train_step; under several '
+            'processes wrap it in MMSeparateDistributedDataParallel.'
+        )
 
     @torch.no_grad()
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
@@ -82,5 +86,6 @@ class AdaBN(BaseAdapter):
                 features = segmentor.decode_head._forward_feature(stages_of(segmentor, frames))
         # Averages of every process have the same weight: so has their mean.
         all_reduce_params(
-            [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean')
+            [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean'
+        )
         return mean_log(dict(feature_norm=features.float().norm(dim=1).mean()))

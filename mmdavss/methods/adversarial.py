@@ -1,4 +1,5 @@
 """What methods with a domain discriminator share."""
+
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -44,38 +45,48 @@ class AdversarialAdapter(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
-    def __init__(self,
-                 discriminator: OptConfigType = None,
-                 gan_loss: ConfigType | None = None,
-                 adversarial_weight: float = 0.001,
-                 discriminator_weight: float = 0.5,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        discriminator: OptConfigType = None,
+        gan_loss: ConfigType | None = None,
+        adversarial_weight: float = 0.001,
+        discriminator_weight: float = 0.5,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
         self.adversarial_weight = adversarial_weight
         self.discriminator_weight = discriminator_weight
-        self.discriminator = None if discriminator is None else MODELS.build(
-            dict(discriminator, **self.discriminator_inputs()))
+        self.discriminator = (
+            None
+            if discriminator is None
+            else MODELS.build(dict(discriminator, **self.discriminator_inputs()))
+        )
         self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
 
     def discriminator_inputs(self) -> dict:
         """Arguments of the discriminator that follow from the student."""
         return dict(in_channels=self.num_classes)
 
-    def state_dict(self, *, destination: dict | None = None, prefix: str = '',
-                   keep_vars: bool = False) -> dict[str, Tensor]:
+    def state_dict(
+        self, *, destination: dict | None = None, prefix: str = '', keep_vars: bool = False
+    ) -> dict[str, Tensor]:
         """Without the DDP wrappers of the players: one process loads what several saved."""
         return get_state_dict(self, destination, prefix, keep_vars)
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict:
-        raise RuntimeError(f'{type(self).__name__} has two players and no single loss: train it '
-                           'with its own train_step, under several processes wrapped in '
-                           'MMSeparateDistributedDataParallel.')
+    def loss(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> dict:
+        raise RuntimeError(
+            f'{type(self).__name__} has two players and no single loss: train it '
+            'with its own train_step, under several processes wrapped in '
+            'MMSeparateDistributedDataParallel.'
+        )
 
     @abstractmethod
-    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-                       ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The student's own losses, and what the discriminator is shown.
 
         Returns:
@@ -92,12 +103,14 @@ class AdversarialAdapter(BaseAdapter):
             TypeError: If there is no optimiser for each.
         """
         players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
-        if not isinstance(optim_wrapper, OptimWrapperDict) or \
-                set(optim_wrapper.keys()) != set(players):
+        if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(
+            players
+        ):
             raise TypeError(
                 f'{type(self).__name__}: optim_wrapper must hold an optimiser for each of '
                 f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
-                'student=dict(optimizer=...), discriminator=dict(optimizer=...)).')
+                'student=dict(optimizer=...), discriminator=dict(optimizer=...)).'
+            )
         data = self.data_preprocessor(data, True)
 
         student = optim_wrapper['student']
@@ -108,7 +121,8 @@ class AdversarialAdapter(BaseAdapter):
             if self.discriminator is not None:
                 # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
                 losses['loss_adversarial'] = self.adversarial_loss(
-                    unwrapped(self.discriminator), scores['target'])
+                    unwrapped(self.discriminator), scores['target']
+                )
         total, log = self.parse_losses(losses)
         student.update_params(total)
         if self.discriminator is None:
@@ -131,7 +145,8 @@ class AdversarialAdapter(BaseAdapter):
             scores: Those of the target, as :meth:`student_losses` gives them.
         """
         return self.adversarial_weight * self.gan_loss(
-            self._judge(discriminator, scores), is_source=True)
+            self._judge(discriminator, scores), is_source=True
+        )
 
     def discriminator_losses(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The discriminator's, which takes each domain for what it is.
@@ -140,10 +155,12 @@ class AdversarialAdapter(BaseAdapter):
             scores: Those of :meth:`student_losses`.
         """
         return {
-            f'loss_{name}': self.discriminator_weight * self.gan_loss(
-                self._judge(self.discriminator, scores[name].detach()),
-                is_source=name == 'source')
-            for name in ('source', 'target')}
+            f'loss_{name}': self.discriminator_weight
+            * self.gan_loss(
+                self._judge(self.discriminator, scores[name].detach()), is_source=name == 'source'
+            )
+            for name in ('source', 'target')
+        }
 
     def _judge(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
         """A discriminator's output for frames, for clips, or for each of their frames."""
@@ -151,8 +168,9 @@ class AdversarialAdapter(BaseAdapter):
         return discriminator(maps.flatten(0, 1) if maps.ndim == 5 and not self._sequence else maps)
 
 
-def clip_scores(net: nn.Module, frames: Tensor, align_corners: bool,
-                flow: Tensor | None = None) -> Tensor:
+def clip_scores(
+    net: nn.Module, frames: Tensor, align_corners: bool, flow: Tensor | None = None
+) -> Tensor:
     """Scores of all frames of clips, at their size.
 
     A net that predicts frame by frame sees each by itself. A video net sees what a video up to the
@@ -168,9 +186,13 @@ def clip_scores(net: nn.Module, frames: Tensor, align_corners: bool,
         (N, T, K, H, W).
     """
     if unwrapped(net).temporal:
-        maps = torch.stack([
-            net(frames[:, :t + 1], None if flow is None or t == 0 else flow[:, :t])
-            for t in range(frames.shape[1])], dim=1).flatten(0, 1)
+        maps = torch.stack(
+            [
+                net(frames[:, : t + 1], None if flow is None or t == 0 else flow[:, :t])
+                for t in range(frames.shape[1])
+            ],
+            dim=1,
+        ).flatten(0, 1)
     else:
         maps = net(frames.flatten(0, 1)[:, None])
     scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
@@ -190,5 +212,6 @@ def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
         Scalar.
     """
     losses = F.cross_entropy(
-        at_least_float32(scores.transpose(1, 2)), labels, ignore_index=IGNORE, reduction='none')
+        at_least_float32(scores.transpose(1, 2)), labels, ignore_index=IGNORE, reduction='none'
+    )
     return mean_over_batch(losses.sum((0, 2, 3)), (labels != IGNORE).sum((0, 2, 3))).sum()

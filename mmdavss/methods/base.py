@@ -1,4 +1,5 @@
 """What all methods share."""
+
 from __future__ import annotations
 
 import logging
@@ -61,14 +62,16 @@ class BaseAdapter(BaseSegmentor):
     #: What moves the running batch-norm statistics of the student; an option of some methods.
     running_statistics: str = 'all'
 
-    def __init__(self,
-                 student: ConfigType,
-                 flow: OptConfigType = None,
-                 source_checkpoint: str | None = None,
-                 norm_eval: bool = False,
-                 train_norm_only: bool = False,
-                 resize_to_input: bool = False,
-                 data_preprocessor: OptConfigType = None) -> None:
+    def __init__(
+        self,
+        student: ConfigType,
+        flow: OptConfigType = None,
+        source_checkpoint: str | None = None,
+        norm_eval: bool = False,
+        train_norm_only: bool = False,
+        resize_to_input: bool = False,
+        data_preprocessor: OptConfigType = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.student = MODELS.build(student)
         self.student.set_normalisation(self.data_preprocessor)
@@ -122,13 +125,15 @@ class BaseAdapter(BaseSegmentor):
             raise ValueError(
                 f'{type(self).__name__}: the student is in stage two, which freezes backbones that '
                 'nobody has trained yet. Train stage one, and set `model.source_checkpoint` to '
-                'its checkpoint.')
+                'its checkpoint.'
+            )
         elif not self.net.allow_random_init and not _has_pretrained(self.net):
             raise ValueError(
                 f'{type(self).__name__} would start from random weights. Set '
                 '`model.source_checkpoint` to a trained model or `init_cfg=dict(type="Pretrained", '
                 'checkpoint=...)` in the backbone, or say `allow_random_init=True` in '
-                '`model.student`.')
+                '`model.student`.'
+            )
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         if not prefix:
@@ -139,23 +144,33 @@ class BaseAdapter(BaseSegmentor):
         own = {prefix + name: value for name, value in self.state_dict().items()}
         _check_shapes(own, state_dict, 'The checkpoint')
         # And it only warns of tensors that are missing: a test would score a random network.
-        missing = sorted(name for name in own.keys() - state_dict.keys()
-                         if name.startswith(f'{prefix}student.')
-                         and not name.endswith('num_batches_tracked'))
+        missing = sorted(
+            name
+            for name in own.keys() - state_dict.keys()
+            if name.startswith(f'{prefix}student.') and not name.endswith('num_batches_tracked')
+        )
         if missing:
             raise CheckpointError(
                 f'The checkpoint does not fit: it lacks {len(missing)} tensors of the student, for '
                 f'example {missing[0]!r}. Is it one of another network? Weights of plain mmseg or '
-                'of a single-frame net are loaded with `model.source_checkpoint`.')
+                'of a single-frame net are loaded with `model.source_checkpoint`.'
+            )
         # Nor of tensors that nothing takes: a test would score a part of a video net.
-        surplus = surplus_tensors(own, {name: value for name, value in state_dict.items()
-                                        if name.startswith(f'{prefix}student.')})
+        surplus = surplus_tensors(
+            own,
+            {
+                name: value
+                for name, value in state_dict.items()
+                if name.startswith(f'{prefix}student.')
+            },
+        )
         if surplus:
             raise CheckpointError(
                 f'The checkpoint does not fit: the student has no place for {len(surplus)} of its '
                 f'tensors, for example {surplus[0]!r}. It is one of another network, such as a '
                 'video net where the config has a single-frame one: name the config that it was '
-                'trained with.')
+                'trained with.'
+            )
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def train(self, mode: bool = True) -> BaseAdapter:
@@ -165,15 +180,19 @@ class BaseAdapter(BaseSegmentor):
                 norm.eval()
         return self
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> dict[str, Tensor]:
         """All losses of a batch, and what else is logged."""
-        return {name: value for group in self.loss_groups(inputs, data_samples)
-                for name, value in group.items()}
+        return {
+            name: value
+            for group in self.loss_groups(inputs, data_samples)
+            for name, value in group.items()
+        }
 
-    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
-                    data_samples: SampleList | Mapping[str, SampleList]
-                    ) -> Iterator[dict[str, Tensor]]:
+    def loss_groups(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> Iterator[dict[str, Tensor]]:
         """The losses of a batch in groups, each of which is backpropagated before the next.
 
         The gradient of a sum is the sum of the gradients: the step is the same, and the memory is
@@ -188,8 +207,9 @@ class BaseAdapter(BaseSegmentor):
         """
         raise TypeError(f'{type(self).__name__} implements neither loss nor loss_groups.')
 
-    def train_step(self, data: dict | tuple | list, optim_wrapper: OptimWrapper
-                   ) -> dict[str, Tensor]:
+    def train_step(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
         """One step of the optimiser, with a backward pass for each of :meth:`loss_groups`.
 
         Gradient accumulation, DistributedDataParallel, which does not come here, and methods whose
@@ -216,8 +236,9 @@ class BaseAdapter(BaseSegmentor):
 
     def _has_groups(self) -> bool:
         # A class that overrides the loss of one with groups has none.
-        owner = next(kind for kind in type(self).__mro__
-                     if {'loss', 'loss_groups'} & vars(kind).keys())
+        owner = next(
+            kind for kind in type(self).__mro__ if {'loss', 'loss_groups'} & vars(kind).keys()
+        )
         return owner is not BaseAdapter and 'loss_groups' in vars(owner)
 
     def watch(self, name: str, maps: Tensor) -> None:
@@ -287,12 +308,16 @@ class BaseAdapter(BaseSegmentor):
         """
         name, frames = type(self).__name__, clip.frames.shape[1]
         if frames < length:
-            raise ValueError(f'{name}: target clips have {frames} frames and need {length} or '
-                             f'more: set clip_length={length} in the target data set.')
+            raise ValueError(
+                f'{name}: target clips have {frames} frames and need {length} or '
+                f'more: set clip_length={length} in the target data set.'
+            )
         flow = self.given_flow(clip)
         if flow is None:
-            raise ValueError(f'{name}: target clips come without flow: add LoadFlow to their '
-                             'pipeline, or set `model.flow` to a provider.')
+            raise ValueError(
+                f'{name}: target clips come without flow: add LoadFlow to their '
+                'pipeline, or set `model.flow` to a provider.'
+            )
         return flow
 
     def for_student(self, flow: Tensor | None) -> Tensor | None:
@@ -312,8 +337,10 @@ class BaseAdapter(BaseSegmentor):
             ValueError: If the student is no net for single frames.
         """
         if self.student.temporal:
-            raise ValueError(f'{type(self).__name__}: the student predicts frame by frame and '
-                             f'cannot be {type(self.student).__name__}; use PerFrame.')
+            raise ValueError(
+                f'{type(self).__name__}: the student predicts frame by frame and '
+                f'cannot be {type(self.student).__name__}; use PerFrame.'
+            )
         self.student.freeze_auxiliary()
 
     def extract_feat(self, inputs: Clip) -> Tensor:
@@ -336,8 +363,13 @@ class BaseAdapter(BaseSegmentor):
         """
         return self._segmented(self.encode_decode(inputs), inputs, data_samples)
 
-    def step(self, inputs: Clip, data_samples: OptSampleList = None, state: Any = None,
-             clip_length: int = 2) -> tuple[SampleList, Any]:
+    def step(
+        self,
+        inputs: Clip,
+        data_samples: OptSampleList = None,
+        state: Any = None,
+        clip_length: int = 2,
+    ) -> tuple[SampleList, Any]:
         """The next frame of a video, see :meth:`VideoNet.step`.
 
         Args:
@@ -356,19 +388,28 @@ class BaseAdapter(BaseSegmentor):
         return self._segmented(scores, inputs, data_samples), state
 
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
-        check_scores(scores, *(path for sample in data_samples or ()
-                               if (path := sample.metainfo.get('img_path')) is not None))
+        check_scores(
+            scores,
+            *(
+                path
+                for sample in data_samples or ()
+                if (path := sample.metainfo.get('img_path')) is not None
+            ),
+        )
         padded = data_samples is not None and any(
-            any(s.metainfo.get('img_padding_size', (0, ))) for s in data_samples)
+            any(s.metainfo.get('img_padding_size', (0,))) for s in data_samples
+        )
         if padded or data_samples is None or self.resize_to_input:
             # Otherwise scores go to the original size in one step, as ADVENT and its like do.
-            scores = resize(scores, inputs.frames.shape[-2:], mode='bilinear',
-                            align_corners=self.align_corners)
+            scores = resize(
+                scores, inputs.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
+            )
         return self.postprocess_result(scores, data_samples)
 
 
-def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list],
-           name: str) -> tuple[Clip, SampleList]:
+def branch(
+    inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list], name: str
+) -> tuple[Clip, SampleList]:
     """One domain's clips and samples of a training batch.
 
     Raises:
@@ -379,7 +420,8 @@ def branch(inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list]
     if name not in inputs:
         raise KeyError(
             f'The batch has no {name} clips, only {sorted(inputs)}: set '
-            f'`train_dataloader.dataset.{name}` of the DomainPairDataset.')
+            f'`train_dataloader.dataset.{name}` of the DomainPairDataset.'
+        )
     return inputs[name], samples[name]
 
 
@@ -399,7 +441,8 @@ def check_scores(scores: Tensor, *frames: str) -> None:
     if not bool(scores.isfinite().all()):
         raise NotFiniteError(
             f'{", ".join(frames) or "a frame"}: the scores of the network are NaN or infinite. '
-            'Its weights are broken: take another checkpoint.')
+            'Its weights are broken: take another checkpoint.'
+        )
 
 
 def norm_layers(net: nn.Module) -> list[_BatchNorm]:
@@ -412,7 +455,7 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
     """Inside, passes in training mode use batch statistics and leave the running ones alone."""
     momenta = {norm: norm.momentum for norm in norm_layers(net)}
     for norm in momenta:
-        norm.momentum = 0.
+        norm.momentum = 0.0
     try:
         yield
     finally:
@@ -420,16 +463,19 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
             norm.momentum = momentum
 
 
-def check_statistics(method: nn.Module, running_statistics: str,
-                     known: tuple[str, ...] = STATISTICS) -> str:
+def check_statistics(
+    method: nn.Module, running_statistics: str, known: tuple[str, ...] = STATISTICS
+) -> str:
     """The option of that name, which methods that train on both domains have.
 
     Raises:
         ValueError: If it is unknown.
     """
     if running_statistics not in known:
-        raise ValueError(f'{type(method).__name__}: running_statistics={running_statistics!r} is '
-                         f'not one of {known}.')
+        raise ValueError(
+            f'{type(method).__name__}: running_statistics={running_statistics!r} is '
+            f'not one of {known}.'
+        )
     return running_statistics
 
 
@@ -440,8 +486,10 @@ def check_confidence(method: nn.Module, confidence_threshold: float | None) -> f
         ValueError: If it is no probability that a label can have or lack.
     """
     if confidence_threshold is not None and not 0 < confidence_threshold < 1:
-        raise ValueError(f'{type(method).__name__}: confidence_threshold={confidence_threshold} '
-                         'must be in (0, 1), or None for no limit.')
+        raise ValueError(
+            f'{type(method).__name__}: confidence_threshold={confidence_threshold} '
+            'must be in (0, 1), or None for no limit.'
+        )
     return confidence_threshold
 
 
@@ -451,9 +499,11 @@ def surplus_tensors(own: Container[str], given: Mapping[str, Tensor]) -> list[st
     Auxiliary classifiers predict nothing: a network may do without them. What is no floating-point
     number was not learnt: counters and tables of positions, which versions of a backbone differ in.
     """
-    return sorted(name for name, value in given.items()
-                  if name not in own and 'auxiliary_head.' not in name
-                  and value.is_floating_point())
+    return sorted(
+        name
+        for name, value in given.items()
+        if name not in own and 'auxiliary_head.' not in name and value.is_floating_point()
+    )
 
 
 def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
@@ -475,14 +525,21 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
         CheckpointError: If weights are missing or have other shapes, or with `complete` if there
             are others, which the net has no place for.
     """
-    state = read_weights(path, missing_checkpoint(
-        'source_checkpoint', path, 'the source model first (its config is in configs/source_only, '
-        'the first of two stages in configs/sfc)'))
+    state = read_weights(
+        path,
+        missing_checkpoint(
+            'source_checkpoint',
+            path,
+            'the source model first (its config is in configs/source_only, '
+            'the first of two stages in configs/sfc)',
+        ),
+    )
     own = next(iter(state))
     state = _without_common_prefix(state, student)
     if any(name.startswith('student.') for name in state):
-        state = {n.removeprefix('student.'): v for n, v in state.items()
-                 if n.startswith('student.')}
+        state = {
+            n.removeprefix('student.'): v for n, v in state.items() if n.startswith('student.')
+        }
     else:
         state = {f'segmentor.{n}': v for n, v in state.items()}
     if not complete:
@@ -496,15 +553,18 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
                 f'{path} does not fit: {kind} has no place for {len(surplus)} of its tensors '
                 f'({parts}), for example {surplus[0]!r}. It is a checkpoint of another network, '
                 f'such as a video net where the config has {kind}: name the config that it was '
-                'trained with.')
-        print_log(f'{path} is of another network: what {kind} has no place for is left out '
-                  f'({parts}).', logger='current', level=logging.WARNING)
+                'trained with.'
+            )
+        print_log(
+            f'{path} is of another network: what {kind} has no place for is left out ({parts}).',
+            logger='current',
+            level=logging.WARNING,
+        )
     missing = student.state_dict().keys() - state.keys()
     if all(name.startswith('segmentor.') for name in state):
         state |= {f'reference_{n}': v for n, v in state.items()}
         missing -= state.keys()
-        untouched = {n for n in missing
-                     if not n.startswith(('segmentor.', 'reference_segmentor.'))}
+        untouched = {n for n in missing if not n.startswith(('segmentor.', 'reference_segmentor.'))}
         missing -= untouched
         if untouched:
             parts = sorted({n.split('.')[0] for n in untouched})
@@ -512,14 +572,20 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
                 raise CheckpointError(
                     f'{path} does not fit: it is of a single-frame net and {parts} of {kind} would '
                     'predict untrained. Name a config with a single-frame net (PerFrame), or a '
-                    f'checkpoint of {kind}.')
-            print_log(f'{path} is of a single-frame net: {parts} of {kind} start '
-                      'as they were initialised.', logger='current', level=logging.WARNING)
+                    f'checkpoint of {kind}.'
+                )
+            print_log(
+                f'{path} is of a single-frame net: {parts} of {kind} start '
+                'as they were initialised.',
+                logger='current',
+                level=logging.WARNING,
+            )
     missing = sorted(missing)
     if missing:
         raise CheckpointError(
             f'{path} lacks {len(missing)} tensors of {kind}, for example '
-            f'{missing[0]!r} (it has such as {own!r}): is it a checkpoint of another network?')
+            f'{missing[0]!r} (it has such as {own!r}): is it a checkpoint of another network?'
+        )
     _check_shapes(student.state_dict(), state, path)
     student.load_state_dict(state, strict=False)
 
@@ -542,8 +608,10 @@ def missing_checkpoint(option: str, path: str, default: str) -> str:
     what = default if config is None else f'it first (python tools/train.py {config})'
     others = sorted(file.name for file in Path(path).parent.glob('*.pth'))
     beside = f' Its folder has {", ".join(others[-3:])}.' if others else ''
-    return (f'{option} {path!r} does not exist.{beside} Train {what}, or point `model.{option}` '
-            'to its checkpoint.')
+    return (
+        f'{option} {path!r} does not exist.{beside} Train {what}, or point `model.{option}` '
+        'to its checkpoint.'
+    )
 
 
 def _without_common_prefix(state: dict[str, Tensor], student: nn.Module) -> dict[str, Tensor]:
@@ -577,10 +645,14 @@ def _with_own_branch(student: nn.Module, state: dict[str, Tensor], path: str) ->
     origin = getattr(branch, 'checkpoint', None)
     if not given or origin is None or not misfits(branch, given):
         return state
-    print_log(f'{path} has another flow branch: that of {type(student).__name__} starts '
-              f'from {origin}.', logger='current', level=logging.WARNING)
+    print_log(
+        f'{path} has another flow branch: that of {type(student).__name__} starts from {origin}.',
+        logger='current',
+        level=logging.WARNING,
+    )
     return {n: v for n, v in state.items() if not n.startswith(prefix)} | {
-        prefix + n: v for n, v in branch.state_dict().items()}
+        prefix + n: v for n, v in branch.state_dict().items()
+    }
 
 
 def _check_shapes(own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], origin: str) -> None:
@@ -589,11 +661,14 @@ def _check_shapes(own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], origi
             continue
         hint = 'the network differs (depth, width or kind)'
         if 'conv_seg' in name or name.endswith('fusion.weight'):
-            hint = (f'it has {loaded[name].shape[0]} classes and the config '
-                    f'{value.shape[0]}: set num_classes and the data set accordingly')
+            hint = (
+                f'it has {loaded[name].shape[0]} classes and the config '
+                f'{value.shape[0]}: set num_classes and the data set accordingly'
+            )
         raise CheckpointError(
             f'{origin} does not fit: {name!r} has the shape {tuple(loaded[name].shape)}, the model '
-            f'needs {tuple(value.shape)}; {hint}.')
+            f'needs {tuple(value.shape)}; {hint}.'
+        )
 
 
 def _has_pretrained(net: nn.Module) -> bool:
@@ -630,6 +705,8 @@ def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
 
 def has_dropout(net: nn.Module) -> bool:
     """Whether passes of a net in training mode may drop values: dropout or drop path."""
-    return any('drop' in type(module).__name__.lower()
-               or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)
-               for module in net.modules())
+    return any(
+        'drop' in type(module).__name__.lower()
+        or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)
+        for module in net.modules()
+    )

@@ -1,4 +1,5 @@
 """DACS: self-training on images mixed across domains (Tranheden et al., WACV 2021)."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ class Labelled(NamedTuple):
         labels: (N, H, W), int64, 255 where ignored.
         weights: (N, H, W), weight of each pixel's label.
     """
+
     clip: Clip
     flow: Tensor | None
     labels: Tensor
@@ -71,13 +73,15 @@ class DACS(MeanTeacher):
         kwargs: Those of :class:`MeanTeacher`.
     """
 
-    def __init__(self,
-                 augment: OptConfigType = None,
-                 target_crop: OptConfigType = None,
-                 relabel_crop: bool = False,
-                 day_reference: OptConfigType = None,
-                 running_statistics: str = 'all',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        augment: OptConfigType = None,
+        target_crop: OptConfigType = None,
+        relabel_crop: bool = False,
+        day_reference: OptConfigType = None,
+        running_statistics: str = 'all',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.augment = None if augment is None else MODELS.build(augment)
         self.target_crop = None if target_crop is None else ClassBalancedCrop(**target_crop)
@@ -87,9 +91,9 @@ class DACS(MeanTeacher):
         self.day_reference = day_reference
         self.running_statistics = check_statistics(self, running_statistics, STATISTICS)
 
-    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
-                    data_samples: SampleList | Mapping[str, SampleList]
-                    ) -> Iterator[dict[str, Tensor]]:
+    def loss_groups(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> Iterator[dict[str, Tensor]]:
         source, samples = self.source(inputs, data_samples)
         target = self.target(inputs, data_samples)
         yield self._source_loss(source, samples)
@@ -98,8 +102,7 @@ class DACS(MeanTeacher):
 
     def _source_loss(self, source: Labelled, samples: SampleList) -> dict[str, Tensor]:
         with self.counts_for('all'):
-            return add_prefix(
-                self.student.loss(source.clip.frames, source.flow, samples), 'source')
+            return add_prefix(self.student.loss(source.clip.frames, source.flow, samples), 'source')
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:
@@ -107,16 +110,19 @@ class DACS(MeanTeacher):
         if self.running_statistics == 'target':
             self.student.features(clip.frames.flatten(0, 1))
 
-    def source(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-               ) -> tuple[Labelled, SampleList]:
+    def source(
+        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+    ) -> tuple[Labelled, SampleList]:
         """The source branch, with the labels as one tensor and as mmseg's losses take them."""
         clip, samples = branch(inputs, data_samples, 'source')
         labels = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in samples]).long()
-        return Labelled(clip, self.clip_flow(clip), labels, clip.raw.new_ones(labels.shape)), \
-            samples
+        return Labelled(
+            clip, self.clip_flow(clip), labels, clip.raw.new_ones(labels.shape)
+        ), samples
 
-    def target(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-               ) -> Labelled:
+    def target(
+        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+    ) -> Labelled:
         """The target branch with the teacher's labels, cropped if so configured."""
         clip, _ = branch(inputs, data_samples, 'target')
         guided = self.day_reference is not None
@@ -127,8 +133,9 @@ class DACS(MeanTeacher):
             crop = self.target_crop.draw(labels)
             clip = Clip(crop(clip.frames), crop(clip.raw))
             flow = None if flow is None else crop(flow)
-            labels, weights = label(clip, flow) if self.relabel_crop else (
-                crop(labels), crop(weights))
+            labels, weights = (
+                label(clip, flow) if self.relabel_crop else (crop(labels), crop(weights))
+            )
         if guided:
             clip = Clip(clip.frames[:, 1:], clip.raw[:, 1:])
         return Labelled(clip, flow, labels, weights)
@@ -136,10 +143,13 @@ class DACS(MeanTeacher):
     @torch.no_grad()
     def _night_labels(self, pairs: Clip, flow: None) -> tuple[Tensor, Tensor]:
         """:meth:`pseudo_labels` of the night images of (day, night) pairs."""
-        day, night = (Clip(pairs.frames[:, i:i + 1], pairs.raw[:, i:i + 1]) for i in (0, 1))
+        day, night = (Clip(pairs.frames[:, i : i + 1], pairs.raw[:, i : i + 1]) for i in (0, 1))
         probability, labels = day_guided(
-            self.teacher_probabilities(night, flow), self.teacher_probabilities(day, flow),
-            class_weight=self._class_factors(), **self.day_reference).max(1)
+            self.teacher_probabilities(night, flow),
+            self.teacher_probabilities(day, flow),
+            class_weight=self._class_factors(),
+            **self.day_reference,
+        ).max(1)
         return labels, self.label_weights(probability)
 
     def _class_factors(self) -> Tensor | None:
@@ -157,8 +167,9 @@ class DACS(MeanTeacher):
             raw = self.augment(raw, decisions)
         return self.data_preprocessor.normalise(raw)
 
-    def mix_loss(self, source: Labelled, target: Labelled, decisions: Decisions | None = None
-                 ) -> dict[str, Tensor]:
+    def mix_loss(
+        self, source: Labelled, target: Labelled, decisions: Decisions | None = None
+    ) -> dict[str, Tensor]:
         """Cross-entropy on the mix (equation 4).
 
         Args:
@@ -174,7 +185,8 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__} mixes source and target, but the source batch is '
                 f'{tuple(source.clip.raw.shape)} and the target batch '
                 f'{tuple(target.clip.raw.shape)}: give both pipelines one crop size and clip '
-                'length, or set `target_crop`.')
+                'length, or set `target_crop`.'
+            )
         mask = class_mix_masks(source.labels)
         raw = class_mix(mask[:, None], source.clip.raw, target.clip.raw)
         flow = None
@@ -184,8 +196,10 @@ class DACS(MeanTeacher):
         weights = class_mix(mask[:, 0], source.weights, target.weights)
         with self.counts_for('all', 'mixed'):
             scores = self.student(self.strong(raw, decisions), flow)
-        return {'mix.loss_ce': self.weighted_cross_entropy(scores, labels, weights),
-                'pseudo_label_weight': target.weights.mean()}
+        return {
+            'mix.loss_ce': self.weighted_cross_entropy(scores, labels, weights),
+            'pseudo_label_weight': target.weights.mean(),
+        }
 
     def weighted_cross_entropy(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """Mean over all pixels, those ignored included, as published.
@@ -197,10 +211,18 @@ class DACS(MeanTeacher):
             labels: (N, H, W).
             weights: (N, H, W).
         """
-        scores = resize(at_least_float32(scores), labels.shape[-2:], mode='bilinear',
-                        align_corners=self.align_corners)
+        scores = resize(
+            at_least_float32(scores),
+            labels.shape[-2:],
+            mode='bilinear',
+            align_corners=self.align_corners,
+        )
         factors = self._class_factors()
         loss = F.cross_entropy(
-            scores, labels, None if factors is None else factors.to(scores),
-            ignore_index=255, reduction='none')
+            scores,
+            labels,
+            None if factors is None else factors.to(scores),
+            ignore_index=255,
+            reduction='none',
+        )
         return (loss * weights).mean()

@@ -10,6 +10,7 @@ intra-domain temporal consistency       :meth:`DAVSN.consistency`, ``loss_itcr``
 regularisation                          ``TemporalConsistencyLoss``
 ======================================  ======================================================
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -58,16 +59,19 @@ class DAVSN(AdversarialAdapter):
         ValueError: For a value that an option cannot have.
     """
 
-    def __init__(self,
-                 consistency_loss: ConfigType | None = None,
-                 auxiliary_weight: float = 1.,
-                 auxiliary_adversarial_weight: float = 0.0002,
-                 likeness_weight: float = 0.001,
-                 running_statistics: str = 'all',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        consistency_loss: ConfigType | None = None,
+        auxiliary_weight: float = 1.0,
+        auxiliary_adversarial_weight: float = 0.0002,
+        likeness_weight: float = 0.001,
+        running_statistics: str = 'all',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.consistency_loss = MODELS.build(
-            consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001))
+            consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001)
+        )
         self.auxiliary_weight = auxiliary_weight
         self.auxiliary_adversarial_weight = auxiliary_adversarial_weight
         self.likeness_weight = likeness_weight
@@ -76,8 +80,9 @@ class DAVSN(AdversarialAdapter):
     def discriminator_inputs(self) -> dict:
         return dict(in_channels=self.num_classes, heads=tuple(self.net.heads))
 
-    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-                       ) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
+    def student_losses(
+        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+    ) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
         losses, pairs = {}, {}
         target, _ = branch(inputs, data_samples, 'target')
         flow = self.temporal_flow(target, 2)  # first, see given_flow
@@ -94,9 +99,15 @@ class DAVSN(AdversarialAdapter):
 
     def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:
         """The single-frame scores (N, K, H, W) at the size of the image."""
-        return {name: tuple(
-            resize(maps, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners)
-            for maps in (head.current, head.key)) for name, head in scores.items()}
+        return {
+            name: tuple(
+                resize(
+                    maps, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
+                )
+                for maps in (head.current, head.key)
+            )
+            for name, head in scores.items()
+        }
 
     def consistency(self, scores: Mapping[str, HeadScores], flow: Tensor) -> dict[str, Tensor]:
         """Intra-domain temporal consistency of each classifier, at the resolution of the scores.
@@ -107,28 +118,35 @@ class DAVSN(AdversarialAdapter):
         """
         losses = {}
         to_previous = resize_flow(chain_flow(flow), scores['decode'].key.shape[-2:])
-        weights = dict(decode=1., aux=self.auxiliary_weight)
+        weights = dict(decode=1.0, aux=self.auxiliary_weight)
         for name, head in scores.items():
             # The negated flow stands in for the flow previous -> current, as in the release.
             propagated, reached = forward_splat(
-                head.key.float().softmax(1), -to_previous, return_mask=True)
+                head.key.float().softmax(1), -to_previous, return_mask=True
+            )
             losses[f'{name}.loss_itcr'] = weights[name] * self.consistency_loss(
-                head.current.float().softmax(1), propagated, reached)
+                head.current.float().softmax(1), propagated, reached
+            )
         return losses
 
     def adversarial_loss(self, discriminator: nn.Module, scores: FramePairs) -> Tensor:
         weights = dict(decode=self.adversarial_weight, aux=self.auxiliary_adversarial_weight)
-        return sum(weights[name] * self.gan_loss(judgement, is_source=True)
-                   for name, judged in discriminator(scores).items() for judgement in judged)
+        return sum(
+            weights[name] * self.gan_loss(judgement, is_source=True)
+            for name, judged in discriminator(scores).items()
+            for judgement in judged
+        )
 
     def discriminator_losses(self, scores: Mapping[str, FramePairs]) -> dict[str, Tensor]:
         losses = {}
         for domain, pairs in scores.items():
             judged = self.discriminator(
-                {name: tuple(maps.detach() for maps in pair) for name, pair in pairs.items()})
+                {name: tuple(maps.detach() for maps in pair) for name, pair in pairs.items()}
+            )
             losses[f'loss_{domain}'] = self.discriminator_weight * sum(
                 self.gan_loss(judgement, is_source=domain == 'source')
-                for pair in judged.values() for judgement in pair)
-        losses['loss_likeness'] = \
-            self.likeness_weight * unwrapped(self.discriminator).likeness()
+                for pair in judged.values()
+                for judgement in pair
+            )
+        losses['loss_likeness'] = self.likeness_weight * unwrapped(self.discriminator).likeness()
         return losses

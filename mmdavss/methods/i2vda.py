@@ -18,6 +18,7 @@ L_adv, L_d              ``loss_adversarial``, ``discriminator.loss_*`` (equation
 ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 ======================  ==================================================================
 """
+
 from __future__ import annotations
 
 import copy
@@ -83,22 +84,27 @@ class I2VDA(AdversarialAdapter):
         ValueError: For a value that an option cannot have, or if `flow` is missing or reads files.
     """
 
-    def __init__(self,
-                 consistency_weight: float = 1.,
-                 augmentation: bool = True,
-                 t: float | None = None,
-                 alpha: float = 0.5,
-                 eta: float | None = 1.,
-                 delta: float | None = 0.3,
-                 mask_grid: str = 'current',
-                 running_statistics: str = 'all',
-                 gan_loss: ConfigType | None = None,
-                 adversarial_weight: float = 0.01,
-                 discriminator_weight: float = 1.,
-                 **kwargs) -> None:
-        super().__init__(gan_loss=gan_loss or dict(type='DomainGANLoss', kind='lsgan'),
-                         adversarial_weight=adversarial_weight,
-                         discriminator_weight=discriminator_weight, **kwargs)
+    def __init__(
+        self,
+        consistency_weight: float = 1.0,
+        augmentation: bool = True,
+        t: float | None = None,
+        alpha: float = 0.5,
+        eta: float | None = 1.0,
+        delta: float | None = 0.3,
+        mask_grid: str = 'current',
+        running_statistics: str = 'all',
+        gan_loss: ConfigType | None = None,
+        adversarial_weight: float = 0.01,
+        discriminator_weight: float = 1.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            gan_loss=gan_loss or dict(type='DomainGANLoss', kind='lsgan'),
+            adversarial_weight=adversarial_weight,
+            discriminator_weight=discriminator_weight,
+            **kwargs,
+        )
         self._see_single_frames()
         for name, value in (('t', t), ('alpha', alpha)):
             if value is not None and not 0 <= value <= 1:
@@ -108,11 +114,16 @@ class I2VDA(AdversarialAdapter):
                 raise ValueError(f'I2VDA: {name}={value} must be above 0, or None for no limit.')
         if mask_grid not in MASK_GRIDS:
             raise ValueError(f'I2VDA: mask_grid={mask_grid!r} is not one of {MASK_GRIDS}.')
-        if augmentation and consistency_weight and (
-                self.flow is None or isinstance(self.flow, PrecomputedFlow)):
-            raise ValueError('I2VDA estimates the flow to synthesised frames (equation 5), which '
-                             'no file can hold: set `model.flow` to a provider that computes, for '
-                             "example flow=dict(type='DISFlowEstimator').")
+        if (
+            augmentation
+            and consistency_weight
+            and (self.flow is None or isinstance(self.flow, PrecomputedFlow))
+        ):
+            raise ValueError(
+                'I2VDA estimates the flow to synthesised frames (equation 5), which '
+                'no file can hold: set `model.flow` to a provider that computes, for '
+                "example flow=dict(type='DISFlowEstimator')."
+            )
         self.consistency_weight = consistency_weight
         self.augmentation = augmentation
         self.t = t
@@ -121,8 +132,9 @@ class I2VDA(AdversarialAdapter):
         self.delta = delta
         self.mask_grid = mask_grid
         self.running_statistics = check_statistics(self, running_statistics)
-        self.proxy = copy.deepcopy(self.student).requires_grad_(False) \
-            if consistency_weight else None
+        self.proxy = (
+            copy.deepcopy(self.student).requires_grad_(False) if consistency_weight else None
+        )
         self._launched: bool | None = None
 
     # -------------------------------------------------------------------- proxy
@@ -136,8 +148,10 @@ class I2VDA(AdversarialAdapter):
     def update_proxy(self) -> None:
         """theta_M' <- theta_M (algorithm 1, line 6), buffers included."""
         # The student may be wrapped in DDP: the names differ then, the order does not.
-        for ours, theirs in ((self.student.parameters(), self.proxy.parameters()),
-                             (self.student.buffers(), self.proxy.buffers())):
+        for ours, theirs in (
+            (self.student.parameters(), self.proxy.parameters()),
+            (self.student.buffers(), self.proxy.buffers()),
+        ):
             for own, other in zip(ours, theirs, strict=True):
                 other.copy_(own)
         # Each process has running statistics of its own; the proxy is one for all.
@@ -157,11 +171,14 @@ class I2VDA(AdversarialAdapter):
 
     # ------------------------------------------------------------------- losses
 
-    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-                       ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         if self.proxy is not None and self._launched is None:
-            raise RuntimeError('I2VDA: nothing launches the proxy network: set custom_hooks='
-                               "[dict(type='ProxyNetworkHook', launch=..., interval=...)].")
+            raise RuntimeError(
+                'I2VDA: nothing launches the proxy network: set custom_hooks='
+                "[dict(type='ProxyNetworkHook', launch=..., interval=...)]."
+            )
         source, samples = branch(inputs, data_samples, 'source')
         labels = torch.stack([sample.gt_sem_seg.data for sample in samples]).long()
 
@@ -173,18 +190,19 @@ class I2VDA(AdversarialAdapter):
             flow_01, flow_10 = self.pair_flows(clip)
             flow_1t = flow_10
         if self.augmentation:
-            synthetic = synthesise_frame(clip.raw[:, 0], clip.raw[:, 1], flow_01, flow_10,
-                                         self.moments(clip.raw), self.alpha)
+            synthetic = synthesise_frame(
+                clip.raw[:, 0], clip.raw[:, 1], flow_01, flow_10, self.moments(clip.raw), self.alpha
+            )
             frames.append(self.data_preprocessor.normalise(synthetic))
             if consistent:
                 flow_1t = self.flow(clip.raw[:, 1], synthetic)
 
         with self.counts_for('all'):
             scores = dict(
-                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners))
+                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners)
+            )
         losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
-        scores['target'] = clip_scores(
-            self.student, torch.stack(frames, dim=1), self.align_corners)
+        scores['target'] = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
         if consistent:
             losses |= self.consistency(clip, scores['target'][:, -1], flow_1t, flow_01, flow_10)
         return losses, scores
@@ -200,19 +218,25 @@ class I2VDA(AdversarialAdapter):
             ValueError: If the clip has not two frames, or there is neither flow nor provider.
         """
         if clip.frames.shape[1] != 2:
-            raise ValueError(f'I2VDA: target clips have {clip.frames.shape[1]} frames instead of '
-                             '2: set clip_length=2 in the target data set.')
+            raise ValueError(
+                f'I2VDA: target clips have {clip.frames.shape[1]} frames instead of '
+                '2: set clip_length=2 in the target data set.'
+            )
         if self.flow is None and (clip.flow is None or clip.forward_flow is None):
-            raise ValueError('I2VDA: target clips come without flow both ways and there is no '
-                             "provider: put dict(type='LoadFlow', ..., both_ways=True) into their "
-                             'pipeline or set `model.flow`.')
+            raise ValueError(
+                'I2VDA: target clips come without flow both ways and there is no '
+                "provider: put dict(type='LoadFlow', ..., both_ways=True) into their "
+                'pipeline or set `model.flow`.'
+            )
         earlier, current = clip.raw[:, 0], clip.raw[:, 1]
-        return (self.flow(earlier, current) if clip.forward_flow is None
-                else clip.forward_flow[:, 0],
-                self.flow(current, earlier) if clip.flow is None else clip.flow[:, 0])
+        return (
+            self.flow(earlier, current) if clip.forward_flow is None else clip.forward_flow[:, 0],
+            self.flow(current, earlier) if clip.flow is None else clip.flow[:, 0],
+        )
 
-    def consistency(self, clip: Clip, scores: Tensor, flow_1t: Tensor, flow_01: Tensor,
-                    flow_10: Tensor) -> dict[str, Tensor]:
+    def consistency(
+        self, clip: Clip, scores: Tensor, flow_1t: Tensor, flow_01: Tensor, flow_10: Tensor
+    ) -> dict[str, Tensor]:
         """L_tc (equations 4 and 6 to 9), with the shares of pixels that are visible and labelled.
 
         Args:
@@ -230,7 +254,8 @@ class I2VDA(AdversarialAdapter):
         return dict(
             loss_tc=self.consistency_weight * probability_cross_entropy(propagated, labels),
             visible=visible.float().mean(),
-            labelled=(labels != IGNORE).float().mean())
+            labelled=(labels != IGNORE).float().mean(),
+        )
 
     @torch.no_grad()
     def proxy_probabilities(self, clip: Clip) -> Tensor:

@@ -1,4 +1,5 @@
 """Self-training with an EMA teacher: what DACS, SePiCo and their like share."""
+
 from __future__ import annotations
 
 import copy
@@ -30,16 +31,20 @@ class MeanTeacher(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
-    def __init__(self,
-                 confidence_threshold: float = 0.968,
-                 ignore_top: int = 0,
-                 ignore_bottom: int = 0,
-                 teacher_norm: str = 'batch',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        confidence_threshold: float = 0.968,
+        ignore_top: int = 0,
+        ignore_bottom: int = 0,
+        teacher_norm: str = 'batch',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if teacher_norm not in TEACHER_NORMS:
-            raise ValueError(f'{type(self).__name__}: teacher_norm={teacher_norm!r} is not one of '
-                             f'{TEACHER_NORMS}.')
+            raise ValueError(
+                f'{type(self).__name__}: teacher_norm={teacher_norm!r} is not one of '
+                f'{TEACHER_NORMS}.'
+            )
         self.confidence_threshold = confidence_threshold
         self.ignore_top = ignore_top
         self.ignore_bottom = ignore_bottom
@@ -52,7 +57,7 @@ class MeanTeacher(BaseAdapter):
 
     def init_weights(self) -> None:
         super().init_weights()
-        self.update_teacher(0.)
+        self.update_teacher(0.0)
 
     @torch.no_grad()
     def update_teacher(self, momentum: float) -> None:
@@ -95,17 +100,20 @@ class MeanTeacher(BaseAdapter):
     def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:
         """The teacher's class probabilities (N, K, H, W) of the current frames."""
         scores = self.teacher(clip.frames, flow)
-        scores = resize(scores.float(), clip.frames.shape[-2:], mode='bilinear',
-                        align_corners=self.align_corners)
+        scores = resize(
+            scores.float(),
+            clip.frames.shape[-2:],
+            mode='bilinear',
+            align_corners=self.align_corners,
+        )
         return scores.softmax(1)
 
     def label_weights(self, probability: Tensor) -> Tensor:
         """Weights (N, H, W) of pseudo-labels with the given probabilities (N, H, W)."""
         self.watch('the prediction of the teacher', probability)
-        confident = mean_over_processes(
-            (probability >= self.confidence_threshold).float().mean())
+        confident = mean_over_processes((probability >= self.confidence_threshold).float().mean())
         weights = confident.expand(probability.shape).clone()
-        weights[:, :self.ignore_top] = 0
+        weights[:, : self.ignore_top] = 0
         if self.ignore_bottom:
-            weights[:, -self.ignore_bottom:] = 0
+            weights[:, -self.ignore_bottom :] = 0
         return weights

@@ -1,4 +1,5 @@
 """Vanilla self-training: the first baseline of STPL's table 3."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -32,8 +33,9 @@ class SelfTraining(BaseAdapter):
         self.confident_ratio = confident_ratio
         self.student.freeze_auxiliary()
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> dict[str, Tensor]:
         clip, _ = branch(inputs, data_samples, 'target')
         flow = self.clip_flow(clip)
         scores = frozen_forward(self.student, clip.frames, flow)
@@ -41,5 +43,7 @@ class SelfTraining(BaseAdapter):
         positions, labels = most_confident(scores, self.confident_ratio)
         logits = self.student(clip.frames, flow).flatten(2)
         kept = logits.gather(2, positions[:, None].expand(-1, logits.shape[1], -1))
-        return dict(loss_self_training=F.cross_entropy(kept.float(), labels),
-                    pseudo_label_entropy=class_entropy(labels, self.num_classes))
+        return dict(
+            loss_self_training=F.cross_entropy(kept.float(), labels),
+            pseudo_label_entropy=class_entropy(labels, self.num_classes),
+        )

@@ -12,6 +12,7 @@ l^protocl, bankcl, distcl    ``contrastive_loss``: ProtoCLLoss, BankCLLoss, Dist
 L_w                          ``OnlineStatisticsHook(contrast_start=...)``
 ===========================  ===============================================================
 """
+
 from __future__ import annotations
 
 import copy
@@ -53,24 +54,28 @@ class SePiCo(DACS):
         kwargs: Those of :class:`DACS`.
     """
 
-    def __init__(self,
-                 contrastive_loss: ConfigType,
-                 projection: ConfigType,
-                 statistics: ConfigType,
-                 contrast_stages: Sequence[int] = (3, ),
-                 label_ratio: float = 0.75,
-                 augment_source: bool = False,
-                 self_training: bool = True,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        contrastive_loss: ConfigType,
+        projection: ConfigType,
+        statistics: ConfigType,
+        contrast_stages: Sequence[int] = (3,),
+        label_ratio: float = 0.75,
+        augment_source: bool = False,
+        self_training: bool = True,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.contrastive_loss = MODELS.build(contrastive_loss)
         self.contrast_stages = tuple(contrast_stages)
         channels = self.student.stage_channels()
-        self.projection = MODELS.build(dict(
-            projection, in_channels=sum(channels[i] for i in self.contrast_stages)))
+        self.projection = MODELS.build(
+            dict(projection, in_channels=sum(channels[i] for i in self.contrast_stages))
+        )
         self.teacher_projection = copy.deepcopy(self.projection).requires_grad_(False)
-        self.statistics: ClassStatistics = MODELS.build(dict(
-            statistics, num_classes=self.num_classes, channels=self.projection.out_channels))
+        self.statistics: ClassStatistics = MODELS.build(
+            dict(statistics, num_classes=self.num_classes, channels=self.projection.out_channels)
+        )
         self.label_ratio = label_ratio
         self.augment_source = augment_source
         self.self_training = self_training
@@ -84,9 +89,9 @@ class SePiCo(DACS):
         self._update_statistics = update
         self._contrasts = contrast
 
-    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
-                    data_samples: SampleList | Mapping[str, SampleList]
-                    ) -> Iterator[dict[str, Tensor]]:
+    def loss_groups(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> Iterator[dict[str, Tensor]]:
         source, samples = self.source(inputs, data_samples)
         target = self.target(inputs, data_samples)
         if self._update_statistics:
@@ -100,8 +105,9 @@ class SePiCo(DACS):
             yield self._target_contrast(target, decisions)
         self.follow_target(target.clip)
 
-    def _source_losses(self, source: Labelled, samples: SampleList, decisions: Decisions | None
-                       ) -> dict[str, Tensor]:
+    def _source_losses(
+        self, source: Labelled, samples: SampleList, decisions: Decisions | None
+    ) -> dict[str, Tensor]:
         """Cross-entropy and contrast of the source, from one pass."""
         frames = source.clip.frames
         if self.augment_source:
@@ -113,8 +119,7 @@ class SePiCo(DACS):
             losses |= self._contrast(stages, source.labels)
         return add_prefix(losses, 'source')
 
-    def _target_contrast(self, target: Labelled, decisions: Decisions | None
-                         ) -> dict[str, Tensor]:
+    def _target_contrast(self, target: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
         # Every pseudo-label that weighs something takes part: the threshold of equation 3 is not
         # one for pixels.
         labels = target.labels.masked_fill(target.weights == 0, 255)
@@ -138,11 +143,14 @@ class SePiCo(DACS):
         """Stages (N, C_i, h_i, w_i) to unit features (N, A, h, w)."""
         chosen = [stages[i] for i in self.contrast_stages]
         size = max(tuple(stage.shape[-2:]) for stage in chosen)
-        fused = torch.cat([
-            resize(stage, size, mode='bilinear', align_corners=self.align_corners)
-            for stage in chosen], dim=1)
+        fused = torch.cat(
+            [
+                resize(stage, size, mode='bilinear', align_corners=self.align_corners)
+                for stage in chosen
+            ],
+            dim=1,
+        )
         return projection(fused)
 
     def _downscale(self, labels: Tensor, features: Tensor) -> Tensor:
-        return downscale_labels(
-            labels, features.shape[-2:], self.num_classes, self.label_ratio)
+        return downscale_labels(labels, features.shape[-2:], self.num_classes, self.label_ratio)

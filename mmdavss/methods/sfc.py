@@ -14,6 +14,7 @@ lambda_s                  ``softmax_scale``
 TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_labels`` (TPS)
 ========================  ==================================================================
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -65,11 +66,13 @@ class FlowPretraining(BaseModel):
         data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
     """
 
-    def __init__(self,
-                 flow_net: ConfigType,
-                 flow: OptConfigType = None,
-                 flow_loss: ConfigType | None = None,
-                 data_preprocessor: OptConfigType = None) -> None:
+    def __init__(
+        self,
+        flow_net: ConfigType,
+        flow: OptConfigType = None,
+        flow_loss: ConfigType | None = None,
+        data_preprocessor: OptConfigType = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self._build_network(flow_net)
         self.flow = None if flow is None else MODELS.build(flow)
@@ -78,9 +81,12 @@ class FlowPretraining(BaseModel):
     def _build_network(self, cfg: ConfigType) -> None:
         self.flow_net = MODELS.build(cfg)
 
-    def forward(self, inputs: Clip | Mapping[str, Clip],
-                data_samples: SampleList | Mapping[str, SampleList],
-                mode: str = 'tensor') -> Tensor | dict[str, Tensor]:
+    def forward(
+        self,
+        inputs: Clip | Mapping[str, Clip],
+        data_samples: SampleList | Mapping[str, SampleList],
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor]:
         """Losses (``mode='loss'``), or the flow (N, 2, h, w) of source clips (``'tensor'``).
 
         Raises:
@@ -90,8 +96,10 @@ class FlowPretraining(BaseModel):
         if mode == 'tensor':
             return self.estimate(clip, samples)[0]
         if mode != 'loss':
-            raise ValueError(f'{type(self).__name__} is a pretraining and has no mode {mode!r}: '
-                             'set val_cfg, val_dataloader and val_evaluator to None, test_* too.')
+            raise ValueError(
+                f'{type(self).__name__} is a pretraining and has no mode {mode!r}: '
+                'set val_cfg, val_dataloader and val_evaluator to None, test_* too.'
+            )
         target = frozen_flow(self, clip)  # first, see given_flow
         flow, labels = self.estimate(clip, samples)
         target = resize_flow(target, flow.shape[-2:])
@@ -99,7 +107,8 @@ class FlowPretraining(BaseModel):
         return dict(
             loss_epe=self.flow_loss(flow, target, labels=labels),
             epe=flow_epe(flow.detach(), target, valid),
-            epe_zero=flow_epe(torch.zeros_like(target), target, valid))
+            epe_zero=flow_epe(torch.zeros_like(target), target, valid),
+        )
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         loss, log = super().parse_losses(losses)
@@ -141,7 +150,8 @@ class SFMPretraining(FlowPretraining):
         if missing is not None:
             raise ValueError(
                 f'SFMPretraining: {missing.metainfo.get("img_path")} comes without the labels of '
-                'the earlier frames: set label_clips=True in the source data set.')
+                'the earlier frames: set label_clips=True in the source data set.'
+            )
         labels = torch.stack([sample.gt_clip_seg.data[-2:] for sample in samples])
         previous, current = (label_regions(labels[:, t], self.num_classes) for t in range(2))
         flow = self.sfm(clip.raw[:, -1], clip.raw[:, -2], current, previous)
@@ -186,16 +196,18 @@ class SFC(BaseAdapter):
         ValueError: For a value that an option cannot have.
     """
 
-    def __init__(self,
-                 sfm: ConfigType,
-                 sfm_checkpoint: str | None = None,
-                 flow_weight: float = 0.005,
-                 softmax_scale: float = 100.,
-                 pseudo_weight: float = 0.,
-                 confidence_threshold: float | None = None,
-                 auxiliary_weight: float = 0.1,
-                 running_statistics: str = 'all',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        sfm: ConfigType,
+        sfm_checkpoint: str | None = None,
+        flow_weight: float = 0.005,
+        softmax_scale: float = 100.0,
+        pseudo_weight: float = 0.0,
+        confidence_threshold: float | None = None,
+        auxiliary_weight: float = 0.1,
+        running_statistics: str = 'all',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.sfm = MODELS.build(sfm).requires_grad_(False)
         self.sfm_checkpoint = sfm_checkpoint
@@ -215,9 +227,11 @@ class SFC(BaseAdapter):
         """
         super().init_weights()
         if self.sfm_checkpoint is None:
-            raise ValueError('SFC: `model.sfm_checkpoint` is not set, and an untrained SFM says '
-                             'nothing about a segmentation. Train SFMPretraining first (its '
-                             'configs are configs/sfc/sfm_*.py).')
+            raise ValueError(
+                'SFC: `model.sfm_checkpoint` is not set, and an untrained SFM says '
+                'nothing about a segmentation. Train SFMPretraining first (its '
+                'configs are configs/sfc/sfm_*.py).'
+            )
         load_sfm(self.sfm, self.sfm_checkpoint)
 
     def train(self, mode: bool = True) -> SFC:
@@ -225,9 +239,9 @@ class SFC(BaseAdapter):
         self.sfm.eval()
         return self
 
-    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
-                    data_samples: SampleList | Mapping[str, SampleList]
-                    ) -> Iterator[dict[str, Tensor]]:
+    def loss_groups(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> Iterator[dict[str, Tensor]]:
         """See the base class: source, L_flow and TPL, in stage one each branch of Accel by itself.
 
         The previous frame's scores are cut off before they label anything, so that the graphs have
@@ -238,33 +252,44 @@ class SFC(BaseAdapter):
         self._check_length(clip)
         motion = frozen_flow(self, clip)  # first, see given_flow
         given = self.clip_flow(clip)
-        yield from self._counted('all', (add_prefix(losses, 'source') for losses in
-                                         self.student.loss_groups(
-                                             source.frames, self.clip_flow(source), samples)))
+        yield from self._counted(
+            'all',
+            (
+                add_prefix(losses, 'source')
+                for losses in self.student.loss_groups(
+                    source.frames, self.clip_flow(source), samples
+                )
+            ),
+        )
 
         previous, current = (
             (clip.frames[:, part], None if given is None else given[:, part])
-            for part in (slice(None, -1), slice(1, None)))
+            for part in (slice(None, -1), slice(1, None))
+        )
         # A pass for each frame, so that batch norm sees one at a time, in the release's order.
         in_order = self._sees_single_frames()
         labels = {}
-        for scores in self.score_groups(*((previous, current) if in_order
-                                          else (current, previous))):
+        for scores in self.score_groups(
+            *((previous, current) if in_order else (current, previous))
+        ):
             before, now = scores if in_order else scores[::-1]
             pairs = {name: (score, now[name]) for name, score in before.items()}
             if self.pseudo_weight:
                 for name, score in before.items():
                     self.watch(f'the prediction of {name} that labels', score)
-                labels |= {name: temporal_pseudo_labels(
-                    score, motion, self.confidence_threshold) for name, score in before.items()}
+                labels |= {
+                    name: temporal_pseudo_labels(score, motion, self.confidence_threshold)
+                    for name, score in before.items()
+                }
             losses = self.flow_losses(clip, motion, pairs)
             if losses:
                 yield losses
         if self.pseudo_weight:
             yield from self._counted('all', self.pseudo_losses(clip, given, labels))
 
-    def _counted(self, kind: str, groups: Iterator[dict[str, Tensor]]
-                 ) -> Iterator[dict[str, Tensor]]:
+    def _counted(
+        self, kind: str, groups: Iterator[dict[str, Tensor]]
+    ) -> Iterator[dict[str, Tensor]]:
         """The groups, whose passes move the running statistics if those of this kind do.
 
         Between two groups there are backward passes, which have nothing to do with it.
@@ -276,8 +301,9 @@ class SFC(BaseAdapter):
                 return
             yield losses
 
-    def flow_losses(self, clip: Clip, motion: Tensor, pairs: Mapping[str, tuple[Tensor, Tensor]]
-                    ) -> dict[str, Tensor]:
+    def flow_losses(
+        self, clip: Clip, motion: Tensor, pairs: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> dict[str, Tensor]:
         """L_flow (equation 7) of each classifier that has a weight.
 
         Args:
@@ -300,16 +326,18 @@ class SFC(BaseAdapter):
         if clip.frames.shape[1] < needed:
             raise ValueError(
                 f'SFC: target clips have {clip.frames.shape[1]} frames and need {needed} or more '
-                f'for {type(self.net).__name__}: set clip_length={needed} in the target data set.')
+                f'for {type(self.net).__name__}: set clip_length={needed} in the target data set.'
+            )
 
     def _sees_single_frames(self) -> bool:
         return not self.net.temporal or getattr(self.net, 'stage', None) == 1
 
     def _head_weight(self, name: str) -> float:
-        return self.auxiliary_weight if name.endswith('aux') else 1.
+        return self.auxiliary_weight if name.endswith('aux') else 1.0
 
-    def score_groups(self, *clips: tuple[Tensor, Tensor | None]
-                     ) -> Iterator[tuple[dict[str, Tensor], ...]]:
+    def score_groups(
+        self, *clips: tuple[Tensor, Tensor | None]
+    ) -> Iterator[tuple[dict[str, Tensor], ...]]:
         """Scores (N, K, h, w) of every classifier that is trained, named as its losses are.
 
         Args:
@@ -324,14 +352,15 @@ class SFC(BaseAdapter):
         if self._sees_single_frames():
             for prefix, net in zip(('', 'reference.'), self.net.segmentors, strict=False):
                 yield tuple(
-                    self._single_frame_scores(prefix, net, frames[:, -1]) for frames, _ in clips)
+                    self._single_frame_scores(prefix, net, frames[:, -1]) for frames, _ in clips
+                )
         else:
             yield tuple(self._clip_scores(frames, flow) for frames, flow in clips)
 
     def _clip_scores(self, frames: Tensor, flow: Tensor | None) -> dict[str, Tensor]:
         if len(self.net.heads) == 1:
             return dict(decode=self.student(frames, flow))
-        scores = self.student.head_scores(frames, flow, parts=('fused', ))
+        scores = self.student.head_scores(frames, flow, parts=('fused',))
         return {name: score.fused for name, score in scores.items()}
 
     @staticmethod
@@ -340,8 +369,9 @@ class SFC(BaseAdapter):
         stages = tuple(net.extract_feat(frames))
         return {f'{prefix}{name}': head(stages) for name, head in segmentor_heads(net).items()}
 
-    def pseudo_losses(self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]
-                      ) -> Iterator[dict[str, Tensor]]:
+    def pseudo_losses(
+        self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]
+    ) -> Iterator[dict[str, Tensor]]:
         """TPL: cross-entropy of the augmented clip with what the previous frame's scores say.
 
         Args:
@@ -356,15 +386,21 @@ class SFC(BaseAdapter):
             KeyError: If there is no augmented view.
         """
         if clip.augmented is None:
-            raise KeyError('SFC with pseudo_weight needs an augmented view of the target clips: '
-                           'add TPSAugment or CrossFrameAugment to their pipeline.')
+            raise KeyError(
+                'SFC with pseudo_weight needs an augmented view of the target clips: '
+                'add TPSAugment or CrossFrameAugment to their pipeline.'
+            )
         log = dict(labelled=(labels['decode'] != IGNORE).float().mean())
         # The augmentation moves nothing.
-        for scores, in self.score_groups(
-                (clip.augmented[:, 1:], None if given is None else given[:, 1:])):
-            yield {f'{name}.loss_tpl': self.pseudo_weight * self._head_weight(name)
-                   * clip_cross_entropy(score[:, None], labels[name][:, None])
-                   for name, score in scores.items()} | log
+        for (scores,) in self.score_groups(
+            (clip.augmented[:, 1:], None if given is None else given[:, 1:])
+        ):
+            yield {
+                f'{name}.loss_tpl': self.pseudo_weight
+                * self._head_weight(name)
+                * clip_cross_entropy(score[:, None], labels[name][:, None])
+                for name, score in scores.items()
+            } | log
             log = {}
 
     def segmentation_flow(self, clip: Clip, previous: Tensor, current: Tensor) -> Tensor:
@@ -396,8 +432,10 @@ def frozen_flow(method: nn.Module, clip: Clip) -> Tensor:
     if method.flow is not None:
         return method.flow(clip.raw[:, -1], clip.raw[:, -2])
     if clip.flow is None:
-        raise ValueError(f'{name}: clips come without flow and there is no provider: set '
-                         '`model.flow`, or add LoadFlow to the pipeline.')
+        raise ValueError(
+            f'{name}: clips come without flow and there is no provider: set '
+            '`model.flow`, or add LoadFlow to the pipeline.'
+        )
     return clip.flow[:, -1]
 
 
@@ -408,18 +446,27 @@ def load_sfm(sfm: nn.Module, path: str) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no SFM, or one of another network.
     """
-    state = read_weights(path, missing_checkpoint(
-        'sfm_checkpoint', path, 'SFMPretraining first (its configs are configs/sfc/sfm_*.py)'))
-    state = {name.removeprefix(SFM_PREFIX): value for name, value in state.items()
-             if name.startswith(SFM_PREFIX)}
+    state = read_weights(
+        path,
+        missing_checkpoint(
+            'sfm_checkpoint', path, 'SFMPretraining first (its configs are configs/sfc/sfm_*.py)'
+        ),
+    )
+    state = {
+        name.removeprefix(SFM_PREFIX): value
+        for name, value in state.items()
+        if name.startswith(SFM_PREFIX)
+    }
     if not state:
-        raise ValueError(f'{path} holds no SFM: `model.sfm_checkpoint` must be a checkpoint of '
-                         'SFMPretraining.')
+        raise ValueError(
+            f'{path} holds no SFM: `model.sfm_checkpoint` must be a checkpoint of SFMPretraining.'
+        )
     own = sfm.state_dict()
     wrong = sorted({*misfits(sfm, state), *(state.keys() - own.keys())})
     if wrong:
         raise ValueError(
             f'{path} does not fit `model.sfm`: {len(wrong)} of {len(own)} tensors are missing, '
             f'unknown or of another shape, such as {wrong[:3]}. Give `model.sfm.flow_net` as in '
-            'the config of its pretraining.')
+            'the config of its pretraining.'
+        )
     sfm.load_state_dict(state)

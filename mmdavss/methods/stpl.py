@@ -14,6 +14,7 @@ y^*, topk             ``most_confident``
 q, P_q, N_q           queries, and keys of the same and of other classes, in ``stpl_loss``
 ====================  ==================================================================
 """
+
 from __future__ import annotations
 
 import copy
@@ -75,22 +76,26 @@ class STPL(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
-    def __init__(self,
-                 projection: ConfigType,
-                 loss: ConfigType,
-                 fusion: OptConfigType = None,
-                 contrast: str = 'spatio_temporal',
-                 confident_ratio: float = 0.7,
-                 confident_per_class: bool = False,
-                 anchor_weight: float = 0.,
-                 norm_eval: bool = True,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        projection: ConfigType,
+        loss: ConfigType,
+        fusion: OptConfigType = None,
+        contrast: str = 'spatio_temporal',
+        confident_ratio: float = 0.7,
+        confident_per_class: bool = False,
+        anchor_weight: float = 0.0,
+        norm_eval: bool = True,
+        **kwargs,
+    ) -> None:
         super().__init__(norm_eval=norm_eval, **kwargs)
         if contrast not in CONTRASTS:
             raise ValueError(f'STPL: contrast={contrast!r} is not one of {CONTRASTS}.')
         if (fusion is not None) != (contrast == 'spatio_temporal'):
-            raise ValueError(f'STPL: contrast={contrast!r} and fusion={fusion} do not go together: '
-                             'spatio_temporal needs a fusion, the others have none.')
+            raise ValueError(
+                f'STPL: contrast={contrast!r} and fusion={fusion} do not go together: '
+                'spatio_temporal needs a fusion, the others have none.'
+            )
         self.contrast = contrast
         self.confident_ratio = confident_ratio
         self.confident_per_class = confident_per_class
@@ -118,7 +123,10 @@ class STPL(BaseAdapter):
                     f'STPL: {type(self.student).__name__} has a reference branch of its own '
                     '(reference_segmentor), which stays as the source model left it: the contrast '
                     "sees the current frame's network only. The paper's Accel shares one network "
-                    '(reference_segmentor=None).', logger='current', level=logging.WARNING)
+                    '(reference_segmentor=None).',
+                    logger='current',
+                    level=logging.WARNING,
+                )
         if self.anchor is not None:
             self.anchor.load_state_dict(self.student.state_dict())
 
@@ -128,18 +136,22 @@ class STPL(BaseAdapter):
             self.anchor.eval()
         return self
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> dict[str, Tensor]:
         clip, _ = branch(inputs, data_samples, 'target')
         seen = self._frames_seen()
         if clip.frames.shape[1] < seen:
-            raise ValueError(f'STPL: target clips have {clip.frames.shape[1]} frames and need '
-                             f'{seen} or more for contrast={self.contrast!r}: set clip_length='
-                             f'{seen} in the target data set.')
+            raise ValueError(
+                f'STPL: target clips have {clip.frames.shape[1]} frames and need '
+                f'{seen} or more for contrast={self.contrast!r}: set clip_length='
+                f'{seen} in the target data set.'
+            )
         flow = self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, seen)
         z = self._features(clip.frames[:, -seen:])
         positions, labels = self._confident(
-            self._like_features(self._pseudo_scores(clip, self.for_student(flow), z), z))
+            self._like_features(self._pseudo_scores(clip, self.for_student(flow), z), z)
+        )
         z_aug = self._augmented_features(clip)
 
         if self.contrast == 'spatio_temporal':
@@ -157,15 +169,16 @@ class STPL(BaseAdapter):
             if 'temporal' in self.contrast:
                 # Without the fusion block nothing is warped: a pixel of the previous frame has the
                 # label that the net gives it there.
-                positions_before, labels_before = self._confident(
-                    self._previous_scores(clip, z))
+                positions_before, labels_before = self._confident(self._previous_scores(clip, z))
                 k = self._project(z[:, -2], positions_before)
                 losses['loss_temporal'] = self._contrast(q, k, labels, labels_before)
         if self.anchor is not None:
             scores = self._like_features(
-                self.student(clip.augmented, self.for_student(flow), z_aug), z)
+                self.student(clip.augmented, self.for_student(flow), z_aug), z
+            )
             losses['loss_anchor'] = self.anchor_weight * F.cross_entropy(
-                _chosen(scores, positions).float(), labels)
+                _chosen(scores, positions).float(), labels
+            )
         losses['pseudo_label_entropy'] = class_entropy(labels, self.num_classes)
         return losses
 
@@ -182,7 +195,8 @@ class STPL(BaseAdapter):
         *earlier, current = features.unbind(1)
         aligned = [
             backward_warp(maps, resize_flow(chain_flow(flow[:, -back:]), maps.shape[-2:]))
-            for back, maps in zip(range(len(earlier), 0, -1), earlier, strict=True)]
+            for back, maps in zip(range(len(earlier), 0, -1), earlier, strict=True)
+        ]
         return self.fusion(torch.stack([*aligned, current], dim=1))
 
     def _frames_seen(self) -> int:
@@ -202,12 +216,13 @@ class STPL(BaseAdapter):
             return None
         frames = clip.augmented
         if frames is None:
-            raise KeyError(f'STPL: contrast={self.contrast!r} needs an augmented view: add '
-                           'TPSAugment or CrossFrameAugment to the target pipeline.')
+            raise KeyError(
+                f'STPL: contrast={self.contrast!r} needs an augmented view: add '
+                'TPSAugment or CrossFrameAugment to the target pipeline.'
+            )
         # What the net predicts later looks like the original, not like the augmented clip.
         with unmoved_statistics(self.student):
-            return self._features(
-                frames if fused or self.anchor is not None else frames[:, -1:])
+            return self._features(frames if fused or self.anchor is not None else frames[:, -1:])
 
     def _pseudo_scores(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Tensor:
         """Prediction for the original clip, which labels both views."""
@@ -221,16 +236,18 @@ class STPL(BaseAdapter):
         net = self.student if self.anchor is None else self.anchor
         known = self._of_a_prediction(z) if self.anchor is None else None
         with predicting(net):
-            return net.classify(
-                net.features(clip.frames[:, -2]) if known is None else known[:, -2])
+            return net.classify(net.features(clip.frames[:, -2]) if known is None else known[:, -2])
 
     def _of_a_prediction(self, z: Tensor) -> Tensor | None:
         """The features of training, if those of a prediction are the same."""
         segmentor = self.student.segmentor
         # The dropout of the head is part of the classifier, which labels in evaluation mode.
-        drops = any(has_dropout(child) for net in (segmentor, segmentor.decode_head)
-                    for name, child in net.named_children()
-                    if name not in ('decode_head', 'auxiliary_head', 'dropout'))
+        drops = any(
+            has_dropout(child)
+            for net in (segmentor, segmentor.decode_head)
+            for name, child in net.named_children()
+            if name not in ('decode_head', 'auxiliary_head', 'dropout')
+        )
         return z.detach() if self.norm_eval and not drops else None
 
     def _like_features(self, scores: Tensor, z: Tensor) -> Tensor:
@@ -249,8 +266,9 @@ class STPL(BaseAdapter):
         chosen = _chosen(features, positions)[..., None]
         return self.projection(chosen).squeeze(-1).transpose(1, 2)
 
-    def _contrast(self, queries: Tensor, keys: Tensor, query_labels: Tensor,
-                  key_labels: Tensor) -> Tensor:
+    def _contrast(
+        self, queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor
+    ) -> Tensor:
         return self.contrastive_loss(queries, keys, query_labels, key_labels, self.num_classes)
 
 

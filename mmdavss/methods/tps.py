@@ -9,6 +9,7 @@ cross-frame augmentation                the pipeline's ``TPSAugment`` or ``Cross
 consistency with the pseudo-labels      ``loss_tps``
 ======================================  ======================================================
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -65,24 +66,27 @@ class TPS(BaseAdapter):
         ValueError: For a value that an option cannot have.
     """
 
-    def __init__(self,
-                 pseudo_weight: float = 1.,
-                 auxiliary_weight: float = 0.1,
-                 confidence_threshold: float | None = None,
-                 histogram_matching: bool = True,
-                 rescale: tuple[float, float] | None = None,
-                 mirror_prob: float = 0.,
-                 released_mirror: bool = False,
-                 running_statistics: str = 'all',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        pseudo_weight: float = 1.0,
+        auxiliary_weight: float = 0.1,
+        confidence_threshold: float | None = None,
+        histogram_matching: bool = True,
+        rescale: tuple[float, float] | None = None,
+        mirror_prob: float = 0.0,
+        released_mirror: bool = False,
+        running_statistics: str = 'all',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
         self.confidence_threshold = check_confidence(self, confidence_threshold)
         self.histogram_matching = histogram_matching
         if rescale is not None and not 0 < rescale[0] <= rescale[1] - 0.01:
-            raise ValueError(f'TPS: rescale={tuple(rescale)} must be a range above 0, in '
-                             'hundredths, or None.')
+            raise ValueError(
+                f'TPS: rescale={tuple(rescale)} must be a range above 0, in hundredths, or None.'
+            )
         if not 0 <= mirror_prob <= 1:
             raise ValueError(f'TPS: mirror_prob={mirror_prob} must be in [0, 1].')
         self.rescale = rescale
@@ -90,9 +94,9 @@ class TPS(BaseAdapter):
         self.released_mirror = released_mirror
         self.running_statistics = check_statistics(self, running_statistics)
 
-    def loss_groups(self, inputs: Clip | Mapping[str, Clip],
-                    data_samples: SampleList | Mapping[str, SampleList]
-                    ) -> Iterator[dict[str, Tensor]]:
+    def loss_groups(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> Iterator[dict[str, Tensor]]:
         target, _ = branch(inputs, data_samples, 'target')
         flow = self.temporal_flow(target, 3)  # first, see given_flow
         if isinstance(inputs, Mapping) and 'source' in inputs:
@@ -100,24 +104,36 @@ class TPS(BaseAdapter):
             frames = self.matched(source, target) if self.histogram_matching else source.frames
             with self.counts_for('all'):
                 losses = add_prefix(
-                    self.student.loss(frames, self.clip_flow(source), samples), 'source')
+                    self.student.loss(frames, self.clip_flow(source), samples), 'source'
+                )
             yield losses
 
         if target.augmented is None:
-            raise KeyError('TPS needs an augmented view of the target clips: add TPSAugment or '
-                           'CrossFrameAugment to their pipeline.')
+            raise KeyError(
+                'TPS needs an augmented view of the target clips: add TPSAugment or '
+                'CrossFrameAugment to their pipeline.'
+            )
         labels = self.pseudo_labels(target, flow)
         with self.counts_for('all'):
             scores = self.student.head_scores(
-                self.rescaled(target.augmented[:, -2:]), self.for_student(flow[:, -1:]),
-                parts=('fused', ))
-        weights = dict(decode=1., aux=self.auxiliary_weight)
+                self.rescaled(target.augmented[:, -2:]),
+                self.for_student(flow[:, -1:]),
+                parts=('fused',),
+            )
+        weights = dict(decode=1.0, aux=self.auxiliary_weight)
         losses = {}
         for name, score in scores.items():
-            fused = resize(score.fused, labels[name].shape[-2:], mode='bilinear',
-                           align_corners=self.align_corners)
-            losses[f'{name}.loss_tps'] = self.pseudo_weight * weights[name] * clip_cross_entropy(
-                fused[:, None], labels[name][:, None])
+            fused = resize(
+                score.fused,
+                labels[name].shape[-2:],
+                mode='bilinear',
+                align_corners=self.align_corners,
+            )
+            losses[f'{name}.loss_tps'] = (
+                self.pseudo_weight
+                * weights[name]
+                * clip_cross_entropy(fused[:, None], labels[name][:, None])
+            )
         losses['labelled'] = (labels['decode'] != IGNORE).float().mean()
         yield losses
 
@@ -132,8 +148,9 @@ class TPS(BaseAdapter):
         low, high = (round(100 * limit) for limit in self.rescale)
         factor = torch.randint(low, high, ()).item() / 100  # of the host's generator: no waiting
         size = tuple(max(1, round(side * factor / 8)) * 8 for side in frames.shape[-2:])
-        return resize(frames.flatten(0, 1), size, mode='bilinear',
-                      align_corners=self.align_corners).unflatten(0, frames.shape[:2])
+        return resize(
+            frames.flatten(0, 1), size, mode='bilinear', align_corners=self.align_corners
+        ).unflatten(0, frames.shape[:2])
 
     @torch.no_grad()
     def pseudo_labels(self, clip: Clip, flow: Tensor) -> dict[str, Tensor]:
@@ -149,19 +166,22 @@ class TPS(BaseAdapter):
             mirrored = mirrored.to(frames.device)
             frames, own = mirror(frames, mirrored), mirror(own, mirrored)
             if not self.released_mirror:
-                sign = torch.where(mirrored.view(-1, 1, 1, 1), -1., 1.)
+                sign = torch.where(mirrored.view(-1, 1, 1, 1), -1.0, 1.0)
                 own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
         to_earlier = chain_flow(flow[:, 1:])
         labels = {}
-        scores = self.student.head_scores(frames, self.for_student(own), parts=('fused', ))
+        scores = self.student.head_scores(frames, self.for_student(own), parts=('fused',))
         for name, score in scores.items():
             self.watch(f'the prediction of {name} that labels', score.fused)
             if self.released_mirror:
-                labels[name] = mirror(temporal_pseudo_labels(
-                    score.fused, to_earlier, self.confidence_threshold), mirrored)
+                labels[name] = mirror(
+                    temporal_pseudo_labels(score.fused, to_earlier, self.confidence_threshold),
+                    mirrored,
+                )
             else:
                 labels[name] = temporal_pseudo_labels(
-                    mirror(score.fused, mirrored), to_earlier, self.confidence_threshold)
+                    mirror(score.fused, mirrored), to_earlier, self.confidence_threshold
+                )
         return labels
 
     def matched(self, source: Clip, target: Clip) -> Tensor:

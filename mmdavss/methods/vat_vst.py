@@ -13,6 +13,7 @@ RF, Prop                ``refinement``: consensus, fill_in
 L_reg                   ``regulariser``: PseudoLabelRegulariser
 ======================  ==================================================================
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -54,19 +55,24 @@ class VAT(AdversarialAdapter):
         self.student.freeze_auxiliary()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
-    def student_losses(self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-                       ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         source, samples = branch(inputs, data_samples, 'source')
         labels = clip_labels(samples, 'VAT: the source clips')
-        scores = dict(source=clip_scores(
-            self.student, source.frames, self.align_corners, self.clip_flow(source)))
+        scores = dict(
+            source=clip_scores(
+                self.student, source.frames, self.align_corners, self.clip_flow(source)
+            )
+        )
         losses = dict(loss_ce=clip_cross_entropy(scores['source'], labels))
         if self.tube_loss is not None:
             losses['loss_tube'] = self.tube_loss(scores['source'], labels)
         if self.discriminator is not None:
             target, _ = branch(inputs, data_samples, 'target')
             scores['target'] = clip_scores(
-                self.student, target.frames, self.align_corners, self.clip_flow(target))
+                self.student, target.frames, self.align_corners, self.clip_flow(target)
+            )
         return losses, scores
 
 
@@ -89,11 +95,13 @@ class VST(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`; ``source_checkpoint`` is the model of phase 1.
     """
 
-    def __init__(self,
-                 refinement: str | None = 'consensus',
-                 regulariser: OptConfigType = None,
-                 occlusion: Mapping[str, float] | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        refinement: str | None = 'consensus',
+        regulariser: OptConfigType = None,
+        occlusion: Mapping[str, float] | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if refinement is not None and refinement not in REFINEMENTS:
             raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
@@ -102,19 +110,21 @@ class VST(BaseAdapter):
         self.regulariser = None if regulariser is None else MODELS.build(regulariser)
         self.occlusion = dict(occlusion or {})
 
-    def loss(self, inputs: Clip | Mapping[str, Clip],
-             data_samples: SampleList | Mapping[str, SampleList]) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> dict[str, Tensor]:
         clip, samples = branch(inputs, data_samples, 'target')
         labels = clip_labels(samples, 'VST: the target clips')
         refined = labels if self.refinement is None else self.refine(labels, clip)
-        scores = clip_scores(
-            self.student, clip.frames, self.align_corners, self.clip_flow(clip))
+        scores = clip_scores(self.student, clip.frames, self.align_corners, self.clip_flow(clip))
         losses = dict(loss_ce=clip_cross_entropy(scores, refined))
         if self.regulariser is not None:
             frames = [self.regulariser(scores[:, t], refined[:, t]) for t in range(labels.shape[1])]
             losses |= {name: sum(frame[name] for frame in frames) for name in frames[0]}
-        return losses | dict(labelled=(labels != IGNORE).float().mean(),
-                             labelled_refined=(refined != IGNORE).float().mean())
+        return losses | dict(
+            labelled=(labels != IGNORE).float().mean(),
+            labelled_refined=(refined != IGNORE).float().mean(),
+        )
 
     @torch.no_grad()
     def refine(self, labels: Tensor, clip: Clip) -> Tensor:
@@ -134,7 +144,8 @@ class VST(BaseAdapter):
             raise ValueError(
                 f'VST: refinement={self.refinement!r} needs clips of 2 frames or more with flow '
                 'both ways: clip_length=2 in the target data set and '
-                "dict(type='LoadFlow', ..., both_ways=True) in its pipeline.")
+                "dict(type='LoadFlow', ..., both_ways=True) in its pipeline."
+            )
         refined = []
         for t in range(labels.shape[1]):
             other, flow = (t - 1, clip.flow[:, t - 1]) if t else (1, clip.forward_flow[:, 0])
@@ -142,7 +153,8 @@ class VST(BaseAdapter):
                 refined.append(consensus(labels[:, t], labels[:, other], flow))
             else:
                 visible = photometric_visible(
-                    clip.raw[:, t], backward_warp(clip.raw[:, other], flow), **self.occlusion)
+                    clip.raw[:, t], backward_warp(clip.raw[:, other], flow), **self.occlusion
+                )
                 refined.append(fill_in(labels[:, t], labels[:, other], flow, visible))
         return torch.stack(refined, dim=1)
 
@@ -154,6 +166,8 @@ def clip_labels(samples: SampleList, owner: str) -> Tensor:
         KeyError: If the clips come without them.
     """
     if any('gt_clip_seg' not in sample for sample in samples):
-        raise KeyError(f'{owner} come without the labels of all frames: set `clip_length=2` and '
-                       '`label_clips=True` in their data set.')
+        raise KeyError(
+            f'{owner} come without the labels of all frames: set `clip_length=2` and '
+            '`label_clips=True` in their data set.'
+        )
     return torch.stack([sample.gt_clip_seg.data for sample in samples]).long()

@@ -1,4 +1,5 @@
 """Parts that methods share."""
+
 from .class_balanced_crop import ClassBalancedCrop
 from .class_mix import class_mix, class_mix_masks
 from .class_statistics import ClassStatistics
@@ -32,12 +33,41 @@ from .temporal_labels import (
     warp_labels,
 )
 
-__all__ = ['SFM', 'STAM', 'AdaptiveThresholds', 'AddFusion', 'ClassBalancedCrop',
-           'ClassStatistics', 'ConcatFusion', 'ConvFusion', 'Decisions', 'ImageDiscriminator',
-           'ProjectionHead', 'SequenceDiscriminator', 'SpatioTemporalDiscriminator',
-           'StrongAugment', 'aggregate_predictions', 'class_balanced_thresholds', 'class_entropy',
-           'class_mix', 'class_mix_masks', 'consensus', 'day_guided', 'downscale_labels',
-           'fill_in', 'intermediate_flows', 'label_regions', 'match_histograms', 'most_confident',
-           'normalised_entropy', 'occurring_classes', 'probability_cross_entropy',
-           'rectified_labels', 'round_trip_visible', 'select_labels', 'synthesise_frame',
-           'temporal_pseudo_labels', 'warp_labels']
+__all__ = [
+    'SFM',
+    'STAM',
+    'AdaptiveThresholds',
+    'AddFusion',
+    'ClassBalancedCrop',
+    'ClassStatistics',
+    'ConcatFusion',
+    'ConvFusion',
+    'Decisions',
+    'ImageDiscriminator',
+    'ProjectionHead',
+    'SequenceDiscriminator',
+    'SpatioTemporalDiscriminator',
+    'StrongAugment',
+    'aggregate_predictions',
+    'class_balanced_thresholds',
+    'class_entropy',
+    'class_mix',
+    'class_mix_masks',
+    'consensus',
+    'day_guided',
+    'downscale_labels',
+    'fill_in',
+    'intermediate_flows',
+    'label_regions',
+    'match_histograms',
+    'most_confident',
+    'normalised_entropy',
+    'occurring_classes',
+    'probability_cross_entropy',
+    'rectified_labels',
+    'round_trip_visible',
+    'select_labels',
+    'synthesise_frame',
+    'temporal_pseudo_labels',
+    'warp_labels',
+]

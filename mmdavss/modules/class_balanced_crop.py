@@ -2,6 +2,7 @@
 
 Everything follows from shapes: nothing waits for the device.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from torch import Tensor
 from .class_mix import VALUES
 
 
-def random_corners(maps: Tensor, size: tuple[int, int], candidates: int,
-                   generator: torch.Generator | None = None) -> Tensor:
+def random_corners(
+    maps: Tensor, size: tuple[int, int], candidates: int, generator: torch.Generator | None = None
+) -> Tensor:
     """Places of crops, uniformly over all that fit.
 
     Args:
@@ -32,12 +34,19 @@ def random_corners(maps: Tensor, size: tuple[int, int], candidates: int,
     """
     height, width = maps.shape[-2:]
     if height < size[0] or width < size[1]:
-        raise ValueError(f'A crop of {size} (height, width) does not fit into {(height, width)}: '
-                         'give the pipeline a larger ClipResize, or the crop another size.')
-    return torch.stack([
-        torch.randint(side - part + 1, (len(maps), candidates), device=maps.device,
-                      generator=generator)
-        for side, part in zip((height, width), size, strict=True)], dim=-1)
+        raise ValueError(
+            f'A crop of {size} (height, width) does not fit into {(height, width)}: '
+            'give the pipeline a larger ClipResize, or the crop another size.'
+        )
+    return torch.stack(
+        [
+            torch.randint(
+                side - part + 1, (len(maps), candidates), device=maps.device, generator=generator
+            )
+            for side, part in zip((height, width), size, strict=True)
+        ],
+        dim=-1,
+    )
 
 
 def crop_at(maps: Tensor, corners: Tensor, size: tuple[int, int]) -> Tensor:
@@ -52,16 +61,22 @@ def crop_at(maps: Tensor, corners: Tensor, size: tuple[int, int]) -> Tensor:
         (N, ..., h, w).
     """
     flat = maps.reshape(len(maps), -1, *maps.shape[-2:])
-    rows, columns = (corners[:, i, None] + torch.arange(size[i], device=maps.device)
-                     for i in (0, 1))
+    rows, columns = (
+        corners[:, i, None] + torch.arange(size[i], device=maps.device) for i in (0, 1)
+    )
     channels = flat.shape[1]
     flat = flat.gather(2, rows[:, None, :, None].expand(-1, channels, -1, flat.shape[-1]))
     flat = flat.gather(3, columns[:, None, None, :].expand(-1, channels, size[0], -1))
     return flat.view(*maps.shape[:-2], *size)
 
 
-def crop_scores(labels: Tensor, corners: Tensor, size: tuple[int, int],
-                cat_max_ratio: float = 0.75, ignore_index: int = 255) -> Tensor:
+def crop_scores(
+    labels: Tensor,
+    corners: Tensor,
+    size: tuple[int, int],
+    cat_max_ratio: float = 0.75,
+    ignore_index: int = 255,
+) -> Tensor:
     """How many classes a crop has, and how balanced (algorithm 1).
 
     The score is the sum of the logarithms of the classes' pixel counts, or 0 where a class has
@@ -81,8 +96,11 @@ def crop_scores(labels: Tensor, corners: Tensor, size: tuple[int, int],
     counts = []
     for at in corners.unbind(1):  # one by one: crops of all candidates would be ten label maps
         crop = crop_at(labels, at, size).flatten(1)
-        counts.append(crop.new_zeros(len(crop), VALUES).scatter_add_(
-            1, crop, crop.new_ones(()).expand_as(crop)))
+        counts.append(
+            crop.new_zeros(len(crop), VALUES).scatter_add_(
+                1, crop, crop.new_ones(()).expand_as(crop)
+            )
+        )
     count = torch.stack(counts, dim=1)
     count[..., ignore_index] = 0
     largest, total = count.amax(-1), count.sum(-1)
@@ -101,6 +119,7 @@ class ClassBalancedCrop:
         candidates: Crops that are tried, 10 in algorithm 1.
         ignore_index: Label that does not count.
     """
+
     crop_size: tuple[int, int]
     cat_max_ratio: float = 0.75
     candidates: int = 10
@@ -109,13 +128,13 @@ class ClassBalancedCrop:
     def corners(self, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Corners (N, 2) of the best crops by labels (N, H, W); the first of equals wins."""
         corners = random_corners(labels, self.crop_size, self.candidates, generator)
-        scores = crop_scores(labels, corners, self.crop_size, self.cat_max_ratio,
-                             self.ignore_index)
+        scores = crop_scores(labels, corners, self.crop_size, self.cat_max_ratio, self.ignore_index)
         best = scores.argmax(1)
         return corners.gather(1, best[:, None, None].expand(-1, 1, 2)).squeeze(1)
 
-    def draw(self, labels: Tensor, generator: torch.Generator | None = None
-             ) -> Callable[[Tensor], Tensor]:
+    def draw(
+        self, labels: Tensor, generator: torch.Generator | None = None
+    ) -> Callable[[Tensor], Tensor]:
         """A function that crops (N, ..., H, W), the same for frames, labels and flow.
 
         Args:

@@ -2,6 +2,7 @@
 
 Everything follows from shapes: nothing waits for the device.
 """
+
 from __future__ import annotations
 
 import torch
@@ -30,7 +31,7 @@ def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Te
     all_reduce(occurs, 'max')
     occurs = occurs.bool()
     order = torch.rand(len(labels), VALUES, device=labels.device, generator=generator)
-    rank = order.masked_fill(~occurs, 2.).argsort(1).argsort(1)
+    rank = order.masked_fill(~occurs, 2.0).argsort(1).argsort(1)
     # Those that occur have the lowest ranks.
     return rank < (occurs.sum() + 1) // 2
 

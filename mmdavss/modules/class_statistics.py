@@ -3,6 +3,7 @@
 SePiCo, section 3.2. Symbols: C classes, features of A channels, M rows in a batch, B entries in
 the bank of a class. n and m are a class's numbers of rows before and in an update.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -21,11 +22,13 @@ BLOCK = 512
 TILE, TILES = 256, 4
 
 
-def classes_of_rows(labels: Tensor,
-                    num_classes: int,
-                    ignore_index: int = 255,
-                    seen: Tensor | None = None,
-                    finite: Tensor | None = None) -> Tensor:
+def classes_of_rows(
+    labels: Tensor,
+    num_classes: int,
+    ignore_index: int = 255,
+    seen: Tensor | None = None,
+    finite: Tensor | None = None,
+) -> Tensor:
     """The class of each row (or pixel), `num_classes` for those that take no part.
 
     Those are labelled `ignore_index` or outside 0..num_classes-1, or not finite, or of a class
@@ -66,13 +69,14 @@ def tiles_of_classes(classes: Tensor, num_classes: int, size: int) -> tuple[Tens
     count = len(classes)
     rows_of = classes.new_zeros(num_classes + 1).scatter_add_(0, classes, torch.ones_like(classes))
     first_row = rows_of.cumsum(0) - rows_of
-    order = torch.cat([classes.argsort(stable=True), classes.new_full((1, ), count)])
+    order = torch.cat([classes.argsort(stable=True), classes.new_full((1,), count)])
     tiles_of = (rows_of[:-1] + size - 1) // size
     end_tile = tiles_of.cumsum(0)
     tile = torch.arange(count // size + num_classes, device=classes.device)
     tile_class = torch.searchsorted(end_tile, tile, right=True).clamp(max=num_classes - 1)
     within = (tile - (end_tile - tiles_of)[tile_class])[:, None] * size + torch.arange(
-        size, device=classes.device)
+        size, device=classes.device
+    )
     position = first_row[tile_class][:, None] + within
     # The tiles that are not needed come after the last class's own: they start past its rows.
     used = within < rows_of[tile_class][:, None]
@@ -98,15 +102,18 @@ class ClassStatistics(nn.Module):
         bank_size: B, 0 for no bank.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 channels: int,
-                 covariance: str | None = 'diagonal',
-                 bank_size: int = 0) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int,
+        covariance: str | None = 'diagonal',
+        bank_size: int = 0,
+    ) -> None:
         super().__init__()
         if covariance not in COVARIANCES:
             raise ValueError(
-                f'ClassStatistics: covariance={covariance!r} is not one of {COVARIANCES}.')
+                f'ClassStatistics: covariance={covariance!r} is not one of {COVARIANCES}.'
+            )
         self.num_classes = num_classes
         self.channels = channels
         self.bank_size = bank_size
@@ -118,8 +125,7 @@ class ClassStatistics(nn.Module):
         self.register_buffer('mean', zeros(num_classes, channels))
         shapes = dict(diagonal=(num_classes, channels), full=(num_classes, channels, channels))
         self.register_buffer('covariance', zeros(*shapes[covariance]) if covariance else None)
-        self.register_buffer(
-            'bank', zeros(num_classes, bank_size, channels, dtype=torch.float32))
+        self.register_buffer('bank', zeros(num_classes, bank_size, channels, dtype=torch.float32))
         self.register_buffer('bank_added', zeros(num_classes, dtype=torch.int64))
 
     @property
@@ -186,7 +192,8 @@ class ClassStatistics(nn.Module):
             place = self.bank_added % self.bank_size
             occurs = count > 0
             self.bank[row, place] = torch.where(
-                occurs[:, None], mean.to(self.bank.dtype), self.bank[row, place])
+                occurs[:, None], mean.to(self.bank.dtype), self.bank[row, place]
+            )
             self.bank_added += occurs
 
     def _blocks(self, features: Tensor, classes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -198,18 +205,21 @@ class ClassStatistics(nn.Module):
             left_out = (kinds == self.num_classes)[:, None]
             yield rows.double().masked_fill(left_out, 0), (kinds[:, None] == every).double()
 
-    def _add_squares(self, moments: Tensor, features: Tensor, classes: Tensor,
-                     mean: Tensor) -> None:
+    def _add_squares(
+        self, moments: Tensor, features: Tensor, classes: Tensor, mean: Tensor
+    ) -> None:
         """Adds the sums (C, A) of squares about `mean`."""
         for block, member in self._blocks(features, classes):
             moments.addmm_(member.T, block.addmm_(member, mean, alpha=-1).square_())
 
-    def _add_products(self, moments: Tensor, features: Tensor, classes: Tensor,
-                      mean: Tensor) -> None:
+    def _add_products(
+        self, moments: Tensor, features: Tensor, classes: Tensor, mean: Tensor
+    ) -> None:
         """Adds the sums (C, A, A) of products about `mean`, in tiles of one class each."""
         rows, kinds = tiles_of_classes(classes, self.num_classes, TILE)
         together = rows_per_block(
-            features.device, TILES, 8 * self.channels * max(TILE, self.channels))
+            features.device, TILES, 8 * self.channels * max(TILE, self.channels)
+        )
         for row, kind in zip(rows.split(together), kinds.split(together), strict=True):
             tile = features[row.clamp(max=len(features) - 1)].double() - mean[kind][:, None]
             tile.masked_fill_((row == len(features))[..., None], 0)

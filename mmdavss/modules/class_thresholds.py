@@ -1,4 +1,5 @@
 """Thresholds of each class above which a prediction becomes a pseudo-label."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from .temporal_labels import IGNORE
 
 #: Where a threshold that has reached 1 goes on.
 RESET = 0.999
+
 
 class AdaptiveThresholds:
     """Thresholds that follow the confidence of each clip (VAT-VST, algorithm 1, equation 11).
@@ -36,8 +38,15 @@ class AdaptiveThresholds:
             become labels.
     """
 
-    def __init__(self, num_classes: int, alpha: float = 0.2, beta: float = 0.9, gamma: float = 8.,
-                 start: float = 0.9, cap: float | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        alpha: float = 0.2,
+        beta: float = 0.9,
+        gamma: float = 8.0,
+        start: float = 0.9,
+        cap: float | None = None,
+    ) -> None:
         for name, value in dict(alpha=alpha, beta=beta, start=start, cap=cap).items():
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f'AdaptiveThresholds: {name}={value} must be in [0, 1].')
@@ -85,11 +94,12 @@ def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
     # The highest bin from which on at least the share is kept.
     enough = (above >= share * total) & (total > 0)
     first = bins - 1 - enough[:, ::-1].argmax(1)
-    return np.where(enough.any(1), first / bins, 1.)
+    return np.where(enough.any(1), first / bins, 1.0)
 
 
-def select_labels(probability: np.ndarray, labels: np.ndarray,
-                  thresholds: Sequence[float]) -> np.ndarray:
+def select_labels(
+    probability: np.ndarray, labels: np.ndarray, thresholds: Sequence[float]
+) -> np.ndarray:
     """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255.
 
     Raises:
@@ -103,4 +113,5 @@ def _check(probability: np.ndarray) -> None:
     if not np.isfinite(probability).all():
         raise NotFiniteError(
             'probabilities of pseudo-labels are NaN or infinite: the weights of the network are '
-            'broken, take another checkpoint.')
+            'broken, take another checkpoint.'
+        )

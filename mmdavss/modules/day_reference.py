@@ -1,4 +1,5 @@
 """Night predictions helped by those for the same place at day."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,8 +11,14 @@ from torch import Tensor
 STATIC_19 = (0, 1, 2, 3, 4, 8, 9, 10)
 
 
-def day_guided(night: Tensor, day: Tensor, static: Sequence[int] = STATIC_19, ratio: float = 0.8,
-               threshold: float = 0.4, class_weight: Tensor | None = None) -> Tensor:
+def day_guided(
+    night: Tensor,
+    day: Tensor,
+    static: Sequence[int] = STATIC_19,
+    ratio: float = 0.8,
+    threshold: float = 0.4,
+    class_weight: Tensor | None = None,
+) -> Tensor:
     """Mixes class probabilities at night with those at day, for classes that stand still.
 
     Of the published SePiCo for Cityscapes -> Dark Zurich, not in its paper. The two images show

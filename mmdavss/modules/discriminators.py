@@ -1,4 +1,5 @@
 """Fully convolutional domain discriminators of segmentation maps."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -16,10 +17,15 @@ def _layers(channels: int) -> list[nn.Module]:
     """All but the first convolution: 4x4, stride 2, LeakyReLU of 0.2 in between."""
     layers: list[nn.Module] = []
     for width in (1, 2, 4):
-        layers += [nn.LeakyReLU(0.2, inplace=True),
-                   nn.Conv2d(width * channels, 2 * width * channels, 4, stride=2, padding=1)]
-    return [*layers, nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(8 * channels, 1, 4, stride=2, padding=1)]
+        layers += [
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(width * channels, 2 * width * channels, 4, stride=2, padding=1),
+        ]
+    return [
+        *layers,
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(8 * channels, 1, 4, stride=2, padding=1),
+    ]
 
 
 @MODELS.register_module()
@@ -36,7 +42,8 @@ class ImageDiscriminator(BaseModule):
     def __init__(self, in_channels: int, channels: int = 64) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 4, stride=2, padding=1), *_layers(channels))
+            nn.Conv2d(in_channels, channels, 4, stride=2, padding=1), *_layers(channels)
+        )
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (N, K, H, W) to scores (N, 1, H/32, W/32)."""
@@ -56,8 +63,7 @@ class SequenceDiscriminator(BaseModule):
 
     def __init__(self, in_channels: int, channels: int = 64) -> None:
         super().__init__()
-        self.first = nn.Conv3d(
-            in_channels, channels, (2, 4, 4), stride=2, padding=(0, 1, 1))
+        self.first = nn.Conv3d(in_channels, channels, (2, 4, 4), stride=2, padding=(0, 1, 1))
         self.layers = nn.Sequential(*_layers(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -84,16 +90,20 @@ class SpatioTemporalDiscriminator(BaseModule):
         channels: Width of the first layers; it doubles up to the fourth.
     """
 
-    def __init__(self, in_channels: int, heads: tuple[str, ...] = ('decode', ),
-                 channels: int = 64) -> None:
+    def __init__(
+        self, in_channels: int, heads: tuple[str, ...] = ('decode',), channels: int = 64
+    ) -> None:
         super().__init__()
         self.spatio_temporal = nn.ModuleDict(
-            {head: ImageDiscriminator(2 * in_channels, channels) for head in heads})
+            {head: ImageDiscriminator(2 * in_channels, channels) for head in heads}
+        )
         self.spatial = nn.ModuleDict(
-            {head: ImageDiscriminator(2 * in_channels, channels) for head in heads})
+            {head: ImageDiscriminator(2 * in_channels, channels) for head in heads}
+        )
 
-    def forward(self, scores: Mapping[str, tuple[Tensor, Tensor]]
-                ) -> dict[str, tuple[Tensor, Tensor]]:
+    def forward(
+        self, scores: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
         """Judges clips.
 
         Args:
@@ -104,9 +114,12 @@ class SpatioTemporalDiscriminator(BaseModule):
             For each classifier the spatio-temporal and the spatial judgement, (N, 1, H/32, W/32).
         """
         return {
-            head: (self.spatio_temporal[head](_shares(current, previous)),
-                   self.spatial[head](_shares(current, current)))
-            for head, (current, previous) in scores.items()}
+            head: (
+                self.spatio_temporal[head](_shares(current, previous)),
+                self.spatial[head](_shares(current, current)),
+            )
+            for head, (current, previous) in scores.items()
+        }
 
     def likeness(self) -> Tensor:
         """How alike the two discriminators of a pair are, summed over the classifiers.
@@ -115,7 +128,15 @@ class SpatioTemporalDiscriminator(BaseModule):
             Scalar: cosine of their weights plus 1, mean over the weight and bias tensors.
         """
         return sum(
-            torch.stack([F.cosine_similarity(a.flatten(), b.flatten(), dim=0) + 1 for a, b in zip(
-                self.spatio_temporal[head].parameters(), self.spatial[head].parameters(),
-                strict=True)]).mean()
-            for head in self.spatial)
+            torch.stack(
+                [
+                    F.cosine_similarity(a.flatten(), b.flatten(), dim=0) + 1
+                    for a, b in zip(
+                        self.spatio_temporal[head].parameters(),
+                        self.spatial[head].parameters(),
+                        strict=True,
+                    )
+                ]
+            ).mean()
+            for head in self.spatial
+        )

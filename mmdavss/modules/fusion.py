@@ -1,4 +1,5 @@
 """Fusion of aligned features of several frames (STPL, section 3.1 and appendix A1)."""
+
 from __future__ import annotations
 
 import torch

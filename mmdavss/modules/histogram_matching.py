@@ -1,4 +1,5 @@
 """Colours of one domain for the images of another."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Labels at the size of feature maps."""
+
 from __future__ import annotations
 
 import torch
@@ -6,11 +7,13 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def downscale_labels(labels: Tensor,
-                     size: tuple[int, int],
-                     num_classes: int,
-                     min_ratio: float = 0.75,
-                     ignore_index: int = 255) -> Tensor:
+def downscale_labels(
+    labels: Tensor,
+    size: tuple[int, int],
+    num_classes: int,
+    min_ratio: float = 0.75,
+    ignore_index: int = 255,
+) -> Tensor:
     """Each cell gets the class that holds at least `min_ratio` of its pixels, else none.
 
     Down-scaling by class ratio, as SePiCo and DAFormer publish it. Pixels without a class compete
@@ -33,8 +36,9 @@ def downscale_labels(labels: Tensor,
     """
     (count, height, width), (h, w) = labels.shape, size
     if h > height or w > width:
-        raise ValueError(f'downscale_labels: size={tuple(size)} is larger than the labels, '
-                         f'{(height, width)}.')
+        raise ValueError(
+            f'downscale_labels: size={tuple(size)} is larger than the labels, {(height, width)}.'
+        )
     kinds = num_classes + 1
     rows = torch.arange(height, device=labels.device) * h // height
     columns = torch.arange(width, device=labels.device) * w // width

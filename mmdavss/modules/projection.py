@@ -1,4 +1,5 @@
 """The projection head of contrastive methods."""
+
 from __future__ import annotations
 
 import torch.nn.functional as F
@@ -23,17 +24,25 @@ class ProjectionHead(nn.Sequential):
             published: no channel of the unit vectors is negative then.
     """
 
-    def __init__(self, in_channels: int, channels: int = 128,
-                 hidden_channels: int | None = None, norm_cfg: OptConfigType = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 128,
+        hidden_channels: int | None = None,
+        norm_cfg: OptConfigType = None,
+    ) -> None:
         hidden_channels = hidden_channels or in_channels
         if norm_cfg is None:
             super().__init__(
-                nn.Conv2d(in_channels, hidden_channels, 1), nn.ReLU(inplace=True),
-                nn.Conv2d(hidden_channels, channels, 1))
+                nn.Conv2d(in_channels, hidden_channels, 1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(hidden_channels, channels, 1),
+            )
         else:
             super().__init__(
                 ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg),
-                ConvModule(hidden_channels, channels, 1, norm_cfg=norm_cfg))
+                ConvModule(hidden_channels, channels, 1, norm_cfg=norm_cfg),
+            )
         self.out_channels = channels
 
     def forward(self, features: Tensor) -> Tensor:

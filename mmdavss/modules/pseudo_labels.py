@@ -1,4 +1,5 @@
 """Selection of pseudo-labels."""
+
 from __future__ import annotations
 
 import torch
@@ -8,8 +9,7 @@ from torch import Tensor
 from mmdavss.engine.distributed import mean_over_processes
 
 
-def most_confident(logits: Tensor, ratio: float, per_class: bool = False
-                   ) -> tuple[Tensor, Tensor]:
+def most_confident(logits: Tensor, ratio: float, per_class: bool = False) -> tuple[Tensor, Tensor]:
     """The most confident pixels of each image and their predicted classes.
 
     The share is taken over all classes together (STPL's top-k, section 3.2), or of each predicted
@@ -39,7 +39,8 @@ def _rank_in_class(confidence: Tensor, labels: Tensor, num_classes: int) -> Tens
     falling = confidence.argsort(dim=1, descending=True)
     order = falling.gather(1, labels.gather(1, falling).argsort(dim=1, stable=True))
     counts = labels.new_zeros(len(labels), num_classes).scatter_add_(
-        1, labels, torch.ones_like(labels))
+        1, labels, torch.ones_like(labels)
+    )
     starts = counts.cumsum(1) - counts
     classes = labels.gather(1, order)
     places = torch.arange(labels.shape[1], device=labels.device)

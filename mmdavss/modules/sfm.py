@@ -1,4 +1,5 @@
 """SFM: the segmentation-to-flow module of SFC (equations 3 to 5)."""
+
 from __future__ import annotations
 
 import torch
@@ -60,20 +61,21 @@ class SFM(BaseModule):
         ValueError: For a value that an option cannot have.
     """
 
-    def __init__(self, flow_net: ConfigType, empty_classes: str = 'skip',
-                 chunk: int | None = None) -> None:
+    def __init__(
+        self, flow_net: ConfigType, empty_classes: str = 'skip', chunk: int | None = None
+    ) -> None:
         super().__init__()
         if empty_classes not in EMPTY_CLASSES:
-            raise ValueError(
-                f'SFM: empty_classes={empty_classes!r} is not one of {EMPTY_CLASSES}.')
+            raise ValueError(f'SFM: empty_classes={empty_classes!r} is not one of {EMPTY_CLASSES}.')
         if chunk is not None and chunk < 1:
             raise ValueError(f'SFM: chunk={chunk} must be 1 or more, or None for one pass.')
         self.flow_net = MODELS.build(flow_net)
         self.empty_classes = empty_classes
         self.chunk = chunk
 
-    def forward(self, current: Tensor, previous: Tensor, current_regions: Tensor,
-                previous_regions: Tensor) -> Tensor:
+    def forward(
+        self, current: Tensor, previous: Tensor, current_regions: Tensor, previous_regions: Tensor
+    ) -> Tensor:
         """Segmentation-based flow SF.
 
         Args:
@@ -89,17 +91,21 @@ class SFM(BaseModule):
             ValueError: If the shapes do not fit.
         """
         expected = (len(current), current_regions.shape[1], *current.shape[-2:])
-        if current.shape != previous.shape or \
-                not current_regions.shape == previous_regions.shape == expected:
+        if (
+            current.shape != previous.shape
+            or not current_regions.shape == previous_regions.shape == expected
+        ):
             raise ValueError(
                 'SFM: frames (N, 3, H, W) and regions (N, K, H, W) of both times must fit, got '
                 f'{tuple(current.shape)}, {tuple(previous.shape)}, '
-                f'{tuple(current_regions.shape)} and {tuple(previous_regions.shape)}.')
+                f'{tuple(current_regions.shape)} and {tuple(previous_regions.shape)}.'
+            )
         count, num_classes = current_regions.shape[:2]
         weights = torch.ones_like(current_regions[..., 0, 0])
         if self.empty_classes != 'add':
-            weights = (occurring_classes(current_regions)
-                       | occurring_classes(previous_regions)).to(weights.dtype)
+            weights = (occurring_classes(current_regions) | occurring_classes(previous_regions)).to(
+                weights.dtype
+            )
         if self.empty_classes == 'skip':
             pairs = weights.nonzero()
         else:
@@ -107,7 +113,7 @@ class SFM(BaseModule):
             pairs = torch.stack([numbers // num_classes, numbers % num_classes], dim=1)
 
         flow = None
-        chunks = pairs.split(self.chunk) if self.chunk and len(pairs) else (pairs, )
+        chunks = pairs.split(self.chunk) if self.chunk and len(pairs) else (pairs,)
         for chunk in chunks:
             inputs = (current, previous, current_regions, previous_regions, chunk)
             if len(chunks) > 1 and torch.is_grad_enabled():
@@ -123,8 +129,14 @@ class SFM(BaseModule):
             flow = part if flow is None else flow + part
         return flow
 
-    def region_flows(self, current: Tensor, previous: Tensor, current_regions: Tensor,
-                     previous_regions: Tensor, pairs: Tensor) -> Tensor:
+    def region_flows(
+        self,
+        current: Tensor,
+        previous: Tensor,
+        current_regions: Tensor,
+        previous_regions: Tensor,
+        pairs: Tensor,
+    ) -> Tensor:
         """RF of single classes (equations 3 and 4).
 
         Args:
@@ -136,4 +148,5 @@ class SFM(BaseModule):
         samples, classes = pairs.unbind(1)
         return self.flow_net(
             current[samples] * current_regions[samples, classes][:, None],
-            previous[samples] * previous_regions[samples, classes][:, None])
+            previous[samples] * previous_regions[samples, classes][:, None],
+        )

@@ -1,4 +1,5 @@
 """The strong augmentation of self-training: colour jitter and blur, on the device of the images."""
+
 from __future__ import annotations
 
 import math
@@ -16,8 +17,13 @@ def rgb_to_hsv(images: Tensor) -> Tensor:
     chroma = value - images.amin(-3)
     red, green, blue = images.unbind(-3)
     safe = torch.where(chroma > 0, chroma, 1)
-    sixth = torch.stack([(green - blue) / safe, (blue - red) / safe + 2, (red - green) / safe + 4],
-                        dim=-3).gather(-3, dominant.unsqueeze(-3)).squeeze(-3)
+    sixth = (
+        torch.stack(
+            [(green - blue) / safe, (blue - red) / safe + 2, (red - green) / safe + 4], dim=-3
+        )
+        .gather(-3, dominant.unsqueeze(-3))
+        .squeeze(-3)
+    )
     saturation = chroma / torch.where(value > 0, value, 1)
     return torch.stack([(sixth / 6) % 1, saturation, value], dim=-3)
 
@@ -73,7 +79,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: tuple[int, int]) -
     for dim, size in enumerate(kernel_size):
         radius = size // 2
         offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-        kernels = (-0.5 * (offsets / sigma[:, None])**2).softmax(1)
+        kernels = (-0.5 * (offsets / sigma[:, None]) ** 2).softmax(1)
         kernels = kernels.repeat_interleave(groups // len(sigma), dim=0)[:, None, None]
         pad = (radius, radius, 0, 0)
         if dim == 0:
@@ -89,6 +95,7 @@ class Decisions(NamedTuple):
         jitter: Whether its colours are.
         blur: Whether it is blurred.
     """
+
     jitter: Tensor
     blur: Tensor
 
@@ -117,15 +124,20 @@ class StrongAugment(nn.Module):
         ValueError: If a value is outside its range.
     """
 
-    def __init__(self,
-                 strength: float = 0.2,
-                 jitter_prob: float = 0.8,
-                 blur_prob: float = 0.5,
-                 blur_sigma: tuple[float, float] = (0.15, 1.15),
-                 per_batch: bool = False) -> None:
+    def __init__(
+        self,
+        strength: float = 0.2,
+        jitter_prob: float = 0.8,
+        blur_prob: float = 0.5,
+        blur_sigma: tuple[float, float] = (0.15, 1.15),
+        per_batch: bool = False,
+    ) -> None:
         super().__init__()
-        for name, value, largest in (('strength', strength, 0.5), ('jitter_prob', jitter_prob, 1),
-                                     ('blur_prob', blur_prob, 1)):
+        for name, value, largest in (
+            ('strength', strength, 0.5),
+            ('jitter_prob', jitter_prob, 1),
+            ('blur_prob', blur_prob, 1),
+        ):
             if not 0 <= value <= largest:
                 raise ValueError(f'StrongAugment: {name}={value} must be in [0, {largest}].')
         if not 0 < blur_sigma[0] <= blur_sigma[1]:
@@ -167,8 +179,12 @@ class StrongAugment(nn.Module):
     def jitter(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
         """Colour jitter, where `whether` says so or, if that is None, with its probability."""
         draw = self._draw(clips, len(ADJUSTMENTS)) * 2 - 1
-        amounts = (self.strength * draw[0], 1 + self.strength * draw[1],
-                   1 + self.strength * draw[2], self.strength * draw[3])
+        amounts = (
+            self.strength * draw[0],
+            1 + self.strength * draw[1],
+            1 + self.strength * draw[2],
+            self.strength * draw[3],
+        )
         changed = clips
         for i in torch.randperm(len(ADJUSTMENTS)).tolist():  # of the host's generator: no waiting
             changed = ADJUSTMENTS[i](changed, amounts[i])

@@ -3,6 +3,7 @@
 Moment 0 is the earlier frame of a pair, moment 1 the current one, t in [0, 1] is in between. A flow
 ``a->b`` is (N, 2, H, W) in pixels on the grid of a, so that warping by it brings maps of b to a.
 """
+
 from __future__ import annotations
 
 import math
@@ -18,8 +19,9 @@ from .temporal_labels import IGNORE
 MASK_GRIDS = ('current', 'paper')
 
 
-def intermediate_flows(flow_01: Tensor, flow_10: Tensor, t: Tensor | float
-                       ) -> tuple[Tensor, Tensor]:
+def intermediate_flows(
+    flow_01: Tensor, flow_10: Tensor, t: Tensor | float
+) -> tuple[Tensor, Tensor]:
     """Flows ``t->0`` and ``t->1`` (I2VDA, equation 2): t F_{1->0} and (1 - t) F_{0->1}.
 
     They take the motion at a pixel of the moment t for that at the same pixel of the two frames.
@@ -35,12 +37,14 @@ def intermediate_flows(flow_01: Tensor, flow_10: Tensor, t: Tensor | float
     return t * flow_10, (1 - t) * flow_01
 
 
-def synthesise_frame(frame_0: Tensor,
-                     frame_1: Tensor,
-                     flow_01: Tensor,
-                     flow_10: Tensor,
-                     t: Tensor | float,
-                     alpha: float = 0.5) -> Tensor:
+def synthesise_frame(
+    frame_0: Tensor,
+    frame_1: Tensor,
+    flow_01: Tensor,
+    flow_10: Tensor,
+    t: Tensor | float,
+    alpha: float = 0.5,
+) -> Tensor:
     """The frame at the moment t, blended from both frames (I2VDA, equation 3).
 
     Outside a frame its border is read, so that the rim of the result is not darkened.
@@ -57,8 +61,9 @@ def synthesise_frame(frame_0: Tensor,
         (N, 3, H, W).
     """
     flow_t0, flow_t1 = intermediate_flows(flow_01, flow_10, t)
-    return (alpha * backward_warp(frame_0, flow_t0, padding_mode='border')
-            + (1 - alpha) * backward_warp(frame_1, flow_t1, padding_mode='border'))
+    return alpha * backward_warp(frame_0, flow_t0, padding_mode='border') + (
+        1 - alpha
+    ) * backward_warp(frame_1, flow_t1, padding_mode='border')
 
 
 def normalised_entropy(probabilities: Tensor) -> Tensor:
@@ -74,8 +79,9 @@ def normalised_entropy(probabilities: Tensor) -> Tensor:
     return entropy / math.log(probabilities.shape[1])
 
 
-def round_trip_visible(flow_01: Tensor, flow_10: Tensor, eta: float = 1., grid: str = 'current'
-                       ) -> Tensor:
+def round_trip_visible(
+    flow_01: Tensor, flow_10: Tensor, eta: float = 1.0, grid: str = 'current'
+) -> Tensor:
     """The mask O: pixels whose way to the other frame and back ends where it began (equation 7).
 
     The equation compares a vector with eta; its length is meant. It lives on the grid of the
@@ -98,7 +104,7 @@ def round_trip_visible(flow_01: Tensor, flow_10: Tensor, eta: float = 1., grid: 
     if grid not in MASK_GRIDS:
         raise ValueError(f'round_trip_visible: grid={grid!r} is not one of {MASK_GRIDS}.')
     there, back = (flow_10, flow_01) if grid == 'current' else (flow_01, flow_10)
-    return forward_backward_visible(there, back, alpha=0., beta=eta**2)
+    return forward_backward_visible(there, back, alpha=0.0, beta=eta**2)
 
 
 def rectified_labels(probabilities: Tensor, visible: Tensor, delta: float | None = 0.3) -> Tensor:
@@ -132,4 +138,4 @@ def probability_cross_entropy(probabilities: Tensor, labels: Tensor, eps: float 
     known = labels != IGNORE
     chosen = probabilities.gather(1, labels.where(known, 0)[:, None])[:, 0]
     losses = -at_least_float32(chosen).clamp(min=eps).log()
-    return mean_over_batch(losses.where(known, 0.).sum(), known.sum())
+    return mean_over_batch(losses.where(known, 0.0).sum(), known.sum())

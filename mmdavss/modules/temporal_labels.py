@@ -1,4 +1,5 @@
 """What neighbouring frames say about a prediction and its pseudo-labels (VAT-VST, TPS)."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -11,11 +12,13 @@ from mmdavss.ops import backward_warp, photometric_visible, resize_flow
 IGNORE = 255
 
 
-def aggregate_predictions(probabilities: Tensor,
-                          frame: Tensor,
-                          neighbours: Iterable[tuple[Tensor, Tensor, Tensor]],
-                          alpha: float = 50.,
-                          threshold: float = 0.7) -> Tensor:
+def aggregate_predictions(
+    probabilities: Tensor,
+    frame: Tensor,
+    neighbours: Iterable[tuple[Tensor, Tensor, Tensor]],
+    alpha: float = 50.0,
+    threshold: float = 0.7,
+) -> Tensor:
     """Averages a frame's prediction with those of its neighbours (VAT-VST, equation 10).
 
     A neighbour counts where the warped image looks like the frame's (occlusion from the warping
@@ -86,8 +89,9 @@ def fill_in(labels: Tensor, reference: Tensor, flow: Tensor, visible: Tensor) ->
 
 
 @torch.no_grad()
-def temporal_pseudo_labels(scores: Tensor, flow: Tensor, confidence_threshold: float | None = None
-                           ) -> Tensor:
+def temporal_pseudo_labels(
+    scores: Tensor, flow: Tensor, confidence_threshold: float | None = None
+) -> Tensor:
     """What an earlier frame's prediction says of the current frame (TPS; the TPL of SFC).
 
     Class probabilities are carried along the flow at the resolution of the scores, outside of the
@@ -103,7 +107,8 @@ def temporal_pseudo_labels(scores: Tensor, flow: Tensor, confidence_threshold: f
     """
     probabilities = scores.softmax(1, dtype=torch.promote_types(scores.dtype, torch.float32))
     confidence, labels = backward_warp(
-        probabilities, resize_flow(flow, scores.shape[-2:]), padding_mode='border').max(1)
+        probabilities, resize_flow(flow, scores.shape[-2:]), padding_mode='border'
+    ).max(1)
     if confidence_threshold is None:
         return labels
     return torch.where(confidence >= confidence_threshold, labels, IGNORE)

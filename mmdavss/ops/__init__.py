@@ -1,4 +1,5 @@
 """Pure functions on tensors: warping, splatting, occlusion, correlation."""
+
 from .blocks import rows_per_block
 from .correlation import Correlation, correlation
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight

@@ -1,4 +1,5 @@
 """How many rows of a large product are handled together."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Local correlation of two feature maps, as in FlowNetC and PWC-Net."""
+
 from __future__ import annotations
 
 import functools
@@ -19,14 +20,16 @@ def _compiled_operator() -> Callable[..., Tensor] | None:
     return CorrelationFunction.apply
 
 
-def correlation(x1: Tensor,
-                x2: Tensor,
-                kernel_size: int = 1,
-                max_displacement: int = 1,
-                stride: int = 1,
-                padding: int = 0,
-                dilation: int = 1,
-                dilation_patch: int = 1) -> Tensor:
+def correlation(
+    x1: Tensor,
+    x2: Tensor,
+    kernel_size: int = 1,
+    max_displacement: int = 1,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    dilation_patch: int = 1,
+) -> Tensor:
     """Scalar products of each window of ``x1`` with the displaced windows of ``x2``.
 
     With R = max_displacement, ``out[:, R + i, R + j]`` belongs to the displacement of
@@ -53,21 +56,26 @@ def correlation(x1: Tensor,
         ValueError: If the shapes differ.
     """
     if x1.ndim != 4 or x1.shape != x2.shape:
-        raise ValueError('correlation: x1 and x2 must be two (N, C, H, W) of one shape, got '
-                         f'{tuple(x1.shape)} and {tuple(x2.shape)}.')
+        raise ValueError(
+            'correlation: x1 and x2 must be two (N, C, H, W) of one shape, got '
+            f'{tuple(x1.shape)} and {tuple(x2.shape)}.'
+        )
     operator = _compiled_operator() if x1.is_cuda else None
     return (operator or correlation_torch)(
-        x1, x2, kernel_size, max_displacement, stride, padding, dilation, dilation_patch)
+        x1, x2, kernel_size, max_displacement, stride, padding, dilation, dilation_patch
+    )
 
 
-def correlation_torch(x1: Tensor,
-                      x2: Tensor,
-                      kernel_size: int = 1,
-                      max_displacement: int = 1,
-                      stride: int = 1,
-                      padding: int = 0,
-                      dilation: int = 1,
-                      dilation_patch: int = 1) -> Tensor:
+def correlation_torch(
+    x1: Tensor,
+    x2: Tensor,
+    kernel_size: int = 1,
+    max_displacement: int = 1,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    dilation_patch: int = 1,
+) -> Tensor:
     """:func:`correlation` in plain torch, on any device.
 
     A loop over displacements: beside the result only products of the size of ``x1`` live.
@@ -81,13 +89,14 @@ def correlation_torch(x1: Tensor,
     def windows(x: Tensor, row: int, column: int) -> Tensor:
         """One value for each window: those that start at (row, column), ``stride`` apart."""
         rows, columns = ((n - 1) * stride + 1 for n in out_size)
-        return x[..., row:row + rows:stride, column:column + columns:stride]
+        return x[..., row : row + rows : stride, column : column + columns : stride]
 
     steps = range(0, 2 * radius + 1, dilation_patch)
     inner = range(0, extent + 1, dilation)
     out = [
         sum((windows(x1, i, j) * windows(x2, dy + i, dx + j)).sum(1) for i in inner for j in inner)
-        for dy in steps for dx in steps
+        for dy in steps
+        for dx in steps
     ]
     return torch.stack(out, dim=1).unflatten(1, (len(steps), len(steps)))
 
@@ -95,13 +104,15 @@ def correlation_torch(x1: Tensor,
 class Correlation(nn.Module):
     """:func:`correlation` as a module with the arguments of ``mmcv.ops.Correlation``."""
 
-    def __init__(self,
-                 kernel_size: int = 1,
-                 max_displacement: int = 1,
-                 stride: int = 1,
-                 padding: int = 0,
-                 dilation: int = 1,
-                 dilation_patch: int = 1) -> None:
+    def __init__(
+        self,
+        kernel_size: int = 1,
+        max_displacement: int = 1,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        dilation_patch: int = 1,
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.max_displacement = max_displacement
@@ -111,5 +122,13 @@ class Correlation(nn.Module):
         self.dilation_patch = dilation_patch
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return correlation(x1, x2, self.kernel_size, self.max_displacement, self.stride,
-                           self.padding, self.dilation, self.dilation_patch)
+        return correlation(
+            x1,
+            x2,
+            self.kernel_size,
+            self.max_displacement,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.dilation_patch,
+        )

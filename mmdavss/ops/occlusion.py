@@ -1,4 +1,5 @@
 """Which pixels of a frame are visible in another one. In every mask True means visible."""
+
 from __future__ import annotations
 
 import torch
@@ -7,10 +8,9 @@ from torch import Tensor
 from .warp import backward_warp
 
 
-def forward_backward_visible(flow_ab: Tensor,
-                             flow_ba: Tensor,
-                             alpha: float = 0.01,
-                             beta: float = 0.5) -> Tensor:
+def forward_backward_visible(
+    flow_ab: Tensor, flow_ba: Tensor, alpha: float = 0.01, beta: float = 0.5
+) -> Tensor:
     """Forward-backward check of Sundaram et al. (ECCV 2010), equation 5.
 
     With W(f_ba) the backward flow warped to the grid of frame a, a pixel is visible where
@@ -32,7 +32,7 @@ def forward_backward_visible(flow_ab: Tensor,
     return inside & (error < alpha * lengths + beta)
 
 
-def photometric_weight(frame: Tensor, warped: Tensor, alpha: float = 50.) -> Tensor:
+def photometric_weight(frame: Tensor, warped: Tensor, alpha: float = 50.0) -> Tensor:
     """``exp(-alpha |I - I'|^2)`` of Lai et al. (ECCV 2018): 1 where two frames look the same.
 
     Args:
@@ -46,9 +46,8 @@ def photometric_weight(frame: Tensor, warped: Tensor, alpha: float = 50.) -> Ten
     return torch.exp(-alpha * (frame - warped).square().sum(1, keepdim=True))
 
 
-def photometric_visible(frame: Tensor,
-                        warped: Tensor,
-                        alpha: float = 50.,
-                        threshold: float = 0.7) -> Tensor:
+def photometric_visible(
+    frame: Tensor, warped: Tensor, alpha: float = 50.0, threshold: float = 0.7
+) -> Tensor:
     """Pixels whose :func:`photometric_weight` exceeds a threshold: (N, 1, H, W), bool."""
     return photometric_weight(frame, warped, alpha) > threshold

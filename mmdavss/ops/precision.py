@@ -1,4 +1,5 @@
 """What is not left to half precision."""
+
 from __future__ import annotations
 
 import torch

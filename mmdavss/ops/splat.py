@@ -1,4 +1,5 @@
 """Forward splatting: throwing the pixels of a map along a flow that lives on its own grid."""
+
 from __future__ import annotations
 
 import torch
@@ -7,9 +8,9 @@ from torch import Tensor
 from .warp import check_pair, sample_positions
 
 
-def forward_splat(x: Tensor,
-                  flow: Tensor,
-                  return_mask: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+def forward_splat(
+    x: Tensor, flow: Tensor, return_mask: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """Nearest forward splatting: pixel p of ``x`` goes to ``round(p + flow(p))``.
 
     As in the published score propagation of DA-VSN (which passes the negated flow
@@ -37,8 +38,9 @@ def forward_splat(x: Tensor,
     # -1 wins against nobody: pixels that leave the image (or have no finite flow) are written
     # to the first pixel without effect.
     zero = columns.new_zeros(())
-    target = torch.where(inside, rows, zero).long() * width + \
-        torch.where(inside, columns, zero).long()
+    target = (
+        torch.where(inside, rows, zero).long() * width + torch.where(inside, columns, zero).long()
+    )
     order = torch.arange(height * width, device=x.device).view(width, height).t()
     writer = torch.where(inside, order, -1).flatten(1)
     winner = torch.full_like(writer, -1).scatter_reduce(1, target.flatten(1), writer, 'amax')

@@ -3,6 +3,7 @@
 A flow ``a->b`` is (N, 2, H, W) on the grid of frame a, channel 0 = u (right), channel 1 = v
 (down), in pixels: pixel p of a is found at p + flow(p) in b.
 """
+
 from __future__ import annotations
 
 import torch
@@ -18,7 +19,8 @@ def check_pair(x: Tensor, flow: Tensor, caller: str) -> None:
     if x.ndim != 4 or flow.ndim != 4 or flow.shape != (x.shape[0], 2, *x.shape[-2:]):
         raise ValueError(
             f'{caller}: x {tuple(x.shape)} and flow {tuple(flow.shape)} do not fit, expected '
-            '(N, C, H, W) and (N, 2, H, W). resize_flow() brings a flow to another resolution.')
+            '(N, C, H, W) and (N, 2, H, W). resize_flow() brings a flow to another resolution.'
+        )
 
 
 def sample_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,11 +40,13 @@ def sample_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     return flow[:, 0] + columns, flow[:, 1] + rows[:, None]
 
 
-def backward_warp(x: Tensor,
-                  flow: Tensor,
-                  mode: str = 'bilinear',
-                  padding_mode: str = 'zeros',
-                  return_mask: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+def backward_warp(
+    x: Tensor,
+    flow: Tensor,
+    mode: str = 'bilinear',
+    padding_mode: str = 'zeros',
+    return_mask: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
     """Carries a map of frame b to frame a: ``out(p) = x(p + flow(p))``.
 
     Pixel centres are at integer coordinates (what ``align_corners=True`` stands for). Positions
@@ -68,11 +72,14 @@ def backward_warp(x: Tensor,
     if mode not in MODES:
         raise ValueError(f'backward_warp: mode={mode!r} is not one of {MODES}.')
     if padding_mode not in PADDING_MODES:
-        raise ValueError(f'backward_warp: padding_mode={padding_mode!r} is not one of '
-                         f'{PADDING_MODES}.')
+        raise ValueError(
+            f'backward_warp: padding_mode={padding_mode!r} is not one of {PADDING_MODES}.'
+        )
     if mode != 'nearest' and not x.is_floating_point():
-        raise TypeError(f"backward_warp: x is {x.dtype}; a map of ids needs mode='nearest', "
-                        'interpolation would invent ids.')
+        raise TypeError(
+            f"backward_warp: x is {x.dtype}; a map of ids needs mode='nearest', "
+            'interpolation would invent ids.'
+        )
     height, width = x.shape[-2:]
     columns, rows = sample_positions(flow)
     dtype = torch.promote_types(x.dtype, columns.dtype)
@@ -80,8 +87,9 @@ def backward_warp(x: Tensor,
     # align_corners=True, and defined for a map one pixel wide as well.
     grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
     with torch.autocast(x.device.type, enabled=False):
-        out = F.grid_sample(x.to(dtype), grid.to(dtype), mode=mode, padding_mode=padding_mode,
-                            align_corners=False)
+        out = F.grid_sample(
+            x.to(dtype), grid.to(dtype), mode=mode, padding_mode=padding_mode, align_corners=False
+        )
     out = out.to(x.dtype)
     if not return_mask:
         return out

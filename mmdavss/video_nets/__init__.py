@@ -1,4 +1,5 @@
 """Video nets: from a clip (and flow) to the scores of its current frame."""
+
 from .accel import Accel
 from .base import HeadScores, VideoNet
 from .dff import DFF
@@ -6,5 +7,12 @@ from .distortion_aware import DistortionAwareVSS
 from .per_frame import PerFrame
 from .propagating import PropagatingNet
 
-__all__ = ['DFF', 'Accel', 'DistortionAwareVSS', 'HeadScores', 'PerFrame', 'PropagatingNet',
-           'VideoNet']
+__all__ = [
+    'DFF',
+    'Accel',
+    'DistortionAwareVSS',
+    'HeadScores',
+    'PerFrame',
+    'PropagatingNet',
+    'VideoNet',
+]

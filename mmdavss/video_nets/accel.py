@@ -1,4 +1,5 @@
 """Accel: the current frame's scores, corrected by those of an earlier frame."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
@@ -29,6 +30,7 @@ class Seen(NamedTuple):
         frame: (N, 3, H, W), where the flow branch needs it.
         flow: (N, 2, H, W) to the frame before, where flow comes with the frames.
     """
+
     key: Tensor
     frame: Tensor | None
     flow: Tensor | None
@@ -74,27 +76,32 @@ class Accel(PropagatingNet):
         ValueError: For an unknown option.
     """
 
-    def __init__(self,
-                 segmentor: ConfigType,
-                 reference_segmentor: OptConfigType = None,
-                 flow_net: OptConfigType = None,
-                 stage: int | None = None,
-                 fusion: str = 'score',
-                 fusion_init: str = 'identity',
-                 fusion_bias: bool = False,
-                 enlarge: int = 1,
-                 propagation: str = 'warp',
-                 padding_mode: str = 'zeros',
-                 key_grad: bool = False,
-                 allow_random_init: bool = False) -> None:
+    def __init__(
+        self,
+        segmentor: ConfigType,
+        reference_segmentor: OptConfigType = None,
+        flow_net: OptConfigType = None,
+        stage: int | None = None,
+        fusion: str = 'score',
+        fusion_init: str = 'identity',
+        fusion_bias: bool = False,
+        enlarge: int = 1,
+        propagation: str = 'warp',
+        padding_mode: str = 'zeros',
+        key_grad: bool = False,
+        allow_random_init: bool = False,
+    ) -> None:
         super().__init__(segmentor, flow_net, stage, padding_mode, allow_random_init)
-        for name, value, choices in (('fusion', fusion, FUSIONS),
-                                     ('fusion_init', fusion_init, FUSION_INITS),
-                                     ('propagation', propagation, PROPAGATIONS)):
+        for name, value, choices in (
+            ('fusion', fusion, FUSIONS),
+            ('fusion_init', fusion_init, FUSION_INITS),
+            ('propagation', propagation, PROPAGATIONS),
+        ):
             if value not in choices:
                 raise ValueError(f'Accel: {name}={value!r} is not one of {choices}.')
-        self.reference_segmentor = None if reference_segmentor is None \
-            else MODELS.build(reference_segmentor)
+        self.reference_segmentor = (
+            None if reference_segmentor is None else MODELS.build(reference_segmentor)
+        )
         if self.reference_segmentor is not None:
             self.split(self.reference_segmentor)
         self.fusion_level = fusion
@@ -117,7 +124,7 @@ class Accel(PropagatingNet):
             return
         with torch.no_grad():
             nn.init.zeros_(self.fusion.weight)
-            nn.init.eye_(self.fusion.weight[:, :self.fusion.out_channels, 0, 0])
+            nn.init.eye_(self.fusion.weight[:, : self.fusion.out_channels, 0, 0])
 
     @property
     def reference(self) -> EncoderDecoder:
@@ -127,7 +134,7 @@ class Accel(PropagatingNet):
     @property
     def segmentors(self) -> tuple[EncoderDecoder, ...]:
         reference = self.reference_segmentor
-        return (self.segmentor, ) if reference is None else (self.segmentor, reference)
+        return (self.segmentor,) if reference is None else (self.segmentor, reference)
 
     def carry(self, maps: Tensor, to_key: Tensor | None) -> Tensor:
         if to_key is None or self.propagation == 'warp':
@@ -146,8 +153,9 @@ class Accel(PropagatingNet):
         with self._key_grad():
             return tuple(self.reference.extract_feat(frame))
 
-    def scores(self, frames: Tensor, flow: Tensor | None = None,
-               features: Tensor | None = None) -> Tensor:
+    def scores(
+        self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         if self.stage == 1:
             return self.classify(current)
@@ -170,9 +178,13 @@ class Accel(PropagatingNet):
         fused = self._fuse(current, key, to_key)
         return self.classify(fused) if self.fusion_level == 'feature' else fused
 
-    def head_scores(self, frames: Tensor, flow: Tensor | None = None,
-                    stages: tuple[Tensor, ...] | None = None,
-                    parts: Collection[str] = HEAD_PARTS) -> dict[str, HeadScores]:
+    def head_scores(
+        self,
+        frames: Tensor,
+        flow: Tensor | None = None,
+        stages: tuple[Tensor, ...] | None = None,
+        parts: Collection[str] = HEAD_PARTS,
+    ) -> dict[str, HeadScores]:
         """See :meth:`VideoNet.head_scores`; the fused scores take both frames, so all are given."""
         if self.stage == 1:
             return super().head_scores(frames, flow, stages, parts)
@@ -180,26 +192,40 @@ class Accel(PropagatingNet):
         current = self.stages(frames[:, -1]) if stages is None else stages
         key = self._key_stages(frames[:, 0])
         key_heads = segmentor_heads(self.reference)
-        return {name: self._head_scores(head, key_heads[name], current, key, to_key)
-                for name, head in self.heads.items()}
+        return {
+            name: self._head_scores(head, key_heads[name], current, key, to_key)
+            for name, head in self.heads.items()
+        }
 
-    def _head_scores(self, head: nn.Module, key_head: nn.Module, current: tuple[Tensor, ...],
-                     key: tuple[Tensor, ...], to_key: Tensor | None) -> HeadScores:
+    def _head_scores(
+        self,
+        head: nn.Module,
+        key_head: nn.Module,
+        current: tuple[Tensor, ...],
+        key: tuple[Tensor, ...],
+        to_key: Tensor | None,
+    ) -> HeadScores:
         scores = head(current)
         with self._key_grad():
             key_scores = key_head(key)
         if self.fusion_level == 'score':
             fused = self._fuse(scores, key_scores, to_key)
         elif head is self.segmentor.decode_head:
-            fused = head.cls_seg(self._fuse(
-                head._forward_feature(current), key_head._forward_feature(key), to_key))
+            fused = head.cls_seg(
+                self._fuse(head._forward_feature(current), key_head._forward_feature(key), to_key)
+            )
         else:
             # The auxiliary classifier has features of its own width: single-frame.
             fused = scores
         return HeadScores(fused, scores, key_scores.detach())
 
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
-             stages: tuple[Tensor, ...] | None = None) -> dict:
+    def loss(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        data_samples: SampleList,
+        stages: tuple[Tensor, ...] | None = None,
+    ) -> dict:
         if self.stage != 1:
             return self.supervise(self.head_scores(frames, flow, stages), data_samples)
         losses = {}
@@ -207,29 +233,40 @@ class Accel(PropagatingNet):
             losses |= group
         return losses
 
-    def loss_groups(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList
-                    ) -> Iterator[dict]:
+    def loss_groups(
+        self, frames: Tensor, flow: Tensor | None, data_samples: SampleList
+    ) -> Iterator[dict]:
         """See :meth:`VideoNet.loss_groups`; in stage one the branches have nothing in common."""
         if self.stage == 1:
             yield from self._branch_losses(frames, data_samples)
         else:
             yield self.loss(frames, flow, data_samples)
 
-    def _branch_losses(self, frames: Tensor, data_samples: SampleList,
-                       stages: tuple[Tensor, ...] | None = None) -> Iterator[dict]:
+    def _branch_losses(
+        self, frames: Tensor, data_samples: SampleList, stages: tuple[Tensor, ...] | None = None
+    ) -> Iterator[dict]:
         """Each branch by itself, the reference's losses with the prefix reference."""
         # No name holds the stages of a branch while the next one is run.
         yield single_frame_loss(
-            self.segmentor, self.stages(frames[:, -1]) if stages is None else stages, data_samples)
+            self.segmentor, self.stages(frames[:, -1]) if stages is None else stages, data_samples
+        )
         if self.reference_segmentor is not None:
-            yield add_prefix(single_frame_loss(
-                self.reference_segmentor,
-                tuple(self.reference_segmentor.extract_feat(frames[:, -1])), data_samples),
-                'reference')
+            yield add_prefix(
+                single_frame_loss(
+                    self.reference_segmentor,
+                    tuple(self.reference_segmentor.extract_feat(frames[:, -1])),
+                    data_samples,
+                ),
+                'reference',
+            )
 
-    def step(self, frame: Tensor, flow: Tensor | None = None,
-             state: tuple[Seen, ...] | None = None,
-             clip_length: int = 2) -> tuple[Tensor, tuple[Seen, ...] | None]:
+    def step(
+        self,
+        frame: Tensor,
+        flow: Tensor | None = None,
+        state: tuple[Seen, ...] | None = None,
+        clip_length: int = 2,
+    ) -> tuple[Tensor, tuple[Seen, ...] | None]:
         features = self.features(frame)
         if self.stage == 1:
             return self.classify(features), None
@@ -238,11 +275,12 @@ class Accel(PropagatingNet):
             key = current
         else:
             key = self._key_maps(
-                self.reference.decode_head._forward_feature(self._key_stages(frame)))
+                self.reference.decode_head._forward_feature(self._key_stages(frame))
+            )
         own_flow = flow is None and self.flow_net is not None
         seen = Seen(key, frame if own_flow else None, flow)
         if state is None:
-            state = (seen, ) * (clip_length - 1)
+            state = (seen,) * (clip_length - 1)
         if not state:  # clips of one frame
             return self._joined_scores(current, key, None), state
         if flow is None:

@@ -1,4 +1,5 @@
 """The interface between video nets and the methods that adapt them."""
+
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
@@ -28,6 +29,7 @@ class HeadScores(NamedTuple):
         key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
         losses: What the net itself wants besides, without labels, under the names of its losses.
     """
+
     fused: Tensor | None = None
     current: Tensor | None = None
     key: Tensor | None = None
@@ -75,7 +77,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         if segmentor.out_channels != segmentor.num_classes:
             raise TypeError(
                 f'{type(self).__name__} needs a decode head with one channel for each class; one '
-                'with a single channel for two classes (out_channels=1) works in PerFrame.')
+                'with a single channel for two classes (out_channels=1) works in PerFrame.'
+            )
         split_head(segmentor.decode_head)
 
     def check_size(self, height: int, width: int) -> None:
@@ -106,7 +109,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     @property
     def segmentors(self) -> tuple[EncoderDecoder, ...]:
         """All segmentation networks, that of the current frame first."""
-        return (self.segmentor, )
+        return (self.segmentor,)
 
     @property
     def heads(self) -> dict[str, BaseDecodeHead]:
@@ -165,9 +168,13 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def set_normalisation(self, preprocessor: SegDataPreProcessor) -> None:
         """Tells the net how its frames are normalised; for nets that look at the images too."""
 
-    def forward(self, frames: Tensor, flow: Tensor | None = None,
-                features: Tensor | None = None, heads: bool = False
-                ) -> Tensor | dict[str, HeadScores]:
+    def forward(
+        self,
+        frames: Tensor,
+        flow: Tensor | None = None,
+        features: Tensor | None = None,
+        heads: bool = False,
+    ) -> Tensor | dict[str, HeadScores]:
         """Scores of the current frame.
 
         Args:
@@ -187,17 +194,22 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return self.scores(frames, flow, features)
 
     @abstractmethod
-    def scores(self, frames: Tensor, flow: Tensor | None = None,
-               features: Tensor | None = None) -> Tensor:
+    def scores(
+        self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
 
     def predicted(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores (N, K, h, w) of a prediction: :meth:`forward`, or what is finer than that."""
         return self(frames, flow)
 
-    def head_scores(self, frames: Tensor, flow: Tensor | None = None,
-                    stages: tuple[Tensor, ...] | None = None,
-                    parts: Collection[str] = HEAD_PARTS) -> dict[str, HeadScores]:
+    def head_scores(
+        self,
+        frames: Tensor,
+        flow: Tensor | None = None,
+        stages: tuple[Tensor, ...] | None = None,
+        parts: Collection[str] = HEAD_PARTS,
+    ) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
 
         Args:
@@ -218,8 +230,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             with torch.no_grad():
                 seen = self.stages(frames[:, 0])
                 key = {name: head(seen) for name, head in self.heads.items()}
-        return {name: HeadScores(fused.get(name), current.get(name), key.get(name))
-                for name in self.heads}
+        return {
+            name: HeadScores(fused.get(name), current.get(name), key.get(name))
+            for name in self.heads
+        }
 
     def supervise(self, scores: Mapping[str, HeadScores], data_samples: SampleList) -> dict:
         """:meth:`loss` of clips whose :meth:`head_scores` are at hand."""
@@ -230,8 +244,13 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return losses
 
     @abstractmethod
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
-             stages: tuple[Tensor, ...] | None = None) -> dict:
+    def loss(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        data_samples: SampleList,
+        stages: tuple[Tensor, ...] | None = None,
+    ) -> dict:
         """Supervised losses of the current frame, named as mmseg names them.
 
         Args:
@@ -241,8 +260,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
         """
 
-    def loss_groups(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList
-                    ) -> Iterator[dict]:
+    def loss_groups(
+        self, frames: Tensor, flow: Tensor | None, data_samples: SampleList
+    ) -> Iterator[dict]:
         """:meth:`loss` in groups whose graphs share nothing, see :meth:`BaseAdapter.loss_groups`.
 
         Yields:
@@ -251,8 +271,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         yield self.loss(frames, flow, data_samples)
 
     @abstractmethod
-    def step(self, frame: Tensor, flow: Tensor | None = None, state: Any = None,
-             clip_length: int = 2) -> tuple[Tensor, Any]:
+    def step(
+        self, frame: Tensor, flow: Tensor | None = None, state: Any = None, clip_length: int = 2
+    ) -> tuple[Tensor, Any]:
         """Scores of the next frame of a video: each frame is encoded once.
 
         The same as :meth:`forward` in evaluation mode for the clip that ends with this frame
@@ -275,7 +296,7 @@ def stages_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     check_size(segmentor, *frames.shape[-2:])
     maps = segmentor.extract_feat(frames)
     # DDRNet and PIDNet have one map, without a tuple around it, in a prediction.
-    return (maps, ) if isinstance(maps, Tensor) else tuple(maps)
+    return (maps,) if isinstance(maps, Tensor) else tuple(maps)
 
 
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
@@ -286,8 +307,9 @@ def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     return heads
 
 
-def single_frame_loss(net: EncoderDecoder, stages: tuple[Tensor, ...],
-                      data_samples: SampleList) -> dict:
+def single_frame_loss(
+    net: EncoderDecoder, stages: tuple[Tensor, ...], data_samples: SampleList
+) -> dict:
     """Supervised losses of a segmentor's heads, named as mmseg names them."""
     losses = net._decode_head_forward_train(stages, data_samples)
     if net.with_auxiliary_head:

@@ -1,4 +1,5 @@
 """Deep feature flow: features of a key frame serve the frames after it."""
+
 from __future__ import annotations
 
 from collections.abc import Collection
@@ -24,6 +25,7 @@ class Key(NamedTuple):
         flow: (N, 2, H, W) from the last frame to the key frame, where flow comes with the frames.
         age: How many frames back it lies, seen from the last frame.
     """
+
     frame: Tensor
     features: Tensor
     flow: Tensor | None
@@ -57,13 +59,15 @@ class DFF(PropagatingNet):
         ValueError: For an unknown option.
     """
 
-    def __init__(self,
-                 segmentor: ConfigType,
-                 flow_net: OptConfigType = None,
-                 stage: int | None = None,
-                 key_interval: int = 5,
-                 padding_mode: str = 'zeros',
-                 allow_random_init: bool = False) -> None:
+    def __init__(
+        self,
+        segmentor: ConfigType,
+        flow_net: OptConfigType = None,
+        stage: int | None = None,
+        key_interval: int = 5,
+        padding_mode: str = 'zeros',
+        allow_random_init: bool = False,
+    ) -> None:
         super().__init__(segmentor, flow_net, stage, padding_mode, allow_random_init)
         if key_interval < 1:
             raise ValueError(f'{type(self).__name__}: key_interval={key_interval} is below 1.')
@@ -77,19 +81,26 @@ class DFF(PropagatingNet):
         """Carried features (N, C, h, w) as they are classified; here nothing is changed."""
         return carried
 
-    def scores(self, frames: Tensor, flow: Tensor | None = None,
-               features: Tensor | None = None) -> Tensor:
+    def scores(
+        self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
         if self._single_frame(frames):
             return self.classify(
-                self.features(frames[:, -1]) if features is None else features[:, -1])
+                self.features(frames[:, -1]) if features is None else features[:, -1]
+            )
         key = self.features(frames[:, 0]) if features is None else features[:, 0]
         to_key = self.key_flow(frames, flow)
         return self.classify(
-            self.correct(self.carry(key, to_key), frames[:, -1], frames[:, 0], to_key))
+            self.correct(self.carry(key, to_key), frames[:, -1], frames[:, 0], to_key)
+        )
 
-    def head_scores(self, frames: Tensor, flow: Tensor | None = None,
-                    stages: tuple[Tensor, ...] | None = None,
-                    parts: Collection[str] = HEAD_PARTS) -> dict[str, HeadScores]:
+    def head_scores(
+        self,
+        frames: Tensor,
+        flow: Tensor | None = None,
+        stages: tuple[Tensor, ...] | None = None,
+        parts: Collection[str] = HEAD_PARTS,
+    ) -> dict[str, HeadScores]:
         if self._single_frame(frames):
             return super().head_scores(frames, flow, stages, parts)
         current, key, fused = {}, {}, {}
@@ -102,24 +113,42 @@ class DFF(PropagatingNet):
                 key = {name: head(seen) for name, head in self.heads.items()}
         if 'fused' in parts or 'losses' in parts:
             fused = self._carried_scores(seen, frames, flow, stages, 'losses' in parts)
-        return {name: HeadScores(fused.get(name, (None, {}))[0], current.get(name), key.get(name),
-                                 fused.get(name, (None, {}))[1]) for name in self.heads}
+        return {
+            name: HeadScores(
+                fused.get(name, (None, {}))[0],
+                current.get(name),
+                key.get(name),
+                fused.get(name, (None, {}))[1],
+            )
+            for name in self.heads
+        }
 
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
-             stages: tuple[Tensor, ...] | None = None) -> dict:
+    def loss(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        data_samples: SampleList,
+        stages: tuple[Tensor, ...] | None = None,
+    ) -> dict:
         if self._single_frame(frames):
             current = self.stages(frames[:, -1]) if stages is None else stages
             return single_frame_loss(self.segmentor, current, data_samples)
         # Not by head_scores: the current frame's own would cost a pass through the backbone.
         losses = {}
         for name, (fused, own) in self._carried_scores(
-                self.stages(frames[:, 0]), frames, flow, stages).items():
+            self.stages(frames[:, 0]), frames, flow, stages
+        ).items():
             losses |= add_prefix(self.heads[name].loss_by_feat(fused, data_samples), name) | own
         return losses
 
-    def _carried_scores(self, key: tuple[Tensor, ...], frames: Tensor, flow: Tensor | None,
-                        stages: tuple[Tensor, ...] | None, own_losses: bool = True
-                        ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
+    def _carried_scores(
+        self,
+        key: tuple[Tensor, ...],
+        frames: Tensor,
+        flow: Tensor | None,
+        stages: tuple[Tensor, ...] | None,
+        own_losses: bool = True,
+    ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
         """For each head the scores from the key frame's stages, and the net's own losses."""
         to_key = self.key_flow(frames, flow)
         scores = {}
@@ -130,12 +159,15 @@ class DFF(PropagatingNet):
             elif own_losses:
                 scores[name] = self._corrected_scores(carried, frames, to_key, stages)
             else:
-                scores[name] = self.classify(
-                    self.correct(carried, frames[:, -1], frames[:, 0], to_key)), {}
+                scores[name] = (
+                    self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)),
+                    {},
+                )
         return scores
 
-    def _corrected_scores(self, carried: Tensor, frames: Tensor, to_key: Tensor,
-                          stages: tuple[Tensor, ...] | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def _corrected_scores(
+        self, carried: Tensor, frames: Tensor, to_key: Tensor, stages: tuple[Tensor, ...] | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """In training, the decode head's scores from carried features, and the net's own losses.
 
         Args:
@@ -146,8 +178,13 @@ class DFF(PropagatingNet):
         """
         return self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)), {}
 
-    def step(self, frame: Tensor, flow: Tensor | None = None, state: Key | None = None,
-             clip_length: int = 2) -> tuple[Tensor, Key | None]:
+    def step(
+        self,
+        frame: Tensor,
+        flow: Tensor | None = None,
+        state: Key | None = None,
+        clip_length: int = 2,
+    ) -> tuple[Tensor, Key | None]:
         """See :meth:`VideoNet.step`; ``key_interval`` says what a clip is, not ``clip_length``.
 
         It equals the clip from the last key frame to this frame. Frames between key frames do not

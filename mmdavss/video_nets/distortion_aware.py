@@ -1,4 +1,5 @@
 """Distortion-aware feature correction: carried features, corrected where they went wrong."""
+
 from __future__ import annotations
 
 import torch
@@ -54,26 +55,30 @@ class DistortionAwareVSS(DFF):
         kwargs: Those of :class:`DFF`.
     """
 
-    def __init__(self,
-                 segmentor: ConfigType,
-                 flow_net: OptConfigType = None,
-                 stage: int | None = None,
-                 key_interval: int = 5,
-                 channels: int = 32,
-                 distortion_weight: float = 1.,
-                 padding_mode: str = 'zeros',
-                 allow_random_init: bool = False) -> None:
+    def __init__(
+        self,
+        segmentor: ConfigType,
+        flow_net: OptConfigType = None,
+        stage: int | None = None,
+        key_interval: int = 5,
+        channels: int = 32,
+        distortion_weight: float = 1.0,
+        padding_mode: str = 'zeros',
+        allow_random_init: bool = False,
+    ) -> None:
         super().__init__(segmentor, flow_net, stage, key_interval, padding_mode, allow_random_init)
         self.distortion_weight = distortion_weight
         self.distortion = _layers((6, channels, channels, channels), (2, 1, 1), 1)
         nn.init.normal_(self.distortion[-1].weight, std=0.01)
-        nn.init.constant_(self.distortion[-1].bias, -3.)
+        nn.init.constant_(self.distortion[-1].bias, -3.0)
         self.correction = _layers(
-            (3, channels, 2 * channels, 4 * channels), (2, 2, 2), self.feature_channels)
+            (3, channels, 2 * channels, 4 * channels), (2, 2, 2), self.feature_channels
+        )
         self._freeze_for_stage()
 
-    def distortion_logits(self, frame: Tensor, key_frame: Tensor, to_key: Tensor,
-                          size: tuple[int, int]) -> Tensor:
+    def distortion_logits(
+        self, frame: Tensor, key_frame: Tensor, to_key: Tensor, size: tuple[int, int]
+    ) -> Tensor:
         """Where carrying distorts.
 
         Args:
@@ -86,25 +91,28 @@ class DistortionAwareVSS(DFF):
             (N, 1, h, w); its sigmoid is M.
         """
         double = [2 * n for n in size]
-        current, key = (F.interpolate(self.images(f), size=double, mode='area')
-                        for f in (frame, key_frame))
-        carried = backward_warp(key, resize_flow(to_key.detach(), double),
-                                padding_mode=self.padding_mode)
+        current, key = (
+            F.interpolate(self.images(f), size=double, mode='area') for f in (frame, key_frame)
+        )
+        carried = backward_warp(
+            key, resize_flow(to_key.detach(), double), padding_mode=self.padding_mode
+        )
         return self.distortion(torch.cat([current, carried], dim=1))
 
     def _mix(self, carried: Tensor, frame: Tensor, logits: Tensor) -> Tensor:
         correction = self.correction(self.images(frame))
         correction = F.interpolate(
-            correction, size=carried.shape[-2:], mode='bilinear', align_corners=False)
-        return torch.lerp(carried, correction.to(carried.dtype),
-                          logits.sigmoid().to(carried.dtype))
+            correction, size=carried.shape[-2:], mode='bilinear', align_corners=False
+        )
+        return torch.lerp(carried, correction.to(carried.dtype), logits.sigmoid().to(carried.dtype))
 
     def correct(self, carried: Tensor, frame: Tensor, key_frame: Tensor, to_key: Tensor) -> Tensor:
         logits = self.distortion_logits(frame, key_frame, to_key, carried.shape[-2:])
         return self._mix(carried, frame, logits)
 
-    def _corrected_scores(self, carried: Tensor, frames: Tensor, to_key: Tensor,
-                          stages: tuple[Tensor, ...] | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def _corrected_scores(
+        self, carried: Tensor, frames: Tensor, to_key: Tensor, stages: tuple[Tensor, ...] | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         frame = frames[:, -1]
         with torch.no_grad():
             stages = self.stages(frame) if stages is None else stages
@@ -112,7 +120,8 @@ class DistortionAwareVSS(DFF):
             distorted = (self.classify(carried).argmax(1) != own.argmax(1)).float()[:, None]
         logits = self.distortion_logits(frame, frames[:, 0], to_key, carried.shape[-2:])
         losses = dict(
-            loss_distortion=self.distortion_weight * F.binary_cross_entropy_with_logits(
-                at_least_float32(logits), distorted),
-            distorted=distorted.mean())
+            loss_distortion=self.distortion_weight
+            * F.binary_cross_entropy_with_logits(at_least_float32(logits), distorted),
+            distorted=distorted.mean(),
+        )
         return self.classify(self._mix(carried, frame, logits)), losses

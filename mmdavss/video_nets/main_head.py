@@ -1,4 +1,5 @@
 """Decode heads of mmseg's zoo that are no classifier of a feature map, as if they were."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class Cascade(nn.ModuleList):
         """Maps of all stages to what the classifier of the main head sees, (N, C, h, w)."""
         said: tuple[Tensor, ...] = ()
         for number in range(self._before_main()):
-            said = (self[number](inputs, *said), )
+            said = (self[number](inputs, *said),)
         return before_classifier(self.main, inputs, *said)
 
     def cls_seg(self, features: Tensor) -> Tensor:
@@ -116,14 +117,17 @@ def check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
             f'{type(backbone).__name__} with {type(head).__name__} takes only frames{only} '
             f'such as {fitting[1]}x{fitting[0]}, not {width}x{height}: let a Resize of the '
             f'test_pipeline make them of it, scale=({fitting[1]}, {fitting[0]}) and '
-            f'keep_ratio=False; adapt_video.py has --size {fitting[1]} {fitting[0]}')
+            f'keep_ratio=False; adapt_video.py has --size {fitting[1]} {fitting[0]}'
+        )
 
 
 def _factor(backbone: nn.Module) -> int:
     """What the sides of its frames must be multiples of."""
     if isinstance(backbone, UNet):
-        return 2**sum(stride == 2 or down for stride, down in zip(
-            backbone.strides[1:], backbone.downsamples, strict=True))
+        return 2 ** sum(
+            stride == 2 or down
+            for stride, down in zip(backbone.strides[1:], backbone.downsamples, strict=True)
+        )
     return 8 if isinstance(backbone, DDRNet | PIDNet) else 1
 
 
@@ -145,8 +149,10 @@ def query_scores(head: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     """
     # The size of the masks' padding: there is none.
     size = tuple(inputs[0].shape[-2:])
-    samples = [SegDataSample(metainfo=dict(img_shape=size, batch_input_shape=size))
-               for _ in range(len(inputs[0]))]
+    samples = [
+        SegDataSample(metainfo=dict(img_shape=size, batch_input_shape=size))
+        for _ in range(len(inputs[0]))
+    ]
     classes, masks = head(inputs, samples)
     shares = classes[-1].float().softmax(-1)[..., :-1]
     return log_scores(torch.einsum('nqk,nqhw->nkhw', shares, masks[-1].float().sigmoid()))

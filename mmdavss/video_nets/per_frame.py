@@ -1,4 +1,5 @@
 """A plain image segmentor as a video net."""
+
 from __future__ import annotations
 
 import torch
@@ -28,11 +29,13 @@ class PerFrame(VideoNet):
     def heads(self) -> dict[str, BaseDecodeHead]:
         heads = super().heads
         if self.segmentor.out_channels != self.num_classes or not all(
-                isinstance(head, BaseDecodeHead) for head in heads.values()):
+            isinstance(head, BaseDecodeHead) for head in heads.values()
+        ):
             raise TypeError(
                 f'{type(self.segmentor.decode_head).__name__}: methods with losses of their own '
                 'for each classifier need one that has a channel for each class and is no cascade. '
-                'AdaBN, SelfTraining and STPL do not.')
+                'AdaBN, SelfTraining and STPL do not.'
+            )
         return heads
 
     def classify(self, features: Tensor) -> Tensor:
@@ -42,8 +45,9 @@ class PerFrame(VideoNet):
         threshold = torch.logit(scores.new_tensor(self.segmentor.decode_head.threshold), eps=1e-6)
         return torch.cat([torch.zeros_like(scores), scores - threshold], dim=1)
 
-    def scores(self, frames: Tensor, flow: Tensor | None = None,
-               features: Tensor | None = None) -> Tensor:
+    def scores(
+        self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
@@ -55,14 +59,21 @@ class PerFrame(VideoNet):
         size = tuple(frames.shape[-2:])
         self.check_size(*size)
         scores = self.segmentor.encode_decode(
-            frames[:, -1], [dict(img_shape=size, pad_shape=size) for _ in frames])
+            frames[:, -1], [dict(img_shape=size, pad_shape=size) for _ in frames]
+        )
         return log_scores(scores) if is_query_head(head) else scores
 
-    def loss(self, frames: Tensor, flow: Tensor | None, data_samples: SampleList,
-             stages: tuple[Tensor, ...] | None = None) -> dict:
+    def loss(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        data_samples: SampleList,
+        stages: tuple[Tensor, ...] | None = None,
+    ) -> dict:
         stages = self.stages(frames[:, -1]) if stages is None else stages
         return single_frame_loss(self.segmentor, stages, data_samples)
 
-    def step(self, frame: Tensor, flow: Tensor | None = None, state: None = None,
-             clip_length: int = 2) -> tuple[Tensor, None]:
+    def step(
+        self, frame: Tensor, flow: Tensor | None = None, state: None = None, clip_length: int = 2
+    ) -> tuple[Tensor, None]:
         return self.predicted(frame[:, None]), None

@@ -1,4 +1,5 @@
 """What video nets share that carry maps from an earlier frame to the current one."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -50,12 +51,14 @@ class PropagatingNet(VideoNet):
     needs_flow = True
     temporal = True
 
-    def __init__(self,
-                 segmentor: ConfigType,
-                 flow_net: OptConfigType = None,
-                 stage: int | None = None,
-                 padding_mode: str = 'zeros',
-                 allow_random_init: bool = False) -> None:
+    def __init__(
+        self,
+        segmentor: ConfigType,
+        flow_net: OptConfigType = None,
+        stage: int | None = None,
+        padding_mode: str = 'zeros',
+        allow_random_init: bool = False,
+    ) -> None:
         super().__init__(segmentor, allow_random_init)
         if stage not in STAGES:
             raise ValueError(f'{type(self).__name__}: stage={stage!r} is not one of {STAGES}.')
@@ -116,7 +119,8 @@ class PropagatingNet(VideoNet):
         if self._mean is None:
             raise RuntimeError(
                 f'{type(self).__name__} looks at images and does not know how its frames are '
-                'normalised: call net.set_normalisation(data_preprocessor), as methods do.')
+                'normalised: call net.set_normalisation(data_preprocessor), as methods do.'
+            )
         images = (frames * self._std + self._mean) / 255
         return images if self._is_rgb else images.flip(-3)
 
@@ -165,7 +169,8 @@ class PropagatingNet(VideoNet):
             raise ValueError(
                 f'{type(self).__name__} got a clip of several frames without flow: add LoadFlow '
                 'to the pipeline, give the method a flow provider (flow=dict(type=...)), or the '
-                'net a flow branch (flow_net=dict(type=...)).')
+                'net a flow branch (flow_net=dict(type=...)).'
+            )
         return self.flow_net(self.images(current), self.images(key))
 
     def carry(self, maps: Tensor, to_key: Tensor | None) -> Tensor:
@@ -180,8 +185,9 @@ class PropagatingNet(VideoNet):
         """
         if to_key is None:
             return maps
-        return backward_warp(maps, resize_flow(to_key, maps.shape[-2:]),
-                             padding_mode=self.padding_mode)
+        return backward_warp(
+            maps, resize_flow(to_key, maps.shape[-2:]), padding_mode=self.padding_mode
+        )
 
 
 def enlarge(maps: Tensor, factor: int) -> Tensor:

@@ -1,4 +1,5 @@
 """The split of a decode head into features and a classifier of them."""
+
 from __future__ import annotations
 
 from types import MethodType
@@ -40,7 +41,7 @@ def before_classifier(head: BaseDecodeHead, *inputs: tuple[Tensor, ...] | Tensor
 
 def _before_only(head: BaseDecodeHead, inputs: tuple[Tensor, ...]) -> Tensor:
     """The same, of a ``forward`` that gives nothing besides."""
-    features, result = _before(head, (inputs, ))
+    features, result = _before(head, (inputs,))
     if result is not features:
         raise cannot_split(head)
     return features
@@ -74,4 +75,5 @@ def cannot_split(head: nn.Module) -> TypeError:
     return TypeError(
         f'{type(head).__name__} does not end in its classifier: a video net needs a decode head '
         'whose `forward` is `cls_seg` of one feature map (FCNHead, PSPHead, ASPPHead, '
-        'DepthwiseSeparableASPPHead, UPerHead, SegformerHead, DeepLabV2Head, ...).')
+        'DepthwiseSeparableASPPHead, UPerHead, SegformerHead, DeepLabV2Head, ...).'
+    )

@@ -1,4 +1,5 @@
 """Pictures of optical flow. All images are RGB, uint8."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,6 +33,6 @@ def draw_wheel(size: int) -> np.ndarray:
     """
     axis = (np.arange(size) - (size - 1) / 2) / (size / 2)
     flow = np.stack(np.meshgrid(axis, axis), -1)
-    wheel = draw_flow(flow, 1.)
+    wheel = draw_flow(flow, 1.0)
     wheel[np.linalg.norm(flow, axis=-1) > 1] = 255
     return wheel

@@ -1,4 +1,5 @@
 """Label colours, panels side by side, legends. All images are RGB, uint8."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,12 +26,16 @@ def colourise(labels: np.ndarray, palette: np.ndarray | Sequence[Sequence[int]])
     """
     palette = np.asarray(palette, np.uint8)
     table = np.zeros((256, 3), np.uint8)
-    table[:len(palette)] = palette
+    table[: len(palette)] = palette
     return table[labels]
 
 
-def overlay(image: np.ndarray, labels: np.ndarray,
-            palette: np.ndarray | Sequence[Sequence[int]], opacity: float = 0.6) -> np.ndarray:
+def overlay(
+    image: np.ndarray,
+    labels: np.ndarray,
+    palette: np.ndarray | Sequence[Sequence[int]],
+    opacity: float = 0.6,
+) -> np.ndarray:
     """Label colours over an image; pixels without a class are darkened.
 
     Args:
@@ -43,13 +48,16 @@ def overlay(image: np.ndarray, labels: np.ndarray,
         (H, W, 3).
     """
     if labels.shape != image.shape[:2]:
-        raise ValueError(f'overlay: labels of the shape {labels.shape} do not lie on an image of '
-                         f'the shape {image.shape[:2]}')
+        raise ValueError(
+            f'overlay: labels of the shape {labels.shape} do not lie on an image of '
+            f'the shape {image.shape[:2]}'
+        )
     return cv2.addWeighted(colourise(labels, palette), opacity, image, 1 - opacity, 0)
 
 
-def draw_grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int,
-              size: tuple[int, int]) -> np.ndarray:
+def draw_grid(
+    images: Sequence[np.ndarray], titles: Sequence[str], columns: int, size: tuple[int, int]
+) -> np.ndarray:
     """Images side by side in rows, the first of them under titles.
 
     Args:
@@ -67,11 +75,14 @@ def draw_grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int,
     text = max(14, width // 20)
     head = round(1.7 * text)
     heads = [head if row * columns < len(titles) else 0 for row in range(rows)]
-    canvas = np.full((sum(heads) + rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3),
-                     PAPER, np.uint8)
+    canvas = np.full(
+        (sum(heads) + rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3),
+        PAPER,
+        np.uint8,
+    )
     top = GAP
     for row in range(rows):
-        for column, image in enumerate(images[row * columns:(row + 1) * columns]):
+        for column, image in enumerate(images[row * columns : (row + 1) * columns]):
             left = GAP + column * (width + GAP)
             number = row * columns + column
             if number < len(titles):
@@ -82,8 +93,12 @@ def draw_grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int,
     return _even(canvas)
 
 
-def draw_legend(classes: Sequence[str], palette: np.ndarray | Sequence[Sequence[int]],
-                width: int, text: int = 16) -> np.ndarray:
+def draw_legend(
+    classes: Sequence[str],
+    palette: np.ndarray | Sequence[Sequence[int]],
+    width: int,
+    text: int = 16,
+) -> np.ndarray:
     """Names of classes beside their colours, in columns.
 
     Args:
@@ -106,28 +121,34 @@ def draw_legend(classes: Sequence[str], palette: np.ndarray | Sequence[Sequence[
     for number, (name, colour) in enumerate(zip(classes, palette, strict=True)):
         row, column = divmod(number, columns)
         left, middle = GAP + column * step, row * line + line // 2
-        canvas[middle - swatch // 2:middle - swatch // 2 + swatch, left:left + swatch] = colour
+        canvas[middle - swatch // 2 : middle - swatch // 2 + swatch, left : left + swatch] = colour
         _write(canvas, name, (left + swatch + text // 2, middle), text, 'lm')
     return canvas
 
 
-def with_legend(image: np.ndarray, classes: Sequence[str],
-                palette: np.ndarray | Sequence[Sequence[int]], text: int = 16) -> np.ndarray:
+def with_legend(
+    image: np.ndarray,
+    classes: Sequence[str],
+    palette: np.ndarray | Sequence[Sequence[int]],
+    text: int = 16,
+) -> np.ndarray:
     """A picture with :func:`draw_legend` below it, its height even."""
     return _even(np.vstack([image, draw_legend(classes, palette, image.shape[1], text)]))
 
 
-def _place(canvas: np.ndarray, image: np.ndarray, left: int, top: int,
-           size: tuple[int, int]) -> None:
+def _place(
+    canvas: np.ndarray, image: np.ndarray, left: int, top: int, size: tuple[int, int]
+) -> None:
     """Puts an image in the middle of a panel, as large as it fits."""
     width, height = size
     scale = min(width / image.shape[1], height / image.shape[0])
     w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     if (w, h) != image.shape[1::-1]:
-        image = cv2.resize(image, (w, h),
-                           interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        image = cv2.resize(
+            image, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        )
     x, y = left + (width - w) // 2, top + (height - h) // 2
-    canvas[y:y + h, x:x + w] = image
+    canvas[y : y + h, x : x + w] = image
 
 
 def _write(canvas: np.ndarray, text: str, place: tuple[int, int], size: int, anchor: str) -> None:

@@ -1,4 +1,5 @@
 """Writing videos."""
+
 from __future__ import annotations
 
 import glob
@@ -31,7 +32,8 @@ class VideoWriter:
         self.fps = fps
         # OpenCV takes the format from the ending. Nobody can guess the name, to put a link there.
         self._partial = self.path.with_name(
-            f'.{self.path.stem}.{secrets.token_hex(16)}.partial.mp4')
+            f'.{self.path.stem}.{secrets.token_hex(16)}.partial.mp4'
+        )
         self._writer: cv2.VideoWriter | None = None
         self._shape: tuple[int, ...] = ()
 
@@ -48,8 +50,9 @@ class VideoWriter:
         if self._writer is None:
             self._open(frame)
         if frame.shape != self._shape:
-            raise ValueError(f'{self.path}: a frame of the shape {frame.shape} in a video of '
-                             f'{self._shape}')
+            raise ValueError(
+                f'{self.path}: a frame of the shape {frame.shape} in a video of {self._shape}'
+            )
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
 
     def _open(self, frame: np.ndarray) -> None:
@@ -61,7 +64,8 @@ class VideoWriter:
             left.unlink()  # by a process that was killed
         # MPEG-4, which every build of OpenCV can write and read.
         self._writer = cv2.VideoWriter(
-            str(self._partial), cv2.VideoWriter_fourcc(*'mp4v'), self.fps, (width, height))
+            str(self._partial), cv2.VideoWriter_fourcc(*'mp4v'), self.fps, (width, height)
+        )
         if not self._writer.isOpened():
             raise OSError(f'{self.path}: OpenCV cannot write this video')
         self._shape = frame.shape
@@ -69,8 +73,12 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._writer is None:
             return
         self._writer.release()

@@ -37,8 +37,9 @@ def test_a_file_of_the_user_comes_first(tmp_path, monkeypatch):
     assert find_config(tmp_path / mine) == tmp_path / mine
 
 
-@pytest.mark.parametrize('typed', ['configs/stpl/accel-r18_miniviper2minicit.py',
-                                   'stpl/accel-r18_miniviper2minicit.py'])
+@pytest.mark.parametrize(
+    'typed', ['configs/stpl/accel-r18_miniviper2minicit.py', 'stpl/accel-r18_miniviper2minicit.py']
+)
 def test_a_config_that_is_missing_names_the_nearest(typed):
     with pytest.raises(UserError, match=f'config file not found: {typed}; did you mean {NAME}'):
         load_config(typed, None, None)

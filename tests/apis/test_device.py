@@ -1,4 +1,5 @@
 """A device that is not there is told in one line."""
+
 from __future__ import annotations
 
 import argparse
@@ -36,12 +37,19 @@ def test_before_anything_is_read():
         load_model('gone.py', 'gone.pth', 'gpu')
 
 
-@pytest.mark.parametrize('args', [
-    ['test.py', 'TOY', 'x.pth'], ['generate_pseudo_labels.py', 'TOY', 'x.pth'],
-    ['precompute_flow.py', '.', 'out'], ['analysis/tsne.py', 'TOY', 'x.pth'],
-    ['analysis/temporal_consistency.py', 'TOY', 'x.pth']])
+@pytest.mark.parametrize(
+    'args',
+    [
+        ['test.py', 'TOY', 'x.pth'],
+        ['generate_pseudo_labels.py', 'TOY', 'x.pth'],
+        ['precompute_flow.py', '.', 'out'],
+        ['analysis/tsne.py', 'TOY', 'x.pth'],
+        ['analysis/temporal_consistency.py', 'TOY', 'x.pth'],
+    ],
+)
 def test_tools(args, monkeypatch, capsys):
     import runpy
+
     monkeypatch.setattr('sys.argv', [*args, '--device', 'gpu'])
     with pytest.raises(SystemExit, match='2'):
         runpy.run_path(f'tools/{args[0]}', run_name='__main__')

@@ -1,4 +1,5 @@
 """Which errors end a tool with one line, and which keep their traceback."""
+
 from __future__ import annotations
 
 import errno
@@ -66,9 +67,16 @@ LINES = [
     (after_another, 'the disk is full'),
 ]
 TRACEBACKS = [
-    other_library, no_purpose, raises(KeyError('x')), raises(TypeError('x')),
-    raises(AttributeError('x')), raises(RuntimeError('x')), raises(ValueError('of others')),
-    system(errno.EACCES, None), raises(OSError('nothing is known'))]
+    other_library,
+    no_purpose,
+    raises(KeyError('x')),
+    raises(TypeError('x')),
+    raises(AttributeError('x')),
+    raises(RuntimeError('x')),
+    raises(ValueError('of others')),
+    system(errno.EACCES, None),
+    raises(OSError('nothing is known')),
+]
 
 
 def fault(call, argument) -> BaseException:
@@ -126,8 +134,10 @@ def test_the_same_from_a_process_that_loads_data(tmp_path):
 
 def test_the_same_from_a_pool(tmp_path):
     with ProcessPoolExecutor(1) as pool:
-        found = [explain(fault(lambda work: work.result(), pool.submit(call, tmp_path)))
-                 for call in (ours, other_library, no_purpose)]
+        found = [
+            explain(fault(lambda work: work.result(), pool.submit(call, tmp_path)))
+            for call in (ours, other_library, no_purpose)
+        ]
     assert 'a.flo' in found[0] and found[1:] == [None, None]
 
 
@@ -140,6 +150,8 @@ def test_where_to_go_on(tmp_path):
 
 
 def test_interrupted():
-    with pytest.raises(SystemExit, match='the same command goes on'), one_line(
-            'the same command goes on'):
+    with (
+        pytest.raises(SystemExit, match='the same command goes on'),
+        one_line('the same command goes on'),
+    ):
         raise KeyboardInterrupt

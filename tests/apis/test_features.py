@@ -1,4 +1,5 @@
 """Sampling of labelled pixels."""
+
 import pytest
 import torch
 
@@ -38,8 +39,9 @@ def test_the_seed_decides_and_not_the_features():
 
 def test_the_sample_is_uniform():
     # The first of ten frames holds a tenth of the pixels, however late the sample fills.
-    first = sum((sample_pixels(frames(10), 4, 6, seed)[0][:, 0] < 24).sum().item()
-                for seed in range(100))
+    first = sum(
+        (sample_pixels(frames(10), 4, 6, seed)[0][:, 0] < 24).sum().item() for seed in range(100)
+    )
     assert first / 2400 == pytest.approx(0.1, abs=0.03)
 
 
@@ -49,9 +51,13 @@ def test_no_labels():
 
 
 def test_features_of_the_student(per_frame, build, batch):
-    model = build(dict(type='SourceOnly', student=per_frame,
-                       data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3,
-                                              std=[50.] * 3))).eval()
+    model = build(
+        dict(
+            type='SourceOnly',
+            student=per_frame,
+            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3),
+        )
+    ).eval()
     clips = [batch(count=1, seed=seed) for seed in range(2)]
     found = list(labelled_features(model, clips))
     assert len(found) == 2
@@ -62,6 +68,6 @@ def test_features_of_the_student(per_frame, build, batch):
         # The cell at the corner, by counting.
         h, w = features.shape[-2:]
         truth = clip['data_samples'][0].gt_sem_seg.data[0]
-        cell = truth[-(truth.shape[0] // h):, -(truth.shape[1] // w):]
+        cell = truth[-(truth.shape[0] // h) :, -(truth.shape[1] // w) :]
         counts = torch.bincount(cell.flatten(), minlength=256)
         assert labels[0, -1, -1] == (counts.argmax() if counts.max() * 2 >= cell.numel() else 255)

@@ -1,4 +1,5 @@
 """Segmenting frames in order gives what the data set and its pipeline give."""
+
 from __future__ import annotations
 
 import copy
@@ -30,7 +31,7 @@ def frames(tmp_path: Path) -> Path:
         path.mkdir(parents=True)
     for number in range(5):
         name = folder / f'ulm_000000_{17 + number:06d}_leftImg8bit.png'
-        cv2.imwrite(str(name), wide[:, 3 * number:][:, :80])
+        cv2.imwrite(str(name), wide[:, 3 * number :][:, :80])
     cv2.imwrite(str(labels / 'ulm_000000_000021_gtFine_labelIds.png'), np.zeros((40, 80), np.uint8))
     return folder
 
@@ -38,17 +39,31 @@ def frames(tmp_path: Path) -> Path:
 @pytest.fixture
 def config(accel: dict, tmp_path: Path) -> Config:
     dataset = dict(
-        type='CityscapesSeqDataset', data_root=str(tmp_path), split='val',
-        metainfo=dict(classes=CLASSES), test_mode=True,
+        type='CityscapesSeqDataset',
+        data_root=str(tmp_path),
+        split='val',
+        metainfo=dict(classes=CLASSES),
+        test_mode=True,
         pipeline=[
-            dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24)),
+            dict(type='LoadClip'),
+            dict(type='ClipResize', scale=(48, 24)),
             dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
-            dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')])  # yapf: disable
-    return Config(dict(
-        model=dict(
-            type='SourceOnly', student=accel,
-            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)),
-        test_dataloader=dict(dataset=dataset)))  # yapf: disable
+            dict(type='LoadClipAnnotations'),
+            dict(type='PackClipInputs'),
+        ],
+    )
+    return Config(
+        dict(
+            model=dict(
+                type='SourceOnly',
+                student=accel,
+                data_preprocessor=dict(
+                    type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3
+                ),
+            ),
+            test_dataloader=dict(dataset=dataset),
+        )
+    )
 
 
 @pytest.fixture
@@ -72,10 +87,10 @@ def test_gives_what_the_data_set_gives(config, checkpoint, frames):
     model = MODELS.build(config.model)
     model.load_state_dict(torch.load(checkpoint)['state_dict'])
     data = DATASETS.build(config.test_dataloader.dataset)[0]
-    sample, = model.eval().test_step(pseudo_collate([data]))
+    (sample,) = model.eval().test_step(pseudo_collate([data]))
     assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).all()
     # The clip's other frame makes a difference.
-    alone, = VideoSegmenter(config, checkpoint)(sorted(frames.iterdir())[-1:])
+    (alone,) = VideoSegmenter(config, checkpoint)(sorted(frames.iterdir())[-1:])
     assert (maps[-1] != alone).any()
 
 
@@ -98,14 +113,21 @@ def test_every_frame_follows_the_one_a_distance_back(config, checkpoint, monkeyp
     config.test_dataloader.dataset.update(clip_length=3, frame_distance=2)
     segment = VideoSegmenter(config, checkpoint)
     # A state that is the clip: what the step before saw.
-    monkeypatch.setattr(segment, '_segment', lambda pair, state: (
-        [int(image[0, 0, 0]) for _, image in pair], (state or []) + [int(pair[1][1][0, 0, 0])]))
+    monkeypatch.setattr(
+        segment,
+        '_segment',
+        lambda pair, state: (
+            [int(image[0, 0, 0]) for _, image in pair],
+            (state or []) + [int(pair[1][1][0, 0, 0])],
+        ),
+    )
     video = [np.full((4, 4, 3), number, np.uint8) for number in range(6)]
     assert list(segment(video)) == [[0, 0], [0, 1], [0, 2], [1, 3], [2, 4], [3, 5]]
 
 
-@pytest.mark.parametrize('options', [
-    dict(clip_length=3, frame_distance=2), dict(clip_length=3), dict(clip_length=1)])
+@pytest.mark.parametrize(
+    'options', [dict(clip_length=3, frame_distance=2), dict(clip_length=3), dict(clip_length=1)]
+)
 def test_clips_of_the_data_set(config, checkpoint, frames, options):
     """Longer clips, and frames that are not neighbours: the same maps as from the data set."""
     config.test_dataloader.dataset.update(options)
@@ -113,7 +135,7 @@ def test_clips_of_the_data_set(config, checkpoint, frames, options):
     model = load_model(config, checkpoint)
     data = DATASETS.build(config.test_dataloader.dataset)[0]
     with torch.no_grad():
-        sample, = model.test_step(pseudo_collate([data]))
+        (sample,) = model.test_step(pseudo_collate([data]))
     assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
 
 
@@ -128,7 +150,7 @@ def test_nets_with_a_flow_branch_load_no_flow(config, checkpoint, frames):
     maps = list(segment(frames))
     data = DATASETS.build(config.test_dataloader.dataset)[0]
     with torch.no_grad():
-        sample, = load_model(config, checkpoint).test_step(pseudo_collate([data]))
+        (sample,) = load_model(config, checkpoint).test_step(pseudo_collate([data]))
     assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
 
 
@@ -163,9 +185,13 @@ def test_mistakes(config, checkpoint, frames, tmp_path):
         VideoSegmenter(config, checkpoint)
 
 
-@pytest.mark.parametrize(('trained', 'used', 'words'), [
-    ('accel', 'per_frame', 'no place for.*fusion'),
-    ('per_frame', 'accel', 'single-frame net.*fusion')])
+@pytest.mark.parametrize(
+    ('trained', 'used', 'words'),
+    [
+        ('accel', 'per_frame', 'no place for.*fusion'),
+        ('per_frame', 'accel', 'single-frame net.*fusion'),
+    ],
+)
 def test_a_network_predicts_whole_or_not_at_all(trained, used, words, saved_model, request):
     """Of a video net's checkpoint a single-frame net would take a part, and the other way round."""
     _, checkpoint = saved_model(request.getfixturevalue(trained), 'trained')

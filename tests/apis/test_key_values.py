@@ -1,4 +1,5 @@
 """KEY=VALUE on the command line."""
+
 from __future__ import annotations
 
 import argparse
@@ -18,9 +19,15 @@ def test_values():
     assert parse('a.b=1', 'c=[1,x]', 'd=a=b') == {'a.b': 1, 'c': [1, 'x'], 'd': 'a=b'}
 
 
-@pytest.mark.parametrize(('value', 'words'), [
-    ('x', "'x' is not KEY=VALUE"), ('=3', "'=3' is not KEY=VALUE"), ('', "'' is not KEY=VALUE"),
-    ('a=[1,2', "'a=[1,2': Imbalanced brackets")])
+@pytest.mark.parametrize(
+    ('value', 'words'),
+    [
+        ('x', "'x' is not KEY=VALUE"),
+        ('=3', "'=3' is not KEY=VALUE"),
+        ('', "'' is not KEY=VALUE"),
+        ('a=[1,2', "'a=[1,2': Imbalanced brackets"),
+    ],
+)
 def test_what_is_none_ends_with_a_line(value, words, capsys):
     with pytest.raises(SystemExit):
         parse('a=1', value)

@@ -12,13 +12,16 @@ from mmdavss.apis.launch import read_config_file
 from mmdavss.engine import Bfloat16OptimWrapper
 
 
-@pytest.mark.parametrize(('config', 'expected'), [
-    ('configs/stpl/accel_viper2city.py', 'work_dirs/stpl/accel_viper2city'),
-    ('/a/configs/b/configs/source_only/accel.py', 'work_dirs/source_only/accel'),
-    ('/a/configs/mine.py', 'work_dirs/mine'),
-    ('/a/experiments/mine.v2.py', 'work_dirs/experiments/mine.v2'),
-    ('/mine.py', 'work_dirs/mine'),
-])
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        ('configs/stpl/accel_viper2city.py', 'work_dirs/stpl/accel_viper2city'),
+        ('/a/configs/b/configs/source_only/accel.py', 'work_dirs/source_only/accel'),
+        ('/a/configs/mine.py', 'work_dirs/mine'),
+        ('/a/experiments/mine.v2.py', 'work_dirs/experiments/mine.v2'),
+        ('/mine.py', 'work_dirs/mine'),
+    ],
+)
 def test_default_work_dir(config, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert default_work_dir(config) == expected
@@ -48,10 +51,13 @@ def test_resume_finds_the_checkpoint_of_a_moved_folder(work_dir):
     assert cfg.load_from == str(work_dir / 'iter_20.pth')
 
 
-@pytest.mark.parametrize(('note', 'words'), [
-    ('iter_30.pth', 'iter_30.pth, which does not exist'),
-    (None, 'no file last_checkpoint'),
-])
+@pytest.mark.parametrize(
+    ('note', 'words'),
+    [
+        ('iter_30.pth', 'iter_30.pth, which does not exist'),
+        (None, 'no file last_checkpoint'),
+    ],
+)
 def test_resume_without_the_last_checkpoint(work_dir, note, words):
     if note is None:
         (work_dir / 'last_checkpoint').unlink()
@@ -115,7 +121,7 @@ def test_a_refused_option_deletes_nothing(work_dir, monkeypatch):
 
 def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    optimizer = dict(type='SGD', lr=1.)
+    optimizer = dict(type='SGD', lr=1.0)
     amp = dict(type='AmpOptimWrapper', optimizer=optimizer, loss_scale='dynamic')
 
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(optimizer=optimizer)))
@@ -123,14 +129,15 @@ def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
     assert cfg.optim_wrapper == amp
 
     # Set up for mixed precision already: its own settings stay.
-    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(amp, loss_scale=8.)))
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(amp, loss_scale=8.0)))
     prepare_training(cfg, amp='fp16')
-    assert cfg.optim_wrapper == dict(amp, loss_scale=8.)
+    assert cfg.optim_wrapper == dict(amp, loss_scale=8.0)
 
     players = dict(
         constructor='Players',
         generator=dict(type='OptimWrapper', optimizer=optimizer),
-        discriminator=dict(type='OptimWrapper', optimizer=optimizer))
+        discriminator=dict(type='OptimWrapper', optimizer=optimizer),
+    )
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=players))
     prepare_training(cfg, amp='fp16')
     assert cfg.optim_wrapper == dict(constructor='Players', generator=amp, discriminator=amp)
@@ -180,14 +187,24 @@ def test_slurm_needs_cuda(monkeypatch):
         prepare_run(Config(dict()), 'slurm')
 
 
-@pytest.mark.parametrize(('text', 'words'), [
-    ("model = dict(backbone=dict(type='mmpretrain.ConvNeXt'))",
-     ('mmpretrain.ConvNeXt', 'pip install onedl-mmpretrain')),
-    ("model = dict(decode_head=[dict(type='Mask2FormerHead')])",
-     ('Mask2FormerHead', 'pip install onedl-mmdetection')),
-    ("custom_imports = dict(imports=['mmdet.models'], allow_failed_imports=False)",
-     ('mmdet', 'pip install onedl-mmdetection')),
-    ("model = dict(type='mmnothere.Net')", ('mmnothere', 'pip install mmnothere'))])
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        (
+            "model = dict(backbone=dict(type='mmpretrain.ConvNeXt'))",
+            ('mmpretrain.ConvNeXt', 'pip install onedl-mmpretrain'),
+        ),
+        (
+            "model = dict(decode_head=[dict(type='Mask2FormerHead')])",
+            ('Mask2FormerHead', 'pip install onedl-mmdetection'),
+        ),
+        (
+            "custom_imports = dict(imports=['mmdet.models'], allow_failed_imports=False)",
+            ('mmdet', 'pip install onedl-mmdetection'),
+        ),
+        ("model = dict(type='mmnothere.Net')", ('mmnothere', 'pip install mmnothere')),
+    ],
+)
 def test_packages_that_are_missing(text, words, tmp_path, monkeypatch):
     """Before anything is built; not what a registry or a head says, which names no command."""
     monkeypatch.setattr('mmdavss.apis.packages.find_spec', lambda name: None)

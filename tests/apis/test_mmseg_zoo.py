@@ -1,4 +1,5 @@
 """Every network family of mmseg's zoo: adapted and predicted with random weights, or refused."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -29,41 +30,69 @@ _VIT = dict(embed_dims=32, num_heads=2)
 SMALLER: dict[str, dict] = dict(
     beit=dict(
         backbone=dict(_VIT, img_size=SIZE, num_layers=4, out_indices=(0, 1, 2, 3)),
-        neck=dict(embed_dim=32), decode_head=dict(in_channels=[32] * 4, channels=16)),
+        neck=dict(embed_dim=32),
+        decode_head=dict(in_channels=[32] * 4, channels=16),
+    ),
     dpt=dict(
         backbone=dict(_VIT, num_layers=4, out_indices=(0, 1, 2, 3)),
-        decode_head=dict(in_channels=[32] * 4, channels=16, embed_dims=32,
-                         post_process_channels=[8] * 4)),
+        decode_head=dict(
+            in_channels=[32] * 4, channels=16, embed_dims=32, post_process_channels=[8] * 4
+        ),
+    ),
     setr=dict(
         backbone=dict(_VIT, num_layers=4, out_indices=(0, 1, 2, 3)),
         neck=dict(in_channels=[32] * 4, out_channels=8),
-        decode_head=dict(in_channels=[8] * 4, channels=16, mla_channels=4)),
+        decode_head=dict(in_channels=[8] * 4, channels=16, mla_channels=4),
+    ),
     resnest=dict(
         backbone=dict(depth=50, stem_channels=8, base_channels=8),
-        decode_head=dict(in_channels=256, channels=16)),
+        decode_head=dict(in_channels=256, channels=16),
+    ),
     segmenter=dict(
         backbone=dict(_VIT, num_layers=2),
-        decode_head=dict(in_channels=32, channels=32, embed_dims=32, num_heads=2)),
+        decode_head=dict(in_channels=32, channels=32, embed_dims=32, num_heads=2),
+    ),
     swin=dict(
         backbone=dict(embed_dims=8, depths=[1] * 4, num_heads=[1] * 4),
-        decode_head=dict(in_channels=[8, 16, 32, 64], channels=16)),
+        decode_head=dict(in_channels=[8, 16, 32, 64], channels=16),
+    ),
     twins=dict(
         backbone=dict(embed_dims=[8, 16, 32, 64], depths=[1] * 4, num_heads=[1] * 4),
         neck=dict(in_channels=[8, 16, 32, 64], out_channels=8),
-        decode_head=dict(in_channels=[8] * 4, channels=8)),
+        decode_head=dict(in_channels=[8] * 4, channels=8),
+    ),
     unet=dict(backbone=dict(base_channels=4), decode_head=dict(in_channels=4, channels=4)),
     vit=dict(
         backbone=dict(_VIT, num_layers=4, out_indices=(0, 1, 2, 3)),
         neck=dict(in_channels=[32] * 4, out_channels=8),
-        decode_head=dict(in_channels=[8] * 4, channels=16)))  # yapf: disable
+        decode_head=dict(in_channels=[8] * 4, channels=16),
+    ),
+)
 SMALLER['mae'] = SMALLER['beit']
 #: The config that stands for a family: the one with this in its name that comes first.
 CHOSEN = dict(
-    bisenetv1='r18', convnext='tiny', hrnet='hr18s', icnet='r18', knet='deeplabv3',
-    mask2former='r50', maskformer='r50', mobilenet_v3='d8-s', ocrnet='hr18s', pidnet='-s_',
-    poolformer='s12', resnest='fcn', segformer='b0', segmenter='vit-t_mask', segnext='-t_',
-    setr='mla', stdc='stdc1', swin='tiny-patch4-window7-in1k', twins='pcpvt-s_fpn',
-    unet='fcn_4xb4-160k', vit='s16_mln')  # yapf: disable
+    bisenetv1='r18',
+    convnext='tiny',
+    hrnet='hr18s',
+    icnet='r18',
+    knet='deeplabv3',
+    mask2former='r50',
+    maskformer='r50',
+    mobilenet_v3='d8-s',
+    ocrnet='hr18s',
+    pidnet='-s_',
+    poolformer='s12',
+    resnest='fcn',
+    segformer='b0',
+    segmenter='vit-t_mask',
+    segnext='-t_',
+    setr='mla',
+    stdc='stdc1',
+    swin='tiny-patch4-window7-in1k',
+    twins='pcpvt-s_fpn',
+    unet='fcn_4xb4-160k',
+    vit='s16_mln',
+)
 #: Families that are refused, and why.
 REFUSED = dict(
     ccnet='CCHead needs compiled operators of mmcv.*--no-binary',
@@ -74,22 +103,31 @@ REFUSED = dict(
     poolformer='mmpretrain, which is not installed: pip install onedl-mmpretrain',
     psanet='PSAHead needs compiled operators of mmcv.*--no-binary',
     san='a MultimodalEncoderDecoder cannot be taken, its classes come from a language model',
-    vpd='a DepthEstimator cannot be taken, it estimates depth')
+    vpd='a DepthEstimator cannot be taken, it estimates depth',
+)
 FAMILIES = sorted(path.name for path in CONFIGS.iterdir() if path.name != '_base_')
 
 #: Of MobileNetV3's head in the place of 49x49.
 POOL = torch.nn.AvgPool2d(kernel_size=6, stride=2)
 
 STPL = dict(
-    type='STPL', fusion=dict(type='STAM'), norm_eval=False, anchor_weight=1., confident_ratio=0.1,
+    type='STPL',
+    fusion=dict(type='STAM'),
+    norm_eval=False,
+    anchor_weight=1.0,
+    confident_ratio=0.1,
     projection=dict(type='ProjectionHead', hidden_channels=8, channels=8),
-    loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'))
+    loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),
+)
 
 
 def config_of(family: str) -> Path:
     """The config that stands for a family."""
-    return min(path for path in (CONFIGS / family).rglob('*.py')
-               if CHOSEN.get(family, 'r50') in path.name or family not in CHOSEN)
+    return min(
+        path
+        for path in (CONFIGS / family).rglob('*.py')
+        if CHOSEN.get(family, 'r50') in path.name or family not in CHOSEN
+    )
 
 
 def smaller(value: Any) -> Any:
@@ -98,8 +136,10 @@ def smaller(value: Any) -> Any:
         return type(value)(smaller(item) for item in value)
     if not isinstance(value, Mapping):
         return value
-    return {key: (shrunk(item) if key.endswith('channels') else smaller(item))
-            for key, item in value.items()}
+    return {
+        key: (shrunk(item) if key.endswith('channels') else smaller(item))
+        for key, item in value.items()
+    }
 
 
 def shrunk(channels: int | list[int]) -> int | list[int]:
@@ -156,7 +196,7 @@ def adapted(cfg: Config, batch) -> None:
     single = batch(count=1, length=1, size=SIZE)
     model.eval()
     with torch.no_grad():
-        (sample, ), _ = model.step(**model.data_preprocessor(single))
+        (sample,), _ = model.step(**model.data_preprocessor(single))
     assert sample.seg_logits.data.shape == (model.num_classes, *SIZE)
     assert sample.seg_logits.data.isfinite().all()
 

@@ -1,4 +1,5 @@
 """Plain mmseg models here: they predict what they predict in mmseg, whatever their config is."""
+
 from __future__ import annotations
 
 import copy
@@ -90,8 +91,13 @@ def saved(tmp_path):
         for name, value in net.decode_head.named_parameters():
             if 'bias' not in name:
                 nn.init.normal_(value)
-        torch.save(dict(state_dict=net.state_dict(), meta=dict(dataset_meta=dict(
-            classes=tuple('abcdefgh'[:classes]), palette=None))), tmp_path / 'model.pth')
+        torch.save(
+            dict(
+                state_dict=net.state_dict(),
+                meta=dict(dataset_meta=dict(classes=tuple('abcdefgh'[:classes]), palette=None)),
+            ),
+            tmp_path / 'model.pth',
+        )
         return path, tmp_path / 'model.pth'
 
     return make
@@ -106,23 +112,40 @@ def plain(segmentor, tmp_path, saved):
         steps = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
         if resize is not None:
             steps.insert(1, dict(type='Resize', scale=resize, keep_ratio=True))
-        Config(dict(
-            default_scope='mmseg', test_pipeline=steps, model=dict(
-                segmentor, data_preprocessor=dict(
-                    type='SegDataPreProcessor', mean=[99.] * 3, std=[50.] * 3, bgr_to_rgb=True)),
-        )).dump(tmp_path / 'model.py')
+        Config(
+            dict(
+                default_scope='mmseg',
+                test_pipeline=steps,
+                model=dict(
+                    segmentor,
+                    data_preprocessor=dict(
+                        type='SegDataPreProcessor', mean=[99.0] * 3, std=[50.0] * 3, bgr_to_rgb=True
+                    ),
+                ),
+            )
+        ).dump(tmp_path / 'model.py')
         return saved(tmp_path / 'model.py', classes)
 
     return make
 
 
-FCN = dict(type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1,
-           norm_cfg=dict(type='BN'))
+FCN = dict(
+    type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1, norm_cfg=dict(type='BN')
+)
 HEADS = dict(
     fcn=(dict(FCN, num_classes=4), 4),
-    one_channel=(dict(FCN, num_classes=2, out_channels=1, threshold=0.7,
-                      loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)), 2),
-    queries=(dict(type='Queries', num_classes=3), 3))  # yapf: disable
+    one_channel=(
+        dict(
+            FCN,
+            num_classes=2,
+            out_channels=1,
+            threshold=0.7,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+        ),
+        2,
+    ),
+    queries=(dict(type='Queries', num_classes=3), 3),
+)
 
 
 @pytest.mark.parametrize('resize', [None, (60, 32)])
@@ -133,7 +156,7 @@ def test_predicts_as_in_mmseg(name, resize, plain, image):
     expected = expected.pred_sem_seg.data[0].numpy().astype(np.uint8)
     assert len(np.unique(expected)) > 1
     cfg = read_method_config(config, checkpoint)
-    (found, ) = VideoSegmenter(cfg, checkpoint)([image])
+    (found,) = VideoSegmenter(cfg, checkpoint)([image])
     if name == 'queries' and resize:
         # Scores are logarithms, which are resized to the frame: hardly any pixel differs.
         assert (found == expected).mean() > 0.99
@@ -145,20 +168,24 @@ def test_predicts_as_in_mmseg(name, resize, plain, image):
 def test_adapts_and_comes_back(name, plain, image, batch, tmp_path):
     config, checkpoint = plain(*HEADS[name])
     cfg = read_method_config(config, checkpoint)
-    model = MODELS.build(dict(
-        copy.deepcopy(cfg.model), type='SelfTraining', source_checkpoint=str(checkpoint)))
+    model = MODELS.build(
+        dict(copy.deepcopy(cfg.model), type='SelfTraining', source_checkpoint=str(checkpoint))
+    )
     model.init_weights()
     model.train()
     before = copy.deepcopy(model.student.state_dict())
-    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.))
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
     logged = model.train_step(batch('target'), wrapper)
     assert logged['loss_self_training'] > 0
-    moved = [key for key, value in model.student.state_dict().items()
-             if not torch.equal(value, before[key])]
+    moved = [
+        key
+        for key, value in model.student.state_dict().items()
+        if not torch.equal(value, before[key])
+    ]
     assert any('decode_head' in key for key in moved) and any('backbone' in key for key in moved)
 
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'adapted.pth')
-    (here, ) = VideoSegmenter(cfg, tmp_path / 'adapted.pth')([image])
+    (here,) = VideoSegmenter(cfg, tmp_path / 'adapted.pth')([image])
     if name == 'queries':  # of this test, not of mmseg
         return
     out = export_segmentor(cfg, tmp_path / 'adapted.pth', tmp_path / 'out')
@@ -177,8 +204,12 @@ def test_configs_in_pure_python(tmp_path, saved, image):
     for path in (config, tmp_path / 'dumped.py'):
         cfg = read_method_config(path, checkpoint)
         segmentor = cfg.model.student.segmentor
-        assert [segmentor.type, segmentor.backbone.type, segmentor.backbone.norm_cfg.type,
-                segmentor.decode_head.act_cfg.type] == ['EncoderDecoder', 'ResNet', 'BN', 'ReLU']
+        assert [
+            segmentor.type,
+            segmentor.backbone.type,
+            segmentor.backbone.norm_cfg.type,
+            segmentor.decode_head.act_cfg.type,
+        ] == ['EncoderDecoder', 'ResNet', 'BN', 'ReLU']
         assert segmentor.backbone.init_cfg is None
         maps += VideoSegmenter(cfg, checkpoint)([image])
         # A config of this package that is read again is the same.
@@ -193,13 +224,17 @@ def test_configs_in_pure_python(tmp_path, saved, image):
 
 def test_missing_packages(tmp_path):
     (tmp_path / 'config.py').write_text(
-        "custom_imports = dict(imports=['mmpretrain.models'], allow_failed_imports=False)\n")
-    with pytest.raises(UserError, match='config.py needs the Python package mmpretrain.*'
-                                        'pip install onedl-mmpretrain'):
+        "custom_imports = dict(imports=['mmpretrain.models'], allow_failed_imports=False)\n"
+    )
+    with pytest.raises(
+        UserError,
+        match='config.py needs the Python package mmpretrain.*pip install onedl-mmpretrain',
+    ):
         read_method_config(tmp_path / 'config.py', 'any.pth')
     # A typing error is no package to install.
     (tmp_path / 'config.py').write_text(
-        "custom_imports = dict(imports=['mmmpretrain.models'], allow_failed_imports=False)\n")
+        "custom_imports = dict(imports=['mmmpretrain.models'], allow_failed_imports=False)\n"
+    )
     with pytest.raises(UserError, match='cannot be read as a config.*mmmpretrain') as error:
         read_method_config(tmp_path / 'config.py', 'any.pth')
     assert 'pip install' not in str(error.value)

@@ -3,6 +3,7 @@
 An image paints its prediction: blue is the class, red its probability in percent; the other classes
 share the rest.
 """
+
 from __future__ import annotations
 
 import json
@@ -58,8 +59,11 @@ class PaintedNet(nn.Module):
     predicted = forward
 
 
-MODEL = dict(type='SourceOnly', student=dict(type='PaintedNet'),
-             data_preprocessor=dict(type='DomainDataPreprocessor'))
+MODEL = dict(
+    type='SourceOnly',
+    student=dict(type='PaintedNet'),
+    data_preprocessor=dict(type='DomainDataPreprocessor'),
+)
 
 
 def paint(path, classes, percent):
@@ -87,13 +91,34 @@ def checkpoint(tmp_path: Path) -> str:
 
 
 def config(root: Path, **generator) -> Config:
-    return Config(dict(
-        model=MODEL,
-        pseudo_label_generator=dict(
-            dict(aggregate=False, alpha=0.5, beta=0.5, gamma=1., start=0.8, clip_frames=2,
-                 pipeline=PIPELINE), **generator),
-        train_dataloader=dict(dataset=dict(type='DomainPairDataset', source=None, target=dict(
-            type='ClipFolderDataset', data_root=str(root), metainfo=dict(classes=CLASSES))))))
+    return Config(
+        dict(
+            model=MODEL,
+            pseudo_label_generator=dict(
+                dict(
+                    aggregate=False,
+                    alpha=0.5,
+                    beta=0.5,
+                    gamma=1.0,
+                    start=0.8,
+                    clip_frames=2,
+                    pipeline=PIPELINE,
+                ),
+                **generator,
+            ),
+            train_dataloader=dict(
+                dataset=dict(
+                    type='DomainPairDataset',
+                    source=None,
+                    target=dict(
+                        type='ClipFolderDataset',
+                        data_root=str(root),
+                        metainfo=dict(classes=CLASSES),
+                    ),
+                )
+            ),
+        )
+    )
 
 
 def run(cfg: Config, checkpoint: str, out: Path, **kwargs) -> dict:
@@ -101,8 +126,10 @@ def run(cfg: Config, checkpoint: str, out: Path, **kwargs) -> dict:
 
 
 def masks(out: Path) -> list:
-    return [cv2.imread(str(path), cv2.IMREAD_UNCHANGED).ravel().tolist()
-            for path in sorted(out.rglob('*.png'))]
+    return [
+        cv2.imread(str(path), cv2.IMREAD_UNCHANGED).ravel().tolist()
+        for path in sorted(out.rglob('*.png'))
+    ]
 
 
 def content(out: Path) -> dict:
@@ -133,7 +160,7 @@ def test_instance_adaptive_by_hand(frames, checkpoint, tmp_path):
 def test_class_balanced_by_hand(frames, checkpoint, tmp_path):
     out = tmp_path / 'out'
     state = run(config(frames, selection='class_balanced'), checkpoint, out)
-    assert state['thresholds']['a/f3'] == pytest.approx([0.7, 0.95, 1.], abs=2e-3)
+    assert state['thresholds']['a/f3'] == pytest.approx([0.7, 0.95, 1.0], abs=2e-3)
     assert masks(out) == [[0, 255], [255, 0], [1, 1]]
     assert np.array(state['histogram']).sum(1).tolist() == [4, 2, 0]
 
@@ -152,15 +179,19 @@ def test_neighbours(tmp_path):
     values = [p.probability for clip in clips for p in predictor(clip)]
     assert all(value.shape == (2, 3) and np.ptp(value) == 0 for value in values)
     # The last looks different (0.32 of the red channel): nothing is averaged with it.
-    assert [value[0, 0] for value in values] == pytest.approx([
-        (0.60 + 0.66) / 2, (0.60 + 0.66 + 0.72) / 3, (0.66 + 0.72) / 2, 0.40])
+    assert [value[0, 0] for value in values] == pytest.approx(
+        [(0.60 + 0.66) / 2, (0.60 + 0.66 + 0.72) / 3, (0.66 + 0.72) / 2, 0.40]
+    )
     # Without them.
     alone = ClipPredictor(MODELS.build(MODEL), PIPELINE)(clips[0])
     assert [p.probability[0, 0] for p in alone] == pytest.approx([0.60, 0.66])
     # A greater distance.
     data = ClipFolderDataset(str(root), clip_length=1, frame_distance=2)
-    found = [[Path(path).stem for path in frame.neighbours]
-             for clip in generator.clips(data) for frame in clip.frames]
+    found = [
+        [Path(path).stem for path in frame.neighbours]
+        for clip in generator.clips(data)
+        for frame in clip.frames
+    ]
     assert found == [['f3'], ['f4'], ['f1'], ['f2']]
 
 
@@ -171,11 +202,11 @@ def test_flow_goes_from_the_frame_to_the_neighbour(tmp_path):
 
     def flow(frame, other, paths):
         assert [Path(path).stem for path in paths[0]] == ['f1', 'f2']
-        return torch.tensor([1., 0.]).view(1, 2, 1, 1).expand(1, 2, 1, 3)
+        return torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, 3)
 
     predictor = ClipPredictor(MODELS.build(MODEL), PIPELINE, flow)
     first, second = (str(tmp_path / f'f{n}.png') for n in (1, 2))
-    prediction, = predictor(FrameClip('f1', (Frame('f1.png', first, (second, )), )))
+    (prediction,) = predictor(FrameClip('f1', (Frame('f1.png', first, (second,)),)))
     assert prediction.probability[0] == pytest.approx([0.9, 0.6, 0.75])
 
 
@@ -221,14 +252,24 @@ def test_other_processes_give_the_same(tmp_path, per_frame):
     wide = cv2.resize(rng.integers(0, 255, (8, 20, 3), np.uint8), (100, 40))
     for n in range(5):
         (tmp_path / 'frames').mkdir(exist_ok=True)
-        cv2.imwrite(str(tmp_path / f'frames/{n}.png'), wide[:, 3 * n:][:, :80])
-    cfg = config(tmp_path / 'frames', aggregate=True, flow=dict(type='DISFlowEstimator'), pipeline=[
-        dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 32)),
-        dict(type='PackClipInputs')], start=0.3)
+        cv2.imwrite(str(tmp_path / f'frames/{n}.png'), wide[:, 3 * n :][:, :80])
+    cfg = config(
+        tmp_path / 'frames',
+        aggregate=True,
+        flow=dict(type='DISFlowEstimator'),
+        pipeline=[
+            dict(type='LoadClip'),
+            dict(type='ClipResize', scale=(48, 32)),
+            dict(type='PackClipInputs'),
+        ],
+        start=0.3,
+    )
     cfg.train_dataloader.dataset.target.metainfo.classes = ('road', 'sky', 'car', 'person')
     cfg.model = dict(
-        type='SourceOnly', student=per_frame, data_preprocessor=dict(
-            type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3))
+        type='SourceOnly',
+        student=per_frame,
+        data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3),
+    )
     model = MODELS.build(cfg.model)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.2)
@@ -291,8 +332,14 @@ def test_overwrite(frames, checkpoint, tmp_path):
     assert (out / 'a/f3.png').is_file()
     run(config(frames, start=0.3), checkpoint, out, overwrite=True)
     assert sorted(str(path) for path in content(out)) == [
-        'a/f1.png', 'a/f2.png', 'a/g.png', 'a/mine.png', 'frames.txt', 'notes',
-        'pseudo_labels.json']
+        'a/f1.png',
+        'a/f2.png',
+        'a/g.png',
+        'a/mine.png',
+        'frames.txt',
+        'notes',
+        'pseudo_labels.json',
+    ]
     # A folder that is not ours.
     foreign = tmp_path / 'foreign'
     foreign.mkdir()
@@ -306,27 +353,64 @@ def test_overwrite(frames, checkpoint, tmp_path):
         run(config(frames), checkpoint, foreign, overwrite=True)
 
 
-ANEW = ('out/pseudo_labels.json.*anew: python tools/generate_pseudo_labels.py .*--out .*/out '
-        '--overwrite')
+ANEW = (
+    'out/pseudo_labels.json.*anew: python tools/generate_pseudo_labels.py .*--out .*/out '
+    '--overwrite'
+)
 
 
-@pytest.mark.parametrize('change', [
-    dict(finished='no'), dict(finished=1), dict(finished=None), dict(version='1'),
-    dict(version=True), dict(version=7), dict(classes=5), dict(classes=['a', 'b', 5]),
-    dict(classes=['a', 'a', 'b']), dict(classes=[]), dict(palette=5),
-    dict(palette=[[0, 0, 300]] * 3), dict(palette=[[0, 0, 0]]), dict(kept=[1]),
-    dict(kept=[-1, 2, 3]), dict(predicted=[1, 2, 3, 4]), dict(predicted=None),
-    dict(thresholds=[]), dict(thresholds={'a/f1': [0.5]}),
-    dict(thresholds={'a/f1': ['0.5', 0.5, 0.5]}), dict(counted=-1), dict(counted='1'),
-    dict(checkpoint=None), dict(checkpoint={}), dict(settings=5), dict(network=5), dict(frames=3),
-    dict(histogram=5), dict(histogram=[[-1] * 1000] * 3), dict(histogram=[[1] * 1000])])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(finished='no'),
+        dict(finished=1),
+        dict(finished=None),
+        dict(version='1'),
+        dict(version=True),
+        dict(version=7),
+        dict(classes=5),
+        dict(classes=['a', 'b', 5]),
+        dict(classes=['a', 'a', 'b']),
+        dict(classes=[]),
+        dict(palette=5),
+        dict(palette=[[0, 0, 300]] * 3),
+        dict(palette=[[0, 0, 0]]),
+        dict(kept=[1]),
+        dict(kept=[-1, 2, 3]),
+        dict(predicted=[1, 2, 3, 4]),
+        dict(predicted=None),
+        dict(thresholds=[]),
+        dict(thresholds={'a/f1': [0.5]}),
+        dict(thresholds={'a/f1': ['0.5', 0.5, 0.5]}),
+        dict(counted=-1),
+        dict(counted='1'),
+        dict(checkpoint=None),
+        dict(checkpoint={}),
+        dict(settings=5),
+        dict(network=5),
+        dict(frames=3),
+        dict(histogram=5),
+        dict(histogram=[[-1] * 1000] * 3),
+        dict(histogram=[[1] * 1000]),
+    ],
+)
 def test_descriptions_that_were_changed(tmp_path, change):
     """One error that names the file and the command, which then begins anew."""
     out = tmp_path / 'out'
     right = dict(
-        finished=True, classes=list(CLASSES), palette=[[0, 0, 255]] * 3, kept=[1, 2, 3],
-        predicted=[1, 2, 3], thresholds={'a/f1': [0.5, 1, 0.9]}, counted=0, settings={},
-        checkpoint=dict(path='a', size=1, sha256='b'), network='c', frames={}, histogram=None)
+        finished=True,
+        classes=list(CLASSES),
+        palette=[[0, 0, 255]] * 3,
+        kept=[1, 2, 3],
+        predicted=[1, 2, 3],
+        thresholds={'a/f1': [0.5, 1, 0.9]},
+        counted=0,
+        settings={},
+        checkpoint=dict(path='a', size=1, sha256='b'),
+        network='c',
+        frames={},
+        histogram=None,
+    )
     out.mkdir()
     write_manifest(str(out), right)
     assert read_manifest(str(out), right) == right
@@ -338,9 +422,16 @@ def test_descriptions_that_were_changed(tmp_path, change):
     assert content(out) == {}
 
 
-@pytest.mark.parametrize('selection, changes', [
-    ('clip_adaptive', [dict(finished=False), dict(thresholds={}), dict(thresholds={'b': [1] * 3})]),
-    ('class_balanced', [dict(histogram=[[1]] * 3), dict(counted=99)])])
+@pytest.mark.parametrize(
+    'selection, changes',
+    [
+        (
+            'clip_adaptive',
+            [dict(finished=False), dict(thresholds={}), dict(thresholds={'b': [1] * 3})],
+        ),
+        ('class_balanced', [dict(histogram=[[1]] * 3), dict(counted=99)]),
+    ],
+)
 def test_descriptions_that_contradict_themselves(frames, checkpoint, tmp_path, selection, changes):
     cfg, out = config(frames, selection=selection), tmp_path / 'out'
     run(cfg, checkpoint, out)
@@ -369,8 +460,10 @@ def test_a_list_of_masks_that_leads_outside(frames, checkpoint, tmp_path, line):
     run(config(frames), checkpoint, out)
     (tmp_path / 'a.png').touch()
     (out / 'frames.txt').write_text(f'a/f1.png\n{line}\n')
-    for use in (lambda: remove(str(out)), lambda: ClipFolderDataset(
-            str(frames), pseudo_labels=str(out), pipeline=[])):
+    for use in (
+        lambda: remove(str(out)),
+        lambda: ClipFolderDataset(str(frames), pseudo_labels=str(out), pipeline=[]),
+    ):
         with pytest.raises(InputError, match='frames.txt, line 2: .* is outside of the folder'):
             use()
     assert (tmp_path / 'a.png').is_file() and (out / 'a/f1.png').is_file()
@@ -378,7 +471,7 @@ def test_a_list_of_masks_that_leads_outside(frames, checkpoint, tmp_path, line):
 
 def test_classes_without_labels_are_named(frames, checkpoint, tmp_path):
     """Road stays below its threshold, a car is never predicted."""
-    cfg = config(frames, start=0.99, beta=1.)
+    cfg = config(frames, start=0.99, beta=1.0)
     text = summary(run(cfg, checkpoint, tmp_path / 'none'))
     assert 'warning: car has no pseudo-label at all: it is never predicted' in text
     for name in ('road', 'sky'):
@@ -401,10 +494,19 @@ def test_score_by_hand():
 def test_own_frames_read_their_masks(frames, checkpoint, tmp_path):
     """The classes of a target without them are those of the pseudo-labels."""
     run(config(frames), checkpoint, tmp_path / 'out')
-    dataset = DATASETS.build(dict(
-        type='ClipFolderDataset', data_root=str(frames), pseudo_labels=str(tmp_path / 'out'),
-        label_clips=True, pipeline=[dict(type='LoadClip'), dict(type='LoadClipAnnotations'),
-                                    dict(type='PackClipInputs')]))
+    dataset = DATASETS.build(
+        dict(
+            type='ClipFolderDataset',
+            data_root=str(frames),
+            pseudo_labels=str(tmp_path / 'out'),
+            label_clips=True,
+            pipeline=[
+                dict(type='LoadClip'),
+                dict(type='LoadClipAnnotations'),
+                dict(type='PackClipInputs'),
+            ],
+        )
+    )
     assert dataset.metainfo['classes'] == CLASSES and len(dataset) == 3
     assert dataset[1]['data_samples'].gt_clip_seg.data.tolist() == [[[0, 255]], [[255, 255]]]
     (frames / 'clips.txt').write_text('a/f1.png a/f3.png\n')
@@ -412,14 +514,17 @@ def test_own_frames_read_their_masks(frames, checkpoint, tmp_path):
     assert listed.get_data_info(0)['seg_map_path'] == str(tmp_path / 'out/a/f3.png')
 
 
-@pytest.mark.parametrize('option, words', [
-    (dict(selection='best'), "selection='best'"),
-    (dict(aggregate=True), 'flow is missing'),
-    (dict(occlusion=dict(beta=1)), 'occlusion'),
-    (dict(alpha=3), 'alpha=3'),
-    (dict(clip_frames=0), 'clip_frames=0'),
-    (dict(alfa=3), 'alfa'),
-])
+@pytest.mark.parametrize(
+    'option, words',
+    [
+        (dict(selection='best'), "selection='best'"),
+        (dict(aggregate=True), 'flow is missing'),
+        (dict(occlusion=dict(beta=1)), 'occlusion'),
+        (dict(alpha=3), 'alpha=3'),
+        (dict(clip_frames=0), 'clip_frames=0'),
+        (dict(alfa=3), 'alfa'),
+    ],
+)
 def test_bad_options(frames, option, words):
     with pytest.raises((UserError, ValueError), match=words):
         PseudoLabelGenerator.from_config(config(frames, **option))
@@ -427,8 +532,9 @@ def test_bad_options(frames, option, words):
 
 def test_video_net_predicts_each_frame_as_the_first_of_a_video(frame_folder, tmp_path, accel):
     """With and without the neighbours, of which the aggregation knows."""
-    cfg = config(frame_folder, aggregate=True, flow=dict(type='ZeroFlow'),
-                 occlusion=dict(alpha=0.))
+    cfg = config(
+        frame_folder, aggregate=True, flow=dict(type='ZeroFlow'), occlusion=dict(alpha=0.0)
+    )
     cfg.model.student = accel
     model = MODELS.build(cfg.model).eval()
     for parameter in model.parameters():
@@ -436,16 +542,18 @@ def test_video_net_predicts_each_frame_as_the_first_of_a_video(frame_folder, tmp
     path = tmp_path / 'accel.pth'
     torch.save(dict(state_dict=model.state_dict(), meta={}), path)
     images = [str(frame_folder / f'f{n}.png') for n in range(2)]
-    clip = FrameClip('f0', (Frame('f0.png', images[0], (images[1], )), Frame('f1.png', images[1])))
-    frames = torch.stack([torch.from_numpy(cv2.imread(image)).movedim(-1, 0).float()
-                          for image in images])
+    clip = FrameClip('f0', (Frame('f0.png', images[0], (images[1],)), Frame('f1.png', images[1])))
+    frames = torch.stack(
+        [torch.from_numpy(cv2.imread(image)).movedim(-1, 0).float() for image in images]
+    )
     with torch.no_grad():
         single = nn.functional.interpolate(
-            model.student(frames[:, None]), frames.shape[-2:], mode='bilinear',
-            align_corners=True).softmax(1)
+            model.student(frames[:, None]), frames.shape[-2:], mode='bilinear', align_corners=True
+        ).softmax(1)
     for aggregate in (False, True):
         predictor = PseudoLabelGenerator.from_config(cfg).predictor(
-            cfg, str(path), 'cpu', 4, aggregate=aggregate)
+            cfg, str(path), 'cpu', 4, aggregate=aggregate
+        )
         expected = single.clone()
         if aggregate:
             expected[0] = single.mean(0)

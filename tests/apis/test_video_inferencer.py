@@ -1,4 +1,5 @@
 """Video in, video out: the same as clips frame by frame, and no memory of what is over."""
+
 from __future__ import annotations
 
 import itertools
@@ -21,8 +22,10 @@ def by_clips(cfg, checkpoint) -> list[np.ndarray]:
     """Classes of each frame of the data set, a clip at a time."""
     net = load_model(cfg, checkpoint)
     with torch.no_grad():
-        return [net.test_step(pseudo_collate([item]))[0].pred_sem_seg.data[0].numpy()
-                for item in DATASETS.build(cfg.test_dataloader.dataset)]
+        return [
+            net.test_step(pseudo_collate([item]))[0].pred_sem_seg.data[0].numpy()
+            for item in DATASETS.build(cfg.test_dataloader.dataset)
+        ]
 
 
 @pytest.mark.parametrize('length', [1, 2, 3])
@@ -58,7 +61,7 @@ class Endless(VideoReader):
     """Frames (90, 120, 3) that are made as they are read; notes memory on the way."""
 
     def __init__(self, count: int, marks: tuple[int, ...]) -> None:
-        self.name, self.fps, self.count, self.live, self.limit = 'endless', 25., None, False, None
+        self.name, self.fps, self.count, self.live, self.limit = 'endless', 25.0, None, False, None
         self.frames, self.marks, self.memory = count, marks, []
 
     def __iter__(self):
@@ -83,15 +86,21 @@ def test_memory_stays_flat_over_1000_frames(saved_model, accel, tmp_path):
 def test_files(saved_model, per_frame, video_file, tmp_path):
     cfg, checkpoint = saved_model(per_frame)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
-    done = segment(video_file, out=tmp_path / 'o' / 'out.mp4', masks=tmp_path / 'masks',
-                   legend=False, opacity=1)
+    done = segment(
+        video_file,
+        out=tmp_path / 'o' / 'out.mp4',
+        masks=tmp_path / 'masks',
+        legend=False,
+        opacity=1,
+    )
     assert done['frames'] == 12 and done['fps'] > 0
     written = VideoReader(tmp_path / 'o' / 'out.mp4')
     assert written.fps == 12
     frames = list(written)
     assert len(frames) == 12 and frames[0].image.shape == (40, 80, 3)
     assert sorted(p.name for p in (tmp_path / 'masks').iterdir()) == [
-        f'{n:06d}.png' for n in range(12)]
+        f'{n:06d}.png' for n in range(12)
+    ]
     for number, frame in enumerate(segment.stream(video_file)):
         mask = cv2.imread(str(tmp_path / 'masks' / f'{number:06d}.png'), cv2.IMREAD_UNCHANGED)
         assert mask.dtype == np.uint8 and (mask == frame.labels[0]).all()
@@ -114,8 +123,9 @@ def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tm
     for frame, *single in zip(segment.stream(frame_folder), *alone, strict=True):
         assert all((a == s.labels[0]).all() for a, s in zip(frame.labels, single, strict=True))
         assert (frame.labels[0] != frame.labels[1]).any()
-    segment(frame_folder, out=tmp_path / 'out.mp4', masks=tmp_path / 'masks', show_input=True,
-            fps=3)
+    segment(
+        frame_folder, out=tmp_path / 'out.mp4', masks=tmp_path / 'masks', show_input=True, fps=3
+    )
     reader = VideoReader(tmp_path / 'out.mp4')
     shapes = {frame.image.shape for frame in reader}
     assert reader.fps == 3 and shapes.pop()[1] == 3 * 160 + 4 * 4 and not shapes
@@ -125,18 +135,22 @@ def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tm
 def test_flow_of_the_video(saved_model, accel, frame_folder):
     """Flow files of a data set say nothing of another video, and a config may name no flow."""
     cfg, checkpoint = saved_model(accel)
-    expected = [f.labels[0] for f in VideoSegInferencer(cfg, checkpoint, device='cpu').stream(
-        frame_folder)]
+    expected = [
+        f.labels[0] for f in VideoSegInferencer(cfg, checkpoint, device='cpu').stream(frame_folder)
+    ]
     files = cfg.copy()
     files.test_dataloader.dataset.pipeline[2].provider = dict(type='PrecomputedFlow', root='gone')
     nothing, _ = saved_model(accel, 'b', flow=False)
     for other in (files, nothing):
-        maps = [f.labels[0] for f in VideoSegInferencer(other, checkpoint, device='cpu').stream(
-            frame_folder)]
+        maps = [
+            f.labels[0]
+            for f in VideoSegInferencer(other, checkpoint, device='cpu').stream(frame_folder)
+        ]
         assert all((a == b).all() for a, b in zip(maps, expected, strict=True))
     zero = VideoSegInferencer(cfg, checkpoint, flow=dict(type='ZeroFlow'), device='cpu')
-    assert any((f.labels[0] != e).any() for f, e in zip(zero.stream(frame_folder), expected,
-                                                        strict=True))
+    assert any(
+        (f.labels[0] != e).any() for f, e in zip(zero.stream(frame_folder), expected, strict=True)
+    )
 
 
 def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path):
@@ -161,15 +175,18 @@ def test_mistakes(saved_model, per_frame, video_file, tmp_path):
     cfg, checkpoint = saved_model(per_frame)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
     for options, words in [
-            ({}, 'nothing is written'), (dict(out='a.avi'), 'a.avi: a video file must end in'),
-            (dict(out='a.mp4', opacity=2), 'opacity 2'),
-            (dict(out='a.mp4', width=0), 'width 0'), (dict(out='a.mp4', fps=0.), 'fps 0'),
-            (dict(out='a.mp4', fps=float('nan')), 'fps nan'),
-            (dict(out='a.mp4', fps=1e9), 'at most 1000'),
-            (dict(out=video_file / 'a.mp4'), 'drive.mp4 cannot be written to.*--out'),
-            (dict(masks=video_file), 'drive.mp4 cannot be written to.*--masks'),
-            (dict(out=video_file), 'drive.mp4 is there already'),
-            (dict(masks=tmp_path / 'masks'), 'masks holds png files already')]:
+        ({}, 'nothing is written'),
+        (dict(out='a.avi'), 'a.avi: a video file must end in'),
+        (dict(out='a.mp4', opacity=2), 'opacity 2'),
+        (dict(out='a.mp4', width=0), 'width 0'),
+        (dict(out='a.mp4', fps=0.0), 'fps 0'),
+        (dict(out='a.mp4', fps=float('nan')), 'fps nan'),
+        (dict(out='a.mp4', fps=1e9), 'at most 1000'),
+        (dict(out=video_file / 'a.mp4'), 'drive.mp4 cannot be written to.*--out'),
+        (dict(masks=video_file), 'drive.mp4 cannot be written to.*--masks'),
+        (dict(out=video_file), 'drive.mp4 is there already'),
+        (dict(masks=tmp_path / 'masks'), 'masks holds png files already'),
+    ]:
         (tmp_path / 'masks').mkdir(exist_ok=True)
         (tmp_path / 'masks' / '1.png').touch()
         with pytest.raises(UserError, match=words):

@@ -91,8 +91,10 @@ def test_video_that_breaks_off(jpegs):
     reader = VideoReader(jpegs(share=0.5))
     found = len(list(reader))
     assert 5 < found < 15 and reader.count == 20 and reader.damaged
-    assert f'jpegs.avi: {found} of about 20 frames can be read: it is damaged, or a copy or ' \
+    assert (
+        f'jpegs.avi: {found} of about 20 frames can be read: it is damaged, or a copy or '
         'download of it broke off' in reader.note
+    )
     assert reader.length() == found and reader.read == found
 
 
@@ -101,19 +103,23 @@ class Packets:
 
     The decoder holds frames back, as those of h264 and h265 do.
     """
+
     made: list[Packets] = []
 
-    def __init__(self, packets='', header=0, delay=0, fps=25.):
+    def __init__(self, packets='', header=0, delay=0, fps=25.0):
         self.packets, self.header, self.delay, self.fps = packets, header, delay, fps
-        self.now, self.held, self.place = 0., [], 0
+        self.now, self.held, self.place = 0.0, [], 0
         self.made.append(self)
 
     def isOpened(self):
         return True
 
     def get(self, key):
-        return {cv2.CAP_PROP_FPS: self.fps, cv2.CAP_PROP_FRAME_COUNT: self.header,
-                cv2.CAP_PROP_POS_MSEC: self.now}.get(key, 0.)
+        return {
+            cv2.CAP_PROP_FPS: self.fps,
+            cv2.CAP_PROP_FRAME_COUNT: self.header,
+            cv2.CAP_PROP_POS_MSEC: self.now,
+        }.get(key, 0.0)
 
     def grab(self):
         while self.place < len(self.packets):
@@ -136,31 +142,37 @@ class Packets:
 
 
 @pytest.mark.parametrize('delay', [0, 3])
-@pytest.mark.parametrize(('packets', 'header', 'note', 'damaged'), [
-    ('#' * 40, 40, None, False),
-    ('#' * 40, 38, None, False),
-    ('#' * 40, 0, None, False),
-    ('#' * 38, 40, '38 of about 40', False),
-    ('#' * 37, 40, '37 of about 40', True),
-    ('#' * 980, 1000, '980 of about 1000', False),
-    ('#' * 979, 1000, '979 of about 1000', True),
-    ('#' * 20 + '.' + '#' * 19, 40, '39 of about 40', True),
-    ('#' * 20 + '...' + '#' * 7 + '.' + '#' * 9, 40, '36 of about 40', True),
-    ('#' * 20 + '.' * 20, 40, '20 of about 40', True),
-    # The header does not know, or is wrong.
-    ('#' * 20 + '.' + '#' * 19, 0, '39 of about 40', True),
-    ('#' * 10, 10**9, '10 of about 1000000000', True)])
+@pytest.mark.parametrize(
+    ('packets', 'header', 'note', 'damaged'),
+    [
+        ('#' * 40, 40, None, False),
+        ('#' * 40, 38, None, False),
+        ('#' * 40, 0, None, False),
+        ('#' * 38, 40, '38 of about 40', False),
+        ('#' * 37, 40, '37 of about 40', True),
+        ('#' * 980, 1000, '980 of about 1000', False),
+        ('#' * 979, 1000, '979 of about 1000', True),
+        ('#' * 20 + '.' + '#' * 19, 40, '39 of about 40', True),
+        ('#' * 20 + '...' + '#' * 7 + '.' + '#' * 9, 40, '36 of about 40', True),
+        ('#' * 20 + '.' * 20, 40, '20 of about 40', True),
+        # The header does not know, or is wrong.
+        ('#' * 20 + '.' + '#' * 19, 0, '39 of about 40', True),
+        ('#' * 10, 10**9, '10 of about 1000000000', True),
+    ],
+)
 def test_holes(monkeypatch, video_file, packets, header, note, damaged, delay):
     monkeypatch.setattr('cv2.VideoCapture', lambda _: Packets(packets, header, delay))
     reader = VideoReader(video_file)
     frames = list(reader)
     assert [int(frame.name) for frame in frames] == [
-        number for number, packet in enumerate(packets) if packet == '#']
+        number for number, packet in enumerate(packets) if packet == '#'
+    ]
     assert all(frame.image[0, 0, 0] == int(frame.name) % 256 for frame in frames)
     assert (reader.note is None) == (note is None) and (note or '') in (reader.note or '')
     assert reader.damaged == damaged
     assert [n for n, _ in reader.choose([5, 20, 22])] == [
-        n for n in (5, 20, 22) if packets[n:n + 1] == '#']
+        n for n in (5, 20, 22) if packets[n : n + 1] == '#'
+    ]
 
 
 # ----------------------------------------------------------------------------- where they come from
@@ -200,10 +212,16 @@ def test_address(tmp_path, jpegs, monkeypatch):
     assert f'http://***@{address}/jpegs.avi' in str(error.value) and 'cret' not in str(error.value)
 
 
-@pytest.mark.parametrize(('source', 'opened', 'name'), [
-    (0, 0, 'camera0'), ('1', 1, 'camera1'), ('/dev/video7', 7, 'camera7'),
-    ('rtsp://me:pass@host/live?a=1', 'rtsp://me:pass@host/live?a=1', 'live'),
-    ('rtsp://host', 'rtsp://host', 'host')])
+@pytest.mark.parametrize(
+    ('source', 'opened', 'name'),
+    [
+        (0, 0, 'camera0'),
+        ('1', 1, 'camera1'),
+        ('/dev/video7', 7, 'camera7'),
+        ('rtsp://me:pass@host/live?a=1', 'rtsp://me:pass@host/live?a=1', 'live'),
+        ('rtsp://host', 'rtsp://host', 'host'),
+    ],
+)
 def test_what_goes_on_for_ever(monkeypatch, source, opened, name):
     asked = []
 
@@ -223,12 +241,19 @@ def test_what_goes_on_for_ever(monkeypatch, source, opened, name):
 def test_quiet(tmp_path):
     """Imports say nothing; FFmpeg and OpenCV, which write to stderr by themselves, neither."""
     (tmp_path / 'text.mp4').write_text('no video')
-    code = ('from mmdavss.apis.videos import VideoReader\n'
-            'from mmdavss.apis import UserError\n'
-            'for source in ("text.mp4", 73, "/dev/video73", "rtsp://127.0.0.1:1/x"):\n'
-            '    try: VideoReader(source)\n'
-            '    except UserError: pass\n'
-            '    else: raise SystemExit(f"{source} was opened")\n')
-    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
-                          text=True, env=dict(os.environ, PYTHONPATH=os.getcwd()))
+    code = (
+        'from mmdavss.apis.videos import VideoReader\n'
+        'from mmdavss.apis import UserError\n'
+        'for source in ("text.mp4", 73, "/dev/video73", "rtsp://127.0.0.1:1/x"):\n'
+        '    try: VideoReader(source)\n'
+        '    except UserError: pass\n'
+        '    else: raise SystemExit(f"{source} was opened")\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=os.getcwd()),
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')

@@ -1,4 +1,5 @@
 """SFC's backbone."""
+
 from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 

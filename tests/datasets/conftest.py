@@ -1,4 +1,5 @@
 """Data sets of a few tiny frames in the official layouts, written for each test."""
+
 from pathlib import Path
 
 import cv2
@@ -9,12 +10,26 @@ from PIL import Image
 SIZE = (12, 20)  # height, width
 #: Of Cityscapes' classes, by hand.
 COLOURS = {
-    'road': (128, 64, 128), 'sidewalk': (244, 35, 232), 'building': (70, 70, 70),
-    'wall': (102, 102, 156), 'fence': (190, 153, 153), 'pole': (153, 153, 153),
-    'light': (250, 170, 30), 'sign': (220, 220, 0), 'vegetation': (107, 142, 35),
-    'terrain': (152, 251, 152), 'sky': (70, 130, 180), 'person': (220, 20, 60),
-    'rider': (255, 0, 0), 'car': (0, 0, 142), 'truck': (0, 0, 70), 'bus': (0, 60, 100),
-    'train': (0, 80, 100), 'motorcycle': (0, 0, 230), 'bicycle': (119, 11, 32)}
+    'road': (128, 64, 128),
+    'sidewalk': (244, 35, 232),
+    'building': (70, 70, 70),
+    'wall': (102, 102, 156),
+    'fence': (190, 153, 153),
+    'pole': (153, 153, 153),
+    'light': (250, 170, 30),
+    'sign': (220, 220, 0),
+    'vegetation': (107, 142, 35),
+    'terrain': (152, 251, 152),
+    'sky': (70, 130, 180),
+    'person': (220, 20, 60),
+    'rider': (255, 0, 0),
+    'car': (0, 0, 142),
+    'truck': (0, 0, 70),
+    'bus': (0, 60, 100),
+    'train': (0, 80, 100),
+    'motorcycle': (0, 0, 230),
+    'bicycle': (119, 11, 32),
+}
 
 
 def texture(seed, size=SIZE):
@@ -74,15 +89,23 @@ def make_cityscapes(tmp_path):
     """
     root = tmp_path / 'data' / 'cityscapes'
     ids = (np.arange(SIZE[0] * SIZE[1]) % 34).reshape(SIZE).astype(np.uint8)
-    for split, drive, current in (('train', 'aachen_000000', 19), ('train', 'hamburg_000000', 42),
-                                  ('train', 'hamburg_000000', 104), ('val', 'munster_000000', 19)):
+    for split, drive, current in (
+        ('train', 'aachen_000000', 19),
+        ('train', 'hamburg_000000', 42),
+        ('train', 'hamburg_000000', 104),
+        ('val', 'munster_000000', 19),
+    ):
         city = drive.split('_')[0]
         for n in range(current - 2, current + 1):
-            write(root / 'leftImg8bit_sequence' / split / city / f'{drive}_{n:06d}_leftImg8bit.png',
-                  texture(n))
+            write(
+                root / 'leftImg8bit_sequence' / split / city / f'{drive}_{n:06d}_leftImg8bit.png',
+                texture(n),
+            )
         write(root / 'gtFine' / split / city / f'{drive}_{current:06d}_gtFine_labelIds.png', ids)
-        write(root / 'leftImg8bit' / split / city / f'{drive}_{current:06d}_leftImg8bit.png',
-              texture(current))
+        write(
+            root / 'leftImg8bit' / split / city / f'{drive}_{current:06d}_leftImg8bit.png',
+            texture(current),
+        )
     return root
 
 
@@ -95,15 +118,18 @@ def make_cityscapes_vps(tmp_path):
     ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
     ids[ids == 19] = 255
     for split, clip, drive, start in (
-            ('train', 1, 'frankfurt_000000', 275), ('train', 2, 'frankfurt_000000', 305),
-            ('val', 5, 'munster_000173', 0)):
+        ('train', 1, 'frankfurt_000000', 275),
+        ('train', 2, 'frankfurt_000000', 305),
+        ('val', 5, 'munster_000173', 0),
+    ):
         for n in (3, 4, 8, 9, 18, 19, 20):
             name = f'{drive}_{start + n:06d}'
             write(root / split / 'img_all' / f'{name}_leftImg8bit.png', texture(n))
             if n % 5 == 4:
                 name = f'{clip:04d}_{6 * (clip - 1) + n // 5 + 1:04d}_{name}'
-                image, label = (('leftImg8bit', 'gtFine_color') if n == 19 else
-                                ('newImg8bit', 'final_mask'))
+                image, label = (
+                    ('leftImg8bit', 'gtFine_color') if n == 19 else ('newImg8bit', 'final_mask')
+                )
                 write(root / split / 'img' / f'{name}_{image}.png', texture(n))
                 write(root / split / 'labelmap' / f'{name}_{label}.png', ids)
     return root
@@ -117,9 +143,26 @@ def make_gta(tmp_path):
     # The colours of the classes as in the release, which gives black to all other ids.
     palette = np.zeros((35, 3), np.uint8)
     for name, i in dict(
-            road=7, sidewalk=8, building=11, wall=12, fence=13, pole=17, light=19, sign=20,
-            vegetation=21, terrain=22, sky=23, person=24, rider=25, car=26, truck=27, bus=28,
-            train=31, motorcycle=32, bicycle=33).items():
+        road=7,
+        sidewalk=8,
+        building=11,
+        wall=12,
+        fence=13,
+        pole=17,
+        light=19,
+        sign=20,
+        vegetation=21,
+        terrain=22,
+        sky=23,
+        person=24,
+        rider=25,
+        car=26,
+        truck=27,
+        bus=28,
+        train=31,
+        motorcycle=32,
+        bicycle=33,
+    ).items():
         palette[i] = COLOURS[name]
     label.putpalette(palette.tobytes())
     (root / 'labels').mkdir(parents=True)
@@ -144,29 +187,44 @@ def make_synthia_rand(tmp_path):
 def make_dark_zurich(tmp_path):
     """Three night and two day images to train with, one night image in val; lists of pairs."""
     root = tmp_path / 'data' / 'dark_zurich'
-    for n, name in enumerate((
+    for n, name in enumerate(
+        (
             'train/night/GOPR0351/GOPR0351_frame_000001',
             'train/night/GOPR0351/GOPR0351_frame_000002',
             'train/night/GOPR0352/GOPR0352_frame_000001',
             'train/day/GOPR0345/GOPR0345_frame_000081',
             'train/day/GOPR0345/GOPR0345_frame_000082',
-            'val/night/GOPR0356/GOPR0356_frame_000321')):
+            'val/night/GOPR0356/GOPR0356_frame_000321',
+        )
+    ):
         write(root / 'rgb_anon' / f'{name}_rgb_anon.png', texture(n))
     ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
     ids[ids == 19] = 255
     write(root / 'gt/val/night/GOPR0356/GOPR0356_frame_000321_gt_labelTrainIds.png', ids)
-    for recording, pairs in (('GOPR0351', ((1, 82), (2, 81))), ('GOPR0352', ((1, 82), ))):
+    for recording, pairs in (('GOPR0351', ((1, 82), (2, 81))), ('GOPR0352', ((1, 82),))):
         folder = root / 'corresp' / 'train' / 'night'
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f'{recording}.csv').write_text(''.join(
-            f'train/night/{recording}/{recording}_frame_{night:06d},'
-            f'train/day/GOPR0345/GOPR0345_frame_{day:06d}\n' for night, day in pairs))
+        (folder / f'{recording}.csv').write_text(
+            ''.join(
+                f'train/night/{recording}/{recording}_frame_{night:06d},'
+                f'train/day/GOPR0345/GOPR0345_frame_{day:06d}\n'
+                for night, day in pairs
+            )
+        )
     return root
 
 
-CAMVID_NAMES = ('0001TP_006690', '0001TP_006720', '0006R0_f00930', '0006R0_f00960',
-                '0006R0_f01020', '0016E5_00390', '0016E5_07959', '0016E5_07961',
-                'Seq05VD_f00000')
+CAMVID_NAMES = (
+    '0001TP_006690',
+    '0001TP_006720',
+    '0006R0_f00930',
+    '0006R0_f00960',
+    '0006R0_f01020',
+    '0016E5_00390',
+    '0016E5_07959',
+    '0016E5_07961',
+    'Seq05VD_f00000',
+)
 
 
 def make_camvid(tmp_path):
@@ -196,9 +254,19 @@ def make_all(tmp_path):
     return tmp_path
 
 
-MAKERS = {make.__name__.removeprefix('make_'): make for make in (
-    make_viper, make_synthia, make_cityscapes, make_cityscapes_vps, make_gta, make_synthia_rand,
-    make_dark_zurich, make_camvid)}
+MAKERS = {
+    make.__name__.removeprefix('make_'): make
+    for make in (
+        make_viper,
+        make_synthia,
+        make_cityscapes,
+        make_cityscapes_vps,
+        make_gta,
+        make_synthia_rand,
+        make_dark_zurich,
+        make_camvid,
+    )
+}
 
 
 def _fixture(name, make):

@@ -8,17 +8,24 @@ LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='Pack
 
 
 def clips(dataset):
-    return [[path.split('/')[-1].split('.')[0] for path in dataset.get_data_info(i)['frame_paths']]
-            for i in range(len(dataset))]
+    return [
+        [path.split('/')[-1].split('.')[0] for path in dataset.get_data_info(i)['frame_paths']]
+        for i in range(len(dataset))
+    ]
 
 
 def test_clips_by_position(camvid):
-    dataset = DATASETS.build(dict(
-        type='CamVidDataset', data_root=str(camvid), sequences=['0006R0', '0016E5']))
+    dataset = DATASETS.build(
+        dict(type='CamVidDataset', data_root=str(camvid), sequences=['0006R0', '0016E5'])
+    )
     assert clips(dataset) == [
-        ['0006R0_f00930', '0006R0_f00930'], ['0006R0_f00930', '0006R0_f00960'],
-        ['0006R0_f00960', '0006R0_f01020'], ['0016E5_00390', '0016E5_00390'],
-        ['0016E5_00390', '0016E5_07959'], ['0016E5_07959', '0016E5_07961']]
+        ['0006R0_f00930', '0006R0_f00930'],
+        ['0006R0_f00930', '0006R0_f00960'],
+        ['0006R0_f00960', '0006R0_f01020'],
+        ['0016E5_00390', '0016E5_00390'],
+        ['0016E5_00390', '0016E5_07959'],
+        ['0016E5_07959', '0016E5_07961'],
+    ]
     dataset = CamVidDataset(str(camvid), sequences=['0016E5'], frame_distance=2)
     assert clips(dataset)[2] == ['0016E5_00390', '0016E5_07961']
     assert len(CamVidDataset(str(camvid))) == 9

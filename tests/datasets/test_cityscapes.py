@@ -15,13 +15,41 @@ def names(dataset):
 
 
 def test_19_classes(cityscapes):
-    dataset = DATASETS.build(dict(
-        type='CityscapesImageDataset', data_root=str(cityscapes), pipeline=LOAD))
+    dataset = DATASETS.build(
+        dict(type='CityscapesImageDataset', data_root=str(cityscapes), pipeline=LOAD)
+    )
     assert names(dataset) == NAMES
     label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
     # Label ids 0 to 33 in a row, by hand.
-    expected = [255] * 7 + [0, 1, 255, 255, 2, 3, 4, 255, 255, 255, 5, 255, 6, 7, 8, 9, 10, 11, 12,
-                            13, 14, 15, 255, 255, 16, 17, 18]
+    expected = [255] * 7 + [
+        0,
+        1,
+        255,
+        255,
+        2,
+        3,
+        4,
+        255,
+        255,
+        255,
+        5,
+        255,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        14,
+        15,
+        255,
+        255,
+        16,
+        17,
+        18,
+    ]
     np.testing.assert_array_equal(label, expected)
 
 
@@ -35,7 +63,8 @@ def test_annotated_frames_of_the_snippets(cityscapes):
     shutil.rmtree(cityscapes / 'leftImg8bit')
     for labelled in (True, False):
         dataset = CityscapesImageDataset(
-            str(cityscapes), image_folder='leftImg8bit_sequence', with_labels=labelled)
+            str(cityscapes), image_folder='leftImg8bit_sequence', with_labels=labelled
+        )
         assert names(dataset) == NAMES
     with pytest.raises(FileNotFoundError, match='leftImg8bit/train does not exist.*"Cityscapes"'):
         CityscapesImageDataset(str(cityscapes))

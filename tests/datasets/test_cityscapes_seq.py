@@ -10,8 +10,10 @@ LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='Pack
 
 
 def numbers(dataset):
-    return [[int(path.split('_')[-2]) for path in dataset.get_data_info(i)['frame_paths']]
-            for i in range(len(dataset))]
+    return [
+        [int(path.split('_')[-2]) for path in dataset.get_data_info(i)['frame_paths']]
+        for i in range(len(dataset))
+    ]
 
 
 def test_clips_end_at_the_annotated_frames(cityscapes):
@@ -20,7 +22,8 @@ def test_clips_end_at_the_annotated_frames(cityscapes):
     assert numbers(dataset) == [[18, 19], [41, 42], [103, 104]]
     info = dataset.get_data_info(1)
     assert info['seg_map_path'].endswith(
-        'gtFine/train/hamburg/hamburg_000000_000042_gtFine_labelIds.png')
+        'gtFine/train/hamburg/hamburg_000000_000042_gtFine_labelIds.png'
+    )
     assert info['frame_name'] == 'hamburg_000000_000042'
 
 
@@ -62,21 +65,80 @@ def test_class_subsets(cityscapes, viper, synthia):
     label = CityscapesSeqDataset(str(cityscapes), pipeline=LOAD)[0]
     label = label['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
     # Label ids 0 to 33 in a row, by hand: 15 classes, rider (25) joins person (24).
-    expected = [255] * 7 + [0, 1, 255, 255, 2, 255, 3, 255, 255, 255, 255, 255, 4, 5, 6, 7, 8, 9, 9,
-                            10, 11, 12, 255, 255, 255, 13, 14]
+    expected = [255] * 7 + [
+        0,
+        1,
+        255,
+        255,
+        2,
+        255,
+        3,
+        255,
+        255,
+        255,
+        255,
+        255,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        9,
+        10,
+        11,
+        12,
+        255,
+        255,
+        255,
+        13,
+        14,
+    ]
     np.testing.assert_array_equal(label, expected)
     dataset = CityscapesSeqDataset(str(cityscapes), classes_from='synthia', pipeline=LOAD)
     label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
-    expected = [255] * 7 + [0, 1, 255, 255, 2, 255, 3, 255, 255, 255, 4, 255, 5, 6, 7, 255, 8, 9,
-                            10, 11] + [255] * 7
+    expected = (
+        [255] * 7
+        + [0, 1, 255, 255, 2, 255, 3, 255, 255, 255, 4, 255, 5, 6, 7, 255, 8, 9, 10, 11]
+        + [255] * 7
+    )
     np.testing.assert_array_equal(label, expected)
     assert dataset.metainfo['classes'] == SynthiaSeqDataset(str(synthia)).metainfo['classes']
-    assert (CityscapesSeqDataset(str(cityscapes)).metainfo['classes'] ==
-            ViperSeqDataset(str(viper)).metainfo['classes'])
+    assert (
+        CityscapesSeqDataset(str(cityscapes)).metainfo['classes']
+        == ViperSeqDataset(str(viper)).metainfo['classes']
+    )
     dataset = CityscapesSeqDataset(str(cityscapes), classes_from='gta', pipeline=LOAD)
     label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:34]
-    expected = [255] * 7 + [0, 1, 255, 255, 2, 3, 4, 255, 255, 255, 5, 255, 6, 7, 8, 9, 10, 11, 12,
-                            13, 14, 15, 255, 255, 16, 17, 18]
+    expected = [255] * 7 + [
+        0,
+        1,
+        255,
+        255,
+        2,
+        3,
+        4,
+        255,
+        255,
+        255,
+        5,
+        255,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        14,
+        15,
+        255,
+        255,
+        16,
+        17,
+        18,
+    ]
     np.testing.assert_array_equal(label, expected)
     with pytest.raises(ValueError, match='classes_from'):
         CityscapesSeqDataset(str(cityscapes), classes_from='kitti')

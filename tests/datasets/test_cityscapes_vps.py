@@ -20,16 +20,24 @@ def infos(dataset):
 
 
 def numbers(dataset):
-    return [(info['seq_name'], [int(path.split('_')[-2]) for path in info['frame_paths']])
-            for info in infos(dataset)]
+    return [
+        (info['seq_name'], [int(path.split('_')[-2]) for path in info['frame_paths']])
+        for info in infos(dataset)
+    ]
 
 
 def label(dataset):
     return dataset[0]['data_samples'].gt_sem_seg.data.numpy()[0]
 
 
-LABELLED = [('0001', [278, 279]), ('0001', [283, 284]), ('0001', [293, 294]),
-            ('0002', [308, 309]), ('0002', [313, 314]), ('0002', [323, 324])]
+LABELLED = [
+    ('0001', [278, 279]),
+    ('0001', [283, 284]),
+    ('0001', [293, 294]),
+    ('0002', [308, 309]),
+    ('0002', [313, 314]),
+    ('0002', [323, 324]),
+]
 
 
 def test_clips_end_at_the_labelled_frames(cityscapes_vps):
@@ -37,15 +45,21 @@ def test_clips_end_at_the_labelled_frames(cityscapes_vps):
     assert numbers(dataset) == LABELLED
     new, old = infos(dataset)[1:3]
     train = f'{cityscapes_vps}/train'
-    assert new['frame_paths'] == [f'{train}/img_all/frankfurt_000000_000{n}_leftImg8bit.png'
-                                  for n in (283, 284)]
+    assert new['frame_paths'] == [
+        f'{train}/img_all/frankfurt_000000_000{n}_leftImg8bit.png' for n in (283, 284)
+    ]
     assert new['seg_map_path'] == (
-        f'{train}/labelmap/0001_0002_frankfurt_000000_000284_final_mask.png')
+        f'{train}/labelmap/0001_0002_frankfurt_000000_000284_final_mask.png'
+    )
     assert old['seg_map_path'] == (
-        f'{train}/labelmap/0001_0004_frankfurt_000000_000294_gtFine_color.png')
+        f'{train}/labelmap/0001_0004_frankfurt_000000_000294_gtFine_color.png'
+    )
     assert new['frame_name'] == 'frankfurt_000000_000284'
     assert numbers(CityscapesVPSDataset(str(cityscapes_vps), split='val')) == [
-        ('0005', [3, 4]), ('0005', [8, 9]), ('0005', [18, 19])]
+        ('0005', [3, 4]),
+        ('0005', [8, 9]),
+        ('0005', [18, 19]),
+    ]
 
 
 def test_without_labels(cityscapes_vps):
@@ -57,10 +71,13 @@ def test_without_labels(cityscapes_vps):
     assert numbers(one) == LABELLED[3:]
     # All frames: each clip has its own, though one follows on the other.
     dataset = CityscapesVPSDataset(
-        str(cityscapes_vps), with_labels=False, frames='all', clip_length=1)
+        str(cityscapes_vps), with_labels=False, frames='all', clip_length=1
+    )
     assert numbers(dataset) == [
-        (clip, [start + n]) for clip, start in (('0001', 275), ('0002', 305))
-        for n in (3, 4, 8, 9, 18, 19, 20)]
+        (clip, [start + n])
+        for clip, start in (('0001', 275), ('0002', 305))
+        for n in (3, 4, 8, 9, 18, 19, 20)
+    ]
     with pytest.raises(FileNotFoundError, match='none of the 14 frames has a label file'):
         CityscapesVPSDataset(str(cityscapes_vps))
 
@@ -75,13 +92,15 @@ def test_frames_from_cityscapes(cityscapes_vps, tmp_path):
     dataset = CityscapesVPSDataset(str(cityscapes_vps), frame_root=str(city.parent))
     assert numbers(dataset) == LABELLED
     assert dataset.get_data_info(0)['frame_paths'] == [
-        f'{city}/frankfurt_000000_000{n}_leftImg8bit.png' for n in (278, 279)]
+        f'{city}/frankfurt_000000_000{n}_leftImg8bit.png' for n in (278, 279)
+    ]
     with pytest.raises(FileNotFoundError, match='nowhere does not exist'):
         CityscapesVPSDataset(str(cityscapes_vps), frame_root='nowhere')
     # The labelled frames alone are enough for images and for clips of them.
     dataset = CityscapesVPSDataset(str(cityscapes_vps), clip_length=1, pipeline=LOAD)
     assert dataset.get_data_info(0)['frame_paths'] == [
-        f'{cityscapes_vps}/train/img/0001_0001_frankfurt_000000_000279_newImg8bit.png']
+        f'{cityscapes_vps}/train/img/0001_0001_frankfurt_000000_000279_newImg8bit.png'
+    ]
     assert dataset.get_data_info(0)['frame_name'] == 'frankfurt_000000_000279'
     assert dataset[0]['data_samples'].gt_sem_seg.shape == (12, 20)
     for path in (cityscapes_vps / 'train/img').glob('*_leftImg8bit.png'):  # 14 is not there
@@ -92,14 +111,16 @@ def test_frames_from_cityscapes(cityscapes_vps, tmp_path):
 
 def test_missing_frame(cityscapes_vps):
     (cityscapes_vps / 'train/img_all/frankfurt_000000_000313_leftImg8bit.png').unlink()
-    with pytest.raises(FileNotFoundError,
-                       match='train/img_all/frankfurt_000000_000313_leftImg8bit.png is missing'):
+    with pytest.raises(
+        FileNotFoundError, match='train/img_all/frankfurt_000000_000313_leftImg8bit.png is missing'
+    ):
         CityscapesVPSDataset(str(cityscapes_vps))
 
 
 def test_split_file(cityscapes_vps):
-    (cityscapes_vps / 'list.txt').write_text('0001_0004_frankfurt_000000_000294_leftImg8bit.png\n'
-                                             'frankfurt_000000_000314\n')
+    (cityscapes_vps / 'list.txt').write_text(
+        '0001_0004_frankfurt_000000_000294_leftImg8bit.png\nfrankfurt_000000_000314\n'
+    )
     dataset = CityscapesVPSDataset(str(cityscapes_vps), ann_file='list.txt')
     assert numbers(dataset) == [LABELLED[2], LABELLED[4]]
 
@@ -123,16 +144,24 @@ def write_panoptic(root, files):
     instances = np.where((ids > 10) & (ids < 19), ids * 1000 + np.arange(12)[:, None] // 6, ids)
     codes = np.where(ids == 255, 0, 70000 + 7 * instances)
     colours = np.stack([codes & 255, codes >> 8 & 255, codes >> 16], -1).astype(np.uint8)
-    segments = [dict(id=int(70000 + 7 * i), category_id=int(i // 1000 if i > 999 else i), area=1,
-                     iscrowd=0) for i in np.unique(instances) if i != 255]
+    segments = [
+        dict(id=int(70000 + 7 * i), category_id=int(i // 1000 if i > 999 else i), area=1, iscrowd=0)
+        for i in np.unique(instances)
+        if i != 255
+    ]
     for name in files:
-        for folder, image in (('panoptic_inst', Image.fromarray(instances.astype(np.uint16))),
-                              ('panoptic_video', Image.fromarray(colours))):
+        for folder, image in (
+            ('panoptic_inst', Image.fromarray(instances.astype(np.uint16))),
+            ('panoptic_video', Image.fromarray(colours)),
+        ):
             (root / 'val' / folder).mkdir(exist_ok=True)
             image.save(root / 'val' / folder / name)
     path = root / 'panoptic_gt_val_city_vps.json'
-    path.write_text(json.dumps(dict(annotations=[
-        dict(file_name=name, segments_info=segments) for name in files])))
+    path.write_text(
+        json.dumps(
+            dict(annotations=[dict(file_name=name, segments_info=segments) for name in files])
+        )
+    )
     return path
 
 
@@ -149,7 +178,8 @@ def test_panoptic_labels(cityscapes_vps, folder, classes_from, expected):
     for other in {'labelmap', 'panoptic_inst', 'panoptic_video'} - {folder}:
         shutil.rmtree(cityscapes_vps / 'val' / other)
     np.testing.assert_array_equal(
-        label(CityscapesVPSDataset(str(cityscapes_vps), **options))[0], expected)
+        label(CityscapesVPSDataset(str(cityscapes_vps), **options))[0], expected
+    )
 
 
 def test_errors_of_panoptic_labels(cityscapes_vps):
@@ -164,13 +194,27 @@ def test_errors_of_panoptic_labels(cityscapes_vps):
     path.write_text(json.dumps(dict(annotations=content['annotations'][1:])))
     with pytest.raises(ValueError, match=f'does not know .*{files[0]}'):
         CityscapesVPSDataset(str(cityscapes_vps), **options)
-    def table(**segment):
-        return dict(annotations=[dict(file_name='a', segments_info=[
-            dict(dict(id=5, category_id=1), **segment)])])
 
-    for wrong in ({}, dict(annotations=[dict(file_name='a')]), [], 5, dict(annotations=5),
-                  table(id='5'), table(id=-1), table(id=1 << 24), table(category_id=None),
-                  table(category_id=True), table(id=[1])):
+    def table(**segment):
+        return dict(
+            annotations=[
+                dict(file_name='a', segments_info=[dict(dict(id=5, category_id=1), **segment)])
+            ]
+        )
+
+    for wrong in (
+        {},
+        dict(annotations=[dict(file_name='a')]),
+        [],
+        5,
+        dict(annotations=5),
+        table(id='5'),
+        table(id=-1),
+        table(id=1 << 24),
+        table(category_id=None),
+        table(category_id=True),
+        table(id=[1]),
+    ):
         path.write_text(json.dumps(wrong))
         with pytest.raises(ValueError, match='vps.json holds no table.*create_panoptic_video'):
             CityscapesVPSDataset(str(cityscapes_vps), **options)

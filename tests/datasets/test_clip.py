@@ -1,4 +1,5 @@
 """The machinery of clip data sets, on the VIPER layout; and a user's own frames."""
+
 import shutil
 from pathlib import Path
 
@@ -17,8 +18,10 @@ LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='Pack
 
 def numbers(dataset):
     """Frame numbers of every clip, as the files have them."""
-    return [[int(Path(path).stem[-5:]) for path in dataset.get_data_info(i)['frame_paths']]
-            for i in range(len(dataset))]
+    return [
+        [int(Path(path).stem[-5:]) for path in dataset.get_data_info(i)['frame_paths']]
+        for i in range(len(dataset))
+    ]
 
 
 def names(dataset):
@@ -29,16 +32,21 @@ def test_clips_are_consecutive_and_repeat_the_first_frame(viper):
     dataset = ViperSeqDataset(str(viper), sequences=['002'], clip_length=3)
     assert numbers(dataset) == [[1, 1, 1], [1, 1, 2], [1, 2, 3]]
     info = dataset.get_data_info(2)
-    assert info['img_path'] == info['frame_paths'][-1] == str(
-        viper / 'train/img/002/002_00003.jpg')
+    assert info['img_path'] == info['frame_paths'][-1] == str(viper / 'train/img/002/002_00003.jpg')
     assert info['seg_map_path'] == str(viper / 'train/cls/002/002_00003.png')
     assert (info['seq_name'], info['frame_name']) == ('002', '002_00003')
     assert info['frame_number'] == 3
 
 
-@pytest.mark.parametrize('options, clips', [
-    (dict(clip_length=2), [[1, 2], [2, 3]]), (dict(clip_length=3), [[1, 2, 3]]),
-    (dict(clip_length=2, frame_distance=2), [[1, 3]]), (dict(clip_length=1), [[1], [2], [3]])])
+@pytest.mark.parametrize(
+    'options, clips',
+    [
+        (dict(clip_length=2), [[1, 2], [2, 3]]),
+        (dict(clip_length=3), [[1, 2, 3]]),
+        (dict(clip_length=2, frame_distance=2), [[1, 3]]),
+        (dict(clip_length=1), [[1], [2], [3]]),
+    ],
+)
 def test_whole_clips_only(viper, options, clips):
     dataset = ViperSeqDataset(str(viper), sequences=['002'], whole_clips=True, **options)
     assert numbers(dataset) == clips
@@ -107,8 +115,9 @@ def test_annotated_are_the_frames_with_a_label(viper):
 
 def test_without_labels_none_are_needed(viper):
     shutil.rmtree(viper / 'train/cls')
-    dataset = ViperSeqDataset(str(viper), with_labels=False,
-                              pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')])
+    dataset = ViperSeqDataset(
+        str(viper), with_labels=False, pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')]
+    )
     assert len(dataset) == 15
     assert 'gt_sem_seg' not in dataset[0]['data_samples']
     dataset = ViperSeqDataset(str(viper), with_labels=False, pipeline=LOAD)
@@ -118,15 +127,20 @@ def test_without_labels_none_are_needed(viper):
         ViperSeqDataset(str(viper))
 
 
-@pytest.mark.parametrize('line', [
-    '001_00010', '001/001_00010', 'train/img/001/001_00010.jpg', '001_00010.png'])
+@pytest.mark.parametrize(
+    'line', ['001_00010', '001/001_00010', 'train/img/001/001_00010.jpg', '001_00010.png']
+)
 def test_split_file(viper, line):
     (viper / 'split.txt').write_text(f'{line}\n\n')
     assert numbers(ViperSeqDataset(str(viper), ann_file='split.txt')) == [[9, 10]]
 
 
-PIPELINE = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'),
-            dict(type='ClipFlip', prob=1.), dict(type='PackClipInputs')]
+PIPELINE = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipFlip', prob=1.0),
+    dict(type='PackClipInputs'),
+]
 
 
 def test_labels_of_the_whole_clip(viper):
@@ -143,8 +157,10 @@ def test_labels_of_the_whole_clip(viper):
         assert torch.equal(maps[1:], sample.gt_sem_seg.data)
         assert maps[0, :, :-1].unique().tolist() == [earlier] and (maps[:, :, -1] == 8).all()
     assert maps[1, :, :-1].unique().tolist() == [1]
-    assert 'gt_clip_seg' not in ViperSeqDataset(
-        data_root=str(viper), pipeline=PIPELINE)[1]['data_samples']
+    assert (
+        'gt_clip_seg'
+        not in ViperSeqDataset(data_root=str(viper), pipeline=PIPELINE)[1]['data_samples']
+    )
 
 
 def test_missing_label_of_an_earlier_frame(viper):
@@ -176,8 +192,9 @@ def test_unknown_sequence(viper):
         ViperSeqDataset(str(viper), sequences=['001', '077'])
 
 
-@pytest.mark.parametrize('option', [
-    dict(clip_length=0), dict(frame_distance=0), dict(frames='some')])
+@pytest.mark.parametrize(
+    'option', [dict(clip_length=0), dict(frame_distance=0), dict(frames='some')]
+)
 def test_bad_options(viper, option):
     with pytest.raises(ValueError, match=next(iter(option))):
         ViperSeqDataset(str(viper), **option)
@@ -198,7 +215,9 @@ def test_subset_of_classes(viper):
     dataset = ViperSeqDataset(str(viper), metainfo=dict(classes=['sky', 'road']), pipeline=LOAD)
     assert dataset.metainfo['classes'] == ('sky', 'road')
     assert [list(colour) for colour in dataset.metainfo['palette']] == [
-        [70, 130, 180], [128, 64, 128]]
+        [70, 130, 180],
+        [128, 64, 128],
+    ]
     label = dataset[0]['data_samples'].gt_sem_seg.data.numpy()[0]
     # The fixture's ids count up from 0: 2 is sky, 3 is road.
     np.testing.assert_array_equal(label[0, :6], [255, 255, 0, 1, 255, 255])
@@ -223,12 +242,20 @@ def folder(tmp_path, texture, write):
 
 
 def test_own_folder_in_natural_order(folder):
-    dataset = DATASETS.build(dict(
-        type='ClipFolderDataset', data_root=str(folder),
-        pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')]))
+    dataset = DATASETS.build(
+        dict(
+            type='ClipFolderDataset',
+            data_root=str(folder),
+            pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')],
+        )
+    )
     paths = [dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))]
-    expected = [('a/f9.png', 'a/f9.png'), ('a/f9.png', 'a/f10.png'), ('a/f10.png', 'a/f11.jpg'),
-                ('b/x/f1.png', 'b/x/f1.png')]
+    expected = [
+        ('a/f9.png', 'a/f9.png'),
+        ('a/f9.png', 'a/f10.png'),
+        ('a/f10.png', 'a/f11.jpg'),
+        ('b/x/f1.png', 'b/x/f1.png'),
+    ]
     assert paths == [[str(folder / name) for name in clip] for clip in expected]
     assert dataset.get_data_info(3)['seq_name'] == 'b/x'
     assert dataset[1]['inputs']['frames'].shape == (2, 3, 12, 20)
@@ -238,9 +265,13 @@ def test_own_list_of_clips(folder):
     (folder / 'clips.txt').write_text('a/f9.png a/f11.jpg\nb/x/f1.png\ta/f10.png\n')
     dataset = ClipFolderDataset(str(folder), clips='clips.txt')
     assert dataset.get_data_info(0)['frame_paths'] == [
-        str(folder / 'a/f9.png'), str(folder / 'a/f11.jpg')]
+        str(folder / 'a/f9.png'),
+        str(folder / 'a/f11.jpg'),
+    ]
     assert dataset.get_data_info(1)['frame_paths'] == [
-        str(folder / 'b/x/f1.png'), str(folder / 'a/f10.png')]
+        str(folder / 'b/x/f1.png'),
+        str(folder / 'a/f10.png'),
+    ]
 
 
 def test_own_list_errors(folder):
@@ -264,8 +295,13 @@ DOCS = Path(__file__).parents[2] / 'docs' / 'datasets.md'
 
 def test_messages_name_sections_that_exist():
     text = DOCS.read_text()
-    for name in ('ViperSeqDataset', 'SynthiaSeqDataset', 'CityscapesSeqDataset', 'CamVidDataset',
-                 'ClipFolderDataset'):
+    for name in (
+        'ViperSeqDataset',
+        'SynthiaSeqDataset',
+        'CityscapesSeqDataset',
+        'CamVidDataset',
+        'ClipFolderDataset',
+    ):
         assert f'\n## {DATASETS.get(name).DOCS}\n' in text
 
 
@@ -293,8 +329,10 @@ def pseudo(folder, dataset, **changes):
             (folder / masks[-1]).parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / masks[-1]), label)
     write_frames(str(folder), masks)
-    write_manifest(str(folder), dict(dict(
-        finished=True, classes=dataset.metainfo.get('classes'), palette=None), **changes))
+    write_manifest(
+        str(folder),
+        dict(dict(finished=True, classes=dataset.metainfo.get('classes'), palette=None), **changes),
+    )
     return dict(with_labels=False, pseudo_labels=str(folder))
 
 
@@ -352,25 +390,38 @@ def test_pseudo_label_errors(viper, tmp_path):
         ViperSeqDataset(str(viper), **options)
 
 
-@pytest.mark.parametrize('name, fixture, options', [
-    ('CityscapesSeqDataset', 'cityscapes', {}),
-    ('CityscapesVPSDataset', 'cityscapes_vps', dict(label_folder='panoptic_video')),
-    ('CamVidDataset', 'camvid', {}),
-    ('SynthiaSeqDataset', 'synthia', {}),
-    ('CityscapesImageDataset', 'cityscapes', {}),
-])
+@pytest.mark.parametrize(
+    'name, fixture, options',
+    [
+        ('CityscapesSeqDataset', 'cityscapes', {}),
+        ('CityscapesVPSDataset', 'cityscapes_vps', dict(label_folder='panoptic_video')),
+        ('CamVidDataset', 'camvid', {}),
+        ('SynthiaSeqDataset', 'synthia', {}),
+        ('CityscapesImageDataset', 'cityscapes', {}),
+    ],
+)
 def test_pseudo_labels_of_every_data_set(request, tmp_path, name, fixture, options):
     root = request.getfixturevalue(fixture)
-    data = DATASETS.build(dict(
-        type=name, data_root=str(root), with_labels=False, frames='all', clip_length=1, **options))
+    data = DATASETS.build(
+        dict(
+            type=name,
+            data_root=str(root),
+            with_labels=False,
+            frames='all',
+            clip_length=1,
+            **options,
+        )
+    )
     own = pseudo(tmp_path / 'out', data)
     clips = {} if name == 'CityscapesImageDataset' else dict(clip_length=2)
     if name == 'CityscapesVPSDataset':  # the fixture has gaps
-        (root / 'some.txt').write_text('\n'.join(
-            data.get_data_info(i)['frame_name'] for i in (1, 5, 6)))
+        (root / 'some.txt').write_text(
+            '\n'.join(data.get_data_info(i)['frame_name'] for i in (1, 5, 6))
+        )
         clips['ann_file'] = 'some.txt'
-    dataset = DATASETS.build(dict(
-        type=name, data_root=str(root), pipeline=LOAD, **own, **options, **clips))
+    dataset = DATASETS.build(
+        dict(type=name, data_root=str(root), pipeline=LOAD, **own, **options, **clips)
+    )
     assert len(dataset) == (3 if 'ann_file' in clips else len(data))
     assert dataset.get_data_info(0)['label_spec'].classes == data.metainfo['classes']
     if fixture != 'synthia':  # its frames have another size

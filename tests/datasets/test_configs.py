@@ -1,4 +1,5 @@
 """Every ``_base_/datasets`` config reads the official layouts, here tiny fakes of them."""
+
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,21 @@ EXPECTED = {
     'camvid_day2dusk_image2video': ((180, 240), (180, 240), 11, (12, 20)),
 }
 #: For nets with a flow branch and methods with a flow network: the same without flow.
-OWN_FLOW = tuple(f'{name}_own-flow' for name in (
-    'viper2city', 'synthia2city', 'camvid_day2dusk', 'miniviper2minicity'))
+OWN_FLOW = tuple(
+    f'{name}_own-flow'
+    for name in ('viper2city', 'synthia2city', 'camvid_day2dusk', 'miniviper2minicity')
+)
 EXPECTED |= {name: EXPECTED[name.removesuffix('_own-flow')] for name in OWN_FLOW}
 #: Of these only the configs with temporal pseudo-labels add an augmented view.
 NOT_AUGMENTED = ('viper2city_own-flow', 'synthia2city_own-flow')
 #: For nets that predict frame by frame: clips without flow, single frames in validation.
-PER_FRAME = ('viper2cityvps', 'synthia2cityvps', 'miniviper2minivps', 'camvid_day2dusk_frames',
-             'camvid_sunny2foggy')
+PER_FRAME = (
+    'viper2cityvps',
+    'synthia2cityvps',
+    'miniviper2minivps',
+    'camvid_day2dusk_frames',
+    'camvid_sunny2foggy',
+)
 #: The same, but source images, and target clips with flow both ways.
 IMAGE_TO_VIDEO = tuple(name for name in EXPECTED if name.endswith('_image2video'))
 IMAGES = ('gta2city', 'gta2city_512', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
@@ -90,7 +98,8 @@ def test_trains_and_validates(data, name):
             assert ('flow' in inputs) == (name not in OWN_FLOW)
             assert name in OWN_FLOW or inputs['flow'][0].shape == (1, 2, *size)
             assert ('augmented' in inputs) == (
-                branch == 'target' and name not in NOT_AUGMENTED and not name.endswith('_mix'))
+                branch == 'target' and name not in NOT_AUGMENTED and not name.endswith('_mix')
+            )
         else:  # strong augmentation is the method's
             assert set(inputs) == {'frames'}
     assert batch['data_samples']['source'][0].gt_sem_seg.shape == source_size
@@ -99,29 +108,39 @@ def test_trains_and_validates(data, name):
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
     batch = next(iter(loader))
     length = 1 if name in (*PER_FRAME, *IMAGE_TO_VIDEO) else lengths['target']
-    assert batch['inputs']['frames'][0].shape == (
-        length, 3, *VALIDATED.get(name, target_size))
+    assert batch['inputs']['frames'][0].shape == (length, 3, *VALIDATED.get(name, target_size))
     sample = batch['data_samples'][0]
     assert sample.gt_sem_seg.shape == sample.ori_shape == full
     assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
 
 
-@pytest.mark.parametrize('name', sorted(
-    path.stem for path in (CONFIGS.parents[1] / 'vat_vst').glob('*.py')))
+@pytest.mark.parametrize(
+    'name', sorted(path.stem for path in (CONFIGS.parents[1] / 'vat_vst').glob('*.py'))
+)
 def test_vat_vst_never_pairs_a_frame_with_itself(data, name):
     """Neither a source pair nor a target pair of VAT, nor one of VST; all other pairs are there."""
     cfg = Config.fromfile(CONFIGS.parents[1] / 'vat_vst' / f'{name}.py')
-    branches = {branch: options for branch, options in
-                ((b, cfg.train_dataloader.dataset[b]) for b in ('source', 'target')) if options}
+    branches = {
+        branch: options
+        for branch, options in ((b, cfg.train_dataloader.dataset[b]) for b in ('source', 'target'))
+        if options
+    }
     assert set(branches) == ({'source', 'target'} if name.startswith('vat') else {'target'})
     for options in branches.values():
         # Masks that nobody has made here; of all frames, which then are current ones.
-        options.update(dict(frames='all') if options.get('pseudo_labels') else {},
-                       pseudo_labels=None, label_clips=False)
+        options.update(
+            dict(frames='all') if options.get('pseudo_labels') else {},
+            pseudo_labels=None,
+            label_clips=False,
+        )
         options.pipeline.clear()
-        pairs, all_pairs = ([dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))]
-                            for dataset in (DATASETS.build(options), DATASETS.build(
-                                dict(options, whole_clips=False))))
+        pairs, all_pairs = (
+            [dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))]
+            for dataset in (
+                DATASETS.build(options),
+                DATASETS.build(dict(options, whole_clips=False)),
+            )
+        )
         assert pairs and not [pair for pair in pairs if pair[0] == pair[1]]
         left_out = [pair for pair in all_pairs if pair not in pairs]
         assert len(left_out) + len(pairs) == len(all_pairs)
@@ -141,7 +160,7 @@ def test_evaluator_takes_the_subset_of_the_classes(data, name):
         assert (metric.prefix, without.prefix) == (None, '13') and len(without.subset) == 13
         return
     metrics = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
-    assert [metric.type for metric in metrics] == ['ClassSubsetIoU', 'VPQMetric'][:len(metrics)]
+    assert [metric.type for metric in metrics] == ['ClassSubsetIoU', 'VPQMetric'][: len(metrics)]
     for metric in map(METRICS.build, metrics):
         if 'synthia' in name:
             assert len(metric.subset) == 11 and set(classes) - set(metric.subset) == {'fence'}
@@ -155,12 +174,17 @@ def test_oracle_and_source_free(data, name, tmp_path):
     folder = tmp_path / 'configs'
     folder.mkdir()
     for kind, dataset in (
-            ('oracle', "_delete_=True, type='DomainPairDataset', "
-                       'source={{_base_.target_train_labelled}}'),
-            ('source_free', 'source=None'), ('source_only', 'target=None')):
+        (
+            'oracle',
+            "_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}",
+        ),
+        ('source_free', 'source=None'),
+        ('source_only', 'target=None'),
+    ):
         path = folder / f'{kind}.py'
-        path.write_text(f"_base_ = '{CONFIGS / name}.py'\n"
-                        f'train_dataloader = dict(dataset=dict({dataset}))\n')
+        path.write_text(
+            f"_base_ = '{CONFIGS / name}.py'\ntrain_dataloader = dict(dataset=dict({dataset}))\n"
+        )
         item = DATASETS.build(Config.fromfile(path).train_dataloader.dataset)[0]
         branch = 'target' if kind == 'source_free' else 'source'
         assert set(item['inputs']) == {branch}
@@ -177,14 +201,17 @@ def test_cityscapes_vps_is_trained_on_frames_of_cityscapes(data):
     target = dataset.branches['target']
     assert len(target) == 60 and target.get_data_info(5)['frame_paths'] == [
         'data/cityscapes/leftImg8bit_sequence/val/frankfurt/'
-        f'frankfurt_000000_{n:06d}_leftImg8bit.png' for n in (279, 280)]
+        f'frankfurt_000000_{n:06d}_leftImg8bit.png'
+        for n in (279, 280)
+    ]
 
 
 @pytest.mark.parametrize('name', PER_FRAME)
 def test_pseudo_labels_are_trained_with_flow_both_ways(data, name):
     cfg = config(name)
-    dataset = DATASETS.build(dict(
-        cfg.target_train_labelled, clip_length=2, pipeline=cfg.pseudo_labelled_pipeline))
+    dataset = DATASETS.build(
+        dict(cfg.target_train_labelled, clip_length=2, pipeline=cfg.pseudo_labelled_pipeline)
+    )
     inputs = dataset[0]['inputs']
     size = EXPECTED[name][1]
     assert inputs['flow'].shape == inputs['forward_flow'].shape == (1, 2, *size)
@@ -195,8 +222,10 @@ def test_pseudo_labels_are_trained_with_flow_both_ways(data, name):
 def test_camvid_pair_is_day_and_dusk(data):
     cfg = config('camvid_day2dusk')
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    sequences = {name: {branch.get_data_info(i)['seq_name'] for i in range(len(branch))}
-                 for name, branch in dataset.branches.items()}
+    sequences = {
+        name: {branch.get_data_info(i)['seq_name'] for i in range(len(branch))}
+        for name, branch in dataset.branches.items()
+    }
     assert sequences == dict(source={'0006R0', '0016E5', 'Seq05VD'}, target={'0001TP'})
 
 
@@ -204,11 +233,21 @@ def test_synthia_is_cut_below(data):
     """The label of the lowest 3 of 19 rows is not in the crop, at any size."""
     cfg = config('minisynthia2minicity')
     pipeline = [t for t in cfg.source_train.pipeline if t['type'] not in ('ClipFlip', 'LoadFlow')]
-    label = DATASETS.build(dict(cfg.source_train, pipeline=pipeline))[0][
-        'data_samples'].gt_sem_seg.data[0].numpy()
-    whole = DATASETS.build(dict(cfg.source_train, pipeline=[
-        t for t in pipeline if t['type'] not in ('ClipResize', 'ClipCrop')]))[0][
-            'data_samples'].gt_sem_seg.data[0].numpy()
+    label = (
+        DATASETS.build(dict(cfg.source_train, pipeline=pipeline))[0]['data_samples']
+        .gt_sem_seg.data[0]
+        .numpy()
+    )
+    whole = (
+        DATASETS.build(
+            dict(
+                cfg.source_train,
+                pipeline=[t for t in pipeline if t['type'] not in ('ClipResize', 'ClipCrop')],
+            )
+        )[0]['data_samples']
+        .gt_sem_seg.data[0]
+        .numpy()
+    )
     np.testing.assert_array_equal(label[::6, ::6], whole[:16])
 
 
@@ -219,24 +258,31 @@ def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
     crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
     assert crop.rare_class_min_pixels == sampling.min_pixels / 2
     path = tmp_path / f'{name}_rare.py'
-    path.write_text(f"_base_ = '{CONFIGS / name}.py'\n"
-                    'train_dataloader = dict(dataset=dict(\n'
-                    '    rare_class_sampling={{_base_.rare_class_sampling}}))\n')
+    path.write_text(
+        f"_base_ = '{CONFIGS / name}.py'\n"
+        'train_dataloader = dict(dataset=dict(\n'
+        '    rare_class_sampling={{_base_.rare_class_sampling}}))\n'
+    )
     pair = Config.fromfile(path).train_dataloader.dataset
     with pytest.raises(FileNotFoundError, match=f'{sampling.statistics}.*tools/class_statistics'):
         DATASETS.build(pair)
     source = DATASETS.build(pair.source)
     count = len(source.metainfo['classes'])
-    write_statistics(sampling.statistics, source.metainfo['classes'], {
-        file: [4000] * count for file in label_files(source)})
+    write_statistics(
+        sampling.statistics,
+        source.metainfo['classes'],
+        {file: [4000] * count for file in label_files(source)},
+    )
     item = DATASETS.build(pair)[0]
     assert item['inputs']['source']['frames'].shape[-2:] == EXPECTED[name][0]
 
 
 def frame_numbers(dataset):
     """Numbers of the frames of every clip."""
-    return [[int(Path(path).stem[-5:]) for path in dataset.get_data_info(i)['frame_paths']]
-            for i in range(len(dataset))]
+    return [
+        [int(Path(path).stem[-5:]) for path in dataset.get_data_info(i)['frame_paths']]
+        for i in range(len(dataset))
+    ]
 
 
 @pytest.mark.parametrize('name', ['viper2city', 'viper2city_own-flow', 'viper2city_mix'])
@@ -249,8 +295,7 @@ def test_every_tenth_frame_of_viper_is_a_current_one(own_data, write, texture, n
             write(viper / f'train/img/{sequence}/{sequence}_{n:05d}.jpg', texture(n))
             write(viper / f'train/cls/{sequence}/{sequence}_{n:05d}.png', ids)
     source = config(name).train_dataloader.dataset.source
-    assert frame_numbers(DATASETS.build(source)) == [
-        [9, 10], [19, 20], [29, 30], [9, 10], [19, 20]]
+    assert frame_numbers(DATASETS.build(source)) == [[9, 10], [19, 20], [29, 30], [9, 10], [19, 20]]
     # SFM is pretrained on the labels of both frames, also of the one that is no current one.
     clips = DATASETS.build(dict(source, label_clips=True))
     assert clips[0]['data_samples'].gt_clip_seg.data.shape[0] == 2
@@ -279,15 +324,19 @@ def test_flips_and_resize_are_those_of_the_releases(name):
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     of_advent = name.removesuffix('_own-flow') in ('viper2city', 'synthia2city')
     chains = [cfg[key] for key in cfg if key.endswith('pipeline')] if of_advent else []
-    chains += [cfg.train_dataloader.dataset.source.pipeline,
-               cfg.train_dataloader.dataset.target.pipeline, cfg.val_dataloader.dataset.pipeline]
+    chains += [
+        cfg.train_dataloader.dataset.source.pipeline,
+        cfg.train_dataloader.dataset.target.pipeline,
+        cfg.val_dataloader.dataset.pipeline,
+    ]
     for chain in chains:
-        resize, = [step for step in chain if step['type'] == 'ClipResize']
+        (resize,) = [step for step in chain if step['type'] == 'ClipResize']
         found = resize.get('interpolation', 'bilinear'), resize.get('backend', 'cv2')
         assert found == (('bicubic', 'pillow') if of_advent else ('bilinear', 'cv2'))
         assert not of_advent or 'ClipFlip' not in [step['type'] for step in chain]
-    flips = [step for step in cfg.train_dataloader.dataset.source.pipeline
-             if step['type'] == 'ClipFlip']
+    flips = [
+        step for step in cfg.train_dataloader.dataset.source.pipeline if step['type'] == 'ClipFlip'
+    ]
     images = name.endswith('image2video') and 'mini' not in name and 'camvid' not in name
     assert [step.prob for step in flips] == [] if of_advent or images else [0.5]
 
@@ -307,11 +356,16 @@ def test_source_of_viper_as_the_releases_prepare_it(own_data, write, bonnet):
         (viper / f'train/img/001/001_{number:05d}.jpg').unlink()
     write(viper / 'train/cls/001/001_00010.png', ids.astype(np.uint8))
     cfg = config('viper2city')
-    item = DATASETS.build(dict(cfg.source_train, pipeline=[
-        step for step in cfg.source_train.pipeline if step['type'] != 'LoadFlow']))[0]
+    item = DATASETS.build(
+        dict(
+            cfg.source_train,
+            pipeline=[step for step in cfg.source_train.pipeline if step['type'] != 'LoadFlow'],
+        )
+    )[0]
     expected = np.asarray(Image.fromarray(image).resize((1280, 720), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(
-        item['inputs']['frames'][1].numpy(), expected[..., ::-1].transpose(2, 0, 1))
+        item['inputs']['frames'][1].numpy(), expected[..., ::-1].transpose(2, 0, 1)
+    )
     small = np.asarray(Image.fromarray(ids.astype(np.uint8)).resize((1280, 720), 0))
     label = item['data_samples'].gt_sem_seg.data[0].numpy()
     # Of RELEASES: raw id to class; where the own car is, nothing.
@@ -344,15 +398,20 @@ def test_i2vda_is_scored_for_tc_on_neighbouring_frames(data, source):
         metric.process(None, [sample.to_dict()])
     # Classes 0, 0, 1: two pairs, of which the first agrees: IoU 1/2 and 0.
     found = metric.evaluate(len(frames))
-    assert (found['TC.none'], found['consistency']) == (25., 50.)
+    assert (found['TC.none'], found['consistency']) == (25.0, 50.0)
     assert cfg.val_evaluator.type == 'ClassSubsetIoU'
 
 
 def test_images_of_i2vda(data):
     """Section 4.1: the frames of VIPER that end in 0; the annotated frame and the one before it."""
     pair = DATASETS.build(config('viper2city_image2video').train_dataloader.dataset)
-    names = {name: [[Path(p).stem for p in branch.get_data_info(i)['frame_paths']]
-                    for i in range(len(branch))] for name, branch in pair.branches.items()}
+    names = {
+        name: [
+            [Path(p).stem for p in branch.get_data_info(i)['frame_paths']]
+            for i in range(len(branch))
+        ]
+        for name, branch in pair.branches.items()
+    }
     assert names['source'] == [['001_00010']]
     assert names['target'][0] == [f'aachen_000000_{n:06d}_leftImg8bit' for n in (18, 19)]
     for name, kind in (('synthia2city', 'SynthiaSeqDataset'), ('gta2city', 'GTADataset')):

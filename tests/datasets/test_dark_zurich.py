@@ -8,9 +8,14 @@ LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='Pack
 
 
 def test_night_images_without_labels(dark_zurich):
-    dataset = DATASETS.build(dict(
-        type='DarkZurichImageDataset', data_root=str(dark_zurich), with_labels=False,
-        pipeline=[LOAD[0], LOAD[2]]))
+    dataset = DATASETS.build(
+        dict(
+            type='DarkZurichImageDataset',
+            data_root=str(dark_zurich),
+            with_labels=False,
+            pipeline=[LOAD[0], LOAD[2]],
+        )
+    )
     names = [dataset.get_data_info(i)['frame_name'] for i in range(len(dataset))]
     assert names == ['GOPR0351_frame_000001', 'GOPR0351_frame_000002', 'GOPR0352_frame_000001']
     assert dataset[0]['inputs']['frames'].shape == (1, 3, 12, 20)
@@ -36,18 +41,27 @@ def test_day_image_comes_before_the_night_image(dark_zurich, day_pairs):
     lines = [file.read_text() for file in sorted((dark_zurich / 'corresp').rglob('*.csv'))]
     (dark_zurich / 'pairs.csv').write_text('\n'.join(lines))
     (dark_zurich / 'corresp/train/night/twilight.csv').write_text(
-        'train/night/GOPR0351/GOPR0351_frame_000001,train/twilight/GOPR0348/x\n')
+        'train/night/GOPR0351/GOPR0351_frame_000001,train/twilight/GOPR0348/x\n'
+    )
     dataset = DarkZurichImageDataset(
-        str(dark_zurich), day_pairs=day_pairs, with_labels=False, pipeline=[LOAD[0], LOAD[2]])
+        str(dark_zurich), day_pairs=day_pairs, with_labels=False, pipeline=[LOAD[0], LOAD[2]]
+    )
     images = dark_zurich / 'rgb_anon/train'
     night, day = images / 'night', images / 'day/GOPR0345'
     assert [dataset.get_data_info(i)['frame_paths'] for i in range(3)] == [
-        [str(day / 'GOPR0345_frame_000082_rgb_anon.png'),
-         str(night / 'GOPR0351/GOPR0351_frame_000001_rgb_anon.png')],
-        [str(day / 'GOPR0345_frame_000081_rgb_anon.png'),
-         str(night / 'GOPR0351/GOPR0351_frame_000002_rgb_anon.png')],
-        [str(day / 'GOPR0345_frame_000082_rgb_anon.png'),
-         str(night / 'GOPR0352/GOPR0352_frame_000001_rgb_anon.png')]]
+        [
+            str(day / 'GOPR0345_frame_000082_rgb_anon.png'),
+            str(night / 'GOPR0351/GOPR0351_frame_000001_rgb_anon.png'),
+        ],
+        [
+            str(day / 'GOPR0345_frame_000081_rgb_anon.png'),
+            str(night / 'GOPR0351/GOPR0351_frame_000002_rgb_anon.png'),
+        ],
+        [
+            str(day / 'GOPR0345_frame_000082_rgb_anon.png'),
+            str(night / 'GOPR0352/GOPR0352_frame_000001_rgb_anon.png'),
+        ],
+    ]
     assert dataset.get_data_info(0)['img_path'] == dataset.get_data_info(0)['frame_paths'][1]
     assert dataset[0]['inputs']['frames'].shape == (2, 3, 12, 20)
 
@@ -55,7 +69,8 @@ def test_day_image_comes_before_the_night_image(dark_zurich, day_pairs):
 def test_broken_lists_of_pairs(dark_zurich):
     def build(day_pairs='corresp', **options):
         return DarkZurichImageDataset(
-            str(dark_zurich), day_pairs=day_pairs, with_labels=False, **options)
+            str(dark_zurich), day_pairs=day_pairs, with_labels=False, **options
+        )
 
     with pytest.raises(FileNotFoundError, match='none.csv .day_pairs. is neither.*"Dark Zurich"'):
         build('none.csv')

@@ -27,8 +27,13 @@ class Numbers(Dataset):
 
 def drawn(dataset, count, workers=0, seed=3):
     """The first pairs that a data loader gives."""
-    loader = DataLoader(dataset, batch_size=2, sampler=InfiniteSampler(dataset, seed=seed),
-                        num_workers=workers, collate_fn=pseudo_collate)
+    loader = DataLoader(
+        dataset,
+        batch_size=2,
+        sampler=InfiniteSampler(dataset, seed=seed),
+        num_workers=workers,
+        collate_fn=pseudo_collate,
+    )
     pairs = []
     for batch in itertools.islice(loader, count // 2):
         pairs += zip(*(batch['data_samples'][name] for name in ('source', 'target')), strict=True)
@@ -38,9 +43,13 @@ def drawn(dataset, count, workers=0, seed=3):
 def test_builds_both_branches(camvid):
     pipeline = [dict(type='LoadClip'), dict(type='PackClipInputs')]
     config = dict(type='CamVidDataset', data_root=str(camvid), pipeline=pipeline)
-    dataset = DATASETS.build(dict(
-        type='DomainPairDataset', source=dict(config, sequences=['0006R0', '0016E5']),
-        target=dict(config, sequences=['0001TP'], with_labels=False)))
+    dataset = DATASETS.build(
+        dict(
+            type='DomainPairDataset',
+            source=dict(config, sequences=['0006R0', '0016E5']),
+            target=dict(config, sequences=['0001TP'], with_labels=False),
+        )
+    )
     item = dataset[0]
     assert set(item) == {'inputs', 'data_samples'}
     for name, sequences in (('source', {'0006R0', '0016E5'}), ('target', {'0001TP'})):
@@ -55,8 +64,9 @@ def test_one_branch(name):
     dataset = DomainPairDataset(**{name: Numbers(7)})
     assert len(dataset) == 7
     for i in range(7):
-        assert dataset[i] == dict(inputs={name: dict(frames=torch.tensor(i))},
-                                  data_samples={name: i})
+        assert dataset[i] == dict(
+            inputs={name: dict(frames=torch.tensor(i))}, data_samples={name: i}
+        )
     with pytest.raises(IndexError):
         dataset[7]
 
@@ -91,7 +101,8 @@ def test_draws_do_not_depend_on_ranks(monkeypatch, world_size):
     together = []
     for rank in range(world_size):
         monkeypatch.setattr(
-            'mmengine.dataset.sampler.get_dist_info', lambda r=rank: (r, world_size))
+            'mmengine.dataset.sampler.get_dist_info', lambda r=rank: (r, world_size)
+        )
         sampler = InfiniteSampler(dataset, seed=3)
         together.append(list(itertools.islice(sampler, 60 // world_size)))
     assert [i for step in zip(*together, strict=True) for i in step] == alone
@@ -101,7 +112,8 @@ def test_seed_changes_the_partners():
     one, two = (DomainPairDataset(Numbers(50), Numbers(50), seed=seed) for seed in (0, 1))
     assert one.indices(7) == DomainPairDataset(Numbers(50), Numbers(50)).indices(7)
     assert [one.indices(i)['target'] for i in range(50)] != [
-        two.indices(i)['target'] for i in range(50)]
+        two.indices(i)['target'] for i in range(50)
+    ]
 
 
 def test_number_of_pairs_is_bounded():

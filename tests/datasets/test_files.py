@@ -1,4 +1,5 @@
 """What lies in the folders of data sets besides their frames, and lists from other systems."""
+
 import os
 import shutil
 from pathlib import Path
@@ -14,15 +15,23 @@ from mmdavss.errors import InputError
 ALL = [
     ('ViperSeqDataset', 'viper', {}, 'train/img/001'),
     ('SynthiaSeqDataset', 'synthia', {}, 'SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F'),
-    ('SynthiaSeqDataset', 'synthia', dict(sequences=None),
-     'SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F'),
+    (
+        'SynthiaSeqDataset',
+        'synthia',
+        dict(sequences=None),
+        'SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F',
+    ),
     ('CityscapesSeqDataset', 'cityscapes', {}, 'leftImg8bit_sequence/train/aachen'),
     ('CityscapesImageDataset', 'cityscapes', {}, 'leftImg8bit/train/aachen'),
     ('CityscapesVPSDataset', 'cityscapes_vps', {}, 'train/img'),
     ('GTADataset', 'gta', {}, 'images'),
     ('SynthiaDataset', 'synthia_rand', {}, 'RGB'),
-    ('DarkZurichImageDataset', 'dark_zurich',
-     dict(with_labels=False, day_pairs='corresp'), 'rgb_anon/train/night/GOPR0351'),
+    (
+        'DarkZurichImageDataset',
+        'dark_zurich',
+        dict(with_labels=False, day_pairs='corresp'),
+        'rgb_anon/train/night/GOPR0351',
+    ),
     ('CamVidDataset', 'camvid', {}, 'images'),
     ('ClipFolderDataset', 'viper', {}, 'train/img/001'),
 ]
@@ -37,8 +46,10 @@ def data(request):
 
     def items(**more):
         made = DATASETS.build(dict(type=name, data_root=str(root), pipeline=[], **options, **more))
-        return [{key: info.get(key) for key in ('frame_paths', 'seg_map_path', 'seq_name')}
-                for info in map(made.get_data_info, range(len(made)))]
+        return [
+            {key: info.get(key) for key in ('frame_paths', 'seg_map_path', 'seq_name')}
+            for info in map(made.get_data_info, range(len(made)))
+        ]
 
     return items, root, root / folder
 
@@ -118,8 +129,10 @@ def frames(tmp_path, texture, write):
 
 def clip_names(root, **options):
     made = ClipFolderDataset(str(root), pipeline=[], **options)
-    return [[os.path.relpath(path, root) for path in made.get_data_info(i)['frame_paths']]
-            for i in range(len(made))]
+    return [
+        [os.path.relpath(path, root) for path in made.get_data_info(i)['frame_paths']]
+        for i in range(len(made))
+    ]
 
 
 def test_labels_beside_own_frames(frames, texture, write):
@@ -128,7 +141,10 @@ def test_labels_beside_own_frames(frames, texture, write):
     with pytest.raises(InputError, match="f1.JPG and f1.png are two.*suffix='.jpg'"):
         clip_names(frames)
     assert clip_names(frames, suffix='.png', clip_length=1) == [
-        ['a/f1.png'], ['a/f2.png'], ['b/f1.png']]
+        ['a/f1.png'],
+        ['a/f2.png'],
+        ['b/f1.png'],
+    ]
     assert clip_names(frames, suffix='.jpg', clip_length=1) == [['a/f1.JPG'], ['a/f2.JPG']]
 
 
@@ -145,8 +161,10 @@ def test_frame_of_a_data_set_that_is_a_folder(viper):
         DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[]))
 
 
-@pytest.mark.parametrize('line', ['a/f1.png\ta/f2.png', 'a/f1.PNG a/f2.png', 'a\\f1.png a\\f2.png',
-                                  './a/f1.png a/../a/f2.png'])
+@pytest.mark.parametrize(
+    'line',
+    ['a/f1.png\ta/f2.png', 'a/f1.PNG a/f2.png', 'a\\f1.png a\\f2.png', './a/f1.png a/../a/f2.png'],
+)
 @pytest.mark.parametrize('start, end', [('', '\n'), ('\ufeff', '\r\n')])
 def test_lists_of_clips_from_other_systems(frames, line, start, end):
     (frames / 'l.txt').write_bytes(f'{start}{line}{end}'.encode())
@@ -163,14 +181,22 @@ def test_file_name_with_a_backslash(frames, texture, write):
 def test_split_files_from_other_systems(viper, line):
     (viper / 'split.txt').write_bytes(f'\ufeff{line}\r\n'.encode())
     (viper / 'sequences.txt').write_bytes('\ufeff001\r\n'.encode())
-    made = DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[],
-                               ann_file='split.txt', sequences='sequences.txt'))
+    made = DATASETS.build(
+        dict(
+            type='ViperSeqDataset',
+            data_root=str(viper),
+            pipeline=[],
+            ann_file='split.txt',
+            sequences='sequences.txt',
+        )
+    )
     assert [made.get_data_info(i)['frame_name'] for i in range(len(made))] == ['001_00010']
 
 
 def test_pairs_from_other_systems(dark_zurich):
-    options = dict(type='DarkZurichImageDataset', data_root=str(dark_zurich), with_labels=False,
-                   pipeline=[])
+    options = dict(
+        type='DarkZurichImageDataset', data_root=str(dark_zurich), with_labels=False, pipeline=[]
+    )
 
     def pairs(**more):
         made = DATASETS.build(dict(options, **more))
@@ -187,17 +213,21 @@ def test_pairs_from_other_systems(dark_zurich):
         pairs(day_pairs='evil.csv')
 
 
-@pytest.mark.parametrize('line', ['../mine/f1.png', 'a/../../mine/f1.png', '{root}/mine/f1.png',
-                                  '..\\mine\\f1.png'])
+@pytest.mark.parametrize(
+    'line', ['../mine/f1.png', 'a/../../mine/f1.png', '{root}/mine/f1.png', '..\\mine\\f1.png']
+)
 def test_lists_that_lead_outside(frames, line):
     line = line.format(root=frames.parent)
     (frames / 'l.txt').write_text(f'a/f1.png\n\n{line}\n')
     for option in ('clips', 'ann_file'):
-        with pytest.raises(InputError, match=rf'l.txt \({option}\), line 3: .*mine.*'
-                                             'leads out of .*frames.*allow_outside=True'):
+        with pytest.raises(
+            InputError,
+            match=rf'l.txt \({option}\), line 3: .*mine.*'
+            'leads out of .*frames.*allow_outside=True',
+        ):
             clip_names(frames, clip_length=1, **{option: 'l.txt'})
     clips = clip_names(frames, clip_length=1, clips='l.txt', allow_outside=True)
-    assert [os.path.normpath(name) for (name, ) in clips] == ['a/f1.png', '../mine/f1.png']
+    assert [os.path.normpath(name) for (name,) in clips] == ['a/f1.png', '../mine/f1.png']
 
 
 def test_lists_may_name_their_own_folder(frames):
@@ -211,8 +241,7 @@ def test_lists_may_name_their_own_folder(frames):
 def test_sequences_that_lead_outside(synthia):
     shutil.copytree(synthia / 'SYNTHIA-SEQS-04-DAWN', synthia.parent / 'mine')
     (synthia / 'l.txt').write_text('SYNTHIA-SEQS-04-DAWN\n../mine\n')
-    options = dict(type='SynthiaSeqDataset', data_root=str(synthia), sequences='l.txt',
-                   pipeline=[])
+    options = dict(type='SynthiaSeqDataset', data_root=str(synthia), sequences='l.txt', pipeline=[])
     with pytest.raises(InputError, match=r'l.txt \(sequences\), line 2.*allow_outside=True'):
         DATASETS.build(options)
     assert len(DATASETS.build(dict(options, allow_outside=True))) == 8
@@ -232,16 +261,25 @@ def test_order_through_links(frames):
     assert np.ravel(found).tolist() == ['a/f1.png', 'a/f2.png', 'b/f1.png', 'c/f1.png']
 
 
-@pytest.mark.parametrize('line, words', [
-    ('SYNTHIA-SEQS-02-DAWN/000001', 'not among'), ('Stereo_Left/Omni_B/000001', 'not among'),
-    ('SYNTHIA-SEQS-04-DAWN/000001', ''), ('000001.png', ''), ('./000001.png', ''),
-    ('SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000001.png', ''), ('Omni_F/000001.png', ''),
-    ('GT/LABELS/Stereo_Left/Omni_F/000001.png', '')])
+@pytest.mark.parametrize(
+    'line, words',
+    [
+        ('SYNTHIA-SEQS-02-DAWN/000001', 'not among'),
+        ('Stereo_Left/Omni_B/000001', 'not among'),
+        ('SYNTHIA-SEQS-04-DAWN/000001', ''),
+        ('000001.png', ''),
+        ('./000001.png', ''),
+        ('SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000001.png', ''),
+        ('Omni_F/000001.png', ''),
+        ('GT/LABELS/Stereo_Left/Omni_F/000001.png', ''),
+    ],
+)
 def test_split_file_with_a_frame_of_another_sequence(synthia, line, words):
     """Names are the same in all sequences; only one is used by default."""
     (synthia / 'split.txt').write_text(f'{line}\n')
-    options = dict(type='SynthiaSeqDataset', data_root=str(synthia), pipeline=[],
-                   ann_file='split.txt')
+    options = dict(
+        type='SynthiaSeqDataset', data_root=str(synthia), pipeline=[], ann_file='split.txt'
+    )
     if words:
         with pytest.raises(FileNotFoundError, match=words):
             DATASETS.build(options)
@@ -257,7 +295,9 @@ def test_split_file_with_sequences_in_sequences(frames, texture, write):
             write(frames / folder / f'x{n}.png', texture(k))
     (frames / 'split.txt').write_text('b/a/x1\na/x1\n')
     assert clip_names(frames, ann_file='split.txt') == [
-        ['b/a/x0.png', 'b/a/x1.png'], ['a/x0.png', 'a/x1.png']]
+        ['b/a/x0.png', 'b/a/x1.png'],
+        ['a/x0.png', 'a/x1.png'],
+    ]
 
 
 @pytest.mark.parametrize('target', ['/gone/1.png', 'itself'])

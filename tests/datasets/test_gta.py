@@ -16,8 +16,36 @@ def test_palette_indices_are_the_ids(gta):
     assert len(dataset.metainfo['classes']) == len(dataset.metainfo['palette']) == 19
     label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:35]
     # Ids 0 to 34 in a row, by hand from the table of DAFormer; 34 is a licence plate.
-    expected = [255] * 7 + [0, 1, 255, 255, 2, 3, 4, 255, 255, 255, 5, 255, 6, 7, 8, 9, 10, 11, 12,
-                            13, 14, 15, 255, 255, 16, 17, 18, 255]
+    expected = [255] * 7 + [
+        0,
+        1,
+        255,
+        255,
+        2,
+        3,
+        4,
+        255,
+        255,
+        255,
+        5,
+        255,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        14,
+        15,
+        255,
+        255,
+        16,
+        17,
+        18,
+        255,
+    ]
     np.testing.assert_array_equal(label, expected)
 
 

@@ -1,4 +1,5 @@
 """What the image data sets share, on the GTAV layout."""
+
 import numpy as np
 import pytest
 

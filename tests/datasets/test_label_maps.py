@@ -27,10 +27,17 @@ from mmdavss.datasets.label_maps import (
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden'
 
 
-@pytest.mark.parametrize('labels, key', [
-    (VIPER_15, 'viper15'), (SYNTHIA_12, 'synthiaseq12'),
-    (CITYSCAPES_15, 'cityscapes15'), (CITYSCAPES_12, 'cityscapes12'), (GTA_19, 'gta19'),
-    (SYNTHIA_RAND_19, 'synthiarand19')])
+@pytest.mark.parametrize(
+    'labels, key',
+    [
+        (VIPER_15, 'viper15'),
+        (SYNTHIA_12, 'synthiaseq12'),
+        (CITYSCAPES_15, 'cityscapes15'),
+        (CITYSCAPES_12, 'cityscapes12'),
+        (GTA_19, 'gta19'),
+        (SYNTHIA_RAND_19, 'synthiarand19'),
+    ],
+)
 def test_golden_tables(labels, key):
     golden = np.load(GOLDEN / 'label_maps_applied.npz')
     raw = golden[f'{key}_raw']
@@ -47,12 +54,8 @@ def test_golden_ego_vehicle():
 
 
 def test_ego_vehicle_is_8_connected_from_the_middle_of_the_bottom():
-    ids = np.array([[24, 0, 0, 0, 24],
-                    [0, 24, 0, 0, 24],
-                    [0, 0, 24, 0, 24]])
-    expected = np.array([[1, 0, 0, 0, 0],
-                         [0, 1, 0, 0, 0],
-                         [0, 0, 1, 0, 0]], bool)
+    ids = np.array([[24, 0, 0, 0, 24], [0, 24, 0, 0, 24], [0, 0, 24, 0, 24]])
+    expected = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]], bool)
     np.testing.assert_array_equal(ego_vehicle(ids, 24), expected)
     ids[2, 2] = 3
     assert not ego_vehicle(ids, 24).any()
@@ -69,8 +72,9 @@ def test_19_classes_are_those_of_cityscapes():
         assert labels.classes == CLASSES_19 and labels.palette == CITYSCAPES_19.palette
     # Ids of Cityscapes and, one more, of GTAV.
     ids = np.arange(34)
-    np.testing.assert_array_equal(CITYSCAPES_19.to_train_ids(ids, 'a.png'),
-                                  GTA_19.to_train_ids(ids, 'a.png'))
+    np.testing.assert_array_equal(
+        CITYSCAPES_19.to_train_ids(ids, 'a.png'), GTA_19.to_train_ids(ids, 'a.png')
+    )
     # By their train ids: those that SYNTHIA lacks, and those that older papers leave out as well.
     assert [CLASSES_19.index(c) for c in CLASSES_19 if c not in CLASSES_16] == [9, 14, 16]
     assert [CLASSES_19.index(c) for c in CLASSES_16 if c not in CLASSES_13] == [3, 4, 5]
@@ -86,14 +90,59 @@ def test_void_outside_of_the_ids():
 
 
 # Train ids of Cityscapes in their order, by name: None is void in these classes.
-@pytest.mark.parametrize('labels, names', [
-    (CITYSCAPES_VPS_15, [
-        'road', 'sidewalk', 'building', None, 'fence', None, 'light', 'sign', 'vegetation',
-        'terrain', 'sky', 'person', 'person', 'car', 'truck', 'bus', None, 'motorcycle',
-        'bicycle']),
-    (CITYSCAPES_VPS_12, [
-        'road', 'sidewalk', 'building', None, 'fence', 'pole', 'light', 'sign', 'vegetation', None,
-        'sky', 'person', 'rider', 'car', None, None, None, None, None])])
+@pytest.mark.parametrize(
+    'labels, names',
+    [
+        (
+            CITYSCAPES_VPS_15,
+            [
+                'road',
+                'sidewalk',
+                'building',
+                None,
+                'fence',
+                None,
+                'light',
+                'sign',
+                'vegetation',
+                'terrain',
+                'sky',
+                'person',
+                'person',
+                'car',
+                'truck',
+                'bus',
+                None,
+                'motorcycle',
+                'bicycle',
+            ],
+        ),
+        (
+            CITYSCAPES_VPS_12,
+            [
+                'road',
+                'sidewalk',
+                'building',
+                None,
+                'fence',
+                'pole',
+                'light',
+                'sign',
+                'vegetation',
+                None,
+                'sky',
+                'person',
+                'rider',
+                'car',
+                None,
+                None,
+                None,
+                None,
+                None,
+            ],
+        ),
+    ],
+)
 def test_cityscapes_vps(labels, names):
     expected = [255 if name is None else labels.classes.index(name) for name in names]
     ids = np.array([*range(19), 255])
@@ -127,18 +176,43 @@ def test_subset_of_classes():
 
 
 # Colours of CamVid's label_colors.txt, and the class of the 11 by name.
-@pytest.mark.parametrize('colour, name', [
-    ((128, 128, 128), 'sky'), ((128, 0, 0), 'building'), ((64, 192, 0), 'building'),
-    ((0, 128, 64), 'building'), ((192, 0, 128), 'building'), ((64, 0, 64), 'building'),
-    ((192, 192, 128), 'pole'), ((0, 0, 64), 'pole'), ((128, 64, 128), 'road'),
-    ((128, 0, 192), 'road'), ((192, 0, 64), 'road'), ((0, 0, 192), 'pavement'),
-    ((64, 192, 128), 'pavement'), ((128, 128, 192), 'pavement'), ((128, 128, 0), 'tree'),
-    ((192, 192, 0), 'tree'), ((192, 128, 128), 'sign symbol'), ((128, 128, 64), 'sign symbol'),
-    ((0, 64, 64), 'sign symbol'), ((64, 64, 128), 'fence'), ((64, 0, 128), 'car'),
-    ((64, 128, 192), 'car'), ((192, 128, 192), 'car'), ((192, 64, 128), 'car'),
-    ((128, 64, 64), 'car'), ((64, 64, 0), 'pedestrian'), ((192, 128, 64), 'pedestrian'),
-    ((64, 0, 192), 'pedestrian'), ((64, 128, 64), 'pedestrian'), ((0, 128, 192), 'bicyclist'),
-    ((192, 0, 192), 'bicyclist'), ((0, 0, 0), None)])
+@pytest.mark.parametrize(
+    'colour, name',
+    [
+        ((128, 128, 128), 'sky'),
+        ((128, 0, 0), 'building'),
+        ((64, 192, 0), 'building'),
+        ((0, 128, 64), 'building'),
+        ((192, 0, 128), 'building'),
+        ((64, 0, 64), 'building'),
+        ((192, 192, 128), 'pole'),
+        ((0, 0, 64), 'pole'),
+        ((128, 64, 128), 'road'),
+        ((128, 0, 192), 'road'),
+        ((192, 0, 64), 'road'),
+        ((0, 0, 192), 'pavement'),
+        ((64, 192, 128), 'pavement'),
+        ((128, 128, 192), 'pavement'),
+        ((128, 128, 0), 'tree'),
+        ((192, 192, 0), 'tree'),
+        ((192, 128, 128), 'sign symbol'),
+        ((128, 128, 64), 'sign symbol'),
+        ((0, 64, 64), 'sign symbol'),
+        ((64, 64, 128), 'fence'),
+        ((64, 0, 128), 'car'),
+        ((64, 128, 192), 'car'),
+        ((192, 128, 192), 'car'),
+        ((192, 64, 128), 'car'),
+        ((128, 64, 64), 'car'),
+        ((64, 64, 0), 'pedestrian'),
+        ((192, 128, 64), 'pedestrian'),
+        ((64, 0, 192), 'pedestrian'),
+        ((64, 128, 64), 'pedestrian'),
+        ((0, 128, 192), 'bicyclist'),
+        ((192, 0, 192), 'bicyclist'),
+        ((0, 0, 0), None),
+    ],
+)
 def test_camvid_colours(colour, name):
     image = np.array([[colour]], np.uint8)
     train = CAMVID_COLOUR.to_train_ids(CAMVID_COLOUR.decode(image, 'a.png'), 'a.png')

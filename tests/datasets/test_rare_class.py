@@ -1,4 +1,5 @@
 """Rare-class sampling, against reference numbers and by hand."""
+
 import json
 from collections import Counter
 from pathlib import Path
@@ -46,8 +47,7 @@ def source(gta, tmp_path):
         label = np.repeat(list(pixels), list(pixels.values())).astype(np.uint8).reshape(12, 20)
         cv2.imwrite(str(gta / f'labels/{n:05d}.png'), label)
     dataset = GTADataset(str(gta))
-    rows = {name: count_pixels(path, dataset.labels)
-            for name, path in label_files(dataset).items()}
+    rows = {name: count_pixels(path, dataset.labels) for name, path in label_files(dataset).items()}
     write_statistics(str(gta / 'class_statistics.json'), dataset.metainfo['classes'], rows)
     return dataset
 
@@ -59,8 +59,9 @@ def file_of(source):
 def test_counts(source):
     counts = read_statistics(file_of(source), source)
     assert counts.shape == (3, 19)
-    np.testing.assert_array_equal(counts[:, [ROAD, SIDEWALK, CAR]],
-                                  [[200, 40, 0], [230, 10, 0], [120, 80, 40]])
+    np.testing.assert_array_equal(
+        counts[:, [ROAD, SIDEWALK, CAR]], [[200, 40, 0], [230, 10, 0], [120, 80, 40]]
+    )
     assert counts.sum() == 3 * 240
     # Some of the images, in another order.
     Path(source.data_root, 'list.txt').write_text('00003\n00001\n')
@@ -81,7 +82,7 @@ def test_draws_classes_by_rarity_and_images_uniformly(source):
     for c, p in zip(sampler.classes, sampler.probabilities, strict=True):
         for i in holders[c]:
             share = p / len(holders[c])
-            assert abs(draws[i, c] - 6000 * share) < 5 * (6000 * share * (1 - share))**0.5
+            assert abs(draws[i, c] - 6000 * share) < 5 * (6000 * share * (1 - share)) ** 0.5
 
 
 def test_min_pixels_is_exclusive_and_drops_classes(source):
@@ -117,21 +118,49 @@ def test_other_files_are_refused(source, tmp_path, gta):
         read_statistics(file_of(source), GTADataset(str(gta), with_labels=False))
 
 
-@pytest.mark.parametrize('row', [
-    5, None, {}, [1], 'x', [1.5, *[0] * 18], [-5, *[0] * 18], [True, *[0] * 18], ['1', *[0] * 18],
-    [0] * 20, [10**30, *[0] * 18], [None] * 19])
+@pytest.mark.parametrize(
+    'row',
+    [
+        5,
+        None,
+        {},
+        [1],
+        'x',
+        [1.5, *[0] * 18],
+        [-5, *[0] * 18],
+        [True, *[0] * 18],
+        ['1', *[0] * 18],
+        [0] * 20,
+        [10**30, *[0] * 18],
+        [None] * 19,
+    ],
+)
 def test_rows_are_counts_of_every_class(source, tmp_path, row):
     content = json.loads(Path(file_of(source)).read_text())
     content['pixels']['labels/00002.png'] = row
     (tmp_path / 'x.json').write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"x.json: 'labels/00002.png' must have 19 numbers of "
-                                         'pixels.*class_statistics.py .*--overwrite'):
+    with pytest.raises(
+        ValueError,
+        match=r"x.json: 'labels/00002.png' must have 19 numbers of "
+        'pixels.*class_statistics.py .*--overwrite',
+    ):
         read_statistics(str(tmp_path / 'x.json'), source)
 
 
-@pytest.mark.parametrize('change', [
-    dict(pixels=5), dict(pixels=None), dict(pixels=[]), dict(classes=5), dict(classes='abc'),
-    dict(classes=[1, 2]), dict(classes=[['a']]), dict(classes=['a', 'a']), dict(kind=['x'])])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(pixels=5),
+        dict(pixels=None),
+        dict(pixels=[]),
+        dict(classes=5),
+        dict(classes='abc'),
+        dict(classes=[1, 2]),
+        dict(classes=[['a']]),
+        dict(classes=['a', 'a']),
+        dict(kind=['x']),
+    ],
+)
 def test_fields_of_another_type(source, tmp_path, change):
     content = json.loads(Path(file_of(source)).read_text())
     (tmp_path / 'x.json').write_text(json.dumps({**content, **change}))
@@ -168,7 +197,8 @@ def test_pairs_are_drawn_from_seed_and_index(source):
     # The target's partners are those that they are without it.
     plain = pair(source)
     assert [plain.indices(i)['target'] for i in range(9)] == [
-        dataset.indices(i)['target'] for i in range(9)]
+        dataset.indices(i)['target'] for i in range(9)
+    ]
     assert plain[0]['data_samples']['source'] == ('00001', None)
 
 
@@ -179,15 +209,21 @@ def test_source_alone_is_drawn_too(source):
     # An index draws, so that there are more of them than images.
     assert len(dataset) > 1000
     drawn = {dataset[i]['data_samples']['source'] for i in range(200)}
-    assert drawn == {('00003', CAR), ('00001', SIDEWALK), ('00003', SIDEWALK), ('00001', ROAD),
-                     ('00002', ROAD), ('00003', ROAD)}
+    assert drawn == {
+        ('00003', CAR),
+        ('00001', SIDEWALK),
+        ('00003', SIDEWALK),
+        ('00001', ROAD),
+        ('00002', ROAD),
+        ('00003', ROAD),
+    }
 
 
 def test_source_free_needs_no_statistics(source):
     dataset = DomainPairDataset(
         target=GTADataset(source.data_root, with_labels=False),
-        rare_class_sampling=dict(statistics='none.json'))
+        rare_class_sampling=dict(statistics='none.json'),
+    )
     assert len(dataset) == 3
     with pytest.raises(TypeError, match='min_pixel'):
-        DomainPairDataset(source, rare_class_sampling=dict(
-            statistics=file_of(source), min_pixel=3))
+        DomainPairDataset(source, rare_class_sampling=dict(statistics=file_of(source), min_pixel=3))

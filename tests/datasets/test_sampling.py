@@ -30,8 +30,9 @@ def dataset():
 def loader(dataset, workers=0, skip=0, seed=0):
     sampler = DrawSampler(dataset, seed=seed)
     sampler.skip(skip)
-    return DataLoader(dataset, batch_size=2, sampler=sampler, num_workers=workers,
-                      collate_fn=pseudo_collate)
+    return DataLoader(
+        dataset, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=pseudo_collate
+    )
 
 
 def batches(count, **kwargs):
@@ -41,8 +42,9 @@ def batches(count, **kwargs):
 
 def test_order_is_that_of_the_plain_sampler():
     data = range(10)
-    ours, theirs = (list(itertools.islice(kind(data, seed=3), 25))
-                    for kind in (DrawSampler, InfiniteSampler))
+    ours, theirs = (
+        list(itertools.islice(kind(data, seed=3), 25)) for kind in (DrawSampler, InfiniteSampler)
+    )
     assert ours == theirs
     assert [draw.position for draw in ours] == [(3, number) for number in range(25)]
 

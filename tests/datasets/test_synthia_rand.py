@@ -13,12 +13,36 @@ def first_ids(dataset):
 
 
 def test_id_is_in_the_red_channel_of_16_bits(synthia_rand):
-    dataset = DATASETS.build(dict(
-        type='SynthiaDataset', data_root=str(synthia_rand), pipeline=LOAD))
+    dataset = DATASETS.build(
+        dict(type='SynthiaDataset', data_root=str(synthia_rand), pipeline=LOAD)
+    )
     assert len(dataset) == 2
     # Ids 0 to 22 in a row, by hand from the table of DAFormer.
-    expected = [255, 10, 2, 0, 1, 4, 8, 5, 13, 7, 11, 18, 17, 255, 255, 6, 9, 12, 14, 15, 16, 3,
-                255]
+    expected = [
+        255,
+        10,
+        2,
+        0,
+        1,
+        4,
+        8,
+        5,
+        13,
+        7,
+        11,
+        18,
+        17,
+        255,
+        255,
+        6,
+        9,
+        12,
+        14,
+        15,
+        16,
+        3,
+        255,
+    ]
     np.testing.assert_array_equal(first_ids(dataset), expected)
 
 
@@ -26,8 +50,31 @@ def test_16_classes(synthia_rand, cityscapes):
     """Source and target with the 16 classes alone, in their order."""
     options = dict(metainfo=dict(classes=CLASSES_16), pipeline=LOAD)
     source = SynthiaDataset(str(synthia_rand), **options)
-    expected = [255, 9, 2, 0, 1, 4, 8, 5, 12, 7, 10, 15, 14, 255, 255, 6, 255, 11, 255, 13, 255, 3,
-                255]
+    expected = [
+        255,
+        9,
+        2,
+        0,
+        1,
+        4,
+        8,
+        5,
+        12,
+        7,
+        10,
+        15,
+        14,
+        255,
+        255,
+        6,
+        255,
+        11,
+        255,
+        13,
+        255,
+        3,
+        255,
+    ]
     np.testing.assert_array_equal(first_ids(source), expected)
     target = CityscapesImageDataset(str(cityscapes), **options)
     assert source.metainfo['classes'] == target.metainfo['classes'] == CLASSES_16

@@ -9,8 +9,9 @@ PACK = [dict(type='PackClipInputs')]
 
 
 def test_id_is_in_the_red_channel_of_16_bits(synthia):
-    dataset = DATASETS.build(dict(
-        type='SynthiaSeqDataset', data_root=str(synthia), pipeline=LOAD + PACK))
+    dataset = DATASETS.build(
+        dict(type='SynthiaSeqDataset', data_root=str(synthia), pipeline=LOAD + PACK)
+    )
     assert len(dataset) == 4 and len(dataset.metainfo['classes']) == 12
     label = dataset[2]['data_samples'].gt_sem_seg.data.numpy()[0]
     # Ids 0 to 15 in a row, by hand from the table of DA-VSN.
@@ -20,14 +21,14 @@ def test_id_is_in_the_red_channel_of_16_bits(synthia):
 
 def test_lowest_rows_are_cut(synthia):
     """120 of 760 rows are 3 of the 19 of the miniature, also after a resize."""
-    crop = dict(type='ClipCrop', crop_size=(640 / 760, 1.), mode='top')
+    crop = dict(type='ClipCrop', crop_size=(640 / 760, 1.0), mode='top')
     whole = SynthiaSeqDataset(str(synthia), pipeline=LOAD + PACK)[0]
     cut = SynthiaSeqDataset(str(synthia), pipeline=[*LOAD, crop, *PACK])[0]
     assert cut['inputs']['frames'].shape[-2:] == (16, 32)
+    np.testing.assert_array_equal(cut['inputs']['frames'], whole['inputs']['frames'][..., :16, :])
     np.testing.assert_array_equal(
-        cut['inputs']['frames'], whole['inputs']['frames'][..., :16, :])
-    np.testing.assert_array_equal(cut['data_samples'].gt_sem_seg.data,
-                                  whole['data_samples'].gt_sem_seg.data[..., :16, :])
+        cut['data_samples'].gt_sem_seg.data, whole['data_samples'].gt_sem_seg.data[..., :16, :]
+    )
     resize = dict(type='ClipResize', scale=(64, 38))
     cut = SynthiaSeqDataset(str(synthia), pipeline=[*LOAD, resize, crop, *PACK])[0]
     assert cut['inputs']['frames'].shape[-2:] == (32, 64)

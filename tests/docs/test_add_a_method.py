@@ -1,4 +1,5 @@
 """The code on docs/add_a_method.md: its test passes, and its config trains."""
+
 from __future__ import annotations
 
 import importlib
@@ -33,7 +34,10 @@ def written(tmp_path, monkeypatch):
 
 def test_the_page_has_three_files(written):
     assert sorted(path.name for path in written.glob('*.py')) == [
-        'entropy_method.py', 'entropy_minidrive.py', 'test_entropy.py']
+        'entropy_method.py',
+        'entropy_minidrive.py',
+        'test_entropy.py',
+    ]
 
 
 def test_the_test_on_the_page_passes(written):
@@ -42,21 +46,40 @@ def test_the_test_on_the_page_passes(written):
 
 
 def test_the_config_on_the_page_trains(written):
-    generate(written / 'data/minidrive', Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=2, cityscapes_val=1,
-        snippet_frames=(18, 19), gta=0, synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0),
-        progress=False)
+    generate(
+        written / 'data/minidrive',
+        Settings(
+            size=(64, 32),
+            viper=0,
+            viper_val=0,
+            synthia=0,
+            cityscapes=2,
+            cityscapes_val=1,
+            snippet_frames=(18, 19),
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+        ),
+        progress=False,
+    )
     cfg = Config.fromfile('entropy_minidrive.py')
     # The source model: what the config waits for, untrained.
     source = Path(cfg.model.source_checkpoint)
     source.parent.mkdir(parents=True)
     student = MODELS.build(cfg.model.student)
-    torch.save(dict(state_dict={f'student.{name}': value for name, value in
-                                student.state_dict().items()}), source)
-    cfg.merge_from_dict(dict(
-        work_dir='out', train_cfg=dict(max_iters=2, val_interval=2),
-        train_dataloader=dict(batch_size=2, num_workers=0, persistent_workers=False),
-        val_dataloader=dict(num_workers=0, persistent_workers=False)))
+    torch.save(
+        dict(state_dict={f'student.{name}': value for name, value in student.state_dict().items()}),
+        source,
+    )
+    cfg.merge_from_dict(
+        dict(
+            work_dir='out',
+            train_cfg=dict(max_iters=2, val_interval=2),
+            train_dataloader=dict(batch_size=2, num_workers=0, persistent_workers=False),
+            val_dataloader=dict(num_workers=0, persistent_workers=False),
+        )
+    )
     Runner.from_cfg(cfg).train()
     state = torch.load('out/iter_2.pth', weights_only=False)['state_dict']
     # As the page says: batch norm has moved, convolutions have not.

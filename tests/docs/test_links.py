@@ -1,4 +1,5 @@
 """What the documentation names exists: links, files, options, targets of make, messages."""
+
 from __future__ import annotations
 
 import ast
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (
-    ROOT / 'README.md', *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md')))
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / 'README.md', *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md'))
+)
 FOLDERS = 'configs|tools|tests|docs|mmdavss|benchmarks|docker|requirements'
-FOREIGN = ('docs/DATASET.md', )  # of github.com/mcahny/vps
+FOREIGN = ('docs/DATASET.md',)  # of github.com/mcahny/vps
 TOOLS = sorted((*ROOT.glob('tools/**/*.py'), *ROOT.glob('benchmarks/*.py')))
 
 
@@ -35,8 +38,12 @@ def anchors(text: str) -> set[str]:
 def expand(name: str) -> list[str]:
     """The names that a{b,c} stands for."""
     parts = re.split(r'\{([^{}]*)\}', name)
-    return [''.join(choice) for choice in itertools.product(
-        *(part.split(',') if k % 2 else [part] for k, part in enumerate(parts)))]
+    return [
+        ''.join(choice)
+        for choice in itertools.product(
+            *(part.split(',') if k % 2 else [part] for k, part in enumerate(parts))
+        )
+    ]
 
 
 @functools.cache
@@ -55,8 +62,12 @@ def strings() -> str:
     for path in (*ROOT.glob('mmdavss/**/*.py'), *TOOLS):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             if isinstance(node, ast.JoinedStr):
-                found.append(''.join(
-                    part.value if isinstance(part, ast.Constant) else '…' for part in node.values))
+                found.append(
+                    ''.join(
+                        part.value if isinstance(part, ast.Constant) else '…'
+                        for part in node.values
+                    )
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
     return '\n'.join(found)
@@ -70,7 +81,9 @@ def test_expand():
 
 def test_anchors():
     assert anchors('# STPL: what was tried\n## `A`, b\n```\n# no\n```') == {
-        'stpl-what-was-tried', 'a-b'}
+        'stpl-what-was-tried',
+        'a-b',
+    }
 
 
 @pytest.mark.parametrize('page', PAGES)
@@ -93,8 +106,11 @@ def test_files(page):
     text = read(page)
     named = re.findall(rf'(?<![\w./-])((?:{FOLDERS})/[\w./{{}},*-]*)', text)
     if page.startswith('configs/'):  # which names its configs without their folder
-        named += [f'{Path(page).parent}/{name}' for name in re.findall(
-            r'^\| `([\w{},.-]+\.py)`', text, re.M) if '...' not in name]
+        named += [
+            f'{Path(page).parent}/{name}'
+            for name in re.findall(r'^\| `([\w{},.-]+\.py)`', text, re.M)
+            if '...' not in name
+        ]
     wrong = []
     for name in named:
         name = name.rstrip('.,/')
@@ -126,7 +142,7 @@ def test_options_of_commands(page):
         path = ROOT / tool[1]
         if path.suffix == '.sh':
             path = ROOT / 'tools' / ('test.py' if 'test' in path.stem else 'train.py')
-        given = re.findall(r'(?<=\s)(--[\w-]+)', line[tool.end():])
+        given = re.findall(r'(?<=\s)(--[\w-]+)', line[tool.end() :])
         wrong += [f'{tool[1]} {option}' for option in given if option not in options(path)]
     assert wrong == []
 
@@ -149,8 +165,13 @@ def test_targets_of_make(page):
 @pytest.mark.parametrize('page', [page for page in PAGES if page.startswith('docs/methods/')])
 def test_options_in_tables_of_methods(page):
     names = re.findall(r'^\| (`[^|]+`) \|', read(page), re.M)
-    words = {word for cell in names for name in re.findall(r'`([^`]+)`', cell)
-             for word in name.split('.') if word not in ('model', 'train_cfg')}
+    words = {
+        word
+        for cell in names
+        for name in re.findall(r'`([^`]+)`', cell)
+        for word in name.split('.')
+        if word not in ('model', 'train_cfg')
+    }
     source = '\n'.join(path.read_text(encoding='utf-8') for path in ROOT.glob('mmdavss/**/*.py'))
     schedules = '\n'.join(path.read_text(encoding='utf-8') for path in ROOT.glob('configs/**/*.py'))
     assert words
@@ -172,14 +193,21 @@ def test_messages_of_the_faq():
     page = read('docs/faq.md')
     found = re.findall(r'\*\*`([^`]+)`\*\*(?! \(| or| and \*\*`[^`]*`\*\* \()', page)
     assert len(found) > 25
-    wrong = [(message, part) for message in found for part in re.split('…', message)
-             if part.strip() and part.strip() not in strings()]
+    wrong = [
+        (message, part)
+        for message in found
+        for part in re.split('…', message)
+        if part.strip() and part.strip() not in strings()
+    ]
     assert wrong == []
 
 
 def test_every_method_has_a_page_with_a_small_picture():
-    folders = {path.name for path in (ROOT / 'configs').iterdir()
-               if path.is_dir() and not path.name.startswith('_')}
+    folders = {
+        path.name
+        for path in (ROOT / 'configs').iterdir()
+        if path.is_dir() and not path.name.startswith('_')
+    }
     folders -= {'source_only', 'oracle'}
     for name in folders:
         assert f'images/methods/{name}.svg' in read(f'docs/methods/{name}.md')

@@ -25,40 +25,55 @@ class Net(nn.Module):
 
 def rates(custom_keys: dict) -> dict[str, float]:
     net = Net()
-    wrapper = build_optim_wrapper(net, dict(
-        constructor='AnchoredOptimWrapperConstructor',
-        type='OptimWrapper', optimizer=dict(type='SGD', lr=0.5, weight_decay=0.1),
-        paramwise_cfg=dict(custom_keys=custom_keys)))
+    wrapper = build_optim_wrapper(
+        net,
+        dict(
+            constructor='AnchoredOptimWrapperConstructor',
+            type='OptimWrapper',
+            optimizer=dict(type='SGD', lr=0.5, weight_decay=0.1),
+            paramwise_cfg=dict(custom_keys=custom_keys),
+        ),
+    )
     names = {parameter: name for name, parameter in net.named_parameters()}
     return {names[p]: g['lr'] for g in wrapper.optimizer.param_groups for p in g['params']}
 
 
 def test_an_anchored_key_matches_from_the_root_only():
-    found = rates({'^.projection': dict(lr_mult=10.)})
-    assert {name for name, rate in found.items() if rate == 5.} == {
-        'projection.weight', 'projection.bias'}
+    found = rates({'^.projection': dict(lr_mult=10.0)})
+    assert {name for name, rate in found.items() if rate == 5.0} == {
+        'projection.weight',
+        'projection.bias',
+    }
     assert len(found) == 6
 
 
 def test_a_path_from_the_root():
-    found = rates({'^.student.projection': dict(lr_mult=10.)})
-    assert {name for name, rate in found.items() if rate == 5.} == {
-        'student.projection.weight', 'student.projection.bias'}
+    found = rates({'^.student.projection': dict(lr_mult=10.0)})
+    assert {name for name, rate in found.items() if rate == 5.0} == {
+        'student.projection.weight',
+        'student.projection.bias',
+    }
 
 
 def test_other_keys_match_anywhere():
-    found = rates({'projection': dict(lr_mult=10.)})
-    assert sum(rate == 5. for rate in found.values()) == 4
+    found = rates({'projection': dict(lr_mult=10.0)})
+    assert sum(rate == 5.0 for rate in found.values()) == 4
 
 
 def test_a_key_keeps_what_else_it_says_in_the_group():
     net = Net()
-    wrapper = build_optim_wrapper(net, dict(
-        constructor='AnchoredOptimWrapperConstructor',
-        type='OptimWrapper', optimizer=dict(type='SGD', lr=0.5),
-        paramwise_cfg=dict(custom_keys={'^.student.head': dict(constant_lr=True)})))
-    constant = [g['params'][0].shape for g in wrapper.optimizer.param_groups
-                if g.get('constant_lr')]
+    wrapper = build_optim_wrapper(
+        net,
+        dict(
+            constructor='AnchoredOptimWrapperConstructor',
+            type='OptimWrapper',
+            optimizer=dict(type='SGD', lr=0.5),
+            paramwise_cfg=dict(custom_keys={'^.student.head': dict(constant_lr=True)}),
+        ),
+    )
+    constant = [
+        g['params'][0].shape for g in wrapper.optimizer.param_groups if g.get('constant_lr')
+    ]
     assert constant == [torch.Size([2, 2]), torch.Size([2])]
 
 

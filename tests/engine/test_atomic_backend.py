@@ -40,7 +40,7 @@ def test_killed_while_writing(call, backend, tmp_path, monkeypatch):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert path.read_bytes() == OLD
     # What is left behind is no obstacle, and is known.
-    left, = left_unfinished(tmp_path)
+    (left,) = left_unfinished(tmp_path)
     backend.put(NEW, path)
     assert path.read_bytes() == NEW
     assert sorted(tmp_path.iterdir()) == [path, left]

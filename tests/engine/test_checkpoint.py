@@ -1,4 +1,5 @@
 """Loading a checkpoint runs no code, and damage is found."""
+
 from __future__ import annotations
 
 import os
@@ -39,7 +40,7 @@ class Trap:
         self.path = str(path)
 
     def __reduce__(self) -> tuple:
-        return os.mkdir, (self.path, )
+        return os.mkdir, (self.path,)
 
 
 class Hidden:
@@ -67,7 +68,6 @@ def crafted(tmp_path, sprung, segmentor):
 
 
 class Child(BaseModule):
-
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.weight = torch.nn.Parameter(torch.zeros(1))
@@ -83,15 +83,19 @@ WAYS = dict(
     read_checkpoint=lambda path, config, model: read_checkpoint(path),
     mmengine=lambda path, config, model: load_checkpoint(Child(), path),
     init_cfg=lambda path, config, model: Child(
-        init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights(),
+        init_cfg=dict(type='Pretrained', checkpoint=path)
+    ).init_weights(),
     prefix=lambda path, config, model: Child(
-        init_cfg=dict(type='Pretrained', checkpoint=path, prefix='backbone')).init_weights(),
+        init_cfg=dict(type='Pretrained', checkpoint=path, prefix='backbone')
+    ).init_weights(),
     source_checkpoint=into_source_checkpoint,
     flow=lambda path, config, model: load_flow_weights(Child(), path),
     load_model=lambda path, config, model: load_model(config, path),
     plain_config=lambda path, config, model: read_method_config(plain(config), path),
     converter=lambda path, config, model: convert_checkpoint(
-        'stpl', config, path, Path(path).with_name('out.pth')))
+        'stpl', config, path, Path(path).with_name('out.pth')
+    ),
+)
 
 
 def plain(config: str) -> Path:
@@ -156,11 +160,16 @@ def test_downloads_are_read_the_same_way(crafted, sprung, monkeypatch, tmp_path)
 
 def test_what_mmengine_saves_is_loaded(tmp_path, capfd):
     """Logs, and numbers and arrays of numpy in the meta; without a warning."""
-    buffer = HistoryBuffer([1., 3.], [1, 1])
+    buffer = HistoryBuffer([1.0, 3.0], [1, 1])
     path = tmp_path / 'own.pth'
-    torch.save(dict(
-        state_dict={}, message_hub=dict(log_scalars={'train/loss': buffer}),
-        meta=dict(palette=np.eye(3, dtype=np.uint8), score=np.float64(2))), path)
+    torch.save(
+        dict(
+            state_dict={},
+            message_hub=dict(log_scalars={'train/loss': buffer}),
+            meta=dict(palette=np.eye(3, dtype=np.uint8), score=np.float64(2)),
+        ),
+        path,
+    )
     loaded = read_checkpoint(path)
     assert loaded['message_hub']['log_scalars']['train/loss'].statistics('mean') == 2
     assert loaded['meta']['palette'].trace() == 3 and loaded['meta']['score'] == 2
@@ -181,6 +190,7 @@ def test_files_of_numpy_1_are_loaded(tmp_path):
 def rewrite(path: Path, content: bytes) -> None:
     """Puts another pickle into a checkpoint, which is a zip archive."""
     import zipfile
+
     with zipfile.ZipFile(path) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, 'w') as archive:
@@ -188,12 +198,15 @@ def rewrite(path: Path, content: bytes) -> None:
             archive.writestr(name, content if name.endswith('data.pkl') else data)
 
 
-@pytest.mark.parametrize(('content', 'words'), [
-    (b'', 'damaged'),
-    (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'no checkpoint'),
-    (b'<html>404</html>', 'no checkpoint'),
-    (b'PK\x03\x04' + bytes(200), 'damaged'),
-])
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'', 'damaged'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'no checkpoint'),
+        (b'<html>404</html>', 'no checkpoint'),
+        (b'PK\x03\x04' + bytes(200), 'damaged'),
+    ],
+)
 def test_files_that_are_none(content, words, tmp_path):
     path = tmp_path / 'file.pth'
     path.write_bytes(content)
@@ -225,7 +238,7 @@ def test_missing(tmp_path):
 @pytest.fixture
 def whole(tmp_path):
     path = tmp_path / 'iter_1.pth'
-    torch.save(dict(state_dict=dict(weight=torch.arange(1000.))), path)
+    torch.save(dict(state_dict=dict(weight=torch.arange(1000.0))), path)
     return path
 
 
@@ -236,7 +249,7 @@ def test_whole(whole):
 def test_flipped_bit(whole):
     content = bytearray(whole.read_bytes())
     # In the values of the tensor, where nothing but a checksum can tell.
-    place = content.index(torch.arange(1000.).numpy().tobytes()[400:500])
+    place = content.index(torch.arange(1000.0).numpy().tobytes()[400:500])
     content[place] ^= 1
     whole.write_bytes(content)
     assert 'data/0' in damage(whole)
@@ -245,7 +258,7 @@ def test_flipped_bit(whole):
 @pytest.mark.parametrize('share', [0, 0.3, 0.999])
 def test_cut_off(whole, share):
     content = whole.read_bytes()
-    whole.write_bytes(content[:int(len(content) * share)])
+    whole.write_bytes(content[: int(len(content) * share)])
     assert f'{int(len(content) * share)} bytes' in damage(whole)
 
 
@@ -262,7 +275,7 @@ def content_of(path: Path) -> str:
 def test_any_flipped_bit(tmp_path):
     """Either the file is called damaged, or what is loaded is the same."""
     path = tmp_path / 'iter_1.pth'
-    torch.save(dict(state_dict=dict(weight=torch.arange(16.)), meta=dict(iter=1)), path)
+    torch.save(dict(state_dict=dict(weight=torch.arange(16.0)), meta=dict(iter=1)), path)
     content, right = path.read_bytes(), content_of(path)
     # All of the archive's directory, which is at the end, and a sample of the rest.
     start = content.index(b'PK\x01\x02')
@@ -283,12 +296,12 @@ def test_any_flipped_bit(tmp_path):
 def test_many_flipped_bits(share, tmp_path):
     """What is left of the directory makes Python's zipfile raise one of a dozen errors."""
     path = tmp_path / 'iter_1.pth'
-    torch.save(dict(state_dict=dict(weight=torch.arange(64.))), path)
+    torch.save(dict(state_dict=dict(weight=torch.arange(64.0))), path)
     content = path.read_bytes()
     draws = np.random.default_rng(int(10 * share))
     for _ in range(100):
         flipped = np.frombuffer(content, np.uint8).copy()
-        part = flipped[int(len(flipped) * share):]
+        part = flipped[int(len(flipped) * share) :]
         part[draws.integers(0, len(part), 5)] ^= np.uint8(1) << draws.integers(0, 8, 5, np.uint8)
         path.write_bytes(flipped.tobytes())
         assert isinstance(damage(path), str | None)
@@ -307,16 +320,50 @@ def test_files_without_checksums(tmp_path):
 
 
 HARMLESS = [
-    np.array(['road', 'sky']), np.array([b'road']), np.str_('road'), np.array(['a', None], object),
-    np.array([[1, 2j]]), np.asfortranarray(np.arange(6.).reshape(2, 3)), np.float16(2), np.int8(1),
-    np.array(['2026-11-28'], 'M8[D]'), np.timedelta64(3, 's'), np.array(5), np.zeros((0, 2)),
-    np.array([(1, 2.)], [('a', 'i4'), ('b', 'f8')]), np.dtype('U5'), np.dtype('>f4'), np.float32,
-    datetime(2026, 11, 28, tzinfo=timezone.utc), date(2026, 1, 1), timedelta(1), Decimal('1.5'),
-    Fraction(1, 3), Path('a/b'), PureWindowsPath('a'), Namespace(lr=0.1, out=Path('x')),
-    SimpleNamespace(a=np.ones(1)), ConfigDict(a=dict(b=[np.ones(2)])), {1, 2}, frozenset([1]),
-    Counter('aab'), OrderedDict(a=1), defaultdict(list, a=[1]), range(3), slice(1, 2), 1j, b'',
-    b'a', ..., torch.Size([2]), torch.float16, torch.device('cpu'), int, UUID(int=3),
-    TorchVersion('2.6.0')]
+    np.array(['road', 'sky']),
+    np.array([b'road']),
+    np.str_('road'),
+    np.array(['a', None], object),
+    np.array([[1, 2j]]),
+    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.float16(2),
+    np.int8(1),
+    np.array(['2026-11-28'], 'M8[D]'),
+    np.timedelta64(3, 's'),
+    np.array(5),
+    np.zeros((0, 2)),
+    np.array([(1, 2.0)], [('a', 'i4'), ('b', 'f8')]),
+    np.dtype('U5'),
+    np.dtype('>f4'),
+    np.float32,
+    datetime(2026, 11, 28, tzinfo=timezone.utc),
+    date(2026, 1, 1),
+    timedelta(1),
+    Decimal('1.5'),
+    Fraction(1, 3),
+    Path('a/b'),
+    PureWindowsPath('a'),
+    Namespace(lr=0.1, out=Path('x')),
+    SimpleNamespace(a=np.ones(1)),
+    ConfigDict(a=dict(b=[np.ones(2)])),
+    {1, 2},
+    frozenset([1]),
+    Counter('aab'),
+    OrderedDict(a=1),
+    defaultdict(list, a=[1]),
+    range(3),
+    slice(1, 2),
+    1j,
+    b'',
+    b'a',
+    ...,
+    torch.Size([2]),
+    torch.float16,
+    torch.device('cpu'),
+    int,
+    UUID(int=3),
+    TorchVersion('2.6.0'),
+]
 
 
 @pytest.mark.parametrize('value', HARMLESS, ids=lambda value: str(type(value).__name__))
@@ -324,7 +371,7 @@ def test_harmless_content_is_loaded(value, tmp_path):
     path = tmp_path / 'own.pth'
     torch.save(dict(state_dict={}, meta=dict(one=value, more=[(value, value)])), path)
     meta = read_checkpoint(path)['meta']
-    (first, second), = meta['more']
+    ((first, second),) = meta['more']
     assert first is second
     for got in (meta['one'], first):
         # PyTorch makes no defaultdict.
@@ -355,22 +402,27 @@ class Made:
 def crafted_array(kind: str, state: tuple, content: object, count: int = 1) -> Made:
     dtype = Made(np.dtype, kind, False, True, state=state)
     reconstruct = np.empty(0).__reduce__()[0]
-    return Made(reconstruct, np.ndarray, (0, ), b'b', state=(1, (count, ), dtype, False, content))
+    return Made(reconstruct, np.ndarray, (0,), b'b', state=(1, (count,), dtype, False, content))
 
 
 OBJECT = Made(np.dtype, 'O8', False, True)
 
 
-@pytest.mark.parametrize('value', [
-    Made(np.ndarray, (2, ), 'O', bytearray(16)),
-    crafted_array('O8', (3, '|', None, None, None, -1, -1, 0), b'A' * 8),
-    crafted_array('O8', (3, '|', None, None, None, -1, -1, 63), [1], count=9),
-    crafted_array('V8', (3, '|', None, ('a', ), dict(a=(OBJECT, 0)), 8, 8, 0), b'A' * 8),
-    crafted_array('V8', (3, '|', None, ('a', ), dict(a=(OBJECT, 0)), 8, 8, 63), [(1, )]),
-    crafted_array('i8', (3, '<', (np.dtype('O'), (1, )), None, None, 8, 8, 0), b'A' * 8),
-    Made(np.float64().__reduce__()[0], OBJECT, b'A' * 8),
-    Made(Fraction, '1e999999999'), Made(Config, {}, None, '/dev/zero'), Made(eval, '1'),
-])
+@pytest.mark.parametrize(
+    'value',
+    [
+        Made(np.ndarray, (2,), 'O', bytearray(16)),
+        crafted_array('O8', (3, '|', None, None, None, -1, -1, 0), b'A' * 8),
+        crafted_array('O8', (3, '|', None, None, None, -1, -1, 63), [1], count=9),
+        crafted_array('V8', (3, '|', None, ('a',), dict(a=(OBJECT, 0)), 8, 8, 0), b'A' * 8),
+        crafted_array('V8', (3, '|', None, ('a',), dict(a=(OBJECT, 0)), 8, 8, 63), [(1,)]),
+        crafted_array('i8', (3, '<', (np.dtype('O'), (1,)), None, None, 8, 8, 0), b'A' * 8),
+        Made(np.float64().__reduce__()[0], OBJECT, b'A' * 8),
+        Made(Fraction, '1e999999999'),
+        Made(Config, {}, None, '/dev/zero'),
+        Made(eval, '1'),
+    ],
+)
 def test_what_would_reach_memory_or_files(value, tmp_path):
     """numpy takes bytes of a file for pointers if the file says so."""
     path = tmp_path / 'crafted.pth'
@@ -385,15 +437,18 @@ def test_every_scheme_is_safe(crafted, sprung, monkeypatch):
     loaders = dict(
         asking=lambda name, map_location=None: torch.load(crafted, weights_only=False),
         holding=lambda name, map_location=None: held(crafted, weights_only=False),
-        pickling=lambda name, map_location=None: torch.load(crafted, pickle_module=pickle))
+        pickling=lambda name, map_location=None: torch.load(crafted, pickle_module=pickle),
+    )
     monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
     for name, loader in loaders.items():
         loader.__name__ = f'load_from_{name}'
         CheckpointLoader.register_scheme(f'{name}://', loader)
         with pytest.raises((CheckpointError, pickle.UnpicklingError), match='mkdir'):
             CheckpointLoader.load_checkpoint(f'{name}://a.pth')
-    monkeypatch.setattr('mmengine.runner.checkpoint.get_file_backend', lambda *args, **kwargs:
-                        SimpleNamespace(get=lambda name: Path(crafted).read_bytes()))
+    monkeypatch.setattr(
+        'mmengine.runner.checkpoint.get_file_backend',
+        lambda *args, **kwargs: SimpleNamespace(get=lambda name: Path(crafted).read_bytes()),
+    )
     with pytest.raises(CheckpointError, match='s3://bucket/a.pth was not loaded.*mkdir'):
         CheckpointLoader.load_checkpoint('s3://bucket/a.pth')
     assert not sprung.exists()
@@ -419,9 +474,14 @@ def test_what_others_allow_stays_allowed(tmp_path):
         assert before == set(torch.serialization.get_safe_globals())
 
 
-@pytest.mark.parametrize('error', [
-    URLError('Name or service not known'), HTTPError('', 404, 'Not Found', None, None),
-    ConnectionResetError(104, 'reset')])
+@pytest.mark.parametrize(
+    'error',
+    [
+        URLError('Name or service not known'),
+        HTTPError('', 404, 'Not Found', None, None),
+        ConnectionResetError(104, 'reset'),
+    ],
+)
 def test_a_failed_download_is_no_damage(error, monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
 
@@ -471,8 +531,9 @@ def test_objects_of_what_is_not_installed(tmp_path, monkeypatch):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize('prefix', [
-    'module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.', 'module.module.'])
+@pytest.mark.parametrize(
+    'prefix', ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.', 'module.module.']
+)
 def test_names_of_wrapped_networks(prefix, saved_model, per_frame, tmp_path):
     """Of DataParallel and torch.compile, in all ways to load."""
     cfg, path = saved_model(per_frame)
@@ -492,8 +553,10 @@ def loaded(config: dict, path: str) -> torch.nn.Module:
 
 def test_other_prefixes_of_all_names(saved_model, per_frame):
     cfg, path = saved_model(per_frame)
-    right = {name.removeprefix('student.segmentor.'): value
-             for name, value in torch.load(path)['state_dict'].items()}
+    right = {
+        name.removeprefix('student.segmentor.'): value
+        for name, value in torch.load(path)['state_dict'].items()
+    }
     torch.save({f'model.net.{name}': value for name, value in right.items()}, path)
     got = load_model(cfg, path).student.segmentor.state_dict()
     assert all(torch.equal(value, right[name]) for name, value in got.items())
@@ -512,17 +575,25 @@ def test_nothing_is_fetched_that_a_source_checkpoint_replaces(saved_model, per_f
         net = MODELS.build(dict(cfg.model, type=kind, source_checkpoint=path))
         net.init_weights()
         state = net.student.state_dict()
-        assert all(torch.equal(value, state[name.removeprefix('student.')])
-                   for name, value in torch.load(path)['state_dict'].items())
+        assert all(
+            torch.equal(value, state[name.removeprefix('student.')])
+            for name, value in torch.load(path)['state_dict'].items()
+        )
     with pytest.raises(ZeroDivisionError):
         MODELS.build(cfg.model).init_weights()
 
 
-@pytest.mark.parametrize(('path', 'words'), [
-    ('work_dirs/adabn/accel_viper2city/iter_50.pth', 'configs/adabn/accel_viper2city.py'),
-    ('work_dirs/sfc/accel_viper2city_stage1/iter_7.pth', 'configs/sfc/accel_viper2city_stage1.py'),
-    ('mine/iter_50.pth', 'configs/source_only'),
-])
+@pytest.mark.parametrize(
+    ('path', 'words'),
+    [
+        ('work_dirs/adabn/accel_viper2city/iter_50.pth', 'configs/adabn/accel_viper2city.py'),
+        (
+            'work_dirs/sfc/accel_viper2city_stage1/iter_7.pth',
+            'configs/sfc/accel_viper2city_stage1.py',
+        ),
+        ('mine/iter_50.pth', 'configs/source_only'),
+    ],
+)
 def test_a_missing_checkpoint_names_what_makes_it(path, words, per_frame, saved_model):
     cfg, _ = saved_model(per_frame)
     with pytest.raises(FileNotFoundError, match=f'{path}.*does not exist.*{words}'):

@@ -1,4 +1,5 @@
 """Batching of clips."""
+
 import pytest
 import torch
 
@@ -8,9 +9,8 @@ from mmdavss.engine import Clip, DomainDataPreprocessor
 def test_values_and_order(batch):
     data = batch('source', 'target')
     frames = data['inputs']['target']['frames'][1]
-    data['inputs']['target']['forward_flow'] = [
-        -flow for flow in data['inputs']['target']['flow']]
-    pre = DomainDataPreprocessor(mean=[1., 2., 3.], std=[2., 4., 8.], bgr_to_rgb=True)
+    data['inputs']['target']['forward_flow'] = [-flow for flow in data['inputs']['target']['flow']]
+    pre = DomainDataPreprocessor(mean=[1.0, 2.0, 3.0], std=[2.0, 4.0, 8.0], bgr_to_rgb=True)
     out = pre(data, training=True)
     clip = out['inputs']['target']
     assert isinstance(clip, Clip)
@@ -22,12 +22,13 @@ def test_values_and_order(batch):
     torch.testing.assert_close(clip.flow[1], data['inputs']['target']['flow'][1])
     torch.testing.assert_close(clip.forward_flow, -clip.flow)
     torch.testing.assert_close(
-        clip.augmented[0, 0, 0], (data['inputs']['target']['augmented'][0][0, 2] - 1.) / 2)
+        clip.augmented[0, 0, 0], (data['inputs']['target']['augmented'][0][0, 2] - 1.0) / 2
+    )
     assert set(out['data_samples']) == {'source', 'target'}
 
 
 def test_without_branches_and_plain_images(batch):
-    pre = DomainDataPreprocessor(mean=[0.] * 3, std=[1.] * 3)
+    pre = DomainDataPreprocessor(mean=[0.0] * 3, std=[1.0] * 3)
     data = batch(augmented=False)
     clip = pre(data)['inputs']
     assert clip.augmented is None
@@ -45,7 +46,7 @@ def test_padding(batch):
     data['data_samples']['source'] += other['data_samples']['source']
     with pytest.raises(ValueError, match=r'\(32, 48\), \(40, 44\)'):
         DomainDataPreprocessor()(data, training=True)
-    pre = DomainDataPreprocessor(mean=[5.] * 3, std=[1.] * 3, size_divisor=16)
+    pre = DomainDataPreprocessor(mean=[5.0] * 3, std=[1.0] * 3, size_divisor=16)
     out = pre(data, training=True)
     clip = out['inputs']['source']
     assert clip.frames.shape[-2:] == clip.flow.shape[-2:] == (48, 48)

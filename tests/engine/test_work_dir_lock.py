@@ -1,4 +1,5 @@
 """The lock of a folder, with processes of this machine, of others, and of none."""
+
 from __future__ import annotations
 
 import json

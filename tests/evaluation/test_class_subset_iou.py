@@ -1,4 +1,5 @@
 """Class-subset IoU against the published evaluations (golden arrays) and by hand."""
+
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,15 @@ def evaluate(predictions, labels, classes, **kwargs):
     metric = ClassSubsetIoU(**kwargs)
     metric.dataset_meta = dict(classes=classes)
     for prediction, label in zip(predictions, labels, strict=True):
-        metric.process({}, [dict(
-            pred_sem_seg=dict(data=torch.as_tensor(prediction)[None]),
-            gt_sem_seg=dict(data=torch.as_tensor(label)[None]))])
+        metric.process(
+            {},
+            [
+                dict(
+                    pred_sem_seg=dict(data=torch.as_tensor(prediction)[None]),
+                    gt_sem_seg=dict(data=torch.as_tensor(label)[None]),
+                )
+            ],
+        )
     return metric.evaluate(len(predictions))
 
 
@@ -25,12 +32,18 @@ def test_synthia_trains_12_reports_11():
     """DA-VSN's and TPS's evaluation: scores go to label size with align_corners, fence is left
     out of the mean and still takes part in the confusion."""
     data = np.load(GOLDEN / 'metric_miou_12_to_11.npz')
-    scores = F.interpolate(torch.tensor(data['score']), data['gt'].shape[-2:], mode='bilinear',
-                           align_corners=True)
+    scores = F.interpolate(
+        torch.tensor(data['score']), data['gt'].shape[-2:], mode='bilinear', align_corners=True
+    )
     classes = tuple(f'c{i}' for i in range(12))
     dropped = f'c{int(data["dropped_index"])}'
-    result = evaluate(scores.argmax(1), data['gt'], classes, per_class=True,
-                      subset=[c for c in classes if c != dropped])
+    result = evaluate(
+        scores.argmax(1),
+        data['gt'],
+        classes,
+        per_class=True,
+        subset=[c for c in classes if c != dropped],
+    )
     assert result['mIoU'] == pytest.approx(float(data['miou_11_percent_rounded2']), abs=0.01)
     for index, name in enumerate(classes):
         if name == dropped:
@@ -66,10 +79,13 @@ def test_by_hand():
     assert result['mIoU'] == 50
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(absent='skip'), "absent='skip'"),
-    (dict(subset=['a', 'tram']), 'tram'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(absent='skip'), "absent='skip'"),
+        (dict(subset=['a', 'tram']), 'tram'),
+    ],
+)
 def test_errors(kwargs, message):
     with pytest.raises(ValueError, match=message):
         evaluate([np.zeros((1, 1), int)], [np.zeros((1, 1), int)], ('a', 'b'), **kwargs)

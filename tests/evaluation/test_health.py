@@ -40,9 +40,13 @@ def test_mirror_and_reference_by_hand():
     health = Health(2)
     # Probabilities of the first class, and of the mirrored frame: turned back 0.6, 0.8, 0.3, 0.9.
     logits, mirrored, reference = (
-        torch.stack([p, 1 - p]).log() for p in (
-            torch.tensor([[0.9, 0.2, 0.3, 0.7]]), torch.tensor([[0.9, 0.3, 0.8, 0.6]]),
-            torch.tensor([[0.95, 0.91, 0.04, 0.4]])))
+        torch.stack([p, 1 - p]).log()
+        for p in (
+            torch.tensor([[0.9, 0.2, 0.3, 0.7]]),
+            torch.tensor([[0.9, 0.3, 0.8, 0.6]]),
+            torch.tensor([[0.95, 0.91, 0.04, 0.4]]),
+        )
+    )
     health.add_mirrored(logits, mirrored)
     health.add_reference(logits, reference)
     labels = torch.zeros(1, 4, dtype=torch.uint8)

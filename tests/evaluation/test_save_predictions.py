@@ -1,4 +1,5 @@
 """What a test writes: no frame takes the file of another one."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -48,10 +49,11 @@ def synthia(tmp_path: Path) -> SynthiaSeqDataset:
 def test_each_frame_has_its_file(synthia, tmp_path):
     out, pictures = tmp_path / 'out', tmp_path / 'pictures'
     hook = SavePredictionsHook(str(out), str(pictures))
-    visualizer = SegLocalVisualizer(alpha=1.)
+    visualizer = SegLocalVisualizer(alpha=1.0)
     visualizer.dataset_meta = synthia.metainfo
-    runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=synthia),
-                             visualizer=visualizer)
+    runner = SimpleNamespace(
+        test_dataloader=SimpleNamespace(dataset=synthia), visualizer=visualizer
+    )
     hook.before_test(runner)
     for index in range(4):
         sample = SegDataSample(metainfo=dict(img_path=synthia.get_data_info(index)['img_path']))
@@ -69,15 +71,27 @@ def test_each_frame_has_its_file(synthia, tmp_path):
 
 def test_data_sets_without_sequences(tmp_path):
     """Plain mmseg's: the folders of the images tell them apart."""
-    names = frame_files(Images(*(
-        dict(img_path=f'{tmp_path}/img/{name}') for name in ('a/1.jpg', 'a/2.jpg', 'b/c/1.png'))))
+    names = frame_files(
+        Images(
+            *(
+                dict(img_path=f'{tmp_path}/img/{name}')
+                for name in ('a/1.jpg', 'a/2.jpg', 'b/c/1.png')
+            )
+        )
+    )
     assert [*names.values()] == ['a/1.png', 'a/2.png', 'b/c/1.png']
 
 
-@pytest.mark.parametrize('infos', [
-    [dict(img_path='x/1.jpg'), dict(img_path='x/1.png')],
-    [dict(img_path='x/1.png', seq_name='s', frame_name='1'),
-     dict(img_path='y/1.png', seq_name='s', frame_name='1')]])
+@pytest.mark.parametrize(
+    'infos',
+    [
+        [dict(img_path='x/1.jpg'), dict(img_path='x/1.png')],
+        [
+            dict(img_path='x/1.png', seq_name='s', frame_name='1'),
+            dict(img_path='y/1.png', seq_name='s', frame_name='1'),
+        ],
+    ],
+)
 def test_two_frames_of_one_file_are_refused_before_the_test(infos):
     runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=Images(*infos)))
     with pytest.raises(UserError, match=r'(?s)1\.(jpg|png) and .*1\.png would both be written'):

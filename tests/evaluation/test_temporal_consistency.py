@@ -1,4 +1,5 @@
 """TC and consistency by hand, against public numbers, and on MiniDrive's exact labels and flow."""
+
 from pathlib import Path
 
 import cv2
@@ -22,12 +23,14 @@ SIZE = (256, 128)
 def sample(sequence, number, prediction, path='none.png'):
     return SegDataSample(
         metainfo=dict(seq_name=sequence, frame_number=number, img_path=str(path)),
-        pred_sem_seg=PixelData(data=torch.as_tensor(prediction)[None].long()))
+        pred_sem_seg=PixelData(data=torch.as_tensor(prediction)[None].long()),
+    )
 
 
 def evaluate(samples, classes='ab', **kwargs):
-    evaluator = Evaluator(METRICS.build(dict(
-        type='TemporalConsistencyMetric', **{'flow': None, **kwargs})))
+    evaluator = Evaluator(
+        METRICS.build(dict(type='TemporalConsistencyMetric', **{'flow': None, **kwargs}))
+    )
     evaluator.dataset_meta = dict(classes=tuple(classes))
     for one in samples:
         evaluator.process([one])
@@ -50,10 +53,13 @@ def video(tmp_path):
             cv2.imwrite(str(folder / f'{i}.png'), np.zeros((*shape, 3), np.uint8))
             samples.append(sample(sequence, i, prediction, folder / f'{i}.png'))
         for (i, j), flow in flows.items():
-            write_flow(tmp_path / f'flow/{sequence}/{i}__{j}.npy',
-                       np.broadcast_to(np.float32(flow), (*shape, 2)))
-        return samples, dict(type='PrecomputedFlow', root=str(tmp_path / 'flow'),
-                             frame_root=str(tmp_path))
+            write_flow(
+                tmp_path / f'flow/{sequence}/{i}__{j}.npy',
+                np.broadcast_to(np.float32(flow), (*shape, 2)),
+            )
+        return samples, dict(
+            type='PrecomputedFlow', root=str(tmp_path / 'flow'), frame_root=str(tmp_path)
+        )
 
     return make
 
@@ -78,8 +84,9 @@ def test_by_hand(video):
 def test_sums_over_all_pairs_and_sequences(video):
     """Areas are summed before the division; consistency is the mean over the pairs."""
     one, _ = video([[[0, 0, 0, 1]], [[0, 0, 1, 1]]], {(0, 1): (0, 0)}, 'one')
-    two, flow = video([[[1, 1, 1, 1]], [[1, 1, 1, 1]], [[1, 1, 1, 0]]],
-                      {(0, 1): (0, 0), (1, 2): (0, 0)}, 'two')
+    two, flow = video(
+        [[[1, 1, 1, 1]], [[1, 1, 1, 1]], [[1, 1, 1, 0]]], {(0, 1): (0, 0), (1, 2): (0, 0)}, 'two'
+    )
     result = evaluate([*one, *two], flow=flow, per_class=True)
     assert result['TC.PrecomputedFlow.a'] == pytest.approx(100 * 2 / 4)
     assert result['TC.PrecomputedFlow.b'] == pytest.approx(100 * 8 / 10)
@@ -96,7 +103,7 @@ def test_direction(video):
 
 
 def test_constant_prediction_and_absent_class(video):
-    samples, flow = video([np.ones((4, 6))] * 3, {(0, 1): (1.3, 2), (1, 2): (-.4, .7)})
+    samples, flow = video([np.ones((4, 6))] * 3, {(0, 1): (1.3, 2), (1, 2): (-0.4, 0.7)})
     result = evaluate(samples, 'abc', flow=flow, per_class=True)
     assert result['TC.PrecomputedFlow'] == result['consistency'] == 100
     assert np.isnan([result['TC.PrecomputedFlow.a'], result['TC.PrecomputedFlow.c']]).all()
@@ -106,7 +113,7 @@ def test_constant_prediction_and_absent_class(video):
 def test_etc_mode(video):
     """Ids are interpolated (0 and 13 give 6), the border is read, an absent class counts 0."""
     zero_and_13 = [[0, 0, 13, 13]]
-    samples, flow = video([zero_and_13] * 2, {(0, 1): (.5, 0)})
+    samples, flow = video([zero_and_13] * 2, {(0, 1): (0.5, 0)})
     classes = [chr(ord('a') + i) for i in range(19)]
     # Warped: 0 6 13 13. Class 0 has 1 of 2, class 13 2 of 2, the others nothing.
     result = evaluate(samples, classes, flow=flow, mode='etc', per_class=True)
@@ -120,8 +127,9 @@ def test_etc_mode(video):
     generator = torch.Generator().manual_seed(0)
     for value in range(19):
         same = torch.full((40, 50), value, dtype=torch.uint8)
-        areas, _ = warped_areas(same, same, 9 * torch.randn(2, 40, 50, generator=generator), 19,
-                                'etc')
+        areas, _ = warped_areas(
+            same, same, 9 * torch.randn(2, 40, 50, generator=generator), 19, 'etc'
+        )
         assert areas[0, value] == 2000
 
 
@@ -155,18 +163,26 @@ def test_occlusion(video, tmp_path):
     assert evaluate(samples, flow=flow, occlusion='exact')['TC.PrecomputedFlow'] == 100
     # The flows are each other's inverse: nothing but the outside is left out.
     assert evaluate(samples, flow=flow, occlusion='forward_backward') == evaluate(
-        samples, flow=flow)
+        samples, flow=flow
+    )
     # They are not: nothing is left.
     samples, flow = video([FIRST, SECOND], {(0, 1): (1, 0), (1, 0): (1, 0)})
-    assert np.isnan(evaluate(samples, flow=flow, occlusion='forward_backward')
-                    ['TC.PrecomputedFlow'])
+    assert np.isnan(
+        evaluate(samples, flow=flow, occlusion='forward_backward')['TC.PrecomputedFlow']
+    )
 
 
 def test_which_frames_are_neighbours(caplog):
     zero, one = np.zeros((1, 2)), np.ones((1, 2))
     # Across the gap from 2 to 4 and between sequences the prediction changes, which does not count.
-    samples = [sample('s', 1, zero), sample('s', 2, zero), sample('s', 4, one),
-               sample('s', 5, one), sample('t', 6, zero), sample('u', 7, one)]
+    samples = [
+        sample('s', 1, zero),
+        sample('s', 2, zero),
+        sample('s', 4, one),
+        sample('s', 5, one),
+        sample('t', 6, zero),
+        sample('u', 7, one),
+    ]
     assert evaluate(samples) == {'consistency': 100}
     assert evaluate(samples[::-1]) == {'consistency': 100}
     # 2 and 4 alone.
@@ -181,14 +197,20 @@ def test_frames_are_freed(video):
     metric.dataset_meta = dict(classes=('a', 'b'))
     metric.process({}, [one.to_dict() for one in samples])
     assert [frame.pixels is not None for frame in metric.results] == [
-        True, False, False, False, True]
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
     assert metric.evaluate(5) == {'TC.PrecomputedFlow': 100, 'consistency': 100}
 
 
 def work(rank, folder, flow, samples):
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     metric = TemporalConsistencyMetric(flow, collect_dir=f'{folder}/results')
     metric.dataset_meta = dict(classes=('a', 'b', 'c'))
     share = samples[rank::2]
@@ -220,13 +242,31 @@ def minidrive(tmp_path_factory):
     """Four frames with exact flow and occlusion: folder, data set, labels."""
     root = tmp_path_factory.mktemp('minidrive')
     settings = Settings(
-        size=SIZE, viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=0, gta=0,
-        synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=1, clip_frames=(18, 21), flow=True)
+        size=SIZE,
+        viper=0,
+        viper_val=0,
+        synthia=0,
+        cityscapes=0,
+        cityscapes_val=0,
+        gta=0,
+        synthia_rand=0,
+        cityscapes_vps=0,
+        cityscapes_vps_val=1,
+        clip_frames=(18, 21),
+        flow=True,
+    )
     generate(root, settings, progress=False)
     root = root / 'cityscapes_vps'
-    dataset = DATASETS.build(dict(
-        type='CityscapesVPSDataset', data_root=str(root), split='val', frames='all',
-        with_labels=False, clip_length=1))
+    dataset = DATASETS.build(
+        dict(
+            type='CityscapesVPSDataset',
+            data_root=str(root),
+            split='val',
+            frames='all',
+            with_labels=False,
+            clip_length=1,
+        )
+    )
     world = make_world(settings, 'cityscapes_vps', 'val', 0)
     labels = {n: world.labels(world.hits(n, SIZE)[0]).reshape(SIZE[::-1]) for n in range(18, 22)}
     return root, dataset, labels
@@ -239,11 +279,17 @@ def exact_tc(minidrive):
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
 
     def compute(order=(18, 19, 20, 21), **kwargs):
-        flow = dict(type='PrecomputedFlow', root=str(root / 'flow'), frame_root=str(root),
-                    template='{folder}/{stem}__{stem_b}.flo')
+        flow = dict(
+            type='PrecomputedFlow',
+            root=str(root / 'flow'),
+            frame_root=str(root),
+            template='{folder}/{stem}__{stem_b}.flo',
+        )
         kwargs = {'flow': flow, 'flow_name': 'exact', 'direction': 'backward', **kwargs}
-        samples = [sample(info['seq_name'], info['frame_number'], labels[n], info['img_path'])
-                   for info, n in zip(infos, order, strict=True)]
+        samples = [
+            sample(info['seq_name'], info['frame_number'], labels[n], info['img_path'])
+            for info, n in zip(infos, order, strict=True)
+        ]
         return evaluate(samples, [f'{i}' for i in range(21)], **kwargs)
 
     return compute
@@ -273,11 +319,14 @@ def test_exact_labels_away_from_outlines(minidrive):
     kernel = np.ones((3, 3), np.uint8)
     inner = cv2.dilate(old, kernel) == cv2.erode(old, kernel)
     rows, columns = np.indices(new.shape)
-    at = [np.clip(np.rint(place + move.numpy()), 0, size - 1).astype(int) for place, move, size in
-          ((rows, flow[1], SIZE[1]), (columns, flow[0], SIZE[0]))]
+    at = [
+        np.clip(np.rint(place + move.numpy()), 0, size - 1).astype(int)
+        for place, move, size in ((rows, flow[1], SIZE[1]), (columns, flow[0], SIZE[0]))
+    ]
     mask = torch.from_numpy(visible & inner[tuple(at)])
-    areas, compared = warped_areas(torch.from_numpy(new), torch.from_numpy(old), flow, 21,
-                                   visible=mask)
+    areas, compared = warped_areas(
+        torch.from_numpy(new), torch.from_numpy(old), flow, 21, visible=mask
+    )
     assert compared > 0.7 * new.size
     assert areas[0].sum() / compared > 0.998  # measured: 0.9991, of 75 % of the pixels
 
@@ -291,10 +340,14 @@ def test_estimated_flow(exact_tc):
 
 
 def test_errors():
-    for kwargs, message in ((dict(mode='linear'), 'mode'), (dict(direction='up'), 'direction'),
-                            (dict(occlusion='all'), 'occlusion'), (dict(scale=0), 'scale'),
-                            (dict(frame_distance=0), 'frame_distance'),
-                            (dict(occlusion='exact'), 'PrecomputedFlow')):
+    for kwargs, message in (
+        (dict(mode='linear'), 'mode'),
+        (dict(direction='up'), 'direction'),
+        (dict(occlusion='all'), 'occlusion'),
+        (dict(scale=0), 'scale'),
+        (dict(frame_distance=0), 'frame_distance'),
+        (dict(occlusion='exact'), 'PrecomputedFlow'),
+    ):
         with pytest.raises(ValueError, match=message):
             TemporalConsistencyMetric(dict(type='ZeroFlow'), **kwargs)
     frames = [sample('s', i, np.zeros((2, 2))) for i in range(2)]

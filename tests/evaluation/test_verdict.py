@@ -1,4 +1,5 @@
 """The verdict on an adapted model, of constructed figures."""
+
 from __future__ import annotations
 
 import math
@@ -19,8 +20,7 @@ from mmdavss.evaluation.verdict import (
 
 CLASSES = ('road', 'sky', 'car', 'person', 'sign')
 BEFORE = HealthFigures(24, 0.8, 0.5, 0.9, 0.9, (0.4, 0.3, 0.2, 0.06, 0.04), mirrored=0.9)
-AFTER = replace(BEFORE, mirrored=0.91, moved=0.15, kept=0.95,
-                shares=(0.38, 0.3, 0.21, 0.06, 0.05))
+AFTER = replace(BEFORE, mirrored=0.91, moved=0.15, kept=0.95, shares=(0.38, 0.3, 0.21, 0.06, 0.05))
 
 
 def judged(**changes):
@@ -33,11 +33,11 @@ def test_estimated_error_by_hand():
     assert half.diversity == pytest.approx(2)
     assert estimated_error(half) == pytest.approx(0.05 / 0.5**3)
     # All classes equally often, half of the pixels change in the mirror.
-    assert estimated_error(replace(half, shares=(0.25, ) * 4, mirrored=0.5)) == pytest.approx(0.5)
+    assert estimated_error(replace(half, shares=(0.25,) * 4, mirrored=0.5)) == pytest.approx(0.5)
     # One class everywhere agrees with everything, and is the worst.
     assert estimated_error(replace(half, shares=(0, 1, 0, 0), mirrored=1)) == 1
     assert estimated_error(replace(half, shares=(0.97, 0.01, 0.01, 0.01), mirrored=0.9)) == 1
-    assert estimated_error(replace(half, shares=(1, ), mirrored=1)) == 1
+    assert estimated_error(replace(half, shares=(1,), mirrored=1)) == 1
 
 
 def test_keep():
@@ -48,14 +48,17 @@ def test_keep():
     assert judge(BEFORE, BEFORE, CLASSES).verdict == KEEP
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    (dict(kept=0.84), 'A class may have turned into another one.*only 84%'),
-    (dict(moved=0.5), '50% of all pixels have another class'),
-    (dict(shares=(0.4, 0.3, 0.2, 0.095, 0.005)), 'Collapsed: sign'),
-    (dict(shares=(0.3, 0.2, 0.4, 0.06, 0.04)), 'Takes over: car'),
-    (dict(mirrored=0.87), 'no better in agreement with itself'),
-    (dict(frames=9), 'Few frames: .* 9, 10 are the least'),
-])  # yapf: disable
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(kept=0.84), 'A class may have turned into another one.*only 84%'),
+        (dict(moved=0.5), '50% of all pixels have another class'),
+        (dict(shares=(0.4, 0.3, 0.2, 0.095, 0.005)), 'Collapsed: sign'),
+        (dict(shares=(0.3, 0.2, 0.4, 0.06, 0.04)), 'Takes over: car'),
+        (dict(mirrored=0.87), 'no better in agreement with itself'),
+        (dict(frames=9), 'Few frames: .* 9, 10 are the least'),
+    ],
+)
 def test_doubtful(changes, words):
     verdict = judged(**changes)
     assert verdict.verdict == DOUBTFUL
@@ -63,7 +66,7 @@ def test_doubtful(changes, words):
 
 
 def test_a_still_picture_and_one_class_are_doubtful():
-    still = replace(BEFORE, unchanged=1.), replace(AFTER, unchanged=1.)
+    still = replace(BEFORE, unchanged=1.0), replace(AFTER, unchanged=1.0)
     assert judge(*still, CLASSES).verdict == DOUBTFUL
     # All is sky before and after: nothing is known of either.
     one = replace(BEFORE, shares=(0, 1, 0, 0, 0), mirrored=1)
@@ -71,13 +74,16 @@ def test_a_still_picture_and_one_class_are_doubtful():
     assert verdict.verdict == DOUBTFUL and 'hardly more than one class' in verdict.reasons[0]
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    (dict(kept=0.49), 'another model: .*only 49%'),
-    (dict(shares=(0.5, 0.3, 0.2, 0., 0.)), 'Collapsed: 2 of the 5 classes'),
-    (dict(mirrored=0.8), 'contradicts itself more than before'),
-    (dict(confidence=math.nan), 'not finite'),
-    (dict(shares=(math.nan, ) * 5), 'not finite'),
-])  # yapf: disable
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(kept=0.49), 'another model: .*only 49%'),
+        (dict(shares=(0.5, 0.3, 0.2, 0.0, 0.0)), 'Collapsed: 2 of the 5 classes'),
+        (dict(mirrored=0.8), 'contradicts itself more than before'),
+        (dict(confidence=math.nan), 'not finite'),
+        (dict(shares=(math.nan,) * 5), 'not finite'),
+    ],
+)
 def test_reject(changes, words):
     verdict = judged(**changes)
     assert verdict.verdict == REJECT
@@ -86,28 +92,48 @@ def test_reject(changes, words):
 
 def test_a_collapse_that_agrees_with_itself_is_rejected():
     # Perfectly sure, steady and the same in the mirror: nothing but road.
-    collapsed = replace(AFTER, confidence=1, confident=1, unchanged=0.99, consistency=1, mirrored=1,
-                        shares=(1, 0, 0, 0, 0), kept=0.6, moved=0.6)
+    collapsed = replace(
+        AFTER,
+        confidence=1,
+        confident=1,
+        unchanged=0.99,
+        consistency=1,
+        mirrored=1,
+        shares=(1, 0, 0, 0, 0),
+        kept=0.6,
+        moved=0.6,
+    )
     assert judge(BEFORE, collapsed, CLASSES).verdict == REJECT
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    (dict(moved=0.5), '**Total drift**: 50% of the pixels have another class than before.'),
-    # Also if only the shares tell.
-    (dict(shares=(0.0, 0.4, 0.3, 0.2, 0.1)), '**Total drift**'),
-    (dict(shares=(0.36, 0.28, 0.2, 0.12, 0.04)),
-     '**person has doubled or more**: from 6.00% to 12.00% of the pixels.'),
-    (dict(shares=(0.4, 0.3, 0.22, 0.06, 0.02)),
-     '**sign has lost half or more**: from 4.00% to 2.00% of the pixels.'),
-    (dict(shares=(0.4, 0.3, 0.235, 0.06, 0.005)), '**sign has collapsed**: from 4.00% to 0.50%'),
-    (dict(shares=(0.65, 0.1, 0.15, 0.06, 0.04)), '**road takes over**: from 40.0% to 65.0%'),
-    (dict(consistency=0.87), 'flicker more'),
-    (dict(confidence=0.74), 'less sure'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(moved=0.5), '**Total drift**: 50% of the pixels have another class than before.'),
+        # Also if only the shares tell.
+        (dict(shares=(0.0, 0.4, 0.3, 0.2, 0.1)), '**Total drift**'),
+        (
+            dict(shares=(0.36, 0.28, 0.2, 0.12, 0.04)),
+            '**person has doubled or more**: from 6.00% to 12.00% of the pixels.',
+        ),
+        (
+            dict(shares=(0.4, 0.3, 0.22, 0.06, 0.02)),
+            '**sign has lost half or more**: from 4.00% to 2.00% of the pixels.',
+        ),
+        (
+            dict(shares=(0.4, 0.3, 0.235, 0.06, 0.005)),
+            '**sign has collapsed**: from 4.00% to 0.50%',
+        ),
+        (dict(shares=(0.65, 0.1, 0.15, 0.06, 0.04)), '**road takes over**: from 40.0% to 65.0%'),
+        (dict(consistency=0.87), 'flicker more'),
+        (dict(confidence=0.74), 'less sure'),
+    ],
+)
 def test_warnings(changes, words):
     after = replace(AFTER, **changes)
-    assert any(text.startswith(words) or words in text
-               for text in warnings_of(BEFORE, after, CLASSES))
+    assert any(
+        text.startswith(words) or words in text for text in warnings_of(BEFORE, after, CLASSES)
+    )
     assert judge(BEFORE, after, CLASSES).warnings == warnings_of(BEFORE, after, CLASSES)
 
 

@@ -1,4 +1,5 @@
 """VPQ^s by hand, and against a literal tube by tube evaluation."""
+
 import itertools
 
 import numpy as np
@@ -19,14 +20,20 @@ def sample(sequence, frame, label, prediction):
     def data(values):
         return PixelData(data=torch.as_tensor(values).reshape(1, 1, -1))
 
-    return SegDataSample(metainfo=dict(seq_name=sequence, frame_name=frame),
-                         gt_sem_seg=data(label), pred_sem_seg=data(prediction))
+    return SegDataSample(
+        metainfo=dict(seq_name=sequence, frame_name=frame),
+        gt_sem_seg=data(label),
+        pred_sem_seg=data(prediction),
+    )
 
 
 def samples_of(clips):
     """Samples of clips, which are lists of (label, prediction)."""
-    return [sample(f'{c:04d}', f'{c}_{f}', *pair)
-            for c, clip in enumerate(clips) for f, pair in enumerate(clip)]
+    return [
+        sample(f'{c:04d}', f'{c}_{f}', *pair)
+        for c, clip in enumerate(clips)
+        for f, pair in enumerate(clip)
+    ]
 
 
 def evaluate(samples, classes='ab', **kwargs):
@@ -57,30 +64,32 @@ def test_by_hand():
     assert result['VPQ.1'] == pytest.approx(100 * (a + b) / 2, abs=0.005)
     # Both as one tube: a 10 of 12 + 14 - 10, b 4 of 8 + 6 - 4, no match: one missed, one wrong.
     assert result['VPQ.2'] == pytest.approx(100 * (10 / 16 + 0) / 2, abs=0.005)
-    assert result['VPQ'] == pytest.approx(
-        100 * ((a + b) / 2 + 10 / 32) / 2, abs=0.005)
+    assert result['VPQ'] == pytest.approx(100 * ((a + b) / 2 + 10 / 32) / 2, abs=0.005)
     assert result['VPQ.a'] == pytest.approx(100 * (a + 10 / 16) / 2, abs=0.005)
     assert result['VPQ.b'] == pytest.approx(100 * b / 2, abs=0.005)
 
 
-@pytest.mark.parametrize('label, prediction, expected', [
-    # a: its pixel on void is not in the union. b: wholly on void, so neither right nor wrong.
-    (row(a=2, v=4), row(a=3, b=3), 100),
-    # b: more than half on void is no false positive, exactly half is one. a: 2/3 in both.
-    (row(a=3, v=2), row(a=2, b=3), 100 * 2 / 3),
-    (row(a=3, v=1), row(a=2, b=2), 100 / 3),
-    # Void alone has no tube to find: no value at all.
-    (row(v=3), row(a=3), np.nan),
-    # A match needs more than 0.5; b is only predicted: a false positive.
-    (row(a=4), row(a=2, b=2), 0),
-    (row(a=5), row(a=3, b=2), 100 * (3 / 5) / 2),
-    # b occurs nowhere: left out.
-    (row(a=4), row(a=4), 100),
-    # b is missed: it counts with 0.
-    (row(a=3, b=1), row(a=4), 100 * (3 / 4) / 2),
-])
+@pytest.mark.parametrize(
+    'label, prediction, expected',
+    [
+        # a: its pixel on void is not in the union. b: wholly on void, so neither right nor wrong.
+        (row(a=2, v=4), row(a=3, b=3), 100),
+        # b: more than half on void is no false positive, exactly half is one. a: 2/3 in both.
+        (row(a=3, v=2), row(a=2, b=3), 100 * 2 / 3),
+        (row(a=3, v=1), row(a=2, b=2), 100 / 3),
+        # Void alone has no tube to find: no value at all.
+        (row(v=3), row(a=3), np.nan),
+        # A match needs more than 0.5; b is only predicted: a false positive.
+        (row(a=4), row(a=2, b=2), 0),
+        (row(a=5), row(a=3, b=2), 100 * (3 / 5) / 2),
+        # b occurs nowhere: left out.
+        (row(a=4), row(a=4), 100),
+        # b is missed: it counts with 0.
+        (row(a=3, b=1), row(a=4), 100 * (3 / 4) / 2),
+    ],
+)
 def test_void_and_absent_classes(label, prediction, expected):
-    result = evaluate(samples_of([[(label, prediction)]]), windows=(1, ))
+    result = evaluate(samples_of([[(label, prediction)]]), windows=(1,))
     assert result['VPQ'] == pytest.approx(expected, abs=0.005, nan_ok=True)
 
 
@@ -88,24 +97,26 @@ def test_void_over_frames():
     """What is void counts for the window, not for each frame."""
     clip = [(row(v=4), row(b=4)), (row(a=4), row(a=1, b=3))]
     # Frame by frame: b on void is excused in the first, wrong in the second; a missed and wrong.
-    assert evaluate(samples_of([clip]), windows=(1, ))['VPQ'] == 0
+    assert evaluate(samples_of([clip]), windows=(1,))['VPQ'] == 0
     # In the window 4 of its 7 pixels are on void: excused; a is left, missed and wrong.
-    result = evaluate(samples_of([clip]), windows=(2, ), per_class=True)
+    result = evaluate(samples_of([clip]), windows=(2,), per_class=True)
     assert np.isnan(result['VPQ.b']) and result['VPQ.a'] == result['VPQ'] == 0
 
 
 def test_prediction_that_is_void():
     """No tube of its own, but pixels that the true tube lacks (masks with ignored pixels)."""
-    assert confusion_with_void(torch.tensor([0, 255, 1], dtype=torch.uint8),
-                               torch.tensor([0, 0, 255], dtype=torch.uint8), 2).tolist() == [
-                                   [1, 0, 1], [0, 0, 0], [0, 1, 0]]
-    result = evaluate(samples_of([[(row(a=4), row(a=3, v=1))]]), windows=(1, ))
+    assert confusion_with_void(
+        torch.tensor([0, 255, 1], dtype=torch.uint8),
+        torch.tensor([0, 0, 255], dtype=torch.uint8),
+        2,
+    ).tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    result = evaluate(samples_of([[(row(a=4), row(a=3, v=1))]]), windows=(1,))
     assert result['VPQ'] == 75
 
 
 def test_windows_do_not_cross_clips():
     right, wrong = (row(a=2), row(a=2)), (row(a=2), row(b=2))
-    result = evaluate(samples_of([[right, right], [wrong, wrong]]), windows=(2, ), per_class=True)
+    result = evaluate(samples_of([[right, right], [wrong, wrong]]), windows=(2,), per_class=True)
     # Two windows: one match of a, one miss; b once wrong. A third one would miss and err again.
     assert (result['VPQ.a'], result['VPQ.b']) == (pytest.approx(100 / 1.5, abs=0.005), 0)
 
@@ -125,23 +136,26 @@ def test_frames_are_sorted_within_their_clips():
     right, wrong = (row(a=2), row(a=2)), (row(a=2), row(b=2))
     clip = [sample('x', f'f{n}', *(wrong if n == 9 else right)) for n in range(8, 12)]
     other = [sample('y', f'f{n}', *right) for n in range(8, 12)]
-    expected = evaluate([*clip, *other], windows=(2, ))
+    expected = evaluate([*clip, *other], windows=(2,))
     # 8-9 and 9-10 have an IoU of 0.5, a is missed and wrong; 10-11 and the other clip match. By
     # letters 10-11 and 11-8 would.
     assert expected['VPQ'] == pytest.approx(100 * (4 / (4 + 1 + 1)) / 2, abs=0.005)
     for order in itertools.islice(itertools.permutations([*clip, *other]), 0, 40000, 4111):
-        assert evaluate(order, windows=(2, )) == expected
+        assert evaluate(order, windows=(2,)) == expected
     # As a sampler pads: a frame that comes again is the same frame.
-    assert evaluate([*other, *clip, *clip[:2]], windows=(2, )) == expected
+    assert evaluate([*other, *clip, *clip[:2]], windows=(2,)) == expected
 
 
 def naive(clips, num_classes, length):
     """Kim et al., pixel by pixel; the value of each class."""
-    stats = {k: [0., 0, 0, 0] for k in range(num_classes)}
+    stats = {k: [0.0, 0, 0, 0] for k in range(num_classes)}
     for clip in clips:
         for start in range(len(clip) - length + 1):
-            pixels = [pixel for label, prediction in clip[start:start + length]
-                      for pixel in zip(label, prediction, strict=True)]
+            pixels = [
+                pixel
+                for label, prediction in clip[start : start + length]
+                for pixel in zip(label, prediction, strict=True)
+            ]
             for k in range(num_classes):
                 true = sum(t == k for t, _ in pixels)
                 found = sum(p == k for _, p in pixels)
@@ -154,8 +168,10 @@ def naive(clips, num_classes, length):
                 else:
                     stats[k][2] += true > 0
                     stats[k][3] += found > 0 and not void / found > 0.5
-    return [total / (tp + fn / 2 + fp / 2) if tp + fn + fp else np.nan
-            for total, tp, fn, fp in stats.values()]
+    return [
+        total / (tp + fn / 2 + fp / 2) if tp + fn + fp else np.nan
+        for total, tp, fn, fp in stats.values()
+    ]
 
 
 def test_against_tubes_pixel_by_pixel():
@@ -164,7 +180,7 @@ def test_against_tubes_pixel_by_pixel():
     for frames in (6, 5, 3, 1):
         clip = []
         for _ in range(frames):
-            label = rng.choice([0, 1, 2, 3, VOID], 40, p=[.5, .25, .1, .05, .1])
+            label = rng.choice([0, 1, 2, 3, VOID], 40, p=[0.5, 0.25, 0.1, 0.05, 0.1])
             flip = rng.random(40) < 0.2
             prediction = np.where(flip | (label == VOID), rng.integers(0, 5, 40), label)
             clip.append((label, prediction))
@@ -183,19 +199,23 @@ def test_against_tubes_pixel_by_pixel():
 def test_subset_of_the_classes():
     """A prediction outside of the subset is still wrong for the true class."""
     clip = [(row(a=6, b=2), row(a=4, c=2, b=2))]
-    result = evaluate(samples_of([clip]), 'abc', subset=['b', 'a'], windows=(1, ), per_class=True)
-    assert result == {'VPQ': pytest.approx(100 * (4 / 6 + 1) / 2, abs=0.005),
-                      'VPQ.1': result['VPQ'], 'VPQ.b': 100,
-                      'VPQ.a': pytest.approx(100 * 4 / 6, abs=0.005)}
+    result = evaluate(samples_of([clip]), 'abc', subset=['b', 'a'], windows=(1,), per_class=True)
+    assert result == {
+        'VPQ': pytest.approx(100 * (4 / 6 + 1) / 2, abs=0.005),
+        'VPQ.1': result['VPQ'],
+        'VPQ.b': 100,
+        'VPQ.a': pytest.approx(100 * 4 / 6, abs=0.005),
+    }
     # c is a false positive.
-    whole = evaluate(samples_of([clip]), 'abc', windows=(1, ))
+    whole = evaluate(samples_of([clip]), 'abc', windows=(1,))
     assert whole['VPQ'] == pytest.approx(100 * (4 / 6 + 1 + 0) / 3, abs=0.005)
 
 
 def work(rank, folder, samples):
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     metric = VPQMetric(windows=(1, 2), collect_dir=f'{folder}/results')
     metric.dataset_meta = dict(classes=('a', 'b'))
     share = samples[rank::2]
@@ -209,8 +229,12 @@ def work(rank, folder, samples):
 def test_two_processes(tmp_path):
     """Forked, like the workers of a data loader: this module cannot be imported by name."""
     truth = row(a=6, b=4)
-    samples = samples_of([[(truth, row(a=4, b=6)), (truth, row(a=10)), (truth, truth)],
-                          [(truth, row(b=10)), (truth, truth)]])
+    samples = samples_of(
+        [
+            [(truth, row(a=4, b=6)), (truth, row(a=10)), (truth, truth)],
+            [(truth, row(b=10)), (truth, truth)],
+        ]
+    )
     torch.multiprocessing.start_processes(work, (tmp_path, samples), 2, start_method='fork')
     expected = evaluate(samples, windows=(1, 2))
     for rank in range(2):
@@ -224,5 +248,5 @@ def test_errors():
         evaluate(samples_of([[(row(a=1), row(a=1))]]), subset=['a', 'tram'])
     with pytest.raises(ValueError, match='seq_name and frame_name.*PackClipInputs'):
         metric = VPQMetric()
-        metric.dataset_meta = dict(classes=('a', ))
+        metric.dataset_meta = dict(classes=('a',))
         metric.process({}, [dict(seq_name='x')])

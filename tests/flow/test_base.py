@@ -1,4 +1,5 @@
 """A provider inside another module: frozen, in eval mode, invisible, and on the same device."""
+
 import copy
 
 import numpy as np
@@ -17,12 +18,11 @@ class Toy(BaseFlowProvider):
         self.hold(nn.Sequential(nn.Conv2d(6, 2, 1), nn.BatchNorm2d(2)))
 
     def _estimate(self, frame_a, frame_b, paths):
-        net, = self._networks
+        (net,) = self._networks
         return net(torch.cat([frame_a, frame_b], dim=1))
 
 
 class Parent(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.student = nn.Conv2d(3, 4, 1)
@@ -44,7 +44,7 @@ def test_not_part_of_its_owner():
 
 def test_stays_frozen_and_in_eval_mode(frames):
     parent = Parent().train()
-    net, = parent.flow._networks
+    (net,) = parent.flow._networks
     assert not parent.flow.training and not any(m.training for m in net.modules())
     parent.requires_grad_(True)
     assert not any(p.requires_grad for p in net.parameters())
@@ -78,8 +78,9 @@ def test_numpy_images_are_bgr():
     images = np.random.default_rng(0).integers(256, size=(2, 5, 6, 3), dtype=np.uint8)
     flow = toy.estimate_numpy(*images)
     assert flow.shape == (5, 6, 2) and flow.dtype == np.float32
-    a, b = (torch.tensor(image[None, :, :, [2, 1, 0]] / 255.).permute(0, 3, 1, 2)
-            for image in images)
+    a, b = (
+        torch.tensor(image[None, :, :, [2, 1, 0]] / 255.0).permute(0, 3, 1, 2) for image in images
+    )
     np.testing.assert_allclose(flow, toy(a, b)[0].permute(1, 2, 0), atol=1e-6)
 
 

@@ -1,4 +1,5 @@
 """The cache asks its provider once for each pair of frames."""
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ class CountingFlow(BaseFlowProvider):
 
     seen = 0
 
-    def __init__(self, scale=1., checkpoint=None):
+    def __init__(self, scale=1.0, checkpoint=None):
         super().__init__()
         self.scale = scale
 
@@ -28,8 +29,13 @@ def cached(tmp_path, build):
     CountingFlow.seen = 0
 
     def make(**options):
-        return build(dict(type='CachedFlow', cache_dir=str(tmp_path / 'cache'),
-                          provider=dict(type='CountingFlow', **options)))
+        return build(
+            dict(
+                type='CachedFlow',
+                cache_dir=str(tmp_path / 'cache'),
+                provider=dict(type='CountingFlow', **options),
+            )
+        )
 
     yield make
     MODELS._module_dict.pop('CountingFlow')
@@ -69,7 +75,7 @@ def test_anything_else_is_another_file(tmp_path, cached, images):
     cached().estimate_numpy(b, a)
     cached().estimate_numpy(changed, b)
     cached().estimate_numpy(a.reshape(6, 5, 3), b.reshape(6, 5, 3))
-    cached(scale=2.).estimate_numpy(a, b)
+    cached(scale=2.0).estimate_numpy(a, b)
     cached(checkpoint=str(weights)).estimate_numpy(a, b)
     weights.write_bytes(b'22')
     cached(checkpoint=str(weights)).estimate_numpy(a, b)

@@ -1,4 +1,5 @@
 """DIS on images that were moved by a known distance."""
+
 import pickle
 
 import cv2
@@ -18,8 +19,10 @@ def moved():
 
 def to_frames(*images):
     """RGB in [0, 1], batches of one."""
-    return [torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)[None] / 255
-            for image in images]
+    return [
+        torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)[None] / 255
+        for image in images
+    ]
 
 
 @pytest.mark.parametrize('preset', ['ultrafast', 'fast', 'medium'])
@@ -44,7 +47,7 @@ def test_tensors_give_the_same(build, moved):
 @pytest.mark.parametrize('size', [(8, 200), (13, 200), (31, 129), (6, 6), (96, 5)])
 def test_low_images(build, moved, size):
     """OpenCV itself gives NaN or crashes there."""
-    images = [np.ascontiguousarray(np.hstack([m, m])[:size[0], :size[1]]) for m in moved]
+    images = [np.ascontiguousarray(np.hstack([m, m])[: size[0], : size[1]]) for m in moved]
     flow = build(dict(type='DISFlowEstimator')).estimate_numpy(*images)
     assert flow.shape == (*size, 2) and np.isfinite(flow).all()
 
@@ -52,8 +55,7 @@ def test_low_images(build, moved, size):
 def test_workers_of_a_dataloader_can_take_it(build, moved):
     provider = build(dict(type='DISFlowEstimator', preset='fast'))
     clone = pickle.loads(pickle.dumps(provider))
-    np.testing.assert_array_equal(
-        clone.estimate_numpy(*moved), provider.estimate_numpy(*moved))
+    np.testing.assert_array_equal(clone.estimate_numpy(*moved), provider.estimate_numpy(*moved))
 
 
 def test_unknown_preset(build):

@@ -1,4 +1,5 @@
 """FlowNetS against the published network (golden arrays)."""
+
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +29,18 @@ def test_equals_published():
     bgr = torch.from_numpy(data['input_img_t_then_tminus1'])
     flow = net(bgr[:, :3].flip(1), bgr[:, 3:].flip(1))
     torch.testing.assert_close(
-        flow.detach().double(), torch.from_numpy(data['flow_quarter_res']), rtol=0, atol=1e-5)
+        flow.detach().double(), torch.from_numpy(data['flow_quarter_res']), rtol=0, atol=1e-5
+    )
 
 
 def test_widths():
     """24 to 384 and 64 to 1024 channels; mmflow's network has the latter shapes."""
     with torch.device('meta'):
         slim, full = FlowNetS(), FlowNetS(base_channels=64)
-    for net, widths in ((slim, (24, 48, 96, 192, 192, 384)),
-                        (full, (64, 128, 256, 512, 512, 1024))):
+    for net, widths in (
+        (slim, (24, 48, 96, 192, 192, 384)),
+        (full, (64, 128, 256, 512, 512, 1024)),
+    ):
         assert tuple(net.get_submodule(f'conv{i}')[0].out_channels for i in range(1, 7)) == widths
     assert tuple(full.deconv5[0].weight.shape) == (1024, 512, 4, 4)
     assert tuple(full.predict_flow2.weight.shape) == (2, 194, 3, 3)
@@ -65,8 +69,10 @@ def test_checkpoint(tmp_path, prefix):
     torch.manual_seed(1)
     net = FlowNetS(base_channels=2, checkpoint=path)
     net.init_weights()
-    assert all(torch.equal(a, b) for a, b in zip(
-        net.state_dict().values(), trained.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(net.state_dict().values(), trained.state_dict().values(), strict=True)
+    )
     with pytest.raises(ValueError, match='weights.pth does not fit FlowNetS.*such as'):
         FlowNetS(base_channels=4, checkpoint=path).init_weights()
     with pytest.raises(FileNotFoundError, match='none.pth'):

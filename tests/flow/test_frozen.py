@@ -1,4 +1,5 @@
 """A trained flow network as a provider."""
+
 import pytest
 import torch
 from mmengine.runner import save_checkpoint
@@ -18,8 +19,10 @@ def trained(tmp_path):
     for p in net.parameters():
         nn.init.normal_(p, std=0.1)
     for number, prefix in enumerate(('', 'student.flow_net.', 'flow_net.')):
-        save_checkpoint(dict(state_dict={prefix + k: v for k, v in net.state_dict().items()}),
-                        str(tmp_path / f'{number}.pth'))
+        save_checkpoint(
+            dict(state_dict={prefix + k: v for k, v in net.state_dict().items()}),
+            str(tmp_path / f'{number}.pth'),
+        )
     return net
 
 
@@ -42,7 +45,7 @@ def test_frozen(trained, tmp_path):
     owner.flow = FrozenFlowNet(FLOW_NET, str(tmp_path / '0.pth'))
     owner.flow.init_weights()
     owner.train()
-    net, = owner.flow._networks
+    (net,) = owner.flow._networks
     assert not net.training and not any(p.requires_grad for p in net.parameters())
     assert not list(owner.parameters()) and not owner.state_dict()
     a, b = torch.rand(2, 1, 3, 32, 48, requires_grad=True)

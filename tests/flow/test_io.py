@@ -1,4 +1,5 @@
 """Flow files against bytes written by hand, and round trips."""
+
 import struct
 import zlib
 
@@ -29,8 +30,10 @@ def test_flo_by_hand(tmp_path):
 def test_kitti_by_hand(tmp_path):
     """KITTI: 16 bits, u and v as 64 * value + 2**15 in red and green, validity in blue."""
     file = tmp_path / 'a.png'
-    red, green, blue = (np.array([row], np.uint16) for row in
-                        ([2**15 + 64, 2**15, 7], [2**15 - 96, 2**15, 7], [1, 1, 0]))
+    red, green, blue = (
+        np.array([row], np.uint16)
+        for row in ([2**15 + 64, 2**15, 7], [2**15 - 96, 2**15, 7], [1, 1, 0])
+    )
     cv2.imwrite(str(file), np.dstack([blue, green, red]))
     flow = read_flow(file)
     np.testing.assert_array_equal(flow[0], [[1, -1.5], [0, 0], [np.nan, np.nan]])
@@ -52,9 +55,16 @@ def test_int16_of_davsn_and_tps(tmp_path):
     np.testing.assert_allclose(read_flow(tmp_path / 'a.npy'), [[[1.5, -0.3], [0, 20]]], rtol=1e-6)
 
 
-@pytest.mark.parametrize('name, dtype, error', [
-    ('a.flo', 'float32', 0), ('a.npy', 'float32', 0), ('a.npy', 'float16', 1 / 32),
-    ('a.npy', 'int16', 0.0501), ('a.png', 'float32', 1 / 128)])
+@pytest.mark.parametrize(
+    'name, dtype, error',
+    [
+        ('a.flo', 'float32', 0),
+        ('a.npy', 'float32', 0),
+        ('a.npy', 'float16', 1 / 32),
+        ('a.npy', 'int16', 0.0501),
+        ('a.png', 'float32', 1 / 128),
+    ],
+)
 def test_round_trip(tmp_path, flow, name, dtype, error):
     file = tmp_path / 'new' / name
     write_flow(file, flow, dtype)
@@ -78,10 +88,12 @@ def test_wrong_content(tmp_path, flow):
     file.write_bytes(b'HIEP' + bytes(20))
     with pytest.raises(ValueError, match='a.flo: not a .flo file'):
         read_flow(file)
-    for array, message in ((np.zeros((4, 5)), r'holds \(4, 5\)'),
-                           (np.zeros((4, 5, 3)), r'holds \(4, 5, 3\)'),
-                           (np.zeros((4, 5, 2), np.uint8), 'holds uint8'),
-                           (np.array([{}]), 'not a complete .npy')):
+    for array, message in (
+        (np.zeros((4, 5)), r'holds \(4, 5\)'),
+        (np.zeros((4, 5, 3)), r'holds \(4, 5, 3\)'),
+        (np.zeros((4, 5, 2), np.uint8), 'holds uint8'),
+        (np.array([{}]), 'not a complete .npy'),
+    ):
         np.save(tmp_path / 'a.npy', array)
         with pytest.raises(ValueError, match=f'a.npy: {message}'):
             read_flow(tmp_path / 'a.npy')
@@ -139,30 +151,40 @@ def npy_bytes(shape, body=bytes(256), descr='<f4'):
 
 def png_bytes(width, height):
     def chunk(kind, data):
-        return (struct.pack('>I', len(data)) + kind + data
-                + struct.pack('>I', zlib.crc32(kind + data)))
+        return (
+            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+        )
 
-    return (b'\x89PNG\r\n\x1a\n'
-            + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 16, 2, 0, 0, 0))
-            + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 16, 2, 0, 0, 0))
+        + chunk(b'IDAT', zlib.compress(b''))
+        + chunk(b'IEND', b'')
+    )
 
 
-@pytest.mark.parametrize('name, content', [
-    ('giant.npy', npy_bytes('(1000000000, 1000000000, 2)')),
-    ('overflow.npy', npy_bytes('(100000000000000000000000, 4, 2)')),
-    ('negative.npy', npy_bytes('(-4, -8, 2)')),
-    ('none.npy', npy_bytes('(0, 4, 2)', b'')),
-    ('torn.npy', npy_bytes('(4, 8, 2)').replace(b'}', b' ')),
-    ('deep.npy', npy_bytes('(' * 3000 + ')' * 3000)),
-    ('text.npy', npy_bytes('"4"')),
-    ('type.npy', npy_bytes('(4, 8, 2)', descr='<f3')),
-    ('version.npy', npy_bytes('(4, 8, 2)').replace(b'Y\x01', b'Y\x09')),
-    ('surplus.npy', npy_bytes('(4, 8, 2)', bytes(257))),
-    ('surplus.flo', b'PIEH' + struct.pack('<2i', 4, 8) + bytes(257)),
-    ('giant.flo', b'PIEH' + struct.pack('<2i', 2**31 - 1, 2**31 - 1) + bytes(256)),
-    ('negative.flo', b'PIEH' + struct.pack('<2i', -4, -8) + bytes(256)),
-    ('giant.png', png_bytes(100_000, 100_000)), ('wide.png', png_bytes(2**31 - 1, 1)),
-    ('empty.png', png_bytes(0, 0)), ('short.png', png_bytes(8, 4))])
+@pytest.mark.parametrize(
+    'name, content',
+    [
+        ('giant.npy', npy_bytes('(1000000000, 1000000000, 2)')),
+        ('overflow.npy', npy_bytes('(100000000000000000000000, 4, 2)')),
+        ('negative.npy', npy_bytes('(-4, -8, 2)')),
+        ('none.npy', npy_bytes('(0, 4, 2)', b'')),
+        ('torn.npy', npy_bytes('(4, 8, 2)').replace(b'}', b' ')),
+        ('deep.npy', npy_bytes('(' * 3000 + ')' * 3000)),
+        ('text.npy', npy_bytes('"4"')),
+        ('type.npy', npy_bytes('(4, 8, 2)', descr='<f3')),
+        ('version.npy', npy_bytes('(4, 8, 2)').replace(b'Y\x01', b'Y\x09')),
+        ('surplus.npy', npy_bytes('(4, 8, 2)', bytes(257))),
+        ('surplus.flo', b'PIEH' + struct.pack('<2i', 4, 8) + bytes(257)),
+        ('giant.flo', b'PIEH' + struct.pack('<2i', 2**31 - 1, 2**31 - 1) + bytes(256)),
+        ('negative.flo', b'PIEH' + struct.pack('<2i', -4, -8) + bytes(256)),
+        ('giant.png', png_bytes(100_000, 100_000)),
+        ('wide.png', png_bytes(2**31 - 1, 1)),
+        ('empty.png', png_bytes(0, 0)),
+        ('short.png', png_bytes(8, 4)),
+    ],
+)
 def test_absurd_headers(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f'{name}: '):

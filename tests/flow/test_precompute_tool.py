@@ -1,4 +1,5 @@
 """tools/precompute_flow.py as it is called, read back by PrecomputedFlow."""
+
 import importlib.util
 import os
 import subprocess
@@ -48,19 +49,29 @@ def test_writes_resumes_and_reads_back(tmp_path, build, frame_root, run):
     command = (frame_root, tmp_path, '--frame-suffix', '_x')
     first = subprocess.run(
         [sys.executable, str(TOOL), *map(str, command), '--workers', '2'],
-        capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    )
     assert first.returncode == 0, first.stderr
     assert '3 pairs, 0 there already' in first.stdout and '3/3' in first.stderr
     files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file()}
     assert files == {'s/a_9__a_8.npy', 's/a_10__a_9.npy', 's/b_9__b_8.npy'}
 
-    provider = build(dict(type='PrecomputedFlow', root=str(tmp_path), frame_root=str(frame_root),
-                          frame_suffix='_x'))
+    provider = build(
+        dict(
+            type='PrecomputedFlow',
+            root=str(tmp_path),
+            frame_root=str(frame_root),
+            frame_suffix='_x',
+        )
+    )
     paths = [str(frame_root / f's/a_{k}_x.png') for k in (10, 9)]
     images = [cv2.imread(path) for path in paths]
     expected = build(dict(type='DISFlowEstimator')).estimate_numpy(*images)
     np.testing.assert_array_equal(
-        provider.estimate_numpy(*images, *paths), expected.astype(np.float16))
+        provider.estimate_numpy(*images, *paths), expected.astype(np.float16)
+    )
 
     # What is there is left alone, what is missing is made.
     (tmp_path / 's/a_9__a_8.npy').write_bytes(b'mine')
@@ -74,8 +85,18 @@ def test_writes_resumes_and_reads_back(tmp_path, build, frame_root, run):
 
 
 def test_options(tmp_path, frame_root, run):
-    out, error = run(frame_root / 's', tmp_path, '--frame-suffix', '_x', '--step', 2,
-                     '--format', 'flo', '--provider', 'ZeroFlow')
+    out, error = run(
+        frame_root / 's',
+        tmp_path,
+        '--frame-suffix',
+        '_x',
+        '--step',
+        2,
+        '--format',
+        'flo',
+        '--provider',
+        'ZeroFlow',
+    )
     assert error is None
     assert [p.name for p in tmp_path.iterdir()] == ['a_10__a_8.flo']
     assert "template': '{folder}/{stem}__{stem_b}.flo'" in out
@@ -87,7 +108,7 @@ def test_frames_are_read_as_in_training(tmp_path, run):
     for k in (1, 2, 3):
         cv2.imwrite(str(tmp_path / f'{k}.JPG'), rng.integers(256, size=(40, 64, 3), dtype=np.uint8))
     data = (tmp_path / '3.JPG').read_bytes()
-    (tmp_path / '3.JPG').write_bytes(data[:len(data) * 3 // 4])
+    (tmp_path / '3.JPG').write_bytes(data[: len(data) * 3 // 4])
     (tmp_path / '._2.JPG').write_bytes(b'resources')
     (tmp_path / '.ipynb_checkpoints').mkdir()
     (tmp_path / '.ipynb_checkpoints/1.jpg').write_bytes(data)

@@ -1,4 +1,5 @@
 """Flow files found by the frames' paths."""
+
 import numpy as np
 import pytest
 import torch
@@ -16,8 +17,16 @@ def provider(tmp_path, build):
     (tmp_path / 'flow').mkdir()
 
     def make(**kwargs):
-        return build(dict(dict(type='PrecomputedFlow', root=str(tmp_path / 'flow'),
-                               frame_root=str(tmp_path / 'img')), **kwargs))
+        return build(
+            dict(
+                dict(
+                    type='PrecomputedFlow',
+                    root=str(tmp_path / 'flow'),
+                    frame_root=str(tmp_path / 'img'),
+                ),
+                **kwargs,
+            )
+        )
 
     return make
 
@@ -26,19 +35,37 @@ def image(size=(4, 6)):
     return np.zeros((*size, 3), np.uint8)
 
 
-@pytest.mark.parametrize('frame_a, frame_b, options, expected', [
-    ('s1/000007.png', 's1/000006.png', {}, 's1/000007__000006.npy'),
-    ('0001TP_006720.jpg', '0001TP_006690.jpg', dict(template='{folder}/{stem}.flo'),
-     '0001TP_006720.flo'),
-    # The names of DA-VSN and TPS.
-    ('001/001_00005.jpg', '001/001_00004.jpg', dict(template='{stem}{number_b}_int16_x10.npy'),
-     '001_0000500004_int16_x10.npy'),
-    ('rgb/000005.png', 'rgb/000004.png', dict(template='{stem}_int16_x10.npy'),
-     '000005_int16_x10.npy'),
-    ('ulm/ulm_000000_000019_leftImg8bit.png', 'ulm/ulm_000000_000018_leftImg8bit.png',
-     dict(template='{stem}_{number_b}_int16_x10.npy', frame_suffix='_leftImg8bit'),
-     'ulm_000000_000019_000018_int16_x10.npy'),
-])
+@pytest.mark.parametrize(
+    'frame_a, frame_b, options, expected',
+    [
+        ('s1/000007.png', 's1/000006.png', {}, 's1/000007__000006.npy'),
+        (
+            '0001TP_006720.jpg',
+            '0001TP_006690.jpg',
+            dict(template='{folder}/{stem}.flo'),
+            '0001TP_006720.flo',
+        ),
+        # The names of DA-VSN and TPS.
+        (
+            '001/001_00005.jpg',
+            '001/001_00004.jpg',
+            dict(template='{stem}{number_b}_int16_x10.npy'),
+            '001_0000500004_int16_x10.npy',
+        ),
+        (
+            'rgb/000005.png',
+            'rgb/000004.png',
+            dict(template='{stem}_int16_x10.npy'),
+            '000005_int16_x10.npy',
+        ),
+        (
+            'ulm/ulm_000000_000019_leftImg8bit.png',
+            'ulm/ulm_000000_000018_leftImg8bit.png',
+            dict(template='{stem}_{number_b}_int16_x10.npy', frame_suffix='_leftImg8bit'),
+            'ulm_000000_000019_000018_int16_x10.npy',
+        ),
+    ],
+)
 def test_names(tmp_path, provider, frame_a, frame_b, options, expected):
     path_a, path_b = (str(tmp_path / 'img' / frame) for frame in (frame_a, frame_b))
     assert provider(**options).flow_file(path_a, path_b) == tmp_path / 'flow' / expected
@@ -50,7 +77,8 @@ def test_reads(tmp_path, provider, flow):
     read = provider().estimate_numpy(image(), image(), *paths)
     np.testing.assert_array_equal(read, flow)
     np.testing.assert_array_equal(
-        provider(stored='negated').estimate_numpy(image(), image(), *paths), -flow)
+        provider(stored='negated').estimate_numpy(image(), image(), *paths), -flow
+    )
     frames = torch.zeros(2, 3, 4, 6)
     # A clip at the start of a sequence repeats its first frame.
     batch = provider()(frames, frames, [tuple(paths), (paths[0], paths[0])])
@@ -64,9 +92,12 @@ def test_resize(tmp_path, provider):
     paths = [str(tmp_path / 'img' / f'{k}.png') for k in (2, 1)]
     read = provider(resize=True).estimate_numpy(image((8, 18)), image((8, 18)), *paths)
     assert read.shape == (8, 18, 2) and read.dtype == np.float32
-    np.testing.assert_allclose(read, np.broadcast_to([4.5, 3.], (8, 18, 2)), rtol=1e-6)
-    with pytest.raises(ValueError, match=r'2__1.npy: the flow is 6x4, its frame .*2.png 18x8.*'
-                                         r'resize=True'):
+    np.testing.assert_allclose(read, np.broadcast_to([4.5, 3.0], (8, 18, 2)), rtol=1e-6)
+    with pytest.raises(
+        ValueError,
+        match=r'2__1.npy: the flow is 6x4, its frame .*2.png 18x8.*'
+        r'resize=True',
+    ):
         provider().estimate_numpy(image((8, 18)), image((8, 18)), *paths)
 
 

@@ -1,4 +1,5 @@
 """The decoder of DAFormer: sizes, and what its output depends on."""
+
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -6,11 +7,21 @@ from mmseg.registry import MODELS
 
 @pytest.fixture
 def head():
-    return MODELS.build(dict(
-        type='DAFormerHead', in_channels=[8, 16, 24, 32], in_index=[0, 1, 2, 3], channels=12,
-        embed_channels=6, dilations=(1, 2, 3), num_classes=5, dropout_ratio=0.,
-        norm_cfg=dict(type='BN'), align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss'))).eval()
+    return MODELS.build(
+        dict(
+            type='DAFormerHead',
+            in_channels=[8, 16, 24, 32],
+            in_index=[0, 1, 2, 3],
+            channels=12,
+            embed_channels=6,
+            dilations=(1, 2, 3),
+            num_classes=5,
+            dropout_ratio=0.0,
+            norm_cfg=dict(type='BN'),
+            align_corners=False,
+            loss_decode=dict(type='CrossEntropyLoss'),
+        )
+    ).eval()
 
 
 @pytest.fixture
@@ -42,11 +53,19 @@ def test_published_size():
     and 512 of batch norm; the others 1024 * 9 + 2048, then the same as that; bottleneck 1024 * 256
     * 9 + 512; classes 256 * 19 + 19.
     """
-    head = MODELS.build(dict(
-        type='DAFormerHead', in_channels=[64, 128, 320, 512], in_index=[0, 1, 2, 3], num_classes=19,
-        norm_cfg=dict(type='BN'), align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss')))
+    head = MODELS.build(
+        dict(
+            type='DAFormerHead',
+            in_channels=[64, 128, 320, 512],
+            in_index=[0, 1, 2, 3],
+            num_classes=19,
+            norm_cfg=dict(type='BN'),
+            align_corners=False,
+            loss_decode=dict(type='CrossEntropyLoss'),
+        )
+    )
     point = 1024 * 256 + 512
-    expected = 1028 * 256 + point + 3 * (1024 * 9 + 2048 + point) + 1024 * 256 * 9 + 512 \
-        + 256 * 19 + 19
+    expected = (
+        1028 * 256 + point + 3 * (1024 * 9 + 2048 + point) + 1024 * 256 * 9 + 512 + 256 * 19 + 19
+    )
     assert sum(p.numel() for p in head.parameters()) == expected

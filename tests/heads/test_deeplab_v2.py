@@ -1,4 +1,5 @@
 """The multi-dilation classifier against a sum written out by hand."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,8 @@ def test_sum_of_dilated_convolutions():
     features = torch.randn(2, 6, 9, 11)
     expected = sum(
         F.conv2d(features, b.weight, b.bias, padding=d, dilation=d)
-        for b, d in zip(head.conv_seg.branches, (1, 2, 5), strict=True))
+        for b, d in zip(head.conv_seg.branches, (1, 2, 5), strict=True)
+    )
     torch.testing.assert_close(head([None, features]), expected)
     assert head._forward_feature([None, features]) is features
     assert head.channels == 6

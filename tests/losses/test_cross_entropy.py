@@ -23,16 +23,20 @@ def test_equals_that_of_mmseg(scores, labels, avg_non_ignore):
     ours = BatchCrossEntropyLoss(avg_non_ignore, loss_weight=0.5)
     theirs = CrossEntropyLoss(avg_non_ignore=avg_non_ignore, loss_weight=0.5)
     weight = torch.rand(2, 6, 8)
-    for args in ((), (weight, )):
+    for args in ((), (weight,)):
         torch.testing.assert_close(
             ours(scores, labels, *args, ignore_index=255),
-            theirs(scores, labels, *args, ignore_index=255), rtol=0, atol=0)
+            theirs(scores, labels, *args, ignore_index=255),
+            rtol=0,
+            atol=0,
+        )
     assert ours.loss_name == 'loss_ce'
 
 
 def test_by_torch(scores, labels):
-    torch.testing.assert_close(BatchCrossEntropyLoss()(scores, labels),
-                               F.cross_entropy(scores, labels, ignore_index=255))
+    torch.testing.assert_close(
+        BatchCrossEntropyLoss()(scores, labels), F.cross_entropy(scores, labels, ignore_index=255)
+    )
 
 
 def test_no_label_at_all(scores, labels):

@@ -2,6 +2,7 @@
 
 What full-size configs say is compared in ``tests/test_releases.py``.
 """
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,16 +13,16 @@ from mmdavss.modules import ClassStatistics
 
 DEFAULTS = {
     # IAST's code, per pixel and class.
-    'PseudoLabelRegulariser': dict(entropy_weight=3., kld_weight=0.1),
+    'PseudoLabelRegulariser': dict(entropy_weight=3.0, kld_weight=0.1),
     # A loss weighs as much as its equation says.
-    'TemporalConsistencyLoss': dict(loss_weight=1.),
-    'TubeDiceLoss': dict(loss_weight=1.),
-    'FlowEPELoss': dict(loss_weight=1.),
-    'STPLLoss': dict(temperature=0.07, denominator='negatives', loss_weight=1.),
+    'TemporalConsistencyLoss': dict(loss_weight=1.0),
+    'TubeDiceLoss': dict(loss_weight=1.0),
+    'FlowEPELoss': dict(loss_weight=1.0),
+    'STPLLoss': dict(temperature=0.07, denominator='negatives', loss_weight=1.0),
     # SePiCo: tau = 100, both terms of equation 20 with weight 1, the sign as printed.
-    'ProtoCLLoss': dict(temperature=100., loss_weight=1., reg_weight=1., reg_sign=1),
-    'DistCLLoss': dict(temperature=100., loss_weight=1., reg_weight=1., reg_sign=1),
-    'BankCLLoss': dict(temperature=100., loss_weight=1., negatives='exp_of_mean'),
+    'ProtoCLLoss': dict(temperature=100.0, loss_weight=1.0, reg_weight=1.0, reg_sign=1),
+    'DistCLLoss': dict(temperature=100.0, loss_weight=1.0, reg_weight=1.0, reg_sign=1),
+    'BankCLLoss': dict(temperature=100.0, loss_weight=1.0, negatives='exp_of_mean'),
 }
 
 
@@ -62,12 +63,13 @@ def test_ignored_label_among_the_classes():
     assert loss != STPLLoss()(q, k, labels, labels, 3)
 
     statistics = ClassStatistics(3, 4, bank_size=5)
-    statistics.update(torch.randn(50, 4), torch.randint(3, (50, )))
+    statistics.update(torch.randn(50, 4), torch.randint(3, (50,)))
     features, labels = F.normalize(torch.randn(1, 4, 6, 6), dim=1), torch.randint(3, (1, 6, 6))
     for kind in ('ProtoCLLoss', 'BankCLLoss', 'DistCLLoss'):
         ours = MODELS.build(dict(type=kind, ignore_index=1))(features, labels, statistics)
         theirs = MODELS.build(dict(type=kind))(
-            features, labels.masked_fill(labels == 1, 255), statistics)
+            features, labels.masked_fill(labels == 1, 255), statistics
+        )
         for name, value in ours.items():
             torch.testing.assert_close(value, theirs[name], msg=f'{kind} {name}')
 
@@ -75,9 +77,9 @@ def test_ignored_label_among_the_classes():
 def test_regulariser_of_one_pixel():
     """Its mean is the pixel itself, not half of it."""
     statistics = ClassStatistics(3, 4)
-    statistics.update(torch.randn(50, 4), torch.randint(3, (50, )))
+    statistics.update(torch.randn(50, 4), torch.randint(3, (50,)))
     pixel = F.normalize(torch.randn(1, 4, 1, 1), dim=1)
-    module = MODELS.build(dict(type='ProtoCLLoss', temperature=1.))
+    module = MODELS.build(dict(type='ProtoCLLoss', temperature=1.0))
     one = module(pixel, torch.zeros(1, 1, 1, dtype=torch.long), statistics)
     two = module(pixel.expand(-1, -1, 1, 2), torch.zeros(1, 1, 2, dtype=torch.long), statistics)
     torch.testing.assert_close(one['loss_reg'], two['loss_reg'])

@@ -1,4 +1,5 @@
 """Adversarial losses, by hand and against the published ones."""
+
 import math
 from pathlib import Path
 
@@ -12,12 +13,14 @@ GOLDEN = Path(__file__).parents[1] / 'data/golden/advent_entropy_adversarial.npz
 
 
 def test_by_hand():
-    scores = torch.tensor([0., 2.])
+    scores = torch.tensor([0.0, 2.0])
     vanilla, squares = DomainGANLoss(), DomainGANLoss('lsgan', loss_weight=0.5)
     assert vanilla(scores, True).item() == pytest.approx(
-        (math.log(2) + math.log(1 + math.exp(-2))) / 2)
+        (math.log(2) + math.log(1 + math.exp(-2))) / 2
+    )
     assert vanilla(scores, False).item() == pytest.approx(
-        (math.log(2) + math.log(1 + math.exp(2))) / 2)
+        (math.log(2) + math.log(1 + math.exp(2))) / 2
+    )
     assert squares(scores, True).item() == pytest.approx(0.5 * (1 + 1) / 2)
     assert squares(scores, False).item() == pytest.approx(0.5 * (0 + 4) / 2)
 
@@ -28,12 +31,16 @@ def test_equals_the_published_loss():
         for domain in (0, 1):
             scores = torch.from_numpy(arrays['disc_out']).requires_grad_()
             loss = DomainGANLoss()(scores, bool(domain))
-            torch.testing.assert_close(loss.item(), float(arrays[f'bce_label{domain}']),
-                                       rtol=1e-5, atol=0)
+            torch.testing.assert_close(
+                loss.item(), float(arrays[f'bce_label{domain}']), rtol=1e-5, atol=0
+            )
             loss.backward()
             torch.testing.assert_close(
-                scores.grad, torch.from_numpy(arrays[f'grad_bce_label{domain}']),
-                rtol=1e-5, atol=1e-8)
+                scores.grad,
+                torch.from_numpy(arrays[f'grad_bce_label{domain}']),
+                rtol=1e-5,
+                atol=1e-8,
+            )
 
 
 def test_unknown_kind():

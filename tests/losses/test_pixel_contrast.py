@@ -1,4 +1,5 @@
 """STPL equations 3 and 4 against a literal float64 form, golden arrays and hand computation."""
+
 import math
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def rows(count, dim=6, seed=0, requires_grad=True):
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
 def test_equals_literal_form(case, denominator, device, monkeypatch):
     # Blocks as on that device: several on a CPU, the last one smaller.
-    monkeypatch.setattr('mmdavss.losses.pixel_contrast.rows_per_block',
-                        lambda _, *args: rows_per_block(torch.device(device), *args))
+    monkeypatch.setattr(
+        'mmdavss.losses.pixel_contrast.rows_per_block',
+        lambda _, *args: rows_per_block(torch.device(device), *args),
+    )
     monkeypatch.setattr('mmdavss.losses.pixel_contrast.BLOCK', 4)
     q, k = rows(11), rows(9, seed=1)
     yq = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2])
@@ -57,7 +60,8 @@ def test_equals_literal_form(case, denominator, device, monkeypatch):
     loss = stpl_loss(q, k, yq, yk, 3, denominator=denominator)
     each = stpl_loss(q, k, yq, yk, 3, denominator=denominator, reduction='none')
     assert each.tolist() == pytest.approx(
-        [0. if value is None else value.item() for value in expected], rel=1e-10)
+        [0.0 if value is None else value.item() for value in expected], rel=1e-10
+    )
     grads = torch.autograd.grad(loss, (q, k))
     if not kept:
         assert case == 'one_class' and denominator == 'negatives'
@@ -84,8 +88,9 @@ def test_golden(temperature, dtype):
     np.testing.assert_allclose(loss.item(), data[f'loss_{tag}'], rtol=1e-5)
     # Single queries can lie near zero: measured against the size of the values.
     expected = data[f'per_query_{tag}']
-    np.testing.assert_allclose(each.detach(), expected, rtol=1e-5,
-                               atol=1e-6 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        each.detach(), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max()
+    )
     for grad, name in ((q.grad, 'q'), (k.grad, 'k')):
         expected = data[f'grad_{name}_{tag}']
         np.testing.assert_allclose(grad, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
@@ -94,18 +99,24 @@ def test_golden(temperature, dtype):
 def test_by_hand():
     # Query at 0 degrees, positive at 60, negatives at 90 and 180, tau 1:
     # -log(e^.5 / (e^0 + e^-1)).
-    angle = torch.deg2rad(torch.tensor([60., 90., 180.], dtype=torch.float64))
+    angle = torch.deg2rad(torch.tensor([60.0, 90.0, 180.0], dtype=torch.float64))
     keys = torch.stack([angle.cos(), angle.sin()], 1)
-    loss = stpl_loss(torch.tensor([[1., 0.]], dtype=torch.float64), keys, torch.tensor([0]),
-                     torch.tensor([0, 1, 1]), 2, temperature=1.)
-    assert loss.item() == pytest.approx(-.5 + math.log(1 + math.exp(-1)), rel=1e-12)
+    loss = stpl_loss(
+        torch.tensor([[1.0, 0.0]], dtype=torch.float64),
+        keys,
+        torch.tensor([0]),
+        torch.tensor([0, 1, 1]),
+        2,
+        temperature=1.0,
+    )
+    assert loss.item() == pytest.approx(-0.5 + math.log(1 + math.exp(-1)), rel=1e-12)
 
 
 def test_lowest_value_of_the_papers_denominator():
     """Two classes at opposite points reach -2/tau plus log of the number of negatives."""
-    q = torch.tensor([[1., 0.], [-1., 0.]])
+    q = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
     y = torch.tensor([0, 1])
-    assert stpl_loss(q, q, y, y, 2).item() == pytest.approx(-2 / .07, rel=1e-5)
+    assert stpl_loss(q, q, y, y, 2).item() == pytest.approx(-2 / 0.07, rel=1e-5)
     # With all keys in the denominator the loss cannot fall below 0.
     assert stpl_loss(q, q, y, y, 2, denominator='all').item() == pytest.approx(0, abs=1e-5)
 
@@ -114,12 +125,13 @@ def test_module_is_the_mean_over_clips_and_survives_autocast():
     q = torch.stack([rows(8, seed=2), rows(8, seed=3)]).float()
     k = torch.stack([rows(8, seed=4), rows(8, seed=5)]).float()
     y = torch.tensor([[0, 1, 2, 0, 1, 2, 0, 1], [1, 1, 1, 1, 2, 2, 2, 2]])
-    loss = STPLLoss(temperature=.5, loss_weight=3.)(q, k, y, y, 3)
-    expected = sum(stpl_loss(q[i].double(), k[i].double(), y[i], y[i], 3, .5)
-                   for i in range(2)) * 3 / 2
+    loss = STPLLoss(temperature=0.5, loss_weight=3.0)(q, k, y, y, 3)
+    expected = (
+        sum(stpl_loss(q[i].double(), k[i].double(), y[i], y[i], 3, 0.5) for i in range(2)) * 3 / 2
+    )
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        half = STPLLoss(temperature=.5, loss_weight=3.)(q, k, y, y, 3)
+        half = STPLLoss(temperature=0.5, loss_weight=3.0)(q, k, y, y, 3)
     assert half.dtype == torch.float32
     assert half.item() == loss.item()
 
@@ -137,6 +149,7 @@ def test_a_nan_is_seen(denominator, side, broken):
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1])
     rows = dict(queries=torch.randn(8, 16), keys=torch.randn(8, 16))
     rows[side][list(broken)] = torch.nan
-    loss = stpl_loss(**rows, query_labels=labels, key_labels=labels, num_classes=3,
-                     denominator=denominator)
+    loss = stpl_loss(
+        **rows, query_labels=labels, key_labels=labels, num_classes=3, denominator=denominator
+    )
     assert loss.isnan()

@@ -4,6 +4,7 @@ Sums over a million pixels lose digits where they are taken one after the other,
 large sums in a difference is small. The float64 run gets the very numbers of the float32 one, so
 that only the arithmetic differs.
 """
+
 from types import SimpleNamespace
 
 import pytest
@@ -43,16 +44,20 @@ def generator() -> torch.Generator:
 
 def labels(size: tuple[int, int] = SIZE) -> Tensor:
     """(1, 2, H, W)."""
-    maps = torch.multinomial(torch.tensor([0.8, 0.15, 0.05]), 2 * size[0] * size[1],
-                             replacement=True, generator=generator()).view(1, 2, *size)
-    maps[..., :size[0] // 10, :] = 255
+    maps = torch.multinomial(
+        torch.tensor([0.8, 0.15, 0.05]),
+        2 * size[0] * size[1],
+        replacement=True,
+        generator=generator(),
+    ).view(1, 2, *size)
+    maps[..., : size[0] // 10, :] = 255
     return maps
 
 
 LABELS = labels()
 
 
-def maps(channels: int, scale: float = 2., size: tuple[int, int] = SIZE) -> Tensor:
+def maps(channels: int, scale: float = 2.0, size: tuple[int, int] = SIZE) -> Tensor:
     """(1, 2, C, H, W), normal numbers."""
     return scale * torch.randn(1, 2, channels, *size, generator=generator())
 
@@ -88,8 +93,8 @@ def all_pixels_cross_entropy(scores: Tensor) -> Tensor:
 
 def chosen_cross_entropy(scores: Tensor) -> Tensor:
     """Of the confident pixels, as STPL's anchor and vanilla self-training take it."""
-    flat = scores[0].flatten(2)[..., 72 * 1280:]
-    return F.cross_entropy(flat, LABELS[0].flatten(1)[..., 72 * 1280:])
+    flat = scores[0].flatten(2)[..., 72 * 1280 :]
+    return F.cross_entropy(flat, LABELS[0].flatten(1)[..., 72 * 1280 :])
 
 
 def temporal_consistency(scores: Tensor) -> Tensor:
@@ -97,7 +102,8 @@ def temporal_consistency(scores: Tensor) -> Tensor:
     exact = scores.detach().double()[0]
     p, q = exact.softmax(1), exact.roll(1, dims=-1).mul(1.5).softmax(1)
     clear = ((p - q).abs().amin(1) > 1e-5) & (
-        (normalised_entropy(p) - normalised_entropy(q)).abs() > 1e-4)
+        (normalised_entropy(p) - normalised_entropy(q)).abs() > 1e-4
+    )
     return TemporalConsistencyLoss()(scores[0].softmax(1), q.to(scores), clear[:, None])
 
 
@@ -126,8 +132,9 @@ SCORES = {
     'single_dice': lambda x: TubeDiceLoss(single_frame=True)(x, LABELS),
     'vanilla': lambda x: DomainGANLoss()(x[0, :, :1], True),
     'lsgan': lambda x: DomainGANLoss('lsgan')(x[0, :, :1], False),
-    'epe': lambda x: FlowEPELoss()(x[0, :, :2], 0.5 - x[0].detach().flip(0)[:, :2],
-                                   labels=LABELS[0]),
+    'epe': lambda x: FlowEPELoss()(
+        x[0, :, :2], 0.5 - x[0].detach().flip(0)[:, :2], labels=LABELS[0]
+    ),
     'epe_sum': lambda x: FlowEPELoss('sum')(x[0, :, :2], 0.5 - x[0].detach().flip(0)[:, :2]),
 }
 
@@ -171,9 +178,12 @@ def test_semantic_contrasts(loss):
     """SePiCo's at the temperature of the paper; the gradient of each term alone."""
     classes = labels(FEATURES)[0]
     for term in ('loss_contrast', 'loss_reg'):
-        compare(lambda x, term=term: loss()(F.normalize(x[0], dim=1), classes,
-                                            statistics(x.dtype))[term],
-                maps(A, size=FEATURES))
+        compare(
+            lambda x, term=term: loss()(F.normalize(x[0], dim=1), classes, statistics(x.dtype))[
+                term
+            ],
+            maps(A, size=FEATURES),
+        )
 
 
 def test_stpl():
@@ -192,8 +202,10 @@ def test_statistics_and_entropy_of_classes():
     for dtype, one in made.items():
         one.update(rows.to(dtype), classes)
     for name in ('mean', 'covariance', 'count'):
-        torch.testing.assert_close(*(getattr(one, name) for one in made.values()),
-                                   rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(
+            *(getattr(one, name) for one in made.values()), rtol=1e-6, atol=1e-9
+        )
     share = torch.bincount(classes[classes < K]).double() / (classes < K).sum()
     assert class_entropy(classes[classes < K], K).item() == pytest.approx(
-        -(share * share.log()).sum().item(), rel=1e-4)
+        -(share * share.log()).sum().item(), rel=1e-4
+    )

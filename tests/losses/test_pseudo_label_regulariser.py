@@ -1,4 +1,5 @@
 """Entropy and divergence, by hand and against IAST's code."""
+
 import math
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from mmdavss.methods.adversarial import clip_cross_entropy
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/rivals_iast_regulariser.npz'
 CONFIGS = sorted(
-    str(path) for path in Path('configs/vat_vst').glob('vst_*.py')
-    if not path.stem.endswith(('aggregated', 'class-balanced', '-adaptive')))
+    str(path)
+    for path in Path('configs/vat_vst').glob('vst_*.py')
+    if not path.stem.endswith(('aggregated', 'class-balanced', '-adaptive'))
+)
 
 
 @pytest.mark.parametrize('config', CONFIGS)
@@ -42,12 +45,13 @@ def test_by_hand():
 
     Two classes; probabilities 1/2, 1/2 and 4/5, 1/5 without, 2/3, 1/3 with a label.
     """
-    scores = torch.tensor([[0., math.log(4), math.log(2)], [0., 0., 0.]])[None, :, None]
-    losses = PseudoLabelRegulariser(3., 0.1)(scores, torch.tensor([[[255, 255, 0]]]))
+    scores = torch.tensor([[0.0, math.log(4), math.log(2)], [0.0, 0.0, 0.0]])[None, :, None]
+    losses = PseudoLabelRegulariser(3.0, 0.1)(scores, torch.tensor([[[255, 255, 0]]]))
     entropies = math.log(2), -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))
     assert losses['loss_entropy'].item() == pytest.approx(3 * sum(entropies) / 2 / 2, rel=1e-5)
     assert losses['loss_kld'].item() == pytest.approx(
-        0.1 * -(math.log(2 / 3) + math.log(1 / 3)) / 2 / 2, rel=1e-5)
+        0.1 * -(math.log(2 / 3) + math.log(1 / 3)) / 2 / 2, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize('label, zero', [(255, 'loss_kld'), (1, 'loss_entropy')])

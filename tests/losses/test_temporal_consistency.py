@@ -1,4 +1,5 @@
 """Temporal consistency: by hand. The published numbers are in tests/methods/test_davsn.py."""
+
 import pytest
 import torch
 
@@ -8,7 +9,7 @@ from mmdavss.losses import TemporalConsistencyLoss, temporal_consistency_loss
 def test_by_hand():
     """Four pixels: more certain than now, less certain, equally certain, not reached."""
     now = torch.tensor([0.6, 0.9, 0.5, 0.6]).requires_grad_()
-    before = torch.tensor([0.1, 0.7, 0.5, 0.]).requires_grad_()
+    before = torch.tensor([0.1, 0.7, 0.5, 0.0]).requires_grad_()
     reached = torch.tensor([True, True, True, False])[None, None, None]
 
     def maps(p):

@@ -1,4 +1,5 @@
 """Equations 6 and 7 of VAT-VST: by hand, and class by class."""
+
 import pytest
 import torch
 
@@ -19,7 +20,7 @@ def test_by_hand():
 def literal(probabilities, labels, present_only):
     losses = []
     for p, y in zip(probabilities, labels, strict=True):
-        total = 0.
+        total = 0.0
         for k in range(p.shape[1]):
             counts = y != 255
             pk, qk = p[:, k][counts], (y[counts] == k).double()
@@ -49,18 +50,23 @@ def test_absent_class_only_adds_a_constant():
     scores = torch.randn(1, 2, 3, 2, 2).requires_grad_()
     labels = torch.zeros(1, 2, 2, 2, dtype=torch.long)
     p = scores.softmax(2)
-    assert (tube_dice_loss(p, labels, present_only=False)
-            - tube_dice_loss(p, labels)).item() == pytest.approx(2)
+    assert (
+        tube_dice_loss(p, labels, present_only=False) - tube_dice_loss(p, labels)
+    ).item() == pytest.approx(2)
 
 
 def test_single_frames_are_tubes_of_one_frame():
     scores, labels = torch.randn(2, 2, 3, 4, 4), torch.randint(3, (2, 2, 4, 4))
-    frames = [tube_dice_loss(scores[n:n + 1, t:t + 1].softmax(2), labels[n:n + 1, t:t + 1])
-              for n in range(2) for t in range(2)]
-    torch.testing.assert_close(TubeDiceLoss(single_frame=True)(scores, labels),
-                               sum(frames) / 4)
-    torch.testing.assert_close(TubeDiceLoss(loss_weight=0.5)(scores, labels),
-                               0.5 * tube_dice_loss(scores.softmax(2), labels))
+    frames = [
+        tube_dice_loss(scores[n : n + 1, t : t + 1].softmax(2), labels[n : n + 1, t : t + 1])
+        for n in range(2)
+        for t in range(2)
+    ]
+    torch.testing.assert_close(TubeDiceLoss(single_frame=True)(scores, labels), sum(frames) / 4)
+    torch.testing.assert_close(
+        TubeDiceLoss(loss_weight=0.5)(scores, labels),
+        0.5 * tube_dice_loss(scores.softmax(2), labels),
+    )
 
 
 def test_nothing_labelled():

@@ -1,4 +1,5 @@
 """DA-VSN: published numbers, a step by hand, players kept apart, both forms."""
+
 import copy
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from mmdavss.engine import Clip
 from mmdavss.video_nets import HeadScores, VideoNet
 from tests.shipped import shipped, shipped_config
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/davsn_step.npz')
 HEADS = {'decode': '', 'aux': '_aux'}
 
@@ -29,17 +30,26 @@ def golden(key):
 
 
 def close(value, expected, **kwargs):
-    torch.testing.assert_close(torch.as_tensor(value).double(), torch.as_tensor(expected).double(),
-                               **dict(dict(rtol=1e-5, atol=1e-6), **kwargs))
+    torch.testing.assert_close(
+        torch.as_tensor(value).double(),
+        torch.as_tensor(expected).double(),
+        **dict(dict(rtol=1e-5, atol=1e-6), **kwargs),
+    )
 
 
 def build(accel, **kwargs):
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        dict(type='DAVSN', student=dict(copy.deepcopy(accel), propagation='splat'),
-             data_preprocessor=PREPROCESSOR,
-             discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)),
-        **kwargs)).train()
+    model = MODELS.build(
+        dict(
+            dict(
+                type='DAVSN',
+                student=dict(copy.deepcopy(accel), propagation='splat'),
+                data_preprocessor=PREPROCESSOR,
+                discriminator=dict(type='SpatioTemporalDiscriminator', channels=4),
+            ),
+            **kwargs,
+        )
+    ).train()
     for head in model.student.heads.values():
         for branch in head.conv_seg.branches:
             nn.init.normal_(branch.weight, std=0.1)
@@ -64,11 +74,15 @@ def pairs(batch):
     return make
 
 
-def optimisers(model, lr=0.):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student', )
-    return build_optim_wrapper(model, dict(
-        constructor='PlayerOptimWrapperConstructor',
-        **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players}))
+def optimisers(model, lr=0.0):
+    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='PlayerOptimWrapperConstructor',
+            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
+        ),
+    )
 
 
 class Published(nn.Module):
@@ -80,17 +94,26 @@ class Published(nn.Module):
     def __init__(self, heads):
         super().__init__()
         self.heads = heads
-        self.maps = nn.ParameterDict({
-            f'{domain}_{kind}{suffix}': golden(f'{domain}_{kind}{suffix}')
-            for domain in ('src', 'trg') for kind in ('fused', 'cf', 'kf')
-            for suffix in HEADS.values()})
+        self.maps = nn.ParameterDict(
+            {
+                f'{domain}_{kind}{suffix}': golden(f'{domain}_{kind}{suffix}')
+                for domain in ('src', 'trg')
+                for kind in ('fused', 'cf', 'kf')
+                for suffix in HEADS.values()
+            }
+        )
         self.domains = ['trg', 'src']
 
     def forward(self, frames, flow, heads):
         domain = self.domains.pop()
-        return {name: HeadScores(
-            self.maps[f'{domain}_fused{suffix}'], self.maps[f'{domain}_cf{suffix}'],
-            self.maps[f'{domain}_kf{suffix}'].detach()) for name, suffix in HEADS.items()}
+        return {
+            name: HeadScores(
+                self.maps[f'{domain}_fused{suffix}'],
+                self.maps[f'{domain}_cf{suffix}'],
+                self.maps[f'{domain}_kf{suffix}'].detach(),
+            )
+            for name, suffix in HEADS.items()
+        }
 
 
 @pytest.fixture(params=['davsn/accel_viper2city', 'davsn/accel_synthia2city'])
@@ -102,7 +125,7 @@ def published(request):
     for kind, child in (('sta', 'spatio_temporal'), ('sa', 'spatial')):
         for head, suffix in (('decode', 'main'), ('aux', 'aux')):
             key = f'd_{kind}_{suffix}.'
-            weights = {k[len(key):]: golden(k) for k in GOLDEN.files if k.startswith(key)}
+            weights = {k[len(key) :]: golden(k) for k in GOLDEN.files if k.startswith(key)}
             # Published, the source is 0 and the target 1: here it is the other way round.
             for last in ('8.weight', '8.bias'):
                 weights[last] = -weights[last]
@@ -119,21 +142,33 @@ def test_equals_the_published_losses_of_the_student(published):
     model, inputs, samples = published
     losses, scores = model.student_losses(inputs, samples)
     for name, suffix in HEADS.items():
-        factor = dict(decode=1., aux=0.1)[name]
-        close(losses[f'source.{name}.loss_ce'].detach(),
-              factor * GOLDEN[f'out_loss_src{suffix}'], rtol=3e-6, atol=0)
+        factor = dict(decode=1.0, aux=0.1)[name]
+        close(
+            losses[f'source.{name}.loss_ce'].detach(),
+            factor * GOLDEN[f'out_loss_src{suffix}'],
+            rtol=3e-6,
+            atol=0,
+        )
         # The same factor for both classifiers, unlike that of the cross-entropy.
-        close(losses[f'{name}.loss_itcr'].detach(),
-              GOLDEN['lambda_u'] * GOLDEN[f'out_loss_itcr{suffix}'], rtol=3e-6, atol=0)
+        close(
+            losses[f'{name}.loss_itcr'].detach(),
+            GOLDEN['lambda_u'] * GOLDEN[f'out_loss_itcr{suffix}'],
+            rtol=3e-6,
+            atol=0,
+        )
     model.discriminator.requires_grad_(False)
     adversarial = model.adversarial_loss(model.discriminator, scores['target'])
-    expected = sum(weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
-                   for suffix, weight in (('', 0.001), ('_aux', 0.0002)))
+    expected = sum(
+        weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
+        for suffix, weight in (('', 0.001), ('_aux', 0.0002))
+    )
     close(adversarial.detach(), expected, rtol=3e-6, atol=0)
     # Nothing is said to the previous frames; what is said to the target is said to the current.
     (losses['decode.loss_itcr'] + losses['aux.loss_itcr'] + adversarial).backward()
-    assert {name for name, maps in model.student.maps.items() if maps.grad is not None} == \
-        {'trg_cf', 'trg_cf_aux'}
+    assert {name for name, maps in model.student.maps.items() if maps.grad is not None} == {
+        'trg_cf',
+        'trg_cf_aux',
+    }
 
 
 def test_gradient_of_the_published_consistency(published):
@@ -155,12 +190,16 @@ def test_equals_the_published_losses_of_the_discriminators(published):
     model, inputs, samples = published
     _, scores = model.student_losses(inputs, samples)
     losses = model.discriminator_losses(scores)
-    target = sum(GOLDEN[f'out_loss_d_{kind}{suffix}'] for kind in ('sta', 'sa')
-                 for suffix in HEADS.values())
+    target = sum(
+        GOLDEN[f'out_loss_d_{kind}{suffix}'] for kind in ('sta', 'sa') for suffix in HEADS.values()
+    )
     close(losses['loss_target'].detach(), target, rtol=3e-6, atol=0)
-    close(losses['loss_likeness'].detach(),
-          0.001 * sum(GOLDEN[f'out_loss_wd{suffix}'] for suffix in HEADS.values()),
-          rtol=3e-6, atol=0)
+    close(
+        losses['loss_likeness'].detach(),
+        0.001 * sum(GOLDEN[f'out_loss_wd{suffix}'] for suffix in HEADS.values()),
+        rtol=3e-6,
+        atol=0,
+    )
     sum(losses.values()).backward()
     assert all(p.grad is not None for p in model.discriminator.parameters())
     assert all(maps.grad is None for maps in model.student.maps.values())
@@ -172,27 +211,49 @@ def test_one_step_of_the_shipped_config(published, request):
     losses, scores = model.student_losses(inputs, samples)
     total = sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
     maps = dict(model.student.maps)
-    learning = {name: grad for name, grad in zip(maps, torch.autograd.grad(
-        total, maps.values(), allow_unused=True), strict=True) if grad is not None}
+    learning = {
+        name: grad
+        for name, grad in zip(
+            maps, torch.autograd.grad(total, maps.values(), allow_unused=True), strict=True
+        )
+        if grad is not None
+    }
     norm = torch.stack([grad.norm() for grad in learning.values()]).norm()
-    expected = {n: maps[n].detach() - 2.5e-4 * (g / max(norm, 1) + 5e-4 * maps[n].detach())
-                for n, g in learning.items()}
-    parts = {f'{kind}.{head}': list(getattr(model.discriminator, kind)[head].parameters())
-             for kind in ('spatio_temporal', 'spatial') for head in HEADS}
+    expected = {
+        n: maps[n].detach() - 2.5e-4 * (g / max(norm, 1) + 5e-4 * maps[n].detach())
+        for n, g in learning.items()
+    }
+    parts = {
+        f'{kind}.{head}': list(getattr(model.discriminator, kind)[head].parameters())
+        for kind in ('spatio_temporal', 'spatial')
+        for head in HEADS
+    }
     total = sum(model.discriminator_losses(scores).values())
-    norms = {part: torch.stack([g.norm() for g in torch.autograd.grad(
-        total, weights, retain_graph=True)]).norm() for part, weights in parts.items()}
+    norms = {
+        part: torch.stack(
+            [g.norm() for g in torch.autograd.grad(total, weights, retain_graph=True)]
+        ).norm()
+        for part, weights in parts.items()
+    }
     before = {n: p.detach().clone() for n, p in model.discriminator.named_parameters()}
 
     model.student.domains = ['trg', 'src']
     model.data_preprocessor.forward = lambda data, training: data
-    wrappers = build_optim_wrapper(model, shipped_config(
-        request.node.callspec.params['published']).optim_wrapper)
+    wrappers = build_optim_wrapper(
+        model, shipped_config(request.node.callspec.params['published']).optim_wrapper
+    )
     log = model.train_step(dict(inputs=inputs, data_samples=samples), wrappers)
-    close(log['loss'], sum(
-        factor * GOLDEN[f'out_loss_src{suffix}'] + 0.001 * GOLDEN[f'out_loss_itcr{suffix}']
-        + weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
-        for suffix, factor, weight in (('', 1, 0.001), ('_aux', 0.1, 0.0002))), rtol=3e-6, atol=0)
+    close(
+        log['loss'],
+        sum(
+            factor * GOLDEN[f'out_loss_src{suffix}']
+            + 0.001 * GOLDEN[f'out_loss_itcr{suffix}']
+            + weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
+            for suffix, factor, weight in (('', 1, 0.001), ('_aux', 0.1, 0.0002))
+        ),
+        rtol=3e-6,
+        atol=0,
+    )
     for n, value in model.student.maps.items():
         close(value.detach(), expected.get(n, maps[n].detach()), rtol=1e-9, atol=1e-10)
     scalars = MessageHub.get_current_instance().log_scalars
@@ -205,9 +266,14 @@ def test_one_step_of_the_shipped_config(published, request):
 
 
 def test_losses_by_hand(davsn, pairs):
-    model = davsn(adversarial_weight=0.3, auxiliary_adversarial_weight=0.2, auxiliary_weight=0.4,
-                  likeness_weight=0.7, norm_eval=True,
-                  consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.5))
+    model = davsn(
+        adversarial_weight=0.3,
+        auxiliary_adversarial_weight=0.2,
+        auxiliary_weight=0.4,
+        likeness_weight=0.7,
+        norm_eval=True,
+        consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.5),
+    )
     data = model.data_preprocessor(pairs('source'), True)
     log = copy.deepcopy(model).train_step(pairs('source'), optimisers(model))
     net, total = model.student, {}
@@ -216,26 +282,34 @@ def test_losses_by_hand(davsn, pairs):
         heads = net.head_scores(clip.frames, clip.flow)
         judged = []
         for name, scores in heads.items():
-            now, before = (F.interpolate(maps, size, mode='bilinear', align_corners=True)
-                           for maps in (scores.current, scores.key))
+            now, before = (
+                F.interpolate(maps, size, mode='bilinear', align_corners=True)
+                for maps in (scores.current, scores.key)
+            )
             for kind, other in (('spatio_temporal', before), ('spatial', now)):
-                judged.append(getattr(model.discriminator, kind)[name](
-                    torch.cat([now, other], 1).softmax(1)))
+                judged.append(
+                    getattr(model.discriminator, kind)[name](torch.cat([now, other], 1).softmax(1))
+                )
         label = float(domain == 'source')
-        close(log[f'discriminator.loss_{domain}'], 0.5 * sum(
-            F.binary_cross_entropy_with_logits(j, torch.full_like(j, label)) for j in judged))
+        close(
+            log[f'discriminator.loss_{domain}'],
+            0.5
+            * sum(F.binary_cross_entropy_with_logits(j, torch.full_like(j, label)) for j in judged),
+        )
         if domain == 'target':
             total['loss_adversarial'] = sum(
                 weight * -F.logsigmoid(j).mean()
-                for j, weight in zip(judged, (0.3, 0.3, 0.2, 0.2), strict=True))
+                for j, weight in zip(judged, (0.3, 0.3, 0.2, 0.2), strict=True)
+            )
             for name, weight in (('decode', 0.5), ('aux', 0.5 * 0.4)):
                 total[f'{name}.loss_itcr'] = weight * consistency(heads[name], clip.flow[:, 0])
         else:
             labels = torch.cat([s.gt_sem_seg.data for s in data['data_samples']['source']])
-            for name, weight in (('decode', 1.), ('aux', 0.1)):
+            for name, weight in (('decode', 1.0), ('aux', 0.1)):
                 fused = F.interpolate(heads[name].fused, size, mode='bilinear', align_corners=True)
                 total[f'source.{name}.loss_ce'] = weight * F.cross_entropy(
-                    fused, labels, ignore_index=255)
+                    fused, labels, ignore_index=255
+                )
     for name, value in total.items():
         close(log[name], value, rtol=1e-4)
     close(log['loss'], sum(total.values()), rtol=1e-4)
@@ -247,7 +321,7 @@ def consistency(scores, flow):
     (count, classes, height, width) = scores.current.shape
     flow = F.interpolate(flow, (height, width), mode='bilinear', align_corners=True)
     flow = flow * torch.tensor([width / 48, height / 32]).view(2, 1, 1)
-    total = 0.
+    total = 0.0
     for n in range(count):
         carried = {}
         for x in range(width):
@@ -271,8 +345,10 @@ def test_gradients_stay_with_their_player(davsn, pairs, player):
         def record(loss, name=name):
             model.zero_grad()
             loss.backward(retain_graph=True)
-            grads[name] = {child: [p.grad is not None for p in module.parameters()]
-                           for child, module in model.named_children()}
+            grads[name] = {
+                child: [p.grad is not None for p in module.parameters()]
+                for child, module in model.named_children()
+            }
 
         wrapper.update_params = record
     model.train_step(pairs('source'), wrappers)
@@ -286,10 +362,11 @@ def test_source_free(davsn, pairs):
     before = {name: p.clone() for name, p in model.student.named_parameters()}
     with_source = copy.deepcopy(model).train_step(pairs('source'), optimisers(model))
     labelled = copy.deepcopy(model).train_step(pairs(label=True), optimisers(model))
-    log = model.train_step(pairs(), optimisers(model, lr=100.))
+    log = model.train_step(pairs(), optimisers(model, lr=100.0))
     assert set(log) == {'loss', 'decode.loss_itcr', 'aux.loss_itcr'}
-    assert all(log[key] == labelled[key] == with_source.get(key, log[key]) or key == 'loss'
-               for key in log)
+    assert all(
+        log[key] == labelled[key] == with_source.get(key, log[key]) or key == 'loss' for key in log
+    )
     still = {name for name, p in model.student.named_parameters() if torch.equal(p, before[name])}
     assert 'fusion.weight' in still and len(still) < len(before) / 2
 
@@ -301,21 +378,28 @@ def test_running_statistics(davsn, pairs, running_statistics):
     target = model.data_preprocessor(pairs(), True)['inputs']['target']
     reference.student(target.frames, target.flow, heads=True)
     model.train_step(pairs('source'), optimisers(model))
-    same = all(torch.allclose(a, b) for a, b in zip(
-        (b for n, b in model.student.named_buffers() if 'running' in n),
-        (b for n, b in reference.student.named_buffers() if 'running' in n), strict=True))
+    same = all(
+        torch.allclose(a, b)
+        for a, b in zip(
+            (b for n, b in model.student.named_buffers() if 'running' in n),
+            (b for n, b in reference.student.named_buffers() if 'running' in n),
+            strict=True,
+        )
+    )
     assert same == (running_statistics == 'target')
 
 
 def work(rank, folder, accel, data):
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     states = []
     for discriminator in (dict(type='SpatioTemporalDiscriminator', channels=4), None):
         model = build(accel, discriminator=discriminator)
         wrapped = MMSeparateDistributedDataParallel(
-            model, find_unused_parameters=discriminator is None)
+            model, find_unused_parameters=discriminator is None
+        )
         wrappers = optimisers(model, lr=1e-2)
         for i in range(2):
             batch = data[2 * i + rank]
@@ -331,8 +415,9 @@ def test_two_processes(accel, pairs, tmp_path):
     """Forked: weights stay the same in both forms."""
     data = [pairs('source', seed=seed) for seed in range(4)]
     torch.multiprocessing.start_processes(work, (tmp_path, accel, data), 2, start_method='fork')
-    for first, second in zip(*(torch.load(tmp_path / f'{rank}.pth') for rank in range(2)),
-                             strict=True):
+    for first, second in zip(
+        *(torch.load(tmp_path / f'{rank}.pth') for rank in range(2)), strict=True
+    ):
         different = {name for name in first if not torch.equal(first[name], second[name])}
         assert different and all('running_' in name for name in different)
 

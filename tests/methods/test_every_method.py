@@ -1,4 +1,5 @@
 """Every method trains alike in one process and in two, in parts of a batch, in half precision."""
+
 import copy
 import traceback
 from contextlib import contextmanager
@@ -22,18 +23,28 @@ from mmdavss.methods import AdaBN, AdversarialAdapter
 from mmdavss.methods.adversarial import PLAYERS
 
 WORLD = 2
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=2)
 SFM = dict(type='SFM', flow_net=FLOW_NET)
 STPL = dict(
-    type='STPL', fusion=dict(type='STAM'), loss=dict(type='STPLLoss'),
-    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16))
+    type='STPL',
+    fusion=dict(type='STAM'),
+    loss=dict(type='STPLLoss'),
+    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
+)
 SEPICO = dict(
-    type='SePiCo', contrastive_loss=dict(type='DistCLLoss', temperature=1.),
-    statistics=dict(type='ClassStatistics', covariance='diagonal'), label_ratio=0.3,
-    projection=dict(type='ProjectionHead', in_channels=64, channels=8), confidence_threshold=0.5)
-VAT = dict(type='VAT', tube_loss=dict(type='TubeDiceLoss'),
-           discriminator=dict(type='SequenceDiscriminator', channels=4))
+    type='SePiCo',
+    contrastive_loss=dict(type='DistCLLoss', temperature=1.0),
+    statistics=dict(type='ClassStatistics', covariance='diagonal'),
+    label_ratio=0.3,
+    projection=dict(type='ProjectionHead', in_channels=64, channels=8),
+    confidence_threshold=0.5,
+)
+VAT = dict(
+    type='VAT',
+    tube_loss=dict(type='TubeDiceLoss'),
+    discriminator=dict(type='SequenceDiscriminator', channels=4),
+)
 METHODS = {
     'source_only': dict(type='SourceOnly'),
     'source_only_dff': dict(type='SourceOnly', student='DFF'),
@@ -44,26 +55,42 @@ METHODS = {
     'stpl_anchor': dict(STPL, anchor_weight=0.5, confident_per_class=True, norm_eval=False),
     'vat': dict(VAT, student='PerFrame'),
     'vst': dict(type='VST', student='PerFrame', regulariser=dict(type='PseudoLabelRegulariser')),
-    'i2vda': dict(type='I2VDA', student='PerFrame', flow=dict(type='ZeroFlow'), delta=0.99, eta=2.,
-                  discriminator=dict(type='ImageDiscriminator', channels=4)),
-    'davsn': dict(type='DAVSN',
-                  discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)),
+    'i2vda': dict(
+        type='I2VDA',
+        student='PerFrame',
+        flow=dict(type='ZeroFlow'),
+        delta=0.99,
+        eta=2.0,
+        discriminator=dict(type='ImageDiscriminator', channels=4),
+    ),
+    'davsn': dict(type='DAVSN', discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)),
     'davsn_source_free': dict(type='DAVSN'),
     'tps': dict(type='TPS', confidence_threshold=0.5),
-    'sfc': dict(type='SFC', sfm=SFM, pseudo_weight=1., confidence_threshold=0.5),
+    'sfc': dict(type='SFC', sfm=SFM, pseudo_weight=1.0, confidence_threshold=0.5),
     'flow_pretraining': dict(type='FlowPretraining', flow_net=FLOW_NET),
     'sfm_pretraining': dict(type='SFMPretraining', sfm=SFM, num_classes=4),
     'dacs': dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
-    'sepico_dist': dict(SEPICO, target_crop=dict(crop_size=(32, 48)),
-                        augment=dict(type='StrongAugment')),
+    'sepico_dist': dict(
+        SEPICO, target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment')
+    ),
     'sepico_released': dict(
-        SEPICO, target_crop=dict(crop_size=(32, 48)), relabel_crop=True, augment_source=True,
+        SEPICO,
+        target_crop=dict(crop_size=(32, 48)),
+        relabel_crop=True,
+        augment_source=True,
         augment=dict(type='StrongAugment'),
-        projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN'))),
-    'sepico_proto': dict(SEPICO, contrastive_loss=dict(type='ProtoCLLoss', temperature=1.),
-                         statistics=dict(type='ClassStatistics', covariance='full')),
-    'sepico_bank': dict(SEPICO, contrastive_loss=dict(type='BankCLLoss', temperature=1.),
-                        statistics=dict(type='ClassStatistics', bank_size=3)),
+        projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN')),
+    ),
+    'sepico_proto': dict(
+        SEPICO,
+        contrastive_loss=dict(type='ProtoCLLoss', temperature=1.0),
+        statistics=dict(type='ClassStatistics', covariance='full'),
+    ),
+    'sepico_bank': dict(
+        SEPICO,
+        contrastive_loss=dict(type='BankCLLoss', temperature=1.0),
+        statistics=dict(type='ClassStatistics', bank_size=3),
+    ),
 }
 #: Target clips of three frames; all others have two.
 LONG = ('tps', 'sfc')
@@ -77,8 +104,9 @@ def clips(batch):
     """Global batches of both domains, or the part of one process; labels of all frames."""
 
     def make(name, step=0, first=0, count=WORLD, even=False):
-        data = batch('source', 'target', count=count, seed=10 * step + first,
-                     length=3 if name in LONG else 2)
+        data = batch(
+            'source', 'target', count=count, seed=10 * step + first, length=3 if name in LONG else 2
+        )
         for branch, samples in data['data_samples'].items():
             inputs = data['inputs'][branch]
             inputs['forward_flow'] = [-flow for flow in inputs['flow']]
@@ -86,9 +114,10 @@ def clips(batch):
                 generator = torch.Generator().manual_seed(100 * step + first + i)
                 # The samples differ in their classes, and much in how many pixels have a label.
                 odd = (first + i) % 2
-                labels = torch.randint(4 if even else 3 + odd, (len(inputs['frames'][i]), 32, 48),
-                                       generator=generator)
-                labels[:, :4 if even else 4 + 20 * odd] = 255
+                labels = torch.randint(
+                    4 if even else 3 + odd, (len(inputs['frames'][i]), 32, 48), generator=generator
+                )
+                labels[:, : 4 if even else 4 + 20 * odd] = 255
                 sample.gt_clip_seg = PixelData(data=labels)
                 sample.gt_sem_seg = PixelData(data=labels[-1:])
         if name == 'davsn_source_free':
@@ -118,9 +147,13 @@ def optimisers(model, **options):
     wrapper = dict(options, optimizer=dict(type='SGD', lr=1e-2))
     if not isinstance(model, AdversarialAdapter):
         return build_optim_wrapper(model, wrapper)
-    return build_optim_wrapper(model, dict(
-        constructor='PlayerOptimWrapperConstructor',
-        **{name: wrapper for name in PLAYERS if getattr(model, name) is not None}))
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='PlayerOptimWrapperConstructor',
+            **{name: wrapper for name in PLAYERS if getattr(model, name) is not None},
+        ),
+    )
 
 
 def hooks(model, step):
@@ -139,8 +172,10 @@ def train(model, batches, trainer=None, **options):
     for step, parts in enumerate(batches):
         hooks(model, step)
         logs += [(trainer or model).train_step(data, wrappers) for data in parts]
-    return ([{key: value.detach() for key, value in log.items()} for log in logs],
-            {key: value.detach().clone() for key, value in model.state_dict().items()})
+    return (
+        [{key: value.detach() for key, value in log.items()} for log in logs],
+        {key: value.detach().clone() for key, value in model.state_dict().items()},
+    )
 
 
 # ------------------------------------------------------------------------------ two processes
@@ -162,7 +197,8 @@ def synchronised(self, x):
     """What SyncBatchNorm computes; torch's refuses CPUs."""
     if not self.training:
         return nn.functional.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
     mean = all_reduce(x.mean((0, 2, 3))) / WORLD
     centred = x - mean[:, None, None]
     variance = all_reduce(centred.square().mean((0, 2, 3))) / WORLD
@@ -181,7 +217,7 @@ def of_global_batch(draw, rank):
 
     def drawn(*args, **kwargs):
         # torch.rand(2, 3), torch.randint(9, (2, 3)).
-        *first, size = args if isinstance(args[-1], tuple) else (args, )
+        *first, size = args if isinstance(args[-1], tuple) else (args,)
         samples = 1 if len(size) == 6 else 0  # StrongAugment: (count, N, 1, 1, 1, 1)
         whole = [WORLD * n if i == samples else n for i, n in enumerate(size)]
         return draw(*first, whole, **kwargs).narrow(samples, rank * size[samples], size[samples])
@@ -192,8 +228,12 @@ def of_global_batch(draw, rank):
 def work(rank, folder, accel, clips):
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=WORLD,
-        timeout=timedelta(seconds=100))
+        'gloo',
+        init_method=f'file://{folder}/store',
+        rank=rank,
+        world_size=WORLD,
+        timeout=timedelta(seconds=100),
+    )
     nn.BatchNorm2d.forward = synchronised
     results = {}
     for name in METHODS:
@@ -211,7 +251,8 @@ def work_on(name, rank, accel, clips):
     if isinstance(model, AdversarialAdapter | AdaBN):
         # Fuses frames, and that gets no gradient without the source.
         trainer = MMSeparateDistributedDataParallel(
-            model, find_unused_parameters=name == 'davsn_source_free')
+            model, find_unused_parameters=name == 'davsn_source_free'
+        )
     else:
         trainer = MMDistributedDataParallel(model, broadcast_buffers=False)
     batches = [[clips(name, step, first=rank, count=1)] for step in range(2)]
@@ -231,7 +272,8 @@ def two_processes(seen, tmp_path, accel, clips):
     """What each of two processes has seen and learnt; all methods are run at once."""
     if not seen:
         torch.multiprocessing.start_processes(
-            work, (tmp_path, accel, clips), WORLD, start_method='fork')
+            work, (tmp_path, accel, clips), WORLD, start_method='fork'
+        )
         seen += [torch.load(tmp_path / f'{rank}.pth') for rank in range(WORLD)]
     return seen
 
@@ -256,7 +298,9 @@ def test_two_processes_equal_one(two_processes, clips, accel, name):
             torch.testing.assert_close(
                 {key: value for key, value in theirs.items() if 'acc_seg' not in key},
                 {key: value for key, value in log.items() if 'acc_seg' not in key},
-                rtol=1e-6, atol=1e-9)
+                rtol=1e-6,
+                atol=1e-9,
+            )
         torch.testing.assert_close(their_state, state, rtol=1e-6, atol=1e-9)
 
 
@@ -265,11 +309,20 @@ def test_two_processes_equal_one(two_processes, clips, accel, name):
 
 #: Where a loss depends on what else is in the batch, what makes it the same in both halves.
 ACCUMULATED = {
-    'source_only': {}, 'source_only_distortion_aware': {}, 'self_training': {}, 'stpl': {},
-    'stpl_anchor': {}, 'vat': {}, 'vst': dict(refinement=None), 'davsn': {},
-    'davsn_source_free': {}, 'i2vda': dict(t=0.5, delta=None, eta=None),
-    'tps': dict(confidence_threshold=None), 'sfc': dict(confidence_threshold=None),
-    'dacs': dict(confidence_threshold=0., augment=None, teacher_norm='student')}
+    'source_only': {},
+    'source_only_distortion_aware': {},
+    'self_training': {},
+    'stpl': {},
+    'stpl_anchor': {},
+    'vat': {},
+    'vst': dict(refinement=None),
+    'davsn': {},
+    'davsn_source_free': {},
+    'i2vda': dict(t=0.5, delta=None, eta=None),
+    'tps': dict(confidence_threshold=None),
+    'sfc': dict(confidence_threshold=None),
+    'dacs': dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+}
 
 
 @pytest.mark.parametrize('name', ACCUMULATED)
@@ -280,8 +333,11 @@ def test_two_halves_equal_one_batch(clips, accel, name):
         with double_precision():
             model = build(name, accel, norm_eval=True, **ACCUMULATED[name])
             batches = [
-                [clips(name, step, first=i, count=1, even=True) for i in range(2)] if halves else
-                [clips(name, step, even=True)] for step in range(2)]
+                [clips(name, step, first=i, count=1, even=True) for i in range(2)]
+                if halves
+                else [clips(name, step, even=True)]
+                for step in range(2)
+            ]
             states.append(train(model, batches)[1])
     torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
 
@@ -354,8 +410,9 @@ class Decisions(TorchDispatchMode):
             return out
         if not any(real(value) for value in tree_leaves((args, kwargs))):
             return out
-        if not any(isinstance(value, torch.Tensor) and not real(value)
-                   for value in tree_leaves(out)):
+        if not any(
+            isinstance(value, torch.Tensor) and not real(value) for value in tree_leaves(out)
+        ):
             return out
         decided = out if isinstance(out, torch.Tensor) else out[1]
         if self.left is None:
@@ -416,7 +473,7 @@ def test_bfloat16(clips, accel, name):
 
     def trained(model, decisions, **options):
         with decisions:
-            (log, ), state = train(model, [[copy.deepcopy(data)]], **options)
+            (log,), state = train(model, [[copy.deepcopy(data)]], **options)
         assert not decisions.left
         return log, state
 
@@ -428,8 +485,9 @@ def test_bfloat16(clips, accel, name):
     seen = set()
     for layer, module in model.named_modules():
         if getattr(module, 'weight', None) is not None:
-            module.register_forward_hook(lambda _, __, out, layer=layer: seen.add(
-                (layer, out.dtype)))
+            module.register_forward_hook(
+                lambda _, __, out, layer=layer: seen.add((layer, out.dtype))
+            )
     log, state = trained(model, Decisions(decisions.made), type='Bfloat16OptimWrapper')
     assert {key: value.dtype for key, value in state.items()} == kinds
     assert all(torch.isfinite(value).all() for value in state.values())
@@ -438,12 +496,13 @@ def test_bfloat16(clips, accel, name):
     assert layers
     erroneous = [
         trained(with_errors(build(name, accel), layers, 2**-8, seed), Decisions(decisions.made))[0]
-        for seed in range(8)]
+        for seed in range(8)
+    ]
     for key, value in log.items():
         assert torch.isfinite(value), key
         if 'loss' in key:
             assert value.dtype == torch.float32, key
             errors = torch.stack([other[key] - full[key] for other in erroneous])
             torch.testing.assert_close(
-                value, full[key], rtol=1e-5, atol=10 * errors.square().mean().sqrt().item(),
-                msg=key)
+                value, full[key], rtol=1e-5, atol=10 * errors.square().mean().sqrt().item(), msg=key
+            )

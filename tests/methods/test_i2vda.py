@@ -1,4 +1,5 @@
 """I2VDA: what is computed in a step, when the proxy acts, and what nobody may ask for."""
+
 import copy
 from types import SimpleNamespace
 
@@ -13,14 +14,14 @@ from torch import nn
 from mmdavss.engine import ProxyNetworkHook
 from mmdavss.flow import BaseFlowProvider
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 HEIGHT, WIDTH = 32, 48
 
 
 class Recorder(BaseFlowProvider):
     """Flow by the two frames' order: `shift` pixels to the left for each call, all noted."""
 
-    def __init__(self, shift=2.):
+    def __init__(self, shift=2.0):
         super().__init__()
         self.shift = shift
         self.calls = []
@@ -34,10 +35,18 @@ class Recorder(BaseFlowProvider):
 
 def build(per_frame, **kwargs):
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        dict(type='I2VDA', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR,
-             discriminator=dict(type='ImageDiscriminator', channels=4),
-             flow=dict(type='ZeroFlow')), **kwargs)).train()
+    model = MODELS.build(
+        dict(
+            dict(
+                type='I2VDA',
+                student=copy.deepcopy(per_frame),
+                data_preprocessor=PREPROCESSOR,
+                discriminator=dict(type='ImageDiscriminator', channels=4),
+                flow=dict(type='ZeroFlow'),
+            ),
+            **kwargs,
+        )
+    ).train()
     # ResNets start with zeroed residual branches and classifiers near 0: let all have a part.
     for branch in model.student.segmentor.decode_head.conv_seg.branches:
         nn.init.normal_(branch.weight, std=0.1)
@@ -69,10 +78,14 @@ def pairs(batch):
 
 
 def optimisers(model, lr=1e-2):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student', )
-    return build_optim_wrapper(model, dict(
-        constructor='PlayerOptimWrapperConstructor',
-        **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players}))
+    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='PlayerOptimWrapperConstructor',
+            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
+        ),
+    )
 
 
 def shifted(images, by):
@@ -81,28 +94,32 @@ def shifted(images, by):
 
 
 def close(value, expected):
-    torch.testing.assert_close(torch.as_tensor(value).float(), torch.as_tensor(expected).float(),
-                               rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        torch.as_tensor(value).float(), torch.as_tensor(expected).float(), rtol=1e-4, atol=1e-6
+    )
 
 
-@pytest.mark.parametrize('options', [
-    dict(), dict(mask_grid='paper'), dict(eta=None), dict(delta=None), dict(augmentation=False)],
-    ids=str)
+@pytest.mark.parametrize(
+    'options',
+    [dict(), dict(mask_grid='paper'), dict(eta=None), dict(delta=None), dict(augmentation=False)],
+    ids=str,
+)
 def test_losses_by_hand(i2vda, pairs, options):
     """Everything moves 4 pixels to the right; I_t is seen 2 pixels to the left of I_1."""
     model = i2vda(t=0.5, alpha=0.25, **{'delta': 0.5, **options})
-    model.flow = Recorder(shift=2.)
+    model.flow = Recorder(shift=2.0)
     for branch in model.proxy.segmentor.decode_head.conv_seg.branches:
         branch.weight.data.mul_(20)  # another net than the student, certain of about half
     model.schedule_proxy(copy=False, launched=True)
-    data = model.data_preprocessor(pairs(flow=4.), True)
+    data = model.data_preprocessor(pairs(flow=4.0), True)
     source, target = (data['inputs'][name] for name in ('source', 'target'))
     copied = copy.deepcopy(model)
-    log = copied.train_step(pairs(flow=4.), optimisers(copied, lr=0.))
+    log = copied.train_step(pairs(flow=4.0), optimisers(copied, lr=0.0))
 
     def scores(net, frames):
-        return nn.functional.interpolate(net(frames[:, None]), frames.shape[-2:], mode='bilinear',
-                                         align_corners=True)
+        return nn.functional.interpolate(
+            net(frames[:, None]), frames.shape[-2:], mode='bilinear', align_corners=True
+        )
 
     # Equation 10
     p_s = scores(model.student, source.frames[:, 0])
@@ -121,12 +138,12 @@ def test_losses_by_hand(i2vda, pairs, options):
     carried = shifted(p_t, -back)
     # Equations 6 to 9, pixel by pixel
     p_1 = scores(model.proxy, target.frames[:, 1]).softmax(1)
-    total, count, certain = 0., 0, 0
+    total, count, certain = 0.0, 0, 0
     for n in range(2):
         for y in range(HEIGHT):
             for x in range(WIDTH):
                 pixel = p_1[n, :, y, x].double()
-                entropy = -(pixel * pixel.log()).sum() / torch.log(torch.tensor(4.))
+                entropy = -(pixel * pixel.log()).sum() / torch.log(torch.tensor(4.0))
                 sure = model.delta is None or entropy < model.delta
                 certain += int(sure)
                 # The way from frame 1 goes 4 to the left, that from frame 0 4 to the right.
@@ -138,15 +155,22 @@ def test_losses_by_hand(i2vda, pairs, options):
     close(log['labelled'], count / (2 * HEIGHT * WIDTH))
     if model.delta is not None:
         assert 0.3 < certain / (2 * HEIGHT * WIDTH) < 0.7  # delta takes part
-    assert log['visible'] == (WIDTH - (2 if model.eta is None else 4)
-                              - (2 if model.mask_grid == 'paper' else 0)
-                              - (2 if model.eta is None and not model.augmentation else 0)) / WIDTH
+    assert (
+        log['visible']
+        == (
+            WIDTH
+            - (2 if model.eta is None else 4)
+            - (2 if model.mask_grid == 'paper' else 0)
+            - (2 if model.eta is None and not model.augmentation else 0)
+        )
+        / WIDTH
+    )
     # Equations 11 and 12
     judged = [model.discriminator(m) for m in (p_s.softmax(1), p_0, p_t)]
     shown = judged[1:] if model.augmentation else judged[1:2]
-    adversarial = 0.01 * sum(((d - 1)**2).mean() for d in shown)
+    adversarial = 0.01 * sum(((d - 1) ** 2).mean() for d in shown)
     close(log['loss_adversarial'], adversarial)
-    close(log['discriminator.loss_source'], ((judged[0] - 1)**2).mean())
+    close(log['discriminator.loss_source'], ((judged[0] - 1) ** 2).mean())
     close(log['discriminator.loss_target'], sum((d**2).mean() for d in shown) / len(shown))
     close(log['loss'], log['loss_seg'] + log['loss_tc'] + adversarial)
 
@@ -156,18 +180,28 @@ def test_before_the_launch(i2vda, pairs):
     model = i2vda(t=0.5)
     model.flow = Recorder()
     model.schedule_proxy(copy=True, launched=False)
-    log = model.train_step(pairs(flow=4.), optimisers(model))
-    assert set(log) == {'loss', 'loss_seg', 'loss_adversarial', 'discriminator.loss_source',
-                        'discriminator.loss_target'}
+    log = model.train_step(pairs(flow=4.0), optimisers(model))
+    assert set(log) == {
+        'loss',
+        'loss_seg',
+        'loss_adversarial',
+        'discriminator.loss_source',
+        'discriminator.loss_target',
+    }
     assert not model.flow.calls  # nothing to carry
 
 
-@pytest.mark.parametrize('options, keys, calls', [
-    (dict(), ('loss_tc', 'loss_adversarial'), 3),
-    (dict(augmentation=False), ('loss_tc', 'loss_adversarial'), 2),
-    (dict(consistency_weight=0.), ('loss_adversarial', ), 2),
-    (dict(augmentation=False, consistency_weight=0.), ('loss_adversarial', ), 0),
-    (dict(discriminator=None), ('loss_tc', ), 3)], ids=str)
+@pytest.mark.parametrize(
+    'options, keys, calls',
+    [
+        (dict(), ('loss_tc', 'loss_adversarial'), 3),
+        (dict(augmentation=False), ('loss_tc', 'loss_adversarial'), 2),
+        (dict(consistency_weight=0.0), ('loss_adversarial',), 2),
+        (dict(augmentation=False, consistency_weight=0.0), ('loss_adversarial',), 0),
+        (dict(discriminator=None), ('loss_tc',), 3),
+    ],
+    ids=str,
+)
 def test_no_source_flow_is_ever_asked_for(i2vda, pairs, options, keys, calls):
     """Without flow in the batch the provider sees target frames only, and none without need."""
     model = i2vda(**options)
@@ -191,7 +225,7 @@ def test_no_source_flow_is_ever_asked_for(i2vda, pairs, options, keys, calls):
 @pytest.mark.parametrize('kind', ['all', 'target'])
 def test_running_statistics(i2vda, pairs, kind):
     """Of the first normalisation: 0.9 of what it was and 0.1 of the batch, for each pass."""
-    model = i2vda(running_statistics=kind, consistency_weight=0., augmentation=False)
+    model = i2vda(running_statistics=kind, consistency_weight=0.0, augmentation=False)
     data = pairs()
     inputs = model.data_preprocessor(data, True)['inputs']
     stem = model.student.segmentor.backbone
@@ -226,9 +260,12 @@ def test_gradients_stay_with_their_player(i2vda, pairs, player):
         def record(loss, name=name):
             model.zero_grad()
             loss.backward(retain_graph=True)
-            grads[name] = {child: sum(p.grad.abs().sum().item() for p in module.parameters()
-                                      if p.grad is not None)
-                           for child, module in model.named_children()}
+            grads[name] = {
+                child: sum(
+                    p.grad.abs().sum().item() for p in module.parameters() if p.grad is not None
+                )
+                for child, module in model.named_children()
+            }
 
         wrapper.update_params = record
     model.train_step(pairs(), wrappers)
@@ -266,7 +303,13 @@ def test_launch_and_copies_to_the_iteration(i2vda, pairs):
     assert ['loss_tc' in log for log in logs] == [False, False, False, True, True, True]
     # The student that the proxy is: copied at 0 and 4, and at the launch.
     assert [[i for i in range(6) if same(proxies[k], students[i])] for k in range(6)] == [
-        [0], [0], [0], [3], [4], [4]]
+        [0],
+        [0],
+        [0],
+        [3],
+        [4],
+        [4],
+    ]
     # Statistics of batch norm too, and the proxy's own never move.
     assert any('running_mean' in name for name in proxies[0])
     assert not model.proxy.training and model.student.training
@@ -292,7 +335,7 @@ def test_resumed(i2vda, pairs):
 
 def test_starts_as_the_source_model(i2vda, tmp_path):
     path = tmp_path / 'source.pth'
-    source = i2vda(consistency_weight=0.)
+    source = i2vda(consistency_weight=0.0)
     assert source.proxy is None
     torch.save(dict(state_dict=source.state_dict()), path)
     model = i2vda(source_checkpoint=str(path))
@@ -305,7 +348,8 @@ def test_starts_as_the_source_model(i2vda, tmp_path):
 def work(rank, folder, per_frame, data):
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     model = build(per_frame, t=0.5)
     wrapped = MMSeparateDistributedDataParallel(model)
     wrappers = optimisers(model)
@@ -321,20 +365,26 @@ def work(rank, folder, per_frame, data):
 def test_two_processes(per_frame, pairs, tmp_path):
     """Forked: weights stay the same, the proxy too, though statistics of the student do not."""
     data = [pairs(seed=seed) for seed in range(6)]
-    torch.multiprocessing.start_processes(
-        work, (tmp_path, per_frame, data), 2, start_method='fork')
+    torch.multiprocessing.start_processes(work, (tmp_path, per_frame, data), 2, start_method='fork')
     (first, launched), (second, _) = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
     assert launched
     different = {name for name in first if not torch.equal(first[name], second[name])}
     assert different and all(
-        name.startswith('student.') and 'running_' in name for name in different)
+        name.startswith('student.') and 'running_' in name for name in different
+    )
     assert any(name.startswith('proxy.') and 'running_mean' in name for name in first)
 
 
 def test_messages(i2vda, pairs, batch, accel):
-    for option in (dict(t=1.5), dict(alpha=-0.1), dict(eta=0.), dict(delta=-1.),
-                   dict(mask_grid='both'), dict(running_statistics='source')):
-        (name, value), = option.items()
+    for option in (
+        dict(t=1.5),
+        dict(alpha=-0.1),
+        dict(eta=0.0),
+        dict(delta=-1.0),
+        dict(mask_grid='both'),
+        dict(running_statistics='source'),
+    ):
+        ((name, value),) = option.items()
         with pytest.raises(ValueError, match=f'{name}={value!r}'):
             i2vda(**option)
     with pytest.raises(ValueError, match='set `model.flow`'):
@@ -350,7 +400,7 @@ def test_messages(i2vda, pairs, batch, accel):
     del data['inputs']['target']['flow']
     with pytest.raises(ValueError, match='clip_length=2'):
         model.train_step(data, optimisers(model))
-    model = i2vda(flow=None, consistency_weight=0.)
+    model = i2vda(flow=None, consistency_weight=0.0)
     with pytest.raises(ValueError, match='both_ways=True'):
         model.train_step(pairs(), optimisers(model))
     with pytest.raises(KeyError, match='no target clips'):

@@ -1,4 +1,5 @@
 """Losses that are backpropagated one group after the other."""
+
 from __future__ import annotations
 
 import copy
@@ -11,7 +12,7 @@ from mmengine.optim import OptimWrapper
 from mmdavss.methods import BaseAdapter, SourceOnly
 from mmdavss.methods.base import branch
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 
 
 class TwoPasses(BaseAdapter):
@@ -23,7 +24,7 @@ class TwoPasses(BaseAdapter):
         for name in ('source', 'target'):
             clip, samples = branch(inputs, data_samples, name)
             losses = self.student.loss(clip.frames, self.clip_flow(clip), samples)
-            self.calls += (name, )
+            self.calls += (name,)
             yield {f'{name}.{key}': value for key, value in losses.items()}
 
 
@@ -47,7 +48,8 @@ def made(accel):
 
 def step(model, data, counts=1):
     wrapper = OptimWrapper(
-        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), accumulative_counts=counts)
+        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), accumulative_counts=counts
+    )
     wrapper.initialize_count_status(model, 0, 10)
     passes = []
     backward = wrapper.backward
@@ -88,7 +90,7 @@ def test_a_group_is_backpropagated_before_the_next_is_computed(made, batch):
     backward = wrapper.backward
 
     def note(loss, **kwargs):
-        model.calls += ('backward', )
+        model.calls += ('backward',)
         backward(loss, **kwargs)
 
     wrapper.backward = note

@@ -1,4 +1,5 @@
 """The EMA teacher, DACS and SePiCo: against the published steps, and as they train."""
+
 import copy
 from pathlib import Path
 
@@ -22,29 +23,44 @@ from mmdavss.modules import (
 )
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 SEPICO = dict(
-    type='SePiCo', contrastive_loss=dict(type='DistCLLoss'),
+    type='SePiCo',
+    contrastive_loss=dict(type='DistCLLoss'),
     statistics=dict(type='ClassStatistics', covariance='diagonal'),
-    projection=dict(type='ProjectionHead', in_channels=64, channels=8), label_ratio=0.)
+    projection=dict(type='ProjectionHead', in_channels=64, channels=8),
+    label_ratio=0.0,
+)
 METHODS = {
     'dacs': dict(type='DACS', augment=dict(type='StrongAugment')),
     'dist': SEPICO,
     'dist_full': dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),
-    'proto': dict(SEPICO, contrastive_loss=dict(type='ProtoCLLoss'),
-                  statistics=dict(type='ClassStatistics', covariance=None)),
-    'bank': dict(SEPICO, contrastive_loss=dict(type='BankCLLoss'),
-                 statistics=dict(type='ClassStatistics', covariance=None, bank_size=3)),
-    'fused': dict(SEPICO, contrast_stages=(0, 1, 2, 3),
-                  projection=dict(type='ProjectionHead', in_channels=120, channels=8)),
+    'proto': dict(
+        SEPICO,
+        contrastive_loss=dict(type='ProtoCLLoss'),
+        statistics=dict(type='ClassStatistics', covariance=None),
+    ),
+    'bank': dict(
+        SEPICO,
+        contrastive_loss=dict(type='BankCLLoss'),
+        statistics=dict(type='ClassStatistics', covariance=None, bank_size=3),
+    ),
+    'fused': dict(
+        SEPICO,
+        contrast_stages=(0, 1, 2, 3),
+        projection=dict(type='ProjectionHead', in_channels=120, channels=8),
+    ),
     'crop': dict(SEPICO, target_crop=dict(crop_size=(32, 40), cat_max_ratio=0.75)),
 }
 
 
 def golden(name):
     with np.load(GOLDEN / f'{name}.npz') as arrays:
-        return {key: torch.from_numpy(arrays[key]) for key in arrays.files
-                if arrays[key].dtype.kind in 'fiub'}
+        return {
+            key: torch.from_numpy(arrays[key])
+            for key in arrays.files
+            if arrays[key].dtype.kind in 'fiub'
+        }
 
 
 @pytest.fixture
@@ -52,24 +68,26 @@ def method(accel):
 
     def make(name, **kwargs):
         torch.manual_seed(0)
-        model = MODELS.build(dict(
-            dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
-            **dict(METHODS[name], **kwargs)))
+        model = MODELS.build(
+            dict(
+                dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
+                **dict(METHODS[name], **kwargs),
+            )
+        )
         model.init_weights()
         for module in model.modules():
             if isinstance(module, _BatchNorm):
-                nn.init.constant_(module.weight, 1.)
+                nn.init.constant_(module.weight, 1.0)
         for net in (model.student, model.teacher):
             for branch in net.segmentor.decode_head.conv_seg.branches:
                 nn.init.normal_(branch.weight, std=0.1)
-        model.update_teacher(0.)
+        model.update_teacher(0.0)
         return model.train()
 
     return make
 
 
 class Toy(nn.Module):
-
     def __init__(self, w, s, buffer):
         super().__init__()
         self.w, self.s = nn.Parameter(w.clone()), nn.Parameter(s.clone())
@@ -77,15 +95,15 @@ class Toy(nn.Module):
 
 
 class TestTeacher:
-
     def test_equals_the_published_average(self, method):
         """shared golden array ema_teacher: successive updates of the published implementation."""
         arrays = golden('ema_teacher')
         model = method('dacs')
         model.teacher = Toy(arrays['w_init'], arrays['s_init'], arrays['ema_buf_initial'])
         for step in (1, 2, 3, 500, 5000):
-            model.student = Toy(arrays[f'student_w_{step}'], arrays[f'student_s_{step}'],
-                                arrays['student_buf'])
+            model.student = Toy(
+                arrays[f'student_w_{step}'], arrays[f'student_s_{step}'], arrays['student_buf']
+            )
             model.update_teacher(min(1 - 1 / (step + 1), float(arrays['alpha'])))
             torch.testing.assert_close(model.teacher.w.data, arrays[f'ema_w_{step}'])
             torch.testing.assert_close(model.teacher.s.data, arrays[f'ema_s_{step}'])
@@ -93,20 +111,23 @@ class TestTeacher:
 
     def test_init_weights_makes_the_teacher_the_student(self, accel):
         """Also where the student's weights are drawn anew after the teacher was copied."""
-        model = MODELS.build(dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR,
-                                  **METHODS['dacs']))
+        model = MODELS.build(
+            dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR, **METHODS['dacs'])
+        )
         for value in model.student.state_dict().values():
             value.add_(1)
         model.init_weights()
-        for (name, a), b in zip(model.student.state_dict().items(),
-                                model.teacher.state_dict().values(), strict=True):
+        for (name, a), b in zip(
+            model.student.state_dict().items(), model.teacher.state_dict().values(), strict=True
+        ):
             assert torch.equal(a, b), name
 
     def test_starts_as_the_student_with_its_statistics(self, method):
         model = method('dist')
         for online, average in model.averaged():
-            for (name, a), b in zip(online.state_dict().items(), average.state_dict().values(),
-                                    strict=True):
+            for (name, a), b in zip(
+                online.state_dict().items(), average.state_dict().values(), strict=True
+            ):
                 assert torch.equal(a, b), name
 
     @pytest.mark.parametrize('norm', ['batch', 'student'])
@@ -115,7 +136,7 @@ class TestTeacher:
         layers = [m for m in model.teacher.modules() if isinstance(m, _BatchNorm)]
         assert all(layer.training == (norm == 'batch') for layer in layers)
         with torch.no_grad():
-            model.student.segmentor.backbone.bn1.running_mean.fill_(5.)
+            model.student.segmentor.backbone.bn1.running_mean.fill_(5.0)
         model.update_teacher(0.9)
         mean = model.teacher.segmentor.backbone.bn1.running_mean
         assert torch.all(mean == 5) == (norm == 'student')
@@ -141,25 +162,36 @@ class TestPublishedStep:
     def test_labels_and_weights(self, method):
         arrays = golden('sepico_selftrain_step')
         top, bottom = int(arrays['ignore_top']), int(arrays['ignore_bottom'])
-        model = method('dacs', ignore_top=top, ignore_bottom=bottom,
-                       confidence_threshold=float(arrays['pseudo_threshold']))
+        model = method(
+            'dacs',
+            ignore_top=top,
+            ignore_bottom=bottom,
+            confidence_threshold=float(arrays['pseudo_threshold']),
+        )
         probability, labels = arrays['teacher_target_logits'].softmax(1).max(1)
         weights = model.label_weights(probability)
         assert torch.equal(labels, arrays['pseudo_label'])
         share = float(arrays['pseudo_conf_fraction'])
-        assert weights[:, top:-bottom].eq(share).all() if share in (0., 1.) else torch.allclose(
-            weights[:, top:-bottom], torch.tensor(share, dtype=weights.dtype))
+        assert (
+            weights[:, top:-bottom].eq(share).all()
+            if share in (0.0, 1.0)
+            else torch.allclose(weights[:, top:-bottom], torch.tensor(share, dtype=weights.dtype))
+        )
         assert not weights[:, :top].any() and not weights[:, -bottom:].any()
         contrast = labels.masked_fill(weights == 0, 255)
         assert torch.equal(contrast, arrays['target_contrast_label'][:, 0])
         mask = arrays['mix_mask'].bool()
         source = arrays['src_gt'][:, 0]
         torch.testing.assert_close(
-            class_mix(mask, arrays['src_img'], arrays['trg_img']), arrays['mixed_img'])
+            class_mix(mask, arrays['src_img'], arrays['trg_img']), arrays['mixed_img']
+        )
         assert torch.equal(class_mix(mask[:, 0], source, labels), arrays['mixed_label'][:, 0])
         torch.testing.assert_close(
             class_mix(mask[:, 0], torch.ones_like(weights), weights).double(),
-            arrays['mixed_pixel_weight'], rtol=0, atol=1e-6)
+            arrays['mixed_pixel_weight'],
+            rtol=0,
+            atol=1e-6,
+        )
 
     def test_statistics(self):
         arrays = golden('sepico_selftrain_step')
@@ -169,8 +201,9 @@ class TestPublishedStep:
         statistics = ClassStatistics(classes, features.shape[1], covariance='diagonal')
         statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
         torch.testing.assert_close(statistics.mean, arrays['contrast_mean'], rtol=0, atol=1e-6)
-        torch.testing.assert_close(statistics.covariance, arrays['contrast_cov_diag'],
-                                   rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            statistics.covariance, arrays['contrast_cov_diag'], rtol=0, atol=1e-6
+        )
         assert torch.equal(statistics.count, arrays['amount'])
 
 
@@ -182,8 +215,9 @@ def test_trains_the_student_only(method, batch, name):
     model = method(name, **kwargs)
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     assert not any(n.startswith('teacher') for n in trained)
-    optimiser = OptimWrapper(torch.optim.SGD([p for p in model.parameters() if p.requires_grad],
-                                             lr=1e-2))
+    optimiser = OptimWrapper(
+        torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    )
     before = copy.deepcopy(model.state_dict())
     log = model.train_step(batch('source', 'target'), optimiser)
     assert torch.isfinite(log['loss'])
@@ -198,7 +232,6 @@ def test_trains_the_student_only(method, batch, name):
 
 
 class TestDACS:
-
     def test_mix_equals_the_equations(self, method, batch):
         """Equation 4 on a mix made by hand, with the labels and weights of its pixels."""
         model = method('dacs', augment=None)
@@ -215,10 +248,11 @@ class TestDACS:
         flow = torch.where(mask[:, None, None], source.flow, target.flow)
         labels = torch.where(mask, source.labels, target.labels)
         weights = torch.where(mask, torch.ones_like(target.weights), target.weights)
-        scores = nn.functional.interpolate(model.student(frames, flow), labels.shape[-2:],
-                                           mode='bilinear', align_corners=True)
+        scores = nn.functional.interpolate(
+            model.student(frames, flow), labels.shape[-2:], mode='bilinear', align_corners=True
+        )
         logs = scores.log_softmax(1)
-        total, count = 0., 0
+        total, count = 0.0, 0
         for n in range(labels.shape[0]):
             for y in range(labels.shape[1]):
                 for x in range(labels.shape[2]):
@@ -232,8 +266,9 @@ class TestDACS:
 
         def labelled(width):
             raw = torch.rand(1, 2, 3, 32, width)
-            return Labelled(Clip(raw, raw), None, torch.zeros(1, 32, width).long(),
-                            torch.ones(1, 32, width))
+            return Labelled(
+                Clip(raw, raw), None, torch.zeros(1, 32, width).long(), torch.ones(1, 32, width)
+            )
 
         with pytest.raises(ValueError, match='give both pipelines one crop size'):
             model.mix_loss(labelled(48), labelled(40))
@@ -241,6 +276,7 @@ class TestDACS:
     @pytest.mark.parametrize('name', ['dacs', 'dist'])
     def test_source_leaves_the_running_statistics_alone(self, method, batch, name):
         """Two source batches, the same target batch: the same statistics, if so configured."""
+
         def statistics(seed, **kwargs):
             model = method(name, augment=None, **kwargs)
             data = model.data_preprocessor(batch('source', 'target'), True)
@@ -250,13 +286,19 @@ class TestDACS:
             for sample in [*samples, *data['data_samples']['source']]:
                 sample.gt_sem_seg.data.fill_(0)
             model.mix_loss = lambda source, target, *_: dict(
-                mix=model.student(target.clip.frames, target.flow).mean())
-            model.loss(dict(data['inputs'], source=source),
-                       dict(data['data_samples'], source=samples))
+                mix=model.student(target.clip.frames, target.flow).mean()
+            )
+            model.loss(
+                dict(data['inputs'], source=source), dict(data['data_samples'], source=samples)
+            )
             return model.student.segmentor.backbone.bn1.running_mean.clone()
 
-        torch.testing.assert_close(statistics(1, running_statistics='mixed'),
-                                   statistics(2, running_statistics='mixed'), rtol=0, atol=0)
+        torch.testing.assert_close(
+            statistics(1, running_statistics='mixed'),
+            statistics(2, running_statistics='mixed'),
+            rtol=0,
+            atol=0,
+        )
         assert not torch.equal(statistics(1), statistics(2))
 
     @pytest.mark.parametrize('name', ['dacs', 'dist'])
@@ -266,8 +308,9 @@ class TestDACS:
         reference = copy.deepcopy(model.student)
         reference.features(data['inputs']['target'].frames.flatten(0, 1))
         model(**data, mode='loss')
-        for (key, ours), theirs in zip(model.student.named_buffers(), reference.buffers(),
-                                       strict=True):
+        for (key, ours), theirs in zip(
+            model.student.named_buffers(), reference.buffers(), strict=True
+        ):
             if not key.endswith('num_batches_tracked'):
                 torch.testing.assert_close(ours, theirs, msg=key)
         with pytest.raises(ValueError, match='running_statistics'):
@@ -282,9 +325,15 @@ class TestDACS:
         assert torch.equal(night.clip.frames, pairs.frames[:, 1:])
         assert night.clip.raw.shape[1] == 1 and night.flow is None
         with torch.no_grad():
-            at_day, at_night = (nn.functional.interpolate(
-                model.teacher(pairs.frames[:, i:i + 1]), (32, 48), mode='bilinear',
-                align_corners=True).softmax(1) for i in (0, 1))
+            at_day, at_night = (
+                nn.functional.interpolate(
+                    model.teacher(pairs.frames[:, i : i + 1]),
+                    (32, 48),
+                    mode='bilinear',
+                    align_corners=True,
+                ).softmax(1)
+                for i in (0, 1)
+            )
         assert torch.equal(night.labels, day_guided(at_night, at_day, [0, 1]).argmax(1))
         assert not torch.equal(night.labels, at_night.argmax(1))
 
@@ -299,7 +348,6 @@ class TestDACS:
 
 
 class TestSePiCo:
-
     def test_schedule(self, method, batch):
         model = method('dist')
         data = model.data_preprocessor(batch('source', 'target'), True)
@@ -320,40 +368,43 @@ class TestSePiCo:
         with torch.no_grad():
             stage = model.teacher.stages(source.clip.frames[:, -1])[3]
             features = model.teacher_projection(stage)
-        labels = downscale_labels(source.labels, features.shape[-2:], 4, 0.)
+        labels = downscale_labels(source.labels, features.shape[-2:], 4, 0.0)
         model(**data, mode='loss')
         for k in range(4):
             rows = features.permute(0, 2, 3, 1)[labels == k].double()
             assert model.statistics.count[k] == len(rows)
             if len(rows):
-                torch.testing.assert_close(model.statistics.mean[k], rows.mean(0),
-                                           rtol=1e-4, atol=1e-6)
+                torch.testing.assert_close(
+                    model.statistics.mean[k], rows.mean(0), rtol=1e-4, atol=1e-6
+                )
 
     def test_resume_keeps_teacher_and_statistics(self, method, batch, tmp_path):
         model = method('bank')
         model(**model.data_preprocessor(batch('source', 'target'), True), mode='loss')
         with torch.no_grad():
-            next(model.teacher.parameters()).add_(1.)
+            next(model.teacher.parameters()).add_(1.0)
         save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'm.pth'))
         other = method('bank')
         load_checkpoint(other, str(tmp_path / 'm.pth'), strict=True)
-        for (name, a), b in zip(model.state_dict().items(), other.state_dict().values(),
-                                strict=True):
+        for (name, a), b in zip(
+            model.state_dict().items(), other.state_dict().values(), strict=True
+        ):
             assert torch.equal(a, b), name
 
     def test_prediction_is_the_students(self, method, batch):
         model = method('dist').eval()
         clip = model.data_preprocessor(batch('target'), False)['inputs']['target']
         with torch.no_grad():
-            torch.testing.assert_close(model.encode_decode(clip),
-                                       model.student(clip.frames, clip.flow))
+            torch.testing.assert_close(
+                model.encode_decode(clip), model.student(clip.frames, clip.flow)
+            )
 
 
 def test_a_teacher_that_is_nan_is_seen(method, batch):
     """It is sure of nothing, so that its labels weigh nothing: the losses stay finite."""
     model = method('dacs')
     data = batch('source', 'target')
-    optimiser = OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.))
+    optimiser = OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.0))
     model.train_step(data, optimiser)
     assert model.watched and all(value.isfinite() for value in model.watched.values())
     model.watched.clear()
@@ -368,7 +419,8 @@ def test_features_of_statistics_that_are_nan_are_seen(method, batch):
     """The statistics leave them out."""
     model = method('dist')
     nn.init.constant_(next(model.teacher_projection.parameters()), torch.nan)
-    model.train_step(batch('source', 'target'),
-                     OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.)))
+    model.train_step(
+        batch('source', 'target'), OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.0))
+    )
     assert model.watched['the features of the statistics'].isnan()
     assert model.statistics.mean.isfinite().all()

@@ -1,4 +1,5 @@
 """What every method has to fulfil, and what each does of its own."""
+
 import copy
 
 import pytest
@@ -14,10 +15,13 @@ from mmdavss.methods.base import frozen_forward, has_dropout, load_student
 from mmdavss.modules import most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 STPL = dict(
-    type='STPL', fusion=dict(type='STAM'), loss=dict(type='STPLLoss'),
-    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16))
+    type='STPL',
+    fusion=dict(type='STAM'),
+    loss=dict(type='STPLLoss'),
+    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
+)
 METHODS = {
     'source_only': dict(type='SourceOnly'),
     'adabn': dict(type='AdaBN'),
@@ -42,14 +46,17 @@ def method(accel):
 
     def make(name, **kwargs):
         torch.manual_seed(0)
-        model = MODELS.build(dict(
-            dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
-            **dict(METHODS[name], **kwargs)))
+        model = MODELS.build(
+            dict(
+                dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
+                **dict(METHODS[name], **kwargs),
+            )
+        )
         model.init_weights()
         # ResNets start with zeroed residual branches: give every layer a part.
         for module in model.student.modules():
             if isinstance(module, _BatchNorm):
-                torch.nn.init.constant_(module.weight, 1.)
+                torch.nn.init.constant_(module.weight, 1.0)
         # And their classifiers with scores so small that one bias decides: let all classes occur.
         if 'source_checkpoint' not in kwargs:
             for branch in model.student.segmentor.decode_head.conv_seg.branches:
@@ -71,7 +78,6 @@ def state(model):
 
 
 class TestEveryMethod:
-
     @pytest.mark.parametrize('name', METHODS)
     def test_step_moves_what_it_should(self, method, batch, name):
         model = method(name)
@@ -81,8 +87,9 @@ class TestEveryMethod:
             losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
             model.parse_losses(losses)[0].backward()
         # Every parameter in training gets a gradient (DDP stops otherwise), no other one does.
-        assert {n for n, p in model.named_parameters() if p.grad is not None} == \
-            {n for n, p in model.named_parameters() if p.requires_grad}
+        assert {n for n, p in model.named_parameters() if p.grad is not None} == {
+            n for n, p in model.named_parameters() if p.requires_grad
+        }
         model.zero_grad()
         logs = model.train_step(data, optimiser(model))
         assert all(torch.isfinite(v).all() for v in logs.values())
@@ -91,7 +98,8 @@ class TestEveryMethod:
         assert bool(weights) == (name != 'adabn')
         # Statistics move where the method says so, and only there.
         assert bool(changed - weights) == (
-            name in ('source_only', 'adabn', 'self_training', 'stpl_norm', 'stpl_anchor'))
+            name in ('source_only', 'adabn', 'self_training', 'stpl_norm', 'stpl_anchor')
+        )
 
     @pytest.mark.parametrize('name', SOURCE_FREE)
     def test_source_free(self, method, batch, name):
@@ -127,12 +135,12 @@ class TestEveryMethod:
         assert torch.equal(model(**data, mode='tensor'), logits)
         assert samples[1].seg_logits.data.shape == (model.num_classes, 32, 48)
         full = torch.nn.functional.interpolate(
-            logits[:1], (64, 96), mode='bilinear', align_corners=True)
+            logits[:1], (64, 96), mode='bilinear', align_corners=True
+        )
         assert torch.equal(samples[0].pred_sem_seg.data, full.argmax(1))
 
 
 class TestWeights:
-
     def test_source_checkpoint_of_a_method(self, method, tmp_path):
         source = method('source_only')
         for p in source.parameters():
@@ -186,7 +194,6 @@ class TestWeights:
 
 
 class TestAdaBN:
-
     def test_statistics_are_the_average_over_batches(self, method, batch):
         model = method('adabn')
         batches = [batch('target', seed=s) for s in (0, 10, 20)]
@@ -218,17 +225,16 @@ class TestAdaBN:
 
 
 class TestSTPL:
-
     def literal(self, model, data):
         """Equations 1 to 4 of one clip, step by step, from the paper."""
         clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-        net, total = model.student, 0.
+        net, total = model.student, 0.0
         for n in range(len(clip.frames)):
-            frames, augmented = clip.frames[n:n + 1], clip.augmented[n:n + 1]
+            frames, augmented = clip.frames[n : n + 1], clip.augmented[n : n + 1]
             with torch.no_grad():
-                p = frozen_forward(net, frames, clip.flow[n:n + 1])[0].flatten(1).softmax(0)
+                p = frozen_forward(net, frames, clip.flow[n : n + 1])[0].flatten(1).softmax(0)
             confidence, labels = p.max(0)
-            keep = confidence.argsort(descending=True)[:int(0.7 * len(labels))]
+            keep = confidence.argsort(descending=True)[: int(0.7 * len(labels))]
 
             def fused(x, n=n):
                 before, now = net.features(x[:, -2]), net.features(x[:, -1])
@@ -253,8 +259,9 @@ class TestSTPL:
         model = method('stpl')
         data = batch('target', length=length)
         losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
-        torch.testing.assert_close(losses['loss_stpl'], self.literal(model, data),
-                                   rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            losses['loss_stpl'], self.literal(model, data), rtol=1e-4, atol=1e-4
+        )
 
     def test_longer_clips_without_fusion(self, method, batch):
         """The first of three frames only takes part in the prediction, as an Accel's key frame."""
@@ -264,16 +271,20 @@ class TestSTPL:
         losses = model(dict(target=clip), dict(target=[]), mode='loss')
         expected = []
         for n in range(2):
-            scores = (frozen_forward(net, clip.frames[n:n + 1], clip.flow[n:n + 1]),
-                      net.classify(net.features(clip.frames[n:n + 1, 1])))
+            scores = (
+                frozen_forward(net, clip.frames[n : n + 1], clip.flow[n : n + 1]),
+                net.classify(net.features(clip.frames[n : n + 1, 1])),
+            )
             (now, labels), (before, labels_before) = (
                 (positions[0], classes[0])
-                for positions, classes in (most_confident(s, 0.7) for s in scores))
-            q, k = (model.projection(net.features(clip.frames[n:n + 1, t]))[0].flatten(1).T[where]
-                    for t, where in ((2, now), (1, before)))
+                for positions, classes in (most_confident(s, 0.7) for s in scores)
+            )
+            q, k = (
+                model.projection(net.features(clip.frames[n : n + 1, t]))[0].flatten(1).T[where]
+                for t, where in ((2, now), (1, before))
+            )
             expected.append(stpl_loss(q, k, labels, labels_before, 4))
-        torch.testing.assert_close(losses['loss_temporal'], sum(expected) / 2, rtol=1e-4,
-                                   atol=1e-4)
+        torch.testing.assert_close(losses['loss_temporal'], sum(expected) / 2, rtol=1e-4, atol=1e-4)
 
     @pytest.mark.parametrize('name', ['stpl', 'stpl_anchor', 'spatial'])
     def test_longer_clips_train(self, method, batch, name):
@@ -290,8 +301,11 @@ class TestSTPL:
         model(dict(target=clip), dict(target=[]), mode='loss')
         z = [model.student.features(clip.frames[:, t]) for t in range(4)]
         size = z[0].shape[-2:]
-        expected = [backward_warp(z[1], resize_flow(chain_flow(clip.flow[:, 1:]), size)),
-                    backward_warp(z[2], resize_flow(clip.flow[:, 2], size)), z[3]]
+        expected = [
+            backward_warp(z[1], resize_flow(chain_flow(clip.flow[:, 1:]), size)),
+            backward_warp(z[2], resize_flow(clip.flow[:, 2], size)),
+            z[3],
+        ]
         torch.testing.assert_close(seen[0], torch.stack(expected, 1), rtol=1e-4, atol=1e-4)
 
     @pytest.mark.parametrize('name', ['stpl', 'temporal'])
@@ -309,7 +323,9 @@ class TestSTPL:
         model.train()
         seen = []
         model._contrast = lambda q, k, labels, others: (
-            seen.append((labels, others)), q.sum() + k.sum())[1]
+            seen.append((labels, others)),
+            q.sum() + k.sum(),
+        )[1]
         clip = model.data_preprocessor(batch('target'), True)['inputs']['target']
         net = copy.deepcopy(model.student)
         modes = [m.training for m in model.modules()]
@@ -321,25 +337,27 @@ class TestSTPL:
         with torch.no_grad():
             now = net(clip.frames, clip.flow)
             before = net.classify(net.features(clip.frames[:, 0]))
-        (labels, others), = seen
+        ((labels, others),) = seen
         assert torch.equal(labels, most_confident(now, 0.7)[1])
         assert torch.equal(others, most_confident(before, 0.7)[1] if name == 'temporal' else labels)
 
-    @pytest.mark.parametrize('options, told', [
-        ({}, True), (dict(anchor_weight=1.), False)])
+    @pytest.mark.parametrize('options, told', [({}, True), (dict(anchor_weight=1.0), False)])
     def test_reference_branch(self, method, accel, monkeypatch, options, told):
         """The contrast does not train the second network of an Accel, the anchor does."""
         accel.update(reference_segmentor=copy.deepcopy(accel['segmentor']), key_grad=True)
         for student in (accel, dict(accel, reference_segmentor=None)):
             said = []
-            monkeypatch.setattr('mmdavss.methods.stpl.print_log',
-                                lambda text, said=said, **kwargs: said.append(text))
+            monkeypatch.setattr(
+                'mmdavss.methods.stpl.print_log',
+                lambda text, said=said, **kwargs: said.append(text),
+            )
             model = method('stpl', student=student, **options)
             separate = student['reference_segmentor'] is not None
             assert ['reference_segmentor' in text for text in said] == [True] * (told and separate)
             trained = {name for name, p in model.student.named_parameters() if p.requires_grad}
             assert any(name.startswith('reference_segmentor.backbone') for name in trained) == (
-                separate and not told)
+                separate and not told
+            )
 
     def test_anchor(self, method, batch):
         """Cross-entropy of the augmented clip with labels of the model that it started from."""
@@ -356,8 +374,9 @@ class TestSTPL:
         losses = model(**data, mode='loss')
         scores = copied.student(clip.augmented, clip.flow).flatten(2).log_softmax(1)
         positions, _ = most_confident(start.unflatten(2, (4, 6)), 0.7, per_class=True)
-        expected = torch.stack([
-            -scores[n, start[n, :, p].argmax(), p] for n in range(2) for p in positions[n]]).mean()
+        expected = torch.stack(
+            [-scores[n, start[n, :, p].argmax(), p] for n in range(2) for p in positions[n]]
+        ).mean()
         torch.testing.assert_close(losses['loss_anchor'], 0.5 * expected, rtol=1e-4, atol=1e-5)
         assert model.student.segmentor.decode_head.conv_seg.branches[0].weight.requires_grad
         assert not any(p.requires_grad for p in model.anchor.parameters())
@@ -367,8 +386,9 @@ class TestSTPL:
         source = method('source_only')
         save_checkpoint(dict(state_dict=source.state_dict()), str(tmp_path / 'source.pth'))
         model = method('stpl_anchor', source_checkpoint=str(tmp_path / 'source.pth'))
-        for (name, a), b in zip(source.student.state_dict().items(),
-                                model.anchor.state_dict().values(), strict=True):
+        for (name, a), b in zip(
+            source.student.state_dict().items(), model.anchor.state_dict().values(), strict=True
+        ):
             if 'bn' not in name:  # the fixture sets their weights afterwards
                 assert torch.equal(a, b), name
 
@@ -381,8 +401,9 @@ class TestSTPL:
         reference = copy.deepcopy(model)
         reference.student.features(frames.flatten(0, 1))
         model(**clip, mode='loss')
-        for (key, ours), theirs in zip(model.student.named_buffers(),
-                                       reference.student.buffers(), strict=True):
+        for (key, ours), theirs in zip(
+            model.student.named_buffers(), reference.student.buffers(), strict=True
+        ):
             if not key.endswith('num_batches_tracked'):
                 torch.testing.assert_close(ours, theirs, msg=key)
 
@@ -405,11 +426,12 @@ class TestSTPL:
         expected = []
         for n in range(2):
             confidence, labels = scores[n].softmax(0).max(0)
-            keep = confidence.argsort(descending=True)[:int(0.7 * len(labels))]
+            keep = confidence.argsort(descending=True)[: int(0.7 * len(labels))]
             q = z[n, :, keep].T
             expected.append(stpl_loss(q, q, labels[keep], labels[keep], 4))
-        torch.testing.assert_close(single['loss_duplicate'], sum(expected) / 2, rtol=1e-4,
-                                   atol=1e-4)
+        torch.testing.assert_close(
+            single['loss_duplicate'], sum(expected) / 2, rtol=1e-4, atol=1e-4
+        )
 
     def test_reductions(self, method, batch):
         """An unchanged view and no motion: spatial-only is the duplicate contrast."""
@@ -429,11 +451,9 @@ class TestSTPL:
         with pytest.raises(KeyError, match='CrossFrameAugment'):
             model = method('stpl')
             model.train_step(batch('target', augmented=False), optimiser(model))
-        trained = {n.split('.')[0] for n, p in method('stpl').named_parameters()
-                   if p.requires_grad}
+        trained = {n.split('.')[0] for n, p in method('stpl').named_parameters() if p.requires_grad}
         assert trained == {'student', 'fusion', 'projection'}
-        trained = {n for n, p in method('stpl_norm').student.named_parameters()
-                   if p.requires_grad}
+        trained = {n for n, p in method('stpl_norm').student.named_parameters() if p.requires_grad}
         assert trained and all('bn' in n or 'downsample.1' in n for n in trained)
 
 
@@ -450,8 +470,13 @@ def test_frozen_forward_restores_modes(method, batch):
 
 def test_has_dropout(method, build):
     """Drop path of a transformer counts; the ResNets of the papers have nothing of the kind."""
-    mit = dict(type='MixVisionTransformer', embed_dims=8, num_layers=[1] * 4,
-               num_heads=[1] * 4, init_cfg=None)
+    mit = dict(
+        type='MixVisionTransformer',
+        embed_dims=8,
+        num_layers=[1] * 4,
+        num_heads=[1] * 4,
+        init_cfg=None,
+    )
     assert has_dropout(build(dict(mit, drop_path_rate=0.1)))
     assert has_dropout(torch.nn.MultiheadAttention(8, 1, dropout=0.1))
     assert not has_dropout(torch.nn.MultiheadAttention(8, 1))
@@ -460,16 +485,27 @@ def test_has_dropout(method, build):
 
 def test_adabn_leaves_layers_that_see_nothing(per_frame, batch, build):
     per_frame['segmentor']['auxiliary_head'] = dict(
-        type='FCNHead', in_channels=32, in_index=2, channels=4, num_convs=1, num_classes=4,
-        norm_cfg=dict(type='BN'))
-    model = build(dict(type='AdaBN', student=per_frame, data_preprocessor=dict(
-        type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
+        type='FCNHead',
+        in_channels=32,
+        in_index=2,
+        channels=4,
+        num_convs=1,
+        num_classes=4,
+        norm_cfg=dict(type='BN'),
+    )
+    model = build(
+        dict(
+            type='AdaBN',
+            student=per_frame,
+            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3),
+        )
+    )
     for norm in model.norms:
-        norm.running_mean.fill_(7.)
+        norm.running_mean.fill_(7.0)
     model.init_weights()
-    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.))
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
     model.train().train_step(batch('target'), wrapper)
     segmentor = model.student.segmentor
-    assert (segmentor.auxiliary_head.convs[0].bn.running_mean == 7.).all()
+    assert (segmentor.auxiliary_head.convs[0].bn.running_mean == 7.0).all()
     # Nothing of what was there is left in the others: the first batch is the whole average.
     assert (segmentor.backbone.bn1.running_mean.abs() < 1).all()

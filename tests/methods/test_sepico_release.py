@@ -3,6 +3,7 @@
 Networks are made small by width and depth alone; no test sets a weight of a loss, a rate or a
 momentum. Reference values are golden arrays of the published code, or written down here from it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -38,19 +39,29 @@ DARK = 'sepico/distcl_deeplabv2-r101_city2darkzurich.py'
 DACS = 'dacs/deeplabv2-r101_gta2city.py'
 DAFORMER = 'dacs/daformer-mitb5_gta2city.py'
 VIDEO = 'sepico/distcl_accel_viper2city.py'
-FULL = sorted(path.relative_to(ROOT).as_posix() for folder in ('sepico', 'dacs')
-              for path in (ROOT / folder).glob('*.py') if 'r18' not in path.name)
+FULL = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ('sepico', 'dacs')
+    for path in (ROOT / folder).glob('*.py')
+    if 'r18' not in path.name
+)
 #: Supervised training in SePiCo's setting.
-SUPERVISED = sorted(path.relative_to(ROOT).as_posix() for folder in ('source_only', 'oracle')
-                    for net in ('deeplabv2-r101', 'daformer-mitb5')
-                    for data in ('gta2city', 'synthia-rand2city', 'city2darkzurich')
-                    for path in (ROOT / folder).glob(f'{net}_{data}.py'))
+SUPERVISED = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ('source_only', 'oracle')
+    for net in ('deeplabv2-r101', 'daformer-mitb5')
+    for data in ('gta2city', 'synthia-rand2city', 'city2darkzurich')
+    for path in (ROOT / folder).glob(f'{net}_{data}.py')
+)
 
 
 def golden(name):
     with np.load(GOLDEN / f'{name}.npz') as arrays:
-        return {key: torch.from_numpy(arrays[key]) for key in arrays.files
-                if arrays[key].dtype.kind in 'fiub'}
+        return {
+            key: torch.from_numpy(arrays[key])
+            for key in arrays.files
+            if arrays[key].dtype.kind in 'fiub'
+        }
 
 
 def config(name, classes=None):
@@ -83,7 +94,7 @@ def build(name, classes=None, **options):
     for part, module in model.named_modules():
         if 'conv_seg' in part and isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, std=0.1)  # scores that differ
-    model.update_teacher(0.)
+    model.update_teacher(0.0)
     return model.train()
 
 
@@ -117,19 +128,23 @@ def test_rates(name):
     assert any(n.startswith('projection.') for n in groups) == name.startswith('sepico')
 
 
-@pytest.mark.parametrize('name, key, iterations', [
-    (DLV2, 'daformer_hrda_mic_sepico_40k_encoder', 40000),
-    (DARK, 'sepico_dark_60k_encoder', 60000)])
+@pytest.mark.parametrize(
+    'name, key, iterations',
+    [
+        (DLV2, 'daformer_hrda_mic_sepico_40k_encoder', 40000),
+        (DARK, 'sepico_dark_60k_encoder', 60000),
+    ],
+)
 def test_schedule(name, key, iterations):
     """Warm-up and poly together, at every iteration of the golden array."""
     cfg = Config.fromfile(ROOT / name)
     arrays = golden('release_schedules')
     expected = dict(zip(arrays['iterations'].tolist(), arrays[key].tolist(), strict=True))
     base = cfg.optim_wrapper.optimizer.lr
-    optimiser = torch.optim.SGD([
-        dict(params=[nn.Parameter(torch.zeros(1))], lr=rate) for rate in (base, 10 * base)])
-    schedulers = [PARAM_SCHEDULERS.build(dict(s, optimizer=optimiser))
-                  for s in cfg.param_scheduler]
+    optimiser = torch.optim.SGD(
+        [dict(params=[nn.Parameter(torch.zeros(1))], lr=rate) for rate in (base, 10 * base)]
+    )
+    schedulers = [PARAM_SCHEDULERS.build(dict(s, optimizer=optimiser)) for s in cfg.param_scheduler]
     assert cfg.train_cfg.max_iters == iterations
     for step in range(iterations):
         if step in expected:
@@ -152,17 +167,16 @@ def test_teacher_of_the_hook(name):
     """shared golden array ema_teacher, with the momentum of the config."""
     arrays = golden('ema_teacher')
     cfg = Config.fromfile(ROOT / name)
-    hook, = (HOOKS.build(h) for h in cfg.custom_hooks if h.type == 'EMATeacherHook')
+    (hook,) = (HOOKS.build(h) for h in cfg.custom_hooks if h.type == 'EMATeacherHook')
 
     class Toy(nn.Module):
-
         def __init__(self, w, s):
             super().__init__()
             self.w, self.s = nn.Parameter(w.clone()), nn.Parameter(s.clone())
 
     model = build(DACS)
     model.teacher = Toy(arrays['w_init'], arrays['s_init'])
-    wrapper = OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.))
+    wrapper = OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0))
     for step in arrays['iters'].tolist():
         model.student = Toy(arrays[f'student_w_{step}'], arrays[f'student_s_{step}'])
         runner = SimpleNamespace(model=model, iter=step, optim_wrapper=wrapper)
@@ -170,7 +184,8 @@ def test_teacher_of_the_hook(name):
         hook.before_train_iter(runner, step)
         for part in 'ws':
             torch.testing.assert_close(
-                getattr(model.teacher, part).data, arrays[f'ema_{part}_{step}'], rtol=0, atol=1e-6)
+                getattr(model.teacher, part).data, arrays[f'ema_{part}_{step}'], rtol=0, atol=1e-6
+            )
 
 
 @pytest.mark.parametrize('name', [DLV2, DAFORMER])
@@ -240,14 +255,24 @@ def test_step_of_sepico(monkeypatch):
     """shared golden array sepico_selftrain_step, and the losses of equation 20 that follow."""
     arrays = golden('sepico_selftrain_step')
     features = arrays['teacher_source_aux_feat']
-    model = build(DLV2, int(arrays['num_classes']), **{
-        'ignore_top': int(arrays['ignore_top']), 'ignore_bottom': int(arrays['ignore_bottom']),
-        'target_crop': None, 'relabel_crop': False, 'projection.channels': features.shape[1]})
+    model = build(
+        DLV2,
+        int(arrays['num_classes']),
+        **{
+            'ignore_top': int(arrays['ignore_top']),
+            'ignore_bottom': int(arrays['ignore_bottom']),
+            'target_crop': None,
+            'relabel_crop': False,
+            'projection.channels': features.shape[1],
+        },
+    )
     assert model.confidence_threshold == float(arrays['pseudo_threshold'])
     model.teacher = Given(arrays['teacher_target_logits'], features)
     model.teacher_projection = nn.Identity()
-    raw = {name: arrays[key][:, None].float() for name, key in
-           (('source', 'src_img'), ('target', 'trg_img'))}
+    raw = {
+        name: arrays[key][:, None].float()
+        for name, key in (('source', 'src_img'), ('target', 'trg_img'))
+    }
     normalise = model.data_preprocessor.normalise
     views, decided, seen = [], [], dict(scores=[], features=[], frames=[], labels=[], mixed=[])
 
@@ -257,20 +282,28 @@ def test_step_of_sepico(monkeypatch):
         return clips / 2  # so that views can be told from what they are made of
 
     monkeypatch.setattr(model.augment, 'forward', augment)
-    monkeypatch.setattr('mmdavss.methods.dacs.class_mix_masks',
-                        lambda labels: arrays['mix_mask'].bool())
+    monkeypatch.setattr(
+        'mmdavss.methods.dacs.class_mix_masks', lambda labels: arrays['mix_mask'].bool()
+    )
     head, backbone = model.student.segmentor.decode_head, model.student.segmentor.backbone
     head.conv_seg.register_forward_hook(lambda *a: seen['scores'].append(a[-1]))
     model.projection.register_forward_hook(lambda *a: seen['features'].append(a[-1]))
     backbone.register_forward_pre_hook(lambda _, a: seen['frames'].append(a[0]))
     downscale, weighted = model._downscale, model.weighted_cross_entropy
-    monkeypatch.setattr(model, '_downscale', lambda labels, maps: (
-        seen['labels'].append(labels), downscale(labels, maps))[1])
-    monkeypatch.setattr(model, 'weighted_cross_entropy', lambda scores, *args: (
-        seen['mixed'].append(args), weighted(scores, *args))[1])
+    monkeypatch.setattr(
+        model,
+        '_downscale',
+        lambda labels, maps: (seen['labels'].append(labels), downscale(labels, maps))[1],
+    )
+    monkeypatch.setattr(
+        model,
+        'weighted_cross_entropy',
+        lambda scores, *args: (seen['mixed'].append(args), weighted(scores, *args))[1],
+    )
     losses = model.loss(
         {name: Clip(normalise(clip), clip) for name, clip in raw.items()},
-        dict(source=samples_of(arrays['src_gt'][:, 0]), target=[SegDataSample()] * 2))
+        dict(source=samples_of(arrays['src_gt'][:, 0]), target=[SegDataSample()] * 2),
+    )
 
     # The student sees strong views only, the teacher plain ones; what whether is drawn is shared.
     expected = [raw['source'], arrays['mixed_img'][:, None].float(), raw['target']]
@@ -281,21 +314,24 @@ def test_step_of_sepico(monkeypatch):
     torch.testing.assert_close(model.teacher.seen[0], normalise(raw['source'][:, 0]))
     assert decided[0] is not None and all(d is decided[0] for d in decided)
     # Labels, weights and statistics.
-    (labels, weights), = seen['mixed']
+    ((labels, weights),) = seen['mixed']
     assert torch.equal(labels, arrays['mixed_label'][:, 0])
     torch.testing.assert_close(weights.double(), arrays['mixed_pixel_weight'], rtol=0, atol=1e-6)
     teachers, source, target = seen['labels']
     assert torch.equal(teachers, arrays['src_gt'][:, 0]) and torch.equal(source, teachers)
     assert torch.equal(target, arrays['target_contrast_label'][:, 0])
+    torch.testing.assert_close(model.statistics.mean, arrays['contrast_mean'], rtol=0, atol=1e-6)
     torch.testing.assert_close(
-        model.statistics.mean, arrays['contrast_mean'], rtol=0, atol=1e-6)
-    torch.testing.assert_close(
-        model.statistics.covariance, arrays['contrast_cov_diag'], rtol=0, atol=1e-6)
+        model.statistics.covariance, arrays['contrast_cov_diag'], rtol=0, atol=1e-6
+    )
     # Equation 20 with both weights 1; cross-entropy over all pixels.
-    total = 0.
+    total = 0.0
     for scores, label, weight in zip(
-            seen['scores'], (arrays['src_gt'], arrays['mixed_label']),
-            (torch.ones_like(weights), weights), strict=True):
+        seen['scores'],
+        (arrays['src_gt'], arrays['mixed_label']),
+        (torch.ones_like(weights), weights),
+        strict=True,
+    ):
         scores = F.interpolate(scores, label.shape[-2:], mode='bilinear')
         ce = F.cross_entropy(scores, label[:, 0], ignore_index=255, reduction='none')
         total = total + (ce * weight).sum() / weight.numel()
@@ -310,8 +346,11 @@ def test_step_of_sepico(monkeypatch):
 @pytest.mark.parametrize('case', ['c0', 'c1'])
 def test_mix_of_daformer(case, monkeypatch):
     """shared golden array daformer_class_mix, and the loss of DAFormer on it."""
-    arrays = {key.removeprefix(f'{case}_'): value
-              for key, value in golden('daformer_class_mix').items() if key.startswith(case)}
+    arrays = {
+        key.removeprefix(f'{case}_'): value
+        for key, value in golden('daformer_class_mix').items()
+        if key.startswith(case)
+    }
     model = build(DAFORMER, augment=None)
     chosen = torch.zeros(len(arrays['mask']), 257, dtype=torch.bool)
     for row, values in zip(chosen, arrays['chosen_label_values_padded_minus1'], strict=True):
@@ -320,18 +359,27 @@ def test_mix_of_daformer(case, monkeypatch):
     monkeypatch.setattr(module, 'draw_classes', lambda labels, generator: chosen[:, :256])
     seen = []
     scores = torch.randn(len(chosen), model.num_classes, 3, 4)
-    monkeypatch.setattr(model.student, 'forward', lambda frames, flow: (
-        seen.append(frames), scores)[1])
+    monkeypatch.setattr(
+        model.student, 'forward', lambda frames, flow: (seen.append(frames), scores)[1]
+    )
     clips = [arrays[key][:, None].float() for key in ('source_img', 'target_img')]
     labels = arrays['source_label'][:, 0], arrays['target_pseudo_label']
     weights = torch.ones_like(arrays['target_weight']), arrays['target_weight']
-    losses = model.mix_loss(*(Labelled(Clip(clip, clip), None, label, weight) for
-                              clip, label, weight in zip(clips, labels, weights, strict=True)))
+    losses = model.mix_loss(
+        *(
+            Labelled(Clip(clip, clip), None, label, weight)
+            for clip, label, weight in zip(clips, labels, weights, strict=True)
+        )
+    )
     torch.testing.assert_close(
-        seen[0][:, 0], model.data_preprocessor.normalise(arrays['mixed_img'].float()))
+        seen[0][:, 0], model.data_preprocessor.normalise(arrays['mixed_img'].float())
+    )
     ce = F.cross_entropy(
-        F.interpolate(scores, labels[0].shape[-2:], mode='bilinear'), arrays['mixed_label'][:, 0],
-        ignore_index=255, reduction='none')
+        F.interpolate(scores, labels[0].shape[-2:], mode='bilinear'),
+        arrays['mixed_label'][:, 0],
+        ignore_index=255,
+        reduction='none',
+    )
     expected = (ce * arrays['mixed_weight'][:, 0]).sum() / ce.numel()
     torch.testing.assert_close(losses['mix.loss_ce'], expected, rtol=1e-6, atol=0)
 
@@ -357,7 +405,8 @@ def test_source_loss_is_over_all_pixels(name, batch):
     expected = F.cross_entropy(found, labels, factors, ignore_index=255, reduction='sum')
     assert (labels == 255).any()
     torch.testing.assert_close(
-        losses['source.decode.loss_ce'], expected / labels.numel(), rtol=1e-5, atol=0)
+        losses['source.decode.loss_ce'], expected / labels.numel(), rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize('kind', ['protocl', 'bankcl', 'distcl'])
@@ -377,12 +426,11 @@ def test_contrast_of_the_shipped_loss(kind):
         length = arrays['bank_padded'].shape[1]
         statistics.bank[:, :length] = arrays['bank_padded'].float()
         statistics.bank_added.copy_(arrays['bank_len'])
-    labels = downscale_labels(
-        arrays['mask'][:, 0], features.shape[-2:], classes, cfg.label_ratio)
+    labels = downscale_labels(arrays['mask'][:, 0], features.shape[-2:], classes, cfg.label_ratio)
     losses = MODELS.build(cfg.contrastive_loss)(features, labels, statistics)
     loss = losses['loss_contrast'] + losses['loss_reg']
     assert loss.item() == pytest.approx(float(arrays['loss_T100_reg1']), rel=1e-6)
-    gradient, = torch.autograd.grad(loss, features)
+    (gradient,) = torch.autograd.grad(loss, features)
     expected = arrays['grad_T100_reg1']
     assert (gradient - expected).abs().max() <= 1e-5 * expected.abs().max()
 
@@ -397,8 +445,9 @@ def test_labels_that_weigh_nothing_are_not_contrasted(name, batch, monkeypatch):
     model.target_crop, model.relabel_crop = None, False
     seen = []
     downscale = model._downscale
-    monkeypatch.setattr(model, '_downscale', lambda labels, maps: (
-        seen.append(labels), downscale(labels, maps))[1])
+    monkeypatch.setattr(
+        model, '_downscale', lambda labels, maps: (seen.append(labels), downscale(labels, maps))[1]
+    )
     model.loss(data['inputs'], data['data_samples'])
     target = seen[-1]
     assert target[:, :3].eq(255).all() and target[:, -5:].eq(255).all()
@@ -412,8 +461,11 @@ def test_flow_of_the_mix_follows_its_pixels(batch, monkeypatch):
     data = preprocessed(model, batch, length=2)
     flows = []
     forward = model.student.forward
-    monkeypatch.setattr(model.student, 'forward', lambda frames, flow: (
-        flows.append(flow), forward(frames, flow))[1])
+    monkeypatch.setattr(
+        model.student,
+        'forward',
+        lambda frames, flow: (flows.append(flow), forward(frames, flow))[1],
+    )
     model.schedule_contrast(update=False, contrast=False)
     torch.manual_seed(5)
     model.augment = None
@@ -430,8 +482,9 @@ def test_flow_of_the_mix_follows_its_pixels(batch, monkeypatch):
 @pytest.mark.parametrize('name', [DLV2, DACS])
 def test_the_crop_is_labelled_anew(name, batch):
     """Labels and the share of sure pixels are the teacher's on the crop."""
-    model = build(name, confidence_threshold=0.2, **dict(
-        SMALL_CROP, **{'target_crop.crop_size': (32, 40)}))
+    model = build(
+        name, confidence_threshold=0.2, **dict(SMALL_CROP, **{'target_crop.crop_size': (32, 40)})
+    )
     data = preprocessed(model, batch, size=(48, 64))
     target = model.target(data['inputs'], data['data_samples'])
     assert target.clip.frames.shape[-2:] == (32, 40)
@@ -454,8 +507,9 @@ def test_strong_views_draw_once_for_a_batch():
     found = set()
     for seed in range(60):
         torch.manual_seed(seed)
-        changed = [not torch.equal(view, clip)
-                   for view, clip in zip(augment(clips), clips, strict=True)]
+        changed = [
+            not torch.equal(view, clip) for view, clip in zip(augment(clips), clips, strict=True)
+        ]
         assert len(set(changed)) == 1
         found.add(changed[0])
         decisions = augment.decide(clips)
@@ -472,8 +526,9 @@ def test_strong_views_draw_once_for_a_batch():
 # ------------------------------------------------------------------------- networks and dark data
 
 
-@pytest.mark.parametrize('name, widths', [
-    (DLV2, (2048, 2048, 512)), (MIT, (1024, 256, 512)), (VIDEO, (2048, 2048, 512))])
+@pytest.mark.parametrize(
+    'name, widths', [(DLV2, (2048, 2048, 512)), (MIT, (1024, 256, 512)), (VIDEO, (2048, 2048, 512))]
+)
 def test_projection_head(name, widths):
     """Conv, BN, ReLU twice, of the published widths; the input's follows from the stages."""
     cfg = Config.fromfile(ROOT / name).model
@@ -489,7 +544,7 @@ def test_projection_head(name, widths):
     assert model.statistics.channels == 512
 
 
-@pytest.mark.parametrize('stages', [(0, ), (1, ), (2, ), (3, ), (0, 1, 2, 3)])
+@pytest.mark.parametrize('stages', [(0,), (1,), (2,), (3,), (0, 1, 2, 3)])
 def test_stages_of_table_8(stages, batch):
     model = build(DLV2, contrast_stages=stages, **SMALL_CROP)
     assert model.projection[0].conv.in_channels == sum(16 * 2**i for i in stages)
@@ -502,8 +557,11 @@ def ablations():
     for line in (ROOT / 'sepico/README.md').read_text().splitlines():
         cells = [cell.strip() for cell in line.strip('|').split(' | ')]
         if len(cells) == 4 and cells[0].strip().isdigit():
-            yield pytest.param(int(cells[0]), shlex.split(cells[2].strip('`')),
-                               id=f'{cells[0].strip()}: {cells[1]}')
+            yield pytest.param(
+                int(cells[0]),
+                shlex.split(cells[2].strip('`')),
+                id=f'{cells[0].strip()}: {cells[1]}',
+            )
 
 
 @pytest.mark.parametrize('table, overrides', list(ablations()))
@@ -518,15 +576,17 @@ def test_ablations(table, overrides):
     for key in changes:
         values = [before, cfg]
         for part in key.split('.'):
-            values = [value[int(part)] if part.isdigit() else value.get(part, 'default')
-                      for value in values]
+            values = [
+                value[int(part)] if part.isdigit() else value.get(part, 'default')
+                for value in values
+            ]
         assert values[0] != values[1], key
     model = MODELS.build(cfg.model)
     for hook in cfg.custom_hooks:
         HOOKS.build(hook)
     assert model.self_training == ('model.self_training' not in changes)
     if table == 8:
-        assert model.contrast_stages != (3, )
+        assert model.contrast_stages != (3,)
     if table == 9:
         loss = model.contrastive_loss
         assert loss.loss_weight * loss.reg_weight == 1
@@ -535,23 +595,51 @@ def test_ablations(table, overrides):
 def test_every_ablation_has_a_row():
     tables = [row.values[0] for row in ablations()]
     assert {table: tables.count(table) for table in tables} == {
-        5: 7, 6: 1, 7: 1, 8: 2, 9: 1, 10: 1, 11: 1}
+        5: 7,
+        6: 1,
+        7: 1,
+        8: 2,
+        9: 1,
+        10: 1,
+        11: 1,
+    }
 
 
 def test_dilation_is_contracted():
     for name in (DLV2, DACS, DARK):
         backbone = build(name).student.segmentor.backbone
-        found = [[block.conv2.dilation[0] for block in layer][:3]
-                 for layer in (backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4)]
+        found = [
+            [block.conv2.dilation[0] for block in layer][:3]
+            for layer in (backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4)
+        ]
         assert found == [[1, 1, 1], [1, 1, 1], [1, 2, 2], [2, 4, 4]], name
 
 
 def published_class_weight():
     """The release's frequencies of the classes, and what it makes of them."""
-    frequency = torch.tensor([
-        0.36869696, 0.06084986, 0.22824049, 0.00655399, 0.00877272, 0.01227341, 0.00207795,
-        0.0055127, 0.15928651, 0.01157818, 0.04018982, 0.01218957, 0.00135122, 0.06994545,
-        0.00267456, 0.00235192, 0.00232904, 0.00098658, 0.00413907]).log()
+    frequency = torch.tensor(
+        [
+            0.36869696,
+            0.06084986,
+            0.22824049,
+            0.00655399,
+            0.00877272,
+            0.01227341,
+            0.00207795,
+            0.0055127,
+            0.15928651,
+            0.01157818,
+            0.04018982,
+            0.01218957,
+            0.00135122,
+            0.06994545,
+            0.00267456,
+            0.00235192,
+            0.00232904,
+            0.00098658,
+            0.00413907,
+        ]
+    ).log()
     return ((frequency.mean() - frequency) / frequency.std() * 0.05 + 1).tolist()
 
 
@@ -566,15 +654,19 @@ def test_dark_zurich(net, kind, batch):
     factors = torch.tensor(published_class_weight())
     for head in (model.student, model.teacher):
         torch.testing.assert_close(
-            head.segmentor.decode_head.loss_decode.class_factors, factors, rtol=0, atol=1e-6)
+            head.segmentor.decode_head.loss_decode.class_factors, factors, rtol=0, atol=1e-6
+        )
     # Pseudo-labels: night and day mixed, then weighed, on the whole crop.
     data = preprocessed(model, batch, length=2, size=(64, 96))
     pairs = data['inputs']['target']
     target = model.target(data['inputs'], data['data_samples'])
     with torch.no_grad():
-        day, night = (F.interpolate(
-            model.teacher(pairs.frames[:, i:i + 1], None), (64, 96), mode='bilinear').softmax(1)
-            for i in (0, 1))
+        day, night = (
+            F.interpolate(
+                model.teacher(pairs.frames[:, i : i + 1], None), (64, 96), mode='bilinear'
+            ).softmax(1)
+            for i in (0, 1)
+        )
     mixed = night.clone()
     for k in (0, 1, 2, 3, 4, 8, 9, 10):
         share = torch.where(day[:, k] > 0.4, 0.8, 0.2)
@@ -583,14 +675,20 @@ def test_dark_zurich(net, kind, batch):
     assert torch.equal(target.labels, labels)
     assert not torch.equal(labels, mixed.argmax(1))
     torch.testing.assert_close(
-        target.weights, (probability >= 0.968).float().mean().expand_as(target.weights))
+        target.weights, (probability >= 0.968).float().mean().expand_as(target.weights)
+    )
     assert torch.equal(target.clip.frames, pairs.frames[:, 1:])
     # And the cross-entropy of the mix.
     scores, weights = torch.randn(2, 19, 8, 12), torch.rand(2, 64, 96)
-    expected = F.cross_entropy(F.interpolate(scores, (64, 96), mode='bilinear'), labels, factors,
-                               reduction='none') * weights
+    expected = (
+        F.cross_entropy(
+            F.interpolate(scores, (64, 96), mode='bilinear'), labels, factors, reduction='none'
+        )
+        * weights
+    )
     torch.testing.assert_close(
-        model.weighted_cross_entropy(scores, labels, weights), expected.mean())
+        model.weighted_cross_entropy(scores, labels, weights), expected.mean()
+    )
 
 
 def test_night_only():
@@ -604,21 +702,25 @@ def test_sizes():
     """(width, height) before the crop, and crops, of sections 4 and 5 of the releases."""
     crop, whole = (640, 640), None
     for name, source, target, sizes, scored in (
-            (DLV2, (1280, 720), (1280, 640), (crop, whole), (1280, 640)),
-            (DACS, (1280, 720), (1280, 640), (crop, whole), (1280, 640)),
-            (DARK, (1280, 640), (1280, 720), (crop, whole), (1280, 720)),
-            (DAFORMER, (1280, 720), (1024, 512), ((512, 512), (512, 512)), (1024, 512))):
+        (DLV2, (1280, 720), (1280, 640), (crop, whole), (1280, 640)),
+        (DACS, (1280, 720), (1280, 640), (crop, whole), (1280, 640)),
+        (DARK, (1280, 640), (1280, 720), (crop, whole), (1280, 720)),
+        (DAFORMER, (1280, 720), (1024, 512), ((512, 512), (512, 512)), (1024, 512)),
+    ):
         cfg = Config.fromfile(ROOT / name)
         pair = cfg.train_dataloader.dataset
-        pipelines = [pair.source.pipeline, pair.target.pipeline,
-                     cfg.val_dataloader.dataset.pipeline]
+        pipelines = [
+            pair.source.pipeline,
+            pair.target.pipeline,
+            cfg.val_dataloader.dataset.pipeline,
+        ]
         for pipeline, scale in zip(pipelines, (source, target, scored), strict=True):
-            resize, = (t for t in pipeline if t.type == 'ClipResize')
+            (resize,) = (t for t in pipeline if t.type == 'ClipResize')
             assert tuple(resize.scale) == scale, name
-        for pipeline, size, share in zip(pipelines[:2], sizes, (0.75, 1.), strict=True):
+        for pipeline, size, share in zip(pipelines[:2], sizes, (0.75, 1.0), strict=True):
             crops = [t for t in pipeline if t.type == 'ClipCrop']
             assert [tuple(t.crop_size) for t in crops] == ([size] if size else [])
-            assert all(t.get('cat_max_ratio', 1.) == share for t in crops)
+            assert all(t.get('cat_max_ratio', 1.0) == share for t in crops)
             assert [t.prob for t in pipeline if t.type == 'ClipFlip'] == [0.5]
         assert (cfg.model.get('target_crop') is None) == (name == DAFORMER)
         assert cfg.train_dataloader.batch_size == 2
@@ -630,6 +732,7 @@ def test_sizes():
 
 def test_without_self_training(batch):
     """Table 5: source and contrast alone, each as before."""
+
     def losses(contrast=True, **options):
         model = build(DLV2, augment=None, **dict(SMALL_CROP, **options))
         model.schedule_contrast(update=True, contrast=contrast)
@@ -637,8 +740,9 @@ def test_without_self_training(batch):
 
     full, without = losses(), losses(self_training=False)
     assert full.keys() - without.keys() == {'mix.loss_ce', 'pseudo_label_weight'}
-    assert all(torch.equal(value, full[key]) for key, value in without.items()
-               if key.startswith('source'))
+    assert all(
+        torch.equal(value, full[key]) for key, value in without.items() if key.startswith('source')
+    )
     assert {'target.loss_contrast', 'target.loss_reg'} < without.keys()
     assert not any('contrast' in key for key in losses(contrast=False, self_training=False))
 
@@ -656,27 +760,31 @@ def test_groups_make_the_step_of_the_sum(name, batch):
     other = copy.deepcopy(model)
     results = []
     for net, grouped in ((model, True), (other, False)):
-        wrapper = OptimWrapper(torch.optim.SGD(
-            [p for p in net.parameters() if p.requires_grad], lr=0.1))
+        wrapper = OptimWrapper(
+            torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
+        )
         passes = []
         backward = wrapper.backward
         wrapper.backward = lambda loss, backward=backward, passes=passes: (
-            passes.append(loss), backward(loss))
+            passes.append(loss),
+            backward(loss),
+        )
         torch.manual_seed(3)
         if grouped:
             net.train_step(copy.deepcopy(data), wrapper)
         else:
             loss, _ = net.parse_losses(
-                net(**net.data_preprocessor(copy.deepcopy(data), True), mode='loss'))
+                net(**net.data_preprocessor(copy.deepcopy(data), True), mode='loss')
+            )
             wrapper.update_params(loss)
         results.append(len(passes))
     assert results == [3 if name.startswith('sepico') else 2, 1]
     before = build(name, **({} if name == DAFORMER else SMALL_CROP)).double().state_dict()
     for (key, ours), theirs in zip(
-            model.state_dict().items(), other.state_dict().values(), strict=True):
+        model.state_dict().items(), other.state_dict().values(), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11, msg=key)
-    moved = [key for key, value in model.named_parameters()
-             if not torch.equal(value, before[key])]
+    moved = [key for key, value in model.named_parameters() if not torch.equal(value, before[key])]
     assert any(key.startswith('student.') for key in moved)
 
 
@@ -689,8 +797,9 @@ def test_scores_are_resized_twice(batch):
         sample.set_metainfo(dict(ori_shape=(90, 130)))
     with torch.no_grad():
         scores = model.encode_decode(data['inputs'])
-        twice = F.interpolate(F.interpolate(scores, (32, 48), mode='bilinear'), (90, 130),
-                              mode='bilinear')
+        twice = F.interpolate(
+            F.interpolate(scores, (32, 48), mode='bilinear'), (90, 130), mode='bilinear'
+        )
         once = F.interpolate(scores, (90, 130), mode='bilinear')
         for expected, flag in ((twice, True), (once, False)):
             model.resize_to_input = flag
@@ -719,8 +828,9 @@ def test_a_group_is_gone_when_the_next_one_comes(name, batch):
         alive.append(sum(ref() is not None for ref in saved))
 
     model.student.segmentor.backbone.register_forward_pre_hook(count)
-    wrapper = OptimWrapper(torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad], lr=0.1))
+    wrapper = OptimWrapper(
+        torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    )
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         model.train_step(data, wrapper)
         assert alive == [0, 0, 0] and len(saved) > 100

@@ -1,4 +1,5 @@
 """SFC and its pretraining, against the published step (golden arrays) and by hand."""
+
 import copy
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from mmdavss.ops import resize_flow
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 CONFIGS = Path(__file__).parents[2] / 'configs/sfc'
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=2)
 SFM = dict(type='SFM', flow_net=FLOW_NET)
 
@@ -31,8 +32,9 @@ class StandIn(nn.Module):
 
     def __init__(self, data, name):
         super().__init__()
-        self.weights = {k.removeprefix(f'w.{name}.'): v for k, v in data.items()
-                        if k.startswith(f'w.{name}.')}
+        self.weights = {
+            k.removeprefix(f'w.{name}.'): v for k, v in data.items() if k.startswith(f'w.{name}.')
+        }
 
     def forward(self, current, previous):
         w = self.weights
@@ -64,8 +66,12 @@ def noisy(module, std=0.1):
 
 def pretraining(seed=0, **options):
     torch.manual_seed(seed)
-    return MODELS.build(dict(dict(
-        type='SFMPretraining', sfm=SFM, num_classes=4, data_preprocessor=PREPROCESSOR), **options))
+    return MODELS.build(
+        dict(
+            dict(type='SFMPretraining', sfm=SFM, num_classes=4, data_preprocessor=PREPROCESSOR),
+            **options,
+        )
+    )
 
 
 @pytest.fixture
@@ -81,9 +87,18 @@ def sfc(accel, sfm_checkpoint):
 
     def make(**options):
         torch.manual_seed(0)
-        model = MODELS.build(dict(dict(
-            type='SFC', student=copy.deepcopy(accel), sfm=SFM, sfm_checkpoint=sfm_checkpoint,
-            data_preprocessor=PREPROCESSOR), **options))
+        model = MODELS.build(
+            dict(
+                dict(
+                    type='SFC',
+                    student=copy.deepcopy(accel),
+                    sfm=SFM,
+                    sfm_checkpoint=sfm_checkpoint,
+                    data_preprocessor=PREPROCESSOR,
+                ),
+                **options,
+            )
+        )
         model.init_weights()
         noisy(model.student.segmentor.decode_head)
         return model.train()
@@ -114,7 +129,7 @@ class Backbone(nn.Module):
         self.maps = maps
 
     def forward(self, frames):
-        return (self.maps(frames), ) * 4
+        return (self.maps(frames),) * 4
 
 
 def shipped(name, **changed):
@@ -146,8 +161,11 @@ def with_maps(segmentor, maps):
 
 def in_bgr_range(model):
     """The golden frames are images, their networks see them at -1 to 1, channels in one order."""
-    model.student.set_normalisation(MODELS.build(dict(
-        type='DomainDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True)))
+    model.student.set_normalisation(
+        MODELS.build(
+            dict(type='DomainDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True)
+        )
+    )
 
 
 def golden_clips(data):
@@ -156,8 +174,10 @@ def golden_clips(data):
     torch.testing.assert_close(seen, 2 * raw - 1)
     label = data['gt'].where(data['gt'] >= 0, 255)
     sample = SegDataSample(gt_sem_seg=PixelData(data=label))
-    return (dict(source=Clip(seen[:, 1:], raw[:, 1:]), target=Clip(seen, raw)),
-            dict(source=[sample], target=[SegDataSample()]))
+    return (
+        dict(source=Clip(seen[:, 1:], raw[:, 1:]), target=Clip(seen, raw)),
+        dict(source=[sample], target=[SegDataSample()]),
+    )
 
 
 @pytest.mark.parametrize('scale', [1, 100])
@@ -176,14 +196,18 @@ def test_stage_two_equals_published(scale):
     # There the reference's scores come first.
     own, reference = data['w.merge.weight'].chunk(2, 1)[::-1]
     student.fusion.load_state_dict(
-        {'weight': torch.cat([own, reference], 1), 'bias': data['w.merge.bias']})
+        {'weight': torch.cat([own, reference], 1), 'bias': data['w.merge.bias']}
+    )
     fused = []
     student.fusion.register_forward_hook(lambda *args: fused.append(args[2]))
     losses = model.loss(*golden_clips(data))
     assert {name for name in losses if 'loss' in name} == {
-        'source.decode.loss_ce', 'decode.loss_sfc'}
+        'source.decode.loss_ce',
+        'decode.loss_sfc',
+    }
     torch.testing.assert_close(
-        losses['source.decode.loss_ce'], data['ce_loss'][0], rtol=1e-4, atol=0)
+        losses['source.decode.loss_ce'], data['ce_loss'][0], rtol=1e-4, atol=0
+    )
     loss = losses['decode.loss_sfc']
     torch.testing.assert_close(loss, data[f'loss_flow_scale{scale}'], rtol=1e-4, atol=0)
     # The source's; the pair that ends with t, then that of t-1.
@@ -192,15 +216,22 @@ def test_stage_two_equals_published(scale):
         torch.testing.assert_close(scores, data[f'merge_out_{name}'], rtol=0, atol=1e-4)
     clip = golden_clips(data)[0]['target']
     torch.testing.assert_close(
-        model.segmentation_flow(clip, previous, current), data[f'flow_pred_scale{scale}'],
-        rtol=0, atol=1e-4)
+        model.segmentation_flow(clip, previous, current),
+        data[f'flow_pred_scale{scale}'],
+        rtol=0,
+        atol=1e-4,
+    )
     weight, *maps = torch.autograd.grad(loss, [student.fusion.weight, previous, current])
     own, reference = weight.chunk(2, 1)
-    for name, gradient in (('weight', torch.cat([reference, own], 1)), ('out_tm1', maps[0]),
-                           ('out_t', maps[1])):
+    for name, gradient in (
+        ('weight', torch.cat([reference, own], 1)),
+        ('out_tm1', maps[0]),
+        ('out_t', maps[1]),
+    ):
         expected = data[f'grad_merge_{name}_scale{scale}']
         torch.testing.assert_close(
-            gradient, expected, rtol=0, atol=1e-3 * expected.abs().max().item())
+            gradient, expected, rtol=0, atol=1e-3 * expected.abs().max().item()
+        )
 
 
 def test_stage_one_equals_published():
@@ -218,24 +249,32 @@ def test_stage_one_equals_published():
 
     for net in model.student.segmentors:
         with_maps(net, of_frame)
-    losses = model.loss(dict(inputs, source=Clip(
-        inputs['source'].frames[:, 1:], inputs['source'].raw[:, 1:])), samples)
+    losses = model.loss(
+        dict(inputs, source=Clip(inputs['source'].frames[:, 1:], inputs['source'].raw[:, 1:])),
+        samples,
+    )
     assert len([name for name in losses if 'loss' in name]) == 8
     unweighted = data['loss_flow_scale100'] / data['loss_flow_weight']
     gradient = [data[f'grad_merge_out_{t}_scale100'] for t in ('tm1', 't')]
     for branch in ('', 'reference.'):
-        for name, weight in (('decode', 1.), ('aux', 0.1)):
-            torch.testing.assert_close(losses[f'source.{branch}{name}.loss_ce'].double(),
-                                       weight * data['ce_loss'][0].double(), rtol=1e-4, atol=0)
+        for name, weight in (('decode', 1.0), ('aux', 0.1)):
+            torch.testing.assert_close(
+                losses[f'source.{branch}{name}.loss_ce'].double(),
+                weight * data['ce_loss'][0].double(),
+                rtol=1e-4,
+                atol=0,
+            )
             loss = losses[f'{branch}{name}.loss_sfc']
             torch.testing.assert_close(
-                loss.double(), 0.005 * weight * unweighted.double(), rtol=1e-4, atol=0)
+                loss.double(), 0.005 * weight * unweighted.double(), rtol=1e-4, atol=0
+            )
             for own, published in zip(
-                    torch.autograd.grad(loss, maps, retain_graph=True), gradient, strict=True):
-                expected = (
-                    0.005 * weight / data['loss_flow_weight'] * published.double()).float()
+                torch.autograd.grad(loss, maps, retain_graph=True), gradient, strict=True
+            ):
+                expected = (0.005 * weight / data['loss_flow_weight'] * published.double()).float()
                 torch.testing.assert_close(
-                    own, expected, rtol=0, atol=1e-3 * expected.abs().max().item())
+                    own, expected, rtol=0, atol=1e-3 * expected.abs().max().item()
+                )
 
 
 def test_pretraining_equals_published():
@@ -250,8 +289,9 @@ def test_pretraining_equals_published():
     torch.testing.assert_close(losses['epe'], data['epe_masked'], rtol=0, atol=1e-4)
     length = data['flow_label'].norm(dim=1)[data['label_quarter'] != -1].mean()
     torch.testing.assert_close(losses['epe_zero'], length, rtol=0, atol=1e-4)
-    torch.testing.assert_close(model(Clip(frames, frames), [sample]), data['flow_pred'],
-                               rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        model(Clip(frames, frames), [sample]), data['flow_pred'], rtol=0, atol=1e-4
+    )
 
 
 # -------------------------------------------------------------------------------- pretraining
@@ -279,14 +319,16 @@ def test_pretraining_trains_sfm(batch):
     log = model.train_step(data, optimiser(model))
     assert set(log) == {'loss', 'loss_epe', 'epe', 'epe_zero'}
     assert {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])} == set(
-        before)
+        before
+    )
     assert all(name.startswith('sfm.flow_net.') for name in before)
 
 
 def test_flow_pretraining(batch, tmp_path):
     """What it trains is what FlowNetS and SFM start from."""
-    model = MODELS.build(dict(
-        type='FlowPretraining', flow_net=FLOW_NET, data_preprocessor=PREPROCESSOR)).train()
+    model = MODELS.build(
+        dict(type='FlowPretraining', flow_net=FLOW_NET, data_preprocessor=PREPROCESSOR)
+    ).train()
     data = batch('source', label=False, augmented=False)
     first = model.train_step(data, optimiser(model, 1e-3))
     for _ in range(5):
@@ -320,19 +362,28 @@ def test_pretraining_messages(batch):
 def by_hand(model, data):
     """Equations 3 to 5 and 7, sample by sample and class by class."""
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-    total = 0.
+    total = 0.0
     before, now = (
-        (100 * F.interpolate(model.student(clip.frames[:, t:t + 2], clip.flow[:, t:t + 1]),
-                             (32, 48), mode='bilinear', align_corners=True)).softmax(1)
-        for t in range(2))
+        (
+            100
+            * F.interpolate(
+                model.student(clip.frames[:, t : t + 2], clip.flow[:, t : t + 1]),
+                (32, 48),
+                mode='bilinear',
+                align_corners=True,
+            )
+        ).softmax(1)
+        for t in range(2)
+    )
     for n in range(2):
-        sf = 0.
+        sf = 0.0
         for c in range(4):
             if c in before[n].argmax(0) or c in now[n].argmax(0):
-                sf = sf + model.sfm.flow_net(clip.raw[n:n + 1, 2] * now[n, c],
-                                             clip.raw[n:n + 1, 1] * before[n, c])
-        target = resize_flow(clip.flow[n:n + 1, 1], sf.shape[-2:])
-        total = total + ((sf - target)**2).sum(1).sqrt().mean()
+                sf = sf + model.sfm.flow_net(
+                    clip.raw[n : n + 1, 2] * now[n, c], clip.raw[n : n + 1, 1] * before[n, c]
+                )
+        target = resize_flow(clip.flow[n : n + 1, 1], sf.shape[-2:])
+        total = total + ((sf - target) ** 2).sum(1).sqrt().mean()
     return total / 2
 
 
@@ -351,20 +402,26 @@ def test_equals_the_equations(sfc, batch, empty_classes, norm_eval):
 
 
 def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
-    model = sfc(softmax_scale=1., flow=None)
+    model = sfc(softmax_scale=1.0, flow=None)
     provider = Provider(noisy(MODELS.build(FLOW_NET), 0.2))
     model.flow = provider
     frozen = {n: v.clone() for n, v in model.sfm.state_dict().items()}
     flow_net = copy.deepcopy(provider._networks[0])
     data = both(batch)
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
-    both_scores = [model.student(clip.frames[:, t:t + 2], clip.flow[:, t:t + 1])
-                   for t in range(2)]
+    both_scores = [
+        model.student(clip.frames[:, t : t + 2], clip.flow[:, t : t + 1]) for t in range(2)
+    ]
     for scores in both_scores:
         scores.retain_grad()
-    model.score_groups = lambda *clips: iter([tuple(
-        dict(decode=both_scores[0 if torch.equal(frames, clip.frames[:, :2]) else 1])
-        for frames, _ in clips)])
+    model.score_groups = lambda *clips: iter(
+        [
+            tuple(
+                dict(decode=both_scores[0 if torch.equal(frames, clip.frames[:, :2]) else 1])
+                for frames, _ in clips
+            )
+        ]
+    )
     forward(model, data)['decode.loss_sfc'].backward()
     # Both frames of both samples.
     assert all(grad.abs().max() > 0 for scores in both_scores for grad in scores.grad)
@@ -385,20 +442,34 @@ def test_gradient_goes_through_sfm_not_into_it(sfc, batch):
 @pytest.fixture
 def source_checkpoint(segmentor, tmp_path):
     """A single-frame model."""
-    model = MODELS.build(dict(type='SourceOnly', student=dict(
-        type='PerFrame', segmentor=segmentor, allow_random_init=True)))
+    model = MODELS.build(
+        dict(
+            type='SourceOnly',
+            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+        )
+    )
     save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'source.pth'))
     return str(tmp_path / 'source.pth')
 
 
-@pytest.mark.parametrize('pseudo_weight', [0., 1.])
-@pytest.mark.parametrize('kind, options, length', [
-    ('Accel', dict(flow_net=FLOW_NET), 3), ('Accel', {}, 4), ('Accel', dict(two=True, stage=1), 2),
-    ('Accel', dict(two=True, stage=2, flow_net=FLOW_NET, key_grad=True), 3),
-    ('DFF', dict(flow_net=FLOW_NET), 3), ('DFF', dict(stage=2), 3),
-    ('DistortionAwareVSS', dict(flow_net=FLOW_NET), 3), ('PerFrame', {}, 2)], ids=str)
-def test_every_video_net(sfc, segmentor, source_checkpoint, batch, kind, options, length,
-                         pseudo_weight):
+@pytest.mark.parametrize('pseudo_weight', [0.0, 1.0])
+@pytest.mark.parametrize(
+    'kind, options, length',
+    [
+        ('Accel', dict(flow_net=FLOW_NET), 3),
+        ('Accel', {}, 4),
+        ('Accel', dict(two=True, stage=1), 2),
+        ('Accel', dict(two=True, stage=2, flow_net=FLOW_NET, key_grad=True), 3),
+        ('DFF', dict(flow_net=FLOW_NET), 3),
+        ('DFF', dict(stage=2), 3),
+        ('DistortionAwareVSS', dict(flow_net=FLOW_NET), 3),
+        ('PerFrame', {}, 2),
+    ],
+    ids=str,
+)
+def test_every_video_net(
+    sfc, segmentor, source_checkpoint, batch, kind, options, length, pseudo_weight
+):
     if options.get('two'):
         options = {k: v for k, v in options.items() if k != 'two'}
         options['reference_segmentor'] = segmentor
@@ -411,11 +482,13 @@ def test_every_video_net(sfc, segmentor, source_checkpoint, batch, kind, options
         names |= {'reference.decode', 'reference.aux'}
     for part, there in (('loss_sfc', True), ('loss_tpl', bool(pseudo_weight)), ('epe', True)):
         assert {n.removesuffix(f'.{part}') for n in losses if n.endswith(part)} == (
-            names if there else set())
+            names if there else set()
+        )
     model.parse_losses(forward(model, data))[0].backward()
     # DDP stops at a parameter without gradient.
-    assert {n for n, p in model.named_parameters() if p.grad is not None} == \
-        {n for n, p in model.named_parameters() if p.requires_grad}
+    assert {n for n, p in model.named_parameters() if p.grad is not None} == {
+        n for n, p in model.named_parameters() if p.requires_grad
+    }
     assert all(n.startswith('student.') for n, p in model.named_parameters() if p.requires_grad)
     model.zero_grad()
     log = model.train_step(data, optimiser(model))
@@ -429,18 +502,29 @@ def test_current_frames_are_not_run_for_nothing(sfc, segmentor, batch, kind):
     model = sfc(student=student)
     seen = []
     model.student.segmentor.backbone.register_forward_hook(
-        lambda module, frames, stages: seen.append(len(frames[0])))
+        lambda module, frames, stages: seen.append(len(frames[0]))
+    )
     forward(model, both(batch))
     # The source's current frame supervises the distortion network.
     assert seen == ([2, 2, 2] if kind == 'DFF' else [2, 2, 2, 2])
 
 
 GROUPS = {
-    'stage one': (dict(stage=1), 2, [
-        'source.decode', 'source.reference.decode', 'decode', 'reference.decode',
-        'decode.loss_tpl', 'reference.decode.loss_tpl']),
+    'stage one': (
+        dict(stage=1),
+        2,
+        [
+            'source.decode',
+            'source.reference.decode',
+            'decode',
+            'reference.decode',
+            'decode.loss_tpl',
+            'reference.decode.loss_tpl',
+        ],
+    ),
     'stage two': (dict(stage=2), 3, ['source.decode', 'decode', 'decode.loss_tpl']),
-    'one stage': ({}, 3, ['source.decode', 'decode', 'decode.loss_tpl'])}
+    'one stage': ({}, 3, ['source.decode', 'decode', 'decode.loss_tpl']),
+}
 
 
 def doubled(model):
@@ -450,8 +534,9 @@ def doubled(model):
     def forward(data, training=False):
         data = prepare(data, training)
         for domain, clip in data['inputs'].items():
-            data['inputs'][domain] = Clip(*(
-                None if maps is None else maps.double() for maps in clip))
+            data['inputs'][domain] = Clip(
+                *(None if maps is None else maps.double() for maps in clip)
+            )
         return data
 
     model.data_preprocessor.forward = forward
@@ -459,33 +544,49 @@ def doubled(model):
 
 
 @pytest.mark.parametrize('case', GROUPS)
-def test_a_backward_pass_for_each_group(sfc, segmentor, source_checkpoint, batch, case,
-                                        monkeypatch):
+def test_a_backward_pass_for_each_group(
+    sfc, segmentor, source_checkpoint, batch, case, monkeypatch
+):
     """Gradients and weights after two steps are those of one backward pass; the groups are these.
 
     What a group needs for its backward pass is gone before the next one is run.
     """
     options, length, expected = GROUPS[case]
-    student = dict(type='Accel', segmentor=segmentor, reference_segmentor=segmentor, key_grad=True,
-                   flow_net=FLOW_NET, fusion_bias=True, allow_random_init=True, **options)
+    student = dict(
+        type='Accel',
+        segmentor=segmentor,
+        reference_segmentor=segmentor,
+        key_grad=True,
+        flow_net=FLOW_NET,
+        fusion_bias=True,
+        allow_random_init=True,
+        **options,
+    )
     data = both(batch, length=length, augmented=True)
     states, gradients, logs = [], [], []
     for grouped in (True, False):
-        model = doubled(sfc(student=student, source_checkpoint=source_checkpoint,
-                            pseudo_weight=0.1))
+        model = doubled(
+            sfc(student=student, source_checkpoint=source_checkpoint, pseudo_weight=0.1)
+        )
         model._has_groups = lambda grouped=grouped: grouped
-        wrapper = OptimWrapper(torch.optim.SGD(
-            [p for p in model.parameters() if p.requires_grad], lr=0.05, momentum=0.9))
+        wrapper = OptimWrapper(
+            torch.optim.SGD(
+                [p for p in model.parameters() if p.requires_grad], lr=0.05, momentum=0.9
+            )
+        )
         passes = []
         parse = model.parse_losses
         model.parse_losses = lambda losses, parse=parse, passes=passes: (
-            passes.append(list(losses)), parse(losses))[1]
+            passes.append(list(losses)),
+            parse(losses),
+        )[1]
         step = wrapper.optimizer.step
         found = {}
 
         def note(*args, step=step, model=model, found=found, **kwargs):
-            found.update({n: p.grad.clone() for n, p in model.named_parameters()
-                          if p.grad is not None})
+            found.update(
+                {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+            )
             return step(*args, **kwargs)
 
         wrapper.optimizer.step = note
@@ -496,8 +597,16 @@ def test_a_backward_pass_for_each_group(sfc, segmentor, source_checkpoint, batch
             assert len(passes) == 2 * len(expected)
             for losses, name in zip(passes, expected, strict=False):
                 assert any(own.startswith(name) for own in losses)
-                assert len({own.split('.loss_')[0].replace('aux', 'decode')
-                            for own in losses if '.loss_' in own}) == 1
+                assert (
+                    len(
+                        {
+                            own.split('.loss_')[0].replace('aux', 'decode')
+                            for own in losses
+                            if '.loss_' in own
+                        }
+                    )
+                    == 1
+                )
         else:
             assert len(passes) == 2
     assert gradients[0].keys() == gradients[1].keys()
@@ -519,7 +628,6 @@ def held(model, data):
     kept, peak = {}, [0]
 
     class Kept:
-
         def __init__(self, tensor):
             self.tensor = tensor
             self.key = tensor.untyped_storage().data_ptr()
@@ -541,8 +649,13 @@ def held(model, data):
 
 def test_stage_one_holds_one_branch_at_a_time(sfc, segmentor, source_checkpoint, batch):
     """The largest group is one of four: of the target, whose frames are twice as many."""
-    student = dict(type='Accel', segmentor=segmentor, reference_segmentor=segmentor, stage=1,
-                   allow_random_init=True)
+    student = dict(
+        type='Accel',
+        segmentor=segmentor,
+        reference_segmentor=segmentor,
+        stage=1,
+        allow_random_init=True,
+    )
     peaks = []
     for grouped in (True, False):
         model = sfc(student=student, source_checkpoint=source_checkpoint)
@@ -554,7 +667,7 @@ def test_stage_one_holds_one_branch_at_a_time(sfc, segmentor, source_checkpoint,
 @pytest.mark.parametrize('threshold', [None, 0.28])
 def test_temporal_pseudo_labels(sfc, batch, threshold):
     """Those of t-1 at each of its pixels, carried by flow of whole cells to the augmented t."""
-    model = sfc(pseudo_weight=2., confidence_threshold=threshold, norm_eval=True)
+    model = sfc(pseudo_weight=2.0, confidence_threshold=threshold, norm_eval=True)
     data = both(batch, augmented=True)
     flow = torch.zeros(2, 2, 32, 48)
     flow[:, 0] = 8
@@ -564,17 +677,21 @@ def test_temporal_pseudo_labels(sfc, batch, threshold):
     net = model.student
     before = net.head_scores(clip.frames[:, :2], clip.flow[:, :1])
     now = net.head_scores(clip.augmented[:, 1:], clip.flow[:, 1:])
-    for name, weight in (('decode', 2.), ('aux', 0.2)):
+    for name, weight in (('decode', 2.0), ('aux', 0.2)):
         p = before[name].fused.softmax(1)
         shift = round(8 * p.shape[-1] / 48)
         columns = (torch.arange(p.shape[-1]) + shift).clamp(max=p.shape[-1] - 1)
         confidence, labels = p[..., columns].max(1)
-        keep = torch.ones_like(labels, dtype=torch.bool) if threshold is None \
+        keep = (
+            torch.ones_like(labels, dtype=torch.bool)
+            if threshold is None
             else confidence >= threshold
+        )
         assert keep.any()
         expected = F.cross_entropy(now[name].fused, labels, reduction='none')[keep].mean()
-        torch.testing.assert_close(losses[f'{name}.loss_tpl'], weight * expected,
-                                   rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            losses[f'{name}.loss_tpl'], weight * expected, rtol=1e-3, atol=1e-4
+        )
         if name == 'decode':
             torch.testing.assert_close(losses['labelled'], keep.float().mean())
     with pytest.raises(KeyError, match='TPSAugment or CrossFrameAugment'):
@@ -584,13 +701,13 @@ def test_temporal_pseudo_labels(sfc, batch, threshold):
 @pytest.mark.parametrize('statistics', ['all', 'target'])
 def test_running_statistics(sfc, batch, statistics):
     """Whether source and augmented clips move them."""
-    model = sfc(running_statistics=statistics, pseudo_weight=1.)
+    model = sfc(running_statistics=statistics, pseudo_weight=1.0)
     data = both(batch, augmented=True)
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
     other = sfc()
     with torch.no_grad():
         for t in (1, 0):  # the pair that ends with the current frame comes first
-            other.student(clip.frames[:, t:t + 2], clip.flow[:, t:t + 1])
+            other.student(clip.frames[:, t : t + 2], clip.flow[:, t : t + 1])
     forward(model, data)
     own, alone = (m.student.segmentor.backbone.bn1.running_mean for m in (model, other))
     assert torch.equal(own, alone) == (statistics == 'target')
@@ -602,23 +719,28 @@ ONE_FRAME_AT_A_TIME = {
     'per frame': (dict(type='PerFrame'), 2, [0, 1]),
     'stage one': (dict(type='Accel', two=True, stage=1), 2, [0, 1]),
     'stage two': (dict(type='Accel', two=True, stage=2), 3, [2, 1]),
-    'DFF': (dict(type='DFF'), 3, [1, 0])}
+    'DFF': (dict(type='DFF'), 3, [1, 0]),
+}
 
 
 @pytest.mark.parametrize('case', ONE_FRAME_AT_A_TIME)
 def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, batch, case):
     """As released: it normalises by the statistics of a pass, and each moves the running ones."""
     options, length, order = ONE_FRAME_AT_A_TIME[case]
-    student = dict({k: v for k, v in options.items() if k != 'two'}, segmentor=segmentor,
-                   allow_random_init=True)
+    student = dict(
+        {k: v for k, v in options.items() if k != 'two'},
+        segmentor=segmentor,
+        allow_random_init=True,
+    )
     if 'two' in options:
         student |= dict(reference_segmentor=segmentor, key_grad=True)
-    model = sfc(student=student, source_checkpoint=source_checkpoint,
-                running_statistics='target').train()
+    model = sfc(
+        student=student, source_checkpoint=source_checkpoint, running_statistics='target'
+    ).train()
     data = both(batch, length=length)
     clip = model.data_preprocessor(copy.deepcopy(data), True)['inputs']['target']
     # The frames of a sequence become ever darker: the statistics of both together are others.
-    for t, factor in enumerate((1., 0.6, 0.2)[:length]):
+    for t, factor in enumerate((1.0, 0.6, 0.2)[:length]):
         clip.frames[:, t] *= factor
     prepare = model.data_preprocessor.forward
 
@@ -629,12 +751,13 @@ def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, 
 
     model.data_preprocessor.forward = forward_darker
     by_itself = copy.deepcopy(model)
-    model.flow_losses = lambda clip, motion, pairs: found.update(pairs) or dict(loss=0.)
+    model.flow_losses = lambda clip, motion, pairs: found.update(pairs) or dict(loss=0.0)
     nets = model.student.segmentors
     seen, found = {net: [] for net in nets}, {}
     for net in nets:
         net.backbone.register_forward_hook(
-            lambda module, frames, stages, own=seen[net]: own.append(frames[0]))
+            lambda module, frames, stages, own=seen[net]: own.append(frames[0])
+        )
     forward(model, data)
     # Of each clip the update branch of Accel sees the last frame, the reference the first one. The
     # source's pass comes before them.
@@ -689,7 +812,7 @@ def test_messages(sfc, accel, batch, sfm_checkpoint, tmp_path):
         sfc(sfm_checkpoint=None)
     with pytest.raises(FileNotFoundError, match='sfm_checkpoint .*gone.pth.*SFMPretraining'):
         sfc(sfm_checkpoint='gone.pth')
-    with pytest.raises(ValueError, match="does not fit `model.sfm`.*of another shape, such as"):
+    with pytest.raises(ValueError, match='does not fit `model.sfm`.*of another shape, such as'):
         sfc(sfm=dict(SFM, flow_net=dict(FLOW_NET, base_channels=4)))
     other = str(tmp_path / 'other.pth')
     save_checkpoint(dict(state_dict={'student.x': torch.zeros(1)}), other)

@@ -1,4 +1,5 @@
 """TPS: published numbers, a step by hand, both forms."""
+
 import copy
 import re
 from pathlib import Path
@@ -16,7 +17,7 @@ from mmdavss.ops import backward_warp
 from mmdavss.video_nets import HeadScores
 from tests.shipped import shipped
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/tps_step.npz')
 
 
@@ -25,8 +26,11 @@ def golden(key, dtype=torch.float64):
 
 
 def close(value, expected, **kwargs):
-    torch.testing.assert_close(torch.as_tensor(value).double(), torch.as_tensor(expected).double(),
-                               **dict(dict(rtol=1e-5, atol=1e-6), **kwargs))
+    torch.testing.assert_close(
+        torch.as_tensor(value).double(),
+        torch.as_tensor(expected).double(),
+        **dict(dict(rtol=1e-5, atol=1e-6), **kwargs),
+    )
 
 
 @pytest.fixture
@@ -34,9 +38,12 @@ def tps(accel):
 
     def make(**kwargs):
         torch.manual_seed(0)
-        model = MODELS.build(dict(
-            dict(type='TPS', student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
-            **kwargs)).train()
+        model = MODELS.build(
+            dict(
+                dict(type='TPS', student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
+                **kwargs,
+            )
+        ).train()
         for head in model.student.heads.values():
             for branch in head.conv_seg.branches:
                 nn.init.normal_(branch.weight, std=0.1)
@@ -58,7 +65,7 @@ def pairs(batch):
     return make
 
 
-def optimiser(model, lr=0.):
+def optimiser(model, lr=0.0):
     return OptimWrapper(torch.optim.SGD(model.parameters(), lr=lr))
 
 
@@ -73,17 +80,16 @@ class Published(nn.Module):
     def __init__(self):
         super().__init__()
         self.earlier = {'decode': golden('score_b'), 'aux': golden('score_b_aux')}
-        self.current = nn.ParameterDict(
-            {'decode': golden('score_d'), 'aux': golden('score_d_aux')})
+        self.current = nn.ParameterDict({'decode': golden('score_d'), 'aux': golden('score_d_aux')})
 
     def head_scores(self, frames, flow, parts):
-        assert parts == ('fused', )
+        assert parts == ('fused',)
         scores = self.current if torch.is_grad_enabled() else self.earlier
         return {name: HeadScores(maps, maps, maps) for name, maps in scores.items()}
 
 
 @pytest.mark.parametrize('flip', [0, 1])
-@pytest.mark.parametrize('source, weight', [('viper', 0.1), ('synthia', 1.)])
+@pytest.mark.parametrize('source, weight', [('viper', 0.1), ('synthia', 1.0)])
 def test_equals_the_published_step(pairs, flip, source, weight):
     """The shipped configs; of the options only those of the mirror are set, to say whether.
 
@@ -129,7 +135,7 @@ def test_mirror_changes_nothing(tps, pairs):
     model = tps(mirror_prob=0.5)
     model.student = Mirror()
     clip = model.data_preprocessor(pairs(length=3, count=8), True)['inputs']['target']
-    model.mirror_prob = 0.
+    model.mirror_prob = 0.0
     plain = model.pseudo_labels(clip, clip.flow)['decode']
     for released in (False, True):
         model.mirror_prob, model.released_mirror = 0.5, released
@@ -140,7 +146,7 @@ def test_mirror_changes_nothing(tps, pairs):
         assert torch.equal(frames[~mirrored], clip.frames[~mirrored, :2])
         expected = clip.flow[:, :1].flip(-1)
         if not released:
-            expected = expected * torch.tensor([-1., 1.]).view(2, 1, 1)
+            expected = expected * torch.tensor([-1.0, 1.0]).view(2, 1, 1)
         torch.testing.assert_close(flow[mirrored], expected[mirrored])
         same = (labels == plain).flatten(1).float().mean(1)
         assert (same[~mirrored] == 1).all()
@@ -177,7 +183,7 @@ def test_histograms_are_those_of_the_current_frame(tps, pairs):
     loss = model.student.loss
     model.student.loss = lambda frames, *args: (seen.append(frames), loss(frames, *args))[1]
     model.train_step(data, optimiser(model))
-    source, = seen
+    (source,) = seen
     torch.testing.assert_close(source, torch.full_like(source, (200 - 120) / 60))
 
 
@@ -186,7 +192,8 @@ def test_warped_probabilities_of_the_published_step():
     confidence = golden('flip0_prob_b_warped').max(1).values
     for threshold in (0.3, 0.5, 0.7):
         labels = temporal_pseudo_labels(
-            golden('score_b'), golden('flip0_flow_score_res'), threshold)
+            golden('score_b'), golden('flip0_flow_score_res'), threshold
+        )
         expected = golden('flip0_pseudo_label', torch.int64).where(confidence >= threshold, 255)
         assert torch.equal(labels, expected) and 0 < (labels == 255).float().mean() < 1
 
@@ -194,15 +201,16 @@ def test_warped_probabilities_of_the_published_step():
 def test_flow_is_resized():
     """u = 8, v = -4 at four times the size of the scores: sampled at (x + 2, y - 1)."""
     scores = torch.randn(1, 3, 6, 8)
-    flow = torch.tensor([8., -4.]).view(1, 2, 1, 1).expand(1, 2, 24, 32)
+    flow = torch.tensor([8.0, -4.0]).view(1, 2, 1, 1).expand(1, 2, 24, 32)
     labels = temporal_pseudo_labels(scores, flow)[0]
     for y in range(6):
         for x in range(8):
             assert labels[y, x] == scores[0, :, max(y - 1, 0), min(x + 2, 7)].argmax()
 
 
-@pytest.mark.parametrize('options', [
-    dict(), dict(confidence_threshold=0.5, histogram_matching=False)], ids=str)
+@pytest.mark.parametrize(
+    'options', [dict(), dict(confidence_threshold=0.5, histogram_matching=False)], ids=str
+)
 def test_losses_by_hand(tps, pairs, options):
     """Four frames a, b, c, d: b, seen with a, labels d, seen with c and augmented."""
     model = tps(pseudo_weight=0.5, auxiliary_weight=0.2, norm_eval=True, **options)
@@ -216,15 +224,22 @@ def test_losses_by_hand(tps, pairs, options):
     earlier = net.head_scores(target.frames[:, :2], flow[:, :1])
     current = net.head_scores(target.augmented[:, 2:], flow[:, 2:])
     there = flow[:, 2] + F.grid_sample(  # d -> c -> b, step by step
-        flow[:, 1], torch.stack([
-            (flow[:, 2, 0] + torch.arange(48)) * 2 / 47 - 1,
-            (flow[:, 2, 1] + torch.arange(32)[:, None]) * 2 / 31 - 1], -1),
-        padding_mode='border', align_corners=True)
+        flow[:, 1],
+        torch.stack(
+            [
+                (flow[:, 2, 0] + torch.arange(48)) * 2 / 47 - 1,
+                (flow[:, 2, 1] + torch.arange(32)[:, None]) * 2 / 31 - 1,
+            ],
+            -1,
+        ),
+        padding_mode='border',
+        align_corners=True,
+    )
     for name, factor in (('decode', 0.5), ('aux', 0.5 * 0.2)):
-        labels = temporal_pseudo_labels(
-            earlier[name].fused, there, model.confidence_threshold)
+        labels = temporal_pseudo_labels(earlier[name].fused, there, model.confidence_threshold)
         expected[f'{name}.loss_tps'] = factor * F.cross_entropy(
-            current[name].fused, labels, ignore_index=255)
+            current[name].fused, labels, ignore_index=255
+        )
         if name == 'decode':
             assert (log['labelled'] == 1) == (model.confidence_threshold is None)
             assert log['labelled'] > 0.2
@@ -238,7 +253,7 @@ def test_losses_by_hand(tps, pairs, options):
 
 
 def test_labels_get_no_gradient_and_all_else_does(tps, pairs):
-    for branches in (('source', 'target'), ('target', )):
+    for branches in (('source', 'target'), ('target',)):
         model = tps()
         losses = model(**model.data_preprocessor(pairs(*branches), True), mode='loss')
         model.parse_losses(losses)[0].backward()
@@ -267,9 +282,14 @@ def test_running_statistics(tps, pairs, running_statistics):
     model.loss(**copy.deepcopy(data))
     target = data['inputs']['target']
     reference.pseudo_labels(target, target.flow)
-    same = all(torch.allclose(a, b) for a, b in zip(
-        (b for n, b in model.student.named_buffers() if 'running' in n),
-        (b for n, b in reference.student.named_buffers() if 'running' in n), strict=True))
+    same = all(
+        torch.allclose(a, b)
+        for a, b in zip(
+            (b for n, b in model.student.named_buffers() if 'running' in n),
+            (b for n, b in reference.student.named_buffers() if 'running' in n),
+            strict=True,
+        )
+    )
     assert same == (running_statistics == 'target')
 
 
@@ -279,9 +299,13 @@ def test_per_frame_nets_too(tps, pairs, per_frame):
 
 
 def test_messages(tps, pairs):
-    for option in (dict(confidence_threshold=1.5), dict(running_statistics='both'),
-                   dict(mirror_prob=2), dict(rescale=(1.2, 0.8))):
-        (name, value), = option.items()
+    for option in (
+        dict(confidence_threshold=1.5),
+        dict(running_statistics='both'),
+        dict(mirror_prob=2),
+        dict(rescale=(1.2, 0.8)),
+    ):
+        ((name, value),) = option.items()
         with pytest.raises(ValueError, match=re.escape(f'{name}={value!r}')):
             tps(**option)
     model = tps()

@@ -1,4 +1,5 @@
 """DA-VSN and TPS in SFC's two stages: the shipped configs train what the stage trains."""
+
 from __future__ import annotations
 
 import pytest
@@ -10,9 +11,12 @@ from mmdavss.methods import TPS
 from mmdavss.methods.base import load_student
 from tests.shipped import shipped, shipped_config
 
-ROWS = [(method, source, stage) for method in ('davsn', 'tps') for source in ('viper', 'synthia')
-        for stage in ('stage1', 'stage2')] + [
-            (method, 'viper', 'stage2_from-source') for method in ('davsn', 'tps')]
+ROWS = [
+    (method, source, stage)
+    for method in ('davsn', 'tps')
+    for source in ('viper', 'synthia')
+    for stage in ('stage1', 'stage2')
+] + [(method, 'viper', 'stage2_from-source') for method in ('davsn', 'tps')]
 
 
 @pytest.mark.parametrize('method, source, stage', ROWS)
@@ -22,7 +26,7 @@ def test_what_is_trained(batch, method, source, stage):
     wrapper = build_optim_wrapper(model, shipped_config(name).optim_wrapper)
     for own in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]:
         for group in own.optimizer.param_groups:
-            group['lr'] = 1.
+            group['lr'] = 1.0
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     sides = dict(source=dict(augmented=False), target=dict(length=3 if method == 'tps' else 2))
     data = [batch(domain, size=(64, 96), count=1, **options) for domain, options in sides.items()]
@@ -30,9 +34,11 @@ def test_what_is_trained(batch, method, source, stage):
     log = model.train_step(data, wrapper)
     assert all(torch.isfinite(value).all() for value in log.values())
     changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
-    parts = {'.'.join(n.split('.')[1:3]) for n in changed if n.startswith('student.seg')} | {
-        n.split('.')[1] for n in changed if n.startswith('student') and 'segmentor.' not in n} | {
-        'reference' for n in changed if n.startswith('student.reference_segmentor.decode_head')}
+    parts = (
+        {'.'.join(n.split('.')[1:3]) for n in changed if n.startswith('student.seg')}
+        | {n.split('.')[1] for n in changed if n.startswith('student') and 'segmentor.' not in n}
+        | {'reference' for n in changed if n.startswith('student.reference_segmentor.decode_head')}
+    )
     heads = {'segmentor.decode_head'}
     if stage == 'stage1':
         assert parts == heads | {'segmentor.backbone', 'segmentor.auxiliary_head'}

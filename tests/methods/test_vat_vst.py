@@ -1,4 +1,5 @@
 """VAT and VST: what each player sees and learns."""
+
 import copy
 
 import pytest
@@ -8,7 +9,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from torch import nn
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 
 
 @pytest.fixture
@@ -17,11 +18,18 @@ def vat(per_frame):
     def make(discriminator='SequenceDiscriminator', **kwargs):
         torch.manual_seed(0)
         # ResNets start with zeroed residual branches, the discriminators need no such care.
-        return MODELS.build(dict(
-            dict(type='VAT', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR,
-                 tube_loss=dict(type='TubeDiceLoss'),
-                 discriminator=discriminator and dict(type=discriminator, channels=4)),
-            **kwargs)).train()
+        return MODELS.build(
+            dict(
+                dict(
+                    type='VAT',
+                    student=copy.deepcopy(per_frame),
+                    data_preprocessor=PREPROCESSOR,
+                    tube_loss=dict(type='TubeDiceLoss'),
+                    discriminator=discriminator and dict(type=discriminator, channels=4),
+                ),
+                **kwargs,
+            )
+        ).train()
 
     return make
 
@@ -42,10 +50,14 @@ def clips(batch):
 
 
 def optimisers(model, lr=1e-2):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student', )
-    return build_optim_wrapper(model, dict(
-        constructor='PlayerOptimWrapperConstructor',
-        **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players}))
+    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='PlayerOptimWrapperConstructor',
+            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
+        ),
+    )
 
 
 def weights(module):
@@ -81,10 +93,10 @@ def test_gradients_stay_with_their_player(vat, clips, player):
             for module in (model.student, model.discriminator):
                 module.zero_grad()
             loss.backward(retain_graph=True)
-            grads[name] = {other: sum(p.grad.abs().sum().item() for p in m.parameters()
-                                      if p.grad is not None)
-                           for other, m in (('student', model.student),
-                                            ('discriminator', model.discriminator))}
+            grads[name] = {
+                other: sum(p.grad.abs().sum().item() for p in m.parameters() if p.grad is not None)
+                for other, m in (('student', model.student), ('discriminator', model.discriminator))
+            }
             for module in (model.student, model.discriminator):
                 module.zero_grad()
 
@@ -102,26 +114,32 @@ def test_losses_by_hand(vat, clips):
 
     def scores(clip):
         return nn.functional.interpolate(
-            model.student(clip.frames.flatten(0, 1)[:, None]), (32, 48), mode='bilinear',
-            align_corners=True).unflatten(0, (2, 2))
+            model.student(clip.frames.flatten(0, 1)[:, None]),
+            (32, 48),
+            mode='bilinear',
+            align_corners=True,
+        ).unflatten(0, (2, 2))
 
     copied = copy.deepcopy(model)
-    log = copied.train_step(clips(), optimisers(copied, lr=0.))
+    log = copied.train_step(clips(), optimisers(copied, lr=0.0))
     s, t = scores(source), scores(target)
-    expected = sum(nn.functional.cross_entropy(s[:, k], labels[:, k], ignore_index=255)
-                   for k in range(2))
+    expected = sum(
+        nn.functional.cross_entropy(s[:, k], labels[:, k], ignore_index=255) for k in range(2)
+    )
     torch.testing.assert_close(log['loss_ce'], expected, rtol=1e-4, atol=1e-5)
     judge_s, judge_t = (torch.sigmoid(model.discriminator(x.softmax(2))) for x in (s, t))
-    torch.testing.assert_close(log['loss_adversarial'], -0.5 * judge_t.log().mean(),
-                               rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(log['discriminator.loss_source'], -0.5 * judge_s.log().mean(),
-                               rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(log['discriminator.loss_target'],
-                               -0.5 * (1 - judge_t).log().mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        log['loss_adversarial'], -0.5 * judge_t.log().mean(), rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        log['discriminator.loss_source'], -0.5 * judge_s.log().mean(), rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        log['discriminator.loss_target'], -0.5 * (1 - judge_t).log().mean(), rtol=1e-4, atol=1e-5
+    )
 
 
-@pytest.mark.parametrize('options', [
-    {}, dict(separate=True, key_grad=True), dict(type='DFF')])
+@pytest.mark.parametrize('options', [{}, dict(separate=True, key_grad=True), dict(type='DFF')])
 def test_video_net(vat, clips, accel, options):
     """Of each frame the prediction of the clip up to it; every weight in training learns."""
     student = dict(accel, **options)
@@ -134,18 +152,27 @@ def test_video_net(vat, clips, accel, options):
     copied = copy.deepcopy(model)
     losses, scores = model.student_losses(data['inputs'], data['data_samples'])
     for clip, made in ((source, scores['source']), (target, scores['target'])):
-        for t, expected in enumerate((
-                copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))):
-            torch.testing.assert_close(made[:, t], nn.functional.interpolate(
-                expected, (32, 48), mode='bilinear', align_corners=True), rtol=1e-4, atol=1e-5)
-    expected = sum(nn.functional.cross_entropy(scores['source'][:, k], labels[:, k],
-                                               ignore_index=255) for k in range(2))
+        for t, expected in enumerate(
+            (copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))
+        ):
+            torch.testing.assert_close(
+                made[:, t],
+                nn.functional.interpolate(expected, (32, 48), mode='bilinear', align_corners=True),
+                rtol=1e-4,
+                atol=1e-5,
+            )
+    expected = sum(
+        nn.functional.cross_entropy(scores['source'][:, k], labels[:, k], ignore_index=255)
+        for k in range(2)
+    )
     torch.testing.assert_close(losses['loss_ce'], expected)
-    (sum(losses.values()) + model.adversarial_loss(
-        model.discriminator, scores['target'])).backward()
+    (
+        sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
+    ).backward()
     trained = dict(model.student.named_parameters())
     assert {n for n, p in trained.items() if p.grad is not None} == {
-        n for n, p in trained.items() if p.requires_grad}
+        n for n, p in trained.items() if p.requires_grad
+    }
     assert not any(p.requires_grad for n, p in trained.items() if 'auxiliary' in n)
     log = copied.train_step(clips(), optimisers(copied))
     assert all(torch.isfinite(value).all() for value in log.values())
@@ -156,26 +183,41 @@ def test_messages(vat, clips, batch):
     with pytest.raises(KeyError, match='label_clips=True'):
         model.train_step(batch('source', 'target'), optimisers(model))
     with pytest.raises(TypeError, match='an optimiser for each'):
-        model.train_step(clips(), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.)))
+        model.train_step(clips(), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.0)))
     with pytest.raises(ValueError, match=r"VAT has no \['discriminator'\]"):
-        build_optim_wrapper(vat(None), dict(
-            constructor='PlayerOptimWrapperConstructor',
-            discriminator=dict(optimizer=dict(type='SGD', lr=1.))))
+        build_optim_wrapper(
+            vat(None),
+            dict(
+                constructor='PlayerOptimWrapperConstructor',
+                discriminator=dict(optimizer=dict(type='SGD', lr=1.0)),
+            ),
+        )
     with pytest.raises(ValueError, match='in the config of a player'):
-        build_optim_wrapper(model, dict(
-            constructor='PlayerOptimWrapperConstructor', paramwise_cfg={},
-            student=dict(optimizer=dict(type='SGD', lr=1.))))
+        build_optim_wrapper(
+            model,
+            dict(
+                constructor='PlayerOptimWrapperConstructor',
+                paramwise_cfg={},
+                student=dict(optimizer=dict(type='SGD', lr=1.0)),
+            ),
+        )
 
 
 def test_each_player_has_its_optimiser(vat):
     model = vat()
-    wrappers = build_optim_wrapper(model, dict(
-        constructor='PlayerOptimWrapperConstructor',
-        student=dict(optimizer=dict(type='SGD', lr=1.),
-                     paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.)})),
-        discriminator=dict(optimizer=dict(type='Adam', lr=2., betas=(0.9, 0.99)))))
+    wrappers = build_optim_wrapper(
+        model,
+        dict(
+            constructor='PlayerOptimWrapperConstructor',
+            student=dict(
+                optimizer=dict(type='SGD', lr=1.0),
+                paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.0)}),
+            ),
+            discriminator=dict(optimizer=dict(type='Adam', lr=2.0, betas=(0.9, 0.99))),
+        ),
+    )
     assert isinstance(wrappers, OptimWrapperDict)
-    assert set(wrappers['student'].get_lr()['lr']) == {1., 10.}
+    assert set(wrappers['student'].get_lr()['lr']) == {1.0, 10.0}
     adam = wrappers['discriminator'].optimizer
     assert isinstance(adam, torch.optim.Adam) and adam.param_groups[0]['betas'] == (0.9, 0.99)
     own = {id(p) for p in model.discriminator.parameters()}
@@ -190,14 +232,17 @@ def vst(per_frame):
 
     def make(**kwargs):
         torch.manual_seed(0)
-        return MODELS.build(dict(
-            dict(type='VST', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR),
-            **kwargs)).train()
+        return MODELS.build(
+            dict(
+                dict(type='VST', student=copy.deepcopy(per_frame), data_preprocessor=PREPROCESSOR),
+                **kwargs,
+            )
+        ).train()
 
     return make
 
 
-def pseudo_labelled(batch, flow=(3., 0.)):
+def pseudo_labelled(batch, flow=(3.0, 0.0)):
     """Target clips whose flow points `flow` back in time, labels by columns, one column void."""
     data = batch('target')
     inputs = data['inputs']['target']
@@ -233,7 +278,7 @@ def refined_by_hand(kind, current, earlier):
 @pytest.mark.parametrize('kind', ['consensus', 'fill_in'])
 def test_refinement_by_hand(vst, batch, kind):
     # Occlusion off, but for pixels outside the image, which have nothing to take over.
-    model = vst(refinement=kind, occlusion=dict(alpha=0., threshold=0.5))
+    model = vst(refinement=kind, occlusion=dict(alpha=0.0, threshold=0.5))
     data, earlier, current = pseudo_labelled(batch)
     clip = model.data_preprocessor(data, True)['inputs']['target']
     labels = torch.stack([earlier, current])[None].expand(2, -1, -1, -1)
@@ -250,27 +295,43 @@ def test_vst_of_a_video_net(vst, batch, accel):
     clip = data['inputs']['target']
     loss = model(data['inputs'], data['data_samples'], mode='loss')['loss_ce']
     made = model.student(clip.frames[:, :1]), model.student(clip.frames, clip.flow)
-    scores = [nn.functional.interpolate(one, (32, 48), mode='bilinear', align_corners=True)
-              for one in made]
-    torch.testing.assert_close(loss, sum(
-        nn.functional.cross_entropy(one, labels[None].expand(2, -1, -1), ignore_index=255)
-        for one, labels in zip(scores, (earlier, current), strict=True)))
+    scores = [
+        nn.functional.interpolate(one, (32, 48), mode='bilinear', align_corners=True)
+        for one in made
+    ]
+    torch.testing.assert_close(
+        loss,
+        sum(
+            nn.functional.cross_entropy(one, labels[None].expand(2, -1, -1), ignore_index=255)
+            for one, labels in zip(scores, (earlier, current), strict=True)
+        ),
+    )
 
 
 @pytest.mark.parametrize('kind', ['consensus', None])
 def test_vst_losses_by_hand(vst, batch, kind):
-    model = vst(refinement=kind, regulariser=dict(
-        type='PseudoLabelRegulariser', entropy_weight=3., kld_weight=0.1))
+    model = vst(
+        refinement=kind,
+        regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
+    )
     data, earlier, current = pseudo_labelled(batch)
-    labels = torch.stack([earlier, current]) if kind is None \
-        else refined_by_hand(kind, current, earlier)
+    labels = (
+        torch.stack([earlier, current]) if kind is None else refined_by_hand(kind, current, earlier)
+    )
     data = model.data_preprocessor(data, True)
     clip = data['inputs']['target']
     losses = model(data['inputs'], data['data_samples'], mode='loss')
-    scores = nn.functional.interpolate(
-        model.student(clip.frames.flatten(0, 1)[:, None]), (32, 48), mode='bilinear',
-        align_corners=True).unflatten(0, (2, 2)).double()
-    ce = entropy = kld = 0.
+    scores = (
+        nn.functional.interpolate(
+            model.student(clip.frames.flatten(0, 1)[:, None]),
+            (32, 48),
+            mode='bilinear',
+            align_corners=True,
+        )
+        .unflatten(0, (2, 2))
+        .double()
+    )
+    ce = entropy = kld = 0.0
     for t in range(2):
         p = scores[:, t].softmax(1)
         known = labels[t] != 255
@@ -281,8 +342,9 @@ def test_vst_losses_by_hand(vst, batch, kind):
         if other.numel():
             entropy -= 3 * (other * other.log()).sum(-1).mean() / 4
     for name, value in dict(loss_ce=ce, loss_entropy=entropy, loss_kld=kld).items():
-        torch.testing.assert_close(losses[name].double(), torch.as_tensor(value).double(),
-                                   rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            losses[name].double(), torch.as_tensor(value).double(), rtol=1e-4, atol=1e-5
+        )
     assert losses['labelled_refined'] == (labels != 255).float().mean()
 
 

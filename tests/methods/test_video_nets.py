@@ -1,4 +1,5 @@
 """Methods on every video net that they can adapt."""
+
 import copy
 
 import pytest
@@ -10,12 +11,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.methods import AdversarialAdapter
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=4)
 NETS = {
     'accel': dict(type='Accel', fusion_init='xavier'),
-    'accel_sfc': dict(type='Accel', flow_net=FLOW_NET, fusion_init='xavier', fusion_bias=True,
-                      enlarge=2, padding_mode='border', key_grad=True, reference_segmentor=...),
+    'accel_sfc': dict(
+        type='Accel',
+        flow_net=FLOW_NET,
+        fusion_init='xavier',
+        fusion_bias=True,
+        enlarge=2,
+        padding_mode='border',
+        key_grad=True,
+        reference_segmentor=...,
+    ),
     'dff': dict(type='DFF', flow_net=FLOW_NET, padding_mode='border'),
     'dff_given_flow': dict(type='DFF'),
     'distortion_aware': dict(type='DistortionAwareVSS', flow_net=FLOW_NET, padding_mode='border'),
@@ -26,8 +35,9 @@ SINGLE_FRAME = {'segmentor.backbone', 'segmentor.decode_head', 'segmentor.auxili
 #: What is trained by a loss of the prediction.
 ALL = {
     'accel': SINGLE_FRAME | {'fusion'},
-    'accel_sfc': SINGLE_FRAME | {f'reference_{part}' for part in SINGLE_FRAME} | {
-        'fusion', 'flow_net'},
+    'accel_sfc': SINGLE_FRAME
+    | {f'reference_{part}' for part in SINGLE_FRAME}
+    | {'fusion', 'flow_net'},
     'dff': SINGLE_FRAME | {'flow_net'},
     'dff_given_flow': SINGLE_FRAME,
     'distortion_aware': SINGLE_FRAME | {'flow_net', 'distortion', 'correction'},
@@ -35,8 +45,11 @@ ALL = {
 }
 DISCRIMINATOR = dict(type='SpatioTemporalDiscriminator', channels=4)
 STPL = dict(
-    type='STPL', fusion=dict(type='STAM'), loss=dict(type='STPLLoss'),
-    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16))
+    type='STPL',
+    fusion=dict(type='STAM'),
+    loss=dict(type='STPLLoss'),
+    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
+)
 
 
 @pytest.fixture
@@ -47,13 +60,14 @@ def method(segmentor):
         student = dict(NETS[net], segmentor=segmentor, allow_random_init=True)
         if 'reference_segmentor' in student:
             student['reference_segmentor'] = segmentor
-        model = MODELS.build(dict(
-            kwargs, student=copy.deepcopy(student), data_preprocessor=PREPROCESSOR))
+        model = MODELS.build(
+            dict(kwargs, student=copy.deepcopy(student), data_preprocessor=PREPROCESSOR)
+        )
         model.init_weights()
         # ResNets start with zeroed residual branches, classifiers with scores of next to nothing.
         for module in model.student.modules():
             if isinstance(module, _BatchNorm):
-                nn.init.constant_(module.weight, 1.)
+                nn.init.constant_(module.weight, 1.0)
         for parts in model.student.segmentors:
             for head in (parts.decode_head, parts.auxiliary_head):
                 for branch in head.conv_seg.branches:
@@ -75,31 +89,48 @@ def train_step(model, data):
     """What is logged, and which parts of the student change."""
     before = {name: value.clone() for name, value in model.student.named_parameters()}
     if isinstance(model, AdversarialAdapter):
-        players = ('student', 'discriminator') if model.discriminator is not None else (
-            'student', )
-        wrapper = build_optim_wrapper(model, dict(
-            constructor='PlayerOptimWrapperConstructor',
-            **{name: dict(optimizer=dict(type='SGD', lr=100.)) for name in players}))
+        players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
+        wrapper = build_optim_wrapper(
+            model,
+            dict(
+                constructor='PlayerOptimWrapperConstructor',
+                **{name: dict(optimizer=dict(type='SGD', lr=100.0)) for name in players},
+            ),
+        )
     else:
-        wrapper = OptimWrapper(torch.optim.SGD(
-            [p for p in model.parameters() if p.requires_grad] or [nn.Parameter(torch.zeros(()))],
-            lr=100.))
+        wrapper = OptimWrapper(
+            torch.optim.SGD(
+                [p for p in model.parameters() if p.requires_grad]
+                or [nn.Parameter(torch.zeros(()))],
+                lr=100.0,
+            )
+        )
     log = model.train_step(data, wrapper)
     assert all(torch.isfinite(value).all() for value in log.values())
     after = dict(model.student.named_parameters())
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
-    return log, {'.'.join(name.split('.')[:2]) if 'segmentor' in name else name.split('.')[0]
-                 for name in changed}
+    return log, {
+        '.'.join(name.split('.')[:2]) if 'segmentor' in name else name.split('.')[0]
+        for name in changed
+    }
 
 
 @pytest.mark.parametrize('net', NETS)
 def test_davsn(method, batch, net):
     log, changed = train_step(
-        method(net, type='DAVSN', discriminator=DISCRIMINATOR), pairs(batch, 'source', length=2))
+        method(net, type='DAVSN', discriminator=DISCRIMINATOR), pairs(batch, 'source', length=2)
+    )
     assert changed == ALL[net]
-    names = {'source.decode.loss_ce', 'source.aux.loss_ce', 'decode.loss_itcr', 'aux.loss_itcr',
-             'loss_adversarial', 'discriminator.loss_source', 'discriminator.loss_target',
-             'discriminator.loss_likeness'}
+    names = {
+        'source.decode.loss_ce',
+        'source.aux.loss_ce',
+        'decode.loss_itcr',
+        'aux.loss_itcr',
+        'loss_adversarial',
+        'discriminator.loss_source',
+        'discriminator.loss_target',
+        'discriminator.loss_likeness',
+    }
     # The net's own loss belongs to its supervision.
     own = {'source.loss_distortion'} if net == 'distortion_aware' else set()
     assert {name for name in log if 'loss_' in name} == names | own
@@ -111,14 +142,17 @@ def test_davsn(method, batch, net):
 
 @pytest.mark.parametrize('net', NETS)
 def test_tps(method, batch, net):
-    for branches, options in ((('source', 'target'), dict(rescale=(0.8, 0.9), mirror_prob=1.)),
-                              (('target', ), {})):
+    for branches, options in (
+        (('source', 'target'), dict(rescale=(0.8, 0.9), mirror_prob=1.0)),
+        (('target',), {}),
+    ):
         log, changed = train_step(method(net, type='TPS', **options), pairs(batch, *branches))
         assert changed == ALL[net]
         assert log['decode.loss_tps'] > 0 and log['aux.loss_tps'] > 0
         assert ('source.decode.loss_ce' in log) == ('source' in branches)
         assert ('source.loss_distortion' in log) == (
-            'source' in branches and net == 'distortion_aware')
+            'source' in branches and net == 'distortion_aware'
+        )
 
 
 @pytest.mark.parametrize('net', NETS)
@@ -146,35 +180,54 @@ def test_adabn(method, batch, net):
     for segmentor in model.student.segmentors:
         x = segmentor.backbone.conv1(frames.flatten(0, 1))
         torch.testing.assert_close(
-            segmentor.backbone.bn1.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
+            segmentor.backbone.bn1.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6
+        )
     assert all(norm.num_batches_tracked == 1 for norm in model.norms)
 
 
 @pytest.mark.parametrize('net', OWN_FLOW)
-@pytest.mark.parametrize('kind, options', [
-    ('DAVSN', dict(discriminator=DISCRIMINATOR)), ('TPS', {}), ('STPL', STPL),
-    ('SelfTraining', {})])
+@pytest.mark.parametrize(
+    'kind, options',
+    [
+        ('DAVSN', dict(discriminator=DISCRIMINATOR)),
+        ('TPS', {}),
+        ('STPL', STPL),
+        ('SelfTraining', {}),
+    ],
+)
 def test_own_flow_in_training_as_in_testing(method, batch, net, kind, options):
     """A method may know the flow of the data: a net with a flow branch is not given it."""
     model = method(net, **dict(options, type=kind))
     given = []
     model.student.key_flow = lambda frames, flow, known=model.student.key_flow: (
-        given.append(flow), known(frames, flow))[1]
-    branches = ('source', ) if kind in ('DAVSN', 'TPS') else ()
+        given.append(flow),
+        known(frames, flow),
+    )[1]
+    branches = ('source',) if kind in ('DAVSN', 'TPS') else ()
     train_step(model, pairs(batch, *branches, length=3 if kind == 'TPS' else 2))
     clip = model.data_preprocessor(batch(augmented=False))['inputs']
     model.eval().encode_decode(clip)
     assert len(given) > 1 and all(flow is None for flow in given)
 
 
-@pytest.mark.parametrize('net, parts, passes', [
-    # Key and current frame; and the current frame where something of it alone is wanted.
-    ('accel', ('fused', ), 2), ('accel', ('fused', 'current', 'key', 'losses'), 2),
-    ('dff', ('fused', ), 1), ('dff', ('fused', 'losses'), 1), ('dff', ('key', ), 1),
-    ('dff', ('current', 'key'), 2), ('dff', ('fused', 'current', 'key', 'losses'), 2),
-    ('distortion_aware', ('fused', ), 1), ('distortion_aware', ('fused', 'losses'), 2),
-    ('per_frame', ('fused', ), 1), ('per_frame', ('key', ), 1),
-    ('per_frame', ('fused', 'current', 'key', 'losses'), 2)])
+@pytest.mark.parametrize(
+    'net, parts, passes',
+    [
+        # Key and current frame; and the current frame where something of it alone is wanted.
+        ('accel', ('fused',), 2),
+        ('accel', ('fused', 'current', 'key', 'losses'), 2),
+        ('dff', ('fused',), 1),
+        ('dff', ('fused', 'losses'), 1),
+        ('dff', ('key',), 1),
+        ('dff', ('current', 'key'), 2),
+        ('dff', ('fused', 'current', 'key', 'losses'), 2),
+        ('distortion_aware', ('fused',), 1),
+        ('distortion_aware', ('fused', 'losses'), 2),
+        ('per_frame', ('fused',), 1),
+        ('per_frame', ('key',), 1),
+        ('per_frame', ('fused', 'current', 'key', 'losses'), 2),
+    ],
+)
 def test_head_scores_computes_what_is_asked(method, batch, net, parts, passes):
     """Passes through the backbone; what is asked for is what all parts have."""
     model = method(net, type='SourceOnly').eval()
@@ -207,7 +260,8 @@ def test_head_scores(method, batch, net):
         torch.testing.assert_close(scores[name].key, head(student.stages(frames[:, 0])))
     carried = student.carry(student.stages(frames[:, 0])[2], student.key_flow(frames, None))
     torch.testing.assert_close(
-        scores['aux'].fused, student.segmentor.auxiliary_head.cls_seg(carried))
+        scores['aux'].fused, student.segmentor.auxiliary_head.cls_seg(carried)
+    )
     losses = student.loss(frames, None, data['data_samples'])
     supervised = student.supervise(scores, data['data_samples'])
     assert losses.keys() == supervised.keys()

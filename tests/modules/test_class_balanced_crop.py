@@ -1,4 +1,5 @@
 """Class-balanced cropping, against reference numbers and by hand."""
+
 import math
 from pathlib import Path
 
@@ -29,13 +30,15 @@ def test_golden_scores_and_choice(i, monkeypatch):
     scores = crop_scores(labels[None], corners[None], SIZE, ratio, IGNORE)
     np.testing.assert_allclose(scores[0], GOLDEN[f'c{i}_scores'], rtol=1e-5)
 
-    monkeypatch.setattr('mmdavss.modules.class_balanced_crop.random_corners',
-                        lambda *args: corners[None])
+    monkeypatch.setattr(
+        'mmdavss.modules.class_balanced_crop.random_corners', lambda *args: corners[None]
+    )
     crop = ClassBalancedCrop(SIZE, ratio, ignore_index=IGNORE)
     y1, _, x1, _ = GOLDEN[f'c{i}_chosen_y1y2x1x2']
     assert crop.corners(labels[None]).tolist() == [[y1, x1]]
-    np.testing.assert_array_equal(crop.draw(labels[None])(labels[None])[0],
-                                  GOLDEN[f'c{i}_label_crop'])
+    np.testing.assert_array_equal(
+        crop.draw(labels[None])(labels[None])[0], GOLDEN[f'c{i}_label_crop']
+    )
 
 
 def test_golden_batch_is_each_sample_for_itself():
@@ -48,8 +51,7 @@ def test_golden_batch_is_each_sample_for_itself():
 
 
 def test_scores_by_hand():
-    labels = torch.tensor([[[0, 0, 0, 1, 1, 2, 255, 255],
-                            [0, 0, 0, 0, 1, 1, 255, 255]]])
+    labels = torch.tensor([[[0, 0, 0, 1, 1, 2, 255, 255], [0, 0, 0, 0, 1, 1, 255, 255]]])
     corners = torch.tensor([[[0, 0], [0, 2], [0, 3], [0, 4]]])
     scores = crop_scores(labels, corners, (2, 4), cat_max_ratio=0.75)
     # 7 of 8 pixels are class 0; 3, 4 and 1 pixels; 1, 4 and 1 of the 6 that are not ignored; 3 and
@@ -58,12 +60,12 @@ def test_scores_by_hand():
     np.testing.assert_allclose(scores[0], expected)
     alone = crop_scores(torch.full((1, 2, 4), 255), corners[:, :1], (2, 4))
     assert alone.tolist() == [[0]]
-    assert crop_scores(torch.zeros(1, 2, 4).long(), corners[:, :1], (2, 4), 1.).tolist() == [[0]]
+    assert crop_scores(torch.zeros(1, 2, 4).long(), corners[:, :1], (2, 4), 1.0).tolist() == [[0]]
 
 
 def test_crops_frames_labels_and_flow_alike():
     y, x = torch.meshgrid(torch.arange(6), torch.arange(9), indexing='ij')
-    maps = (100 * torch.arange(2)[:, None, None] + 10 * y + x)
+    maps = 100 * torch.arange(2)[:, None, None] + 10 * y + x
     corners = torch.tensor([[1, 4], [3, 0]])
     cut = crop_at(maps, corners, (3, 5))
     assert torch.equal(cut[0], maps[0, 1:4, 4:9]) and torch.equal(cut[1], maps[1, 3:6, 0:5])
@@ -77,7 +79,7 @@ def test_places_are_uniform_over_all_that_fit():
     assert corners.shape == (100, 60, 2) and (corners[..., 1] == 0).all()
     counts = torch.bincount(corners[..., 0].flatten(), minlength=4)
     # 6000 draws of 4 places: 1500 each, within 5 sigma.
-    assert len(counts) == 4 and (counts - 1500).abs().max() < 5 * (6000 * 3 / 16)**0.5
+    assert len(counts) == 4 and (counts - 1500).abs().max() < 5 * (6000 * 3 / 16) ** 0.5
 
 
 def test_takes_the_balanced_half():

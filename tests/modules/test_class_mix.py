@@ -1,4 +1,5 @@
 """ClassMix, against reference numbers and by hand."""
+
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,31 @@ GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/daformer_class_mix.npz
 @pytest.mark.parametrize('case', ['c0', 'c1'])
 def test_golden(case):
     labels, pseudo, source, target, weight = (
-        torch.from_numpy(GOLDEN[f'{case}_{key}']) for key in (
-            'source_label', 'target_pseudo_label', 'source_img', 'target_img', 'target_weight'))
+        torch.from_numpy(GOLDEN[f'{case}_{key}'])
+        for key in (
+            'source_label',
+            'target_pseudo_label',
+            'source_img',
+            'target_img',
+            'target_weight',
+        )
+    )
     labels = labels[:, 0]
     chosen = torch.zeros(len(labels), 256, dtype=torch.bool)
-    for row, values in zip(chosen, GOLDEN[f'{case}_chosen_label_values_padded_minus1'],
-                           strict=True):
+    for row, values in zip(
+        chosen, GOLDEN[f'{case}_chosen_label_values_padded_minus1'], strict=True
+    ):
         row[values[values >= 0]] = True
     mask = class_masks(labels, chosen)
     assert mask.dtype == torch.bool
     np.testing.assert_array_equal(mask, GOLDEN[f'{case}_mask'])
     np.testing.assert_array_equal(class_mix(mask, source, target), GOLDEN[f'{case}_mixed_img'])
     np.testing.assert_array_equal(
-        class_mix(mask[:, 0], labels, pseudo), GOLDEN[f'{case}_mixed_label'][:, 0])
+        class_mix(mask[:, 0], labels, pseudo), GOLDEN[f'{case}_mixed_label'][:, 0]
+    )
     np.testing.assert_array_equal(
-        class_mix(mask[:, 0], torch.ones_like(weight), weight),
-        GOLDEN[f'{case}_mixed_weight'][:, 0])
+        class_mix(mask[:, 0], torch.ones_like(weight), weight), GOLDEN[f'{case}_mixed_weight'][:, 0]
+    )
 
 
 @pytest.mark.parametrize('case', ['c0', 'c1'])
@@ -52,7 +62,7 @@ def test_draws_are_uniform_and_of_each_sample():
     assert (chosen.sum(1) == 3).all()
     # Three of five: 1800 of 3000 each, within 5 sigma.
     counts = chosen[:, [0, 3, 7, 255, 9]].sum(0)
-    assert (counts - 1800).abs().max() < 5 * (3000 * 0.24)**0.5
+    assert (counts - 1800).abs().max() < 5 * (3000 * 0.24) ** 0.5
 
 
 def test_masks_follow_the_labels():

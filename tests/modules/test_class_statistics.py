@@ -1,4 +1,5 @@
 """Class statistics against golden arrays, exact arithmetic and a loop over classes."""
+
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,10 +20,11 @@ GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_proto_estimator.npz'
 C, A = 5, 6
 
 
-def batch(seed, count=300, classes=(0, 1, 3), spread=1.):
+def batch(seed, count=300, classes=(0, 1, 3), spread=1.0):
     generator = torch.Generator().manual_seed(seed)
-    labels = torch.tensor([*classes, 255])[torch.randint(len(classes) + 1, (count, ),
-                                                         generator=generator)]
+    labels = torch.tensor([*classes, 255])[
+        torch.randint(len(classes) + 1, (count,), generator=generator)
+    ]
     features = torch.randn(count, A, generator=generator, dtype=torch.float64) * spread
     mix = torch.randn(A, A, generator=generator, dtype=torch.float64)
     return features @ mix + labels[:, None] % 7, labels
@@ -59,12 +61,14 @@ def entries(statistics, k):
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
 def test_golden(dtype, covariance):
     data = np.load(GOLDEN)
-    statistics = ClassStatistics(int(data['num_classes']), int(data['dim']), covariance,
-                                 bank_size=int(data['memory_length']))
+    statistics = ClassStatistics(
+        int(data['num_classes']), int(data['dim']), covariance, bank_size=int(data['memory_length'])
+    )
     tolerance = dict(rtol=0, atol=1e-6 if dtype == torch.float32 else 1e-12)
     for t in range(4):
-        statistics.update(torch.tensor(data[f'features_{t}'], dtype=dtype),
-                          torch.tensor(data[f'labels_{t}']))
+        statistics.update(
+            torch.tensor(data[f'features_{t}'], dtype=dtype), torch.tensor(data[f'labels_{t}'])
+        )
         diagonal = statistics.covariance
         if covariance == 'full':
             diagonal = diagonal.diagonal(dim1=1, dim2=2)
@@ -79,7 +83,7 @@ def test_golden(dtype, covariance):
             bank = bank[np.abs(bank).max(1) > 0]
             ours = entries(statistics, k)
             assert len(bank) <= len(ours) <= len(bank) + 1
-            np.testing.assert_allclose(ours[len(ours) - len(bank):], bank, rtol=0, atol=1e-6)
+            np.testing.assert_allclose(ours[len(ours) - len(bank) :], bank, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
@@ -89,13 +93,15 @@ def test_equals_statistics_of_all_rows(covariance, device, monkeypatch):
     # blocks and tiles per class, the last ones smaller.
     monkeypatch.setattr(
         'mmdavss.modules.class_statistics.rows_per_block',
-        lambda _, *args: rows_per_block(torch.device(device), *args))
+        lambda _, *args: rows_per_block(torch.device(device), *args),
+    )
     for name, value in dict(BLOCK=64, TILE=16, TILES=3).items():
         monkeypatch.setattr(f'mmdavss.modules.class_statistics.{name}', value)
     # Class 2 comes late, class 4 never; the third batch has no labelled row.
-    batches = [batch(0), batch(1, 70, (0, 2)), batch(2, 30, ()), batch(3, 1, (1, )), batch(4)]
-    statistics = MODELS.build(dict(type='ClassStatistics', num_classes=C, channels=A,
-                                   covariance=covariance))
+    batches = [batch(0), batch(1, 70, (0, 2)), batch(2, 30, ()), batch(3, 1, (1,)), batch(4)]
+    statistics = MODELS.build(
+        dict(type='ClassStatistics', num_classes=C, channels=A, covariance=covariance)
+    )
     for features, labels in batches:
         statistics.update(features, labels)
     assert_same(statistics, *naive(batches, covariance), rtol=1e-12, atol=1e-12)
@@ -128,7 +134,7 @@ def test_rows_that_are_not_finite_take_no_part(bad, covariance):
 def test_one_row_has_no_covariance():
     statistics = ClassStatistics(2, A, 'full')
     statistics.update(torch.ones(1, A), torch.tensor([1]))
-    assert statistics.mean.tolist() == [[0.] * A, [1.] * A]
+    assert statistics.mean.tolist() == [[0.0] * A, [1.0] * A]
     assert statistics.covariance.abs().max() == 0
 
 
@@ -136,7 +142,7 @@ def test_one_row_has_no_covariance():
 def test_exact_after_very_many_rows(covariance):
     """One update of a class that has 1e9 rows, against fractions."""
     statistics = ClassStatistics(1, 2, covariance)
-    old_mean, old_cov, n = [.04, -.5], [[1e-3, 2e-4], [2e-4, 3e-3]], 10**9
+    old_mean, old_cov, n = [0.04, -0.5], [[1e-3, 2e-4], [2e-4, 3e-3]], 10**9
     statistics.mean[0] = torch.tensor(old_mean, dtype=torch.float64)
     old = torch.tensor(old_cov, dtype=torch.float64)
     statistics.covariance[0] = old if covariance == 'full' else old.diagonal()
@@ -156,9 +162,13 @@ def test_exact_after_very_many_rows(covariance):
             # Equation 10.
             within = sum((r[i] - new[i]) * (r[j] - new[j]) for r in rows) / m
             value = (n * Fraction(old_cov[i][j]) + m * within) / (n + m) + (
-                n * m * (mu[i] - new[i]) * (mu[j] - new[j])) / (n + m)**2
-            ours = statistics.covariance[0, i] if covariance == 'diagonal' else (
-                statistics.covariance[0, i, j])
+                n * m * (mu[i] - new[i]) * (mu[j] - new[j])
+            ) / (n + m) ** 2
+            ours = (
+                statistics.covariance[0, i]
+                if covariance == 'diagonal'
+                else (statistics.covariance[0, i, j])
+            )
             assert ours.item() == pytest.approx(float(value), rel=1e-14)
 
 
@@ -171,7 +181,7 @@ def test_many_small_updates_far_from_zero():
     exact = [[Fraction(x) for x in column] for column in features.T.tolist()]
     for i, column in enumerate(exact):
         mean = sum(column) / 6000
-        variance = sum((x - mean)**2 for x in column) / 6000
+        variance = sum((x - mean) ** 2 for x in column) / 6000
         assert statistics.mean[0, i].item() == pytest.approx(float(mean), rel=1e-15)
         assert statistics.covariance[0, i].item() == pytest.approx(float(variance), rel=1e-8)
 
@@ -181,7 +191,7 @@ def test_bank_is_a_ring():
     for i in range(5):
         # Class 1 occurs in the first two batches only.
         labels = torch.tensor([0, 0, 1 if i < 2 else 255])
-        statistics.update(torch.tensor([[2. * i], [2. * i + 2], [10. * i]]), labels)
+        statistics.update(torch.tensor([[2.0 * i], [2.0 * i + 2], [10.0 * i]]), labels)
     assert statistics.bank_length.tolist() == [3, 2]
     assert entries(statistics, 0).flatten().tolist() == [5, 7, 9]
     assert entries(statistics, 1).flatten().tolist() == [0, 10]
@@ -209,14 +219,18 @@ def shares(rank):
             labels[100:] = 255
         if seed == 2:
             features[100:] = torch.nan
-        yield (features, labels) if rank is None else (
-            (features[:100], labels[:100]), (features[100:], labels[100:]))[rank]
+        yield (
+            (features, labels)
+            if rank is None
+            else ((features[:100], labels[:100]), (features[100:], labels[100:]))[rank]
+        )
 
 
 def work(rank, folder):
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     states = {}
     for covariance in ('diagonal', 'full'):
         statistics = ClassStatistics(C, A, covariance, bank_size=3)
@@ -229,7 +243,7 @@ def work(rank, folder):
 
 def test_two_processes(tmp_path):
     """Forked, like the workers of a data loader: this module cannot be imported by name."""
-    torch.multiprocessing.start_processes(work, (tmp_path, ), 2, start_method='fork')
+    torch.multiprocessing.start_processes(work, (tmp_path,), 2, start_method='fork')
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
     for covariance in ('diagonal', 'full'):
         alone = ClassStatistics(C, A, covariance, bank_size=3)
@@ -238,12 +252,14 @@ def test_two_processes(tmp_path):
         for name, value in alone.state_dict().items():
             first, second = (rank[covariance][name] for rank in ranks)
             assert torch.equal(first, second), name
-            torch.testing.assert_close(first, value, rtol=1e-6 if name == 'bank' else 1e-12,
-                                       atol=1e-12, msg=name)
+            torch.testing.assert_close(
+                first, value, rtol=1e-6 if name == 'bank' else 1e-12, atol=1e-12, msg=name
+            )
 
 
-@pytest.mark.parametrize('classes', [
-    [2, 0, 2, 3, 2, 0, 2, 2], [3] * 8, [2] * 8, [1], [0, 1, 2, 0, 1, 2]])
+@pytest.mark.parametrize(
+    'classes', [[2, 0, 2, 3, 2, 0, 2, 2], [3] * 8, [2] * 8, [1], [0, 1, 2, 0, 1, 2]]
+)
 def test_tiles(classes):
     """Each row that takes part is in one tile of its class, in order; 3 marks the others."""
     rows, kinds = tiles_of_classes(torch.tensor(classes), 3, 3)
@@ -259,7 +275,7 @@ def test_nothing_waits_for_the_device(covariance):
     """Tensors without values: whatever depends on one raises an error."""
     with FakeTensorMode():
         statistics = ClassStatistics(C, A, covariance, bank_size=2)
-        statistics.update(torch.randn(30, A), torch.randint(C, (30, )))
+        statistics.update(torch.randn(30, A), torch.randint(C, (30,)))
 
 
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])

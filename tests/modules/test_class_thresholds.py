@@ -1,4 +1,5 @@
 """Algorithm 1 of VAT-VST stepped by hand, and the thresholds of its rivals."""
+
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/rivals_iast_thresholds
 
 def test_two_clips_by_hand():
     """alpha 0.5, gamma 1, beta 0.5, theta_0 0.8, two classes of which the second comes late."""
-    thresholds = AdaptiveThresholds(2, alpha=0.5, beta=0.5, gamma=1., start=0.8)
+    thresholds = AdaptiveThresholds(2, alpha=0.5, beta=0.5, gamma=1.0, start=0.8)
     # Sorted with theta: 0.5 0.6 0.7 0.8 0.9; the share 0.4 lies above place 0.6 * 4 = 2.4.
     psi = 0.7 + 0.4 * 0.1
     first = thresholds.update(np.array([[0.9, 0.6], [0.5, 0.7]]), np.zeros((2, 2), int))
@@ -27,13 +28,20 @@ def test_two_clips_by_hand():
 
 def golden_maps(number):
     """Largest probabilities, rounded as IAST stores them, and classes of two images."""
-    probability = GOLDEN['probability'][2 * number:2 * number + 2]
+    probability = GOLDEN['probability'][2 * number : 2 * number + 2]
     return probability.max(1).astype(np.float16), probability.argmax(1)
 
 
-@pytest.mark.parametrize('key, options', [
-    ('round1', {}), ('round2', dict(alpha=0.25)), ('round3', dict(alpha=0.3)),
-    ('gamma1', dict(gamma=1.)), ('start09999', dict(start=0.9999))])
+@pytest.mark.parametrize(
+    'key, options',
+    [
+        ('round1', {}),
+        ('round2', dict(alpha=0.25)),
+        ('round3', dict(alpha=0.3)),
+        ('gamma1', dict(gamma=1.0)),
+        ('start09999', dict(start=0.9999)),
+    ],
+)
 def test_thresholds_of_iast(key, options):
     """Also those above 0.999, which IAST does not cap."""
     expected = GOLDEN[f'{key}_batch2_threshold']
@@ -48,7 +56,8 @@ def test_labels_of_iast(key):
     probability = GOLDEN['probability']
     thresholds = np.repeat(GOLDEN[f'{key}_batch2_threshold'], 2, axis=0)
     for maps, own, labels in zip(
-            probability, thresholds, GOLDEN[f'{key}_batch2_label'], strict=True):
+        probability, thresholds, GOLDEN[f'{key}_batch2_label'], strict=True
+    ):
         np.testing.assert_array_equal(select_labels(maps.max(0), maps.argmax(0), own), labels)
 
 
@@ -66,7 +75,7 @@ def test_share_of_a_sure_class(cap, kept):
 
 def test_threshold_that_reaches_one():
     """Nothing would exceed it for ever."""
-    thresholds = AdaptiveThresholds(1, beta=0., start=0.9)
+    thresholds = AdaptiveThresholds(1, beta=0.0, start=0.9)
     assert thresholds.update(np.ones(100), np.zeros(100, int))[0] == 0.999
 
 
@@ -78,8 +87,8 @@ def test_selection_exceeds():
 def test_class_balanced():
     """Ten bins: class 0 has one pixel in each, class 1 eight in the lowest two, class 2 none."""
     counts = np.array([[1] * 10, [4, 4] + [0] * 8, [0] * 10])
-    assert class_balanced_thresholds(counts, 0.3) == pytest.approx([0.7, 0.1, 1.])
-    assert class_balanced_thresholds(counts, 0.8) == pytest.approx([0.2, 0.0, 1.])
+    assert class_balanced_thresholds(counts, 0.3) == pytest.approx([0.7, 0.1, 1.0])
+    assert class_balanced_thresholds(counts, 0.8) == pytest.approx([0.2, 0.0, 1.0])
 
 
 @pytest.mark.parametrize('name', ['alpha', 'beta', 'start', 'cap'])
@@ -87,7 +96,7 @@ def test_class_balanced():
 def test_bad_option(name, value):
     with pytest.raises(ValueError, match=f'{name}={value}'):
         AdaptiveThresholds(2, **{name: value})
-    assert AdaptiveThresholds(2, **{name: 1}).values.shape == (2, )
+    assert AdaptiveThresholds(2, **{name: 1}).values.shape == (2,)
 
 
 def test_a_nan_is_no_small_probability():

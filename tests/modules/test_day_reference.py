@@ -1,4 +1,5 @@
 """Day and night probabilities, against the published mixing."""
+
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_dark_prob_mix.npz'
 
 def test_equals_the_published_mix():
     with np.load(GOLDEN) as arrays:
-        night, day, mixed = (torch.from_numpy(arrays[key])
-                             for key in ('night_prob', 'day_prob', 'mixed'))
+        night, day, mixed = (
+            torch.from_numpy(arrays[key]) for key in ('night_prob', 'day_prob', 'mixed')
+        )
         ranges, ratio = arrays['shift_insensitive_ranges'], float(arrays['day_ratio'])
     static = [k for first, end in ranges for k in range(first, end)]
     torch.testing.assert_close(day_guided(night, day, static, ratio), mixed, rtol=0, atol=1e-6)

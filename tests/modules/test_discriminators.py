@@ -1,4 +1,5 @@
 """Discriminators: the published network, and the first layer of the sequence's."""
+
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ GOLDEN = Path(__file__).parents[1] / 'data/golden/advent_entropy_adversarial.npz
 
 def test_equals_the_published_network():
     with np.load(GOLDEN) as arrays:
-        weights = {key[5:]: torch.from_numpy(arrays[key]) for key in arrays.files
-                   if key.startswith('disc.')}
+        weights = {
+            key[5:]: torch.from_numpy(arrays[key])
+            for key in arrays.files
+            if key.startswith('disc.')
+        }
         maps, expected = (torch.from_numpy(arrays[key]) for key in ('disc_in', 'disc_forward'))
     net = ImageDiscriminator(maps.shape[1], channels=4)
     net.layers.load_state_dict(weights)
@@ -26,9 +30,13 @@ def test_sequence_of_equal_frames_is_an_image():
     with torch.no_grad():
         sequence.first.weight.copy_(first.weight[:, :, None].expand(-1, -1, 2, -1, -1) / 2)
         sequence.first.bias.copy_(first.bias)
-    sequence.layers.load_state_dict({f'{int(k.split(".")[0]) - 1}.{k.split(".")[1]}': v
-                                     for k, v in image.layers.state_dict().items()
-                                     if not k.startswith('0.')})
+    sequence.layers.load_state_dict(
+        {
+            f'{int(k.split(".")[0]) - 1}.{k.split(".")[1]}': v
+            for k, v in image.layers.state_dict().items()
+            if not k.startswith('0.')
+        }
+    )
     maps = torch.randn(2, 3, 64, 96)
     scores = sequence(torch.stack([maps, maps], dim=1))
     assert scores.shape == (2, 1, 2, 3)
@@ -65,7 +73,7 @@ def test_likeness():
     """1 + 1 where two are the same, 1 - 1 where one is the other's negative."""
     net = SpatioTemporalDiscriminator(3, channels=4)
     net.spatial['decode'].load_state_dict(net.spatio_temporal['decode'].state_dict())
-    torch.testing.assert_close(net.likeness(), torch.tensor(2.))
+    torch.testing.assert_close(net.likeness(), torch.tensor(2.0))
     with torch.no_grad():
         for parameter in net.spatial.parameters():
             parameter.neg_()

@@ -1,4 +1,5 @@
 """Fusion operations against the paper's equations written out with numpy."""
+
 import numpy as np
 import torch
 
@@ -23,8 +24,12 @@ def test_stam_equations_5_to_7():
         a_tem = sigmoid((w @ mean + b) + (w @ top + b))  # equation 6
         u = a_tem[:, None, None, None] * x
         maps = np.pad(np.stack([u.mean((0, 1)), u.max((0, 1))]), ((0, 0), (3, 3), (3, 3)))
-        a_spa = np.array([[sigmoid((maps[:, i:i + 7, j:j + 7] * kernel).sum() + bias)
-                           for j in range(6)] for i in range(5)])  # equation 7
+        a_spa = np.array(
+            [
+                [sigmoid((maps[:, i : i + 7, j : j + 7] * kernel).sum() + bias) for j in range(6)]
+                for i in range(5)
+            ]
+        )  # equation 7
         expected = a_spa * u + x  # equation 5
         np.testing.assert_allclose(out[n], expected.reshape(6, 5, 6), rtol=1e-10)
     assert stam.out_channels == 6
@@ -37,8 +42,11 @@ def test_simple_fusions():
     assert torch.equal(concat[:, :3], z[:, 0]) and torch.equal(concat[:, 3:], z[:, 1])
     conv = ConvFusion(3)
     weight = conv.conv.weight[:, :, 0, 0]
-    expected = torch.einsum('oc,nchw->nohw', weight[:, :3], z[:, 0]) \
-        + torch.einsum('oc,nchw->nohw', weight[:, 3:], z[:, 1]) + conv.conv.bias[:, None, None]
+    expected = (
+        torch.einsum('oc,nchw->nohw', weight[:, :3], z[:, 0])
+        + torch.einsum('oc,nchw->nohw', weight[:, 3:], z[:, 1])
+        + conv.conv.bias[:, None, None]
+    )
     torch.testing.assert_close(conv(z), expected)
     assert (AddFusion(3).out_channels, ConcatFusion(3).out_channels, conv.out_channels) == (3, 6, 3)
 

@@ -1,4 +1,5 @@
 """Histogram matching: by hand, and by NumPy as scikit-image does it."""
+
 import numpy as np
 import torch
 
@@ -16,10 +17,10 @@ def matched(image, reference):
 def test_by_hand():
     """Half of the pixels are 10, a quarter 20, a quarter 30; the reference has 5, 7 and 9."""
     np.testing.assert_allclose(
-        matched([10, 10, 20, 30], [9, 5, 5, 9, 5, 5, 7, 7]), [5, 5, 7, 9], rtol=1e-6)
+        matched([10, 10, 20, 30], [9, 5, 5, 9, 5, 5, 7, 7]), [5, 5, 7, 9], rtol=1e-6
+    )
     # A level that spans several of the reference becomes the highest.
-    np.testing.assert_allclose(
-        matched([10, 10, 10, 30], [1, 2, 3, 4]), [3, 3, 3, 4], rtol=1e-6)
+    np.testing.assert_allclose(matched([10, 10, 10, 30], [1, 2, 3, 4]), [3, 3, 3, 4], rtol=1e-6)
 
 
 def test_between_levels():
@@ -29,7 +30,8 @@ def test_between_levels():
     quarter of the way from 60 to 200.
     """
     np.testing.assert_allclose(
-        matched([10, 20, 30, 40], [30, 60, 200]), [30, 45, 95, 200], rtol=1e-5)
+        matched([10, 20, 30, 40], [30, 60, 200]), [30, 45, 95, 200], rtol=1e-5
+    )
 
 
 def test_as_scikit_image():
@@ -42,9 +44,11 @@ def test_as_scikit_image():
             _, places, counts = np.unique(a[n, c], return_inverse=True, return_counts=True)
             levels, reference = np.unique(b[n, c], return_counts=True)
             expected = np.interp(
-                counts.cumsum() / a[n, c].size, reference.cumsum() / b[n, c].size, levels)
+                counts.cumsum() / a[n, c].size, reference.cumsum() / b[n, c].size, levels
+            )
             np.testing.assert_allclose(
-                out[n, c], expected[places].reshape(a[n, c].shape), rtol=1e-5)
+                out[n, c], expected[places].reshape(a[n, c].shape), rtol=1e-5
+            )
     # Not rounded.
     assert (out - out.round()).abs().max() > 0.2
 

@@ -1,4 +1,5 @@
 """Label down-scaling against golden arrays, a loop over cells and hand computation."""
+
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,24 @@ from mmdavss.modules import downscale_labels
 GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_label_downscale.npz'
 
 
-@pytest.mark.parametrize(('key', 'factor'), [
-    *((f'minratio{ratio}', 4) for ratio in ('0.0', '0.5', '0.75', '0.9', '1.0')),
-    ('scale1_minratio0.75', 1), ('scale2_minratio0.75', 2)])
+@pytest.mark.parametrize(
+    ('key', 'factor'),
+    [
+        *((f'minratio{ratio}', 4) for ratio in ('0.0', '0.5', '0.75', '0.9', '1.0')),
+        ('scale1_minratio0.75', 1),
+        ('scale2_minratio0.75', 2),
+    ],
+)
 def test_golden(key, factor):
     data = np.load(GOLDEN)
     labels = torch.tensor(data['label'])[:, 0]
     _, height, width = labels.shape
-    ours = downscale_labels(labels, (height // factor, width // factor),
-                            int(data['num_classes']), float(key.partition('minratio')[2]))
+    ours = downscale_labels(
+        labels,
+        (height // factor, width // factor),
+        int(data['num_classes']),
+        float(key.partition('minratio')[2]),
+    )
     assert ours.dtype == torch.int64
     np.testing.assert_array_equal(ours, data[f'out_{key}'][:, 0])
 
@@ -30,11 +40,15 @@ def test_golden(key, factor):
 def test_sizes_that_do_not_divide(size, ratio):
     """Every pixel belongs to the cell floor(y*h/H), floor(x*w/W)."""
     generator = np.random.default_rng(0)
-    labels = generator.choice([0, 1, 2, 255], size=(2, 13, 17), p=[.5, .2, .1, .2])
+    labels = generator.choice([0, 1, 2, 255], size=(2, 13, 17), p=[0.5, 0.2, 0.1, 0.2])
     expected = np.full((2, *size), 255)
     for n, y, x in np.ndindex(expected.shape):
-        cell = [labels[n, i, j] for i in range(13) for j in range(17)
-                if i * size[0] // 13 == y and j * size[1] // 17 == x]
+        cell = [
+            labels[n, i, j]
+            for i in range(13)
+            for j in range(17)
+            if i * size[0] // 13 == y and j * size[1] // 17 == x
+        ]
         votes = [cell.count(label) for label in (0, 1, 2, 255)]
         winner = votes.index(max(votes))
         if winner < 3 and votes[winner] / len(cell) >= ratio:
@@ -43,16 +57,23 @@ def test_sizes_that_do_not_divide(size, ratio):
 
 
 def test_ties_ignored_pixels_and_other_labels():
-    cells = torch.tensor([
-        [[1, 1], [0, 0]],       # a tie goes to the lower class
-        [[2, 2], [255, 255]],   # and a class wins over none
-        [[2, 2], [-1, 7]],      # what is no class counts as ignored
-        [[255, 255], [255, 0]]])
+    cells = torch.tensor(
+        [
+            [[1, 1], [0, 0]],  # a tie goes to the lower class
+            [[2, 2], [255, 255]],  # and a class wins over none
+            [[2, 2], [-1, 7]],  # what is no class counts as ignored
+            [[255, 255], [255, 0]],
+        ]
+    )
     assert downscale_labels(cells, (1, 1), 3, 0.5).flatten().tolist() == [0, 2, 2, 255]
     assert downscale_labels(cells, (1, 1), 3).flatten().tolist() == [255] * 4
     # An ignored label that is a class's number.
     assert downscale_labels(cells, (1, 1), 3, 0.5, ignore_index=2).flatten().tolist() == [
-        0, 2, 2, 2]
+        0,
+        2,
+        2,
+        2,
+    ]
 
 
 def test_nothing_waits_for_the_device():

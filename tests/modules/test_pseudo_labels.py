@@ -1,4 +1,5 @@
 """Selection of confident pixels, by hand."""
+
 import math
 
 import pytest
@@ -9,7 +10,7 @@ from mmdavss.modules import class_entropy, most_confident
 
 def test_keeps_the_most_confident_of_each_image():
     # Confidence falls with the position in image 0 and rises in image 1; two classes alternate.
-    margin = torch.tensor([[6., 5, 4, 3, 2, 1], [1., 2, 3, 4, 5, 6]])
+    margin = torch.tensor([[6.0, 5, 4, 3, 2, 1], [1.0, 2, 3, 4, 5, 6]])
     classes = torch.arange(6) % 2
     logits = torch.zeros(2, 2, 6)
     for i in range(6):
@@ -26,7 +27,7 @@ def test_count_is_floored_and_at_least_one(ratio, count):
 
 def test_share_of_each_class():
     """Six pixels of class 0 and two of class 1, none of class 2; half of each is kept."""
-    margin = torch.tensor([9., 8, 7, 6, 5, 4, 1, 2])
+    margin = torch.tensor([9.0, 8, 7, 6, 5, 4, 1, 2])
     classes = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
     shuffled = torch.tensor([3, 6, 0, 5, 7, 1, 4, 2])
     logits = torch.zeros(1, 3, 8)
@@ -51,7 +52,7 @@ def test_share_of_each_class_against_a_loop(ratio):
             mine = (labels[n] == k).nonzero()[:, 0]
             best = mine[confidence[n, mine].argsort(descending=True)].tolist()
             kept = [p for p in best if p in set(positions[n].tolist())]
-            assert kept == best[:len(kept)]
+            assert kept == best[: len(kept)]
             assert abs(len(kept) - ratio * len(best)) <= 1
 
 

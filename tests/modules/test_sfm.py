@@ -1,4 +1,5 @@
 """SFM against the published compositions (golden arrays), and against a loop over the classes."""
+
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ class StandIn(nn.Module):
         super().__init__()
         for key in ('c1.weight', 'c1.bias', 'c2.weight', 'c2.bias'):
             self.register_parameter(
-                key.replace('.', '_'), nn.Parameter(data[f'w.{name}.{key}'].clone()))
+                key.replace('.', '_'), nn.Parameter(data[f'w.{name}.{key}'].clone())
+            )
         self.sizes = []
 
     def forward(self, current, previous):
@@ -48,8 +50,9 @@ def make(net=None, **options):
 
 def loop(net, frames, regions, classes):
     """Equations 3 to 5 of one sample, class by class; frames and regions of (t, t-1)."""
-    return sum(net(*(x * r[:, c:c + 1] for x, r in zip(frames, regions, strict=True)))
-               for c in classes)
+    return sum(
+        net(*(x * r[:, c : c + 1] for x, r in zip(frames, regions, strict=True))) for c in classes
+    )
 
 
 def soft_case(n=3, k=5, size=(16, 32)):
@@ -63,8 +66,9 @@ def soft_case(n=3, k=5, size=(16, 32)):
     return frames, scores.softmax(2)
 
 
-@pytest.mark.parametrize('options', [
-    {}, dict(empty_classes='mask'), dict(chunk=2), dict(chunk=100)], ids=str)
+@pytest.mark.parametrize(
+    'options', [{}, dict(empty_classes='mask'), dict(chunk=2), dict(chunk=100)], ids=str
+)
 def test_pretraining_equals_published(options):
     data = golden()
     sfm = make(StandIn(data, 'SFM'), **options)
@@ -76,8 +80,9 @@ def test_pretraining_equals_published(options):
     torch.testing.assert_close(target, data['flow_label'], rtol=0, atol=1e-4)
     epe = flow_epe(flow, target, data['label_quarter'] != -1)
     torch.testing.assert_close(epe, data['epe_masked'], rtol=0, atol=1e-4)
-    present = len(set(data['label_t'].unique().tolist())
-                  | set(data['label_tm1'].unique().tolist())) - 1
+    present = (
+        len(set(data['label_t'].unique().tolist()) | set(data['label_tm1'].unique().tolist())) - 1
+    )
     expected = {'mask': [15]}.get(options.get('empty_classes'), [present])
     if options.get('chunk') == 2:
         expected = [2] * (present // 2) + [1] * (present % 2)
@@ -94,20 +99,25 @@ def test_batch_equals_the_loop(empty_classes, chunk):
     regions.requires_grad_(True)
     flow = sfm(*frames, *regions)
     weight = torch.randn(flow.shape, generator=torch.Generator().manual_seed(3))
-    gradient, = torch.autograd.grad((flow * weight).sum(), regions, retain_graph=True)
+    (gradient,) = torch.autograd.grad((flow * weight).sum(), regions, retain_graph=True)
     (flow * weight).sum().backward()
 
     again = regions.detach().clone().requires_grad_(True)
     present = [[0, 3, 4], [0, 1, 2, 3], [0, 1, 2, 3, 4]]
     classes = [range(5)] * 3 if empty_classes == 'add' else present
-    expected = torch.cat([
-        loop(other.flow_net, frames[:, n:n + 1], again[:, n:n + 1], classes[n]) for n in range(3)])
+    expected = torch.cat(
+        [
+            loop(other.flow_net, frames[:, n : n + 1], again[:, n : n + 1], classes[n])
+            for n in range(3)
+        ]
+    )
     torch.testing.assert_close(flow, expected, rtol=1e-4, atol=1e-4)
     (expected * weight).sum().backward()
     torch.testing.assert_close(gradient, again.grad, rtol=1e-3, atol=1e-3)
     for own, theirs in zip(sfm.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(
-            own.grad, theirs.grad, rtol=1e-3, atol=1e-4 * theirs.grad.abs().max().item() + 1e-6)
+            own.grad, theirs.grad, rtol=1e-3, atol=1e-4 * theirs.grad.abs().max().item() + 1e-6
+        )
 
 
 def test_chunks_hold_one_pass_at_a_time():
@@ -155,7 +165,8 @@ def test_which_class_a_region_is_of_does_not_count():
     frames, regions = soft_case()
     sfm, order = make(), torch.tensor([3, 0, 4, 1, 2])
     torch.testing.assert_close(
-        sfm(*frames, *regions[:, :, order]), sfm(*frames, *regions), rtol=1e-4, atol=1e-4)
+        sfm(*frames, *regions[:, :, order]), sfm(*frames, *regions), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_messages():

@@ -1,4 +1,5 @@
 """The strong augmentation, against colorsys, OpenCV and by hand."""
+
 import colorsys
 
 import cv2
@@ -21,7 +22,7 @@ from mmdavss.modules.strong_augment import (
 @pytest.fixture
 def colours():
     """Colours (1, 3, 8, 8) with ties of the channels, greys, black and white."""
-    steps = torch.tensor([0., 0.25, 0.6, 1.])
+    steps = torch.tensor([0.0, 0.25, 0.6, 1.0])
     grid = torch.stack(torch.meshgrid(steps, steps, steps, indexing='ij')).reshape(1, 3, 8, 8)
     return grid.double()
 
@@ -29,8 +30,11 @@ def colours():
 def pixelwise(function, images):
     """Applies a function of r, g, b to every pixel."""
     rows = [function(*pixel) for pixel in images.permute(0, 2, 3, 1).reshape(-1, 3).tolist()]
-    return torch.tensor(rows, dtype=images.dtype).view(
-        len(images), *images.shape[-2:], 3).permute(0, 3, 1, 2)
+    return (
+        torch.tensor(rows, dtype=images.dtype)
+        .view(len(images), *images.shape[-2:], 3)
+        .permute(0, 3, 1, 2)
+    )
 
 
 def test_hsv_is_that_of_colorsys(colours):
@@ -50,18 +54,22 @@ def test_saturation_and_hue(colours):
         h, s, v = colorsys.rgb_to_hsv(r, g, b)
         return colorsys.hsv_to_rgb((h - 0.17) % 1, s, v)
 
-    torch.testing.assert_close(adjust_saturation(colours, torch.tensor(1.4).double()),
-                               pixelwise(saturate, colours))
-    torch.testing.assert_close(adjust_hue(colours, torch.tensor(-0.17).double()),
-                               pixelwise(turn, colours))
+    torch.testing.assert_close(
+        adjust_saturation(colours, torch.tensor(1.4).double()), pixelwise(saturate, colours)
+    )
+    torch.testing.assert_close(
+        adjust_hue(colours, torch.tensor(-0.17).double()), pixelwise(turn, colours)
+    )
 
 
 def test_brightness_is_added_and_contrast_multiplies():
-    image = torch.tensor([0., 0.3, 0.95]).view(1, 3, 1, 1)
+    image = torch.tensor([0.0, 0.3, 0.95]).view(1, 3, 1, 1)
     torch.testing.assert_close(
-        adjust_brightness(image, torch.tensor(0.1)).flatten(), torch.tensor([0.1, 0.4, 1.]))
+        adjust_brightness(image, torch.tensor(0.1)).flatten(), torch.tensor([0.1, 0.4, 1.0])
+    )
     torch.testing.assert_close(
-        adjust_contrast(image, torch.tensor(1.2)).flatten(), torch.tensor([0., 0.36, 1.]))
+        adjust_contrast(image, torch.tensor(1.2)).flatten(), torch.tensor([0.0, 0.36, 1.0])
+    )
 
 
 @pytest.mark.parametrize('size', [(9, 5), (1, 7), (13, 13)])
@@ -72,8 +80,12 @@ def test_blur_is_that_of_opencv(size):
     for image, result, s in zip(images, blurred, sigma.tolist(), strict=True):
         for frame, expected in zip(image, result, strict=True):
             by_opencv = cv2.GaussianBlur(
-                frame.permute(1, 2, 0).numpy(), size[::-1], sigmaX=s, sigmaY=s,
-                borderType=cv2.BORDER_REFLECT_101)
+                frame.permute(1, 2, 0).numpy(),
+                size[::-1],
+                sigmaX=s,
+                sigmaY=s,
+                borderType=cv2.BORDER_REFLECT_101,
+            )
             np.testing.assert_allclose(expected.permute(1, 2, 0), by_opencv, atol=2e-6)
 
 
@@ -90,7 +102,7 @@ def test_kernel_is_a_tenth_of_the_image_and_no_longer_than_needed():
 
 def test_nothing_changes_with_probability_zero():
     clips = torch.rand(3, 2, 3, 40, 40)
-    assert torch.equal(StrongAugment(jitter_prob=0., blur_prob=0.)(clips), clips)
+    assert torch.equal(StrongAugment(jitter_prob=0.0, blur_prob=0.0)(clips), clips)
 
 
 def test_each_sample_draws_and_its_frames_share_the_draw():
@@ -113,19 +125,21 @@ def test_probabilities():
         changed = StrongAugment(**options)(clips) != clips
         return changed.flatten(1).any(1).double().mean().item()
 
-    assert share(blur_prob=0.) == pytest.approx(0.8, abs=5 * 0.02)
-    assert share(jitter_prob=0.) == pytest.approx(0.5, abs=5 * 0.025)
+    assert share(blur_prob=0.0) == pytest.approx(0.8, abs=5 * 0.02)
+    assert share(jitter_prob=0.0) == pytest.approx(0.5, abs=5 * 0.025)
 
 
 def test_jitter_alone_is_one_of_the_orders(colours):
     """All amounts at their largest: the result is that of one of the 24 orders."""
     from itertools import permutations
 
-    operations = [lambda x: adjust_brightness(x, torch.tensor(0.2)),
-                  lambda x: adjust_contrast(x, torch.tensor(1.2)),
-                  lambda x: adjust_saturation(x, torch.tensor(1.2)),
-                  lambda x: adjust_hue(x, torch.tensor(0.2))]
-    augment = StrongAugment(jitter_prob=1.)
+    operations = [
+        lambda x: adjust_brightness(x, torch.tensor(0.2)),
+        lambda x: adjust_contrast(x, torch.tensor(1.2)),
+        lambda x: adjust_saturation(x, torch.tensor(1.2)),
+        lambda x: adjust_hue(x, torch.tensor(0.2)),
+    ]
+    augment = StrongAugment(jitter_prob=1.0)
     draws = iter([torch.ones(4, 1, 1, 1, 1, 1).double(), torch.zeros(1, 1, 1, 1, 1, 1).double()])
     augment._draw = lambda *args: next(draws)
     result = augment.jitter(colours[:, None])
@@ -138,8 +152,10 @@ def test_jitter_alone_is_one_of_the_orders(colours):
     assert any(torch.allclose(result[:, 0], c) for c in candidates)
 
 
-@pytest.mark.parametrize('option', [
-    dict(strength=0.6), dict(jitter_prob=1.2), dict(blur_prob=-0.1), dict(blur_sigma=(0., 1.))])
+@pytest.mark.parametrize(
+    'option',
+    [dict(strength=0.6), dict(jitter_prob=1.2), dict(blur_prob=-0.1), dict(blur_sigma=(0.0, 1.0))],
+)
 def test_bad_options(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         StrongAugment(**option)

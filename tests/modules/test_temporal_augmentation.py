@@ -1,4 +1,5 @@
 """Frames between frames: by hand, and on MiniDrive's exact flow and occlusion."""
+
 import math
 from pathlib import Path
 
@@ -22,18 +23,24 @@ SIZE = (192, 96)  # width, height
 @pytest.fixture(scope='module')
 def drive():
     """Two frames of a drive, 0 to 1, without noise, with exact flow and visibility both ways."""
-    world = World.create((11, ), SUBURB, rendered_look, 30, True)
-    frames = [torch.from_numpy(world.render(k, SIZE).rgb.copy()).permute(2, 0, 1)[None] / 255.
-              for k in (10, 11)]
-    flows, visible = zip(*(world.exact_flow(a, b, SIZE) for a, b in ((10, 11), (11, 10))),
-                         strict=True)
-    return (frames, [torch.from_numpy(flow).permute(2, 0, 1)[None] for flow in flows],
-            [torch.from_numpy(mask) for mask in visible])
+    world = World.create((11,), SUBURB, rendered_look, 30, True)
+    frames = [
+        torch.from_numpy(world.render(k, SIZE).rgb.copy()).permute(2, 0, 1)[None] / 255.0
+        for k in (10, 11)
+    ]
+    flows, visible = zip(
+        *(world.exact_flow(a, b, SIZE) for a, b in ((10, 11), (11, 10))), strict=True
+    )
+    return (
+        frames,
+        [torch.from_numpy(flow).permute(2, 0, 1)[None] for flow in flows],
+        [torch.from_numpy(mask) for mask in visible],
+    )
 
 
 def coordinates():
     """An image (1, 3, H, W) whose colour is its pixel, and blue a plane: sampling it is exact."""
-    v, u = np.mgrid[:SIZE[1], :SIZE[0]].astype(float)
+    v, u = np.mgrid[: SIZE[1], : SIZE[0]].astype(float)
     return np.stack([u, v, 2 * u - 3 * v])[None]
 
 
@@ -66,9 +73,9 @@ def test_the_ends_are_the_frames_as_rendered(drive, t, error, hidden):
 
 def test_in_between_by_hand():
     """Everything moves 4 pixels to the right: at t it has moved 4t, and t may differ by sample."""
-    ramp = torch.arange(24.).expand(2, 3, 5, 24)
+    ramp = torch.arange(24.0).expand(2, 3, 5, 24)
     frame_0, frame_1 = ramp.clone(), ramp - 4
-    there = torch.tensor([4., 0.]).view(1, 2, 1, 1).expand(2, 2, 5, 24)
+    there = torch.tensor([4.0, 0.0]).view(1, 2, 1, 1).expand(2, 2, 5, 24)
     t = torch.tensor([0.25, 0.5]).view(2, 1, 1, 1)
     flow_t0, flow_t1 = intermediate_flows(there, -there, t)
     assert flow_t0[0, 0, 0, 0] == -1 and flow_t0[1, 0, 0, 0] == -2 and not flow_t0[:, 1].any()
@@ -83,9 +90,15 @@ def test_in_between_by_hand():
         assert result[n, 0, 0, 23] == pytest.approx(0.3 * (23 - moved) + 0.7 * 19)
 
 
-@pytest.mark.parametrize('grid, eta, precision, recall', [
-    ('current', 1., 0.778, 0.857), ('current', 0.1, 0.557, 0.985), ('current', 2., 0.835, 0.762),
-    ('paper', 1., 0.947, 0.940)])
+@pytest.mark.parametrize(
+    'grid, eta, precision, recall',
+    [
+        ('current', 1.0, 0.778, 0.857),
+        ('current', 0.1, 0.557, 0.985),
+        ('current', 2.0, 0.835, 0.762),
+        ('paper', 1.0, 0.947, 0.940),
+    ],
+)
 def test_occlusion_against_the_exact_one(drive, grid, eta, precision, recall):
     """Precision and recall of what is masked, 7 and 17 % of the two frames.
 
@@ -103,7 +116,7 @@ def test_occlusion_against_the_exact_one(drive, grid, eta, precision, recall):
 def test_the_printed_mask_is_of_the_other_frame(drive):
     """On the grid of frame 0 the mask says nothing about the labels of frame 1."""
     _, flows, visible = drive
-    masked, hidden = ~round_trip_visible(*flows, 1., 'paper')[0, 0], ~visible[1]
+    masked, hidden = ~round_trip_visible(*flows, 1.0, 'paper')[0, 0], ~visible[1]
     assert (masked & hidden).sum() / masked.sum() == pytest.approx(0.143, abs=0.005)
     assert (masked & hidden).sum() / hidden.sum() == pytest.approx(0.338, abs=0.005)
 
@@ -111,10 +124,10 @@ def test_the_printed_mask_is_of_the_other_frame(drive):
 def test_round_trip_by_hand():
     """Row 0 comes back to 0.9, row 1 to 1.0 pixels of its start (not below eta), row 2 leaves."""
     flow_01, flow_10 = torch.zeros(2, 1, 2, 3, 6)
-    flow_10[0, 0] = 2.
-    flow_01[0, 0, 0], flow_01[0, 0, 1], flow_01[0, 0, 2] = -1.1, -1., -2.
-    flow_10[0, 0, 2] = 6.
-    visible = round_trip_visible(flow_01, flow_10, eta=1.)[0, 0].int().tolist()
+    flow_10[0, 0] = 2.0
+    flow_01[0, 0, 0], flow_01[0, 0, 1], flow_01[0, 0, 2] = -1.1, -1.0, -2.0
+    flow_10[0, 0, 2] = 6.0
+    visible = round_trip_visible(flow_01, flow_10, eta=1.0)[0, 0].int().tolist()
     assert visible == [[1, 1, 1, 1, 0, 0], [0] * 6, [0] * 6]
     # The length counts, not the sum or a component: (0.6, -0.8) is 1 long.
     flow_01, flow_10 = torch.zeros(2, 1, 2, 3, 6)
@@ -125,22 +138,28 @@ def test_round_trip_by_hand():
     assert not round_trip_visible(flow_01, flow_10)[0, 0, 1, 2]
     assert round_trip_visible(0.99 * flow_01, flow_10).all()
     with pytest.raises(ValueError, match="grid='both'"):
-        round_trip_visible(flow_01, flow_10, 1., 'both')
+        round_trip_visible(flow_01, flow_10, 1.0, 'both')
 
 
 def test_rectified_labels_by_hand():
     """Four pixels, K = 3: entropies over log 3 = 1.0986."""
-    pixels = [([1., 0., 0.], 0.),  # 0 log 0 = 0
-              ([0.02, 0.96, 0.02], (0.96 * -math.log(0.96) - 0.04 * math.log(0.02)) / math.log(3)),
-              ([0.1, 0.1, 0.8], 0.5817),  # (0.8 * 0.2231 + 0.2 * 2.3026) / 1.0986
-              ([1 / 3] * 3, 1.)]
+    pixels = [
+        ([1.0, 0.0, 0.0], 0.0),  # 0 log 0 = 0
+        ([0.02, 0.96, 0.02], (0.96 * -math.log(0.96) - 0.04 * math.log(0.02)) / math.log(3)),
+        ([0.1, 0.1, 0.8], 0.5817),  # (0.8 * 0.2231 + 0.2 * 2.3026) / 1.0986
+        ([1 / 3] * 3, 1.0),
+    ]
     probabilities = torch.tensor([p for p, _ in pixels]).T.reshape(1, 3, 1, 4)
     entropy = normalised_entropy(probabilities)
     assert entropy.shape == (1, 1, 4)
     assert entropy[0, 0].tolist() == pytest.approx([e for _, e in pixels], abs=1e-4)
     visible = torch.ones(1, 1, 1, 4, dtype=torch.bool)
-    for delta, expected in ((0.1, [0, 255, 255, 255]), (0.3, [0, 1, 255, 255]),
-                            (0.6, [0, 1, 2, 255]), (None, [0, 1, 2, 0])):
+    for delta, expected in (
+        (0.1, [0, 255, 255, 255]),
+        (0.3, [0, 1, 255, 255]),
+        (0.6, [0, 1, 2, 255]),
+        (None, [0, 1, 2, 0]),
+    ):
         assert rectified_labels(probabilities, visible, delta)[0, 0].tolist() == expected
     # The paper's delta is the default.
     assert rectified_labels(probabilities, visible)[0, 0].tolist() == [0, 1, 255, 255]
@@ -149,7 +168,7 @@ def test_rectified_labels_by_hand():
 
 
 def test_cross_entropy_by_hand():
-    probabilities = torch.tensor([[0.5, 0.25, 0., 0.9], [0.5, 0.75, 1., 0.1]]).reshape(1, 2, 1, 4)
+    probabilities = torch.tensor([[0.5, 0.25, 0.0, 0.9], [0.5, 0.75, 1.0, 0.1]]).reshape(1, 2, 1, 4)
     probabilities.requires_grad_()
     loss = probability_cross_entropy(probabilities, torch.tensor([[[0, 1, 255, 0]]]))
     assert loss.item() == pytest.approx((math.log(2) - math.log(0.75) - math.log(0.9)) / 3)
@@ -169,4 +188,5 @@ def test_entropy_is_the_published_one():
     with np.load(path) as arrays:
         entropy = normalised_entropy(torch.from_numpy(arrays['prob']))
         torch.testing.assert_close(
-            entropy, torch.from_numpy(arrays['entropy_sum_over_channels']), rtol=1e-10, atol=0)
+            entropy, torch.from_numpy(arrays['entropy_sum_over_channels']), rtol=1e-10, atol=0
+        )

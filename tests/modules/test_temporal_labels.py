@@ -2,6 +2,7 @@
 
 And equation 10 on MiniDrive, whose flow and occlusion are exact.
 """
+
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mmdavss.ops import backward_warp
 
 
 def flow_of(u, width=4):
-    return torch.tensor([float(u), 0.]).view(1, 2, 1, 1).expand(1, 2, 1, width)
+    return torch.tensor([float(u), 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, width)
 
 
 def test_aggregation():
@@ -25,16 +26,18 @@ def test_aggregation():
     frame = torch.tensor([0.1, 0.2, 0.3, 0.4]).expand(1, 3, 1, 4)
     image = torch.tensor([0.9, 0.1, 0.2, 0.8]).expand(1, 3, 1, 4)
     own = torch.tensor([0.5, 0.5, 0.5, 0.5]).view(1, 1, 1, 4)
-    other = torch.tensor([0., 0.1, 0.2, 0.3]).view(1, 1, 1, 4)
+    other = torch.tensor([0.0, 0.1, 0.2, 0.3]).view(1, 1, 1, 4)
     # Pixel p is found at p + 1: 0.1 and 0.2 fit, 0.8 for 0.3 does not, the last is outside.
     result = aggregate_predictions(own, frame, [(other, image, flow_of(1))])
     expected = torch.tensor([(0.5 + 0.1) / 2, (0.5 + 0.2) / 2, 0.5, 0.5])
     torch.testing.assert_close(result[0, 0, 0], expected)
     # A second neighbour that fits everywhere, and none at all.
-    both = aggregate_predictions(own, frame, [
-        (other, image, flow_of(1)), (torch.ones_like(own), frame, flow_of(0))])
-    torch.testing.assert_close(both[0, 0, 0], torch.tensor(
-        [(0.5 + 0.1 + 1) / 3, (0.5 + 0.2 + 1) / 3, 0.75, 0.75]))
+    both = aggregate_predictions(
+        own, frame, [(other, image, flow_of(1)), (torch.ones_like(own), frame, flow_of(0))]
+    )
+    torch.testing.assert_close(
+        both[0, 0, 0], torch.tensor([(0.5 + 0.1 + 1) / 3, (0.5 + 0.2 + 1) / 3, 0.75, 0.75])
+    )
     assert torch.equal(aggregate_predictions(own, frame, []), own)
 
 
@@ -44,11 +47,15 @@ def test_threshold_is_that_of_the_paper():
     image = torch.tensor([0.0070, 0.0073]).sqrt().view(1, 1, 1, 2)
     image = torch.cat([image, torch.zeros(1, 2, 1, 2)], dim=1)
     result = aggregate_predictions(
-        torch.zeros(1, 1, 1, 2), frame, [(torch.ones(1, 1, 1, 2), image, flow_of(0, 2))])
-    assert result.flatten().tolist() == [0.5, 0.]
+        torch.zeros(1, 1, 1, 2), frame, [(torch.ones(1, 1, 1, 2), image, flow_of(0, 2))]
+    )
+    assert result.flatten().tolist() == [0.5, 0.0]
     result = aggregate_predictions(
-        torch.zeros(1, 1, 1, 2), frame, [(torch.ones(1, 1, 1, 2), image, flow_of(0, 2))],
-        threshold=0.69)
+        torch.zeros(1, 1, 1, 2),
+        frame,
+        [(torch.ones(1, 1, 1, 2), image, flow_of(0, 2))],
+        threshold=0.69,
+    )
     assert result.flatten().tolist() == [0.5, 0.5]
 
 
@@ -70,10 +77,24 @@ def test_consensus_and_fill_in():
 def drive(tmp_path_factory):
     """Images, labels (15 for void), exact flows and exact visibility of four MiniDrive frames."""
     root = tmp_path_factory.mktemp('minidrive')
-    generate(root, Settings(
-        size=(64, 32), viper=1, viper_val=0, viper_frames=4, synthia=0, cityscapes=0,
-        cityscapes_val=0, gta=0, synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0,
-        flow=True), progress=False)
+    generate(
+        root,
+        Settings(
+            size=(64, 32),
+            viper=1,
+            viper_val=0,
+            viper_frames=4,
+            synthia=0,
+            cityscapes=0,
+            cityscapes_val=0,
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+            flow=True,
+        ),
+        progress=False,
+    )
     root = root / 'viper'
     images, labels, flows, visible = {}, {}, {}, {}
     for n in range(1, 5):
@@ -103,8 +124,10 @@ def test_exact_labels_along_the_exact_flow(drive, n):
     assert agrees[seen].float().mean() > 0.95
     assert agrees[~seen].float().mean() < 0.5
     # Against the flow it does not fit.
-    assert agrees[seen].float().mean() > 0.02 + (
-        backward_warp(other, -flows[n]).argmax(1) == labels[n])[seen].float().mean()
+    assert (
+        agrees[seen].float().mean()
+        > 0.02 + (backward_warp(other, -flows[n]).argmax(1) == labels[n])[seen].float().mean()
+    )
 
     # A frame that knows nothing takes what its neighbour knows where it is not occluded.
     neighbour = [(other, images[n - 1], flows[n])]

@@ -1,4 +1,5 @@
 """Correlation against a naive loop, for each implementation and device that is there."""
+
 import pytest
 import torch
 
@@ -19,12 +20,14 @@ OPTIONS = [
 ]
 
 
-def naive(x1, x2, kernel_size=1, max_displacement=1, stride=1, padding=0, dilation=1,
-          dilation_patch=1):
+def naive(
+    x1, x2, kernel_size=1, max_displacement=1, stride=1, padding=0, dilation=1, dilation_patch=1
+):
     count, _, height, width = x1.shape
     side = 2 * max_displacement + 1
-    out_h, out_w = ((n + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
-                    for n in (height, width))
+    out_h, out_w = (
+        (n + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1 for n in (height, width)
+    )
     out = x1.new_zeros(count, side, side, out_h, out_w)
     for index in torch.cartesian_prod(*(torch.arange(n) for n in out.shape[1:])).tolist():
         dy, dx, h, w = index
@@ -33,8 +36,9 @@ def naive(x1, x2, kernel_size=1, max_displacement=1, stride=1, padding=0, dilati
                 y1, x_1 = h * stride - padding + i * dilation, w * stride - padding + j * dilation
                 y2 = y1 + (dy - max_displacement) * dilation_patch
                 x_2 = x_1 + (dx - max_displacement) * dilation_patch
-                if all(0 <= y < height for y in (y1, y2)) and \
-                        all(0 <= x < width for x in (x_1, x_2)):
+                if all(0 <= y < height for y in (y1, y2)) and all(
+                    0 <= x < width for x in (x_1, x_2)
+                ):
                     out[:, dy, dx, h, w] += (x1[:, :, y1, x_1] * x2[:, :, y2, x_2]).sum(1)
     return out
 
@@ -64,12 +68,14 @@ def test_gradient():
     x1, x2 = torch.randn(2, 1, 2, 4, 5, generator=generator, dtype=torch.float64).unbind()
     options = dict(kernel_size=3, max_displacement=1, stride=2, padding=1, dilation_patch=2)
     assert torch.autograd.gradcheck(
-        lambda a, b: correlation(a, b, **options), (x1.requires_grad_(), x2.requires_grad_()))
+        lambda a, b: correlation(a, b, **options), (x1.requires_grad_(), x2.requires_grad_())
+    )
 
 
 def test_module_has_mmcvs_arguments():
-    options = dict(kernel_size=3, max_displacement=2, stride=2, padding=1, dilation=2,
-                   dilation_patch=2)
+    options = dict(
+        kernel_size=3, max_displacement=2, stride=2, padding=1, dilation=2, dilation_patch=2
+    )
     x1, x2 = torch.randn(2, 1, 2, 8, 8)
     module = Correlation(**options)
     assert {name: getattr(module, name) for name in options} == options

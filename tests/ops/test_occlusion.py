@@ -1,4 +1,5 @@
 """Occlusion against the textbook formula (golden arrays) and a scene with known occlusion."""
+
 import math
 from pathlib import Path
 
@@ -37,9 +38,9 @@ def test_absolute_difference(data, key, distance):
     """alpha = 0 is mmflow's absolute difference, whose default distance is 1.5 pixels."""
     for there, back, name in (('fw', 'bw', 'occ_fw'), ('bw', 'fw', 'occ_bw')):
         visible = forward_backward_visible(
-            data[f'flow_{there}'], data[f'flow_{back}'], alpha=0., beta=distance**2)
-        _, inside = backward_warp(
-            data[f'flow_{back}'], data[f'flow_{there}'], return_mask=True)
+            data[f'flow_{there}'], data[f'flow_{back}'], alpha=0.0, beta=distance**2
+        )
+        _, inside = backward_warp(data[f'flow_{back}'], data[f'flow_{there}'], return_mask=True)
         assert torch.equal(visible[inside], data[f'{key}_{name}'].bool()[inside])
 
 
@@ -53,10 +54,15 @@ def square():
     a, b = torch.zeros(2, 1, 1, 16, 24, dtype=torch.bool)
     a[..., 5:11, 5:11] = True
     b[..., 5:11, 9:15] = True
-    motion = torch.tensor([4., 0.]).view(1, 2, 1, 1)
+    motion = torch.tensor([4.0, 0.0]).view(1, 2, 1, 1)
     return dict(
-        image_a=torch.where(a, 0.9, ground), image_b=torch.where(b, 0.9, ground),
-        flow_ab=motion * a, flow_ba=-motion * b, a=a, b=b)
+        image_a=torch.where(a, 0.9, ground),
+        image_b=torch.where(b, 0.9, ground),
+        flow_ab=motion * a,
+        flow_ba=-motion * b,
+        a=a,
+        b=b,
+    )
 
 
 def test_moving_square(square):
@@ -70,7 +76,7 @@ def test_moving_square(square):
 
 def test_leaving_the_image(square):
     """Everything moves 4 pixels to the right: the last 4 columns leave."""
-    flow = torch.tensor([4., 0.]).view(1, 2, 1, 1).expand(1, 2, 16, 24)
+    flow = torch.tensor([4.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 16, 24)
     visible = forward_backward_visible(flow, -flow)
     assert visible[..., :20].all() and not visible[..., 20:].any()
 
@@ -78,10 +84,10 @@ def test_leaving_the_image(square):
 def test_photometric_weight():
     """Two channels differ by 0.1 and 0.2: exp(-50 * 0.05)."""
     frame = torch.full((1, 3, 1, 1), 0.5)
-    warped = frame + torch.tensor([0.1, -0.2, 0.]).view(1, 3, 1, 1)
+    warped = frame + torch.tensor([0.1, -0.2, 0.0]).view(1, 3, 1, 1)
     weight = photometric_weight(frame, warped)
     assert weight.shape == (1, 1, 1, 1)
     assert weight.item() == pytest.approx(math.exp(-2.5), rel=1e-5)
     assert not photometric_visible(frame, warped)
     assert photometric_visible(frame, warped, threshold=0.08)
-    assert photometric_visible(frame, warped, alpha=1.)
+    assert photometric_visible(frame, warped, alpha=1.0)

@@ -1,4 +1,5 @@
 """Forward splatting against DA-VSN (golden arrays) and its double loop."""
+
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def naive(x, flow):
     return out, mask
 
 
-@pytest.mark.parametrize('scale', [0., 1., 5., 100.])
+@pytest.mark.parametrize('scale', [0.0, 1.0, 5.0, 100.0])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.int64])
 def test_naive_loop(scale, dtype):
     generator = torch.Generator().manual_seed(0)
@@ -49,14 +50,14 @@ def test_naive_loop(scale, dtype):
 
 def test_last_writer_is_the_rightmost_then_lowest():
     """All of a 2 x 3 map goes to its first pixel: the bottom right one stays."""
-    x = torch.tensor([[1., 2., 3.], [4., 5., 6.]]).view(1, 1, 2, 3)
-    yy, xx = torch.meshgrid(torch.arange(2.), torch.arange(3.), indexing='ij')
+    x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).view(1, 1, 2, 3)
+    yy, xx = torch.meshgrid(torch.arange(2.0), torch.arange(3.0), indexing='ij')
     out = forward_splat(x, -torch.stack([xx, yy])[None])
-    assert torch.equal(out[0, 0], torch.tensor([[6., 0., 0.], [0., 0., 0.]]))
+    assert torch.equal(out[0, 0], torch.tensor([[6.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
     # Among (0, 1) and (1, 0) the column decides: 2 is written after 4.
-    flow = torch.full((1, 2, 2, 3), 50.)
-    flow[0, :, 0, 1] = torch.tensor([-1., 0.])
-    flow[0, :, 1, 0] = torch.tensor([0., -1.])
+    flow = torch.full((1, 2, 2, 3), 50.0)
+    flow[0, :, 0, 1] = torch.tensor([-1.0, 0.0])
+    flow[0, :, 1, 0] = torch.tensor([0.0, -1.0])
     assert forward_splat(x, flow)[0, 0, 0, 0] == 2
 
 
@@ -69,10 +70,10 @@ def test_gradient_reaches_the_winners():
 
 def test_not_finite_flow_goes_nowhere():
     flow = torch.zeros(1, 2, 2, 2)
-    flow[0, 0] = torch.tensor([[float('nan'), float('inf')], [-float('inf'), 0.]])
+    flow[0, 0] = torch.tensor([[float('nan'), float('inf')], [-float('inf'), 0.0]])
     out, mask = forward_splat(torch.ones(1, 1, 2, 2), flow, return_mask=True)
     assert torch.equal(mask[0, 0], torch.tensor([[False, False], [False, True]]))
-    assert torch.equal(out[0, 0], torch.tensor([[0., 0.], [0., 1.]]))
+    assert torch.equal(out[0, 0], torch.tensor([[0.0, 0.0], [0.0, 1.0]]))
 
 
 def test_shapes_that_do_not_fit():

@@ -1,4 +1,5 @@
 """Warping against the published operators (golden arrays), hand-made cases and naive loops."""
+
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +53,12 @@ def test_equals_mmflow_with_aligned_corners(padding_mode):
     torch.testing.assert_close(out, expected, rtol=0, atol=1e-6)
     out.backward(data['grad_out'])
     torch.testing.assert_close(
-        x.grad, data[f'gradfeat_{padding_mode}_align1_mask0'], rtol=0, atol=1e-6)
+        x.grad, data[f'gradfeat_{padding_mode}_align1_mask0'], rtol=0, atol=1e-6
+    )
     smooth = flow != flow.round()  # at integer positions the slope has two values
     torch.testing.assert_close(
-        flow.grad[smooth], data[f'gradflow_{padding_mode}_align1_mask0'][smooth],
-        rtol=0, atol=1e-6)
+        flow.grad[smooth], data[f'gradflow_{padding_mode}_align1_mask0'][smooth], rtol=0, atol=1e-6
+    )
 
 
 def test_nearest_equals_mmflow():
@@ -86,7 +88,7 @@ def test_naive_loop():
 
 def test_direction_and_mask():
     """Flow (2, -1): what is at (x, y) now was at (x + 2, y - 1) in the other frame."""
-    x = torch.arange(20.).view(1, 1, 4, 5)
+    x = torch.arange(20.0).view(1, 1, 4, 5)
     out, mask = backward_warp(x, constant_flow(2, -1, (4, 5)), return_mask=True)
     torch.testing.assert_close(out[..., 1:, :3], x[..., :-1, 2:])
     expected = torch.zeros(1, 1, 4, 5, dtype=torch.bool)
@@ -139,15 +141,17 @@ def test_resize_flow():
 
 def test_compose_flow():
     """a -> b moves by (1, 0); b -> c is known in columns 0 to 3, and moves (column, 2)."""
-    flow_bc = torch.stack([torch.arange(4.).expand(2, 4), torch.full((2, 4), 2.)])[None]
+    flow_bc = torch.stack([torch.arange(4.0).expand(2, 4), torch.full((2, 4), 2.0)])[None]
     out = compose_flow(constant_flow(1, 0, (2, 4)), flow_bc)
     # The last column looks at column 4 of b, where the border value 3 goes on.
-    expected = torch.stack([torch.tensor([2., 3., 4., 4.]).expand(2, 4), torch.full((2, 4), 2.)])
+    expected = torch.stack(
+        [torch.tensor([2.0, 3.0, 4.0, 4.0]).expand(2, 4), torch.full((2, 4), 2.0)]
+    )
     torch.testing.assert_close(out, expected[None], rtol=0, atol=1e-5)
 
 
 def test_composed_warp_is_warping_twice():
-    yy, xx = torch.meshgrid(torch.arange(12.), torch.arange(16.), indexing='ij')
+    yy, xx = torch.meshgrid(torch.arange(12.0), torch.arange(16.0), indexing='ij')
     smooth = torch.stack([xx * 0.3 + yy, yy * 0.5])[None]  # linear maps are sampled exactly
     flow_ab, flow_bc = constant_flow(1.5, 0.5, (12, 16)), constant_flow(-0.25, 1, (12, 16))
     twice = backward_warp(backward_warp(smooth, flow_bc), flow_ab)

@@ -19,8 +19,11 @@ from torch import nn
 from mmdavss.datasets.minidrive.generate import Settings, generate
 
 ROOT = Path(__file__).parents[2]
-PIPELINE = [dict(type='LoadClip'), dict(type='ClipResize', scale=(48, 24)),
-            dict(type='PackClipInputs')]
+PIPELINE = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(48, 24)),
+    dict(type='PackClipInputs'),
+]
 
 
 @pytest.fixture
@@ -49,17 +52,32 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def analysed(tmp_path: Path) -> tuple[Path, Path]:
     """Config and random checkpoint of a small net, two validation snippets of three frames."""
-    generate(tmp_path / 'data', Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=2,
-        snippet_frames=(17, 19), gta=0, synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0))
+    generate(
+        tmp_path / 'data',
+        Settings(
+            size=(64, 32),
+            viper=0,
+            viper_val=0,
+            synthia=0,
+            cityscapes=0,
+            cityscapes_val=2,
+            snippet_frames=(17, 19),
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+        ),
+    )
     cfg = Config.fromfile('configs/source_only/accel-r18_miniviper2minicity.py')
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
     cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data/cityscapes')
     cfg.dump(tmp_path / 'config.py')
     torch.manual_seed(0)
     student = MODELS.build(cfg.model.student)
-    torch.save(dict(state_dict={f'student.{name}': value for name, value in
-                                student.state_dict().items()}), tmp_path / 'source.pth')
+    torch.save(
+        dict(state_dict={f'student.{name}': value for name, value in student.state_dict().items()}),
+        tmp_path / 'source.pth',
+    )
     return tmp_path / 'config.py', tmp_path / 'source.pth'
 
 
@@ -67,26 +85,64 @@ def analysed(tmp_path: Path) -> tuple[Path, Path]:
 def self_training(tmp_path, monkeypatch, segmentor):
     """A config of self-training on one Cityscapes-VPS clip of 7 frames, 2 of which have labels."""
     monkeypatch.chdir(tmp_path)
-    generate(tmp_path / 'data', Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=0, gta=0,
-        synthia_rand=0, cityscapes_vps=1, cityscapes_vps_val=0, clip_frames=(18, 24)),
-        progress=False)
+    generate(
+        tmp_path / 'data',
+        Settings(
+            size=(64, 32),
+            viper=0,
+            viper_val=0,
+            synthia=0,
+            cityscapes=0,
+            cityscapes_val=0,
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=1,
+            cityscapes_vps_val=0,
+            clip_frames=(18, 24),
+        ),
+        progress=False,
+    )
     for name in ('decode_head', 'auxiliary_head'):
         segmentor[name]['num_classes'] = 15
     target = dict(type='CityscapesVPSDataset', data_root='data/cityscapes_vps')
-    cfg = Config(dict(
-        model=dict(
-            type='SourceOnly',
-            student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
-            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)),
-        pseudo_label_generator=dict(
-            selection='clip_adaptive', aggregate=True, alpha=0.2, beta=0.5, gamma=1., start=0.2,
-            cap=0.999, clip_frames=4, occlusion=dict(alpha=50., threshold=0.7),
-            flow=dict(type='DISFlowEstimator'), pipeline=PIPELINE),
-        target_train_labelled=dict(target, pipeline=PIPELINE),
-        train_dataloader=dict(dataset=dict(type='DomainPairDataset', source=None, target=dict(
-            target, with_labels=False, pseudo_labels='data/pseudo', label_clips=True,
-            pipeline=PIPELINE)))))
+    cfg = Config(
+        dict(
+            model=dict(
+                type='SourceOnly',
+                student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+                data_preprocessor=dict(
+                    type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3
+                ),
+            ),
+            pseudo_label_generator=dict(
+                selection='clip_adaptive',
+                aggregate=True,
+                alpha=0.2,
+                beta=0.5,
+                gamma=1.0,
+                start=0.2,
+                cap=0.999,
+                clip_frames=4,
+                occlusion=dict(alpha=50.0, threshold=0.7),
+                flow=dict(type='DISFlowEstimator'),
+                pipeline=PIPELINE,
+            ),
+            target_train_labelled=dict(target, pipeline=PIPELINE),
+            train_dataloader=dict(
+                dataset=dict(
+                    type='DomainPairDataset',
+                    source=None,
+                    target=dict(
+                        target,
+                        with_labels=False,
+                        pseudo_labels='data/pseudo',
+                        label_clips=True,
+                        pipeline=PIPELINE,
+                    ),
+                )
+            ),
+        )
+    )
     cfg.dump('config.py')
     model = MODELS.build(cfg.model)
     for parameter in model.parameters():

@@ -1,4 +1,5 @@
 """tools/adapt_video.py: from a plain mmseg model and an mp4 to everything it promises."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -34,30 +35,78 @@ from mmdavss.engine import WorkDirLock
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 
-FEW = ['--iters', 2, '--adabn-iters', 2, '--batch-size', 2, '--pairs', 4, '--preview', 3,
-       '--workers', 0, '--device', 'cpu']
+FEW = [
+    '--iters',
+    2,
+    '--adabn-iters',
+    2,
+    '--batch-size',
+    2,
+    '--pairs',
+    4,
+    '--preview',
+    3,
+    '--workers',
+    0,
+    '--device',
+    'cpu',
+]
 
 
 @pytest.fixture
 def plain(segmentor, tmp_path):
     """Config and checkpoint of a plain mmseg DeepLabV3+ with classes of its own."""
-    segmentor.update(auxiliary_head=None, test_cfg=dict(mode='whole'), decode_head=dict(
-        type='DepthwiseSeparableASPPHead', in_channels=64, in_index=3, channels=8, num_classes=3,
-        dilations=(1, 2), c1_in_channels=8, c1_channels=4, norm_cfg=dict(type='SyncBN')))
-    cfg = Config(dict(
-        model=dict(segmentor, data_preprocessor=dict(
-            type='SegDataPreProcessor', mean=[99.] * 3, std=[50.] * 3, bgr_to_rgb=True,
-            size=(24, 48))),
-        test_pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(48, 48), keep_ratio=True, interpolation='bicubic',
-                 backend='pillow'),
-            dict(type='LoadAnnotations'), dict(type='PackSegInputs')]))  # yapf: disable
+    segmentor.update(
+        auxiliary_head=None,
+        test_cfg=dict(mode='whole'),
+        decode_head=dict(
+            type='DepthwiseSeparableASPPHead',
+            in_channels=64,
+            in_index=3,
+            channels=8,
+            num_classes=3,
+            dilations=(1, 2),
+            c1_in_channels=8,
+            c1_channels=4,
+            norm_cfg=dict(type='SyncBN'),
+        ),
+    )
+    cfg = Config(
+        dict(
+            model=dict(
+                segmentor,
+                data_preprocessor=dict(
+                    type='SegDataPreProcessor',
+                    mean=[99.0] * 3,
+                    std=[50.0] * 3,
+                    bgr_to_rgb=True,
+                    size=(24, 48),
+                ),
+            ),
+            test_pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(
+                    type='Resize',
+                    scale=(48, 48),
+                    keep_ratio=True,
+                    interpolation='bicubic',
+                    backend='pillow',
+                ),
+                dict(type='LoadAnnotations'),
+                dict(type='PackSegInputs'),
+            ],
+        )
+    )
     cfg.dump(tmp_path / 'plain.py')
     net = MODELS.build(cfg.model)
     torch.nn.init.normal_(net.decode_head.conv_seg.weight)
-    torch.save(dict(state_dict=net.state_dict(), meta=dict(dataset_meta=dict(
-        classes=('left', 'right', 'rest'), palette=None))), tmp_path / 'plain.pth')
+    torch.save(
+        dict(
+            state_dict=net.state_dict(),
+            meta=dict(dataset_meta=dict(classes=('left', 'right', 'rest'), palette=None)),
+        ),
+        tmp_path / 'plain.pth',
+    )
     return tmp_path / 'plain.py', tmp_path / 'plain.pth'
 
 
@@ -68,20 +117,36 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
     assert said.out.index('## Verdict') < said.out.index('## Warnings')
     for step in ('frames of drive', 'AdaBN', 'STPL', 'health', 'segment drive'):
         assert step in said.err
-    for words in ('MultiScaleDeformable', 'OneDL', 'is skipped', 'Hooks will be', 'avg_non_ignore',
-                  'scheduler.step', 'UserWarning'):
+    for words in (
+        'MultiScaleDeformable',
+        'OneDL',
+        'is skipped',
+        'Hooks will be',
+        'avg_non_ignore',
+        'scheduler.step',
+        'UserWarning',
+    ):
         assert words not in said.out + said.err
     # Four pairs of twelve frames, evenly spread.
     pairs = [line.split('\t') for line in (out / 'frames/clips.txt').read_text().splitlines()]
     assert [[name[-6:-4] for name in pair] for pair in pairs] == [
-        ['00', '01'], ['03', '04'], ['07', '08'], ['10', '11']]
+        ['00', '01'],
+        ['03', '04'],
+        ['07', '08'],
+        ['10', '11'],
+    ]
     frames = list(VideoReader(video_file))
     assert (cv2.imread(str(out / 'frames/drive/000007.png')) == frames[7].image).all()
     assert len(list((out / 'frames/drive').iterdir())) == 8
 
     text = (out / 'report.md').read_text()
-    for words in ('AdaBN (the batch-norm statistics of the videos), then STPL, 2 iterations',
-                  '| left |', '| mean confidence |', 'plain_mmseg/segmentor.py', 'adapt_video.py'):
+    for words in (
+        'AdaBN (the batch-norm statistics of the videos), then STPL, 2 iterations',
+        '| left |',
+        '| mean confidence |',
+        'plain_mmseg/segmentor.py',
+        'adapt_video.py',
+    ):
         assert words in text
     video = list(VideoReader(out / 'before_after.mp4'))
     assert len(video) == 3 and video[0].image.shape[1] == 3 * 80 + 4 * 4
@@ -91,23 +156,35 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
     for phase in ('adabn', 'adapt'):
         config = next((out / phase).rglob('config.py'))
         resize = Config.fromfile(config).train_dataloader.dataset.target.pipeline[1]
-        assert resize == dict(type='ClipResize', scale=(48, 24), interpolation='bicubic',
-                              backend='pillow')
+        assert resize == dict(
+            type='ClipResize', scale=(48, 24), interpolation='bicubic', backend='pillow'
+        )
     # The weights have moved, and the export is what the adapted model is.
     state = torch.load(out / 'adapted.pth')
     assert state['meta']['dataset_meta']['classes'] == ('left', 'right', 'rest')
     before = torch.load(plain[1])['state_dict']
-    moved = [name for name, value in before.items()
-             if not torch.equal(state['state_dict'][f'student.segmentor.{name}'], value)]
+    moved = [
+        name
+        for name, value in before.items()
+        if not torch.equal(state['state_dict'][f'student.segmentor.{name}'], value)
+    ]
     assert 'backbone.conv1.weight' in moved and 'backbone.bn1.running_mean' in moved
     again = read_method_config(out / 'plain_mmseg/segmentor.py', out / 'plain_mmseg/segmentor.pth')
-    maps = [list(VideoSegmenter(*model)(out / 'frames/drive')) for model in (
-        (out / 'adapted.py', out / 'adapted.pth'), (again, out / 'plain_mmseg/segmentor.pth'))]
+    maps = [
+        list(VideoSegmenter(*model)(out / 'frames/drive'))
+        for model in (
+            (out / 'adapted.py', out / 'adapted.pth'),
+            (again, out / 'plain_mmseg/segmentor.pth'),
+        )
+    ]
     assert all((a == b).all() for a, b in zip(*maps, strict=True))
 
     # The same again does nothing twice; something else is not mixed with it.
-    times = {path: path.stat().st_mtime_ns for path in out.rglob('*')
-             if path.name in ('adapted.pth', 'clips.txt', 'before_after.mp4', 'iter_2.pth')}
+    times = {
+        path: path.stat().st_mtime_ns
+        for path in out.rglob('*')
+        if path.name in ('adapted.pth', 'clips.txt', 'before_after.mp4', 'iter_2.pth')
+    }
     assert len(times) == 5
     run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
@@ -119,8 +196,17 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
 def test_other_methods_and_video_nets(method, run_tool, saved_model, accel, frame_folder, tmp_path):
     cfg, checkpoint = saved_model(accel)
     out = tmp_path / 'out'
-    run_tool('adapt_video.py', cfg.filename, checkpoint, frame_folder, '--out', out, *FEW,
-             '--method', method)
+    run_tool(
+        'adapt_video.py',
+        cfg.filename,
+        checkpoint,
+        frame_folder,
+        '--out',
+        out,
+        *FEW,
+        '--method',
+        method,
+    )
     text = (out / 'report.md').read_text()
     assert 'There is no plain mmseg export: Accel joins several frames' in text
     before, after = (torch.load(path)['state_dict'] for path in (checkpoint, out / 'adapted.pth'))
@@ -134,8 +220,9 @@ def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
     cfg = read_method_config(*plain)
 
     def start():
-        return Adaptation(cfg, plain[1], [video_file, video_file], tmp_path / 'out',
-                          Settings(pairs=2))
+        return Adaptation(
+            cfg, plain[1], [video_file, video_file], tmp_path / 'out', Settings(pairs=2)
+        )
 
     folder = start().extract()
     assert sorted(path.name for path in folder.iterdir()) == ['clips.txt', 'drive_0', 'drive_1']
@@ -150,8 +237,14 @@ def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
 
 def test_no_two_videos_share_a_folder():
     assert _free_names(['0001', '0001', '0001_0']) == ['0001_3', '0001_1', '0001_0']
-    for names in (['0001', '0001', '0001_0'], ['a', 'a', 'a', 'a_1', 'a_5'], ['Day', 'day'],
-                  ['12:30', '12/30', '12_30'], ['.a', '_a', 'a', ''], ['x\ty', 'x\ny']):
+    for names in (
+        ['0001', '0001', '0001_0'],
+        ['a', 'a', 'a', 'a_1', 'a_5'],
+        ['Day', 'day'],
+        ['12:30', '12/30', '12_30'],
+        ['.a', '_a', 'a', ''],
+        ['x\ty', 'x\ny'],
+    ):
         found = _free_names(names)
         assert len({name.casefold() for name in found}) == len(names)
         assert all(re.fullmatch(r'\w[\w.-]*', name) for name in found)
@@ -165,12 +258,20 @@ class Start(Adaptation):
         raise RuntimeError('not reached')
 
 
-@pytest.mark.parametrize(('scale', 'keep_ratio', 'given', 'expected'), [
-    ((2048, 1024), False, None, (80, 40)), ((2048, 1024), True, None, (80, 40)),
-    ((48, 48), True, None, (48, 24)), ((48, 20), False, None, (48, 20)),
-    ((48, 48), False, None, (48, 24)),  # would be higher than the video
-    (None, False, None, (80, 40)), (None, False, (40, 20), (40, 20)),
-    ((2048, 1024), True, (64, 30), (64, 30)), ((48, 48), True, (96, 48), (96, 48))])
+@pytest.mark.parametrize(
+    ('scale', 'keep_ratio', 'given', 'expected'),
+    [
+        ((2048, 1024), False, None, (80, 40)),
+        ((2048, 1024), True, None, (80, 40)),
+        ((48, 48), True, None, (48, 24)),
+        ((48, 20), False, None, (48, 20)),
+        ((48, 48), False, None, (48, 24)),  # would be higher than the video
+        (None, False, None, (80, 40)),
+        (None, False, (40, 20), (40, 20)),
+        ((2048, 1024), True, (64, 30), (64, 30)),
+        ((48, 48), True, (96, 48), (96, 48)),
+    ],
+)
 def test_no_video_is_enlarged(scale, keep_ratio, given, expected, plain, video_file, tmp_path):
     cfg = read_method_config(*plain)
     steps = cfg.test_dataloader.dataset.pipeline
@@ -178,30 +279,40 @@ def test_no_video_is_enlarged(scale, keep_ratio, given, expected, plain, video_f
         del steps[1]
     else:
         steps[1].update(scale=scale, keep_ratio=keep_ratio)
-    start = Start(cfg, plain[1], [video_file], tmp_path / 'out', Settings(size=given),
-                  device='cpu')
+    start = Start(cfg, plain[1], [video_file], tmp_path / 'out', Settings(size=given), device='cpu')
     assert start.size == expected
     # What predicts for the figures and the preview, and what is written, has the same size.
     frame = next(iter(VideoReader(video_file))).image
     segment = VideoSegmenter(start.sized, plain[1])
     shapes = []
     segment.model.net.segmentor.backbone.register_forward_pre_hook(
-        lambda _, inputs: shapes.append(tuple(inputs[0].shape[-2:])))
+        lambda _, inputs: shapes.append(tuple(inputs[0].shape[-2:]))
+    )
     list(segment([frame]))
     assert shapes == [expected[::-1]]
     plan = start.plan()
     assert f'Frames of {expected[0]}x{expected[1]}' in plan
     assert ('not 2048x1024' in plan) == (given is None and scale == (2048, 1024))
-    for words in ('drive.mp4: 12 frames of 80x40', 'AdaBN, 50 iterations; STPL, 100 iterations',
-                  '3 classes, on the CPU', 'Time: '):
+    for words in (
+        'drive.mp4: 12 frames of 80x40',
+        'AdaBN, 50 iterations; STPL, 100 iterations',
+        '3 classes, on the CPU',
+        'Time: ',
+    ):
         assert words in plan
 
 
-def test_what_is_wrong_is_found_before_anything_is_written(plain, video_file, per_frame,
-                                                           saved_model, tmp_path, jpegs):
+def test_what_is_wrong_is_found_before_anything_is_written(
+    plain, video_file, per_frame, saved_model, tmp_path, jpegs
+):
     out, weights = tmp_path / 'out', tmp_path / 'other.pth'
-    torch.save(dict(state_dict=torch.load(saved_model(per_frame)[1])['state_dict'],
-                    meta=dict(CLASSES=['x', 'y', 'z'])), weights)
+    torch.save(
+        dict(
+            state_dict=torch.load(saved_model(per_frame)[1])['state_dict'],
+            meta=dict(CLASSES=['x', 'y', 'z']),
+        ),
+        weights,
+    )
     (tmp_path / 'file').touch()
     mixed = tmp_path / 'mixed'
     mixed.mkdir()
@@ -210,33 +321,41 @@ def test_what_is_wrong_is_found_before_anything_is_written(plain, video_file, pe
     empty = tmp_path / 'empty.avi'
     empty.write_bytes(jpegs(lost=range(19), share=0.9).read_bytes())
     for arguments, options, words in [
-            ((*plain, 'gone.mp4', out), {}, 'gone.mp4 does not exist'),
-            ((plain[0], weights, video_file, out), {}, 'other.pth'),
-            ((*plain, video_file, out), dict(size=(0, 5)), 'size must be'),
-            ((*plain, video_file, out), dict(device='cuda:99'), 'cuda:99'),
-            ((*plain, [], out), {}, 'no video'),
-            ((*plain, video_file, tmp_path / 'file'), {}, 'file is a file'),
-            ((*plain, empty, out), {}, 'no frame|no two successive'),
-            ((*plain, [video_file, 'rtsp://127.0.0.1:1/x'], out), {}, 'cannot be opened'),
-            ((*plain, [video_file, mixed], out), {}, 'frame 1 has the size 60x30.*80x40'),
-            ((*plain, video_file, out), dict(size=(200_000, 5)), 'size must be'),
-            ((*plain, video_file, out), dict(record=1), 'record must'),
-            ((*plain, video_file, out), dict(workers=-1), 'workers must'),
-            ((*plain, video_file, out), dict(seed=-1), 'seed must'),
-            ((*plain, video_file, out), dict(lr=0.), 'lr must'),
-            ((*plain, video_file, out), dict(lr=float('inf')), 'lr must'),
-            ((*plain, video_file, out), dict(lr=float('nan')), 'lr must')]:
+        ((*plain, 'gone.mp4', out), {}, 'gone.mp4 does not exist'),
+        ((plain[0], weights, video_file, out), {}, 'other.pth'),
+        ((*plain, video_file, out), dict(size=(0, 5)), 'size must be'),
+        ((*plain, video_file, out), dict(device='cuda:99'), 'cuda:99'),
+        ((*plain, [], out), {}, 'no video'),
+        ((*plain, video_file, tmp_path / 'file'), {}, 'file is a file'),
+        ((*plain, empty, out), {}, 'no frame|no two successive'),
+        ((*plain, [video_file, 'rtsp://127.0.0.1:1/x'], out), {}, 'cannot be opened'),
+        ((*plain, [video_file, mixed], out), {}, 'frame 1 has the size 60x30.*80x40'),
+        ((*plain, video_file, out), dict(size=(200_000, 5)), 'size must be'),
+        ((*plain, video_file, out), dict(record=1), 'record must'),
+        ((*plain, video_file, out), dict(workers=-1), 'workers must'),
+        ((*plain, video_file, out), dict(seed=-1), 'seed must'),
+        ((*plain, video_file, out), dict(lr=0.0), 'lr must'),
+        ((*plain, video_file, out), dict(lr=float('inf')), 'lr must'),
+        ((*plain, video_file, out), dict(lr=float('nan')), 'lr must'),
+    ]:
         with pytest.raises((UserError, ValueError), match=words):
             adapt(*arguments, **options)
         assert not out.exists(), words
 
 
-@pytest.mark.parametrize('error', [
-    cv2.error('(-4:Insufficient memory) Failed to allocate 30000000000 bytes'), MemoryError(),
-    RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+@pytest.mark.parametrize(
+    'error',
+    [
+        cv2.error('(-4:Insufficient memory) Failed to allocate 30000000000 bytes'),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
 def test_memory_that_ran_out(error):
-    with pytest.raises(UserError, match='the memory ran out.*--size .now 9 8'), \
-            _explained_memory((9, 8)):
+    with (
+        pytest.raises(UserError, match='the memory ran out.*--size .now 9 8'),
+        _explained_memory((9, 8)),
+    ):
         raise error
 
 
@@ -262,16 +381,22 @@ def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch)
     with pytest.raises(UserError, match='other settings'):
         Adaptation(cfg, plain[1], [video_file], out, Settings(pairs=2))
     # How it is shown and with how many processes is no other adaptation.
-    Adaptation(cfg, plain[1], [video_file], out,
-               Settings(pairs=2, size=(32, 16), preview=7, workers=1, checked=3))
+    Adaptation(
+        cfg,
+        plain[1],
+        [video_file],
+        out,
+        Settings(pairs=2, size=(32, 16), preview=7, workers=1, checked=3),
+    )
 
 
 def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr('mmdavss.apis.videos.print_log', lambda text, **_: said.append(text))
     video = jpegs(share=0.5)
-    work = Adaptation(read_method_config(*plain), plain[1], [video], tmp_path / 'out',
-                      Settings(pairs=4))
+    work = Adaptation(
+        read_method_config(*plain), plain[1], [video], tmp_path / 'out', Settings(pairs=4)
+    )
     work.extract()
     count = VideoReader(video).length()
     note = f'{video}: {count} of about 20 frames can be read'
@@ -284,9 +409,17 @@ def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
 
 def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
     (tmp_path / 'report.md').write_text(
-        '## Verdict: keep A guess without labels ## Warnings None of this says')
-    done = Adapted(tmp_path, tmp_path, tmp_path / 'report.md', tmp_path / 'b.mp4', {},
-                   ('a.mp4: 2 of about 4',), True)
+        '## Verdict: keep A guess without labels ## Warnings None of this says'
+    )
+    done = Adapted(
+        tmp_path,
+        tmp_path,
+        tmp_path / 'report.md',
+        tmp_path / 'b.mp4',
+        {},
+        ('a.mp4: 2 of about 4',),
+        True,
+    )
     monkeypatch.setattr(sys.modules['mmdavss.apis.adapt'], 'adapt', lambda *_, **__: done)
     with pytest.raises(SystemExit) as ended:
         run_tool('adapt_video.py', 'c', 'w', 'v', '--out', 'o')
@@ -295,8 +428,13 @@ def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
 
 
 def test_a_pair_is_of_successive_frames(plain, jpegs, tmp_path):
-    work = Adaptation(read_method_config(*plain), plain[1], [jpegs(lost=[8])], tmp_path / 'out',
-                      Settings(pairs=100))
+    work = Adaptation(
+        read_method_config(*plain),
+        plain[1],
+        [jpegs(lost=[8])],
+        tmp_path / 'out',
+        Settings(pairs=100),
+    )
     work.extract()
     pairs = [tuple(int(path.stem) for path in pair) for pair in work.pairs()]
     assert pairs == [(n - 1, n) for n in range(1, 20) if n not in (8, 9)]
@@ -312,7 +450,7 @@ def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images)
             return True
 
         def get(self, _):
-            return 0.
+            return 0.0
 
         def grab(self):
             self.image = next(self.images, None)
@@ -326,31 +464,41 @@ def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images)
 
     with monkeypatch.context() as patch:
         patch.setattr('cv2.VideoCapture', Camera)
-        work = Adaptation(read_method_config(*plain), plain[1], ['/dev/video3', 3],
-                          tmp_path / 'out', Settings(record=5, pairs=3))
+        work = Adaptation(
+            read_method_config(*plain),
+            plain[1],
+            ['/dev/video3', 3],
+            tmp_path / 'out',
+            Settings(record=5, pairs=3),
+        )
         assert '/dev/video3: the next 5 frames of 80x40' in work.plan()
         work.extract()
         assert [pair[1].name for pair in work.pairs()] == 2 * [f'00000{n}.png' for n in (1, 2, 4)]
         assert len(list((tmp_path / 'out/frames/camera3_0').iterdir())) == 5
         assert work.record['notes'] == {}
         # One that ends early says so.
-        work = Adaptation(read_method_config(*plain), plain[1], [3], tmp_path / 'o',
-                          Settings(record=50))
+        work = Adaptation(
+            read_method_config(*plain), plain[1], [3], tmp_path / 'o', Settings(record=50)
+        )
         work.extract()
         assert len(work.pairs()) == 6
         assert '7 of 50 frames' in work.record['notes']['camera3']['note']
 
 
 def test_time_that_is_left():
-    left = _Left(dict(health=10., preview=5., adabn=20., adapt=100.))
+    left = _Left(dict(health=10.0, preview=5.0, adabn=20.0, adapt=100.0))
     assert left.total() == 135
-    left.measured('adabn', 40., 30.)  # twice as slow as thought, and so will the next be
+    left.measured('adabn', 40.0, 30.0)  # twice as slow as thought, and so will the next be
     assert left.total() == 10 + 5 + 30 + 200
     left.done('adabn')
-    left.measured('adapt', 120., 60.)
+    left.measured('adapt', 120.0, 60.0)
     assert left.total() == 75
     assert [duration(s) for s in (3, 42, 300, 7200)] == [
-        'a few seconds', 'about 40 s', 'about 5 min', 'about 2.0 h']
+        'a few seconds',
+        'about 40 s',
+        'about 5 min',
+        'about 2.0 h',
+    ]
 
 
 def test_public_function(plain, video_file, tmp_path, capsys):
@@ -361,12 +509,23 @@ def test_public_function(plain, video_file, tmp_path, capsys):
     parser = runpy.run_path('tools/adapt_video.py')['build_parser']()
     options = {action.dest for action in parser._actions} - {'help', 'allow_damaged'}
     names = {field.name for field in dataclasses.fields(Settings)} | set(
-        inspect.signature(adapt).parameters)
+        inspect.signature(adapt).parameters
+    )
     assert options <= names
-    done = adapt(*plain, video_file, tmp_path / 'out', method='adabn', adabn_iters=5, pairs=2,
-                 preview=2, workers=0, device='cpu', size=(32, 16), command=[
-                     'adapt', 'rtsp://me:secret@host/x'],
-                 cfg_options={'model.decode_head.dropout_ratio': 0.3})
+    done = adapt(
+        *plain,
+        video_file,
+        tmp_path / 'out',
+        method='adabn',
+        adabn_iters=5,
+        pairs=2,
+        preview=2,
+        workers=0,
+        device='cpu',
+        size=(32, 16),
+        command=['adapt', 'rtsp://me:secret@host/x'],
+        cfg_options={'model.decode_head.dropout_ratio': 0.3},
+    )
     assert done.checkpoint.is_file() and done.config.is_file() and done.video.is_file()
     assert 0 < done.figures['after'].confidence < 1 and not done.damaged and done.notes == ()
     text = done.report.read_text()
@@ -398,8 +557,9 @@ def test_plain_configs(plain, tmp_path):
     old = read_method_config(plain[0], tmp_path / 'old.pth')
     assert old.test_dataloader.dataset.metainfo.classes == ('x', 'y', 'z')
     for change, words in [
-            (dict(model=dict(type='DepthEstimator')), 'DepthEstimator cannot be'),
-            (dict(test_pipeline=[dict(type='Pad', size=(9, 9))]), 'the step Pad')]:
+        (dict(model=dict(type='DepthEstimator')), 'DepthEstimator cannot be'),
+        (dict(test_pipeline=[dict(type='Pad', size=(9, 9))]), 'the step Pad'),
+    ]:
         other = Config.fromfile(plain[0])
         other.merge_from_dict(change)
         if 'model' in change:
@@ -414,17 +574,31 @@ def test_mistakes(run_tool, plain, video_file, tmp_path):
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full' / 'thesis.tex').touch()
     for arguments, words in [
-            ((*plain, 'gone.mp4', '--out', tmp_path / 'o'), 'gone.mp4 does not exist'),
-            ((plain[0], 'gone.pth', video_file, '--out', tmp_path / 'o'), 'gone.pth'),
-            ((*plain, video_file, '--out', tmp_path / 'full'), 'full holds other things'),
-            ((*plain, video_file, '--out', tmp_path / 'o', '--iters', 0), 'iters must be 1'),
-            ((plain[1], plain[0], video_file, '--out', tmp_path / 'o'), 'the config comes first'),
-            ((own, plain[1], video_file, '--out', tmp_path / 'o', '--classes', 'a'),
-             'leave out --classes'),
-            ((*plain, video_file, '--out', tmp_path / 'o', '--cfg-options', 'model=3'),
-             'model is a group of settings'),
-            ((*plain, video_file, '--out', tmp_path / 'o', '--cfg-options',
-              'model.decode_head.type=MyHead'), 'MyHead is not in .*custom_imports')]:
+        ((*plain, 'gone.mp4', '--out', tmp_path / 'o'), 'gone.mp4 does not exist'),
+        ((plain[0], 'gone.pth', video_file, '--out', tmp_path / 'o'), 'gone.pth'),
+        ((*plain, video_file, '--out', tmp_path / 'full'), 'full holds other things'),
+        ((*plain, video_file, '--out', tmp_path / 'o', '--iters', 0), 'iters must be 1'),
+        ((plain[1], plain[0], video_file, '--out', tmp_path / 'o'), 'the config comes first'),
+        (
+            (own, plain[1], video_file, '--out', tmp_path / 'o', '--classes', 'a'),
+            'leave out --classes',
+        ),
+        (
+            (*plain, video_file, '--out', tmp_path / 'o', '--cfg-options', 'model=3'),
+            'model is a group of settings',
+        ),
+        (
+            (
+                *plain,
+                video_file,
+                '--out',
+                tmp_path / 'o',
+                '--cfg-options',
+                'model.decode_head.type=MyHead',
+            ),
+            'MyHead is not in .*custom_imports',
+        ),
+    ]:
         with pytest.raises(SystemExit, match=f'error: .*{words}'):
             run_tool('adapt_video.py', *arguments)
     assert not (tmp_path / 'o').exists() and len(list((tmp_path / 'full').iterdir())) == 1
@@ -435,8 +609,12 @@ def test_warnings():
     worse = HealthFigures(9, 0.7, 0.5, 0.9, 0.8, (0.75, 0.24, 0.01))
     names = ('road', 'sky', 'car')
     found = '\n'.join(warnings_of(before, worse, names))
-    for words in ('**car has collapsed**: from 20.00% to 1.00%', '**road takes over**: from 50.0%',
-                  'flicker more', 'less sure'):
+    for words in (
+        '**car has collapsed**: from 20.00% to 1.00%',
+        '**road takes over**: from 50.0%',
+        'flicker more',
+        'less sure',
+    ):
         assert words in found
     assert warnings_of(before, before, names) == ()
     text = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'])
@@ -447,8 +625,17 @@ def test_warnings():
     many = dataclasses.replace(before, frames=20, mirrored=0.95)
     text = report(dict(before=many, after=many), names, Settings(), ['a'], 7, 'x', ['adapt'])
     assert '- None: no class collapsed' in text and '## Verdict: keep' in text
-    noted = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'],
-                   size=(9, 5), notes=['a.mp4: 2 of about 4 frames'])
+    noted = report(
+        dict(before=before, after=worse),
+        names,
+        Settings(),
+        ['a'],
+        7,
+        'x',
+        ['adapt'],
+        size=(9, 5),
+        notes=['a.mp4: 2 of about 4 frames'],
+    )
     assert '**a.mp4: 2 of about 4 frames.**' in noted and 'of 9x5' in noted
 
 
@@ -456,12 +643,23 @@ def test_report_of_a_total_drift():
     """Half of the pixels move, a class doubles, one loses half: it says so, and not keep."""
     before = HealthFigures(20, 0.8, 0.5, 0.9, 0.9, (0.5, 0.2, 0.2, 0.1), mirrored=0.95)
     after = dataclasses.replace(before, shares=(0.55, 0.15, 0.1, 0.2), moved=0.5, kept=0.9)
-    text = report(dict(before=before, after=after), ('road', 'sky', 'car', 'bus'), Settings(),
-                  ['a'], 7, 'x', ['adapt'])
+    text = report(
+        dict(before=before, after=after),
+        ('road', 'sky', 'car', 'bus'),
+        Settings(),
+        ['a'],
+        7,
+        'x',
+        ['adapt'],
+    )
     assert text.index('## Verdict: doubtful') < text.index('## Warnings') < text.index('## Health')
-    for words in ('**Total drift**: 50%', '**car has lost half or more**: from 20.00% to 10.00%',
-                  '**bus has doubled or more**: from 10.00% to 20.00%',
-                  'pixel by pixel 50.0 %', '| same class in the mirrored frame | 95.0 | 95.0 |'):
+    for words in (
+        '**Total drift**: 50%',
+        '**car has lost half or more**: from 20.00% to 10.00%',
+        '**bus has doubled or more**: from 10.00% to 20.00%',
+        'pixel by pixel 50.0 %',
+        '| same class in the mirrored frame | 95.0 | 95.0 |',
+    ):
         assert words in text
 
 

@@ -2,6 +2,7 @@
 
 The table here is that of docs/bad_input.md.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -42,6 +43,7 @@ class World:
         tool: Runs a tool in this process; its first argument is the script.
         make: Writes a small network, for the cases that need one.
     """
+
     root: Path
     toy: str
     tool: Callable[..., None]
@@ -66,7 +68,7 @@ class World:
 
     def cut(self, name: str, share: float = 0.6) -> None:
         data = self.file(name).read_bytes()
-        self.file(name).write_bytes(data[:int(len(data) * share)])
+        self.file(name).write_bytes(data[: int(len(data) * share)])
 
     def flip(self, name: str) -> None:
         """One wrong bit in the middle."""
@@ -89,19 +91,44 @@ class World:
     # What is done with the input.
 
     def frames(self, **options: object) -> None:
-        self.read(dict(type='ClipFolderDataset', data_root='frames', metainfo=CLASSES,
-                       pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')], **options))
+        self.read(
+            dict(
+                type='ClipFolderDataset',
+                data_root='frames',
+                metainfo=CLASSES,
+                pipeline=[dict(type='LoadClip'), dict(type='PackClipInputs')],
+                **options,
+            )
+        )
 
     def gta(self, **options: object) -> None:
-        self.read(dict(type='GTADataset', data_root='gta', pipeline=[
-            dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')],
-            **options))
+        self.read(
+            dict(
+                type='GTADataset',
+                data_root='gta',
+                pipeline=[
+                    dict(type='LoadClip'),
+                    dict(type='LoadClipAnnotations'),
+                    dict(type='PackClipInputs'),
+                ],
+                **options,
+            )
+        )
 
     def flow(self, **options: object) -> None:
         provider = dict(type='PrecomputedFlow', root='flow', frame_root='frames', **options)
-        self.read(dict(type='ClipFolderDataset', data_root='frames', metainfo=CLASSES, pipeline=[
-            dict(type='LoadClip'), dict(type='LoadFlow', provider=provider),
-            dict(type='PackClipInputs')]))
+        self.read(
+            dict(
+                type='ClipFolderDataset',
+                data_root='frames',
+                metainfo=CLASSES,
+                pipeline=[
+                    dict(type='LoadClip'),
+                    dict(type='LoadFlow', provider=provider),
+                    dict(type='PackClipInputs'),
+                ],
+            )
+        )
 
     def read(self, config: dict) -> None:
         dataset = DATASETS.build(config)
@@ -151,13 +178,24 @@ class Trap:
     """Makes a folder when it is loaded."""
 
     def __reduce__(self) -> tuple:
-        return os.mkdir, ('sprung', )
+        return os.mkdir, ('sprung',)
 
 
 def masks(world: World, **manifest: object) -> None:
-    world.write('pseudo/pseudo_labels.json', json.dumps(dict(
-        dict(kind='mmdavss pseudo-labels', version=1, finished=True,
-             classes=list(CLASSES['classes'])), **manifest)))
+    world.write(
+        'pseudo/pseudo_labels.json',
+        json.dumps(
+            dict(
+                dict(
+                    kind='mmdavss pseudo-labels',
+                    version=1,
+                    finished=True,
+                    classes=list(CLASSES['classes']),
+                ),
+                **manifest,
+            )
+        ),
+    )
     world.write('pseudo/frames.txt', 'a/01.png\n')
 
 
@@ -166,9 +204,13 @@ def statistics(world: World, content: str) -> None:
 
 
 def rare_classes(world: World) -> None:
-    DATASETS.build(dict(
-        type='DomainPairDataset', source=dict(type='GTADataset', data_root='gta', pipeline=[]),
-        rare_class_sampling=dict(statistics='statistics.json')))
+    DATASETS.build(
+        dict(
+            type='DomainPairDataset',
+            source=dict(type='GTADataset', data_root='gta', pipeline=[]),
+            rare_class_sampling=dict(statistics='statistics.json'),
+        )
+    )
 
 
 #: A case: what is broken (in the words of docs/bad_input.md), how, what is done with it, and
@@ -181,13 +223,17 @@ def few_bits() -> bytes:
     height, width = SIZE
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return (len(data).to_bytes(4, 'big') + kind + data
-                + zlib.crc32(kind + data).to_bytes(4, 'big'))
+        return (
+            len(data).to_bytes(4, 'big') + kind + data + zlib.crc32(kind + data).to_bytes(4, 'big')
+        )
 
     header = width.to_bytes(4, 'big') + height.to_bytes(4, 'big') + bytes([4, 0, 0, 0, 0])
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
-            + chunk(b'IDAT', zlib.compress((b'\0' + b'\x77' * (width // 2)) * height))
-            + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', header)
+        + chunk(b'IDAT', zlib.compress((b'\0' + b'\x77' * (width // 2)) * height))
+        + chunk(b'IEND', b'')
+    )
 
 
 def nothing(world: World) -> None:
@@ -196,325 +242,773 @@ def nothing(world: World) -> None:
 
 RED = np.zeros((*SIZE, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
 IMAGES: list[Case] = [
-    ('a frame that is cut off (png)', lambda w: w.cut('frames/a/01.png'),
-     lambda w: w.frames(), ('frames/a/01.png', 'truncated', 'again')),
-    ('a frame that is cut off (jpg)', lambda w: (
-        w.image('frames/a/02.jpg', RED, 'jpeg'), w.cut('frames/a/02.jpg')),
-     lambda w: w.frames(), ('frames/a/02.jpg', 'truncated', 'again')),
-    ('a frame with a wrong bit (png)', lambda w: w.flip('frames/a/01.png'),
-     lambda w: w.frames(), ('frames/a/01.png', 'cannot be decoded', 'again')),
-    ('an empty frame', lambda w: w.write('frames/a/01.png', ''),
-     lambda w: w.frames(), ('frames/a/01.png', 'cannot be decoded', 'again')),
-    ('a text with the name of a frame', lambda w: w.write('frames/a/01.png', 'version 1'),
-     lambda w: w.frames(), ('frames/a/01.png', 'no image', 'again')),
-    ('a depth image of 16 bits for a frame',
-     lambda w: w.image('frames/a/01.png', np.full(SIZE, 900, np.uint16)),
-     lambda w: w.frames(), ('frames/a/01.png', 'mode I;16', '8 bits')),
-    ('frames of different sizes in a clip', lambda w: w.image('frames/a/00.png', RED[:6]),
-     lambda w: w.frames(), ('frames/a/00.png', '20x6', '20x12', 'one size')),
-    ('a frame that is a link to nothing', lambda w: w.file('frames/a/02.png').symlink_to('gone'),
-     lambda w: w.frames(), ('frames/a/02.png', 'link', 'fetch')),
-    ('frames of 16 bits with values of 8', lambda w: w.write('frames/a/01.png', cv2.imencode(
-        '.png', np.full((*SIZE, 3), 90, np.uint16))[1].tobytes()),
-     lambda w: w.frames(), ('frames/a/01.png', 'black', '8 bits')),
-    ('a frame that is a folder', lambda w: w.file('frames/a/02.png').mkdir(),
-     lambda w: w.frames(), ('frames/a/02.png', 'folder', 'move')),
-    ('a frame with the suffix of no frame', lambda w: w.write('frames/a/02.tiff', ''),
-     lambda w: w.frames(), ('frames/a/02.tiff', 'convert')),
-    ('a label beside its frame', lambda w: w.image('frames/a/01.jpg', RED, 'jpeg'),
-     lambda w: w.frames(), ('frames/a/01.jpg and 01.png', 'which suffix', "suffix='.jpg'")),
-    ('a folder without images', lambda w: [w.file(f'frames/a/{n}.png').rename(
-        w.file(f'frames/a/{n}.txt')) for n in ('00', '01')],
-     lambda w: w.frames(), ('frames', 'no frame was found', 'must hold')),
-    ('a folder that is not there', nothing,
-     lambda w: w.read(dict(type='ViperSeqDataset', data_root='gone', pipeline=[])),
-     ('gone', 'does not exist', 'docs/datasets.md')),
-    ('a video that is none', lambda w: w.write('drive.mp4', bytes(500)),
-     lambda w: w.tool('video_demo.py', 'drive.mp4', w.config, w.checkpoint, '--out', 'out.mp4'),
-     ('drive.mp4', 'ffmpeg')),
-    ('a camera that is not there', nothing,
-     lambda w: w.tool('video_demo.py', 73, w.config, w.checkpoint, '--out', 'out.mp4'),
-     ('no camera 73', 'another program')),
-    ('an address where nothing answers', nothing,
-     lambda w: w.tool('adapt_video.py', w.config, w.checkpoint, 'rtsp://127.0.0.1:1/x', '--out',
-                      'out'),
-     ('rtsp://127.0.0.1:1/x', 'cannot be opened', 'address')),
+    (
+        'a frame that is cut off (png)',
+        lambda w: w.cut('frames/a/01.png'),
+        lambda w: w.frames(),
+        ('frames/a/01.png', 'truncated', 'again'),
+    ),
+    (
+        'a frame that is cut off (jpg)',
+        lambda w: (w.image('frames/a/02.jpg', RED, 'jpeg'), w.cut('frames/a/02.jpg')),
+        lambda w: w.frames(),
+        ('frames/a/02.jpg', 'truncated', 'again'),
+    ),
+    (
+        'a frame with a wrong bit (png)',
+        lambda w: w.flip('frames/a/01.png'),
+        lambda w: w.frames(),
+        ('frames/a/01.png', 'cannot be decoded', 'again'),
+    ),
+    (
+        'an empty frame',
+        lambda w: w.write('frames/a/01.png', ''),
+        lambda w: w.frames(),
+        ('frames/a/01.png', 'cannot be decoded', 'again'),
+    ),
+    (
+        'a text with the name of a frame',
+        lambda w: w.write('frames/a/01.png', 'version 1'),
+        lambda w: w.frames(),
+        ('frames/a/01.png', 'no image', 'again'),
+    ),
+    (
+        'a depth image of 16 bits for a frame',
+        lambda w: w.image('frames/a/01.png', np.full(SIZE, 900, np.uint16)),
+        lambda w: w.frames(),
+        ('frames/a/01.png', 'mode I;16', '8 bits'),
+    ),
+    (
+        'frames of different sizes in a clip',
+        lambda w: w.image('frames/a/00.png', RED[:6]),
+        lambda w: w.frames(),
+        ('frames/a/00.png', '20x6', '20x12', 'one size'),
+    ),
+    (
+        'a frame that is a link to nothing',
+        lambda w: w.file('frames/a/02.png').symlink_to('gone'),
+        lambda w: w.frames(),
+        ('frames/a/02.png', 'link', 'fetch'),
+    ),
+    (
+        'frames of 16 bits with values of 8',
+        lambda w: w.write(
+            'frames/a/01.png', cv2.imencode('.png', np.full((*SIZE, 3), 90, np.uint16))[1].tobytes()
+        ),
+        lambda w: w.frames(),
+        ('frames/a/01.png', 'black', '8 bits'),
+    ),
+    (
+        'a frame that is a folder',
+        lambda w: w.file('frames/a/02.png').mkdir(),
+        lambda w: w.frames(),
+        ('frames/a/02.png', 'folder', 'move'),
+    ),
+    (
+        'a frame with the suffix of no frame',
+        lambda w: w.write('frames/a/02.tiff', ''),
+        lambda w: w.frames(),
+        ('frames/a/02.tiff', 'convert'),
+    ),
+    (
+        'a label beside its frame',
+        lambda w: w.image('frames/a/01.jpg', RED, 'jpeg'),
+        lambda w: w.frames(),
+        ('frames/a/01.jpg and 01.png', 'which suffix', "suffix='.jpg'"),
+    ),
+    (
+        'a folder without images',
+        lambda w: [
+            w.file(f'frames/a/{n}.png').rename(w.file(f'frames/a/{n}.txt')) for n in ('00', '01')
+        ],
+        lambda w: w.frames(),
+        ('frames', 'no frame was found', 'must hold'),
+    ),
+    (
+        'a folder that is not there',
+        nothing,
+        lambda w: w.read(dict(type='ViperSeqDataset', data_root='gone', pipeline=[])),
+        ('gone', 'does not exist', 'docs/datasets.md'),
+    ),
+    (
+        'a video that is none',
+        lambda w: w.write('drive.mp4', bytes(500)),
+        lambda w: w.tool('video_demo.py', 'drive.mp4', w.config, w.checkpoint, '--out', 'out.mp4'),
+        ('drive.mp4', 'ffmpeg'),
+    ),
+    (
+        'a camera that is not there',
+        nothing,
+        lambda w: w.tool('video_demo.py', 73, w.config, w.checkpoint, '--out', 'out.mp4'),
+        ('no camera 73', 'another program'),
+    ),
+    (
+        'an address where nothing answers',
+        nothing,
+        lambda w: w.tool(
+            'adapt_video.py', w.config, w.checkpoint, 'rtsp://127.0.0.1:1/x', '--out', 'out'
+        ),
+        ('rtsp://127.0.0.1:1/x', 'cannot be opened', 'address'),
+    ),
 ]
 MASKS: list[Case] = [
-    ('a mask that is cut off', lambda w: w.cut('gta/labels/00001.png'),
-     lambda w: w.gta(), ('labels/00001.png', 'truncated', 'again')),
-    ('a mask with a wrong bit', lambda w: w.flip('gta/labels/00001.png'),
-     lambda w: w.gta(), ('labels/00001.png', 'cannot be decoded', 'again')),
-    ('an empty mask', lambda w: w.write('gta/labels/00001.png', ''),
-     lambda w: w.gta(), ('labels/00001.png', 'cannot be decoded', 'again')),
-    ('a mask in colours where ids belong', lambda w: w.image('gta/labels/00001.png', RED),
-     lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode RGB')),
-    ('a mask with ids that do not exist',
-     lambda w: w.image('gta/labels/00001.png', np.full(SIZE, 200, np.uint8)),
-     lambda w: w.gta(), ('labels/00001.png', '[200]', 'official masks')),
-    ('a mask of another size', lambda w: w.image('gta/labels/00001.png', np.zeros((6, 20), 'u1')),
-     lambda w: w.gta(), ('labels/00001.png', '20x6', 'unpack both anew')),
-    ('a mask whose palette was ordered anew',
-     lambda w: Image.new('RGB', SIZE[::-1], (128, 64, 128)).quantize().save(
-         w.file('gta/labels/00001.png')),
-     lambda w: w.gta(), ('labels/00001.png', 'palette', 'official masks')),
-    ('a mask that is a JPEG',
-     lambda w: w.image('gta/labels/00001.png', np.full(SIZE, 7, np.uint8), 'jpeg'),
-     lambda w: w.gta(), ('labels/00001.png', 'JPEG', 'official masks')),
-    ('a grey mask of 4 bits', lambda w: w.write('gta/labels/00001.png', few_bits()),
-     lambda w: w.gta(), ('labels/00001.png', '4 bits', 'with 8 bits')),
-    ('a mask of 1 bit', lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, bool)),
-     lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode 1')),
-    ('a mask of floats',
-     lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, np.float32), 'tiff'),
-     lambda w: w.gta(), ('labels/00001.png', 'one channel', 'mode F')),
-    ('a mask that is missing', lambda w: w.file('gta/labels/00001.png').unlink(),
-     lambda w: w.gta(annotated='*'), ('labels/00001.png', 'no label file', 'with_labels=False')),
-    ('pseudo-labels that were made for other classes',
-     lambda w: masks(w, classes=['road', 'sea']),
-     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo', 'sea', 'generate_pseudo_labels.py')),
-    ('pseudo-labels that are unfinished', lambda w: masks(w, finished=False),
-     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo', 'unfinished', 'command')),
-    ('pseudo-labels whose masks are gone', masks,
-     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo/a/01.png', 'Make them anew')),
-    ('a description of pseudo-labels that is no json',
-     lambda w: w.write('pseudo/pseudo_labels.json', '{'),
-     lambda w: w.frames(pseudo_labels='pseudo'), ('pseudo_labels.json', 'another folder')),
-    ('a description of pseudo-labels with another type', lambda w: masks(w, finished='no'),
-     lambda w: w.frames(pseudo_labels='pseudo'),
-     ('pseudo_labels.json', "finished must be true or false, but is 'no'", '--overwrite')),
-    ('class statistics that are no json', lambda w: statistics(w, '[1, 2'),
-     rare_classes, ('statistics.json', 'class_statistics.py', '--overwrite')),
-    ('class statistics with impossible counts', lambda w: statistics(w, json.dumps(dict(
-        kind='mmdavss class statistics', classes=CLASSES_19,
-        pixels={f'labels/0000{n}.png': [-5] * 19 for n in (0, 1)}))),
-     rare_classes, ('statistics.json', '19 numbers of pixels', '--overwrite')),
-    ('class statistics of another data set', lambda w: statistics(w, json.dumps(dict(
-        kind='mmdavss class statistics', classes=['sea'], pixels={}))),
-     rare_classes, ('statistics.json', 'class_statistics.py', '--overwrite')),
+    (
+        'a mask that is cut off',
+        lambda w: w.cut('gta/labels/00001.png'),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'truncated', 'again'),
+    ),
+    (
+        'a mask with a wrong bit',
+        lambda w: w.flip('gta/labels/00001.png'),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'cannot be decoded', 'again'),
+    ),
+    (
+        'an empty mask',
+        lambda w: w.write('gta/labels/00001.png', ''),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'cannot be decoded', 'again'),
+    ),
+    (
+        'a mask in colours where ids belong',
+        lambda w: w.image('gta/labels/00001.png', RED),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'one channel', 'mode RGB'),
+    ),
+    (
+        'a mask with ids that do not exist',
+        lambda w: w.image('gta/labels/00001.png', np.full(SIZE, 200, np.uint8)),
+        lambda w: w.gta(),
+        ('labels/00001.png', '[200]', 'official masks'),
+    ),
+    (
+        'a mask of another size',
+        lambda w: w.image('gta/labels/00001.png', np.zeros((6, 20), 'u1')),
+        lambda w: w.gta(),
+        ('labels/00001.png', '20x6', 'unpack both anew'),
+    ),
+    (
+        'a mask whose palette was ordered anew',
+        lambda w: (
+            Image.new('RGB', SIZE[::-1], (128, 64, 128))
+            .quantize()
+            .save(w.file('gta/labels/00001.png'))
+        ),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'palette', 'official masks'),
+    ),
+    (
+        'a mask that is a JPEG',
+        lambda w: w.image('gta/labels/00001.png', np.full(SIZE, 7, np.uint8), 'jpeg'),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'JPEG', 'official masks'),
+    ),
+    (
+        'a grey mask of 4 bits',
+        lambda w: w.write('gta/labels/00001.png', few_bits()),
+        lambda w: w.gta(),
+        ('labels/00001.png', '4 bits', 'with 8 bits'),
+    ),
+    (
+        'a mask of 1 bit',
+        lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, bool)),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'one channel', 'mode 1'),
+    ),
+    (
+        'a mask of floats',
+        lambda w: w.image('gta/labels/00001.png', np.zeros(SIZE, np.float32), 'tiff'),
+        lambda w: w.gta(),
+        ('labels/00001.png', 'one channel', 'mode F'),
+    ),
+    (
+        'a mask that is missing',
+        lambda w: w.file('gta/labels/00001.png').unlink(),
+        lambda w: w.gta(annotated='*'),
+        ('labels/00001.png', 'no label file', 'with_labels=False'),
+    ),
+    (
+        'pseudo-labels that were made for other classes',
+        lambda w: masks(w, classes=['road', 'sea']),
+        lambda w: w.frames(pseudo_labels='pseudo'),
+        ('pseudo', 'sea', 'generate_pseudo_labels.py'),
+    ),
+    (
+        'pseudo-labels that are unfinished',
+        lambda w: masks(w, finished=False),
+        lambda w: w.frames(pseudo_labels='pseudo'),
+        ('pseudo', 'unfinished', 'command'),
+    ),
+    (
+        'pseudo-labels whose masks are gone',
+        masks,
+        lambda w: w.frames(pseudo_labels='pseudo'),
+        ('pseudo/a/01.png', 'Make them anew'),
+    ),
+    (
+        'a description of pseudo-labels that is no json',
+        lambda w: w.write('pseudo/pseudo_labels.json', '{'),
+        lambda w: w.frames(pseudo_labels='pseudo'),
+        ('pseudo_labels.json', 'another folder'),
+    ),
+    (
+        'a description of pseudo-labels with another type',
+        lambda w: masks(w, finished='no'),
+        lambda w: w.frames(pseudo_labels='pseudo'),
+        ('pseudo_labels.json', "finished must be true or false, but is 'no'", '--overwrite'),
+    ),
+    (
+        'class statistics that are no json',
+        lambda w: statistics(w, '[1, 2'),
+        rare_classes,
+        ('statistics.json', 'class_statistics.py', '--overwrite'),
+    ),
+    (
+        'class statistics with impossible counts',
+        lambda w: statistics(
+            w,
+            json.dumps(
+                dict(
+                    kind='mmdavss class statistics',
+                    classes=CLASSES_19,
+                    pixels={f'labels/0000{n}.png': [-5] * 19 for n in (0, 1)},
+                )
+            ),
+        ),
+        rare_classes,
+        ('statistics.json', '19 numbers of pixels', '--overwrite'),
+    ),
+    (
+        'class statistics of another data set',
+        lambda w: statistics(
+            w, json.dumps(dict(kind='mmdavss class statistics', classes=['sea'], pixels={}))
+        ),
+        rare_classes,
+        ('statistics.json', 'class_statistics.py', '--overwrite'),
+    ),
 ]
 FLOWS: list[Case] = [
-    ('a .flo file that is cut off', lambda w: w.cut('flow/a/01__00.flo'),
-     flo, ('flow/a/01__00.flo', 'truncated', 'download it again')),
-    ('a .flo file that is none', lambda w: w.write('flow/a/01__00.flo', bytes(100)),
-     flo, ('flow/a/01__00.flo', 'not a .flo file', 'again')),
-    ('a .npy file that is cut off', lambda w: w.cut('flow/a/01__00.npy'),
-     lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
-    ('a .npy file that would run code', lambda w: npy(w, np.array([Trap()], object)),
-     lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
-    ('a .npy file with surplus bytes', lambda w: w.write(
-        'flow/a/01__00.npy', w.file('flow/a/01__00.npy').read_bytes() + b'0'),
-     lambda w: w.flow(), ('flow/a/01__00.npy', 'not a complete .npy file', 'again')),
-    ('a .npy file that claims to be huge', lambda w: w.write(
-        'flow/a/01__00.npy', w.file('flow/a/01__00.npy').read_bytes().replace(
-            b'(12, 20, 2), }' + b' ' * 20, b'(1000000000, 1000000000, 2), }    ')),
-     lambda w: w.flow(), ('flow/a/01__00.npy', '1000000000', 'again')),
-    ('flow that is unknown (Middlebury)', lambda w: write_flow(
-        w.file('flow/a/01__00.flo'), np.full((*SIZE, 2), np.nan)),
-     flo, ('flow/a/01__00.flo', 'holes', 'precompute_flow.py')),
-    ('flow of another shape', lambda w: npy(w, np.zeros((*SIZE, 3), np.float32)),
-     lambda w: w.flow(), ('flow/a/01__00.npy', '(12, 20, 3)', '(H, W, 2)')),
-    ('flow of another type', lambda w: npy(w, np.zeros((*SIZE, 2), np.int32)),
-     lambda w: w.flow(), ('flow/a/01__00.npy', 'int32', 'float')),
-    ('flow with holes', lambda w: npy(w, np.full((*SIZE, 2), np.nan, np.float32)),
-     lambda w: w.flow(), ('flow/a/01__00.npy', 'NaN', 'precompute_flow.py')),
-    ('flow of another size', lambda w: npy(w, np.zeros((6, 10, 2), np.float32)),
-     lambda w: w.flow(), ('flow/a/01__00.npy', '10x6', 'resize=True')),
-    ('flow that is missing', lambda w: w.file('flow/a/01__00.npy').unlink(),
-     lambda w: w.flow(), ('flow/a/01__00.npy', 'precompute_flow.py')),
-    ('a picture of the flow', lambda w: w.image('flow/a/01__00.png', RED),
-     lambda w: w.flow(template='{folder}/{stem}__{stem_b}.png'),
-     ('flow/a/01__00.png', '16 bits', 'picture')),
-    ('a folder of flow that is not there', nothing, lambda w: w.read(dict(
-        type='ClipFolderDataset', data_root='frames', metainfo=CLASSES, pipeline=[dict(
-            type='LoadFlow', provider=dict(type='PrecomputedFlow', root='gone'))])),
-     ('gone', 'precompute_flow.py')),
+    (
+        'a .flo file that is cut off',
+        lambda w: w.cut('flow/a/01__00.flo'),
+        flo,
+        ('flow/a/01__00.flo', 'truncated', 'download it again'),
+    ),
+    (
+        'a .flo file that is none',
+        lambda w: w.write('flow/a/01__00.flo', bytes(100)),
+        flo,
+        ('flow/a/01__00.flo', 'not a .flo file', 'again'),
+    ),
+    (
+        'a .npy file that is cut off',
+        lambda w: w.cut('flow/a/01__00.npy'),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', 'not a complete .npy file', 'again'),
+    ),
+    (
+        'a .npy file that would run code',
+        lambda w: npy(w, np.array([Trap()], object)),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', 'not a complete .npy file', 'again'),
+    ),
+    (
+        'a .npy file with surplus bytes',
+        lambda w: w.write('flow/a/01__00.npy', w.file('flow/a/01__00.npy').read_bytes() + b'0'),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', 'not a complete .npy file', 'again'),
+    ),
+    (
+        'a .npy file that claims to be huge',
+        lambda w: w.write(
+            'flow/a/01__00.npy',
+            w.file('flow/a/01__00.npy')
+            .read_bytes()
+            .replace(b'(12, 20, 2), }' + b' ' * 20, b'(1000000000, 1000000000, 2), }    '),
+        ),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', '1000000000', 'again'),
+    ),
+    (
+        'flow that is unknown (Middlebury)',
+        lambda w: write_flow(w.file('flow/a/01__00.flo'), np.full((*SIZE, 2), np.nan)),
+        flo,
+        ('flow/a/01__00.flo', 'holes', 'precompute_flow.py'),
+    ),
+    (
+        'flow of another shape',
+        lambda w: npy(w, np.zeros((*SIZE, 3), np.float32)),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', '(12, 20, 3)', '(H, W, 2)'),
+    ),
+    (
+        'flow of another type',
+        lambda w: npy(w, np.zeros((*SIZE, 2), np.int32)),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', 'int32', 'float'),
+    ),
+    (
+        'flow with holes',
+        lambda w: npy(w, np.full((*SIZE, 2), np.nan, np.float32)),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', 'NaN', 'precompute_flow.py'),
+    ),
+    (
+        'flow of another size',
+        lambda w: npy(w, np.zeros((6, 10, 2), np.float32)),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', '10x6', 'resize=True'),
+    ),
+    (
+        'flow that is missing',
+        lambda w: w.file('flow/a/01__00.npy').unlink(),
+        lambda w: w.flow(),
+        ('flow/a/01__00.npy', 'precompute_flow.py'),
+    ),
+    (
+        'a picture of the flow',
+        lambda w: w.image('flow/a/01__00.png', RED),
+        lambda w: w.flow(template='{folder}/{stem}__{stem_b}.png'),
+        ('flow/a/01__00.png', '16 bits', 'picture'),
+    ),
+    (
+        'a folder of flow that is not there',
+        nothing,
+        lambda w: w.read(
+            dict(
+                type='ClipFolderDataset',
+                data_root='frames',
+                metainfo=CLASSES,
+                pipeline=[
+                    dict(type='LoadFlow', provider=dict(type='PrecomputedFlow', root='gone'))
+                ],
+            )
+        ),
+        ('gone', 'precompute_flow.py'),
+    ),
 ]
 LISTS: list[Case] = [
-    ('a split file that is missing', nothing,
-     lambda w: w.gta(ann_file='split.txt'), ('split.txt', 'ann_file', 'does not exist')),
-    ('an empty split file', lambda w: w.write('gta/split.txt', '\n\n'),
-     lambda w: w.gta(ann_file='split.txt'), ('split.txt', 'empty', 'one frame name per line')),
-    ('a split file that is no text', lambda w: w.write('gta/split.txt', b'\xff\xfe\x00\x81'),
-     lambda w: w.gta(ann_file='split.txt'), ('split.txt', 'ann_file', 'UTF-8')),
-    ('a split file with unknown names', lambda w: w.write('gta/split.txt', '00000\n77777\n'),
-     lambda w: w.gta(ann_file='split.txt'), ('split.txt', '77777', "look like '00000'")),
-    ('a list with clips of another length', lambda w: w.write('frames/l.txt', 'a/00.png\n'),
-     lambda w: w.frames(clips='l.txt'), ('l.txt', '1 frames', 'clip_length')),
-    ('a list with frames that are missing',
-     lambda w: w.write('frames/l.txt', 'a/00.png a/09.png\n'),
-     lambda w: w.frames(clips='l.txt'), ('l.txt', 'a/09.png', 'missing')),
-    ('a list that is no text', lambda w: w.write('frames/l.txt', b'\xff\xfe\x00\x81'),
-     lambda w: w.frames(clips='l.txt'), ('l.txt', 'clips', 'UTF-8')),
-    ('a list of clips that leads out of the data',
-     lambda w: w.write('frames/l.txt', 'a/00.png ../gta/images/00000.png\n'),
-     lambda w: w.frames(clips='l.txt'),
-     ('l.txt (clips), line 1', '../gta/images/00000.png', 'allow_outside=True')),
-    ('a split file that leads out of the data',
-     lambda w: w.write('gta/split.txt', '00000\n/other/gta/images/00001.png\n'),
-     lambda w: w.gta(ann_file='split.txt'),
-     ('split.txt (ann_file), line 2', '/other/gta/images/00001.png', 'allow_outside=True')),
-    ('a sequence that is not there', nothing,
-     lambda w: w.frames(sequences=['b']), ("['b']", 'sequences', 'frames')),
+    (
+        'a split file that is missing',
+        nothing,
+        lambda w: w.gta(ann_file='split.txt'),
+        ('split.txt', 'ann_file', 'does not exist'),
+    ),
+    (
+        'an empty split file',
+        lambda w: w.write('gta/split.txt', '\n\n'),
+        lambda w: w.gta(ann_file='split.txt'),
+        ('split.txt', 'empty', 'one frame name per line'),
+    ),
+    (
+        'a split file that is no text',
+        lambda w: w.write('gta/split.txt', b'\xff\xfe\x00\x81'),
+        lambda w: w.gta(ann_file='split.txt'),
+        ('split.txt', 'ann_file', 'UTF-8'),
+    ),
+    (
+        'a split file with unknown names',
+        lambda w: w.write('gta/split.txt', '00000\n77777\n'),
+        lambda w: w.gta(ann_file='split.txt'),
+        ('split.txt', '77777', "look like '00000'"),
+    ),
+    (
+        'a list with clips of another length',
+        lambda w: w.write('frames/l.txt', 'a/00.png\n'),
+        lambda w: w.frames(clips='l.txt'),
+        ('l.txt', '1 frames', 'clip_length'),
+    ),
+    (
+        'a list with frames that are missing',
+        lambda w: w.write('frames/l.txt', 'a/00.png a/09.png\n'),
+        lambda w: w.frames(clips='l.txt'),
+        ('l.txt', 'a/09.png', 'missing'),
+    ),
+    (
+        'a list that is no text',
+        lambda w: w.write('frames/l.txt', b'\xff\xfe\x00\x81'),
+        lambda w: w.frames(clips='l.txt'),
+        ('l.txt', 'clips', 'UTF-8'),
+    ),
+    (
+        'a list of clips that leads out of the data',
+        lambda w: w.write('frames/l.txt', 'a/00.png ../gta/images/00000.png\n'),
+        lambda w: w.frames(clips='l.txt'),
+        ('l.txt (clips), line 1', '../gta/images/00000.png', 'allow_outside=True'),
+    ),
+    (
+        'a split file that leads out of the data',
+        lambda w: w.write('gta/split.txt', '00000\n/other/gta/images/00001.png\n'),
+        lambda w: w.gta(ann_file='split.txt'),
+        ('split.txt (ann_file), line 2', '/other/gta/images/00001.png', 'allow_outside=True'),
+    ),
+    (
+        'a sequence that is not there',
+        nothing,
+        lambda w: w.frames(sequences=['b']),
+        ("['b']", 'sequences', 'frames'),
+    ),
 ]
 CONFIGS: list[Case] = [
-    ('a config that is missing', nothing,
-     lambda w: w.train(config='gone.py'), ('config file not found', 'gone.py')),
-    ('a config with a mistake in its Python', lambda w: w.write('bad.py', 'model = dict(\n'),
-     lambda w: w.train(config='bad.py'), ('bad.py', 'SyntaxError', 'correct it')),
-    ('a config that inherits a missing one', lambda w: w.write('bad.py', "_base_ = 'no.py'\n"),
-     lambda w: w.train(config='bad.py'), ('bad.py', 'no.py', '_base_')),
-    ('a config that imports what is missing',
-     lambda w: w.write('bad.py', "custom_imports = dict(imports=['no_such'])\n"),
-     lambda w: w.train(config='bad.py'), ('bad.py', 'no_such')),
-    ('a file that is no config', lambda w: w.write('notes.txt', 'hello'),
-     lambda w: w.train(config='notes.txt'), ('notes.txt', 'cannot be read as a config')),
-    ('a config without a model', lambda w: w.write('bad.py', 'x = 1\n'),
-     lambda w: w.train(config='bad.py'), ('bad.py', 'model', 'train_dataloader', '_base_')),
-    ('a config with an unknown class', nothing,
-     lambda w: load_model(w.configured("model = dict(student=dict(type='NoNet'))"), w.checkpoint),
-     ('NoNet', 'not in the mmseg')),
-    ('a config with an unknown argument', nothing,
-     lambda w: load_model(w.configured('model = dict(norm_evla=True)'), w.checkpoint),
-     ('unexpected keyword argument', 'norm_evla')),
-    ('a config with a value that cannot be', nothing, lambda w: w.frames(clip_length=0),
-     ('clip_length=0', '1 or more')),
-    ('a config whose classes do not fit its network', nothing,
-     lambda w: load_model(
-         w.configured('model = dict(student=dict(segmentor=dict(decode_head=dict('
-                      'num_classes=9), auxiliary_head=dict(num_classes=9))))'), w.checkpoint),
-     ('4 classes', 'num_classes')),
+    (
+        'a config that is missing',
+        nothing,
+        lambda w: w.train(config='gone.py'),
+        ('config file not found', 'gone.py'),
+    ),
+    (
+        'a config with a mistake in its Python',
+        lambda w: w.write('bad.py', 'model = dict(\n'),
+        lambda w: w.train(config='bad.py'),
+        ('bad.py', 'SyntaxError', 'correct it'),
+    ),
+    (
+        'a config that inherits a missing one',
+        lambda w: w.write('bad.py', "_base_ = 'no.py'\n"),
+        lambda w: w.train(config='bad.py'),
+        ('bad.py', 'no.py', '_base_'),
+    ),
+    (
+        'a config that imports what is missing',
+        lambda w: w.write('bad.py', "custom_imports = dict(imports=['no_such'])\n"),
+        lambda w: w.train(config='bad.py'),
+        ('bad.py', 'no_such'),
+    ),
+    (
+        'a file that is no config',
+        lambda w: w.write('notes.txt', 'hello'),
+        lambda w: w.train(config='notes.txt'),
+        ('notes.txt', 'cannot be read as a config'),
+    ),
+    (
+        'a config without a model',
+        lambda w: w.write('bad.py', 'x = 1\n'),
+        lambda w: w.train(config='bad.py'),
+        ('bad.py', 'model', 'train_dataloader', '_base_'),
+    ),
+    (
+        'a config with an unknown class',
+        nothing,
+        lambda w: load_model(
+            w.configured("model = dict(student=dict(type='NoNet'))"), w.checkpoint
+        ),
+        ('NoNet', 'not in the mmseg'),
+    ),
+    (
+        'a config with an unknown argument',
+        nothing,
+        lambda w: load_model(w.configured('model = dict(norm_evla=True)'), w.checkpoint),
+        ('unexpected keyword argument', 'norm_evla'),
+    ),
+    (
+        'a config with a value that cannot be',
+        nothing,
+        lambda w: w.frames(clip_length=0),
+        ('clip_length=0', '1 or more'),
+    ),
+    (
+        'a config whose classes do not fit its network',
+        nothing,
+        lambda w: load_model(
+            w.configured(
+                'model = dict(student=dict(segmentor=dict(decode_head=dict('
+                'num_classes=9), auxiliary_head=dict(num_classes=9))))'
+            ),
+            w.checkpoint,
+        ),
+        ('4 classes', 'num_classes'),
+    ),
 ]
 CHECKPOINTS: list[Case] = [
-    ('a checkpoint that is missing', nothing, lambda w: w.source_checkpoint('gone.pth'),
-     ('gone.pth', 'does not exist', 'model.source_checkpoint')),
-    ('an empty checkpoint', lambda w: w.write('bad.pth', ''),
-     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'damaged', 'download it again')),
-    ('a checkpoint that is cut off', lambda w: w.cut(os.path.relpath(w.checkpoint)),
-     lambda w: w.source_checkpoint(w.checkpoint), ('iter_1.pth', 'damaged', 'an earlier one')),
-    ('a checkpoint with a flipped bit', lambda w: w.flip(os.path.relpath(w.checkpoint)),
-     lambda w: w.load_from(w.checkpoint), ('iter_1.pth', 'damaged', 'not what was written')),
-    ('a web page instead of a checkpoint', lambda w: w.write('bad.pth', '<html>404</html>'),
-     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'no checkpoint', 'again')),
-    ('a checkpoint that would run code',
-     lambda w: w.save('bad.pth', dict(state_dict={}, meta=Trap())),
-     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'mkdir', 'TORCH_FORCE_NO_WEIGHTS')),
-    ('a checkpoint without weights', lambda w: w.save('bad.pth', dict(epoch=3)),
-     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'no weights', "'epoch'")),
-    ('a tensor instead of a checkpoint', lambda w: w.save('bad.pth', torch.ones(3)),
-     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'Tensor', 'another file')),
-    ('the checkpoint of another network (source_checkpoint)',
-     lambda w: w.save('bad.pth', dict(state_dict={'student.x': torch.ones(3)})),
-     lambda w: w.source_checkpoint('bad.pth'), ('bad.pth', 'lacks', 'another network')),
-    ('the checkpoint of another network (load_from)',
-     lambda w: w.save('bad.pth', dict(state_dict={'backbone.x': torch.ones(3)})),
-     lambda w: w.load_from('bad.pth'), ('lacks', 'student', 'model.source_checkpoint')),
-    ('weights of another shape', lambda w: w.save('bad.pth', dict(state_dict={
-        name: value[:1] if 'conv_seg' in name else value for name, value in
-        torch.load(w.checkpoint)['state_dict'].items()})),
-     lambda w: w.load_from('bad.pth'), ('does not fit', 'shape')),
-    ("a video net's checkpoint for a single-frame net", lambda w: w.save('bad.pth', dict(
-        state_dict=torch.load(w.checkpoint)['state_dict'] | {
-            'student.fusion.weight': torch.ones(3)})),
-     lambda w: load_model(w.config, 'bad.pth'),
-     ('bad.pth', 'no place for', 'fusion', 'another network')),
-    ("a video net's checkpoint for a single-frame net (load_from, test.py)",
-     lambda w: w.save('bad.pth', dict(state_dict=torch.load(w.checkpoint)['state_dict'] | {
-         'student.fusion.weight': torch.ones(3)})),
-     lambda w: w.load_from('bad.pth'), ('no place for', 'fusion', 'another network')),
-    ("a single-frame net's checkpoint for a video net", nothing,
-     lambda w: load_model(w.configured("model = dict(student=dict(type='Accel'))"), w.checkpoint),
-     ('iter_1.pth', 'single-frame', 'fusion', 'untrained')),
-    ('weights that are NaN', lambda w: w.save('bad.pth', dict(state_dict={
-        name: value * torch.nan if 'conv_seg' in name else value for name, value in
-        torch.load(w.checkpoint)['state_dict'].items()})),
-     lambda w: next(VideoSegmenter(w.config, 'bad.pth')('frames/a')),
-     ('frames/a/00.png', 'NaN', 'another checkpoint')),
-    ('weights alone, to be resumed from',
-     lambda w: w.save('bad.pth', dict(state_dict=dict(weight=torch.ones(())))),
-     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
-     ('bad.pth', 'message_hub', 'leave out resume')),
-    ('a checkpoint of another optimiser, to be resumed from',
-     lambda w: w.save('bad.pth', dict(
-         state_dict=dict(weight=torch.ones(())), message_hub={}, meta=dict(iter=1, epoch=0),
-         optimizer=dict(state={}, param_groups=[dict(params=[0], lr=1., betas=(0.9, 0.99))]))),
-     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
-     ('bad.pth', 'not SGD', '--work-dir')),
-    ('a checkpoint of another method, to be resumed from',
-     lambda w: w.save('bad.pth', dict(
-         state_dict=dict(weight=torch.ones(()), teacher=torch.ones(())), message_hub={},
-         meta=dict(iter=1, epoch=0), optimizer={})),
-     lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
-     ('bad.pth', 'teacher', 'another method')),
-    ('a note last_checkpoint that leads nowhere',
-     lambda w: w.write('run/last_checkpoint', 'iter_7.pth'),
-     lambda w: w.train('--work-dir', 'run', '--resume'), ('last_checkpoint', 'iter_7.pth')),
+    (
+        'a checkpoint that is missing',
+        nothing,
+        lambda w: w.source_checkpoint('gone.pth'),
+        ('gone.pth', 'does not exist', 'model.source_checkpoint'),
+    ),
+    (
+        'an empty checkpoint',
+        lambda w: w.write('bad.pth', ''),
+        lambda w: w.source_checkpoint('bad.pth'),
+        ('bad.pth', 'damaged', 'download it again'),
+    ),
+    (
+        'a checkpoint that is cut off',
+        lambda w: w.cut(os.path.relpath(w.checkpoint)),
+        lambda w: w.source_checkpoint(w.checkpoint),
+        ('iter_1.pth', 'damaged', 'an earlier one'),
+    ),
+    (
+        'a checkpoint with a flipped bit',
+        lambda w: w.flip(os.path.relpath(w.checkpoint)),
+        lambda w: w.load_from(w.checkpoint),
+        ('iter_1.pth', 'damaged', 'not what was written'),
+    ),
+    (
+        'a web page instead of a checkpoint',
+        lambda w: w.write('bad.pth', '<html>404</html>'),
+        lambda w: w.source_checkpoint('bad.pth'),
+        ('bad.pth', 'no checkpoint', 'again'),
+    ),
+    (
+        'a checkpoint that would run code',
+        lambda w: w.save('bad.pth', dict(state_dict={}, meta=Trap())),
+        lambda w: w.source_checkpoint('bad.pth'),
+        ('bad.pth', 'mkdir', 'TORCH_FORCE_NO_WEIGHTS'),
+    ),
+    (
+        'a checkpoint without weights',
+        lambda w: w.save('bad.pth', dict(epoch=3)),
+        lambda w: w.source_checkpoint('bad.pth'),
+        ('bad.pth', 'no weights', "'epoch'"),
+    ),
+    (
+        'a tensor instead of a checkpoint',
+        lambda w: w.save('bad.pth', torch.ones(3)),
+        lambda w: w.source_checkpoint('bad.pth'),
+        ('bad.pth', 'Tensor', 'another file'),
+    ),
+    (
+        'the checkpoint of another network (source_checkpoint)',
+        lambda w: w.save('bad.pth', dict(state_dict={'student.x': torch.ones(3)})),
+        lambda w: w.source_checkpoint('bad.pth'),
+        ('bad.pth', 'lacks', 'another network'),
+    ),
+    (
+        'the checkpoint of another network (load_from)',
+        lambda w: w.save('bad.pth', dict(state_dict={'backbone.x': torch.ones(3)})),
+        lambda w: w.load_from('bad.pth'),
+        ('lacks', 'student', 'model.source_checkpoint'),
+    ),
+    (
+        'weights of another shape',
+        lambda w: w.save(
+            'bad.pth',
+            dict(
+                state_dict={
+                    name: value[:1] if 'conv_seg' in name else value
+                    for name, value in torch.load(w.checkpoint)['state_dict'].items()
+                }
+            ),
+        ),
+        lambda w: w.load_from('bad.pth'),
+        ('does not fit', 'shape'),
+    ),
+    (
+        "a video net's checkpoint for a single-frame net",
+        lambda w: w.save(
+            'bad.pth',
+            dict(
+                state_dict=torch.load(w.checkpoint)['state_dict']
+                | {'student.fusion.weight': torch.ones(3)}
+            ),
+        ),
+        lambda w: load_model(w.config, 'bad.pth'),
+        ('bad.pth', 'no place for', 'fusion', 'another network'),
+    ),
+    (
+        "a video net's checkpoint for a single-frame net (load_from, test.py)",
+        lambda w: w.save(
+            'bad.pth',
+            dict(
+                state_dict=torch.load(w.checkpoint)['state_dict']
+                | {'student.fusion.weight': torch.ones(3)}
+            ),
+        ),
+        lambda w: w.load_from('bad.pth'),
+        ('no place for', 'fusion', 'another network'),
+    ),
+    (
+        "a single-frame net's checkpoint for a video net",
+        nothing,
+        lambda w: load_model(
+            w.configured("model = dict(student=dict(type='Accel'))"), w.checkpoint
+        ),
+        ('iter_1.pth', 'single-frame', 'fusion', 'untrained'),
+    ),
+    (
+        'weights that are NaN',
+        lambda w: w.save(
+            'bad.pth',
+            dict(
+                state_dict={
+                    name: value * torch.nan if 'conv_seg' in name else value
+                    for name, value in torch.load(w.checkpoint)['state_dict'].items()
+                }
+            ),
+        ),
+        lambda w: next(VideoSegmenter(w.config, 'bad.pth')('frames/a')),
+        ('frames/a/00.png', 'NaN', 'another checkpoint'),
+    ),
+    (
+        'weights alone, to be resumed from',
+        lambda w: w.save('bad.pth', dict(state_dict=dict(weight=torch.ones(())))),
+        lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+        ('bad.pth', 'message_hub', 'leave out resume'),
+    ),
+    (
+        'a checkpoint of another optimiser, to be resumed from',
+        lambda w: w.save(
+            'bad.pth',
+            dict(
+                state_dict=dict(weight=torch.ones(())),
+                message_hub={},
+                meta=dict(iter=1, epoch=0),
+                optimizer=dict(
+                    state={}, param_groups=[dict(params=[0], lr=1.0, betas=(0.9, 0.99))]
+                ),
+            ),
+        ),
+        lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+        ('bad.pth', 'not SGD', '--work-dir'),
+    ),
+    (
+        'a checkpoint of another method, to be resumed from',
+        lambda w: w.save(
+            'bad.pth',
+            dict(
+                state_dict=dict(weight=torch.ones(()), teacher=torch.ones(())),
+                message_hub={},
+                meta=dict(iter=1, epoch=0),
+                optimizer={},
+            ),
+        ),
+        lambda w: w.train('--work-dir', 'run', '--cfg-options', 'resume=True', 'load_from=bad.pth'),
+        ('bad.pth', 'teacher', 'another method'),
+    ),
+    (
+        'a note last_checkpoint that leads nowhere',
+        lambda w: w.write('run/last_checkpoint', 'iter_7.pth'),
+        lambda w: w.train('--work-dir', 'run', '--resume'),
+        ('last_checkpoint', 'iter_7.pth'),
+    ),
 ]
 COMMANDS: list[Case] = [
-    ('an unknown option', nothing, lambda w: w.train('--rezume'), ('--rezume', )),
-    ('a missing argument', nothing, lambda w: w.tool('test.py', w.toy), ('checkpoint', )),
-    ('an option of the config that does not fit', nothing,
-     lambda w: w.train('--cfg-options', 'model.type.deep=1'), ('--cfg-options', 'toy_config')),
-    ('--resume and --overwrite', nothing, lambda w: w.train('--resume', '--overwrite'),
-     ('--resume', '--overwrite', 'exclude')),
-    ('an output folder that is a file', lambda w: w.write('run', ''),
-     lambda w: w.train('--work-dir', 'run'), ('run', 'is a file', '--work-dir')),
-    ('an output folder of an earlier run', lambda w: w.write('run/iter_1.pth', ''),
-     lambda w: w.train('--work-dir', 'run'), ('run', '--resume', '--overwrite')),
-    ('--overwrite of what the run starts from', lambda w: w.write('run/iter_1.pth', 'x'),
-     lambda w: w.train('--work-dir', 'run', '--overwrite', '--cfg-options',
-                       'load_from=run/iter_1.pth'), ('iter_1.pth', 'load_from', '--work-dir')),
-    ('a device that is not there', nothing,
-     lambda w: w.tool('test.py', w.config, w.checkpoint, '--device', 'gpu'),
-     ('--device', 'gpu', 'it has cpu')),
-    ('an output folder that another run writes into',
-     lambda w: w.write('run/.run.lock', json.dumps(asdict(Owner.here()))),
-     lambda w: w.train('--work-dir', 'run', '--overwrite'),
-     ('run', 'in use by process', 'end it first', '--work-dir')),
-    ('an output folder below a file', lambda w: w.write('run', ''),
-     lambda w: w.train('--work-dir', 'run/1'), ('run/1', 'below a file', 'correct the path')),
-    ('--resume with another optimiser', lambda w: w.train('--work-dir', 'run'),
-     lambda w: w.train('--work-dir', 'run', '--resume', '--cfg-options',
-                       'optim_wrapper.optimizer.type=Adam'),
-     ('iter_2.pth', 'another config', 'Adam', '--work-dir')),
-    ('a launcher without its environment', nothing, lambda w: w.train('--launcher', 'pytorch'),
-     ('--launcher pytorch', 'dist_train.sh')),
-    ('a test without a test set', nothing,
-     lambda w: w.tool('test.py', w.toy, w.checkpoint, '--cfg-options', 'test_dataloader=None'),
-     ('toy_config.py', 'test_dataloader')),
-    ('a conversion onto a file that is there', lambda w: w.write('out.pth', 'x'),
-     lambda w: w.tool('convert_checkpoint.py', 'advent', w.config, w.checkpoint,
-                      '--out', 'out.pth'), ('out.pth', '--overwrite')),
-    ('a video to adapt to that is missing', nothing,
-     lambda w: w.tool('adapt_video.py', w.config, w.checkpoint, 'gone.mp4', '--out', 'out'),
-     ('gone.mp4', 'does not exist', 'name a video')),
-    ('flow of a folder without frames', nothing,
-     lambda w: w.tool('precompute_flow.py', 'flow', 'new'),
-     ('flow', '--pattern')),
+    ('an unknown option', nothing, lambda w: w.train('--rezume'), ('--rezume',)),
+    ('a missing argument', nothing, lambda w: w.tool('test.py', w.toy), ('checkpoint',)),
+    (
+        'an option of the config that does not fit',
+        nothing,
+        lambda w: w.train('--cfg-options', 'model.type.deep=1'),
+        ('--cfg-options', 'toy_config'),
+    ),
+    (
+        '--resume and --overwrite',
+        nothing,
+        lambda w: w.train('--resume', '--overwrite'),
+        ('--resume', '--overwrite', 'exclude'),
+    ),
+    (
+        'an output folder that is a file',
+        lambda w: w.write('run', ''),
+        lambda w: w.train('--work-dir', 'run'),
+        ('run', 'is a file', '--work-dir'),
+    ),
+    (
+        'an output folder of an earlier run',
+        lambda w: w.write('run/iter_1.pth', ''),
+        lambda w: w.train('--work-dir', 'run'),
+        ('run', '--resume', '--overwrite'),
+    ),
+    (
+        '--overwrite of what the run starts from',
+        lambda w: w.write('run/iter_1.pth', 'x'),
+        lambda w: w.train(
+            '--work-dir', 'run', '--overwrite', '--cfg-options', 'load_from=run/iter_1.pth'
+        ),
+        ('iter_1.pth', 'load_from', '--work-dir'),
+    ),
+    (
+        'a device that is not there',
+        nothing,
+        lambda w: w.tool('test.py', w.config, w.checkpoint, '--device', 'gpu'),
+        ('--device', 'gpu', 'it has cpu'),
+    ),
+    (
+        'an output folder that another run writes into',
+        lambda w: w.write('run/.run.lock', json.dumps(asdict(Owner.here()))),
+        lambda w: w.train('--work-dir', 'run', '--overwrite'),
+        ('run', 'in use by process', 'end it first', '--work-dir'),
+    ),
+    (
+        'an output folder below a file',
+        lambda w: w.write('run', ''),
+        lambda w: w.train('--work-dir', 'run/1'),
+        ('run/1', 'below a file', 'correct the path'),
+    ),
+    (
+        '--resume with another optimiser',
+        lambda w: w.train('--work-dir', 'run'),
+        lambda w: w.train(
+            '--work-dir', 'run', '--resume', '--cfg-options', 'optim_wrapper.optimizer.type=Adam'
+        ),
+        ('iter_2.pth', 'another config', 'Adam', '--work-dir'),
+    ),
+    (
+        'a launcher without its environment',
+        nothing,
+        lambda w: w.train('--launcher', 'pytorch'),
+        ('--launcher pytorch', 'dist_train.sh'),
+    ),
+    (
+        'a test without a test set',
+        nothing,
+        lambda w: w.tool('test.py', w.toy, w.checkpoint, '--cfg-options', 'test_dataloader=None'),
+        ('toy_config.py', 'test_dataloader'),
+    ),
+    (
+        'a conversion onto a file that is there',
+        lambda w: w.write('out.pth', 'x'),
+        lambda w: w.tool(
+            'convert_checkpoint.py', 'advent', w.config, w.checkpoint, '--out', 'out.pth'
+        ),
+        ('out.pth', '--overwrite'),
+    ),
+    (
+        'a video to adapt to that is missing',
+        nothing,
+        lambda w: w.tool('adapt_video.py', w.config, w.checkpoint, 'gone.mp4', '--out', 'out'),
+        ('gone.mp4', 'does not exist', 'name a video'),
+    ),
+    (
+        'flow of a folder without frames',
+        nothing,
+        lambda w: w.tool('precompute_flow.py', 'flow', 'new'),
+        ('flow', '--pattern'),
+    ),
 ]
-CASES = [case for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, CHECKPOINTS, COMMANDS)
-         for case in part]
+CASES = [
+    case for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, CHECKPOINTS, COMMANDS) for case in part
+]
 
 
 def snapshot(root: Path) -> dict[str, str | None]:
     """All files with their hashes, and all folders."""
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-            if path.is_file() else None for path in root.rglob('*')
-            if '__pycache__' not in path.parts}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.is_file()
+        else None
+        for path in root.rglob('*')
+        if '__pycache__' not in path.parts
+    }
 
 
 def log_of_a_run(name: str) -> bool:
     """A run that had started before it met the mistake has written its log and its config."""
-    return name in ('run', 'run/toy_config.py') or (name.startswith('run/2')
-                                                    and not name.endswith('.pth'))
+    return name in ('run', 'run/toy_config.py') or (
+        name.startswith('run/2') and not name.endswith('.pth')
+    )
 
 
-@pytest.mark.parametrize(('kind', 'damage', 'call', 'words'), CASES,
-                         ids=[case[0].replace(' ', '-') for case in CASES])
+@pytest.mark.parametrize(
+    ('kind', 'damage', 'call', 'words'), CASES, ids=[case[0].replace(' ', '-') for case in CASES]
+)
 def test_one_error_and_nothing_changes(kind, damage, call, words, world, capfd):
     damage(world)
     if {'config', 'checkpoint', 'configured', 'source_checkpoint', 'load_from'} & {
-            *call.__code__.co_names}:
+        *call.__code__.co_names
+    }:
         _ = world.network  # is there before
     before = snapshot(world.root)
     capfd.readouterr()
@@ -530,8 +1024,9 @@ def test_one_error_and_nothing_changes(kind, damage, call, words, world, capfd):
         # Kinds that say that the input is wrong, not that the program is.
         assert isinstance(error, FileNotFoundError | KeyError | TypeError | UserError | ValueError)
     assert [word for word in words if word not in message] == [], message
-    changed = {name for name in before.keys() | after.keys()
-               if before.get(name, '') != after.get(name, '')}
+    changed = {
+        name for name in before.keys() | after.keys() if before.get(name, '') != after.get(name, '')
+    }
     changed.discard('mine.py')  # that of `configured`
     assert {name for name in changed if not log_of_a_run(name)} == set()
 

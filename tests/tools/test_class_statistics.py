@@ -1,4 +1,5 @@
 """tools/class_statistics.py as it is called, on a MiniDrive."""
+
 from __future__ import annotations
 
 import errno
@@ -22,9 +23,22 @@ CONFIG = ROOT / 'configs/_base_/datasets/minigta2minicity.py'
 
 @pytest.fixture
 def minidrive(tmp_path, monkeypatch):
-    generate(tmp_path / 'data/minidrive', Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=1, cityscapes_val=0, gta=3,
-        synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0), progress=False)
+    generate(
+        tmp_path / 'data/minidrive',
+        Settings(
+            size=(64, 32),
+            viper=0,
+            viper_val=0,
+            synthia=0,
+            cityscapes=1,
+            cityscapes_val=0,
+            gta=3,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+        ),
+        progress=False,
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path / 'data/minidrive'
 
@@ -33,8 +47,10 @@ def test_counts_what_the_labels_hold(minidrive):
     """In several processes."""
     done = subprocess.run(
         [sys.executable, str(ROOT / 'tools/class_statistics.py'), str(CONFIG), '--workers', '2'],
-        capture_output=True, text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)),
+    )
     assert done.returncode == 0, done.stderr
     assert '3/3' in done.stderr
     assert 'wrote data/minidrive/gta/class_statistics.json' in done.stdout
@@ -47,10 +63,15 @@ def test_counts_what_the_labels_hold(minidrive):
         assert [row[0], row[2], row[13]] == [(ids == 7).sum(), (ids == 11).sum(), (ids == 26).sum()]
 
     # What a config says is drawn by it.
-    pair = DATASETS.build(dict(
-        type='DomainPairDataset', source=dict(type='GTADataset', data_root='data/minidrive/gta'),
-        rare_class_sampling=dict(
-            statistics='data/minidrive/gta/class_statistics.json', min_pixels=1)))
+    pair = DATASETS.build(
+        dict(
+            type='DomainPairDataset',
+            source=dict(type='GTADataset', data_root='data/minidrive/gta'),
+            rare_class_sampling=dict(
+                statistics='data/minidrive/gta/class_statistics.json', min_pixels=1
+            ),
+        )
+    )
     assert 0 <= pair.indices(0)['source'] < 3
 
 
@@ -81,13 +102,17 @@ def test_the_config_says_where(minidrive, run_tool):
 
 def test_data_that_are_read_only(minidrive, run_tool, monkeypatch):
     """Known before anything is counted, with what to do."""
+
     def refuse(**kwargs):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(tempfile, 'TemporaryFile', refuse)
     monkeypatch.setattr('mmdavss.datasets.rare_class.count_pixels', None)
-    with pytest.raises(SystemExit, match='data/minidrive/gta cannot be written to .Read-only file '
-                                         'system.*--out FILE.*rare_class_sampling.statistics=FILE'):
+    with pytest.raises(
+        SystemExit,
+        match='data/minidrive/gta cannot be written to .Read-only file '
+        'system.*--out FILE.*rare_class_sampling.statistics=FILE',
+    ):
         run_tool('class_statistics.py', CONFIG, '--workers', '1')
 
 
@@ -98,12 +123,13 @@ def test_errors(minidrive, run_tool, capsys):
         return f'{stop.value}{capsys.readouterr().err}'
 
     assert 'none.py' in run('none.py')
-    assert 'has no source' in run(
-        CONFIG, '--cfg-options', 'train_dataloader.dataset.source=None')
+    assert 'has no source' in run(CONFIG, '--cfg-options', 'train_dataloader.dataset.source=None')
     assert 'has no labels' in run(
-        CONFIG, '--cfg-options', 'train_dataloader.dataset.source.with_labels=False')
+        CONFIG, '--cfg-options', 'train_dataloader.dataset.source.with_labels=False'
+    )
     assert 'data/gone' in run(
-        CONFIG, '--cfg-options', 'train_dataloader.dataset.source.data_root=data/gone')
+        CONFIG, '--cfg-options', 'train_dataloader.dataset.source.data_root=data/gone'
+    )
     label = minidrive / 'gta/labels/00002.png'
     label.write_bytes(label.read_bytes()[:200])
     assert '00002.png: this label cannot be decoded' in run(CONFIG)

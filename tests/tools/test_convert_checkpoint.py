@@ -1,4 +1,5 @@
 """tools/convert_checkpoint.py on the file of a small DeepLab-v2."""
+
 from __future__ import annotations
 
 import pytest
@@ -40,9 +41,10 @@ def test_mistakes(published, run_tool, tmp_path):
     out = tmp_path / 'converted.pth'
     torch.save(dict(epoch=3), tmp_path / 'empty.pth')
     for arguments, words in [
-            (('sfc', cfg.filename, path), 'published.pth: the checkpoint does not fit PerFrame'),
-            (('advent', cfg.filename, 'gone.pth'), 'gone.pth does not exist'),
-            (('advent', cfg.filename, tmp_path / 'empty.pth'), 'empty.pth holds no weights')]:
+        (('sfc', cfg.filename, path), 'published.pth: the checkpoint does not fit PerFrame'),
+        (('advent', cfg.filename, 'gone.pth'), 'gone.pth does not exist'),
+        (('advent', cfg.filename, tmp_path / 'empty.pth'), 'empty.pth holds no weights'),
+    ]:
         with pytest.raises(SystemExit, match=f'error: .*({words})'):
             run_tool('convert_checkpoint.py', *arguments, '--out', out)
     assert not out.exists()

@@ -1,4 +1,5 @@
 """Curves of several runs, from logs written by hand."""
+
 import csv
 import json
 
@@ -12,46 +13,74 @@ def log(folder, start, rows):
 
 
 def test_runs_of_one_name_and_a_resumed_one(tmp_path, run_tool):
-    log(tmp_path / 'a0', '1', [dict(lr=1., loss=2., step=10), dict(mIoU=20., step=10),
-                               dict(mIoU=1., step=20)])
+    log(
+        tmp_path / 'a0',
+        '1',
+        [dict(lr=1.0, loss=2.0, step=10), dict(mIoU=20.0, step=10), dict(mIoU=1.0, step=20)],
+    )
     # Resumed at 10.
-    log(tmp_path / 'a0', '2', [{'student.lr': 1., 'loss': 2., 'step': 20},
-                               dict(mIoU=30., step=20)])
-    log(tmp_path / 'a1', '1', [dict(mIoU=22., step=10), dict(mIoU=28., step=20)])
-    log(tmp_path / 'b', '1', [dict(mIoU=5., VPQ=3., step=10)])
+    log(
+        tmp_path / 'a0',
+        '2',
+        [{'student.lr': 1.0, 'loss': 2.0, 'step': 20}, dict(mIoU=30.0, step=20)],
+    )
+    log(tmp_path / 'a1', '1', [dict(mIoU=22.0, step=10), dict(mIoU=28.0, step=20)])
+    log(tmp_path / 'b', '1', [dict(mIoU=5.0, VPQ=3.0, step=10)])
     out = tmp_path / 'plots/curves.png'
-    run_tool('analysis/curves.py', *(tmp_path / name for name in ('a0', 'a1', 'b')),
-             '--names', 'a', 'a', 'b', '--out', out)
+    run_tool(
+        'analysis/curves.py',
+        *(tmp_path / name for name in ('a0', 'a1', 'b')),
+        '--names',
+        'a',
+        'a',
+        'b',
+        '--out',
+        out,
+    )
     assert out.stat().st_size > 1000
     with out.with_suffix('.csv').open() as file:
         assert list(csv.reader(file)) == [
-            ['name', 'iteration', 'run', 'run'], ['a', '10', '20.0', '22.0'],
-            ['a', '20', '30.0', '28.0'], ['b', '10', '5.0']]
+            ['name', 'iteration', 'run', 'run'],
+            ['a', '10', '20.0', '22.0'],
+            ['a', '20', '30.0', '28.0'],
+            ['b', '10', '5.0'],
+        ]
 
 
 def test_a_value_of_the_training(tmp_path, run_tool):
     """SFC's figure 5: means since the validation before, of a resumed run too."""
-    log(tmp_path / 'a', '1', [
-        {'lr': 1., 'decode.epe': 4., 'step': 5}, {'lr': 1., 'decode.epe': 2., 'step': 10},
-        dict(mIoU=20., step=10), {'lr': 1., 'decode.epe': 9., 'step': 15}])
-    log(tmp_path / 'a', '2', [{'lr': 1., 'decode.epe': 1., 'step': 15}, dict(mIoU=30., step=20)])
+    log(
+        tmp_path / 'a',
+        '1',
+        [
+            {'lr': 1.0, 'decode.epe': 4.0, 'step': 5},
+            {'lr': 1.0, 'decode.epe': 2.0, 'step': 10},
+            dict(mIoU=20.0, step=10),
+            {'lr': 1.0, 'decode.epe': 9.0, 'step': 15},
+        ],
+    )
+    log(tmp_path / 'a', '2', [{'lr': 1.0, 'decode.epe': 1.0, 'step': 15}, dict(mIoU=30.0, step=20)])
     out = tmp_path / 'figure5.png'
     run_tool('analysis/curves.py', tmp_path / 'a', '--against', 'decode.epe', '--out', out)
     assert out.stat().st_size > 1000
     with out.with_suffix('.csv').open() as file:
         assert list(csv.reader(file)) == [
-            ['name', 'value', 'iteration', 'run'], ['a', 'mIoU', '10', '20.0'],
-            ['a', 'mIoU', '20', '30.0'], ['a', 'decode.epe', '10', '3.0'],
-            ['a', 'decode.epe', '20', '1.0']]
+            ['name', 'value', 'iteration', 'run'],
+            ['a', 'mIoU', '10', '20.0'],
+            ['a', 'mIoU', '20', '30.0'],
+            ['a', 'decode.epe', '10', '3.0'],
+            ['a', 'decode.epe', '20', '1.0'],
+        ]
     with pytest.raises(SystemExit, match=r"no row of its training has 'epe', there are \['decode"):
-        run_tool('analysis/curves.py', tmp_path / 'a', '--against', 'epe', '--out',
-                 tmp_path / 'b.png')
+        run_tool(
+            'analysis/curves.py', tmp_path / 'a', '--against', 'epe', '--out', tmp_path / 'b.png'
+        )
 
 
 def test_messages(tmp_path, run_tool, capsys):
     with pytest.raises(SystemExit, match='holds no log of a training'):
         run_tool('analysis/curves.py', tmp_path, '--out', tmp_path / 'a.png')
-    log(tmp_path, '1', [dict(mIoU=1., step=1), dict(lr=1., loss=1., step=1)])
+    log(tmp_path, '1', [dict(mIoU=1.0, step=1), dict(lr=1.0, loss=1.0, step=1)])
     with pytest.raises(SystemExit, match=r"no validation has 'VPQ', there are \['mIoU'\]"):
         run_tool('analysis/curves.py', tmp_path, '--metric', 'VPQ', '--out', tmp_path / 'a.png')
     (tmp_path / 'a.png').touch()

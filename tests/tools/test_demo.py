@@ -1,4 +1,5 @@
 """`make demo` with tiny data and two iterations, and what it does when it is interrupted."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -15,14 +16,23 @@ from mmdavss.engine import WorkDirLock
 ROOT = Path(__file__).parents[2]
 NET = 'model.student.segmentor'
 TINY = [
-    '--frames', '6', '--data-options', '--size 64x32 --viper 2 --viper-val 0 --viper-frames 3 '
+    '--frames',
+    '6',
+    '--data-options',
+    '--size 64x32 --viper 2 --viper-val 0 --viper-frames 3 '
     '--synthia 0 --cityscapes 2 --cityscapes-val 2 --gta 0 --synthia-rand 0 --processes 1',
     '--cfg-options',
-    'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'train_dataloader.batch_size=2',
-    'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-    'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',
-    f'{NET}.backbone.base_channels=8', f'{NET}.decode_head.in_channels=64',
-    f'{NET}.auxiliary_head.in_channels=32']  # yapf: disable
+    'train_cfg.max_iters=2',
+    'train_cfg.val_interval=2',
+    'train_dataloader.batch_size=2',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'val_dataloader.num_workers=0',
+    'val_dataloader.persistent_workers=False',
+    f'{NET}.backbone.base_channels=8',
+    f'{NET}.decode_head.in_channels=64',
+    f'{NET}.auxiliary_head.in_channels=32',
+]
 
 
 @pytest.fixture
@@ -56,8 +66,15 @@ def test_whole(demo, tmp_path, capsys):
     assert row.replace('*', '').split('|')[2:5] == [f' {mean:.1f} ' for mean in means]
     for title, mean in zip(('source-only', 'AdaBN', 'STPL'), means, strict=True):
         assert f'  {title:12}{mean:5.1f}' in said
-    for words in ('| road |', '| bicycle |', 'picture.png', 'video.mp4', 'seed 0', 'PyTorch',
-                  'model.source_checkpoint=work_dirs/demo/adabn/iter_2.pth'):
+    for words in (
+        '| road |',
+        '| bicycle |',
+        'picture.png',
+        'video.mp4',
+        'seed 0',
+        'PyTorch',
+        'model.source_checkpoint=work_dirs/demo/adabn/iter_2.pth',
+    ):
         assert words in text
 
     video = cv2.VideoCapture(str(folder / 'video.mp4'))
@@ -79,8 +96,11 @@ def test_whole(demo, tmp_path, capsys):
 
     # Again: nothing is done.
     def state() -> dict[str, int]:
-        return {str(path): path.stat().st_mtime_ns for path in folder.rglob('*')
-                if path.is_file() and path.name != 'data.log'}
+        return {
+            str(path): path.stat().st_mtime_ns
+            for path in folder.rglob('*')
+            if path.is_file() and path.name != 'data.log'
+        }
 
     before = state()
     assert demo.main(TINY) == 0
@@ -109,8 +129,10 @@ def steps(demo, tmp_path, monkeypatch) -> list[list[str]]:
         (folder / 'iter_800.pth').write_bytes(b'weights')
         scalars = folder / '20300101' / 'vis_data' / 'scalars.json'
         scalars.parent.mkdir(parents=True, exist_ok=True)
-        scalars.write_text('{"mIoU": 1.0, "IoU.road": NaN, "step": 400}\n'
-                           '{"mIoU": 2.0, "IoU.road": 3.0, "data_time": 9, "step": 800}\n')
+        scalars.write_text(
+            '{"mIoU": 1.0, "IoU.road": NaN, "step": 400}\n'
+            '{"mIoU": 2.0, "IoU.road": 3.0, "data_time": 9, "step": 800}\n'
+        )
 
     monkeypatch.setattr(demo, 'run', run)
     return commands
@@ -124,7 +146,7 @@ def first_step(demo: ModuleType, options: tuple[str, ...] = ()) -> dict:
 
 
 def test_scores_are_those_of_the_last_iteration(demo, steps):
-    assert first_step(demo)['scores'] == {'mIoU': 2., 'IoU.road': 3.}
+    assert first_step(demo)['scores'] == {'mIoU': 2.0, 'IoU.road': 3.0}
     assert len(steps) == 1
     assert not {'--resume', '--overwrite'} & set(steps[0])
 
@@ -162,8 +184,10 @@ def test_overwrite_deletes_only_what_it_made(demo, steps):
 
 def test_run_shows_the_end_of_a_failed_step(demo, tmp_path, capsys):
     log = tmp_path / 'new' / 'output.log'
-    code = ('import sys\nfor i in range(100): print("line", i)\n'
-            'print("CUDA is on fire", file=sys.stderr); sys.exit(3)')
+    code = (
+        'import sys\nfor i in range(100): print("line", i)\n'
+        'print("CUDA is on fire", file=sys.stderr); sys.exit(3)'
+    )
     with pytest.raises(demo.DemoError) as error:
         demo.run([sys.executable, '-c', code], log, lambda line: line if '7' in line else None)
     for words in ('exit status 3', 'line 99', 'CUDA is on fire', str(log)):
@@ -176,8 +200,10 @@ def test_run_shows_the_end_of_a_failed_step(demo, tmp_path, capsys):
 
 def test_training_line(demo):
     start = '2030/01/01 10:00:00 - mmengine - INFO - '
-    line = (start + 'Iter(train) [ 50/800]  base_lr: 1.0e-03 lr: 1.0e-03  eta: 1 day, 0:01:02  '
-            'time: 0.1  data_time: 0.01  loss: 1.2e-01  decode.loss_ce: 9.0')
+    line = (
+        start + 'Iter(train) [ 50/800]  base_lr: 1.0e-03 lr: 1.0e-03  eta: 1 day, 0:01:02  '
+        'time: 0.1  data_time: 0.01  loss: 1.2e-01  decode.loss_ce: 9.0'
+    )
     assert demo.training_line(line) == 'iteration 50/800, 1 day, 0:01:02 left, loss 1.2e-01'
     line = start + 'Iter(val) [20/20]    aAcc: 80.0  mIoU: 34.2  mAcc: 50.0'
     assert demo.training_line(line) == 'validation: mIoU 34.2'
@@ -187,15 +213,22 @@ def test_training_line(demo):
 
 def test_table_of_absent_classes(demo):
     nan = float('nan')
-    lines = demo.table({'a': {'mIoU': 10., 'IoU.road': nan}, 'b': {'mIoU': 12.34, 'IoU.road': 5.}})
+    lines = demo.table(
+        {'a': {'mIoU': 10.0, 'IoU.road': nan}, 'b': {'mIoU': 12.34, 'IoU.road': 5.0}}
+    )
     assert lines.splitlines()[2:] == [
-        '| road | – | 5.0 | – |', '| **mean (mIoU)** | **10.0** | **12.3** | **+2.3** |']
+        '| road | – | 5.0 | – |',
+        '| **mean (mIoU)** | **10.0** | **12.3** | **+2.3** |',
+    ]
 
 
-@pytest.mark.parametrize(('args', 'words'), [
-    (['--frames', '2'], '--frames'),
-    (['--data-options', '--size 1x1'], 'too small'),
-])
+@pytest.mark.parametrize(
+    ('args', 'words'),
+    [
+        (['--frames', '2'], '--frames'),
+        (['--data-options', '--size 1x1'], 'too small'),
+    ],
+)
 def test_mistakes(args, words, demo, capsys):
     try:
         status = demo.main(args)

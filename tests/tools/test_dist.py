@@ -20,10 +20,17 @@ def run(script: str, *args: object, **environment: str) -> subprocess.CompletedP
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    env = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
-               CUDA_VISIBLE_DEVICES='', **environment)
-    return subprocess.run(['bash', str(TOOLS / script), *map(str, args)], env=env,
-                          capture_output=True, text=True)
+    env = dict(
+        os.environ,
+        PYTHON=sys.executable,
+        PORT=str(port),
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+        **environment,
+    )
+    return subprocess.run(
+        ['bash', str(TOOLS / script), *map(str, args)], env=env, capture_output=True, text=True
+    )
 
 
 def test_two_processes_train_and_test(toy_config, tmp_path):
@@ -45,7 +52,8 @@ def test_two_processes_train_and_test(toy_config, tmp_path):
 
 @pytest.mark.parametrize(
     ('script', 'args'),
-    [('dist_train.sh', ['config.py']), ('dist_test.sh', ['config.py', 'checkpoint.pth'])])
+    [('dist_train.sh', ['config.py']), ('dist_test.sh', ['config.py', 'checkpoint.pth'])],
+)
 def test_usage(script, args):
     done = run(script, *args)
     assert done.returncode == 2
@@ -67,18 +75,45 @@ def test_one_machine_is_not_reached_from_others():
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
-@pytest.mark.parametrize(('environment', 'words'), [
-    ({}, ['torchrun_local.py']), (dict(PORT='1234'), ['torchrun_local.py', '--port', '1234']),
-    (dict(NNODES='2', MASTER_ADDR='10.0.0.1'), [
-        '-m', 'torch.distributed.run', '--nnodes=2', '--node_rank=0', '--master_addr=10.0.0.1',
-        '--master_port=29500'])])
+@pytest.mark.parametrize(
+    ('environment', 'words'),
+    [
+        ({}, ['torchrun_local.py']),
+        (dict(PORT='1234'), ['torchrun_local.py', '--port', '1234']),
+        (
+            dict(NNODES='2', MASTER_ADDR='10.0.0.1'),
+            [
+                '-m',
+                'torch.distributed.run',
+                '--nnodes=2',
+                '--node_rank=0',
+                '--master_addr=10.0.0.1',
+                '--master_port=29500',
+            ],
+        ),
+    ],
+)
 def test_what_is_started(script, environment, words):
-    env = {name: value for name, value in os.environ.items()
-           if name not in ('PORT', 'NNODES', 'NODE_RANK', 'MASTER_ADDR')}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ('PORT', 'NNODES', 'NODE_RANK', 'MASTER_ADDR')
+    }
     done = subprocess.run(
         ['bash', str(TOOLS / script), 'a.py', *(['b.pth'] if 'test' in script else []), '2', '--x'],
-        env=dict(env, PYTHON='echo', **environment), capture_output=True, text=True, check=True)
+        env=dict(env, PYTHON='echo', **environment),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = [word.removeprefix(f'{TOOLS}/') for word in done.stdout.split()]
-    assert found == [*words, '--nproc_per_node=2', script.split('_')[1].replace('.sh', '.py'),
-                     'a.py', *(['b.pth'] if 'test' in script else []), '--launcher', 'pytorch',
-                     '--x']
+    assert found == [
+        *words,
+        '--nproc_per_node=2',
+        script.split('_')[1].replace('.sh', '.py'),
+        'a.py',
+        *(['b.pth'] if 'test' in script else []),
+        '--launcher',
+        'pytorch',
+        '--x',
+    ]

@@ -1,4 +1,5 @@
 """tools/export_segmentor.py: mmseg's own API, without this package, predicts the same bits."""
+
 from __future__ import annotations
 
 import copy
@@ -35,15 +36,27 @@ for config in configs:
                     inferencer=infer(names)['predictions']), config[:-2] + 'found')
 assert 'mmdavss' not in sys.modules
 """
-FCN = dict(type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1, num_classes=4,
-           norm_cfg=dict(type='BN'))  # yapf: disable
+FCN = dict(
+    type='FCNHead',
+    in_channels=64,
+    in_index=3,
+    channels=8,
+    num_convs=1,
+    num_classes=4,
+    norm_cfg=dict(type='BN'),
+)
 
 
 def by_mmseg(frames: Path, *configs: Path) -> list[dict]:
     """What plain mmseg predicts, in a process that never imports this package."""
     variables = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
-    done = subprocess.run([sys.executable, '-c', PLAIN, frames, *configs], cwd=frames,
-                          env=variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, '-c', PLAIN, frames, *configs],
+        cwd=frames,
+        env=variables,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return [torch.load(path.with_suffix('.found'), weights_only=False) for path in configs]
 
@@ -88,32 +101,41 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
     config = moved / 'part' / 'per_frame_part_of_Accel.py'
     assert 'ALONE. It does not' in config.read_text()
     *found, alone = by_mmseg(
-        frame_folder, *(moved / name / 'segmentor.py' for name in nets), config)
+        frame_folder, *(moved / name / 'segmentor.py' for name in nets), config
+    )
 
     for (name, (cfg, checkpoint)), plain in zip(saved.items(), found, strict=True):
         assert plain['meta']['classes'] == ('road', 'sky', 'car', 'person')
         model = load_model(cfg, checkpoint)
         with torch.no_grad():
-            samples = [model.test_step(pseudo_collate([item]))[0]
-                       for item in DATASETS.build(cfg.test_dataloader.dataset)]
+            samples = [
+                model.test_step(pseudo_collate([item]))[0]
+                for item in DATASETS.build(cfg.test_dataloader.dataset)
+            ]
         for number, sample in enumerate(samples):
             labels = sample.pred_sem_seg.data
             assert torch.equal(sample.seg_logits.data, plain['logits'][number]), name
             assert len(labels.unique()) > 1
-            for other in (plain['maps'][number], plain['arrays'][number],
-                          torch.as_tensor(plain['inferencer'][number])[None]):
+            for other in (
+                plain['maps'][number],
+                plain['arrays'][number],
+                torch.as_tensor(plain['inferencer'][number])[None],
+            ):
                 assert torch.equal(labels, other), name
         # And back: an export is read as any other plain config.
         again = tmp_path / 'again' / name
         if name == 'advent':
-            back = method_config(Config.fromfile(moved / name / 'segmentor.py'),
-                                 moved / name / 'segmentor.pth')
+            back = method_config(
+                Config.fromfile(moved / name / 'segmentor.py'), moved / name / 'segmentor.pth'
+            )
             assert back.test_dataloader.dataset.pipeline[1] == dict(
-                cfg.test_dataloader.dataset.pipeline[1], keep_ratio=False)
+                cfg.test_dataloader.dataset.pipeline[1], keep_ratio=False
+            )
         one = moved / name / 'segmentor'
         run_tool('export_segmentor.py', f'{one}.py', f'{one}.pth', '--out', again)
-        first, second = (torch.load(file)['state_dict']
-                         for file in (f'{one}.pth', again / 'segmentor.pth'))
+        first, second = (
+            torch.load(file)['state_dict'] for file in (f'{one}.pth', again / 'segmentor.pth')
+        )
         assert all(torch.equal(first[key], value) for key, value in second.items())
 
     # The part of a video net predicts what its segmentor alone does.
@@ -140,11 +162,25 @@ def test_what_cannot_be_exported(run_tool, saved_model, per_frame, tmp_path):
     cfg, checkpoint = saved_model(per_frame)
     pipeline = cfg.test_dataloader.dataset.pipeline
     for change, words in [
-            (dict(test_dataloader=dict(dataset=dict(pipeline=[
-                pipeline[0], dict(type='ClipCrop', crop_size=(8, 8)), pipeline[-1]]))),
-             'the step ClipCrop'),
-            (dict(model=dict(data_preprocessor=dict(test_cfg=dict(size_divisor=32)))),
-             'data_preprocessor.test_cfg')]:
+        (
+            dict(
+                test_dataloader=dict(
+                    dataset=dict(
+                        pipeline=[
+                            pipeline[0],
+                            dict(type='ClipCrop', crop_size=(8, 8)),
+                            pipeline[-1],
+                        ]
+                    )
+                )
+            ),
+            'the step ClipCrop',
+        ),
+        (
+            dict(model=dict(data_preprocessor=dict(test_cfg=dict(size_divisor=32)))),
+            'data_preprocessor.test_cfg',
+        ),
+    ]:
         other = Config.fromfile(cfg.filename)
         other.merge_from_dict(change)
         other.dump(tmp_path / 'other.py')

@@ -1,4 +1,5 @@
 """tools/analysis/tsne.py and neighbours.py on a few generated frames."""
+
 import csv
 
 import pytest
@@ -12,8 +13,23 @@ def read(path):
 def test_tsne(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     out = tmp_path / 'out/tsne.png'
-    call = ('analysis/tsne.py', config, checkpoint, checkpoint, '--names', 'a', 'b', '--per-class',
-            '20', '--iterations', '250', '--perplexity', '5', '--out', out)
+    call = (
+        'analysis/tsne.py',
+        config,
+        checkpoint,
+        checkpoint,
+        '--names',
+        'a',
+        'b',
+        '--per-class',
+        '20',
+        '--iterations',
+        '250',
+        '--perplexity',
+        '5',
+        '--out',
+        out,
+    )
     run_tool(*call, '--classes', 'road', 'sky', 'building')
     assert out.stat().st_size > 1000
     head, a, b = read(out.with_suffix('.csv'))
@@ -23,7 +39,8 @@ def test_tsne(analysed, tmp_path, run_tool, capsys):
     assert points[0] == ['name', 'class', 'x', 'y']
     assert {row[1] for row in points[1:]} <= {'road', 'sky', 'building'}
     assert [row[1:] for row in points if row[0] == 'a'] == [
-        row[1:] for row in points if row[0] == 'b']
+        row[1:] for row in points if row[0] == 'b'
+    ]
     assert f'| a | {float(a[1]):.4f} |' in capsys.readouterr().out
     with pytest.raises(SystemExit, match="there is no class 'cow', only road, "):
         run_tool(*call, '--overwrite', '--classes', 'cow')
@@ -55,14 +72,21 @@ def test_neighbours(analysed, tmp_path, run_tool, capsys):
 def test_arguments(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     for extra, message in (
-            (('--names', 'a', 'b'), '2 names for 1 checkpoints'),
-            ((checkpoint, ), 'several checkpoints are called'),
-            ((tmp_path / 'none.pth', '--names', 'a', 'b'), 'none.pth does not exist'),
-            (('--out', tmp_path / 'a.txt'), 'must be a picture'),
+        (('--names', 'a', 'b'), '2 names for 1 checkpoints'),
+        ((checkpoint,), 'several checkpoints are called'),
+        ((tmp_path / 'none.pth', '--names', 'a', 'b'), 'none.pth does not exist'),
+        (('--out', tmp_path / 'a.txt'), 'must be a picture'),
     ):
         with pytest.raises(SystemExit):
             run_tool('analysis/neighbours.py', config, checkpoint, *extra)
         assert message in capsys.readouterr().err
     with pytest.raises(SystemExit, match='error: --cfg-options does not fit'):
-        run_tool('analysis/neighbours.py', config, checkpoint, '--out', tmp_path / 'a.png',
-                 '--cfg-options', 'model.student.segmentor.type.x=1')
+        run_tool(
+            'analysis/neighbours.py',
+            config,
+            checkpoint,
+            '--out',
+            tmp_path / 'a.png',
+            '--cfg-options',
+            'model.student.segmentor.type.x=1',
+        )

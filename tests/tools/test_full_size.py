@@ -1,4 +1,5 @@
 """benchmarks/full_size.py: what a training step takes, counted on tensors without content."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -15,8 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def full_size():
-    spec = importlib.util.spec_from_file_location(
-        'full_size', ROOT / 'benchmarks/full_size.py')
+    spec = importlib.util.spec_from_file_location('full_size', ROOT / 'benchmarks/full_size.py')
     module = importlib.util.module_from_spec(spec)
     sys.modules['full_size'] = module
     spec.loader.exec_module(module)
@@ -44,9 +44,9 @@ def test_storages_are_counted_until_they_are_released(full_size):
 def test_what_depends_on_the_content_is_at_its_largest(full_size):
     with full_size.Storages() as storages:
         x = torch.empty(10, 5, device='meta')
-        assert x.sum().item() == 1. and bool((x > 0).any())
+        assert x.sum().item() == 1.0 and bool((x > 0).any())
         assert (x > 0).nonzero().shape == (50, 2)
-        assert x[x > 0].shape == (50, )
+        assert x[x > 0].shape == (50,)
         before = storages.alive
         kept = x[x > 0]
         assert storages.alive == before + kept.nbytes
@@ -54,8 +54,13 @@ def test_what_depends_on_the_content_is_at_its_largest(full_size):
 
 def test_saved_for_backward(full_size):
     """What autograd itself says that it saves, of real tensors."""
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
-                        nn.Conv2d(8, 4, 1), nn.Sigmoid())
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 4, 1),
+        nn.Sigmoid(),
+    )
     x = torch.randn(1, 3, 32, 48)
     saved = {}
 
@@ -87,8 +92,9 @@ def test_cards(full_size):
 
 def test_a_step_of_a_config(full_size):
     """ResNet-50 with DeepLab-v2's classifier of 11 classes, SGD with momentum."""
-    memory = full_size.measure(Config.fromfile(
-        ROOT / 'configs/source_only/deeplabv2-r50_camvid-sunny2foggy.py'))
+    memory = full_size.measure(
+        Config.fromfile(ROOT / 'configs/source_only/deeplabv2-r50_camvid-sunny2foggy.py')
+    )
     # ResNet-50 without its own classifier, four 3 x 3 convolutions.
     weights = 23_508_032 + 4 * (9 * 2048 * 11 + 11)
     # 53 batch-norm layers with 26,560 channels; mean and std of the colours.
@@ -107,8 +113,9 @@ def test_pyramid_pooling_has_images_to_normalise_by(full_size):
         assert full_size.measure(cfg).groups == 1
 
 
-@pytest.mark.parametrize('config', [
-    'sfc/accel_viper2city_stage1', 'sepico/distcl_daformer-mitb5_gta2city'])
+@pytest.mark.parametrize(
+    'config', ['sfc/accel_viper2city_stage1', 'sepico/distcl_daformer-mitb5_gta2city']
+)
 def test_fits_24_gb(full_size, config):
     """As the releases do."""
     memory = full_size.measure(Config.fromfile(ROOT / f'configs/{config}.py'))
@@ -120,8 +127,9 @@ def test_the_table_is_written(full_size, monkeypatch, tmp_path, capsys):
     document = tmp_path / 'speed.md'
     document.write_text(f'before\n{full_size.BEGIN}\nold\n{full_size.END}\nafter\n')
     monkeypatch.setattr(full_size, 'DOCUMENT', document)
-    monkeypatch.setattr(full_size, 'measure', lambda cfg: full_size.Memory(
-        2**30, 2**29, 2**29, 2**31, 3, 2**33))
+    monkeypatch.setattr(
+        full_size, 'measure', lambda cfg: full_size.Memory(2**30, 2**29, 2**29, 2**31, 3, 2**33)
+    )
     monkeypatch.setattr(full_size, 'quiet', lambda: None)
     names = ['source_only/deeplabv2-r50_camvid-sunny2foggy', 'tps/accel_viper2city']
     monkeypatch.setattr(sys, 'argv', ['full_size.py', *names, f'configs/{names[0]}.py', '--write'])
@@ -130,4 +138,6 @@ def test_the_table_is_written(full_size, monkeypatch, tmp_path, capsys):
     assert lines[0] == 'before' and lines[-1] == 'after' and 'old' not in lines
     assert lines[-5:-2] == [
         f'| `{names[0]}`<br>`{names[0]}` | 1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB |',
-        f'| `{names[1]}` | 1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB |', '']
+        f'| `{names[1]}` | 1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB |',
+        '',
+    ]

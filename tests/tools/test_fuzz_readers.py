@@ -1,4 +1,5 @@
 """The short form of benchmarks/fuzz_readers.py: every kind of file with every kind of damage."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -15,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope='module')
 def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
-        'fuzz_readers', ROOT / 'benchmarks/fuzz_readers.py')
+        'fuzz_readers', ROOT / 'benchmarks/fuzz_readers.py'
+    )
     module = sys.modules['fuzz_readers'] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -42,6 +44,7 @@ def test_the_judge_sees_failures(script, tmp_path, monkeypatch):
     def fail(error: Exception) -> object:
         def read(folder: Path) -> None:
             raise error
+
         return read
 
     def hang(folder: Path) -> None:
@@ -55,8 +58,12 @@ def test_the_judge_sees_failures(script, tmp_path, monkeypatch):
     assert outcome(lambda folder: whole[1:], 'flip_bit') == 'failure'
     assert outcome(fail(ValueError('x.bin is broken'))) == 'error'
     assert outcome(fail(ValueError('something is broken'))) == 'failure'
-    for error in (KeyError('x.bin'), MemoryError('x.bin'), RecursionError('x.bin'),
-                  UnicodeDecodeError('utf-8', b'', 0, 1, 'x.bin')):
+    for error in (
+        KeyError('x.bin'),
+        MemoryError('x.bin'),
+        RecursionError('x.bin'),
+        UnicodeDecodeError('utf-8', b'', 0, 1, 'x.bin'),
+    ):
         assert outcome(fail(error)) == 'failure'
     monkeypatch.setattr(script, 'SECONDS', 1)
     assert outcome(hang) == 'failure'

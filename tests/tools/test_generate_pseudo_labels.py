@@ -1,4 +1,5 @@
 """tools/generate_pseudo_labels.py as it is called, on a MiniDrive."""
+
 from __future__ import annotations
 
 import json
@@ -17,17 +18,31 @@ from mmdavss.engine import WorkDirLock
 
 ROOT = Path(__file__).parents[2]
 
+
 def content(folder):
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in Path(folder).rglob('*') if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in Path(folder).rglob('*')
+        if path.is_file()
+    }
 
 
 def test_from_the_command_line_to_the_data_set(self_training, run_tool, capsys):
     """In several processes, then in one; what the data set then reads, and its score."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/generate_pseudo_labels.py'), 'config.py', 'iter_1.pth',
-         '--workers', '2', '--score'], capture_output=True, text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)))
+        [
+            sys.executable,
+            str(ROOT / 'tools/generate_pseudo_labels.py'),
+            'config.py',
+            'iter_1.pth',
+            '--workers',
+            '2',
+            '--score',
+        ],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)),
+    )
     assert done.returncode == 0, done.stderr
     assert '7/7' in done.stderr
     assert 'has no pseudo-label at all' in done.stdout
@@ -42,8 +57,14 @@ def test_from_the_command_line_to_the_data_set(self_training, run_tool, capsys):
     assert f'P-mIoU {score["p_miou"]:.2f}' in said
     assert f'proportion p = {score["proportion"]:.2%} (2 labelled frames)' in said
 
-    target = dict(self_training.train_dataloader.dataset.target, pipeline=[
-        dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')])
+    target = dict(
+        self_training.train_dataloader.dataset.target,
+        pipeline=[
+            dict(type='LoadClip'),
+            dict(type='LoadClipAnnotations'),
+            dict(type='PackClipInputs'),
+        ],
+    )
     dataset = DATASETS.build(target)
     assert len(dataset) == 7  # all that have a mask, not those with labels
     labels = dataset[3]['data_samples'].gt_clip_seg.data
@@ -58,12 +79,18 @@ def test_from_the_command_line_to_the_data_set(self_training, run_tool, capsys):
         info = labelled.get_data_info(i)
         truth = read_label(info['seg_map_path'], info['label_spec'])
         pseudo = cv2.imread(f'data/pseudo/{info["seq_name"]}/{info["frame_name"]}.png', -1)
-        pairs += [pair for pair in zip(truth.ravel().tolist(), pseudo.ravel().tolist(), strict=True)
-                  if pair[0] < 255]
+        pairs += [
+            pair
+            for pair in zip(truth.ravel().tolist(), pseudo.ravel().tolist(), strict=True)
+            if pair[0] < 255
+        ]
     kept = [pair for pair in pairs if pair[1] < 255]
     assert score['proportion'] == pytest.approx(len(kept) / len(pairs)) and 0 < len(kept)
-    ious = [sum(pair == (k, k) for pair in kept) / sum(k in pair for pair in kept)
-            for k in range(15) if any(k in pair for pair in kept)]
+    ious = [
+        sum(pair == (k, k) for pair in kept) / sum(k in pair for pair in kept)
+        for k in range(15)
+        if any(k in pair for pair in kept)
+    ]
     assert score['p_miou'] == pytest.approx(100 * sum(ious) / len(ious))
     assert score['classes'] == len(ious) and len(score['iou']) == 15
 
@@ -87,15 +114,18 @@ def test_errors(self_training, run_tool, capsys):
         return run('config.py', 'iter_1.pth', '--cfg-options', *values)
 
     assert "pseudo_label_generator: got an unexpected keyword argument 'alfa'" in option(
-        'pseudo_label_generator.alfa=1')
+        'pseudo_label_generator.alfa=1'
+    )
     assert 'config.py has no pseudo_label_generator' in option('pseudo_label_generator=None')
     assert 'target.pseudo_labels is not set' in option(
-        'train_dataloader.dataset.target.pseudo_labels=None')
+        'train_dataloader.dataset.target.pseudo_labels=None'
+    )
     assert 'has no target' in option('train_dataloader.dataset.target=None')
     assert 'data/gone' in option('train_dataloader.dataset.target.data_root=data/gone')
     assert 'does not fit' in option('model.student.segmentor.decode_head.num_classes=14')
     assert 'needs target_train_labelled' in run(
-        'config.py', 'iter_1.pth', '--score', '--cfg-options', 'target_train_labelled=None')
+        'config.py', 'iter_1.pth', '--score', '--cfg-options', 'target_train_labelled=None'
+    )
     assert not Path('data/pseudo').exists()
 
     Path('data/pseudo').mkdir()
@@ -106,7 +136,8 @@ def test_errors(self_training, run_tool, capsys):
     frame = next(Path('data/cityscapes_vps/train/img_all').glob('*_000020_*'))
     frame.write_bytes(frame.read_bytes()[:200])
     assert f'{frame.name}: this frame cannot be decoded' in run(
-        'config.py', 'iter_1.pth', '--out', 'other')
+        'config.py', 'iter_1.pth', '--out', 'other'
+    )
 
 
 def test_a_second_one_beside_it(self_training, run_tool):

@@ -1,4 +1,5 @@
 """Runs that go wrong end with one message and keep what was good."""
+
 from __future__ import annotations
 
 import hashlib
@@ -22,8 +23,10 @@ from mmdavss.methods import SePiCo
 
 def files(folder: Path) -> dict[str, str]:
     """Checkpoints and their hashes."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in folder.glob('iter_*.pth')}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.glob('iter_*.pth')
+    }
 
 
 @pytest.fixture
@@ -33,9 +36,14 @@ def toy(run_tool, toy_config, tmp_path, capfd):
 
     def train(model: type | None = None, dataset: type | None = None, *options: str) -> str:
         text = f'_base_ = {toy_config!r}\n'
-        for registry, kind, line in ((MODELS, model, "model = dict(type='{}')\n"),
-                                     (DATASETS, dataset, "train_dataloader = dict(num_workers=1, "
-                                      "dataset=dict(type='{}'))\n")):
+        for registry, kind, line in (
+            (MODELS, model, "model = dict(type='{}')\n"),
+            (
+                DATASETS,
+                dataset,
+                "train_dataloader = dict(num_workers=1, dataset=dict(type='{}'))\n",
+            ),
+        ):
             if kind is not None:
                 registry.register_module(module=kind)
                 registered.append((registry, kind.__name__))
@@ -43,12 +51,19 @@ def toy(run_tool, toy_config, tmp_path, capfd):
         config = tmp_path / 'config.py'
         config.write_text(text)
         with pytest.raises(SystemExit, match='1') as raised:
-            run_tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options',
-                     'train_cfg.max_iters=5', *options)
+            run_tool(
+                'train.py',
+                config,
+                '--work-dir',
+                tmp_path / 'run',
+                '--cfg-options',
+                'train_cfg.max_iters=5',
+                *options,
+            )
         assert raised.value.__suppress_context__
         output = ''.join(capfd.readouterr())
         assert 'Traceback' not in output
-        message = output[output.rindex('error: '):].splitlines()[0]
+        message = output[output.rindex('error: ') :].splitlines()[0]
         assert message in next((tmp_path / 'run').glob('*/*.log')).read_text()
         return message
 
@@ -62,15 +77,15 @@ def toy_weight(loss):
     from toy_task import ToyWeight
 
     class Other(ToyWeight):
-
         def __init__(self):
             super().__init__()
             # Large enough for the test with a limit on the size of files.
             self.register_buffer('ballast', torch.zeros(100_000))
 
         def forward(self, x, mode='tensor'):
-            return dict(loss_toy=loss(self.weight, x)) if mode == 'loss' else super().forward(
-                x, mode)
+            return (
+                dict(loss_toy=loss(self.weight, x)) if mode == 'loss' else super().forward(x, mode)
+            )
 
     return Other
 
@@ -95,26 +110,32 @@ def test_a_gradient_that_is_nan(toy, tmp_path):
 
 
 def test_a_gradient_that_is_nan_waits_for_no_checkpoint(toy, tmp_path):
-    message = toy(toy_weight(lambda w, x: ((w * (x - 1)).abs().sqrt() if x == 1 else w * x).mean()),
-                  None, 'default_hooks.checkpoint.interval=5')
+    message = toy(
+        toy_weight(lambda w, x: ((w * (x - 1)).abs().sqrt() if x == 1 else w * x).mean()),
+        None,
+        'default_hooks.checkpoint.interval=5',
+    )
     assert 'iteration 2: 1 tensors of the model are NaN or infinite (weight)' in message
     assert not files(tmp_path / 'run')
 
 
 def test_a_gradient_that_is_nan_and_waits_for_its_step(toy):
-    message = toy(toy_weight(lambda w, x: ((w * (x - 2)).abs().sqrt() if x == 2 else w * x).mean()),
-                  None, 'default_hooks.checkpoint.interval=6',
-                  'optim_wrapper.accumulative_counts=6')
+    message = toy(
+        toy_weight(lambda w, x: ((w * (x - 2)).abs().sqrt() if x == 2 else w * x).mean()),
+        None,
+        'default_hooks.checkpoint.interval=6',
+        'optim_wrapper.accumulative_counts=6',
+    )
     assert 'iteration 3: 1 tensors of the model are NaN or infinite (gradient of weight)' in message
 
 
-@pytest.mark.parametrize(('number', 'words'), [
-    (signal.SIGKILL, 'memory'), (signal.SIGBUS, '--shm-size')])
+@pytest.mark.parametrize(
+    ('number', 'words'), [(signal.SIGKILL, 'memory'), (signal.SIGBUS, '--shm-size')]
+)
 def test_a_worker_that_dies(number, words, toy, tmp_path):
     from toy_task import ToyNumbers
 
     class Dies(ToyNumbers):
-
         def __getitem__(self, index):
             if index == 3:
                 os.kill(os.getpid(), number)
@@ -130,7 +151,6 @@ def test_data_that_never_come(toy):
     from toy_task import ToyNumbers
 
     class Hangs(ToyNumbers):
-
         def __getitem__(self, index):
             while index == 3:
                 time.sleep(60)
@@ -165,18 +185,18 @@ def test_a_checkpoint_that_would_run_code(run_tool, toy_config, tmp_path, capfd)
     """In all places where a run can take one from."""
 
     class Trap:
-
         def __reduce__(self):
-            return os.mkdir, (str(tmp_path / 'sprung'), )
+            return os.mkdir, (str(tmp_path / 'sprung'),)
 
     crafted = tmp_path / 'iter_2.pth'
     torch.save(dict(state_dict=dict(weight=torch.ones(())), meta=dict(iter=2, x=Trap())), crafted)
     (tmp_path / 'last_checkpoint').write_text(str(crafted))
     before = crafted.read_bytes()
     for name, *options in (
-            ('train.py', '--work-dir', tmp_path, '--resume'),
-            ('train.py', '--work-dir', tmp_path / 'new', '--cfg-options', f'load_from={crafted}'),
-            ('test.py', crafted, '--work-dir', tmp_path / 'test')):
+        ('train.py', '--work-dir', tmp_path, '--resume'),
+        ('train.py', '--work-dir', tmp_path / 'new', '--cfg-options', f'load_from={crafted}'),
+        ('test.py', crafted, '--work-dir', tmp_path / 'test'),
+    ):
         with pytest.raises(SystemExit) as raised:
             run_tool(name, toy_config, *options)
         text = ''.join(capfd.readouterr()) + str(raised.value)
@@ -189,16 +209,30 @@ def test_a_checkpoint_that_would_run_code(run_tool, toy_config, tmp_path, capfd)
 
 CONFIGS = dict(
     sepico='configs/sepico/distcl_deeplabv2-r18_minigta2minicity.py',
-    stpl='configs/stpl/accel-r18_miniviper2minicity.py')
+    stpl='configs/stpl/accel-r18_miniviper2minicity.py',
+)
 
 
 @pytest.fixture(scope='module')
 def minidrive(tmp_path_factory):
     root = tmp_path_factory.mktemp('minidrive')
-    generate(root, Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=2, cityscapes_val=1,
-        snippet_frames=(18, 20), gta=4, synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0),
-        progress=False)
+    generate(
+        root,
+        Settings(
+            size=(64, 32),
+            viper=0,
+            viper_val=0,
+            synthia=0,
+            cityscapes=2,
+            cityscapes_val=1,
+            snippet_frames=(18, 20),
+            gta=4,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+        ),
+        progress=False,
+    )
     return root
 
 
@@ -244,8 +278,14 @@ def trains(minidrive, tmp_path, run_tool):
             student = MODELS.build(cfg.model.student)
             for parameter in student.parameters():
                 nn.init.normal_(parameter, std=0.05)
-            torch.save(dict(state_dict={f'student.{name}': value for name, value in
-                                        student.state_dict().items()}), checkpoint)
+            torch.save(
+                dict(
+                    state_dict={
+                        f'student.{name}': value for name, value in student.state_dict().items()
+                    }
+                ),
+                checkpoint,
+            )
         cfg.model.source_checkpoint = str(checkpoint)
         config = tmp_path / f'{method}.py'
         cfg.dump(config)
@@ -268,16 +308,19 @@ def test_the_same_seed_gives_the_same_run(method, trains, minidrive, tmp_path, c
     # Only the run without source looks at its own predictions.
     assert ('collapse_reference' in states[0]['message_hub']['runtime_info']) == (method == 'stpl')
 
-    reports = [json.loads(next(folder.glob('*/report.json')).read_text())
-               for folder in (first, second)]
+    reports = [
+        json.loads(next(folder.glob('*/report.json')).read_text()) for folder in (first, second)
+    ]
     assert reports[0]['versions']['mmdavss'] == mmdavss.__version__
     assert reports[0]['versions']['torch'] == torch.__version__
     assert reports[0]['seed'] == 0
     commit = reports[0]['git']['mmdavss']['commit']
     assert len(commit) == 40 and type(reports[0]['git']['mmdavss']['changed']) is bool
     assert reports[0]['starts_from'] == dict(
-        path=str(tmp_path / 'source.pth'), resumed=False,
-        sha256=hashlib.sha256((tmp_path / 'source.pth').read_bytes()).hexdigest())
+        path=str(tmp_path / 'source.pth'),
+        resumed=False,
+        sha256=hashlib.sha256((tmp_path / 'source.pth').read_bytes()).hexdigest(),
+    )
     data = reports[0]['data']
     names = {'train.target', 'val'} | ({'train.source'} if method == 'sepico' else set())
     assert set(data) == names and all(found['files'] > 0 for found in data.values())
@@ -301,14 +344,16 @@ def test_nan_poisons_nothing(trains, monkeypatch, tmp_path, capfd):
     with pytest.raises(SystemExit, match='1'):
         trains('sepico', 'run')
     output = ''.join(capfd.readouterr())
-    message = output[output.rindex('error: '):]
+    message = output[output.rindex('error: ') :]
     assert 'iteration 2: ' in message and 'source.' in message and 'source: ' in message
     assert set(files(tmp_path / 'run')) == {'iter_1.pth'}
     kept = torch.load(tmp_path / 'run/iter_1.pth', weights_only=False)['state_dict']
     assert all(value.isfinite().all() for value in kept.values())
     # Of the model as it was left, too.
-    teacher = {name: value for name, value in seen[0].state_dict().items()
-               if name.startswith('teacher') and 'running' not in name}
+    teacher = {
+        name: value
+        for name, value in seen[0].state_dict().items()
+        if name.startswith('teacher') and 'running' not in name
+    }
     assert teacher and all(value.isfinite().all() for value in teacher.values())
     assert all(value.isfinite().all() for value in seen[0].statistics.state_dict().values())
-

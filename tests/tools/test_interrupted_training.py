@@ -1,4 +1,5 @@
 """Runs that end early, at every file that they write and by signals, on the task of one weight."""
+
 from __future__ import annotations
 
 import json
@@ -17,9 +18,13 @@ from mmdavss.engine.work_dir_lock import NAME
 from mmdavss.fileio import left_unfinished, unfinished_path
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
-OPTIONS = ['train_cfg.max_iters=4', 'default_hooks.checkpoint.interval=2',
-           'default_hooks.checkpoint.rule=less', 'default_hooks.checkpoint.max_keep_ckpts=1']
-END = {'iter_4.pth': -6., 'best_mIoU_iter_4.pth': -6.}
+OPTIONS = [
+    'train_cfg.max_iters=4',
+    'default_hooks.checkpoint.interval=2',
+    'default_hooks.checkpoint.rule=less',
+    'default_hooks.checkpoint.max_keep_ckpts=1',
+]
+END = {'iter_4.pth': -6.0, 'best_mIoU_iter_4.pth': -6.0}
 #: Of such a run: checkpoint and note, the best, again checkpoint and note; that twice.
 FILES = 10
 
@@ -35,8 +40,16 @@ def train(run_tool, toy_config, tmp_path, monkeypatch):
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **style: (text, True))
 
     def run(*options: str) -> None:
-        run_tool('train.py', toy_config, '--work-dir', tmp_path / 'run', '--resume',
-                 '--cfg-options', *OPTIONS, *options)
+        run_tool(
+            'train.py',
+            toy_config,
+            '--work-dir',
+            tmp_path / 'run',
+            '--resume',
+            '--cfg-options',
+            *OPTIONS,
+            *options,
+        )
 
     return run
 
@@ -51,8 +64,10 @@ def handlers():
 
 
 def weights(folder: Path) -> dict[str, float]:
-    return {path.name: torch.load(path, weights_only=False)['state_dict']['weight'].item()
-            for path in folder.glob('*.pth*')}
+    return {
+        path.name: torch.load(path, weights_only=False)['state_dict']['weight'].item()
+        for path in folder.glob('*.pth*')
+    }
 
 
 def scores(log: Path) -> list[dict]:
@@ -66,8 +81,10 @@ def noted(path: Path) -> dict:
     return torch.load(path, weights_only=False)['message_hub']['runtime_info']
 
 
-@pytest.mark.parametrize(('number', 'moved'), [
-    *((number, False) for number in range(FILES)), (1, True), (4, True), (6, True), (9, True)])
+@pytest.mark.parametrize(
+    ('number', 'moved'),
+    [*((number, False) for number in range(FILES)), (1, True), (4, True), (6, True), (9, True)],
+)
 def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
     """In the middle of writing it; and when a note is in place, before files are deleted."""
     put, calls = AtomicBackend.put, []
@@ -77,7 +94,7 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         if len(calls) <= number + moved:
             put(self, content, path)
         else:
-            unfinished_path(path).write_bytes(content[:len(content) // 2])
+            unfinished_path(path).write_bytes(content[: len(content) // 2])
         if len(calls) > number:
             raise Killed
 
@@ -86,8 +103,11 @@ def test_killed_at_every_file(number, moved, train, tmp_path, monkeypatch):
         patched.setattr(AtomicBackend, 'put', killed)
         train()
     # Whatever is there is whole, and something is from the first checkpoint on.
-    found = weights(run) if not left_unfinished(run) else {
-        name for name in (path.name for path in run.glob('*.pth'))}
+    found = (
+        weights(run)
+        if not left_unfinished(run)
+        else {name for name in (path.name for path in run.glob('*.pth'))}
+    )
     assert all(damage(path) is None for path in run.glob('*.pth'))
     if number + moved >= 2:
         note = Path((run / 'last_checkpoint').read_text())
@@ -117,7 +137,7 @@ def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch
             patched.setattr(ValLoop, 'run', killed)
             train(*options)
     last = tmp_path / 'run/iter_4.pth'
-    assert weights(tmp_path / 'run') == {'iter_4.pth': -6.}
+    assert weights(tmp_path / 'run') == {'iter_4.pth': -6.0}
     assert 'best_score' not in noted(last)
     train()
     assert weights(tmp_path / 'run') == END
@@ -126,8 +146,9 @@ def test_validation_that_was_cut_off_is_made_up_for(train, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(('at', 'again'), [(7, [4]), (8, [4]), (9, [])])
-def test_scores_that_a_checkpoint_holds_are_not_logged_again(at, again, train, tmp_path,
-                                                             monkeypatch):
+def test_scores_that_a_checkpoint_holds_are_not_logged_again(
+    at, again, train, tmp_path, monkeypatch
+):
     """Of files, 9 is the note after the checkpoint was written with the scores of iteration 4."""
     put, calls, run = AtomicBackend.put, [], tmp_path / 'run'
 
@@ -147,7 +168,7 @@ def test_scores_that_a_checkpoint_holds_are_not_logged_again(at, again, train, t
     assert [row['step'] for path in logs for row in scores(path)] == again
     assert weights(run) == END
     history = torch.load(run / 'iter_4.pth', weights_only=False)['message_hub']['log_scalars']
-    assert history['val/mIoU'].data[0].tolist() == [-1., -6.]
+    assert history['val/mIoU'].data[0].tolist() == [-1.0, -6.0]
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
@@ -165,7 +186,7 @@ def test_signal_in_an_iteration_saves_and_stops(number, train, tmp_path, monkeyp
         patched.setattr(IterBasedTrainLoop, 'run_iter', signalled)
         train()
     # x = 0, 1, 2 at lr 1. A checkpoint would have been due after iteration 4.
-    assert weights(tmp_path / 'run') == {'iter_3.pth': -3., 'best_mIoU_iter_2.pth': -1.}
+    assert weights(tmp_path / 'run') == {'iter_3.pth': -3.0, 'best_mIoU_iter_2.pth': -1.0}
     train()
     assert weights(tmp_path / 'run') == END
 
@@ -187,7 +208,7 @@ def test_what_signals_saved_leaves_again(train, tmp_path, monkeypatch):
             train(keep)
         assert name in weights(tmp_path / 'run')
     train(keep)
-    assert weights(tmp_path / 'run') == {**END, 'iter_2.pth': -1.}
+    assert weights(tmp_path / 'run') == {**END, 'iter_2.pth': -1.0}
 
 
 def test_signal_in_a_validation_saves_and_stops(train, tmp_path, monkeypatch):
@@ -200,7 +221,7 @@ def test_signal_in_a_validation_saves_and_stops(train, tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(SystemExit, match='75'):
         patched.setattr(ValLoop, 'run_iter', signalled)
         train('default_hooks.checkpoint.interval=4', 'train_cfg.val_interval=3')
-    assert weights(tmp_path / 'run') == {'iter_3.pth': -3.}
+    assert weights(tmp_path / 'run') == {'iter_3.pth': -3.0}
     train('default_hooks.checkpoint.interval=4', 'train_cfg.val_interval=3')
     assert weights(tmp_path / 'run') == END
 
@@ -224,12 +245,13 @@ def test_steps_of_the_optimiser_are_not_divided(train, tmp_path, monkeypatch, ca
         patched.setattr(IterBasedTrainLoop, 'run_iter', signalled)
         train(*accumulate, 'default_hooks.checkpoint.interval=6')
     # The mean of x = 0, 1, 2.
-    assert weights(tmp_path / 'run') == {'iter_3.pth': -1.}
+    assert weights(tmp_path / 'run') == {'iter_3.pth': -1.0}
 
 
 @pytest.mark.parametrize('mode', [[], ['--resume'], ['--overwrite']])
-def test_second_run_in_the_same_folder(mode, run_tool, toy_config, train, tmp_path, monkeypatch,
-                                       capsys):
+def test_second_run_in_the_same_folder(
+    mode, run_tool, toy_config, train, tmp_path, monkeypatch, capsys
+):
     """It ends with one line, and the first one as if there had been none."""
     step, calls = IterBasedTrainLoop.run_iter, []
 
@@ -308,7 +330,7 @@ def test_the_one_before_is_taken_on_demand(run_tool, toy_config, train, tmp_path
     (run / 'iter_4.pth').write_bytes(b'')
     chosen = ['resume=True', f'load_from={run / "iter_2.pth"}']
     run_tool('train.py', toy_config, '--work-dir', run, '--cfg-options', *options, *chosen)
-    assert weights(run) == {**END, 'iter_2.pth': -1.}
+    assert weights(run) == {**END, 'iter_2.pth': -1.0}
     (run / 'iter_2.pth').write_bytes(b'')
     with pytest.raises(SystemExit, match='2'):
         run_tool('train.py', toy_config, '--work-dir', run, '--cfg-options', *options, *chosen)

@@ -1,4 +1,5 @@
 """The short form of benchmarks/kill_and_resume.py: every method is killed and resumed once."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -17,7 +18,8 @@ ITERS = 4  # a checkpoint after 2 and 4, scores after 4
 @pytest.fixture(scope='module')
 def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
-        'kill_and_resume', ROOT / 'benchmarks/kill_and_resume.py')
+        'kill_and_resume', ROOT / 'benchmarks/kill_and_resume.py'
+    )
     module = sys.modules['kill_and_resume'] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -30,8 +32,9 @@ def folder(script, tmp_path_factory) -> Path:
     return folder
 
 
-def kill(method: str, script: ModuleType, folder: Path, fault: object, code: int,
-         note: str) -> tuple[Path, Path]:
+def kill(
+    method: str, script: ModuleType, folder: Path, fault: object, code: int, note: str
+) -> tuple[Path, Path]:
     """Runs it whole, and killed and resumed with another number of workers.
 
     Returns:
@@ -47,9 +50,23 @@ def kill(method: str, script: ModuleType, folder: Path, fault: object, code: int
 
 
 METHODS = [
-    'source_only', 'adabn', 'self_training', 'stpl', 'vat', 'vst', 'i2vda', 'dacs',
-    'sepico_protocl', 'sepico_bankcl', 'sepico_distcl', 'davsn', 'tps', 'flow_pretraining',
-    'sfm_pretraining', 'sfc_tpl']
+    'source_only',
+    'adabn',
+    'self_training',
+    'stpl',
+    'vat',
+    'vst',
+    'i2vda',
+    'dacs',
+    'sepico_protocl',
+    'sepico_bankcl',
+    'sepico_distcl',
+    'davsn',
+    'tps',
+    'flow_pretraining',
+    'sfm_pretraining',
+    'sfc_tpl',
+]
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -58,15 +75,19 @@ def test_ends_as_if_nothing_had_happened(method, script, folder):
     whole, killed = kill(method, script, folder, fault, -signal.SIGKILL, 'iter_2.pth')
     assert script.differences(whole, killed) == []
     # Something was learned in between, and by every player.
-    first, last = (torch.load(whole / f'iter_{i}.pth', weights_only=False)['state_dict']
-                   for i in (2, 4))
+    first, last = (
+        torch.load(whole / f'iter_{i}.pth', weights_only=False)['state_dict'] for i in (2, 4)
+    )
     for player in {name.split('.')[0] for name in last} & {'student', 'discriminator', 'teacher'}:
-        assert any(not torch.equal(first[name], value) for name, value in last.items()
-                   if name.startswith(player))
+        assert any(
+            not torch.equal(first[name], value)
+            for name, value in last.items()
+            if name.startswith(player)
+        )
 
 
 def test_stops_with_its_workers_when_all_get_the_signal(script, folder):
-    fault = script.Fault('iteration', 2, 0., signal.SIGTERM, group=True)
+    fault = script.Fault('iteration', 2, 0.0, signal.SIGTERM, group=True)
     config = script.small_config('source_only', folder / 'data', folder, ITERS, workers=2)
     work_dir = folder / 'source_only/stopped'
     assert script.train(config, work_dir, fault) == 75, work_dir.with_suffix('.log').read_text()
@@ -81,18 +102,26 @@ def test_differences_are_found(script, folder, tmp_path):
         (tmp_path / name / 'last_checkpoint').write_text('iter_4.pth')
         value = torch.ones(3)
         value[1] += torch.finfo().eps * (name == 'b')
-        torch.save(dict(state_dict=dict(w=torch.ones(2)), optimizer=dict(state=[value]),
-                        message_hub=dict(runtime_info={})), tmp_path / name / 'iter_4.pth')
+        torch.save(
+            dict(
+                state_dict=dict(w=torch.ones(2)),
+                optimizer=dict(state=[value]),
+                message_hub=dict(runtime_info={}),
+            ),
+            tmp_path / name / 'iter_4.pth',
+        )
     assert script.differences(tmp_path / 'a', tmp_path / 'a') == []
-    assert script.differences(tmp_path / 'a', tmp_path / 'b') == [
-        'iter_4.pth: optimizer.state.0']
+    assert script.differences(tmp_path / 'a', tmp_path / 'b') == ['iter_4.pth: optimizer.state.0']
     (tmp_path / 'b/best.pth').touch()
     assert 'the file best.pth' in script.differences(tmp_path / 'a', tmp_path / 'b')
 
 
 def test_every_method_is_in(script):
     """A new method is to be added to the script."""
-    folders = {path.name for path in (ROOT / 'configs').iterdir() if path.is_dir()
-               and not path.name.startswith('_')}
+    folders = {
+        path.name
+        for path in (ROOT / 'configs').iterdir()
+        if path.is_dir() and not path.name.startswith('_')
+    }
     assert {path.split('/')[0] for path in script.METHODS.values()} == folders - {'oracle'}
     assert set(METHODS) <= set(script.METHODS)

@@ -1,4 +1,5 @@
 """tools/analysis/pdd.py on a few generated frames."""
+
 import csv
 
 import pytest
@@ -7,8 +8,7 @@ import pytest
 def test_table_plot_and_csv(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     plot = tmp_path / 'out/pdd.png'
-    run_tool('analysis/pdd.py', config, checkpoint, checkpoint, '--names', 'a', 'b',
-             '--out', plot)
+    run_tool('analysis/pdd.py', config, checkpoint, checkpoint, '--names', 'a', 'b', '--out', plot)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| ')]
     assert 'road' in rows[0] and 'mean' in rows[0]
     # The same checkpoint twice: the same numbers twice, and some of them are numbers.

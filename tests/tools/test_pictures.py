@@ -1,4 +1,5 @@
 """tools/analysis/panels.py and flow.py on a few generated frames."""
+
 import csv
 
 import cv2
@@ -28,23 +29,32 @@ def test_panels(analysed, tmp_path, run_tool, capsys):
     rows = read(out.with_suffix('.csv'))
     assert [row['name'] for row in rows] == ['a', 'a', 'b', 'b']
     assert [(row['right'], row['as in the frame before']) for row in rows[:2]] == [
-        (row['right'], row['as in the frame before']) for row in rows[2:]]
+        (row['right'], row['as in the frame before']) for row in rows[2:]
+    ]
     # By hand: the net sees 17 before 18; 19 is the one with a label.
     cfg = Config.fromfile(config)
     dataset = CityscapesSeqDataset(cfg.test_dataloader.dataset.data_root, split='val')
-    info = next(info for info in map(dataset.get_data_info, range(2))
-                if info['img_path'] == rows[1]['frame'])
+    info = next(
+        info
+        for info in map(dataset.get_data_info, range(2))
+        if info['img_path'] == rows[1]['frame']
+    )
     sequence = dataset.scan()[info['seq_name']]
     maps = list(VideoSegmenter(cfg, checkpoint)([sequence[n] for n in (17, 18, 19)]))
     truth = info['label_spec'].to_train_ids(
-        cv2.imread(info['seg_map_path'], cv2.IMREAD_UNCHANGED), 'test')
+        cv2.imread(info['seg_map_path'], cv2.IMREAD_UNCHANGED), 'test'
+    )
     assert rows[0]['right'] == '' and float(rows[1]['right']) == pytest.approx(
-        (maps[2] == truth)[truth != 255].mean())
+        (maps[2] == truth)[truth != 255].mean()
+    )
     assert [float(row['as in the frame before']) for row in rows[:2]] == pytest.approx(
-        [(maps[1] == maps[0]).mean(), (maps[2] == maps[1]).mean()])
-    for extra, message in ((('--sequence', 'x'), '--sequence x: there is none of this name'),
-                           (('--first', '3'), '--first 3: .* has the frames 17 to 19'),
-                           (('--count', '4'), '--count 4: .* has 3 frames from 17 on')):
+        [(maps[1] == maps[0]).mean(), (maps[2] == maps[1]).mean()]
+    )
+    for extra, message in (
+        (('--sequence', 'x'), '--sequence x: there is none of this name'),
+        (('--first', '3'), '--first 3: .* has the frames 17 to 19'),
+        (('--count', '4'), '--count 4: .* has 3 frames from 17 on'),
+    ):
         with pytest.raises(SystemExit, match=message):
             run_tool(*call, '--overwrite', *extra)
 
@@ -52,26 +62,44 @@ def test_panels(analysed, tmp_path, run_tool, capsys):
 def test_flow_of_providers(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     out = tmp_path / 'flow.png'
-    run_tool('analysis/flow.py', config, '--providers', 'DIS=DISFlowEstimator', 'ZeroFlow()',
-             '--count', '2', '--first', '18', '--width', '100', '--out', out)
+    run_tool(
+        'analysis/flow.py',
+        config,
+        '--providers',
+        'DIS=DISFlowEstimator',
+        'ZeroFlow()',
+        '--count',
+        '2',
+        '--first',
+        '18',
+        '--width',
+        '100',
+        '--out',
+        out,
+    )
     assert cv2.imread(str(out)).shape[1] == 3 * 104 + 4
     rows = {(row['flow'], i // 3): row for i, row in enumerate(read(out.with_suffix('.csv')))}
     for i in range(2):
         still, zero = rows['no flow', i], rows['ZeroFlow', i]
         assert zero['mean length'] == '0.0' and float(rows['DIS', i]['mean length']) > 0
         assert zero['warping error'] == still['warping error']
-    images = [cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2GRAY).astype(float) for name in (
-        rows['ZeroFlow', 0]['frame'], rows['ZeroFlow', 1]['frame'])]
+    images = [
+        cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2GRAY).astype(float)
+        for name in (rows['ZeroFlow', 0]['frame'], rows['ZeroFlow', 1]['frame'])
+    ]
     assert float(rows['ZeroFlow', 1]['warping error']) == pytest.approx(
-        np.abs(images[0] - images[1]).mean())
+        np.abs(images[0] - images[1]).mean()
+    )
     call = ('analysis/flow.py', config, '--out', tmp_path / 'b.png')
     with pytest.raises(SystemExit, match=r'model.student \(Accel\) has no flow branch'):
         run_tool(*call[:2], checkpoint, *call[2:])
     with pytest.raises(SystemExit, match='--providers NoFlow: .*NoFlow is not in the mmseg::model'):
         run_tool(*call, '--providers', 'NoFlow')
-    for extra, message in ((('--providers', 'A(1)'), 'is neither NAME nor NAME(key=value'),
-                           (('--providers', ), 'neither checkpoints nor --providers'),
-                           (('--providers', 'ZeroFlow', 'ZeroFlow'), 'give each its own title')):
+    for extra, message in (
+        (('--providers', 'A(1)'), 'is neither NAME nor NAME(key=value'),
+        (('--providers',), 'neither checkpoints nor --providers'),
+        (('--providers', 'ZeroFlow', 'ZeroFlow'), 'give each its own title'),
+    ):
         with pytest.raises(SystemExit):
             run_tool(*call, *extra)
         assert message in capsys.readouterr().err
@@ -82,23 +110,51 @@ def test_flow_of_branches(analysed, tmp_path, run_tool):
     cfg.model.student.flow_net = dict(type='FlowNetS', base_channels=4)
     cfg.dump(tmp_path / 'branch.py')
     student = MODELS.build(cfg.model.student)
-    torch.save(dict(state_dict={f'student.{name}': value for name, value in
-                                student.state_dict().items()}), tmp_path / 'net.pth')
+    torch.save(
+        dict(state_dict={f'student.{name}': value for name, value in student.state_dict().items()}),
+        tmp_path / 'net.pth',
+    )
     out = tmp_path / 'flow.png'
-    run_tool('analysis/flow.py', tmp_path / 'branch.py', tmp_path / 'net.pth', '--names', 'own',
-             '--providers', '--count', '1', '--first', '18', '--out', out)
+    run_tool(
+        'analysis/flow.py',
+        tmp_path / 'branch.py',
+        tmp_path / 'net.pth',
+        '--names',
+        'own',
+        '--providers',
+        '--count',
+        '1',
+        '--first',
+        '18',
+        '--out',
+        out,
+    )
     rows = read(out.with_suffix('.csv'))
     assert [row['flow'] for row in rows] == ['no flow', 'own']
     # By hand: the frames at the size of the pipeline, flow from 18 to 17.
     paths = [rows[1]['frame'].replace('000018', n) for n in ('000017', '000018')]
-    frames = torch.stack([torch.tensor(cv2.resize(
-        cv2.imread(path), (192, 96), interpolation=cv2.INTER_LINEAR)[..., ::-1].copy())
-        for path in paths]).permute(0, 3, 1, 2).float() / 255
+    frames = (
+        torch.stack(
+            [
+                torch.tensor(
+                    cv2.resize(cv2.imread(path), (192, 96), interpolation=cv2.INTER_LINEAR)[
+                        ..., ::-1
+                    ].copy()
+                )
+                for path in paths
+            ]
+        )
+        .permute(0, 3, 1, 2)
+        .float()
+        / 255
+    )
     with torch.no_grad():
         flow = student.eval().flow_net(frames[1:], frames[:1])[0]
     h, w = flow.shape[-2:]
-    scaled = torch.nn.functional.interpolate(flow[None], (32, 64), mode='bilinear',
-                                             align_corners=True)[0]
+    scaled = torch.nn.functional.interpolate(
+        flow[None], (32, 64), mode='bilinear', align_corners=True
+    )[0]
     scaled = scaled * torch.tensor([64 / w, 32 / h])[:, None, None]
-    assert float(rows[1]['mean length']) == pytest.approx(scaled.norm(dim=0).mean().item(),
-                                                          rel=1e-3)
+    assert float(rows[1]['mean length']) == pytest.approx(
+        scaled.norm(dim=0).mean().item(), rel=1e-3
+    )

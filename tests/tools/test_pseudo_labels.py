@@ -1,4 +1,5 @@
 """tools/analysis/pseudo_labels.py against what tools/generate_pseudo_labels.py writes."""
+
 import csv
 import json
 from pathlib import Path
@@ -9,8 +10,22 @@ from mmdavss.apis.pseudo_label_quality import ALPHAS, WAYS, QualityMeter
 
 
 def test_the_same_as_writing_and_scoring_them(self_training, run_tool, capsys):
-    run_tool('analysis/pseudo_labels.py', 'config.py', 'iter_1.pth', '--names', 'net', '--ways',
-             *WAYS, '--proportions', '0.3', '0.9999', '--rounds', '2', '--out', 'out/pl.png')
+    run_tool(
+        'analysis/pseudo_labels.py',
+        'config.py',
+        'iter_1.pth',
+        '--names',
+        'net',
+        '--ways',
+        *WAYS,
+        '--proportions',
+        '0.3',
+        '0.9999',
+        '--rounds',
+        '2',
+        '--out',
+        'out/pl.png',
+    )
     assert Path('out/pl.png').stat().st_size > 1000
     with open('out/pl.csv') as file:
         rows = list(csv.DictReader(file))
@@ -20,15 +35,29 @@ def test_the_same_as_writing_and_scoring_them(self_training, run_tool, capsys):
     for way, (selection, aggregate) in WAYS.items():
         own = {float(row['alpha']): row for row in rows if row['pseudo-labels'] == way}
         assert own.keys() >= set(ALPHAS)
-        options = [f'pseudo_label_generator.{key}={value}' for key, value in dict(
-            selection=selection, aggregate=aggregate, alpha=0.3).items()]
-        run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', '--score', '--out', way,
-                 '--cfg-options', *options)
+        options = [
+            f'pseudo_label_generator.{key}={value}'
+            for key, value in dict(selection=selection, aggregate=aggregate, alpha=0.3).items()
+        ]
+        run_tool(
+            'generate_pseudo_labels.py',
+            'config.py',
+            'iter_1.pth',
+            '--score',
+            '--out',
+            way,
+            '--cfg-options',
+            *options,
+        )
         score = json.loads(Path(way, 'score.json').read_text())
         assert score['p_miou'] == pytest.approx(float(own[0.3]['P-mIoU']))
         assert score['proportion'] == pytest.approx(float(own[0.3]['proportion']))
-        assert score['iou'] == {name: None if own[0.3][f'IoU.{name}'] == 'nan' else pytest.approx(
-            float(own[0.3][f'IoU.{name}'])) for name in score['iou']}
+        assert score['iou'] == {
+            name: None
+            if own[0.3][f'IoU.{name}'] == 'nan'
+            else pytest.approx(float(own[0.3][f'IoU.{name}']))
+            for name in score['iou']
+        }
 
 
 def test_kept_predictions_change_nothing(self_training):
@@ -46,8 +75,9 @@ def test_errors(self_training, run_tool, capsys):
     with pytest.raises(SystemExit, match='config.py has no pseudo_label_generator'):
         run_tool(*call, '--cfg-options', 'pseudo_label_generator=None')
     with pytest.raises(SystemExit, match='aggregate=False: predictions with'):
-        run_tool(*call, '--cfg-options', 'pseudo_label_generator.aggregate=False', '--ways',
-                 'aggregated')
+        run_tool(
+            *call, '--cfg-options', 'pseudo_label_generator.aggregate=False', '--ways', 'aggregated'
+        )
     with pytest.raises(SystemExit):
         run_tool(*call, '--proportions', '1.5')
     assert 'must lie between 0 and 1' in capsys.readouterr().err

@@ -1,4 +1,5 @@
 """tools/analysis/results_table.py on logs written by hand."""
+
 import json
 
 import pytest
@@ -7,18 +8,29 @@ import pytest
 def log(folder, *scores):
     path = folder / '1/vis_data/scalars.json'
     path.parent.mkdir(parents=True)
-    path.write_text('\n'.join(json.dumps({'mIoU': v, 'IoU.road': v, 'step': 10 * i})
-                              for i, v in enumerate(scores, 1)))
+    path.write_text(
+        '\n'.join(
+            json.dumps({'mIoU': v, 'IoU.road': v, 'step': 10 * i}) for i, v in enumerate(scores, 1)
+        )
+    )
 
 
 def test_two_tables_in_two_formats(tmp_path, run_tool, capsys):
-    log(tmp_path / 'a', 20., 10.)
-    log(tmp_path / 'b/seed0', 30., 29.)
-    log(tmp_path / 'b/seed1', 31., 32.)
-    log(tmp_path / 'c', 40., 50.)
+    log(tmp_path / 'a', 20.0, 10.0)
+    log(tmp_path / 'b/seed0', 30.0, 29.0)
+    log(tmp_path / 'b/seed1', 31.0, 32.0)
+    log(tmp_path / 'c', 40.0, 50.0)
     out = tmp_path / 'out/table.md'
-    call = ('analysis/results_table.py', *(tmp_path / name for name in 'abc'), '--source', 'a',
-            '--oracle', 'c', '--out', out)
+    call = (
+        'analysis/results_table.py',
+        *(tmp_path / name for name in 'abc'),
+        '--source',
+        'a',
+        '--oracle',
+        'c',
+        '--out',
+        out,
+    )
     run_tool(*call)
     text = out.read_text()
     last, best = text.split('## Best validation')

@@ -1,4 +1,5 @@
 """run_phases.py that is told to stop; what it runs is tested with the methods."""
+
 from __future__ import annotations
 
 import os
@@ -12,8 +13,15 @@ class Step(subprocess.Popen):
     """In the place of a training: sends the signal to its parent, and stops when it is told to."""
 
     def __init__(self, command: list[str], **options: object) -> None:
-        super().__init__(['bash', '-c', f'trap "exit 75" TERM; kill -{self.number} {os.getpid()}; '
-                          'for i in $(seq 300); do sleep 0.1; done'], **options)
+        super().__init__(
+            [
+                'bash',
+                '-c',
+                f'trap "exit 75" TERM; kill -{self.number} {os.getpid()}; '
+                'for i in $(seq 300); do sleep 0.1; done',
+            ],
+            **options,
+        )
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])

@@ -1,4 +1,5 @@
 """The phases of SFC as a user trains them, on frames of 96 x 48."""
+
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,35 @@ from mmdavss.datasets.minidrive.generate import Settings, generate
 
 CONFIGS = Path('configs/sfc')
 NAME = 'accel-r18_miniviper2minicity'
-PHASES = ['flownets_miniviper', f'{NAME}_source-stage1', f'{NAME}_source-stage2', 'sfm_miniviper',
-          f'{NAME}_tpl-stage1', f'{NAME}_tpl-stage2']
+PHASES = [
+    'flownets_miniviper',
+    f'{NAME}_source-stage1',
+    f'{NAME}_source-stage2',
+    'sfm_miniviper',
+    f'{NAME}_tpl-stage1',
+    f'{NAME}_tpl-stage2',
+]
 
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp('minidrive')
-    generate(folder, Settings(
-        size=(96, 48), viper=2, viper_val=0, viper_frames=4, synthia=0, cityscapes=3,
-        cityscapes_val=1, gta=0, synthia_rand=0, cityscapes_vps=0, cityscapes_vps_val=0))
+    generate(
+        folder,
+        Settings(
+            size=(96, 48),
+            viper=2,
+            viper_val=0,
+            viper_frames=4,
+            synthia=0,
+            cityscapes=3,
+            cityscapes_val=1,
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+        ),
+    )
     return folder
 
 
@@ -42,23 +62,28 @@ def phases(data, tmp_path):
             cfg.val_dataloader.dataset.data_root = str(data / 'cityscapes')
             cfg.test_dataloader = cfg.val_dataloader
             for net in ('segmentor', 'reference_segmentor'):
-                cfg.merge_from_dict({
-                    f'model.student.{net}.backbone.base_channels': 4,
-                    f'model.student.{net}.backbone.stem_channels': 4,
-                    f'model.student.{net}.decode_head.in_channels': 32,
-                    f'model.student.{net}.auxiliary_head.in_channels': 16})
+                cfg.merge_from_dict(
+                    {
+                        f'model.student.{net}.backbone.base_channels': 4,
+                        f'model.student.{net}.backbone.stem_channels': 4,
+                        f'model.student.{net}.decode_head.in_channels': 32,
+                        f'model.student.{net}.auxiliary_head.in_channels': 16,
+                    }
+                )
         owners = [pair.source, pair.target, cfg.val_dataloader and cfg.val_dataloader.dataset]
         for owner in filter(None, owners):
-            owner.pipeline = [dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t
-                              for t in owner.pipeline]
+            owner.pipeline = [
+                dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t for t in owner.pipeline
+            ]
         pair.source.data_root = str(data / 'viper')
         if pair.target is not None:
             pair.target.data_root = str(data / 'cityscapes')
         own = cfg.pretty_text
         for origin in PHASES:
             iters = Config.fromfile(CONFIGS / f'{origin}.py').train_cfg.max_iters
-            own = own.replace(f'work_dirs/sfc/{origin}/iter_{iters}.pth',
-                              str(tmp_path / origin / 'iter_1.pth'))
+            own = own.replace(
+                f'work_dirs/sfc/{origin}/iter_{iters}.pth', str(tmp_path / origin / 'iter_1.pth')
+            )
         paths[name] = tmp_path / f'{name}.py'
         paths[name].write_text(own.replace('base_channels=12', 'base_channels=2'))
     return paths
@@ -76,8 +101,11 @@ def test_phases(phases, tmp_path, run_tool, capfd):
     states = {name: load(tmp_path / name / 'iter_1.pth') for name in PHASES}
 
     def branch(name):
-        return {k.rsplit('flow_net.', 1)[1]: v for k, v in states[name].items() if 'flow_net' in k
-                and not k.startswith('sfm' if 'stage' in name else '-')}
+        return {
+            k.rsplit('flow_net.', 1)[1]: v
+            for k, v in states[name].items()
+            if 'flow_net' in k and not k.startswith('sfm' if 'stage' in name else '-')
+        }
 
     def same(a, b):
         return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())

@@ -12,10 +12,11 @@ SCRIPT = Path(__file__).parents[2] / 'tools' / 'slurm_train.sh'
 STAND_INS = dict(
     # Like the real one it runs a copy of the script, elsewhere.
     sbatch='printf "sbatch %s\\n" "$@" >> calls\n'
-           'while [ "${1#--}" != "$1" ]; do shift; done\n'
-           'mkdir spool && cp "$1" spool/job && shift && SLURM_JOB_ID=17 bash spool/job "$@"',
+    'while [ "${1#--}" != "$1" ]; do shift; done\n'
+    'mkdir spool && cp "$1" spool/job && shift && SLURM_JOB_ID=17 bash spool/job "$@"',
     srun='printf "srun %s\\n" "$@" >> calls; exit "${ENDS_WITH:-0}"',
-    scontrol='printf "scontrol %s\\n" "$@" >> calls')
+    scontrol='printf "scontrol %s\\n" "$@" >> calls',
+)
 
 
 @pytest.fixture
@@ -27,8 +28,9 @@ def slurm(tmp_path):
             program.write_text(f'#!/bin/sh\n{text}\n')
             program.chmod(0o755)
         env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', **environment)
-        done = subprocess.run(['bash', str(SCRIPT), *args], cwd=tmp_path, env=env,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            ['bash', str(SCRIPT), *args], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
         calls = tmp_path / 'calls'
         return done.returncode, calls.read_text().splitlines() if calls.exists() else done.stderr
 
@@ -42,16 +44,46 @@ def test_usage(slurm):
 
 
 def test_asks_for_its_gpus_and_for_a_warning(slurm):
-    code, calls = slurm('gpu', 'stpl', 'config.py', '--work-dir', 'out', GPUS='2', GRACE='60',
-                        SBATCH_ARGS='--time=10 --exclusive', SRUN_ARGS='--mpi=none')
+    code, calls = slurm(
+        'gpu',
+        'stpl',
+        'config.py',
+        '--work-dir',
+        'out',
+        GPUS='2',
+        GRACE='60',
+        SBATCH_ARGS='--time=10 --exclusive',
+        SRUN_ARGS='--mpi=none',
+    )
     assert code == 0
-    assert {f'sbatch {word}' for word in (
-        '--partition=gpu', '--job-name=stpl', '--gres=gpu:2', '--ntasks=2', '--ntasks-per-node=2',
-        '--requeue', '--signal=USR1@60', '--time=10', '--exclusive')} <= set(calls)
+    assert {
+        f'sbatch {word}'
+        for word in (
+            '--partition=gpu',
+            '--job-name=stpl',
+            '--gres=gpu:2',
+            '--ntasks=2',
+            '--ntasks-per-node=2',
+            '--requeue',
+            '--signal=USR1@60',
+            '--time=10',
+            '--exclusive',
+        )
+    } <= set(calls)
     assert 'srun --mpi=none' in calls
-    words = [f'srun {word}' for word in (SCRIPT.with_name('train.py'), 'config.py', '--launcher',
-                                         'slurm', '--resume', '--work-dir', 'out')]
-    assert calls[-len(words):] == words
+    words = [
+        f'srun {word}'
+        for word in (
+            SCRIPT.with_name('train.py'),
+            'config.py',
+            '--launcher',
+            'slurm',
+            '--resume',
+            '--work-dir',
+            'out',
+        )
+    ]
+    assert calls[-len(words) :] == words
 
 
 @pytest.mark.parametrize(('ends_with', 'requeued'), [('75', True), ('1', False), ('0', False)])

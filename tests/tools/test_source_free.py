@@ -1,4 +1,5 @@
 """A source-free run does not open a single file of the source, which lies right beside it."""
+
 from __future__ import annotations
 
 import sys
@@ -25,15 +26,30 @@ sys.addaudithook(_listen)
 
 @pytest.fixture
 def minidrive(tmp_path):
-    generate(tmp_path / 'data', Settings(
-        size=(64, 32), viper=1, viper_val=0, viper_frames=2, synthia=0, cityscapes=2,
-        cityscapes_val=1, snippet_frames=(18, 19), gta=0, synthia_rand=0, cityscapes_vps=0,
-        cityscapes_vps_val=0))
+    generate(
+        tmp_path / 'data',
+        Settings(
+            size=(64, 32),
+            viper=1,
+            viper_val=0,
+            viper_frames=2,
+            synthia=0,
+            cityscapes=2,
+            cityscapes_val=1,
+            snippet_frames=(18, 19),
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+        ),
+    )
     return tmp_path / 'data'
 
 
-@pytest.mark.parametrize('method, reads_source', [
-    ('source_only', True), ('adabn', False), ('stpl', False), ('tps', False), ('davsn', False)])
+@pytest.mark.parametrize(
+    'method, reads_source',
+    [('source_only', True), ('adabn', False), ('stpl', False), ('tps', False), ('davsn', False)],
+)
 def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, run_tool):
     # These have a form with the source, too.
     form = '_source-free' if method in ('tps', 'davsn') else ''
@@ -41,18 +57,31 @@ def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, 
     cfg = Config.fromfile(config)
     source, target = minidrive / 'viper', minidrive / 'cityscapes'
     checkpoint = str(tmp_path / 'source.pth')
-    torch.save(dict(state_dict={f'student.{name}': value for name, value in MODELS.build(
-        cfg.model.student).state_dict().items()}), checkpoint)
+    torch.save(
+        dict(
+            state_dict={
+                f'student.{name}': value
+                for name, value in MODELS.build(cfg.model.student).state_dict().items()
+            }
+        ),
+        checkpoint,
+    )
     options = [
-        'train_cfg.max_iters=1', 'train_cfg.val_interval=1', 'train_dataloader.num_workers=0',
-        'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
+        'train_cfg.max_iters=1',
+        'train_cfg.val_interval=1',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.num_workers=0',
         'val_dataloader.persistent_workers=False',
-        f'val_dataloader.dataset.data_root={target}']
+        f'val_dataloader.dataset.data_root={target}',
+    ]
     if reads_source:
         options.append(f'train_dataloader.dataset.source.data_root={source}')
     else:
-        options += [f'train_dataloader.dataset.target.data_root={target}',
-                    f'model.source_checkpoint={checkpoint}']
+        options += [
+            f'train_dataloader.dataset.target.data_root={target}',
+            f'model.source_checkpoint={checkpoint}',
+        ]
     OPENED.clear()
     LISTENING.append(True)
     try:

@@ -1,4 +1,5 @@
 """tools/analysis/temporal_consistency.py on a few generated frames."""
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -9,33 +10,52 @@ from mmdavss.datasets.minidrive.generate import Settings, generate
 
 @pytest.fixture
 def config(tmp_path):
-    generate(tmp_path / 'data', Settings(
-        size=(64, 32), viper=0, viper_val=0, synthia=0, cityscapes=0, cityscapes_val=2,
-        snippet_frames=(17, 19), gta=0, synthia_rand=0, cityscapes_vps=0,
-        cityscapes_vps_val=0, flow=True))
+    generate(
+        tmp_path / 'data',
+        Settings(
+            size=(64, 32),
+            viper=0,
+            viper_val=0,
+            synthia=0,
+            cityscapes=0,
+            cityscapes_val=2,
+            snippet_frames=(17, 19),
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=0,
+            cityscapes_vps_val=0,
+            flow=True,
+        ),
+    )
     cfg = Config.fromfile('configs/source_only/accel-r18_miniviper2minicity.py')
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
     cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data/cityscapes')
     cfg.test_evaluator.subset = ['road', 'sky', 'building']
     cfg.dump(tmp_path / 'config.py')
     student = MODELS.build(cfg.model.student)
-    torch.save(dict(state_dict={f'student.{name}': value for name, value in
-                                student.state_dict().items()}), tmp_path / 'source.pth')
+    torch.save(
+        dict(state_dict={f'student.{name}': value for name, value in student.state_dict().items()}),
+        tmp_path / 'source.pth',
+    )
     return tmp_path / 'config.py'
 
 
 def table(out):
     """Head and rows, by name, of the last table."""
-    lines = out[out.index('\n| | '):].splitlines()
-    rows = [[cell.strip() for cell in line.strip('|').split('|')]
-            for line in lines if line.startswith('| ')]
+    lines = out[out.index('\n| | ') :].splitlines()
+    rows = [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in lines
+        if line.startswith('| ')
+    ]
     return rows[0], {row[0]: [float(cell) for cell in row[1:]] for row in rows[1:]}
 
 
 def test_table(config, tmp_path, run_tool, capsys):
     checkpoint = tmp_path / 'source.pth'
-    run_tool('analysis/temporal_consistency.py', config, checkpoint, checkpoint,
-             '--names', 'a', 'b')
+    run_tool(
+        'analysis/temporal_consistency.py', config, checkpoint, checkpoint, '--names', 'a', 'b'
+    )
     out = capsys.readouterr().out
     head, rows = table(out)
     assert head == ['', 'mIoU', 'TC.DISFlowEstimator', 'consistency']
@@ -47,10 +67,23 @@ def test_table(config, tmp_path, run_tool, capsys):
 
 def test_exact_flow(config, tmp_path, run_tool, capsys):
     data = tmp_path / 'data/cityscapes'
-    run_tool('analysis/temporal_consistency.py', config, tmp_path / 'source.pth',
-             '--provider', 'PrecomputedFlow', '--options', f'root={data}/flow',
-             f'frame_root={data}', 'template={folder}/{stem}__{stem_b}.flo',
-             '--flow-name', 'exact', '--direction', 'backward', '--occlusion', 'exact')
+    run_tool(
+        'analysis/temporal_consistency.py',
+        config,
+        tmp_path / 'source.pth',
+        '--provider',
+        'PrecomputedFlow',
+        '--options',
+        f'root={data}/flow',
+        f'frame_root={data}',
+        'template={folder}/{stem}__{stem_b}.flo',
+        '--flow-name',
+        'exact',
+        '--direction',
+        'backward',
+        '--occlusion',
+        'exact',
+    )
     out = capsys.readouterr().out
     assert table(out)[0] == ['', 'mIoU', 'TC.exact', 'consistency']
     assert 'the backward flow of exact, mode nearest, occlusion exact' in out

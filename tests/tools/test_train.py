@@ -41,10 +41,12 @@ def test_trains_and_logs(run_tool, toy_config, tmp_path):
 
 def test_tensorboard_is_one_line(run_tool, toy_config, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     config = tmp_path / 'with_tensorboard.py'
     config.write_text(
         f'_base_ = {toy_config!r}\n'
-        "visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])\n")
+        "visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])\n"
+    )
     run_tool('train.py', config, '--work-dir', tmp_path / 'run')
     folder = next((tmp_path / 'run').glob('*/vis_data'))
     events = EventAccumulator(str(folder))
@@ -67,14 +69,17 @@ def test_overwrite_starts_again(run_tool, toy_config, tmp_path):
     run_tool('train.py', toy_config, '--work-dir', tmp_path, *THREE_ITERATIONS)
     run_tool('train.py', toy_config, '--work-dir', tmp_path, '--overwrite')
     assert {path.name for path in tmp_path.glob('*.pth')} == {
-        'iter_1.pth', 'iter_2.pth', 'best_mIoU_iter_2.pth'}
+        'iter_1.pth',
+        'iter_2.pth',
+        'best_mIoU_iter_2.pth',
+    }
     assert weight(tmp_path / 'iter_2.pth') == -1
 
 
 def test_resume_goes_on_from_the_work_dir(run_tool, toy_config, tmp_path):
     """`load_from`, the source model, must not be what an adaptation is resumed from."""
     source = tmp_path / 'source.pth'
-    torch.save(dict(state_dict=dict(weight=torch.tensor(100.)), meta={}), source)
+    torch.save(dict(state_dict=dict(weight=torch.tensor(100.0)), meta={}), source)
     work_dir = tmp_path / 'run'
     options = ['--work-dir', work_dir, '--resume', '--cfg-options', f'load_from={source}']
     # Nothing to resume yet: starts from the source model. x = 0, 1.
@@ -86,18 +91,22 @@ def test_resume_goes_on_from_the_work_dir(run_tool, toy_config, tmp_path):
     assert [line['step'] for line in scalars(work_dir) if 'loss' in line] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(('args', 'words'), [
-    (['nowhere.py'], ['config file not found', 'nowhere.py']),
-    (['TOY', '--cfg-options', 'load_from=gone.pth'], ['load_from', 'gone.pth']),
-    (['TOY', '--cfg-options', 'model.type.deep=1'], ['--cfg-options', 'toy_config.py']),
-    (['TOY', '--resume', '--overwrite'], ['--resume', '--overwrite']),
-    (['TOY', '--launcher', 'pytorch'], ['dist_train.sh']),
-    (['TOY', '--launcher', 'magic'], ['--launcher', 'magic']),
-    (['TOY', '--work-dir', __file__], ['--work-dir', __file__]),
-    ([], ['config']),
-])
-def test_mistakes_give_one_message(args, words, run_tool, toy_config, tmp_path, monkeypatch,
-                                   capsys):
+@pytest.mark.parametrize(
+    ('args', 'words'),
+    [
+        (['nowhere.py'], ['config file not found', 'nowhere.py']),
+        (['TOY', '--cfg-options', 'load_from=gone.pth'], ['load_from', 'gone.pth']),
+        (['TOY', '--cfg-options', 'model.type.deep=1'], ['--cfg-options', 'toy_config.py']),
+        (['TOY', '--resume', '--overwrite'], ['--resume', '--overwrite']),
+        (['TOY', '--launcher', 'pytorch'], ['dist_train.sh']),
+        (['TOY', '--launcher', 'magic'], ['--launcher', 'magic']),
+        (['TOY', '--work-dir', __file__], ['--work-dir', __file__]),
+        ([], ['config']),
+    ],
+)
+def test_mistakes_give_one_message(
+    args, words, run_tool, toy_config, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match='2'):
         run_tool('train.py', *[toy_config if arg == 'TOY' else arg for arg in args])

@@ -1,4 +1,5 @@
 """VAT and VST as a user trains them: resumed, in two processes, phase after phase."""
+
 import os
 import socket
 import subprocess
@@ -20,9 +21,22 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp('minidrive')
-    generate(folder, Settings(
-        size=(96, 48), viper=2, viper_val=0, viper_frames=4, synthia=0, cityscapes=0,
-        cityscapes_val=0, gta=0, synthia_rand=0, cityscapes_vps=2, cityscapes_vps_val=1))
+    generate(
+        folder,
+        Settings(
+            size=(96, 48),
+            viper=2,
+            viper_val=0,
+            viper_frames=4,
+            synthia=0,
+            cityscapes=0,
+            cityscapes_val=0,
+            gta=0,
+            synthia_rand=0,
+            cityscapes_vps=2,
+            cityscapes_vps_val=1,
+        ),
+    )
     return folder
 
 
@@ -32,31 +46,46 @@ def config(data, tmp_path):
 
     def make(name, **options):
         cfg = Config.fromfile(CONFIGS / name)
-        cfg.merge_from_dict(dict(
-            {'model.student.segmentor.backbone.base_channels': 4,
-             'model.student.segmentor.backbone.stem_channels': 4,
-             'model.student.segmentor.decode_head.in_channels': 32,
-             'train_cfg.val_interval': 100, 'default_hooks.checkpoint.save_best': None,
-             'train_dataloader.batch_size': 2}, **options))
+        cfg.merge_from_dict(
+            dict(
+                {
+                    'model.student.segmentor.backbone.base_channels': 4,
+                    'model.student.segmentor.backbone.stem_channels': 4,
+                    'model.student.segmentor.decode_head.in_channels': 32,
+                    'train_cfg.val_interval': 100,
+                    'default_hooks.checkpoint.save_best': None,
+                    'train_dataloader.batch_size': 2,
+                },
+                **options,
+            )
+        )
         for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
             loader.update(num_workers=0, persistent_workers=False)
         pair = cfg.train_dataloader.dataset
         pair.target.data_root = cfg.val_dataloader.dataset.data_root = str(data / 'cityscapes_vps')
         if pair.source is not None:
             pair.source.data_root = str(data / 'viper')
-        owners = [pair.source, pair.target, cfg.val_dataloader.dataset,
-                  cfg.get('pseudo_label_generator')]
+        owners = [
+            pair.source,
+            pair.target,
+            cfg.val_dataloader.dataset,
+            cfg.get('pseudo_label_generator'),
+        ]
         for owner in filter(None, owners):
             owner.pipeline = [
-                dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t for t in owner.pipeline
-                if t['type'] not in ('ClipFlip', 'ClipPhotoMetricDistortion')]
+                dict(t, scale=(96, 48)) if t['type'] == 'ClipResize' else t
+                for t in owner.pipeline
+                if t['type'] not in ('ClipFlip', 'ClipPhotoMetricDistortion')
+            ]
         cfg.test_dataloader = cfg.val_dataloader
         if name.startswith('vat'):
             torch.manual_seed(0)
             student = MODELS.build(cfg.model.student)
             cfg.model.source_checkpoint = str(tmp_path / 'source.pth')
-            torch.save(dict(state_dict={f'student.{k}': v for k, v in
-                                        student.state_dict().items()}), tmp_path / 'source.pth')
+            torch.save(
+                dict(state_dict={f'student.{k}': v for k, v in student.state_dict().items()}),
+                tmp_path / 'source.pth',
+            )
         path = tmp_path / name
         cfg.dump(path)
         return path
@@ -89,43 +118,77 @@ def test_resumed_run_continues_as_an_uninterrupted_one(config, tmp_path, run_too
     path = config(f'vat_{NAME}.py')
     for folder, runs in (('whole', [4]), ('parts', [2, 4])):
         for iters in runs:
-            run_tool('train.py', path, '--work-dir', tmp_path / folder, '--resume',
-                     '--cfg-options', f'train_cfg.max_iters={iters}')
+            run_tool(
+                'train.py',
+                path,
+                '--work-dir',
+                tmp_path / folder,
+                '--resume',
+                '--cfg-options',
+                f'train_cfg.max_iters={iters}',
+            )
     whole, parts = (load(tmp_path / folder / 'iter_4.pth') for folder in ('whole', 'parts'))
     assert any(key.startswith('discriminator.') for key in whole['state_dict'])
-    assert set(whole['optimizer']) == set(whole['param_schedulers']) == {
-        'student', 'discriminator'}
+    assert set(whole['optimizer']) == set(whole['param_schedulers']) == {'student', 'discriminator'}
     for key in ('state_dict', 'optimizer', 'param_schedulers'):
         assert_same(whole[key], parts[key])
     start = load(tmp_path / 'parts/iter_2.pth')['state_dict']
-    assert any(not torch.equal(start[key], value) for key, value in parts['state_dict'].items()
-               if key.startswith('discriminator.'))
+    assert any(
+        not torch.equal(start[key], value)
+        for key, value in parts['state_dict'].items()
+        if key.startswith('discriminator.')
+    )
 
 
 def test_two_processes_learn_what_one_does(config, tmp_path, run_tool):
     """One step on the same global batch; statistics of batch norm stay out of it."""
-    path = config(f'vat_{NAME}.py', **{
-        'model.norm_eval': True, 'train_cfg.max_iters': 1, 'model.adversarial_weight': 1.,
-        # Plain steps, since Adam's first one is the sign of the gradient.
-        'optim_wrapper.student.optimizer': dict(type='SGD', lr=0.1, _delete_=True),
-        'optim_wrapper.discriminator.optimizer': dict(type='SGD', lr=0.1, _delete_=True)})
+    path = config(
+        f'vat_{NAME}.py',
+        **{
+            'model.norm_eval': True,
+            'train_cfg.max_iters': 1,
+            'model.adversarial_weight': 1.0,
+            # Plain steps, since Adam's first one is the sign of the gradient.
+            'optim_wrapper.student.optimizer': dict(type='SGD', lr=0.1, _delete_=True),
+            'optim_wrapper.discriminator.optimizer': dict(type='SGD', lr=0.1, _delete_=True),
+        },
+    )
     run_tool('train.py', path, '--work-dir', tmp_path / 'one')
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     done = subprocess.run(
-        ['bash', str(TOOLS / 'dist_train.sh'), str(path), '2', '--work-dir', str(tmp_path / 'two'),
-         '--cfg-options', 'train_dataloader.batch_size=1'],
-        env=dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
-                 CUDA_VISIBLE_DEVICES=''), capture_output=True, text=True)
+        [
+            'bash',
+            str(TOOLS / 'dist_train.sh'),
+            str(path),
+            '2',
+            '--work-dir',
+            str(tmp_path / 'two'),
+            '--cfg-options',
+            'train_dataloader.batch_size=1',
+        ],
+        env=dict(
+            os.environ,
+            PYTHON=sys.executable,
+            PORT=str(port),
+            OMP_NUM_THREADS='1',
+            CUDA_VISIBLE_DEVICES='',
+        ),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     one, two = (load(tmp_path / folder / 'iter_1.pth')['state_dict'] for folder in ('one', 'two'))
     start = load(tmp_path / 'source.pth')['state_dict']
     assert one.keys() == two.keys()
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5)
-    moved = [key for key, value in start.items() if value.is_floating_point()
-             and (one[key] - value).abs().max() > 1e-4]
+    moved = [
+        key
+        for key, value in start.items()
+        if value.is_floating_point() and (one[key] - value).abs().max() > 1e-4
+    ]
     assert moved
 
 
@@ -133,9 +196,15 @@ def test_phases_in_one_command(config, tmp_path, run_tool, capfd):
     labels = tmp_path / 'labels'
     folders = [str(tmp_path / name) for name in ('vat', 'vst')]
     vat = config(f'vat_{NAME}.py', work_dir=folders[0], **{'train_cfg.max_iters': 1})
-    vst = config(f'vst_{NAME}.py', work_dir=folders[1], **{
-        'train_cfg.max_iters': 1, 'model.source_checkpoint': f'{folders[0]}/iter_1.pth',
-        'train_dataloader.dataset.target.pseudo_labels': str(labels)})
+    vst = config(
+        f'vst_{NAME}.py',
+        work_dir=folders[1],
+        **{
+            'train_cfg.max_iters': 1,
+            'model.source_checkpoint': f'{folders[0]}/iter_1.pth',
+            'train_dataloader.dataset.target.pseudo_labels': str(labels),
+        },
+    )
     with pytest.raises(SystemExit, match='no config before it makes'):
         run_tool('run_phases.py', vst, vat)
     run_tool('run_phases.py', vat, vst)

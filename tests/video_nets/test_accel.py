@@ -1,4 +1,5 @@
 """Accel against the published fusion (golden arrays) and in its forms."""
+
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +13,27 @@ GOLDEN = Path(__file__).parents[1] / 'data/golden/accel_fusion.npz'
 
 def clip(length=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(2, length, 3, 32, 48, generator=generator),
-            3 * torch.randn(2, length - 1, 2, 32, 48, generator=generator))
+    return (
+        torch.randn(2, length, 3, 32, 48, generator=generator),
+        3 * torch.randn(2, length - 1, 2, 32, 48, generator=generator),
+    )
 
 
-@pytest.mark.parametrize('peer, options', [
-    ('tps', dict(padding_mode='border')),
-    ('davsn', dict(propagation='splat')),
-])
+@pytest.mark.parametrize(
+    'peer, options',
+    [
+        ('tps', dict(padding_mode='border')),
+        ('davsn', dict(propagation='splat')),
+    ],
+)
 def test_fusion_equals_published(accel, build, peer, options):
     """Score fusion of TPS and DA-VSN; their flow lies on the current frame's grid."""
     data = {k: torch.tensor(v) for k, v in np.load(GOLDEN).items()}
     net = build(dict(accel, **options))
     flow = data['flow_full_res']
     torch.testing.assert_close(
-        net.fusion.weight.detach(), data['sf_weight_initial'], rtol=0, atol=0)
+        net.fusion.weight.detach(), data['sf_weight_initial'], rtol=0, atol=0
+    )
     fused = net._fuse(data['score_cf'], data['score_kf'], flow)
     torch.testing.assert_close(fused, data[f'{peer}_fused_initial'], rtol=0, atol=1e-5)
     net.fusion.weight.data.copy_(data['sf_weight'])
@@ -45,8 +52,14 @@ def test_starts_as_the_single_frame_net(accel, per_frame, build):
 @pytest.mark.parametrize('separate', [False, True])
 @pytest.mark.parametrize('fusion', ['score', 'feature'])
 def test_given_features_change_nothing(accel, segmentor, build, fusion, separate):
-    net = build(dict(accel, fusion=fusion, fusion_init='xavier',
-                     reference_segmentor=segmentor if separate else None)).eval()
+    net = build(
+        dict(
+            accel,
+            fusion=fusion,
+            fusion_init='xavier',
+            reference_segmentor=segmentor if separate else None,
+        )
+    ).eval()
     frames, flow = clip()
     features = net.features(frames.flatten(0, 1)).unflatten(0, (2, 2))
     assert features.shape[2] == net.feature_channels
@@ -62,7 +75,7 @@ def test_uses_the_key_frame_and_chains_flow(accel, build):
         net.fusion.weight[:, k:, 0, 0] = torch.eye(k)
     frames, _ = clip(length=3)
     flow = torch.zeros(2, 2, 2, 32, 48)
-    flow[:, :, 0] = 8.  # what is at x now was at x + 8 in each frame before
+    flow[:, :, 0] = 8.0  # what is at x now was at x + 8 in each frame before
     key = net.classify(net.features(frames[:, 0]))
     out = net(frames, flow)
     torch.testing.assert_close(out[..., :-2], key[..., 2:], rtol=1e-4, atol=1e-5)
@@ -73,8 +86,7 @@ def test_uses_the_key_frame_and_chains_flow(accel, build):
 
 @pytest.mark.parametrize('key_grad', [False, True])
 def test_gradient_of_the_reference_branch(accel, segmentor, build, batch, key_grad):
-    net = build(dict(accel, reference_segmentor=segmentor, fusion_init='xavier',
-                     key_grad=key_grad))
+    net = build(dict(accel, reference_segmentor=segmentor, fusion_init='xavier', key_grad=key_grad))
     frames, flow = clip()
     losses = net.loss(frames, flow, batch()['data_samples'])
     sum(v for n, v in losses.items() if 'loss' in n).backward()
@@ -115,16 +127,18 @@ def test_names():
     assert Accel.needs_flow and not PerFrame.needs_flow
 
 
-@pytest.mark.parametrize('peer, options', [
-    ('tps', dict(padding_mode='border')), ('davsn', dict(propagation='splat'))])
+@pytest.mark.parametrize(
+    'peer, options', [('tps', dict(padding_mode='border')), ('davsn', dict(propagation='splat'))]
+)
 def test_auxiliary_scores_are_fused_as_published(accel, build, peer, options):
     """With the same fusion as the main ones."""
     data = {k: torch.tensor(v) for k, v in np.load(GOLDEN).items()}
     net = build(dict(accel, **options))
     net.fusion.weight.data = data['sf_weight']
     heads = [lambda x: x[0]] * 2  # what a classifier gives is given here
-    scores = net._head_scores(*heads, [data['score_cf_aux']], [data['score_kf_aux']],
-                              data['flow_full_res'])
+    scores = net._head_scores(
+        *heads, [data['score_cf_aux']], [data['score_kf_aux']], data['flow_full_res']
+    )
     torch.testing.assert_close(scores.fused, data[f'{peer}_fused_aux'], rtol=0, atol=1e-5)
     assert torch.equal(scores.current, data['score_cf_aux'])
     assert torch.equal(scores.key, data['score_kf_aux'])
@@ -145,7 +159,9 @@ def test_head_scores(accel, per_frame, build, options):
     torch.testing.assert_close(scores['decode'].fused, net(frames, flow))
     for index, kind in ((1, 'current'), (0, 'key')):
         stages = net.stages(frames[:, index])
-        for name, head in (('decode', net.segmentor.decode_head),
-                           ('aux', net.segmentor.auxiliary_head)):
+        for name, head in (
+            ('decode', net.segmentor.decode_head),
+            ('aux', net.segmentor.auxiliary_head),
+        ):
             torch.testing.assert_close(getattr(scores[name], kind), head(stages))
     assert scores['decode'].current.requires_grad and not scores['decode'].key.requires_grad

@@ -1,4 +1,5 @@
 """What video nets with a flow branch, two stages and streams have in common."""
+
 from pathlib import Path
 
 import numpy as np
@@ -54,26 +55,41 @@ def test_accel_of_sfc_equals_published(video_net, segmentor, build):
     """Scores doubled, warped along the branch's flow, merged; t and t-1 of the golden step."""
     data = {k: torch.from_numpy(v) for k, v in np.load(GOLDEN).items()}
     segmentor['decode_head']['num_classes'] = segmentor['auxiliary_head']['num_classes'] = 15
-    net = video_net('Accel', flow_net=FLOW_NET, fusion_init='xavier', fusion_bias=True, enlarge=2,
-                    padding_mode='border', key_grad=True)
-    net.set_normalisation(build(dict(
-        type='DomainDataPreprocessor', mean=[0.] * 3, std=[255.] * 3, bgr_to_rgb=True)))
-    net.flow_net = StandIn({k.removeprefix('w.flownet.'): v for k, v in data.items()
-                            if k.startswith('w.flownet.')})
+    net = video_net(
+        'Accel',
+        flow_net=FLOW_NET,
+        fusion_init='xavier',
+        fusion_bias=True,
+        enlarge=2,
+        padding_mode='border',
+        key_grad=True,
+    )
+    net.set_normalisation(
+        build(dict(type='DomainDataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3, bgr_to_rgb=True))
+    )
+    net.flow_net = StandIn(
+        {k.removeprefix('w.flownet.'): v for k, v in data.items() if k.startswith('w.flownet.')}
+    )
     # Published: cat(reference, update); ours: cat(current, key).
     net.fusion.weight.data = data['w.merge.weight'].roll(15, dims=1)
     net.fusion.bias.data = data['w.merge.bias']
 
     def scores(name, number):
-        return F.conv2d(data['seg_input'][number:number + 1], data[f'w.{name}.c.weight'],
-                        data[f'w.{name}.c.bias'], 8, 1)
+        return F.conv2d(
+            data['seg_input'][number : number + 1],
+            data[f'w.{name}.c.weight'],
+            data[f'w.{name}.c.bias'],
+            8,
+            1,
+        )
 
     for tag, now in (('t', 2), ('tm1', 1)):
-        to_key = net.key_flow(data['frames'][None, now - 1:now + 1], None)
+        to_key = net.key_flow(data['frames'][None, now - 1 : now + 1], None)
         key = scores('net_ref', now - 1)
         doubled = F.interpolate(key, scale_factor=2, mode='bilinear')
-        torch.testing.assert_close(net.carry(doubled, to_key), data[f'merge_input_{tag}'][:, :15],
-                                   rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            net.carry(doubled, to_key), data[f'merge_input_{tag}'][:, :15], rtol=0, atol=1e-5
+        )
         fused = net._fuse(scores('net_update', now), key, to_key)
         torch.testing.assert_close(fused.detach(), data[f'merge_out_{tag}'], rtol=0, atol=1e-5)
 
@@ -84,8 +100,14 @@ def test_accel_of_sfc_equals_published(video_net, segmentor, build):
 @pytest.mark.parametrize('to_rgb', [False, True])
 def test_flow_branch_sees_images(video_net, build, batch, to_rgb):
     """What reaches the flow network is the frame before normalisation: ``Clip.raw``."""
-    preprocessor = build(dict(type='DomainDataPreprocessor', mean=[103., 116., 123.],
-                              std=[58., 57., 56.], bgr_to_rgb=to_rgb))
+    preprocessor = build(
+        dict(
+            type='DomainDataPreprocessor',
+            mean=[103.0, 116.0, 123.0],
+            std=[58.0, 57.0, 56.0],
+            bgr_to_rgb=to_rgb,
+        )
+    )
     clip = preprocessor(batch(length=3))['inputs']
     net = video_net('Accel', flow_net=FLOW_NET)
     net.set_normalisation(preprocessor)
@@ -95,7 +117,8 @@ def test_flow_branch_sees_images(video_net, build, batch, to_rgb):
     for k in range(2):
         torch.testing.assert_close(flow[:, k], net.flow_net(clip.raw[:, k + 1], clip.raw[:, k]))
     torch.testing.assert_close(
-        net.key_flow(clip.frames, None), net.flow_net(clip.raw[:, 2], clip.raw[:, 0]))
+        net.key_flow(clip.frames, None), net.flow_net(clip.raw[:, 2], clip.raw[:, 0])
+    )
 
 
 def test_needs(video_net):
@@ -131,8 +154,9 @@ def test_given_flow_replaces_the_branch(video_net, kind):
 
 @pytest.mark.parametrize('kind', ['Accel', 'DFF', 'DistortionAwareVSS'])
 def test_gradient_reaches_the_flow_net(video_net, batch, kind):
-    net = video_net(kind, flow_net=FLOW_NET, **(
-        dict(fusion_init='xavier') if kind == 'Accel' else {}))
+    net = video_net(
+        kind, flow_net=FLOW_NET, **(dict(fusion_init='xavier') if kind == 'Accel' else {})
+    )
     losses = net.loss(video(2)[0], None, batch()['data_samples'])
     sum(v for n, v in losses.items() if 'loss' in n).backward()
     missing = [n for n, p in net.named_parameters() if p.grad is None]
@@ -179,10 +203,11 @@ def test_dff_by_hand(video_net):
     torch.testing.assert_close(net(frames, zero), key)
     torch.testing.assert_close(net(frames[:, :1]), key)
     shift = zero.clone()
-    shift[:, :, 0] = 4.  # twice: one cell of stride 8
+    shift[:, :, 0] = 4.0  # twice: one cell of stride 8
     carried = net.carry(net.features(frames[:, 0]), net.key_flow(frames, shift))
     torch.testing.assert_close(
-        carried[..., :-1], net.features(frames[:, 0])[..., 1:], rtol=1e-4, atol=1e-4)
+        carried[..., :-1], net.features(frames[:, 0])[..., 1:], rtol=1e-4, atol=1e-4
+    )
     features = net.features(frames.flatten(0, 1)).unflatten(0, (2, 3))
     torch.testing.assert_close(net(frames, shift, features), net(frames, shift))
 
@@ -197,16 +222,20 @@ def test_distortion_aware_by_hand(video_net):
     assert correction.shape == carried.shape
     with torch.no_grad():
         net.distortion[-1].weight.zero_()
-        for bias, expected in ((-99., carried), (99., correction),
-                               (0., (carried + correction) / 2)):
+        for bias, expected in (
+            (-99.0, carried),
+            (99.0, correction),
+            (0.0, (carried + correction) / 2),
+        ):
             net.distortion[-1].bias.fill_(bias)
             torch.testing.assert_close(
-                net(frames, flow), net.classify(expected), rtol=1e-4, atol=1e-5)
+                net(frames, flow), net.classify(expected), rtol=1e-4, atol=1e-5
+            )
 
 
 def test_distortion_loss_by_hand(video_net, batch):
     """Binary cross entropy against where carried features are classified otherwise."""
-    net = noisy(video_net('DistortionAwareVSS', distortion_weight=3.))
+    net = noisy(video_net('DistortionAwareVSS', distortion_weight=3.0))
     frames, flow = video(2)
     flow = flow[:, 1:]
     samples = batch()['data_samples']
@@ -234,10 +263,11 @@ def test_distortion_loss_by_hand(video_net, batch):
 def stream(net, frames, flow, clip_length):
     """Scores of every frame, and how many frames went through each backbone."""
     counts = []
-    for segmentor in getattr(net, 'segmentors', (net.segmentor, )):
+    for segmentor in getattr(net, 'segmentors', (net.segmentor,)):
         calls = []
         segmentor.backbone.register_forward_pre_hook(
-            lambda module, args, calls=calls: calls.append(len(args[0])))
+            lambda module, args, calls=calls: calls.append(len(args[0]))
+        )
         counts.append(calls)
     state, scores = None, []
     for t in range(frames.shape[1]):
@@ -248,10 +278,18 @@ def stream(net, frames, flow, clip_length):
 
 
 @pytest.mark.parametrize('clip_length', [1, 2, 3])
-@pytest.mark.parametrize('options', [
-    dict(), dict(fusion='feature'), dict(flow_net=FLOW_NET), dict(two=True),
-    dict(two=True, flow_net=FLOW_NET, enlarge=2, padding_mode='border', fusion_bias=True),
-    dict(propagation='splat'), dict(stage=1)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(fusion='feature'),
+        dict(flow_net=FLOW_NET),
+        dict(two=True),
+        dict(two=True, flow_net=FLOW_NET, enlarge=2, padding_mode='border', fusion_bias=True),
+        dict(propagation='splat'),
+        dict(stage=1),
+    ],
+)
 @torch.no_grad()
 def test_accel_streams(video_net, segmentor, options, clip_length):
     """Each frame goes through each network once, and the scores are those of the clips."""
@@ -266,9 +304,13 @@ def test_accel_streams(video_net, segmentor, options, clip_length):
         clip = [max(t - back, 0) for back in reversed(range(clip_length))]
         flows = None
         if flow is not None:  # a repeated first frame has flow zero to itself
-            flows = torch.stack([flow[:, b] * (a != b) for a, b in zip(
-                clip[:-1], clip[1:], strict=True)], dim=1) if clip_length > 1 \
+            flows = (
+                torch.stack(
+                    [flow[:, b] * (a != b) for a, b in zip(clip[:-1], clip[1:], strict=True)], dim=1
+                )
+                if clip_length > 1
                 else flow[:, :0]
+            )
         torch.testing.assert_close(out, net(frames[:, clip], flows), rtol=1e-5, atol=1e-5)
 
 
@@ -283,9 +325,8 @@ def test_key_frame_nets_stream(video_net, kind, own_flow):
     assert counts == [3]
     for t, out in enumerate(scores):
         key = t - t % 3
-        flows = None if own_flow else flow[:, key + 1:t + 1]
-        torch.testing.assert_close(
-            out, net(frames[:, key:t + 1], flows), rtol=1e-5, atol=1e-5)
+        flows = None if own_flow else flow[:, key + 1 : t + 1]
+        torch.testing.assert_close(out, net(frames[:, key : t + 1], flows), rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
@@ -295,7 +336,7 @@ def test_per_frame_streams(per_frame, build):
     scores, counts = stream(net, frames, None, 2)
     assert counts == [3]
     for t, out in enumerate(scores):
-        torch.testing.assert_close(out, net(frames[:, :t + 1]), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(out, net(frames[:, : t + 1]), rtol=1e-5, atol=1e-5)
 
 
 # ------------------------------------------------------------------------------- stages
@@ -306,11 +347,20 @@ def method(segmentor, build):
 
     def make(kind, seed=0, source_checkpoint=None, **options):
         torch.manual_seed(seed)
-        model = build(dict(
-            type='SourceOnly', source_checkpoint=source_checkpoint,
-            student=dict(type=kind, allow_random_init=True,
-                         **dict(segmentor=segmentor, flow_net=FLOW_NET) | options),
-            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3, std=[50.] * 3)))
+        model = build(
+            dict(
+                type='SourceOnly',
+                source_checkpoint=source_checkpoint,
+                student=dict(
+                    type=kind,
+                    allow_random_init=True,
+                    **dict(segmentor=segmentor, flow_net=FLOW_NET) | options,
+                ),
+                data_preprocessor=dict(
+                    type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3
+                ),
+            )
+        )
         model.init_weights()
         return model
 
@@ -338,13 +388,20 @@ def parts(names):
     return {n.split('.')[0] + ('.' + n.split('.')[1] if 'segmentor' in n else '') for n in names}
 
 
-@pytest.mark.parametrize('kind, extra', [
-    ('Accel', {'fusion'}), ('DFF', set()), ('DistortionAwareVSS', {'distortion', 'correction'})])
+@pytest.mark.parametrize(
+    'kind, extra',
+    [('Accel', {'fusion'}), ('DFF', set()), ('DistortionAwareVSS', {'distortion', 'correction'})],
+)
 def test_train_steps(method, batch, kind, extra):
     """Everything at once: every part is trained, batch-norm statistics move."""
     changed, log = train(method(kind), batch)
-    assert parts(changed) == {'segmentor.backbone', 'segmentor.decode_head',
-                              'segmentor.auxiliary_head', 'flow_net', *extra}
+    assert parts(changed) == {
+        'segmentor.backbone',
+        'segmentor.decode_head',
+        'segmentor.auxiliary_head',
+        'flow_net',
+        *extra,
+    }
     assert {'decode.loss_ce', 'aux.loss_ce'} <= set(log)
 
 
@@ -352,8 +409,11 @@ def test_two_stages_of_accel(method, segmentor, batch, tmp_path):
     options = dict(reference_segmentor=segmentor, key_grad=True, fusion_init='xavier')
     first = method('Accel', stage=1, **options)
     changed, log = train(first, batch)
-    assert parts(changed) == {f'{net}.{part}' for net in ('segmentor', 'reference_segmentor')
-                              for part in ('backbone', 'decode_head', 'auxiliary_head')}
+    assert parts(changed) == {
+        f'{net}.{part}'
+        for net in ('segmentor', 'reference_segmentor')
+        for part in ('backbone', 'decode_head', 'auxiliary_head')
+    }
     names = {'decode.loss_ce', 'aux.loss_ce'}
     assert names | {f'reference.{n}' for n in names} == {n for n in log if 'loss_' in n}
     # Each branch by its own loss on the current frame.
@@ -366,7 +426,8 @@ def test_two_stages_of_accel(method, segmentor, batch, tmp_path):
         for name, value in net.loss(frames[:, -1], samples).items():
             torch.testing.assert_close(losses[prefix + name], value)
     torch.testing.assert_close(
-        first.student(frames), first.student.classify(first.student.features(frames[:, -1])))
+        first.student(frames), first.student.classify(first.student.features(frames[:, -1]))
+    )
 
     path = str(tmp_path / 'stage1.pth')
     save_checkpoint(dict(state_dict=first.state_dict()), path)
@@ -375,11 +436,18 @@ def test_two_stages_of_accel(method, segmentor, batch, tmp_path):
         assert torch.equal(second.student.state_dict()[name], value)
     changed, log = train(second, batch)
     moved = {n for n in changed if 'running_' in n or 'num_batches' in n}
-    assert parts(changed - moved) == {'segmentor.decode_head', 'reference_segmentor.decode_head',
-                                      'fusion', 'flow_net'}
+    assert parts(changed - moved) == {
+        'segmentor.decode_head',
+        'reference_segmentor.decode_head',
+        'fusion',
+        'flow_net',
+    }
     # SFC's release leaves all of the net in training mode.
-    statistics = {n for n in second.student.state_dict()
-                  if 'backbone' in n and ('running_' in n or 'num_batches' in n)}
+    statistics = {
+        n
+        for n in second.student.state_dict()
+        if 'backbone' in n and ('running_' in n or 'num_batches' in n)
+    }
     assert moved == statistics
     assert {n for n in log if 'loss_' in n} == {'decode.loss_ce'}
 
@@ -406,8 +474,9 @@ def test_stage_two_with_another_flow_branch(method, build, tmp_path, monkeypatch
         method('Accel', seed=1, stage=2, source_checkpoint=path, flow_net=wider)
     said = []
     monkeypatch.setattr('mmdavss.methods.base.print_log', lambda text, **kwargs: said.append(text))
-    second = method('Accel', seed=1, stage=2, source_checkpoint=path,
-                    flow_net=dict(wider, checkpoint=other))
+    second = method(
+        'Accel', seed=1, stage=2, source_checkpoint=path, flow_net=dict(wider, checkpoint=other)
+    )
     assert said == [f'{path} has another flow branch: that of Accel starts from {other}.']
     state = second.student.state_dict()
     for name, value in pretrained.items():
@@ -422,16 +491,19 @@ def test_stage_two_from_a_single_frame_net(method, per_frame, build, batch, tmp_
     path = str(tmp_path / 'single.pth')
     save_checkpoint(dict(state_dict=single.state_dict()), path)
     model = method(kind, seed=1, stage=2, source_checkpoint=path)
-    assert torch.equal(model.student.segmentor.decode_head.conv_seg.branches[0].weight,
-                       single.student.segmentor.decode_head.conv_seg.branches[0].weight)
+    assert torch.equal(
+        model.student.segmentor.decode_head.conv_seg.branches[0].weight,
+        single.student.segmentor.decode_head.conv_seg.branches[0].weight,
+    )
     changed, _ = train(model, batch)
     trained = dict(model.student.named_parameters())
     assert not {n for n in changed if ('backbone' in n and n in trained) or 'auxiliary' in n}
     assert {'segmentor.decode_head', 'flow_net'} <= parts(changed)
 
 
-def test_single_frame_net_fills_both_branches(video_net, segmentor, per_frame, build, tmp_path,
-                                              monkeypatch):
+def test_single_frame_net_fills_both_branches(
+    video_net, segmentor, per_frame, build, tmp_path, monkeypatch
+):
     single = build(dict(type='SourceOnly', student=per_frame))
     path = str(tmp_path / 'single.pth')
     save_checkpoint(dict(state_dict=single.state_dict()), path)

@@ -1,4 +1,5 @@
 """Plain mmseg nets frame by frame: features and classifier are what the net itself does."""
+
 from __future__ import annotations
 
 import copy
@@ -14,21 +15,29 @@ HEADS = dict(
     fcn=dict(type='FCNHead', num_convs=1, **ONE),
     deeplabv2=dict(type='DeepLabV2Head', in_channels=64, in_index=3, dilations=(1, 2)),
     deeplabv3=dict(type='ASPPHead', dilations=(1, 2), **ONE),
-    deeplabv3plus=dict(type='DepthwiseSeparableASPPHead', dilations=(1, 2), c1_in_channels=8,
-                       c1_channels=4, **ONE),
+    deeplabv3plus=dict(
+        type='DepthwiseSeparableASPPHead', dilations=(1, 2), c1_in_channels=8, c1_channels=4, **ONE
+    ),
     pspnet=dict(type='PSPHead', pool_scales=(1, 2), **ONE),
     upernet=dict(type='UPerHead', pool_scales=(1, 2), **ALL),
     segformer=dict(type='SegformerHead', **ALL),
     daformer=dict(type='DAFormerHead', embed_channels=4, dilations=(1, 2), **ALL),
     fpn=dict(type='FPNHead', feature_strides=[4, 8, 8, 8], **ALL),
-    nonlocal_=dict(type='NLHead', **ONE))  # yapf: disable
+    nonlocal_=dict(type='NLHead', **ONE),
+)
 
 
 @pytest.mark.parametrize('name', HEADS)
 def test_as_the_net_itself(name, segmentor, build):
-    segmentor.update(auxiliary_head=None, decode_head=dict(
-        HEADS[name], num_classes=4, dropout_ratio=0.5,
-        **({} if name == 'deeplabv2' else dict(norm_cfg=NORM))))
+    segmentor.update(
+        auxiliary_head=None,
+        decode_head=dict(
+            HEADS[name],
+            num_classes=4,
+            dropout_ratio=0.5,
+            **({} if name == 'deeplabv2' else dict(norm_cfg=NORM)),
+        ),
+    )
     net = build(dict(type='PerFrame', segmentor=segmentor, allow_random_init=True)).eval()
     frames = torch.randn(2, 1, 3, 32, 48)
     with torch.no_grad():
@@ -48,18 +57,36 @@ def test_as_the_net_itself(name, segmentor, build):
 OTHERS = dict(
     danet=dict(type='DAHead', pam_channels=4, **ONE),  # three results
     encnet=dict(type='EncHead', num_codes=2, **ALL),  # two
-    segmenter=dict(type='SegmenterMaskTransformerHead', in_channels=64, in_index=3, channels=8,
-                   embed_dims=8, num_heads=2, num_layers=1),
+    segmenter=dict(
+        type='SegmenterMaskTransformerHead',
+        in_channels=64,
+        in_index=3,
+        channels=8,
+        embed_dims=8,
+        num_heads=2,
+        num_layers=1,
+    ),
     knet=dict(
-        type='IterativeDecodeHead', num_stages=1,
+        type='IterativeDecodeHead',
+        num_stages=1,
         kernel_generate_head=dict(type='FCNHead', num_convs=1, num_classes=4, norm_cfg=NORM, **ONE),
-        kernel_update_head=[dict(
-            type='KernelUpdateHead', num_classes=4, num_heads=2, num_mask_fcs=1, in_channels=8,
-            out_channels=8, feedforward_channels=8, kernel_updator_cfg=dict(
-                type='KernelUpdator', in_channels=8, feat_channels=8, out_channels=8))]),
-    ocrnet=[
-        dict(type='FCNHead', num_convs=1, **ONE),
-        dict(type='OCRHead', ocr_channels=4, **ONE)])  # yapf: disable
+        kernel_update_head=[
+            dict(
+                type='KernelUpdateHead',
+                num_classes=4,
+                num_heads=2,
+                num_mask_fcs=1,
+                in_channels=8,
+                out_channels=8,
+                feedforward_channels=8,
+                kernel_updator_cfg=dict(
+                    type='KernelUpdator', in_channels=8, feat_channels=8, out_channels=8
+                ),
+            )
+        ],
+    ),
+    ocrnet=[dict(type='FCNHead', num_convs=1, **ONE), dict(type='OCRHead', ocr_channels=4, **ONE)],
+)
 
 
 @pytest.fixture
@@ -123,15 +150,23 @@ def test_losses_for_each_head_need_plain_ones(other, build):
 
 @pytest.mark.parametrize('threshold', [0.3, 0.7])
 def test_one_channel_for_two_classes(threshold, segmentor, build):
-    segmentor.update(auxiliary_head=None, decode_head=dict(
-        HEADS['fcn'], num_classes=2, out_channels=1, threshold=threshold, norm_cfg=NORM,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)))
+    segmentor.update(
+        auxiliary_head=None,
+        decode_head=dict(
+            HEADS['fcn'],
+            num_classes=2,
+            out_channels=1,
+            threshold=threshold,
+            norm_cfg=NORM,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+        ),
+    )
     net = build(dict(type='PerFrame', segmentor=segmentor, allow_random_init=True)).eval()
     frames = torch.randn(2, 1, 3, 32, 48)
     with torch.no_grad():
         # Half of the pixels are on either side of the threshold.
         scores = net.segmentor._forward(frames[:, 0]).flatten().sort().values
-        middle = scores[len(scores) // 2 - 1:len(scores) // 2 + 1].mean()
+        middle = scores[len(scores) // 2 - 1 : len(scores) // 2 + 1].mean()
         net.segmentor.decode_head.conv_seg.bias += torch.tensor(threshold).logit() - middle
         one = net.segmentor._forward(frames[:, 0])
         two = net(frames)

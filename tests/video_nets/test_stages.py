@@ -1,4 +1,5 @@
 """Stages of the backbone that a method has computed are not computed again."""
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -9,8 +10,9 @@ from mmseg.structures import SegDataSample
 def test_loss_from_given_stages(net, request, build):
     net = build(request.getfixturevalue(net)).train()
     frames, flow = torch.randn(2, 2, 3, 32, 48), torch.randn(2, 1, 2, 32, 48)
-    samples = [SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 32, 48))))
-               for _ in range(2)]
+    samples = [
+        SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 32, 48)))) for _ in range(2)
+    ]
     expected = net.loss(frames, flow, samples)
     given = net.loss(frames, flow, samples, net.stages(frames[:, -1]))
     assert expected.keys() == given.keys()

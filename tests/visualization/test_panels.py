@@ -18,7 +18,8 @@ def test_overlay_blends():
     image = np.full((1, 2, 3), 100, np.uint8)
     # 0.25 * colour + 0.75 * 100; no class is black.
     assert overlay(image, np.array([[1, 255]]), PALETTE, 0.25).tolist() == [
-        [[125, 100, 75], [75, 75, 75]]]
+        [[125, 100, 75], [75, 75, 75]]
+    ]
 
 
 def test_overlay_needs_one_size():
@@ -33,7 +34,7 @@ def test_grid_places_panels_untouched():
     # Gaps of 4 pixels around panels of 40 x 20.
     assert grid.shape == (3 * 4 + 2 * 20, 3 * 4 + 2 * 40, 3)
     for number, (top, left) in enumerate([(4, 4), (4, 48), (28, 4), (28, 48)]):
-        assert (grid[top:top + 20, left:left + 40] == images[number]).all()
+        assert (grid[top : top + 20, left : left + 40] == images[number]).all()
     assert (grid[:4] == 255).all() and (grid[:, 44:48] == 255).all()
 
 
@@ -48,13 +49,14 @@ def test_grid_keeps_the_aspect():
 
 def test_titles_head_the_columns():
     panel = np.zeros((50, 100, 3), np.uint8)
-    plain, headed = (draw_grid([panel] * 4, titles, 2, (100, 50))
-                     for titles in ([], ['left', 'right']))
+    plain, headed = (
+        draw_grid([panel] * 4, titles, 2, (100, 50)) for titles in ([], ['left', 'right'])
+    )
     head = headed.shape[0] - plain.shape[0]
     assert 14 < head < 40
     for left in (4, 108):
-        assert (headed[4:4 + head - 4, left:left + 100] < 128).any()  # ink
-        assert (headed[4 + head:4 + head + 50, left:left + 100] == 0).all()
+        assert (headed[4 : 4 + head - 4, left : left + 100] < 128).any()  # ink
+        assert (headed[4 + head : 4 + head + 50, left : left + 100] == 0).all()
     # The second row has none.
     assert (headed[-54:-4, 4:104] == 0).all()
 

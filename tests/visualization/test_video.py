@@ -41,10 +41,13 @@ def test_an_error_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(('shapes', 'words'), [
-    ([(47, 96, 3)], '96x47.*even'),
-    ([(48, 96, 3), (48, 98, 3)], r'\(48, 98, 3\).*\(48, 96, 3\)'),
-])
+@pytest.mark.parametrize(
+    ('shapes', 'words'),
+    [
+        ([(47, 96, 3)], '96x47.*even'),
+        ([(48, 96, 3), (48, 98, 3)], r'\(48, 98, 3\).*\(48, 96, 3\)'),
+    ],
+)
 def test_frames_that_do_not_fit(shapes, words, tmp_path):
     with pytest.raises(ValueError, match=words), VideoWriter(tmp_path / 'v.mp4', 10) as video:
         for shape in shapes:

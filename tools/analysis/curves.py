@@ -16,6 +16,7 @@ Any score:
     python tools/analysis/curves.py work_dirs/i2vda/A work_dirs/i2vda/B --names proxy "no proxy" \
         --metric mIoU --out work_dirs/curves.png
 """
+
 from __future__ import annotations
 
 import argparse
@@ -34,7 +35,8 @@ Curves = dict[str, dict[int, list[float]]]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
     parser.add_argument('--names', nargs='+', help='of the runs, by default those of the folders')
     parser.add_argument('--metric', default='mIoU', help='name of the score in the log')
@@ -58,34 +60,47 @@ def collect(work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str)
     return curves
 
 
-def collect_training(work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str,
-                     value: str) -> Curves:
+def collect_training(
+    work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str, value: str
+) -> Curves:
     """A value of the training's log up to each validation of all runs, by name."""
     curves: Curves = {}
     for name, folders in find_runs(work_dirs, names).items():
         for folder in folders:
-            for step, mean in training_means(
-                    folder, value, [*scores_of(folder, metric)]).items():
+            for step, mean in training_means(folder, value, [*scores_of(folder, metric)]).items():
                 curves.setdefault(name, {}).setdefault(step, []).append(mean)
     return curves
 
 
-def draw(axes: Axes, curves: Mapping[str, Mapping[int, list[float]]], label: str,
-         style: str) -> None:
+def draw(
+    axes: Axes, curves: Mapping[str, Mapping[int, list[float]]], label: str, style: str
+) -> None:
     """Draws the curves of means, and the range of several runs."""
     for number, (name, curve) in enumerate(curves.items()):
         steps = sorted(curve)
         means = [sum(curve[step]) / len(curve[step]) for step in steps]
-        line, = axes.plot(steps, means, style, color=f'C{number}', marker='o', markersize=3,
-                          label=f'{name}, {label}' if label else name)
+        (line,) = axes.plot(
+            steps,
+            means,
+            style,
+            color=f'C{number}',
+            marker='o',
+            markersize=3,
+            label=f'{name}, {label}' if label else name,
+        )
         if any(len(curve[step]) > 1 for step in steps):
-            axes.fill_between(steps, [min(curve[step]) for step in steps],
-                              [max(curve[step]) for step in steps],
-                              color=line.get_color(), alpha=0.2)
+            axes.fill_between(
+                steps,
+                [min(curve[step]) for step in steps],
+                [max(curve[step]) for step in steps],
+                color=line.get_color(),
+                alpha=0.2,
+            )
 
 
-def write(curves: Curves, metric: str, out: Path, others: Curves | None = None,
-          against: str | None = None) -> None:
+def write(
+    curves: Curves, metric: str, out: Path, others: Curves | None = None, against: str | None = None
+) -> None:
     """Draws the curves, and writes all values into a csv of the same name."""
     figure = Figure(figsize=(6, 4), layout='constrained')
     axes = figure.subplots()
@@ -105,8 +120,10 @@ def write(curves: Curves, metric: str, out: Path, others: Curves | None = None,
         save(figure, out, ['name', 'iteration', *['run'] * runs], rows)
         return
     rows = [[name, metric, *row] for name, *row in rows] + [
-        [name, against, step, *curve[step]] for name, curve in others.items()
-        for step in sorted(curve)]
+        [name, against, step, *curve[step]]
+        for name, curve in others.items()
+        for step in sorted(curve)
+    ]
     save(figure, out, ['name', 'value', 'iteration', *['run'] * runs], rows)
 
 
@@ -115,8 +132,13 @@ def main() -> None:
     others = None
     if args.against is not None:
         others = collect_training(args.work_dirs, args.names, args.metric, args.against)
-    write(collect(args.work_dirs, args.names, args.metric), args.metric, args.out, others,
-          args.against)
+    write(
+        collect(args.work_dirs, args.names, args.metric),
+        args.metric,
+        args.out,
+        others,
+        args.against,
+    )
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ beside that without any flow.
     python tools/analysis/flow.py CONFIG --providers DISFlowEstimator "exact=PrecomputedFlow(
         root='data/flow', frame_root='data/frames', template='{folder}/{stem}__{stem_b}.flo')"
 """
+
 from __future__ import annotations
 
 import argparse
@@ -56,12 +57,14 @@ def provider(text: str) -> tuple[str, dict]:
         if isinstance(node, ast.Name):
             return title or node.id, dict(type=node.id)
         if isinstance(node, ast.Call) and not node.args:
-            return title or node.func.id, dict(type=node.func.id, **{
-                key.arg: ast.literal_eval(key.value) for key in node.keywords})
+            return title or node.func.id, dict(
+                type=node.func.id, **{key.arg: ast.literal_eval(key.value) for key in node.keywords}
+            )
     except (AttributeError, SyntaxError, ValueError):
         pass
     raise argparse.ArgumentTypeError(
-        f'{text!r} is neither NAME nor NAME(key=value, ...), with text values in quotes')
+        f'{text!r} is neither NAME nor NAME(key=value, ...), with text values in quotes'
+    )
 
 
 @torch.no_grad()
@@ -76,30 +79,40 @@ def branch_flow(model: BaseAdapter, pipeline: Compose, pair: Pair) -> np.ndarray
     return resize_flow(flow.float(), size)[0].permute(1, 2, 0).cpu().numpy()
 
 
-def branches(cfg: Config, args: argparse.Namespace, pairs: list[Pair]
-             ) -> dict[str, list[np.ndarray]]:
+def branches(
+    cfg: Config, args: argparse.Namespace, pairs: list[Pair]
+) -> dict[str, list[np.ndarray]]:
     """Flows of all checkpoints.
 
     Raises:
         UserError: If the network has no flow branch.
     """
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
-    pipeline = Compose([step for step in dataset.pipeline.transforms
-                        if not isinstance(step, LoadFlow | LoadClipAnnotations)])
+    pipeline = Compose(
+        [
+            step
+            for step in dataset.pipeline.transforms
+            if not isinstance(step, LoadFlow | LoadClipAnnotations)
+        ]
+    )
     flows = {}
     for name, model in models(cfg, args):
         if getattr(model.net, 'flow_net', None) is None:
-            raise UserError(f'{args.config}: model.student ({type(model.net).__name__}) has no '
-                            'flow branch (flow_net): its checkpoints have no flow to show. Call '
-                            'this without checkpoints for the flow of --providers')
+            raise UserError(
+                f'{args.config}: model.student ({type(model.net).__name__}) has no '
+                'flow branch (flow_net): its checkpoints have no flow to show. Call '
+                'this without checkpoints for the flow of --providers'
+            )
         flows[name] = [branch_flow(model, pipeline, pair) for pair in pairs]
     return flows
 
 
 def warp_error(flow: np.ndarray, image: np.ndarray, previous: np.ndarray) -> float:
     """Mean absolute grey difference of a frame and the one before it, warped."""
-    grey, before = (torch.tensor(cv2.cvtColor(im, cv2.COLOR_BGR2GRAY))[None, None].double()
-                    for im in (image, previous))
+    grey, before = (
+        torch.tensor(cv2.cvtColor(im, cv2.COLOR_BGR2GRAY))[None, None].double()
+        for im in (image, previous)
+    )
     field = torch.tensor(flow).permute(2, 0, 1)[None].double()
     warped, inside = backward_warp(before, field, return_mask=True)
     return (warped - grey).abs()[inside].mean().item()
@@ -108,11 +121,20 @@ def warp_error(flow: np.ndarray, image: np.ndarray, previous: np.ndarray) -> flo
 def main() -> None:
     parser = CheckpointParser(__doc__, 'work_dirs/flow.png', optional=True)
     add_frame_arguments(parser, 3)
-    parser.add_argument('--providers', nargs='*', type=provider,
-                        default=[provider('DISFlowEstimator')], metavar='[TITLE=]PROVIDER',
-                        help='registered flow providers (DISFlowEstimator)')
-    parser.add_argument('--longest', type=float, metavar='PIXELS', help='flow of full colour '
-                        '(default: only 1 %% of all pixels have more)')
+    parser.add_argument(
+        '--providers',
+        nargs='*',
+        type=provider,
+        default=[provider('DISFlowEstimator')],
+        metavar='[TITLE=]PROVIDER',
+        help='registered flow providers (DISFlowEstimator)',
+    )
+    parser.add_argument(
+        '--longest',
+        type=float,
+        metavar='PIXELS',
+        help='flow of full colour (default: only 1 %% of all pixels have more)',
+    )
     parser.add_argument('--width', type=int, default=384, help='of a panel, pixels (384)')
     args = parser.parse_args()
     if not args.providers and not args.checkpoints:
@@ -132,29 +154,48 @@ def main() -> None:
         estimator = MODELS.build(options).to(args.device)
         flows[title] = [
             estimator.estimate_numpy(*image, *(frame.path for frame in pair))
-            for image, pair in zip(images, pairs, strict=True)]
+            for image, pair in zip(images, pairs, strict=True)
+        ]
     flows |= branches(cfg, args, pairs)
-    longest = args.longest or float(np.nanpercentile(np.concatenate(
-        [np.linalg.norm(flow, axis=-1).ravel() for own in flows.values() for flow in own]), 99))
+    longest = args.longest or float(
+        np.nanpercentile(
+            np.concatenate(
+                [np.linalg.norm(flow, axis=-1).ravel() for own in flows.values() for flow in own]
+            ),
+            99,
+        )
+    )
     longest = max(longest, 1e-3)
     panels, rows = [], []
     for number, ((frame, _), (image, previous)) in enumerate(zip(pairs, images, strict=True)):
         panels.append(image[..., ::-1])
-        rows.append(['no flow', frame.path, 0.,
-                     warp_error(np.zeros((*image.shape[:2], 2)), image, previous)])
+        rows.append(
+            [
+                'no flow',
+                frame.path,
+                0.0,
+                warp_error(np.zeros((*image.shape[:2], 2)), image, previous),
+            ]
+        )
         for name, own in flows.items():
             panels.append(draw_flow(own[number], longest))
-            rows.append([name, frame.path,
-                         float(np.nanmean(np.linalg.norm(own[number], axis=-1))),
-                         warp_error(own[number], image, previous)])
+            rows.append(
+                [
+                    name,
+                    frame.path,
+                    float(np.nanmean(np.linalg.norm(own[number], axis=-1))),
+                    warp_error(own[number], image, previous),
+                ]
+            )
     height = round(args.width * image.shape[0] / image.shape[1])
     grid = draw_grid(panels, ['image', *flows], len(flows) + 1, (args.width, height))
     wheel = draw_grid([draw_wheel(96)], [f'{longest:.1f} pixels at the rim'], 1, (240, 96))
     left = (grid.shape[1] - wheel.shape[1]) // 2
     right = grid.shape[1] - wheel.shape[1] - left
     wheel = cv2.copyMakeBorder(wheel, 0, 0, left, right, cv2.BORDER_CONSTANT, value=PAPER)
-    save_image(np.vstack([grid, wheel]), args.out,
-               ['flow', 'frame', 'mean length', 'warping error'], rows)
+    save_image(
+        np.vstack([grid, wheel]), args.out, ['flow', 'frame', 'mean length', 'warping error'], rows
+    )
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ writes a csv.
     python tools/analysis/neighbours.py CONFIG CHECKPOINT [CHECKPOINT ...] \
         --names source-only STPL --k 1 10 50 100 200 --out work_dirs/neighbours.png
 """
+
 from __future__ import annotations
 
 from matplotlib.figure import Figure
@@ -24,8 +25,9 @@ def draw(shares: dict[str, dict[int, float]], chance: float) -> Figure:
     figure = Figure(figsize=(5.5, 4), layout='constrained')
     axes = figure.subplots()
     for name, curve in shares.items():
-        axes.plot(list(curve), [100 * v for v in curve.values()], marker='o', markersize=3,
-                  label=name)
+        axes.plot(
+            list(curve), [100 * v for v in curve.values()], marker='o', markersize=3, label=name
+        )
     axes.axhline(100 * chance, color='grey', linestyle=':', label='chance')
     axes.set(xlabel='nearest neighbours k', ylabel='of the same class, %', ylim=(0, None))
     axes.grid(alpha=0.3)
@@ -35,8 +37,13 @@ def draw(shares: dict[str, dict[int, float]], chance: float) -> Figure:
 
 def main() -> None:
     parser = CheckpointParser(__doc__, 'work_dirs/neighbours.png')
-    parser.add_argument('--k', type=int, nargs='+', default=[1, 5, 10, 20, 50, 100, 200],
-                        help='numbers of neighbours (1 5 10 20 50 100 200)')
+    parser.add_argument(
+        '--k',
+        type=int,
+        nargs='+',
+        default=[1, 5, 10, 20, 50, 100, 200],
+        help='numbers of neighbours (1 5 10 20 50 100 200)',
+    )
     parser.add_argument('--per-class', type=int, default=500, metavar='N', help='pixels (500)')
     parser.add_argument('--seed', type=int, default=0, help='of the pixels that are drawn')
     args = parser.parse_args()
@@ -48,27 +55,40 @@ def main() -> None:
     classes = loader.dataset.metainfo['classes']
     shares = {}
     for name, model in models(cfg, args):
-        features, labels = sample_pixels(labelled_features(model, loader), model.num_classes,
-                                         args.per_class, args.seed)
+        features, labels = sample_pixels(
+            labelled_features(model, loader), model.num_classes, args.per_class, args.seed
+        )
         shares[name], dropped = neighbour_purity(
-            features.to(args.device), labels.to(args.device), ks)
+            features.to(args.device), labels.to(args.device), ks
+        )
     # Which pixels are drawn is the same for all.
-    counts = {classes[k]: int(n) for k, n in zip(
-        *(t.tolist() for t in labels.unique(return_counts=True)), strict=True)}
+    counts = {
+        classes[k]: int(n)
+        for k, n in zip(*(t.tolist() for t in labels.unique(return_counts=True)), strict=True)
+    }
     dropped = [classes[k] for k in dropped]
     used = [counts[name] for name in counts if name not in dropped]
     # What drawing a neighbour at random gives: unequal counts raise it above 1/M.
     chance = sum(n * (n - 1) for n in used) / (sum(used) * (sum(used) - 1))
-    print(Table(['k', *map(str, ks)], [
-        [name, *(f'{100 * v:.1f}' for v in row.values())] for name, row in shares.items()
-    ]).markdown())
-    print(f'{len(used)} classes, {min(used)} to {max(used)} pixels each; chance is '
-          f'{100 * chance:.1f} %')
+    print(
+        Table(
+            ['k', *map(str, ks)],
+            [[name, *(f'{100 * v:.1f}' for v in row.values())] for name, row in shares.items()],
+        ).markdown()
+    )
+    print(
+        f'{len(used)} classes, {min(used)} to {max(used)} pixels each; chance is '
+        f'{100 * chance:.1f} %'
+    )
     if dropped:
         named = ', '.join(f'{name} ({counts[name]})' for name in dropped)
         print(f'left out, fewer than {ks[-1] + 1} pixels: {named}')
-    save(draw(shares, chance), args.out, ['name', *(f'k={k}' for k in ks)],
-         [[name, *row.values()] for name, row in shares.items()])
+    save(
+        draw(shares, chance),
+        args.out,
+        ['name', *(f'k={k}' for k in ks)],
+        [[name, *row.values()] for name, row in shares.items()],
+    )
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ that it had in the frame before.
     python tools/analysis/panels.py CONFIG CHECKPOINT [CHECKPOINT ...] --names source-only STPL \
         --sequence 0401 --first 9 --count 4 --out work_dirs/panels.png
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -59,15 +60,23 @@ def main() -> None:
         image = read_image(frame.path)[..., ::-1]
         panels.append(image)
         if labelled:
-            panels.append(np.full_like(image, 255) if frame.label is None else overlay(
-                image, read_label(*frame.label), segment.palette, args.opacity))
-        panels += [overlay(image, column[number], segment.palette, args.opacity)
-                   for column in columns]
+            panels.append(
+                np.full_like(image, 255)
+                if frame.label is None
+                else overlay(image, read_label(*frame.label), segment.palette, args.opacity)
+            )
+        panels += [
+            overlay(image, column[number], segment.palette, args.opacity) for column in columns
+        ]
     titles = ['image', *(['label'] if labelled else []), *args.names]
     height = round(args.width * image.shape[0] / image.shape[1])
     grid = draw_grid(panels, titles, len(titles), (args.width, height))
-    save_image(with_legend(grid, segment.classes, segment.palette, max(14, args.width // 20)),
-               args.out, ['name', 'frame', 'right', 'as in the frame before'], rows)
+    save_image(
+        with_legend(grid, segment.classes, segment.palette, max(14, args.width // 20)),
+        args.out,
+        ['name', 'frame', 'right', 'as in the frame before'],
+        rows,
+    )
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ that holds most of it. Prints a table, draws bars and writes a csv.
     python tools/analysis/pdd.py CONFIG CHECKPOINT [CHECKPOINT ...] \
         --names source-only DACS SePiCo --out work_dirs/pdd.png
 """
+
 from __future__ import annotations
 
 from matplotlib.figure import Figure
@@ -55,11 +56,21 @@ def main() -> None:
     for name, model in models(cfg, args):
         pdd, shares[name] = measure(model, loader)
         values[name] = [*pdd.tolist(), pdd.nanmean().item()]
-    print(Table(['', *columns, 'without ratio'], [
-        [name, *(spread([v], 3) for v in row), f'{100 * shares[name]:.1f} %']
-        for name, row in values.items()]).markdown())
-    save(draw(values, columns), args.out, ['name', *columns, 'without ratio'],
-         [[name, *row, shares[name]] for name, row in values.items()])
+    print(
+        Table(
+            ['', *columns, 'without ratio'],
+            [
+                [name, *(spread([v], 3) for v in row), f'{100 * shares[name]:.1f} %']
+                for name, row in values.items()
+            ],
+        ).markdown()
+    )
+    save(
+        draw(values, columns),
+        args.out,
+        ['name', *columns, 'without ratio'],
+        [[name, *row, shares[name]] for name, row in values.items()],
+    )
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ and writes it and LaTeX.
     python tools/analysis/results_table.py work_dirs/small_results/minidrive/{source-only,adabn,stpl,oracle} \
         --source source-only --oracle oracle --out work_dirs/results.md
 """  # noqa: E501
+
 from __future__ import annotations
 
 import argparse
@@ -28,14 +29,19 @@ PICKS = {'last validation': last_validation, 'best validation': best_validation}
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
     parser.add_argument('--names', nargs='+', help='of the folders, by default their own')
     parser.add_argument('--source', metavar='NAME', help='which one is source-only')
     parser.add_argument('--oracle', metavar='NAME', help='which one is trained on target labels')
     parser.add_argument('--metric', default='mIoU', help='name of the mean score in the log')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/results.md'),
-                        help='markdown file; LaTeX goes beside it (.tex)')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/results.md'),
+        help='markdown file; LaTeX goes beside it (.tex)',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace existing tables')
     args = parser.parse_args()
     if args.out.suffix != '.md':
@@ -52,16 +58,24 @@ def main() -> None:
     with one_line():
         runs = find_runs(args.work_dirs, args.names)
         for title, pick in PICKS.items():
-            rows = compare({name: [pick(folder, args.metric) for folder in folders]
-                            for name, folders in runs.items()},
-                           args.metric, args.source, args.oracle)
+            rows = compare(
+                {
+                    name: [pick(folder, args.metric) for folder in folders]
+                    for name, folders in runs.items()
+                },
+                args.metric,
+                args.source,
+                args.oracle,
+            )
             table = comparison_table(rows, args.metric, args.source, args.oracle)
             markdown.append(f'## {title.capitalize()}\n\n{table.markdown()}\n')
             latex.append(f'% {title}\n{table.latex()}\n')
     without = [row.name for row in rows if not row.classes]
     if without and args.metric == 'mIoU':
-        markdown.append(f'Logs of {", ".join(without)} hold no classes: validate with '
-                        '`--cfg-options val_evaluator.per_class=True`.\n')
+        markdown.append(
+            f'Logs of {", ".join(without)} hold no classes: validate with '
+            '`--cfg-options val_evaluator.per_class=True`.\n'
+        )
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text('\n'.join(markdown), encoding='utf-8')
     args.out.with_suffix('.tex').write_text('\n'.join(latex), encoding='utf-8')

@@ -14,6 +14,7 @@ The exact flow of a MiniDrive that was made with --flow, occluded pixels left ou
         'template={folder}/{stem}__{stem_b}.flo' \
         --flow-name exact --direction backward --occlusion exact
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,20 +37,39 @@ SCORES = ('mIoU', 'VPQ')
 def parse_args() -> argparse.Namespace:
     parser = CheckpointParser(__doc__)
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
-    parser.add_argument('--options', nargs='+', action=KeyValues, default={},
-                        help='arguments of the provider, key=value')
+    parser.add_argument(
+        '--options',
+        nargs='+',
+        action=KeyValues,
+        default={},
+        help='arguments of the provider, key=value',
+    )
     parser.add_argument('--flow-name', help='of the flow in the table; default: the provider')
-    parser.add_argument('--direction', choices=DIRECTIONS, default='forward',
-                        help='backward: flow from each frame to the one before it, as files of '
-                        'tools/precompute_flow.py and MiniDrive hold it')
-    parser.add_argument('--occlusion', choices=[name for name in OCCLUSIONS if name],
-                        help='which pixels to leave out; default: none')
-    parser.add_argument('--mode', choices=MODES, default='nearest',
-                        help='etc: as ETC evaluates, with all it does wrong')
-    parser.add_argument('--scale', type=float, default=1., help='of the frames for the flow')
+    parser.add_argument(
+        '--direction',
+        choices=DIRECTIONS,
+        default='forward',
+        help='backward: flow from each frame to the one before it, as files of '
+        'tools/precompute_flow.py and MiniDrive hold it',
+    )
+    parser.add_argument(
+        '--occlusion',
+        choices=[name for name in OCCLUSIONS if name],
+        help='which pixels to leave out; default: none',
+    )
+    parser.add_argument(
+        '--mode',
+        choices=MODES,
+        default='nearest',
+        help='etc: as ETC evaluates, with all it does wrong',
+    )
+    parser.add_argument('--scale', type=float, default=1.0, help='of the frames for the flow')
     parser.add_argument('--frame-distance', type=int, default=1, help='of the two frames of a pair')
-    parser.add_argument('--subset', nargs='+', help='classes in the mean of TC; default: those of '
-                        'the config\'s evaluator, or all')
+    parser.add_argument(
+        '--subset',
+        nargs='+',
+        help="classes in the mean of TC; default: those of the config's evaluator, or all",
+    )
     return parser.parse_args()
 
 
@@ -58,8 +78,9 @@ def all_frames(loader: ConfigDict) -> ConfigDict:
     dataset = loader.dataset
     pipeline = [step for step in dataset.pipeline if step.type != 'LoadClipAnnotations']
     kept = {key: value for key, value in dataset.items() if key not in ('ann_file', 'label_clips')}
-    return ConfigDict(loader, dataset=dict(
-        kept, frames='all', with_labels=False, pipeline=pipeline))
+    return ConfigDict(
+        loader, dataset=dict(kept, frames='all', with_labels=False, pipeline=pipeline)
+    )
 
 
 @torch.no_grad()
@@ -79,10 +100,14 @@ def main() -> None:
     evaluators = cfg.test_evaluator
     first = evaluators[0] if isinstance(evaluators, list) else evaluators
     temporal = dict(
-        type='TemporalConsistencyMetric', flow=dict(type=args.provider, **args.options),
+        type='TemporalConsistencyMetric',
+        flow=dict(type=args.provider, **args.options),
         subset=args.subset or first.get('subset'),
-        **{key: getattr(args, key) for key in ('flow_name', 'mode', 'direction', 'occlusion',
-                                               'scale', 'frame_distance')})
+        **{
+            key: getattr(args, key)
+            for key in ('flow_name', 'mode', 'direction', 'occlusion', 'scale', 'frame_distance')
+        },
+    )
     rows = []
     for name, model in models(cfg, args):
         scores = evaluate(model, cfg.test_dataloader, evaluators)
@@ -91,8 +116,11 @@ def main() -> None:
         rows.append((name, values))
     keys = list(rows[0][1])
     print()
-    print(Table(['', *keys], [[name, *(f'{values[key]:.2f}' for key in keys)]
-                              for name, values in rows]).markdown())
+    print(
+        Table(
+            ['', *keys], [[name, *(f'{values[key]:.2f}' for key in keys)] for name, values in rows]
+        ).markdown()
+    )
 
 
 if __name__ == '__main__':

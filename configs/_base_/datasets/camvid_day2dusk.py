@@ -16,7 +16,7 @@ source_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.
 target_pipeline = [
@@ -24,7 +24,7 @@ target_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='CrossFrameAugment'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For the oracle.
 target_labelled_pipeline = [
@@ -33,7 +33,7 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
@@ -41,26 +41,30 @@ test_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 source_train = dict(
-    type='CamVidDataset', data_root=data_root, sequences=day, pipeline=source_pipeline)
+    type='CamVidDataset', data_root=data_root, sequences=day, pipeline=source_pipeline
+)
 target_train = dict(
     type='CamVidDataset',
     data_root=data_root,
     sequences=dusk,
     with_labels=False,
-    pipeline=target_pipeline)
+    pipeline=target_pipeline,
+)
 target_train_labelled = dict(
-    type='CamVidDataset', data_root=data_root, sequences=dusk, pipeline=target_labelled_pipeline)
+    type='CamVidDataset', data_root=data_root, sequences=dusk, pipeline=target_labelled_pipeline
+)
 
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
-    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
 # The adapted frames themselves are scored: adaptation sees them without labels.
 val_dataloader = dict(
     batch_size=1,
@@ -72,7 +76,9 @@ val_dataloader = dict(
         data_root=data_root,
         sequences=dusk,
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

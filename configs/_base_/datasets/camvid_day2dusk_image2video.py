@@ -6,7 +6,7 @@ target_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 source_train = dict(clip_length=1)
 target_train = dict(pipeline=target_pipeline)

@@ -8,20 +8,20 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=scale),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=scale),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For training on pseudo-labels, with flow between the two frames of a clip.
 pseudo_labelled_pipeline = [
@@ -30,19 +30,19 @@ pseudo_labelled_pipeline = [
     dict(type='ClipResize', scale=scale),
     dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For making them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 source_train = dict(pipeline=source_pipeline)
 target_train = dict(pipeline=target_pipeline)
@@ -50,8 +50,5 @@ target_train_labelled = dict(clip_length=1, pipeline=target_labelled_pipeline)
 train_dataloader = dict(batch_size=1, dataset=dict(source=source_train, target=target_train))
 val_dataloader = dict(dataset=dict(clip_length=1, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = [
-    dict(type='ClassSubsetIoU', iou_metrics=['mIoU']),
-    dict(type='VPQMetric')
-]
+val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]
 test_evaluator = val_evaluator

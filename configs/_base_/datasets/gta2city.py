@@ -8,7 +8,8 @@ target_root = 'data/cityscapes'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
 # made by tools/class_statistics.py.
 rare_class_sampling = dict(
-    statistics='data/gta/class_statistics.json', temperature=0.01, min_pixels=3000)
+    statistics='data/gta/class_statistics.json', temperature=0.01, min_pixels=3000
+)
 
 source_pipeline = [
     dict(type='LoadClip'),
@@ -17,14 +18,14 @@ source_pipeline = [
     # 0.5 times the min_pixels of the rare-class sampling; without it no effect.
     dict(type='ClipCrop', crop_size=(640, 640), cat_max_ratio=0.75, rare_class_min_pixels=1500),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # Cropped by its pseudo-labels, on the device (ClassBalancedCrop).
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1280, 640)),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For the oracle.
 target_labelled_pipeline = [
@@ -33,14 +34,14 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(1280, 640)),
     dict(type='ClipCrop', crop_size=(640, 640), cat_max_ratio=0.75),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1280, 640)),
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 source_train = dict(type='GTADataset', data_root=source_root, pipeline=source_pipeline)
@@ -48,16 +49,19 @@ target_train = dict(
     type='CityscapesImageDataset',
     data_root=target_root,
     with_labels=False,
-    pipeline=target_pipeline)
+    pipeline=target_pipeline,
+)
 target_train_labelled = dict(
-    type='CityscapesImageDataset', data_root=target_root, pipeline=target_labelled_pipeline)
+    type='CityscapesImageDataset', data_root=target_root, pipeline=target_labelled_pipeline
+)
 
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
-    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
@@ -68,7 +72,9 @@ val_dataloader = dict(
         data_root=target_root,
         split='val',
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

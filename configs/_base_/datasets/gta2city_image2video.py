@@ -5,11 +5,12 @@ source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 720)),  # (width, height)
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 source_train = dict(
-    type='GTADataset', data_root='data/gta', annotated=None, pipeline=source_pipeline)
+    type='GTADataset', data_root='data/gta', annotated=None, pipeline=source_pipeline
+)
 target_train = dict(classes_from='gta')
 target_train_labelled = dict(classes_from='gta')
 train_dataloader = dict(dataset=dict(source=source_train, target=target_train))

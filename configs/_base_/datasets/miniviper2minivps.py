@@ -10,20 +10,20 @@ source_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 pseudo_labelled_pipeline = [
     dict(type='LoadClip'),
@@ -33,25 +33,27 @@ pseudo_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     # Unlike the paper, as in the source training.
     dict(type='ClipPhotoMetricDistortion'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 source_train = dict(data_root='data/minidrive/viper', pipeline=source_pipeline)
 target_train = dict(data_root=target_root, frame_root=None, pipeline=target_pipeline)
 target_train_labelled = dict(
-    data_root=target_root, frame_root=None, pipeline=target_labelled_pipeline)
+    data_root=target_root, frame_root=None, pipeline=target_labelled_pipeline
+)
 train_dataloader = dict(
-    batch_size=4, num_workers=2, dataset=dict(source=source_train, target=target_train))
+    batch_size=4, num_workers=2, dataset=dict(source=source_train, target=target_train)
+)
 val_dataloader = dict(num_workers=2, dataset=dict(data_root=target_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

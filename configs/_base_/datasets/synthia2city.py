@@ -14,8 +14,8 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 760), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='ClipCrop', crop_size=(640 / 760, 1.), mode='top'),
-    dict(type='PackClipInputs')
+    dict(type='ClipCrop', crop_size=(640 / 760, 1.0), mode='top'),
+    dict(type='PackClipInputs'),
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.
 target_pipeline = [
@@ -23,7 +23,7 @@ target_pipeline = [
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
     dict(type='TPSAugment'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For the oracle.
 target_labelled_pipeline = [
@@ -31,7 +31,7 @@ target_labelled_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
@@ -39,30 +39,34 @@ test_pipeline = [
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 # All names but 000000 have a digit that is no 0.
 source_train = dict(
-    type='SynthiaSeqDataset', data_root=source_root, annotated='*[1-9]*', pipeline=source_pipeline)
+    type='SynthiaSeqDataset', data_root=source_root, annotated='*[1-9]*', pipeline=source_pipeline
+)
 target_train = dict(
     type='CityscapesSeqDataset',
     data_root=target_root,
     classes_from='synthia',
     with_labels=False,
-    pipeline=target_pipeline)
+    pipeline=target_pipeline,
+)
 target_train_labelled = dict(
     type='CityscapesSeqDataset',
     data_root=target_root,
     classes_from='synthia',
-    pipeline=target_labelled_pipeline)
+    pipeline=target_labelled_pipeline,
+)
 
 train_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
-    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
@@ -74,13 +78,25 @@ val_dataloader = dict(
         split='val',
         classes_from='synthia',
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='ClassSubsetIoU',
     iou_metrics=['mIoU'],
     subset=[
-        'road', 'sidewalk', 'building', 'pole', 'light', 'sign', 'vegetation', 'sky', 'person',
-        'rider', 'car'
-    ])
+        'road',
+        'sidewalk',
+        'building',
+        'pole',
+        'light',
+        'sign',
+        'vegetation',
+        'sky',
+        'person',
+        'rider',
+        'car',
+    ],
+)
 test_evaluator = val_evaluator

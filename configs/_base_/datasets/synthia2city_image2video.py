@@ -5,18 +5,25 @@ source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 768)),  # (width, height)
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 reported = [
-    'road', 'sidewalk', 'building', 'pole', 'light', 'sign', 'vegetation', 'sky', 'person', 'rider',
-    'car'
+    'road',
+    'sidewalk',
+    'building',
+    'pole',
+    'light',
+    'sign',
+    'vegetation',
+    'sky',
+    'person',
+    'rider',
+    'car',
 ]
 
 source_train = dict(
-    type='SynthiaSeqDataset',
-    data_root='data/synthia_seq',
-    annotated=None,
-    pipeline=source_pipeline)
+    type='SynthiaSeqDataset', data_root='data/synthia_seq', annotated=None, pipeline=source_pipeline
+)
 target_train = dict(classes_from='synthia')
 target_train_labelled = dict(classes_from='synthia')
 train_dataloader = dict(dataset=dict(source=source_train, target=target_train))

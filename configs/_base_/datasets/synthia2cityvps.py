@@ -7,17 +7,27 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     # (width, height); the crop is (height, width): less the lowest 120 rows.
     dict(type='ClipResize', scale=(1280, 760)),
-    dict(type='ClipCrop', crop_size=(640 / 760, 1.), mode='top'),
+    dict(type='ClipCrop', crop_size=(640 / 760, 1.0), mode='top'),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 reported = [
-    'road', 'sidewalk', 'building', 'pole', 'light', 'sign', 'vegetation', 'sky', 'person', 'rider',
-    'car'
+    'road',
+    'sidewalk',
+    'building',
+    'pole',
+    'light',
+    'sign',
+    'vegetation',
+    'sky',
+    'person',
+    'rider',
+    'car',
 ]
 
 source_train = dict(
-    type='SynthiaSeqDataset', data_root='data/synthia_seq', pipeline=source_pipeline)
+    type='SynthiaSeqDataset', data_root='data/synthia_seq', pipeline=source_pipeline
+)
 target_train = dict(classes_from='synthia')
 target_train_labelled = dict(classes_from='synthia')
 train_dataloader = dict(dataset=dict(source=source_train, target=target_train))
@@ -25,6 +35,6 @@ val_dataloader = dict(dataset=dict(classes_from='synthia'))
 test_dataloader = val_dataloader
 val_evaluator = [
     dict(type='ClassSubsetIoU', iou_metrics=['mIoU'], subset=reported),
-    dict(type='VPQMetric', subset=reported)
+    dict(type='VPQMetric', subset=reported),
 ]
 test_evaluator = val_evaluator

@@ -11,27 +11,55 @@ source_pipeline = [
     dict(type='ClipResize', scale=(1280, 760)),
     dict(type='ClipCrop', crop_size=(640, 640), cat_max_ratio=0.75, rare_class_min_pixels=1500),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 source_train = dict(
-    _delete_=True, type='SynthiaDataset', data_root=source_root, pipeline=source_pipeline)
+    _delete_=True, type='SynthiaDataset', data_root=source_root, pipeline=source_pipeline
+)
 train_dataloader = dict(dataset=dict(source=source_train))
 val_evaluator = [
     dict(
         type='ClassSubsetIoU',
         iou_metrics=['mIoU'],
         subset=[
-            'road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'light', 'sign', 'vegetation',
-            'sky', 'person', 'rider', 'car', 'bus', 'motorcycle', 'bicycle'
-        ]),
+            'road',
+            'sidewalk',
+            'building',
+            'wall',
+            'fence',
+            'pole',
+            'light',
+            'sign',
+            'vegetation',
+            'sky',
+            'person',
+            'rider',
+            'car',
+            'bus',
+            'motorcycle',
+            'bicycle',
+        ],
+    ),
     dict(
         type='ClassSubsetIoU',
         iou_metrics=['mIoU'],
         prefix='13',
         subset=[
-            'road', 'sidewalk', 'building', 'light', 'sign', 'vegetation', 'sky', 'person',
-            'rider', 'car', 'bus', 'motorcycle', 'bicycle'
-        ])
+            'road',
+            'sidewalk',
+            'building',
+            'light',
+            'sign',
+            'vegetation',
+            'sky',
+            'person',
+            'rider',
+            'car',
+            'bus',
+            'motorcycle',
+            'bicycle',
+        ],
+    ),
 ]
 test_evaluator = val_evaluator

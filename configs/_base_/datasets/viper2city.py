@@ -14,7 +14,7 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 720), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.
 target_pipeline = [
@@ -22,7 +22,7 @@ target_pipeline = [
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
     dict(type='TPSAugment'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For the oracle.
 target_labelled_pipeline = [
@@ -30,7 +30,7 @@ target_labelled_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
@@ -38,29 +38,33 @@ test_pipeline = [
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     flow,
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 source_train = dict(
-    type='ViperSeqDataset', data_root=source_root, annotated='*0', pipeline=source_pipeline)
+    type='ViperSeqDataset', data_root=source_root, annotated='*0', pipeline=source_pipeline
+)
 target_train = dict(
     type='CityscapesSeqDataset',
     data_root=target_root,
     classes_from='viper',
     with_labels=False,
-    pipeline=target_pipeline)
+    pipeline=target_pipeline,
+)
 target_train_labelled = dict(
     type='CityscapesSeqDataset',
     data_root=target_root,
     classes_from='viper',
-    pipeline=target_labelled_pipeline)
+    pipeline=target_labelled_pipeline,
+)
 
 train_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
-    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train))
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
@@ -72,7 +76,9 @@ val_dataloader = dict(
         split='val',
         classes_from='viper',
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

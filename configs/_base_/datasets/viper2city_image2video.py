@@ -11,27 +11,27 @@ source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(896, 512)),  # (width, height)
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
     flow,
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1024, 512)),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 # The 13367 images that I2VDA calls *0.

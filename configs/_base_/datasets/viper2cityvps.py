@@ -15,13 +15,13 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 720)),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For the oracle.
 target_labelled_pipeline = [
@@ -29,7 +29,7 @@ target_labelled_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For training on pseudo-labels, with flow between the two frames of a clip.
 pseudo_labelled_pipeline = [
@@ -38,20 +38,20 @@ pseudo_labelled_pipeline = [
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
     dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # For making them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 # The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs')
+    dict(type='PackClipInputs'),
 ]
 
 # All frames with a label, not every tenth.
@@ -62,17 +62,21 @@ target_train = dict(
     data_root=target_root,
     frame_root=frame_root,
     frames='all',
-    pipeline=target_pipeline)
+    pipeline=target_pipeline,
+)
 target_train_labelled = dict(
     type='CityscapesVPSDataset',
     data_root=target_root,
     frame_root=frame_root,
     clip_length=1,
-    pipeline=target_labelled_pipeline)
+    pipeline=target_labelled_pipeline,
+)
 train_dataloader = dict(dataset=dict(source=source_train, target=target_train))
 val_dataloader = dict(
     dataset=dict(
-        type='CityscapesVPSDataset', data_root=target_root, clip_length=1, pipeline=test_pipeline))
+        type='CityscapesVPSDataset', data_root=target_root, clip_length=1, pipeline=test_pipeline
+    )
+)
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]
 test_evaluator = val_evaluator

@@ -5,5 +5,6 @@ model = dict(
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
     # In 200 iterations statistics of both domains fit neither.
-    running_statistics='mixed')
+    running_statistics='mixed',
+)
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.99)]

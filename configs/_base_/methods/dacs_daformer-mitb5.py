@@ -6,5 +6,6 @@ model = dict(
     confidence_threshold=0.968,
     ignore_top=15,
     ignore_bottom=120,
-    augment=dict(type='StrongAugment', per_batch=True))
+    augment=dict(type='StrongAugment', per_batch=True),
+)
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.999)]

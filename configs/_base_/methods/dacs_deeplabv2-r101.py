@@ -8,5 +8,6 @@ model = dict(
     ignore_bottom=120,
     target_crop=dict(crop_size=(640, 640), cat_max_ratio=0.75),
     relabel_crop=True,
-    augment=dict(type='StrongAugment', per_batch=True))
+    augment=dict(type='StrongAugment', per_batch=True),
+)
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.999)]

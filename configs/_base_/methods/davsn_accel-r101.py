@@ -12,7 +12,8 @@ model = dict(
     likeness_weight=0.001,
     consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.001),
     # lambda_u of the auxiliary classifier too.
-    auxiliary_weight=1.,
-    running_statistics='all')
+    auxiliary_weight=1.0,
+    running_statistics='all',
+)
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')

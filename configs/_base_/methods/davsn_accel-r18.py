@@ -14,8 +14,9 @@ model = dict(
     likeness_weight=0.001,
     consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.001),
     # lambda_u of the auxiliary classifier too.
-    auxiliary_weight=1.,
+    auxiliary_weight=1.0,
     # In 200 iterations statistics of both domains fit neither.
-    running_statistics='target')
+    running_statistics='target',
+)
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')

@@ -9,6 +9,7 @@ model = dict(
     discriminator_weight=0.5,
     likeness_weight=0.001,
     consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.001),
-    auxiliary_weight=1.,
-    running_statistics='all')
+    auxiliary_weight=1.0,
+    running_statistics='all',
+)
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')

@@ -5,16 +5,17 @@ model = dict(
     discriminator=dict(type='ImageDiscriminator'),
     gan_loss=dict(type='DomainGANLoss', kind='lsgan'),
     adversarial_weight=0.01,
-    consistency_weight=1.,
+    consistency_weight=1.0,
     flow=dict(type='DISFlowEstimator'),
     t=None,
     alpha=0.5,
-    eta=1.,
+    eta=1.0,
     delta=0.3,
     mask_grid='current',
     # In 150 iterations those of both domains fit neither, and the proxy labels by them
     # (docs/results.md).
-    running_statistics='target')
+    running_statistics='target',
+)
 custom_hooks = [dict(type='ProxyNetworkHook', launch=100, interval=50)]
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')

@@ -5,12 +5,12 @@
 _base_ = '../models/accel_deeplabv2-r101.py'
 model = dict(
     type='SePiCo',
-    contrastive_loss=dict(type='DistCLLoss', temperature=100., loss_weight=1., reg_weight=1.),
+    contrastive_loss=dict(type='DistCLLoss', temperature=100.0, loss_weight=1.0, reg_weight=1.0),
     statistics=dict(type='ClassStatistics', covariance='diagonal'),
     projection=dict(
-        type='ProjectionHead', channels=512,
-        norm_cfg=dict(type='BN', requires_grad=True)),
-    contrast_stages=(3, ),
+        type='ProjectionHead', channels=512, norm_cfg=dict(type='BN', requires_grad=True)
+    ),
+    contrast_stages=(3,),
     label_ratio=0.75,
     augment_source=True,
     confidence_threshold=0.968,
@@ -22,10 +22,13 @@ model = dict(
     student=dict(
         segmentor=dict(
             decode_head=dict(loss_decode=dict(avg_non_ignore=False)),
-            auxiliary_head=dict(loss_decode=dict(avg_non_ignore=False)))))
+            auxiliary_head=dict(loss_decode=dict(avg_non_ignore=False)),
+        )
+    ),
+)
 custom_hooks = [
     dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='OnlineStatisticsHook', contrast_start=3000)
+    dict(type='OnlineStatisticsHook', contrast_start=3000),
 ]
 # The projection head gets no gradient before the contrast starts.
 find_unused_parameters = True

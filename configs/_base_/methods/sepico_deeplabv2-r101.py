@@ -5,12 +5,12 @@
 _base_ = '../models/deeplabv2-r101-v1c.py'
 model = dict(
     type='SePiCo',
-    contrastive_loss=dict(type='DistCLLoss', temperature=100., loss_weight=1., reg_weight=1.),
+    contrastive_loss=dict(type='DistCLLoss', temperature=100.0, loss_weight=1.0, reg_weight=1.0),
     statistics=dict(type='ClassStatistics', covariance='diagonal'),
     projection=dict(
-        type='ProjectionHead', channels=512,
-        norm_cfg=dict(type='BN', requires_grad=True)),
-    contrast_stages=(3, ),
+        type='ProjectionHead', channels=512, norm_cfg=dict(type='BN', requires_grad=True)
+    ),
+    contrast_stages=(3,),
     label_ratio=0.75,
     augment_source=True,
     confidence_threshold=0.968,
@@ -18,10 +18,11 @@ model = dict(
     ignore_bottom=120,
     target_crop=dict(crop_size=(640, 640), cat_max_ratio=0.75),
     relabel_crop=True,
-    augment=dict(type='StrongAugment', per_batch=True))
+    augment=dict(type='StrongAugment', per_batch=True),
+)
 custom_hooks = [
     dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='OnlineStatisticsHook', contrast_start=3000)
+    dict(type='OnlineStatisticsHook', contrast_start=3000),
 ]
 # The projection head gets no gradient before the contrast starts.
 find_unused_parameters = True

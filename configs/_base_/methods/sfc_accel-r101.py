@@ -7,7 +7,8 @@ model = dict(
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS'), empty_classes='add'),
     # Stage one; 0.001 in stage two.
     flow_weight=0.005,
-    softmax_scale=100.,
+    softmax_scale=100.0,
     auxiliary_weight=0.1,
     running_statistics='all',
-    flow=dict(type='FrozenFlowNet', flow_net=dict(type='FlowNetS'), full_size=False))
+    flow=dict(type='FrozenFlowNet', flow_net=dict(type='FlowNetS'), full_size=False),
+)

@@ -8,7 +8,8 @@ model = dict(
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS', base_channels=12)),
     # The paper's 0.005 and 100 move nothing in 200 iterations (docs/results.md).
     flow_weight=0.1,
-    softmax_scale=10.,
+    softmax_scale=10.0,
     # SFM takes most of the time of an iteration.
-    auxiliary_weight=0.,
-    running_statistics='target')
+    auxiliary_weight=0.0,
+    running_statistics='target',
+)

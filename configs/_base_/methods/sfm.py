@@ -4,4 +4,5 @@ model = dict(
     num_classes=15,
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS')),
     flow=dict(type='FrozenFlowNet', flow_net=dict(type='FlowNetS'), full_size=False),
-    data_preprocessor=dict(type='DomainDataPreprocessor'))
+    data_preprocessor=dict(type='DomainDataPreprocessor'),
+)

@@ -9,4 +9,5 @@ model = dict(
     confidence_threshold=None,
     histogram_matching=True,
     # In 200 iterations statistics of both domains fit neither.
-    running_statistics='target')
+    running_statistics='target',
+)

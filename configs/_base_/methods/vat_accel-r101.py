@@ -8,6 +8,7 @@ model = dict(
     discriminator=dict(type='SequenceDiscriminator'),
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
     # lambda_V, which the paper does not give: that of AdaptSegNet.
-    adversarial_weight=0.001)
+    adversarial_weight=0.001,
+)
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')

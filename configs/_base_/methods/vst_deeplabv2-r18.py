@@ -6,4 +6,5 @@ model = dict(
     norm_eval=True,
     refinement='consensus',
     # Weights that the paper does not give: those of IAST.
-    regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1))
+    regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
+)

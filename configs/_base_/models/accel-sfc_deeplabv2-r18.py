@@ -9,4 +9,6 @@ model = dict(
         fusion_bias=True,
         enlarge=2,
         padding_mode='border',
-        key_grad=True))
+        key_grad=True,
+    )
+)

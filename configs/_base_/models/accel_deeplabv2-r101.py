@@ -16,7 +16,8 @@ segmentor = dict(
         norm_cfg=dict(type='BN', requires_grad=False),
         norm_eval=False,
         style='caffe',
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe')),
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe'),
+    ),
     decode_head=dict(
         type='DeepLabV2Head',
         in_channels=2048,
@@ -24,7 +25,8 @@ segmentor = dict(
         dilations=(6, 12, 18, 24),
         num_classes=num_classes,
         align_corners=True,
-        loss_decode=dict(type='BatchCrossEntropyLoss')),
+        loss_decode=dict(type='BatchCrossEntropyLoss'),
+    ),
     auxiliary_head=dict(
         type='DeepLabV2Head',
         in_channels=1024,
@@ -32,14 +34,18 @@ segmentor = dict(
         dilations=(6, 12, 18, 24),
         num_classes=num_classes,
         align_corners=True,
-        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1)),
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)
 model = dict(
     type='SourceOnly',
     # Caffe-style weights: BGR, not scaled, the mean of ADVENT and its descendants.
     data_preprocessor=dict(
         type='DomainDataPreprocessor',
         mean=[104.00698793, 116.66876762, 122.67891434],
-        std=[1., 1., 1.]),
-    student=dict(type='Accel', segmentor=segmentor))
+        std=[1.0, 1.0, 1.0],
+    ),
+    student=dict(type='Accel', segmentor=segmentor),
+)

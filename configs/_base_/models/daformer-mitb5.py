@@ -7,7 +7,8 @@ model = dict(
         type='DomainDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
+        bgr_to_rgb=True,
+    ),
     student=dict(
         type='PerFrame',
         segmentor=dict(
@@ -28,7 +29,9 @@ model = dict(
                 init_cfg=dict(
                     type='Pretrained',
                     checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/'
-                    'segformer/mit_b5_20220624-658746d9.pth')),
+                    'segformer/mit_b5_20220624-658746d9.pth',
+                ),
+            ),
             decode_head=dict(
                 type='DAFormerHead',
                 in_channels=[64, 128, 320, 512],
@@ -40,6 +43,10 @@ model = dict(
                 num_classes=19,
                 norm_cfg=dict(type='BN', requires_grad=True),
                 align_corners=False,
-                loss_decode=dict(type='BatchCrossEntropyLoss', avg_non_ignore=False)),
+                loss_decode=dict(type='BatchCrossEntropyLoss', avg_non_ignore=False),
+            ),
             train_cfg=dict(),
-            test_cfg=dict(mode='whole'))))
+            test_cfg=dict(mode='whole'),
+        ),
+    ),
+)

@@ -2,5 +2,6 @@
 _base_ = './accel_deeplabv2-r18.py'
 model = dict(
     student=dict(
-        type='PerFrame',
-        segmentor=dict(decode_head=dict(num_classes=19), auxiliary_head=None)))
+        type='PerFrame', segmentor=dict(decode_head=dict(num_classes=19), auxiliary_head=None)
+    )
+)

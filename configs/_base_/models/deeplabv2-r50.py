@@ -6,5 +6,10 @@ model = dict(
             backbone=dict(
                 depth=50,
                 init_cfg=dict(
-                    type='Pretrained', checkpoint='open-mmlab://detectron2/resnet50_caffe')),
-            auxiliary_head=None)))
+                    type='Pretrained', checkpoint='open-mmlab://detectron2/resnet50_caffe'
+                ),
+            ),
+            auxiliary_head=None,
+        )
+    )
+)

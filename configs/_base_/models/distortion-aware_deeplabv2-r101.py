@@ -8,4 +8,6 @@ model = dict(
         segmentor=_base_.sfc_segmentor,
         # See accel-sfc_deeplabv2-r101.py.
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-        padding_mode='border'))
+        padding_mode='border',
+    )
+)

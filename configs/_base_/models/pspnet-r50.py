@@ -14,4 +14,8 @@ model = dict(
                 num_classes=15,
                 norm_cfg=dict(type='BN', requires_grad=True),
                 align_corners=True,
-                loss_decode=dict(type='BatchCrossEntropyLoss')))))
+                loss_decode=dict(type='BatchCrossEntropyLoss'),
+            )
+        )
+    )
+)

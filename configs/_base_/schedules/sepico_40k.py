@@ -8,20 +8,22 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(
         custom_keys={
-            '^.student.segmentor.decode_head': dict(lr_mult=10.),
-            '^.student.segmentor.auxiliary_head': dict(lr_mult=10.),
-            '^.projection': dict(lr_mult=10.),
+            '^.student.segmentor.decode_head': dict(lr_mult=10.0),
+            '^.student.segmentor.auxiliary_head': dict(lr_mult=10.0),
+            '^.projection': dict(lr_mult=10.0),
             # As published the layer norms of MiT do not decay; of mmseg's MiT those behind the
             # stages have numbers for names. A ResNet has no such names, its batch norms decay.
-            '.norm': dict(decay_mult=0.),
-            '^.student.segmentor.backbone.layers.0.2.': dict(decay_mult=0.),
-            '^.student.segmentor.backbone.layers.1.2.': dict(decay_mult=0.),
-            '^.student.segmentor.backbone.layers.2.2.': dict(decay_mult=0.),
-            '^.student.segmentor.backbone.layers.3.2.': dict(decay_mult=0.)
-        }))
+            '.norm': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.0.2.': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.1.2.': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.2.2.': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.3.2.': dict(decay_mult=0.0),
+        }
+    ),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
-    dict(type='GroupPolyLR', power=1., eta_min=0., begin=0, end=40000, by_epoch=False)
+    dict(type='GroupPolyLR', power=1.0, eta_min=0.0, begin=0, end=40000, by_epoch=False),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
 val_cfg = dict(type='ValLoop')

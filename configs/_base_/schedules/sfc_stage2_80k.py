@@ -3,8 +3,8 @@
 # 0 has 5e-4, the steps 1 to 1000 have 5e-5. (`end` is one more: mmengine's ConstantLR goes back in
 # the last of its steps.)
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=5e-4, momentum=0.9, weight_decay=5e-4))
+    type='OptimWrapper', optimizer=dict(type='SGD', lr=5e-4, momentum=0.9, weight_decay=5e-4)
+)
 param_scheduler = [dict(type='ConstantLR', factor=0.1, begin=1, end=1002, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80000, val_interval=4000)
 val_cfg = dict(type='ValLoop')

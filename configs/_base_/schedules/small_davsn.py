@@ -2,8 +2,14 @@
 # discriminators.
 _base_ = './small_vat.py'
 optim_wrapper = dict(
-    student=dict(clip_grad=dict(max_norm=1.)),
+    student=dict(clip_grad=dict(max_norm=1.0)),
     discriminator=dict(
-        clip_grad=dict(max_norm=1.),
-        clip_each=('spatio_temporal.decode', 'spatio_temporal.aux', 'spatial.decode',
-                   'spatial.aux')))
+        clip_grad=dict(max_norm=1.0),
+        clip_each=(
+            'spatio_temporal.decode',
+            'spatio_temporal.aux',
+            'spatial.decode',
+            'spatial.aux',
+        ),
+    ),
+)

@@ -7,11 +7,13 @@ optim_wrapper = dict(
     # convolution with which Accel joins its frames: docs/results.md is measured like this.
     paramwise_cfg=dict(
         custom_keys={
-            '^.projection': dict(lr_mult=10.),
-            '^.fusion': dict(lr_mult=10.),
-            '^.student.fusion': dict(lr_mult=10.)
-        }))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=100, by_epoch=False)]
+            '^.projection': dict(lr_mult=10.0),
+            '^.fusion': dict(lr_mult=10.0),
+            '^.student.fusion': dict(lr_mult=10.0),
+        }
+    ),
+)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=100, val_interval=100)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -2,8 +2,9 @@
 optim_wrapper = dict(
     constructor='PlayerOptimWrapperConstructor',
     student=dict(optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2)),
-    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0., begin=0, end=200, by_epoch=False)]
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
+)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=200, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -5,10 +5,12 @@ optim_wrapper = dict(
     student=dict(
         constructor='AnchoredOptimWrapperConstructor',
         optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
-        paramwise_cfg=dict(custom_keys={'^.segmentor.decode_head': dict(lr_mult=10.)})),
-    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))))
+        paramwise_cfg=dict(custom_keys={'^.segmentor.decode_head': dict(lr_mult=10.0)}),
+    ),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
+)
 param_scheduler = [
-    dict(type='GroupPolyLR', power=0.9, eta_min=0., begin=0, end=40000, by_epoch=False)
+    dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=40000, by_epoch=False)
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
 val_cfg = dict(type='ValLoop')

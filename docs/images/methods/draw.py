@@ -3,6 +3,7 @@
 One svg beside this file for each entry of PICTURES. They have a light ground of their own, so that
 they can be read on a dark page too.
 """
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -24,6 +25,7 @@ KINDS = dict(
 
 class Box(NamedTuple):
     """A box: column and row of its place (rows may be halves), kind, lines of text."""
+
     column: float
     row: float
     kind: str
@@ -35,16 +37,22 @@ def edge(a: tuple[float, float], b: tuple[float, float]) -> str:
     (xa, ya), (xb, yb) = a, b
     if xa == xb:
         sign = 1 if yb > ya else -1
-        points = [(xa + WIDTH / 2, ya + HEIGHT / 2 + sign * HEIGHT / 2),
-                  (xb + WIDTH / 2, yb + HEIGHT / 2 - sign * (HEIGHT / 2 + 2))]
+        points = [
+            (xa + WIDTH / 2, ya + HEIGHT / 2 + sign * HEIGHT / 2),
+            (xb + WIDTH / 2, yb + HEIGHT / 2 - sign * (HEIGHT / 2 + 2)),
+        ]
     elif xb > xa:
         turn = xb - (COLUMN - WIDTH) / 2
         start, end = (xa + WIDTH, ya + HEIGHT / 2), (xb - 2, yb + HEIGHT / 2)
         points = [start, (turn, start[1]), (turn, end[1]), end]
     else:  # back, below everything between
         below = max(ya, yb) + HEIGHT + (ROW - HEIGHT) * 0.6
-        points = [(xa + WIDTH / 2, ya + HEIGHT), (xa + WIDTH / 2, below),
-                  (xb + WIDTH / 2, below), (xb + WIDTH / 2, yb + HEIGHT + 2)]
+        points = [
+            (xa + WIDTH / 2, ya + HEIGHT),
+            (xa + WIDTH / 2, below),
+            (xb + WIDTH / 2, below),
+            (xb + WIDTH / 2, yb + HEIGHT + 2),
+        ]
     path = ' '.join(f'{x:g},{y:g}' for x, y in points)
     return f'<polyline class="e" points="{path}"/>'
 
@@ -53,14 +61,17 @@ def label(x: float, y: float, text: str) -> str:
     """Lines of text around a point."""
     lines = text.split('\n')
     first = y + 4 - 7.5 * (len(lines) - 1)
-    return ''.join(f'<text x="{x:g}" y="{first + 15 * k:g}">{escape(line)}</text>'
-                   for k, line in enumerate(lines))
+    return ''.join(
+        f'<text x="{x:g}" y="{first + 15 * k:g}">{escape(line)}</text>'
+        for k, line in enumerate(lines)
+    )
 
 
 def draw(boxes: dict[str, Box], edges: str) -> str:
     """The svg of boxes and of edges, written `a>b c>d`."""
-    places = {name: (MARGIN + COLUMN * box.column, MARGIN + ROW * box.row)
-              for name, box in boxes.items()}
+    places = {
+        name: (MARGIN + COLUMN * box.column, MARGIN + ROW * box.row) for name, box in boxes.items()
+    }
     kinds = [kind for kind in KINDS if any(box.kind == kind for box in boxes.values())]
     right = max(max(x for x, _ in places.values()) + WIDTH, 640)
     legend = max(y for _, y in places.values()) + HEIGHT + 30
@@ -74,126 +85,167 @@ def draw(boxes: dict[str, Box], edges: str) -> str:
         '<marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0 8 4 0 8z" fill="#444"/></marker>',
         f'<rect x=".5" y=".5" width="{width - 1:g}" height="{height - 1:g}" rx="8" fill="#fcfcfc" '
-        'stroke="#c4c4c4"/>']
+        'stroke="#c4c4c4"/>',
+    ]
     made += [edge(*(places[name] for name in pair.split('>'))) for pair in edges.split()]
     for name, box in boxes.items():
         x, y = places[name]
         fill, border, _ = KINDS[box.kind]
-        made.append(f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="6" '
-                    f'fill="{fill}" stroke="{border}" stroke-width="1.3"/>')
+        made.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="6" '
+            f'fill="{fill}" stroke="{border}" stroke-width="1.3"/>'
+        )
         made.append(label(x + WIDTH / 2, y + HEIGHT / 2, box.text))
     x = MARGIN
     for kind in kinds:
         fill, border, text = KINDS[kind]
-        made.append(f'<rect x="{x:g}" y="{legend:g}" width="14" height="12" rx="3" fill="{fill}" '
-                    f'stroke="{border}"/><text class="l" x="{x + 20:g}" y="{legend + 10:g}">'
-                    f'{text}</text>')
+        made.append(
+            f'<rect x="{x:g}" y="{legend:g}" width="14" height="12" rx="3" fill="{fill}" '
+            f'stroke="{border}"/><text class="l" x="{x + 20:g}" y="{legend + 10:g}">'
+            f'{text}</text>'
+        )
         x += 46 + 6.4 * len(text)
     return '\n'.join([*made, '</svg>', ''])
 
 
 PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
-    adabn=(dict(
-        target=Box(0, 0, 'data', 'target clips'),
-        net=Box(1, 0, 'fixed', 'network:\nweights stay'),
-        norm=Box(2, 0, 'net', 'its batch norm:\nmean and variance\nof the target'),
-    ), 'target>net net>norm'),
-    stpl=(dict(
-        clip=Box(0, 0, 'data', 'target clip\nt−1, t'),
-        flow=Box(0, 1, 'fixed', 'optical flow\nt → t−1'),
-        view=Box(0, 2, 'data', 'the clip, blurred\nand recoloured'),
-        z=Box(1, 0, 'net', 'network:\nfeatures of both'),
-        z2=Box(1, 2, 'net', 'network:\nfeatures of both'),
-        f=Box(2, 0, 'aid', 'warp t−1 to t, fuse\nwith t (STAM)'),
-        f2=Box(2, 2, 'aid', 'warp t−1 to t, fuse\nwith t (STAM)'),
-        h=Box(3, 0, 'aid', 'projection: queries'),
-        h2=Box(3, 2, 'aid', 'projection: keys'),
-        y=Box(3, 1, 'aid', 'pseudo-labels of the\nnetwork, surest pixels'),
-        loss=Box(4, 1, 'loss', 'pixel contrast: same\nclass near, others far'),
-    ), 'clip>z view>z2 z>f z2>f2 flow>f flow>f2 f>h f2>h2 h>loss h2>loss y>loss'),
-    vat_vst=(dict(
-        source=Box(0, 0, 'data', 'VAT: source clip,\nlabels of both frames'),
-        target=Box(0, 1, 'data', 'target clip'),
-        net=Box(1, 0.5, 'net', 'network,\nframe by frame'),
-        ce=Box(2, 0, 'loss', 'cross-entropy; Dice\nof the tube of a class'),
-        disc=Box(2, 1, 'aid', 'discriminator of the\nmaps of both frames'),
-        adv=Box(3, 1, 'loss', 'adversarial loss'),
-        target2=Box(0, 2.3, 'data', 'VST: target clips'),
-        vat=Box(1, 2.3, 'fixed', 'the VAT network,\nneighbouring frames\naggregated by flow'),
-        labels=Box(2, 2.3, 'aid', 'pseudo-labels, made\nonce; thresholds of\nthe clip'),
-        same=Box(3, 2.3, 'aid', 'drop what the frame\nnext to it contradicts'),
-        net2=Box(4, 2.3, 'net', 'network'),
-        ce2=Box(5, 2.3, 'loss', 'cross-entropy,\nregulariser'),
-    ), 'source>net target>net net>ce net>disc disc>adv target2>vat vat>labels labels>same '
-       'same>net2 net2>ce2'),
-    i2vda=(dict(
-        source=Box(0, 0, 'data', 'source image, labels'),
-        pair=Box(0, 1, 'data', 'target frames\nI₀ and I₁'),
-        next=Box(0, 2, 'data', 'target frame I₁'),
-        mid=Box(1, 1, 'aid', 'a frame Iₜ between\nthem, from both\nalong the flow'),
-        proxy=Box(1, 2, 'aid', 'proxy: a copy of the\nnetwork, made anew\nnow and then'),
-        net=Box(2, 0.5, 'net', 'network'),
-        ce=Box(3, 0, 'loss', 'cross-entropy'),
-        disc=Box(3, 1, 'aid', 'discriminator\nof I₀ and Iₜ'),
-        tc=Box(3, 2, 'loss', 'prediction of Iₜ, carried\nto I₁, has the certain\n'
-               'labels of the proxy'),
-        adv=Box(4, 1, 'loss', 'adversarial loss'),
-    ), 'source>net pair>mid mid>net net>ce net>disc net>tc next>proxy proxy>tc disc>adv'),
-    sfc=(dict(
-        source=Box(0, 0, 'data', 'source clip, labels'),
-        target=Box(0, 1, 'data', 'target frames\nt−1, t'),
-        net=Box(1, 0.5, 'net', 'network'),
-        ce=Box(2, 0, 'loss', 'cross-entropy'),
-        maps=Box(2, 1, 'net', 'segmentation\nof t−1 and of t'),
-        sfm=Box(3, 1, 'aid', 'SFM: flow from the\nframes, class by class'),
-        flow=Box(1, 2, 'aid', 'flow network'),
-        loss=Box(4, 1.5, 'loss', 'both flows agree\n(end-point error)'),
-    ), 'source>net target>net net>ce net>maps maps>sfm target>flow sfm>loss flow>loss'),
-    dacs=(dict(
-        source=Box(0, 0, 'data', 'source clip, labels'),
-        target=Box(0, 1, 'data', 'target clip'),
-        teacher=Box(1, 1, 'aid', 'teacher, an average of\nthe network over time,\n'
-                    'labels the target'),
-        mix=Box(2, 0.5, 'data', "ClassMix: half of the\nsource's classes pasted\n"
-                'on target and labels'),
-        net=Box(3, 0.5, 'net', 'network'),
-        ce=Box(4, 0, 'loss', 'cross-entropy\n(source)'),
-        ce2=Box(4, 1, 'loss', 'cross-entropy (mix),\nweighed by how sure\nthe teacher is'),
-    ), 'source>mix source>net target>teacher teacher>mix mix>net net>ce net>ce2 net>teacher'),
-    sepico=(dict(
-        source=Box(0, 0, 'data', 'source clip, labels'),
-        target=Box(0, 1, 'data', 'target clip'),
-        teacher=Box(1, 1, 'aid', 'teacher: average of\nthe network over time'),
-        mix=Box(2, 0.5, 'data', 'ClassMix, as DACS'),
-        net=Box(3, 0.5, 'net', 'network'),
-        ce=Box(4, 0, 'loss', 'cross-entropy\n(source and mix)'),
-        stats=Box(2, 2, 'aid', 'statistics of each\nsource class: mean,\nbank or distribution'),
-        h=Box(4, 1, 'aid', 'projection of features,\nboth domains'),
-        loss=Box(5, 1.5, 'loss', 'contrast: to the own\nclass, from the others'),
-    ), 'source>mix source>net source>teacher target>teacher teacher>mix mix>net net>ce net>h '
-       'h>loss teacher>stats stats>loss'),
-    tps=(dict(
-        source=Box(0, 0, 'data', 'source clip, labels'),
-        hist=Box(1, 0, 'data', 'colour histograms\nof the target'),
-        net0=Box(2, 0, 'net', 'network'),
-        ce=Box(3, 0, 'loss', 'cross-entropy'),
-        early=Box(0, 1, 'data', 'target, two earlier\nframes'),
-        net1=Box(1, 1, 'net', 'network,\nno gradient'),
-        warp=Box(2, 1, 'aid', 'pseudo-labels, carried\nto t by optical flow'),
-        now=Box(0, 2, 'data', 'target frames t−1, t,\nblurred and recoloured'),
-        net2=Box(2, 2, 'net', 'network'),
-        loss=Box(3, 1.5, 'loss', 'cross-entropy'),
-    ), 'source>hist hist>net0 net0>ce early>net1 net1>warp warp>loss now>net2 net2>loss'),
-    davsn=(dict(
-        source=Box(0, 0.5, 'data', 'source clip, labels'),
-        target=Box(0, 1.5, 'data', 'target clip\nt−1, t'),
-        net=Box(1, 1, 'net', 'network'),
-        ce=Box(2, 0, 'loss', 'cross-entropy\n(source)'),
-        disc=Box(2, 1, 'aid', 'discriminators of\nt−1 with t, and of t'),
-        cons=Box(2, 2, 'aid', 'prediction of t−1,\ncarried to t by\noptical flow'),
-        adv=Box(3, 1, 'loss', 'adversarial loss'),
-        loss=Box(3, 2, 'loss', 'where t−1 was surer,\nt is pulled to it'),
-    ), 'source>net target>net net>ce net>disc net>cons disc>adv cons>loss'),
+    adabn=(
+        dict(
+            target=Box(0, 0, 'data', 'target clips'),
+            net=Box(1, 0, 'fixed', 'network:\nweights stay'),
+            norm=Box(2, 0, 'net', 'its batch norm:\nmean and variance\nof the target'),
+        ),
+        'target>net net>norm',
+    ),
+    stpl=(
+        dict(
+            clip=Box(0, 0, 'data', 'target clip\nt−1, t'),
+            flow=Box(0, 1, 'fixed', 'optical flow\nt → t−1'),
+            view=Box(0, 2, 'data', 'the clip, blurred\nand recoloured'),
+            z=Box(1, 0, 'net', 'network:\nfeatures of both'),
+            z2=Box(1, 2, 'net', 'network:\nfeatures of both'),
+            f=Box(2, 0, 'aid', 'warp t−1 to t, fuse\nwith t (STAM)'),
+            f2=Box(2, 2, 'aid', 'warp t−1 to t, fuse\nwith t (STAM)'),
+            h=Box(3, 0, 'aid', 'projection: queries'),
+            h2=Box(3, 2, 'aid', 'projection: keys'),
+            y=Box(3, 1, 'aid', 'pseudo-labels of the\nnetwork, surest pixels'),
+            loss=Box(4, 1, 'loss', 'pixel contrast: same\nclass near, others far'),
+        ),
+        'clip>z view>z2 z>f z2>f2 flow>f flow>f2 f>h f2>h2 h>loss h2>loss y>loss',
+    ),
+    vat_vst=(
+        dict(
+            source=Box(0, 0, 'data', 'VAT: source clip,\nlabels of both frames'),
+            target=Box(0, 1, 'data', 'target clip'),
+            net=Box(1, 0.5, 'net', 'network,\nframe by frame'),
+            ce=Box(2, 0, 'loss', 'cross-entropy; Dice\nof the tube of a class'),
+            disc=Box(2, 1, 'aid', 'discriminator of the\nmaps of both frames'),
+            adv=Box(3, 1, 'loss', 'adversarial loss'),
+            target2=Box(0, 2.3, 'data', 'VST: target clips'),
+            vat=Box(1, 2.3, 'fixed', 'the VAT network,\nneighbouring frames\naggregated by flow'),
+            labels=Box(2, 2.3, 'aid', 'pseudo-labels, made\nonce; thresholds of\nthe clip'),
+            same=Box(3, 2.3, 'aid', 'drop what the frame\nnext to it contradicts'),
+            net2=Box(4, 2.3, 'net', 'network'),
+            ce2=Box(5, 2.3, 'loss', 'cross-entropy,\nregulariser'),
+        ),
+        'source>net target>net net>ce net>disc disc>adv target2>vat vat>labels labels>same '
+        'same>net2 net2>ce2',
+    ),
+    i2vda=(
+        dict(
+            source=Box(0, 0, 'data', 'source image, labels'),
+            pair=Box(0, 1, 'data', 'target frames\nI₀ and I₁'),
+            next=Box(0, 2, 'data', 'target frame I₁'),
+            mid=Box(1, 1, 'aid', 'a frame Iₜ between\nthem, from both\nalong the flow'),
+            proxy=Box(1, 2, 'aid', 'proxy: a copy of the\nnetwork, made anew\nnow and then'),
+            net=Box(2, 0.5, 'net', 'network'),
+            ce=Box(3, 0, 'loss', 'cross-entropy'),
+            disc=Box(3, 1, 'aid', 'discriminator\nof I₀ and Iₜ'),
+            tc=Box(
+                3,
+                2,
+                'loss',
+                'prediction of Iₜ, carried\nto I₁, has the certain\nlabels of the proxy',
+            ),
+            adv=Box(4, 1, 'loss', 'adversarial loss'),
+        ),
+        'source>net pair>mid mid>net net>ce net>disc net>tc next>proxy proxy>tc disc>adv',
+    ),
+    sfc=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip, labels'),
+            target=Box(0, 1, 'data', 'target frames\nt−1, t'),
+            net=Box(1, 0.5, 'net', 'network'),
+            ce=Box(2, 0, 'loss', 'cross-entropy'),
+            maps=Box(2, 1, 'net', 'segmentation\nof t−1 and of t'),
+            sfm=Box(3, 1, 'aid', 'SFM: flow from the\nframes, class by class'),
+            flow=Box(1, 2, 'aid', 'flow network'),
+            loss=Box(4, 1.5, 'loss', 'both flows agree\n(end-point error)'),
+        ),
+        'source>net target>net net>ce net>maps maps>sfm target>flow sfm>loss flow>loss',
+    ),
+    dacs=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip, labels'),
+            target=Box(0, 1, 'data', 'target clip'),
+            teacher=Box(
+                1, 1, 'aid', 'teacher, an average of\nthe network over time,\nlabels the target'
+            ),
+            mix=Box(
+                2,
+                0.5,
+                'data',
+                "ClassMix: half of the\nsource's classes pasted\non target and labels",
+            ),
+            net=Box(3, 0.5, 'net', 'network'),
+            ce=Box(4, 0, 'loss', 'cross-entropy\n(source)'),
+            ce2=Box(4, 1, 'loss', 'cross-entropy (mix),\nweighed by how sure\nthe teacher is'),
+        ),
+        'source>mix source>net target>teacher teacher>mix mix>net net>ce net>ce2 net>teacher',
+    ),
+    sepico=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip, labels'),
+            target=Box(0, 1, 'data', 'target clip'),
+            teacher=Box(1, 1, 'aid', 'teacher: average of\nthe network over time'),
+            mix=Box(2, 0.5, 'data', 'ClassMix, as DACS'),
+            net=Box(3, 0.5, 'net', 'network'),
+            ce=Box(4, 0, 'loss', 'cross-entropy\n(source and mix)'),
+            stats=Box(2, 2, 'aid', 'statistics of each\nsource class: mean,\nbank or distribution'),
+            h=Box(4, 1, 'aid', 'projection of features,\nboth domains'),
+            loss=Box(5, 1.5, 'loss', 'contrast: to the own\nclass, from the others'),
+        ),
+        'source>mix source>net source>teacher target>teacher teacher>mix mix>net net>ce net>h '
+        'h>loss teacher>stats stats>loss',
+    ),
+    tps=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip, labels'),
+            hist=Box(1, 0, 'data', 'colour histograms\nof the target'),
+            net0=Box(2, 0, 'net', 'network'),
+            ce=Box(3, 0, 'loss', 'cross-entropy'),
+            early=Box(0, 1, 'data', 'target, two earlier\nframes'),
+            net1=Box(1, 1, 'net', 'network,\nno gradient'),
+            warp=Box(2, 1, 'aid', 'pseudo-labels, carried\nto t by optical flow'),
+            now=Box(0, 2, 'data', 'target frames t−1, t,\nblurred and recoloured'),
+            net2=Box(2, 2, 'net', 'network'),
+            loss=Box(3, 1.5, 'loss', 'cross-entropy'),
+        ),
+        'source>hist hist>net0 net0>ce early>net1 net1>warp warp>loss now>net2 net2>loss',
+    ),
+    davsn=(
+        dict(
+            source=Box(0, 0.5, 'data', 'source clip, labels'),
+            target=Box(0, 1.5, 'data', 'target clip\nt−1, t'),
+            net=Box(1, 1, 'net', 'network'),
+            ce=Box(2, 0, 'loss', 'cross-entropy\n(source)'),
+            disc=Box(2, 1, 'aid', 'discriminators of\nt−1 with t, and of t'),
+            cons=Box(2, 2, 'aid', 'prediction of t−1,\ncarried to t by\noptical flow'),
+            adv=Box(3, 1, 'loss', 'adversarial loss'),
+            loss=Box(3, 2, 'loss', 'where t−1 was surer,\nt is pulled to it'),
+        ),
+        'source>net target>net net>ce net>disc net>cons disc>adv cons>loss',
+    ),
 )
 
 

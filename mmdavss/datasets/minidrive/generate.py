@@ -39,14 +39,15 @@ IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
 VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
 ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps')
 # settings of the data sets that older MiniDrives do not have
-ADDITIONS = dict({name: (name, ) for name in IMAGES}, cityscapes_vps=VPS)
+ADDITIONS = dict({name: (name,) for name in IMAGES}, cityscapes_vps=VPS)
 MOMENT = 5  # the frame of a drive that an image shows
 SNIPPET = 30  # frames of a Cityscapes snippet
 LABELLED = 19  # number of its labelled frame, from 0
 VPS_LABELLED = range(4, SNIPPET, 5)  # and of those of a Cityscapes-VPS clip
 VPS_TRAIN = 400  # training clips of Cityscapes-VPS, the numbers of the others come after them
-CITIES = dict(train=('aachen', 'bochum', 'bremen', 'cologne'),
-              val=('frankfurt', 'lindau', 'munster'))  # yapf: disable
+CITIES = dict(
+    train=('aachen', 'bochum', 'bremen', 'cologne'), val=('frankfurt', 'lindau', 'munster')
+)
 CHUNK = 10  # frames that a process renders at a time
 
 
@@ -94,26 +95,51 @@ class Settings:
         width, height = self.size
         if width < 32 or height < 16:
             raise ValueError(f'size: {width}x{height} is too small, use at least 32x16')
-        for name in ('viper', 'viper_val', 'viper_frames', 'synthia', 'cityscapes',
-                     'cityscapes_val', *IMAGES, 'cityscapes_vps', 'cityscapes_vps_val'):
+        for name in (
+            'viper',
+            'viper_val',
+            'viper_frames',
+            'synthia',
+            'cityscapes',
+            'cityscapes_val',
+            *IMAGES,
+            'cityscapes_vps',
+            'cityscapes_vps_val',
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
         first, last = self.snippet_frames
         if not 0 <= first <= LABELLED <= last < SNIPPET:
-            raise ValueError(f'snippet_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
-                             f'include {LABELLED}, the labelled frame')
+            raise ValueError(
+                f'snippet_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
+                f'include {LABELLED}, the labelled frame'
+            )
         first, last = self.clip_frames
         if not (0 <= first <= last < SNIPPET and {*VPS_LABELLED} & {*range(first, last + 1)}):
-            raise ValueError(f'clip_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
-                             f'include one of {[*VPS_LABELLED]}, the labelled frames')
+            raise ValueError(
+                f'clip_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
+                f'include one of {[*VPS_LABELLED]}, the labelled frames'
+            )
 
 
 PRESETS = dict(
     demo=Settings(),
-    full=Settings(size=(512, 256), viper=60, viper_val=10, viper_frames=60, synthia=850,
-                  cityscapes=200, cityscapes_val=50, snippet_frames=(0, 29), gta=1000,
-                  synthia_rand=400, cityscapes_vps=100, cityscapes_vps_val=50,
-                  clip_frames=(0, 29)))  # yapf: disable
+    full=Settings(
+        size=(512, 256),
+        viper=60,
+        viper_val=10,
+        viper_frames=60,
+        synthia=850,
+        cityscapes=200,
+        cityscapes_val=50,
+        snippet_frames=(0, 29),
+        gta=1000,
+        synthia_rand=400,
+        cityscapes_vps=100,
+        cityscapes_vps_val=50,
+        clip_frames=(0, 29),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -128,27 +154,44 @@ class Chunk:
 
 def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
     """The work for some of the data sets, in order."""
-    drives = [('viper', split, index, range(settings.viper_frames))
-              for split, count in (('train', settings.viper), ('val', settings.viper_val))
-              for index in range(count)]
+    drives = [
+        ('viper', split, index, range(settings.viper_frames))
+        for split, count in (('train', settings.viper), ('val', settings.viper_val))
+        for index in range(count)
+    ]
     if settings.synthia:
         drives.append(('synthia_seq', 'train', 0, range(settings.synthia)))
     for kind, frames in _snippets(settings).items():
-        drives += [(kind, split, index, frames)
-                   for split, count in (('train', getattr(settings, kind)),
-                                        ('val', getattr(settings, f'{kind}_val')))
-                   for index in range(count)]  # yapf: disable
-    drives += [(kind, 'train', index, (MOMENT, ))
-               for kind in IMAGES for index in range(getattr(settings, kind))]
-    return [Chunk(kind, split, index, tuple(frames[at:at + CHUNK]))
-            for kind, split, index, frames in drives if kind in roots
-            for at in range(0, len(frames), CHUNK)]
+        drives += [
+            (kind, split, index, frames)
+            for split, count in (
+                ('train', getattr(settings, kind)),
+                ('val', getattr(settings, f'{kind}_val')),
+            )
+            for index in range(count)
+        ]
+    drives += [
+        (kind, 'train', index, (MOMENT,))
+        for kind in IMAGES
+        for index in range(getattr(settings, kind))
+    ]
+    return [
+        Chunk(kind, split, index, tuple(frames[at : at + CHUNK]))
+        for kind, split, index, frames in drives
+        if kind in roots
+        for at in range(0, len(frames), CHUNK)
+    ]
 
 
 def _snippets(settings: Settings) -> dict[str, range]:
     """The frames that are rendered of the snippets of Cityscapes."""
-    return {kind: range(first, last + 1) for kind, (first, last) in (
-        ('cityscapes', settings.snippet_frames), ('cityscapes_vps', settings.clip_frames))}
+    return {
+        kind: range(first, last + 1)
+        for kind, (first, last) in (
+            ('cityscapes', settings.snippet_frames),
+            ('cityscapes_vps', settings.clip_frames),
+        )
+    }
 
 
 def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
@@ -158,19 +201,20 @@ def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
         # in the original, too, the bonnet is in view in some sequences only
         return World.create(seed, SUBURB, rendered_look, settings.viper_frames, index % 3 == 0)
     if kind == 'synthia_seq':
-        return World.create(seed, SUBURB_CARS, dawn_look, settings.synthia, False, rate=5.)
+        return World.create(seed, SUBURB_CARS, dawn_look, settings.synthia, False, rate=5.0)
     if kind == 'gta':
         return World.create(seed, SUBURB, rendered_look, MOMENT + 1, False)
     if kind == 'synthia_rand':
         return World.create(seed, SUBURB, dawn_look, MOMENT + 1, False)
-    return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.)
+    return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.0)
 
 
 def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
     """Width and height of the frames of one data set."""
     width, height = settings.size
-    aspect = dict(viper=1080 / 1920, synthia_seq=760 / 1280, gta=1052 / 1914,
-                  synthia_rand=760 / 1280).get(kind)
+    aspect = dict(
+        viper=1080 / 1920, synthia_seq=760 / 1280, gta=1052 / 1914, synthia_rand=760 / 1280
+    ).get(kind)
     return (width, height) if aspect is None else (width, round(width * aspect))
 
 
@@ -220,13 +264,17 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
     if chunk.kind == 'cityscapes_vps':
         name, labelled_name = _vps_names(chunk, number)
         tail = 'gtFine_color' if number == LABELLED else 'final_mask'
-        return (Path('cityscapes_vps', chunk.split, 'img_all', f'{name}_leftImg8bit.png'),
-                Path('cityscapes_vps', chunk.split, 'labelmap', f'{labelled_name}_{tail}.png'))
+        return (
+            Path('cityscapes_vps', chunk.split, 'img_all', f'{name}_leftImg8bit.png'),
+            Path('cityscapes_vps', chunk.split, 'labelmap', f'{labelled_name}_{tail}.png'),
+        )
     cities = CITIES[chunk.split]
     city = cities[chunk.index % len(cities)]
     name = f'{chunk.split}/{city}/{city}_{chunk.index // len(cities):06d}_{number:06d}'
-    return (Path('cityscapes', 'leftImg8bit_sequence', f'{name}_leftImg8bit.png'),
-            Path('cityscapes', 'gtFine', f'{name}_gtFine_labelIds.png'))
+    return (
+        Path('cityscapes', 'leftImg8bit_sequence', f'{name}_leftImg8bit.png'),
+        Path('cityscapes', 'gtFine', f'{name}_gtFine_labelIds.png'),
+    )
 
 
 def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
@@ -242,8 +290,7 @@ def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
 def vps_image_of(chunk: Chunk, number: int) -> Path:
     """The second image of a labelled frame of Cityscapes-VPS."""
     tail = 'leftImg8bit' if number == LABELLED else 'newImg8bit'
-    return Path('cityscapes_vps', chunk.split, 'img',
-                f'{_vps_names(chunk, number)[1]}_{tail}.png')
+    return Path('cityscapes_vps', chunk.split, 'img', f'{_vps_names(chunk, number)[1]}_{tail}.png')
 
 
 def is_labelled(kind: str, number: int) -> bool:
@@ -325,8 +372,10 @@ def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) ->
 def _report(done: int, total: int, began: float) -> str:
     spent = time.monotonic() - began
     left = spent / done * (total - done)
-    return (f'MiniDrive: {done}/{total} frames, {done / spent:.1f} frames/s, '
-            f'{int(left // 60)}:{int(left % 60):02d} left')
+    return (
+        f'MiniDrive: {done}/{total} frames, {done / spent:.1f} frames/s, '
+        f'{int(left // 60)}:{int(left % 60):02d} left'
+    )
 
 
 def read_marker(root: Path) -> dict:
@@ -338,17 +387,28 @@ def read_marker(root: Path) -> dict:
     file = root / MARKER
     remedy = f'Delete {root} and make it anew: python tools/make_minidrive.py {root}'
     found = read_json(file, 'description of a MiniDrive', remedy)
-    fits = isinstance(found, dict) and type(found.get('version')) is int and isinstance(
-        found.get('settings'), dict) and isinstance(found.get('complete'), bool)
+    fits = (
+        isinstance(found, dict)
+        and type(found.get('version')) is int
+        and isinstance(found.get('settings'), dict)
+        and isinstance(found.get('complete'), bool)
+    )
     done = found.get('done', []) if fits else None
     if not isinstance(done, list) or not all(name in ROOTS for name in done):
-        raise InputError(f'{file} holds no description of a MiniDrive: version, settings, complete '
-                         f'or done is missing or of another type. {remedy}')
+        raise InputError(
+            f'{file} holds no description of a MiniDrive: version, settings, complete '
+            f'or done is missing or of another type. {remedy}'
+        )
     return found
 
 
-def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool = False,
-             progress: bool = True) -> bool:
+def generate(
+    root: Path,
+    settings: Settings,
+    processes: int = 1,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> bool:
     """Generates a MiniDrive.
 
     To one that was made when there were fewer data sets, those that are missing are added.
@@ -376,42 +436,53 @@ def generate(root: Path, settings: Settings, processes: int = 1, overwrite: bool
         added = [name for name in ADDITIONS if name not in old]
         ours = [name for name in ROOTS if name not in added]
         unknown = {key for name in added for key in ADDITIONS[name]}
-        changed = ', '.join(f'{key} {old.get(key)} -> {new[key]}' for key in new
-                            if key not in unknown and old.get(key) != new[key])
+        changed = ', '.join(
+            f'{key} {old.get(key)} -> {new[key]}'
+            for key in new
+            if key not in unknown and old.get(key) != new[key]
+        )
         if found.get('version') != VERSION:
             changed = changed or 'another version'
         if changed and not overwrite:
             raise FileExistsError(
                 f'{root} holds a MiniDrive made with other settings ({changed}); choose another '
-                'folder, or replace it with --overwrite')
+                'folder, or replace it with --overwrite'
+            )
         if not changed:
             done = ours if found.get('complete') else found.get('done', [])
             if len(done) == len(ROOTS):
                 return False
         for name in added:
             if (root / name).exists():
-                raise FileExistsError(f'{root / name} is not of the MiniDrive in {root}; move it '
-                                      'away, MiniDrive writes a folder of that name')
+                raise FileExistsError(
+                    f'{root / name} is not of the MiniDrive in {root}; move it '
+                    'away, MiniDrive writes a folder of that name'
+                )
         for name in set(ours) - set(done):
             shutil.rmtree(root / name, ignore_errors=True)
-    elif root.exists() and (not root.is_dir()
-                            or any(path.name != LOCK for path in root.iterdir())):
+    elif root.exists() and (not root.is_dir() or any(path.name != LOCK for path in root.iterdir())):
         # not even with `overwrite`: this may be a real data set
-        raise FileExistsError(f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '
-                              'a new or empty folder')
+        raise FileExistsError(
+            f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '
+            'a new or empty folder'
+        )
     root.mkdir(parents=True, exist_ok=True)
     # an interrupted run keeps what was there before it
     marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
     chunks = plan(settings, tuple(name for name in ROOTS if name not in done))
     total = sum(len(chunk.frames) for chunk in chunks)
-    done, began, shown = 0, time.monotonic(), 0.
+    done, began, shown = 0, time.monotonic(), 0.0
     live = sys.stderr.isatty()
     for count in _run(root, settings, chunks, processes):
         done += count
         now = time.monotonic()
-        if progress and (done == total or now - shown > (0.2 if live else 5.)):
+        if progress and (done == total or now - shown > (0.2 if live else 5.0)):
             shown = now
-            print(_report(done, total, began), end='\r' if live and done < total else '\n',
-                  file=sys.stderr, flush=True)
+            print(
+                _report(done, total, began),
+                end='\r' if live and done < total else '\n',
+                file=sys.stderr,
+                flush=True,
+            )
     marker.write_text(json.dumps(dict(**wanted, complete=True), indent=1) + '\n')
     return True

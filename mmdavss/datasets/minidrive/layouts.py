@@ -13,7 +13,7 @@ import numpy as np
 from . import objects
 from .scene import Ego, Scene, SceneBuilder, Street
 
-VIEW = 110.  # the street is furnished this far ahead of the last camera position, metres
+VIEW = 110.0  # the street is furnished this far ahead of the last camera position, metres
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Palette:
     def draw(self, rng: np.random.Generator, name: str) -> np.ndarray:
         """One of the colours `name`, slightly varied."""
         choices = getattr(self, name)
-        return np.clip(choices[rng.integers(len(choices))] * rng.uniform(0.88, 1.1), 0., 1.)
+        return np.clip(choices[rng.integers(len(choices))] * rng.uniform(0.88, 1.1), 0.0, 1.0)
 
     def rider(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """Clothes (top, trousers) and skin of a person."""
@@ -93,30 +93,71 @@ class Layout:
 
 #: Wide, green, sparse: the streets of a game.
 SUBURB = Layout(
-    half_width=(5.3, 5.9), sidewalk=(2.6, 3.8), verge=0.75, rows=(0.3, 0.45, 0.25),
-    heights=(5., 15.), pitched=0.35, crossing=75., lights=0.95, furniture=7., signs=0.3, trees=0.24,
-    parked=0.2, people=0.7, vehicles=(0.36, 0.18, 0.16, 0.16, 0.14),
-    parked_vehicles=(0.4, 0.12, 0.06, 0.17, 0.25), gap=28., speed=(7., 11.), height=(1.5, 1.85),
-    focal=(0.8, 0.9), curve=5.)  # yapf: disable
+    half_width=(5.3, 5.9),
+    sidewalk=(2.6, 3.8),
+    verge=0.75,
+    rows=(0.3, 0.45, 0.25),
+    heights=(5.0, 15.0),
+    pitched=0.35,
+    crossing=75.0,
+    lights=0.95,
+    furniture=7.0,
+    signs=0.3,
+    trees=0.24,
+    parked=0.2,
+    people=0.7,
+    vehicles=(0.36, 0.18, 0.16, 0.16, 0.14),
+    parked_vehicles=(0.4, 0.12, 0.06, 0.17, 0.25),
+    gap=28.0,
+    speed=(7.0, 11.0),
+    height=(1.5, 1.85),
+    focal=(0.8, 0.9),
+    curve=5.0,
+)
 
 #: Narrow and built up, with more people and bicycles: an old town in Europe.
 OLD_TOWN = Layout(
-    half_width=(5.1, 5.6), sidewalk=(2.9, 4.4), verge=0.6, rows=(0.45, 0.35, 0.2),
-    heights=(8., 19.), pitched=0.6, crossing=60., lights=0.95, furniture=7., signs=0.33, trees=0.22,
-    parked=0.22, people=0.95, vehicles=(0.4, 0.15, 0.15, 0.15, 0.15),
-    parked_vehicles=(0.44, 0.1, 0.05, 0.16, 0.25), gap=32., speed=(5., 9.), height=(1.4, 1.65),
-    focal=(0.86, 0.98), curve=3.5)  # yapf: disable
+    half_width=(5.1, 5.6),
+    sidewalk=(2.9, 4.4),
+    verge=0.6,
+    rows=(0.45, 0.35, 0.2),
+    heights=(8.0, 19.0),
+    pitched=0.6,
+    crossing=60.0,
+    lights=0.95,
+    furniture=7.0,
+    signs=0.33,
+    trees=0.22,
+    parked=0.22,
+    people=0.95,
+    vehicles=(0.4, 0.15, 0.15, 0.15, 0.15),
+    parked_vehicles=(0.44, 0.1, 0.05, 0.16, 0.25),
+    gap=32.0,
+    speed=(5.0, 9.0),
+    height=(1.4, 1.65),
+    focal=(0.86, 0.98),
+    curve=3.5,
+)
 
 #: As SUBURB, without what SYNTHIA-Seq has no id for (trucks, buses, motorcycles).
-SUBURB_CARS = replace(SUBURB, vehicles=(0.75, 0., 0., 0., 0.25),
-                      parked_vehicles=(0.75, 0., 0., 0., 0.25))  # yapf: disable
+SUBURB_CARS = replace(
+    SUBURB, vehicles=(0.75, 0.0, 0.0, 0.0, 0.25), parked_vehicles=(0.75, 0.0, 0.0, 0.0, 0.25)
+)
 
 _VEHICLES = ('car', 'truck', 'bus', 'motorcycle', 'bicycle')
 
 
-def _vehicle(b: SceneBuilder, rng: np.random.Generator, palette: Palette, kind: str, x: float,
-             offset: float, speed: float, yaw: float) -> None:
-    moving = speed != 0.
+def _vehicle(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    palette: Palette,
+    kind: str,
+    x: float,
+    offset: float,
+    speed: float,
+    yaw: float,
+) -> None:
+    moving = speed != 0.0
     if kind == 'car':
         objects.car(b, rng, palette.draw(rng, 'vehicle'), x, offset, speed, yaw)
     elif kind == 'truck':
@@ -129,46 +170,61 @@ def _vehicle(b: SceneBuilder, rng: np.random.Generator, palette: Palette, kind: 
         objects.motorcycle(b, rng, palette.draw(rng, 'vehicle'), rider, x, offset, speed, yaw)
     else:
         rider = palette.rider(rng) if moving else None
-        objects.bicycle(b, rng, palette.draw(rng, 'vehicle'), rider, x, offset, (speed, 0.), yaw)
+        objects.bicycle(b, rng, palette.draw(rng, 'vehicle'), rider, x, offset, (speed, 0.0), yaw)
 
 
 def _choose(rng: np.random.Generator, weights: tuple[float, ...]) -> int:
     return int(rng.choice(len(weights), p=np.asarray(weights) / np.sum(weights)))
 
 
-def _street(rng: np.random.Generator, layout: Layout, start: float, end: float
-            ) -> tuple[Street, list[np.ndarray]]:
+def _street(
+    rng: np.random.Generator, layout: Layout, start: float, end: float
+) -> tuple[Street, list[np.ndarray]]:
     """The ground plan, and the kinds of the blocks on the left and the right side."""
-    amplitude = layout.curve * rng.uniform(0.3, 1.)
-    curve = np.array([[amplitude, rng.uniform(170., 260.), rng.uniform(0, 2 * np.pi)],
-                      [amplitude * 0.3, rng.uniform(90., 130.), rng.uniform(0, 2 * np.pi)]])
+    amplitude = layout.curve * rng.uniform(0.3, 1.0)
+    curve = np.array(
+        [
+            [amplitude, rng.uniform(170.0, 260.0), rng.uniform(0, 2 * np.pi)],
+            [amplitude * 0.3, rng.uniform(90.0, 130.0), rng.uniform(0, 2 * np.pi)],
+        ]
+    )
     crossings, zebras = [], []
-    x = start + rng.uniform(0.35, 1.) * layout.crossing
+    x = start + rng.uniform(0.35, 1.0) * layout.crossing
     while x < end - 15:
         crossings.append((x, rng.uniform(3.5, 4.6)))
         if rng.random() < 0.7:
-            zebras.append(x - crossings[-1][1] - 4.)
+            zebras.append(x - crossings[-1][1] - 4.0)
         x += layout.crossing * rng.uniform(0.8, 1.4)
     ends, kinds = [], []
     for _ in range(2):
         side_ends, side_kinds, x = [], [], start
         while x < end:
-            x += rng.uniform(11., 20.)
+            x += rng.uniform(11.0, 20.0)
             side_ends.append(x)
             side_kinds.append(_choose(rng, layout.rows))
         ends.append(np.array(side_ends))
         kinds.append(np.array(side_kinds))
     street = Street(
-        curve=curve, half_width=rng.uniform(*layout.half_width),
+        curve=curve,
+        half_width=rng.uniform(*layout.half_width),
         verge=tuple(rng.uniform(1.4, 2.4) * (rng.random() < layout.verge) for _ in range(2)),
         sidewalk=tuple(rng.uniform(*layout.sidewalk) for _ in range(2)),
-        block_ends=(ends[0], ends[1]), block_paved=(kinds[0] == 0, kinds[1] == 0),
-        crossings=np.array(crossings).reshape(-1, 2), zebras=np.array(zebras))  # yapf: disable
+        block_ends=(ends[0], ends[1]),
+        block_paved=(kinds[0] == 0, kinds[1] == 0),
+        crossings=np.array(crossings).reshape(-1, 2),
+        zebras=np.array(zebras),
+    )
     return street, kinds
 
 
-def _blocks(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: Palette,
-            kinds: list[np.ndarray], start: float) -> None:
+def _blocks(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    kinds: list[np.ndarray],
+    start: float,
+) -> None:
     """Buildings, gardens and parks behind both sidewalks."""
     street = b.street
     for side in (0, 1):
@@ -179,54 +235,105 @@ def _blocks(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: 
             # a side street cuts the blocks that it meets
             spans = [(low, high)]
             for x, half in street.crossings:
-                spans = [piece for a, c in spans
-                         for piece in ((a, min(c, x - half - 2.2)), (max(a, x + half + 2.2), c))
-                         if piece[1] - piece[0] > 3.]  # yapf: disable
+                spans = [
+                    piece
+                    for a, c in spans
+                    for piece in ((a, min(c, x - half - 2.2)), (max(a, x + half + 2.2), c))
+                    if piece[1] - piece[0] > 3.0
+                ]
             for a, c in spans:
                 middle, length = (a + c) / 2, c - a
                 colours = palette.draw(rng, 'wall'), palette.draw(rng, 'roof')
                 pitched = bool(rng.random() < layout.pitched)
-                depth = rng.uniform(8., 11.)
+                depth = rng.uniform(8.0, 11.0)
                 if kind == 0:
                     height = rng.uniform(*layout.heights)
-                    objects.building(b, rng, colours, middle, sign * (edge + 0.6 + depth / 2),
-                                     (length - 0.1, depth, height), pitched)
+                    objects.building(
+                        b,
+                        rng,
+                        colours,
+                        middle,
+                        sign * (edge + 0.6 + depth / 2),
+                        (length - 0.1, depth, height),
+                        pitched,
+                    )
                 else:
                     _garden(b, rng, layout, palette, kind, (a, c), edge, sign)
                     if kind == 1:
-                        objects.building(b, rng, colours, middle, sign * (edge + 6. + depth / 2),
-                                         (length * rng.uniform(0.6, 0.85), depth,
-                                          rng.uniform(4.5, 8.)), True)  # yapf: disable
+                        objects.building(
+                            b,
+                            rng,
+                            colours,
+                            middle,
+                            sign * (edge + 6.0 + depth / 2),
+                            (length * rng.uniform(0.6, 0.85), depth, rng.uniform(4.5, 8.0)),
+                            True,
+                        )
                     else:
                         # something must close the view behind a park
-                        objects.building(b, rng, colours, middle, sign * (edge + 17 + depth / 2),
-                                         (length, depth, rng.uniform(*layout.heights)), pitched)
+                        objects.building(
+                            b,
+                            rng,
+                            colours,
+                            middle,
+                            sign * (edge + 17 + depth / 2),
+                            (length, depth, rng.uniform(*layout.heights)),
+                            pitched,
+                        )
             low = high
 
 
-def _garden(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: Palette, kind: int,
-            span: tuple[float, float], edge: float, sign: int) -> None:
+def _garden(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    kind: int,
+    span: tuple[float, float],
+    edge: float,
+    sign: int,
+) -> None:
     """What grows in front of a house or in a park, and what borders it."""
     middle, length = (span[0] + span[1]) / 2, span[1] - span[0]
     border = rng.random()
     if border < 0.68:
-        objects.fence(b, rng, palette.draw(rng, 'fence'), middle, sign * (edge + 0.15),
-                      length - 0.2, rng.uniform(1.1, 1.9))
+        objects.fence(
+            b,
+            rng,
+            palette.draw(rng, 'fence'),
+            middle,
+            sign * (edge + 0.15),
+            length - 0.2,
+            rng.uniform(1.1, 1.9),
+        )
     elif border < 0.8:
-        objects.hedge(b, palette.draw(rng, 'leaf'), middle, sign * (edge + 0.6), length - 0.6,
-                      rng.uniform(0.9, 1.6))
+        objects.hedge(
+            b,
+            palette.draw(rng, 'leaf'),
+            middle,
+            sign * (edge + 0.6),
+            length - 0.6,
+            rng.uniform(0.9, 1.6),
+        )
     colours = palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')
-    for x in np.arange(span[0] + 2., span[1] - 1.5, 4.5):
-        place = x + rng.uniform(-1., 1.)
+    for x in np.arange(span[0] + 2.0, span[1] - 1.5, 4.5):
+        place = x + rng.uniform(-1.0, 1.0)
         if kind == 2 and rng.random() < 0.8:
-            objects.tree(b, rng, colours, place, sign * (edge + rng.uniform(3., 9.)),
-                         rng.uniform(0.9, 1.4))
+            objects.tree(
+                b, rng, colours, place, sign * (edge + rng.uniform(3.0, 9.0)), rng.uniform(0.9, 1.4)
+            )
         elif rng.random() < 0.45:
             objects.bush(b, rng, colours[0], place, sign * (edge + rng.uniform(1.8, 3.5)))
 
 
-def _kerbside(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: Palette,
-              start: float, end: float) -> None:
+def _kerbside(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    start: float,
+    end: float,
+) -> None:
     """Lamps, signs, street trees and bins along the kerbs, and lights at the crossings."""
     street = b.street
     colours = palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')
@@ -241,8 +348,9 @@ def _kerbside(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette
                 if kind < layout.signs:
                     objects.traffic_sign(b, rng, x, sign * kerb)
                 elif kind < layout.signs + layout.trees:
-                    objects.tree(b, rng, colours, x, sign * (kerb + 0.4 + verge / 4),
-                                 rng.uniform(0.75, 1.))
+                    objects.tree(
+                        b, rng, colours, x, sign * (kerb + 0.4 + verge / 4), rng.uniform(0.75, 1.0)
+                    )
                 elif kind < layout.signs + layout.trees + 0.2:
                     objects.street_lamp(b, x, sign * kerb)
                 elif kind < layout.signs + layout.trees + 0.25:
@@ -256,12 +364,20 @@ def _kerbside(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette
         if rng.random() < layout.lights:
             for sign in (1, -1):
                 place = x - half - 1.2 if sign < 0 else x + half + 1.2
-                objects.traffic_light(b, rng, place, sign * (street.half_width + 0.5),
-                                      bool(rng.random() < 0.7))
+                objects.traffic_light(
+                    b, rng, place, sign * (street.half_width + 0.5), bool(rng.random() < 0.7)
+                )
 
 
-def _traffic(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: Palette,
-             start: float, end: float, duration: float) -> None:
+def _traffic(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    start: float,
+    end: float,
+    duration: float,
+) -> None:
     """Parked, leading, slow and oncoming vehicles."""
     street, ego = b.street, b.ego
     # parking lanes
@@ -277,36 +393,74 @@ def _traffic(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette:
                 offset = sign * (street.half_width - (0.6 if wide else 0.9))
                 if small:  # side by side, slanted to the kerb
                     for step in range(int(rng.integers(2, 4))):
-                        _vehicle(b, rng, palette, kind, x + 1.3 * step - 1.,
-                                 offset, 0., rng.uniform(1.1, 2.) * sign)
+                        _vehicle(
+                            b,
+                            rng,
+                            palette,
+                            kind,
+                            x + 1.3 * step - 1.0,
+                            offset,
+                            0.0,
+                            rng.uniform(1.1, 2.0) * sign,
+                        )
                 else:
-                    _vehicle(b, rng, palette, kind, x, offset, 0., 0. if sign < 0 else np.pi)
-                x += 4. if wide else 0.
+                    _vehicle(b, rng, palette, kind, x, offset, 0.0, 0.0 if sign < 0 else np.pi)
+                x += 4.0 if wide else 0.0
             x += 5.8
     # somebody ahead in the same lane, somebody at the right edge
-    x = ego.start + rng.uniform(9., 15.)
+    x = ego.start + rng.uniform(9.0, 15.0)
     for _ in range(3):
         kind = _VEHICLES[_choose(rng, layout.vehicles)]
-        x += 5. if kind in ('truck', 'bus') else 0.
-        _vehicle(b, rng, palette, kind, x, ego.offset + rng.uniform(-0.1, 0.3),
-                 ego.speed * rng.uniform(1., 1.05) + 1e-3, 0.)
-        x += rng.uniform(12., 25.)
+        x += 5.0 if kind in ('truck', 'bus') else 0.0
+        _vehicle(
+            b,
+            rng,
+            palette,
+            kind,
+            x,
+            ego.offset + rng.uniform(-0.1, 0.3),
+            ego.speed * rng.uniform(1.0, 1.05) + 1e-3,
+            0.0,
+        )
+        x += rng.uniform(12.0, 25.0)
     # slow two-wheelers between the lane and the parked cars
-    for x in np.arange(ego.start + rng.uniform(5., 14.), end, 22.):
+    for x in np.arange(ego.start + rng.uniform(5.0, 14.0), end, 22.0):
         kind = _VEHICLES[3 + _choose(rng, layout.vehicles[3:])]
-        _vehicle(b, rng, palette, kind, x + rng.uniform(-4., 4.), rng.uniform(-2.95, -2.7),
-                 rng.uniform(2.5, 5.), 0.)
+        _vehicle(
+            b,
+            rng,
+            palette,
+            kind,
+            x + rng.uniform(-4.0, 4.0),
+            rng.uniform(-2.95, -2.7),
+            rng.uniform(2.5, 5.0),
+            0.0,
+        )
     # oncoming
-    x = ego.start + rng.uniform(6., 22.)
-    while x < end + 9. * duration:
+    x = ego.start + rng.uniform(6.0, 22.0)
+    while x < end + 9.0 * duration:
         kind = _VEHICLES[_choose(rng, layout.vehicles)]
-        _vehicle(b, rng, palette, kind, x, -ego.offset + rng.uniform(-0.1, 0.2),
-                 -rng.uniform(5., 9.), np.pi)
-        x += 8. + layout.gap * rng.exponential()
+        _vehicle(
+            b,
+            rng,
+            palette,
+            kind,
+            x,
+            -ego.offset + rng.uniform(-0.1, 0.2),
+            -rng.uniform(5.0, 9.0),
+            np.pi,
+        )
+        x += 8.0 + layout.gap * rng.exponential()
 
 
-def _people(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: Palette,
-            start: float, end: float) -> None:
+def _people(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    start: float,
+    end: float,
+) -> None:
     """Pedestrians on the sidewalks, and people who cross the street."""
     street = b.street
     for sign in (1, -1):
@@ -315,25 +469,40 @@ def _people(b: SceneBuilder, rng: np.random.Generator, layout: Layout, palette: 
         outer = inner + street.sidewalk[side] - 0.9
         count = int((end - start) / 10 * layout.people * rng.uniform(0.7, 1.3))
         for x in rng.uniform(start, end, count):
-            speed = 0. if rng.random() < 0.25 else rng.choice([-1, 1]) * rng.uniform(0.8, 1.6)
-            objects.person(b, rng, *palette.rider(rng), x, sign * rng.uniform(inner, outer),
-                           (speed, 0.))
+            speed = 0.0 if rng.random() < 0.25 else rng.choice([-1, 1]) * rng.uniform(0.8, 1.6)
+            objects.person(
+                b, rng, *palette.rider(rng), x, sign * rng.uniform(inner, outer), (speed, 0.0)
+            )
     for zebra in street.zebras:
         # nobody stands in the lane of the ego car where it is going to pass
-        ahead = zebra > end - VIEW + 5.
+        ahead = zebra > end - VIEW + 5.0
         for _ in range(int(rng.integers(0, 3))):
             way = rng.choice([-1, 1]) if ahead else 1
-            objects.person(b, rng, *palette.rider(rng), zebra + rng.uniform(0.4, 2.6),
-                           rng.uniform(-street.half_width if ahead else 0.8, street.half_width),
-                           (0., way * rng.uniform(0.8, 1.4)))  # yapf: disable
+            objects.person(
+                b,
+                rng,
+                *palette.rider(rng),
+                zebra + rng.uniform(0.4, 2.6),
+                rng.uniform(-street.half_width if ahead else 0.8, street.half_width),
+                (0.0, way * rng.uniform(0.8, 1.4)),
+            )
         if ahead and rng.random() < 0.5:  # and a cyclist beside it
             way = rng.choice([-1, 1])
-            objects.bicycle(b, rng, palette.draw(rng, 'vehicle'), palette.rider(rng), zebra - 0.8,
-                            way * rng.uniform(-5., 2.), (0., way * 2.5), way * np.pi / 2)
+            objects.bicycle(
+                b,
+                rng,
+                palette.draw(rng, 'vehicle'),
+                palette.rider(rng),
+                zebra - 0.8,
+                way * rng.uniform(-5.0, 2.0),
+                (0.0, way * 2.5),
+                way * np.pi / 2,
+            )
 
 
-def build_scene(rng: np.random.Generator, layout: Layout, palette: Palette, duration: float,
-                bonnet: bool) -> Scene:
+def build_scene(
+    rng: np.random.Generator, layout: Layout, palette: Palette, duration: float, bonnet: bool
+) -> Scene:
     """Draws a scene for a drive of some seconds.
 
     Args:
@@ -344,23 +513,41 @@ def build_scene(rng: np.random.Generator, layout: Layout, palette: Palette, dura
         bonnet: Whether the bonnet of the ego car is in view.
     """
     speed = rng.uniform(*layout.speed)
-    start, end = -8., speed * duration + VIEW
+    start, end = -8.0, speed * duration + VIEW
     street, kinds = _street(rng, layout, start, end)
-    ego = Ego(speed=speed, offset=-rng.uniform(1.5, 1.7), height=rng.uniform(*layout.height),
-              sway=(rng.uniform(0.005, 0.02), rng.uniform(0.001, 0.004), rng.uniform(0.005, 0.02)),
-              focal=rng.uniform(*layout.focal), horizon=rng.uniform(0.42, 0.47))  # yapf: disable
+    ego = Ego(
+        speed=speed,
+        offset=-rng.uniform(1.5, 1.7),
+        height=rng.uniform(*layout.height),
+        sway=(rng.uniform(0.005, 0.02), rng.uniform(0.001, 0.004), rng.uniform(0.005, 0.02)),
+        focal=rng.uniform(*layout.focal),
+        horizon=rng.uniform(0.42, 0.47),
+    )
     builder = SceneBuilder(street, ego)
     _blocks(builder, rng, layout, palette, kinds, start)
-    _kerbside(builder, rng, layout, palette, start + 8., end)
-    _traffic(builder, rng, layout, palette, start + 10., end, duration)
-    _people(builder, rng, layout, palette, start + 8., end)
+    _kerbside(builder, rng, layout, palette, start + 8.0, end)
+    _traffic(builder, rng, layout, palette, start + 10.0, end, duration)
+    _people(builder, rng, layout, palette, start + 8.0, end)
     # the street ends in front of a house or of trees
     if rng.random() < 0.6:
-        objects.building(builder, rng, (palette.draw(rng, 'wall'), palette.draw(rng, 'roof')),
-                         end + 12., 0., (8., 60., rng.uniform(*layout.heights)), False)
-    for offset in np.arange(-24., 25., 6.):
-        objects.tree(builder, rng, (palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')),
-                     end + rng.uniform(2., 6.), offset, rng.uniform(1., 1.6))
+        objects.building(
+            builder,
+            rng,
+            (palette.draw(rng, 'wall'), palette.draw(rng, 'roof')),
+            end + 12.0,
+            0.0,
+            (8.0, 60.0, rng.uniform(*layout.heights)),
+            False,
+        )
+    for offset in np.arange(-24.0, 25.0, 6.0):
+        objects.tree(
+            builder,
+            rng,
+            (palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')),
+            end + rng.uniform(2.0, 6.0),
+            offset,
+            rng.uniform(1.0, 1.6),
+        )
     if bonnet:
         objects.bonnet(builder, palette.draw(rng, 'bonnet'), rng.uniform(0.4, 0.46))
     return builder.build()

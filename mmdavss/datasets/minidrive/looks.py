@@ -33,13 +33,19 @@ class Sky:
         """Colours (n, 3) in directions rays (n, 3)."""
         rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
         up = np.clip(rays[:, 2], 0, 1)
-        share = np.clip(up * 2.2, 0, 1)**0.7
+        share = np.clip(up * 2.2, 0, 1) ** 0.7
         colours = self.horizon + (self.zenith - self.horizon) * share[:, None]
         towards = np.clip(rays @ sun, 0, 1)
         colours += self.glow * (0.6 * towards**6 + 1.2 * towards**90)[:, None]
         plane = rays[:, :2] / (up + 0.12)[:, None] * 14
-        cover = np.clip(noise(plane[:, 0], plane[:, 1]) + 0.5 * noise(
-            plane[:, 0] * 3 + 50, plane[:, 1] * 3) + 2 * self.clouds - 1, 0, 1)
+        cover = np.clip(
+            noise(plane[:, 0], plane[:, 1])
+            + 0.5 * noise(plane[:, 0] * 3 + 50, plane[:, 1] * 3)
+            + 2 * self.clouds
+            - 1,
+            0,
+            1,
+        )
         return colours + (self.cloud - colours) * (cover * np.clip(up * 8, 0, 1) * 0.9)[:, None]
 
 
@@ -59,15 +65,15 @@ class Sensor:
         tint: RGB gains of the white balance.
     """
 
-    shutter: float = 0.
-    gain_drift: float = 0.
-    noise: float = 0.
+    shutter: float = 0.0
+    gain_drift: float = 0.0
+    noise: float = 0.0
     quality: int | None = None
-    vignette: float = 0.
-    blur: float = 0.
-    contrast: float = 1.
-    saturation: float = 1.
-    tint: tuple[float, float, float] = (1., 1., 1.)
+    vignette: float = 0.0
+    blur: float = 0.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -101,98 +107,184 @@ class Look:
 
 def _rgb(*rows: str) -> np.ndarray:
     """Colours in [0, 1] from hexadecimal strings."""
-    return np.array([[int(row[i:i + 2], 16) / 255 for i in (0, 2, 4)] for row in rows])
+    return np.array([[int(row[i : i + 2], 16) / 255 for i in (0, 2, 4)] for row in rows])
 
 
 _SKIN = _rgb('e8b894', 'c68a63', '8a5a3c')
 
 _RENDERED = Palette(
     wall=_rgb('e8c9a0', 'd98f6c', 'f0e2b8', 'c8d6e0', 'd8a8a0', 'b8c8a8', 'e0b060', 'a8b8d8'),
-    roof=_rgb('b8503c', '8c4a3a', '6878a0'), leaf=_rgb('4fa83a', '3c9440', '6cb840', '58a060'),
+    roof=_rgb('b8503c', '8c4a3a', '6878a0'),
+    leaf=_rgb('4fa83a', '3c9440', '6cb840', '58a060'),
     bark=_rgb('7a5436', '8a6440'),
     vehicle=_rgb('d02828', '2858c8', 'e8e8e8', '30a050', 'e8b020', '8838a0', '20a0b8', '404858'),
-    cargo=_rgb('f0f0ee', 'e0d0a0', '90b0d8', 'd87848'), bus=_rgb('d83030', '2878d0', '30a860'),
+    cargo=_rgb('f0f0ee', 'e0d0a0', '90b0d8', 'd87848'),
+    bus=_rgb('d83030', '2878d0', '30a860'),
     cloth=_rgb('e04040', '3868d0', 'f0d040', '40b070', 'f0f0f0', '8050b0', '303848', 'e07830'),
-    skin=_SKIN, fence=_rgb('b07840', 'e8e0d0', '8c5c34', '609080'),
-    bonnet=_rgb('c03030', '3050a0', 'd8d8d8'))  # yapf: disable
+    skin=_SKIN,
+    fence=_rgb('b07840', 'e8e0d0', '8c5c34', '609080'),
+    bonnet=_rgb('c03030', '3050a0', 'd8d8d8'),
+)
 
 _CAMERA = Palette(
     wall=_rgb('b3a58e', 'a08c76', 'c4bba6', '9a6c58', 'a9adb2', 'b89f74', '8d857c', 'd0c6b2'),
-    roof=_rgb('7c5046', '5c5a5e', '8c5c48'), leaf=_rgb('526c3a', '466438', '747a3c', '5e7642'),
+    roof=_rgb('7c5046', '5c5a5e', '8c5c48'),
+    leaf=_rgb('526c3a', '466438', '747a3c', '5e7642'),
     bark=_rgb('5a4a3e', '665a4e'),
     vehicle=_rgb('34373d', 'b4b6b8', '707478', 'dcdcd8', '36507c', '8a2c2e', '4a6050', '1c1c20'),
-    cargo=_rgb('d4d2ca', '9aa0a6', 'c0b088', '5a7088'), bus=_rgb('d4aa30', 'a03432', '4c7c6a'),
+    cargo=_rgb('d4d2ca', '9aa0a6', 'c0b088', '5a7088'),
+    bus=_rgb('d4aa30', 'a03432', '4c7c6a'),
     cloth=_rgb('32353e', '44598a', '8c5a44', 'aaa6a0', '943638', '50704c', 'b8a478', '26262a'),
-    skin=_SKIN * 0.9, fence=_rgb('6a5f54', '84684c', '4c5852', '958c80'),
-    bonnet=_rgb('202226', '33393f'))  # yapf: disable
+    skin=_SKIN * 0.9,
+    fence=_rgb('6a5f54', '84684c', '4c5852', '958c80'),
+    bonnet=_rgb('202226', '33393f'),
+)
 
 
 def _direction(azimuth: float, elevation: float) -> np.ndarray:
-    return np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth),
-                     np.sin(elevation)])  # yapf: disable
+    return np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
 
 
 def rendered_look(rng: np.random.Generator) -> Look:
     """Source: clean and saturated, in flat light under a blue sky, with no flaw of a camera."""
     texture = Texture(
-        asphalt=_rgb('7d8087')[0] * rng.uniform(0.85, 1.1), sidewalk=_rgb('c9b9a6')[0],
-        grass=_rgb('5fb043')[0], dry_grass=_rgb('83bd50')[0], mark=_rgb('f4f4f0')[0], grain=0.03,
-        patches=0.03, tile=1.2, brick=0.2, lit=0., lamps=0.15)  # yapf: disable
-    sky = Sky(zenith=_rgb('3f86dc')[0], horizon=_rgb('b5d8f5')[0], glow=np.zeros(3),
-              clouds=rng.uniform(0.2, 0.5), cloud=_rgb('ffffff')[0])  # yapf: disable
+        asphalt=_rgb('7d8087')[0] * rng.uniform(0.85, 1.1),
+        sidewalk=_rgb('c9b9a6')[0],
+        grass=_rgb('5fb043')[0],
+        dry_grass=_rgb('83bd50')[0],
+        mark=_rgb('f4f4f0')[0],
+        grain=0.03,
+        patches=0.03,
+        tile=1.2,
+        brick=0.2,
+        lit=0.0,
+        lamps=0.15,
+    )
+    sky = Sky(
+        zenith=_rgb('3f86dc')[0],
+        horizon=_rgb('b5d8f5')[0],
+        glow=np.zeros(3),
+        clouds=rng.uniform(0.2, 0.5),
+        cloud=_rgb('ffffff')[0],
+    )
     return Look(
-        palette=_RENDERED, texture=texture, sky=sky,
+        palette=_RENDERED,
+        texture=texture,
+        sky=sky,
         sun=_direction(rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.2)),
-        sunlight=np.array([0.36, 0.35, 0.33]), ambient=np.array([0.72, 0.73, 0.75]),
-        haze=0.0008, shadow=0.12, exposure=rng.uniform(0.88, 1.06),
-        sensor=Sensor())  # yapf: disable
+        sunlight=np.array([0.36, 0.35, 0.33]),
+        ambient=np.array([0.72, 0.73, 0.75]),
+        haze=0.0008,
+        shadow=0.12,
+        exposure=rng.uniform(0.88, 1.06),
+        sensor=Sensor(),
+    )
 
 
 def dawn_look(rng: np.random.Generator) -> Look:
     """Source in the manner of SYNTHIA-Seq 04-DAWN: as rendered, under a paler, warmer sky."""
     look = rendered_look(rng)
     sky = replace(look.sky, zenith=_rgb('7f9fd0')[0], horizon=_rgb('f3d9c0')[0])
-    return replace(look, sky=sky, sunlight=np.array([0.45, 0.38, 0.3]),
-                   ambient=np.array([0.66, 0.66, 0.7]))  # yapf: disable
+    return replace(
+        look, sky=sky, sunlight=np.array([0.45, 0.38, 0.3]), ambient=np.array([0.66, 0.66, 0.7])
+    )
 
 
 def camera_look(rng: np.random.Generator) -> Look:
     """Target: a real camera in late light; per world a low sun, a hazy evening or dusk."""
     texture = Texture(
-        asphalt=_rgb('66635f')[0] * rng.uniform(0.85, 1.15), sidewalk=_rgb('a89e92')[0],
-        grass=_rgb('627c3e')[0], dry_grass=_rgb('80864a')[0], mark=_rgb('cdc9bd')[0], grain=0.12,
-        patches=0.13, tile=0.6, brick=0.5, lit=rng.uniform(0.03, 0.15),
-        lamps=rng.uniform(0.5, 0.9))  # yapf: disable
+        asphalt=_rgb('66635f')[0] * rng.uniform(0.85, 1.15),
+        sidewalk=_rgb('a89e92')[0],
+        grass=_rgb('627c3e')[0],
+        dry_grass=_rgb('80864a')[0],
+        mark=_rgb('cdc9bd')[0],
+        grain=0.12,
+        patches=0.13,
+        tile=0.6,
+        brick=0.5,
+        lit=rng.uniform(0.03, 0.15),
+        lamps=rng.uniform(0.5, 0.9),
+    )
     kind = rng.choice(['low sun', 'haze', 'dusk'], p=[0.4, 0.3, 0.3])
     if kind == 'low sun':
-        sky = Sky(_rgb('749ac8')[0], _rgb('e2dccc')[0], np.array([0.4, 0.3, 0.14]),
-                  rng.uniform(0.25, 0.55), _rgb('e0d4c6')[0])
-        light = dict(sun=_direction(rng.uniform(-1.4, 1.4), rng.uniform(0.25, 0.45)),
-                     sunlight=np.array([0.8, 0.62, 0.42]), ambient=np.array([0.58, 0.58, 0.62]),
-                     haze=rng.uniform(0.003, 0.006), shadow=0.3)
+        sky = Sky(
+            _rgb('749ac8')[0],
+            _rgb('e2dccc')[0],
+            np.array([0.4, 0.3, 0.14]),
+            rng.uniform(0.25, 0.55),
+            _rgb('e0d4c6')[0],
+        )
+        light = dict(
+            sun=_direction(rng.uniform(-1.4, 1.4), rng.uniform(0.25, 0.45)),
+            sunlight=np.array([0.8, 0.62, 0.42]),
+            ambient=np.array([0.58, 0.58, 0.62]),
+            haze=rng.uniform(0.003, 0.006),
+            shadow=0.3,
+        )
     elif kind == 'haze':
-        sky = Sky(_rgb('a8b8ca')[0], _rgb('ccd2d4')[0], np.array([0.1, 0.09, 0.06]),
-                  rng.uniform(0.5, 0.8), _rgb('c2c2c0')[0])
-        light = dict(sun=_direction(rng.uniform(-3., 3.), rng.uniform(0.3, 0.6)),
-                     sunlight=np.array([0.25, 0.23, 0.2]), ambient=np.array([0.8, 0.79, 0.77]),
-                     haze=rng.uniform(0.007, 0.012), shadow=0.1)
+        sky = Sky(
+            _rgb('a8b8ca')[0],
+            _rgb('ccd2d4')[0],
+            np.array([0.1, 0.09, 0.06]),
+            rng.uniform(0.5, 0.8),
+            _rgb('c2c2c0')[0],
+        )
+        light = dict(
+            sun=_direction(rng.uniform(-3.0, 3.0), rng.uniform(0.3, 0.6)),
+            sunlight=np.array([0.25, 0.23, 0.2]),
+            ambient=np.array([0.8, 0.79, 0.77]),
+            haze=rng.uniform(0.007, 0.012),
+            shadow=0.1,
+        )
     else:
-        sky = Sky(_rgb('5874a4')[0], _rgb('c4aca8')[0], np.array([0.25, 0.14, 0.08]),
-                  rng.uniform(0.3, 0.6), _rgb('858094')[0])
-        light = dict(sun=_direction(rng.uniform(-0.9, 0.9), 0.14),
-                     sunlight=np.array([0.35, 0.26, 0.22]), ambient=np.array([0.56, 0.57, 0.66]),
-                     haze=rng.uniform(0.004, 0.007), shadow=0.15)
+        sky = Sky(
+            _rgb('5874a4')[0],
+            _rgb('c4aca8')[0],
+            np.array([0.25, 0.14, 0.08]),
+            rng.uniform(0.3, 0.6),
+            _rgb('858094')[0],
+        )
+        light = dict(
+            sun=_direction(rng.uniform(-0.9, 0.9), 0.14),
+            sunlight=np.array([0.35, 0.26, 0.22]),
+            ambient=np.array([0.56, 0.57, 0.66]),
+            haze=rng.uniform(0.004, 0.007),
+            shadow=0.15,
+        )
     sensor = Sensor(
-        shutter=0.3, gain_drift=rng.uniform(0.05, 0.12), noise=rng.uniform(0.008, 0.02),
-        quality=int(rng.integers(70, 88)), vignette=rng.uniform(0.1, 0.25), blur=1.,
-        contrast=rng.uniform(0.9, 1.05), saturation=rng.uniform(0.8, 1.),
-        tint=(rng.uniform(0.97, 1.06), 1., rng.uniform(0.92, 1.03)))  # yapf: disable
-    return Look(palette=_CAMERA, texture=texture, sky=sky, exposure=rng.uniform(0.9, 1.15),
-                sensor=sensor, **light)  # yapf: disable
+        shutter=0.3,
+        gain_drift=rng.uniform(0.05, 0.12),
+        noise=rng.uniform(0.008, 0.02),
+        quality=int(rng.integers(70, 88)),
+        vignette=rng.uniform(0.1, 0.25),
+        blur=1.0,
+        contrast=rng.uniform(0.9, 1.05),
+        saturation=rng.uniform(0.8, 1.0),
+        tint=(rng.uniform(0.97, 1.06), 1.0, rng.uniform(0.92, 1.03)),
+    )
+    return Look(
+        palette=_CAMERA,
+        texture=texture,
+        sky=sky,
+        exposure=rng.uniform(0.9, 1.15),
+        sensor=sensor,
+        **light,
+    )
 
 
-def develop(image: np.ndarray, flow: np.ndarray | None, sensor: Sensor, time: float,
-            rng: np.random.Generator) -> np.ndarray:
+def develop(
+    image: np.ndarray,
+    flow: np.ndarray | None,
+    sensor: Sensor,
+    time: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Turns radiance into the picture that the camera stores.
 
     Args:
@@ -211,21 +303,30 @@ def develop(image: np.ndarray, flow: np.ndarray | None, sensor: Sensor, time: fl
         v, u = np.mgrid[:height, :width].astype(np.float32)
         motion = np.clip(flow, -0.06 * width, 0.06 * width).astype(np.float32)
         motion *= sensor.shutter
-        image = sum(
-            cv2.remap(image, u + share * motion[..., 0], v + share * motion[..., 1],
-                      cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for share in (-0.5, -0.25, 0., 0.25, 0.5)) / 5  # yapf: disable
+        image = (
+            sum(
+                cv2.remap(
+                    image,
+                    u + share * motion[..., 0],
+                    v + share * motion[..., 1],
+                    cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+                for share in (-0.5, -0.25, 0.0, 0.25, 0.5)
+            )
+            / 5
+        )
     if sensor.blur:
         image = cv2.GaussianBlur(image, (0, 0), max(sensor.blur * width / 1000, 0.3))
     if sensor.vignette:
-        v, u = np.mgrid[-1:1:height * 1j, -1:1:width * 1j].astype(np.float32)
+        v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
         image = image * (1 - sensor.vignette * (u * u + v * v) / 2)[..., None]
     gain = 1 + sensor.gain_drift * np.sin(1.7 * time)
     image = image * (np.asarray(sensor.tint, np.float32) * np.float32(gain))
     grey = image @ np.array([0.3, 0.59, 0.11], np.float32)
     image = grey[..., None] + (image - grey[..., None]) * np.float32(sensor.saturation)
     # a soft shoulder instead of hard clipping
-    image = np.clip(image, 0, None)**np.float32(sensor.contrast)
+    image = np.clip(image, 0, None) ** np.float32(sensor.contrast)
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.2), image)
     if sensor.noise:
         grain = rng.standard_normal(image.shape, np.float32)

@@ -20,8 +20,7 @@ TILE = 4  # pixels
 LEAF = 0.22  # size of the bits of leaf that fray the outline of foliage, metres
 
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
-_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8)
-                   if bin(a ^ b).count('1') == 1])  # yapf: disable
+_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count('1') == 1])
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,19 @@ class Hits:
 
 def hash01(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Pseudo-random numbers in [0, 1) of integer triples; the same triple gives the same number."""
-    h = (x.astype(np.int64).astype(np.uint32) * np.uint32(73856093)
-         ^ y.astype(np.int64).astype(np.uint32) * np.uint32(19349663)
-         ^ z.astype(np.int64).astype(np.uint32) * np.uint32(83492791))
+    h = (
+        x.astype(np.int64).astype(np.uint32) * np.uint32(73856093)
+        ^ y.astype(np.int64).astype(np.uint32) * np.uint32(19349663)
+        ^ z.astype(np.int64).astype(np.uint32) * np.uint32(83492791)
+    )
     h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
     h = (h ^ (h >> np.uint32(15))) * np.uint32(2246822519)
     return (h >> np.uint32(8)).astype(np.float64) * (1 / (1 << 24))
 
 
-def rectangles_of(half: np.ndarray, rotation: np.ndarray, centre: np.ndarray,
-                camera: Camera) -> np.ndarray:
+def rectangles_of(
+    half: np.ndarray, rotation: np.ndarray, centre: np.ndarray, camera: Camera
+) -> np.ndarray:
     """Bounding rectangles (P, 4) = (u0, v0, u1, v1) of the projected parts, empty when behind."""
     axes = half[:, :, None] * np.swapaxes(rotation, 1, 2)  # rows: scaled axes in the world
     corners = (centre[:, None] + _CORNERS @ axes - camera.position) @ camera.rotation  # (P, 8, 3)
@@ -71,7 +73,7 @@ def rectangles_of(half: np.ndarray, rotation: np.ndarray, centre: np.ndarray,
     ahead = corners[..., 0] > NEAR
 
     def grow(index: np.ndarray, points: np.ndarray, valid: np.ndarray) -> None:
-        scale = camera.focal / np.where(valid, points[..., 0], 1.)
+        scale = camera.focal / np.where(valid, points[..., 0], 1.0)
         u = camera.centre[0] - scale * points[..., 1]
         v = camera.centre[1] - scale * points[..., 2]
         for column, values in ((0, u), (1, v)):
@@ -86,7 +88,7 @@ def rectangles_of(half: np.ndarray, rotation: np.ndarray, centre: np.ndarray,
     if len(cut):  # also the points where edges pass through the near plane
         a, b = corners[cut][:, _EDGES[:, 0]], corners[cut][:, _EDGES[:, 1]]
         crosses = (a[..., 0] > NEAR) != (b[..., 0] > NEAR)
-        step = np.where(crosses, b[..., 0] - a[..., 0], 1.)
+        step = np.where(crosses, b[..., 0] - a[..., 0], 1.0)
         points = a + (b - a) * ((NEAR - a[..., 0]) / step)[..., None]
         points[..., 0] = NEAR
         grow(cut, points, crosses)
@@ -109,8 +111,11 @@ def pairs_of(rectangles: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.nda
     last = np.clip(np.floor((rectangles[:, 2:] - origin) / TILE), 0, limit).astype(int)
     span = last - first + 1
     part, position = _expand(span[:, 0] * span[:, 1])
-    tile = ((first[part, 1] + position // span[part, 0]) * tiles_x
-            + first[part, 0] + position % span[part, 0])  # yapf: disable
+    tile = (
+        (first[part, 1] + position // span[part, 0]) * tiles_x
+        + first[part, 0]
+        + position % span[part, 0]
+    )
     order = np.argsort(tile, kind='stable')
     part = part[order]
     count = np.bincount(tile, minlength=tiles_x * tiles_y)
@@ -122,8 +127,12 @@ def pairs_of(rectangles: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.nda
     part = part[start[ray_tile][ray] + position]
     u, v = uv[ray, 0], uv[ray, 1]
     rectangle = np.ascontiguousarray(rectangles.T)
-    inside = ((u >= rectangle[0][part]) & (u <= rectangle[2][part])
-              & (v >= rectangle[1][part]) & (v <= rectangle[3][part]))  # yapf: disable
+    inside = (
+        (u >= rectangle[0][part])
+        & (u <= rectangle[2][part])
+        & (v >= rectangle[1][part])
+        & (v <= rectangle[3][part])
+    )
     return ray[inside], part[inside]
 
 
@@ -169,9 +178,15 @@ def _cylinder(o: np.ndarray, d: np.ndarray) -> np.ndarray:
     return np.where(enter <= leave, enter, np.inf)  # NaN compares false
 
 
-def _intersect(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camera,
-               parts: np.ndarray, rays: np.ndarray, ray: np.ndarray,
-               row: np.ndarray) -> np.ndarray:
+def _intersect(
+    scene: Scene,
+    poses: tuple[np.ndarray, np.ndarray],
+    camera: Camera,
+    parts: np.ndarray,
+    rays: np.ndarray,
+    ray: np.ndarray,
+    row: np.ndarray,
+) -> np.ndarray:
     """Depths of the hits of pairs (ray, parts[row]), inf where the ray misses."""
     rotation, centre = poses[0][parts], poses[1][parts]
     half = scene.half[parts]
@@ -187,8 +202,10 @@ def _intersect(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camer
                 continue
             index = row[chosen]
             d0, d1, d2 = (column[ray[chosen]] for column in rays)
-            d = [into[:, i, 0][index] * d0 + into[:, i, 1][index] * d1 + into[:, i, 2][index] * d2
-                 for i in range(3)]  # yapf: disable
+            d = [
+                into[:, i, 0][index] * d0 + into[:, i, 1][index] * d1 + into[:, i, 2][index] * d2
+                for i in range(3)
+            ]
             o = [origin[:, i][index] for i in range(3)]
             if kind == Shape.BOX:
                 t = _box(o, d, scene.taper[parts].T[:, index])
@@ -204,8 +221,9 @@ def _intersect(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camer
     return depth
 
 
-def cast(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camera,
-         uv: np.ndarray) -> Hits:
+def cast(
+    scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camera, uv: np.ndarray
+) -> Hits:
     """First hits of the rays through image positions.
 
     Args:
@@ -221,8 +239,12 @@ def cast(scene: Scene, poses: tuple[np.ndarray, np.ndarray], camera: Camera,
 
     rectangles = rectangles_of(scene.half, *poses, camera)
     low, high = uv.min(0), uv.max(0)
-    parts = np.flatnonzero((rectangles[:, 2] >= low[0]) & (rectangles[:, 0] <= high[0])
-                           & (rectangles[:, 3] >= low[1]) & (rectangles[:, 1] <= high[1]))
+    parts = np.flatnonzero(
+        (rectangles[:, 2] >= low[0])
+        & (rectangles[:, 0] <= high[0])
+        & (rectangles[:, 3] >= low[1])
+        & (rectangles[:, 1] <= high[1])
+    )
     if len(parts):
         ray, row = pairs_of(rectangles[parts], uv)
         found = _intersect(scene, poses, camera, parts, rays, ray, row)

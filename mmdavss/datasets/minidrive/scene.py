@@ -63,8 +63,8 @@ class Street:
 
     curve: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     half_width: float = 5.5
-    verge: tuple[float, float] = (0., 0.)
-    sidewalk: tuple[float, float] = (3., 3.)
+    verge: tuple[float, float] = (0.0, 0.0)
+    sidewalk: tuple[float, float] = (3.0, 3.0)
     block_ends: tuple[np.ndarray, np.ndarray] = (np.array([1e9]), np.array([1e9]))
     block_paved: tuple[np.ndarray, np.ndarray] = (np.array([True]), np.array([True]))
     crossings: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
@@ -100,9 +100,13 @@ class Street:
         away = np.abs(offset) - self.half_width
         verge = np.where(left, *self.verge)
         sidewalk = np.where(left, *self.sidewalk)
-        paved = np.where(left, *(
-            flags[np.minimum(np.searchsorted(ends, x), len(flags) - 1)]
-            for ends, flags in zip(self.block_ends, self.block_paved, strict=True)))
+        paved = np.where(
+            left,
+            *(
+                flags[np.minimum(np.searchsorted(ends, x), len(flags) - 1)]
+                for ends, flags in zip(self.block_ends, self.block_paved, strict=True)
+            ),
+        )
         labels = np.where(paved, Label.SIDEWALK, Label.TERRAIN)
         labels = np.where(away < verge + sidewalk, Label.SIDEWALK, labels)
         labels = np.where(away < verge, Label.TERRAIN, labels)
@@ -118,14 +122,14 @@ class Street:
     def marked(self, x: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """Whether points of the road, by x and distance from the centre line, are painted."""
         away = np.abs(offset)
-        marks = (away < 0.09) & (np.mod(x, 6.) < 3.)
+        marks = (away < 0.09) & (np.mod(x, 6.0) < 3.0)
         marks |= np.abs(away - self.half_width + 2.1) < 0.07
         for position, half in self.crossings:
             marks &= np.abs(x - position) > half + 4.5
         for start in self.zebras:
             inside = (x > start - 1) & (x < start + 4)
             marks &= ~inside
-            stripes = np.mod(offset, 1.) < 0.5
+            stripes = np.mod(offset, 1.0) < 0.5
             marks |= (x > start) & (x < start + 3) & stripes & (away < self.half_width - 0.2)
         return marks
 
@@ -144,11 +148,11 @@ class Ego:
         horizon: Row of the horizon as a share of the image height.
     """
 
-    start: float = 0.
-    speed: float = 8.
+    start: float = 0.0
+    speed: float = 8.0
     offset: float = -1.7
     height: float = 1.4
-    sway: tuple[float, float, float] = (0., 0., 0.)
+    sway: tuple[float, float, float] = (0.0, 0.0, 0.0)
     focal: float = 0.85
     horizon: float = 0.44
 
@@ -165,10 +169,10 @@ def _rotation_y(angle: np.ndarray) -> np.ndarray:
     return np.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], -1).reshape(-1, 3, 3)
 
 
-def euler(x: float = 0., y: float = 0., z: float = 0.) -> np.ndarray:
+def euler(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
     """Rotation matrix (3, 3) that turns about x, then y, then z, by angles in radians."""
     cos, sin = np.cos(x), np.sin(x)
-    about_x = np.array([[1., 0., 0.], [0., cos, -sin], [0., sin, cos]])
+    about_x = np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
     return _rotation_z(np.array([z]))[0] @ _rotation_y(np.array([y]))[0] @ about_x
 
 
@@ -193,13 +197,14 @@ class Camera:
     def rays(self, uv: np.ndarray) -> np.ndarray:
         """World directions (N, 3) through image positions uv (N, 2), scaled to depth 1."""
         ahead = np.empty((len(uv), 3))
-        ahead[:, 0] = 1.
+        ahead[:, 0] = 1.0
         ahead[:, 1] = (self.centre[0] - uv[:, 0]) / self.focal
         ahead[:, 2] = (self.centre[1] - uv[:, 1]) / self.focal
         return ahead @ self.rotation.T
 
-    def project(self, points: np.ndarray, at_infinity: np.ndarray | None = None
-                ) -> tuple[np.ndarray, np.ndarray]:
+    def project(
+        self, points: np.ndarray, at_infinity: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Image positions (N, 2) and depths (N,) of world points (N, 3).
 
         Args:
@@ -213,13 +218,14 @@ class Camera:
         depth = local[:, 0]
         with np.errstate(divide='ignore', invalid='ignore'):
             scale = self.focal / depth
-            uv = np.stack([self.centre[0] - scale * local[:, 1],
-                           self.centre[1] - scale * local[:, 2]], -1)  # yapf: disable
+            uv = np.stack(
+                [self.centre[0] - scale * local[:, 1], self.centre[1] - scale * local[:, 2]], -1
+            )
         return uv, depth
 
     def pixels(self) -> np.ndarray:
         """Centres of all pixels (W * H, 2), row by row."""
-        v, u = np.mgrid[:self.size[1], :self.size[0]]
+        v, u = np.mgrid[: self.size[1], : self.size[0]]
         return np.stack([u.ravel(), v.ravel()], -1).astype(np.float64)
 
 
@@ -229,8 +235,9 @@ class Scene:
     Body 0 is the ego car; the parts of that body are fixed to the camera.
     """
 
-    def __init__(self, street: Street, ego: Ego, bodies: dict[str, np.ndarray],
-                 parts: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self, street: Street, ego: Ego, bodies: dict[str, np.ndarray], parts: dict[str, np.ndarray]
+    ) -> None:
         self.street = street
         self.ego = ego
         self.body_start = bodies['start']  # (B, 2): x and distance from the centre line
@@ -258,21 +265,29 @@ class Scene:
         """Camera at a time; `size` is (width, height) in pixels."""
         ego = self.ego
         x = ego.start + ego.speed * time
-        wave = [a * np.sin(w * time + 1.3 * i) for i, (a, w) in enumerate(
-            zip(ego.sway, (0.9, 4.1, 5.3), strict=True))]  # yapf: disable
+        wave = [
+            a * np.sin(w * time + 1.3 * i)
+            for i, (a, w) in enumerate(zip(ego.sway, (0.9, 4.1, 5.3), strict=True))
+        ]
         yaw = self.street.heading(x) + wave[0]
         rotation = euler(y=wave[1], z=float(yaw))
         position = np.array([x, float(self.street.centre(x)) + ego.offset, ego.height + wave[2]])
         width, height = size
-        return Camera(position, rotation, ego.focal * width,
-                      ((width - 1) / 2, ego.horizon * height - 0.5), size)
+        return Camera(
+            position,
+            rotation,
+            ego.focal * width,
+            ((width - 1) / 2, ego.horizon * height - 0.5),
+            size,
+        )
 
     def body_poses(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Rotations (B, 3, 3) and positions (B, 3) of the bodies."""
         track = self.body_start + self.body_speed * time
         rotation = _rotation_z(self.street.heading(track[:, 0]) + self.body_yaw)
-        position = np.stack([track[:, 0], self.street.centre(track[:, 0]) + track[:, 1],
-                             np.zeros(len(track))], -1)  # yapf: disable
+        position = np.stack(
+            [track[:, 0], self.street.centre(track[:, 0]) + track[:, 1], np.zeros(len(track))], -1
+        )
         camera = self.camera(time, (1, 1))
         rotation[0], position[0] = camera.rotation, camera.position
         return rotation, position
@@ -299,12 +314,29 @@ class SceneBuilder:
         self.ego = ego
         self._bodies: dict[str, list] = dict(start=[], speed=[], yaw=[], footprint=[])
         self._parts: dict[str, list] = dict(
-            shape=[], half=[], taper=[], body=[], label=[], material=[], colour=[], seed=[],
-            pivot=[], arm=[], rotation=[], swing=[])  # yapf: disable
-        self.body(0., 0.)  # the ego car
+            shape=[],
+            half=[],
+            taper=[],
+            body=[],
+            label=[],
+            material=[],
+            colour=[],
+            seed=[],
+            pivot=[],
+            arm=[],
+            rotation=[],
+            swing=[],
+        )
+        self.body(0.0, 0.0)  # the ego car
 
-    def body(self, x: float, offset: float, speed: tuple[float, float] = (0., 0.), yaw: float = 0.,
-             footprint: tuple[float, float, float] = (0., 0., 0.)) -> int:
+    def body(
+        self,
+        x: float,
+        offset: float,
+        speed: tuple[float, float] = (0.0, 0.0),
+        yaw: float = 0.0,
+        footprint: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> int:
         """Adds a body and returns its number.
 
         Args:
@@ -318,11 +350,22 @@ class SceneBuilder:
             self._bodies[key].append(value)
         return len(self._bodies['yaw']) - 1
 
-    def part(self, body: int, shape: Shape, centre: tuple[float, float, float],
-             size: tuple[float, float, float], label: Label, material: Material,
-             colour: np.ndarray, *, taper: tuple[float, float] = (0., 0.), seed: int = 0,
-             rotation: np.ndarray | None = None, swing: tuple[float, float, float] = (0., 0., 0.),
-             arm: tuple[float, float, float] = (0., 0., 0.)) -> None:
+    def part(
+        self,
+        body: int,
+        shape: Shape,
+        centre: tuple[float, float, float],
+        size: tuple[float, float, float],
+        label: Label,
+        material: Material,
+        colour: np.ndarray,
+        *,
+        taper: tuple[float, float] = (0.0, 0.0),
+        seed: int = 0,
+        rotation: np.ndarray | None = None,
+        swing: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        arm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> None:
         """Adds a solid part.
 
         Args:
@@ -345,19 +388,33 @@ class SceneBuilder:
         """
         if min(taper) < 0 or max(taper) > 1:
             raise ValueError(f'taper: {taper} must lie in [0, 1]; turn the part to widen upwards')
-        values = (shape, np.asarray(size) / 2, taper, body, label, material, colour, seed, centre,
-                  arm, np.eye(3) if rotation is None else rotation, swing)
+        values = (
+            shape,
+            np.asarray(size) / 2,
+            taper,
+            body,
+            label,
+            material,
+            colour,
+            seed,
+            centre,
+            arm,
+            np.eye(3) if rotation is None else rotation,
+            swing,
+        )
         for key, value in zip(self._parts, values, strict=True):
             self._parts[key].append(value)
 
     def build(self) -> Scene:
         """The scene of everything added so far."""
         integers = ('shape', 'body', 'label', 'material', 'seed')
-        trailing = dict(half=(3, ), taper=(2, ), colour=(3, ), pivot=(3, ), arm=(3, ),
-                        rotation=(3, 3), swing=(3, ))  # yapf: disable
+        trailing = dict(
+            half=(3,), taper=(2,), colour=(3,), pivot=(3,), arm=(3,), rotation=(3, 3), swing=(3,)
+        )
         parts = {
             key: np.asarray(value, np.int64 if key in integers else np.float64).reshape(
-                -1, *trailing.get(key, ()))
+                -1, *trailing.get(key, ())
+            )
             for key, value in self._parts.items()
         }
         bodies = {key: np.asarray(value, np.float64) for key, value in self._bodies.items()}

@@ -15,7 +15,7 @@ def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
     """A flow (H, W, 2) as uint8 RGB: hue is direction, saturation is length up to `largest`."""
     length = np.hypot(flow[..., 0], flow[..., 1])
     hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1 * 179
-    hsv = np.stack([hue, 255 * np.clip(length / largest, 0, 1)**0.6, np.full_like(hue, 255)], -1)
+    hsv = np.stack([hue, 255 * np.clip(length / largest, 0, 1) ** 0.6, np.full_like(hue, 255)], -1)
     return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
 
 
@@ -33,10 +33,17 @@ def contact_sheet(path: Path, size: tuple[int, int] = (320, 160)) -> None:
         frame = world.render(5, size)
         flow, visible = world.exact_flow(5, 4, size)
         hidden = np.where(visible[..., None], frame.rgb // 2 + 96, np.uint8([220, 30, 30]))
-        tiles = [frame.rgb, PALETTE[frame.labels], flow_colours(flow, size[0] / 20),
-                 hidden.astype(np.uint8)]  # yapf: disable
-        rows.append(np.hstack([np.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=255)
-                               for tile in tiles]))  # yapf: disable
+        tiles = [
+            frame.rgb,
+            PALETTE[frame.labels],
+            flow_colours(flow, size[0] / 20),
+            hidden.astype(np.uint8),
+        ]
+        rows.append(
+            np.hstack(
+                [np.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=255) for tile in tiles]
+            )
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = np.ascontiguousarray(np.vstack(rows)[..., ::-1])
     coded = cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]

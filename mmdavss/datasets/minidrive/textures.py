@@ -71,8 +71,10 @@ class Surface:
     def across(self) -> tuple[np.ndarray, np.ndarray]:
         """Coordinate along an upright face of a box, and its half length, metres."""
         ends = np.abs(self.normal[:, 0]) > np.abs(self.normal[:, 1])
-        return (np.where(ends, self.local[:, 1], self.local[:, 0]),
-                np.where(ends, self.half[:, 1], self.half[:, 0]))
+        return (
+            np.where(ends, self.local[:, 1], self.local[:, 0]),
+            np.where(ends, self.half[:, 1], self.half[:, 0]),
+        )
 
 
 @functools.cache
@@ -86,7 +88,7 @@ def _noise_tile() -> np.ndarray:
         grid = np.pad(grid, ((2, 2), (2, 2)), mode='wrap')
         scale = 256 // size
         grid = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        total += grid[2 * scale:-2 * scale, 2 * scale:-2 * scale] * 0.62**(level - 2)
+        total += grid[2 * scale : -2 * scale, 2 * scale : -2 * scale] * 0.62 ** (level - 2)
     return np.clip(total / (2.2 * total.std()), -1, 1)
 
 
@@ -95,12 +97,13 @@ def noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     width = 1024
     rows = max(-(-len(x) // width), 1)
     maps = np.zeros((2, rows * width), np.float32)
-    maps[0, :len(x)] = np.mod(x, 256)
-    maps[1, :len(x)] = np.mod(y, 256)
+    maps[0, : len(x)] = np.mod(x, 256)
+    maps[1, : len(x)] = np.mod(y, 256)
     maps = maps.reshape(2, rows, width)
-    values = cv2.remap(_noise_tile(), maps[0], maps[1], cv2.INTER_LINEAR,
-                       borderMode=cv2.BORDER_WRAP)
-    return values.reshape(-1)[:len(x)].astype(np.float64)
+    values = cv2.remap(
+        _noise_tile(), maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
+    return values.reshape(-1)[: len(x)].astype(np.float64)
 
 
 def step(x: np.ndarray, soft: np.ndarray | float) -> np.ndarray:
@@ -108,8 +111,9 @@ def step(x: np.ndarray, soft: np.ndarray | float) -> np.ndarray:
     return np.clip(x / np.maximum(soft, 1e-6) + 0.5, 0, 1)
 
 
-def band(x: np.ndarray, low: np.ndarray | float, high: np.ndarray | float,
-         soft: np.ndarray | float) -> np.ndarray:
+def band(
+    x: np.ndarray, low: np.ndarray | float, high: np.ndarray | float, soft: np.ndarray | float
+) -> np.ndarray:
     """1 between low and high, 0 outside, with soft edges."""
     return step(x - low, soft) * step(high - x, soft)
 
@@ -139,15 +143,16 @@ def normals(shape: np.ndarray, unit: np.ndarray, half: np.ndarray, taper: np.nda
     face = reach.argmax(1)
     flat = np.zeros_like(u)
     rows = np.arange(len(box))
-    flat[rows, face] = np.where(u[rows, face] < 0, -1., 1.) / half[box, face]
+    flat[rows, face] = np.where(u[rows, face] < 0, -1.0, 1.0) / half[box, face]
     slanted = face < 2
     flat[rows[slanted], 2] = lean[rows[slanted], face[slanted]] / half[box[slanted], 2]
     normal[box] = flat
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
-def ground(street: Street, texture: Texture, labels: np.ndarray, points: np.ndarray,
-           pixel: np.ndarray) -> np.ndarray:
+def ground(
+    street: Street, texture: Texture, labels: np.ndarray, points: np.ndarray, pixel: np.ndarray
+) -> np.ndarray:
     """Colours (n, 3) of points of the ground.
 
     Args:
@@ -158,7 +163,7 @@ def ground(street: Street, texture: Texture, labels: np.ndarray, points: np.ndar
         pixel: (n,) size of a pixel at the points, metres.
     """
     x, y = points[:, 0], points[:, 1]
-    fade = 1 / (1 + (pixel / 0.05)**2)
+    fade = 1 / (1 + (pixel / 0.05) ** 2)
     fine = noise(x * 14, y * 14) * texture.grain * fade
     coarse = noise(x * 2.3, y * 2.3)
     colours = np.empty((len(x), 3))
@@ -167,21 +172,33 @@ def ground(street: Street, texture: Texture, labels: np.ndarray, points: np.ndar
     def put(mask: np.ndarray, base: np.ndarray, factor: np.ndarray) -> None:
         colours[mask] = base * factor[mask, None]
 
-    stains = 1 + texture.patches * coarse - texture.patches * 0.8 * band(
-        np.abs(np.mod(offset, 3.3) - 1.65), 0.6, 1.1, 0.5)
+    stains = (
+        1
+        + texture.patches * coarse
+        - texture.patches * 0.8 * band(np.abs(np.mod(offset, 3.3) - 1.65), 0.6, 1.1, 0.5)
+    )
     put(labels == Label.ROAD, texture.asphalt, stains + fine)
-    put(labels == Label.LANE_MARK, texture.mark, 1 + 2 * texture.patches * np.minimum(coarse, 0.)
-        + fine)
+    put(
+        labels == Label.LANE_MARK,
+        texture.mark,
+        1 + 2 * texture.patches * np.minimum(coarse, 0.0) + fine,
+    )
     slabs = np.minimum(np.mod(offset, texture.tile), np.mod(x, texture.tile))
-    joints = 1 - 0.22 * (1 - step(slabs - 0.05, pixel * 1.5)) * (1 / (1 + (pixel / 0.15)**2))
-    kerb = band(np.abs(offset) - street.half_width, 0., 0.22, pixel)
+    joints = 1 - 0.22 * (1 - step(slabs - 0.05, pixel * 1.5)) * (1 / (1 + (pixel / 0.15) ** 2))
+    kerb = band(np.abs(offset) - street.half_width, 0.0, 0.22, pixel)
     walk = labels == Label.SIDEWALK
-    put(walk, texture.sidewalk, (1 + 0.5 * texture.patches * coarse + fine) * joints
-        * (1 + 0.25 * kerb))
+    put(
+        walk,
+        texture.sidewalk,
+        (1 + 0.5 * texture.patches * coarse + fine) * joints * (1 + 0.25 * kerb),
+    )
     grass = labels == Label.TERRAIN
     tufts = noise(x[grass] * 5, y[grass] * 5)
-    colours[grass] = mix(np.tile(texture.grass, (grass.sum(), 1)), texture.dry_grass,
-                         np.clip(0.45 + 0.45 * coarse[grass], 0, 1))
+    colours[grass] = mix(
+        np.tile(texture.grass, (grass.sum(), 1)),
+        texture.dry_grass,
+        np.clip(0.45 + 0.45 * coarse[grass], 0, 1),
+    )
     colours[grass] *= (1 + (0.12 + texture.grain) * tufts + fine[grass])[:, None]
     return colours
 
@@ -193,9 +210,12 @@ def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     pick = [hash01(s.seed, np.full_like(s.seed, i), s.seed) for i in range(6)]
     colour = s.colour * (1 + 0.06 * noise(across * 2 + s.seed, up * 2))[:, None]
     bricks = pick[0] < texture.brick
-    course = 0.13 * band(np.mod(up, 0.3), 0., 0.06, s.pixel) / (1 + (s.pixel / 0.1)**2)
-    colour *= (1 - np.where(bricks, course, 0.) + np.where(
-        bricks, 0.1 * noise(across * 9, up * 30) / (1 + (s.pixel / 0.06)**2), 0.))[:, None]
+    course = 0.13 * band(np.mod(up, 0.3), 0.0, 0.06, s.pixel) / (1 + (s.pixel / 0.1) ** 2)
+    colour *= (
+        1
+        - np.where(bricks, course, 0.0)
+        + np.where(bricks, 0.1 * noise(across * 9, up * 30) / (1 + (s.pixel / 0.06) ** 2), 0.0)
+    )[:, None]
 
     storey, pitch = 2.9 + 0.6 * pick[1], 1.8 + 1.4 * pick[2]
     count = np.maximum(np.floor(2 * half / pitch), 1)
@@ -217,7 +237,7 @@ def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     pane = np.array([0.16, 0.2, 0.26]) * (0.7 + 0.9 * number * fy)[:, None]
     bar = band(fx, 0.48, 0.52, soft_x) * (~shop)
     colour = mix(colour, pane, glass * (1 - 0.7 * bar))
-    ledge = band(fy, 0.94, 1., soft_y) * upright * (pick[5] < 0.6)
+    ledge = band(fy, 0.94, 1.0, soft_y) * upright * (pick[5] < 0.6)
     colour = mix(colour, s.colour * 0.78, ledge)
     glow = (number < texture.lit) * glass * (1 - 0.7 * bar) * texture.lamps
     return colour, glow[:, None] * np.array([0.85, 0.62, 0.3])
@@ -229,7 +249,7 @@ def _fence(s: Surface, texture: Texture) -> np.ndarray:
     bars = s.seed % 2 == 0
     period = np.where(bars, 0.22, 0.3)
     gap = 1 - band(np.mod(across, period) / period, 0.12, 0.88, s.pixel / period)
-    fade = 1 / (1 + (s.pixel / 0.25)**2)
+    fade = 1 / (1 + (s.pixel / 0.25) ** 2)
     share = np.where(bars, 0.6, 0.45) * gap * (0.35 + 0.65 * fade)
     rails = band(up, 0.12, 0.26, s.pixel) + band(2 * s.half[:, 2] - up, 0.1, 0.24, s.pixel)
     colour = s.colour * (1 + 0.08 * noise(across * 3, up * 20))[:, None]
@@ -248,8 +268,11 @@ def _car_body(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     sill = step(-0.55 - z, soft * 2) * (np.abs(s.normal[:, 2]) < 0.5)
     colour = mix(colour, np.array([0.08, 0.08, 0.09]), 0.8 * sill)
     arch = np.hypot(np.abs(s.local[:, 0]) - 0.62 * s.half[:, 0], s.local[:, 2] + s.half[:, 2])
-    colour = mix(colour, np.array([0.05, 0.05, 0.06]),
-                 step(0.42 - arch, s.pixel) * (np.abs(s.normal[:, 1]) > 0.5))
+    colour = mix(
+        colour,
+        np.array([0.05, 0.05, 0.06]),
+        step(0.42 - arch, s.pixel) * (np.abs(s.normal[:, 1]) > 0.5),
+    )
     glow = lamps[:, None] * np.where(rear[:, None], [0.6, 0.03, 0.02], [0.7, 0.66, 0.5])
     return colour, glow * texture.lamps
 
@@ -261,7 +284,7 @@ def _cabin(s: Surface, texture: Texture) -> np.ndarray:
     soft = s.pixel / half
     side = np.abs(s.normal[:, 1]) > np.abs(s.normal[:, 0])
     glass = step(0.9 - edge, soft) * band(z, -0.85, 0.72, s.pixel / s.half[:, 2])
-    glass *= np.where(side, 1 - band(across / half, -0.1, 0.02, soft), 1.)
+    glass *= np.where(side, 1 - band(across / half, -0.1, 0.02, soft), 1.0)
     glass *= s.normal[:, 2] < 0.93
     sheen = 0.5 + 0.25 * z
     return mix(s.colour, np.array([0.15, 0.2, 0.26]) * sheen[:, None], glass)
@@ -278,18 +301,25 @@ def _bus(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     low = np.where(front, -0.35, -0.02)
     glass = band(z, low, 0.68, soft) * upright
     pitch = np.where(side, 1.35, 1.1)
-    glass *= np.where(side, band(np.mod(across, pitch) / pitch, 0.05, 0.95, s.pixel / pitch),
-                      step(0.9 - np.abs(across) / half, s.pixel / half))
+    glass *= np.where(
+        side,
+        band(np.mod(across, pitch) / pitch, 0.05, 0.95, s.pixel / pitch),
+        step(0.9 - np.abs(across) / half, s.pixel / half),
+    )
     door = side * band(np.mod(across, 4.05), 1.35, 2.7, s.pixel) * band(z, -0.85, 0.68, soft)
     glass = np.maximum(glass, 0.75 * door * (s.normal[:, 1] < 0))
     stripe = band(z, -0.45, -0.25, soft) * upright
     colour = mix(s.colour, np.clip(1.1 - s.colour, 0.1, 0.95), 0.8 * stripe)
     colour = mix(colour, np.array([0.09, 0.12, 0.15]) * (1.2 + 0.5 * z)[:, None], glass)
-    board = (front | rear) * band(z, 0.74, 0.94, soft) * band(
-        across / half, -0.6, 0.6, s.pixel / half)
+    board = (
+        (front | rear) * band(z, 0.74, 0.94, soft) * band(across / half, -0.6, 0.6, s.pixel / half)
+    )
     colour = mix(colour, np.array([0.05, 0.05, 0.05]), board)
-    lamps = (front | rear) * band(np.abs(across) / half, 0.66, 0.92, s.pixel / half) * band(
-        z, -0.75, -0.5, soft)
+    lamps = (
+        (front | rear)
+        * band(np.abs(across) / half, 0.66, 0.92, s.pixel / half)
+        * band(z, -0.75, -0.5, soft)
+    )
     tint = np.where(rear[:, None], [0.65, 0.04, 0.04], [0.9, 0.9, 0.8])
     colour = mix(colour, tint, lamps)
     inside = 0.35 * glass * (~front) * (texture.lit > 0)
@@ -302,17 +332,24 @@ def _bus(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
 def _cargo(s: Surface, texture: Texture) -> np.ndarray:
     across, half = s.across()
     z = s.unit[:, 2]
-    ribs = 0.1 * band(np.mod(across, 0.5), 0., 0.12, s.pixel) / (1 + (s.pixel / 0.2)**2)
+    ribs = 0.1 * band(np.mod(across, 0.5), 0.0, 0.12, s.pixel) / (1 + (s.pixel / 0.2) ** 2)
     border = np.maximum(np.abs(across) / half, np.abs(z))
     colour = s.colour * (1 - ribs)[:, None]
     colour = mix(colour, s.colour * 0.5, step(border - 0.94, s.pixel))
     rear = np.abs(s.normal[:, 0]) > 0.7
-    doors = rear * (band(across, -0.03, 0.03, s.pixel) + 0.6 * band(
-        np.abs(across), 0.42, 0.48, s.pixel) + 0.6 * band(z, -0.3, -0.24, s.pixel))
+    doors = rear * (
+        band(across, -0.03, 0.03, s.pixel)
+        + 0.6 * band(np.abs(across), 0.42, 0.48, s.pixel)
+        + 0.6 * band(z, -0.3, -0.24, s.pixel)
+    )
     colour = mix(colour, s.colour * 0.35, np.clip(doors, 0, 1))
     hue = np.stack([hash01(s.seed, s.seed + i, s.seed) for i in range(3)], -1)
-    panel = (~rear) * band(z, -0.35, 0.4, s.pixel / half) * band(
-        across / half, -0.7, 0.7, s.pixel / half) * (s.seed % 2 == 0)
+    panel = (
+        (~rear)
+        * band(z, -0.35, 0.4, s.pixel / half)
+        * band(across / half, -0.7, 0.7, s.pixel / half)
+        * (s.seed % 2 == 0)
+    )
     return mix(colour, hue * 0.8 + 0.1, 0.8 * panel)
 
 
@@ -324,7 +361,7 @@ def _lamps(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     rim = np.maximum(np.abs(s.unit[:, 1]) - 1 + 0.16, np.abs(s.unit[:, 2]) - 1 + 0.06)
     colour = mix(colour, np.array([0.62, 0.62, 0.55]), step(rim, soft * 4) * 0.8)
     glow = np.zeros_like(colour)
-    tints = np.array([[1., 0.12, 0.08], [1., 0.62, 0.08], [0.1, 0.95, 0.45]])
+    tints = np.array([[1.0, 0.12, 0.08], [1.0, 0.62, 0.08], [0.1, 0.95, 0.45]])
     for lamp, tint in enumerate(tints):
         disc = front * step(0.2 - np.hypot(y, z - 0.46 * (1 - lamp)), soft)
         lit = s.seed % 3 == lamp
@@ -342,33 +379,48 @@ def _sign(s: Surface, texture: Texture) -> np.ndarray:
     front = np.where(round_, s.normal[:, 2], s.normal[:, 0]) > 0.5
     soft = s.pixel / np.where(round_, s.half[:, 0], s.half[:, 1])
     white, red = np.array([0.93, 0.93, 0.9]), np.array([0.8, 0.06, 0.08])
-    blue, yellow, green = (np.array(c) for c in ([0.05, 0.22, 0.62], [0.98, 0.78, 0.08],
-                                                 [0.03, 0.4, 0.2]))
+    blue, yellow, green = (
+        np.array(c) for c in ([0.05, 0.22, 0.62], [0.98, 0.78, 0.08], [0.03, 0.4, 0.2])
+    )
     radius = np.hypot(a, b)
     box = np.maximum(np.abs(a), np.abs(b))
     n = len(a)
     faces = np.zeros((7, n, 3))
     faces[0] = mix(np.tile(white, (n, 1)), red, step(radius - 0.7, soft))
-    faces[0] = mix(faces[0], np.array([0.08] * 3), band(np.abs(a), 0.12, 0.38, soft)
-                   * band(b, -0.35, 0.35, soft))
-    faces[1] = mix(np.tile(blue, (n, 1)), white, np.maximum(
-        band(a, -0.14, 0.14, soft) * band(b, -0.6, 0.3, soft), step(0.5 - np.abs(a) - np.abs(
-            b - 0.2), soft) * step(b - 0.15, soft)))
+    faces[0] = mix(
+        faces[0],
+        np.array([0.08] * 3),
+        band(np.abs(a), 0.12, 0.38, soft) * band(b, -0.35, 0.35, soft),
+    )
+    faces[1] = mix(
+        np.tile(blue, (n, 1)),
+        white,
+        np.maximum(
+            band(a, -0.14, 0.14, soft) * band(b, -0.6, 0.3, soft),
+            step(0.5 - np.abs(a) - np.abs(b - 0.2), soft) * step(b - 0.15, soft),
+        ),
+    )
     faces[1] = mix(faces[1], white, step(radius - 0.9, soft))
-    faces[2] = mix(np.tile(red, (n, 1)), white, band(b, -0.2, 0.2, soft)
-                   * step(0.75 - np.abs(a), soft))
+    faces[2] = mix(
+        np.tile(red, (n, 1)), white, band(b, -0.2, 0.2, soft) * step(0.75 - np.abs(a), soft)
+    )
     faces[2] = mix(faces[2], white, step(radius - 0.9, soft))
     faces[3] = mix(np.tile(yellow, (n, 1)), white, step(box - 0.72, soft))
     width = np.maximum(1 - (b + 1) / 2, 0.02)
     inner = np.minimum(1 - np.abs(a) / width, (b + 1) / 2)
     faces[4] = mix(np.tile(white, (n, 1)), red, step(0.17 - inner * width.clip(0.3), soft))
-    faces[5] = mix(np.tile(blue, (n, 1)), white, band(a, -0.35, -0.1, soft) * step(
-        0.7 - np.abs(b), soft))
-    faces[5] = mix(faces[5], white, band(np.hypot((a - 0.05) * 1.1, b - 0.3), 0.2, 0.42, soft)
-                   * step(a + 0.15, soft))
-    lines = sum(band(b, y - 0.09, y + 0.09, soft) for y in (-0.5, 0., 0.5))
-    faces[6] = mix(np.tile(green, (n, 1)), white, np.clip(lines, 0, 1) * band(
-        a, -0.75, 0.6, soft) * 0.9)
+    faces[5] = mix(
+        np.tile(blue, (n, 1)), white, band(a, -0.35, -0.1, soft) * step(0.7 - np.abs(b), soft)
+    )
+    faces[5] = mix(
+        faces[5],
+        white,
+        band(np.hypot((a - 0.05) * 1.1, b - 0.3), 0.2, 0.42, soft) * step(a + 0.15, soft),
+    )
+    lines = sum(band(b, y - 0.09, y + 0.09, soft) for y in (-0.5, 0.0, 0.5))
+    faces[6] = mix(
+        np.tile(green, (n, 1)), white, np.clip(lines, 0, 1) * band(a, -0.75, 0.6, soft) * 0.9
+    )
     faces[6] = mix(faces[6], white, step(box - 0.92, soft))
     return np.where(front[:, None], faces[np.minimum(kind, 6), np.arange(n)], s.colour * 0.8)
 
@@ -388,7 +440,8 @@ def _tyre(s: Surface, texture: Texture) -> np.ndarray:
 def _leaf(s: Surface, texture: Texture) -> np.ndarray:
     x, y, z = s.local.T * 8
     rough = noise(x * 2 + z * 1.7, y * 2 - z) + 0.6 * noise(x * 5, z * 5 + y * 3) / (
-        1 + (s.pixel / 0.08)**2)
+        1 + (s.pixel / 0.08) ** 2
+    )
     return s.colour * np.clip(0.92 + 0.38 * rough + 0.22 * s.unit[:, 2], 0.25, 1.7)[:, None]
 
 
@@ -402,7 +455,7 @@ def _rough(s: Surface, texture: Texture) -> np.ndarray:
 
 
 def _roof(s: Surface, texture: Texture) -> np.ndarray:
-    rows = band(np.mod(s.local[:, 2], 0.3), 0., 0.1, s.pixel) / (1 + (s.pixel / 0.15)**2)
+    rows = band(np.mod(s.local[:, 2], 0.3), 0.0, 0.1, s.pixel) / (1 + (s.pixel / 0.15) ** 2)
     return s.colour * (1 - 0.25 * rows + 0.1 * noise(s.local[:, 0] * 6, s.local[:, 2] * 6))[:, None]
 
 
@@ -411,15 +464,28 @@ def _cloth(s: Surface, texture: Texture) -> np.ndarray:
 
 
 _PATTERNS = {
-    Material.PLAIN: _plain, Material.FACADE: _facade, Material.ROOF: _roof, Material.LEAF: _leaf,
-    Material.BARK: _rough, Material.FENCE: _fence, Material.CAR_BODY: _car_body,
-    Material.CABIN: _cabin, Material.TYRE: _tyre, Material.BUS: _bus, Material.CARGO: _cargo,
-    Material.LAMPS: _lamps, Material.SIGN: _sign, Material.CLOTH: _cloth, Material.BONNET: _plain,
-    Material.SPOKES: _spokes}  # yapf: disable
+    Material.PLAIN: _plain,
+    Material.FACADE: _facade,
+    Material.ROOF: _roof,
+    Material.LEAF: _leaf,
+    Material.BARK: _rough,
+    Material.FENCE: _fence,
+    Material.CAR_BODY: _car_body,
+    Material.CABIN: _cabin,
+    Material.TYRE: _tyre,
+    Material.BUS: _bus,
+    Material.CARGO: _cargo,
+    Material.LAMPS: _lamps,
+    Material.SIGN: _sign,
+    Material.CLOTH: _cloth,
+    Material.BONNET: _plain,
+    Material.SPOKES: _spokes,
+}
 
 
-def paint(material: Material, surface: Surface,
-          texture: Texture) -> tuple[np.ndarray, np.ndarray | None]:
+def paint(
+    material: Material, surface: Surface, texture: Texture
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Colours (n, 3), and glow (n, 3) or None, of points on parts of one material."""
     result = _PATTERNS[material](surface, texture)
     return result if isinstance(result, tuple) else (result, None)

@@ -14,8 +14,8 @@ from .looks import Look, develop
 from .raycast import GROUND, SKY, Hits, cast, pairs_of, rectangles_of
 from .scene import Camera, Material, Scene, Shape
 
-SHADOW_RANGE = 45.  # shadows are drawn up to this distance, metres
-SHADOW_LENGTH = 9.  # and are at most this long, metres
+SHADOW_RANGE = 45.0  # shadows are drawn up to this distance, metres
+SHADOW_LENGTH = 9.0  # and are at most this long, metres
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,24 @@ class World:
         rate: Frames per second.
     """
 
-    def __init__(self, scene: Scene, look: Look, seed: tuple[int, ...] = (0, ),
-                 rate: float = 15.) -> None:
+    def __init__(
+        self, scene: Scene, look: Look, seed: tuple[int, ...] = (0,), rate: float = 15.0
+    ) -> None:
         self.scene = scene
         self.look = look
         self.seed = seed
         self.rate = rate
 
     @classmethod
-    def create(cls, seed: tuple[int, ...], layout: Layout,
-               look: Callable[[np.random.Generator], Look], frames: int, bonnet: bool,
-               rate: float = 15.) -> World:
+    def create(
+        cls,
+        seed: tuple[int, ...],
+        layout: Layout,
+        look: Callable[[np.random.Generator], Look],
+        frames: int,
+        bonnet: bool,
+        rate: float = 15.0,
+    ) -> World:
         """Draws a world.
 
         Args:
@@ -71,8 +78,9 @@ class World:
         scene = build_scene(rng, layout, chosen.palette, frames / rate, bonnet)
         return cls(scene, chosen, seed, rate)
 
-    def hits(self, frame: float, size: tuple[int, int],
-             uv: np.ndarray | None = None) -> tuple[Hits, Camera]:
+    def hits(
+        self, frame: float, size: tuple[int, int], uv: np.ndarray | None = None
+    ) -> tuple[Hits, Camera]:
         """First hits of rays of a frame.
 
         Args:
@@ -108,8 +116,10 @@ class World:
         labels = scene.street.ground_labels(*points[:, :2].T)
         albedo = textures.ground(scene.street, look.texture, labels, points, pixel[ground])
         sunlit, open_ = self._shadows(hits, ground, time, camera)
-        colours[ground] = albedo * (look.ambient * open_[:, None] * (1 - look.shadow * (
-            1 - sunlit[:, None])) + look.sunlight * (look.sun[2] * sunlit)[:, None])
+        colours[ground] = albedo * (
+            look.ambient * open_[:, None] * (1 - look.shadow * (1 - sunlit[:, None]))
+            + look.sunlight * (look.sun[2] * sunlit)[:, None]
+        )
 
         solid = np.flatnonzero(hits.part >= 0)
         part = hits.part[solid]
@@ -128,8 +138,14 @@ class World:
             rows = np.flatnonzero(material == kind)
             index = part[rows]
             surface = textures.Surface(
-                hits.local[solid[rows]], unit[rows], half[rows], normal[rows],
-                scene.colour[index], scene.seed[index], pixel[solid[rows]])  # yapf: disable
+                hits.local[solid[rows]],
+                unit[rows],
+                half[rows],
+                normal[rows],
+                scene.colour[index],
+                scene.seed[index],
+                pixel[solid[rows]],
+            )
             albedo, glow = textures.paint(Material(kind), surface, look.texture)
             radiance = albedo * light[rows]
             colours[solid[rows]] = radiance if glow is None else radiance + glow
@@ -140,8 +156,9 @@ class World:
         clear[sky] = 1
         return (look.sky.horizon + (colours - look.sky.horizon) * clear) * look.exposure
 
-    def _shadows(self, hits: Hits, ground: np.ndarray, time: float,
-                 camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    def _shadows(
+        self, hits: Hits, ground: np.ndarray, time: float, camera: Camera
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Sunlight and skylight that reach points of the ground, as shares (n,) and (n,).
 
         Every body casts the shadow of its bounding box: the ray from the point to the sun is tested
@@ -189,7 +206,7 @@ class World:
         shape = (height, width)
         image = self.shade(hits, frame, camera).reshape(height, width, 3)
         # every pixel also gets a share of its four corners, which smooths edges
-        v, u = np.mgrid[:height + 1, :width + 1]
+        v, u = np.mgrid[: height + 1, : width + 1]
         corners = np.stack([u.ravel(), v.ravel()], -1) - 0.5
         corner_hits, _ = self.hits(frame, size, corners)
         extra = self.shade(corner_hits, frame, camera).reshape(height + 1, width + 1, 3)
@@ -202,22 +219,25 @@ class World:
         bodies = np.full(len(hits.part), -1, np.int32)
         solid = hits.part >= 0
         bodies[solid] = self.scene.body[hits.part[solid]]
-        return Frame(rgb, self.labels(hits).reshape(shape), bodies.reshape(shape),
-                     hits.depth.reshape(shape))
+        return Frame(
+            rgb, self.labels(hits).reshape(shape), bodies.reshape(shape), hits.depth.reshape(shape)
+        )
 
-    def _flow(self, hits: Hits, camera: Camera, target: float, size: tuple[int, int]
-              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Camera]:
+    def _flow(
+        self, hits: Hits, camera: Camera, target: float, size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Camera]:
         """Flow (N, 2), target positions (N, 2) and depths (N,), and the target camera."""
         time = target / self.rate
         other = self.scene.camera(time, size)
         points = hits.points(self.scene.part_poses(time))
         uv, depth = other.project(points, hits.part == SKY)
         start, _ = camera.project(hits.rays, np.ones(len(uv), bool))
-        flow = np.where((depth > 0)[:, None], uv - start, 0.)
+        flow = np.where((depth > 0)[:, None], uv - start, 0.0)
         return flow, uv, depth, other
 
-    def exact_flow(self, a: float, b: float, size: tuple[int, int]
-                   ) -> tuple[np.ndarray, np.ndarray]:
+    def exact_flow(
+        self, a: float, b: float, size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Exact optical flow from frame a to frame b on the pixel grid of a.
 
         Args:
@@ -233,8 +253,11 @@ class World:
         width, height = size
         hits, camera = self.hits(a, size)
         flow, uv, depth, _ = self._flow(hits, camera, b, size)
-        visible = ((depth > 0) & (uv >= -1e-9).all(1)
-                   & (uv <= np.array([width - 1, height - 1]) + 1e-9).all(1))  # yapf: disable
+        visible = (
+            (depth > 0)
+            & (uv >= -1e-9).all(1)
+            & (uv <= np.array([width - 1, height - 1]) + 1e-9).all(1)
+        )
         inside = np.flatnonzero(visible)
         if len(inside):
             seen, _ = self.hits(b, size, uv[inside])

@@ -1,4 +1,5 @@
 """Transforms over clips: one call sees all frames, the label and the flow."""
+
 from .augment import ClipPhotoMetricDistortion, CrossFrameAugment, TPSAugment
 from .flow import LoadFlow
 from .formatting import PackClipInputs

@@ -1,4 +1,5 @@
 """Photometric changes of clips."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -30,8 +31,10 @@ class ClipPhotoMetricDistortion(PhotoMetricDistortion):
     def transform(self, results: dict) -> dict:
         imgs = results['imgs']
         if self.per_frame:
-            results['imgs'] = [super(ClipPhotoMetricDistortion, self).transform(
-                dict(img=img))['img'] for img in imgs]
+            results['imgs'] = [
+                super(ClipPhotoMetricDistortion, self).transform(dict(img=img))['img']
+                for img in imgs
+            ]
         else:
             # All its operations are pointwise: frames in one tall image share the draw.
             tall = super().transform(dict(img=np.concatenate(imgs)))['img']
@@ -59,14 +62,16 @@ class CrossFrameAugment(BaseTransform):
         blur_sigma: Range of the standard deviation of the blur, in pixels.
     """
 
-    def __init__(self,
-                 jitter_prob: float = 0.8,
-                 brightness: float = 0.25,
-                 contrast: float = 0.25,
-                 saturation: float = 0.25,
-                 hue: float = 0.25,
-                 blur_prob: float = 0.5,
-                 blur_sigma: tuple[float, float] = (0.15, 1.15)) -> None:
+    def __init__(
+        self,
+        jitter_prob: float = 0.8,
+        brightness: float = 0.25,
+        contrast: float = 0.25,
+        saturation: float = 0.25,
+        hue: float = 0.25,
+        blur_prob: float = 0.5,
+        blur_sigma: tuple[float, float] = (0.15, 1.15),
+    ) -> None:
         if not 0 <= hue <= 0.5:
             raise ValueError(f'CrossFrameAugment: hue={hue} must be in [0, 0.5].')
         self.jitter_prob = jitter_prob
@@ -93,18 +98,21 @@ class CrossFrameAugment(BaseTransform):
     def _jitter(self, img: np.ndarray, operation: int) -> np.ndarray:
         change: Callable[[np.ndarray, float], np.ndarray]
         change, centre, spread = (
-            (mmcv.adjust_brightness, 1., self.brightness),
-            (mmcv.adjust_contrast, 1., self.contrast),
-            (mmcv.adjust_color, 1., self.saturation),
-            (mmcv.adjust_hue, 0., self.hue))[operation]
+            (mmcv.adjust_brightness, 1.0, self.brightness),
+            (mmcv.adjust_contrast, 1.0, self.contrast),
+            (mmcv.adjust_color, 1.0, self.saturation),
+            (mmcv.adjust_hue, 0.0, self.hue),
+        )[operation]
         amount = np.random.uniform(centre - spread, centre + spread)
         return img if spread == 0 else change(img, amount).astype(np.uint8)
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(jitter_prob={self.jitter_prob}, '
-                f'brightness={self.brightness}, contrast={self.contrast}, '
-                f'saturation={self.saturation}, hue={self.hue}, blur_prob={self.blur_prob}, '
-                f'blur_sigma={self.blur_sigma})')
+        return (
+            f'{type(self).__name__}(jitter_prob={self.jitter_prob}, '
+            f'brightness={self.brightness}, contrast={self.contrast}, '
+            f'saturation={self.saturation}, hue={self.hue}, blur_prob={self.blur_prob}, '
+            f'blur_sigma={self.blur_sigma})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -141,20 +149,27 @@ class TPSAugment(BaseTransform):
         ValueError: For a value that an option cannot have.
     """
 
-    def __init__(self,
-                 blur_prob: float = 0.6,
-                 blur_radius: Sequence[float] = (5, 7, 9),
-                 jitter_prob: float = 0.8,
-                 brightness: float = 0.8,
-                 contrast: float = 0.8,
-                 saturation: float = 0.8,
-                 hue: float = 0.2,
-                 grey_prob: float = 0.2,
-                 wrapped_mean: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        blur_prob: float = 0.6,
+        blur_radius: Sequence[float] = (5, 7, 9),
+        jitter_prob: float = 0.8,
+        brightness: float = 0.8,
+        contrast: float = 0.8,
+        saturation: float = 0.8,
+        hue: float = 0.2,
+        grey_prob: float = 0.2,
+        wrapped_mean: Sequence[float] | None = None,
+    ) -> None:
         for name, value, largest in (
-                ('blur_prob', blur_prob, 1), ('jitter_prob', jitter_prob, 1),
-                ('brightness', brightness, 1), ('contrast', contrast, 1),
-                ('saturation', saturation, 1), ('hue', hue, 0.5), ('grey_prob', grey_prob, 1)):
+            ('blur_prob', blur_prob, 1),
+            ('jitter_prob', jitter_prob, 1),
+            ('brightness', brightness, 1),
+            ('contrast', contrast, 1),
+            ('saturation', saturation, 1),
+            ('hue', hue, 0.5),
+            ('grey_prob', grey_prob, 1),
+        ):
             if not 0 <= value <= largest:
                 raise ValueError(f'TPSAugment: {name}={value} must be in [0, {largest}].')
         self.blur_prob = blur_prob
@@ -195,17 +210,21 @@ class TPSAugment(BaseTransform):
         if operation == 3:
             return turned(picture, np.random.uniform(-self.hue, self.hue))
         change, spread = (
-            (ImageEnhance.Brightness, self.brightness), (ImageEnhance.Contrast, self.contrast),
-            (ImageEnhance.Color, self.saturation))[operation]
+            (ImageEnhance.Brightness, self.brightness),
+            (ImageEnhance.Contrast, self.contrast),
+            (ImageEnhance.Color, self.saturation),
+        )[operation]
         return change(picture).enhance(np.random.uniform(1 - spread, 1 + spread))
 
     def __repr__(self) -> str:
         mean = None if self.wrapped_mean is None else self.wrapped_mean.tolist()
-        return (f'{type(self).__name__}(blur_prob={self.blur_prob}, '
-                f'blur_radius={self.blur_radius}, jitter_prob={self.jitter_prob}, '
-                f'brightness={self.brightness}, contrast={self.contrast}, '
-                f'saturation={self.saturation}, hue={self.hue}, grey_prob={self.grey_prob}, '
-                f'wrapped_mean={mean})')
+        return (
+            f'{type(self).__name__}(blur_prob={self.blur_prob}, '
+            f'blur_radius={self.blur_radius}, jitter_prob={self.jitter_prob}, '
+            f'brightness={self.brightness}, contrast={self.contrast}, '
+            f'saturation={self.saturation}, hue={self.hue}, grey_prob={self.grey_prob}, '
+            f'wrapped_mean={mean})'
+        )
 
 
 def turned(picture: Image.Image, turns: float) -> Image.Image:

@@ -1,4 +1,5 @@
 """Optical flow, loaded or computed along with a clip."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -33,8 +34,9 @@ class LoadFlow(BaseTransform):
         ValueError: If frames were cropped or flipped before, or the flow does not fit the frames.
     """
 
-    def __init__(self, provider: dict, cache_dir: str | None = None,
-                 both_ways: bool = False) -> None:
+    def __init__(
+        self, provider: dict, cache_dir: str | None = None, both_ways: bool = False
+    ) -> None:
         if cache_dir is not None:
             provider = dict(type='CachedFlow', provider=provider, cache_dir=cache_dir)
         self.provider_cfg = provider
@@ -44,8 +46,10 @@ class LoadFlow(BaseTransform):
     def transform(self, results: dict) -> dict:
         done = [key for key in ('crop_bbox', 'flip') if key in results]
         if done:
-            raise ValueError('LoadFlow must come before ClipCrop and ClipFlip in the pipeline, '
-                             f'which have set {done} already.')
+            raise ValueError(
+                'LoadFlow must come before ClipCrop and ClipFlip in the pipeline, '
+                f'which have set {done} already.'
+            )
         frames = list(zip(results['imgs'], results['frame_paths'], strict=True))
         pairs = list(pairwise(frames))
         results['flows'] = [self._flow(*later, *earlier) for earlier, later in pairs]
@@ -61,7 +65,8 @@ class LoadFlow(BaseTransform):
         if flow.shape != shape:
             raise ValueError(
                 f'LoadFlow: {type(self.provider).__name__} gave a flow of the shape {flow.shape} '
-                f'for {path_a} -> {path_b}, the frames need {shape}.')
+                f'for {path_a} -> {path_b}, the frames need {shape}.'
+            )
         return flow
 
     def __repr__(self) -> str:

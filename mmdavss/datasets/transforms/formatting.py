@@ -1,4 +1,5 @@
 """From arrays to what methods and networks get."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,9 +9,21 @@ from mmengine.structures import PixelData
 from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 
-META_KEYS = ('img_path', 'seg_map_path', 'frame_paths', 'seq_name', 'frame_name', 'frame_number',
-             'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction',
-             'reduce_zero_label')
+META_KEYS = (
+    'img_path',
+    'seg_map_path',
+    'frame_paths',
+    'seq_name',
+    'frame_name',
+    'frame_number',
+    'ori_shape',
+    'img_shape',
+    'pad_shape',
+    'scale_factor',
+    'flip',
+    'flip_direction',
+    'reduce_zero_label',
+)
 
 
 @TRANSFORMS.register_module()
@@ -41,12 +54,14 @@ class PackClipInputs(BaseTransform):
         if 'imgs_aug' in results:
             inputs['augmented'] = _stack(results['imgs_aug'])
         sample = SegDataSample(
-            metainfo={key: results[key] for key in self.meta_keys if key in results})
+            metainfo={key: results[key] for key in self.meta_keys if key in results}
+        )
         if 'gt_seg_map' in results:
             label = torch.from_numpy(results['gt_seg_map'][None].astype(np.int64))
             sample.gt_sem_seg = PixelData(data=label)
-        earlier = [results[key] for key in results.get('seg_fields', ())
-                   if key.startswith('gt_seg_map_')]
+        earlier = [
+            results[key] for key in results.get('seg_fields', ()) if key.startswith('gt_seg_map_')
+        ]
         if earlier:
             maps = np.stack([*earlier, results['gt_seg_map']]).astype(np.int64)
             sample.gt_clip_seg = PixelData(data=torch.from_numpy(maps))

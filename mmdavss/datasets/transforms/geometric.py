@@ -1,4 +1,5 @@
 """Resize, crop and flip: one draw for all frames of a clip, its label and its flow."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -20,8 +21,7 @@ CROP_MODES = ('random', 'center', 'top', 'bottom')
 TRIES = 10
 
 
-def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], np.ndarray]
-          ) -> None:
+def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Changes every array of the lists that are there."""
     for key in keys:
         if key in results:
@@ -56,16 +56,20 @@ class ClipResize(BaseTransform):
         ValueError: For a scale, an interpolation or a backend that does not exist.
     """
 
-    def __init__(self,
-                 scale: tuple[int, int],
-                 keep_ratio: bool = False,
-                 ratio_range: tuple[float, float] | None = None,
-                 interpolation: str = 'bilinear',
-                 backend: str = 'cv2') -> None:
+    def __init__(
+        self,
+        scale: tuple[int, int],
+        keep_ratio: bool = False,
+        ratio_range: tuple[float, float] | None = None,
+        interpolation: str = 'bilinear',
+        backend: str = 'cv2',
+    ) -> None:
         if len(scale) != 2 or min(scale) < 1:
             raise ValueError(f'ClipResize: scale={scale} must be (width, height).')
-        for name, value, choices in (('interpolation', interpolation, INTERPOLATIONS),
-                                     ('backend', backend, BACKENDS)):
+        for name, value, choices in (
+            ('interpolation', interpolation, INTERPOLATIONS),
+            ('backend', backend, BACKENDS),
+        ):
             if value not in choices:
                 raise ValueError(f'ClipResize: {name}={value!r} is not one of {choices}.')
         self.scale = tuple(scale)
@@ -76,7 +80,7 @@ class ClipResize(BaseTransform):
 
     @cache_randomness
     def _ratio(self) -> float:
-        return 1. if self.ratio_range is None else np.random.uniform(*self.ratio_range)
+        return 1.0 if self.ratio_range is None else np.random.uniform(*self.ratio_range)
 
     def transform(self, results: dict) -> dict:
         height, width = results['imgs'][-1].shape[:2]
@@ -86,21 +90,30 @@ class ClipResize(BaseTransform):
         factor = np.array([size[0] / width, size[1] / height], np.float32)
 
         _each(results, IMAGES, lambda img: self._resize(img, size, self.interpolation))
-        _each(results, FLOWS,
-              lambda flow: cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * factor)
+        _each(
+            results,
+            FLOWS,
+            lambda flow: cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * factor,
+        )
         for key in results.get('seg_fields', []):
             results[key] = self._resize(results[key], size, 'nearest')
-        results.update(img_shape=size[::-1], scale=scale, scale_factor=tuple(factor.tolist()),
-                       keep_ratio=self.keep_ratio)
+        results.update(
+            img_shape=size[::-1],
+            scale=scale,
+            scale_factor=tuple(factor.tolist()),
+            keep_ratio=self.keep_ratio,
+        )
         return results
 
     def _resize(self, array: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
         return mmcv.imresize(array, size, interpolation=interpolation, backend=self.backend)
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(scale={self.scale}, keep_ratio={self.keep_ratio}, '
-                f'ratio_range={self.ratio_range}, interpolation={self.interpolation!r}, '
-                f'backend={self.backend!r})')
+        return (
+            f'{type(self).__name__}(scale={self.scale}, keep_ratio={self.keep_ratio}, '
+            f'ratio_range={self.ratio_range}, interpolation={self.interpolation!r}, '
+            f'backend={self.backend!r})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -129,12 +142,14 @@ class ClipCrop(RandomCrop):
             label.
     """
 
-    def __init__(self,
-                 crop_size: tuple[float, float],
-                 mode: str = 'random',
-                 cat_max_ratio: float = 1.,
-                 ignore_index: int = 255,
-                 rare_class_min_pixels: int | None = None) -> None:
+    def __init__(
+        self,
+        crop_size: tuple[float, float],
+        mode: str = 'random',
+        cat_max_ratio: float = 1.0,
+        ignore_index: int = 255,
+        rare_class_min_pixels: int | None = None,
+    ) -> None:
         if mode not in CROP_MODES:
             raise ValueError(f'ClipCrop: mode={mode!r} is not one of {CROP_MODES}.')
         super().__init__(tuple(crop_size), cat_max_ratio, ignore_index)
@@ -147,7 +162,8 @@ class ClipCrop(RandomCrop):
         # mmseg's crop_bbox reads self.crop_size.
         self.crop_size = tuple(
             min(side, max(1, round(share * side)) if isinstance(share, float) else share)
-            for share, side in zip(self.share, image.shape[:2], strict=True))
+            for share, side in zip(self.share, image.shape[:2], strict=True)
+        )
         if self.mode == 'random':
             bbox = self._random(results)
         else:
@@ -165,8 +181,10 @@ class ClipCrop(RandomCrop):
         label = results.get('gt_seg_map')
         if label is None and (self.cat_max_ratio < 1 or rare_class is not None):
             option = 'cat_max_ratio' if self.cat_max_ratio < 1 else 'rare_class_min_pixels'
-            raise ValueError(f'ClipCrop: {option}={getattr(self, option)} needs a label, '
-                             f'{results["frame_paths"][-1]} has none here.')
+            raise ValueError(
+                f'ClipCrop: {option}={getattr(self, option)} needs a label, '
+                f'{results["frame_paths"][-1]} has none here.'
+            )
         inputs = dict(img=results['imgs'][-1], gt_seg_map=label)
         bbox = self.crop_bbox(inputs)
         if rare_class is not None:
@@ -183,9 +201,11 @@ class ClipCrop(RandomCrop):
         return y, y + height, x, x + width
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(crop_size={self.share}, mode={self.mode!r}, '
-                f'cat_max_ratio={self.cat_max_ratio}, '
-                f'rare_class_min_pixels={self.rare_class_min_pixels})')
+        return (
+            f'{type(self).__name__}(crop_size={self.share}, mode={self.mode!r}, '
+            f'cat_max_ratio={self.cat_max_ratio}, '
+            f'rare_class_min_pixels={self.rare_class_min_pixels})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -211,8 +231,7 @@ class ClipFlip(BaseTransform):
         results['flip_direction'] = 'horizontal' if results['flip'] else None
         if results['flip']:
             _each(results, IMAGES, mmcv.imflip)
-            _each(results, FLOWS,
-                  lambda flow: mmcv.imflip(flow) * np.array([-1, 1], np.float32))
+            _each(results, FLOWS, lambda flow: mmcv.imflip(flow) * np.array([-1, 1], np.float32))
             for key in results.get('seg_fields', []):
                 results[key] = mmcv.imflip(results[key])
         return results

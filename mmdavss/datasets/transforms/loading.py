@@ -1,4 +1,5 @@
 """From the files of a clip to arrays."""
+
 from __future__ import annotations
 
 import io
@@ -20,8 +21,10 @@ IHDR_DEPTH = 24
 
 
 def _broken(path: str, what: str, error: Exception) -> InputError:
-    return InputError(f'{path}: this {what} cannot be decoded ({reason(error)}). The file '
-                      'is damaged, truncated or no image: fetch or unpack it again.')
+    return InputError(
+        f'{path}: this {what} cannot be decoded ({reason(error)}). The file '
+        'is damaged, truncated or no image: fetch or unpack it again.'
+    )
 
 
 def _has_16_bits(data: bytes) -> bool:
@@ -52,12 +55,16 @@ def read_image(path: str) -> np.ndarray:
         raise _broken(path, 'frame', error) from error
     if mode.startswith(('I', 'F')):
         # Pillow would make nearly all of it white.
-        raise InputError(f'{path}: this frame has mode {mode}, which is no colour image but depth, '
-                         'labels or the like: correct the folder, or write frames of 8 bits.')
+        raise InputError(
+            f'{path}: this frame has mode {mode}, which is no colour image but depth, '
+            'labels or the like: correct the folder, or write frames of 8 bits.'
+        )
     if _has_16_bits(data) and image.max() < 16:
         # Pillow takes the upper 8 of 16 bits.
-        raise InputError(f'{path}: this frame has 16 bits per channel, of which the upper ones are '
-                         'empty, so that it would be black: write frames of 8 bits.')
+        raise InputError(
+            f'{path}: this frame has 16 bits per channel, of which the upper ones are '
+            'empty, so that it would be black: write frames of 8 bits.'
+        )
     return np.ascontiguousarray(image)
 
 
@@ -76,8 +83,10 @@ def read_mask(path: str) -> np.ndarray:
     except Exception as error:
         raise _broken(path, 'mask', error) from error
     if image.mode != 'L':
-        raise InputError(f'{path}: this mask has mode {image.mode}, it should have one channel of '
-                         '8 bits: make it again.')
+        raise InputError(
+            f'{path}: this mask has mode {image.mode}, it should have one channel of '
+            '8 bits: make it again.'
+        )
     return mask
 
 
@@ -110,25 +119,34 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
     except Exception as error:
         raise _broken(path, 'label', error) from error
     if header.format in ('JPEG', 'MPO'):
-        raise InputError(f'{path}: this label is a JPEG, which changes values: use the official '
-                         'masks, labels are PNG.')
+        raise InputError(
+            f'{path}: this label is a JPEG, which changes values: use the official '
+            'masks, labels are PNG.'
+        )
     if labels.encoding == 'colour' and _has_16_bits(data):
         # Pillow takes the upper 8: all black where a program has written 0 to 255.
-        raise InputError(f'{path}: this label has 16 bits per channel, where colours have 8: use '
-                         'the official masks, or save it with 8 bits.')
+        raise InputError(
+            f'{path}: this label has 16 bits per channel, where colours have 8: use '
+            'the official masks, or save it with 8 bits.'
+        )
     if labels.encoding == 'red' and (raw is None or raw.ndim != 3 or raw.dtype != np.uint16):
-        raise InputError(f'{path}: labels of {labels.name} are 16-bit colour images with the id '
-                         f'in the red channel, this one has mode {mode}.')
+        raise InputError(
+            f'{path}: labels of {labels.name} are 16-bit colour images with the id '
+            f'in the red channel, this one has mode {mode}.'
+        )
     if labels.encoding in ('ids', 'panoptic'):
         if raw.ndim != 2 or raw.dtype.kind not in 'iu':
-            raise InputError(f'{path}: labels of {labels.name} have one channel (or a palette) '
-                             f'with the ids, this one has mode {mode}.')
+            raise InputError(
+                f'{path}: labels of {labels.name} have one channel (or a palette) '
+                f'with the ids, this one has mode {mode}.'
+            )
         if mode == 'L' and header.format == 'PNG' and (bits := data[IHDR_DEPTH]) < 8:
             # Programs that make files smaller divide by the steps, others store the ids.
             raise InputError(
                 f'{path}: this label is a grey image of {bits} bits. Whether its values are the '
                 f'ids, or {255 // (2**bits - 1)} times as large, cannot be told: save it with 8 '
-                'bits.')
+                'bits.'
+            )
         if mode == 'P':
             labels.check_palette(np.flatnonzero(image.histogram()), image.getpalette(), path)
     if labels.encoding == 'red':
@@ -158,7 +176,8 @@ class LoadClip(BaseTransform):
             if images[path].shape[:2] != shape:
                 raise ValueError(
                     f'{path} has the size {_size(images[path])}, {paths[-1]} of the same clip '
-                    f'{_size(images[paths[-1]])}: the frames of a sequence must have one size.')
+                    f'{_size(images[paths[-1]])}: the frames of a sequence must have one size.'
+                )
         results['imgs'] = [images[path] for path in paths]
         results['img_shape'] = results['ori_shape'] = shape
         return results
@@ -188,10 +207,13 @@ class LoadClipAnnotations(BaseTransform):
         if path is None:
             raise ValueError(
                 f'LoadClipAnnotations: the data set of {results["frame_paths"][-1]} is used '
-                'without labels. Set with_labels=True there, or take this transform out.')
+                'without labels. Set with_labels=True there, or take this transform out.'
+            )
         paths = {'gt_seg_map': path}
-        paths |= {f'gt_seg_map_{k}': earlier
-                  for k, earlier in enumerate(results.get('earlier_seg_map_paths', ()))}
+        paths |= {
+            f'gt_seg_map_{k}': earlier
+            for k, earlier in enumerate(results.get('earlier_seg_map_paths', ()))
+        }
         for key, path in paths.items():
             results[key] = self._read(path, results)
             results['seg_fields'].append(key)
@@ -204,7 +226,8 @@ class LoadClipAnnotations(BaseTransform):
             height, width = results['ori_shape']
             raise ValueError(
                 f'{path} has the size {_size(label)}, its image {results["frame_paths"][-1]} '
-                f'{width}x{height}: unpack both anew from the same release.')
+                f'{width}x{height}: unpack both anew from the same release.'
+            )
         return label
 
     def __repr__(self) -> str:

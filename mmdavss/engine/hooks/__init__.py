@@ -1,4 +1,5 @@
 """Hooks: when a method updates what it owns, and what keeps a run safe."""
+
 from .atomic_checkpoint import AtomicCheckpointHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook

@@ -1,4 +1,5 @@
 """Checkpoints of a run that may end at any moment."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -47,14 +48,21 @@ class AtomicCheckpointHook(CheckpointHook):
             raise ValueError(
                 f'default_hooks.checkpoint.interval={self.interval} is no multiple of '
                 f'optim_wrapper.accumulative_counts={steps}: a run resumed from such a checkpoint '
-                'would lack gradients.')
-        if self.backend_args is None and self.file_client_args is None \
-                and '://' not in str(self.out_dir or runner.work_dir):
+                'would lack gradients.'
+            )
+        if (
+            self.backend_args is None
+            and self.file_client_args is None
+            and '://' not in str(self.out_dir or runner.work_dir)
+        ):
             self.backend_args = dict(backend='atomic')
         super().before_train(runner)
         if is_main_process() and Path(self.out_dir).is_dir():
-            for path in [*left_unfinished(self.out_dir), *left_unfinished(runner.work_dir),
-                         *Path(self.out_dir).glob(f'*.pth{UNFINISHED}')]:
+            for path in [
+                *left_unfinished(self.out_dir),
+                *left_unfinished(runner.work_dir),
+                *Path(self.out_dir).glob(f'*.pth{UNFINISHED}'),
+            ]:
                 path.unlink(missing_ok=True)
         if runner.iter > 0 and not self.by_epoch:
             # So that a validation that is made up for writes its scores into the checkpoint, too.
@@ -72,7 +80,8 @@ class AtomicCheckpointHook(CheckpointHook):
             return  # the checkpoint was written again with its scores, which the log has, too
         loop._decide_current_val_interval()
         if runner.iter >= loop.val_begin and (
-                runner.iter % loop.val_interval == 0 or runner.iter == loop.max_iters):
+            runner.iter % loop.val_interval == 0 or runner.iter == loop.max_iters
+        ):
             runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
@@ -89,17 +98,24 @@ class AtomicCheckpointHook(CheckpointHook):
             kept = [old for old in self.keep_ckpt_ids if old != step]
             extra = [old for old in kept if old in stops]
             steps = [*extra, *(old for old in kept if old not in stops), step]
-            outdated = steps[:max(len(extra), len(steps) - self.max_keep_ckpts)]
-            self.keep_ckpt_ids = deque(steps[len(outdated):])
+            outdated = steps[: max(len(extra), len(steps) - self.max_keep_ckpts)]
+            self.keep_ckpt_ids = deque(steps[len(outdated) :])
             # With the outdated ones: if the run is killed now, the resumed one deletes them.
             runner.message_hub.update_info('keep_ckpt_ids', steps)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self._path(name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         runner.save_checkpoint(
-            self.out_dir, name, self.file_client_args, save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
-            backend_args=self.backend_args, **self.args)
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
         if is_main_process():
             AtomicBackend().put_text(self.last_ckpt, Path(runner.work_dir, 'last_checkpoint'))
             self._remove([self._path(self.filename_tmpl.format(old)) for old in outdated])

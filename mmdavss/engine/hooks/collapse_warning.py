@@ -1,4 +1,5 @@
 """Warns when a model without labels forgets its classes."""
+
 from __future__ import annotations
 
 import logging
@@ -43,8 +44,9 @@ class CollapseWarningHook(Hook):
 
     def __init__(self, interval: int = 100, batches: int = 5) -> None:
         if interval < 1 or batches < 1:
-            raise ValueError(f'CollapseWarningHook: interval={interval} and batches={batches} '
-                             'must be 1 or more.')
+            raise ValueError(
+                f'CollapseWarningHook: interval={interval} and batches={batches} must be 1 or more.'
+            )
         self.interval = interval
         self.batches = batches
         self._recent: list[Tensor] = []
@@ -55,7 +57,8 @@ class CollapseWarningHook(Hook):
         """Finds out whether the run is source-free."""
         branches = getattr(runner.train_dataloader.dataset, 'branches', {})
         self._active = set(branches) == {'target'} and hasattr(
-            unwrapped(runner.model), 'encode_decode')
+            unwrapped(runner.model), 'encode_decode'
+        )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Takes a look where it is time to."""
@@ -66,11 +69,14 @@ class CollapseWarningHook(Hook):
             # Before the first steps have changed much. The sum is in the checkpoint.
             shares = self._shares(runner, data_batch)
             before = runner.message_hub.runtime_info.get(REFERENCE)
-            runner.message_hub.update_info(REFERENCE, [
-                old + new for old, new in zip(before, shares, strict=True)
-            ] if step and before else shares.tolist())
+            runner.message_hub.update_info(
+                REFERENCE,
+                [old + new for old, new in zip(before, shares, strict=True)]
+                if step and before
+                else shares.tolist(),
+            )
         elif step % self.interval == 0:
-            self._recent = [*self._recent, self._shares(runner, data_batch)][-self.batches:]
+            self._recent = [*self._recent, self._shares(runner, data_batch)][-self.batches :]
             if len(self._recent) == self.batches:
                 self._compare(runner)
 
@@ -90,7 +96,8 @@ class CollapseWarningHook(Hook):
                 f'iteration {runner.iter + 1}: what the student predicts on its target batch is '
                 f'NaN or infinite: {files_of(data_batch)}. The last steps, or the running '
                 'statistics of its batch norm, have made it so: try a lower learning rate '
-                '(docs/faq.md, "Training").')
+                '(docs/faq.md, "Training").'
+            )
         labels = scores.argmax(1)
         counts = torch.bincount(labels.flatten(), minlength=model.num_classes)
         return (counts / counts.sum()).cpu()
@@ -98,6 +105,7 @@ class CollapseWarningHook(Hook):
     def _compare(self, runner: Runner) -> None:
         # Not at the top: the metrics there import flow, which imports this package.
         from mmdavss.evaluation.health import PRESENT, collapsed_classes
+
         reference = torch.tensor(runner.message_hub.get_info(REFERENCE))
         before = (reference / reference.sum()).tolist()
         after = torch.stack(self._recent).mean(0).tolist()
@@ -118,4 +126,5 @@ class CollapseWarningHook(Hook):
                 'loss does not show it. Look at pictures, and lower the learning rate or the '
                 'weight of an entropy term, train fewer iterations or only batch norm '
                 '(model.train_norm_only=True), or set confident_per_class=True where there is '
-                'that option (docs/faq.md, "mIoU is 0 or near it").')
+                'that option (docs/faq.md, "mIoU is 0 or near it").',
+            )

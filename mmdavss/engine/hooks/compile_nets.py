@@ -1,4 +1,5 @@
 """torch.compile for the video nets of a run."""
+
 from __future__ import annotations
 
 from mmengine.hooks import Hook
@@ -22,8 +23,9 @@ class CompileNetsHook(Hook):
         dynamic: The same.
     """
 
-    def __init__(self, backend: str = 'inductor', mode: str | None = None,
-                 dynamic: bool | None = None) -> None:
+    def __init__(
+        self, backend: str = 'inductor', mode: str | None = None, dynamic: bool | None = None
+    ) -> None:
         self.options = dict(backend=backend, mode=mode, dynamic=dynamic)
 
     def before_train(self, runner: Runner) -> None:

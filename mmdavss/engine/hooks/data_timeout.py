@@ -1,4 +1,5 @@
 """Data that never come."""
+
 from __future__ import annotations
 
 from mmengine.hooks import Hook

@@ -1,4 +1,5 @@
 """The exponentially moving average of the student."""
+
 from __future__ import annotations
 
 from mmengine.runner import Runner
@@ -30,8 +31,9 @@ class EMATeacherHook(MethodHook):
             raise ValueError(f'EMATeacherHook: momentum={momentum} must be in [0, 1).')
         self.momentum = momentum
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         step, part = divmod(runner.iter, accumulation(runner.optim_wrapper))
         if part == 0:
             self._model.update_teacher(min(1 - 1 / (step + 1), self.momentum))

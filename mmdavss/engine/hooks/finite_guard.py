@@ -1,4 +1,5 @@
 """Stops a run whose loss or weights are no numbers any more."""
+
 from __future__ import annotations
 
 import math
@@ -69,29 +70,39 @@ class FiniteGuardHook(Hook):
         model = unwrapped(runner.model)
         saved = model.state_dict().keys()
         everything = {
-            name: value.detach() for name, value in chain(model.named_parameters(),
-                                                          model.named_buffers())
-            if name in saved and value.is_floating_point()}
+            name: value.detach()
+            for name, value in chain(model.named_parameters(), model.named_buffers())
+            if name in saved and value.is_floating_point()
+        }
         wrong = not_finite(everything)
         if wrong:
             raise NotFiniteError(
                 f'{_tensors(wrong)} before the first iteration: the checkpoint that the run starts '
                 'from (load_from, model.source_checkpoint or init_cfg) is broken. Take another '
-                'one.')
+                'one.'
+            )
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         fixed = {name for name, p in model.named_parameters() if not p.requires_grad}
         self._state = {n: value for n, value in everything.items() if n not in fixed}
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                         outputs: Mapping[str, Tensor] | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Mapping[str, Tensor] | None = None,
+    ) -> None:
         """Checks the iteration.
 
         Raises:
             NotFiniteError: If something is NaN or infinite; names it and the files of the batch.
         """
         self._batch = files_of(data_batch)
-        losses = {name: value.detach().float().mean() for name, value in (outputs or {}).items()
-                  if 'loss' in name and isinstance(value, Tensor)}
+        losses = {
+            name: value.detach().float().mean()
+            for name, value in (outputs or {}).items()
+            if 'loss' in name and isinstance(value, Tensor)
+        }
         watched = _watched(runner)
         scalers = _scalers(runner)
         moved = list(self._state.values())
@@ -107,14 +118,18 @@ class FiniteGuardHook(Hook):
             raise NotFiniteError(
                 f'iteration {runner.iter + 1}: the gradients overflow whatever the losses are '
                 f'scaled by, so that no step is taken any more. The batch: {self._batch}. '
-                f'{_kept(runner)} Try --amp bf16, or go without --amp (docs/faq.md, "Training").')
+                f'{_kept(runner)} Try --amp bf16, or go without --amp (docs/faq.md, "Training").'
+            )
 
-    def _explain(self, runner: Runner, losses: Mapping[str, Tensor],
-                 watched: Mapping[str, Tensor]) -> None:
+    def _explain(
+        self, runner: Runner, losses: Mapping[str, Tensor], watched: Mapping[str, Tensor]
+    ) -> None:
         where = f'iteration {runner.iter + 1}'
-        then = (f'The batch: {self._batch}. {_kept(runner)} Look at these files; then try without '
-                '--amp, a lower learning rate, or clip_grad in optim_wrapper (docs/faq.md, '
-                '"Training").')
+        then = (
+            f'The batch: {self._batch}. {_kept(runner)} Look at these files; then try without '
+            '--amp, a lower learning rate, or clip_grad in optim_wrapper (docs/faq.md, '
+            '"Training").'
+        )
         values = {name: value.item() for name, value in losses.items()}
         wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
         if len(wrong) > 1:
@@ -125,15 +140,20 @@ class FiniteGuardHook(Hook):
         labels = [name for name, value in watched.items() if not math.isfinite(value.item())]
         if labels:
             raise NotFiniteError(
-                f'{where}: {", ".join(labels)} is not finite, and no loss shows it. {then}')
+                f'{where}: {", ".join(labels)} is not finite, and no loss shows it. {then}'
+            )
         finite = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
-        gradients = {f'gradient of {name}': p.grad for name, p in
-                     unwrapped(runner.model).named_parameters() if p.grad is not None}
+        gradients = {
+            f'gradient of {name}': p.grad
+            for name, p in unwrapped(runner.model).named_parameters()
+            if p.grad is not None
+        }
         wrong = not_finite(self._state) or not_finite(gradients)
         if wrong:
             raise NotFiniteError(
                 f'{where}: {_tensors(wrong)}. The losses were finite ({finite or "none"}), a '
-                f'gradient or a feature was not. {then}')
+                f'gradient or a feature was not. {then}'
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks what is to be saved.
@@ -147,13 +167,17 @@ class FiniteGuardHook(Hook):
                 f'iteration {runner.iter + 1}: {_tensors(wrong)}, so no checkpoint is written. '
                 f'{_kept(runner)} The losses were finite, a gradient or a feature was not; the '
                 f'last batch: {self._batch}. Try without --amp, a lower learning rate, or '
-                'clip_grad in optim_wrapper (docs/faq.md, "Training").')
+                'clip_grad in optim_wrapper (docs/faq.md, "Training").'
+            )
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     """Names of the tensors that hold a NaN or an infinite value."""
-    return [name for name, value in tensors.items()
-            if value.is_floating_point() and not bool(value.isfinite().all())]
+    return [
+        name
+        for name, value in tensors.items()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
 
 
 def _tensors(names: list[str]) -> str:
@@ -180,22 +204,32 @@ def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
 
 def files_of(data_batch: Any) -> str:
     """The current frames of a batch, by domain where there is one."""
-    return '; '.join(
-        f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
-        for domain, names in _files(data_batch)) or 'files unknown'
+    return (
+        '; '.join(
+            f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
+            for domain, names in _files(data_batch)
+        )
+        or 'files unknown'
+    )
 
 
 def _files(data_batch: Any) -> Iterator[tuple[str, list[str]]]:
     """The domain, where there is one, and the current frames of its clips."""
     samples = data_batch.get('data_samples') if isinstance(data_batch, Mapping) else None
-    for domain, own in (samples.items() if isinstance(samples, Mapping) else [('', samples)]):
-        names = [path for sample in own or ()
-                 if (path := getattr(sample, 'metainfo', {}).get('img_path')) is not None]
+    for domain, own in samples.items() if isinstance(samples, Mapping) else [('', samples)]:
+        names = [
+            path
+            for sample in own or ()
+            if (path := getattr(sample, 'metainfo', {}).get('img_path')) is not None
+        ]
         if names:
             yield domain, names
 
 
 def _kept(runner: Runner) -> str:
     noted = noted_checkpoint(runner.work_dir)
-    return 'There is no checkpoint of this run yet.' if noted is None else \
-        f'The last good checkpoint is {noted}.'
+    return (
+        'There is no checkpoint of this run yet.'
+        if noted is None
+        else f'The last good checkpoint is {noted}.'
+    )

@@ -1,4 +1,5 @@
 """The random numbers of training."""
+
 from __future__ import annotations
 
 from mmengine.dataset import InfiniteSampler
@@ -33,11 +34,14 @@ class IterationSeedHook(Hook):
         sampler = runner.train_loop.dataloader.sampler
         if isinstance(sampler, InfiniteSampler) and sampler.seed != runner.seed:
             # mmengine takes the seed of the checkpoint, but has the sampler already.
-            raise ValueError(f'The run that is to be resumed was begun with randomness.seed='
-                             f'{runner.seed}; its data would go on in another order. Add '
-                             f'--cfg-options randomness.seed={runner.seed}')
+            raise ValueError(
+                f'The run that is to be resumed was begun with randomness.seed='
+                f'{runner.seed}; its data would go on in another order. Add '
+                f'--cfg-options randomness.seed={runner.seed}'
+            )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         # 1: others than those of the data, whose positions are pairs.
         seed_everything(runner.seed, runner.iter, 1, get_rank())

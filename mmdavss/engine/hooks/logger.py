@@ -1,4 +1,5 @@
 """The log of a run under several processes."""
+
 from __future__ import annotations
 
 from mmengine.dist import master_only

@@ -1,4 +1,5 @@
 """What the hooks share that tell a method when to do something."""
+
 from __future__ import annotations
 
 from mmengine.hooks import Hook
@@ -27,4 +28,5 @@ class MethodHook(Hook):
         if not hasattr(self._model, self.calls):
             raise TypeError(
                 f'{type(self).__name__}: {type(self._model).__name__} has no `{self.calls}`: take '
-                'the hook out of `custom_hooks`, or use a method that has one.')
+                'the hook out of `custom_hooks`, or use a method that has one.'
+            )

@@ -1,4 +1,5 @@
 """When class statistics move, and when a loss starts to use them."""
+
 from __future__ import annotations
 
 from mmengine.runner import Runner
@@ -24,12 +25,16 @@ class OnlineStatisticsHook(MethodHook):
 
     def __init__(self, contrast_start: int = 3000, interval: int = 1) -> None:
         if interval < 1 or contrast_start < 0:
-            raise ValueError(f'OnlineStatisticsHook: interval={interval} must be 1 or more and '
-                             f'contrast_start={contrast_start} not negative.')
+            raise ValueError(
+                f'OnlineStatisticsHook: interval={interval} must be 1 or more and '
+                f'contrast_start={contrast_start} not negative.'
+            )
         self.contrast_start = contrast_start
         self.interval = interval
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         self._model.schedule_contrast(
-            update=runner.iter % self.interval == 0, contrast=runner.iter >= self.contrast_start)
+            update=runner.iter % self.interval == 0, contrast=runner.iter >= self.contrast_start
+        )

@@ -1,4 +1,5 @@
 """When the proxy network is copied from the student, and when it starts to label."""
+
 from __future__ import annotations
 
 from mmengine.runner import Runner
@@ -30,18 +31,23 @@ class ProxyNetworkHook(MethodHook):
 
     calls = 'schedule_proxy'
 
-    def __init__(self, launch: int = 8000, interval: int = 8000,
-                 copy_at_launch: bool = True) -> None:
+    def __init__(
+        self, launch: int = 8000, interval: int = 8000, copy_at_launch: bool = True
+    ) -> None:
         if interval < 1 or launch < 0:
-            raise ValueError(f'ProxyNetworkHook: interval={interval} must be 1 or more and '
-                             f'launch={launch} not negative.')
+            raise ValueError(
+                f'ProxyNetworkHook: interval={interval} must be 1 or more and '
+                f'launch={launch} not negative.'
+            )
         self.launch = launch
         self.interval = interval
         self.copy_at_launch = copy_at_launch
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         step = runner.iter
         self._model.schedule_proxy(
             copy=step % self.interval == 0 or (self.copy_at_launch and step == self.launch),
-            launched=step >= self.launch)
+            launched=step >= self.launch,
+        )

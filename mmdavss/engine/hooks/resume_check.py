@@ -1,4 +1,5 @@
 """Whether a checkpoint that a run is to go on from is one of this run."""
+
 from __future__ import annotations
 
 import re
@@ -38,7 +39,8 @@ class ResumeCheckHook(Hook):
         if not isinstance(checkpoint, Mapping):
             raise CheckpointError(
                 f'{path} holds a {type(checkpoint).__name__} and no checkpoint, which is a dict of '
-                'weights: name another file.')
+                'weights: name another file.'
+            )
         if not runner._resume:
             return
         missing = [key for key in NEEDED if key not in checkpoint]
@@ -48,31 +50,54 @@ class ResumeCheckHook(Hook):
             raise CheckpointError(
                 f'{path} has no {", ".join(missing)}: it holds weights and not the '
                 'state of a run, so no run can go on from it. To start from these weights leave '
-                'out resume (load_from alone, or model.source_checkpoint).')
+                'out resume (load_from alone, or model.source_checkpoint).'
+            )
         # mmengine would run it as Python.
         checkpoint['meta'].pop('config', None)
-        wrong = _other_model(unwrapped(runner.model).state_dict(), checkpoint['state_dict']) \
-            or _other_optimiser(runner.optim_wrapper, checkpoint['optimizer']) \
+        wrong = (
+            _other_model(unwrapped(runner.model).state_dict(), checkpoint['state_dict'])
+            or _other_optimiser(runner.optim_wrapper, checkpoint['optimizer'])
             or _other_schedules(runner.param_schedulers, checkpoint.get('param_schedulers'))
+        )
         if wrong:
             raise CheckpointError(
                 f'{path} is of a run with another config: {wrong}. Resume with the config that it '
                 'was trained with, or start anew from its weights in another folder '
-                '(model.source_checkpoint and --work-dir).')
+                '(model.source_checkpoint and --work-dir).'
+            )
 
 
 def _other_model(own: Mapping[str, Any], saved: Mapping[str, Any]) -> str | None:
-    ours, theirs = ({re.sub(r'(^|(?<=\.))module\.', '', name): value
-                     for name, value in bare_names(state).items()} for state in (own, saved))
-    parts = [f'it {what} {len(names)} tensors of {_parts(names)}' for what, names in (
-        ('lacks', [name for name in ours.keys() - theirs.keys()
-                   if not name.endswith('num_batches_tracked')]),
-        ('has', theirs.keys() - ours.keys())) if names]
+    ours, theirs = (
+        {
+            re.sub(r'(^|(?<=\.))module\.', '', name): value
+            for name, value in bare_names(state).items()
+        }
+        for state in (own, saved)
+    )
+    parts = [
+        f'it {what} {len(names)} tensors of {_parts(names)}'
+        for what, names in (
+            (
+                'lacks',
+                [
+                    name
+                    for name in ours.keys() - theirs.keys()
+                    if not name.endswith('num_batches_tracked')
+                ],
+            ),
+            ('has', theirs.keys() - ours.keys()),
+        )
+        if names
+    ]
     if parts:
-        return f'{" and ".join(parts)} {"" if len(parts) == 1 else "in their place "}' \
-               '(another method or network)'
-    shapes = [name for name in ours.keys() & theirs.keys()
-              if ours[name].shape != theirs[name].shape]
+        return (
+            f'{" and ".join(parts)} {"" if len(parts) == 1 else "in their place "}'
+            '(another method or network)'
+        )
+    shapes = [
+        name for name in ours.keys() & theirs.keys() if ours[name].shape != theirs[name].shape
+    ]
     return f'{_parts(shapes)} has tensors of another shape' if shapes else None
 
 
@@ -93,15 +118,19 @@ def _other_optimiser(own: Any, saved: Mapping[str, Any]) -> str | None:
         optimiser, groups = wrapper.optimizer, theirs[name]['param_groups']
         kind = f'{type(optimiser).__name__}{f" of {name}" if name else ""}'
         lacking = [key for key in TELLING if key in optimiser.defaults and key not in groups[0]]
-        decoupled = [group.get('decoupled_weight_decay') for group in (
-            optimiser.defaults, groups[0])]
+        decoupled = [
+            group.get('decoupled_weight_decay') for group in (optimiser.defaults, groups[0])
+        ]
         if lacking or (None not in decoupled and decoupled[0] != decoupled[1]):
             return f'its optimiser is not {kind}' + (f' (no {lacking[0]})' if lacking else '')
-        sizes = [[len(group['params']) for group in kept] for kept in (
-            optimiser.param_groups, groups)]
+        sizes = [
+            [len(group['params']) for group in kept] for kept in (optimiser.param_groups, groups)
+        ]
         if sizes[0] != sizes[1]:
-            return (f'{kind} has {len(sizes[0])} groups of {sum(sizes[0])} parameters, there are '
-                    f'{len(sizes[1])} of {sum(sizes[1])} in it (paramwise_cfg, frozen parts)')
+            return (
+                f'{kind} has {len(sizes[0])} groups of {sum(sizes[0])} parameters, there are '
+                f'{len(sizes[1])} of {sum(sizes[1])} in it (paramwise_cfg, frozen parts)'
+            )
     return None
 
 
@@ -112,7 +141,14 @@ def _names(states: Mapping[str, Any]) -> str:
 def _other_schedules(own: Any, saved: Any) -> str | None:
     if own is None:
         return None
-    counts = [{name: len(each) for name, each in some.items()} if isinstance(some, Mapping)
-              else len(some or ()) for some in (own, saved)]
-    return None if counts[0] == counts[1] else \
-        f'it has other param_schedulers ({counts[1]} and not {counts[0]})'
+    counts = [
+        {name: len(each) for name, each in some.items()}
+        if isinstance(some, Mapping)
+        else len(some or ())
+        for some in (own, saved)
+    ]
+    return (
+        None
+        if counts[0] == counts[1]
+        else f'it has other param_schedulers ({counts[1]} and not {counts[0]})'
+    )

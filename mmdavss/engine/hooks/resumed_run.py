@@ -1,4 +1,5 @@
 """What a resumed run has otherwise than at its last start, by the report of that."""
+
 from __future__ import annotations
 
 import json
@@ -12,13 +13,31 @@ from mmdavss.errors import UserError
 
 #: Parts of a config that say where a run is, how it is shown and what is done after it; the seed
 #: has a check of its own.
-FREE = ('work_dir', 'load_from', 'resume', 'launcher', 'default_scope', 'custom_imports', 'env_cfg',
-        'vis_backends', 'visualizer', 'log_processor', 'log_level', 'model_wrapper_cfg',
-        'randomness', 'test_dataloader', 'test_evaluator', 'test_cfg', 'data_root')
+FREE = (
+    'work_dir',
+    'load_from',
+    'resume',
+    'launcher',
+    'default_scope',
+    'custom_imports',
+    'env_cfg',
+    'vis_backends',
+    'visualizer',
+    'log_processor',
+    'log_level',
+    'model_wrapper_cfg',
+    'randomness',
+    'test_dataloader',
+    'test_evaluator',
+    'test_cfg',
+    'data_root',
+)
 #: Parts of the optimiser's config and the schedules': values in them come from the checkpoint.
 KEPT = ('optimizer', 'paramwise_cfg', 'param_scheduler')
-ADVICE = ('go on with what it began with, or start another run (--work-dir), from its weights with '
-          'load_from or model.source_checkpoint and without resume')
+ADVICE = (
+    'go on with what it began with, or start another run (--work-dir), from its weights with '
+    'load_from or model.source_checkpoint and without resume'
+)
 
 
 def last_report(checkpoint: str | None) -> dict[str, Any]:
@@ -45,29 +64,38 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
     """
     before = last_report(runner._load_from).get('config')
     now = json.loads(json.dumps(runner.cfg.to_dict(), default=str))
-    classes = [_classes(meta) for meta in (
-        metainfo, getattr(runner.train_dataloader.dataset, 'metainfo', None))]
+    classes = [
+        _classes(meta)
+        for meta in (metainfo, getattr(runner.train_dataloader.dataset, 'metainfo', None))
+    ]
     wrong = []
     if None not in classes and classes[0] != classes[1]:
         wrong.append(f'classes: {", ".join(classes[0])} -> {", ".join(classes[1])}')
     if isinstance(before, dict):
-        wrong += [text for name, part in parts_of(before).items()
-                  for text in differences(part, parts_of(now)[name], name)]
+        wrong += [
+            text
+            for name, part in parts_of(before).items()
+            for text in differences(part, parts_of(now)[name], name)
+        ]
     if wrong:
-        raise UserError(f'{runner._load_from} is of a run with another config '
-                        f'({_some(wrong)}): {ADVICE}')
+        raise UserError(
+            f'{runner._load_from} is of a run with another config ({_some(wrong)}): {ADVICE}'
+        )
     if not isinstance(before, dict):
         return
-    changed = differences(*({key: value for key, value in cfg.items() if key not in FREE}
-                            for cfg in (before, now)))
+    changed = differences(
+        *({key: value for key, value in cfg.items() if key not in FREE} for cfg in (before, now))
+    )
     without = [text for text in changed if set(KEPT) & set(text.split(':')[0].split('.'))]
     if changed:
         runner.logger.warning(
-            'The config has changed since this run was last started: ' + '; '.join(changed))
+            'The config has changed since this run was last started: ' + '; '.join(changed)
+        )
     if without:
         runner.logger.warning(
             'Of these have no effect, as optimisers and schedules are those of the checkpoint: '
-            + '; '.join(text.split(':')[0] for text in without))
+            + '; '.join(text.split(':')[0] for text in without)
+        )
 
 
 def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
@@ -88,19 +116,29 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
     for name, data in now.items():
         old = before.get(name)
         if isinstance(old, dict) and isinstance(data, dict) and old.get('hash') != data['hash']:
-            counts = [f'{part.get("items")} items in {part.get("files")} files of '
-                      f'{part.get("bytes")} bytes' for part in (old, data)]
+            counts = [
+                f'{part.get("items")} items in {part.get("files")} files of '
+                f'{part.get("bytes")} bytes'
+                for part in (old, data)
+            ]
             changed.append((name, f'{name}: {" -> ".join(counts)}'))
-    gone = [f'{name}: not there any more' for name in before
-            if name.startswith('train') and name not in now]
+    gone = [
+        f'{name}: not there any more'
+        for name in before
+        if name.startswith('train') and name not in now
+    ]
     wrong = [text for name, text in changed if name.startswith('train')] + gone
     if wrong:
-        raise UserError(f'{runner._load_from} is of a run with other data ({"; ".join(wrong)}; '
-                        f'names and sizes of the files count): {ADVICE}')
+        raise UserError(
+            f'{runner._load_from} is of a run with other data ({"; ".join(wrong)}; '
+            f'names and sizes of the files count): {ADVICE}'
+        )
     if changed:
-        runner.logger.warning('Scores are not comparable with those before, the best checkpoint is '
-                              'chosen among both: the data of the validation have changed, '
-                              + '; '.join(text for _, text in changed))
+        runner.logger.warning(
+            'Scores are not comparable with those before, the best checkpoint is '
+            'chosen among both: the data of the validation have changed, '
+            + '; '.join(text for _, text in changed)
+        )
 
 
 def parts_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,13 +148,21 @@ def parts_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
     wrapper = cfg.get('optim_wrapper') or {}
     return {
         'model.type': model.get('type'),
-        'model': {key: value for key, value in student.items()
-                  if key.rpartition('.')[2] in ('type', 'num_classes')
-                  and not {'init_cfg', 'loss_decode'} & set(key.split('.'))},
-        'optim_wrapper': {key: value for key, value in _values(wrapper, '')
-                          if key.endswith('optimizer.type')},
-        'param_scheduler': {key: value for key, value in _values(cfg.get('param_scheduler'), '')
-                            if key.endswith('type')}}
+        'model': {
+            key: value
+            for key, value in student.items()
+            if key.rpartition('.')[2] in ('type', 'num_classes')
+            and not {'init_cfg', 'loss_decode'} & set(key.split('.'))
+        },
+        'optim_wrapper': {
+            key: value for key, value in _values(wrapper, '') if key.endswith('optimizer.type')
+        },
+        'param_scheduler': {
+            key: value
+            for key, value in _values(cfg.get('param_scheduler'), '')
+            if key.endswith('type')
+        },
+    }
 
 
 def _classes(metainfo: Any) -> list[str] | None:
@@ -140,11 +186,17 @@ def _values(part: Any, name: str) -> Iterator[tuple[str, Any]]:
 def differences(old: object, new: object, name: str = '') -> list[str]:
     """Where two json values differ, as texts."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [text for key in dict.fromkeys([*old, *new])
-                for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))]
+        return [
+            text
+            for key in dict.fromkeys([*old, *new])
+            for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))
+        ]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [text for number, pair in enumerate(zip(old, new, strict=True))
-                for text in differences(*pair, f'{name}.{number}')]
+        return [
+            text
+            for number, pair in enumerate(zip(old, new, strict=True))
+            for text in differences(*pair, f'{name}.{number}')
+        ]
     if old == new:
         return []
     values = f'{old} -> {new}'

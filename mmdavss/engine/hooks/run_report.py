@@ -1,4 +1,5 @@
 """What a run was made of, in a file that other programs can read."""
+
 from __future__ import annotations
 
 import hashlib
@@ -76,21 +77,34 @@ def report(runner: Runner) -> dict[str, Any]:
     return dict(
         command=sys.argv,
         versions=dict(
-            python=platform.python_version(), platform=platform.platform(),
-            mmdavss=__version__, mmengine=mmengine.__version__, mmcv=mmcv.__version__,
-            mmseg=mmseg.__version__, torch=torch.__version__, numpy=np.__version__,
-            opencv=cv2.__version__, cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version()),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            mmdavss=__version__,
+            mmengine=mmengine.__version__,
+            mmcv=mmcv.__version__,
+            mmseg=mmseg.__version__,
+            torch=torch.__version__,
+            numpy=np.__version__,
+            opencv=cv2.__version__,
+            cuda=torch.version.cuda,
+            cudnn=torch.backends.cudnn.version(),
+        ),
         devices=dict(
-            processes=get_world_size(), threads=torch.get_num_threads(),
-            gpus=[torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]),
+            processes=get_world_size(),
+            threads=torch.get_num_threads(),
+            gpus=[torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())],
+        ),
         seed=runner.seed,
         deterministic=torch.are_deterministic_algorithms_enabled(),
-        git=dict(mmdavss=revision(Path(__file__).parent, 'run_report.py'),
-                 here=revision(Path.cwd())),
-        starts_from=None if start is None else dict(
-            path=str(start), sha256=_digest(start), resumed=bool(runner._resume)),
+        git=dict(
+            mmdavss=revision(Path(__file__).parent, 'run_report.py'), here=revision(Path.cwd())
+        ),
+        starts_from=None
+        if start is None
+        else dict(path=str(start), sha256=_digest(start), resumed=bool(runner._resume)),
         data={name: fingerprint(dataset) for name, dataset in _datasets(runner)},
-        config=runner.cfg.to_dict())
+        config=runner.cfg.to_dict(),
+    )
 
 
 def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
@@ -106,10 +120,15 @@ def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
     """
     try:
         _, commit, changes = (
-            subprocess.run(['git', '-C', str(folder), *command], capture_output=True, text=True,
-                           check=True).stdout.strip()
-            for command in (['ls-files', '--error-unmatch', file], ['rev-parse', 'HEAD'],
-                            ['status', '--porcelain', '--untracked-files=no']))
+            subprocess.run(
+                ['git', '-C', str(folder), *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (
+                ['ls-files', '--error-unmatch', file],
+                ['rev-parse', 'HEAD'],
+                ['status', '--porcelain', '--untracked-files=no'],
+            )
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return dict(commit=commit, changed=bool(changes))

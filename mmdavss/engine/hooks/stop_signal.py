@@ -1,4 +1,5 @@
 """What a cluster tells a run before it ends it."""
+
 from __future__ import annotations
 
 import os
@@ -70,8 +71,13 @@ class StopSignalHook(Hook):
             signal.signal(number, handler)
         self._handlers.clear()
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         iteration = runner.iter + 1
         if iteration % accumulation(runner.optim_wrapper) == 0 and self._agreed():
             self._save(runner, iteration)
@@ -80,11 +86,19 @@ class StopSignalHook(Hook):
                 distributed.barrier(self._group)
             raise SystemExit(EXIT_CODE)
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                       outputs: list | None = None) -> None:
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: list | None = None,
+    ) -> None:
         # The launcher ends the other processes when this one has ended.
-        if self._asked and is_main_process() and runner.iter % accumulation(
-                runner.optim_wrapper) == 0:
+        if (
+            self._asked
+            and is_main_process()
+            and runner.iter % accumulation(runner.optim_wrapper) == 0
+        ):
             self._save(runner, runner.iter)
             raise SystemExit(EXIT_CODE)
 
@@ -107,10 +121,12 @@ class StopSignalHook(Hook):
             stops = runner.message_hub.get_info(STOPPED_AT) or []
             runner.message_hub.update_info(STOPPED_AT, [*stops, iteration])
             hook._save_checkpoint_with_step(
-                runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration))
+                runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration)
+            )
         runner.logger.warning(
             f'Stopped by a signal after iteration {iteration}, which is saved as {name}. Go on '
-            'with --resume.')
+            'with --resume.'
+        )
         runner.visualizer.close()
 
 
@@ -129,7 +145,7 @@ def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:
     if hasattr(signal, 'sigwaitinfo'):
         # Blocked for the threads to come, too; the one that waits sees who has sent it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with, args=(os.getppid(), ), daemon=True).start()
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:

@@ -1,4 +1,5 @@
 """A clip as it is after loading."""
+
 import numpy as np
 import pytest
 
@@ -12,9 +13,16 @@ def clip():
     # current(p) = previous(p + flow): u = -2, v = 1.
     flow = np.zeros((16, 24, 2), np.float32) + np.array([-2, 1], np.float32)
     label = rng.integers(0, 5, (16, 24)).astype(np.uint8)
-    return dict(imgs=[previous.copy(), current.copy()], flows=[flow], gt_seg_map=label,
-                seg_fields=['gt_seg_map'], frame_paths=['a/1.png', 'a/2.png'],
-                img_path='a/2.png', img_shape=(16, 24), ori_shape=(16, 24))
+    return dict(
+        imgs=[previous.copy(), current.copy()],
+        flows=[flow],
+        gt_seg_map=label,
+        seg_fields=['gt_seg_map'],
+        frame_paths=['a/1.png', 'a/2.png'],
+        img_path='a/2.png',
+        img_shape=(16, 24),
+        ori_shape=(16, 24),
+    )
 
 
 def agree(results):

@@ -12,7 +12,7 @@ from mmdavss.datasets.transforms import (
 )
 from mmdavss.datasets.transforms.augment import wrapped
 
-OFF = dict(jitter_prob=0., blur_prob=0.)
+OFF = dict(jitter_prob=0.0, blur_prob=0.0)
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_photometric_draw_per_frame(same):
 def test_photometric_brightness_by_hand(same, monkeypatch):
     """Of all operations brightness only, +10: what mmseg's transform gives for each frame."""
     from mmseg.datasets.transforms import transforms
+
     monkeypatch.setattr(transforms.random, 'randint', lambda *a: 0)
     transform = ClipPhotoMetricDistortion()
     monkeypatch.setattr(transform, 'brightness', lambda img: transform.convert(img, beta=10))
@@ -55,7 +56,7 @@ def test_photometric_brightness_by_hand(same, monkeypatch):
 def test_cross_frame_augment_is_drawn_per_frame(same):
     np.random.seed(0)
     before = [img.copy() for img in same['imgs']]
-    results = CrossFrameAugment(jitter_prob=1.)(same)
+    results = CrossFrameAugment(jitter_prob=1.0)(same)
     for img, original in zip(results['imgs'], before, strict=True):
         np.testing.assert_array_equal(img, original)
     augmented = results['imgs_aug']
@@ -73,9 +74,12 @@ def test_cross_frame_augment_off(same):
 
 def test_probabilities(same):
     np.random.seed(0)
-    transform = CrossFrameAugment(jitter_prob=0.8, blur_prob=0.)
-    changed = [(img != same['imgs'][0]).any()
-               for _ in range(100) for img in transform(dict(same))['imgs_aug']]
+    transform = CrossFrameAugment(jitter_prob=0.8, blur_prob=0.0)
+    changed = [
+        (img != same['imgs'][0]).any()
+        for _ in range(100)
+        for img in transform(dict(same))['imgs_aug']
+    ]
     assert abs(np.mean(changed) - 0.8) < 0.08  # 300 draws, 3.5 sigma
 
 
@@ -83,21 +87,22 @@ def test_blur_moves_nothing(same):
     """One bright pixel stays the centre of its blur, with the mass of a Gaussian."""
     img = np.zeros((15, 15, 3), np.uint8)
     img[7, 7] = 255
-    blurred = CrossFrameAugment(jitter_prob=0., blur_prob=1., blur_sigma=(1., 1.))(
-        dict(imgs=[img]))['imgs_aug'][0].astype(float)
+    blurred = CrossFrameAugment(jitter_prob=0.0, blur_prob=1.0, blur_sigma=(1.0, 1.0))(
+        dict(imgs=[img])
+    )['imgs_aug'][0].astype(float)
     y, x = np.mgrid[:15, :15]
     assert (blurred[..., 0] * y).sum() / blurred[..., 0].sum() == pytest.approx(7)
     assert (blurred[..., 0] * x).sum() / blurred[..., 0].sum() == pytest.approx(7)
-    gauss = np.exp(-((y - 7)**2 + (x - 7)**2) / 2)
+    gauss = np.exp(-((y - 7) ** 2 + (x - 7) ** 2) / 2)
     np.testing.assert_allclose(blurred[..., 0], 255 * gauss / gauss.sum(), atol=1.5)
 
 
 @pytest.mark.parametrize('name', ['brightness', 'contrast', 'saturation', 'hue'])
 def test_each_jitter_alone(same, name):
     np.random.seed(1)
-    strengths = dict(brightness=0., contrast=0., saturation=0., hue=0.)
+    strengths = dict(brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
     strengths[name] = 0.25
-    out = CrossFrameAugment(jitter_prob=1., blur_prob=0., **strengths)(same)['imgs_aug'][0]
+    out = CrossFrameAugment(jitter_prob=1.0, blur_prob=0.0, **strengths)(same)['imgs_aug'][0]
     img = same['imgs'][0]
     assert (out != img).any()
     if name == 'brightness':
@@ -117,7 +122,7 @@ def test_bad_hue():
         CrossFrameAugment(hue=0.6)
 
 
-STILL = dict(blur_prob=0., jitter_prob=0., grey_prob=0.)
+STILL = dict(blur_prob=0.0, jitter_prob=0.0, grey_prob=0.0)
 
 
 def test_tps_augment_has_one_draw_for_a_clip(same):
@@ -125,7 +130,7 @@ def test_tps_augment_has_one_draw_for_a_clip(same):
     np.random.seed(0)
     seen = set()
     for _ in range(10):
-        first, *others = TPSAugment(blur_prob=0.)(dict(same))['imgs_aug']
+        first, *others = TPSAugment(blur_prob=0.0)(dict(same))['imgs_aug']
         assert first.dtype == np.uint8 and first.shape == (24, 32, 3)
         assert all((img == first).all() for img in others)
         seen.add(first.tobytes())
@@ -144,13 +149,15 @@ def test_tps_augment_sees_the_clip_as_one_picture():
     """Contrast pulls to the mean grey of all frames, blur crosses from the current one down."""
     imgs = [np.full((8, 8, 3), value, np.uint8) for value in (0, 200)]
     np.random.seed(1)
-    dark, light = TPSAugment(**dict(STILL, jitter_prob=1.), brightness=0., saturation=0.,
-                             hue=0.)(dict(imgs=imgs))['imgs_aug']
+    dark, light = TPSAugment(
+        **dict(STILL, jitter_prob=1.0), brightness=0.0, saturation=0.0, hue=0.0
+    )(dict(imgs=imgs))['imgs_aug']
     factor = (float(light.mean()) - float(dark.mean())) / 200
     assert 0.2 <= factor < 1  # this draw lowers it
     assert abs(dark.mean() - 100 * (1 - factor)) <= 1
-    dark, light = TPSAugment(**dict(STILL, blur_prob=1.), blur_radius=(1, ))(
-        dict(imgs=imgs))['imgs_aug']
+    dark, light = TPSAugment(**dict(STILL, blur_prob=1.0), blur_radius=(1,))(dict(imgs=imgs))[
+        'imgs_aug'
+    ]
     # The previous frame is below the current one: its first row touches that one's last.
     assert dark[0].mean() > 30 and dark[-1].mean() == 0
     assert light[-1].mean() < 170 and light[0].mean() == 200
@@ -161,20 +168,32 @@ def test_tps_augment_strengths():
     np.random.seed(0)
     img = np.full((2, 2, 3), 100, np.uint8)
     img[..., 0] = 60
-    grey = sum((lambda v: (v == v[..., :1]).all())(TPSAugment(blur_prob=0., jitter_prob=0.)(
-        dict(imgs=[img]))['imgs_aug'][0]) for _ in range(3000)) / 3000
+    grey = (
+        sum(
+            (lambda v: (v == v[..., :1]).all())(
+                TPSAugment(blur_prob=0.0, jitter_prob=0.0)(dict(imgs=[img]))['imgs_aug'][0]
+            )
+            for _ in range(3000)
+        )
+        / 3000
+    )
     assert abs(grey - 0.2) < 0.03
-    alone = dict(STILL, jitter_prob=0.8, contrast=0., saturation=0., hue=0.)
-    values = np.array([TPSAugment(**alone)(dict(imgs=[img]))['imgs_aug'][0][0, 0, 1]
-                       for _ in range(3000)]) / 100
+    alone = dict(STILL, jitter_prob=0.8, contrast=0.0, saturation=0.0, hue=0.0)
+    values = (
+        np.array(
+            [TPSAugment(**alone)(dict(imgs=[img]))['imgs_aug'][0][0, 0, 1] for _ in range(3000)]
+        )
+        / 100
+    )
     assert abs((values == 1).mean() - 0.2) < 0.03
     assert 0.2 <= values.min() < 0.22 and 1.78 < values.max() <= 1.8
-    turns = TPSAugment(**dict(STILL, jitter_prob=1.), brightness=0., contrast=0., saturation=0.)
+    turns = TPSAugment(**dict(STILL, jitter_prob=1.0), brightness=0.0, contrast=0.0, saturation=0.0)
     red = np.zeros((1, 1, 3), np.uint8)
     red[..., 2] = 255  # BGR
-    hues = [2 * int(cv2.cvtColor(turns(dict(imgs=[red]))['imgs_aug'][0],
-                                 cv2.COLOR_BGR2HSV)[0, 0, 0])
-            for _ in range(1000)]
+    hues = [
+        2 * int(cv2.cvtColor(turns(dict(imgs=[red]))['imgs_aug'][0], cv2.COLOR_BGR2HSV)[0, 0, 0])
+        for _ in range(1000)
+    ]
     hues = [hue - 360 if hue > 180 else hue for hue in hues]
     assert -74 < min(hues) < -68 and 68 < max(hues) < 74  # 0.2 of 360 degrees
 
@@ -188,7 +207,7 @@ def test_tps_blur_has_the_released_radii():
     for _ in range(200):
         row = TPSAugment(**dict(STILL, blur_prob=0.6))(dict(imgs=[img]))['imgs_aug'][0][0, :, 0]
         x, weight = np.arange(201), row / row.sum()
-        deviations.append(np.sqrt((weight * (x - 100)**2).sum() - (41**2 - 1) / 12))
+        deviations.append(np.sqrt((weight * (x - 100) ** 2).sum() - (41**2 - 1) / 12))
     deviations = np.array(deviations).round(1)
     assert abs((deviations == 0).mean() - 0.4) < 0.12
     for radius in (5, 7, 9):
@@ -200,17 +219,17 @@ def test_tps_augment_as_released():
     golden = np.load(Path(__file__).parents[2] / 'data/golden/tps_strong_view.npz')
     img = golden['rgb'][::-1].transpose(1, 2, 0)
     mean = golden['mean_bgr']
-    np.testing.assert_array_equal(
-        wrapped(golden['input_bgr_minus_mean']), golden['bytes'])
+    np.testing.assert_array_equal(wrapped(golden['input_bgr_minus_mean']), golden['bytes'])
     view = TPSAugment(**STILL, wrapped_mean=mean)(dict(imgs=[img, img]))['imgs_aug'][1]
     assert view.dtype == np.float32
     # What DomainDataPreprocessor makes of it; adding and subtracting the mean costs six digits.
     np.testing.assert_allclose(
-        (view - mean).transpose(2, 0, 1), golden['view_without_jitter_and_blur'], atol=1e-5)
+        (view - mean).transpose(2, 0, 1), golden['view_without_jitter_and_blur'], atol=1e-5
+    )
 
 
 def test_bad_strengths():
     for option in (dict(hue=0.6), dict(grey_prob=1.2), dict(contrast=-0.1)):
-        (name, value), = option.items()
+        ((name, value),) = option.items()
         with pytest.raises(ValueError, match=f'{name}={value}'):
             TPSAugment(**option)

@@ -26,8 +26,10 @@ class CallCountingFlow(BaseFlowProvider):
 
 def frames(texture, count=3):
     world = texture(0, (60, 80))
-    return dict(imgs=[world[10:50, 10 + 2 * k:70 + 2 * k].copy() for k in range(count)],
-                frame_paths=[f'{k}.png' for k in range(count)])
+    return dict(
+        imgs=[world[10:50, 10 + 2 * k : 70 + 2 * k].copy() for k in range(count)],
+        frame_paths=[f'{k}.png' for k in range(count)],
+    )
 
 
 def test_goes_from_each_frame_to_the_one_before(texture):
@@ -42,7 +44,11 @@ def test_both_ways(texture):
     transform = LoadFlow(dict(type='CallCountingFlow'), both_ways=True)
     results = transform(frames(texture))
     assert transform.provider.calls == [
-        ('1.png', '0.png'), ('2.png', '1.png'), ('0.png', '1.png'), ('1.png', '2.png')]
+        ('1.png', '0.png'),
+        ('2.png', '1.png'),
+        ('0.png', '1.png'),
+        ('1.png', '2.png'),
+    ]
     assert [flow[0, 0].tolist() for flow in results['flows']] == [[1, 2], [2, 4]]
     assert [flow[0, 0].tolist() for flow in results['forward_flows']] == [[3, 6], [4, 8]]
 
@@ -58,14 +64,15 @@ def test_repeated_frame_has_zero_flow(texture):
     data = frames(texture, 2)
     data['frame_paths'][0] = data['frame_paths'][1]
     transform = LoadFlow(dict(type='CallCountingFlow'))
-    flow, = transform(data)['flows']
+    (flow,) = transform(data)['flows']
     assert transform.provider.calls == []
     assert flow.shape == (40, 60, 2) and flow.dtype == np.float32 and not flow.any()
 
 
 def test_cache(texture, tmp_path):
     cfg = dict(
-        type='LoadFlow', provider=dict(type='CallCountingFlow'), cache_dir=str(tmp_path / 'c'))
+        type='LoadFlow', provider=dict(type='CallCountingFlow'), cache_dir=str(tmp_path / 'c')
+    )
     data = frames(texture, 2)
     first = TRANSFORMS.build(cfg)(dict(data))['flows'][0]
     again = TRANSFORMS.build(cfg)
@@ -76,7 +83,7 @@ def test_cache(texture, tmp_path):
     assert len(again.provider.provider.calls) == 1
 
 
-@pytest.mark.parametrize('earlier', [ClipFlip(prob=0.), ClipCrop(crop_size=(8, 8))])
+@pytest.mark.parametrize('earlier', [ClipFlip(prob=0.0), ClipCrop(crop_size=(8, 8))])
 def test_comes_before_crop_and_flip(texture, earlier):
     results = earlier(frames(texture))
     with pytest.raises(ValueError, match='LoadFlow must come before ClipCrop and ClipFlip'):

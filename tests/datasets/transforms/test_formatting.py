@@ -24,8 +24,9 @@ def test_packs_everything(clip):
 
 
 def test_packs_frames_alone(clip):
-    packed = PackClipInputs(meta_keys=('img_path', ))(
-        dict(imgs=clip['imgs'][:1], flows=[], img_path='a/2.png', seq_name='a'))
+    packed = PackClipInputs(meta_keys=('img_path',))(
+        dict(imgs=clip['imgs'][:1], flows=[], img_path='a/2.png', seq_name='a')
+    )
     assert set(packed['inputs']) == {'frames'}
     assert packed['inputs']['frames'].shape == (1, 3, 16, 24)
     assert 'gt_sem_seg' not in packed['data_samples']

@@ -18,8 +18,8 @@ def test_resize_scales_u_and_v(clip):
         assert [img.shape for img in results[key]] == [(32, 12, 3)] * 2
     assert results['flows'][0].dtype == np.float32
     # u = -2 at half the width, v = 1 at twice the height.
-    np.testing.assert_allclose(results['flows'][0], np.tile([-1., 2.], (32, 12, 1)), atol=1e-6)
-    assert results['img_shape'] == (32, 12) and results['scale_factor'] == (0.5, 2.)
+    np.testing.assert_allclose(results['flows'][0], np.tile([-1.0, 2.0], (32, 12, 1)), atol=1e-6)
+    assert results['img_shape'] == (32, 12) and results['scale_factor'] == (0.5, 2.0)
     assert results['ori_shape'] == (16, 24)
 
 
@@ -29,7 +29,7 @@ def test_resize_of_flow_and_frames_agree(clip, agree):
     clip['flows'][0] *= 2
     assert agree(clip) == 1
     results = ClipResize(scale=(24, 16))(clip)
-    np.testing.assert_allclose(results['flows'][0], np.tile([-2., 1.], (16, 24, 1)), atol=1e-6)
+    np.testing.assert_allclose(results['flows'][0], np.tile([-2.0, 1.0], (16, 24, 1)), atol=1e-6)
     assert agree(results) == 1
 
 
@@ -55,8 +55,9 @@ AS_RELEASED = dict(interpolation='bicubic', backend='pillow')
 def keys(x):
     """Keys' cubic with a = -0.5, which Pillow calls bicubic."""
     x = np.abs(x)
-    return np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1,
-                    np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
+    return np.where(
+        x < 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0)
+    )
 
 
 def antialiased(image, size):
@@ -82,12 +83,14 @@ def test_resize_of_the_releases(clip, size):
         for frame, image in zip(results[key], before['imgs'], strict=True):
             assert frame.dtype == np.uint8 and frame.shape == (*size[::-1], 3)
             np.testing.assert_array_equal(
-                frame, np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)))
+                frame, np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+            )
             # Pillow computes with 8 bits after the point.
             assert np.abs(frame - antialiased(image.astype(float), size)).max() <= 1
     np.testing.assert_array_equal(
         results['gt_seg_map'],
-        np.asarray(Image.fromarray(before['gt_seg_map']).resize(size, Image.Resampling.NEAREST)))
+        np.asarray(Image.fromarray(before['gt_seg_map']).resize(size, Image.Resampling.NEAREST)),
+    )
     np.testing.assert_array_equal(results['flows'][0], bilinear['flows'][0])
     for key in ('img_shape', 'scale', 'scale_factor', 'keep_ratio'):
         assert results[key] == bilinear[key]
@@ -97,8 +100,10 @@ def test_resize_of_the_releases(clip, size):
 def test_resize_of_the_releases_takes_the_middle_label(clip, size):
     """Source pixel floor((x + 0.5) * ratio); OpenCV's is floor(x * ratio)."""
     before = clip['gt_seg_map'].copy()
-    rows, columns = (np.floor((np.arange(new) + 0.5) * old / new).astype(int)
-                     for new, old in zip(size[::-1], before.shape, strict=True))
+    rows, columns = (
+        np.floor((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(size[::-1], before.shape, strict=True)
+    )
     other = ClipResize(scale=size)(copy.deepcopy(clip))['gt_seg_map']
     label = ClipResize(scale=size, **AS_RELEASED)(clip)['gt_seg_map']
     np.testing.assert_array_equal(label, before[rows][:, columns])
@@ -120,10 +125,11 @@ def test_resize_of_the_releases_agrees_with_its_flow(clip, agree):
         clip[key] = [a.repeat(3, 0).repeat(3, 1) for a in clip[key]]
     clip['flows'][0] *= 3
     results = ClipResize(scale=(24, 16), **AS_RELEASED)(clip)
-    np.testing.assert_allclose(results['flows'][0], np.tile([-2., 1.], (16, 24, 1)), atol=1e-6)
+    np.testing.assert_allclose(results['flows'][0], np.tile([-2.0, 1.0], (16, 24, 1)), atol=1e-6)
     # The bicubic filter reaches over the border, where the neighbours of the frames differ.
-    inner = dict(imgs=[img[3:-3, 3:-3] for img in results['imgs']],
-                 flows=[results['flows'][0][3:-3, 3:-3]])
+    inner = dict(
+        imgs=[img[3:-3, 3:-3] for img in results['imgs']], flows=[results['flows'][0][3:-3, 3:-3]]
+    )
     assert agree(inner) == 1
 
 
@@ -141,17 +147,19 @@ def test_resize_keep_ratio(clip):
 
 def test_resize_random_ratio(clip):
     np.random.seed(0)
-    sizes = {ClipResize(scale=(24, 16), ratio_range=(0.5, 2.))(copy.deepcopy(clip))['img_shape']
-             for _ in range(20)}
+    sizes = {
+        ClipResize(scale=(24, 16), ratio_range=(0.5, 2.0))(copy.deepcopy(clip))['img_shape']
+        for _ in range(20)
+    }
     assert len(sizes) > 10
     assert all(8 <= h <= 32 and 12 <= w <= 48 for h, w in sizes)
 
 
 def test_flip_negates_u(clip, agree):
     before = copy.deepcopy(clip)
-    results = ClipFlip(prob=1.)(clip)
+    results = ClipFlip(prob=1.0)(clip)
     assert results['flip'] is True and results['flip_direction'] == 'horizontal'
-    np.testing.assert_array_equal(results['flows'][0], np.tile([2., 1.], (16, 24, 1)))
+    np.testing.assert_array_equal(results['flows'][0], np.tile([2.0, 1.0], (16, 24, 1)))
     for after, img in zip(results['imgs'], before['imgs'], strict=True):
         np.testing.assert_array_equal(after, img[:, ::-1])
     np.testing.assert_array_equal(results['gt_seg_map'], before['gt_seg_map'][:, ::-1])
@@ -160,7 +168,7 @@ def test_flip_negates_u(clip, agree):
 
 def test_flip_moves_flow_along(clip):
     clip['flows'][0][3, 1] = 5, 7
-    flow = ClipFlip(prob=1.)(clip)['flows'][0]
+    flow = ClipFlip(prob=1.0)(clip)['flows'][0]
     np.testing.assert_array_equal(flow[3, 22], [-5, 7])
 
 
@@ -168,15 +176,18 @@ def test_forward_flow_is_flow(clip):
     """Whatever is done to the flow is done to the flow forward in time."""
     clip['forward_flows'] = [flow + 7 * (flow > 0) for flow in clip['flows']]
     as_flow = dict(copy.deepcopy(clip), flows=copy.deepcopy(clip['forward_flows']))
-    for transform in (ClipResize(scale=(48, 8)), ClipCrop(crop_size=(6, 20), mode='bottom'),
-                      ClipFlip(prob=1.)):
+    for transform in (
+        ClipResize(scale=(48, 8)),
+        ClipCrop(crop_size=(6, 20), mode='bottom'),
+        ClipFlip(prob=1.0),
+    ):
         clip, as_flow = transform(clip), transform(as_flow)
     np.testing.assert_array_equal(clip['forward_flows'][0], as_flow['flows'][0])
 
 
 def test_no_flip(clip):
     before = copy.deepcopy(clip)
-    results = ClipFlip(prob=0.)(clip)
+    results = ClipFlip(prob=0.0)(clip)
     assert results['flip'] is False and results['flip_direction'] is None
     np.testing.assert_array_equal(results['flows'][0], before['flows'][0])
     np.testing.assert_array_equal(results['imgs'][0], before['imgs'][0])
@@ -200,8 +211,9 @@ def test_random_crop_is_shared_and_keeps_flow(clip, agree):
     assert len(boxes) > 5
 
 
-@pytest.mark.parametrize('mode, box', [
-    ('top', (0, 8, 6, 18)), ('center', (4, 12, 6, 18)), ('bottom', (8, 16, 6, 18))])
+@pytest.mark.parametrize(
+    'mode, box', [('top', (0, 8, 6, 18)), ('center', (4, 12, 6, 18)), ('bottom', (8, 16, 6, 18))]
+)
 @pytest.mark.parametrize('size', [(8, 12), (0.5, 0.5), (8, 0.5)])
 def test_fixed_crop(clip, mode, box, size):
     assert ClipCrop(crop_size=size, mode=mode)(clip)['crop_bbox'] == box
@@ -242,7 +254,7 @@ def test_crop_keeps_the_rare_class_in_view(clip):
     assert (counts(crop) > 3).mean() < 0.3
     assert (counts(ClipCrop(crop_size=(8, 12)), rare_class=3) > 3).mean() < 0.3
     # The last draw is taken where none is good enough.
-    assert counts(crop, rare_class=7).shape == (40, )
+    assert counts(crop, rare_class=7).shape == (40,)
     del clip['gt_seg_map']
     clip['seg_fields'] = []
     with pytest.raises(ValueError, match='rare_class_min_pixels=3 needs a label, a/2.png'):

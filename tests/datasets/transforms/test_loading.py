@@ -22,8 +22,13 @@ def picture(texture):
 
 
 def annotations(path, shape=(2, 3), labels=LABELS):
-    return dict(seg_map_path=str(path), label_spec=labels, ori_shape=shape, seg_fields=[],
-                frame_paths=['f.png'])
+    return dict(
+        seg_map_path=str(path),
+        label_spec=labels,
+        ori_shape=shape,
+        seg_fields=[],
+        frame_paths=['f.png'],
+    )
 
 
 def test_frames_are_bgr_and_decoded_once(tmp_path, picture, write, monkeypatch):
@@ -44,7 +49,7 @@ def test_frames_are_bgr_and_decoded_once(tmp_path, picture, write, monkeypatch):
 def test_truncated_frame_is_named(tmp_path, picture, write, suffix, keep):
     path = write(tmp_path / f'x{suffix}', picture)
     data = path.read_bytes()
-    path.write_bytes(data[:keep if keep > 1 else int(len(data) * keep)])
+    path.write_bytes(data[: keep if keep > 1 else int(len(data) * keep)])
     with pytest.raises(ValueError, match=f'x{suffix}.*cannot be decoded.*truncated'):
         LoadClip()(dict(frame_paths=[str(path)]))
 
@@ -98,15 +103,20 @@ def test_label_of_another_size_than_its_image(tmp_path, write):
 
 @pytest.mark.parametrize('encoding', ['ids', 'red', 'colour'])
 def test_truncated_label_is_named(tmp_path, write, encoding):
-    labels = LabelSet('Toy', ('road', ), ((0, 0, 0), ), {3: 0}, official=8, encoding=encoding,
-                      colours=((1, 2, 3), ))
+    labels = LabelSet(
+        'Toy', ('road',), ((0, 0, 0),), {3: 0}, official=8, encoding=encoding, colours=((1, 2, 3),)
+    )
     ids = np.random.default_rng(0).integers(0, 8, (64, 64))
-    path = write(tmp_path / 'l.png', ids.astype(np.uint8) if encoding == 'ids' else
-                 np.stack([ids] * 3, -1).astype(np.uint16 if encoding == 'red' else np.uint8))
+    path = write(
+        tmp_path / 'l.png',
+        ids.astype(np.uint8)
+        if encoding == 'ids'
+        else np.stack([ids] * 3, -1).astype(np.uint16 if encoding == 'red' else np.uint8),
+    )
     assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is not None
     data = path.read_bytes()
     for keep in (0.3, 0.95):
-        path.write_bytes(data[:int(len(data) * keep)])
+        path.write_bytes(data[: int(len(data) * keep)])
         with pytest.raises(ValueError, match='l.png: this label cannot be decoded'):
             LoadClipAnnotations()(annotations(path, (64, 64), labels))
 
@@ -140,7 +150,8 @@ def test_wrong_bits_of_png(tmp_path, picture, write, kind, writer):
     else:
         write(path, array)
     read = {'frame': module.read_image, 'mask': module.read_mask}.get(
-        kind, lambda name: module.read_label(name, labels))
+        kind, lambda name: module.read_label(name, labels)
+    )
     right, data = read(str(path)), path.read_bytes()
     errors = 0
     for seed in range(40):
@@ -168,31 +179,40 @@ ROAD, SKY = (128, 64, 128), (70, 130, 180)
 CITY = LabelSet('City', ('road', 'sky'), (ROAD, SKY), {3: 0, 5: 1}, official=8)
 
 
-@pytest.mark.parametrize('labels, ids, palette', [
-    (CITY, [3, 5, 0], {3: ROAD, 5: SKY}),
-    (CITY, [3, 5, 0], {3: ROAD, 5: SKY, 0: (1, 2, 3)}),  # what is not labelled has some colour
-    (CITY, [3, 5, 0], {3: (1, 2, 3), 5: (4, 5, 6)}),  # colours that say nothing
-    (CITY, [3, 5, 0], {i: (i, i, i) for i in range(256)}), (CITY, [3, 5, 0], {}),
-    (GTA_19, [7, 23, 4], {7: ROAD, 23: SKY, 4: (20, 20, 20)}),
-    (GTA_19, [7, 18, 34], {7: ROAD, 18: (153, 153, 153), 34: (0, 0, 142)}),
-    (GTA_19, [7, 23, 4], {i: (i, i, i) for i in range(256)}),
-    (VIPER_15, [3, 7, 8], {3: ROAD, 7: (87, 182, 35), 8: (35, 142, 35)}),
-    (CITYSCAPES_19, [7, 18, 23], {7: ROAD, 18: (153, 153, 153), 23: SKY})])
+@pytest.mark.parametrize(
+    'labels, ids, palette',
+    [
+        (CITY, [3, 5, 0], {3: ROAD, 5: SKY}),
+        (CITY, [3, 5, 0], {3: ROAD, 5: SKY, 0: (1, 2, 3)}),  # what is not labelled has some colour
+        (CITY, [3, 5, 0], {3: (1, 2, 3), 5: (4, 5, 6)}),  # colours that say nothing
+        (CITY, [3, 5, 0], {i: (i, i, i) for i in range(256)}),
+        (CITY, [3, 5, 0], {}),
+        (GTA_19, [7, 23, 4], {7: ROAD, 23: SKY, 4: (20, 20, 20)}),
+        (GTA_19, [7, 18, 34], {7: ROAD, 18: (153, 153, 153), 34: (0, 0, 142)}),
+        (GTA_19, [7, 23, 4], {i: (i, i, i) for i in range(256)}),
+        (VIPER_15, [3, 7, 8], {3: ROAD, 7: (87, 182, 35), 8: (35, 142, 35)}),
+        (CITYSCAPES_19, [7, 18, 23], {7: ROAD, 18: (153, 153, 153), 23: SKY}),
+    ],
+)
 def test_palettes_that_agree_with_the_ids(tmp_path, labels, ids, palette):
     path = indexed(tmp_path / 'p.png', [ids], palette)
     expected = [labels.train_ids.get(i, 255) for i in ids]
     assert module.read_label(path, labels)[0].tolist() == expected
 
 
-@pytest.mark.parametrize('labels, ids, palette, words', [
-    (CITY, [3, 5], {3: SKY, 5: ROAD}, r'index 3 the colour \(70, 130, 180\) \(of id 5\)'),
-    (CITY, [0, 1], {0: ROAD, 1: SKY}, r'index 0 the colour .*\(of id 3\)'),
-    (CITY, [0, 1, 2], {1: (3, 3, 3), 2: (5, 5, 5)}, r'index 1 the colour \(3, 3, 3\)'),
-    (GTA_19, [7, 23], {7: SKY, 23: ROAD}, r'index 7 the colour .*\(of id 23\)'),
-    (GTA_19, [7, 23], {7: (1, 2, 3), 23: SKY}, r'index 7 the colour \(1, 2, 3\), which is not'),
-    (GTA_19, [7, 8], {7: ROAD, 8: (111, 74, 0)}, r'index 8 the colour .*\(of id 5\)'),
-    (VIPER_15, [0, 1], {0: (87, 182, 35), 1: (35, 142, 35)}, r'index 0 the .*\(of id 7\)'),
-    (CITYSCAPES_19, [1, 2], {1: ROAD, 2: SKY}, r'index 1 the .*\(of id 7\)')])
+@pytest.mark.parametrize(
+    'labels, ids, palette, words',
+    [
+        (CITY, [3, 5], {3: SKY, 5: ROAD}, r'index 3 the colour \(70, 130, 180\) \(of id 5\)'),
+        (CITY, [0, 1], {0: ROAD, 1: SKY}, r'index 0 the colour .*\(of id 3\)'),
+        (CITY, [0, 1, 2], {1: (3, 3, 3), 2: (5, 5, 5)}, r'index 1 the colour \(3, 3, 3\)'),
+        (GTA_19, [7, 23], {7: SKY, 23: ROAD}, r'index 7 the colour .*\(of id 23\)'),
+        (GTA_19, [7, 23], {7: (1, 2, 3), 23: SKY}, r'index 7 the colour \(1, 2, 3\), which is not'),
+        (GTA_19, [7, 8], {7: ROAD, 8: (111, 74, 0)}, r'index 8 the colour .*\(of id 5\)'),
+        (VIPER_15, [0, 1], {0: (87, 182, 35), 1: (35, 142, 35)}, r'index 0 the .*\(of id 7\)'),
+        (CITYSCAPES_19, [1, 2], {1: ROAD, 2: SKY}, r'index 1 the .*\(of id 7\)'),
+    ],
+)
 def test_palettes_that_were_ordered_anew(tmp_path, labels, ids, palette, words):
     path = indexed(tmp_path / 'p.png', [ids], palette)
     with pytest.raises(InputError, match=f'p.png: the palette gives {words}.*official masks'):
@@ -211,19 +231,26 @@ def test_programs_that_order_palettes_anew(tmp_path):
             module.read_label(str(tmp_path / 'b.png'), labels)
 
 
-@pytest.mark.parametrize('bits, words', [
-    (1, 'mode 1'), (2, 'grey image of 2 bits.* 85 times'), (4, 'grey image of 4 bits.* 17 times')])
+@pytest.mark.parametrize(
+    'bits, words',
+    [(1, 'mode 1'), (2, 'grey image of 2 bits.* 85 times'), (4, 'grey image of 4 bits.* 17 times')],
+)
 def test_grey_masks_of_few_bits(tmp_path, bits, words):
     """Pillow multiplies their values, so that id 1 of 4 bits would be 17."""
+
     def chunk(kind, data):
-        return (struct.pack('>I', len(data)) + kind + data
-                + struct.pack('>I', zlib.crc32(kind + data)))
+        return (
+            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+        )
 
     path = tmp_path / 'few.png'
     header = struct.pack('>IIBBBBB', 8 // bits, 1, bits, 0, 0, 0, 0)
     path.write_bytes(
-        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
-        + chunk(b'IDAT', zlib.compress(b'\0\x1b')) + chunk(b'IEND', b''))
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', header)
+        + chunk(b'IDAT', zlib.compress(b'\0\x1b'))
+        + chunk(b'IEND', b'')
+    )
     with pytest.raises(InputError, match=f'few.png.*{words}'):
         module.read_label(str(path), replace(LABELS, official=256))
 

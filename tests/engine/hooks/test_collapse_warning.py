@@ -30,7 +30,7 @@ class Predicts(nn.Module):
 class Runs:
     """Calls the hook as a Runner does; the history of its warnings is in `records`."""
 
-    def __init__(self, branches=('target', ), **options):
+    def __init__(self, branches=('target',), **options):
         self.hook = CollapseWarningHook(**options)
         self.records = []
         logger = logging.Logger('collapse')
@@ -39,14 +39,17 @@ class Runs:
         logger.addHandler(handler)
         dataset = SimpleNamespace(branches=dict.fromkeys(branches), metainfo=dict(classes=CLASSES))
         self.runner = SimpleNamespace(
-            iter=0, model=Predicts(), logger=logger,
+            iter=0,
+            model=Predicts(),
+            logger=logger,
             message_hub=MessageHub(name='collapse'),
-            train_dataloader=SimpleNamespace(dataset=dataset))
+            train_dataloader=SimpleNamespace(dataset=dataset),
+        )
         self.hook.before_train(self.runner)
 
     def step(self, shares, count=1):
         """Iterations in which so many of 100 pixels are of each class."""
-        labels = torch.cat([torch.full((n, ), k) for k, n in enumerate(shares)]).view(1, 10, 10)
+        labels = torch.cat([torch.full((n,), k) for k, n in enumerate(shares)]).view(1, 10, 10)
         for _ in range(count):
             self.hook.before_train_iter(self.runner, 0, dict(inputs=dict(target=labels)))
             assert self.runner.model.training
@@ -56,7 +59,7 @@ class Runs:
 def test_warns_once_for_each_number_of_classes():
     runs = Runs(interval=2, batches=2)
     runs.step([50, 30, 20, 0], 2)
-    assert runs.runner.message_hub.get_info('collapse_reference') == pytest.approx([1, .6, .4, 0])
+    assert runs.runner.message_hub.get_info('collapse_reference') == pytest.approx([1, 0.6, 0.4, 0])
     runs.step([80, 20, 0, 0], 4)  # one class of three is lost
     assert not runs.records
     runs.step([100, 0, 0, 0], 8)
@@ -95,9 +98,14 @@ def test_a_run_with_source_is_left_alone():
 
 def test_a_look_changes_nothing(per_frame, batch, build):
     """Weights, running statistics, modes and random numbers of a real method."""
-    model = build(dict(type='SelfTraining', student=per_frame, norm_eval=False,
-                       data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.] * 3,
-                                              std=[50.] * 3)))
+    model = build(
+        dict(
+            type='SelfTraining',
+            student=per_frame,
+            norm_eval=False,
+            data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3),
+        )
+    )
     model.train()
     runs = Runs(interval=1, batches=1)
     runs.runner.model = model
@@ -119,7 +127,8 @@ def test_options(options):
 
 def test_a_prediction_that_is_nan_is_no_class(monkeypatch):
     runs = Runs()
-    monkeypatch.setattr(Predicts, 'encode_decode', lambda self, clip: torch.full(
-        (1, 4, 10, 10), torch.nan))
+    monkeypatch.setattr(
+        Predicts, 'encode_decode', lambda self, clip: torch.full((1, 4, 10, 10), torch.nan)
+    )
     with pytest.raises(NotFiniteError, match='iteration 1: what the student predicts'):
         runs.step([25] * 4)

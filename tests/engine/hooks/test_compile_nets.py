@@ -8,7 +8,7 @@ from torch import nn
 
 from mmdavss.engine import CompileNetsHook
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 
 
 @pytest.fixture
@@ -28,8 +28,9 @@ def compiled():
 
 def test_same_losses_gradients_and_names(per_frame, batch, compiled):
     torch.manual_seed(0)
-    per_frame['segmentor']['backbone'].update(num_stages=2, strides=(1, 2), dilations=(1, 1),
-                                              out_indices=(0, 1))
+    per_frame['segmentor']['backbone'].update(
+        num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(0, 1)
+    )
     for head, width in (('decode_head', 16), ('auxiliary_head', 8)):
         per_frame['segmentor'][head].update(in_channels=width, in_index=int(width == 16))
     model = MODELS.build(dict(type='DACS', student=per_frame, data_preprocessor=PREPROCESSOR))
@@ -43,8 +44,13 @@ def test_same_losses_gradients_and_names(per_frame, batch, compiled):
         data = method.data_preprocessor(batch('source', 'target'), True)
         loss, log = method.train().parse_losses(method(**data, mode='loss'))
         loss.backward()
-        results.append((log, {name: p.grad for name, p in method.named_parameters()
-                              if p.grad is not None}, method.state_dict()))
+        results.append(
+            (
+                log,
+                {name: p.grad for name, p in method.named_parameters() if p.grad is not None},
+                method.state_dict(),
+            )
+        )
     assert compiled.graphs
     torch.testing.assert_close(results[1], results[0], rtol=1e-5, atol=1e-6)
 
@@ -56,7 +62,9 @@ def test_what_is_compiled(video_net, flow_net, monkeypatch):
     net = video_net('Accel', flow_net=flow_net)
     # As a method of a run has it: DDP is around it.
     CompileNetsHook(mode='reduce-overhead').before_train(
-        SimpleNamespace(model=nn.ModuleDict(dict(module=net))))
+        SimpleNamespace(model=nn.ModuleDict(dict(module=net)))
+    )
     parts = [net.segmentor.backbone] + [net.flow_net] * (flow_net is not None)
-    assert seen == [(part, dict(backend='inductor', mode='reduce-overhead', dynamic=None))
-                    for part in parts]
+    assert seen == [
+        (part, dict(backend='inductor', mode='reduce-overhead', dynamic=None)) for part in parts
+    ]

@@ -10,7 +10,6 @@ from mmdavss.engine import DataTimeoutHook
 
 
 class Loop(BaseLoop):
-
     def run(self):
         pass
 
@@ -20,7 +19,8 @@ def test_loaders_with_workers_wait_no_longer(workers, own, expected):
     loaders = [DataLoader(range(3), num_workers=workers, timeout=own) for _ in range(2)]
     train, val = (Loop(None, loader) for loader in loaders)
     DataTimeoutHook().before_run(
-        SimpleNamespace(_train_loop=train, _val_loop=val, _test_loop=dict(type='TestLoop')))
+        SimpleNamespace(_train_loop=train, _val_loop=val, _test_loop=dict(type='TestLoop'))
+    )
     assert [loader.timeout for loader in loaders] == [expected] * 2
 
 

@@ -20,7 +20,7 @@ def losses(**values):
 
 def test_names_the_term_and_the_files(runner, batch, tmp_path):
     (tmp_path / 'last_checkpoint').write_text('run/iter_5.pth')
-    outputs = losses(loss=float('nan'), source__loss_ce=1., target__loss_stpl=float('nan'))
+    outputs = losses(loss=float('nan'), source__loss_ce=1.0, target__loss_stpl=float('nan'))
     with pytest.raises(NotFiniteError) as raised:
         FiniteGuardHook().after_train_iter(runner, 6, batch('source', 'target'), outputs)
     message = str(raised.value)
@@ -29,18 +29,24 @@ def test_names_the_term_and_the_files(runner, batch, tmp_path):
     assert 'run/iter_5.pth' in message
 
 
-@pytest.mark.parametrize('data', [
-    None, dict(x=1), dict(inputs=[], data_samples=None), dict(data_samples=[object()])])
+@pytest.mark.parametrize(
+    'data', [None, dict(x=1), dict(inputs=[], data_samples=None), dict(data_samples=[object()])]
+)
 def test_batches_of_other_kinds(runner, data):
     with pytest.raises(NotFiniteError, match='loss is inf. The batch: files unknown. There is no'):
         FiniteGuardHook().after_train_iter(runner, 6, data, losses(loss=float('inf')))
 
 
-@pytest.mark.parametrize('outputs', [
-    None, {}, losses(loss=3e38, loss_a=-1.),
-    # An accuracy over no pixel is no reason to stop.
-    losses(loss=1., acc_seg=float('nan')),
-])
+@pytest.mark.parametrize(
+    'outputs',
+    [
+        None,
+        {},
+        losses(loss=3e38, loss_a=-1.0),
+        # An accuracy over no pixel is no reason to stop.
+        losses(loss=1.0, acc_seg=float('nan')),
+    ],
+)
 def test_lets_the_others_pass(runner, outputs):
     FiniteGuardHook().after_train_iter(runner, 6, None, outputs)
 
@@ -48,7 +54,7 @@ def test_lets_the_others_pass(runner, outputs):
 def test_no_checkpoint_with_such_a_weight(runner):
     good = dict(weight=torch.ones(3), counter=torch.tensor(3), empty=torch.ones(0))
     FiniteGuardHook().before_save_checkpoint(runner, dict(state_dict=good))
-    bad = dict(good, buffer=torch.tensor([0., float('-inf')]))
+    bad = dict(good, buffer=torch.tensor([0.0, float('-inf')]))
     with pytest.raises(NotFiniteError, match=r'iteration 7: 1 tensors .* \(buffer\)'):
         FiniteGuardHook().before_save_checkpoint(runner, dict(state_dict=bad))
 
@@ -62,7 +68,7 @@ class Moved(nn.Module):
         self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
         self.register_buffer('mean', torch.ones(2))
         self.register_buffer('count', torch.ones(2, dtype=torch.int64))
-        self.register_buffer('mask', torch.tensor([0., -torch.inf]), persistent=False)
+        self.register_buffer('mask', torch.tensor([0.0, -torch.inf]), persistent=False)
         self.watched = {}
 
 
@@ -78,10 +84,10 @@ def test_what_a_step_breaks_ends_it(name, value, training, batch):
     """Losses are finite: a gradient, or a feature that statistics were made of, was not."""
     hook = FiniteGuardHook()
     hook.before_train(training)
-    hook.after_train_iter(training, 6, batch('target'), losses(loss=1.))
+    hook.after_train_iter(training, 6, batch('target'), losses(loss=1.0))
     getattr(training.model, name).data[1] = value
     with pytest.raises(NotFiniteError) as raised:
-        hook.after_train_iter(training, 6, batch('target'), losses(loss=1., loss_stpl=1.))
+        hook.after_train_iter(training, 6, batch('target'), losses(loss=1.0, loss_stpl=1.0))
     message = str(raised.value)
     assert f'iteration 7: 1 tensors of the model are NaN or infinite ({name})' in message
     assert 'loss_stpl 1' in message and 'target: 0.png, 1.png' in message
@@ -92,7 +98,7 @@ def test_weights_as_large_as_numbers_go_pass(training):
     hook = FiniteGuardHook()
     hook.before_train(training)
     training.model.weight.data[:] = 3e38
-    hook.after_train_iter(training, 6, None, losses(loss=1.))
+    hook.after_train_iter(training, 6, None, losses(loss=1.0))
 
 
 @pytest.mark.parametrize('name', ['weight', 'frozen', 'mean'])
@@ -106,10 +112,13 @@ def test_what_a_method_watches(training, batch):
     hook = FiniteGuardHook()
     hook.before_train(training)
     training.model.watched['the prediction of the teacher'] = torch.tensor(torch.nan)
-    with pytest.raises(NotFiniteError, match='7: the prediction of the teacher is not finite, and '
-                                             'no loss shows it. The batch: target: 0.png'):
-        hook.after_train_iter(training, 6, batch('target'), losses(loss=1.))
-    hook.after_train_iter(training, 6, batch('target'), losses(loss=1.))
+    with pytest.raises(
+        NotFiniteError,
+        match='7: the prediction of the teacher is not finite, and '
+        'no loss shows it. The batch: target: 0.png',
+    ):
+        hook.after_train_iter(training, 6, batch('target'), losses(loss=1.0))
+    hook.after_train_iter(training, 6, batch('target'), losses(loss=1.0))
 
 
 @pytest.mark.parametrize('scale', [1e-3, 1e-5])
@@ -119,9 +128,9 @@ def test_a_scale_that_has_fallen_to_nothing(scale, training):
     training.optim_wrapper = SimpleNamespace(loss_scaler=scaler)
     hook = FiniteGuardHook()
     hook.before_train(training)
-    training.model.weight.grad = torch.full((2, ), torch.inf)  # to be left out
+    training.model.weight.grad = torch.full((2,), torch.inf)  # to be left out
     if scale > 1e-4:
-        hook.after_train_iter(training, 6, None, losses(loss=1.))
+        hook.after_train_iter(training, 6, None, losses(loss=1.0))
         return
     with pytest.raises(NotFiniteError, match='overflow.*--amp bf16'):
-        hook.after_train_iter(training, 6, None, losses(loss=1.))
+        hook.after_train_iter(training, 6, None, losses(loss=1.0))

@@ -1,4 +1,5 @@
 """When hooks act: the momentum of each iteration, and after a resume."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,6 @@ from mmdavss.engine import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHoo
 
 
 class Recorder:
-
     def __init__(self):
         self.calls = []
 
@@ -33,12 +33,13 @@ def run(hook, iterations, **wrapper):
 
 def test_ema_momentum_warms_up():
     assert run(EMATeacherHook(0.999), [0, 1, 2, 500, 5000]) == pytest.approx(
-        [0, 1 / 2, 2 / 3, 500 / 501, 0.999])
+        [0, 1 / 2, 2 / 3, 500 / 501, 0.999]
+    )
 
 
 def test_ema_moves_once_for_each_step_of_the_optimiser():
     weight = torch.nn.Parameter(torch.zeros(()))
-    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.), accumulative_counts=2)
+    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.0), accumulative_counts=2)
     runner = SimpleNamespace(model=Recorder(), iter=0, optim_wrapper=wrapper)
     hook = EMATeacherHook(0.999)
     hook.before_train(runner)
@@ -48,22 +49,32 @@ def test_ema_moves_once_for_each_step_of_the_optimiser():
         seen.append((len(runner.model.calls), weight.item()))
         wrapper.update_params(weight)
     # Before the iterations 0, 2 and 4: each time the student has made a step.
-    assert seen == [(1, 0.), (1, 0.), (2, -1.), (2, -1.), (3, -2.)]
+    assert seen == [(1, 0.0), (1, 0.0), (2, -1.0), (2, -1.0), (3, -2.0)]
     assert runner.model.calls == pytest.approx([0, 1 / 2, 2 / 3])
 
 
 def test_statistics_schedule_follows_the_iteration():
     hook = OnlineStatisticsHook(contrast_start=3, interval=2)
     assert run(hook, range(5)) == [
-        (True, False), (False, False), (True, False), (False, True), (True, True)]
+        (True, False),
+        (False, False),
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
     # A resumed run takes up in the middle.
     assert run(hook, [4]) == [(True, True)]
 
 
-@pytest.mark.parametrize('options, copies', [
-    (dict(), [0, 8000, 16000]), (dict(launch=1000), [0, 1000, 8000, 16000]),
-    (dict(launch=1000, copy_at_launch=False), [0, 8000, 16000]),
-    (dict(launch=0, interval=15000), [0, 15000])])
+@pytest.mark.parametrize(
+    'options, copies',
+    [
+        (dict(), [0, 8000, 16000]),
+        (dict(launch=1000), [0, 1000, 8000, 16000]),
+        (dict(launch=1000, copy_at_launch=False), [0, 8000, 16000]),
+        (dict(launch=0, interval=15000), [0, 15000]),
+    ],
+)
 def test_proxy_schedule_to_the_iteration(options, copies):
     """I2VDA, algorithm 1; 0-based iterations, those around every event."""
     launch = options.get('launch', 8000)
@@ -81,11 +92,17 @@ def test_a_method_that_it_does_not_fit(hook):
         hook.before_train(SimpleNamespace(model=object()))
 
 
-@pytest.mark.parametrize('make', [lambda: EMATeacherHook(1.), lambda: EMATeacherHook(-0.1),
-                                  lambda: OnlineStatisticsHook(interval=0),
-                                  lambda: OnlineStatisticsHook(contrast_start=-1),
-                                  lambda: ProxyNetworkHook(interval=0),
-                                  lambda: ProxyNetworkHook(launch=-1)])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: EMATeacherHook(1.0),
+        lambda: EMATeacherHook(-0.1),
+        lambda: OnlineStatisticsHook(interval=0),
+        lambda: OnlineStatisticsHook(contrast_start=-1),
+        lambda: ProxyNetworkHook(interval=0),
+        lambda: ProxyNetworkHook(launch=-1),
+    ],
+)
 def test_bad_options(make):
     with pytest.raises(ValueError, match='must be'):
         make()

@@ -28,8 +28,9 @@ def test_each_process_draws_others(monkeypatch):
 def test_another_seed_is_refused():
     """mmengine takes over the seed of the checkpoint, 0, when the data are in order already."""
     sampler = InfiniteSampler(range(4), seed=1)
-    runner = SimpleNamespace(seed=0, train_loop=SimpleNamespace(
-        dataloader=SimpleNamespace(sampler=sampler)))
+    runner = SimpleNamespace(
+        seed=0, train_loop=SimpleNamespace(dataloader=SimpleNamespace(sampler=sampler))
+    )
     with pytest.raises(ValueError, match=r'--cfg-options randomness\.seed=0'):
         IterationSeedHook().before_train(runner)
     runner.seed = 1

@@ -1,4 +1,5 @@
 """A run goes on only from a checkpoint of the same method, network and optimiser."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -15,14 +16,22 @@ def net(**parts: int) -> nn.Module:
     return nn.ModuleDict({name: nn.Linear(size, 1) for name, size in parts.items()})
 
 
-def runner(model: nn.Module, kind: str = 'SGD', schedulers: int = 1, players: bool = False,
-           **options: object) -> SimpleNamespace:
+def runner(
+    model: nn.Module,
+    kind: str = 'SGD',
+    schedulers: int = 1,
+    players: bool = False,
+    **options: object,
+) -> SimpleNamespace:
     groups = options.pop('groups', None) or model.parameters()
     wrapper = OptimWrapper(getattr(torch.optim, kind)(groups, lr=0.1, **options))
     return SimpleNamespace(
-        model=model, _resume=True, _load_from='work/iter_2.pth',
+        model=model,
+        _resume=True,
+        _load_from='work/iter_2.pth',
         optim_wrapper=OptimWrapperDict(model=wrapper) if players else wrapper,
-        param_schedulers=[PolyLR(wrapper, begin=0, end=9) for _ in range(schedulers)])
+        param_schedulers=[PolyLR(wrapper, begin=0, end=9) for _ in range(schedulers)],
+    )
 
 
 def saved(run: SimpleNamespace, prefix: str = '') -> dict:
@@ -30,8 +39,11 @@ def saved(run: SimpleNamespace, prefix: str = '') -> dict:
     model['student'](torch.ones(1, model['student'].in_features)).sum().backward()
     return dict(
         state_dict={prefix + name: value for name, value in model.state_dict().items()},
-        optimizer=run.optim_wrapper.state_dict(), message_hub={}, meta=dict(iter=2, epoch=0),
-        param_schedulers=[scheduler.state_dict() for scheduler in run.param_schedulers])
+        optimizer=run.optim_wrapper.state_dict(),
+        message_hub={},
+        meta=dict(iter=2, epoch=0),
+        param_schedulers=[scheduler.state_dict() for scheduler in run.param_schedulers],
+    )
 
 
 @pytest.mark.parametrize('prefix', ['', 'module.', '_orig_mod.'])
@@ -41,22 +53,47 @@ def test_the_same_run_goes_on(kind, players, prefix):
     ResumeCheckHook().after_load_checkpoint(run, saved(run, prefix))
 
 
-@pytest.mark.parametrize(('before', 'now', 'words'), [
-    (runner(net(student=2)), runner(net(student=2, teacher=2)), 'lacks 2 tensors of teacher'),
-    (runner(net(student=2, anchor=2)), runner(net(student=2)), 'has 2 tensors of anchor'),
-    (runner(net(student=2, anchor=2)), runner(net(student=2, teacher=2)),
-     'lacks 2 tensors of teacher and it has 2 tensors of anchor .*another method'),
-    (runner(net(student=3)), runner(net(student=2)), 'student has tensors of another shape'),
-    (runner(net(student=2)), runner(net(student=2), 'AdamW'), 'optimiser is not AdamW .no betas'),
-    (runner(net(student=2), 'AdamW'), runner(net(student=2)), 'optimiser is not SGD .no momentum'),
-    (runner(net(student=2), 'Adam'), runner(net(student=2), 'AdamW'), 'optimiser is not AdamW'),
-    (runner(net(student=2), players=True), runner(net(student=2)),
-     'optimisers for model and this one for the whole model'),
-    (runner(net(student=2), groups=[dict(params=[value]) for value in (
-        nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1)))]), runner(net(student=2)),
-     'SGD has 1 groups of 2 parameters, there are 2 of 2'),
-    (runner(net(student=2), schedulers=2), runner(net(student=2)), '2 and not 1'),
-])
+@pytest.mark.parametrize(
+    ('before', 'now', 'words'),
+    [
+        (runner(net(student=2)), runner(net(student=2, teacher=2)), 'lacks 2 tensors of teacher'),
+        (runner(net(student=2, anchor=2)), runner(net(student=2)), 'has 2 tensors of anchor'),
+        (
+            runner(net(student=2, anchor=2)),
+            runner(net(student=2, teacher=2)),
+            'lacks 2 tensors of teacher and it has 2 tensors of anchor .*another method',
+        ),
+        (runner(net(student=3)), runner(net(student=2)), 'student has tensors of another shape'),
+        (
+            runner(net(student=2)),
+            runner(net(student=2), 'AdamW'),
+            'optimiser is not AdamW .no betas',
+        ),
+        (
+            runner(net(student=2), 'AdamW'),
+            runner(net(student=2)),
+            'optimiser is not SGD .no momentum',
+        ),
+        (runner(net(student=2), 'Adam'), runner(net(student=2), 'AdamW'), 'optimiser is not AdamW'),
+        (
+            runner(net(student=2), players=True),
+            runner(net(student=2)),
+            'optimisers for model and this one for the whole model',
+        ),
+        (
+            runner(
+                net(student=2),
+                groups=[
+                    dict(params=[value])
+                    for value in (nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1)))
+                ],
+            ),
+            runner(net(student=2)),
+            'SGD has 1 groups of 2 parameters, there are 2 of 2',
+        ),
+        (runner(net(student=2), schedulers=2), runner(net(student=2)), '2 and not 1'),
+    ],
+)
 def test_another_run_is_named(before, now, words):
     with pytest.raises(CheckpointError, match=f'work/iter_2.pth is of a run.*{words}.*--work-dir'):
         ResumeCheckHook().after_load_checkpoint(now, saved(before))

@@ -1,4 +1,5 @@
 """Runs that are resumed with another config or other data than they had."""
+
 from __future__ import annotations
 
 import json
@@ -12,15 +13,29 @@ from mmdavss.engine.hooks import run_report
 from mmdavss.errors import UserError
 
 CONFIG = dict(
-    model=dict(type='SourceOnly', student=dict(
-        type='Accel', segmentor=dict(decode_head=dict(
-            type='FCNHead', num_classes=19, loss_decode=dict(type='CrossEntropyLoss'))))),
+    model=dict(
+        type='SourceOnly',
+        student=dict(
+            type='Accel',
+            segmentor=dict(
+                decode_head=dict(
+                    type='FCNHead', num_classes=19, loss_decode=dict(type='CrossEntropyLoss')
+                )
+            ),
+        ),
+    ),
     optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
     param_scheduler=[dict(type='PolyLR', end=100)],
-    train_cfg=dict(max_iters=100), train_dataloader=dict(num_workers=2),
-    default_hooks=dict(checkpoint=dict(interval=10)), work_dir='a')
-DATA = {'train.source': dict(items=2, files=4, bytes=9, hash='a'), 'train.target': None,
-        'val': dict(items=1, files=2, bytes=5, hash='b')}
+    train_cfg=dict(max_iters=100),
+    train_dataloader=dict(num_workers=2),
+    default_hooks=dict(checkpoint=dict(interval=10)),
+    work_dir='a',
+)
+DATA = {
+    'train.source': dict(items=2, files=4, bytes=9, hash='a'),
+    'train.target': None,
+    'val': dict(items=1, files=2, bytes=5, hash='b'),
+}
 
 
 @pytest.fixture
@@ -31,11 +46,16 @@ def runner(tmp_path):
     (folder / 'report.json').write_text(json.dumps(dict(config=CONFIG, data=DATA)))
     warned = []
     return SimpleNamespace(
-        cfg=Config(json.loads(json.dumps(CONFIG))), _resume=True, warned=warned,
-        _load_from=str(tmp_path / 'run/iter_10.pth'), log_dir=str(tmp_path / 'run/20260101_000001'),
+        cfg=Config(json.loads(json.dumps(CONFIG))),
+        _resume=True,
+        warned=warned,
+        _load_from=str(tmp_path / 'run/iter_10.pth'),
+        log_dir=str(tmp_path / 'run/20260101_000001'),
         logger=SimpleNamespace(warning=warned.append),
-        train_dataloader=SimpleNamespace(dataset=SimpleNamespace(
-            metainfo=dict(classes=('road', 'car')))))
+        train_dataloader=SimpleNamespace(
+            dataset=SimpleNamespace(metainfo=dict(classes=('road', 'car')))
+        ),
+    )
 
 
 def state(**meta) -> dict:
@@ -52,16 +72,21 @@ def test_the_same_run(runner):
     assert runner.warned == []
 
 
-@pytest.mark.parametrize(('options', 'words'), [
-    ({'model.type': 'STPL'}, 'model.type: SourceOnly -> STPL'),
-    ({'model.student.type': 'DFF'}, 'student.type: Accel -> DFF'),
-    ({'model.student.segmentor.decode_head.num_classes': 5}, 'num_classes: 19 -> 5'),
-    ({'optim_wrapper.optimizer.type': 'AdamW'}, 'optimizer.type: SGD -> AdamW'),
-    ({'optim_wrapper': dict(_delete_=True, student=dict(optimizer=dict(type='SGD')))},
-     'student.optimizer.type: None -> SGD'),
-    ({'param_scheduler.0.type': 'StepLR'}, 'PolyLR -> StepLR'),
-    ({'param_scheduler': []}, '0.type: PolyLR -> None'),
-])
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ({'model.type': 'STPL'}, 'model.type: SourceOnly -> STPL'),
+        ({'model.student.type': 'DFF'}, 'student.type: Accel -> DFF'),
+        ({'model.student.segmentor.decode_head.num_classes': 5}, 'num_classes: 19 -> 5'),
+        ({'optim_wrapper.optimizer.type': 'AdamW'}, 'optimizer.type: SGD -> AdamW'),
+        (
+            {'optim_wrapper': dict(_delete_=True, student=dict(optimizer=dict(type='SGD')))},
+            'student.optimizer.type: None -> SGD',
+        ),
+        ({'param_scheduler.0.type': 'StepLR'}, 'PolyLR -> StepLR'),
+        ({'param_scheduler': []}, '0.type: PolyLR -> None'),
+    ],
+)
 def test_what_cannot_be_right(options, words, runner):
     runner.cfg.merge_from_dict(options)
     if 'optim_wrapper' in options:
@@ -77,12 +102,18 @@ def test_other_classes(runner):
         check(runner, state(dataset_meta=dict(classes=('road', 'sky'))))
 
 
-@pytest.mark.parametrize(('key', 'value', 'effect'), [
-    ('optim_wrapper.optimizer.lr', 0.2, False), ('param_scheduler.0.end', 200, False),
-    ('train_cfg.max_iters', 200, True), ('train_dataloader.num_workers', 4, True),
-    ('default_hooks.checkpoint.interval', 20, True),
-    ('optim_wrapper.type', 'AmpOptimWrapper', True),
-    ('model.student.segmentor.decode_head.loss_decode.type', 'DiceLoss', True)])
+@pytest.mark.parametrize(
+    ('key', 'value', 'effect'),
+    [
+        ('optim_wrapper.optimizer.lr', 0.2, False),
+        ('param_scheduler.0.end', 200, False),
+        ('train_cfg.max_iters', 200, True),
+        ('train_dataloader.num_workers', 4, True),
+        ('default_hooks.checkpoint.interval', 20, True),
+        ('optim_wrapper.type', 'AmpOptimWrapper', True),
+        ('model.student.segmentor.decode_head.loss_decode.type', 'DiceLoss', True),
+    ],
+)
 def test_what_may_be_meant(key, value, effect, runner):
     runner.cfg.merge_from_dict({key: value})
     check(runner)
@@ -102,9 +133,15 @@ def test_without_a_report(runner, tmp_path):
     check(runner, {})
 
 
-@pytest.mark.parametrize(('name', 'key', 'raises'), [
-    ('train.source', 'hash', True), ('train.target', None, False), ('val', 'hash', False),
-    ('gone', None, True)])
+@pytest.mark.parametrize(
+    ('name', 'key', 'raises'),
+    [
+        ('train.source', 'hash', True),
+        ('train.target', None, False),
+        ('val', 'hash', False),
+        ('gone', None, True),
+    ],
+)
 def test_other_data(name, key, raises, runner, monkeypatch, tmp_path):
     now = json.loads(json.dumps(DATA))
     if name == 'gone':

@@ -19,7 +19,7 @@ class Files:
 
     def get_data_info(self, index):
         names = ['a.png', 'sub/b.png', 'c.png']
-        paths = [f'{self.data_root}/{name}' for name in names[index:index + 2]]
+        paths = [f'{self.data_root}/{name}' for name in names[index : index + 2]]
         return dict(frame_paths=paths, img_path=paths[-1], seg_map_path=None)
 
 
@@ -51,7 +51,10 @@ def test_revision(tmp_path):
     def git(*args):
         return subprocess.run(
             ['git', '-C', tmp_path, '-c', 'user.name=a', '-c', 'user.email=a@b', *args],
-            check=True, capture_output=True, text=True).stdout.strip()
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     git('init', '-q')
     (tmp_path / 'code.py').write_text('1')

@@ -1,4 +1,5 @@
 """The parts of the hook; whole runs that are stopped are in tests/tools/test_train.py."""
+
 import multiprocessing
 import os
 import subprocess
@@ -40,8 +41,9 @@ def test_worker_obeys_its_parent_alone(tmp_path):
 
 def _agree(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank,
-                                   world_size=2)
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     hook = StopSignalHook()
     hook._group = distributed.new_group(backend='gloo')
     before = hook._agreed()
