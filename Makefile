@@ -17,7 +17,7 @@ help:
 	@echo 'make types    check the types alone'
 	@echo 'make format   put the code into that style'
 	@echo 'make metafiles  write metafile.yml and model-index.yml after a change of configs'
-	@echo 'make docs     build the documentation in work_dirs/docs'
+	@echo 'make docs     build the documentation site in work_dirs/docs'
 	@echo 'make install  only set up .venv      make install PYTHON=python3.11'
 
 demo: $(STAMP)
@@ -40,6 +40,15 @@ format: $(STAMP)
 
 metafiles: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore .dev_scripts/make_metafiles.py
+
+docs: $(VENV)/.docs
+	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -b html -c docs -d work_dirs/docs/doctrees \
+		. work_dirs/docs/html
+	@echo work_dirs/docs/html/index.html
+
+$(VENV)/.docs: $(STAMP) requirements/docs.txt
+	$(PIN) $(BIN)/python -m pip install -r requirements/docs.txt -c constraints.txt
+	@touch $@
 
 install: $(STAMP)
 

@@ -128,7 +128,7 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
         size: (new height, new width).
 
     Returns:
-        (N, 2, *size) in pixels of the new grid, in at least float32.
+        ``(N, 2, *size)`` in pixels of the new grid, in at least float32.
     """
     if flow.ndim != 4 or flow.shape[1] != 2:
         raise ValueError(f'resize_flow: flow must be (N, 2, H, W), got {tuple(flow.shape)}.')
