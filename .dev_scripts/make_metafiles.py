@@ -64,7 +64,9 @@ def architecture(model: Mapping[str, Any]) -> list[str]:
         part = net.get(key)
         if part:
             backbone = part['backbone']
-            names.append(backbone['type'] + (f'-{backbone["depth"]}' if 'depth' in backbone else ''))
+            names.append(
+                backbone['type'] + (f'-{backbone["depth"]}' if 'depth' in backbone else '')
+            )
     names.append(net['segmentor']['decode_head']['type'])
     return list(dict.fromkeys(names))
 

@@ -1,7 +1,7 @@
 """Documentation site: `make docs` builds it from the pages as they are and from the docstrings.
 
-The source folder is the root of the repository, so that the links between pages hold in both places;
-the home page is README.md, below which the navigation is added here.
+The source folder is the root of the repository, so that links between pages hold in both places.
+The home page is README.md, to which the navigation is added here.
 """
 
 from __future__ import annotations
@@ -56,13 +56,23 @@ html_show_sphinx = False
 
 #: Captions and pages, in the order in which a user needs them.
 NAVIGATION = {
-    'Use': ['README', 'get_started', 'adapt_your_video', 'datasets', 'evaluation', 'analyses', 'faq'],
+    'Use': [
+        'README',
+        'get_started',
+        'adapt_your_video',
+        'datasets',
+        'evaluation',
+        'analyses',
+        'faq',
+    ],
     'Train': ['speed', 'reliability', 'bad_input', 'convert_checkpoints'],
     'Methods': ['methods/*'],
     'Results': ['results'],
     'Develop': ['add_a_method', 'api/index', '/CONTRIBUTING', '/CHANGELOG'],
 }
 CONFIGS = 'Configs of the methods'
+#: Text and target of a link to a file.
+LINK = re.compile(r'(?<!!)\[([^\]\n]*)\]\(((?!\w+:)[^)\s#]+(?:#[^)\s]*)?)\)')
 
 
 def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -72,9 +82,8 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
     trees = dict(NAVIGATION) | {CONFIGS: ['/configs/*/README']}
     for caption, pages in trees.items():
         names = [page if page.startswith('/') else f'docs/{page}' for page in pages]
-        source[0] += '\n'.join(
-            ['', '```{toctree}', ':hidden:', ':glob:', f':caption: {caption}', '', *names, '```', '']
-        )
+        lines = ['```{toctree}', ':hidden:', ':glob:', f':caption: {caption}', '', *names, '```']
+        source[0] += '\n' + '\n'.join(lines) + '\n'
 
 
 def link_sources(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -98,7 +107,7 @@ def link_sources(app: Sphinx, docname: str, source: list[str]) -> None:
             return text  # of the repository, not of the site
         return match[0]
 
-    source[0] = re.sub(r'(?<!!)\[([^\]\n]*)\]\(((?!\w+:)[^)\s#]+(?:#[^)\s]*)?)\)', replace, source[0])
+    source[0] = LINK.sub(replace, source[0])
 
 
 def find_short_name(

@@ -98,7 +98,8 @@ def pip(*args: object) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy: a build leaves folders behind."""
     source = tmp_path_factory.mktemp('source')
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md', 'model-index.yml'):
+    names = 'setup.py pyproject.toml MANIFEST.in LICENSE README.md model-index.yml'
+    for name in names.split():
         shutil.copy(ROOT / name, source)
     for name in ('mmdavss', 'configs', 'tools', 'requirements'):
         shutil.copytree(ROOT / name, source / name)
