@@ -515,8 +515,9 @@ class Adaptation:
         """The files of all pairs."""
         folder = self.out / 'frames'
         return [
-            tuple(folder / name for name in line.split('\t'))
+            (folder / before, folder / current)
             for line in (folder / CLIPS).read_text().splitlines()
+            for before, current in [line.split('\t')]
         ]
 
     # ------------------------------------------------------------------------------- training
@@ -710,7 +711,7 @@ class Adaptation:
             .round()
             .astype(int)
         )
-        models = dict(
+        models: dict[str, tuple[Config, Any]] = dict(
             before=(self.sized, self.checkpoint),
             after=(Config.fromfile(self.out / 'adapted.py'), self.out / 'adapted.pth'),
         )
@@ -741,7 +742,8 @@ class Adaptation:
                         [cv2.flip(image, 1) for image in images[-segment.clip_length :]]
                     )
                     health[name].add_frame(scores[name])
-                    health[name].add_pair(*maps, flow, visible)
+                    before, current = maps
+                    health[name].add_pair(before, current, flow, visible)
                     health[name].add_mirrored(scores[name], mirrored.seg_logits.data)
                     health[name].add_reference(scores[name], scores['before'])
         return {name: value.figures() for name, value in health.items()}
@@ -954,7 +956,7 @@ class _Shown(Hook):
         self.bar = bar
         self.step = step
         self.left = left
-        self.began: tuple[int, float] | None = None
+        self.began = 0.0
 
     def before_train(self, runner: Runner) -> None:
         self.bar.update(runner.iter)  # of a run that goes on

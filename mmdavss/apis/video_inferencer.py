@@ -141,7 +141,7 @@ class VideoSegInferencer:
             for segment, copy in zip(self.segmenters, copies, strict=True)
         ]
         for frame, *labels in zip(frames, *maps, strict=True):
-            yield Segmented(*frame, tuple(labels))
+            yield Segmented(frame.name, frame.image, tuple(labels))
 
     def __call__(
         self,

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -204,7 +204,7 @@ class VideoReader:
 
     def _walk(
         self, wanted: Collection[int] | None, last: int | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    ) -> Generator[tuple[int, np.ndarray], None, int]:
         """Goes through the video once.
 
         Args:
@@ -289,7 +289,7 @@ def _camera(source: str | Path | int) -> int | None:
     if isinstance(source, int):
         return source
     if re.fullmatch('[0-9]+', str(source)):
-        return int(source)
+        return int(str(source))
     # Links such as /dev/v4l/by-id/... too.
     device = _DEVICE.fullmatch(str(Path(source).resolve()))
     return int(device[1]) if device else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import WEIGHT_INITIALIZERS, init_default_scope
+from mmengine.registry import WEIGHT_INITIALIZERS, Registry, init_default_scope
 from mmengine.utils import get_object_from_string
 from mmseg.models.backbones import ResNet
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -222,7 +222,7 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
     steps = _test_steps(cfg)
     if not steps:
         raise UserError(f'{cfg.filename} has no test_pipeline')
-    made = []
+    made: list[dict[str, Any]] = []
     for step in steps:
         kind = type_name(step)
         if kind == 'KeyMapper':  # as exports of this package have it
@@ -320,12 +320,13 @@ def _registered(kind: Any) -> Any:
     if not isinstance(kind, type):
         return kind
     for registry in (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS):
-        while registry is not None:
-            for name, known in registry.module_dict.items():
+        level: Registry | None = registry
+        while level is not None:
+            for name, known in level.module_dict.items():
                 # A registry may have another class of the same name than its parent.
-                if known is kind and registry.get(name) is kind:
+                if known is kind and level.get(name) is kind:
                     return name
-            registry = registry.parent
+            level = level.parent
     return f'{kind.__module__}.{kind.__qualname__}'
 
 
@@ -383,7 +384,10 @@ def export_segmentor(
         UserError: If the network cannot be exported, or an export is there already.
         ValueError: If the checkpoint does not fit.
     """
-    name = _export_name(MODELS.get(cfg.model.student.type), cfg.model.student, per_frame_part)
+    kind = MODELS.get(cfg.model.student.type)
+    if kind is None:
+        raise UserError(f'model.student.type={cfg.model.student.type!r} is not registered')
+    name = _export_name(kind, cfg.model.student, per_frame_part)
     folder = Path(out)
     pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))
     preprocessor = _plain(cfg.model.data_preprocessor)
@@ -488,7 +492,8 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
 
 def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
     """The test pipeline of a config of clips, for single images without labels."""
-    made, resized = [], False
+    made: list[dict[str, Any]] = []
+    resized = False
     for step in cfg.test_dataloader.dataset.pipeline:
         kind = step['type']
         if kind == 'LoadClip':
@@ -545,7 +550,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
             node
             for node in ast.walk(ast.parse(source))
             if isinstance(node, ast.ImportFrom)
-            and (node.level or node.module.startswith('mmdavss'))
+            and (node.level or (node.module or '').startswith('mmdavss'))
         ]
         if own:
             raise UserError(

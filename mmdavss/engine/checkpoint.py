@@ -230,7 +230,8 @@ def _safe(load: Callable) -> Callable:
 
 
 # All loads of mmengine go through here, whatever the scheme and whoever registers it when.
-CheckpointLoader.load_checkpoint = classmethod(_safe(CheckpointLoader.load_checkpoint.__func__))
+_load = vars(CheckpointLoader)['load_checkpoint'].__func__  # the function of the class method
+CheckpointLoader.load_checkpoint = classmethod(_safe(_load))
 
 
 def read_checkpoint(path: str | Path) -> dict:

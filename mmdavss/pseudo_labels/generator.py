@@ -124,7 +124,7 @@ class ClipPredictor:
     ) -> None:
         self.model = model.eval()
         self.pipeline = Compose(list(pipeline))
-        self.flow = flow
+        self.flow: Any = flow  # where there are neighbours it is not None
         self.occlusion = dict(occlusion or {})
 
     @torch.no_grad()
@@ -371,14 +371,16 @@ class PseudoLabelGenerator:
         occlusion = dict(occlusion or {})
         if not set(occlusion) <= {'alpha', 'threshold'}:
             raise ValueError(f'{KEY}.occlusion={occlusion} may have alpha and threshold only.')
-        self.adaptive = dict(alpha=alpha, beta=beta, gamma=gamma, start=start, cap=cap)
+        self.adaptive: dict[str, Any] = dict(
+            alpha=alpha, beta=beta, gamma=gamma, start=start, cap=cap
+        )
         AdaptiveThresholds(1, **self.adaptive)  # checks them
         self.pipeline = list(pipeline)
         self.selection = selection
         self.aggregate = aggregate
         self.clip_frames = clip_frames
         self.occlusion = occlusion
-        self.flow = dict(flow) if aggregate else None
+        self.flow = dict(flow) if aggregate and flow is not None else None
 
     @classmethod
     def from_config(cls, cfg: Config) -> PseudoLabelGenerator:
@@ -431,7 +433,8 @@ class PseudoLabelGenerator:
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)
             chosen.setdefault(info['seq_name'], set()).add(info['img_path'])
-        clips, owners = [], {}
+        clips = []
+        owners: dict[str, str] = {}
         for sequence in sorted(chosen, key=natural):
             numbers = found[sequence]
             frames = []
@@ -590,7 +593,8 @@ class PseudoLabelGenerator:
             ('network', 'model.student or model.data_preprocessor'),
             ('frames', "the target's frames"),
         ):
-            old, new = state.get(key), fresh[key]
+            old: Any = state.get(key)
+            new = fresh[key]
             if key == 'checkpoint':
                 differs = [name for name in ('size', 'sha256') if old[name] != new[name]]
                 text = 'was ' + ' and is '.join(
@@ -695,7 +699,8 @@ class _Runner:
     def __init__(
         self, make: _MakePredictor, predictor: ClipPredictor | None, workers: int, device: str
     ) -> None:
-        self.make, self.predictor, self.workers, self.device = make, predictor, workers, device
+        self.make, self.workers, self.device = make, workers, device
+        self.predictor: Any = predictor  # None with several workers, each of which has its own
 
     def __call__(self, work: Callable, clips: list[FrameClip]) -> Iterator[tuple[FrameClip, Any]]:
         """(clip, work(its predictions)) of each clip, with a progress bar."""
@@ -764,8 +769,8 @@ def remove(folder: str) -> None:
             if osp.isfile(path):
                 os.remove(path)
     for place in sorted({osp.dirname(name) for name in names}):
-        for path in left_unfinished(osp.join(folder, place)):
-            path.unlink()
+        for left in left_unfinished(osp.join(folder, place)):
+            left.unlink()
     for sequence in sorted({osp.dirname(mask) for mask in masks} - {''}, reverse=True):
         place = osp.join(folder, sequence)
         if osp.isdir(place) and not os.listdir(place):

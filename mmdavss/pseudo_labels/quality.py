@@ -14,6 +14,7 @@ from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.errors import UserError
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 from mmdavss.pseudo_labels.generator import (
+    BINS,
     ClipPredictor,
     Frame,
     Prediction,
@@ -169,10 +170,10 @@ class QualityMeter:
 
     def _counts(self) -> np.ndarray:
         if self._histogram is None:
-            self._histogram = sum(
-                probability_histogram(predictions, len(self.classes))
-                for _, predictions in self._predictions(False)
-            )
+            histogram = np.zeros((len(self.classes), BINS), np.int64)
+            for _, predictions in self._predictions(False):
+                histogram += probability_histogram(predictions, len(self.classes))
+            self._histogram = histogram
         return self._histogram
 
 
@@ -218,10 +219,10 @@ def reach(
         if not alphas:
             break
     found = [q for _, q in sorted(points.items())]
-    nearest = [
-        min(found, key=lambda q, wanted=wanted: abs(q.proportion - wanted))
-        for wanted in proportions
-    ]
+    nearest = []
+    for wanted in proportions:
+        gaps = [abs(q.proportion - wanted) for q in found]
+        nearest.append(found[gaps.index(min(gaps))])
     return found, [
         q if abs(q.proportion - wanted) <= tolerance else None
         for q, wanted in zip(nearest, proportions, strict=True)
