@@ -42,8 +42,8 @@ from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_15, GTA_19, SY
 from mmdavss.datasets.pseudo_labels import mask_name, read_manifest, write_frames, write_manifest
 from mmdavss.datasets.rare_class import read_statistics, write_statistics
 from mmdavss.datasets.transforms.loading import read_image, read_label, read_mask
-from mmdavss.engine.checkpoint import read_weights
 from mmdavss.flow import read_flow, write_flow
+from mmdavss.utils.checkpoints import read_weights
 
 SIZE = 36, 52  # height, width
 SECONDS = 60  # after which a reader hangs

@@ -20,6 +20,10 @@ class MissingInputError(InputError, FileNotFoundError):
     """A file that is not there."""
 
 
+class NotFiniteError(UserError, FloatingPointError):
+    """A loss, a weight or a prediction is NaN or infinite."""
+
+
 #: Python modules that configs of mmseg need besides mmseg, and their packages. OpenMMLab's own
 #: come under the second name.
 PACKAGES = dict(

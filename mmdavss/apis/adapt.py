@@ -29,7 +29,6 @@ from tqdm import tqdm
 
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.engine import WorkDirLock, read_weights
-from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
@@ -39,6 +38,7 @@ from mmdavss.inputs import read_json
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
+from mmdavss.utils.work_dir_lock import NAME as LOCK
 
 from .device import usable_device
 from .faults import explained_faults

@@ -43,7 +43,6 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError
 from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
@@ -55,6 +54,7 @@ from mmdavss.modules import (
     class_balanced_thresholds,
     select_labels,
 )
+from mmdavss.utils.work_dir_lock import NAME as LOCK
 
 from .device import usable_device
 from .inference import load_model

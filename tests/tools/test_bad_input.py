@@ -26,8 +26,8 @@ from PIL import Image
 from mmdavss.apis.inference import VideoSegmenter, load_model
 from mmdavss.apis.launch import UserError
 from mmdavss.datasets.label_maps import CLASSES_19
-from mmdavss.engine.work_dir_lock import Owner
 from mmdavss.flow import write_flow
+from mmdavss.utils.work_dir_lock import Owner
 
 CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])
 SIZE = 12, 20  # height, width

@@ -14,8 +14,8 @@ import torch
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
-from mmdavss.engine.work_dir_lock import NAME
 from mmdavss.fileio import left_unfinished, unfinished_path
+from mmdavss.utils.work_dir_lock import NAME
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = [

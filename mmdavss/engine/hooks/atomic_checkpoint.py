@@ -11,9 +11,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from mmdavss.fileio import UNFINISHED, left_unfinished
-
-from ..atomic_backend import AtomicBackend
-from ..player_optim_wrapper import accumulation
+from mmdavss.utils.atomic_backend import AtomicBackend
+from mmdavss.utils.wrappers import accumulation
 
 #: Where the message hub has the iterations after which signals stopped the run.
 STOPPED_AT = 'stopped_at'

@@ -11,8 +11,11 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
 
-from ..wrappers import unwrapped
-from .finite_guard import NotFiniteError, files_of
+from mmdavss.errors import NotFiniteError
+from mmdavss.evaluation.health import PRESENT, collapsed_classes
+from mmdavss.utils.wrappers import unwrapped
+
+from .finite_guard import files_of
 
 REFERENCE = 'collapse_reference'
 
@@ -103,9 +106,6 @@ class CollapseWarningHook(Hook):
         return (counts / counts.sum()).cpu()
 
     def _compare(self, runner: Runner) -> None:
-        # Not at the top: the metrics there import flow, which imports this package.
-        from mmdavss.evaluation.health import PRESENT, collapsed_classes
-
         reference = torch.tensor(runner.message_hub.get_info(REFERENCE))
         before = (reference / reference.sum()).tolist()
         after = torch.stack(self._recent).mean(0).tolist()

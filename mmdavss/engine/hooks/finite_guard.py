@@ -15,15 +15,9 @@ from mmseg.registry import HOOKS
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from mmdavss.errors import UserError
-
-from ..checkpoint import noted_checkpoint
-from ..wrappers import unwrapped
-
-
-class NotFiniteError(UserError, FloatingPointError):
-    """A loss, a weight or what a model predicts is NaN or infinite."""
-
+from mmdavss.errors import NotFiniteError
+from mmdavss.utils.checkpoints import noted_checkpoint
+from mmdavss.utils.wrappers import unwrapped
 
 #: Smallest scale of a mixed-precision loss: some thirty steps in a row were left out by then.
 LEAST_SCALE = 1e-4

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..randomness import seed_everything
+from mmdavss.utils.randomness import seed_everything
 
 
 @HOOKS.register_module()

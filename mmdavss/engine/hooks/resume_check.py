@@ -11,8 +11,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..checkpoint import CheckpointError, bare_names
-from ..wrappers import unwrapped
+from mmdavss.utils.checkpoints import CheckpointError, bare_names
+from mmdavss.utils.wrappers import unwrapped
 
 #: What mmengine takes from a checkpoint to go on.
 NEEDED = ('meta', 'message_hub', 'optimizer')

@@ -16,7 +16,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import distributed
 
-from ..player_optim_wrapper import accumulation
+from mmdavss.utils.wrappers import accumulation
+
 from .atomic_checkpoint import STOPPED_AT
 
 #: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.

@@ -29,8 +29,8 @@ from mmdavss.apis.converters import convert_checkpoint
 from mmdavss.apis.inference import load_model
 from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.engine import CheckpointError, damage, read_checkpoint, read_weights
-from mmdavss.engine.checkpoint import SWITCH, TRUST
 from mmdavss.flow.base import load_flow_weights
+from mmdavss.utils.checkpoints import SWITCH, TRUST
 
 
 class Trap:

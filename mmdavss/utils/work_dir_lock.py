@@ -15,9 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from mmdavss.errors import UserError
 
@@ -298,21 +296,6 @@ class WorkDirLock:
         with suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
-
-
-class LockCheckHook(Hook):
-    """Writes no checkpoint into a folder that another run has taken over.
-
-    Args:
-        lock: The lock of the run's folder.
-    """
-
-    def __init__(self, lock: WorkDirLock) -> None:
-        self.lock = lock
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Raises UserError if the run has lost its folder."""
-        self.lock.check()
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
