@@ -9,10 +9,10 @@ import pytest
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.apis import config_keys
-from mmdavss.apis.config_keys import check_groups, unknown_keys
-from mmdavss.apis.launch import load_config
 from mmdavss.errors import UserError
+from mmdavss.launch import config_keys
+from mmdavss.launch.config_file import load_config
+from mmdavss.launch.config_keys import check_groups, unknown_keys
 
 CONFIG = 'configs/stpl/accel-r18_miniviper2minicity.py'
 
@@ -124,7 +124,7 @@ def test_knows_all_that_configs_say(path):
 def test_tools_warn(monkeypatch):
     """Those with --cfg-options read their config with `load_config`."""
     told = []
-    monkeypatch.setattr('mmdavss.apis.launch.print_log', lambda text, **_: told.append(text))
+    monkeypatch.setattr('mmdavss.launch.config_file.print_log', lambda text, **_: told.append(text))
     cfg = load_config(CONFIG, {'modle.x': 3, 'work_dir': 'run'}, None)
     assert len(told) == 1 and 'Did you mean model.x?' in told[0]
     assert cfg.modle == dict(x=3)  # refused is nothing

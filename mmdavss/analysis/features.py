@@ -10,8 +10,7 @@ from torch.utils.data import DataLoader
 
 from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import downscale_labels
-
-from .progress import progress
+from mmdavss.utils.progress import progress
 
 
 @torch.no_grad()

@@ -27,8 +27,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.engine import read_checkpoint
-
-from .launch import UserError, read_config_file
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import read_config_file
 
 State = dict[str, Tensor]
 

@@ -17,16 +17,16 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import LabelSet
+from mmdavss.errors import UserError
 from mmdavss.inputs import natural
+from mmdavss.launch.config_file import load_config
+from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
-
-from .configs import find_config
-from .device import device_option
-from .faults import one_line
-from .inference import load_model
-from .key_values import KeyValues
-from .launch import UserError, load_config
+from mmdavss.utils.configs import find_config
+from mmdavss.utils.device import device_option
 
 
 class CheckpointParser(argparse.ArgumentParser):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from mmdavss.apis.faults import explain, explained_faults, one_line
+from mmdavss.cli.exits import one_line
 from mmdavss.errors import UserError
 from mmdavss.evaluation.health import class_drift
 from mmdavss.flow import read_flow
+from mmdavss.launch.faults import explain, explained_faults
 
 
 def ours(folder) -> None:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from mmdavss.apis.results import (
+from mmdavss.analysis.results import (
     best_validation,
     compare,
     comparison_table,

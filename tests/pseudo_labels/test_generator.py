@@ -17,9 +17,11 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
-from mmdavss.apis import pseudo_labels
-from mmdavss.apis.launch import UserError
-from mmdavss.apis.pseudo_labels import (
+from mmdavss.datasets import ClipFolderDataset
+from mmdavss.datasets.pseudo_labels import read_manifest, write_manifest
+from mmdavss.errors import InputError, UserError
+from mmdavss.pseudo_labels import generator
+from mmdavss.pseudo_labels.generator import (
     ClipPredictor,
     Frame,
     FrameClip,
@@ -29,9 +31,6 @@ from mmdavss.apis.pseudo_labels import (
     remove,
     summary,
 )
-from mmdavss.datasets import ClipFolderDataset
-from mmdavss.datasets.pseudo_labels import read_manifest, write_manifest
-from mmdavss.errors import InputError
 
 CLASSES = ('road', 'sky', 'car')
 PIPELINE = [dict(type='LoadClip'), dict(type='PackClipInputs')]
@@ -210,13 +209,13 @@ def test_flow_goes_from_the_frame_to_the_neighbour(tmp_path):
     assert prediction.probability[0] == pytest.approx([0.9, 0.6, 0.75])
 
 
-@pytest.mark.parametrize('selection', pseudo_labels.SELECTIONS)
+@pytest.mark.parametrize('selection', generator.SELECTIONS)
 def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, selection):
     cfg = config(frames, selection=selection)
     written, limit = [], None
 
     def stop(name):
-        original = getattr(pseudo_labels, name)
+        original = getattr(generator, name)
 
         def wrapped(*args):
             if len(written) == limit:
@@ -224,7 +223,7 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
             written.append(name)
             return original(*args)
 
-        monkeypatch.setattr(pseudo_labels, name, wrapped)
+        monkeypatch.setattr(generator, name, wrapped)
 
     for name in ('write_manifest', 'write_frames', 'replace_file'):
         stop(name)

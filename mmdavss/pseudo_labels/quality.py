@@ -11,11 +11,9 @@ from mmengine.config import Config
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.pseudo_labels import mask_name
 from mmdavss.datasets.transforms.loading import read_label
+from mmdavss.errors import UserError
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
-
-from .launch import UserError
-from .progress import progress
-from .pseudo_labels import (
+from mmdavss.pseudo_labels.generator import (
     ClipPredictor,
     Frame,
     Prediction,
@@ -27,6 +25,7 @@ from .pseudo_labels import (
     pseudo_miou,
     target_frames,
 )
+from mmdavss.utils.progress import progress
 
 #: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
 #: :class:`PseudoLabelGenerator`.

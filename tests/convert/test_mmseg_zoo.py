@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
-from mmdavss.apis.plain_mmseg import method_config, read_method_config
+from mmdavss.convert.plain_mmseg import method_config, read_method_config
 from mmdavss.errors import UserError
 
 CONFIGS = Path(mmseg.__file__).parent / '.mim/configs'
@@ -217,7 +217,7 @@ def test_family(family, checkpoint, batch, monkeypatch):
 @pytest.mark.parametrize('family', ['ccnet', 'point_rend'])
 def test_family_with_operators(family, checkpoint, batch, monkeypatch):
     """With the operators of mmcv that need no compiler, as if it had been built with all."""
-    monkeypatch.setattr('mmdavss.apis.packages._installed', lambda module: True)
+    monkeypatch.setattr('mmdavss.launch.packages._installed', lambda module: True)
     heads = 'mmseg.models.decode_heads'
     if family == 'ccnet':
         operator = operator_file('cc_attention').CrissCrossAttention

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmdavss.apis.pseudo_label_quality import ALPHAS, Quality, reach
+from mmdavss.pseudo_labels.quality import ALPHAS, Quality, reach
 
 
 def curve(power, top, calls):

@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.apis import UserError
-from mmdavss.apis.converters import FORMATS, convert_state
+from mmdavss.convert.checkpoints import FORMATS, convert_state
 from mmdavss.methods.base import load_student
 
 CLASSES = 15

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from mmdavss.apis.key_values import KeyValues
+from mmdavss.cli.key_values import KeyValues
 
 
 def parse(*values: str) -> dict:

@@ -43,10 +43,11 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, UserError
 from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.inputs import natural
+from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter, check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
@@ -54,12 +55,9 @@ from mmdavss.modules import (
     class_balanced_thresholds,
     select_labels,
 )
+from mmdavss.utils.device import usable_device
+from mmdavss.utils.progress import progress
 from mmdavss.utils.work_dir_lock import NAME as LOCK
-
-from .device import usable_device
-from .inference import load_model
-from .launch import UserError
-from .progress import progress
 
 KEY = 'pseudo_label_generator'
 SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')

@@ -24,11 +24,11 @@ from mmseg.models.segmentors import (
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmdavss.engine import read_checkpoint
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import merge_options, read_config_file, type_name
+from mmdavss.launch.model import load_model
+from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.video_nets import VideoNet
-
-from .inference import _kind, load_model
-from .launch import UserError, merge_options, read_config_file
-from .packages import check_packages, dicts_in
 
 #: What of a plain data preprocessor says how frames are normalised, and padded in a test.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
@@ -224,9 +224,9 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
         raise UserError(f'{cfg.filename} has no test_pipeline')
     made = []
     for step in steps:
-        kind = _kind(step)
+        kind = type_name(step)
         if kind == 'KeyMapper':  # as exports of this package have it
-            kind = _kind(step['transforms'][-1])
+            kind = type_name(step['transforms'][-1])
         if kind in ('LoadImageFromFile', 'LoadImageFromNDArray'):
             made.append(dict(type='LoadClip'))
         elif kind == 'Resize' and step.get('scale') is not None:
@@ -250,7 +250,7 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
 
 def _resizes_twice(cfg: Config) -> bool:
     """Whether scores go to the size of the resized frame before they go to that of the frame."""
-    kinds = [_kind(step) for step in _test_steps(cfg)]
+    kinds = [type_name(step) for step in _test_steps(cfg)]
     return 'Resize' in kinds and 'KeyMapper' not in kinds
 
 
@@ -298,7 +298,7 @@ def leave_out_downloads(segmentor: dict) -> None:
             part['init_cfg'] = None
         if part.get('pretrained') is not None:
             part['pretrained'] = None
-        if 'type' in part and _kind(part) in ('SyncBN', 'SyncBatchNorm'):
+        if 'type' in part and type_name(part) in ('SyncBN', 'SyncBatchNorm'):
             part['type'] = 'BN'
 
 

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmseg.registry import OPTIM_WRAPPERS
 
 from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
-from mmdavss.apis.launch import read_config_file
 from mmdavss.engine import Bfloat16OptimWrapper
+from mmdavss.launch.config_file import read_config_file
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_slurm_needs_cuda(monkeypatch):
 )
 def test_packages_that_are_missing(text, words, tmp_path, monkeypatch):
     """Before anything is built; not what a registry or a head says, which names no command."""
-    monkeypatch.setattr('mmdavss.apis.packages.find_spec', lambda name: None)
+    monkeypatch.setattr('mmdavss.launch.packages.find_spec', lambda name: None)
     path = tmp_path / 'config.py'
     path.write_text(text)
     with pytest.raises(UserError) as raised:

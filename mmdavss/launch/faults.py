@@ -16,23 +16,21 @@ errors that come from worker processes.
 
 from __future__ import annotations
 
-import argparse
 import errno
 import linecache
 import os
 import re
-import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mmdavss.engine import noted_checkpoint
 from mmdavss.errors import UserError
 
-from .launch import is_main_process
-
 ELSEWHERE = 'write elsewhere (--work-dir, --out)'
+
+
 #: Faults of a machine: they count wherever they are raised, also if another error followed.
 MACHINE = {
     errno.ENOSPC: 'the disk is full: make room (default_hooks.checkpoint.max_keep_ckpts sets how '
@@ -48,6 +46,8 @@ MACHINE = {
     errno.EMFILE: 'too many files are open: allow more (ulimit -n 65536), or use fewer workers',
     errno.ENFILE: 'this machine has too many files open: end other programs',
 }
+
+
 #: What is wrong with a file that an error names.
 ADVICE = MACHINE | {
     errno.EACCES: 'you have no permission: change it (ls -l shows it), or name another place',
@@ -59,82 +59,24 @@ ADVICE = MACHINE | {
     errno.ENAMETOOLONG: 'is too long a name for this system: shorten it',
     errno.ELOOP: 'is a link that leads to itself: correct the link',
 }
+
+
 #: How a worker of a DataLoader ends that did not raise an error itself.
 DIED = re.compile(r'DataLoader worker \(pid\(?s?\)? ?[\d, ]+\)(?: is killed by signal: ([^.]*))?')
+
+
 HUNG = re.compile(r'DataLoader timed out after (\d+) seconds')
+
+
 #: How an error begins that a worker of a DataLoader has raised.
 CAUGHT = re.compile(r'Caught (\w+) in .*worker process')
+
+
 #: What mmengine says of a class that a config names and no module has registered.
 UNREGISTERED = re.compile(r'(\w[\w.]*) is not in the (\S+) registry')
+
+
 PACKAGE = str(Path(__file__).parents[1])
-
-
-@contextmanager
-def one_line(interrupted: str = 'interrupted') -> Iterator[None]:
-    """Around what a tool does: ends it with one line if that is all that is needed.
-
-    Args:
-        interrupted: What Ctrl-C says.
-
-    Raises:
-        SystemExit: With the line.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(f'\n{interrupted}') from None
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        raise SystemExit(f'\nerror: {message}') from None
-
-
-@contextmanager
-def usage_error(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Around what a tool looks at before it runs: one line is a mistake of the command line.
-
-    Every rank of a distributed run finds the same mistake; one message is enough.
-
-    Args:
-        parser: Says the line, after the usage.
-
-    Raises:
-        SystemExit: With status 2.
-    """
-    try:
-        yield
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        if is_main_process():
-            parser.error(message)
-        raise SystemExit(2) from None
-
-
-def exit_status(work: Callable[[], None], interrupted: str) -> int:
-    """Does the work of a tool that gives its exit status; :func:`one_line` for the others.
-
-    Args:
-        work: The work.
-        interrupted: What Ctrl-C says.
-
-    Returns:
-        0, 1 after a line on stderr, or 130 after Ctrl-C.
-    """
-    try:
-        work()
-    except KeyboardInterrupt:
-        print(f'\n{interrupted}', file=sys.stderr)
-        return 130
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        print(f'\nerror: {message}', file=sys.stderr)
-        return 1
-    return 0
 
 
 @contextmanager

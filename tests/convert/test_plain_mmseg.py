@@ -16,8 +16,8 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.launch import UserError
-from mmdavss.apis.plain_mmseg import export_segmentor, read_method_config
+from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
+from mmdavss.errors import UserError
 
 LAZY = """
 from mmcv.transforms import LoadImageFromFile

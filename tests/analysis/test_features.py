@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmdavss.apis.features import labelled_features, sample_pixels
+from mmdavss.analysis.features import labelled_features, sample_pixels
 
 
 def frames(count=20, seed=0):

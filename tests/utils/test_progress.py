@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mmdavss.apis.progress import progress
+from mmdavss.utils.progress import progress
 
 
 def test_log_file_gets_few_lines(capsys):

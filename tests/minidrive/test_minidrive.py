@@ -19,7 +19,7 @@ from mmdavss.datasets import (
     GTADataset,
     SynthiaDataset,
 )
-from mmdavss.datasets.minidrive import (
+from mmdavss.minidrive import (
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     OLD_TOWN,
@@ -38,8 +38,8 @@ from mmdavss.datasets.minidrive import (
     camera_look,
     rendered_look,
 )
-from mmdavss.datasets.minidrive.generate import Settings, generate, make_world
-from mmdavss.datasets.minidrive.raycast import GROUND, SKY
+from mmdavss.minidrive.generate import Settings, generate, make_world
+from mmdavss.minidrive.raycast import GROUND, SKY
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_minidrive.py'
 SIZE = (64, 32)
@@ -751,7 +751,7 @@ def test_command(tmp_path, capsys) -> None:
 
 
 def test_contact_sheet(tmp_path) -> None:
-    from mmdavss.datasets.minidrive.sheet import contact_sheet
+    from mmdavss.minidrive.sheet import contact_sheet
 
     contact_sheet(tmp_path / 'sub' / 'sheet.png', (64, 32))
     sheet = cv2.imread(str(tmp_path / 'sub' / 'sheet.png'))
