@@ -300,8 +300,6 @@ class _MakePredictor:
     occlusion: dict
 
     def __call__(self, device: str) -> ClipPredictor:
-        import mmdavss  # noqa: F401  registers everything
-
         if self.cfg.get('custom_imports'):
             import_modules_from_strings(**self.cfg['custom_imports'])
         model = load_model(Config(dict(self.cfg)), self.checkpoint, device)
