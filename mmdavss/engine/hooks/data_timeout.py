@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch.utils.data import DataLoader
 
 
 @HOOKS.register_module()
@@ -26,11 +27,17 @@ class DataTimeoutHook(Hook):
             raise ValueError(f'DataTimeoutHook: seconds={seconds} must be more than 0.')
         self.seconds = seconds
 
-    def before_run(self, runner: Runner) -> None:
-        """Sets it before a worker is started."""
-        # A loop that is not part of this run is a config still.
-        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
-            if isinstance(loop, BaseLoop):
-                loader = loop.dataloader
-                if loader.num_workers > 0 and loader.timeout == 0:
-                    loader.timeout = self.seconds
+    # Loops call these before they start a worker.
+
+    def before_train(self, runner: Runner) -> None:
+        self._limit(runner.train_dataloader)
+
+    def before_val(self, runner: Runner) -> None:
+        self._limit(runner.val_dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        self._limit(runner.test_dataloader)
+
+    def _limit(self, loader: DataLoader) -> None:
+        if loader.num_workers > 0 and loader.timeout == 0:
+            loader.timeout = self.seconds

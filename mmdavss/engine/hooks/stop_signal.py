@@ -18,7 +18,7 @@ from torch import distributed
 
 from mmdavss.utils.wrappers import accumulation
 
-from .atomic_checkpoint import STOPPED_AT
+from .atomic_checkpoint import STOPPED_AT, AtomicCheckpointHook, write_checkpoint
 
 #: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
@@ -121,9 +121,11 @@ class StopSignalHook(Hook):
         if hook.last_ckpt is None or Path(hook.last_ckpt).name != name:
             stops = runner.message_hub.get_info(STOPPED_AT) or []
             runner.message_hub.update_info(STOPPED_AT, [*stops, iteration])
-            hook._save_checkpoint_with_step(
-                runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration)
-            )
+            meta = dict(epoch=runner.epoch, iter=iteration)
+            if isinstance(hook, AtomicCheckpointHook):
+                hook.save(runner, iteration, meta)
+            else:  # mmengine's own, which does not delete it again
+                write_checkpoint(hook, runner, iteration, meta)
         runner.logger.warning(
             f'Stopped by a signal after iteration {iteration}, which is saved as {name}. Go on '
             'with --resume.'
