@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.runner import Runner
 
 from mmdavss.errors import UserError
+from mmdavss.utils.journal import as_json, differences
 
 #: Parts of a config that say where a run is, how it is shown and what is done after it; the seed
 #: has a check of its own.
@@ -63,7 +64,7 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
         UserError: If method, network, optimiser, schedules or classes are others.
     """
     before = last_report(runner._load_from).get('config')
-    now = json.loads(json.dumps(runner.cfg.to_dict(), default=str))
+    now = as_json(runner.cfg.to_dict(), str)
     classes = [
         _classes(meta)
         for meta in (metainfo, getattr(runner.train_dataloader.dataset, 'metainfo', None))
@@ -181,26 +182,6 @@ def _values(part: Any, name: str) -> Iterator[tuple[str, Any]]:
         return
     for key, value in inner:
         yield from _values(value, f'{name}.{key}'.lstrip('.'))
-
-
-def differences(old: object, new: object, name: str = '') -> list[str]:
-    """Where two json values differ, as texts."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [
-            text
-            for key in dict.fromkeys([*old, *new])
-            for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))
-        ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            text
-            for number, pair in enumerate(zip(old, new, strict=True))
-            for text in differences(*pair, f'{name}.{number}')
-        ]
-    if old == new:
-        return []
-    values = f'{old} -> {new}'
-    return [f'{name}: {values}' if len(values) < 60 else name]
 
 
 def _some(texts: Sequence[str], count: int = 3) -> str:

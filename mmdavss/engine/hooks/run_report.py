@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import os.path as osp
 import platform
@@ -11,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import mmcv
@@ -24,7 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmdavss.fileio import replace_file
+from mmdavss.utils.journal import as_json, file_digest, write_json
 from mmdavss.version import __version__
 
 from .resumed_run import compare_config, compare_data
@@ -68,7 +67,7 @@ class RunReportHook(Hook):
         if runner._resume:
             compare_data(runner, made['data'])
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, (json.dumps(made, indent=1, default=str) + '\n').encode())
+        write_json(path, as_json(made, str))
 
 
 def report(runner: Runner) -> dict[str, Any]:
@@ -101,7 +100,11 @@ def report(runner: Runner) -> dict[str, Any]:
         ),
         starts_from=None
         if start is None
-        else dict(path=str(start), sha256=_digest(start), resumed=bool(runner._resume)),
+        else dict(
+            path=str(start),
+            sha256=file_digest(start) if osp.isfile(start) else None,  # a URL
+            resumed=bool(runner._resume),
+        ),
         data={name: fingerprint(dataset) for name, dataset in _datasets(runner)},
         config=runner.cfg.to_dict(),
     )
@@ -174,18 +177,3 @@ def _branches(name: str, dataset: Any) -> Iterator[tuple[str, Any]]:
         yield name, dataset
     else:
         yield from ((f'{name}.{branch}', own) for branch, own in branches.items())
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _digest(path: str) -> str | None:
-    """Of a local file; None of one that is not there, or of a URL."""
-    if not osp.isfile(path):
-        return None
-    with open(path, 'rb') as file:
-        return _sha256(file)
