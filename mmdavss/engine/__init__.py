@@ -1,6 +1,7 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 
 from mmdavss.errors import NotFiniteError
+from mmdavss.structures import Clip
 from mmdavss.utils.atomic_backend import AtomicBackend
 from mmdavss.utils.checkpoints import (
     CheckpointError,
@@ -23,7 +24,7 @@ from mmdavss.utils.wrappers import accumulation, unwrapped
 
 from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
-from .data_preprocessor import Clip, DomainDataPreprocessor
+from .data_preprocessor import DomainDataPreprocessor
 from .group_poly_lr import GroupPolyLR
 from .hooks import (
     AtomicCheckpointHook,
