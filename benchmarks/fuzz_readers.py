@@ -37,8 +37,8 @@ from PIL import Image
 from mmdavss.analysis.results import read_validations
 from mmdavss.apis.videos import VideoReader
 from mmdavss.datasets import ClipFolderDataset, GTADataset
+from mmdavss.datasets.label_folder import mask_name, read_manifest, write_frames, write_manifest
 from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_15, GTA_19, SYNTHIA_12, LabelSet
-from mmdavss.datasets.pseudo_labels import mask_name, read_manifest, write_frames, write_manifest
 from mmdavss.datasets.rare_class import read_statistics, write_statistics
 from mmdavss.datasets.transforms.loading import read_image, read_label, read_mask
 from mmdavss.errors import UserError

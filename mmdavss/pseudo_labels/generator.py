@@ -27,8 +27,7 @@ from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
 
 from mmdavss.datasets.clip import ClipSegDataset
-from mmdavss.datasets.label_maps import IGNORE
-from mmdavss.datasets.pseudo_labels import (
+from mmdavss.datasets.label_folder import (
     ADVICE,
     FIELDS,
     FRAMES,
@@ -41,6 +40,7 @@ from mmdavss.datasets.pseudo_labels import (
     write_frames,
     write_manifest,
 )
+from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.errors import InputError, UserError
 from mmdavss.fileio import check_writable, left_unfinished, replace_file

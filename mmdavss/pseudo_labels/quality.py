@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from mmengine.config import Config
 
+from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.label_maps import IGNORE
-from mmdavss.datasets.pseudo_labels import mask_name
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.errors import UserError
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels

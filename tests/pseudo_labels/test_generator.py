@@ -18,7 +18,7 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
 from mmdavss.datasets import ClipFolderDataset
-from mmdavss.datasets.pseudo_labels import read_manifest, write_manifest
+from mmdavss.datasets.label_folder import read_manifest, write_manifest
 from mmdavss.errors import InputError, UserError
 from mmdavss.pseudo_labels import generator
 from mmdavss.pseudo_labels.generator import (

@@ -1,4 +1,4 @@
-"""Selection of pseudo-labels."""
+"""The most confident pixels of predictions, and how their classes are spread."""
 
 from __future__ import annotations
 
