@@ -40,7 +40,6 @@ from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.cli.exits import exit_status
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import CITYSCAPES_15
-from mmdavss.engine import WorkDirLock
 from mmdavss.errors import InputError, UserError
 from mmdavss.inputs import read_json
 from mmdavss.launch.config_file import final_checkpoint, load_config
@@ -50,6 +49,7 @@ from mmdavss.minidrive.layouts import OLD_TOWN
 from mmdavss.minidrive.looks import camera_look
 from mmdavss.minidrive.world import World
 from mmdavss.utils.journal import as_json, differences, file_digest, write_json
+from mmdavss.utils.work_dir_lock import WorkDirLock
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]

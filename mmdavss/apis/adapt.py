@@ -35,7 +35,6 @@ from mmdavss.convert.plain_mmseg import (
     resize_options,
 )
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.engine import WorkDirLock, read_weights
 from mmdavss.errors import InputError, UserError
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
@@ -48,10 +47,12 @@ from mmdavss.launch.prepare import prepare_training
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
+from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.progress import progress
 from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 from .video_inferencer import VideoSegInferencer
 from .videos import VideoReader, without_password

@@ -14,11 +14,12 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import mean_over_batch, unwrapped
 from mmdavss.modules import SequenceDiscriminator
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.distributed import mean_over_batch
+from mmdavss.utils.wrappers import unwrapped
 
 from .base import BaseAdapter
 

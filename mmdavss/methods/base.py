@@ -19,18 +19,12 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import (
-    CheckpointError,
-    NotFiniteError,
-    accumulation,
-    bare_names,
-    mean_log,
-    misfits,
-    read_weights,
-    unwrapped,
-)
+from mmdavss.errors import NotFiniteError
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.checkpoints import CheckpointError, bare_names, misfits, read_weights
+from mmdavss.utils.distributed import mean_log
+from mmdavss.utils.wrappers import accumulation, unwrapped
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.

@@ -20,9 +20,9 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import unwrapped
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.wrappers import unwrapped
 from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
