@@ -10,7 +10,7 @@ from torch import nn
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """A module itself, where a DDP wrapper hides its attributes."""
+    """The module inside a DDP wrapper, or the module itself if it is not wrapped."""
     return module.module if is_model_wrapper(module) else module
 
 

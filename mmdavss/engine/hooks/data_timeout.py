@@ -1,4 +1,4 @@
-"""Data that never come."""
+"""A limit on the wait for data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch.utils.data import DataLoader
 
 @HOOKS.register_module()
 class DataTimeoutHook(Hook):
-    """Ends a run whose data do not come: a disk or share that hangs would make it wait for ever.
+    """Ends a run whose data do not arrive, as with a disk or network share that hangs.
 
-    It sets the ``timeout`` of all data loaders with worker processes; one that a config sets itself
-    stays. Without workers there is nobody who could look at the clock.
+    Sets ``timeout`` of all data loaders with worker processes, unless the config sets it. Loading
+    without workers cannot time out.
 
     Args:
-        seconds: For one batch. A file server that is started anew should be back by then.
+        seconds: Longest wait for one batch. A file server that restarts should be back by then.
 
     Raises:
-        ValueError: If that is no time.
+        ValueError: If `seconds` is not positive.
     """
 
     def __init__(self, seconds: float = 900) -> None:

@@ -1,4 +1,4 @@
-"""Whether a checkpoint that a run is to go on from is one of this run."""
+"""Checks that a resume checkpoint contains the training state of this run."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from mmseg.registry import HOOKS
 from mmdavss.utils.checkpoints import CheckpointError, bare_names
 from mmdavss.utils.wrappers import unwrapped
 
-#: What mmengine takes from a checkpoint to go on.
+#: What mmengine resumes from.
 NEEDED = ('meta', 'message_hub', 'optimizer')
-#: Options of PyTorch's optimisers that tell one from another; other ones differ by its version.
+#: Options that distinguish PyTorch's optimisers; others depend on the version of PyTorch.
 TELLING = ('momentum', 'betas', 'alpha', 'rho', 'lr_decay', 'lambd', 'etas', 'momentum_decay')
 
 
 @HOOKS.register_module()
 class ResumeCheckHook(Hook):
-    """Says so if a run is to be resumed from weights alone, or from a run of another config.
+    """Refuses to resume from weights alone, or from a run with another config.
 
-    That is: of another method or network, with another optimiser, or with other parameter groups.
-    mmengine would warn of tensors that are missing, PyTorch raise an error that names nothing.
+    That is, with another method, network, optimiser or parameter groups. mmengine would only warn
+    about missing tensors, and the error of PyTorch names nothing.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks what was loaded.
 
         Raises:
-            CheckpointError: If it is no checkpoint, or the run resumes and the file does not hold
-                the state of such a run.
+            CheckpointError: If the file is not a checkpoint, or the run resumes and the file does
+                not hold the state of such a run.
         """
         path = runner._load_from
         if not isinstance(checkpoint, Mapping):
