@@ -68,37 +68,29 @@ class ResumeCheckHook(Hook):
 
 
 def _other_model(own: Mapping[str, Any], saved: Mapping[str, Any]) -> str | None:
-    ours, theirs = (
-        {
-            re.sub(r'(^|(?<=\.))module\.', '', name): value
-            for name, value in bare_names(state).items()
-        }
-        for state in (own, saved)
-    )
-    parts = [
+    ours, theirs = map(_unwrapped_names, (own, saved))
+    lacking = [
+        name for name in ours.keys() - theirs.keys() if not name.endswith('num_batches_tracked')
+    ]
+    texts = [
         f'it {what} {len(names)} tensors of {_parts(names)}'
-        for what, names in (
-            (
-                'lacks',
-                [
-                    name
-                    for name in ours.keys() - theirs.keys()
-                    if not name.endswith('num_batches_tracked')
-                ],
-            ),
-            ('has', theirs.keys() - ours.keys()),
-        )
+        for what, names in (('lacks', lacking), ('has', theirs.keys() - ours.keys()))
         if names
     ]
-    if parts:
-        return (
-            f'{" and ".join(parts)} {"" if len(parts) == 1 else "in their place "}'
-            '(another method or network)'
-        )
+    if texts:
+        instead = ' in their place' if len(texts) > 1 else ''
+        return f'{" and ".join(texts)}{instead} (another method or network)'
     shapes = [
         name for name in ours.keys() & theirs.keys() if ours[name].shape != theirs[name].shape
     ]
     return f'{_parts(shapes)} has tensors of another shape' if shapes else None
+
+
+def _unwrapped_names(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Renames weights of players that have DDP wrappers of their own, too."""
+    return {
+        re.sub(r'(^|(?<=\.))module\.', '', name): value for name, value in bare_names(state).items()
+    }
 
 
 def _parts(names: Iterable[str]) -> str:
