@@ -38,9 +38,9 @@ from mmseg.registry import MODELS
 from yapf.yapflib import yapf_api
 
 from mmdavss import fileio
-from mmdavss.engine import atomic_backend
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE
 from mmdavss.minidrive.generate import Settings, generate
+from mmdavss.utils import atomic_backend
 from mmdavss.utils.atomic_backend import AtomicBackend
 
 ROOT = Path(__file__).resolve().parents[1]
