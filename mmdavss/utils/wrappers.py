@@ -1,0 +1,25 @@
+"""What mmengine wraps around models and optimisers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, cast
+
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import nn
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside a DDP wrapper, or the module itself if it is not wrapped."""
+    return cast(nn.Module, module.module) if is_model_wrapper(module) else module
+
+
+def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:
+    """Smallest number of iterations that completes a step of every optimiser."""
+    wrappers: Iterable[Any] = [optim_wrapper]
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        wrappers = optim_wrapper.values()
+    # Wrappers of other packages may not accumulate.
+    return math.lcm(*(getattr(wrapper, '_accumulative_counts', 1) for wrapper in wrappers))
