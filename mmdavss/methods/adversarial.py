@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,6 +47,8 @@ class AdversarialAdapter(BaseAdapter):
             by AdaptSegNet: one domain is one half of the discriminator's batch.
         kwargs: Those of :class:`BaseAdapter`.
     """
+
+    discriminator: Any
 
     def __init__(
         self,

@@ -56,6 +56,11 @@ class BaseAdapter(BaseSegmentor):
     #: What moves the running batch-norm statistics of the student; an option of some methods.
     running_statistics: str = 'all'
 
+    # Built from configs, so that a type checker has to be told what they are.
+    student: VideoNet
+    flow: Any
+    data_preprocessor: Any
+
     def __init__(
         self,
         student: ConfigType,

@@ -14,6 +14,7 @@ regularisation                          ``TemporalConsistencyLoss``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -147,5 +148,6 @@ class DAVSN(AdversarialAdapter):
                 for pair in judged.values()
                 for judgement in pair
             )
-        losses['loss_likeness'] = self.likeness_weight * unwrapped(self.discriminator).likeness()
+        discriminator: Any = unwrapped(self.discriminator)
+        losses['loss_likeness'] = self.likeness_weight * discriminator.likeness()
         return losses

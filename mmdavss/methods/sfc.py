@@ -18,6 +18,7 @@ TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -360,7 +361,7 @@ class SFC(BaseAdapter):
         if len(self.net.heads) == 1:
             return dict(decode=self.student(frames, flow))
         scores = self.student.head_scores(frames, flow, parts=('fused',))
-        return {name: score.fused for name, score in scores.items()}
+        return {name: cast(Tensor, score.fused) for name, score in scores.items()}
 
     @staticmethod
     def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
@@ -416,7 +417,7 @@ class SFC(BaseAdapter):
         return (self.softmax_scale * scores).softmax(1)
 
 
-def frozen_flow(method: nn.Module, clip: Clip) -> Tensor:
+def frozen_flow(method: Any, clip: Clip) -> Tensor:
     """F: the flow current->previous of the method's provider, or that which clips come with.
 
     Returns:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +74,8 @@ class STPL(BaseAdapter):
         norm_eval: Whether batch-norm statistics stay as the source left them.
         kwargs: Those of :class:`BaseAdapter`.
     """
+
+    fusion: Any
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -199,8 +199,8 @@ class Accel(PropagatingNet):
 
     def _head_scores(
         self,
-        head: nn.Module,
-        key_head: nn.Module,
+        head: Any,
+        key_head: Any,
         current: tuple[Tensor, ...],
         key: tuple[Tensor, ...],
         to_key: Tensor | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.registry import MODELS
@@ -152,6 +152,7 @@ class DFF(PropagatingNet):
         """For each head the scores from the key frame's stages, and the net's own losses."""
         to_key = self.key_flow(frames, flow)
         scores = {}
+        head: Any  # split: mmseg's own have no `_forward_feature`
         for name, head in self.heads.items():
             carried = self.carry(head._forward_feature(key), to_key)
             if name != 'decode':

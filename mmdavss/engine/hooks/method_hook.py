@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -17,6 +19,7 @@ class MethodHook(Hook):
 
     priority = 'NORMAL'
     calls: str
+    _model: Any
 
     def before_train(self, runner: Runner) -> None:
         """Finds the method.
