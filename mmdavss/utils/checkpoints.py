@@ -230,8 +230,8 @@ def _safe(load: Callable) -> Callable:
 
 
 # All loads of mmengine go through here, including those of schemes that are registered later.
-_load = vars(CheckpointLoader)['load_checkpoint'].__func__  # the function of the class method
-setattr(CheckpointLoader, 'load_checkpoint', classmethod(_safe(_load)))  # noqa: B010
+_MMENGINES: Any = vars(CheckpointLoader)['load_checkpoint']
+setattr(CheckpointLoader, 'load_checkpoint', classmethod(_safe(_MMENGINES.__func__)))  # noqa: B010
 
 
 def read_checkpoint(path: str | Path) -> dict:
