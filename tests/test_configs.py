@@ -20,6 +20,7 @@ from mmdavss.methods import (
     MeanTeacher,
     SourceOnly,
 )
+from tests.origins import model_checkpoints
 
 ROOT = Path(__file__).parents[1] / 'configs'
 ALL_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
@@ -435,14 +436,6 @@ def test_published_values_of_tps_and_davsn():
             assert cfg.param_scheduler == stpl.param_scheduler
             assert cfg.train_cfg == stpl.train_cfg
             assert cfg.model.source_checkpoint == stpl.model.source_checkpoint
-
-
-def model_checkpoints(cfg):
-    for key, value in cfg.items():
-        if isinstance(value, dict):
-            yield from model_checkpoints(value)
-        elif key.endswith('checkpoint') and str(value).startswith('work_dirs/'):
-            yield value
 
 
 def same_network(*configs):
