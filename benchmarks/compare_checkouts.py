@@ -21,6 +21,8 @@ deterministic.
 from __future__ import annotations
 
 import argparse
+import fcntl
+import functools
 import json
 import os
 import re
@@ -31,6 +33,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from importlib.util import find_spec
@@ -209,6 +212,7 @@ def environment(checkout: Path) -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=str(checkout), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
 
 
+@functools.cache
 def read_tasks(checkout: Path) -> dict[str, Task]:
     """The small configs of a checkout, by their paths."""
     output = subprocess.run(
@@ -260,6 +264,15 @@ class Progress:
             print(f'[{self.done}/{self.total}] {text}{left}', flush=True)
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Waits until no other run of this script works in a folder, and keeps others out."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f'{folder.name}.lock'), 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 class Trainings:
     """Trains the small configs of one checkout.
 
@@ -277,12 +290,11 @@ class Trainings:
         self.checkout, self.folder, self.iters = checkout, folder, iters
         self.tasks = read_tasks(checkout)
         self.name = folder.name
-        self._labelling = threading.Lock()  # several configs share pseudo-labels
         (folder / 'data').mkdir(parents=True, exist_ok=True)
         for link, target in (('minidrive', data / 'minidrive'), ('camvid', camvid)):
             path = folder / 'data' / link
-            path.unlink(missing_ok=True)
-            if target is not None:
+            if target is not None and not (path.is_symlink() and path.samefile(target)):
+                path.unlink(missing_ok=True)
                 path.symlink_to(target.resolve())
         self._check_machine()
 
@@ -314,28 +326,24 @@ class Trainings:
         return jobs
 
     def _train(self, task: Task, needs: Mapping[str, Future | None], progress: Progress) -> None:
-        done = self.folder / task.folder / DONE
         title = f'{self.name} {task.config}'
-        if done.is_file():
-            progress.report(f'{title}: kept', trained=False)
-            return
-        start = time.monotonic()
         try:
             for need, job in needs.items():
                 if job is None:
                     raise Failure(f'no small config trains {need}')
                 if job.exception() is not None:
                     raise Failure(f'needs {need}, which could not be trained')
-            self._run_tools(task)
+            with locked(self.folder / task.folder):
+                done = self.folder / task.folder / DONE
+                kept, start = done.is_file(), time.monotonic()
+                if not kept:
+                    self._run_tools(task)
+                    seconds = time.monotonic() - start
+                    done.write_text(json.dumps(dict(seconds=round(seconds, 1))))
         except Failure as failure:
             progress.report(f'{title}: {failure}', trained=True)
             raise
-        seconds = time.monotonic() - start
-        if task.max_iters != self.iters:
-            link = self.folder / task.result
-            link.symlink_to(f'iter_{self.iters}.pth')
-        done.write_text(json.dumps(dict(seconds=round(seconds, 1))))
-        progress.report(f'{title}: {seconds:.0f} s', trained=True)
+        progress.report(f'{title}: {"kept" if kept else f"{seconds:.0f} s"}', trained=not kept)
 
     def _run_tools(self, task: Task) -> None:
         work_dir = self.folder / task.folder
@@ -357,12 +365,14 @@ class Trainings:
             options[STATISTICS] = work_dir / 'class_statistics.json'
             self._call('class_statistics', task, '--workers', '1', '--out', options[STATISTICS])
         if task.pseudo_labels:
-            with self._labelling:
+            with locked(self.folder / task.pseudo_labels):  # several configs share them
                 self._call('generate_pseudo_labels', task, task.labeller, '--workers', '1')
         given = [f'{key}={value}' for key, value in options.items()]
         self._call('train', task, '--cfg-options', *given)
         if not (work_dir / f'iter_{self.iters}.pth').is_file():
             raise Failure(f'no checkpoint, see {log}')
+        if task.max_iters != self.iters:
+            (self.folder / task.result).symlink_to(f'iter_{self.iters}.pth')
 
     def _call(self, tool: str, task: Task, *arguments: object) -> None:
         log = self.folder / task.folder / LOG

@@ -134,11 +134,35 @@ def test_what_starts_later_starts_in_the_short_training(tasks):
     assert task.max_iters == 150
 
 
-def test_failures_are_named(script, tasks, tmp_path, monkeypatch):
-    """A config whose start fails, or is made by no config, is not left out."""
+@pytest.fixture
+def trainings(script, tasks, tmp_path, monkeypatch):
     (tmp_path / 'minidrive').mkdir()
     monkeypatch.setattr(script, 'read_tasks', lambda checkout: dict(tasks))
-    trainings = script.Trainings(ROOT, tmp_path / 'out', 1, tmp_path, None)
+    return script.Trainings(ROOT, tmp_path / 'out', 1, tmp_path, None)
+
+
+def test_a_commit_is_trained_once(script, trainings, monkeypatch):
+    calls = []
+
+    def call(tool: str, task, *arguments: object) -> None:
+        calls.append((tool, task.config))
+        if tool == 'train':
+            (trainings.folder / task.folder / 'iter_1.pth').write_text(task.config)
+
+    monkeypatch.setattr(trainings, '_call', call)
+    config = 'sepico/distcl_deeplabv2-r18_minigta2minicity.py'
+    for _ in range(2):
+        with ThreadPoolExecutor(2) as pool:
+            jobs = trainings.submit(pool, [config], script.Progress(2))
+    source = 'source_only/deeplabv2-r18_minigta2minicity.py'
+    assert calls == [('train', source), ('class_statistics', config), ('train', config)]
+    assert all(job.exception() is None for job in jobs.values())
+    # What others start from has the name of the whole training.
+    assert (trainings.folder / trainings.tasks[config].needs[0]).read_text() == source
+
+
+def test_failures_are_named(script, trainings, monkeypatch):
+    """A config whose start fails, or is made by no config, is not left out."""
 
     def call(tool: str, task, *arguments: object) -> None:
         raise script.Failure(f'{tool} failed')
