@@ -104,7 +104,7 @@ def main() -> None:
     if args.frames is not None and args.frames < 1:
         parser.error('--frames starts at 1')
     models = [(args.config, args.checkpoint), *args.compare]
-    with one_line():
+    with one_line('interrupted: no video is written; the same command begins again'):
         video = VideoReader(args.video, args.frames)
         segment = VideoSegInferencer(
             [read_method_config(*model, args.classes) for model in models],

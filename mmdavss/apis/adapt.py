@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.engine import WorkDirLock, read_weights
-from mmdavss.engine.work_dir_lock import NAME as LOCK
+from mmdavss.engine.work_dir_lock import holds_others
 from mmdavss.errors import InputError
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
@@ -355,11 +355,7 @@ class Adaptation:
         self.overwrite = overwrite
         if self.out.exists() and not self.out.is_dir():
             raise UserError(f'{self.out} is a file: choose another folder (--out)')
-        if (
-            not (self.out / RECORD).is_file()
-            and self.out.exists()
-            and any(path.name != LOCK for path in self.out.iterdir())
-        ):
+        if not (self.out / RECORD).is_file() and self.out.exists() and holds_others(self.out):
             raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
 
     def _begin(self) -> None:

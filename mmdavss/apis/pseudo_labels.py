@@ -9,7 +9,6 @@ import os
 import os.path as osp
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -43,7 +42,7 @@ from mmdavss.datasets.pseudo_labels import (
     write_manifest,
 )
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.engine.work_dir_lock import NAME as LOCK
+from mmdavss.engine.work_dir_lock import holds_others
 from mmdavss.errors import InputError
 from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
@@ -55,6 +54,7 @@ from mmdavss.modules import (
     class_balanced_thresholds,
     select_labels,
 )
+from mmdavss.processes import WorkerPool
 
 from .device import usable_device
 from .inference import load_model
@@ -578,7 +578,7 @@ class PseudoLabelGenerator:
     def _state(out: str, fresh: dict, clips: list[FrameClip]) -> dict | None:
         """The state of a folder if it has the same settings; None for a new or empty one."""
         if not osp.isfile(osp.join(out, MANIFEST)):
-            if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
+            if osp.exists(out) and (not osp.isdir(out) or holds_others(out)):
                 raise UserError(
                     f'{out} exists, is not empty and no folder of pseudo-labels: name '
                     'another one with --out'
@@ -712,26 +712,18 @@ class _Runner:
         if self.workers == 1:
             yield from (work(self.predictor(clip)) for clip in clips)
             return
-        # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
         context = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(
-            self.workers, context, _Worker.start, (self.make, self.device, context.Value('i', 0))
-        ) as pool:
+        start = self.make, self.device, context.Value('i', 0)
+        with WorkerPool(self.workers, context, _Worker.start, start) as pool:
             waiting = iter(clips)
             # The results of so many clips are in memory at a time.
             running = deque(
                 pool.submit(_Worker.run, work, clip) for clip in islice(waiting, self.workers + 1)
             )
-            try:
-                while running:
-                    result = running.popleft().result()
-                    running.extend(
-                        pool.submit(_Worker.run, work, clip) for clip in islice(waiting, 1)
-                    )
-                    yield result
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            while running:
+                result = running.popleft().result()
+                running.extend(pool.submit(_Worker.run, work, clip) for clip in islice(waiting, 1))
+                yield result
 
 
 def output_folder(cfg: Config) -> str:

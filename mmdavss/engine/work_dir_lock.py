@@ -20,6 +20,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmdavss.errors import UserError
+from mmdavss.fileio import left_unfinished
 
 #: The lock's file in the folder; hidden, so that nobody takes it for data.
 NAME = '.run.lock'
@@ -298,6 +299,15 @@ class WorkDirLock:
         with suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
+
+
+def holds_others(folder: str | Path) -> bool:
+    """Whether a folder has anything in it besides locks and what writes that were killed left."""
+    left = set(left_unfinished(folder))
+    return any(
+        path.name != NAME and not path.name.startswith(f'{NAME}.') and path not in left
+        for path in Path(folder).iterdir()
+    )
 
 
 class LockCheckHook(Hook):
