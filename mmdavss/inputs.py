@@ -327,7 +327,12 @@ def read_text(path: str | os.PathLike, what: str) -> str:
         if '\0' in text or (utf16 and not any(letter.isascii() for letter in text[1:])):
             raise UnicodeDecodeError('utf-8', data, 0, 1, 'null bytes')
     except UnicodeDecodeError as error:
-        raise InputError(f'the {what} {path} is no text in UTF-8 ({error.reason})') from None
+        # Every other byte of ASCII in UTF-16 is null.
+        nulls = max(data[0::2].count(0), data[1::2].count(0))
+        why = 'UTF-16, perhaps' if nulls > len(data) / 8 else error.reason
+        raise InputError(
+            f'the {what} {path} is no text in UTF-8 ({why}): save it as UTF-8'
+        ) from None
     return text.replace('\ufeff', '')
 
 

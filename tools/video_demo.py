@@ -29,6 +29,7 @@ from mmdavss.apis.faults import one_line
 from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.apis.video_inferencer import VideoSegInferencer
 from mmdavss.apis.videos import DAMAGED, VideoReader
+from mmdavss.wording import number_of
 
 FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='ZeroFlow'))
 
@@ -126,8 +127,8 @@ def main() -> None:
         )
     written = ' and '.join(str(Path(path)) for path in (args.out, args.masks) if path)
     print(
-        f'{done["frames"]} frames in {done["seconds"]:.1f} s ({done["fps"]:.1f} frames/s): '
-        f'{written}'
+        f'{number_of(done["frames"], "frame")} in {done["seconds"]:.1f} s '
+        f'({done["fps"]:.1f} frames/s): {written}'
     )
     if done['note']:
         print(f'warning: {done["note"]}', file=sys.stderr)

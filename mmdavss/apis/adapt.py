@@ -39,6 +39,7 @@ from mmdavss.inputs import read_json
 from mmdavss.methods.base import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
+from mmdavss.wording import number_of
 
 from .device import usable_device
 from .faults import explained_faults
@@ -314,10 +315,10 @@ class Adaptation:
             elif reader.count is None:
                 what = 'frames'
             else:
-                what = f'{reader.count} frames'
+                what = number_of(reader.count, 'frame')
             lines.append(
-                f'{reader.shown}: {what} of {width}x{height}, at most {settings.pairs} '
-                'pairs of successive ones are taken'
+                f'{reader.shown}: {what} of {width}x{height}; of successive ones, at most '
+                f'{number_of(settings.pairs, "pair")} are taken'
             )
         width, height = self.size
         scale = self._scale(self.shapes[0])
@@ -329,12 +330,12 @@ class Adaptation:
             f'Network: {self.network}, {len(self.metainfo["classes"])} classes, on '
             f'{where}. Frames of {width}x{height}{why}; --size sets another size.'
         )
-        steps = [f'AdaBN, {settings.adabn_iters} iterations'] if self.has_norms else []
+        steps = [f'AdaBN, {number_of(settings.adabn_iters, "iteration")}'] if self.has_norms else []
         if settings.method != 'adabn':
             name = dict(stpl='STPL').get(settings.method, settings.method)
-            steps.append(f'{name}, {settings.iters} iterations')
+            steps.append(f'{name}, {number_of(settings.iters, "iteration")}')
         lines.append(
-            f'To do: {"; ".join(steps)}; {settings.batch_size} pairs each; figures, '
+            f'To do: {"; ".join(steps)}; {number_of(settings.batch_size, "pair")} each; figures, '
             'before/after video, report.'
         )
         lines.append(
@@ -481,12 +482,15 @@ class Adaptation:
         folder, number = self.out / 'frames' / name, 0
         shutil.rmtree(folder, ignore_errors=True)  # of another time
         limit = self.settings.record
-        with progress(f'record {name}', reader.first(limit), limit) as bar:
+        frames = reader.first(limit)
+        with progress(f'record {name}', frames, limit) as bar:
             for number, frame in enumerate(bar, 1):
                 self._check_shape(reader, number - 1, frame.image)
                 _write(folder / f'{number - 1:06d}.png', frame.image)
         if number < limit:
-            reader.note = f'{reader.shown}: it ended after {number} of {limit} frames'
+            reader.note = (
+                frames.note or f'{reader.shown}: it ended after {number} of {limit} frames'
+            )
         return self._spread(number)
 
     def _check_shape(self, reader: VideoReader, number: int, image: np.ndarray) -> None:
@@ -663,7 +667,9 @@ class Adaptation:
                         max_keep_ckpts=1,
                     ),
                     iteration_seed=dict(type='IterationSeedHook'),
+                    data_timeout=dict(type='DataTimeoutHook', seconds=900),
                     finite_guard=dict(type='FiniteGuardHook'),
+                    run_report=dict(type='RunReportHook'),
                 ),
                 log_processor=dict(by_epoch=False),
                 visualizer=dict(
@@ -689,7 +695,7 @@ class Adaptation:
             runner = _LoggingRunner.from_cfg(cfg)
             runner.model.to(self.device)
             runner.register_hook(_Shown(bar, name, self.left))
-            with explained_faults(folder):
+            with explained_faults(folder, 'the same command goes on'):
                 runner.train()
         self.record.setdefault('trained', []).append(name)
         self._save()
@@ -1095,10 +1101,11 @@ def report(
         f'| {name} | {100 * old:.2f} | {100 * new:.2f} | {100 * (new - old):+.2f} |'
         for name, old, new in zip(classes, before.shares, after.shares, strict=True)
     )
+    trained_for = number_of(settings.iters, 'iteration')
     steps = dict(
         adabn='AdaBN (the batch-norm statistics of the videos)',
-        stpl=f'STPL, {settings.iters} iterations',
-        selftraining=f'self-training of the batch-norm layers, {settings.iters} iterations',
+        stpl=f'STPL, {trained_for}',
+        selftraining=f'self-training of the batch-norm layers, {trained_for}',
     )
     done = [steps['adabn']] if 'adabn' in trained else []
     if 'adapt' in trained:
@@ -1120,8 +1127,8 @@ def report(
 A guess without labels; how often it is right where the truth is known says
 docs/adapt_your_video.md of mmdavss. The warnings below are to be looked at in any case.
 {typed}
-What was done: {', then '.join(done)}; on {pairs} pairs of frames{frames}, without labels, without
-the data that the model was trained with.
+What was done: {', then '.join(done)}; on {number_of(pairs, 'pair')} of frames{frames}, without
+labels, without the data that the model was trained with.
 {missing}
 ![input, before, after](before_after.png)
 
@@ -1133,7 +1140,7 @@ The video: [before_after.mp4](before_after.mp4).
 
 ## Health, without labels
 
-In percent, on {after.frames} pairs of frames that the model was adapted on:
+In percent, on {number_of(after.frames, 'pair')} of frames that the model was adapted on:
 
 | | before | after | change |
 |---|---:|---:|---:|

@@ -220,11 +220,12 @@ def exit_status(work: Callable[[], None], interrupted: str) -> int:
 
 
 @contextmanager
-def explained_faults(work_dir: str | Path) -> Iterator[None]:
+def explained_faults(work_dir: str | Path, advice: str = 'go on with --resume') -> Iterator[None]:
     """Around a run: turns errors that need one line into a UserError that says how to go on.
 
     Args:
         work_dir: The run's output folder.
+        advice: How to go on from its last checkpoint.
 
     Raises:
         UserError: Instead of such an error; names the cause, what to do, and, where the machine is
@@ -236,7 +237,7 @@ def explained_faults(work_dir: str | Path) -> Iterator[None]:
         message, machine = _explain(error)
         if message is None or (isinstance(error, UserError) and message == str(error)):
             raise
-        kept = f'. {_kept(work_dir)}' if machine else ''
+        kept = f'. {_kept(work_dir, advice)}' if machine else ''
         raise UserError(f'{message.rstrip(".")}{kept}') from error
 
 
@@ -369,10 +370,10 @@ def _lost_worker(texts: list[str]) -> str | None:
     return ' '.join(f'a process that loads data {how}. {memory} {shared}'.split())
 
 
-def _kept(work_dir: str | Path) -> str:
+def _kept(work_dir: str | Path, advice: str) -> str:
     noted = noted_checkpoint(work_dir)
     return (
         f'There is no checkpoint of this run yet (it writes to {work_dir}).'
         if noted is None
-        else f'The last complete checkpoint is {noted}; go on with --resume.'
+        else f'The last complete checkpoint is {noted}; {advice}.'
     )

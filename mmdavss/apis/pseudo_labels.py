@@ -55,6 +55,7 @@ from mmdavss.modules import (
     select_labels,
 )
 from mmdavss.processes import WorkerPool
+from mmdavss.wording import number_of
 
 from .device import usable_device
 from .inference import load_model
@@ -641,7 +642,7 @@ class PseudoLabelGenerator:
             histogram += np.array(state['histogram'])
         todo = clips[state['counted'] :]
         if todo:
-            print(f'Histogram of the probabilities, {_frames_of(todo)} frames:')
+            print(f'Histogram of the probabilities, {number_of(_frames_of(todo), "frame")}:')
         for _, counts in runner(_Histogram(num_classes), todo):
             histogram += counts
             state['histogram'] = histogram.tolist()
@@ -659,7 +660,7 @@ class PseudoLabelGenerator:
         kept, predicted = np.array(state['kept']), np.array(state['predicted'])
         todo = clips[done:]
         print(
-            f'Pseudo-labels of {_frames_of(todo)} frames'
+            f'Pseudo-labels of {number_of(_frames_of(todo), "frame")}'
             + (f', {_frames_of(clips) - _frames_of(todo)} are done:' if done else ':')
         )
         for clip, predictions in runner(_keep, todo):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import os.path as osp
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -23,6 +26,7 @@ from mmdavss.inputs import (
     subfolders,
     walk,
 )
+from mmdavss.wording import number_of
 
 from .label_maps import LabelSet
 from .pseudo_labels import ADVICE, mask_labels, mask_name, read_frames, read_manifest
@@ -475,7 +479,21 @@ class ClipSegDataset(BaseSegDataset):
                 f'{type(self).__name__}: {_some(unclear)} of {self.ann_file} are in several '
                 'sequences: write SEQUENCE/NAME.'
             )
-        return current
+        return self._once(current, current, self.ann_file)
+
+    def _once(self, items: list[Any], keys: Iterable[Hashable], file: str) -> list[Any]:
+        """The items of a list without those whose key came before; warns if there are any."""
+        kept: dict[Hashable, Any] = {}
+        for key, item in zip(keys, items, strict=True):
+            kept.setdefault(key, item)
+        if len(kept) < len(items):
+            print_log(
+                f'{type(self).__name__}: {file} lists {len(items) - len(kept)} of '
+                f'{number_of(len(items), "line")} twice or more: each counts once.',
+                'current',
+                logging.WARNING,
+            )
+        return list(kept.values())
 
     def _of_folder(
         self, folder: str, frames: list[tuple[str, int]], found: Sequences
@@ -721,7 +739,7 @@ class ClipFolderDataset(ClipSegDataset):
                 )
             )
         self._listings.clear()
-        return data_list
+        return self._once(data_list, (tuple(info['frame_paths']) for info in data_list), path)
 
 
 def _small_suffix(name: str) -> str:

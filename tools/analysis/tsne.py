@@ -33,6 +33,7 @@ from mmdavss.apis.launch import UserError
 from mmdavss.apis.results import Table
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
+from mmdavss.wording import number_of
 
 
 def draw(
@@ -105,7 +106,7 @@ def main() -> None:
                 f'{args.config}: of the classes {args.classes or classes} fewer than '
                 'two occur in the labels of test_dataloader'
             )
-        print(f't-SNE of {len(labels)} pixels')
+        print(f't-SNE of {number_of(len(labels), "pixel")}')
         if len(labels) <= 3 * args.perplexity:
             raise UserError(
                 f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}: a third '
