@@ -26,10 +26,10 @@ from mmdavss.inputs import (
     subfolders,
     walk,
 )
-from mmdavss.wording import number_of
+from mmdavss.utils.wording import number_of
 
+from .label_folder import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 from .label_maps import LabelSet
-from .pseudo_labels import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 
 FRAMES = ('annotated', 'all')
 #: ``{sequence: {frame number: image file}}``

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mmdavss.errors import InputError
-from mmdavss.wording import number_of
+from mmdavss.utils.wording import number_of
 
 IGNORE = 255
 RGB = tuple[int, int, int]
@@ -167,8 +167,8 @@ class LabelSet:
                 str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255)) for c in found[:5]
             )
             raise InputError(
-                f'{path}: {number_of(wrong.sum(), "pixel")} {"has" if wrong.sum() == 1 else "have"} '
-                f'colours that {self.name} does not define, RGB {colours}'
+                f'{path}: {number_of(wrong.sum(), "pixel")} '
+                f'{"has" if wrong.sum() == 1 else "have"} colours that {self.name} does not define, RGB {colours}'
                 f'{" ..." if len(found) > 5 else ""}. Use the official masks, not resized, '
                 'recoloured or saved as JPEG.'
             )

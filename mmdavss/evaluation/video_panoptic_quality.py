@@ -12,7 +12,7 @@ from mmseg.registry import METRICS
 from torch import Tensor
 
 from mmdavss.inputs import natural
-from mmdavss.wording import number_of
+from mmdavss.utils.wording import number_of
 
 
 @METRICS.register_module()

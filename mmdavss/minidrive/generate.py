@@ -1,0 +1,485 @@
+"""Writes MiniDrive to disk in the layouts of the data sets that it imitates."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mmdavss.engine.work_dir_lock import holds_others
+from mmdavss.errors import InputError
+from mmdavss.inputs import read_json
+from mmdavss.utils.worker_pool import WorkerPool
+
+from .labels import (
+    CITYSCAPES_IDS,
+    CITYSCAPES_TRAIN_IDS,
+    PALETTE,
+    SYNTHIA_IDS,
+    SYNTHIA_RAND_IDS,
+    VIPER_IDS,
+)
+from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS
+from .looks import camera_look, dawn_look, rendered_look
+from .world import Frame, World
+
+VERSION = 1  # raise it whenever the same settings give other bytes
+MARKER = 'minidrive.json'
+IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
+VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
+ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps')
+# settings of the data sets that older MiniDrives do not have
+ADDITIONS = dict({name: (name,) for name in IMAGES}, cityscapes_vps=VPS)
+MOMENT = 5  # the frame of a drive that an image shows
+SNIPPET = 30  # frames of a Cityscapes snippet
+LABELLED = 19  # number of its labelled frame, from 0
+VPS_LABELLED = range(4, SNIPPET, 5)  # and of those of a Cityscapes-VPS clip
+VPS_TRAIN = 400  # training clips of Cityscapes-VPS, the numbers of the others come after them
+CITIES = dict(
+    train=('aachen', 'bochum', 'bremen', 'cologne'), val=('frankfurt', 'lindau', 'munster')
+)
+CHUNK = 10  # frames that a process renders at a time
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is generated.
+
+    Args:
+        size: Width and height of the Cityscapes frames. The others have the same width and the
+            aspect ratios of their originals.
+        seed: Seed of everything.
+        viper: Number of VIPER training sequences.
+        viper_val: Number of VIPER validation sequences.
+        viper_frames: Frames of each VIPER sequence.
+        synthia: Frames of the one SYNTHIA-Seq drive.
+        cityscapes: Number of Cityscapes training snippets.
+        cityscapes_val: Number of Cityscapes validation snippets.
+        snippet_frames: First and last frame that is rendered of each snippet, of 0 to 29.
+        gta: Number of GTAV images.
+        synthia_rand: Number of SYNTHIA-RAND-CITYSCAPES images.
+        cityscapes_vps: Number of Cityscapes-VPS training clips.
+        cityscapes_vps_val: Number of Cityscapes-VPS validation clips.
+        clip_frames: First and last frame that is rendered of each of these clips, of 0 to 29; 4, 9,
+            14, 19, 24 and 29 have labels.
+        flow: Whether the exact flow and visibility to the previous frame are written as well.
+    """
+
+    size: tuple[int, int] = (256, 128)
+    seed: int = 0
+    viper: int = 32
+    viper_val: int = 5
+    viper_frames: int = 8
+    synthia: int = 60
+    cityscapes: int = 80
+    cityscapes_val: int = 20
+    snippet_frames: tuple[int, int] = (17, 19)
+    gta: int = 96
+    synthia_rand: int = 48
+    cityscapes_vps: int = 24
+    cityscapes_vps_val: int = 12
+    clip_frames: tuple[int, int] = (3, 24)
+    flow: bool = False
+
+    def __post_init__(self) -> None:
+        width, height = self.size
+        if width < 32 or height < 16:
+            raise ValueError(f'size: {width}x{height} is too small, use at least 32x16')
+        for name in (
+            'viper',
+            'viper_val',
+            'viper_frames',
+            'synthia',
+            'cityscapes',
+            'cityscapes_val',
+            *IMAGES,
+            'cityscapes_vps',
+            'cityscapes_vps_val',
+        ):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name}: {getattr(self, name)} is negative')
+        first, last = self.snippet_frames
+        if not 0 <= first <= LABELLED <= last < SNIPPET:
+            raise ValueError(
+                f'snippet_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
+                f'include {LABELLED}, the labelled frame'
+            )
+        first, last = self.clip_frames
+        if not (0 <= first <= last < SNIPPET and {*VPS_LABELLED} & {*range(first, last + 1)}):
+            raise ValueError(
+                f'clip_frames: {first}-{last} must lie within 0-{SNIPPET - 1} and '
+                f'include one of {[*VPS_LABELLED]}, the labelled frames'
+            )
+
+
+PRESETS = dict(
+    demo=Settings(),
+    full=Settings(
+        size=(512, 256),
+        viper=60,
+        viper_val=10,
+        viper_frames=60,
+        synthia=850,
+        cityscapes=200,
+        cityscapes_val=50,
+        snippet_frames=(0, 29),
+        gta=1000,
+        synthia_rand=400,
+        cityscapes_vps=100,
+        cityscapes_vps_val=50,
+        clip_frames=(0, 29),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some frames of one drive, the unit of work of a process."""
+
+    kind: str
+    split: str
+    index: int
+    frames: tuple[int, ...]
+
+
+def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
+    """The work for some of the data sets, in order."""
+    drives = [
+        ('viper', split, index, range(settings.viper_frames))
+        for split, count in (('train', settings.viper), ('val', settings.viper_val))
+        for index in range(count)
+    ]
+    if settings.synthia:
+        drives.append(('synthia_seq', 'train', 0, range(settings.synthia)))
+    for kind, frames in _snippets(settings).items():
+        drives += [
+            (kind, split, index, frames)
+            for split, count in (
+                ('train', getattr(settings, kind)),
+                ('val', getattr(settings, f'{kind}_val')),
+            )
+            for index in range(count)
+        ]
+    drives += [
+        (kind, 'train', index, (MOMENT,))
+        for kind in IMAGES
+        for index in range(getattr(settings, kind))
+    ]
+    return [
+        Chunk(kind, split, index, tuple(frames[at : at + CHUNK]))
+        for kind, split, index, frames in drives
+        if kind in roots
+        for at in range(0, len(frames), CHUNK)
+    ]
+
+
+def _snippets(settings: Settings) -> dict[str, range]:
+    """The frames that are rendered of the snippets of Cityscapes."""
+    return {
+        kind: range(first, last + 1)
+        for kind, (first, last) in (
+            ('cityscapes', settings.snippet_frames),
+            ('cityscapes_vps', settings.clip_frames),
+        )
+    }
+
+
+def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
+    """The world of one drive."""
+    seed = (settings.seed, ROOTS.index(kind), int(split == 'val'), index)
+    if kind == 'viper':
+        # in the original, too, the bonnet is in view in some sequences only
+        return World.create(seed, SUBURB, rendered_look, settings.viper_frames, index % 3 == 0)
+    if kind == 'synthia_seq':
+        return World.create(seed, SUBURB_CARS, dawn_look, settings.synthia, False, rate=5.0)
+    if kind == 'gta':
+        return World.create(seed, SUBURB, rendered_look, MOMENT + 1, False)
+    if kind == 'synthia_rand':
+        return World.create(seed, SUBURB, dawn_look, MOMENT + 1, False)
+    return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.0)
+
+
+def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
+    """Width and height of the frames of one data set."""
+    width, height = settings.size
+    aspect = dict(
+        viper=1080 / 1920, synthia_seq=760 / 1280, gta=1052 / 1914, synthia_rand=760 / 1280
+    ).get(kind)
+    return (width, height) if aspect is None else (width, round(width * aspect))
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    """Writes a picture; three channels are RGB."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if image.ndim == 3:
+        image = np.ascontiguousarray(image[..., ::-1])
+    options = {'.png': [cv2.IMWRITE_PNG_COMPRESSION, 1], '.jpg': [cv2.IMWRITE_JPEG_QUALITY, 95]}
+    path.write_bytes(cv2.imencode(path.suffix, image, options[path.suffix])[1].tobytes())
+
+
+def _write_indexed(path: Path, ids: np.ndarray) -> None:
+    """Writes Cityscapes ids as a palette image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    palette = np.zeros((CITYSCAPES_IDS.max() + 1, 3), np.uint8)
+    palette[CITYSCAPES_IDS] = PALETTE
+    image = Image.frombytes('P', ids.shape[::-1], ids.tobytes())
+    image.putpalette(palette.tobytes())
+    image.save(path, compress_level=1)
+
+
+def write_flo(path: Path, flow: np.ndarray) -> None:
+    """Writes a flow (H, W, 2) in the Middlebury format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = flow.shape[:2]
+    header = b'PIEH' + np.array([width, height], '<i4').tobytes()
+    path.write_bytes(header + flow.astype('<f4').tobytes())
+
+
+def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
+    """Image and label of a frame, below the root, as the original data sets name them."""
+    if chunk.kind == 'viper':
+        sequence = f'{chunk.index + 1:03d}'
+        split, name = Path('viper', chunk.split), f'{sequence}_{number + 1:05d}'
+        return split / 'img' / sequence / f'{name}.jpg', split / 'cls' / sequence / f'{name}.png'
+    if chunk.kind == 'synthia_seq':
+        drive = Path('synthia_seq', 'SYNTHIA-SEQS-04-DAWN')
+        name = Path('Stereo_Left', 'Omni_F', f'{number:06d}.png')
+        return drive / 'RGB' / name, drive / 'GT' / 'LABELS' / name
+    if chunk.kind == 'gta':
+        name = f'{chunk.index + 1:05d}.png'
+        return Path('gta', 'images', name), Path('gta', 'labels', name)
+    if chunk.kind == 'synthia_rand':
+        root, name = Path('synthia_rand'), f'{chunk.index:07d}.png'
+        return root / 'RGB' / name, root / 'GT' / 'LABELS' / name
+    if chunk.kind == 'cityscapes_vps':
+        name, labelled_name = _vps_names(chunk, number)
+        tail = 'gtFine_color' if number == LABELLED else 'final_mask'
+        return (
+            Path('cityscapes_vps', chunk.split, 'img_all', f'{name}_leftImg8bit.png'),
+            Path('cityscapes_vps', chunk.split, 'labelmap', f'{labelled_name}_{tail}.png'),
+        )
+    cities = CITIES[chunk.split]
+    city = cities[chunk.index % len(cities)]
+    name = f'{chunk.split}/{city}/{city}_{chunk.index // len(cities):06d}_{number:06d}'
+    return (
+        Path('cityscapes', 'leftImg8bit_sequence', f'{name}_leftImg8bit.png'),
+        Path('cityscapes', 'gtFine', f'{name}_gtFine_labelIds.png'),
+    )
+
+
+def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
+    """Name of a frame of Cityscapes-VPS among all frames, and among those with labels."""
+    clip = chunk.index + 1 + (VPS_TRAIN if chunk.split == 'val' else 0)
+    # in the original, too, all clips are of these cities
+    city = CITIES['val'][clip % len(CITIES['val'])]
+    name = f'{city}_{clip:06d}_{number:06d}'
+    labelled = (clip - 1) * len(VPS_LABELLED) + number // VPS_LABELLED.step + 1
+    return name, f'{clip:04d}_{labelled:04d}_{name}'
+
+
+def vps_image_of(chunk: Chunk, number: int) -> Path:
+    """The second image of a labelled frame of Cityscapes-VPS."""
+    tail = 'leftImg8bit' if number == LABELLED else 'newImg8bit'
+    return Path('cityscapes_vps', chunk.split, 'img', f'{_vps_names(chunk, number)[1]}_{tail}.png')
+
+
+def is_labelled(kind: str, number: int) -> bool:
+    """Whether a frame has a label."""
+    if kind == 'cityscapes_vps':
+        return number in VPS_LABELLED
+    return kind != 'cityscapes' or number == LABELLED
+
+
+def flow_path_of(chunk: Chunk, number: int) -> Path:
+    """Flow to the previous frame: flow/<folder of the image>/<name>__<previous name>.flo."""
+    image, previous = (paths_of(chunk, n)[0] for n in (number, number - 1))
+    folder = image.parent.relative_to(chunk.kind)
+    return Path(chunk.kind, 'flow', folder, f'{image.stem}__{previous.stem}.flo')
+
+
+def _label_image(kind: str, frame: Frame) -> np.ndarray:
+    if kind == 'viper':
+        return VIPER_IDS[frame.labels]
+    if kind in ('cityscapes', 'gta'):
+        return CITYSCAPES_IDS[frame.labels]
+    if kind == 'cityscapes_vps':
+        return CITYSCAPES_TRAIN_IDS[frame.labels]
+    # SYNTHIA: 16 bit, the class in the red and the instance in the green channel
+    label = np.zeros((*frame.labels.shape, 3), np.uint16)
+    label[..., 0] = (SYNTHIA_IDS if kind == 'synthia_seq' else SYNTHIA_RAND_IDS)[frame.labels]
+    things = (8, 10, 11) if kind == 'synthia_seq' else (8, 10, 11, 12, 17, 19)
+    label[..., 1] = np.where(np.isin(label[..., 0], things), frame.bodies, 0)
+    return label
+
+
+def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
+    """Renders and writes a chunk; returns its number of frames."""
+    world = make_world(settings, chunk.kind, chunk.split, chunk.index)
+    size = frame_size(settings, chunk.kind)
+    snippets = _snippets(settings)
+    first = snippets[chunk.kind][0] if chunk.kind in snippets else 0
+    for number in chunk.frames:
+        frame = world.render(number, size)
+        image, label = paths_of(chunk, number)
+        _write(root / image, frame.rgb)
+        if chunk.kind == 'cityscapes_vps' and number in VPS_LABELLED:
+            _write(root / vps_image_of(chunk, number), frame.rgb)
+        if is_labelled(chunk.kind, number):
+            write = _write_indexed if chunk.kind == 'gta' else _write
+            write(root / label, _label_image(chunk.kind, frame))
+        if settings.flow and number > first and chunk.kind not in IMAGES:
+            flow, visible = world.exact_flow(number, number - 1, size)
+            path = root / flow_path_of(chunk, number)
+            write_flo(path, flow)
+            _write(path.with_name(f'{path.stem}_visible.png'), visible.astype(np.uint8) * 255)
+    return len(chunk.frames)
+
+
+def _initialise_worker() -> None:
+    cv2.setNumThreads(1)
+
+
+def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) -> Iterator[int]:
+    if processes == 1:
+        for chunk in chunks:
+            yield write_chunk(root, settings, chunk)
+        return
+    # never a plain fork: the parent may hold threads of OpenCV or torch
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
+    if context.get_start_method() == 'forkserver':
+        context.set_forkserver_preload([__name__])
+    with WorkerPool(processes, context, _initialise_worker) as pool:
+        tasks = [pool.submit(write_chunk, root, settings, chunk) for chunk in chunks]
+        for task in as_completed(tasks):
+            yield task.result()
+
+
+def _report(done: int, total: int, began: float) -> str:
+    spent = time.monotonic() - began
+    left = spent / done * (total - done)
+    return (
+        f'MiniDrive: {done}/{total} frames, {done / spent:.1f} frames/s, '
+        f'{int(left // 60)}:{int(left % 60):02d} left'
+    )
+
+
+def read_marker(root: Path) -> dict:
+    """What ``minidrive.json`` says of a MiniDrive.
+
+    Raises:
+        InputError: If it is broken, or holds what it cannot hold.
+    """
+    file = root / MARKER
+    remedy = f'Delete {root} and make it anew: python tools/make_minidrive.py {root}'
+    found = read_json(file, 'description of a MiniDrive', remedy)
+    fits = (
+        isinstance(found, dict)
+        and type(found.get('version')) is int
+        and isinstance(found.get('settings'), dict)
+        and isinstance(found.get('complete'), bool)
+    )
+    done = found.get('done', []) if fits else None
+    if not isinstance(done, list) or not all(name in ROOTS for name in done):
+        raise InputError(
+            f'{file} holds no description of a MiniDrive: version, settings, complete '
+            f'or done is missing or of another type. {remedy}'
+        )
+    return found
+
+
+def generate(
+    root: Path,
+    settings: Settings,
+    processes: int = 1,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> bool:
+    """Generates a MiniDrive.
+
+    To one that was made when there were fewer data sets, those that are missing are added.
+
+    Args:
+        root: Folder to write to.
+        settings: What is generated.
+        processes: Number of processes; does not change a byte of the result.
+        overwrite: Whether a MiniDrive with other settings may be replaced.
+        progress: Whether progress goes to stderr.
+
+    Returns:
+        False when `root` already held exactly this, and nothing was done.
+
+    Raises:
+        FileExistsError: `root` holds something else.
+        InputError: If what describes the MiniDrive there is broken.
+    """
+    wanted = json.loads(json.dumps(dict(version=VERSION, settings=dataclasses.asdict(settings))))
+    marker = root / MARKER
+    done: list[str] = []
+    if marker.is_file():
+        found = read_marker(root)
+        old, new = found.get('settings', {}), wanted['settings']
+        added = [name for name in ADDITIONS if name not in old]
+        ours = [name for name in ROOTS if name not in added]
+        unknown = {key for name in added for key in ADDITIONS[name]}
+        changed = ', '.join(
+            f'{key} {old.get(key)} -> {new[key]}'
+            for key in new
+            if key not in unknown and old.get(key) != new[key]
+        )
+        if found.get('version') != VERSION:
+            changed = changed or 'another version'
+        if changed and not overwrite:
+            raise FileExistsError(
+                f'{root} holds a MiniDrive made with other settings ({changed}); choose another '
+                'folder, or replace it with --overwrite'
+            )
+        if not changed:
+            done = ours if found.get('complete') else found.get('done', [])
+            if len(done) == len(ROOTS):
+                return False
+        for name in added:
+            if (root / name).exists():
+                raise FileExistsError(
+                    f'{root / name} is not of the MiniDrive in {root}; move it '
+                    'away, MiniDrive writes a folder of that name'
+                )
+        for name in set(ours) - set(done):
+            shutil.rmtree(root / name, ignore_errors=True)
+    elif root.exists() and (not root.is_dir() or holds_others(root)):
+        # not even with `overwrite`: this may be a real data set
+        raise FileExistsError(
+            f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '
+            'a new or empty folder'
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    # an interrupted run keeps what was there before it
+    marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
+    chunks = plan(settings, tuple(name for name in ROOTS if name not in done))
+    total = sum(len(chunk.frames) for chunk in chunks)
+    done, began, shown = 0, time.monotonic(), 0.0
+    live = sys.stderr.isatty()
+    for count in _run(root, settings, chunks, processes):
+        done += count
+        now = time.monotonic()
+        if progress and (done == total or now - shown > (0.2 if live else 5.0)):
+            shown = now
+            print(
+                _report(done, total, began),
+                end='\r' if live and done < total else '\n',
+                file=sys.stderr,
+                flush=True,
+            )
+    marker.write_text(json.dumps(dict(**wanted, complete=True), indent=1) + '\n')
+    return True
