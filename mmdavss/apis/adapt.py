@@ -70,6 +70,8 @@ FLOW_WIDTH = 512
 MAX_SIDE = 16384
 #: How PyTorch and OpenCV say that there is no memory left.
 NO_MEMORY = re.compile("can't allocate memory|Insufficient memory")
+#: Videos whose width by height differs by more than this share are said to be stretched.
+DISTORTED = 0.05
 CLIPS = 'clips.txt'
 RECORD = 'adapt.json'
 
@@ -331,6 +333,7 @@ class Adaptation:
             f'Network: {self.network}, {len(self.metainfo["classes"])} classes, on '
             f'{where}. Frames of {width}x{height}{why}; --size sets another size.'
         )
+        lines += self._distortions()
         steps = [f'AdaBN, {number_of(settings.adabn_iters, "iteration")}'] if self.has_norms else []
         if settings.method != 'adabn':
             name = dict(stpl='STPL').get(settings.method, settings.method)
@@ -344,6 +347,22 @@ class Adaptation:
             'measured once it runs.'
         )
         return '\n'.join(lines)
+
+    def _distortions(self) -> list[str]:
+        """Says which videos are stretched: all have one size, also where their shapes differ."""
+        shape = self.size[0] / self.size[1]
+        stretched = [
+            reader.shown
+            for reader, (width, height) in zip(self.readers, self.shapes, strict=True)
+            if abs(width / height / shape - 1) > DISTORTED
+        ]
+        # Where all are alike it is the config, or --size, that wants it so.
+        if not stretched or len(stretched) == len(self.readers):
+            return []
+        return [
+            f'Stretched to that size, as the videos have different shapes: {", ".join(stretched)}. '
+            'Better adapt to each shape by itself (another --out).'
+        ]
 
     # --------------------------------------------------------------------------------- folder
 

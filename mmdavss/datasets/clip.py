@@ -739,7 +739,9 @@ class ClipFolderDataset(ClipSegDataset):
                 )
             )
         self._listings.clear()
-        return self._once(data_list, (tuple(info['frame_paths']) for info in data_list), path)
+        return self._once(
+            data_list, (tuple(map(osp.normpath, info['frame_paths'])) for info in data_list), path
+        )
 
 
 def _small_suffix(name: str) -> str:

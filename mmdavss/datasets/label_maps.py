@@ -169,8 +169,8 @@ class LabelSet:
             raise InputError(
                 f'{path}: {number_of(wrong.sum(), "pixel")} '
                 f'{"has" if wrong.sum() == 1 else "have"} colours that {self.name} does not '
-                f'define, RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, not resized, '
-                'recoloured or saved as JPEG.'
+                f'define, RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, '
+                'not resized, recoloured or saved as JPEG.'
             )
         return ids[rank]
 
