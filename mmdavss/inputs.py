@@ -23,6 +23,8 @@ from typing import Any, NoReturn
 from mmengine.logging import print_log
 from PIL import Image
 
+from mmdavss.utils.wording import number_of
+
 from .errors import InputError, MissingInputError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
@@ -147,7 +149,7 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
         print_log(
             f'{left_out[0]} is a link to a folder that is read already, or that holds '
             f'{root}: it is left out'
-            + (f', and so are {len(left_out) - 1} others.' if len(left_out) > 1 else '.'),
+            + (f' (and {number_of(len(left_out) - 1, "other")}).' if len(left_out) > 1 else '.'),
             'current',
             logging.WARNING,
         )

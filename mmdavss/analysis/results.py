@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmdavss.errors import InputError
 from mmdavss.inputs import natural, read_text
+from mmdavss.utils.wording import number_of
 
 #: What a training writes into its work dir, once for each start.
 LOGS = '*/vis_data/scalars.json'
@@ -129,7 +130,7 @@ def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> di
     """
     names = [folder.absolute().name for folder in folders] if names is None else names
     if len(names) != len(folders):
-        raise ValueError(f'{len(names)} names for {len(folders)} folders')
+        raise ValueError(f'{number_of(len(names), "name")} for {number_of(len(folders), "folder")}')
     runs: dict[str, list[Path]] = {}
     for name, folder in zip(names, folders, strict=True):
         found = (

@@ -27,6 +27,7 @@ from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
+from mmdavss.utils.wording import number_of
 
 
 class CheckpointParser(argparse.ArgumentParser):
@@ -81,7 +82,10 @@ class CheckpointParser(argparse.ArgumentParser):
         if found.names is None:
             found.names = [Path(path).absolute().parent.name for path in found.checkpoints]
         if len(found.names) != len(found.checkpoints):
-            self.error(f'{len(found.names)} names for {len(found.checkpoints)} checkpoints')
+            self.error(
+                f'{number_of(len(found.names), "name")} for '
+                f'{number_of(len(found.checkpoints), "checkpoint")}'
+            )
         twice = sorted({name for name in found.names if found.names.count(name) > 1})
         if twice:
             self.error(f'several checkpoints are called {twice[0]}: tell them apart with --names')
@@ -198,8 +202,9 @@ def video_frames(
     chosen = range(start, start + args.count * args.step, args.step)
     if chosen[-1] >= len(numbers):
         raise UserError(
-            f'--count {args.count}: {sequence} has {len(numbers) - start} frames from '
-            f'{first} on: take fewer, or start earlier with --first'
+            f'--count {args.count}: {sequence} has '
+            f'{number_of(len(numbers) - start, "frame")} from {first} on: take '
+            'fewer, or start earlier with --first'
         )
     labels = {}
     for i in range(len(dataset)):

@@ -229,9 +229,9 @@ class ClipSegDataset(BaseSegDataset):
         lost = [path for stem, path in foreign.items() if stem not in found]
         if lost:
             raise InputError(
-                f'{type(self).__name__}: {len(lost)} images in {folder} have the name of a frame '
-                f'and another suffix: {_some(lost)}. The data set has {self.LAYOUT}: convert them, '
-                'or move them to another folder.'
+                f'{type(self).__name__}: {number_of(len(lost), "image")} in {folder} with the '
+                f'name of a frame and another suffix: {_some(lost)}. The data set has '
+                f'{self.LAYOUT}: convert them, or move them to another folder.'
             )
         yield from found.values()
 
@@ -699,7 +699,8 @@ class ClipFolderDataset(ClipSegDataset):
             names = [name.strip() for name in line.split('\t' if '\t' in line else None)]
             if len(names) != self.clip_length:
                 raise InputError(
-                    f'ClipFolderDataset: {path}, line {number}, has a clip of {len(names)} frames, '
+                    f'ClipFolderDataset: {path}, line {number}, has a clip of '
+                    f'{number_of(len(names), "frame")}, '
                     f'clip_length is {self.clip_length}: {line!r}.'
                 )
             names = [self._inside(name, path, number, 'clips') for name in names]

@@ -46,7 +46,7 @@ class SynthiaSeqDataset(ClipSegDataset):
     def scan(self) -> Sequences:
         """Frames of the sequences."""
         sequences = self.sequences
-        if sequences is None:
+        if not sequences:
             folders = self.list_folders(self.data_root)
             # Folders with something else in them are no sequences, unless none is one.
             sequences = [name for name in folders if osp.isdir(self._images(name))] or folders

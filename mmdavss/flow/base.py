@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdavss.engine.checkpoint import misfits, read_weights
+from mmdavss.utils.wording import number_of
 
 PathPairs = Sequence[tuple[str, str]]
 #: Where checkpoints have a flow network: that of a method as the branch of its video net, that of
@@ -101,7 +102,10 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
                 f'{tuple(frame_a.shape)} and {tuple(frame_b.shape)}.'
             )
         if paths is not None and len(paths) != len(frame_a):
-            raise ValueError(f'{name}: {len(paths)} path pairs for {len(frame_a)} frames.')
+            raise ValueError(
+                f'{name}: {number_of(len(paths), "path pair")} for '
+                f'{number_of(len(frame_a), "frame")}.'
+            )
         with torch.autocast(frame_a.device.type, enabled=False):
             return self._estimate(frame_a.float(), frame_b.float(), paths)
 

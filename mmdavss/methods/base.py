@@ -31,6 +31,7 @@ from mmdavss.engine import (
     unwrapped,
 )
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.wording import number_of
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -309,8 +310,8 @@ class BaseAdapter(BaseSegmentor):
         name, frames = type(self).__name__, clip.frames.shape[1]
         if frames < length:
             raise ValueError(
-                f'{name}: target clips have {frames} frames and need {length} or '
-                f'more: set clip_length={length} in the target data set.'
+                f'{name}: target clips have {number_of(frames, "frame")} and need {length} '
+                f'or more: set clip_length={length} in the target data set.'
             )
         flow = self.given_flow(clip)
         if flow is None:

@@ -41,6 +41,7 @@ from mmdavss.modules import (
 from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
+from mmdavss.utils.wording import number_of
 
 from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
 from .base import branch, check_statistics
@@ -219,8 +220,8 @@ class I2VDA(AdversarialAdapter):
         """
         if clip.frames.shape[1] != 2:
             raise ValueError(
-                f'I2VDA: target clips have {clip.frames.shape[1]} frames instead of '
-                '2: set clip_length=2 in the target data set.'
+                f'I2VDA: target clips have {number_of(clip.frames.shape[1], "frame")} '
+                'instead of 2: set clip_length=2 in the target data set.'
             )
         if self.flow is None and (clip.flow is None or clip.forward_flow is None):
             raise ValueError(

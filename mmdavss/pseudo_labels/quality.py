@@ -26,6 +26,7 @@ from mmdavss.pseudo_labels.generator import (
     target_frames,
 )
 from mmdavss.utils.progress import progress
+from mmdavss.utils.wording import number_of
 
 #: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
 #: :class:`PseudoLabelGenerator`.
@@ -95,7 +96,7 @@ class QualityMeter:
         missing = self.labelled.keys() - {f.mask for clip in self.clips for f in clip.frames}
         if missing:
             raise UserError(
-                f'{cfg.filename}: {len(missing)} frames of target_train_labelled are '
+                f'{cfg.filename}: {number_of(len(missing), "frame")} of target_train_labelled '
                 f'not in train_dataloader.dataset.target, such as {min(missing)}: '
                 'both must have the same frames'
             )

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.runner import Runner
 
 from mmdavss.errors import UserError
+from mmdavss.utils.wording import number_of
 
 #: Parts of a config that say where a run is, how it is shown and what is done after it; the seed
 #: has a check of its own.
@@ -117,8 +118,8 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
         old = before.get(name)
         if isinstance(old, dict) and isinstance(data, dict) and old.get('hash') != data['hash']:
             counts = [
-                f'{part.get("items")} items in {part.get("files")} files of '
-                f'{part.get("bytes")} bytes'
+                f'{number_of(part.get("items"), "item")} in {number_of(part.get("files"), "file")} '
+                f'of {number_of(part.get("bytes"), "byte")}'
                 for part in (old, data)
             ]
             changed.append((name, f'{name}: {" -> ".join(counts)}'))
