@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 
-from mmdavss.engine.work_dir_lock import SIGNALS
 from mmdavss.launch.faults import explain
 from mmdavss.utils.processes import is_main_process
+from mmdavss.utils.work_dir_lock import SIGNALS
 
 
 class Interruptible:

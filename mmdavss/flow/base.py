@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmdavss.engine.checkpoint import misfits, read_weights
+from mmdavss.utils.checkpoints import misfits, read_weights
 from mmdavss.utils.wording import number_of
 
 PathPairs = Sequence[tuple[str, str]]

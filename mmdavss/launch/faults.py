@@ -26,8 +26,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmdavss.engine import noted_checkpoint
 from mmdavss.errors import UserError
+from mmdavss.utils.checkpoints import noted_checkpoint
 
 ELSEWHERE = 'write elsewhere (--work-dir, --out)'
 
