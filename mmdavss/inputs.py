@@ -23,9 +23,7 @@ from typing import Any, NoReturn
 from mmengine.logging import print_log
 from PIL import Image
 
-from mmdavss.utils.wording import number_of
-
-from .errors import InputError, MissingInputError
+from .errors import InputError, MissingInputError, number_of
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 #: Those of images that are not taken for frames.

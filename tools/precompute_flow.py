@@ -26,7 +26,7 @@ import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.fileio import check_writable
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
@@ -34,7 +34,6 @@ from mmdavss.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden
 from mmdavss.launch.config_file import check_part
 from mmdavss.utils.device import device_option
 from mmdavss.utils.progress import progress
-from mmdavss.utils.wording import number_of
 from mmdavss.utils.worker_pool import WorkerPool
 
 Task = tuple[Path, Path, Path]

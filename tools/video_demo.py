@@ -28,8 +28,8 @@ from mmdavss.apis.video_inferencer import VideoSegInferencer
 from mmdavss.apis.videos import DAMAGED, VideoReader
 from mmdavss.cli.exits import one_line
 from mmdavss.convert.plain_mmseg import read_method_config
+from mmdavss.errors import number_of
 from mmdavss.utils.device import device_option
-from mmdavss.utils.wording import number_of
 
 FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='ZeroFlow'))
 

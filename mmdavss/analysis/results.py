@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, number_of
 from mmdavss.inputs import natural, read_text
-from mmdavss.utils.wording import number_of
 
 #: What a training writes into its work dir, once for each start.
 LOGS = '*/vis_data/scalars.json'

@@ -35,7 +35,7 @@ from mmdavss.convert.plain_mmseg import (
     resize_options,
 )
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import InputError, UserError
+from mmdavss.errors import InputError, UserError, number_of
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
@@ -51,7 +51,6 @@ from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.progress import progress
-from mmdavss.utils.wording import number_of
 from mmdavss.utils.work_dir_lock import WorkDirLock, holds_others
 
 from .video_inferencer import VideoSegInferencer

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, number_of
 from mmdavss.inputs import (
     IMAGE_SUFFIXES,
     OTHER_SUFFIXES,
@@ -26,7 +26,6 @@ from mmdavss.inputs import (
     subfolders,
     walk,
 )
-from mmdavss.utils.wording import number_of
 
 from .label_folder import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 from .label_maps import LabelSet

@@ -9,8 +9,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from mmdavss.errors import InputError
-from mmdavss.utils.wording import number_of
+from mmdavss.errors import InputError, number_of
 
 IGNORE = 255
 RGB = tuple[int, int, int]

@@ -11,8 +11,8 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from mmdavss.errors import number_of
 from mmdavss.inputs import natural
-from mmdavss.utils.wording import number_of
 
 
 @METRICS.register_module()

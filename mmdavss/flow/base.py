@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmdavss.errors import number_of
 from mmdavss.utils.checkpoints import misfits, read_weights
-from mmdavss.utils.wording import number_of
 
 PathPairs = Sequence[tuple[str, str]]
 #: Where checkpoints have a flow network: that of a method as the branch of its video net, that of

@@ -19,12 +19,11 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.errors import NotFiniteError
+from mmdavss.errors import NotFiniteError, number_of
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import CheckpointError, bare_names, misfits, read_weights
 from mmdavss.utils.distributed import mean_log
-from mmdavss.utils.wording import number_of
 from mmdavss.utils.wrappers import accumulation, unwrapped
 from mmdavss.video_nets import VideoNet
 

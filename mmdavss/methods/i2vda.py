@@ -29,6 +29,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
+from mmdavss.errors import number_of
 from mmdavss.flow import PrecomputedFlow
 from mmdavss.modules import (
     probability_cross_entropy,
@@ -40,7 +41,6 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.wording import number_of
 
 from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
 from .base import check_statistics

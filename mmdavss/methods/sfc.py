@@ -28,6 +28,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
+from mmdavss.errors import number_of
 from mmdavss.losses import flow_epe
 from mmdavss.modules import label_regions, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
@@ -35,7 +36,6 @@ from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import misfits, read_weights
 from mmdavss.utils.distributed import mean_log
-from mmdavss.utils.wording import number_of
 from mmdavss.video_nets.base import segmentor_heads
 
 from .adversarial import clip_cross_entropy

@@ -28,10 +28,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
 
+from mmdavss.errors import number_of
 from mmdavss.modules import class_entropy, most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.wording import number_of
 
 from .base import (
     BaseAdapter,

@@ -41,7 +41,7 @@ from mmdavss.datasets.label_folder import (
 )
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.errors import InputError, UserError
+from mmdavss.errors import InputError, UserError, number_of
 from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.inputs import natural
@@ -56,7 +56,6 @@ from mmdavss.modules import (
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.journal import Journal, as_json, digest_of, file_digest
 from mmdavss.utils.progress import progress
-from mmdavss.utils.wording import number_of
 from mmdavss.utils.work_dir_lock import holds_others
 from mmdavss.utils.worker_pool import WorkerPool
 

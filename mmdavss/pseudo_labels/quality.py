@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 from mmdavss.pseudo_labels.generator import (
     ClipPredictor,
@@ -26,7 +26,6 @@ from mmdavss.pseudo_labels.generator import (
     target_frames,
 )
 from mmdavss.utils.progress import progress
-from mmdavss.utils.wording import number_of
 
 #: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
 #: :class:`PseudoLabelGenerator`.

@@ -30,10 +30,9 @@ from mmdavss.cli.analysis import (
     test_data,
     write_csv,
 )
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
-from mmdavss.utils.wording import number_of
 
 
 def draw(

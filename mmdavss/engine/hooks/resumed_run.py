@@ -9,9 +9,8 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.utils.journal import as_json, differences
-from mmdavss.utils.wording import number_of
 
 #: Parts of a config that say where a run is, how it is shown and what follows it. The seed is
 #: checked by IterationSeedHook.
