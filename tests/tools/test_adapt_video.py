@@ -283,7 +283,7 @@ PHASES = [
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_in_each_phase(number, plain, video_file, tmp_path, run_tool, handlers, capfd):
+def test_a_signal_in_each_phase(number, plain, video_file, tmp_path, run_tool, handlers, capfd):
     """Each call is interrupted one phase later, and goes on where the one before was."""
     out, done = tmp_path / 'out', []
     call = ('adapt_video.py', *plain, video_file, '--out', out, *FEW)
@@ -305,8 +305,8 @@ def test_interrupted_in_each_phase(number, plain, video_file, tmp_path, run_tool
                 run_tool(*call)
         said = capfd.readouterr().err
         assert end.value.code == 128 + number, phase
-        assert said.endswith('\ninterrupted: the same command goes on from here\n'), phase
-        assert said.count('interrupted') == 1 and 'Traceback' not in said, phase
+        assert said.endswith('\ninterrupted: the same command goes on from here\n'), (phase, said)
+        assert said.count('interrupted') == 1 and 'Traceback' not in said, (phase, said)
         assert not list(tmp_path.rglob('*.tmp')) and not list(tmp_path.rglob('*.partial.mp4'))
         assert not (out / LOCK).exists(), phase
         for signum in (signal.SIGINT, signal.SIGTERM):
