@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -106,9 +106,9 @@ class PropagatingNet(VideoNet):
     def set_normalisation(self, preprocessor: SegDataPreProcessor) -> None:
         normalised = getattr(preprocessor, '_enable_normalize', False)
         zero = torch.zeros(3, 1, 1)
-        mean, std = cast(Tensor, preprocessor.mean), cast(Tensor, preprocessor.std)
-        self._mean = mean.detach().clone() if normalised else zero
-        self._std = std.detach().clone() if normalised else zero + 1
+        given: Any = preprocessor  # has its buffers only if it normalises
+        self._mean = given.mean.detach().clone() if normalised else zero
+        self._std = given.std.detach().clone() if normalised else zero + 1
         self._is_rgb = getattr(preprocessor, '_channel_conversion', False)
 
     def images(self, frames: Tensor) -> Tensor:
