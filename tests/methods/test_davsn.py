@@ -17,10 +17,10 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdavss.engine import Clip
+from mmdavss.testing import PREPROCESSOR, build_optimisers
 from mmdavss.video_nets import HeadScores, VideoNet
 from tests.shipped import shipped, shipped_config
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/davsn_step.npz')
 HEADS = {'decode': '', 'aux': '_aux'}
 
@@ -72,17 +72,6 @@ def pairs(batch):
         return {key: source[key] | target[key] for key in ('inputs', 'data_samples')}
 
     return make
-
-
-def optimisers(model, lr=0.0):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
-    return build_optim_wrapper(
-        model,
-        dict(
-            constructor='PlayerOptimWrapperConstructor',
-            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
-        ),
-    )
 
 
 class Published(nn.Module):
@@ -275,7 +264,7 @@ def test_losses_by_hand(davsn, pairs):
         consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.5),
     )
     data = model.data_preprocessor(pairs('source'), True)
-    log = copy.deepcopy(model).train_step(pairs('source'), optimisers(model))
+    log = copy.deepcopy(model).train_step(pairs('source'), build_optimisers(model, lr=0.0))
     net, total = model.student, {}
     for domain, size in (('source', (40, 56)), ('target', (32, 48))):
         clip = data['inputs'][domain]
@@ -339,7 +328,7 @@ def consistency(scores, flow):
 @pytest.mark.parametrize('player', ['student', 'discriminator'])
 def test_gradients_stay_with_their_player(davsn, pairs, player):
     model = davsn()
-    grads, wrappers = {}, optimisers(model)
+    grads, wrappers = {}, build_optimisers(model, lr=0.0)
     for name, wrapper in wrappers.items():
 
         def record(loss, name=name):
@@ -360,9 +349,9 @@ def test_source_free(davsn, pairs):
     """Consistency alone; target labels are not seen, and what fuses the frames stays."""
     model = davsn(discriminator=None, norm_eval=True)
     before = {name: p.clone() for name, p in model.student.named_parameters()}
-    with_source = copy.deepcopy(model).train_step(pairs('source'), optimisers(model))
-    labelled = copy.deepcopy(model).train_step(pairs(label=True), optimisers(model))
-    log = model.train_step(pairs(), optimisers(model, lr=100.0))
+    with_source = copy.deepcopy(model).train_step(pairs('source'), build_optimisers(model, lr=0.0))
+    labelled = copy.deepcopy(model).train_step(pairs(label=True), build_optimisers(model, lr=0.0))
+    log = model.train_step(pairs(), build_optimisers(model, lr=100.0))
     assert set(log) == {'loss', 'decode.loss_itcr', 'aux.loss_itcr'}
     assert all(
         log[key] == labelled[key] == with_source.get(key, log[key]) or key == 'loss' for key in log
@@ -377,7 +366,7 @@ def test_running_statistics(davsn, pairs, running_statistics):
     reference = copy.deepcopy(model)
     target = model.data_preprocessor(pairs(), True)['inputs']['target']
     reference.student(target.frames, target.flow, heads=True)
-    model.train_step(pairs('source'), optimisers(model))
+    model.train_step(pairs('source'), build_optimisers(model, lr=0.0))
     same = all(
         torch.allclose(a, b)
         for a, b in zip(
@@ -400,7 +389,7 @@ def work(rank, folder, accel, data):
         wrapped = MMSeparateDistributedDataParallel(
             model, find_unused_parameters=discriminator is None
         )
-        wrappers = optimisers(model, lr=1e-2)
+        wrappers = build_optimisers(model, lr=1e-2)
         for i in range(2):
             batch = data[2 * i + rank]
             if discriminator is None:
@@ -424,7 +413,7 @@ def test_two_processes(accel, pairs, tmp_path):
 
 def test_per_frame_nets_too(davsn, pairs, per_frame):
     model = davsn(student=per_frame)
-    log = model.train_step(pairs('source'), optimisers(model))
+    log = model.train_step(pairs('source'), build_optimisers(model, lr=0.0))
     assert all(torch.isfinite(value) for value in log.values())
 
 
@@ -433,14 +422,14 @@ def test_messages(davsn, pairs, batch):
         davsn(running_statistics='both')
     model = davsn()
     with pytest.raises(KeyError, match='no source clips'):
-        model.train_step(pairs(), optimisers(model))
+        model.train_step(pairs(), build_optimisers(model, lr=0.0))
     with pytest.raises(TypeError, match='an optimiser for each'):
-        model.train_step(pairs('source'), optimisers(davsn(discriminator=None)))
+        model.train_step(pairs('source'), build_optimisers(davsn(discriminator=None), lr=0.0))
     data = pairs('source')
     data['inputs']['target'] = batch('target', length=1, augmented=False)['inputs']['target']
     with pytest.raises(ValueError, match='1 frames and need 2.*clip_length=2'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, build_optimisers(model, lr=0.0))
     data = pairs('source')
     del data['inputs']['target']['flow']
     with pytest.raises(ValueError, match='LoadFlow'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, build_optimisers(model, lr=0.0))

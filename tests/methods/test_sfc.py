@@ -19,10 +19,10 @@ from torch import nn
 from mmdavss.engine import Clip
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.ops import resize_flow
+from mmdavss.testing import PREPROCESSOR
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 CONFIGS = Path(__file__).parents[2] / 'configs/sfc'
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=2)
 SFM = dict(type='SFM', flow_net=FLOW_NET)
 
