@@ -1,8 +1,11 @@
 """Networks of a few thousand parameters, and data for them, for all tests."""
 
 import copy
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -14,6 +17,48 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from mmdavss.testing import SEGMENTOR, make_batch, small_net
+
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow by what it does, and skips what needs a GPU where there is none."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        if 'run_tool' in item.fixturenames:
+            item.add_marker('slow')
+        if item.get_closest_marker('sampled') and hasattr(item, 'callspec'):
+            name = item.nodeid.partition('[')[0]
+            if cases[name] % 10:
+                item.add_marker('slow')
+            cases[name] += 1
+        if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick_configs() -> Iterator[None]:
+    """Shipped configs are read once, and the text of configs is not formatted.
+
+    Reading one opens ten files, and yapf takes seconds for each text that a run writes; the
+    commands that tests start as processes of their own still format.
+    """
+    read = Config.fromfile
+
+    @cache
+    def read_once(name: str, folder: str) -> Config:
+        return read(name)
+
+    def fromfile(filename: str | Path, *args: object, **kwargs: object) -> Config:
+        if args or kwargs or CONFIGS not in Path(filename).resolve().parents:
+            return read(filename, *args, **kwargs)
+        return copy.deepcopy(read_once(str(filename), os.getcwd()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, 'fromfile', staticmethod(fromfile))
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from mmdavss.methods import (
     SourceOnly,
 )
 
+pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[1] / 'configs'
 ALL_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
 GOLDEN = Path(__file__).parent / 'data/golden'
