@@ -18,7 +18,6 @@ from mmseg.registry import MODELS
 
 from mmdavss.testing import SEGMENTOR, make_batch, small_net
 
-
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
 
