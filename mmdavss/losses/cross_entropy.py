@@ -9,8 +9,8 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmdavss.engine.distributed import mean_over_processes
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.distributed import mean_over_processes
 
 
 @MODELS.register_module()

@@ -9,6 +9,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmdavss.structures import DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 
 
@@ -139,7 +140,7 @@ def test_video_net(vat, clips, accel, options):
     source, target = (data['inputs'][name] for name in ('source', 'target'))
     labels = torch.stack([s.gt_clip_seg.data for s in data['data_samples']['source']])
     copied = copy.deepcopy(model)
-    losses, scores = model.student_losses(data['inputs'], data['data_samples'])
+    losses, scores = model.student_losses(DomainBatch(**data))
     for clip, made in ((source, scores['source']), (target, scores['target'])):
         for t, expected in enumerate(
             (copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))

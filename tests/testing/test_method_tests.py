@@ -8,7 +8,6 @@ import pytest
 from mmseg.registry import MODELS
 
 from mmdavss.methods import BaseAdapter
-from mmdavss.methods.base import branch
 from mmdavss.testing import MethodCase
 from mmdavss.testing.method_tests import MethodTests
 
@@ -48,8 +47,8 @@ class Entropy(BaseAdapter):
 
     _forward = encode_decode
 
-    def loss(self, inputs, data_samples):
-        clip, samples = branch(inputs, data_samples, 'target')
+    def losses(self, batch):
+        clip, samples = batch.target
         if self.fault == 'flow':
             self.student.features(clip.frames[:, -1])
         scores = self.student(clip.frames, self.clip_flow(clip))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..player_optim_wrapper import accumulation
+from mmdavss.utils.wrappers import accumulation
+
 from .method_hook import MethodHook
 
 

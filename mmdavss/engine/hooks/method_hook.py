@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..wrappers import unwrapped
+from mmdavss.utils.wrappers import unwrapped
 
 
 class MethodHook(Hook):
