@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import runpy
 import sys
@@ -15,6 +16,7 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmdavss.minidrive.generate import Settings, generate
+from mmdavss.testing.method_tests import MethodTests
 
 PAGE = Path(__file__).parents[2] / 'docs/add_a_method.md'
 
@@ -32,17 +34,29 @@ def written(tmp_path, monkeypatch):
     MODELS._module_dict.pop('EntropyMinimisation', None)
 
 
-def test_the_page_has_three_files(written):
+def test_the_page_has_four_files(written):
     assert sorted(path.name for path in written.glob('*.py')) == [
         'entropy_method.py',
         'entropy_minidrive.py',
         'test_entropy.py',
+        'test_harness.py',
     ]
 
 
 def test_the_test_on_the_page_passes(written):
     tests = runpy.run_path('test_entropy.py')
     tests['test_only_norm_layers_learn_and_the_entropy_falls']()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [name for name in vars(MethodTests) if name.startswith('test_') and 'two_pro' not in name],
+)
+def test_the_harness_on_the_page_passes(written, name):
+    tests = runpy.run_path('test_harness.py')['TestEntropy']
+    test = getattr(tests(), name)
+    arguments = dict(case=tests.cases['entropy'], tmp_path=written)
+    test(**{key: arguments[key] for key in inspect.signature(test).parameters})
 
 
 def test_the_config_on_the_page_trains(written):
