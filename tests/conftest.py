@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what is slow by what it does, and skips what needs a GPU where there is none."""
     cases: Counter[str] = Counter()
     for item in items:
-        if 'run_tool' in item.fixturenames:
+        if 'run_tool' in item.fixturenames or item.path.parent.name == 'tools':
             item.add_marker('slow')
         if item.get_closest_marker('sampled') and hasattr(item, 'callspec'):
             name = item.nodeid.partition('[')[0]

@@ -112,6 +112,7 @@ class MethodTests:
             case.statistics
         )
 
+    @pytest.mark.slow
     def test_needs_no_other_labels(self, case: MethodCase) -> None:
         """With its domains alone it trains, and labels that it may not see are not looked at."""
         logs, states = [], []
@@ -127,6 +128,7 @@ class MethodTests:
         torch.testing.assert_close(logs[1], logs[0], rtol=0, atol=0)
         torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
 
+    @pytest.mark.slow
     @of_cases(lambda case: case.student is not None and case.norm_eval)
     def test_batch_norm_stays_in_evaluation_mode(self, case: MethodCase) -> None:
         """With norm_eval the student's running statistics rest, and are what it normalises by."""
@@ -139,6 +141,7 @@ class MethodTests:
             assert torch.equal(state[f'student.{name}'], value), name
         assert model.training and not any(norm.training for norm in norms)
 
+    @pytest.mark.slow
     @of_cases(lambda case: case.student is not None and case.norm_eval)
     def test_batch_norm_trains(self, case: MethodCase) -> None:
         """Without norm_eval the student normalises by the batch, before a step and after it."""
@@ -200,6 +203,7 @@ class MethodTests:
 
     # ------------------------------------------------------------------------------ waiting
 
+    @pytest.mark.slow
     def test_flow_comes_before_all_passes(self, case: MethodCase) -> None:
         """A provider that computes on the CPU waits for the device: nothing may be queued there.
 

@@ -17,6 +17,8 @@ from mmdavss.apis import UserError, VideoSegInferencer
 from mmdavss.apis.videos import Frame, VideoReader
 from mmdavss.launch.model import load_model
 
+pytestmark = pytest.mark.slow
+
 
 def by_clips(cfg, checkpoint) -> list[np.ndarray]:
     """Classes of each frame of the data set, a clip at a time."""

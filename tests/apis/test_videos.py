@@ -17,6 +17,8 @@ import pytest
 from mmdavss.apis import UserError
 from mmdavss.apis.videos import VideoReader
 
+pytestmark = pytest.mark.slow
+
 
 def test_file(video_file, moving_images):
     reader = VideoReader(video_file)

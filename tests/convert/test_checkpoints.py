@@ -14,6 +14,8 @@ from mmdavss.apis import UserError
 from mmdavss.convert.checkpoints import FORMATS, convert_state
 from mmdavss.methods.base import load_student
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 15
 
 

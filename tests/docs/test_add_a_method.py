@@ -18,6 +18,8 @@ from mmseg.registry import MODELS
 from mmdavss.minidrive.generate import Settings, generate
 from mmdavss.testing.method_tests import MethodTests
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / 'docs/add_a_method.md'
 
 

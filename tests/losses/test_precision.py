@@ -33,6 +33,8 @@ from mmdavss.modules import (
     probability_cross_entropy,
 )
 
+pytestmark = pytest.mark.slow
+
 SIZE = (720, 1280)
 #: Classes, one of which fills most of the frame as a road does; channels of features.
 K, A = 3, 8
