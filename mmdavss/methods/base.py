@@ -19,7 +19,7 @@ from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.errors import NotFiniteError
+from mmdavss.errors import NotFiniteError, number_of
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import CheckpointError, bare_names, misfits, read_weights
@@ -301,8 +301,8 @@ class BaseAdapter(BaseSegmentor):
         name, frames = type(self).__name__, clip.frames.shape[1]
         if frames < length:
             raise ValueError(
-                f'{name}: target clips have {frames} frames and need {length} or '
-                f'more: set clip_length={length} in the target data set.'
+                f'{name}: target clips have {number_of(frames, "frame")} and need {length} '
+                f'or more: set clip_length={length} in the target data set.'
             )
         flow = self.given_flow(clip)
         if flow is None:
