@@ -34,16 +34,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmdavss.apis.launch import UserError, read_config_file, require
-from mmdavss.apis.results import read_validations
+from mmdavss.analysis.results import read_validations
 from mmdavss.apis.videos import VideoReader
 from mmdavss.datasets import ClipFolderDataset, GTADataset
+from mmdavss.datasets.label_folder import mask_name, read_manifest, write_frames, write_manifest
 from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_15, GTA_19, SYNTHIA_12, LabelSet
-from mmdavss.datasets.pseudo_labels import mask_name, read_manifest, write_frames, write_manifest
 from mmdavss.datasets.rare_class import read_statistics, write_statistics
 from mmdavss.datasets.transforms.loading import read_image, read_label, read_mask
 from mmdavss.engine.checkpoint import read_weights
+from mmdavss.errors import UserError
 from mmdavss.flow import read_flow, write_flow
+from mmdavss.launch.config_file import read_config_file, require
 
 SIZE = 36, 52  # height, width
 SECONDS = 60  # after which a reader hangs

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mmdavss.apis.results import last_validation
+from mmdavss.analysis.results import last_validation
 
 NETWORKS = dict(segnet='SegNet', flownet='FlowNet')
 DOMAINS = dict(target='target-only', source='source-only')

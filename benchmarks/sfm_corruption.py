@@ -26,9 +26,9 @@ from mmseg.registry import DATASETS, MODELS
 from torch import Tensor
 
 import mmdavss  # noqa: F401
-from mmdavss.datasets.minidrive.generate import PRESETS, generate
 from mmdavss.losses import flow_epe
 from mmdavss.methods.sfc import load_sfm
+from mmdavss.minidrive.generate import PRESETS, generate
 from mmdavss.modules import label_regions
 from mmdavss.ops import backward_warp, resize_flow
 

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmdavss.apis.launch import final_checkpoint
-from mmdavss.apis.results import compare, comparison_table, gap_closed, last_validation, spread
+from mmdavss.analysis.results import compare, comparison_table, gap_closed, last_validation, spread
+from mmdavss.launch.config_file import final_checkpoint
 
 ROOT = Path(__file__).parents[1]
 NAMES = {

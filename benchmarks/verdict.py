@@ -36,7 +36,7 @@ from mmseg.registry import DATASETS
 import mmdavss  # noqa: F401
 from mmdavss.apis.adapt import Adaptation, Settings
 from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.plain_mmseg import read_method_config
+from mmdavss.convert.plain_mmseg import read_method_config
 from mmdavss.engine import read_weights
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import DOUBTFUL, KEEP, REJECT, Verdict, judge

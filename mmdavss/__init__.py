@@ -12,6 +12,8 @@ from .quiet import import_mmseg  # noqa: E402
 
 import_mmseg()
 
+from mmdavss.utils.configs import get_config_path  # noqa: E402
+
 from . import (  # noqa: E402
     backbones,
     datasets,
@@ -25,7 +27,6 @@ from . import (  # noqa: E402
     ops,
     video_nets,
 )
-from .apis.configs import get_config_path  # noqa: E402
 from .version import __version__  # noqa: E402
 
 __all__ = [

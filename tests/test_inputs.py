@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mmdavss import inputs
-from mmdavss.apis.inference import list_frames
 from mmdavss.apis.videos import VideoReader
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import InputError, UserError
+from mmdavss.inputs import list_frames
 
 
 def touch(root, *names):

@@ -20,7 +20,7 @@ from mmseg.registry import DATASETS, MODELS
 import mmdavss
 from mmdavss import dependencies
 from mmdavss.cli import commands
-from mmdavss.datasets.minidrive.generate import PRESETS, generate
+from mmdavss.minidrive.generate import PRESETS, generate
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,10 +23,10 @@ import argparse
 import sys
 
 from mmdavss.apis.adapt import METHODS, Settings, adapt
-from mmdavss.apis.device import device_option
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.key_values import KeyValues
 from mmdavss.apis.videos import DAMAGED
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
+from mmdavss.utils.device import device_option
 
 
 def build_parser() -> argparse.ArgumentParser:

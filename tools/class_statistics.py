@@ -25,10 +25,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import UserError, load_config
-from mmdavss.apis.progress import progress
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.clip import ClipSegDataset
 from mmdavss.datasets.rare_class import (
     class_probabilities,
@@ -37,7 +35,10 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
+from mmdavss.errors import UserError
 from mmdavss.fileio import check_writable
+from mmdavss.launch.config_file import load_config
+from mmdavss.utils.progress import progress
 
 ADVICE = (
     'write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'

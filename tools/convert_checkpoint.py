@@ -21,8 +21,8 @@ from __future__ import annotations
 import argparse
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.converters import FORMATS, convert_checkpoint
-from mmdavss.apis.faults import one_line
+from mmdavss.cli.exits import one_line
+from mmdavss.convert.checkpoints import FORMATS, convert_checkpoint
 
 
 def main() -> None:

@@ -37,22 +37,22 @@ import torch
 from mmengine.config import Config
 
 from mmdavss import __version__
-from mmdavss.apis.faults import exit_status
+from mmdavss.analysis.results import read_validations
 from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import UserError, final_checkpoint, load_config
-from mmdavss.apis.results import read_validations
+from mmdavss.cli.exits import exit_status
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import CITYSCAPES_15
-from mmdavss.datasets.minidrive.generate import MARKER, ROOTS
-from mmdavss.datasets.minidrive.labels import CITYSCAPES_IDS
-from mmdavss.datasets.minidrive.layouts import OLD_TOWN
-from mmdavss.datasets.minidrive.looks import camera_look
-from mmdavss.datasets.minidrive.world import World
 from mmdavss.engine import WorkDirLock
 from mmdavss.engine.hooks.resumed_run import differences
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, UserError
 from mmdavss.fileio import replace_file
 from mmdavss.inputs import read_json
+from mmdavss.launch.config_file import final_checkpoint, load_config
+from mmdavss.minidrive.generate import MARKER, ROOTS
+from mmdavss.minidrive.labels import CITYSCAPES_IDS
+from mmdavss.minidrive.layouts import OLD_TOWN
+from mmdavss.minidrive.looks import camera_look
+from mmdavss.minidrive.world import World
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.plain_mmseg import export_segmentor, read_method_config
+from mmdavss.cli.exits import one_line
+from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ import argparse
 from mmengine.registry import init_default_scope
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.device import device_option
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import load_config
-from mmdavss.apis.pseudo_labels import (
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
+from mmdavss.engine import WorkDirLock
+from mmdavss.launch.config_file import load_config
+from mmdavss.pseudo_labels.generator import (
     PseudoLabelGenerator,
     labelled_target,
     output_folder,
@@ -30,7 +30,7 @@ from mmdavss.apis.pseudo_labels import (
     summary,
     write_score,
 )
-from mmdavss.engine import WorkDirLock
+from mmdavss.utils.device import device_option
 
 
 def parse_args() -> argparse.Namespace:

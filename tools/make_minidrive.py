@@ -15,10 +15,10 @@ import os
 import sys
 from pathlib import Path
 
-from mmdavss.apis.faults import exit_status
-from mmdavss.datasets.minidrive.generate import PRESETS, Settings, generate
-from mmdavss.datasets.minidrive.sheet import contact_sheet
+from mmdavss.cli.exits import exit_status
 from mmdavss.engine import WorkDirLock
+from mmdavss.minidrive.generate import PRESETS, Settings, generate
+from mmdavss.minidrive.sheet import contact_sheet
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -24,17 +24,17 @@ import torch
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.device import device_option
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import check_part
-from mmdavss.apis.progress import progress
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import UserError
 from mmdavss.fileio import check_writable
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
 from mmdavss.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden, walk
+from mmdavss.launch.config_file import check_part
+from mmdavss.utils.device import device_option
+from mmdavss.utils.progress import progress
 
 Task = tuple[Path, Path, Path]
 

@@ -20,10 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import UserError, final_checkpoint, load_config
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import final_checkpoint, load_config
 
 TOOLS = Path(__file__).parent
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmdavss.apis.device import device_option
-from mmdavss.apis.faults import one_line, usage_error
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import UserError, load_config, prepare_run
+from mmdavss.cli.exits import one_line, usage_error
+from mmdavss.cli.key_values import KeyValues
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import load_config
+from mmdavss.launch.prepare import prepare_run
 from mmdavss.quiet import QuietRunner
+from mmdavss.utils.device import device_option
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -9,19 +9,15 @@ from contextlib import ExitStack
 
 from mmengine.logging import print_log
 
-from mmdavss.apis.faults import explained_faults, one_line, usage_error
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.launch import (
-    AMP_WRAPPERS,
-    UserError,
-    is_main_process,
-    load_config,
-    prepare_run,
-    prepare_training,
-    require,
-)
+from mmdavss.cli.exits import one_line, usage_error
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine import LockCheckHook, WorkDirLock
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import load_config, require
+from mmdavss.launch.faults import explained_faults
+from mmdavss.launch.prepare import AMP_WRAPPERS, prepare_run, prepare_training
 from mmdavss.quiet import QuietRunner
+from mmdavss.utils.processes import is_main_process
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -24,11 +24,11 @@ import sys
 from pathlib import Path
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.device import device_option
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.plain_mmseg import read_method_config
 from mmdavss.apis.video_inferencer import VideoSegInferencer
 from mmdavss.apis.videos import DAMAGED, VideoReader
+from mmdavss.cli.exits import one_line
+from mmdavss.convert.plain_mmseg import read_method_config
+from mmdavss.utils.device import device_option
 
 FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='ZeroFlow'))
 

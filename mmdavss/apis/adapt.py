@@ -27,31 +27,32 @@ from mmengine.runner import Runner, save_checkpoint
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.engine import WorkDirLock, read_weights
-from mmdavss.engine.work_dir_lock import NAME as LOCK
-from mmdavss.errors import InputError
-from mmdavss.evaluation.health import Health, HealthFigures, class_drift
-from mmdavss.evaluation.verdict import judge
-from mmdavss.fileio import replace_file
-from mmdavss.flow import DISFlowEstimator
-from mmdavss.inputs import read_json
-from mmdavss.methods.base import norm_layers
-from mmdavss.ops import forward_backward_visible
-from mmdavss.quiet import QuietRunner, without_loss_warnings
-
-from .device import usable_device
-from .faults import explained_faults
-from .inference import VideoSegmenter, _kind
-from .launch import UserError, final_checkpoint, prepare_training
-from .plain_mmseg import (
+from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.convert.plain_mmseg import (
     _plain,
     export_segmentor,
     leave_out_downloads,
     read_method_config,
     resize_options,
 )
-from .progress import progress
+from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.engine import WorkDirLock, read_weights
+from mmdavss.engine.work_dir_lock import NAME as LOCK
+from mmdavss.errors import InputError, UserError
+from mmdavss.evaluation.health import Health, HealthFigures, class_drift
+from mmdavss.evaluation.verdict import judge
+from mmdavss.fileio import replace_file
+from mmdavss.flow import DISFlowEstimator
+from mmdavss.inputs import read_json
+from mmdavss.launch.config_file import final_checkpoint, type_name
+from mmdavss.launch.faults import explained_faults
+from mmdavss.launch.prepare import prepare_training
+from mmdavss.methods.base import norm_layers
+from mmdavss.ops import forward_backward_visible
+from mmdavss.quiet import QuietRunner, without_loss_warnings
+from mmdavss.utils.device import usable_device
+from mmdavss.utils.progress import progress
+
 from .video_inferencer import VideoSegInferencer
 from .videos import VideoReader, without_password
 
@@ -217,7 +218,7 @@ class Adaptation:
             (
                 step
                 for step in self.cfg.test_dataloader.dataset.pipeline
-                if _kind(step) == 'ClipResize'
+                if type_name(step) == 'ClipResize'
             ),
             {},
         )
@@ -247,7 +248,7 @@ class Adaptation:
         resize = dict(
             type='ClipResize', scale=self.size, keep_ratio=keep, **resize_options(self._resize())
         )
-        kinds = [_kind(step) for step in steps]
+        kinds = [type_name(step) for step in steps]
         if 'ClipResize' in kinds:
             steps[kinds.index('ClipResize')] = resize
         else:

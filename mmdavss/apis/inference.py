@@ -13,45 +13,17 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.inputs import list_frames
-from mmdavss.methods.base import BaseAdapter, load_student
-
-from .device import usable_device
+from mmdavss.launch.config_file import type_name
+from mmdavss.launch.model import load_model, read_config
 
 #: Flow without weights or files.
 DIS = dict(type='DISFlowEstimator')
-
-
-def load_model(
-    config: str | Path | Config, checkpoint: str | Path, device: str | torch.device = 'cpu'
-) -> BaseAdapter:
-    """Builds the method of a config with trained weights, ready to predict.
-
-    Args:
-        config: A config of this package, or its file.
-        checkpoint: Checkpoint of any method of this package with the same video net, or of a
-            plain mmseg segmentor. Only the video net is read from it: it alone predicts.
-        device: Where the model goes.
-
-    Raises:
-        FileNotFoundError: If there is no such checkpoint.
-        UserError: If there is no such device.
-        ValueError: If the checkpoint does not fit the video net.
-    """
-    device = usable_device(device)
-    cfg = _read_config(config)
-    if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
-        raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
-    model = MODELS.build(cfg.model)
-    load_student(model.student, str(checkpoint), complete=True)
-    return model.to(device).eval()
 
 
 class VideoSegmenter:
@@ -84,12 +56,12 @@ class VideoSegmenter:
         device: str | torch.device = 'cpu',
         flow: OptConfigType = None,
     ) -> None:
-        cfg = _read_config(config)
+        cfg = read_config(config)
         self.model = load_model(cfg, checkpoint, device)
         steps = [
             step
             for step in cfg.test_dataloader.dataset.pipeline
-            if _kind(step) not in ('LoadClip', 'LoadClipAnnotations')
+            if type_name(step) not in ('LoadClip', 'LoadClipAnnotations')
         ]
         # A lazy data set knows its classes and transforms and opens no file.
         dataset = DATASETS.build(
@@ -109,11 +81,11 @@ class VideoSegmenter:
     def _with_flow(self, steps: list[dict], flow: OptConfigType) -> list[dict]:
         """The pipeline with what the net needs: the flow given, the config's, or DIS."""
         if not self.model.net.needs_flow:
-            return [step for step in steps if _kind(step) != 'LoadFlow']
-        if any(_kind(step) == 'LoadFlow' for step in steps):
+            return [step for step in steps if type_name(step) != 'LoadFlow']
+        if any(type_name(step) == 'LoadFlow' for step in steps):
             return [
                 dict(step, provider=flow or _estimating(step['provider']))
-                if _kind(step) == 'LoadFlow'
+                if type_name(step) == 'LoadFlow'
                 else step
                 for step in steps
             ]
@@ -203,18 +175,12 @@ class VideoSegmenter:
         return sample, state
 
 
-def _kind(step: ConfigType) -> str:
-    """Name of a transform's class, in a config."""
-    kind = step['type']
-    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
-
-
 def _estimating(provider: ConfigType) -> ConfigType:
     """A flow provider that needs no files: the one given, or DIS."""
     inner = provider
     while inner.get('provider') is not None:
         inner = inner['provider']
-    if _kind(inner) != 'PrecomputedFlow':
+    if type_name(inner) != 'PrecomputedFlow':
         return provider
     print_log(
         'The flow files of the config (PrecomputedFlow) belong to its data set: the video '
@@ -223,7 +189,3 @@ def _estimating(provider: ConfigType) -> ConfigType:
         level=logging.WARNING,
     )
     return dict(DIS)
-
-
-def _read_config(config: str | Path | Config) -> Config:
-    return config if isinstance(config, Config) else Config.fromfile(config)

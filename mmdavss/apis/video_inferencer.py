@@ -15,13 +15,13 @@ import torch
 from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
+from mmdavss.errors import UserError
 from mmdavss.fileio import check_writable
 from mmdavss.quiet import without_loss_warnings
+from mmdavss.utils.progress import progress
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
 from .inference import VideoSegmenter
-from .launch import UserError
-from .progress import progress
 from .videos import VideoReader
 
 Model = str | Path | Config

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
-from mmdavss.apis.inference import list_frames
-from mmdavss.apis.launch import UserError
 from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.errors import UserError
+from mmdavss.inputs import list_frames
 
 FOLDER_FPS = 10.0
 CAMERA_FPS = 25.0

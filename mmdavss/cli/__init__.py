@@ -1,1 +1,1 @@
-"""Console commands: ``mmdavss-train CONFIG`` runs ``tools/train.py``, wherever it is installed."""
+"""The command line: console commands, arguments, and how a command ends."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from mmdavss.apis.configs import config_names, get_config_path, shipped_folder
+from mmdavss.utils.configs import config_names, get_config_path, shipped_folder
 
 
 def run_tool(name: str) -> None:

@@ -24,8 +24,8 @@ from mmdavss.inputs import (
     walk,
 )
 
+from .label_folder import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 from .label_maps import LabelSet
-from .pseudo_labels import ADVICE, mask_labels, mask_name, read_frames, read_manifest
 
 FRAMES = ('annotated', 'all')
 #: ``{sequence: {frame number: image file}}``

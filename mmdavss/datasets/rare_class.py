@@ -18,8 +18,8 @@ from mmdavss.fileio import replace_file
 from mmdavss.inputs import read_json
 
 from .clip import ClipSegDataset
+from .label_folder import are_counts, are_names
 from .label_maps import LabelSet
-from .pseudo_labels import are_counts, are_names
 from .transforms.loading import read_label
 
 KIND = 'mmdavss class statistics'

@@ -14,7 +14,7 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-from mmdavss.datasets.pseudo_labels import mask_name
+from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import UserError
 from mmdavss.fileio import distinct_targets

@@ -3,6 +3,7 @@
 from .cross_entropy import BatchCrossEntropyLoss
 from .flow_epe import FlowEPELoss, flow_epe
 from .gan import DomainGANLoss
+from .intra_domain_consistency import TemporalConsistencyLoss, temporal_consistency_loss
 from .pixel_contrast import STPLLoss, stpl_loss
 from .pseudo_label_regulariser import PseudoLabelRegulariser
 from .semantic_contrast import (
@@ -14,7 +15,6 @@ from .semantic_contrast import (
     mean_feature_regulariser,
     proto_contrast,
 )
-from .temporal_consistency import TemporalConsistencyLoss, temporal_consistency_loss
 from .tube_dice import TubeDiceLoss, tube_dice_loss
 
 __all__ = [

@@ -582,7 +582,7 @@ def missing_checkpoint(option: str, path: str, default: str) -> str:
         A message, with the config of this package whose training makes the file.
     """
     # Not above: what is in apis needs methods.
-    from mmdavss.apis.configs import config_of_checkpoint
+    from mmdavss.utils.configs import config_of_checkpoint
 
     config = config_of_checkpoint(path)
     what = default if config is None else f'it first (python tools/train.py {config})'

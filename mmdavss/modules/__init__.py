@@ -4,6 +4,7 @@ from .class_balanced_crop import ClassBalancedCrop
 from .class_mix import class_mix, class_mix_masks
 from .class_statistics import ClassStatistics
 from .class_thresholds import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from .confident_pixels import class_entropy, most_confident
 from .day_reference import day_guided
 from .discriminators import (
     ImageDiscriminator,
@@ -14,7 +15,6 @@ from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
 from .projection import ProjectionHead
-from .pseudo_labels import class_entropy, most_confident
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment
 from .temporal_augmentation import (

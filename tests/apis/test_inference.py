@@ -14,8 +14,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 
-from mmdavss.apis.inference import VideoSegmenter, list_frames, load_model
+from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.engine import NotFiniteError
+from mmdavss.inputs import list_frames
+from mmdavss.launch.model import load_model
 
 CLASSES = ('road', 'sky', 'car', 'person')
 

@@ -14,8 +14,8 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS
 
 from mmdavss.apis import UserError, VideoSegInferencer
-from mmdavss.apis.inference import load_model
 from mmdavss.apis.videos import Frame, VideoReader
+from mmdavss.launch.model import load_model
 
 
 def by_clips(cfg, checkpoint) -> list[np.ndarray]:

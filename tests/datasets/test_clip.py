@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets import ClipFolderDataset, ViperSeqDataset
-from mmdavss.datasets.pseudo_labels import mask_name, write_frames, write_manifest
+from mmdavss.datasets.label_folder import mask_name, write_frames, write_manifest
 
 LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.minidrive.generate import Settings, generate
 
 PAGE = Path(__file__).parents[2] / 'docs/add_a_method.md'
 

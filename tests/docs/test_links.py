@@ -50,8 +50,8 @@ def expand(name: str) -> list[str]:
 def options(tool: Path) -> set[str]:
     """What a tool accepts, with what all analyses share."""
     text = tool.read_text(encoding='utf-8')
-    if 'mmdavss.apis.analysis import' in text:
-        text += (ROOT / 'mmdavss/apis/analysis.py').read_text(encoding='utf-8')
+    if 'mmdavss.cli.analysis import' in text:
+        text += (ROOT / 'mmdavss/cli/analysis.py').read_text(encoding='utf-8')
     return set(re.findall(r"""['"](--[\w-]+)['"]""", text)) | {'--help'}
 
 

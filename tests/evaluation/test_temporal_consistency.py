@@ -12,9 +12,9 @@ from mmseg.registry import DATASETS, METRICS
 from mmseg.structures import SegDataSample
 from torch import distributed
 
-from mmdavss.datasets.minidrive.generate import Settings, generate, make_world
 from mmdavss.evaluation.temporal_consistency import TemporalConsistencyMetric, warped_areas
 from mmdavss.flow import write_flow
+from mmdavss.minidrive.generate import Settings, generate, make_world
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/metric_flow_consistency.npz'
 SIZE = (256, 128)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdavss.datasets.minidrive import SUBURB, World, rendered_look
+from mmdavss.minidrive import SUBURB, World, rendered_look
 from mmdavss.modules import (
     intermediate_flows,
     normalised_entropy,

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from mmdavss.datasets.label_maps import VIPER_15
-from mmdavss.datasets.minidrive.generate import Settings, generate
 from mmdavss.datasets.transforms.loading import read_image, read_label
 from mmdavss.flow import read_flow
+from mmdavss.minidrive.generate import Settings, generate
 from mmdavss.modules import aggregate_predictions, consensus, fill_in, warp_labels
 from mmdavss.ops import backward_warp
 

@@ -16,7 +16,7 @@ from mmseg.registry import MODELS
 from mmseg.visualization import SegLocalVisualizer
 from torch import nn
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.minidrive.generate import Settings, generate
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = [

@@ -28,10 +28,10 @@ from mmdavss.apis.adapt import (
     report,
 )
 from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.launch import UserError
-from mmdavss.apis.plain_mmseg import default_palette, read_method_config
 from mmdavss.apis.videos import VideoReader
+from mmdavss.convert.plain_mmseg import default_palette, read_method_config
 from mmdavss.engine import WorkDirLock
+from mmdavss.errors import UserError
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 

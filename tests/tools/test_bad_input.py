@@ -23,11 +23,12 @@ from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmdavss.apis.inference import VideoSegmenter, load_model
-from mmdavss.apis.launch import UserError
+from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.datasets.label_maps import CLASSES_19
 from mmdavss.engine.work_dir_lock import Owner
+from mmdavss.errors import UserError
 from mmdavss.flow import write_flow
+from mmdavss.launch.model import load_model
 
 CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])
 SIZE = 12, 20  # height, width

@@ -15,7 +15,7 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.minidrive.generate import Settings, generate
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs/_base_/datasets/minigta2minicity.py'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdavss.apis.inference import load_model
+from mmdavss.launch.model import load_model
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS
 
-from mmdavss.apis.inference import load_model
-from mmdavss.apis.plain_mmseg import method_config
+from mmdavss.convert.plain_mmseg import method_config
+from mmdavss.launch.model import load_model
 
 PLAIN = """
 import sys

@@ -17,8 +17,8 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
 import mmdavss
-from mmdavss.datasets.minidrive.generate import Settings, generate
 from mmdavss.methods import SePiCo
+from mmdavss.minidrive.generate import Settings, generate
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdavss.apis.pseudo_label_quality import ALPHAS, WAYS, QualityMeter
+from mmdavss.pseudo_labels.quality import ALPHAS, WAYS, QualityMeter
 
 
 def test_the_same_as_writing_and_scoring_them(self_training, run_tool, capsys):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.minidrive.generate import Settings, generate
 
 CONFIGS = Path('configs/sfc')
 NAME = 'accel-r18_miniviper2minicity'

@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.minidrive.generate import Settings, generate
 
 
 @pytest.fixture

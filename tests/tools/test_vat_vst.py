@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.datasets.minidrive.generate import Settings, generate
+from mmdavss.minidrive.generate import Settings, generate
 
 CONFIGS = Path('configs/vat_vst')
 NAME = 'deeplabv2-r18_miniviper2minivps'

@@ -26,8 +26,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmdavss.apis.analysis import run, save
-from mmdavss.apis.results import find_runs, scores_of, training_means
+from mmdavss.analysis.results import find_runs, scores_of, training_means
+from mmdavss.cli.analysis import run, save
 
 #: {name: {iteration: the score of each run}}
 Curves = dict[str, dict[int, list[float]]]

@@ -26,7 +26,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS, MODELS
 
-from mmdavss.apis.analysis import (
+from mmdavss.cli.analysis import (
     CheckpointParser,
     VideoFrame,
     add_frame_arguments,
@@ -36,9 +36,10 @@ from mmdavss.apis.analysis import (
     save_image,
     video_frames,
 )
-from mmdavss.apis.launch import UserError, check_part
 from mmdavss.datasets.transforms.flow import LoadFlow
 from mmdavss.datasets.transforms.loading import LoadClipAnnotations, read_image
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import check_part
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.ops import backward_warp, resize_flow
 from mmdavss.visualization import draw_flow, draw_grid, draw_wheel

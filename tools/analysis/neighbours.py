@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from mmdavss.apis.analysis import CheckpointParser, models, read_config, run, save, test_data
-from mmdavss.apis.features import labelled_features, sample_pixels
-from mmdavss.apis.results import Table
+from mmdavss.analysis.features import labelled_features, sample_pixels
+from mmdavss.analysis.results import Table
+from mmdavss.cli.analysis import CheckpointParser, models, read_config, run, save, test_data
 from mmdavss.evaluation import neighbour_purity
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmdavss.apis.analysis import (
+from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.cli.analysis import (
     CheckpointParser,
     add_frame_arguments,
     read_config,
@@ -22,10 +23,9 @@ from mmdavss.apis.analysis import (
     save_image,
     video_frames,
 )
-from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.progress import progress
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_image, read_label
+from mmdavss.utils.progress import progress
 from mmdavss.visualization import draw_grid, overlay, with_legend
 
 

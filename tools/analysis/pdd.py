@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmdavss.apis.analysis import CheckpointParser, models, read_config, run, save, test_data
-from mmdavss.apis.features import labelled_features
-from mmdavss.apis.results import Table, spread
+from mmdavss.analysis.features import labelled_features
+from mmdavss.analysis.results import Table, spread
+from mmdavss.cli.analysis import CheckpointParser, models, read_config, run, save, test_data
 from mmdavss.evaluation import PixelDiscrimination
 from mmdavss.methods.base import BaseAdapter
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from mmdavss.apis.analysis import CheckpointParser, read_config, run, save
-from mmdavss.apis.pseudo_label_quality import WAYS, Quality, QualityMeter, reach
-from mmdavss.apis.results import DASH, Table
+from mmdavss.analysis.results import DASH, Table
+from mmdavss.cli.analysis import CheckpointParser, read_config, run, save
+from mmdavss.pseudo_labels.quality import WAYS, Quality, QualityMeter, reach
 
 
 def draw(curves: dict[tuple[str, str], list[Quality]]) -> Figure:

@@ -15,14 +15,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdavss.apis.faults import one_line
-from mmdavss.apis.results import (
+from mmdavss.analysis.results import (
     best_validation,
     compare,
     comparison_table,
     find_runs,
     last_validation,
 )
+from mmdavss.cli.exits import one_line
 
 PICKS = {'last validation': last_validation, 'best validation': best_validation}
 

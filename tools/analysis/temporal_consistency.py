@@ -25,11 +25,11 @@ from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from torch import nn
 
-from mmdavss.apis.analysis import CheckpointParser, models, read_config, run
-from mmdavss.apis.key_values import KeyValues
-from mmdavss.apis.progress import progress
-from mmdavss.apis.results import Table
+from mmdavss.analysis.results import Table
+from mmdavss.cli.analysis import CheckpointParser, models, read_config, run
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
+from mmdavss.utils.progress import progress
 
 SCORES = ('mIoU', 'VPQ')
 

@@ -18,7 +18,9 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from mmdavss.apis.analysis import (
+from mmdavss.analysis.features import labelled_features, sample_pixels
+from mmdavss.analysis.results import Table
+from mmdavss.cli.analysis import (
     CheckpointParser,
     chosen_classes,
     models,
@@ -28,9 +30,7 @@ from mmdavss.apis.analysis import (
     test_data,
     write_csv,
 )
-from mmdavss.apis.features import labelled_features, sample_pixels
-from mmdavss.apis.launch import UserError
-from mmdavss.apis.results import Table
+from mmdavss.errors import UserError
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
 

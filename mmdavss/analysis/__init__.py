@@ -1,0 +1,1 @@
+"""What trained models and finished runs are compared by."""

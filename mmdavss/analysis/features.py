@@ -1,0 +1,92 @@
+"""Features of labelled pixels, for analyses of the feature space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmdavss.methods.base import BaseAdapter, check_scores
+from mmdavss.modules import downscale_labels
+from mmdavss.utils.progress import progress
+
+
+@torch.no_grad()
+def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features and labels of all current frames, one frame at a time, with a progress bar.
+
+    Args:
+        model: Its student's features are taken, the input of the classifier.
+        loader: Of a labelled data set, without augmentation.
+
+    Yields:
+        Features (1, A, h, w) and labels (1, h, w): the class that holds most of a cell, 255 where
+        none holds half of it.
+    """
+    for data in progress('features', loader, unit='batches'):
+        batch = model.data_preprocessor(data, False)
+        maps = model.extract_feat(batch['inputs'])
+        for one, sample in zip(maps, batch['data_samples'], strict=True):
+            check_scores(one, sample.img_path)
+            labels = sample.gt_sem_seg.data.long()
+            yield (
+                one[None],
+                downscale_labels(labels, one.shape[-2:], model.num_classes, min_ratio=0.5),
+            )
+
+
+def sample_pixels(
+    frames: Iterable[tuple[Tensor, Tensor]],
+    num_classes: int,
+    per_class: int,
+    seed: int = 0,
+    ignore_index: int = 255,
+) -> tuple[Tensor, Tensor]:
+    """A random sample of pixels, without replacement, as many of each class.
+
+    Every labelled pixel draws a number, the smallest ones of a class win: one pass, and no more
+    in memory than a frame and the sample. The numbers do not depend on the features: the same
+    data and seed give the same pixels of every model whose features have one size.
+
+    Args:
+        frames: Features (N, A, h, w) and labels (N, h, w).
+        num_classes: K.
+        per_class: Pixels of each class, or all where there are fewer.
+        seed: Of the numbers.
+        ignore_index: Label of pixels that do not count.
+
+    Returns:
+        Features (P, A), float32, and labels (P,), on the CPU, sorted by class.
+
+    Raises:
+        ValueError: If no pixel has a label.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    kept: list[tuple[Tensor, Tensor] | None] = [None] * num_classes
+    for features, labels in frames:
+        labels = labels.flatten().cpu()
+        numbers = torch.rand(len(labels), dtype=torch.float64, generator=generator)
+        rows = features.transpose(0, 1).flatten(1).T  # (P, A)
+        for k in labels.unique().tolist():
+            if k == ignore_index:
+                continue
+            found = (labels == k).nonzero()[:, 0]
+            if kept[k] is not None and len(kept[k][0]) == per_class:
+                found = found[numbers[found] < kept[k][0].max()]
+            own = numbers[found], rows[found.to(rows.device)].float().cpu()
+            if kept[k] is not None:
+                own = tuple(torch.cat(pair) for pair in zip(kept[k], own, strict=True))
+            best = own[0].argsort()[:per_class]
+            kept[k] = own[0][best], own[1][best]
+    sample = [(rows[1], k) for k, rows in enumerate(kept) if rows is not None]
+    if not sample:
+        raise ValueError(
+            'no pixel of the data has a label: an analysis of features needs a '
+            'labelled test_dataloader'
+        )
+    return (
+        torch.cat([rows for rows, _ in sample]),
+        torch.cat([torch.full((len(rows),), k) for rows, k in sample]),
+    )

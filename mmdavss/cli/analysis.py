@@ -1,0 +1,241 @@
+"""What the commands of tools/analysis share: arguments, models, files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import DATASETS
+from torch.utils.data import DataLoader
+
+from mmdavss.cli.exits import one_line
+from mmdavss.cli.key_values import KeyValues
+from mmdavss.datasets.label_maps import LabelSet
+from mmdavss.errors import UserError
+from mmdavss.inputs import natural
+from mmdavss.launch.config_file import load_config
+from mmdavss.launch.model import load_model
+from mmdavss.methods.base import BaseAdapter
+from mmdavss.utils.configs import find_config
+from mmdavss.utils.device import device_option
+
+
+class CheckpointParser(argparse.ArgumentParser):
+    """Arguments of a command over a list of checkpoints: config, checkpoints, names, output.
+
+    Args:
+        doc: Docstring of the command.
+        out: Default of ``--out``, the picture; None for a command that writes nothing.
+        config: What the command takes from the config.
+        optional: Whether the command may be called without a checkpoint.
+    """
+
+    def __init__(
+        self,
+        doc: str,
+        out: str | None = None,
+        config: str = 'its student is the network, its test_dataloader the data',
+        optional: bool = False,
+    ) -> None:
+        super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.add_argument('config', help=config)
+        self.add_argument(
+            'checkpoints',
+            nargs='*' if optional else '+',
+            metavar='CHECKPOINT',
+            help='of any method with that network',
+        )
+        self.add_argument('--names', nargs='+', help='of the checkpoints')
+        self.add_argument(
+            '--device', type=device_option, default='cpu', help='cpu (default), cuda, cuda:1 ...'
+        )
+        self.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=KeyValues,
+            metavar='KEY=VALUE',
+            help='replace values of the config',
+        )
+        self.out = out
+        if out is not None:
+            self.add_argument(
+                '--out',
+                type=Path,
+                default=Path(out),
+                help=f'the picture; a csv goes beside it (default: {out})',
+            )
+            self.add_argument('--overwrite', action='store_true', help='replace existing files')
+
+    def parse_args(self, *args, **kwargs) -> argparse.Namespace:
+        """Arguments, checked: files exist, names fit, nothing would be overwritten unasked."""
+        found = super().parse_args(*args, **kwargs)
+        if found.names is None:
+            found.names = [Path(path).absolute().parent.name for path in found.checkpoints]
+        if len(found.names) != len(found.checkpoints):
+            self.error(f'{len(found.names)} names for {len(found.checkpoints)} checkpoints')
+        twice = sorted({name for name in found.names if found.names.count(name) > 1})
+        if twice:
+            self.error(f'several checkpoints are called {twice[0]}: tell them apart with --names')
+        try:
+            found.config = str(find_config(found.config))
+        except FileNotFoundError as error:
+            self.error(str(error))
+        for path in found.checkpoints:
+            if '://' not in path and not Path(path).is_file():
+                self.error(f'{path} does not exist')
+        if self.out is not None:
+            if found.out.suffix.lower() not in ('.png', '.pdf', '.svg', '.jpg'):
+                self.error(f'--out {found.out}: must be a picture (.png)')
+            for path in (found.out, found.out.with_suffix('.csv')):
+                if path.exists() and not found.overwrite:
+                    self.error(f'{path} exists: choose another --out, or --overwrite')
+        return found
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config of a command, with its options."""
+    cfg = load_config(args.config, args.cfg_options, None)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    return cfg
+
+
+def models(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[str, BaseAdapter]]:
+    """Names and models of all checkpoints, one after the other."""
+    for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
+        print(name, flush=True)
+        yield name, load_model(cfg, checkpoint, args.device)
+
+
+def test_data(cfg: Config) -> DataLoader:
+    """The config's test_dataloader."""
+    return Runner.build_dataloader(cfg.test_dataloader)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """Writes a table, and makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def save(figure: Figure, out: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """Writes a plot, and its numbers into a csv of the same name."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120, bbox_inches='tight')
+    write_csv(out.with_suffix('.csv'), header, rows)
+    print(f'wrote {out} and {out.with_suffix(".csv")}')
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A frame of a test set.
+
+    Attributes:
+        path: Image file.
+        label: Label file and how it is stored, None without a label.
+    """
+
+    path: str
+    label: tuple[str, LabelSet] | None
+
+
+def add_frame_arguments(parser: argparse.ArgumentParser, count: int = 4) -> None:
+    """Arguments that choose consecutive frames of the test data."""
+    parser.add_argument('--sequence', help='name in the data set (default: the first)')
+    parser.add_argument(
+        '--first',
+        type=int,
+        metavar='NUMBER',
+        help='first frame, its number in the sequence (default: the first)',
+    )
+    parser.add_argument('--count', type=int, default=count, help=f'of frames ({count})')
+    parser.add_argument('--step', type=int, default=1, help='from one of them to the next (1)')
+
+
+def video_frames(
+    cfg: Config, args: argparse.Namespace, before: int = 0
+) -> tuple[list[VideoFrame], list[int]]:
+    """A stretch of a video of the test_dataloader, labelled or not.
+
+    Args:
+        cfg: The config.
+        args: With :func:`add_frame_arguments`.
+        before: Frames to have before the first chosen one, if there are as many.
+
+    Returns:
+        All frames of the stretch, and the positions of the chosen ones.
+
+    Raises:
+        UserError: If there is no such sequence or frame.
+    """
+    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
+    found = {name: numbers for name, numbers in dataset.scan().items() if numbers}
+    sequence = args.sequence or min(found, key=natural)
+    if sequence not in found:
+        near = ', '.join(sorted(found, key=natural)[:5])
+        raise UserError(
+            f'--sequence {sequence}: there is none of this name in '
+            f'{dataset.data_root}, which has {len(found)}: {near}, ...'
+        )
+    numbers = sorted(found[sequence])
+    first = numbers[0] if args.first is None else args.first
+    if args.count < 1 or args.step < 1:
+        raise UserError('--count and --step start at 1')
+    if first not in numbers:
+        raise UserError(f'--first {first}: {sequence} has the frames {numbers[0]} to {numbers[-1]}')
+    start = numbers.index(first)
+    chosen = range(start, start + args.count * args.step, args.step)
+    if chosen[-1] >= len(numbers):
+        raise UserError(
+            f'--count {args.count}: {sequence} has {len(numbers) - start} frames from '
+            f'{first} on: take fewer, or start earlier with --first'
+        )
+    labels = {}
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        if info['seq_name'] == sequence and info['seg_map_path'] is not None:
+            labels[info['img_path']] = info['seg_map_path'], info['label_spec']
+    begin = max(0, start - before)
+    paths = [found[sequence][n] for n in numbers[begin : chosen[-1] + 1]]
+    return [VideoFrame(path, labels.get(path)) for path in paths], [i - begin for i in chosen]
+
+
+def save_image(
+    image: np.ndarray, out: Path, header: Sequence[str], rows: Sequence[Sequence]
+) -> None:
+    """Writes an RGB picture, and its numbers into a csv of the same name."""
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 9] if out.suffix == '.png' else []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    coded = cv2.imencode(out.suffix, image[..., ::-1], options)[1]
+    out.write_bytes(coded.tobytes())
+    write_csv(out.with_suffix('.csv'), header, rows)
+    print(f'wrote {out} and {out.with_suffix(".csv")}')
+
+
+def chosen_classes(names: Sequence[str] | None, classes: Sequence[str]) -> list[int]:
+    """Numbers of the named classes, all by default.
+
+    Raises:
+        UserError: If there is no such class.
+    """
+    unknown = [name for name in names or () if name not in classes]
+    if unknown:
+        raise UserError(f'there is no class {unknown[0]!r}, only {", ".join(classes)}')
+    return [k for k, name in enumerate(classes) if names is None or name in names]
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a command; what its user did wrong ends it with one line."""
+    with one_line():
+        main()

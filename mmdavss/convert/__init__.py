@@ -1,0 +1,1 @@
+"""Checkpoints and models of other projects come in, adapted models go out."""

@@ -1,0 +1,562 @@
+"""Between this package and plain mmseg: plain models come in, adapted models go out."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import WEIGHT_INITIALIZERS, init_default_scope
+from mmengine.utils import get_object_from_string
+from mmseg.models.backbones import ResNet
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import (
+    DepthEstimator,
+    EncoderDecoder,
+    MultimodalEncoderDecoder,
+)
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+
+from mmdavss.engine import read_checkpoint
+from mmdavss.errors import UserError
+from mmdavss.launch.config_file import merge_options, read_config_file, type_name
+from mmdavss.launch.model import load_model
+from mmdavss.launch.packages import check_packages, dicts_in
+from mmdavss.video_nets import VideoNet
+
+#: What of a plain data preprocessor says how frames are normalised, and padded in a test.
+NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
+#: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
+OTHER_TASKS = {
+    DepthEstimator: 'it estimates depth, not classes',
+    MultimodalEncoderDecoder: 'its classes come from a language model',
+}
+
+
+# ------------------------------------------------------------------------------------ plain in
+
+
+def read_method_config(
+    config: str | Path,
+    checkpoint: str | Path,
+    classes: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Config:
+    """Reads a config of this package, or one of plain mmseg as if it were one.
+
+    Args:
+        config: Config file.
+        checkpoint: Weights of it; those of a plain config tell the names of the classes.
+        classes: Names of the classes of a plain model whose checkpoint has none.
+        options: Dotted keys and values that replace those of the file.
+
+    Returns:
+        A config with ``model.student`` and ``test_dataloader``.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UserError: If there is no such config, or the network cannot be taken.
+    """
+    cfg = read_config_file(config)
+    merge_options(cfg, options, config)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    if not isinstance(cfg.get('model'), Mapping):
+        raise UserError(f'{config} has no `model`')
+    if 'student' not in cfg.model:
+        return method_config(cfg, checkpoint, classes)
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    known = (dataset.get('metainfo') or {}).get('classes')
+    if classes is not None and list(classes) != list(known or ()):
+        raise UserError(
+            f'{config} says what its classes are: leave out --classes, which is for '
+            'configs of plain mmseg'
+        )
+    return Config(_plain(cfg.to_dict()), filename=cfg.filename)
+
+
+def method_config(
+    cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None = None
+) -> Config:
+    """The config of a plain mmseg segmentor as one of this package: its net frame by frame.
+
+    Auxiliary heads, which do not predict, are left out; whole frames are predicted, also where the
+    config says slide. ``SyncBN`` becomes ``BN``, which has the same weights.
+
+    Args:
+        cfg: The plain config.
+        checkpoint: Its weights.
+        classes: Names of the classes, if the checkpoint has none.
+
+    Returns:
+        A config with ``model`` (``SourceOnly`` on a ``PerFrame``) and a ``test_dataloader`` whose
+        data need not be there.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UserError: If it is not such a segmentor, its test pipeline has steps that clips have not,
+            or nobody says what the classes are.
+    """
+    name = getattr(cfg, 'filename', None) or 'the config'
+    cfg = Config(_plain(cfg.to_dict()), filename=cfg.filename)
+    _check_segmentor(cfg.model, name)
+    if (cfg.model.get('test_cfg') or {}).get('mode') == 'slide':
+        print(
+            f'{name} predicts in sliding windows: here whole frames are predicted.', file=sys.stderr
+        )
+    segmentor = _plain_segmentor(cfg.model)
+    segmentor.pop('auxiliary_head', None)
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    preprocessor = {k: preprocessor[k] for k in NORMALISATION if preprocessor.get(k) is not None}
+    metainfo = _dataset_meta(cfg, checkpoint, classes)
+    number = _num_classes(segmentor['decode_head'])
+    if len(metainfo['classes']) != number:
+        raise UserError(
+            f'{name} has {number} classes, but {len(metainfo["classes"])} names are '
+            f'known: {metainfo["classes"]}. Is {checkpoint} of this config? If so name '
+            'them with --classes'
+        )
+    dataset = dict(
+        type='ClipFolderDataset',
+        data_root='.',
+        clip_length=1,
+        metainfo=metainfo,
+        pipeline=_clip_pipeline(cfg),
+    )
+    loader = dict(
+        batch_size=1,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dataset,
+    )
+    return Config(
+        dict(
+            default_scope='mmseg',
+            custom_imports=dict(cfg.get('custom_imports', dict(imports=[]))),
+            model=dict(
+                type='SourceOnly',
+                data_preprocessor=dict(type='DomainDataPreprocessor', **preprocessor),
+                student=dict(type='PerFrame', segmentor=segmentor, allow_random_init=True),
+                resize_to_input=_resizes_twice(cfg),
+            ),
+            test_dataloader=loader,
+        )
+    )
+
+
+def _check_segmentor(model: Mapping, name: str) -> None:
+    """Refuses what cannot be taken, before anything is built.
+
+    Raises:
+        UserError: If it is no segmentor, one of another task, or needs what is not installed.
+    """
+    check_packages(_plain(model), name, operators=True)
+    kind = MODELS.get(model['type'])
+    for other, why in OTHER_TASKS.items():
+        if kind is not None and issubclass(kind, other):
+            raise UserError(
+                f'{name}: a {kind.__name__} cannot be taken, {why}. An EncoderDecoder '
+                'or a CascadeEncoderDecoder can'
+            )
+    if kind is None or not issubclass(kind, EncoderDecoder) or not model.get('decode_head'):
+        raise UserError(
+            f'{name}: a {model["type"]} cannot be taken, an EncoderDecoder or a '
+            'CascadeEncoderDecoder of mmseg can'
+        )
+
+
+def _num_classes(head: Mapping | Sequence[Mapping]) -> int | None:
+    """The number of classes of a decode head's config, or of the last of several."""
+    last = head if isinstance(head, Mapping) else head[-1]
+    # A K-Net has it in the head that it starts from.
+    return last.get('num_classes', (last.get('kernel_generate_head') or {}).get('num_classes'))
+
+
+def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None) -> dict:
+    """``classes`` and ``palette``: those given, the checkpoint's, or those of the data set."""
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
+    saved = read_checkpoint(checkpoint).get('meta') or {}
+    meta = dict(saved.get('dataset_meta') or {})
+    if 'CLASSES' in saved:  # mmseg 0.x
+        meta = dict(classes=saved['CLASSES'], palette=saved.get('PALETTE'))
+    if meta.get('classes') is not None:
+        meta['classes'] = tuple(meta['classes'])  # of an array too
+    if not meta.get('classes'):
+        dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+        while 'dataset' in dataset:  # wrappers
+            dataset = dataset['dataset']
+        kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
+        meta = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    if classes is not None:
+        known = list(meta.get('classes') or ())
+        meta = dict(meta if list(classes) == known else {}, classes=classes)
+    if not meta.get('classes'):
+        raise UserError(f'{checkpoint} does not say which classes it has: name them with --classes')
+    names = tuple(str(name) for name in meta['classes'])
+    palette = meta.get('palette')
+    if palette is None or len(palette) != len(names):
+        palette = default_palette(len(names))
+    return dict(classes=names, palette=[[int(c) for c in colour] for colour in palette])
+
+
+def default_palette(number: int) -> list[list[int]]:
+    """Colours that differ, where nobody says which: those of PASCAL VOC, without its black."""
+    colours = []
+    for index in range(1, number + 1):
+        colour = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                colour[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
+        colours.append(colour)
+    return colours
+
+
+def _clip_pipeline(cfg: Config) -> list[dict]:
+    """The test pipeline of a plain config, for clips without labels."""
+    steps = _test_steps(cfg)
+    if not steps:
+        raise UserError(f'{cfg.filename} has no test_pipeline')
+    made = []
+    for step in steps:
+        kind = type_name(step)
+        if kind == 'KeyMapper':  # as exports of this package have it
+            kind = type_name(step['transforms'][-1])
+        if kind in ('LoadImageFromFile', 'LoadImageFromNDArray'):
+            made.append(dict(type='LoadClip'))
+        elif kind == 'Resize' and step.get('scale') is not None:
+            made.append(
+                dict(
+                    type='ClipResize',
+                    scale=_pair(step['scale']),
+                    keep_ratio=step.get('keep_ratio', False),
+                    **resize_options(step),
+                )
+            )
+        elif kind == 'PackSegInputs':
+            made.append(dict(type='PackClipInputs'))
+        elif kind != 'LoadAnnotations':
+            raise UserError(
+                f'{cfg.filename}: the step {kind} of the test pipeline is not supported for '
+                'videos; loading, Resize with `scale` and packing are. Change it in the config'
+            )
+    return made
+
+
+def _resizes_twice(cfg: Config) -> bool:
+    """Whether scores go to the size of the resized frame before they go to that of the frame."""
+    kinds = [type_name(step) for step in _test_steps(cfg)]
+    return 'Resize' in kinds and 'KeyMapper' not in kinds
+
+
+def _test_steps(cfg: Config) -> list[dict]:
+    """The test pipeline of a plain config."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    return cfg.get('test_pipeline') or dataset.get('pipeline') or []
+
+
+def resize_options(step: Mapping) -> dict:
+    """What Resize and ClipResize have in common: how they interpolate."""
+    return {key: step[key] for key in ('interpolation', 'backend') if key in step}
+
+
+def _pair(scale: Any) -> tuple[int, int]:
+    return (scale, scale) if isinstance(scale, int) else tuple(scale)
+
+
+def _plain_segmentor(model: Mapping) -> dict:
+    """A segmentor's config without what only training needs."""
+    segmentor = _plain(model)
+    for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
+        segmentor.pop(key, None)
+    # What is left says how a PointRend refines its scores.
+    test_cfg = {
+        key: value
+        for key, value in (segmentor.get('test_cfg') or {}).items()
+        if key not in ('crop_size', 'stride')
+    }
+    segmentor.update(train_cfg=dict(), test_cfg=dict(test_cfg, mode='whole'))
+    leave_out_downloads(segmentor)
+    return segmentor
+
+
+def leave_out_downloads(segmentor: dict) -> None:
+    """Makes the config of a network that gets all of its weights ready to be built here, in place.
+
+    Nothing is downloaded, and ``SyncBN`` is ``BN``, which has the same weights.
+    """
+    for part in dicts_in(segmentor):
+        if (
+            isinstance(part.get('init_cfg'), Mapping)
+            and part['init_cfg'].get('type') == 'Pretrained'
+        ):
+            part['init_cfg'] = None
+        if part.get('pretrained') is not None:
+            part['pretrained'] = None
+        if 'type' in part and type_name(part) in ('SyncBN', 'SyncBatchNorm'):
+            part['type'] = 'BN'
+
+
+def _plain(value: Any) -> Any:
+    """A deep copy in dicts, lists and tuples, with names in the place of classes."""
+    if isinstance(value, Mapping):
+        return {
+            key: _registered(item) if key == 'type' else _plain(item) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _registered(kind: Any) -> Any:
+    """The name of a class in its registry; configs in pure Python have the class or its path."""
+    if isinstance(kind, str) and kind.count('.') > 1:  # one dot: a scope, as in mmdet.FPN
+        kind = get_object_from_string(kind) or kind
+    if not isinstance(kind, type):
+        return kind
+    for registry in (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS):
+        while registry is not None:
+            for name, known in registry.module_dict.items():
+                # A registry may have another class of the same name than its parent.
+                if known is kind and registry.get(name) is kind:
+                    return name
+            registry = registry.parent
+    return f'{kind.__module__}.{kind.__qualname__}'
+
+
+# ----------------------------------------------------------------------------------- plain out
+
+
+@dataclass(frozen=True)
+class Export:
+    """The files of an export.
+
+    Attributes:
+        config: Plain mmseg config.
+        checkpoint: Its weights.
+        modules: Python files that the config imports from its folder.
+    """
+
+    config: Path
+    checkpoint: Path
+    modules: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.config, self.checkpoint, *self.modules)
+
+
+def export_segmentor(
+    cfg: Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    per_frame_part: bool = False,
+    overwrite: bool = False,
+) -> Export:
+    """Writes what a method has trained as a plain mmseg config and checkpoint.
+
+    What predicts frame by frame (``PerFrame``, and video nets of stage one) predicts the same as
+    the adapted model, to the bit: images are decoded and resized alike, and scores go to the size
+    of the image in the same steps. Backbones and heads that mmseg does not have go along as Python
+    files that the config imports from its own folder; nothing of this package is needed.
+
+    Args:
+        cfg: Config of the method.
+        checkpoint: As for :func:`load_model`.
+        out: Folder of the export, made if needed.
+        per_frame_part: For video nets that join frames, which no plain mmseg model can do: export
+            the segmentor of the current frame alone. Its predictions are others; so is its name.
+        overwrite: Whether an export that is there is replaced.
+
+    Returns:
+        The files: ``segmentor.py`` and ``segmentor.pth``, or ``per_frame_part_of_NET.py`` and
+        ``.pth``.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        UserError: If the network cannot be exported, or an export is there already.
+        ValueError: If the checkpoint does not fit.
+    """
+    name = _export_name(MODELS.get(cfg.model.student.type), cfg.model.student, per_frame_part)
+    folder = Path(out)
+    pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))
+    preprocessor = _plain(cfg.model.data_preprocessor)
+    if preprocessor.pop('test_cfg', None):
+        raise UserError(
+            'data_preprocessor.test_cfg: frames that are padded in a test cannot be '
+            'exported to the bit; resize them to a fitting size in the pipeline'
+        )
+    preprocessor['type'] = 'SegDataPreProcessor'
+    segmentor = _plain_segmentor(cfg.model.student.segmentor)
+    modules = _take_modules(segmentor)
+    export = Export(
+        folder / f'{name}.py', folder / f'{name}.pth', tuple(folder / file for file in modules)
+    )
+    there = [str(path) for path in export.files if path.exists()]
+    if there and not overwrite:
+        raise UserError(
+            f'{" and ".join(there)} exist already: choose another folder, or replace '
+            'them with --overwrite'
+        )
+    model = load_model(cfg, checkpoint)
+    # A lazy data set knows its classes and opens no file.
+    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
+    metainfo = dict(
+        classes=tuple(dataset.metainfo['classes']),
+        palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, source in zip(export.modules, modules.values(), strict=True):
+        path.write_text(source, encoding='utf-8')
+    imports = [
+        module
+        for module in (cfg.get('custom_imports') or {}).get('imports', ())
+        if module.split('.')[0] != 'mmdavss'
+    ]
+    imports += [path.stem for path in export.modules]
+    content = dict(
+        default_scope='mmseg',
+        **(
+            dict(custom_imports=dict(imports=imports, allow_failed_imports=False))
+            if imports
+            else {}
+        ),
+        model=dict(segmentor, type='EncoderDecoder', data_preprocessor=preprocessor),
+        test_pipeline=pipeline,
+        test_dataloader=dict(
+            batch_size=1,
+            num_workers=2,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(
+                type='BaseSegDataset',
+                data_root='data/images',
+                metainfo=metainfo,
+                data_prefix=dict(img_path='', seg_map_path=''),
+                pipeline=pipeline,
+            ),
+        ),
+        visualizer=dict(
+            type='SegLocalVisualizer',
+            name='visualizer',
+            vis_backends=[dict(type='LocalVisBackend')],
+        ),
+    )
+    if model.net.temporal and per_frame_part:
+        what = (
+            f'# The current-frame part of a {type(model.net).__name__} ALONE. It does not '
+            'predict what the whole\n# video net predicts, which joins several frames.\n'
+        )
+    else:
+        what = '# A segmentor exported by mmdavss; needs mmseg only.\n'
+    export.config.write_text(
+        what + (_IMPORT_BESIDE if modules else '') + Config(content).pretty_text, encoding='utf-8'
+    )
+    state = {key: value.cpu() for key, value in model.net.segmentor.state_dict().items()}
+    torch.save(dict(meta=dict(dataset_meta=metainfo), state_dict=state), export.checkpoint)
+    return export
+
+
+_IMPORT_BESIDE = """import sys
+
+# The backbone or head is in a Python file beside this one.
+sys.path.insert(0, '{{ fileDirname }}')
+"""
+
+
+def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool) -> str:
+    """Name of the files.
+
+    Raises:
+        UserError: If the net joins frames and the part is not asked for.
+    """
+    if not kind.temporal or student.get('stage') == 1:
+        return 'segmentor'
+    if per_frame_part:
+        return f'per_frame_part_of_{kind.__name__}'
+    raise UserError(
+        f'{kind.__name__} joins several frames, which no plain mmseg model can do. Its segmentor '
+        'of the current frame can be exported alone (--per-frame-part), but predicts something '
+        'else; a model that is the same in plain mmseg is a PerFrame (configs with deeplabv2)'
+    )
+
+
+def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
+    """The test pipeline of a config of clips, for single images without labels."""
+    made, resized = [], False
+    for step in cfg.test_dataloader.dataset.pipeline:
+        kind = step['type']
+        if kind == 'LoadClip':
+            made.append(dict(type='LoadImageFromFile', imdecode_backend='pillow'))
+        elif kind == 'ClipResize' and step.get('ratio_range') is None:
+            made.append(
+                dict(
+                    type='Resize',
+                    scale=tuple(step['scale']),
+                    keep_ratio=step.get('keep_ratio', False),
+                    **resize_options(step),
+                )
+            )
+            resized = True
+        elif kind == 'PackClipInputs':
+            pack = dict(type='mmseg.PackSegInputs')
+            # mmseg resizes scores to img_shape, then to ori_shape. Methods of mmdavss may go
+            # straight to ori_shape, and so does mmseg if both are the same.
+            made.append(
+                dict(
+                    type='KeyMapper',
+                    mapping=dict(img_shape='ori_shape'),
+                    auto_remap=False,
+                    transforms=[pack],
+                )
+                if resized and not resize_to_input
+                else pack
+            )
+        elif kind not in ('LoadFlow', 'LoadClipAnnotations'):
+            raise UserError(
+                f'the step {kind} of the test pipeline cannot be exported to plain mmseg'
+            )
+    return made
+
+
+def _take_modules(segmentor: dict) -> dict[str, str]:
+    """Finds the backbones and heads that mmseg does not have, and renames them in the config.
+
+    Returns:
+        Names of Python files, and what is to be in them.
+    """
+    modules: dict[str, str] = {}
+    for part in list(dicts_in(segmentor)):
+        kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
+        if kind is None or kind.__module__.split('.')[0] != 'mmdavss':
+            continue
+        if not issubclass(kind, BaseDecodeHead | ResNet):
+            # A loss: nothing that predicts.
+            part.clear()
+            part.update(type='CrossEntropyLoss')
+            continue
+        source = inspect.getsource(sys.modules[kind.__module__])
+        own = [
+            node
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom)
+            and (node.level or node.module.startswith('mmdavss'))
+        ]
+        if own:
+            raise UserError(
+                f'{kind.__name__} cannot be exported: {kind.__module__} needs other '
+                'parts of mmdavss'
+            )
+        name = f'Exported{kind.__name__}'
+        # Under a name of its own, so that mmdavss may be imported beside it.
+        source = source.replace(
+            '@MODELS.register_module()', f"@MODELS.register_module(name='{name}', force=True)"
+        )
+        modules[f'exported_{kind.__module__.split(".")[-1]}.py'] = source
+        part['type'] = name
+    return modules

@@ -1,0 +1,178 @@
+"""Reading a config file and the options of the command line."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import Registry
+from mmseg.utils import ConfigType
+
+from mmdavss.errors import UserError, missing_module, not_installed
+from mmdavss.launch.config_keys import check_groups, unknown_keys
+from mmdavss.launch.packages import check_packages
+from mmdavss.utils.configs import find_config
+from mmdavss.utils.processes import is_main_process
+
+#: What mmengine reads.
+CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
+
+
+def default_work_dir(config: str | Path) -> str:
+    """Output folder of a config: ``work_dirs/`` and the config's place below ``configs/``.
+
+    Two methods have configs of the same name (``stpl/accel_viper2city.py`` and
+    ``source_only/accel_viper2city.py``), so the folder is part of it. A config that is in no folder
+    ``configs`` gives the name of its own folder.
+
+    Args:
+        config: Path of the config file.
+
+    Returns:
+        The folder, relative to the current directory.
+    """
+    parts = Path(config).resolve().with_suffix('').parts
+    if 'configs' in parts[:-1]:
+        start = len(parts) - 1 - parts[:-1][::-1].index('configs')
+    else:
+        start = max(len(parts) - 2, 1)
+    return str(Path('work_dirs', *parts[start:]))
+
+
+def read_config_file(path: str | Path) -> Config:
+    """Reads a config file, one of the user or of the package (:func:`find_config`).
+
+    Raises:
+        UserError: If there is none, or it cannot be read; names the cause and, where Python tells
+            it, the line.
+    """
+    try:
+        path = find_config(path)
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from None
+    if Path(path).suffix not in CONFIG_SUFFIXES:
+        raise UserError(
+            f'{path} cannot be read as a config ({", ".join(CONFIG_SUFFIXES)}): '
+            'the config comes first, then the checkpoint'
+        )
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is a program: it can raise anything
+        missing = missing_module(error)
+        if missing is not None:
+            raise not_installed(path, missing) from error
+        kind = type(error).__name__
+        raise UserError(
+            f'{path} cannot be read as a config, correct it or a file that it inherits '
+            f'(_base_): {kind}: {error}'
+        ) from error
+    check_packages(cfg.to_dict(), path)
+    return cfg
+
+
+def require(cfg: Config, *keys: str) -> None:
+    """Checks that a config has what is to be done with it.
+
+    Raises:
+        UserError: If it lacks one of the keys, or one is None.
+    """
+    missing = [key for key in keys if cfg.get(key) is None]
+    if missing:
+        raise UserError(
+            f'{cfg.filename} has no {", ".join(missing)}: inherit a config of configs/ '
+            '(_base_), or name another one'
+        )
+
+
+def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
+    """Checks what an option of the command line asks for, before it is built.
+
+    Args:
+        registry: Where its class is.
+        cfg: Config with ``type``.
+        option: For the message.
+
+    Raises:
+        UserError: If there is no such class, or it does not take these arguments.
+    """
+    kind = registry.get(cfg['type'])
+    if kind is None:
+        raise UserError(
+            f'{option} {cfg["type"]}: {cfg["type"]} is not in the {registry.scope}::'
+            f'{registry.name} registry: correct the name, or import what registers it'
+        )
+    arguments = {key: value for key, value in cfg.items() if key != 'type'}
+    try:
+        inspect.signature(kind).bind(**arguments)
+    except TypeError as error:
+        raise UserError(
+            f'{option} {cfg["type"]}: {error}: it takes '
+            f'{", ".join(inspect.signature(kind).parameters)}'
+        ) from None
+
+
+def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
+    """Reads a config, applies the options of the command line and settles the output folder.
+
+    Args:
+        path: The config file.
+        options: Dotted keys and values that replace those of the file.
+        work_dir: Output folder; None takes the config's, or :func:`default_work_dir`.
+
+    Returns:
+        The config, with ``work_dir`` set.
+
+    Raises:
+        UserError: If the file does not exist or cannot be read, or the options do not fit it.
+    """
+    cfg = read_config_file(path)
+    merge_options(cfg, options, path)
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = default_work_dir(cfg.filename)
+    return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Path) -> None:
+    """Replaces values of a config, in place; warns of keys that nothing reads.
+
+    Args:
+        cfg: The config.
+        options: Dotted keys and values.
+        path: Its file.
+
+    Raises:
+        UserError: If the options do not fit the config.
+    """
+    if not options:
+        return
+    check_groups(cfg, options)
+    if is_main_process():
+        for warning in unknown_keys(cfg, options):
+            print_log(warning, logger='current', level=logging.WARNING)
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError) as error:
+        raise UserError(f'--cfg-options does not fit {path}: {error}') from error
+
+
+def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:
+    """Where a finished training leaves its weights.
+
+    Args:
+        cfg: Its config.
+        work_dir: Its output folder, by default that of the config.
+    """
+    return Path(work_dir or cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+
+
+def type_name(step: ConfigType) -> str:
+    """Name of the class of a config that has a ``type``."""
+    kind = step['type']
+    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__

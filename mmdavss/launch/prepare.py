@@ -1,0 +1,243 @@
+"""What tools do to a config before the Runner gets it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from torch import distributed
+
+from mmdavss.engine import damage, noted_checkpoint
+from mmdavss.errors import UserError
+from mmdavss.utils.processes import is_main_process
+
+CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
+
+
+#: Kinds of mixed precision, and the optimiser wrapper of each.
+AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
+
+
+def prepare_run(cfg: Config, launcher: str = 'none') -> None:
+    """Sets the launcher, and makes distributed runs possible on machines without CUDA, in place.
+
+    Call it right before ``Runner.from_cfg``. mmengine's launchers call ``torch.cuda.set_device``
+    and hand CUDA device ids to DDP. Without CUDA the gloo process group is therefore made here
+    (the Runner uses one that exists) and the model wrapper gets no device ids.
+
+    Args:
+        cfg: The config of the run.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        UserError: If a launcher other than ``'pytorch'`` is used without CUDA, or its environment
+            variables are missing, or if ``sync_bn`` is to work on CPUs.
+    """
+    cfg.launcher = launcher
+    if launcher == 'pytorch' and not {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'} <= os.environ.keys():
+        raise UserError(
+            '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
+            'start it with tools/dist_train.sh or tools/dist_test.sh'
+        )
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher != 'pytorch':
+        raise UserError(
+            f'--launcher {launcher} needs CUDA devices and this machine shows none; several '
+            'processes on CPUs run with --launcher pytorch'
+        )
+    if cfg.get('sync_bn'):
+        raise UserError(
+            f'sync_bn={cfg.sync_bn!r} needs CUDA devices and this machine shows none: leave it out '
+            '(--cfg-options sync_bn=None); every process then has batch statistics of its own'
+        )
+    if not distributed.is_initialized():
+        distributed.init_process_group(backend='gloo')
+    wrapper = cfg.get('model_wrapper_cfg')
+    if wrapper is None:
+        # What the Runner builds when nothing is configured, less the device ids.
+        wrapper = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+
+
+def prepare_training(
+    cfg: Config,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    amp: str | None = None,
+    compile_nets: bool = False,
+) -> None:
+    """Checks what can be checked before a training run starts and settles where it starts from.
+
+    Args:
+        cfg: The config of the run, changed in place; ``work_dir`` is set.
+        resume: Go on from the last checkpoint in ``work_dir``; with none there the run starts from
+            the beginning. ``load_from``, where an adaptation takes its source model from, counts
+            only then: mmengine alone would resume from *it*, with its iteration and optimiser.
+        overwrite: Delete the checkpoints of an earlier run in ``work_dir`` and start again.
+        amp: Automatic mixed precision in ``'fp16'`` or ``'bf16'``.
+        compile_nets: Compile the video nets.
+
+    Raises:
+        UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
+            given, if a checkpoint that the run starts from is missing, if the one that it goes on
+            from is damaged, or if mixed precision cannot be used.
+    """
+    if resume and overwrite:
+        raise UserError('--resume and --overwrite exclude each other')
+    if amp is not None:
+        _use_amp(cfg, amp)
+    if compile_nets:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
+    work_dir = Path(cfg.work_dir)
+    found = _checkpoints(work_dir)
+    # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.
+    explicit = bool(cfg.get('resume')) and cfg.get('load_from') is not None and not resume
+    resume = resume or bool(cfg.get('resume'))
+    if explicit:
+        _check_checkpoint(cfg.load_from)
+        _check_intact(Path(cfg.load_from).expanduser(), found)
+    elif resume:
+        last = _last_checkpoint(work_dir, found)
+        cfg.resume = last is not None
+        if last is not None:
+            _check_intact(last, found)
+            cfg.load_from = str(last)
+        else:
+            _check_checkpoint(cfg.get('load_from'))
+    else:
+        cfg.resume = False
+        _check_checkpoint(cfg.get('load_from'))
+        if found and not overwrite:
+            raise UserError(
+                f'{work_dir} holds the checkpoints of an earlier run ({_names(found)}). Go on from '
+                'the last one with --resume, write elsewhere with --work-dir, or delete them and '
+                'start again with --overwrite'
+            )
+        if found:
+            _delete_checkpoints(work_dir, found, cfg.get('load_from'))
+
+
+def _checkpoints(work_dir: Path) -> list[Path]:
+    if work_dir.exists() and not work_dir.is_dir():
+        raise UserError(f'the work dir {work_dir} is a file: name another one with --work-dir')
+    if not work_dir.is_dir():
+        return []
+    return sorted(path for path in work_dir.iterdir() if CHECKPOINT_NAME.fullmatch(path.name))
+
+
+def _names(paths: list[Path], limit: int = 3) -> str:
+    names = ', '.join(path.name for path in paths[:limit])
+    return names + (', ...' if len(paths) > limit else '')
+
+
+def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
+    """The checkpoint that the Runner noted as its last, wherever the folder is now."""
+    noted = noted_checkpoint(work_dir)
+    if noted is None:
+        # The best one has no optimiser. A run that was killed between its first checkpoint and the
+        # note leaves a single other one.
+        found = [path for path in found if not path.name.startswith('best')]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(
+                f'{work_dir} holds {_names(found)} but no file last_checkpoint, which says where '
+                'to go on: write the path of the checkpoint into it, or use '
+                '--cfg-options resume=True load_from=PATH'
+            )
+        return None
+    # The note holds the path as it was called: relative to a directory that may not be this one.
+    for path in (work_dir / Path(noted).name, Path(noted)):
+        if path.is_file():
+            return path
+    raise UserError(
+        f'{work_dir / "last_checkpoint"} names {noted}, which does not exist: '
+        'correct it or delete it'
+    )
+
+
+def _check_intact(path: Path, found: list[Path]) -> None:
+    """Stops a run that would go on from a damaged checkpoint; another one is the user's choice."""
+    if not path.is_file():  # a URL
+        return
+    wrong = damage(path)
+    if wrong is None:
+        return
+    others = [
+        other
+        for other in sorted(found, key=lambda other: other.stat().st_mtime)
+        if not other.name.startswith('best')
+        and other.resolve() != path.resolve()
+        and damage(other) is None
+    ]
+    advice = (
+        (
+            f'The newest other one that is whole is {others[-1]}: to go on from there, which '
+            'repeats the iterations since, add --cfg-options resume=True '
+            f'load_from={others[-1]} in the place of --resume'
+        )
+        if others
+        else 'No other one beside it is whole: start again with --overwrite'
+    )
+    raise UserError(f'the checkpoint {path} is damaged: {wrong}. {advice}')
+
+
+def _check_checkpoint(path: str | None) -> None:
+    if path is None or '://' in path:
+        return
+    if not Path(path).expanduser().is_file():
+        raise UserError(
+            f'load_from: checkpoint not found: {path}. Train it first, or name another one with '
+            '--cfg-options load_from=PATH'
+        )
+
+
+def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None) -> None:
+    if load_from is not None and Path(load_from).expanduser().resolve() in [
+        path.resolve() for path in found
+    ]:
+        raise UserError(
+            f'--overwrite would delete {load_from}, where this run starts from (load_from): name '
+            'another folder with --work-dir'
+        )
+    if is_main_process():
+        for path in [*found, work_dir / 'last_checkpoint']:
+            path.unlink(missing_ok=True)
+
+
+def _use_amp(cfg: Config, kind: str) -> None:
+    if kind == 'fp16' and not torch.cuda.is_available():
+        raise UserError(
+            '--amp fp16 needs a CUDA device and this machine shows none: run with '
+            '--amp bf16, which CPUs can do as well, or without --amp'
+        )
+    wrapper = cfg.optim_wrapper
+    # A method with several players has one wrapper under each player's name.
+    players = (
+        [wrapper]
+        if 'optimizer' in wrapper
+        else [
+            value
+            for value in wrapper.values()
+            if isinstance(value, Mapping) and 'optimizer' in value
+        ]
+    )
+    for player in players:
+        own = player.get('type', 'OptimWrapper')
+        if own not in ('OptimWrapper', AMP_WRAPPERS[kind]):
+            raise UserError(
+                f'--amp {kind} works with optim_wrapper type OptimWrapper, but the config has {own}'
+            )
+        player.type = AMP_WRAPPERS[kind]
+        if kind == 'fp16':
+            player.setdefault('loss_scale', 'dynamic')

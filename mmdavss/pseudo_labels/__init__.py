@@ -1,0 +1,1 @@
+"""Pseudo-labels of a whole data set, written before self-training."""

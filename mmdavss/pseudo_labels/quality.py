@@ -1,0 +1,228 @@
+"""P-mIoU of pseudo-labels against how many there are (VAT-VST, table 7), without writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mmengine.config import Config
+
+from mmdavss.datasets.label_folder import mask_name
+from mmdavss.datasets.label_maps import IGNORE
+from mmdavss.datasets.transforms.loading import read_label
+from mmdavss.errors import UserError
+from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from mmdavss.pseudo_labels.generator import (
+    ClipPredictor,
+    Frame,
+    Prediction,
+    PseudoLabelGenerator,
+    full_size,
+    labelled_target,
+    probability_histogram,
+    pseudo_confusion,
+    pseudo_miou,
+    target_frames,
+)
+from mmdavss.utils.progress import progress
+
+#: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
+#: :class:`PseudoLabelGenerator`.
+WAYS = {
+    'class-balanced': ('class_balanced', False),
+    'instance-adaptive': ('instance_adaptive', False),
+    'clip-adaptive': ('clip_adaptive', False),
+    'aggregated': ('clip_adaptive', True),
+}
+#: The first values of alpha; the search goes on between them.
+ALPHAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Pseudo-labels of one alpha.
+
+    Attributes:
+        alpha: Of the selection.
+        proportion: Share of the labelled pixels that have a pseudo-label.
+        p_miou: Mean IoU over these, percent; NaN without any.
+        iou: (K,), of each class, NaN where it does not occur.
+    """
+
+    alpha: float
+    proportion: float
+    p_miou: float
+    iou: np.ndarray
+
+
+class QualityMeter:
+    """Scores the pseudo-labels that a checkpoint would give, for many values of alpha at once.
+
+    All frames of the target are predicted, since thresholds follow all of them; those of
+    ``target_train_labelled`` are scored. Predictions are kept if all of them fit into `memory`;
+    otherwise every call of :meth:`measure` runs the network over the target again.
+
+    Args:
+        cfg: Config with ``pseudo_label_generator`` and ``target_train_labelled``.
+        checkpoint: File, as :func:`load_model` takes it.
+        device: Where the network computes.
+        memory: Bytes of predictions that may be kept, for each of with and without neighbours.
+
+    Raises:
+        UserError: If the config lacks a part, or a labelled frame is not in the target.
+    """
+
+    def __init__(
+        self, cfg: Config, checkpoint: str, device: str = 'cpu', memory: int = 1 << 30
+    ) -> None:
+        self.cfg, self.checkpoint, self.device, self.memory = cfg, checkpoint, device, memory
+        self.generator = PseudoLabelGenerator.from_config(cfg)
+        dataset, self.classes, _ = target_frames(cfg, self.generator.pipeline)
+        self.clips = self.generator.clips(dataset)
+        self.labelled = {}
+        labelled = labelled_target(cfg)
+        if tuple(labelled.metainfo['classes']) != self.classes:
+            raise UserError(
+                f'{cfg.filename}: target_train_labelled has other classes than the target'
+            )
+        for i in range(len(labelled)):
+            info = labelled.get_data_info(i)
+            self.labelled[mask_name(info['seq_name'], info['frame_name'])] = (
+                info['seg_map_path'],
+                info['label_spec'],
+            )
+        missing = self.labelled.keys() - {f.mask for clip in self.clips for f in clip.frames}
+        if missing:
+            raise UserError(
+                f'{cfg.filename}: {len(missing)} frames of target_train_labelled are '
+                f'not in train_dataloader.dataset.target, such as {min(missing)}: '
+                'both must have the same frames'
+            )
+        self._predictors: dict[bool, ClipPredictor] = {}
+        self._kept: dict[bool, list[list[Prediction]]] = {}
+        self._histogram: np.ndarray | None = None
+
+    def measure(self, way: str, alphas: Sequence[float]) -> list[Quality]:
+        """The quality for each alpha, in one run over the target.
+
+        Args:
+            way: One of :data:`WAYS`.
+            alphas: Shares, 0 to 1.
+        """
+        selection, aggregate = WAYS[way]
+        options = self.generator.adaptive
+        adaptive, fixed = [], []
+        if selection == 'class_balanced':
+            fixed = [class_balanced_thresholds(self._counts(), alpha) for alpha in alphas]
+        else:
+            adaptive = [
+                AdaptiveThresholds(len(self.classes), **{**options, 'alpha': alpha})
+                for alpha in alphas
+            ]
+        confusions = np.zeros((len(alphas), len(self.classes), len(self.classes)), np.int64)
+        valid = 0
+        for frames, predictions in self._predictions(aggregate):
+            pairs = list(zip(frames, predictions, strict=True))
+            units = [[pair] for pair in pairs] if selection == 'instance_adaptive' else [pairs]
+            for unit in units:
+                if adaptive:
+                    probability, labels = (
+                        np.concatenate([getattr(p, key).ravel() for _, p in unit])
+                        for key in ('probability', 'labels')
+                    )
+                    fixed = [own.update(probability, labels) for own in adaptive]
+                for frame, p in unit:
+                    if frame.mask not in self.labelled:
+                        continue
+                    truth = read_label(*self.labelled[frame.mask])
+                    valid += int((truth != IGNORE).sum())
+                    for confusion, thresholds in zip(confusions, fixed, strict=True):
+                        chosen = select_labels(p.probability, p.labels, thresholds)
+                        confusion += pseudo_confusion(
+                            full_size(chosen, p.size), truth, len(self.classes)
+                        )
+        found = []
+        for alpha, confusion in zip(alphas, confusions, strict=True):
+            mean, iou = pseudo_miou(confusion)
+            found.append(Quality(alpha, confusion.sum() / max(valid, 1), 100 * mean, 100 * iou))
+        return found
+
+    def _predictions(self, aggregate: bool) -> Iterator[tuple[tuple[Frame, ...], list[Prediction]]]:
+        if aggregate in self._kept:
+            yield from zip((clip.frames for clip in self.clips), self._kept[aggregate], strict=True)
+            return
+        if aggregate not in self._predictors:
+            self._predictors[aggregate] = self.generator.predictor(
+                self.cfg, self.checkpoint, self.device, len(self.classes), aggregate
+            )
+        kept: list[list[Prediction]] = []
+        size = 0
+        for clip in progress('segment', self.clips, unit='clips'):
+            predictions = self._predictors[aggregate](clip)
+            size += sum(p.probability.nbytes + p.labels.nbytes for p in predictions)
+            if size <= self.memory:
+                kept.append(predictions)
+            yield clip.frames, predictions
+        if len(kept) == len(self.clips):
+            self._kept[aggregate] = kept
+
+    def _counts(self) -> np.ndarray:
+        if self._histogram is None:
+            self._histogram = sum(
+                probability_histogram(predictions, len(self.classes))
+                for _, predictions in self._predictions(False)
+            )
+        return self._histogram
+
+
+def reach(
+    measure: Callable[[Sequence[float]], list[Quality]],
+    proportions: Sequence[float],
+    tolerance: float = 1e-3,
+    rounds: int = 6,
+) -> tuple[list[Quality], list[Quality | None]]:
+    """Finds the alphas that give certain proportions.
+
+    Begins with :data:`ALPHAS` and goes on between the nearest ones below and above, at the place
+    that a straight line says and at the quarters.
+
+    Args:
+        measure: Qualities of alphas.
+        proportions: Wanted, 0 to 1.
+        tolerance: How far from it a proportion may be.
+        rounds: Calls of `measure` at the most.
+
+    Returns:
+        All qualities that were measured, by alpha, and the nearest one for each proportion; None
+        where none is within the tolerance.
+    """
+    points: dict[float, Quality] = {}
+    alphas = set(ALPHAS)
+    for _ in range(rounds):
+        points |= {q.alpha: q for q in measure(sorted(alphas))}
+        known = [q for _, q in sorted(points.items())]
+        alphas = set()
+        for wanted in proportions:
+            if any(abs(q.proportion - wanted) <= tolerance for q in known):
+                continue
+            for low, high in zip(known, known[1:], strict=False):
+                if low.proportion < wanted < high.proportion:
+                    straight = (wanted - low.proportion) / (high.proportion - low.proportion)
+                    alphas |= {
+                        low.alpha + (high.alpha - low.alpha) * share
+                        for share in (straight, 0.25, 0.5, 0.75)
+                    }
+                    break
+        alphas -= points.keys()
+        if not alphas:
+            break
+    found = [q for _, q in sorted(points.items())]
+    nearest = [
+        min(found, key=lambda q, wanted=wanted: abs(q.proportion - wanted))
+        for wanted in proportions
+    ]
+    return found, [
+        q if abs(q.proportion - wanted) <= tolerance else None
+        for q, wanted in zip(nearest, proportions, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""The ground floor: what everything may use and what uses nothing of the package."""

@@ -1,0 +1,240 @@
+"""Plain mmseg models here: they predict what they predict in mmseg, whatever their config is."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModule
+from mmengine.optim import OptimWrapper
+from mmseg.apis import inference_model, init_model
+from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
+from mmseg.registry import MODELS
+from torch import nn
+
+from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
+from mmdavss.errors import UserError
+
+LAZY = """
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import read_base
+from mmengine.model.weight_init import PretrainedInit
+from mmseg.datasets.transforms import PackSegInputs
+from mmseg.models.backbones import ResNet
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.models.decode_heads import FCNHead
+from mmseg.models.losses import CrossEntropyLoss
+from mmseg.models.segmentors import EncoderDecoder
+from torch.nn import ReLU, SyncBatchNorm
+with read_base():
+    from .base import *
+
+model = dict(
+    type=EncoderDecoder,
+    data_preprocessor=dict(type=SegDataPreProcessor, mean=[99.] * 3, std=[50.] * 3,
+                           bgr_to_rgb=True, size_divisor=1),
+    backbone=dict(
+        type=ResNet, depth=18, base_channels=8, stem_channels=8, norm_cfg=dict(type=SyncBatchNorm),
+        init_cfg=dict(type=PretrainedInit, checkpoint='nowhere.pth')),
+    decode_head=dict(
+        type=FCNHead, in_channels=64, channels=8, num_convs=1, num_classes=classes,
+        act_cfg=dict(type=ReLU), loss_decode=dict(type=CrossEntropyLoss)),
+    test_cfg=dict(mode='whole'))
+test_pipeline = [dict(type=LoadImageFromFile), dict(type=PackSegInputs)]
+"""
+
+
+class Queries(Mask2FormerHead):
+    """A head with the interface of Mask2Former's, without mmdet."""
+
+    def __init__(self, num_classes: int) -> None:
+        BaseModule.__init__(self)
+        self.num_classes = self.out_channels = num_classes
+        self.align_corners = False
+        self.masks = nn.Conv2d(64, 7, 1)
+
+    def forward(self, x, batch_data_samples):
+        assert len(batch_data_samples) == len(x[-1])
+        # A class for each query; the last one is none.
+        classes = torch.eye(self.num_classes + 1)[torch.arange(7) % (self.num_classes + 1)]
+        classes = 5 * classes.expand(len(x[-1]), -1, -1)
+        masks = self.masks(x[-1])
+        # What the layers before the last say does not count.
+        return [classes * 0, classes], [masks * 0, masks - masks.mean((2, 3), keepdim=True)]
+
+
+@pytest.fixture(autouse=True)
+def queries():
+    MODELS.register_module(module=Queries, force=True)
+    yield
+    MODELS.module_dict.pop('Queries')
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 255, (40, 72, 3), np.uint8)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Writes the weights of a config, and gives both their paths."""
+
+    def make(path, classes):
+        torch.manual_seed(1)
+        cfg = Config.fromfile(path)
+        cfg.model.backbone.update(init_cfg=None, norm_cfg=dict(type='BN'))
+        net = MODELS.build(cfg.model)
+        for name, value in net.decode_head.named_parameters():
+            if 'bias' not in name:
+                nn.init.normal_(value)
+        torch.save(
+            dict(
+                state_dict=net.state_dict(),
+                meta=dict(dataset_meta=dict(classes=tuple('abcdefgh'[:classes]), palette=None)),
+            ),
+            tmp_path / 'model.pth',
+        )
+        return path, tmp_path / 'model.pth'
+
+    return make
+
+
+@pytest.fixture
+def plain(segmentor, tmp_path, saved):
+    """Writes a config with the given head and pipeline, and its weights."""
+
+    def make(head, classes, resize=None):
+        segmentor.update(auxiliary_head=None, decode_head=head, test_cfg=dict(mode='whole'))
+        steps = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+        if resize is not None:
+            steps.insert(1, dict(type='Resize', scale=resize, keep_ratio=True))
+        Config(
+            dict(
+                default_scope='mmseg',
+                test_pipeline=steps,
+                model=dict(
+                    segmentor,
+                    data_preprocessor=dict(
+                        type='SegDataPreProcessor', mean=[99.0] * 3, std=[50.0] * 3, bgr_to_rgb=True
+                    ),
+                ),
+            )
+        ).dump(tmp_path / 'model.py')
+        return saved(tmp_path / 'model.py', classes)
+
+    return make
+
+
+FCN = dict(
+    type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1, norm_cfg=dict(type='BN')
+)
+HEADS = dict(
+    fcn=(dict(FCN, num_classes=4), 4),
+    one_channel=(
+        dict(
+            FCN,
+            num_classes=2,
+            out_channels=1,
+            threshold=0.7,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+        ),
+        2,
+    ),
+    queries=(dict(type='Queries', num_classes=3), 3),
+)
+
+
+@pytest.mark.parametrize('resize', [None, (60, 32)])
+@pytest.mark.parametrize('name', HEADS)
+def test_predicts_as_in_mmseg(name, resize, plain, image):
+    config, checkpoint = plain(*HEADS[name], resize)
+    expected = inference_model(init_model(str(config), str(checkpoint), device='cpu'), image)
+    expected = expected.pred_sem_seg.data[0].numpy().astype(np.uint8)
+    assert len(np.unique(expected)) > 1
+    cfg = read_method_config(config, checkpoint)
+    (found,) = VideoSegmenter(cfg, checkpoint)([image])
+    if name == 'queries' and resize:
+        # Scores are logarithms, which are resized to the frame: hardly any pixel differs.
+        assert (found == expected).mean() > 0.99
+    else:
+        assert (found == expected).all()
+
+
+@pytest.mark.parametrize('name', ['one_channel', 'queries'])
+def test_adapts_and_comes_back(name, plain, image, batch, tmp_path):
+    config, checkpoint = plain(*HEADS[name])
+    cfg = read_method_config(config, checkpoint)
+    model = MODELS.build(
+        dict(copy.deepcopy(cfg.model), type='SelfTraining', source_checkpoint=str(checkpoint))
+    )
+    model.init_weights()
+    model.train()
+    before = copy.deepcopy(model.student.state_dict())
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
+    logged = model.train_step(batch('target'), wrapper)
+    assert logged['loss_self_training'] > 0
+    moved = [
+        key
+        for key, value in model.student.state_dict().items()
+        if not torch.equal(value, before[key])
+    ]
+    assert any('decode_head' in key for key in moved) and any('backbone' in key for key in moved)
+
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'adapted.pth')
+    (here,) = VideoSegmenter(cfg, tmp_path / 'adapted.pth')([image])
+    if name == 'queries':  # of this test, not of mmseg
+        return
+    out = export_segmentor(cfg, tmp_path / 'adapted.pth', tmp_path / 'out')
+    there = inference_model(init_model(str(out.config), str(out.checkpoint), device='cpu'), image)
+    assert (there.pred_sem_seg.data[0].numpy() == here).all()
+
+
+def test_configs_in_pure_python(tmp_path, saved, image):
+    (tmp_path / 'base.py').write_text("classes = 4\ndefault_scope = 'mmseg'\n")
+    (tmp_path / 'lazy.py').write_text(LAZY)
+    config, checkpoint = saved(tmp_path / 'lazy.py', 4)
+    # As a run writes it: with paths in the place of names.
+    Config.fromfile(config).dump(tmp_path / 'dumped.py')
+    assert 'mmseg.models' in (tmp_path / 'dumped.py').read_text()
+    maps = []
+    for path in (config, tmp_path / 'dumped.py'):
+        cfg = read_method_config(path, checkpoint)
+        segmentor = cfg.model.student.segmentor
+        assert [
+            segmentor.type,
+            segmentor.backbone.type,
+            segmentor.backbone.norm_cfg.type,
+            segmentor.decode_head.act_cfg.type,
+        ] == ['EncoderDecoder', 'ResNet', 'BN', 'ReLU']
+        assert segmentor.backbone.init_cfg is None
+        maps += VideoSegmenter(cfg, checkpoint)([image])
+        # A config of this package that is read again is the same.
+        cfg.dump(tmp_path / 'method.py')
+        again = read_method_config(tmp_path / 'method.py', checkpoint)
+        assert again.model == cfg.model and again.test_dataloader == cfg.test_dataloader
+        out = export_segmentor(cfg, checkpoint, tmp_path / 'out', overwrite=True)
+        net = init_model(str(out.config), str(out.checkpoint), device='cpu')
+        maps.append(inference_model(net, image).pred_sem_seg.data[0].numpy())
+    assert len(np.unique(maps[0])) > 1 and all((maps[0] == other).all() for other in maps)
+
+
+def test_missing_packages(tmp_path):
+    (tmp_path / 'config.py').write_text(
+        "custom_imports = dict(imports=['mmpretrain.models'], allow_failed_imports=False)\n"
+    )
+    with pytest.raises(
+        UserError,
+        match='config.py needs the Python package mmpretrain.*pip install onedl-mmpretrain',
+    ):
+        read_method_config(tmp_path / 'config.py', 'any.pth')
+    # A typing error is no package to install.
+    (tmp_path / 'config.py').write_text(
+        "custom_imports = dict(imports=['mmmpretrain.models'], allow_failed_imports=False)\n"
+    )
+    with pytest.raises(UserError, match='cannot be read as a config.*mmmpretrain') as error:
+        read_method_config(tmp_path / 'config.py', 'any.pth')
+    assert 'pip install' not in str(error.value)

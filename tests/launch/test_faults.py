@@ -1,0 +1,158 @@
+"""Which errors end a tool with one line, and which keep their traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from mmdavss.cli.exits import one_line
+from mmdavss.errors import UserError
+from mmdavss.evaluation.health import class_drift
+from mmdavss.flow import read_flow
+from mmdavss.launch.faults import explain, explained_faults
+
+
+def ours(folder) -> None:
+    (folder / 'a.flo').write_bytes(b'nothing')
+    read_flow(folder / 'a.flo')
+
+
+def other_library(folder) -> None:
+    np.ones(3) + np.ones(4)
+
+
+def no_purpose(folder) -> None:
+    """A ValueError in a line of this package that raises none: shapes that do not fit."""
+    class_drift(np.ones(3), np.ones(4))
+
+
+def system(code: int, name: str | None = '/data/a.png'):
+    def fail(folder) -> None:
+        raise OSError(code, os.strerror(code), name)
+
+    return fail
+
+
+def raises(error: Exception):
+    def fail(folder) -> None:
+        raise error
+
+    return fail
+
+
+def after_another(folder) -> None:
+    """What torch makes of a full disk."""
+    try:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    except OSError:
+        raise RuntimeError('PytorchStreamWriter failed writing file data/1') from None
+
+
+LINES = [
+    (raises(UserError('say so')), 'say so'),
+    (ours, 'a.flo'),
+    (lambda folder: (folder / 'gone').read_text(), 'gone: does not exist'),
+    (lambda folder: folder.read_text(), 'is a folder'),
+    (lambda folder: (folder / ('n' * 300)).write_text(''), 'shorten it'),
+    (system(errno.EACCES), '/data/a.png: you have no permission'),
+    (system(errno.EIO), '/data/a.png: the disk or the network share'),
+    (system(errno.EIO, None), 'the disk or the network share'),
+    (system(errno.EROFS), 'read-only: write elsewhere (--work-dir, --out)'),
+    (system(errno.ENOSPC), '/data/a.png: the disk is full'),
+    (system(errno.EBUSY), '/data/a.png: Device or resource busy'),
+    (after_another, 'the disk is full'),
+]
+TRACEBACKS = [
+    other_library,
+    no_purpose,
+    raises(KeyError('x')),
+    raises(TypeError('x')),
+    raises(AttributeError('x')),
+    raises(RuntimeError('x')),
+    raises(ValueError('of others')),
+    system(errno.EACCES, None),
+    raises(OSError('nothing is known')),
+]
+
+
+def fault(call, argument) -> BaseException:
+    with pytest.raises(Exception) as raised:
+        call(argument)
+    return raised.value
+
+
+@pytest.mark.parametrize(('call', 'words'), LINES)
+def test_line(call, words, tmp_path):
+    message = explain(fault(call, tmp_path))
+    assert words in message and '\n' not in message
+    with pytest.raises(SystemExit) as raised, one_line():
+        call(tmp_path)
+    assert raised.value.code == f'\nerror: {message}' and raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize('call', TRACEBACKS)
+def test_traceback(call, tmp_path):
+    error = fault(call, tmp_path)
+    assert explain(error) is None
+    with pytest.raises(type(error)), one_line():
+        call(tmp_path)
+    with pytest.raises(type(error)), explained_faults(tmp_path):
+        call(tmp_path)
+
+
+class Calls(Dataset):
+    """Items that raise."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.calls = [call for call, _ in LINES if call is not after_another] + TRACEBACKS
+
+    def __len__(self):
+        return len(self.calls)
+
+    def __getitem__(self, index):
+        folder = self.folder / str(index)
+        folder.mkdir()
+        try:
+            return self.calls[index](folder)
+        finally:
+            for path in folder.iterdir():
+                path.unlink()
+            folder.rmdir()
+
+
+def test_the_same_from_a_process_that_loads_data(tmp_path):
+    data = Calls(tmp_path)
+    alone = [explain(fault(data.__getitem__, index)) for index in range(len(data))]
+    items = iter(DataLoader(data, num_workers=1))
+    assert [explain(fault(next, items)) for _ in range(len(data))] == alone
+
+
+def test_the_same_from_a_pool(tmp_path):
+    with ProcessPoolExecutor(1) as pool:
+        found = [
+            explain(fault(lambda work: work.result(), pool.submit(call, tmp_path)))
+            for call in (ours, other_library, no_purpose)
+        ]
+    assert 'a.flo' in found[0] and found[1:] == [None, None]
+
+
+def test_where_to_go_on(tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('run/iter_4.pth')
+    for call, kept in ((system(errno.EIO), True), (ours, False), (raises(UserError('x')), False)):
+        with pytest.raises(UserError) as raised, explained_faults(tmp_path):
+            call(tmp_path)
+        assert ('run/iter_4.pth; go on with --resume' in str(raised.value)) == kept
+
+
+def test_interrupted():
+    with (
+        pytest.raises(SystemExit, match='the same command goes on'),
+        one_line('the same command goes on'),
+    ):
+        raise KeyboardInterrupt

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import OPTIM_WRAPPERS
+
+from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
+from mmdavss.engine import Bfloat16OptimWrapper
+from mmdavss.launch.config_file import read_config_file
+
+
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        ('configs/stpl/accel_viper2city.py', 'work_dirs/stpl/accel_viper2city'),
+        ('/a/configs/b/configs/source_only/accel.py', 'work_dirs/source_only/accel'),
+        ('/a/configs/mine.py', 'work_dirs/mine'),
+        ('/a/experiments/mine.v2.py', 'work_dirs/experiments/mine.v2'),
+        ('/mine.py', 'work_dirs/mine'),
+    ],
+)
+def test_default_work_dir(config, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert default_work_dir(config) == expected
+
+
+def test_default_work_dir_of_a_config_in_this_folder(tmp_path, monkeypatch):
+    (tmp_path / 'project').mkdir()
+    monkeypatch.chdir(tmp_path / 'project')
+    assert default_work_dir('mine.py') == 'work_dirs/project/mine'
+
+
+@pytest.fixture
+def work_dir(tmp_path: Path) -> Path:
+    """A folder with the checkpoints of a finished run."""
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    for name in ('iter_10.pth', 'iter_20.pth', 'best_mIoU_iter_10.pth', 'kept.pth', 'notes.txt'):
+        torch.save({}, folder / name)
+    (folder / 'last_checkpoint').write_text('elsewhere/run/iter_20.pth')
+    return folder
+
+
+def test_resume_finds_the_checkpoint_of_a_moved_folder(work_dir):
+    cfg = Config(dict(work_dir=str(work_dir), load_from='source.pth'))
+    prepare_training(cfg, resume=True)
+    assert cfg.resume is True
+    assert cfg.load_from == str(work_dir / 'iter_20.pth')
+
+
+@pytest.mark.parametrize(
+    ('note', 'words'),
+    [
+        ('iter_30.pth', 'iter_30.pth, which does not exist'),
+        (None, 'no file last_checkpoint'),
+    ],
+)
+def test_resume_without_the_last_checkpoint(work_dir, note, words):
+    if note is None:
+        (work_dir / 'last_checkpoint').unlink()
+    else:
+        (work_dir / 'last_checkpoint').write_text(note)
+    with pytest.raises(UserError, match=words):
+        prepare_training(Config(dict(work_dir=str(work_dir))), resume=True)
+
+
+def test_resume_with_a_single_checkpoint_and_no_note(work_dir):
+    """Killed before the first note was written; the best one alone is nothing to go on from."""
+    (work_dir / 'last_checkpoint').unlink()
+    (work_dir / 'iter_20.pth').unlink()
+    cfg = Config(dict(work_dir=str(work_dir)))
+    prepare_training(cfg, resume=True)
+    assert cfg.load_from == str(work_dir / 'iter_10.pth')
+    (work_dir / 'iter_10.pth').unlink()
+    cfg = Config(dict(work_dir=str(work_dir)))
+    prepare_training(cfg, resume=True)
+    assert cfg.resume is False and cfg.get('load_from') is None
+
+
+def test_resume_from_a_named_checkpoint(work_dir):
+    """mmengine's own way: `resume` and `load_from` in the config."""
+    named = str(work_dir / 'iter_10.pth')
+    cfg = Config(dict(work_dir=str(work_dir), load_from=named, resume=True))
+    prepare_training(cfg)
+    assert cfg.resume is True
+    assert cfg.load_from == named
+
+
+def test_overwrite_deletes_only_checkpoints(work_dir):
+    prepare_training(Config(dict(work_dir=str(work_dir))), overwrite=True)
+    assert {path.name for path in work_dir.iterdir()} == {'kept.pth', 'notes.txt'}
+
+
+def test_overwrite_keeps_what_the_run_starts_from(work_dir):
+    cfg = Config(dict(work_dir=str(work_dir), load_from=str(work_dir / 'iter_10.pth')))
+    with pytest.raises(UserError, match='iter_10.pth'):
+        prepare_training(cfg, overwrite=True)
+    assert (work_dir / 'iter_20.pth').exists()
+
+
+def test_amp_needs_cuda(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(optimizer=dict(type='SGD'))))
+    with pytest.raises(UserError, match='CUDA.*--amp bf16'):
+        prepare_training(cfg, amp='fp16')
+    prepare_training(cfg, amp='bf16')
+    assert cfg.optim_wrapper == dict(type='Bfloat16OptimWrapper', optimizer=dict(type='SGD'))
+    assert OPTIM_WRAPPERS.get('Bfloat16OptimWrapper') is Bfloat16OptimWrapper
+
+
+def test_a_refused_option_deletes_nothing(work_dir, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    before = sorted(work_dir.iterdir())
+    with pytest.raises(UserError, match='CUDA'):
+        prepare_training(Config(dict(work_dir=str(work_dir))), overwrite=True, amp='fp16')
+    assert sorted(work_dir.iterdir()) == before
+
+
+def test_amp_for_one_and_for_several_optimisers(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    optimizer = dict(type='SGD', lr=1.0)
+    amp = dict(type='AmpOptimWrapper', optimizer=optimizer, loss_scale='dynamic')
+
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(optimizer=optimizer)))
+    prepare_training(cfg, amp='fp16')
+    assert cfg.optim_wrapper == amp
+
+    # Set up for mixed precision already: its own settings stay.
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(amp, loss_scale=8.0)))
+    prepare_training(cfg, amp='fp16')
+    assert cfg.optim_wrapper == dict(amp, loss_scale=8.0)
+
+    players = dict(
+        constructor='Players',
+        generator=dict(type='OptimWrapper', optimizer=optimizer),
+        discriminator=dict(type='OptimWrapper', optimizer=optimizer),
+    )
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=players))
+    prepare_training(cfg, amp='fp16')
+    assert cfg.optim_wrapper == dict(constructor='Players', generator=amp, discriminator=amp)
+
+    other = dict(type='ApexOptimWrapper', optimizer=optimizer)
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=other))
+    for kind in ('fp16', 'bf16'):
+        with pytest.raises(UserError, match='ApexOptimWrapper'):
+            prepare_training(cfg, amp=kind)
+
+
+def test_compile_is_one_hook_more(tmp_path):
+    hooks = [dict(type='EMATeacherHook')]
+    cfg = Config(dict(work_dir=str(tmp_path), custom_hooks=hooks))
+    prepare_training(cfg)
+    assert cfg.custom_hooks == hooks
+    prepare_training(cfg, compile_nets=True)
+    assert cfg.custom_hooks == [*hooks, dict(type='CompileNetsHook')]
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    prepare_training(cfg, compile_nets=True)
+    assert cfg.custom_hooks == [dict(type='CompileNetsHook')]
+
+
+@pytest.fixture
+def torchrun(monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
+        monkeypatch.setenv(name, '0')
+
+
+def test_synchronised_batch_norm_needs_cuda(torchrun, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(UserError, match="sync_bn='torch' needs CUDA.*sync_bn=None"):
+        prepare_run(Config(dict(sync_bn='torch')), 'pytorch')
+
+
+def test_without_launcher_the_config_stays(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = Config(dict(model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')))
+    prepare_run(cfg)
+    assert cfg.launcher == 'none'
+    assert cfg.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel')
+
+
+def test_slurm_needs_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(UserError, match='slurm needs CUDA'):
+        prepare_run(Config(dict()), 'slurm')
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        (
+            "model = dict(backbone=dict(type='mmpretrain.ConvNeXt'))",
+            ('mmpretrain.ConvNeXt', 'pip install onedl-mmpretrain'),
+        ),
+        (
+            "model = dict(decode_head=[dict(type='Mask2FormerHead')])",
+            ('Mask2FormerHead', 'pip install onedl-mmdetection'),
+        ),
+        (
+            "custom_imports = dict(imports=['mmdet.models'], allow_failed_imports=False)",
+            ('mmdet', 'pip install onedl-mmdetection'),
+        ),
+        ("model = dict(type='mmnothere.Net')", ('mmnothere', 'pip install mmnothere')),
+    ],
+)
+def test_packages_that_are_missing(text, words, tmp_path, monkeypatch):
+    """Before anything is built; not what a registry or a head says, which names no command."""
+    monkeypatch.setattr('mmdavss.launch.packages.find_spec', lambda name: None)
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(UserError) as raised:
+        read_config_file(path)
+    assert all(word in str(raised.value) for word in ('config.py', 'not installed', *words))
+
+
+def test_packages_that_are_there(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='mmseg.EncoderDecoder', a=[dict(type='mmengine.Linear')])")
+    assert read_config_file(path).model.type == 'mmseg.EncoderDecoder'

@@ -1,0 +1,758 @@
+"""MiniDrive: geometry by hand and by a naive ray caster, files against the official layouts."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdavss.datasets import (
+    CityscapesImageDataset,
+    CityscapesVPSDataset,
+    GTADataset,
+    SynthiaDataset,
+)
+from mmdavss.minidrive import (
+    CITYSCAPES_IDS,
+    CITYSCAPES_TRAIN_IDS,
+    OLD_TOWN,
+    SUBURB,
+    SYNTHIA_IDS,
+    SYNTHIA_RAND_IDS,
+    VIPER_IDS,
+    Ego,
+    Label,
+    Material,
+    Scene,
+    SceneBuilder,
+    Shape,
+    Street,
+    World,
+    camera_look,
+    rendered_look,
+)
+from mmdavss.minidrive.generate import Settings, generate, make_world
+from mmdavss.minidrive.raycast import GROUND, SKY
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'make_minidrive.py'
+SIZE = (64, 32)
+TINY = Settings(
+    size=SIZE,
+    viper=1,
+    viper_val=1,
+    viper_frames=3,
+    synthia=3,
+    cityscapes=1,
+    cityscapes_val=1,
+    snippet_frames=(18, 19),
+    gta=2,
+    synthia_rand=2,
+    cityscapes_vps=1,
+    cityscapes_vps_val=1,
+    clip_frames=(18, 24),
+    flow=True,
+)
+ONE = Settings(
+    size=SIZE,
+    viper=1,
+    viper_val=0,
+    viper_frames=1,
+    synthia=0,
+    cityscapes=0,
+    cityscapes_val=0,
+    gta=0,
+    synthia_rand=0,
+    cityscapes_vps=0,
+    cityscapes_vps_val=0,
+)
+GREY = np.full(3, 0.5)
+
+# raw id -> train id of the 15 classes: shared by DA-VSN, TPS and SFC
+VIPER_15 = {
+    3: 0,
+    4: 1,
+    9: 2,
+    11: 3,
+    13: 4,
+    14: 5,
+    7: 6,
+    8: 6,
+    6: 7,
+    2: 8,
+    20: 9,
+    24: 10,
+    27: 11,
+    26: 12,
+    23: 13,
+    22: 14,
+}
+CITYSCAPES_15 = {
+    7: 0,
+    8: 1,
+    11: 2,
+    13: 3,
+    19: 4,
+    20: 5,
+    21: 6,
+    22: 7,
+    23: 8,
+    24: 9,
+    25: 9,
+    26: 10,
+    27: 11,
+    28: 12,
+    32: 13,
+    33: 14,
+}
+SYNTHIA_12 = {3: 0, 4: 1, 2: 2, 5: 3, 7: 4, 15: 5, 9: 6, 6: 7, 1: 8, 10: 9, 11: 10, 8: 11}
+CITYSCAPES_12 = {7: 0, 8: 1, 11: 2, 13: 3, 17: 4, 19: 5, 20: 6, 21: 7, 23: 8, 24: 9, 25: 10, 26: 11}
+# the same for the 19 classes, which DAFormer and SePiCo use
+CITYSCAPES_19 = {
+    7: 0,
+    8: 1,
+    11: 2,
+    12: 3,
+    13: 4,
+    17: 5,
+    19: 6,
+    20: 7,
+    21: 8,
+    22: 9,
+    23: 10,
+    24: 11,
+    25: 12,
+    26: 13,
+    27: 14,
+    28: 15,
+    31: 16,
+    32: 17,
+    33: 18,
+}
+SYNTHIA_RAND_19 = {
+    3: 0,
+    4: 1,
+    2: 2,
+    21: 3,
+    5: 4,
+    7: 5,
+    15: 6,
+    9: 7,
+    6: 8,
+    16: 9,
+    1: 10,
+    10: 11,
+    17: 12,
+    8: 13,
+    18: 14,
+    19: 15,
+    20: 16,
+    12: 17,
+    11: 18,
+}
+WALL, TERRAIN, TRUCK, TRAIN = 3, 9, 14, 16
+
+
+def _world(scene: Scene) -> World:
+    return World(scene, rendered_look(np.random.default_rng(0)), rate=10.0)
+
+
+def _wall(ego: Ego, velocity: tuple[float, float]) -> World:
+    """A wall across the street, its face 20 m ahead at time 0."""
+    builder = SceneBuilder(Street(), ego)
+    body = builder.body(20.5, 0.0, velocity)
+    builder.part(
+        body,
+        Shape.BOX,
+        (0.0, 0.0, 100.0),
+        (1.0, 200.0, 200.0),
+        Label.BUILDING,
+        Material.FACADE,
+        GREY,
+    )
+    return _world(builder.build())
+
+
+def _grid(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    v, u = np.mgrid[: size[1], : size[0]].astype(float)
+    return u, v
+
+
+def test_static_camera_in_a_static_world_has_zero_flow() -> None:
+    builder = SceneBuilder(Street(), Ego(speed=0.0))
+    body = builder.body(10.0, 1.0)
+    for shape, x in ((Shape.CYLINDER, 0.0), (Shape.FOLIAGE, 3.0), (Shape.BOX, 6.0)):
+        builder.part(body, shape, (x, 0.0, 2.0), (2.0, 2.0, 4.0), Label.TREE, Material.LEAF, GREY)
+    flow, visible = _world(builder.build()).exact_flow(3, 2, (96, 48))
+    np.testing.assert_allclose(flow, 0, atol=1e-9)
+    assert visible.all()
+
+
+def test_flow_of_a_wall_that_the_camera_drives_at() -> None:
+    # 0.5 m closer after one frame: the image grows about the principal point by 20 / 19.5
+    ego = Ego(speed=5.0, offset=0.0, focal=0.9, height=100.0, horizon=0.5)
+    flow, visible = _wall(ego, (0.0, 0.0)).exact_flow(0, 1, (80, 40))
+    u, v = _grid((80, 40))
+    grow = 20 / 19.5 - 1
+    np.testing.assert_allclose(flow[..., 0], (u - 39.5) * grow, atol=1e-9)
+    np.testing.assert_allclose(flow[..., 1], (v - 19.5) * grow, atol=1e-9)
+    # what leaves the image cannot be seen there
+    inside = (np.abs(u - 39.5) * (1 + grow) <= 39.5) & (np.abs(v - 19.5) * (1 + grow) <= 19.5)
+    np.testing.assert_array_equal(visible, inside)
+
+
+def test_flow_of_a_wall_that_moves_sideways() -> None:
+    # 1 m to the left at 20 m depth with a focal length of 72 pixels: 3.6 pixels to the left
+    ego = Ego(speed=0.0, offset=0.0, focal=0.9, height=100.0, horizon=0.5)
+    flow, _ = _wall(ego, (0.0, 10.0)).exact_flow(0, 1, (80, 40))
+    np.testing.assert_allclose(flow[..., 0], -72 / 20, atol=1e-9)
+    np.testing.assert_allclose(flow[..., 1], 0, atol=1e-9)
+
+
+def test_flow_of_the_ego_car_is_zero() -> None:
+    world = World.create((4,), SUBURB, rendered_look, 30, True)
+    hits, _ = world.hits(5, (64, 32))
+    own = (world.labels(hits) == Label.EGO).reshape(32, 64)
+    flow, visible = world.exact_flow(5, 4, (64, 32))
+    assert own[-1, 32] and own.sum() > 50
+    np.testing.assert_allclose(flow[own], 0, atol=1e-9)
+    assert visible[own].all()
+
+
+@pytest.mark.parametrize('layout, look', [(SUBURB, rendered_look), (OLD_TOWN, camera_look)])
+@pytest.mark.parametrize('step', [-1, 1])
+def test_flow_leads_to_the_same_point_of_the_same_surface(layout, look, step) -> None:
+    size = (160, 80)
+    world = World.create((11,), layout, look, 30, True)
+    hits, camera = world.hits(10, size)
+    flow, visible = world.exact_flow(10, 10 + step, size)
+    visible = visible.ravel()
+    target = camera.pixels() + flow.reshape(-1, 2)
+    there, other = world.hits(10 + step, size, target[visible])
+    here = {name: getattr(hits, name)[visible] for name in ('part', 'local', 'depth')}
+    assert visible.mean() > 0.6
+    same = here['part'] == there.part
+    assert same.mean() > 0.998  # parts with faces in one plane are a tie
+    solid = same & (there.part != SKY)
+    assert np.abs(here['local'] - there.local)[solid].max() < 1e-4
+    labels = world.labels(hits)[visible]
+    assert (labels == world.labels(there)).mean() > 0.999
+    # moving parts are among them, and colour sticks to the surface (light and air may change a bit)
+    assert np.isin(labels, (Label.CAR, Label.PERSON, Label.RIDER, Label.BICYCLE)).sum() > 50
+    colour, colour_there = (
+        world.shade(hits, 10, camera)[visible],
+        world.shade(there, 10 + step, other),
+    )
+    assert np.abs(colour - colour_there)[same].mean() < 0.01
+    # nearest-pixel warping of the label image, as a user would do it
+    image = world.labels(world.hits(10 + step, size)[0]).reshape(80, 160)
+    u, v = np.rint(target[visible]).astype(int).T
+    assert (image[v, u] == labels).mean() > 0.96
+
+
+def _naive_cast(
+    scene: Scene, time: float, size: tuple[int, int], uv: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Parts and depths by testing every ray against every part, one part after the other.
+
+    Written from the definition of the solids: an interval of the ray is clipped by the planes, and
+    by the quadric, that bound a solid.
+    """
+    camera = scene.camera(time, size)
+    rays = np.stack(
+        [
+            np.ones(len(uv)),
+            (camera.centre[0] - uv[:, 0]) / camera.focal,
+            (camera.centre[1] - uv[:, 1]) / camera.focal,
+        ],
+        -1,
+    )
+    rays = np.einsum('ij,nj->ni', camera.rotation, rays)
+    depth = np.where(rays[:, 2] < 0, camera.position[2] / -np.minimum(rays[:, 2], -1e-300), np.inf)
+    part = np.where(rays[:, 2] < 0, GROUND, SKY)
+    rotations, centres = scene.part_poses(time)
+    for index in range(len(scene)):
+        inverse = np.diag(1 / scene.half[index]) @ rotations[index].T
+        o, d = inverse @ (camera.position - centres[index]), rays @ inverse.T
+        enter, leave = np.full(len(uv), -np.inf), np.full(len(uv), np.inf)
+        planes, quadric = [], None
+        if scene.shape[index] == Shape.BOX:
+            ax, ay = scene.taper[index] / 2
+            for s in (-1, 1):
+                planes += [((0, 0, s), 1.0), ((s, 0, ax), 1 - ax), ((0, s, ay), 1 - ay)]
+        elif scene.shape[index] == Shape.CYLINDER:
+            planes, quadric = [((0, 0, s), 1.0) for s in (-1, 1)], np.array([1.0, 1.0, 0.0])
+        else:
+            quadric = np.ones(3)
+        for normal, bound in planes:
+            rate, rest = d @ np.array(normal, float), bound - o @ np.array(normal, float)
+            with np.errstate(divide='ignore', invalid='ignore'):
+                t = rest / rate
+            enter = np.where(rate < 0, np.maximum(enter, t), enter)
+            leave = np.where(rate > 0, np.minimum(leave, t), leave)
+        if quadric is not None:
+            a, b, c = (d * d) @ quadric, 2 * (d * o) @ quadric, (o * o) @ quadric - 1
+            root = b * b - 4 * a * c
+            spread = np.sqrt(np.maximum(root, 0))
+            enter = np.maximum(enter, np.where(root >= 0, (-b - spread) / (2 * a), np.inf))
+            leave = np.minimum(leave, np.where(root >= 0, (-b + spread) / (2 * a), -np.inf))
+        nearer = (enter <= leave) & (enter > 0.05) & (enter < depth)
+        depth[nearer], part[nearer] = enter[nearer], index
+    return part, depth
+
+
+@pytest.mark.parametrize('seed', [3, 5])
+def test_hits_and_occlusion_agree_with_a_naive_caster(seed) -> None:
+    size = (72, 36)
+    world = World.create((seed,), OLD_TOWN, camera_look, 30, True)
+    scene = world.scene
+    scene.shape[scene.shape == Shape.FOLIAGE] = Shape.ELLIPSOID  # its fringe is another matter
+    hits, camera = world.hits(8, size)
+    part, depth = _naive_cast(scene, 8 / world.rate, size, camera.pixels())
+    assert (part == hits.part).mean() > 0.995  # parts with faces in one plane are a tie
+    np.testing.assert_allclose(hits.depth, depth, rtol=1e-9)
+    assert len(np.unique(part)) > 60
+
+    flow, visible = world.exact_flow(8, 7, size)
+    target = camera.pixels() + flow.reshape(-1, 2)
+    inside = ((target >= -1e-9) & (target <= np.array(size) - 1 + 1e-9)).all(1)
+    _, seen = _naive_cast(scene, 7 / world.rate, size, target)
+    points = hits.points(scene.part_poses(7 / world.rate))
+    before = scene.camera(7 / world.rate, size)
+    own = np.where(part == SKY, np.inf, (points - before.position) @ before.rotation[:, 0])
+    hidden = np.where(part == SKY, np.isfinite(seen), seen < own * (1 - 1e-6))
+    np.testing.assert_array_equal(visible.ravel(), inside & (own > 0) & ~hidden)
+    assert 20 < (inside & hidden).sum() < 0.2 * hidden.size
+
+
+def test_world_depends_on_its_seed_only() -> None:
+    a, b, other = (
+        World.create(seed, OLD_TOWN, camera_look, 30, True).render(4, SIZE)
+        for seed in ((1, 2), (1, 2), (1, 3))
+    )
+    np.testing.assert_array_equal(a.rgb, b.rgb)
+    np.testing.assert_array_equal(a.labels, b.labels)
+    assert (a.labels != other.labels).mean() > 0.1
+
+
+@pytest.mark.parametrize(
+    'kind, ids, classes, mapping',
+    [
+        ('viper', VIPER_IDS, 15, VIPER_15),
+        ('cityscapes', CITYSCAPES_IDS, 15, CITYSCAPES_15),
+        ('synthia_seq', SYNTHIA_IDS, 12, SYNTHIA_12),
+    ],
+)
+def test_every_class_occurs(kind, ids, classes, mapping) -> None:
+    counts, frames = np.zeros(classes), np.zeros(classes)
+    worlds = [(make_world(Settings(), kind, 'train', i), 19) for i in range(10)]
+    if kind == 'synthia_seq':
+        worlds = [(worlds[0][0], number) for number in range(0, 60, 6)]
+    for world, number in worlds:
+        hits, _ = world.hits(number if kind != 'viper' else 5, (96, 48))
+        raw = ids[world.labels(hits)]
+        found = np.bincount([mapping[i] for i in raw if i in mapping], minlength=classes)
+        counts += found
+        frames += found > 0
+    assert (counts / counts.sum() > 0.002).all(), counts
+    assert (frames >= 3).all(), frames
+
+
+@pytest.mark.parametrize(
+    'kind, ids, mapping, absent',
+    [
+        ('gta', CITYSCAPES_IDS, CITYSCAPES_19, {WALL, TRAIN}),
+        ('synthia_rand', SYNTHIA_RAND_IDS, SYNTHIA_RAND_19, {WALL, TERRAIN, TRUCK, TRAIN}),
+    ],
+)
+def test_classes_of_the_images(kind, ids, mapping, absent) -> None:
+    """Walls and trains are not in this world, terrain and trucks not in the original."""
+    images = np.zeros(19)
+    for index in range(20):
+        world = make_world(Settings(), kind, 'train', index)
+        raw = ids[world.labels(world.hits(5, (96, 48))[0])]
+        images[sorted({mapping[i] for i in raw if i in mapping})] += 1
+    assert set(np.flatnonzero(images == 0)) == absent
+    assert (images[sorted(set(range(19)) - absent)] >= 3).all(), images
+
+
+def test_labels_mean_the_same_in_all_data_sets() -> None:
+    for label in Label:
+        if label == Label.EGO:  # VIPER calls it a car and leaves it to the loader to ignore it
+            assert (VIPER_IDS[label], CITYSCAPES_IDS[label]) == (24, 1)
+            continue
+        assert VIPER_15.get(VIPER_IDS[label]) == CITYSCAPES_15.get(CITYSCAPES_IDS[label]), label
+    for label in set(Label) - {
+        Label.LANE_MARK,
+        Label.TERRAIN,
+        Label.TRUCK,
+        Label.BUS,
+        Label.MOTORCYCLE,
+        Label.BICYCLE,
+    }:
+        assert SYNTHIA_12.get(SYNTHIA_IDS[label]) == CITYSCAPES_12.get(CITYSCAPES_IDS[label]), label
+    for label in set(Label) - {Label.LANE_MARK, Label.TERRAIN, Label.TRUCK}:
+        assert SYNTHIA_RAND_19.get(SYNTHIA_RAND_IDS[label]) == CITYSCAPES_19.get(
+            CITYSCAPES_IDS[label]
+        ), label
+    for label in Label:
+        assert CITYSCAPES_TRAIN_IDS[label] == CITYSCAPES_19.get(CITYSCAPES_IDS[label], 255), label
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp('minidrive') / 'one'
+    assert generate(root, TINY, progress=False)
+    return root
+
+
+def _digests(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob('*'))
+        if path.is_file()
+    }
+
+
+def test_layouts_are_the_official_ones(tiny) -> None:
+    expected = {'minidrive.json'}
+    for split in ('train', 'val'):
+        for number in ('00001', '00002', '00003'):
+            expected |= {
+                f'viper/{split}/img/001/001_{number}.jpg',
+                f'viper/{split}/cls/001/001_{number}.png',
+            }
+        for number, previous in (('00002', '00001'), ('00003', '00002')):
+            flow = f'viper/flow/{split}/img/001/001_{number}__001_{previous}'
+            expected |= {f'{flow}.flo', f'{flow}_visible.png'}
+    drive = 'SYNTHIA-SEQS-04-DAWN'
+    for number in range(3):
+        name = f'Stereo_Left/Omni_F/{number:06d}.png'
+        expected |= {f'synthia_seq/{drive}/RGB/{name}', f'synthia_seq/{drive}/GT/LABELS/{name}'}
+    for number in (1, 2):
+        flow = f'synthia_seq/flow/{drive}/RGB/Stereo_Left/Omni_F/{number:06d}__{number - 1:06d}'
+        expected |= {f'{flow}.flo', f'{flow}_visible.png'}
+    for split, city in (('train', 'aachen'), ('val', 'frankfurt')):
+        name = f'{split}/{city}/{city}_000000_0000'
+        images = 'leftImg8bit_sequence'
+        flow = f'cityscapes/flow/{images}/{name}19_leftImg8bit__{city}_000000_000018_leftImg8bit'
+        expected |= {
+            f'cityscapes/{images}/{name}18_leftImg8bit.png',
+            f'cityscapes/{images}/{name}19_leftImg8bit.png',
+            f'cityscapes/gtFine/{name}19_gtFine_labelIds.png',
+            f'{flow}.flo',
+            f'{flow}_visible.png',
+        }
+    for name in ('00001', '00002'):
+        expected |= {f'gta/images/{name}.png', f'gta/labels/{name}.png'}
+    for name in ('0000000', '0000001'):
+        expected |= {f'synthia_rand/RGB/{name}.png', f'synthia_rand/GT/LABELS/{name}.png'}
+    # the 20th and 25th frames of the clips 1 and 401, the 4th and 5th of the 6 that have labels
+    for split, clip, frames, drive in (
+        ('train', '0001', ('0004', '0005'), 'lindau_000001'),
+        ('val', '0401', ('2404', '2405'), 'munster_000401'),
+    ):
+        root = f'cityscapes_vps/{split}'
+        for number in range(18, 25):
+            expected.add(f'{root}/img_all/{drive}_{number:06d}_leftImg8bit.png')
+        for number in range(19, 25):
+            flow = (
+                f'cityscapes_vps/flow/{split}/img_all/{drive}_{number:06d}_leftImg8bit__'
+                f'{drive}_{number - 1:06d}_leftImg8bit'
+            )
+            expected |= {f'{flow}.flo', f'{flow}_visible.png'}
+        for frame, number, image, label in (
+            (frames[0], '19', 'leftImg8bit', 'gtFine_color'),
+            (frames[1], '24', 'newImg8bit', 'final_mask'),
+        ):
+            name = f'{clip}_{frame}_{drive}_0000{number}'
+            expected |= {f'{root}/img/{name}_{image}.png', f'{root}/labelmap/{name}_{label}.png'}
+    assert set(_digests(tiny)) == expected
+
+
+def test_files_hold_what_the_data_sets_hold(tiny) -> None:
+    for path in tiny.glob('viper/*/cls/*/*.png'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (36, 64) and label.dtype == np.uint8  # 16:9
+        assert set(np.unique(label)) <= {*VIPER_15, 10, 19}
+    for path in tiny.glob('cityscapes/gtFine/*/*/*.png'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (32, 64) and label.dtype == np.uint8
+        assert set(np.unique(label)) <= {*CITYSCAPES_15, 1, 4, 17}
+        assert label[-1, 32] == 1
+    for path in tiny.glob('synthia_seq/*/GT/**/*.png'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (38, 64, 3) and label.dtype == np.uint16  # 1280:760
+        assert set(np.unique(label[..., 2])) <= {*SYNTHIA_12, 0, 12}  # OpenCV: BGR
+        assert not label[..., 0].any()
+        assert len(np.unique(label[..., 1])) > 2  # instances
+    for path in tiny.glob('synthia_rand/GT/LABELS/*'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (38, 64, 3) and label.dtype == np.uint16
+        assert set(np.unique(label[..., 2])) <= {*SYNTHIA_RAND_19, 0, 22}
+    for path in tiny.glob('gta/labels/*'):
+        image = Image.open(path)
+        label = np.asarray(image)
+        assert image.mode == 'P' and label.shape == (35, 64)  # 1914:1052
+        assert set(np.unique(label)) <= {*CITYSCAPES_19, 4}
+        road = np.asarray(image.convert('RGB'))[label == 7]
+        assert len(road) > 100 and (road == (128, 64, 128)).all()
+    for path in tiny.glob('cityscapes_vps/*/labelmap/*'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert label.shape == (32, 64) and label.dtype == np.uint8
+        assert set(np.unique(label)) <= {*CITYSCAPES_19.values(), 255}
+        assert label[-1, 32] == 255  # the bonnet
+        (image,) = path.parents[1].glob(f'img/{path.name[:9]}*')
+        name = '_'.join(image.stem.split('_')[2:5])  # without clip and frame
+        assert (
+            image.read_bytes() == (path.parents[1] / f'img_all/{name}_leftImg8bit.png').read_bytes()
+        )
+    for path in (
+        *tiny.glob('viper/*/img/*/*'),
+        *tiny.glob('cityscapes/left*/*/*/*'),
+        *tiny.glob('gta/images/*'),
+        *tiny.glob('synthia_rand/RGB/*'),
+        *tiny.glob('cityscapes_vps/*/img*/*'),
+    ):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert image.ndim == 3 and image.dtype == np.uint8 and image.std() > 20
+    name = 'viper/flow/train/img/001/001_00003__001_00002'
+    data = (tiny / f'{name}.flo').read_bytes()  # Middlebury: magic, width, height, (u, v) pairs
+    assert data[:4] == b'PIEH' and np.frombuffer(data[4:12], '<i4').tolist() == [64, 36]
+    flow, visible = make_world(TINY, 'viper', 'train', 0).exact_flow(2, 1, (64, 36))
+    np.testing.assert_allclose(np.frombuffer(data[12:], '<f4').reshape(36, 64, 2), flow, rtol=1e-6)
+    stored = cv2.imread(str(tiny / f'{name}_visible.png'), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(stored, np.where(visible, 255, 0))
+
+
+def test_the_image_data_sets_read_it(tiny) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    folder = 'leftImg8bit_sequence'  # of which the annotated frames are images
+    for dataset, size in (
+        (GTADataset(str(tiny / 'gta'), pipeline=load), (35, 64)),
+        (SynthiaDataset(str(tiny / 'synthia_rand'), pipeline=load), (38, 64)),
+        (
+            CityscapesImageDataset(str(tiny / 'cityscapes'), 'train', folder, pipeline=load),
+            (32, 64),
+        ),
+        (CityscapesImageDataset(str(tiny / 'cityscapes'), 'val', folder, pipeline=load), (32, 64)),
+    ):
+        item = dataset[0]
+        assert item['inputs']['frames'].shape == (1, 3, *size)
+        assert len(item['data_samples'].gt_sem_seg.data.unique()) > 6
+        assert item['data_samples'].gt_sem_seg.shape == size
+
+
+@pytest.mark.parametrize('split, clip', [('train', '0001'), ('val', '0401')])
+def test_cityscapes_vps_reads_it(tiny, split, clip) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    dataset = CityscapesVPSDataset(str(tiny / 'cityscapes_vps'), split, pipeline=load)
+    assert [dataset.get_data_info(i)['frame_name'][-6:] for i in range(len(dataset))] == [
+        '000019',
+        '000024',
+    ]
+    sample = dataset[0]['data_samples']
+    assert sample.seq_name == clip and len(sample.gt_sem_seg.data.unique()) > 6
+    # the frame that the label belongs to, by the world itself
+    labels = make_world(TINY, 'cityscapes_vps', split, 0).render(19, SIZE).labels
+    np.testing.assert_array_equal(
+        sample.gt_sem_seg.data[0].numpy(),
+        np.array([CITYSCAPES_15.get(i, 255) for i in CITYSCAPES_IDS[labels].ravel()]).reshape(
+            labels.shape
+        ),
+    )
+    dataset = CityscapesVPSDataset(
+        str(tiny / 'cityscapes_vps'), split, frames='all', with_labels=False
+    )
+    assert len(dataset) == 7
+
+
+def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
+    """A MiniDrive from before there were images or clips gets them, and nothing else changes."""
+    root = tmp_path / 'old'
+    added = dict(
+        gta=('gta',),
+        synthia_rand=('synthia_rand',),
+        cityscapes_vps=('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames'),
+    )
+    generate(root, TINY, progress=False)
+    marker = root / 'minidrive.json'
+
+    def turn_old() -> dict[str, int]:
+        state = json.loads((tiny / 'minidrive.json').read_text())
+        for name in (setting for names in added.values() for setting in names):
+            del state['settings'][name]
+        marker.write_text(json.dumps(state))
+        return {
+            path: path.stat().st_mtime_ns
+            for path in root.rglob('*.*')
+            if path.suffix in ('.png', '.jpg', '.flo')
+            and path.relative_to(root).parts[0] not in added
+        }
+
+    written = turn_old()
+    for name in added:
+        (root / name).rename(tmp_path / name)
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert not generate(root, TINY, progress=False)
+    # interrupted while it added: what was there before stays
+    state = json.loads(marker.read_text())
+    done = ['viper', 'synthia_seq', 'cityscapes']
+    marker.write_text(json.dumps({**state, 'complete': False, 'done': done}))
+    (root / 'gta' / 'labels' / '00002.png').unlink()
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    # clips alone
+    images = {path: path.stat().st_mtime_ns for path in root.glob('gta/*/*')}
+    state = json.loads((tiny / 'minidrive.json').read_text())
+    for name in added.pop('cityscapes_vps'):
+        del state['settings'][name]
+    marker.write_text(json.dumps(state))
+    (root / 'cityscapes_vps').rename(tmp_path / 'clips')
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in (*written, *images)} == {**written, **images}
+    # a folder that was there before is somebody's
+    turn_old()
+    with pytest.raises(FileExistsError, match='gta is not of the MiniDrive'):
+        generate(root, TINY, overwrite=True, progress=False)
+    assert (root / 'gta' / 'images' / '00001.png').is_file()
+
+
+def test_bytes_do_not_depend_on_the_number_of_processes(tiny, tmp_path) -> None:
+    assert generate(tmp_path / 'two', TINY, processes=2, progress=False)
+    assert _digests(tmp_path / 'two') == _digests(tiny)
+
+
+def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
+    settings = ONE
+    root = tmp_path / 'out'
+    assert generate(root, settings)
+    assert '1/1 frames' in capsys.readouterr().err
+    image = root / 'viper/train/img/001/001_00001.jpg'
+    written = image.stat().st_mtime_ns
+    assert not generate(root, settings)
+    assert image.stat().st_mtime_ns == written
+    other = dataclasses.replace(ONE, seed=1)
+    with pytest.raises(FileExistsError, match=r'seed 0 -> 1.*--overwrite'):
+        generate(root, other)
+    before = image.read_bytes()
+    assert generate(root, other, overwrite=True, progress=False)
+    assert image.read_bytes() != before
+    # an interrupted run is finished, not mistaken for a complete one
+    marker = root / 'minidrive.json'
+    state = json.loads(marker.read_text())
+    marker.write_text(json.dumps({**state, 'complete': False}))
+    image.unlink()
+    assert generate(root, other, progress=False) and image.is_file()
+    # a folder of something else is never touched
+    real = tmp_path / 'real'
+    (real / 'viper').mkdir(parents=True)
+    with pytest.raises(FileExistsError, match='not a MiniDrive'):
+        generate(real, other, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(complete='no'),
+        dict(complete=1),
+        dict(version='1'),
+        dict(settings=[]),
+        dict(done='viper'),
+        dict(done=['..']),
+        dict(complete=None),
+        None,
+    ],
+)
+def test_a_broken_description(tmp_path: Path, change: dict | None) -> None:
+    """Nothing is deleted or replaced on its word, not even with --overwrite."""
+    (tmp_path / 'viper').mkdir()
+    right = dict(version=1, settings={}, complete=True)
+    (tmp_path / 'minidrive.json').write_text(
+        '[' * 10**5 if change is None else json.dumps({**right, **change})
+    )
+    with pytest.raises(ValueError, match='minidrive.json holds no description.*make_minidrive.py'):
+        generate(tmp_path, ONE, overwrite=True)
+    assert (tmp_path / 'viper').is_dir()
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match='snippet_frames: 20-25'):
+        Settings(snippet_frames=(20, 25))
+    with pytest.raises(ValueError, match='clip_frames: 5-8'):
+        Settings(clip_frames=(5, 8))
+    with pytest.raises(ValueError, match='clip_frames: 4-30'):
+        Settings(clip_frames=(4, 30))
+    with pytest.raises(ValueError, match='size: 8x8'):
+        Settings(size=(8, 8))
+    with pytest.raises(ValueError, match='viper: -1'):
+        Settings(viper=-1)
+
+
+def test_command(tmp_path, capsys) -> None:
+    spec = importlib.util.spec_from_file_location('make_minidrive', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    out = tmp_path / 'out'
+    command = [
+        str(out),
+        '--size',
+        '64x32',
+        '--viper',
+        '1',
+        '--viper-val',
+        '0',
+        '--viper-frames',
+        '1',
+        '--synthia',
+        '0',
+        '--cityscapes',
+        '0',
+        '--cityscapes-val',
+        '0',
+        '--gta',
+        '0',
+        '--synthia-rand',
+        '1',
+        '--cityscapes-vps',
+        '0',
+        '--cityscapes-vps-val',
+        '1',
+        '--clip-frames',
+        '28-29',
+        '--processes',
+        '1',
+    ]
+    assert tool.main(command) == 0
+    assert json.loads((out / 'minidrive.json').read_text())['settings']['size'] == [64, 32]
+    assert (out / 'synthia_rand/RGB/0000000.png').is_file() and not (out / 'gta').exists()
+    assert [path.name for path in out.glob('cityscapes_vps/*/labelmap/*')] == [
+        '0401_2406_munster_000401_000029_final_mask.png'
+    ]
+    assert tool.main(command) == 0
+    assert 'nothing to do' in capsys.readouterr().out
+    assert tool.main([*command, '--seed', '5']) == 1
+    assert 'seed 0 -> 5' in capsys.readouterr().err
+    for wrong in (['--size', '64'], ['--snippet-frames', '3'], ['--processes', '0']):
+        with pytest.raises(SystemExit):
+            tool.main([*command, *wrong])
+    assert tool.main([*command, '--snippet-frames', '2-5']) == 1
+    assert 'include 19' in capsys.readouterr().err
+
+
+def test_contact_sheet(tmp_path) -> None:
+    from mmdavss.minidrive.sheet import contact_sheet
+
+    contact_sheet(tmp_path / 'sub' / 'sheet.png', (64, 32))
+    sheet = cv2.imread(str(tmp_path / 'sub' / 'sheet.png'))
+    assert sheet.shape == (4 * 36, 4 * 68, 3)

@@ -1,0 +1,571 @@
+"""Algorithm 1 through the whole generator, by hand, with a network that reads what it predicts.
+
+An image paints its prediction: blue is the class, red its probability in percent; the other classes
+share the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
+from torch import nn
+
+from mmdavss.datasets import ClipFolderDataset
+from mmdavss.datasets.label_folder import read_manifest, write_manifest
+from mmdavss.errors import InputError, UserError
+from mmdavss.pseudo_labels import generator
+from mmdavss.pseudo_labels.generator import (
+    ClipPredictor,
+    Frame,
+    FrameClip,
+    PseudoLabelGenerator,
+    pseudo_confusion,
+    pseudo_miou,
+    remove,
+    summary,
+)
+
+CLASSES = ('road', 'sky', 'car')
+PIPELINE = [dict(type='LoadClip'), dict(type='PackClipInputs')]
+
+
+@MODELS.register_module(force=True)
+class PaintedNet(nn.Module):
+    needs_flow = temporal = needs_checkpoint = False
+    num_classes = len(CLASSES)
+    align_corners = False
+    allow_random_init = True
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def set_normalisation(self, preprocessor):
+        pass
+
+    def forward(self, frames, flow=None, features=None):
+        classes, percent = frames[:, -1, 0].long(), frames[:, -1, 2] / 100
+        rest = ((1 - percent) / 2)[:, None].expand(-1, 3, -1, -1)
+        return rest.scatter(1, classes[:, None], percent[:, None]).log()
+
+    predicted = forward
+
+
+MODEL = dict(
+    type='SourceOnly',
+    student=dict(type='PaintedNet'),
+    data_preprocessor=dict(type='DomainDataPreprocessor'),
+)
+
+
+def paint(path, classes, percent):
+    classes, percent = np.atleast_2d(classes), np.atleast_2d(percent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.stack(np.broadcast_arrays(classes, 0, percent), -1).astype(np.uint8)
+    assert cv2.imwrite(str(path), image)
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Three frames of two pixels: 0.9 0.6, 0.5 0.7 of road, then 0.95 0.95 of sky."""
+    root = tmp_path / 'frames'
+    paint(root / 'a/f1.png', 0, [90, 60])
+    paint(root / 'a/f2.png', 0, [50, 70])
+    paint(root / 'a/f3.png', 1, [95, 95])
+    return root
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> str:
+    path = tmp_path / 'iter_1.pth'
+    torch.save(dict(state_dict=MODELS.build(MODEL).state_dict(), meta={}), path)
+    return str(path)
+
+
+def config(root: Path, **generator) -> Config:
+    return Config(
+        dict(
+            model=MODEL,
+            pseudo_label_generator=dict(
+                dict(
+                    aggregate=False,
+                    alpha=0.5,
+                    beta=0.5,
+                    gamma=1.0,
+                    start=0.8,
+                    clip_frames=2,
+                    pipeline=PIPELINE,
+                ),
+                **generator,
+            ),
+            train_dataloader=dict(
+                dataset=dict(
+                    type='DomainPairDataset',
+                    source=None,
+                    target=dict(
+                        type='ClipFolderDataset',
+                        data_root=str(root),
+                        metainfo=dict(classes=CLASSES),
+                    ),
+                )
+            ),
+        )
+    )
+
+
+def run(cfg: Config, checkpoint: str, out: Path, **kwargs) -> dict:
+    return PseudoLabelGenerator.from_config(cfg).generate(cfg, checkpoint, str(out), **kwargs)
+
+
+def masks(out: Path) -> list:
+    return [
+        cv2.imread(str(path), cv2.IMREAD_UNCHANGED).ravel().tolist()
+        for path in sorted(out.rglob('*.png'))
+    ]
+
+
+def content(out: Path) -> dict:
+    return {path.relative_to(out): path.read_bytes() for path in out.rglob('*') if path.is_file()}
+
+
+def test_clip_adaptive_by_hand(frames, checkpoint, tmp_path):
+    out = tmp_path / 'out'
+    state = run(config(frames), checkpoint, out)
+    # Sorted with theta: 0.5 0.6 0.7 0.8 0.9; the share 0.5 * 0.8 lies above place 2.4.
+    assert state['thresholds']['a/f1'] == pytest.approx([0.5 * 0.8 + 0.5 * 0.74, 0.8, 0.8])
+    # 0.8 0.95 0.95: place 0.6 * 2 = 1.2.
+    assert state['thresholds']['a/f3'] == pytest.approx([0.77, 0.5 * 0.8 + 0.5 * 0.95, 0.8])
+    assert masks(out) == [[0, 255], [255, 255], [1, 1]]
+    assert state['predicted'] == [4, 2, 0] and state['kept'] == [1, 2, 0] and state['finished']
+    assert json.loads((out / 'pseudo_labels.json').read_text())['kept'] == [1, 2, 0]
+
+
+def test_instance_adaptive_by_hand(frames, checkpoint, tmp_path):
+    out = tmp_path / 'out'
+    state = run(config(frames, selection='instance_adaptive'), checkpoint, out)
+    # 0.6 0.8 0.9, place 1.2: 0.82, theta 0.81. Then 0.5 0.7 0.81, place 0.595 * 2 = 1.19.
+    psi = 0.7 + 0.19 * 0.11
+    assert state['thresholds']['a/f1'] == pytest.approx([0.5 * 0.81 + 0.5 * psi, 0.8, 0.8])
+    assert masks(out) == [[0, 255], [255, 255], [1, 1]]
+
+
+def test_class_balanced_by_hand(frames, checkpoint, tmp_path):
+    out = tmp_path / 'out'
+    state = run(config(frames, selection='class_balanced'), checkpoint, out)
+    assert state['thresholds']['a/f3'] == pytest.approx([0.7, 0.95, 1.0], abs=2e-3)
+    assert masks(out) == [[0, 255], [255, 0], [1, 1]]
+    assert np.array(state['histogram']).sum(1).tolist() == [4, 2, 0]
+
+
+def test_neighbours(tmp_path):
+    """Equation 10 in the middle and at the ends; neighbours cross the cuts between clips."""
+    root = tmp_path / 'frames'
+    for n, percent in enumerate((60, 66, 72, 40), 1):
+        paint(root / f'f{n}.png', 0, np.full((2, 3), percent))
+    data = ClipFolderDataset(str(root), clip_length=1, metainfo=dict(classes=CLASSES))
+    flow = dict(type='ZeroFlow')
+    generator = PseudoLabelGenerator(PIPELINE, clip_frames=2, flow=flow)
+    clips = generator.clips(data)
+    assert [clip.name for clip in clips] == ['f1', 'f3']
+    predictor = ClipPredictor(MODELS.build(MODEL), PIPELINE, MODELS.build(flow))
+    values = [p.probability for clip in clips for p in predictor(clip)]
+    assert all(value.shape == (2, 3) and np.ptp(value) == 0 for value in values)
+    # The last looks different (0.32 of the red channel): nothing is averaged with it.
+    assert [value[0, 0] for value in values] == pytest.approx(
+        [(0.60 + 0.66) / 2, (0.60 + 0.66 + 0.72) / 3, (0.66 + 0.72) / 2, 0.40]
+    )
+    # Without them.
+    alone = ClipPredictor(MODELS.build(MODEL), PIPELINE)(clips[0])
+    assert [p.probability[0, 0] for p in alone] == pytest.approx([0.60, 0.66])
+    # A greater distance.
+    data = ClipFolderDataset(str(root), clip_length=1, frame_distance=2)
+    found = [
+        [Path(path).stem for path in frame.neighbours]
+        for clip in generator.clips(data)
+        for frame in clip.frames
+    ]
+    assert found == [['f3'], ['f4'], ['f1'], ['f2']]
+
+
+def test_flow_goes_from_the_frame_to_the_neighbour(tmp_path):
+    """A neighbour whose picture lies one pixel to the right."""
+    paint(tmp_path / 'f1.png', 0, [90, 60, 75])
+    paint(tmp_path / 'f2.png', 0, [10, 90, 60])
+
+    def flow(frame, other, paths):
+        assert [Path(path).stem for path in paths[0]] == ['f1', 'f2']
+        return torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, 3)
+
+    predictor = ClipPredictor(MODELS.build(MODEL), PIPELINE, flow)
+    first, second = (str(tmp_path / f'f{n}.png') for n in (1, 2))
+    (prediction,) = predictor(FrameClip('f1', (Frame('f1.png', first, (second,)),)))
+    assert prediction.probability[0] == pytest.approx([0.9, 0.6, 0.75])
+
+
+@pytest.mark.parametrize('selection', generator.SELECTIONS)
+def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, selection):
+    cfg = config(frames, selection=selection)
+    written, limit = [], None
+
+    def stop(name):
+        original = getattr(generator, name)
+
+        def wrapped(*args):
+            if len(written) == limit:
+                raise KeyboardInterrupt
+            written.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(generator, name, wrapped)
+
+    for name in ('write_manifest', 'write_frames', 'replace_file'):
+        stop(name)
+    run(cfg, checkpoint, tmp_path / 'whole')
+    whole, writes = content(tmp_path / 'whole'), len(written)
+    assert writes == {'class_balanced': 9}.get(selection, 7)
+    for count in range(writes):  # before each of them
+        limit, out = count, tmp_path / str(count)
+        written.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run(cfg, checkpoint, out)
+        with pytest.raises((FileNotFoundError, ValueError), match='is missing|unfinished'):
+            ClipFolderDataset(str(frames), pseudo_labels=str(out))
+        limit = None
+        written.clear()
+        run(cfg, checkpoint, out)
+        assert content(out) == whole
+        # Nothing that was done is done again: 2 frames, then their clip's entry.
+        assert count < writes - 2 or len(written) <= 2
+
+
+def test_other_processes_give_the_same(tmp_path, per_frame):
+    """With a true network and true flow; the clips cut a sequence."""
+    rng = np.random.default_rng(0)
+    wide = cv2.resize(rng.integers(0, 255, (8, 20, 3), np.uint8), (100, 40))
+    for n in range(5):
+        (tmp_path / 'frames').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'frames/{n}.png'), wide[:, 3 * n :][:, :80])
+    cfg = config(
+        tmp_path / 'frames',
+        aggregate=True,
+        flow=dict(type='DISFlowEstimator'),
+        pipeline=[
+            dict(type='LoadClip'),
+            dict(type='ClipResize', scale=(48, 32)),
+            dict(type='PackClipInputs'),
+        ],
+        start=0.3,
+    )
+    cfg.train_dataloader.dataset.target.metainfo.classes = ('road', 'sky', 'car', 'person')
+    cfg.model = dict(
+        type='SourceOnly',
+        student=per_frame,
+        data_preprocessor=dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3),
+    )
+    model = MODELS.build(cfg.model)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    path = tmp_path / 'iter_1.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    threads = torch.get_num_threads()
+    run(cfg, str(path), tmp_path / 'one')
+    assert torch.get_num_threads() == threads
+    run(cfg, str(path), tmp_path / 'two', workers=2)
+    one = content(tmp_path / 'one')
+    assert one == content(tmp_path / 'two') and len(one) == 7
+    mask = cv2.imread(str(tmp_path / 'one/2.png'), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (40, 80) and len(np.unique(mask)) > 1
+
+
+def test_finished_is_left_alone(frames, checkpoint, tmp_path, capsys):
+    cfg = config(frames)
+    run(cfg, checkpoint, tmp_path / 'out')
+    before = content(tmp_path / 'out')
+    capsys.readouterr()
+    run(cfg, checkpoint, tmp_path / 'out')
+    assert 'is there already' in capsys.readouterr().out
+    assert content(tmp_path / 'out') == before
+    (tmp_path / 'out/a/f2.png').unlink()
+    with pytest.raises(UserError, match='1 of 3 masks .*a/f2.png.*--overwrite'):
+        run(cfg, checkpoint, tmp_path / 'out')
+
+
+def test_other_settings(frames, checkpoint, tmp_path):
+    out = tmp_path / 'out'
+    run(config(frames), checkpoint, out)
+    with pytest.raises(UserError, match='alpha was 0.5 and is 0.2.*--overwrite.*--out'):
+        run(config(frames, alpha=0.2), checkpoint, out)
+    cfg = config(frames)
+    cfg.train_dataloader.dataset.target.metainfo.classes = CLASSES[::-1]
+    with pytest.raises(UserError, match='classes: was .*road'):
+        run(cfg, checkpoint, out)
+    cfg = config(frames)
+    cfg.model.data_preprocessor.pad_val = 1
+    with pytest.raises(UserError, match='model.data_preprocessor'):
+        run(cfg, checkpoint, out)
+    other = tmp_path / 'iter_2.pth'
+    torch.save(dict(state_dict={'student.unused': torch.ones(1)}, meta={}), other)
+    with pytest.raises(UserError, match='checkpoint: was .*iter_1.pth.*iter_2.pth'):
+        run(config(frames), str(other), out)
+    paint(frames / 'a/f4.png', 0, [90, 60])
+    with pytest.raises(UserError, match='frames: changed'):
+        run(config(frames), checkpoint, out)
+
+
+def test_overwrite(frames, checkpoint, tmp_path):
+    out = tmp_path / 'out'
+    run(config(frames), checkpoint, out)
+    (out / 'a/mine.png').write_bytes(b'1')
+    (out / 'notes').write_text('mine')
+    (frames / 'a/f3.png').rename(frames / 'a/g.png')
+    # Nothing is deleted before everything else is right.
+    with pytest.raises(UserError, match='not found'):
+        run(config(frames), 'gone.pth', out, overwrite=True)
+    assert (out / 'a/f3.png').is_file()
+    run(config(frames, start=0.3), checkpoint, out, overwrite=True)
+    assert sorted(str(path) for path in content(out)) == [
+        'a/f1.png',
+        'a/f2.png',
+        'a/g.png',
+        'a/mine.png',
+        'frames.txt',
+        'notes',
+        'pseudo_labels.json',
+    ]
+    # A folder that is not ours.
+    foreign = tmp_path / 'foreign'
+    foreign.mkdir()
+    (foreign / 'x.png').write_bytes(b'1')
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match='not empty'):
+            run(config(frames), checkpoint, foreign, overwrite=overwrite)
+    assert [path.name for path in foreign.iterdir()] == ['x.png']
+    (foreign / 'pseudo_labels.json').write_text('{}')
+    with pytest.raises(ValueError, match='not a file of tools/generate_pseudo_labels'):
+        run(config(frames), checkpoint, foreign, overwrite=True)
+
+
+ANEW = (
+    'out/pseudo_labels.json.*anew: python tools/generate_pseudo_labels.py .*--out .*/out '
+    '--overwrite'
+)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(finished='no'),
+        dict(finished=1),
+        dict(finished=None),
+        dict(version='1'),
+        dict(version=True),
+        dict(version=7),
+        dict(classes=5),
+        dict(classes=['a', 'b', 5]),
+        dict(classes=['a', 'a', 'b']),
+        dict(classes=[]),
+        dict(palette=5),
+        dict(palette=[[0, 0, 300]] * 3),
+        dict(palette=[[0, 0, 0]]),
+        dict(kept=[1]),
+        dict(kept=[-1, 2, 3]),
+        dict(predicted=[1, 2, 3, 4]),
+        dict(predicted=None),
+        dict(thresholds=[]),
+        dict(thresholds={'a/f1': [0.5]}),
+        dict(thresholds={'a/f1': ['0.5', 0.5, 0.5]}),
+        dict(counted=-1),
+        dict(counted='1'),
+        dict(checkpoint=None),
+        dict(checkpoint={}),
+        dict(settings=5),
+        dict(network=5),
+        dict(frames=3),
+        dict(histogram=5),
+        dict(histogram=[[-1] * 1000] * 3),
+        dict(histogram=[[1] * 1000]),
+    ],
+)
+def test_descriptions_that_were_changed(tmp_path, change):
+    """One error that names the file and the command, which then begins anew."""
+    out = tmp_path / 'out'
+    right = dict(
+        finished=True,
+        classes=list(CLASSES),
+        palette=[[0, 0, 255]] * 3,
+        kept=[1, 2, 3],
+        predicted=[1, 2, 3],
+        thresholds={'a/f1': [0.5, 1, 0.9]},
+        counted=0,
+        settings={},
+        checkpoint=dict(path='a', size=1, sha256='b'),
+        network='c',
+        frames={},
+        histogram=None,
+    )
+    out.mkdir()
+    write_manifest(str(out), right)
+    assert read_manifest(str(out), right) == right
+    file = out / 'pseudo_labels.json'
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(InputError, match=ANEW):
+        read_manifest(str(out), right)
+    remove(str(out))
+    assert content(out) == {}
+
+
+@pytest.mark.parametrize(
+    'selection, changes',
+    [
+        (
+            'clip_adaptive',
+            [dict(finished=False), dict(thresholds={}), dict(thresholds={'b': [1] * 3})],
+        ),
+        ('class_balanced', [dict(histogram=[[1]] * 3), dict(counted=99)]),
+    ],
+)
+def test_descriptions_that_contradict_themselves(frames, checkpoint, tmp_path, selection, changes):
+    cfg, out = config(frames, selection=selection), tmp_path / 'out'
+    run(cfg, checkpoint, out)
+    file = out / 'pseudo_labels.json'
+    right = json.loads(file.read_text())
+    for change in changes:
+        file.write_text(json.dumps({**right, **change}))
+        with pytest.raises(InputError, match=ANEW):
+            raise AssertionError(change, run(cfg, checkpoint, out))
+
+
+@pytest.mark.parametrize('field', ['finished', 'classes', 'version', 'thresholds', 'settings'])
+def test_descriptions_that_lack_a_field(frames, checkpoint, tmp_path, field):
+    out = tmp_path / 'out'
+    run(config(frames), checkpoint, out)
+    state = json.loads((out / 'pseudo_labels.json').read_text())
+    del state[field]
+    (out / 'pseudo_labels.json').write_text(json.dumps(state))
+    with pytest.raises(InputError, match='out.pseudo_labels.json.*--out .*out --overwrite'):
+        run(config(frames), checkpoint, out)
+
+
+@pytest.mark.parametrize('line', ['../a.png', '/a.png', 'a/../../b.png'])
+def test_a_list_of_masks_that_leads_outside(frames, checkpoint, tmp_path, line):
+    out = tmp_path / 'out'
+    run(config(frames), checkpoint, out)
+    (tmp_path / 'a.png').touch()
+    (out / 'frames.txt').write_text(f'a/f1.png\n{line}\n')
+    for use in (
+        lambda: remove(str(out)),
+        lambda: ClipFolderDataset(str(frames), pseudo_labels=str(out), pipeline=[]),
+    ):
+        with pytest.raises(InputError, match='frames.txt, line 2: .* is outside of the folder'):
+            use()
+    assert (tmp_path / 'a.png').is_file() and (out / 'a/f1.png').is_file()
+
+
+def test_classes_without_labels_are_named(frames, checkpoint, tmp_path):
+    """Road stays below its threshold, a car is never predicted."""
+    cfg = config(frames, start=0.99, beta=1.0)
+    text = summary(run(cfg, checkpoint, tmp_path / 'none'))
+    assert 'warning: car has no pseudo-label at all: it is never predicted' in text
+    for name in ('road', 'sky'):
+        assert f'warning: {name} has no pseudo-label at all: it never exceeds' in text
+    text = summary(run(config(frames), checkpoint, tmp_path / 'some'))
+    assert text.count('warning') == 1 and '25.00%' in text and '50.00%' in text
+
+
+def test_score_by_hand():
+    """Neither ignored truth nor missing labels count."""
+    truth = np.array([[0, 0, 1, 1, 255, 2]])
+    pseudo = np.array([[0, 1, 1, 255, 1, 255]])
+    confusion = pseudo_confusion(pseudo, truth, 3)
+    assert confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    mean, iou = pseudo_miou(confusion)
+    assert iou[:2].tolist() == [0.5, 0.5] and np.isnan(iou[2]) and mean == 0.5
+    assert np.isnan(pseudo_miou(np.zeros((3, 3)))[0])
+
+
+def test_own_frames_read_their_masks(frames, checkpoint, tmp_path):
+    """The classes of a target without them are those of the pseudo-labels."""
+    run(config(frames), checkpoint, tmp_path / 'out')
+    dataset = DATASETS.build(
+        dict(
+            type='ClipFolderDataset',
+            data_root=str(frames),
+            pseudo_labels=str(tmp_path / 'out'),
+            label_clips=True,
+            pipeline=[
+                dict(type='LoadClip'),
+                dict(type='LoadClipAnnotations'),
+                dict(type='PackClipInputs'),
+            ],
+        )
+    )
+    assert dataset.metainfo['classes'] == CLASSES and len(dataset) == 3
+    assert dataset[1]['data_samples'].gt_clip_seg.data.tolist() == [[[0, 255]], [[255, 255]]]
+    (frames / 'clips.txt').write_text('a/f1.png a/f3.png\n')
+    listed = ClipFolderDataset(str(frames), clips='clips.txt', pseudo_labels=str(tmp_path / 'out'))
+    assert listed.get_data_info(0)['seg_map_path'] == str(tmp_path / 'out/a/f3.png')
+
+
+@pytest.mark.parametrize(
+    'option, words',
+    [
+        (dict(selection='best'), "selection='best'"),
+        (dict(aggregate=True), 'flow is missing'),
+        (dict(occlusion=dict(beta=1)), 'occlusion'),
+        (dict(alpha=3), 'alpha=3'),
+        (dict(clip_frames=0), 'clip_frames=0'),
+        (dict(alfa=3), 'alfa'),
+    ],
+)
+def test_bad_options(frames, option, words):
+    with pytest.raises((UserError, ValueError), match=words):
+        PseudoLabelGenerator.from_config(config(frames, **option))
+
+
+def test_video_net_predicts_each_frame_as_the_first_of_a_video(frame_folder, tmp_path, accel):
+    """With and without the neighbours, of which the aggregation knows."""
+    cfg = config(
+        frame_folder, aggregate=True, flow=dict(type='ZeroFlow'), occlusion=dict(alpha=0.0)
+    )
+    cfg.model.student = accel
+    model = MODELS.build(cfg.model).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    path = tmp_path / 'accel.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    images = [str(frame_folder / f'f{n}.png') for n in range(2)]
+    clip = FrameClip('f0', (Frame('f0.png', images[0], (images[1],)), Frame('f1.png', images[1])))
+    frames = torch.stack(
+        [torch.from_numpy(cv2.imread(image)).movedim(-1, 0).float() for image in images]
+    )
+    with torch.no_grad():
+        single = nn.functional.interpolate(
+            model.student(frames[:, None]), frames.shape[-2:], mode='bilinear', align_corners=True
+        ).softmax(1)
+    for aggregate in (False, True):
+        predictor = PseudoLabelGenerator.from_config(cfg).predictor(
+            cfg, str(path), 'cpu', 4, aggregate=aggregate
+        )
+        expected = single.clone()
+        if aggregate:
+            expected[0] = single.mean(0)
+        for made, maps in zip(predictor(clip), expected, strict=True):
+            np.testing.assert_allclose(made.probability, maps.max(0).values, atol=1e-5)
+            assert (made.labels == maps.argmax(0).numpy()).mean() > 0.999
+
+
+def test_networks_that_cannot_be_used(frames, checkpoint, tmp_path):
+    cfg = config(frames)
+    cfg.train_dataloader.dataset.target.metainfo.classes = ('road', 'sky')
+    with pytest.raises(UserError, match='2 classes, the model 3'):
+        run(cfg, checkpoint, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+    with pytest.raises(UserError, match='None has no pseudo_label_generator'):
+        PseudoLabelGenerator.from_config(Config(dict(model=MODEL)))
