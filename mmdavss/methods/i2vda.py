@@ -21,10 +21,7 @@ ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 
 from __future__ import annotations
 
-import copy
-
 import torch
-from mmengine.dist import all_reduce_params
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
@@ -40,6 +37,7 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.video_nets import VideoNet
 
 from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
 from .base import check_statistics
@@ -131,42 +129,18 @@ class I2VDA(AdversarialAdapter):
         self.delta = delta
         self.mask_grid = mask_grid
         self.running_statistics = check_statistics(self, running_statistics)
-        self.proxy = (
-            copy.deepcopy(self.student).requires_grad_(False) if consistency_weight else None
-        )
+        self.proxy: VideoNet | None = None
+        if consistency_weight:
+            self.add_companion('proxy', kind='copy')
         self._launched: bool | None = None
 
     # -------------------------------------------------------------------- proxy
 
-    def init_weights(self) -> None:
-        super().init_weights()
-        if self.proxy is not None:
-            self.update_proxy()
-
-    @torch.no_grad()
-    def update_proxy(self) -> None:
-        """theta_M' <- theta_M (algorithm 1, line 6), buffers included."""
-        # The student may be wrapped in DDP: the names differ then, the order does not.
-        for ours, theirs in (
-            (self.student.parameters(), self.proxy.parameters()),
-            (self.student.buffers(), self.proxy.buffers()),
-        ):
-            for own, other in zip(ours, theirs, strict=True):
-                other.copy_(own)
-        # Each process has running statistics of its own; the proxy is one for all.
-        all_reduce_params(self.proxy.buffers(), op='mean')
-
     def schedule_proxy(self, copy: bool, launched: bool) -> None:
         """Whether the proxy is copied now, and whether it labels in the next iteration."""
         self._launched = launched
-        if copy and self.proxy is not None:
-            self.update_proxy()
-
-    def train(self, mode: bool = True) -> I2VDA:
-        super().train(mode)
-        if self.proxy is not None:
-            self.proxy.eval()
-        return self
+        if copy:
+            self.move_companions('copy')
 
     # ------------------------------------------------------------------- losses
 

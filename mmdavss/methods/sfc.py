@@ -35,13 +35,13 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets.base import segmentor_heads
+from mmdavss.video_nets.loading import missing_checkpoint
 
 from .adversarial import clip_cross_entropy
 from .base import (
     BaseAdapter,
     check_confidence,
     check_statistics,
-    missing_checkpoint,
 )
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
