@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.models.utils import resize
@@ -14,9 +13,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, mean_over_batch, unwrapped
+from mmdavss.engine import Clip, unwrapped
 from mmdavss.modules import SequenceDiscriminator
-from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import at_least_float32
 
 from .base import BaseAdapter
@@ -197,21 +195,3 @@ def clip_scores(
         maps = net(frames.flatten(0, 1)[:, None])
     scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
     return scores.unflatten(0, frames.shape[:2])
-
-
-def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy summed over the frames, each the mean over its labels (VAT-VST, equation 9).
-
-    The labels are those of the batches of all processes.
-
-    Args:
-        scores: (N, T, K, H, W).
-        labels: (N, T, H, W), classes or `IGNORE`.
-
-    Returns:
-        Scalar.
-    """
-    losses = F.cross_entropy(
-        at_least_float32(scores.transpose(1, 2)), labels, ignore_index=IGNORE, reduction='none'
-    )
-    return mean_over_batch(losses.sum((0, 2, 3)), (labels != IGNORE).sum((0, 2, 3))).sum()

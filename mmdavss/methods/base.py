@@ -348,8 +348,8 @@ class BaseAdapter(BaseSegmentor):
         return self.net.features(inputs.frames[:, -1])
 
     def encode_decode(self, inputs: Clip, data_samples: OptSampleList = None) -> Tensor:
-        """Scores (N, K, h, w) of the current frame, at the resolution of the net."""
-        return self.net.predicted(inputs.frames, self.clip_flow(inputs))
+        """Scores (N, K, h, w) of the current frame, see :meth:`VideoNet.predict`."""
+        return self.net.predict(inputs.frames, self.clip_flow(inputs))
 
     _forward = encode_decode
 
@@ -370,7 +370,7 @@ class BaseAdapter(BaseSegmentor):
         state: Any = None,
         clip_length: int = 2,
     ) -> tuple[SampleList, Any]:
-        """The next frame of a video, see :meth:`VideoNet.step`.
+        """The next frame of a video, see :meth:`VideoNet.predict_next`.
 
         Args:
             inputs: The frame and the one before it (of the first frame itself), which is there for
@@ -384,7 +384,7 @@ class BaseAdapter(BaseSegmentor):
         """
         flow = self.clip_flow(inputs)
         flow = None if flow is None or flow.shape[1] == 0 else flow[:, -1]
-        scores, state = self.net.step(inputs.frames[:, -1], flow, state, clip_length)
+        scores, state = self.net.predict_next(inputs.frames[:, -1], flow, state, clip_length)
         return self._segmented(scores, inputs, data_samples), state
 
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mmdavss.engine import Clip, unwrapped
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.video_nets import HeadScores
+from mmdavss.video_nets.base import sample_labels
 
 from .adversarial import AdversarialAdapter
 from .base import branch, check_statistics
@@ -90,7 +91,7 @@ class DAVSN(AdversarialAdapter):
             clip, samples = branch(inputs, data_samples, 'source')
             with self.counts_for('all'):
                 scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
-            losses = add_prefix(self.net.supervise(scores, samples), 'source')
+            losses = add_prefix(self.net.supervise(scores, sample_labels(samples)), 'source')
             pairs['source'] = self.frame_pairs(scores, clip)
         scores = self.student(target.frames, self.for_student(flow), heads=True)
         losses |= self.consistency(scores, flow)

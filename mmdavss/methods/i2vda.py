@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from mmdavss.engine import Clip
 from mmdavss.flow import PrecomputedFlow
+from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules import (
     probability_cross_entropy,
     rectified_labels,
@@ -42,7 +43,7 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 
-from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
+from .adversarial import AdversarialAdapter, clip_scores
 from .base import branch, check_statistics
 
 

@@ -29,13 +29,12 @@ from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.engine import Clip, mean_log, misfits, read_weights
-from mmdavss.losses import flow_epe
+from mmdavss.losses import cross_entropy, flow_epe
 from mmdavss.modules import label_regions, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
 from mmdavss.video_nets.base import segmentor_heads
 
-from .adversarial import clip_cross_entropy
 from .base import (
     BaseAdapter,
     branch,
@@ -398,7 +397,7 @@ class SFC(BaseAdapter):
             yield {
                 f'{name}.loss_tpl': self.pseudo_weight
                 * self._head_weight(name)
-                * clip_cross_entropy(score[:, None], labels[name][:, None])
+                * cross_entropy(score, labels[name])
                 for name, score in scores.items()
             } | log
             log = {}

@@ -21,11 +21,11 @@ from mmseg.utils import SampleList, add_prefix
 from torch import Tensor
 
 from mmdavss.engine import Clip
+from mmdavss.losses import cross_entropy
 from mmdavss.modules import match_histograms, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 
-from .adversarial import clip_cross_entropy
 from .base import BaseAdapter, branch, check_confidence, check_statistics
 
 
@@ -130,9 +130,7 @@ class TPS(BaseAdapter):
                 align_corners=self.align_corners,
             )
             losses[f'{name}.loss_tps'] = (
-                self.pseudo_weight
-                * weights[name]
-                * clip_cross_entropy(fused[:, None], labels[name][:, None])
+                self.pseudo_weight * weights[name] * cross_entropy(fused, labels[name])
             )
         losses['labelled'] = (labels['decode'] != IGNORE).float().mean()
         yield losses

@@ -24,11 +24,12 @@ from mmseg.utils import OptConfigType, SampleList
 from torch import Tensor
 
 from mmdavss.engine import Clip
+from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules import consensus, fill_in
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp, photometric_visible
 
-from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
+from .adversarial import AdversarialAdapter, clip_scores
 from .base import BaseAdapter, branch
 
 REFINEMENTS = ('consensus', 'fill_in')
