@@ -1,5 +1,7 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 
+from mmdavss.structures import Clip
+
 from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .atomic_backend import AtomicBackend
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
@@ -12,7 +14,7 @@ from .checkpoint import (
     read_checkpoint,
     read_weights,
 )
-from .data_preprocessor import Clip, DomainDataPreprocessor
+from .data_preprocessor import DomainDataPreprocessor
 from .distributed import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
 from .group_poly_lr import GroupPolyLR
 from .hooks import (

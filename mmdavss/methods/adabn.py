@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from mmengine.dist import all_reduce_params
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
-from mmseg.utils import SampleList
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip, mean_log
+from mmdavss.engine import mean_log
+from mmdavss.structures import DomainBatch
 from mmdavss.video_nets.base import stages_of
 
-from .base import BaseAdapter, branch, norm_layers
+from .base import BaseAdapter, norm_layers
 
 
 @MODELS.register_module()
@@ -67,9 +65,7 @@ class AdaBN(BaseAdapter):
                 norm.train()
         return self
 
-    def loss(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> dict:
+    def losses(self, batch: DomainBatch) -> dict:
         raise RuntimeError(
             'AdaBN has no loss: train it with its own train_step; under several '
             'processes wrap it in MMSeparateDistributedDataParallel.'
@@ -78,8 +74,7 @@ class AdaBN(BaseAdapter):
     @torch.no_grad()
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Moves the statistics by one batch; the optimiser is left alone."""
-        data = self.data_preprocessor(data, True)
-        clip, _ = branch(data['inputs'], data['data_samples'], 'target')
+        clip = DomainBatch(**self.data_preprocessor(data, True)).target.clip
         frames = clip.frames.flatten(0, 1)
         with optim_wrapper.optim_context(self):
             for segmentor in self.net.segmentors:

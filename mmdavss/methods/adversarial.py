@@ -10,12 +10,13 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
+from mmseg.utils import ConfigType, OptConfigType, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, unwrapped
+from mmdavss.engine import unwrapped
 from mmdavss.modules import SequenceDiscriminator
 from mmdavss.ops import at_least_float32
+from mmdavss.structures import DomainBatch
 
 from .base import BaseAdapter
 
@@ -72,9 +73,7 @@ class AdversarialAdapter(BaseAdapter):
         """Without the DDP wrappers of the players: one process loads what several saved."""
         return get_state_dict(self, destination, prefix, keep_vars)
 
-    def loss(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> dict:
+    def losses(self, batch: DomainBatch) -> dict:
         raise RuntimeError(
             f'{type(self).__name__} has two players and no single loss: train it '
             'with its own train_step, under several processes wrapped in '
@@ -82,9 +81,7 @@ class AdversarialAdapter(BaseAdapter):
         )
 
     @abstractmethod
-    def student_losses(
-        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The student's own losses, and what the discriminator is shown.
 
         Returns:
@@ -109,13 +106,13 @@ class AdversarialAdapter(BaseAdapter):
                 f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
                 'student=dict(optimizer=...), discriminator=dict(optimizer=...)).'
             )
-        data = self.data_preprocessor(data, True)
+        batch = DomainBatch(**self.data_preprocessor(data, True))
 
         student = optim_wrapper['student']
         if self.discriminator is not None:
             self.discriminator.requires_grad_(False)
         with student.optim_context(self.student):
-            losses, scores = self.student_losses(data['inputs'], data['data_samples'])
+            losses, scores = self.student_losses(batch)
             if self.discriminator is not None:
                 # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
                 losses['loss_adversarial'] = self.adversarial_loss(

@@ -21,7 +21,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.engine import (
     CheckpointError,
-    Clip,
     NotFiniteError,
     accumulation,
     bare_names,
@@ -31,6 +30,7 @@ from mmdavss.engine import (
     unwrapped,
 )
 from mmdavss.ops import at_least_float32
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets import VideoNet
 
 #: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
@@ -41,7 +41,7 @@ class BaseAdapter(BaseSegmentor):
     """A method: owns the video net ``student`` and what is needed only to train it.
 
     Prediction goes straight to the student, so that testing an adapted model is testing the
-    plain net. Subclasses implement :meth:`loss`, or :meth:`loss_groups` where the losses have
+    plain net. Subclasses implement :meth:`losses`, or :meth:`loss_groups` where the losses have
     graphs that share nothing: then only one of these graphs is in memory at a time.
 
     Args:
@@ -183,42 +183,44 @@ class BaseAdapter(BaseSegmentor):
     def loss(
         self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
     ) -> dict[str, Tensor]:
-        """All losses of a batch, and what else is logged."""
+        """All losses of a batch, and what else is logged: the entry that mmseg calls."""
         return {
             name: value
-            for group in self.loss_groups(inputs, data_samples)
+            for group in self.loss_groups(DomainBatch(inputs, data_samples))
             for name, value in group.items()
         }
 
-    def loss_groups(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> Iterator[dict[str, Tensor]]:
+    def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
+        """The losses of a batch that share a graph, and what else is logged.
+
+        Raises:
+            TypeError: If a method has neither these nor :meth:`loss_groups`.
+        """
+        raise TypeError(f'{type(self).__name__} implements neither losses nor loss_groups.')
+
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         """The losses of a batch in groups, each of which is backpropagated before the next.
 
         The gradient of a sum is the sum of the gradients: the step is the same, and the memory is
         that of the largest group. So a group holds at least one loss, and no graph of it may be
-        needed by a later one.
+        needed by a later one. By default :meth:`losses` are the only group.
 
         Yields:
             Losses of a group, and what else is logged.
-
-        Raises:
-            TypeError: If a method has neither these nor :meth:`loss`.
         """
-        raise TypeError(f'{type(self).__name__} implements neither loss nor loss_groups.')
+        yield self.losses(batch)
 
     def train_step(
         self, data: dict | tuple | list, optim_wrapper: OptimWrapper
     ) -> dict[str, Tensor]:
         """One step of the optimiser, with a backward pass for each of :meth:`loss_groups`.
 
-        Gradient accumulation, DistributedDataParallel, which does not come here, and methods whose
-        :meth:`loss` is their own take one backward pass of the sum.
+        Gradient accumulation, DistributedDataParallel, which does not come here, and methods that
+        override :meth:`loss` take one backward pass of the sum.
         """
         if accumulation(optim_wrapper) > 1 or not self._has_groups():
             return super().train_step(data, optim_wrapper)
-        data = self.data_preprocessor(data, True)
-        groups = self.loss_groups(data['inputs'], data['data_samples'])
+        groups = self.loss_groups(DomainBatch(**self.data_preprocessor(data, True)))
         total, log = [], {}
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
@@ -235,11 +237,7 @@ class BaseAdapter(BaseSegmentor):
         return dict(loss=sum(total)) | log
 
     def _has_groups(self) -> bool:
-        # A class that overrides the loss of one with groups has none.
-        owner = next(
-            kind for kind in type(self).__mro__ if {'loss', 'loss_groups'} & vars(kind).keys()
-        )
-        return owner is not BaseAdapter and 'loss_groups' in vars(owner)
+        return type(self).loss is BaseAdapter.loss
 
     def watch(self, name: str, maps: Tensor) -> None:
         """Has :class:`FiniteGuardHook` end the run if something is NaN or infinite.
@@ -405,24 +403,6 @@ class BaseAdapter(BaseSegmentor):
                 scores, inputs.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
             )
         return self.postprocess_result(scores, data_samples)
-
-
-def branch(
-    inputs: Clip | Mapping[str, Clip], samples: list | Mapping[str, list], name: str
-) -> tuple[Clip, SampleList]:
-    """One domain's clips and samples of a training batch.
-
-    Raises:
-        KeyError: If the batch does not hold that domain.
-    """
-    if isinstance(inputs, Clip):
-        return inputs, samples
-    if name not in inputs:
-        raise KeyError(
-            f'The batch has no {name} clips, only {sorted(inputs)}: set '
-            f'`train_dataloader.dataset.{name}` of the DomainPairDataset.'
-        )
-    return inputs[name], samples[name]
 
 
 def check_scores(scores: Tensor, *frames: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,6 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList, add_prefix
 from torch import Tensor
 
-from mmdavss.engine import Clip
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
@@ -21,8 +20,9 @@ from mmdavss.modules import (
     day_guided,
 )
 from mmdavss.ops import at_least_float32
+from mmdavss.structures import Clip, DomainBatch, DomainClips
 
-from .base import branch, check_statistics
+from .base import check_statistics
 from .mean_teacher import MeanTeacher
 
 STATISTICS = ('all', 'mixed', 'target')
@@ -36,12 +36,14 @@ class Labelled(NamedTuple):
         flow: (N, T-1, 2, H, W) or None, given with the clips or estimated.
         labels: (N, H, W), int64, 255 where ignored.
         weights: (N, H, W), weight of each pixel's label.
+        samples: The labels as mmseg's losses take them, or None.
     """
 
     clip: Clip
     flow: Tensor | None
     labels: Tensor
     weights: Tensor
+    samples: SampleList | None = None
 
 
 @MODELS.register_module()
@@ -91,18 +93,17 @@ class DACS(MeanTeacher):
         self.day_reference = day_reference
         self.running_statistics = check_statistics(self, running_statistics, STATISTICS)
 
-    def loss_groups(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> Iterator[dict[str, Tensor]]:
-        source, samples = self.source(inputs, data_samples)
-        target = self.target(inputs, data_samples)
-        yield self._source_loss(source, samples)
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        source, target = self.source(batch.source), self.target(batch.target)
+        yield self._source_loss(source)
         yield self.mix_loss(source, target)
         self.follow_target(target.clip)
 
-    def _source_loss(self, source: Labelled, samples: SampleList) -> dict[str, Tensor]:
+    def _source_loss(self, source: Labelled) -> dict[str, Tensor]:
         with self.counts_for('all'):
-            return add_prefix(self.student.loss(source.clip.frames, source.flow, samples), 'source')
+            return add_prefix(
+                self.student.loss(source.clip.frames, source.flow, source.samples), 'source'
+            )
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:
@@ -110,21 +111,15 @@ class DACS(MeanTeacher):
         if self.running_statistics == 'target':
             self.student.features(clip.frames.flatten(0, 1))
 
-    def source(
-        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-    ) -> tuple[Labelled, SampleList]:
-        """The source branch, with the labels as one tensor and as mmseg's losses take them."""
-        clip, samples = branch(inputs, data_samples, 'source')
-        labels = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in samples]).long()
-        return Labelled(
-            clip, self.clip_flow(clip), labels, clip.raw.new_ones(labels.shape)
-        ), samples
+    def source(self, source: DomainClips) -> Labelled:
+        """Source clips with their flow and labels."""
+        clip, labels = source.clip, source.labels
+        weights = clip.raw.new_ones(labels.shape)
+        return Labelled(clip, self.clip_flow(clip), labels, weights, source.samples)
 
-    def target(
-        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-    ) -> Labelled:
-        """The target branch with the teacher's labels, cropped if so configured."""
-        clip, _ = branch(inputs, data_samples, 'target')
+    def target(self, target: DomainClips) -> Labelled:
+        """Target clips with the teacher's labels, cropped if so configured."""
+        clip = target.clip
         guided = self.day_reference is not None
         flow = None if guided else self.clip_flow(clip)
         label = self._night_labels if guided else self.pseudo_labels

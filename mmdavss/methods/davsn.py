@@ -17,16 +17,16 @@ from collections.abc import Mapping
 
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, SampleList, add_prefix
+from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, unwrapped
+from mmdavss.engine import unwrapped
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets import HeadScores
-from mmdavss.video_nets.base import sample_labels
 
 from .adversarial import AdversarialAdapter
-from .base import branch, check_statistics
+from .base import check_statistics
 
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
@@ -81,17 +81,15 @@ class DAVSN(AdversarialAdapter):
     def discriminator_inputs(self) -> dict:
         return dict(in_channels=self.num_classes, heads=tuple(self.net.heads))
 
-    def student_losses(
-        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-    ) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
+    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
         losses, pairs = {}, {}
-        target, _ = branch(inputs, data_samples, 'target')
+        target = batch.target.clip
         flow = self.temporal_flow(target, 2)  # first, see given_flow
-        if 'source' in inputs or self.discriminator is not None:
-            clip, samples = branch(inputs, data_samples, 'source')
+        if batch.has_source or self.discriminator is not None:
+            clip = batch.source.clip
             with self.counts_for('all'):
                 scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
-            losses = add_prefix(self.net.supervise(scores, sample_labels(samples)), 'source')
+            losses = add_prefix(self.net.supervise(scores, batch.source.labels), 'source')
             pairs['source'] = self.frame_pairs(scores, clip)
         scores = self.student(target.frames, self.for_student(flow), heads=True)
         losses |= self.consistency(scores, flow)

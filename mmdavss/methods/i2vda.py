@@ -22,15 +22,13 @@ ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
 import torch
 from mmengine.dist import all_reduce_params
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, SampleList
+from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip
 from mmdavss.flow import PrecomputedFlow
 from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules import (
@@ -42,9 +40,10 @@ from mmdavss.modules import (
 from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
+from mmdavss.structures import Clip, DomainBatch
 
 from .adversarial import AdversarialAdapter, clip_scores
-from .base import branch, check_statistics
+from .base import check_statistics
 
 
 @MODELS.register_module()
@@ -172,19 +171,17 @@ class I2VDA(AdversarialAdapter):
 
     # ------------------------------------------------------------------- losses
 
-    def student_losses(
-        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         if self.proxy is not None and self._launched is None:
             raise RuntimeError(
                 'I2VDA: nothing launches the proxy network: set custom_hooks='
                 "[dict(type='ProxyNetworkHook', launch=..., interval=...)]."
             )
-        source, samples = branch(inputs, data_samples, 'source')
-        labels = torch.stack([sample.gt_sem_seg.data for sample in samples]).long()
+        source = batch.source.clip
+        labels = batch.source.labels[:, None]
 
         # Flow first, see given_flow.
-        clip, _ = branch(inputs, data_samples, 'target')
+        clip = batch.target.clip
         consistent = self.proxy is not None and self._launched
         frames = [clip.frames[:, 0]]
         if self.augmentation or consistent:

@@ -8,7 +8,8 @@ import torch
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, mean_over_processes
+from mmdavss.engine import mean_over_processes
+from mmdavss.structures import Clip
 
 from .base import BaseAdapter, norm_layers
 

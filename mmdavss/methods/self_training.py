@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch.nn.functional as F
 from mmseg.registry import MODELS
-from mmseg.utils import SampleList
 from torch import Tensor
 
-from mmdavss.engine import Clip
 from mmdavss.modules import class_entropy, most_confident
+from mmdavss.structures import DomainBatch
 
-from .base import BaseAdapter, branch, frozen_forward
+from .base import BaseAdapter, frozen_forward
 
 
 @MODELS.register_module()
@@ -33,10 +30,8 @@ class SelfTraining(BaseAdapter):
         self.confident_ratio = confident_ratio
         self.student.freeze_auxiliary()
 
-    def loss(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> dict[str, Tensor]:
-        clip, _ = branch(inputs, data_samples, 'target')
+    def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
+        clip = batch.target.clip
         flow = self.clip_flow(clip)
         scores = frozen_forward(self.student, clip.frames, flow)
         self.watch('the prediction that labels', scores)

@@ -16,16 +16,16 @@ L_w                          ``OnlineStatisticsHook(contrast_start=...)``
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, SampleList, add_prefix
+from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip
 from mmdavss.modules import ClassStatistics, Decisions, downscale_labels
+from mmdavss.structures import DomainBatch
 
 from .dacs import DACS, Labelled
 
@@ -89,32 +89,27 @@ class SePiCo(DACS):
         self._update_statistics = update
         self._contrasts = contrast
 
-    def loss_groups(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> Iterator[dict[str, Tensor]]:
-        source, samples = self.source(inputs, data_samples)
-        target = self.target(inputs, data_samples)
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        source, target = self.source(batch.source), self.target(batch.target)
         if self._update_statistics:
             self._learn_statistics(source.clip.frames[:, -1], source.labels)
         # What the strong views of both domains and of the mix share.
         decisions = None if self.augment is None else self.augment.decide(source.clip.raw)
-        yield self._source_losses(source, samples, decisions)
+        yield self._source_losses(source, decisions)
         if self.self_training:
             yield self.mix_loss(source, target, decisions)
         if self._contrasts:
             yield self._target_contrast(target, decisions)
         self.follow_target(target.clip)
 
-    def _source_losses(
-        self, source: Labelled, samples: SampleList, decisions: Decisions | None
-    ) -> dict[str, Tensor]:
+    def _source_losses(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
         """Cross-entropy and contrast of the source, from one pass."""
         frames = source.clip.frames
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
         with self.counts_for('all'):
             stages = self.student.stages(frames[:, -1])
-            losses = self.student.loss(frames, source.flow, samples, stages)
+            losses = self.student.loss(frames, source.flow, source.samples, stages)
         if self._contrasts:
             losses |= self._contrast(stages, source.labels)
         return add_prefix(losses, 'source')

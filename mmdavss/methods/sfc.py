@@ -28,16 +28,16 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import Clip, mean_log, misfits, read_weights
+from mmdavss.engine import mean_log, misfits, read_weights
 from mmdavss.losses import cross_entropy, flow_epe
 from mmdavss.modules import label_regions, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets.base import segmentor_heads
 
 from .base import (
     BaseAdapter,
-    branch,
     check_confidence,
     check_statistics,
     missing_checkpoint,
@@ -91,7 +91,7 @@ class FlowPretraining(BaseModel):
         Raises:
             ValueError: For another mode: nothing is segmented.
         """
-        clip, samples = branch(inputs, data_samples, 'source')
+        clip, samples = DomainBatch(inputs, data_samples).source
         if mode == 'tensor':
             return self.estimate(clip, samples)[0]
         if mode != 'loss':
@@ -238,16 +238,14 @@ class SFC(BaseAdapter):
         self.sfm.eval()
         return self
 
-    def loss_groups(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> Iterator[dict[str, Tensor]]:
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         """See the base class: source, L_flow and TPL, in stage one each branch of Accel by itself.
 
         The previous frame's scores are cut off before they label anything, so that the graphs have
         nothing in common.
         """
-        source, samples = branch(inputs, data_samples, 'source')
-        clip, _ = branch(inputs, data_samples, 'target')
+        source, samples = batch.source
+        clip = batch.target.clip
         self._check_length(clip)
         motion = frozen_flow(self, clip)  # first, see given_flow
         given = self.clip_flow(clip)

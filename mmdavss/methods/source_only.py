@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from mmseg.registry import MODELS
-from mmseg.utils import SampleList
 
-from mmdavss.engine import Clip
+from mmdavss.structures import DomainBatch
 
-from .base import BaseAdapter, branch
+from .base import BaseAdapter
 
 
 @MODELS.register_module()
@@ -19,9 +18,7 @@ class SourceOnly(BaseAdapter):
     With labelled target clips in the place of the source it is the oracle.
     """
 
-    def loss_groups(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> Iterator[dict]:
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict]:
         """Those of the video net: in stage one of Accel the branches one after the other."""
-        clip, samples = branch(inputs, data_samples, 'source')
+        clip, samples = batch.source
         yield from self.student.loss_groups(clip.frames, self.clip_flow(clip), samples)

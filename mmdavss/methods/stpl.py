@@ -19,23 +19,21 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptConfigType, SampleList
+from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
 
-from mmdavss.engine import Clip
 from mmdavss.modules import class_entropy, most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
+from mmdavss.structures import Clip, DomainBatch
 
 from .base import (
     BaseAdapter,
-    branch,
     frozen_forward,
     has_dropout,
     predicting,
@@ -136,10 +134,8 @@ class STPL(BaseAdapter):
             self.anchor.eval()
         return self
 
-    def loss(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> dict[str, Tensor]:
-        clip, _ = branch(inputs, data_samples, 'target')
+    def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
+        clip = batch.target.clip
         seen = self._frames_seen()
         if clip.frames.shape[1] < seen:
             raise ValueError(

@@ -12,21 +12,21 @@ consistency with the pseudo-labels      ``loss_tps``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.utils import SampleList, add_prefix
+from mmseg.utils import add_prefix
 from torch import Tensor
 
-from mmdavss.engine import Clip
 from mmdavss.losses import cross_entropy
 from mmdavss.modules import match_histograms, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
+from mmdavss.structures import Clip, DomainBatch
 
-from .base import BaseAdapter, branch, check_confidence, check_statistics
+from .base import BaseAdapter, check_confidence, check_statistics
 
 
 @MODELS.register_module()
@@ -94,13 +94,11 @@ class TPS(BaseAdapter):
         self.released_mirror = released_mirror
         self.running_statistics = check_statistics(self, running_statistics)
 
-    def loss_groups(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> Iterator[dict[str, Tensor]]:
-        target, _ = branch(inputs, data_samples, 'target')
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        target = batch.target.clip
         flow = self.temporal_flow(target, 3)  # first, see given_flow
-        if isinstance(inputs, Mapping) and 'source' in inputs:
-            source, samples = branch(inputs, data_samples, 'source')
+        if batch.has_source:
+            source, samples = batch.source
             frames = self.matched(source, target) if self.histogram_matching else source.frames
             with self.counts_for('all'):
                 losses = add_prefix(

@@ -20,17 +20,17 @@ from collections.abc import Mapping
 
 import torch
 from mmseg.registry import MODELS
-from mmseg.utils import OptConfigType, SampleList
+from mmseg.utils import OptConfigType
 from torch import Tensor
 
-from mmdavss.engine import Clip
 from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules import consensus, fill_in
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp, photometric_visible
+from mmdavss.structures import Clip, DomainBatch
 
 from .adversarial import AdversarialAdapter, clip_scores
-from .base import BaseAdapter, branch
+from .base import BaseAdapter
 
 REFINEMENTS = ('consensus', 'fill_in')
 
@@ -56,11 +56,9 @@ class VAT(AdversarialAdapter):
         self.student.freeze_auxiliary()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
-    def student_losses(
-        self, inputs: Mapping[str, Clip], data_samples: Mapping[str, SampleList]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        source, samples = branch(inputs, data_samples, 'source')
-        labels = clip_labels(samples, 'VAT: the source clips')
+    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        source = batch.source.clip
+        labels = batch.source.clip_labels('VAT: the source clips')
         scores = dict(
             source=clip_scores(
                 self.student, source.frames, self.align_corners, self.clip_flow(source)
@@ -70,7 +68,7 @@ class VAT(AdversarialAdapter):
         if self.tube_loss is not None:
             losses['loss_tube'] = self.tube_loss(scores['source'], labels)
         if self.discriminator is not None:
-            target, _ = branch(inputs, data_samples, 'target')
+            target = batch.target.clip
             scores['target'] = clip_scores(
                 self.student, target.frames, self.align_corners, self.clip_flow(target)
             )
@@ -111,11 +109,9 @@ class VST(BaseAdapter):
         self.regulariser = None if regulariser is None else MODELS.build(regulariser)
         self.occlusion = dict(occlusion or {})
 
-    def loss(
-        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
-    ) -> dict[str, Tensor]:
-        clip, samples = branch(inputs, data_samples, 'target')
-        labels = clip_labels(samples, 'VST: the target clips')
+    def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
+        clip = batch.target.clip
+        labels = batch.target.clip_labels('VST: the target clips')
         refined = labels if self.refinement is None else self.refine(labels, clip)
         scores = clip_scores(self.student, clip.frames, self.align_corners, self.clip_flow(clip))
         losses = dict(loss_ce=clip_cross_entropy(scores, refined))
@@ -158,17 +154,3 @@ class VST(BaseAdapter):
                 )
                 refined.append(fill_in(labels[:, t], labels[:, other], flow, visible))
         return torch.stack(refined, dim=1)
-
-
-def clip_labels(samples: SampleList, owner: str) -> Tensor:
-    """Labels (N, T, H, W), int64, of all frames of clips.
-
-    Raises:
-        KeyError: If the clips come without them.
-    """
-    if any('gt_clip_seg' not in sample for sample in samples):
-        raise KeyError(
-            f'{owner} come without the labels of all frames: set `clip_length=2` and '
-            '`label_clips=True` in their data set.'
-        )
-    return torch.stack([sample.gt_clip_seg.data for sample in samples]).long()

@@ -10,7 +10,7 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from mmdavss.methods import BaseAdapter, SourceOnly
-from mmdavss.methods.base import branch
+from mmdavss.structures import DomainBatch
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 
@@ -20,9 +20,8 @@ class TwoPasses(BaseAdapter):
 
     calls: tuple = ()
 
-    def loss_groups(self, inputs, data_samples) -> Iterator[dict]:
-        for name in ('source', 'target'):
-            clip, samples = branch(inputs, data_samples, name)
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict]:
+        for name, (clip, samples) in dict(source=batch.source, target=batch.target).items():
             losses = self.student.loss(clip.frames, self.clip_flow(clip), samples)
             self.calls += (name,)
             yield {f'{name}.{key}': value for key, value in losses.items()}

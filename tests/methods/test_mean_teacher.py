@@ -21,6 +21,7 @@ from mmdavss.modules import (
     day_guided,
     downscale_labels,
 )
+from mmdavss.structures import DomainBatch
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
@@ -236,8 +237,8 @@ class TestDACS:
         """Equation 4 on a mix made by hand, with the labels and weights of its pixels."""
         model = method('dacs', augment=None)
         data = model.data_preprocessor(batch('source', 'target'), True)
-        source, _ = model.source(data['inputs'], data['data_samples'])
-        target = model.target(data['inputs'], data['data_samples'])
+        source = model.source(DomainBatch(**data).source)
+        target = model.target(DomainBatch(**data).target)
         target = target._replace(weights=torch.rand_like(target.weights))
         torch.manual_seed(3)
         losses = model.mix_loss(source, target)
@@ -321,7 +322,7 @@ class TestDACS:
         model = method('dacs', student=per_frame, day_reference=dict(static=[0, 1]))
         data = model.data_preprocessor(batch('source', 'target'), True)
         pairs = data['inputs']['target']
-        night = model.target(data['inputs'], data['data_samples'])
+        night = model.target(DomainBatch(**data).target)
         assert torch.equal(night.clip.frames, pairs.frames[:, 1:])
         assert night.clip.raw.shape[1] == 1 and night.flow is None
         with torch.no_grad():
@@ -364,7 +365,7 @@ class TestSePiCo:
     def test_statistics_come_from_the_teacher(self, method, batch):
         model = method('dist')
         data = model.data_preprocessor(batch('source', 'target'), True)
-        source, _ = model.source(data['inputs'], data['data_samples'])
+        source = model.source(DomainBatch(**data).source)
         with torch.no_grad():
             stage = model.teacher.stages(source.clip.frames[:, -1])[3]
             features = model.teacher_projection(stage)

@@ -30,6 +30,7 @@ from mmdavss.datasets.rare_class import class_probabilities
 from mmdavss.engine import Clip
 from mmdavss.methods.dacs import Labelled
 from mmdavss.modules import class_mix_masks, downscale_labels
+from mmdavss.structures import DomainBatch
 
 ROOT = Path(__file__).parents[2] / 'configs'
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
@@ -486,7 +487,7 @@ def test_the_crop_is_labelled_anew(name, batch):
         name, confidence_threshold=0.2, **dict(SMALL_CROP, **{'target_crop.crop_size': (32, 40)})
     )
     data = preprocessed(model, batch, size=(48, 64))
-    target = model.target(data['inputs'], data['data_samples'])
+    target = model.target(DomainBatch(**data).target)
     assert target.clip.frames.shape[-2:] == (32, 40)
     with torch.no_grad():
         scores = F.interpolate(model.teacher(target.clip.frames, None), (32, 40), mode='bilinear')
@@ -659,7 +660,7 @@ def test_dark_zurich(net, kind, batch):
     # Pseudo-labels: night and day mixed, then weighed, on the whole crop.
     data = preprocessed(model, batch, length=2, size=(64, 96))
     pairs = data['inputs']['target']
-    target = model.target(data['inputs'], data['data_samples'])
+    target = model.target(DomainBatch(**data).target)
     with torch.no_grad():
         day, night = (
             F.interpolate(

@@ -9,6 +9,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmdavss.structures import DomainBatch
+
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 
 
@@ -150,7 +152,7 @@ def test_video_net(vat, clips, accel, options):
     source, target = (data['inputs'][name] for name in ('source', 'target'))
     labels = torch.stack([s.gt_clip_seg.data for s in data['data_samples']['source']])
     copied = copy.deepcopy(model)
-    losses, scores = model.student_losses(data['inputs'], data['data_samples'])
+    losses, scores = model.student_losses(DomainBatch(**data))
     for clip, made in ((source, scores['source']), (target, scores['target'])):
         for t, expected in enumerate(
             (copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))

@@ -334,11 +334,11 @@ def test_nan_poisons_nothing(trains, monkeypatch, tmp_path, capfd):
     """In the second iteration an image is no number: all that remembers stays as it was."""
     groups, seen = SePiCo.loss_groups, []
 
-    def poisoned(self, inputs, data_samples):
+    def poisoned(self, batch):
         if seen:
-            inputs['source'].frames.fill_(float('nan'))
+            batch.source.clip.frames.fill_(float('nan'))
         seen.append(self)
-        return groups(self, inputs, data_samples)
+        return groups(self, batch)
 
     monkeypatch.setattr(SePiCo, 'loss_groups', poisoned)
     with pytest.raises(SystemExit, match='1'):
