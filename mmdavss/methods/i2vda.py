@@ -12,7 +12,7 @@ P_0, P_t                softmax of the student's scores
 P_1^W                   ``backward_warp`` of P_t by F_{1->t} (equations 4 and 5)
 P_1                     the proxy's softmax
 E, O, PL                ``normalised_entropy``, ``round_trip_visible``, ``rectified_labels``
-L_seg                   ``loss_seg``, ``clip_cross_entropy`` (equation 10)
+L_seg                   ``loss_seg``, ``cross_entropy`` (equation 10)
 L_tc                    ``loss_tc``, ``probability_cross_entropy`` (equation 9)
 L_adv, L_d              ``loss_adversarial``, ``discriminator.loss_*`` (equations 11 and 12)
 ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
@@ -27,10 +27,10 @@ import torch
 from mmengine.dist import all_reduce_params
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.flow import PrecomputedFlow
-from mmdavss.losses import clip_cross_entropy
+from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
     probability_cross_entropy,
     rectified_labels,
@@ -41,8 +41,9 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.video_nets import clip_scores
 
-from .adversarial import AdversarialAdapter, clip_scores
+from .adversarial import AdversarialAdapter
 from .base import check_statistics
 
 
@@ -103,6 +104,7 @@ class I2VDA(AdversarialAdapter):
             gan_loss=gan_loss or dict(type='DomainGANLoss', kind='lsgan'),
             adversarial_weight=adversarial_weight,
             discriminator_weight=discriminator_weight,
+            sum_frames=True,  # equation 11: over I_0 and I_t
             **kwargs,
         )
         self._see_single_frames()
@@ -171,14 +173,15 @@ class I2VDA(AdversarialAdapter):
 
     # ------------------------------------------------------------------- losses
 
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
         if self.proxy is not None and self._launched is None:
             raise RuntimeError(
                 'I2VDA: nothing launches the proxy network: set custom_hooks='
                 "[dict(type='ProxyNetworkHook', launch=..., interval=...)]."
             )
-        source = batch.source.clip
-        labels = batch.source.labels[:, None]
+        source, labels = batch.source.clip, batch.source.labels
 
         # Flow first, see given_flow.
         clip = batch.target.clip
@@ -196,14 +199,12 @@ class I2VDA(AdversarialAdapter):
                 flow_1t = self.flow(clip.raw[:, 1], synthetic)
 
         with self.counts_for('all'):
-            scores = dict(
-                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners)
-            )
-        losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
-        scores['target'] = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
+            p_s = clip_scores(self.student, source.frames[:, -1:], self.align_corners)
+        losses = dict(loss_seg=cross_entropy(p_s[:, 0], labels))
+        shown = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
         if consistent:
-            losses |= self.consistency(clip, scores['target'][:, -1], flow_1t, flow_01, flow_10)
-        return losses, scores
+            losses |= self.consistency(clip, shown[:, -1], flow_1t, flow_01, flow_10)
+        return losses, dict(source=dict(decode=p_s), target=dict(decode=shown))
 
     def moments(self, frames: Tensor) -> Tensor | float:
         """t, the same in every iteration or one for each of N frames: (N, 1, 1, 1)."""
@@ -261,7 +262,3 @@ class I2VDA(AdversarialAdapter):
         scores = clip_scores(self.proxy, clip.frames[:, -1:], self.align_corners)
         self.watch('the prediction of the proxy', scores)
         return scores[:, 0].float().softmax(1)
-
-    def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
-        """Equation 11: the sum over I_0 and I_t, not their mean."""
-        return scores.shape[1] * super().adversarial_loss(discriminator, scores)
