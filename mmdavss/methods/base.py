@@ -34,9 +34,6 @@ from mmdavss.video_nets.loading import (
 
 from .companion import Companion
 
-#: What moves the running batch-norm statistics of a student: passes of both domains, or of one.
-STATISTICS = ('all', 'target')
-
 
 class BaseAdapter(BaseSegmentor):
     """A method: owns the video net ``student`` and what is needed only to train it.
@@ -83,7 +80,12 @@ class BaseAdapter(BaseSegmentor):
         self.source_checkpoint = source_checkpoint
         self.norm_eval = norm_eval
         self.resize_to_input = resize_to_input
-        self.running_statistics = check_statistics(self, running_statistics, self.STATISTICS)
+        if running_statistics not in self.STATISTICS:
+            raise ValueError(
+                f'{type(self).__name__}: running_statistics={running_statistics!r} is '
+                f'not one of {self.STATISTICS}.'
+            )
+        self.running_statistics = running_statistics
         self.companions: dict[str, Companion] = {}
         #: What :meth:`watch` saw in this iteration; FiniteGuardHook reads and empties it.
         self.watched: dict[str, Tensor] = {}
@@ -357,8 +359,8 @@ class BaseAdapter(BaseSegmentor):
         return self.net.features(inputs.frames[:, -1])
 
     def encode_decode(self, inputs: Clip, data_samples: OptSampleList = None) -> Tensor:
-        """Scores (N, K, h, w) of the current frame, at the resolution of the net."""
-        return self.net.predicted(inputs.frames, self.clip_flow(inputs))
+        """Scores (N, K, h, w) of the current frame, see :meth:`VideoNet.predict`."""
+        return self.net.predict(inputs.frames, self.clip_flow(inputs))
 
     _forward = encode_decode
 
@@ -379,7 +381,7 @@ class BaseAdapter(BaseSegmentor):
         state: Any = None,
         clip_length: int = 2,
     ) -> tuple[SampleList, Any]:
-        """The next frame of a video, see :meth:`VideoNet.step`.
+        """The next frame of a video, see :meth:`VideoNet.predict_next`.
 
         Args:
             inputs: The frame and the one before it (of the first frame itself), which is there for
@@ -393,7 +395,7 @@ class BaseAdapter(BaseSegmentor):
         """
         flow = self.clip_flow(inputs)
         flow = None if flow is None or flow.shape[1] == 0 else flow[:, -1]
-        scores, state = self.net.step(inputs.frames[:, -1], flow, state, clip_length)
+        scores, state = self.net.predict_next(inputs.frames[:, -1], flow, state, clip_length)
         return self._segmented(scores, inputs, data_samples), state
 
     def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
@@ -434,22 +436,6 @@ def check_scores(scores: Tensor, *frames: str) -> None:
             f'{", ".join(frames) or "a frame"}: the scores of the network are NaN or infinite. '
             'Its weights are broken: take another checkpoint.'
         )
-
-
-def check_statistics(
-    method: nn.Module, running_statistics: str, known: tuple[str, ...] = STATISTICS
-) -> str:
-    """The option of that name, which methods that train on both domains have.
-
-    Raises:
-        ValueError: If it is unknown.
-    """
-    if running_statistics not in known:
-        raise ValueError(
-            f'{type(method).__name__}: running_statistics={running_statistics!r} is '
-            f'not one of {known}.'
-        )
-    return running_statistics
 
 
 def check_confidence(method: nn.Module, confidence_threshold: float | None) -> float | None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList, add_prefix
 from torch import Tensor
 
+from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
@@ -65,12 +65,13 @@ class DACS(MeanTeacher):
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. Where the classifier's loss
             weighs the classes, so are the probabilities, as published. None for none.
-        kwargs: Those of :class:`MeanTeacher`. ``running_statistics`` is ``all`` clips of training,
-            as published; ``mixed``, not the source clips; or ``target``, plain target clips, which
-            costs a pass without gradient. It matters where training is short or mixes look unlike
-            the target; in any case every clip is normalised by its own batch while training.
+        kwargs: Those of :class:`MeanTeacher`.
     """
 
+    #: ``all`` clips of training, as published; ``mixed``, not the source clips; ``target``, plain
+    #: target clips, which costs a pass without gradient. It matters where training is short or
+    #: mixes look unlike the target; in any case every clip is normalised by its own batch while
+    #: training.
     STATISTICS = ('all', 'mixed', 'target')
     #: Whether the student learns the mix.
     self_training: bool = True
@@ -235,12 +236,6 @@ class DACS(MeanTeacher):
             mode='bilinear',
             align_corners=self.align_corners,
         )
-        factors = self._class_factors()
-        loss = F.cross_entropy(
-            scores,
-            labels,
-            None if factors is None else factors.to(scores),
-            ignore_index=255,
-            reduction='none',
+        return cross_entropy(
+            scores, labels, weights, self._class_factors(), avg_factor=labels.numel()
         )
-        return (loss * weights).mean()

@@ -12,7 +12,7 @@ P_0, P_t                softmax of the student's scores
 P_1^W                   ``backward_warp`` of P_t by F_{1->t} (equations 4 and 5)
 P_1                     the proxy's softmax
 E, O, PL                ``normalised_entropy``, ``round_trip_visible``, ``rectified_labels``
-L_seg                   ``loss_seg``, ``clip_cross_entropy`` (equation 10)
+L_seg                   ``loss_seg``, ``cross_entropy`` (equation 10)
 L_tc                    ``loss_tc``, ``probability_cross_entropy`` (equation 9)
 L_adv, L_d              ``loss_adversarial``, ``discriminator.loss_*`` (equations 11 and 12)
 ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
@@ -24,9 +24,10 @@ from __future__ import annotations
 import torch
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.flow import PrecomputedFlow
+from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
     probability_cross_entropy,
     rectified_labels,
@@ -37,10 +38,9 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.video_nets import VideoNet
+from mmdavss.video_nets import VideoNet, clip_scores
 
-from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
-from .base import check_statistics
+from .adversarial import AdversarialAdapter
 
 
 @MODELS.register_module()
@@ -68,9 +68,6 @@ class I2VDA(AdversarialAdapter):
             at 0.3.
         mask_grid: Frame on whose grid the occlusion mask is computed: ``current``, that of the
             labels, or ``paper``, that of I_0 as equation 7 is printed.
-        running_statistics: What moves the running batch-norm statistics, by which proxy and
-            prediction normalise: ``all`` passes of training, or those of the ``target`` only. Every
-            pass is normalised by its own batch while training.
         gan_loss: As in :class:`AdversarialAdapter`, by default least squares.
         adversarial_weight: As in :class:`AdversarialAdapter`.
         discriminator_weight: As in :class:`AdversarialAdapter`. With 1, and the mean over I_0 and
@@ -81,6 +78,10 @@ class I2VDA(AdversarialAdapter):
         ValueError: For a value that an option cannot have, or if `flow` is missing or reads files.
     """
 
+    #: ``all`` passes of training, or those of the ``target`` only. The proxy and predictions use
+    #: these statistics; every pass is normalised by its own batch while training.
+    STATISTICS = ('all', 'target')
+
     def __init__(
         self,
         consistency_weight: float = 1.0,
@@ -90,7 +91,6 @@ class I2VDA(AdversarialAdapter):
         eta: float | None = 1.0,
         delta: float | None = 0.3,
         mask_grid: str = 'current',
-        running_statistics: str = 'all',
         gan_loss: ConfigType | None = None,
         adversarial_weight: float = 0.01,
         discriminator_weight: float = 1.0,
@@ -100,6 +100,7 @@ class I2VDA(AdversarialAdapter):
             gan_loss=gan_loss or dict(type='DomainGANLoss', kind='lsgan'),
             adversarial_weight=adversarial_weight,
             discriminator_weight=discriminator_weight,
+            sum_frames=True,  # equation 11: over I_0 and I_t
             **kwargs,
         )
         self._see_single_frames()
@@ -128,7 +129,6 @@ class I2VDA(AdversarialAdapter):
         self.eta = eta
         self.delta = delta
         self.mask_grid = mask_grid
-        self.running_statistics = check_statistics(self, running_statistics)
         self.proxy: VideoNet | None = None
         if consistency_weight:
             self.add_companion('proxy', kind='copy')
@@ -144,14 +144,15 @@ class I2VDA(AdversarialAdapter):
 
     # ------------------------------------------------------------------- losses
 
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
         if self.proxy is not None and self._launched is None:
             raise RuntimeError(
                 'I2VDA: nothing launches the proxy network: set custom_hooks='
                 "[dict(type='ProxyNetworkHook', launch=..., interval=...)]."
             )
-        source = batch.source.clip
-        labels = batch.source.labels[:, None]
+        source, labels = batch.source.clip, batch.source.labels
 
         # Flow first, see given_flow.
         clip = batch.target.clip
@@ -169,14 +170,12 @@ class I2VDA(AdversarialAdapter):
                 flow_1t = self.flow(clip.raw[:, 1], synthetic)
 
         with self.counts_for('all'):
-            scores = dict(
-                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners)
-            )
-        losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
-        scores['target'] = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
+            p_s = clip_scores(self.student, source.frames[:, -1:], self.align_corners)
+        losses = dict(loss_seg=cross_entropy(p_s[:, 0], labels))
+        shown = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
         if consistent:
-            losses |= self.consistency(clip, scores['target'][:, -1], flow_1t, flow_01, flow_10)
-        return losses, scores
+            losses |= self.consistency(clip, shown[:, -1], flow_1t, flow_01, flow_10)
+        return losses, dict(source=dict(decode=p_s), target=dict(decode=shown))
 
     def moments(self, frames: Tensor) -> Tensor | float:
         """t, the same in every iteration or one for each of N frames: (N, 1, 1, 1)."""
@@ -234,7 +233,3 @@ class I2VDA(AdversarialAdapter):
         scores = clip_scores(self.proxy, clip.frames[:, -1:], self.align_corners)
         self.watch('the prediction of the proxy', scores)
         return scores[:, 0].float().softmax(1)
-
-    def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
-        """Equation 11: the sum over I_0 and I_t, not their mean."""
-        return scores.shape[1] * super().adversarial_loss(discriminator, scores)

@@ -9,10 +9,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
 
+from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 
-from .adversarial import clip_cross_entropy
 from .base import BaseAdapter
 
 

@@ -29,7 +29,7 @@ from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.engine import mean_log, misfits, read_weights
-from mmdavss.losses import flow_epe
+from mmdavss.losses import cross_entropy, flow_epe
 from mmdavss.modules import label_regions, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
@@ -37,11 +37,9 @@ from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets.base import segmentor_heads
 from mmdavss.video_nets.loading import missing_checkpoint
 
-from .adversarial import clip_cross_entropy
 from .base import (
     BaseAdapter,
     check_confidence,
-    check_statistics,
 )
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
@@ -187,14 +185,15 @@ class SFC(BaseAdapter):
         confidence_threshold: Probability that these labels have at least; None for no such limit.
         auxiliary_weight: Further factor of the auxiliary classifier's losses on the target; 0 saves
             its pass through SFM.
-        running_statistics: What moves the running batch-norm statistics: ``all`` passes of
-            training, or those of plain ``target`` clips, see :class:`TPS`.
         flow: Config of the provider of F^T; None takes the flow that the clips come with.
         kwargs: The others of :class:`BaseAdapter`.
 
     Raises:
         ValueError: For a value that an option cannot have.
     """
+
+    #: ``all`` passes of training, or those of plain ``target`` clips, see :class:`TPS`.
+    STATISTICS = ('all', 'target')
 
     def __init__(
         self,
@@ -205,7 +204,6 @@ class SFC(BaseAdapter):
         pseudo_weight: float = 0.0,
         confidence_threshold: float | None = None,
         auxiliary_weight: float = 0.1,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -216,7 +214,6 @@ class SFC(BaseAdapter):
         self.pseudo_weight = pseudo_weight
         self.confidence_threshold = check_confidence(self, confidence_threshold)
         self.auxiliary_weight = auxiliary_weight
-        self.running_statistics = check_statistics(self, running_statistics)
 
     def init_weights(self) -> None:
         """As in :class:`BaseAdapter`; and SFM's weights are read.
@@ -396,7 +393,7 @@ class SFC(BaseAdapter):
             yield {
                 f'{name}.loss_tpl': self.pseudo_weight
                 * self._head_weight(name)
-                * clip_cross_entropy(score[:, None], labels[name][:, None])
+                * cross_entropy(score, labels[name])
                 for name, score in scores.items()
             } | log
             log = {}

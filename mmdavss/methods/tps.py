@@ -20,13 +20,13 @@ from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
 
+from mmdavss.losses import cross_entropy
 from mmdavss.modules import match_histograms, temporal_pseudo_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 from mmdavss.structures import Clip, DomainBatch
 
-from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, check_confidence, check_statistics
+from .base import BaseAdapter, check_confidence
 
 
 @MODELS.register_module()
@@ -56,15 +56,15 @@ class TPS(BaseAdapter):
         released_mirror: As the release does that: u of the mirrored flow keeps its sign, and the
             prediction is mirrored back after it has been carried, along a flow that is not
             mirrored. Half of the labels are then those of other places.
-        running_statistics: What moves the running batch-norm statistics, which only prediction
-            reads: ``all`` passes of training, as released, or those of plain ``target`` clips. It
-            matters where training is short; in any case every clip is normalised by its own batch
-            while training.
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
         ValueError: For a value that an option cannot have.
     """
+
+    #: ``all`` passes of training, as released, or those of plain ``target`` clips. It matters where
+    #: training is short; in any case every clip is normalised by its own batch while training.
+    STATISTICS = ('all', 'target')
 
     def __init__(
         self,
@@ -75,7 +75,6 @@ class TPS(BaseAdapter):
         rescale: tuple[float, float] | None = None,
         mirror_prob: float = 0.0,
         released_mirror: bool = False,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -92,7 +91,6 @@ class TPS(BaseAdapter):
         self.rescale = rescale
         self.mirror_prob = mirror_prob
         self.released_mirror = released_mirror
-        self.running_statistics = check_statistics(self, running_statistics)
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         target = batch.target.clip
@@ -128,9 +126,7 @@ class TPS(BaseAdapter):
                 align_corners=self.align_corners,
             )
             losses[f'{name}.loss_tps'] = (
-                self.pseudo_weight
-                * weights[name]
-                * clip_cross_entropy(fused[:, None], labels[name][:, None])
+                self.pseudo_weight * weights[name] * cross_entropy(fused, labels[name])
             )
         losses['labelled'] = (labels['decode'] != IGNORE).float().mean()
         yield losses

@@ -23,11 +23,13 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType
 from torch import Tensor
 
+from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules import consensus, fill_in
 from mmdavss.ops import backward_warp, photometric_visible
 from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.video_nets import clip_scores
 
-from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
+from .adversarial import AdversarialAdapter
 from .offline_self_training import OfflineSelfTraining, labelled_share
 
 REFINEMENTS = ('consensus', 'fill_in')
@@ -54,23 +56,20 @@ class VAT(AdversarialAdapter):
         self.student.freeze_auxiliary()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
         source = batch.source.clip
         labels = batch.source.clip_labels('VAT: the source clips')
-        scores = dict(
-            source=clip_scores(
-                self.student, source.frames, self.align_corners, self.clip_flow(source)
-            )
-        )
-        losses = dict(loss_ce=clip_cross_entropy(scores['source'], labels))
+        u = clip_scores(self.student, source.frames, self.align_corners, self.clip_flow(source))
+        losses, shown = dict(loss_ce=clip_cross_entropy(u, labels)), dict(source=dict(decode=u))
         if self.tube_loss is not None:
-            losses['loss_tube'] = self.tube_loss(scores['source'], labels)
+            losses['loss_tube'] = self.tube_loss(u, labels)
         if self.discriminator is not None:
             target = batch.target.clip
-            scores['target'] = clip_scores(
-                self.student, target.frames, self.align_corners, self.clip_flow(target)
-            )
-        return losses, scores
+            u = clip_scores(self.student, target.frames, self.align_corners, self.clip_flow(target))
+            shown['target'] = dict(decode=u)
+        return losses, shown
 
 
 @MODELS.register_module()

@@ -7,10 +7,12 @@ from .class_thresholds import AdaptiveThresholds, class_balanced_thresholds, sel
 from .confident_pixels import class_entropy, most_confident
 from .day_reference import day_guided
 from .discriminators import (
+    HeadDiscriminators,
     ImageDiscriminator,
     SequenceDiscriminator,
     SpatioTemporalDiscriminator,
 )
+from .domain_game import DomainGame
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
@@ -50,6 +52,8 @@ __all__ = [
     'ConcatFusion',
     'ConvFusion',
     'Decisions',
+    'DomainGame',
+    'HeadDiscriminators',
     'ImageDiscriminator',
     'ProjectionHead',
     'SequenceDiscriminator',

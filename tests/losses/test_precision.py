@@ -23,9 +23,9 @@ from mmdavss.losses import (
     STPLLoss,
     TemporalConsistencyLoss,
     TubeDiceLoss,
+    clip_cross_entropy,
 )
 from mmdavss.methods import DACS
-from mmdavss.methods.adversarial import clip_cross_entropy
 from mmdavss.modules import (
     ClassStatistics,
     class_entropy,
