@@ -119,7 +119,7 @@ class BaseAdapter(BaseSegmentor):
     def init_weights(self) -> None:
         """Initialises the student, from :attr:`source_checkpoint` where one is set.
 
-        Companions start as what they follow then is.
+        Companions are then set to what they follow.
 
         Raises:
             FileNotFoundError: If that file does not exist.
@@ -146,7 +146,8 @@ class BaseAdapter(BaseSegmentor):
             )
 
         for companion in self.companions.values():
-            companion.move(self)
+            if companion.kind != 'pretrained':
+                companion.move(self)
 
     def add_companion(
         self,
@@ -160,7 +161,7 @@ class BaseAdapter(BaseSegmentor):
 
         Args:
             name: As all others, see :class:`Companion`.
-            kind: ``fixed``, ``copy`` or ``ema``.
+            kind: ``fixed``, ``pretrained``, ``copy`` or ``ema``.
             follows: Path of the part.
             norm: ``student`` or ``batch``.
             persistent: Whether it is in checkpoints.

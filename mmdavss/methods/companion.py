@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmdavss.engine import unwrapped
 from mmdavss.modules import norm_layers
 
-KINDS = ('fixed', 'copy', 'ema')
+KINDS = ('fixed', 'pretrained', 'copy', 'ema')
 NORMS = ('student', 'batch')
 
 
@@ -22,15 +22,17 @@ NORMS = ('student', 'batch')
 class Companion:
     """How a copy of a part of a method follows that part.
 
-    The copy is a child of the method. It gets no gradient, drops nothing, and starts, at the end of
-    ``init_weights``, as what it follows. :meth:`BaseAdapter.add_companion` makes one, and
+    The copy is a child of the method. It gets no gradient, has no active dropout, and is set to
+    what it follows at the end of ``init_weights``. :meth:`BaseAdapter.add_companion` makes one, and
     :meth:`BaseAdapter.move_companions` moves those of a kind; hooks decide when.
 
     Attributes:
         name: The attribute of the method that is the copy, and its prefix in checkpoints.
-        kind: ``fixed``: keeps the weights that training starts with. ``copy``: becomes a copy
-            whenever it is moved, with the mean of the running statistics of all processes.
-            ``ema``: moves by an exponential moving average.
+        kind: ``fixed``: keeps the weights that training starts with. ``pretrained``: keeps those
+            that its own ``init_cfg`` loads, whatever checkpoint training starts from; for a
+            backbone, or another part of the student. ``copy``: becomes a copy whenever it is
+            moved, with the mean of the running statistics of all processes. ``ema``: moves by an
+            exponential moving average.
         follows: Path of the part that is copied, such as ``student`` or
             ``student.segmentor.backbone``.
         norm: ``student``: batch norm uses the running statistics of what it follows, taken over

@@ -99,6 +99,26 @@ def test_pretrained_backbone_outside_of_checkpoints(method, batch, tmp_path):
     assert not any(name.startswith('companion') for name in copy.deepcopy(other).state_dict())
 
 
+def test_pretrained_weights_in_spite_of_a_source_checkpoint(accel, tmp_path):
+    """The student starts from the source model, the companion from the backbone's own weights."""
+    source = SourceOnly(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR)
+    for value in source.parameters():
+        torch.nn.init.normal_(value)
+    paths = [str(tmp_path / name) for name in ('source.pth', 'backbone.pth')]
+    save_checkpoint(dict(state_dict=source.state_dict()), paths[0])
+    pretrained = {
+        name: torch.full_like(value, 2)
+        for name, value in source.student.segmentor.backbone.state_dict().items()
+    }
+    save_checkpoint(dict(state_dict=pretrained), paths[1])
+    accel['segmentor']['backbone']['init_cfg'] = dict(type='Pretrained', checkpoint=paths[1])
+    model = SourceOnly(student=accel, data_preprocessor=PREPROCESSOR, source_checkpoint=paths[0])
+    model.add_companion('companion', 'pretrained', 'student.segmentor.backbone', persistent=False)
+    model.init_weights()
+    assert equal(tensors(model.student), tensors(source.student))
+    assert model.companion.conv1.weight.eq(2).all()
+
+
 @pytest.mark.parametrize('options', [dict(kind='slow'), dict(kind='ema', norm='eval')])
 def test_bad_options(method, options):
     with pytest.raises(ValueError, match='Companion companion: .* is not one of'):
