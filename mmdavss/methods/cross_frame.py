@@ -11,7 +11,7 @@ from mmdavss.losses import cross_entropy
 from mmdavss.modules import temporal_pseudo_labels
 from mmdavss.structures import Clip
 
-from .base import BaseAdapter, check_confidence, check_statistics
+from .base import BaseAdapter, check_confidence
 
 
 class CrossFrameAdapter(BaseAdapter):
@@ -21,28 +21,27 @@ class CrossFrameAdapter(BaseAdapter):
         pseudo_weight: Factor of the losses with pseudo-labels.
         auxiliary_weight: Further factor of the target losses of auxiliary classifiers.
         confidence_threshold: Probability that pseudo-labels have at least; None for no such limit.
-        running_statistics: What moves the running batch-norm statistics, which only prediction
-            reads: ``all`` passes of training, or those of plain ``target`` clips. It matters where
-            training is short; in any case every clip is normalised by its own batch while training.
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
         ValueError: For a value that an option cannot have.
     """
 
+    #: ``all`` passes of training, or those of plain ``target`` clips. It matters where training is
+    #: short; in any case every clip is normalised by its own batch while training.
+    STATISTICS = ('all', 'target')
+
     def __init__(
         self,
         pseudo_weight: float = 1.0,
         auxiliary_weight: float = 0.1,
         confidence_threshold: float | None = None,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
         self.confidence_threshold = check_confidence(self, confidence_threshold)
-        self.running_statistics = check_statistics(self, running_statistics)
 
     def head_weight(self, name: str) -> float:
         """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""

@@ -25,7 +25,6 @@ from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
-from .base import check_statistics
 
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
@@ -48,7 +47,6 @@ class DAVSN(AdversarialAdapter):
     Args:
         consistency_loss: Config of the loss of the consistency. Its factor is lambda_u, 0.001.
         auxiliary_weight: Further factor of it for the auxiliary classifier. The release has none.
-        running_statistics: As in :class:`TPS`.
         auxiliary_adversarial_weight: As in :class:`AdversarialAdapter`.
         likeness_weight: Factor of the likeness of the two discriminators' weights in their loss,
             which the weight discrepancy lowers: lambda_u times lambda_wd in the release.
@@ -59,11 +57,13 @@ class DAVSN(AdversarialAdapter):
         ValueError: For a value that an option cannot have.
     """
 
+    #: As in :class:`CrossFrameAdapter`.
+    STATISTICS = ('all', 'target')
+
     def __init__(
         self,
         consistency_loss: ConfigType | None = None,
         auxiliary_weight: float = 1.0,
-        running_statistics: str = 'all',
         auxiliary_adversarial_weight: float = 0.0002,
         likeness_weight: float = 0.001,
         **kwargs,
@@ -78,7 +78,6 @@ class DAVSN(AdversarialAdapter):
             consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001)
         )
         self.auxiliary_weight = auxiliary_weight
-        self.running_statistics = check_statistics(self, running_statistics)
 
     def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
         losses, pairs = {}, {}

@@ -21,10 +21,7 @@ ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 
 from __future__ import annotations
 
-import copy
-
 import torch
-from mmengine.dist import all_reduce_params
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor
@@ -41,10 +38,9 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.video_nets import clip_scores
+from mmdavss.video_nets import VideoNet, clip_scores
 
 from .adversarial import AdversarialAdapter
-from .base import check_statistics
 
 
 @MODELS.register_module()
@@ -72,9 +68,6 @@ class I2VDA(AdversarialAdapter):
             at 0.3.
         mask_grid: Frame on whose grid the occlusion mask is computed: ``current``, that of the
             labels, or ``paper``, that of I_0 as equation 7 is printed.
-        running_statistics: What moves the running batch-norm statistics, by which proxy and
-            prediction normalise: ``all`` passes of training, or those of the ``target`` only. Every
-            pass is normalised by its own batch while training.
         gan_loss: As in :class:`AdversarialAdapter`, by default least squares.
         adversarial_weight: As in :class:`AdversarialAdapter`.
         discriminator_weight: As in :class:`AdversarialAdapter`. With 1, and the mean over I_0 and
@@ -85,6 +78,10 @@ class I2VDA(AdversarialAdapter):
         ValueError: For a value that an option cannot have, or if `flow` is missing or reads files.
     """
 
+    #: ``all`` passes of training, or those of the ``target`` only. The proxy and predictions use
+    #: these statistics; every pass is normalised by its own batch while training.
+    STATISTICS = ('all', 'target')
+
     def __init__(
         self,
         consistency_weight: float = 1.0,
@@ -94,7 +91,6 @@ class I2VDA(AdversarialAdapter):
         eta: float | None = 1.0,
         delta: float | None = 0.3,
         mask_grid: str = 'current',
-        running_statistics: str = 'all',
         gan_loss: ConfigType | None = None,
         adversarial_weight: float = 0.01,
         discriminator_weight: float = 1.0,
@@ -133,43 +129,18 @@ class I2VDA(AdversarialAdapter):
         self.eta = eta
         self.delta = delta
         self.mask_grid = mask_grid
-        self.running_statistics = check_statistics(self, running_statistics)
-        self.proxy = (
-            copy.deepcopy(self.student).requires_grad_(False) if consistency_weight else None
-        )
+        self.proxy: VideoNet | None = None
+        if consistency_weight:
+            self.add_companion('proxy', kind='copy')
         self._launched: bool | None = None
 
     # -------------------------------------------------------------------- proxy
 
-    def init_weights(self) -> None:
-        super().init_weights()
-        if self.proxy is not None:
-            self.update_proxy()
-
-    @torch.no_grad()
-    def update_proxy(self) -> None:
-        """theta_M' <- theta_M (algorithm 1, line 6), buffers included."""
-        # The student may be wrapped in DDP: the names differ then, the order does not.
-        for ours, theirs in (
-            (self.student.parameters(), self.proxy.parameters()),
-            (self.student.buffers(), self.proxy.buffers()),
-        ):
-            for own, other in zip(ours, theirs, strict=True):
-                other.copy_(own)
-        # Each process has running statistics of its own; the proxy is one for all.
-        all_reduce_params(self.proxy.buffers(), op='mean')
-
     def schedule_proxy(self, copy: bool, launched: bool) -> None:
         """Whether the proxy is copied now, and whether it labels in the next iteration."""
         self._launched = launched
-        if copy and self.proxy is not None:
-            self.update_proxy()
-
-    def train(self, mode: bool = True) -> I2VDA:
-        super().train(mode)
-        if self.proxy is not None:
-            self.proxy.eval()
-        return self
+        if copy:
+            self.move_companions('copy')
 
     # ------------------------------------------------------------------- losses
 

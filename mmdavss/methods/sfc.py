@@ -35,8 +35,8 @@ from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets.base import fused_scores, segmentor_heads
+from mmdavss.video_nets.loading import missing_checkpoint
 
-from .base import missing_checkpoint
 from .cross_frame import CrossFrameAdapter
 
 #: Where the checkpoints of the pretraining and of SFC have the module.

@@ -16,6 +16,13 @@ from .domain_game import DomainGame
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
+from .passes import (
+    frozen_forward,
+    has_dropout,
+    norm_layers,
+    predicting,
+    unmoved_statistics,
+)
 from .projection import ProjectionHead
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment
@@ -61,17 +68,22 @@ __all__ = [
     'day_guided',
     'downscale_labels',
     'fill_in',
+    'frozen_forward',
+    'has_dropout',
     'intermediate_flows',
     'label_regions',
     'match_histograms',
     'most_confident',
+    'norm_layers',
     'normalised_entropy',
     'occurring_classes',
+    'predicting',
     'probability_cross_entropy',
     'rectified_labels',
     'round_trip_visible',
     'select_labels',
     'synthesise_frame',
     'temporal_pseudo_labels',
+    'unmoved_statistics',
     'warp_labels',
 ]

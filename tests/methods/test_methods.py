@@ -11,9 +11,9 @@ from mmseg.registry import MODELS
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.losses import stpl_loss
-from mmdavss.methods.base import frozen_forward, has_dropout, load_student
-from mmdavss.modules import most_confident
+from mmdavss.modules import frozen_forward, has_dropout, most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
+from mmdavss.video_nets.loading import load_student
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 STPL = dict(
@@ -323,7 +323,7 @@ class TestSTPL:
         model.train()
         seen = []
         model._contrast = lambda q, k, labels, others: (
-            seen.append((labels, others)),
+            seen.append((labels.labels, others.labels)),
             q.sum() + k.sum(),
         )[1]
         clip = model.data_preprocessor(batch('target'), True)['inputs']['target']
