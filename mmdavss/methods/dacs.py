@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList, add_prefix
 from torch import Tensor
 
-from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
@@ -19,7 +17,6 @@ from mmdavss.modules import (
     class_mix_masks,
     day_guided,
 )
-from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 
 from .mean_teacher import MeanTeacher
@@ -221,7 +218,7 @@ class DACS(MeanTeacher):
         }
 
     def weighted_cross_entropy(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Mean over all pixels, those ignored included, as published.
+        """The net's supervised loss, divided by all pixels, those ignored included, as published.
 
         Classes weigh what they weigh in the loss of the classifier.
 
@@ -230,12 +227,5 @@ class DACS(MeanTeacher):
             labels: (N, H, W).
             weights: (N, H, W).
         """
-        scores = resize(
-            at_least_float32(scores),
-            labels.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
-        return cross_entropy(
-            scores, labels, weights, self._class_factors(), avg_factor=labels.numel()
-        )
+        losses = self.net.supervise(scores, labels, weights, avg_factor=labels.numel())
+        return sum(losses.values())

@@ -57,7 +57,7 @@ class DAVSN(AdversarialAdapter):
         ValueError: For a value that an option cannot have.
     """
 
-    #: As in :class:`TPS`.
+    #: As in :class:`CrossFrameAdapter`.
     STATISTICS = ('all', 'target')
 
     def __init__(

@@ -114,6 +114,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return self.segmentor.align_corners
 
     @property
+    def single_frame(self) -> bool:
+        """Whether scores depend on the current frame alone, in this stage of training."""
+        return not self.temporal
+
+    @property
     def feature_channels(self) -> int:
         """Channels C of :meth:`features`."""
         head = self.segmentor.decode_head
@@ -429,6 +434,12 @@ def head_losses(
         name = loss.loss_name
         losses[name] = losses[name] + value if name in losses else value
     return losses
+
+
+def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
+    """Scores (N, K, h, w) of every classifier, see :meth:`VideoNet.head_scores`."""
+    scores = net.head_scores(frames, flow, parts=('fused',))
+    return {name: of_head.fused for name, of_head in scores.items()}
 
 
 def sample_labels(data_samples: SampleList) -> Tensor:
