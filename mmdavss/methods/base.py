@@ -9,9 +9,10 @@ from mmengine.optim import OptimWrapper
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from mmdavss.engine import accumulation, mean_log
 from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.distributed import mean_log
+from mmdavss.utils.wrappers import accumulation
 
 from .companion import Companion
 from .segmentor import VideoSegmentor

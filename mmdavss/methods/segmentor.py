@@ -11,9 +11,11 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor
 
-from mmdavss.engine import NotFiniteError, bare_names, unwrapped
+from mmdavss.errors import NotFiniteError
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip
+from mmdavss.utils.checkpoints import bare_names
+from mmdavss.utils.wrappers import unwrapped
 from mmdavss.video_nets import VideoNet
 from mmdavss.video_nets.loading import (
     check_checkpoint,

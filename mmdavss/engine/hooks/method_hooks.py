@@ -6,8 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..player_optim_wrapper import accumulation
-from ..wrappers import unwrapped
+from mmdavss.utils.wrappers import accumulation, unwrapped
 
 
 class MethodHook(Hook):
