@@ -98,7 +98,7 @@ class VideoSegmentor(BaseSegmentor):
         elif self.net.needs_checkpoint:
             raise ValueError(
                 f'{type(self).__name__}: the student is in stage two, which freezes backbones that '
-                'nobody has trained yet. Train stage one, and set `model.source_checkpoint` to '
+                'are still untrained. Train stage one, and set `model.source_checkpoint` to '
                 'its checkpoint.'
             )
         elif not self.net.allow_random_init and not has_pretrained(self.net):
