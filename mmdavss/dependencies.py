@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 #: Module and requirement, those of ``requirements/mminstall.txt``. They are an extra: in a project
 #: with the original packages the forks would be written over them, into the same folders.
@@ -16,6 +18,7 @@ def check_dependencies() -> None:
 
     Raises:
         ImportError: If one is missing; with the command that installs it.
+        SystemExit: The same in a console command, which needs no traceback.
     """
     missing = {
         module: requirement
@@ -24,7 +27,10 @@ def check_dependencies() -> None:
     }
     if missing:
         wanted = ' '.join(f'"{requirement}"' for requirement in missing.values())
-        raise ImportError(
+        text = (
             f'mmdavss needs {", ".join(missing)}, not installed here. '
             f'Install with: pip install {wanted}'
         )
+        if Path(sys.argv[0]).stem.startswith('mmdavss-'):
+            raise SystemExit(f'error: {text}')
+        raise ImportError(text)

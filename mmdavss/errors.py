@@ -24,6 +24,11 @@ class NotFiniteError(UserError, FloatingPointError):
     """A loss, a weight or a prediction is NaN or infinite."""
 
 
+def number_of(count: int, noun: str) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
 #: Python modules that configs of mmseg need besides mmseg, and their packages. OpenMMLab's own
 #: come under the second name.
 PACKAGES = dict(

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from mmengine.logging import print_log
 from PIL import Image
 
-from .errors import InputError, MissingInputError
+from .errors import InputError, MissingInputError, number_of
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 #: Those of images that are not taken for frames.
@@ -147,7 +147,7 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
         print_log(
             f'{left_out[0]} is a link to a folder that is read already, or that holds '
             f'{root}: it is left out'
-            + (f', and so are {len(left_out) - 1} others.' if len(left_out) > 1 else '.'),
+            + (f' (and {number_of(len(left_out) - 1, "other")}).' if len(left_out) > 1 else '.'),
             'current',
             logging.WARNING,
         )
@@ -327,7 +327,12 @@ def read_text(path: str | os.PathLike, what: str) -> str:
         if '\0' in text or (utf16 and not any(letter.isascii() for letter in text[1:])):
             raise UnicodeDecodeError('utf-8', data, 0, 1, 'null bytes')
     except UnicodeDecodeError as error:
-        raise InputError(f'the {what} {path} is no text in UTF-8 ({error.reason})') from None
+        # Every other byte of ASCII in UTF-16 is null.
+        nulls = max(data[0::2].count(0), data[1::2].count(0))
+        why = 'UTF-16, perhaps' if nulls > len(data) / 8 else error.reason
+        raise InputError(
+            f'the {what} {path} is no text in UTF-8 ({why}): save it as UTF-8'
+        ) from None
     return text.replace('\ufeff', '')
 
 

@@ -87,6 +87,13 @@ def test_missing_mm_packages_are_named_with_the_command(monkeypatch):
     assert command == f'"{engine}" "{segmentation}"'
 
 
+def test_a_console_command_says_it_in_a_line(monkeypatch):
+    monkeypatch.setattr(dependencies, 'find_spec', lambda name: None)
+    monkeypatch.setattr('sys.argv', ['/usr/bin/mmdavss-train', 'CONFIG'])
+    with pytest.raises(SystemExit, match='^error: mmdavss needs mmengine, .*Install with: pip'):
+        dependencies.check_dependencies()
+
+
 def pip(*args: object) -> None:
     done = subprocess.run(
         [sys.executable, '-m', 'pip', '-q', *map(str, args)], capture_output=True, text=True

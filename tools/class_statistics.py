@@ -13,11 +13,9 @@ Statistics that are there already and fit are left as they are.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import os.path as osp
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -39,6 +37,7 @@ from mmdavss.errors import UserError
 from mmdavss.fileio import check_writable
 from mmdavss.launch.config_file import load_config
 from mmdavss.utils.progress import progress
+from mmdavss.utils.worker_pool import WorkerPool
 
 ADVICE = (
     'write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
@@ -107,13 +106,8 @@ def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
     if workers == 1:
         rows = collect(map(task, files.values()))
     else:
-        # 'spawn': a forked process cannot use the threads of torch and OpenCV.
-        with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn')) as pool:
-            try:
-                rows = collect(pool.map(task, files.values(), chunksize=CHUNK))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        with WorkerPool(workers) as pool:
+            rows = collect(pool.map(task, list(files.values()), CHUNK))
     return dict(zip(files, rows, strict=True))
 
 
@@ -133,7 +127,7 @@ def summary(dataset: ClipSegDataset, pixels: np.ndarray) -> str:
 
 def main() -> None:
     args = parse_args()
-    with one_line():
+    with one_line('interrupted: nothing is written; the same command begins again'):
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset, file = source_of(cfg)

@@ -139,6 +139,7 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
                 if text is not None:
                     say(f'      {text}')
         except BaseException:
+            # A terminal tells the step as well, but not everything that ends this one does.
             process.terminate()
             raise
     if process.returncode:

@@ -14,9 +14,8 @@ where it was.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import re
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import cv2
@@ -27,7 +26,7 @@ import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.fileio import check_writable
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
@@ -35,6 +34,7 @@ from mmdavss.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden
 from mmdavss.launch.config_file import check_part
 from mmdavss.utils.device import device_option
 from mmdavss.utils.progress import progress
+from mmdavss.utils.worker_pool import WorkerPool
 
 Task = tuple[Path, Path, Path]
 
@@ -174,35 +174,25 @@ def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
         for task in progress('flow', tasks, unit='pairs'):
             Worker.run(task)
         return
-    # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context('spawn'), Worker.start, (config, device, 1)
-    ) as pool:
+    with WorkerPool(workers, initializer=Worker.start, initargs=(config, device, 1)) as pool:
         futures = [pool.submit(Worker.run, task) for task in tasks]
-        try:
-            for future in progress('flow', as_completed(futures), len(tasks), 'pairs'):
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in progress('flow', as_completed(futures), len(tasks), 'pairs'):
+            future.result()
 
 
 def main() -> None:
     args = parse_args()
-    try:
+    with one_line('interrupted: the same command goes on from here'):
         tasks = find_tasks(args)
-    except UserError as error:
-        raise SystemExit(f'error: {error}') from error
-    if not tasks:
-        raise SystemExit(
-            f'No two frames of one sequence below {args.frame_root} match '
-            f'{args.pattern or IMAGE_SUFFIXES}. Correct the folder, --pattern or '
-            '--frame-suffix.'
-        )
-    todo = [task for task in tasks if args.overwrite or not task[2].exists()]
-    print(f'{len(tasks)} pairs, {len(tasks) - len(todo)} there already.')
-    if todo:
-        with one_line('interrupted: the same command goes on from here'):
+        if not tasks:
+            raise UserError(
+                f'No two frames of one sequence below {args.frame_root} match '
+                f'{args.pattern or IMAGE_SUFFIXES}. Correct the folder, --pattern or '
+                '--frame-suffix.'
+            )
+        todo = [task for task in tasks if args.overwrite or not task[2].exists()]
+        print(f'{number_of(len(tasks), "pair")}, {len(tasks) - len(todo)} there already.')
+        if todo:
             check_writable(args.out, 'name another folder')
             provider = dict(type=args.provider, **args.options)
             check_part(MODELS, provider, '--provider')

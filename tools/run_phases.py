@@ -27,6 +27,8 @@ from mmdavss.errors import UserError
 from mmdavss.launch.config_file import final_checkpoint, load_config
 
 TOOLS = Path(__file__).parent
+#: Of a step that a signal has ended.
+STOPPED = (EXIT_CODE, *(128 + number for number in (signal.SIGINT, *SIGNALS)))
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,16 @@ def _parse_options(options: Sequence[str]) -> dict:
 
 
 def run(command: list[str]) -> int:
-    """Runs a step, which is told to stop when a cluster says so; gives its exit status."""
+    """Runs a step, which is told to stop when a cluster says so.
+
+    Returns:
+        Its exit status; 128 + the number of the signal that has stopped it otherwise than with
+        :data:`EXIT_CODE`.
+    """
     asked, started = [], []
 
-    def hand_on(*_: object) -> None:
-        asked.append(True)
+    def hand_on(number: int, frame: object) -> None:
+        asked.append(number)
         for process in started:
             process.terminate()
 
@@ -151,7 +158,13 @@ def run(command: list[str]) -> int:
             started.append(process)
             if asked:  # while it was being started
                 process.terminate()
-            return process.wait()
+            try:
+                code = process.wait()
+            except BaseException:
+                # A terminal tells the step as well, but not everything that ends this one does.
+                process.terminate()
+                raise
+        return code if code == EXIT_CODE or not asked else 128 + asked[0]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -159,8 +172,16 @@ def run(command: list[str]) -> int:
 
 def main() -> None:
     args = parse_args()
-    with one_line():
-        steps = find_steps(args)
+    with one_line('interrupted: the same call goes on from here'):
+        walk(find_steps(args))
+
+
+def walk(steps: Sequence[Step]) -> None:
+    """Runs the steps that are not done.
+
+    Raises:
+        SystemExit: If one was stopped or fails.
+    """
     for number, step in enumerate(steps, 1):
         head = f'[{number}/{len(steps)}] {step.title}'
         if step.result.is_file():
@@ -168,13 +189,13 @@ def main() -> None:
             continue
         print(f'{head}\n      $ {shlex.join(step.command)}', flush=True)
         code = run(step.command)
-        if code == EXIT_CODE:
+        if code in STOPPED:
+            saved = ' and is saved' if code == EXIT_CODE else ''
             print(
-                f'{step.title} was stopped by a signal and is saved. The same call goes on from '
-                'here.',
+                f'{step.title} was stopped by a signal{saved}. The same call goes on from here.',
                 file=sys.stderr,
             )
-            raise SystemExit(EXIT_CODE)
+            raise SystemExit(code)
         if code:
             raise SystemExit(
                 f'error: {step.title} failed (exit status {code}), see above. The '

@@ -28,6 +28,7 @@ from mmdavss.apis.video_inferencer import VideoSegInferencer
 from mmdavss.apis.videos import DAMAGED, VideoReader
 from mmdavss.cli.exits import one_line
 from mmdavss.convert.plain_mmseg import read_method_config
+from mmdavss.errors import number_of
 from mmdavss.utils.device import device_option
 
 FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='ZeroFlow'))
@@ -104,7 +105,7 @@ def main() -> None:
     if args.frames is not None and args.frames < 1:
         parser.error('--frames starts at 1')
     models = [(args.config, args.checkpoint), *args.compare]
-    with one_line():
+    with one_line('interrupted: no video is written; the same command begins again'):
         video = VideoReader(args.video, args.frames)
         segment = VideoSegInferencer(
             [read_method_config(*model, args.classes) for model in models],
@@ -126,8 +127,8 @@ def main() -> None:
         )
     written = ' and '.join(str(Path(path)) for path in (args.out, args.masks) if path)
     print(
-        f'{done["frames"]} frames in {done["seconds"]:.1f} s ({done["fps"]:.1f} frames/s): '
-        f'{written}'
+        f'{number_of(done["frames"], "frame")} in {done["seconds"]:.1f} s '
+        f'({done["fps"]:.1f} frames/s): {written}'
     )
     if done['note']:
         print(f'warning: {done["note"]}', file=sys.stderr)

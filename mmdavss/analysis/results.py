@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, number_of
 from mmdavss.inputs import natural, read_text
 
 #: What a training writes into its work dir, once for each start.
@@ -129,7 +129,7 @@ def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> di
     """
     names = [folder.absolute().name for folder in folders] if names is None else names
     if len(names) != len(folders):
-        raise ValueError(f'{len(names)} names for {len(folders)} folders')
+        raise ValueError(f'{number_of(len(names), "name")} for {number_of(len(folders), "folder")}')
     runs: dict[str, list[Path]] = {}
     for name, folder in zip(names, folders, strict=True):
         found = (

@@ -35,7 +35,7 @@ from mmdavss.convert.plain_mmseg import (
     resize_options,
 )
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import InputError, UserError
+from mmdavss.errors import InputError, UserError, number_of
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
 from mmdavss.fileio import replace_file
@@ -51,8 +51,7 @@ from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.progress import progress
-from mmdavss.utils.work_dir_lock import NAME as LOCK
-from mmdavss.utils.work_dir_lock import WorkDirLock
+from mmdavss.utils.work_dir_lock import WorkDirLock, holds_others
 
 from .video_inferencer import VideoSegInferencer
 from .videos import VideoReader, without_password
@@ -70,6 +69,8 @@ FLOW_WIDTH = 512
 MAX_SIDE = 16384
 #: How PyTorch and OpenCV say that there is no memory left.
 NO_MEMORY = re.compile("can't allocate memory|Insufficient memory")
+#: Videos whose width by height differs by more than this share are said to be stretched.
+DISTORTED = 0.05
 CLIPS = 'clips.txt'
 RECORD = 'adapt.json'
 
@@ -316,10 +317,10 @@ class Adaptation:
             elif reader.count is None:
                 what = 'frames'
             else:
-                what = f'{reader.count} frames'
+                what = number_of(reader.count, 'frame')
             lines.append(
-                f'{reader.shown}: {what} of {width}x{height}, at most {settings.pairs} '
-                'pairs of successive ones are taken'
+                f'{reader.shown}: {what} of {width}x{height}; of successive ones, at most '
+                f'{number_of(settings.pairs, "pair")} are taken'
             )
         width, height = self.size
         scale = self._scale(self.shapes[0])
@@ -331,12 +332,13 @@ class Adaptation:
             f'Network: {self.network}, {len(self.metainfo["classes"])} classes, on '
             f'{where}. Frames of {width}x{height}{why}; --size sets another size.'
         )
-        steps = [f'AdaBN, {settings.adabn_iters} iterations'] if self.has_norms else []
+        lines += self._distortions()
+        steps = [f'AdaBN, {number_of(settings.adabn_iters, "iteration")}'] if self.has_norms else []
         if settings.method != 'adabn':
             name = dict(stpl='STPL').get(settings.method, settings.method)
-            steps.append(f'{name}, {settings.iters} iterations')
+            steps.append(f'{name}, {number_of(settings.iters, "iteration")}')
         lines.append(
-            f'To do: {"; ".join(steps)}; {settings.batch_size} pairs each; figures, '
+            f'To do: {"; ".join(steps)}; {number_of(settings.batch_size, "pair")} each; figures, '
             'before/after video, report.'
         )
         lines.append(
@@ -344,6 +346,22 @@ class Adaptation:
             'measured once it runs.'
         )
         return '\n'.join(lines)
+
+    def _distortions(self) -> list[str]:
+        """Says which videos are stretched: all have one size, also where their shapes differ."""
+        shape = self.size[0] / self.size[1]
+        stretched = [
+            reader.shown
+            for reader, (width, height) in zip(self.readers, self.shapes, strict=True)
+            if abs(width / height / shape - 1) > DISTORTED
+        ]
+        # Where all are alike it is the config, or --size, that wants it so.
+        if not stretched or len(stretched) == len(self.readers):
+            return []
+        return [
+            f'Stretched to that size, as the videos have different shapes: {", ".join(stretched)}. '
+            'Better adapt to each shape by itself (another --out).'
+        ]
 
     # --------------------------------------------------------------------------------- folder
 
@@ -357,11 +375,7 @@ class Adaptation:
         self.overwrite = overwrite
         if self.out.exists() and not self.out.is_dir():
             raise UserError(f'{self.out} is a file: choose another folder (--out)')
-        if (
-            not (self.out / RECORD).is_file()
-            and self.out.exists()
-            and any(path.name != LOCK for path in self.out.iterdir())
-        ):
+        if not (self.out / RECORD).is_file() and self.out.exists() and holds_others(self.out):
             raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
 
     def _begin(self) -> None:
@@ -473,12 +487,15 @@ class Adaptation:
         folder, number = self.out / 'frames' / name, 0
         shutil.rmtree(folder, ignore_errors=True)  # of another time
         limit = self.settings.record
-        with progress(f'record {name}', reader.first(limit), limit) as bar:
+        frames = reader.first(limit)
+        with progress(f'record {name}', frames, limit) as bar:
             for number, frame in enumerate(bar, 1):
                 self._check_shape(reader, number - 1, frame.image)
                 _write(folder / f'{number - 1:06d}.png', frame.image)
         if number < limit:
-            reader.note = f'{reader.shown}: it ended after {number} of {limit} frames'
+            reader.note = (
+                frames.note or f'{reader.shown}: it ended after {number} of {limit} frames'
+            )
         return self._spread(number)
 
     def _check_shape(self, reader: VideoReader, number: int, image: np.ndarray) -> None:
@@ -655,7 +672,9 @@ class Adaptation:
                         max_keep_ckpts=1,
                     ),
                     iteration_seed=dict(type='IterationSeedHook'),
+                    data_timeout=dict(type='DataTimeoutHook', seconds=900),
                     finite_guard=dict(type='FiniteGuardHook'),
+                    run_report=dict(type='RunReportHook'),
                 ),
                 log_processor=dict(by_epoch=False),
                 visualizer=dict(
@@ -681,7 +700,7 @@ class Adaptation:
             runner = _LoggingRunner.from_cfg(cfg)
             runner.model.to(self.device)
             runner.register_hook(_Shown(bar, name, self.left))
-            with explained_faults(folder):
+            with explained_faults(folder, 'the same command goes on'):
                 runner.train()
         self.journal.save(trained=[*self.record.get('trained', ()), name])
         return str(last)
@@ -1092,10 +1111,11 @@ def report(
         f'| {name} | {100 * old:.2f} | {100 * new:.2f} | {100 * (new - old):+.2f} |'
         for name, old, new in zip(classes, before.shares, after.shares, strict=True)
     )
+    trained_for = number_of(settings.iters, 'iteration')
     steps = dict(
         adabn='AdaBN (the batch-norm statistics of the videos)',
-        stpl=f'STPL, {settings.iters} iterations',
-        selftraining=f'self-training of the batch-norm layers, {settings.iters} iterations',
+        stpl=f'STPL, {trained_for}',
+        selftraining=f'self-training of the batch-norm layers, {trained_for}',
     )
     done = [steps['adabn']] if 'adabn' in trained else []
     if 'adapt' in trained:
@@ -1117,8 +1137,8 @@ def report(
 A guess without labels; how often it is right where the truth is known says
 docs/adapt_your_video.md of mmdavss. The warnings below are to be looked at in any case.
 {typed}
-What was done: {', then '.join(done)}; on {pairs} pairs of frames{frames}, without labels, without
-the data that the model was trained with.
+What was done: {', then '.join(done)}; on {number_of(pairs, 'pair')} of frames{frames}, without
+labels, without the data that the model was trained with.
 {missing}
 ![input, before, after](before_after.png)
 
@@ -1130,7 +1150,7 @@ The video: [before_after.mp4](before_after.mp4).
 
 ## Health, without labels
 
-In percent, on {after.frames} pairs of frames that the model was adapted on:
+In percent, on {number_of(after.frames, 'pair')} of frames that the model was adapted on:
 
 | | before | after | change |
 |---|---:|---:|---:|

@@ -8,7 +8,7 @@ import re
 import shlex
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from mmengine.logging import print_log
 
 from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.inputs import list_frames
 
 FOLDER_FPS = 10.0
@@ -30,6 +30,8 @@ CAMERA_FPS = 25.0
 TOLERATED = 0.02
 #: After so many packets without a frame, or so many seconds, there is none to come.
 RETRIES, PATIENCE = 1000, 5.0
+#: Seconds that a server may take to answer, and to send the next frame.
+WAIT = 15.0
 #: Exit code of tools that have done their work on a video that is not whole.
 DAMAGED = 3
 
@@ -77,6 +79,7 @@ class VideoReader:
     reached: int | None = None
     note: str | None = None
     damaged = False
+    _silent = False
 
     def __init__(self, source: str | Path | int, limit: int | None = None) -> None:
         self.source = source
@@ -85,7 +88,7 @@ class VideoReader:
         path = Path(str(source))
         # A file may have any name, that of a camera too.
         there = not isinstance(source, int) and (path.is_file() or path.is_dir())
-        url = not there and _URL.match(str(source)) is not None
+        self._url = url = not there and _URL.match(str(source)) is not None
         self._camera = None if there or url else _camera(source)
         self.shown = without_password(str(source))
         if self._camera is not None:
@@ -154,6 +157,8 @@ class VideoReader:
                 + (
                     'another program uses the camera'
                     if self._camera is not None
+                    else f'the server sent nothing for {WAIT:g} seconds'
+                    if self._silent
                     else 'it is damaged, or of a codec that OpenCV does not have'
                 )
             )
@@ -185,8 +190,15 @@ class VideoReader:
             yield from self._walk(set(wanted), wanted[-1])
 
     def _open(self) -> cv2.VideoCapture:
+        began = time.monotonic()
         with _quiet():
-            video = cv2.VideoCapture(self._opened)
+            if self._url:
+                limit = round(1000 * WAIT)
+                limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit]
+                limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit]
+                video = cv2.VideoCapture(self._opened, cv2.CAP_ANY, limits)
+            else:
+                video = cv2.VideoCapture(self._opened)
         if video.isOpened():
             return video
         if self._camera is not None:
@@ -196,6 +208,11 @@ class VideoReader:
                 f'{self.source} is no video that OpenCV can read: convert it, for example with  '
                 f'ffmpeg -i {shlex.quote(str(self._opened))} video.mp4  or to a folder of images. '
                 'If it was copied or downloaded: is it whole?'
+            )
+        if time.monotonic() - began >= WAIT:
+            raise UserError(
+                f'{self.shown} cannot be opened: the server does not answer within {WAIT:g} '
+                'seconds: is the address right, and does it send a video?'
             )
         raise UserError(
             f'{self.shown} cannot be opened: is the address right, does the server '
@@ -223,7 +240,9 @@ class VideoReader:
         moment, failing_since = -1000.0 / self.fps, 0.0
         try:
             while (self.limit is None or read < self.limit) and (last is None or number < last):
-                found, image, step = video.grab(), None, 1
+                began = time.monotonic()
+                with _quiet() if self._url else nullcontext():
+                    found, image, step = video.grab(), None, 1
                 now = video.get(cv2.CAP_PROP_POS_MSEC)
                 if found and (torn or failures):
                     # What is missing can be seen from the times alone: decoders are ahead of
@@ -231,6 +250,10 @@ class VideoReader:
                     step = max(1, round((now - moment) * self.fps / 1000))
                 if found and (wanted is None or number + step in wanted):
                     found, image = video.retrieve()  # some decode here
+                if self._url and time.monotonic() - began >= 0.9 * WAIT:
+                    # A frame that comes all the same is half of one.
+                    self._silent = complete = True
+                    break
                 if not found:
                     # The end of a file looks like a packet that cannot be decoded.
                     failures += 1
@@ -263,6 +286,15 @@ class VideoReader:
             self.read, self.reached = read, reached
         expected = max(reached, self._header or 0) if complete else reached
         missing = expected - read
+        if self._silent and read:
+            self.note = (
+                f'{self.shown}: the server sent nothing for {WAIT:g} seconds, after '
+                f'{number_of(read, "frame")}'
+                + (f' of about {self._header}' if self._header else '')
+            )
+            self.damaged = not self.live
+            print_log(self.note, logger='current', level=logging.WARNING)
+            return
         if self.live or not (read and (torn or missing > 0)):
             return
         why = (

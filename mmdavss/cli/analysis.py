@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import LabelSet
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.inputs import natural
 from mmdavss.launch.config_file import load_config
 from mmdavss.launch.model import load_model
@@ -81,7 +81,10 @@ class CheckpointParser(argparse.ArgumentParser):
         if found.names is None:
             found.names = [Path(path).absolute().parent.name for path in found.checkpoints]
         if len(found.names) != len(found.checkpoints):
-            self.error(f'{len(found.names)} names for {len(found.checkpoints)} checkpoints')
+            self.error(
+                f'{number_of(len(found.names), "name")} for '
+                f'{number_of(len(found.checkpoints), "checkpoint")}'
+            )
         twice = sorted({name for name in found.names if found.names.count(name) > 1})
         if twice:
             self.error(f'several checkpoints are called {twice[0]}: tell them apart with --names')
@@ -198,8 +201,9 @@ def video_frames(
     chosen = range(start, start + args.count * args.step, args.step)
     if chosen[-1] >= len(numbers):
         raise UserError(
-            f'--count {args.count}: {sequence} has {len(numbers) - start} frames from '
-            f'{first} on: take fewer, or start earlier with --first'
+            f'--count {args.count}: {sequence} has '
+            f'{number_of(len(numbers) - start, "frame")} from {first} on: take '
+            'fewer, or start earlier with --first'
         )
     labels = {}
     for i in range(len(dataset)):

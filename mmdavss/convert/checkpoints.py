@@ -342,10 +342,7 @@ def convert_checkpoint(
         raise UserError(f'{config} is no config of this package: it has no model.student')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     loaded = read_checkpoint(checkpoint)
-    for key in ('state_dict', 'model_state_dict', 'model'):
-        if isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-            break
+    loaded = loaded.get('state_dict', loaded)
     tensors = {name: value for name, value in loaded.items() if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f'{checkpoint} holds no weights')

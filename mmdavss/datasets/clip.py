@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import os.path as osp
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, number_of
 from mmdavss.inputs import (
     IMAGE_SUFFIXES,
     OTHER_SUFFIXES,
@@ -225,9 +228,9 @@ class ClipSegDataset(BaseSegDataset):
         lost = [path for stem, path in foreign.items() if stem not in found]
         if lost:
             raise InputError(
-                f'{type(self).__name__}: {len(lost)} images in {folder} have the name of a frame '
-                f'and another suffix: {_some(lost)}. The data set has {self.LAYOUT}: convert them, '
-                'or move them to another folder.'
+                f'{type(self).__name__}: {number_of(len(lost), "image")} in {folder} with the '
+                f'name of a frame and another suffix: {_some(lost)}. The data set has '
+                f'{self.LAYOUT}: convert them, or move them to another folder.'
             )
         yield from found.values()
 
@@ -475,7 +478,21 @@ class ClipSegDataset(BaseSegDataset):
                 f'{type(self).__name__}: {_some(unclear)} of {self.ann_file} are in several '
                 'sequences: write SEQUENCE/NAME.'
             )
-        return current
+        return self._once(current, current, self.ann_file)
+
+    def _once(self, items: list[Any], keys: Iterable[Hashable], file: str) -> list[Any]:
+        """The items of a list without those whose key came before; warns if there are any."""
+        kept: dict[Hashable, Any] = {}
+        for key, item in zip(keys, items, strict=True):
+            kept.setdefault(key, item)
+        if len(kept) < len(items):
+            print_log(
+                f'{type(self).__name__}: {file} lists {len(items) - len(kept)} of '
+                f'{number_of(len(items), "line")} twice or more: each counts once.',
+                'current',
+                logging.WARNING,
+            )
+        return list(kept.values())
 
     def _of_folder(
         self, folder: str, frames: list[tuple[str, int]], found: Sequences
@@ -681,7 +698,8 @@ class ClipFolderDataset(ClipSegDataset):
             names = [name.strip() for name in line.split('\t' if '\t' in line else None)]
             if len(names) != self.clip_length:
                 raise InputError(
-                    f'ClipFolderDataset: {path}, line {number}, has a clip of {len(names)} frames, '
+                    f'ClipFolderDataset: {path}, line {number}, has a clip of '
+                    f'{number_of(len(names), "frame")}, '
                     f'clip_length is {self.clip_length}: {line!r}.'
                 )
             names = [self._inside(name, path, number, 'clips') for name in names]
@@ -721,7 +739,9 @@ class ClipFolderDataset(ClipSegDataset):
                 )
             )
         self._listings.clear()
-        return data_list
+        return self._once(
+            data_list, (tuple(map(osp.normpath, info['frame_paths'])) for info in data_list), path
+        )
 
 
 def _small_suffix(name: str) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from mmdavss.errors import InputError
+from mmdavss.errors import InputError, number_of
 
 IGNORE = 255
 RGB = tuple[int, int, int]
@@ -166,9 +166,10 @@ class LabelSet:
                 str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255)) for c in found[:5]
             )
             raise InputError(
-                f'{path}: {wrong.sum()} pixels have colours that {self.name} does not define, '
-                f'RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, not '
-                'resized, recoloured or saved as JPEG.'
+                f'{path}: {number_of(wrong.sum(), "pixel")} '
+                f'{"has" if wrong.sum() == 1 else "have"} colours that {self.name} does not '
+                f'define, RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, '
+                'not resized, recoloured or saved as JPEG.'
             )
         return ids[rank]
 

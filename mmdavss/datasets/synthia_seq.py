@@ -45,18 +45,24 @@ class SynthiaSeqDataset(ClipSegDataset):
 
     def scan(self) -> Sequences:
         """Frames of the sequences."""
+        sequences = self.sequences
+        if not sequences:
+            folders = self.list_folders(self.data_root)
+            # Folders with something else in them are no sequences, unless none is one.
+            sequences = [name for name in folders if osp.isdir(self._images(name))] or folders
         return {
             sequence: {
                 int(match[1]): path
-                for match, path in self.list_images(
-                    osp.join(self.data_root, sequence, 'RGB', self.view), r'(\d+)\.png'
-                )
+                for match, path in self.list_images(self._images(sequence), r'(\d+)\.png')
             }
-            for sequence in self.sequences or self.list_folders(self.data_root)
+            for sequence in sequences
         }
 
+    def _images(self, sequence: str) -> str:
+        return osp.join(self.data_root, sequence, 'RGB', self.view)
+
     def image_path(self, sequence: str, number: int) -> str:
-        return osp.join(self.data_root, sequence, 'RGB', self.view, f'{number:06d}.png')
+        return osp.join(self._images(sequence), f'{number:06d}.png')
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
         return osp.join(self.data_root, sequence, 'GT', 'LABELS', self.view, osp.basename(image))

@@ -16,6 +16,7 @@ from mmseg.utils import ConfigType
 from torch import Tensor
 
 from mmdavss.datasets.transforms.loading import read_image, read_mask
+from mmdavss.errors import number_of
 from mmdavss.ops import backward_warp, forward_backward_visible, resize_flow
 
 from .video_panoptic_quality import confusion_with_void
@@ -211,9 +212,9 @@ class TemporalConsistencyMetric(BaseMetric):
                 "frames='all' for the data set (and with_labels=False where not all frames have "
                 'labels), or frame_distance to the distance of its frames.'
             )
-        text = f'{len(pairs)} pairs of frames in {len(paired)} sequences'
+        text = f'{number_of(len(pairs), "pair")} of frames in {number_of(len(paired), "sequence")}'
         if len(sequences) > len(paired):
-            text += f', {len(sequences) - len(paired)} sequences without pairs skipped'
+            text += f', {number_of(len(sequences) - len(paired), "sequence")} without pairs skipped'
         metrics = {}
         if self.flow is not None:
             intersection, first, second = sum(pair.areas for pair in pairs)

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from mmdavss.errors import number_of
 from mmdavss.inputs import natural
 
 
@@ -117,8 +118,8 @@ class VPQMetric(BaseMetric):
             per_class = _nanmean(values, axis=0)
             metrics |= {f'VPQ.{name}': v for name, v in zip(subset, per_class, strict=True)}
         text = (
-            f'VPQ^s of {len(rows)} of {len(classes)} classes in {len(clips)} clips with '
-            f'{min(map(len, clips.values()))} to {max(map(len, clips.values()))} labelled '
+            f'VPQ^s of {len(rows)} of {len(classes)} classes in {number_of(len(clips), "clip")} '
+            f'with {min(map(len, clips.values()))} to {max(map(len, clips.values()))} labelled '
             'frames'
         )
         without = [n for n, value in zip(self.windows, lengths, strict=True) if np.isnan(value)]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmdavss.errors import number_of
 from mmdavss.utils.checkpoints import misfits, read_weights
 
 PathPairs = Sequence[tuple[str, str]]
@@ -101,7 +102,10 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
                 f'{tuple(frame_a.shape)} and {tuple(frame_b.shape)}.'
             )
         if paths is not None and len(paths) != len(frame_a):
-            raise ValueError(f'{name}: {len(paths)} path pairs for {len(frame_a)} frames.')
+            raise ValueError(
+                f'{name}: {number_of(len(paths), "path pair")} for '
+                f'{number_of(len(frame_a), "frame")}.'
+            )
         with torch.autocast(frame_a.device.type, enabled=False):
             return self._estimate(frame_a.float(), frame_b.float(), paths)
 

@@ -22,6 +22,7 @@ import os
 import re
 import traceback
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,11 +81,12 @@ PACKAGE = str(Path(__file__).parents[1])
 
 
 @contextmanager
-def explained_faults(work_dir: str | Path) -> Iterator[None]:
+def explained_faults(work_dir: str | Path, advice: str = 'go on with --resume') -> Iterator[None]:
     """Around a run: turns errors that need one line into a UserError that says how to go on.
 
     Args:
         work_dir: The run's output folder.
+        advice: How to go on from its last checkpoint.
 
     Raises:
         UserError: Instead of such an error; names the cause, what to do, and, where the machine is
@@ -96,7 +98,7 @@ def explained_faults(work_dir: str | Path) -> Iterator[None]:
         message, machine = _explain(error)
         if message is None or (isinstance(error, UserError) and message == str(error)):
             raise
-        kept = f'. {_kept(work_dir)}' if machine else ''
+        kept = f'. {_kept(work_dir, advice)}' if machine else ''
         raise UserError(f'{message.rstrip(".")}{kept}') from error
 
 
@@ -123,6 +125,11 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
             return str(error) if made else found, True
     if (found := _lost_worker([str(cause) for cause in chain])) is not None:
         return found, True
+    if any(isinstance(cause, BrokenProcessPool) for cause in chain):
+        return (
+            'a process that computes ended unexpectedly. The machine has run out of memory, most '
+            'often (look at dmesg): use fewer of them (--workers, --processes)'
+        ), True
     worker = _in_worker(error)
     if worker is not None:
         return worker, False
@@ -224,10 +231,10 @@ def _lost_worker(texts: list[str]) -> str | None:
     return ' '.join(f'a process that loads data {how}. {memory} {shared}'.split())
 
 
-def _kept(work_dir: str | Path) -> str:
+def _kept(work_dir: str | Path, advice: str) -> str:
     noted = noted_checkpoint(work_dir)
     return (
         f'There is no checkpoint of this run yet (it writes to {work_dir}).'
         if noted is None
-        else f'The last complete checkpoint is {noted}; go on with --resume.'
+        else f'The last complete checkpoint is {noted}; {advice}.'
     )

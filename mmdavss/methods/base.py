@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from mmdavss.errors import number_of
 from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.distributed import mean_log
@@ -180,8 +181,8 @@ class BaseAdapter(VideoSegmentor):
         name, frames = type(self).__name__, clip.frames.shape[1]
         if frames < length:
             raise ValueError(
-                f'{name}: target clips have {frames} frames and need {length} or '
-                f'more: set clip_length={length} in the target data set.'
+                f'{name}: target clips have {number_of(frames, "frame")} and need {length} '
+                f'or more: set clip_length={length} in the target data set.'
             )
         flow = self.given_flow(clip)
         if flow is None:

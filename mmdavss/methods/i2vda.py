@@ -26,6 +26,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor
 
+from mmdavss.errors import number_of
 from mmdavss.flow import PrecomputedFlow
 from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
@@ -189,8 +190,8 @@ class I2VDA(AdversarialAdapter):
         """
         if clip.frames.shape[1] != 2:
             raise ValueError(
-                f'I2VDA: target clips have {clip.frames.shape[1]} frames instead of '
-                '2: set clip_length=2 in the target data set.'
+                f'I2VDA: target clips have {number_of(clip.frames.shape[1], "frame")} '
+                'instead of 2: set clip_length=2 in the target data set.'
             )
         if self.flow is None and (clip.flow is None or clip.forward_flow is None):
             raise ValueError(

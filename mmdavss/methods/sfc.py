@@ -28,6 +28,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
+from mmdavss.errors import number_of
 from mmdavss.losses import flow_epe
 from mmdavss.modules import label_regions
 from mmdavss.modules.temporal_labels import IGNORE
@@ -308,8 +309,9 @@ class SFC(CrossFrameAdapter):
         needed = 2 if self.net.single_frame else 3
         if clip.frames.shape[1] < needed:
             raise ValueError(
-                f'SFC: target clips have {clip.frames.shape[1]} frames and need {needed} or more '
-                f'for {type(self.net).__name__}: set clip_length={needed} in the target data set.'
+                f'SFC: target clips have {number_of(clip.frames.shape[1], "frame")} and need '
+                f'{needed} or more for {type(self.net).__name__}: set '
+                f'clip_length={needed} in the target data set.'
             )
 
     def score_groups(

@@ -28,6 +28,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
 
+from mmdavss.errors import number_of
 from mmdavss.modules import (
     class_entropy,
     frozen_forward,
@@ -230,8 +231,8 @@ class STPL(BaseAdapter):
         seen = self._frames_seen()
         if clip.frames.shape[1] < seen:
             raise ValueError(
-                f'STPL: target clips have {clip.frames.shape[1]} frames and need '
-                f'{seen} or more for contrast={self.contrast!r}: set clip_length='
+                f'STPL: target clips have {number_of(clip.frames.shape[1], "frame")} and '
+                f'need {seen} or more for contrast={self.contrast!r}: set clip_length='
                 f'{seen} in the target data set.'
             )
         return self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, seen)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from PIL import Image
 
 from mmdavss.errors import InputError
 from mmdavss.inputs import read_json
-from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import holds_others
+from mmdavss.utils.worker_pool import WorkerPool
 
 from .labels import (
     CITYSCAPES_IDS,
@@ -359,14 +360,10 @@ def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) ->
     context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
     if context.get_start_method() == 'forkserver':
         context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(processes, context, _initialise_worker) as pool:
+    with WorkerPool(processes, context, _initialise_worker) as pool:
         tasks = [pool.submit(write_chunk, root, settings, chunk) for chunk in chunks]
-        try:
-            for task in as_completed(tasks):
-                yield task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
+        for task in as_completed(tasks):
+            yield task.result()
 
 
 def _report(done: int, total: int, began: float) -> str:
@@ -460,7 +457,7 @@ def generate(
                 )
         for name in set(ours) - set(done):
             shutil.rmtree(root / name, ignore_errors=True)
-    elif root.exists() and (not root.is_dir() or any(path.name != LOCK for path in root.iterdir())):
+    elif root.exists() and (not root.is_dir() or holds_others(root)):
         # not even with `overwrite`: this may be a real data set
         raise FileExistsError(
             f'{root} exists and is not a MiniDrive (it has no {MARKER}); choose '

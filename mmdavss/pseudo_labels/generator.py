@@ -8,7 +8,6 @@ import os
 import os.path as osp
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -42,7 +41,7 @@ from mmdavss.datasets.label_folder import (
 )
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.errors import InputError, UserError
+from mmdavss.errors import InputError, UserError, number_of
 from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.inputs import natural
@@ -58,7 +57,8 @@ from mmdavss.modules import (
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.journal import Journal, as_json, digest_of, file_digest
 from mmdavss.utils.progress import progress
-from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import holds_others
+from mmdavss.utils.worker_pool import WorkerPool
 
 KEY = 'pseudo_label_generator'
 SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')
@@ -586,7 +586,7 @@ class PseudoLabelGenerator:
     def _resume(out: str, journal: Journal, file: dict, clips: list[FrameClip]) -> bool:
         """Goes on with a folder of the same settings; False if it is new or empty."""
         if not journal.path.is_file():
-            if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
+            if osp.exists(out) and (not osp.isdir(out) or holds_others(out)):
                 raise UserError(
                     f'{out} exists, is not empty and no folder of pseudo-labels: name '
                     'another one with --out'
@@ -641,7 +641,7 @@ class PseudoLabelGenerator:
             histogram += np.array(state['histogram'])
         todo = clips[state['counted'] :]
         if todo:
-            print(f'Histogram of the probabilities, {_frames_of(todo)} frames:')
+            print(f'Histogram of the probabilities, {number_of(_frames_of(todo), "frame")}:')
         for _, counts in runner(_Histogram(num_classes), todo):
             histogram += counts
             journal.save(histogram=histogram.tolist(), counted=state['counted'] + 1)
@@ -658,7 +658,7 @@ class PseudoLabelGenerator:
         kept, predicted = np.array(state['kept']), np.array(state['predicted'])
         todo = clips[done:]
         print(
-            f'Pseudo-labels of {_frames_of(todo)} frames'
+            f'Pseudo-labels of {number_of(_frames_of(todo), "frame")}'
             + (f', {_frames_of(clips) - _frames_of(todo)} are done:' if done else ':')
         )
         for clip, predictions in runner(_keep, todo):
@@ -710,26 +710,18 @@ class _Runner:
         if self.workers == 1:
             yield from (work(self.predictor(clip)) for clip in clips)
             return
-        # 'spawn': a forked process cannot use CUDA, nor the threads of torch and OpenCV.
         context = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(
-            self.workers, context, _Worker.start, (self.make, self.device, context.Value('i', 0))
-        ) as pool:
+        start = self.make, self.device, context.Value('i', 0)
+        with WorkerPool(self.workers, context, _Worker.start, start) as pool:
             waiting = iter(clips)
             # The results of so many clips are in memory at a time.
             running = deque(
                 pool.submit(_Worker.run, work, clip) for clip in islice(waiting, self.workers + 1)
             )
-            try:
-                while running:
-                    result = running.popleft().result()
-                    running.extend(
-                        pool.submit(_Worker.run, work, clip) for clip in islice(waiting, 1)
-                    )
-                    yield result
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            while running:
+                result = running.popleft().result()
+                running.extend(pool.submit(_Worker.run, work, clip) for clip in islice(waiting, 1))
+                yield result
 
 
 def output_folder(cfg: Config) -> str:

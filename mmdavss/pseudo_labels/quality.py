@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 from mmdavss.pseudo_labels.generator import (
     ClipPredictor,
@@ -95,7 +95,7 @@ class QualityMeter:
         missing = self.labelled.keys() - {f.mask for clip in self.clips for f in clip.frames}
         if missing:
             raise UserError(
-                f'{cfg.filename}: {len(missing)} frames of target_train_labelled are '
+                f'{cfg.filename}: {number_of(len(missing), "frame")} of target_train_labelled '
                 f'not in train_dataloader.dataset.target, such as {min(missing)}: '
                 'both must have the same frames'
             )

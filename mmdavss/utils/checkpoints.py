@@ -45,6 +45,8 @@ TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 DISTRUST = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 #: If it is 0, mmengine's loaders are not changed.
 SWITCH = 'MMDAVSS_SAFE_LOADING'
+#: Keys of the weights in checkpoints of others, most common first.
+WEIGHTS = ('model', 'model_state_dict')
 #: First bytes of PyTorch's archives. Older files have no checksums.
 ARCHIVE = b'PK\x03\x04'
 #: The attribute of a folder in an archive.
@@ -224,9 +226,20 @@ def _safe(load: Callable) -> Callable:
         if os.environ.get(SWITCH) == '0':
             return load(cls, filename, *args, **kwargs)
         with guarded(str(filename)):
-            return load(cls, filename, *args, **kwargs)
+            return _as_of_mmengine(load(cls, filename, *args, **kwargs))
 
     return load_checkpoint
+
+
+def _as_of_mmengine(loaded: Any) -> Any:
+    """A checkpoint with its weights under ``state_dict``, the key that mmengine looks for."""
+    if not isinstance(loaded, Mapping) or 'state_dict' in loaded:
+        return loaded
+    for key in WEIGHTS:
+        weights = loaded.get(key)
+        if isinstance(weights, Mapping) and any(isinstance(v, Tensor) for v in weights.values()):
+            return {**{k: v for k, v in loaded.items() if k != key}, 'state_dict': weights}
+    return loaded
 
 
 # All loads of mmengine go through here, including those of schemes that are registered later.

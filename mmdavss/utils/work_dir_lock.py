@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from mmengine.logging import print_log
 
 from mmdavss.errors import UserError
+from mmdavss.fileio import left_unfinished
 
 #: The lock's file in the folder; hidden, so that it is not taken for data.
 NAME = '.run.lock'
@@ -294,6 +295,15 @@ class WorkDirLock:
         with suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
+
+
+def holds_others(folder: str | Path) -> bool:
+    """Whether a folder has anything in it besides locks and what writes that were killed left."""
+    left = set(left_unfinished(folder))
+    return any(
+        path.name != NAME and not path.name.startswith(f'{NAME}.') and path not in left
+        for path in Path(folder).iterdir()
+    )
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -5,16 +5,19 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import ExitStack, suppress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
 
-from mmdavss.apis import UserError
+from mmdavss.apis import UserError, videos
 from mmdavss.apis.videos import VideoReader
 
 
@@ -210,6 +213,74 @@ def test_address(tmp_path, jpegs, monkeypatch):
     with pytest.raises(UserError) as error:
         VideoReader(f'http://me:se@cret@{address}/jpegs.avi')
     assert f'http://***@{address}/jpegs.avi' in str(error.value) and 'cret' not in str(error.value)
+
+
+@pytest.fixture
+def silent_server(monkeypatch):
+    """Makes a server that sends some bytes and then nothing more; gives its address."""
+    monkeypatch.setattr(videos, 'WAIT', 1.0)
+    for variable in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
+        monkeypatch.delenv(variable, raising=False)
+    with ExitStack() as stack:
+
+        def make(content: bytes) -> str:
+            server = stack.enter_context(socket.create_server(('127.0.0.1', 0)))
+
+            def serve() -> None:
+                with suppress(OSError):  # closed at the end
+                    while True:
+                        connection = stack.enter_context(server.accept()[0])
+                        if content:
+                            connection.recv(4096)
+                            connection.sendall(content)
+
+            threading.Thread(target=serve, daemon=True).start()
+            return f'127.0.0.1:{server.getsockname()[1]}'
+
+        yield make
+
+
+@pytest.mark.parametrize('scheme', ['http', 'rtsp', 'tcp'])
+@pytest.mark.parametrize('content', [b'', b'HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n'])
+def test_a_server_that_does_not_answer(scheme, content, silent_server, capfd):
+    if content and scheme == 'rtsp':
+        pytest.skip('this is HTTP')
+    source = f'{scheme}://{silent_server(content)}/a.mp4'
+    began = time.monotonic()
+    with pytest.raises(UserError, match=f'{source} cannot be opened: the server does not answer'):
+        VideoReader(source)
+    assert time.monotonic() - began < 5
+    assert 'Stream timeout' not in capfd.readouterr().err  # OpenCV's own words
+
+
+def test_a_server_that_stops_in_the_middle(silent_server, jpegs, tmp_path, capfd):
+    jpegs()
+    data = (tmp_path / 'jpegs.avi').read_bytes()
+    head = f'HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n'.encode()
+    reader = VideoReader(f'http://{silent_server(head + data[: len(data) // 2])}/jpegs.avi')
+    assert (reader.count, reader.live) == (20, False)
+    began = time.monotonic()
+    found = len(list(reader))
+    assert time.monotonic() - began < 5 and 2 < found < 18
+    assert reader.damaged and f'sent nothing for 1 seconds, after {found} frames of about 20' in (
+        reader.note
+    )
+    assert 'Stream timeout' not in capfd.readouterr().err
+
+
+def test_a_stream_that_stops(silent_server, moving_images):
+    parts = b''.join(
+        b'--frame\r\nContent-Type: image/jpeg\r\n\r\n'
+        + cv2.imencode('.jpg', image)[1].tobytes()
+        + b'\r\n'
+        for image in moving_images(12)
+    )
+    head = b'HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n'
+    reader = VideoReader(f'http://{silent_server(head + parts)}/live')
+    assert reader.live
+    found = len(list(reader))
+    assert found >= 10 and f'sent nothing for 1 seconds, after {found} frames' in reader.note
+    assert not reader.damaged
 
 
 @pytest.mark.parametrize(

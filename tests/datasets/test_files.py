@@ -1,6 +1,7 @@
 """What lies in the folders of data sets besides their frames, and lists from other systems."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -32,10 +33,17 @@ ALL = [
         dict(with_labels=False, day_pairs='corresp'),
         'rgb_anon/train/night/GOPR0351',
     ),
+    (
+        'DarkZurichImageDataset',
+        'dark_zurich',
+        dict(split='val', time='night', with_labels=True),
+        'rgb_anon/val/night/GOPR0356',
+    ),
     ('CamVidDataset', 'camvid', {}, 'images'),
     ('ClipFolderDataset', 'viper', {}, 'train/img/001'),
 ]
 IDS = [f'{name}-{len(options)}' for name, _, options, _ in ALL]
+LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
 
 
 @pytest.fixture(params=ALL, ids=IDS)
@@ -45,7 +53,8 @@ def data(request):
     root = request.getfixturevalue(fixture)
 
     def items(**more):
-        made = DATASETS.build(dict(type=name, data_root=str(root), pipeline=[], **options, **more))
+        settings = dict(dict(options, pipeline=[]), **more)
+        made = items.made = DATASETS.build(dict(type=name, data_root=str(root), **settings))
         return [
             {key: info.get(key) for key in ('frame_paths', 'seg_map_path', 'seq_name')}
             for info in map(made.get_data_info, range(len(made)))
@@ -102,6 +111,60 @@ def test_frames_with_another_suffix_are_not_left_out(data):
     path.rename(path.with_suffix('.tiff'))
     with pytest.raises(InputError, match=f'{path.stem}.tiff.*convert'):
         items()
+
+
+def test_empty_folders_and_foreign_files(data):
+    items, root, folder = data
+    before = items()
+    for above in {root, folder.parent, folder}:
+        (above / 'zz_empty').mkdir()
+        (above / 'README.txt').write_text('mine')
+        (above / 'Thumbs.db').write_bytes(b'\0')
+    assert items() == before
+
+
+@pytest.mark.parametrize('share', [0, 0.5])
+def test_a_truncated_image(data, share):
+    """Found when it is drawn, and named; the others are as before."""
+    items, _, _ = data
+    before = items(pipeline=LOAD)
+    path = Path(before[0]['frame_paths'][-1])
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert items(pipeline=LOAD) == before
+    with pytest.raises(InputError, match=re.escape(path.name)):
+        items.made[0]
+
+
+def labelled(items):
+    """The items that have labels; skips data sets that have none here."""
+    found = [info for info in items(pipeline=LOAD) if info['seg_map_path']]
+    if not found:
+        pytest.skip('no labels')
+    return found
+
+
+@pytest.mark.parametrize('share', [0, 0.5])
+def test_a_truncated_label(data, share):
+    items, _, _ = data
+    path = Path(labelled(items)[0]['seg_map_path'])
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(InputError, match=re.escape(path.name)):
+        items.made[0]
+
+
+def test_a_label_without_its_image(data):
+    items, _, _ = data
+    before = labelled(items)
+    path = Path(before[0]['seg_map_path'])
+    extra = path.with_name(path.name.replace(re.findall(r'\d+', path.stem)[-1], '99999'))
+    shutil.copy(path, extra)
+    assert labelled(items) == before
+    # The other way round the image is a frame without a label, or it is an error.
+    path.unlink()
+    try:
+        assert labelled(items) == before[1:]
+    except (InputError, FileNotFoundError) as error:
+        assert path.name in str(error)
 
 
 @pytest.mark.parametrize('other', ['.jpg', '.png'])
@@ -311,3 +374,27 @@ def test_frames_that_are_links_to_nothing(data, target):
     image.symlink_to(image.name if target == 'itself' else target)
     with pytest.raises(InputError, match=f'{image.name} is a link to .* fetch'):
         items()
+
+
+def test_lines_that_come_twice_count_once(viper):
+    (viper / 'split.txt').write_text('001_00010\n001_00001\n001/001_00010.jpg\n001_00010\n')
+    options = dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[])
+    made = DATASETS.build(dict(options, ann_file='split.txt'))
+    names = [made.get_data_info(i)['frame_name'] for i in range(len(made))]
+    assert names == ['001_00010', '001_00001']
+
+
+def test_clips_that_come_twice_count_once(frames, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmdavss.datasets.clip.print_log', lambda text, *_: said.append(text))
+    (frames / 'l.txt').write_text('a/f2.png\na/f1.png\n./a/f2.png\na/f2.png\n')
+    assert clip_names(frames, clips='l.txt', clip_length=1) == [['a/f2.png'], ['a/f1.png']]
+    assert len(said) == 1 and 'l.txt lists 2 of 4 lines twice or more: each counts once' in said[0]
+
+
+@pytest.mark.parametrize('encoding', ['utf-16-le', 'utf-16-be'])
+@pytest.mark.parametrize('text', ['a/f1.png\n', 'a/f1.png a/f2.png\r\na/ü.png a/f2.png\r\n'])
+def test_utf_16_without_a_mark(frames, encoding, text):
+    (frames / 'l.txt').write_bytes(text.encode(encoding))
+    with pytest.raises(InputError, match=r'l.txt is no text in UTF-8 \(UTF-16, perhaps\): save it'):
+        clip_names(frames, clips='l.txt')

@@ -221,5 +221,5 @@ def test_camvid_colours(colour, name):
 
 def test_unknown_colour_names_file_and_colour():
     image = np.array([[(128, 0, 0), (1, 2, 3)]], np.uint8)
-    with pytest.raises(ValueError, match=r'y_L\.png: 1 pixels.*\(1, 2, 3\)'):
+    with pytest.raises(ValueError, match=r'y_L\.png: 1 pixel has.*\(1, 2, 3\)'):
         CAMVID_COLOUR.decode(image, 'y_L.png')

@@ -150,9 +150,7 @@ def test_where_to_go_on(tmp_path):
         assert ('run/iter_4.pth; go on with --resume' in str(raised.value)) == kept
 
 
-def test_interrupted():
-    with (
-        pytest.raises(SystemExit, match='the same command goes on'),
-        one_line('the same command goes on'),
-    ):
+def test_interrupted(capfd):
+    with pytest.raises(SystemExit, match='130'), one_line('the same command goes on'):
         raise KeyboardInterrupt
+    assert capfd.readouterr().err == '\nthe same command goes on\n'

@@ -439,7 +439,7 @@ def test_messages(davsn, pairs, batch):
         model.train_step(pairs('source'), optimisers(davsn(discriminator=None)))
     data = pairs('source')
     data['inputs']['target'] = batch('target', length=1, augmented=False)['inputs']['target']
-    with pytest.raises(ValueError, match='1 frames and need 2.*clip_length=2'):
+    with pytest.raises(ValueError, match='1 frame and need 2.*clip_length=2'):
         model.train_step(data, optimisers(model))
     data = pairs('source')
     del data['inputs']['target']['flow']

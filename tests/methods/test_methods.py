@@ -311,7 +311,7 @@ class TestSTPL:
     @pytest.mark.parametrize('name', ['stpl', 'temporal'])
     def test_short_clips(self, method, batch, name):
         model = method(name, flow=dict(type='ZeroFlow'))
-        with pytest.raises(ValueError, match='1 frames and need 2 .*clip_length=2'):
+        with pytest.raises(ValueError, match='1 frame and need 2 .*clip_length=2'):
             model.train_step(batch('target', length=1), optimiser(model))
 
     @pytest.mark.parametrize('name', ['stpl', 'stpl_norm', 'temporal', 'spatial'])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import pkgutil
 import re
 import runpy
+import signal
 import sys
 
 import cv2
@@ -34,6 +36,8 @@ from mmdavss.engine import WorkDirLock
 from mmdavss.errors import UserError
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
+from mmdavss.fileio import unfinished_path
+from mmdavss.utils.work_dir_lock import NAME as LOCK
 
 FEW = [
     '--iters',
@@ -249,6 +253,111 @@ def test_no_two_videos_share_a_folder():
         assert len({name.casefold() for name in found}) == len(names)
         assert all(re.fullmatch(r'\w[\w.-]*', name) for name in found)
     assert _free_names(['drive', 'night']) == ['drive', 'night']
+
+
+@pytest.fixture
+def handlers():
+    """A command that was interrupted ends its process; this one goes on."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers[:3]:  # a shell may have it ignored in the background
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+#: Phase, what it calls, and at which call the signal comes.
+PHASES = [
+    ('trying the network', 'mmdavss.apis.adapt.VideoSegmenter.__call__', 1),
+    ('reading the video', 'mmdavss.apis.adapt._write', 3),
+    ('AdaBN', 'mmdavss.methods.adabn.AdaBN.train_step', 2),
+    ('training', 'mmdavss.methods.stpl.STPL.train_step', 2),
+    ('writing the checkpoint', 'mmdavss.apis.adapt.save_checkpoint', 1),
+    ('measuring', 'mmdavss.apis.adapt.Health.add_pair', 3),
+    ('preview', 'mmdavss.visualization.video.VideoWriter.write', 2),
+    ('export', 'mmdavss.apis.adapt.export_segmentor', 1),
+    ('report', 'mmdavss.apis.adapt.report', 1),
+]
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_each_phase(number, plain, video_file, tmp_path, run_tool, handlers, capfd):
+    """Each call is interrupted one phase later, and goes on where the one before was."""
+    out, done = tmp_path / 'out', []
+    call = ('adapt_video.py', *plain, video_file, '--out', out, *FEW)
+    for phase, place, count in PHASES:
+        left = [count]
+        place, _, name = place.rpartition('.')
+        owner = pkgutil.resolve_name(place)
+        original = getattr(owner, name)
+
+        def stop(*args, left=left, original=original, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                signal.raise_signal(number)
+            return original(*args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(owner, name, stop)
+            with pytest.raises(SystemExit) as end:
+                run_tool(*call)
+        said = capfd.readouterr().err
+        assert end.value.code == 128 + number, phase
+        assert said.endswith('\ninterrupted: the same command goes on from here\n'), (phase, said)
+        assert said.count('interrupted') == 1 and 'Traceback' not in said, (phase, said)
+        assert not list(tmp_path.rglob('*.tmp')) and not list(tmp_path.rglob('*.partial.mp4'))
+        assert not (out / LOCK).exists(), phase
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(
+                signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
+            )
+        # What was done before is not done again.
+        kept = {path: path.stat().st_mtime_ns for path in done}
+        done = [
+            path
+            for path in out.rglob('*')
+            if path.name in ('clips.txt', 'iter_2.pth', 'adapted.pth', 'before_after.mp4')
+        ]
+        assert all(path.stat().st_mtime_ns == time for path, time in kept.items()), phase
+    assert len(done) == 5
+    run_tool(*call)
+    assert 'AdaBN' in (out / 'report.md').read_text()
+
+
+def test_what_a_killed_start_leaves_blocks_nothing(plain, video_file, tmp_path, run_tool):
+    out = tmp_path / 'out'
+    out.mkdir()
+    unfinished_path(out / 'adapt.json').write_text('{')
+    (out / f'{LOCK}.{"0" * 32}').touch()
+    run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW, '--method', 'adabn')
+    assert (out / 'report.md').is_file()
+    (out / 'report.md').rename(tmp_path / 'mine')
+    with pytest.raises(UserError, match='holds other things'):
+        adapt(*plain, video_file, tmp_path)
+
+
+@pytest.mark.parametrize('keep_ratio', [False, True])
+def test_videos_of_different_shapes(keep_ratio, plain, video_file, tmp_path):
+    tall = tmp_path / 'tall'
+    tall.mkdir()
+    for number in range(4):
+        image = np.full((64, 32, 3), 60 * number, np.uint8)
+        cv2.imwrite(str(tall / f'{number}.png'), image)
+    cfg = read_method_config(*plain)
+    cfg.test_dataloader.dataset.pipeline[1].update(keep_ratio=keep_ratio)
+    found = adapt(
+        *plain, [tall, video_file], tmp_path / 'out', iters=2, adabn_iters=2, batch_size=3,
+        pairs=3, preview=2, workers=0, device='cpu',
+    )  # fmt: skip
+    assert '6 pairs of frames' in found.report.read_text()
+    assert 0 < found.figures['after'].consistency <= 1
+    start = Start(cfg, plain[1], [video_file, tall], tmp_path / 'o', Settings(), device='cpu')
+    stretched = tall if start.size[0] > start.size[1] else video_file
+    assert f'different shapes: {stretched}. Better' in start.plan()
+    alike = Start(cfg, plain[1], [tall, tall], tmp_path / 'p', Settings(), device='cpu')
+    assert 'Stretched' not in alike.plan()
 
 
 class Start(Adaptation):

@@ -609,6 +609,12 @@ LISTS: list[Case] = [
         ('split.txt', 'ann_file', 'UTF-8'),
     ),
     (
+        'a split file in UTF-16 without a byte order mark',
+        lambda w: w.write('gta/split.txt', '00000\n'.encode('utf-16-le')),
+        lambda w: w.gta(ann_file='split.txt'),
+        ('split.txt', 'UTF-16, perhaps', 'save it as UTF-8'),
+    ),
+    (
         'a split file with unknown names',
         lambda w: w.write('gta/split.txt', '00000\n77777\n'),
         lambda w: w.gta(ann_file='split.txt'),
@@ -618,7 +624,7 @@ LISTS: list[Case] = [
         'a list with clips of another length',
         lambda w: w.write('frames/l.txt', 'a/00.png\n'),
         lambda w: w.frames(clips='l.txt'),
-        ('l.txt', '1 frames', 'clip_length'),
+        ('l.txt', '1 frame,', 'clip_length'),
     ),
     (
         'a list with frames that are missing',

@@ -115,11 +115,14 @@ def test_mistakes_give_one_message(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_is_one_line(run_tool, toy_config, tmp_path, monkeypatch):
+def test_ctrl_c_is_one_line(run_tool, toy_config, tmp_path, monkeypatch, capfd):
     def press(runner):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(QuietRunner, 'train', press)
-    with pytest.raises(SystemExit, match='interrupted.*--resume'):
+    with pytest.raises(SystemExit, match='130'):
         run_tool('train.py', toy_config, '--work-dir', tmp_path / 'run')
+    assert capfd.readouterr().err.endswith(
+        '\ninterrupted: --resume goes on from the last checkpoint\n'
+    )
     assert not (tmp_path / 'run' / NAME).exists()

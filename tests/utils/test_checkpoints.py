@@ -222,6 +222,20 @@ def test_a_truncated_one_is_named(tmp_path):
         read_weights(str(path), 'hint')
 
 
+@pytest.mark.parametrize('key', ['state_dict', 'model', 'model_state_dict'])
+def test_keys_of_the_weights(key, tmp_path):
+    path = str(tmp_path / 'other.pth')
+    torch.save({key: {'module.weight': torch.ones(2, 1), 'bias': torch.ones(2)}, 'epoch': 3}, path)
+    assert [*read_weights(path, 'hint')] == ['weight', 'bias']
+    torch.save({key: {'weight': torch.ones(2, 1), 'bias': torch.ones(2)}, 'epoch': 3}, path)
+    layer = torch.nn.Linear(1, 2)
+    load_checkpoint(layer, path, strict=True)  # of mmengine: load_from, init_cfg
+    assert torch.equal(layer.weight.detach(), torch.ones(2, 1))
+    # A module that is called model is none.
+    torch.save({'model': torch.ones(2), 'bias': torch.ones(2)}, path)
+    assert [*read_weights(path, 'hint')] == ['model', 'bias']
+
+
 @pytest.mark.parametrize('content', [[torch.ones(2)], torch.ones(2), dict(epoch=3), dict()])
 def test_files_without_weights(content, tmp_path):
     path = tmp_path / 'other.pth'

@@ -30,7 +30,7 @@ from mmdavss.cli.analysis import (
     test_data,
     write_csv,
 )
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
 
@@ -105,7 +105,7 @@ def main() -> None:
                 f'{args.config}: of the classes {args.classes or classes} fewer than '
                 'two occur in the labels of test_dataloader'
             )
-        print(f't-SNE of {len(labels)} pixels')
+        print(f't-SNE of {number_of(len(labels), "pixel")}')
         if len(labels) <= 3 * args.perplexity:
             raise UserError(
                 f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}: a third '

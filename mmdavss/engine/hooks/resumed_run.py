@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from mmdavss.errors import UserError
+from mmdavss.errors import UserError, number_of
 from mmdavss.utils.journal import as_json, differences
 
 #: Parts of a config that say where a run is, how it is shown and what follows it. The seed is
@@ -118,8 +118,8 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
         old = before.get(name)
         if isinstance(old, dict) and isinstance(data, dict) and old.get('hash') != data['hash']:
             counts = [
-                f'{part.get("items")} items in {part.get("files")} files of '
-                f'{part.get("bytes")} bytes'
+                f'{number_of(part.get("items"), "item")} in {number_of(part.get("files"), "file")} '
+                f'of {number_of(part.get("bytes"), "byte")}'
                 for part in (old, data)
             ]
             changed.append((name, f'{name}: {" -> ".join(counts)}'))

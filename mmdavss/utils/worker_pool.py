@@ -1,0 +1,89 @@
+"""Processes that compute side by side."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
+from typing import Any
+
+
+class WorkerPool:
+    """A pool of processes that ends with what uses it, as a context manager.
+
+    Ctrl-C in a terminal reaches every process of a command; those of the pool leave it to the main
+    one, without tracebacks. After an error, or an interruption, what has not begun is not done. If
+    the main process is killed the others end by themselves.
+
+    Args:
+        workers: Number of processes.
+        context: How they are started, by default with 'spawn': a forked process cannot use CUDA,
+            nor the threads of torch and OpenCV.
+        initializer: Called in each process before its first task.
+        initargs: Its arguments.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        context: BaseContext | None = None,
+        initializer: Callable[..., None] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        self._pool = ProcessPoolExecutor(
+            workers,
+            context or multiprocessing.get_context('spawn'),
+            _begin,
+            (initializer, initargs),
+        )
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future:
+        """Gives a task to the pool, see :meth:`concurrent.futures.Executor.submit`."""
+        with _without_interrupts():
+            return self._pool.submit(function, *args)
+
+    def map(
+        self, function: Callable[[Any], Any], items: list[Any], chunksize: int
+    ) -> Iterator[Any]:
+        """The results in order, see :meth:`concurrent.futures.Executor.map`."""
+        with _without_interrupts():
+            return self._pool.map(function, items, chunksize=chunksize)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Around starting processes: they do not get SIGINT; here it comes afterwards."""
+    if not hasattr(signal, 'pthread_sigmask'):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    # Windows, and the server that starts processes with 'forkserver', which is older than the pool.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
