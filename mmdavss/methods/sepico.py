@@ -15,7 +15,6 @@ L_w                          ``OnlineStatisticsHook(contrast_start=...)``
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -25,7 +24,6 @@ from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.modules import ClassStatistics, Decisions, downscale_labels
-from mmdavss.structures import DomainBatch
 
 from .dacs import DACS, Labelled
 
@@ -54,6 +52,9 @@ class SePiCo(DACS):
         kwargs: Those of :class:`DACS`.
     """
 
+    shared_augmentation = True
+    teacher_projection: nn.Module
+
     def __init__(
         self,
         contrastive_loss: ConfigType,
@@ -72,7 +73,9 @@ class SePiCo(DACS):
         self.projection = MODELS.build(
             dict(projection, in_channels=sum(channels[i] for i in self.contrast_stages))
         )
-        self.teacher_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.add_companion(
+            'teacher_projection', kind='ema', follows='projection', norm=self.teacher_norm
+        )
         self.statistics: ClassStatistics = MODELS.build(
             dict(statistics, num_classes=self.num_classes, channels=self.projection.out_channels)
         )
@@ -81,29 +84,15 @@ class SePiCo(DACS):
         self.self_training = self_training
         self.schedule_contrast(update=True, contrast=True)
 
-    def averaged(self) -> list[tuple[nn.Module, nn.Module]]:
-        return [*super().averaged(), (self.projection, self.teacher_projection)]
-
     def schedule_contrast(self, update: bool, contrast: bool) -> None:
         """Whether the next iteration updates the statistics, and whether it contrasts."""
         self._update_statistics = update
         self._contrasts = contrast
 
-    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
-        source, target = self.source(batch.source), self.target(batch.target)
+    def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
+        """Cross-entropy and contrast of the source, from one pass."""
         if self._update_statistics:
             self._learn_statistics(source.clip.frames[:, -1], source.labels)
-        # What the strong views of both domains and of the mix share.
-        decisions = None if self.augment is None else self.augment.decide(source.clip.raw)
-        yield self._source_losses(source, decisions)
-        if self.self_training:
-            yield self.mix_loss(source, target, decisions)
-        if self._contrasts:
-            yield self._target_contrast(target, decisions)
-        self.follow_target(target.clip)
-
-    def _source_losses(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
-        """Cross-entropy and contrast of the source, from one pass."""
         frames = source.clip.frames
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
@@ -114,14 +103,19 @@ class SePiCo(DACS):
             losses |= self._contrast(stages, source.labels)
         return add_prefix(losses, 'source')
 
-    def _target_contrast(self, target: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
+    def extra_losses(
+        self, source: Labelled, target: Labelled, decisions: Decisions | None
+    ) -> Iterator[dict[str, Tensor]]:
+        """The contrast of the target."""
+        if not self._contrasts:
+            return
         # Every pseudo-label that weighs something takes part: the threshold of equation 3 is not
         # one for pixels.
         labels = target.labels.masked_fill(target.weights == 0, 255)
         frames = self.strong(target.clip.raw[:, -1:], decisions)[:, 0]
         with self.counts_for('all', 'mixed'):
             stages = self.student.stages(frames)
-        return add_prefix(self._contrast(stages, labels), 'target')
+        yield add_prefix(self._contrast(stages, labels), 'target')
 
     @torch.no_grad()
     def _learn_statistics(self, frames: Tensor, labels: Tensor) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 
-from .base import HEAD_PARTS, HeadScores, segmentor_heads, single_frame_loss
+from .base import HEAD_PARTS, HeadScores, sample_labels, segmentor_heads, segmentor_losses
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -227,7 +227,9 @@ class Accel(PropagatingNet):
         stages: tuple[Tensor, ...] | None = None,
     ) -> dict:
         if self.stage != 1:
-            return self.supervise(self.head_scores(frames, flow, stages), data_samples)
+            return self.supervise(
+                self.head_scores(frames, flow, stages), sample_labels(data_samples)
+            )
         losses = {}
         for group in self._branch_losses(frames, data_samples, stages):
             losses |= group
@@ -247,12 +249,12 @@ class Accel(PropagatingNet):
     ) -> Iterator[dict]:
         """Each branch by itself, the reference's losses with the prefix reference."""
         # No name holds the stages of a branch while the next one is run.
-        yield single_frame_loss(
+        yield segmentor_losses(
             self.segmentor, self.stages(frames[:, -1]) if stages is None else stages, data_samples
         )
         if self.reference_segmentor is not None:
             yield add_prefix(
-                single_frame_loss(
+                segmentor_losses(
                     self.reference_segmentor,
                     tuple(self.reference_segmentor.extract_feat(frames[:, -1])),
                     data_samples,

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import torch
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
+from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor
 
 from mmdavss.ops import compose_flow
 
-from .base import HEAD_PARTS, HeadScores, single_frame_loss
+from .base import HEAD_PARTS, HeadScores, sample_labels, segmentor_losses
 from .propagating import PropagatingNet
 
 
@@ -132,14 +132,13 @@ class DFF(PropagatingNet):
     ) -> dict:
         if self._single_frame(frames):
             current = self.stages(frames[:, -1]) if stages is None else stages
-            return single_frame_loss(self.segmentor, current, data_samples)
+            return segmentor_losses(self.segmentor, current, data_samples)
         # Not by head_scores: the current frame's own would cost a pass through the backbone.
-        losses = {}
-        for name, (fused, own) in self._carried_scores(
-            self.stages(frames[:, 0]), frames, flow, stages
-        ).items():
-            losses |= add_prefix(self.heads[name].loss_by_feat(fused, data_samples), name) | own
-        return losses
+        scores = self._carried_scores(self.stages(frames[:, 0]), frames, flow, stages)
+        return self.supervise(
+            {name: HeadScores(fused, losses=own) for name, (fused, own) in scores.items()},
+            sample_labels(data_samples),
+        )
 
     def _carried_scores(
         self,

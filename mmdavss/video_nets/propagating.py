@@ -74,6 +74,10 @@ class PropagatingNet(VideoNet):
     # ----------------------------------------------------------------- training
 
     @property
+    def single_frame(self) -> bool:
+        return self.stage == 1
+
+    @property
     def heads(self) -> dict[str, BaseDecodeHead]:
         heads = super().heads
         return dict(decode=heads['decode']) if self.stage == 2 else heads

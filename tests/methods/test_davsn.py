@@ -147,7 +147,7 @@ def test_equals_the_published_losses_of_the_student(published):
             atol=0,
         )
     model.discriminator.requires_grad_(False)
-    adversarial = model.adversarial_loss(model.discriminator, scores['target'])
+    adversarial = model.game.student_loss(model.discriminator, scores['target'])
     expected = sum(
         weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
         for suffix, weight in (('', 0.001), ('_aux', 0.0002))
@@ -179,7 +179,7 @@ def test_gradient_of_the_published_consistency(published):
 def test_equals_the_published_losses_of_the_discriminators(published):
     model, inputs, samples = published
     _, scores = model.student_losses(DomainBatch(inputs, samples))
-    losses = model.discriminator_losses(scores)
+    losses = model.game.discriminator_losses(model.discriminator, scores)
     target = sum(
         GOLDEN[f'out_loss_d_{kind}{suffix}'] for kind in ('sta', 'sa') for suffix in HEADS.values()
     )
@@ -199,7 +199,7 @@ def test_one_step_of_the_shipped_config(published, request):
     """All losses, the clipping of five gradients, and the first step of each optimiser."""
     model, inputs, samples = published
     losses, scores = model.student_losses(DomainBatch(inputs, samples))
-    total = sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
+    total = sum(losses.values()) + model.game.student_loss(model.discriminator, scores['target'])
     maps = dict(model.student.maps)
     learning = {
         name: grad
@@ -218,7 +218,7 @@ def test_one_step_of_the_shipped_config(published, request):
         for kind in ('spatio_temporal', 'spatial')
         for head in HEADS
     }
-    total = sum(model.discriminator_losses(scores).values())
+    total = sum(model.game.discriminator_losses(model.discriminator, scores).values())
     norms = {
         part: torch.stack(
             [g.norm() for g in torch.autograd.grad(total, weights, retain_graph=True)]

@@ -50,7 +50,7 @@ def build(per_frame, **kwargs):
     for branch in model.student.segmentor.decode_head.conv_seg.branches:
         nn.init.normal_(branch.weight, std=0.1)
     if model.proxy is not None:
-        model.update_proxy()
+        model.move_companions('copy')
     return model
 
 

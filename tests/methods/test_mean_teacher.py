@@ -81,7 +81,9 @@ class TestTeacher:
 
     def test_starts_as_the_student_with_its_statistics(self, method):
         model = method('sepico_dist')
-        for online, average in model.averaged():
+        assert list(model.companions) == ['teacher', 'teacher_projection']
+        for companion in model.companions.values():
+            online, average = companion.modules(model)
             for (name, a), b in zip(
                 online.state_dict().items(), average.state_dict().values(), strict=True
             ):

@@ -9,10 +9,10 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint, save_checkpoint
 
 from mmdavss.losses import stpl_loss
-from mmdavss.methods.base import frozen_forward, has_dropout, load_student
-from mmdavss.modules import most_confident
+from mmdavss.modules import frozen_forward, has_dropout, most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 from mmdavss.testing import build_method, build_optimisers
+from mmdavss.video_nets.loading import load_student
 from tests.methods.table import CASES
 
 
@@ -208,7 +208,7 @@ class TestSTPL:
         model.train()
         seen = []
         model._contrast = lambda q, k, labels, others: (
-            seen.append((labels, others)),
+            seen.append((labels.labels, others.labels)),
             q.sum() + k.sum(),
         )[1]
         clip = model.data_preprocessor(batch('target'), True)['inputs']['target']

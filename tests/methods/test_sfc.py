@@ -751,7 +751,9 @@ def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, 
 
     model.data_preprocessor.forward = forward_darker
     by_itself = copy.deepcopy(model)
-    model.flow_losses = lambda clip, motion, pairs: found.update(pairs) or dict(loss=0.0)
+    model.flow_losses = lambda clip, motion, previous, current: (
+        found.update({name: (previous[name], current[name]) for name in previous}) or dict(loss=0.0)
+    )
     nets = model.student.segmentors
     seen, found = {net: [] for net in nets}, {}
     for net in nets:

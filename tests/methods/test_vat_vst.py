@@ -141,7 +141,10 @@ def test_video_net(vat, clips, accel, options):
     labels = torch.stack([s.gt_clip_seg.data for s in data['data_samples']['source']])
     copied = copy.deepcopy(model)
     losses, scores = model.student_losses(DomainBatch(**data))
-    for clip, made in ((source, scores['source']), (target, scores['target'])):
+    for clip, made in (
+        (source, scores['source']['decode']),
+        (target, scores['target']['decode']),
+    ):
         for t, expected in enumerate(
             (copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))
         ):
@@ -152,12 +155,14 @@ def test_video_net(vat, clips, accel, options):
                 atol=1e-5,
             )
     expected = sum(
-        nn.functional.cross_entropy(scores['source'][:, k], labels[:, k], ignore_index=255)
+        nn.functional.cross_entropy(
+            scores['source']['decode'][:, k], labels[:, k], ignore_index=255
+        )
         for k in range(2)
     )
     torch.testing.assert_close(losses['loss_ce'], expected)
     (
-        sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
+        sum(losses.values()) + model.game.student_loss(model.discriminator, scores['target'])
     ).backward()
     trained = dict(model.student.named_parameters())
     assert {n for n, p in trained.items() if p.grad is not None} == {
