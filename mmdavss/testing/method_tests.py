@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from mmdavss.flow import BaseFlowProvider, FlowNetS
 from mmdavss.methods import BaseAdapter
-from mmdavss.methods.base import load_student, norm_layers
+from mmdavss.modules import norm_layers
+from mmdavss.video_nets.loading import load_student
 
 from .methods import (
     MethodCase,
