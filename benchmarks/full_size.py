@@ -47,8 +47,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmdavss.engine import Clip
 from mmdavss.flow import BaseFlowProvider
+from mmdavss.structures import Clip
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'

@@ -38,9 +38,10 @@ from mmseg.registry import MODELS
 from yapf.yapflib import yapf_api
 
 from mmdavss import fileio
-from mmdavss.engine import AtomicBackend, atomic_backend
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE
 from mmdavss.minidrive.generate import Settings, generate
+from mmdavss.utils import atomic_backend
+from mmdavss.utils.atomic_backend import AtomicBackend
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Config of each method, below configs/. SFC comes after what it is made from.

@@ -37,10 +37,10 @@ import mmdavss  # noqa: F401
 from mmdavss.apis.adapt import Adaptation, Settings
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.convert.plain_mmseg import read_method_config
-from mmdavss.engine import read_weights
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import DOUBTFUL, KEEP, REJECT, Verdict, judge
 from mmdavss.fileio import replace_file
+from mmdavss.utils.checkpoints import read_weights
 
 ROOT = Path(__file__).parents[1]
 #: Config of a network, and the runs of benchmarks/small_results.py that trained it.

@@ -1,4 +1,4 @@
-"""Errors that need no traceback: their message says what is wrong and what to do."""
+"""Errors whose message says what is wrong and what to do, so that no traceback is needed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from pathlib import Path
 class UserError(Exception):
     """A mistake in the call, the config or the data, or a fault of the machine.
 
-    Tools print the message and end; a traceback would add nothing.
+    Tools print only the message and exit.
     """
 
 
 class InputError(UserError, ValueError):
-    """A file or folder that cannot be used as it is; the message names it and says what to do."""
+    """A file or folder that cannot be used as it is; the message names it."""
 
 
 class MissingInputError(InputError, FileNotFoundError):
-    """A file that is not there."""
+    """A file that does not exist."""
+
+
+class NotFiniteError(UserError, FloatingPointError):
+    """A loss, a weight or a prediction is NaN or infinite."""
 
 
 #: Python modules that configs of mmseg need besides mmseg, and their packages. OpenMMLab's own
@@ -33,7 +37,7 @@ OPERATORS = 'mmcv._ext'
 
 
 def not_installed(what: str | Path, module: str) -> UserError:
-    """The error for something that needs a Python module which is not there.
+    """The error for something that needs a Python module that is not installed.
 
     Args:
         what: What needs it: a config file, or a part of a network.
@@ -58,9 +62,9 @@ def not_installed(what: str | Path, module: str) -> UserError:
 
 
 def missing_module(error: BaseException | None) -> str | None:
-    """The module of :func:`not_installed` that was not there when an error came, if that is why.
+    """The missing module that caused an error, in a form that :func:`not_installed` takes.
 
-    mmengine raises errors of its own in the place of the one that names the module.
+    mmengine replaces the error that names the module by errors of its own.
     """
     while error is not None:
         name = error.name if isinstance(error, ModuleNotFoundError) else None

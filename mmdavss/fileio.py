@@ -13,15 +13,15 @@ from typing import BinaryIO
 
 from .errors import UserError
 
-#: Ends the name of a file that is being written; before it nobody knows how the name goes on.
+#: Suffix of a file that is being written; a random part precedes it.
 UNFINISHED = '.tmp'
 _LEFT = re.compile(rf'.+\.[0-9a-f]{{32}}{re.escape(UNFINISHED)}')
 
 
 def unfinished_path(path: str | Path) -> Path:
-    """Where to write what is to become a file: in its folder, under a name that nobody can guess.
+    """A temporary path for a file that is to be written: in its folder, with a random name.
 
-    Else somebody who may write into the folder could put a link there, for us to follow.
+    With a predictable name, anyone who may write into the folder could plant a link there.
     """
     path = Path(path)
     return path.with_name(f'{path.name}.{secrets.token_hex(16)}{UNFINISHED}')
@@ -29,16 +29,16 @@ def unfinished_path(path: str | Path) -> Path:
 
 @contextmanager
 def unfinished_file(path: str | Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of another when all of it is written.
+    """Context manager: a new file that replaces another one once it is complete.
 
-    An error, or the end of the process, leaves what was there before.
+    An error, or the end of the process, leaves the old file as it was.
 
     Args:
         path: The file; its folder exists.
     """
     unfinished = unfinished_path(path)
     try:
-        # 'x': nothing that is there, no link either.
+        # 'x': fails if the path exists, also as a link.
         with open(unfinished, 'xb') as file:
             yield file
         os.replace(unfinished, path)
@@ -48,7 +48,7 @@ def unfinished_file(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def left_unfinished(folder: str | Path) -> list[Path]:
-    """Files that interrupted processes left in a folder, half written."""
+    """Half-written files that interrupted processes left in a folder."""
     return (
         [path for path in Path(folder).iterdir() if _LEFT.fullmatch(path.name)]
         if Path(folder).is_dir()
@@ -57,11 +57,11 @@ def left_unfinished(folder: str | Path) -> list[Path]:
 
 
 def check_writable(folder: str | Path, remedy: str) -> None:
-    """Makes a folder and tries whether files can be written there, before hours are spent.
+    """Creates a folder and checks that files can be written there, before hours are spent.
 
     Args:
         folder: The folder.
-        remedy: What to do otherwise.
+        remedy: What to do if they cannot.
 
     Raises:
         UserError: If they cannot.
@@ -75,9 +75,9 @@ def check_writable(folder: str | Path, remedy: str) -> None:
 
 
 def replace_file(path: str | Path, content: bytes) -> None:
-    """Writes a file as a whole: what interrupts it leaves the old one, or none.
+    """Writes a file atomically: an interruption leaves the old file, or none.
 
-    For files that are made anew easily; ``AtomicBackend`` also survives a machine that goes down.
+    For files that are easily recreated; ``AtomicBackend`` also survives a crash of the machine.
     """
     with unfinished_file(path) as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""What other packages say that helps nobody, said less often. All else they say comes through."""
+"""Shortens unhelpful output of other packages; everything else they print is kept."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-#: mmseg prints this line for each module of a service that it can do without.
+#: mmseg prints this line for each module of an optional service.
 ONEDL = 'Could not import OneDL'
-#: What a console gets instead of the lines that begin so, once; the log file has them all.
+#: Replacements, shown once, for console lines that begin so; the log file has all lines.
 SHORT = {
     re.compile('Hooks will be executed in the following order'): 'The order of the hooks is in',
     re.compile(
@@ -26,9 +26,9 @@ SHORT = {
 
 
 def import_mmseg() -> None:
-    """Imports mmseg's data sets and models without two remarks about what is not installed.
+    """Imports mmseg's data sets and models without two messages about what is not installed.
 
-    Those are that there is no OneDL, and that ``mmcv-lite`` has no compiled operators: a network
+    One is about OneDL, the other about compiled operators, which ``mmcv-lite`` lacks; a network
     that needs these says so when it is built.
     """
     warnings.filterwarnings(
@@ -46,16 +46,16 @@ def import_mmseg() -> None:
 
 @contextmanager
 def without_loss_warnings() -> Iterator[None]:
-    """Around building a network whose own loss is not used: mmseg explains its loss otherwise."""
+    """Context manager: builds a network without mmseg's warnings about a loss that is not used."""
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Default ``avg_non_ignore`` is False', UserWarning)
         yield
 
 
 class QuietRunner(Runner):
-    """mmengine's Runner, whose console has one line where its log file has a table or a list.
+    """mmengine's Runner with a shorter console log.
 
-    Those are the order of the hooks and the parameters that are not trained.
+    The order of the hooks and the list of frozen parameters appear in full only in the log file.
     """
 
     def build_logger(
@@ -66,7 +66,7 @@ class QuietRunner(Runner):
 
 
 def shorten_console(logger: MMLogger) -> MMLogger:
-    """Makes the console of a logger show what is in :data:`SHORT` in one line each.
+    """Shortens what matches :data:`SHORT` to one line each on the console of a logger.
 
     Args:
         logger: One without a log file stays as it is.
@@ -84,11 +84,11 @@ def shorten_console(logger: MMLogger) -> MMLogger:
 
 
 class _Short(logging.Formatter):
-    """Replaces what is in :data:`SHORT`.
+    """Replaces what matches :data:`SHORT`.
 
     Args:
         inner: Formats the rest.
-        file: Where everything can be read.
+        file: The log file that has everything.
     """
 
     def __init__(self, inner: logging.Formatter, file: Path) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import io
-import json
 import math
 import os
 import platform
@@ -42,10 +40,7 @@ from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.cli.exits import exit_status
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import CITYSCAPES_15
-from mmdavss.engine import WorkDirLock
-from mmdavss.engine.hooks.resumed_run import differences
 from mmdavss.errors import InputError, UserError
-from mmdavss.fileio import replace_file
 from mmdavss.inputs import read_json
 from mmdavss.launch.config_file import final_checkpoint, load_config
 from mmdavss.minidrive.generate import MARKER, ROOTS
@@ -53,6 +48,8 @@ from mmdavss.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.minidrive.layouts import OLD_TOWN
 from mmdavss.minidrive.looks import camera_look
 from mmdavss.minidrive.world import World
+from mmdavss.utils.journal import as_json, differences, file_digest, write_json
+from mmdavss.utils.work_dir_lock import WorkDirLock
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -212,7 +209,7 @@ class Records:
         self.steps[name] = record
         self.changed = True
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self.path, (json.dumps(self.steps, indent=1) + '\n').encode())
+        write_json(self.path, self.steps)
 
 
 def generate_data(records: Records, log: Path, options: list[str]) -> None:
@@ -318,7 +315,7 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
 
 def settings_of(cfg: Config, step: Training, records: Records) -> dict:
     """What the result of a training step depends on, as json has it."""
-    start = None if step.start is None else digest(Path(records.steps[step.start]['checkpoint']))
+    start = None if step.start is None else digest(records.steps[step.start]['checkpoint'])
     config = cfg.to_dict()
     del config['work_dir']
     settings = dict(
@@ -326,12 +323,12 @@ def settings_of(cfg: Config, step: Training, records: Records) -> dict:
         data=read_json(DATA / MARKER, 'description of MiniDrive', f'Delete {DATA}.'),
         start=start,
     )
-    return json.loads(json.dumps(settings))
+    return as_json(settings)
 
 
-def digest(path: Path) -> str:
-    """Of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def digest(path: str) -> str:
+    """Of a file, shortened."""
+    return file_digest(path)[:16]
 
 
 def read_scores(folder: Path, iteration: int) -> dict[str, float]:
@@ -366,8 +363,7 @@ def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
     settings = dict(
         frames=count,
         models={
-            title: digest(Path(records.steps[step.name]['checkpoint']))
-            for title, step in shown.items()
+            title: digest(records.steps[step.name]['checkpoint']) for title, step in shown.items()
         },
     )
     done = records.steps.get('video')

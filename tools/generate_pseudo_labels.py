@@ -20,7 +20,6 @@ from mmengine.registry import init_default_scope
 import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
-from mmdavss.engine import WorkDirLock
 from mmdavss.launch.config_file import load_config
 from mmdavss.pseudo_labels.generator import (
     PseudoLabelGenerator,
@@ -31,6 +30,7 @@ from mmdavss.pseudo_labels.generator import (
     write_score,
 )
 from mmdavss.utils.device import device_option
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 
 def parse_args() -> argparse.Namespace:

@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 from mmdavss.cli.exits import exit_status
-from mmdavss.engine import WorkDirLock
 from mmdavss.minidrive.generate import PRESETS, Settings, generate
 from mmdavss.minidrive.sheet import contact_sheet
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 
 def _size(text: str) -> tuple[int, int]:

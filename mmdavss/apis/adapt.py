@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import re
 import shlex
@@ -36,8 +35,6 @@ from mmdavss.convert.plain_mmseg import (
     resize_options,
 )
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.engine import WorkDirLock, read_weights
-from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError, UserError
 from mmdavss.evaluation.health import Health, HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
@@ -50,8 +47,12 @@ from mmdavss.launch.prepare import prepare_training
 from mmdavss.modules import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
+from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.device import usable_device
+from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.progress import progress
+from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 from .video_inferencer import VideoSegInferencer
 from .videos import VideoReader, without_password
@@ -364,34 +365,28 @@ class Adaptation:
             raise UserError(f'{self.out} holds other things: choose a new folder (--out)')
 
     def _begin(self) -> None:
-        path = self.out / RECORD
         state = Path(self.checkpoint).stat()
         settings = {
             name: value for name, value in asdict(self.settings).items() if name not in PRESENTATION
         }
-        given = json.loads(
-            json.dumps(
-                dict(
-                    model=self.cfg.model.to_dict(),
-                    checkpoint=[state.st_size, state.st_mtime_ns],
-                    videos=[_identity(reader) for reader in self.readers],
-                    settings=dict(settings, size=self.size),
-                ),
-                default=str,
-            )
+        given = dict(
+            model=self.cfg.model.to_dict(),
+            checkpoint=[state.st_size, state.st_mtime_ns],
+            videos=[_identity(reader) for reader in self.readers],
+            settings=dict(settings, size=self.size),
         )
-        self.record: dict[str, Any] = dict(given=given)
-        self.fresh = not path.is_file()
+        self.journal = Journal(self.out / RECORD, dict(given=as_json(given, str)))
+        self.fresh = not self.journal.path.is_file()
         if not self.fresh:
-            found = {} if self.overwrite else self._read_record(path)
-            if found.get('given') == given:
-                self.record = found
+            changed = {} if self.overwrite else self.journal.resume(_read_record(self.journal.path))
+            if not changed and not self.overwrite:
                 return
             # A start that failed, or was stopped before there was anything, blocks nothing.
-            if not self.overwrite and any(self.out.rglob('*.pth')):
-                changed = [key for key in given if found['given'].get(key) != given[key]]
+            if changed and any(self.out.rglob('*.pth')):
+                before, now = changed['given']
+                names = [key for key in now if before.get(key) != now[key]]
                 raise UserError(
-                    f'{self.out} holds an adaptation with other {" and ".join(changed)}: choose '
+                    f'{self.out} holds an adaptation with other {" and ".join(names)}: choose '
                     'another folder (--out), or replace it (--overwrite)'
                 )
             for name in ('frames', 'adabn', 'adapt', 'plain_mmseg'):
@@ -405,25 +400,18 @@ class Adaptation:
             ):
                 (self.out / name).unlink(missing_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
-        self._save()
+        self.journal.save()
 
-    def _save(self) -> None:
-        text = json.dumps(self.record, indent=1) + '\n'
-        replace_file(self.out / RECORD, text.encode())
-
-    @staticmethod
-    def _read_record(path: Path) -> dict[str, Any]:
-        remedy = f'Delete {path.parent}, or replace what is in it (--overwrite).'
-        found = read_json(path, 'record of an adaptation', remedy)
-        if not isinstance(found, dict) or not isinstance(found.get('given'), dict):
-            raise InputError(f'{path} is no record of an adaptation. {remedy}')
-        return found
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is done, see :class:`Journal`."""
+        return self.journal.state
 
     def _withdraw(self) -> None:
         """Leaves no folder of a start that failed."""
         if self.fresh:
             shutil.rmtree(self.out / 'frames', ignore_errors=True)
-            (self.out / RECORD).unlink()
+            self.journal.path.unlink()
             if not any(self.out.iterdir()):
                 self.out.rmdir()
 
@@ -452,8 +440,7 @@ class Adaptation:
             lines += [f'{name}/{n - 1:06d}.png\t{name}/{n:06d}.png\n' for n in later]
             if reader.note is not None:
                 notes[name] = dict(note=reader.note, damaged=reader.damaged)
-        self.record['notes'] = notes
-        self._save()
+        self.journal.save(notes=notes)
         replace_file(folder / CLIPS, ''.join(lines).encode())
         return folder
 
@@ -696,8 +683,7 @@ class Adaptation:
             runner.register_hook(_Shown(bar, name, self.left))
             with explained_faults(folder):
                 runner.train()
-        self.record.setdefault('trained', []).append(name)
-        self._save()
+        self.journal.save(trained=[*self.record.get('trained', ()), name])
         return str(last)
 
     # --------------------------------------------------------------------------------- health
@@ -777,8 +763,7 @@ class Adaptation:
         )
         frames = list(VideoReader(path))
         cv2.imwrite(str(picture), frames[len(frames) // 2].image)
-        self.record['preview'] = self.settings.preview
-        self._save()
+        self.journal.save(preview=self.settings.preview)
         return path
 
     def export(self) -> str:
@@ -831,8 +816,7 @@ class Adaptation:
         )
         path = self.out / 'report.md'
         path.write_text(text, encoding='utf-8')
-        self.record['figures'] = {name: asdict(value) for name, value in figures.items()}
-        self._save()
+        self.journal.save(figures={name: asdict(value) for name, value in figures.items()})
         return Adapted(
             self.out / 'adapted.py',
             self.out / 'adapted.pth',
@@ -1033,6 +1017,14 @@ def _free_names(names: Sequence[str]) -> list[str]:
             name = f'{name}_{number}'
             taken.add(name.casefold())
         found.append(name)
+    return found
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    remedy = f'Delete {path.parent}, or replace what is in it (--overwrite).'
+    found = read_json(path, 'record of an adaptation', remedy)
+    if not isinstance(found, dict) or not isinstance(found.get('given'), dict):
+        raise InputError(f'{path} is no record of an adaptation. {remedy}')
     return found
 
 

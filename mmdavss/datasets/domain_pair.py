@@ -9,7 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
-from mmdavss.engine.randomness import randomness_of
+from mmdavss.utils.randomness import randomness_of
 
 from .rare_class import RareClassSampler
 from .sampling import Draw

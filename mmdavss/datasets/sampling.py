@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from mmengine.dataset import InfiniteSampler
 from mmseg.registry import DATA_SAMPLERS
@@ -38,8 +38,22 @@ class DrawSampler(InfiniteSampler):
     (:class:`DomainPairDataset`). A worker process has no state that a resumed run would have to
     bring back, and the data are the same for every number of workers and of training processes
     (with the same global batch).
+
+    Args:
+        dataset: The dataset.
+        shuffle: Whether to shuffle it.
+        seed: Of the order; by default one that all processes share.
     """
 
-    def _infinite_indices(self) -> Iterator[Draw]:
-        for number, index in enumerate(super()._infinite_indices()):
-            yield Draw(index, (self.seed, number))
+    def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
+        super().__init__(dataset, shuffle, seed)
+        self.indices = self._draws(self.indices, 0)
+
+    def skip(self, num_samples: int) -> None:
+        """Continues after the first draws of this process, see mmengine."""
+        super().skip(num_samples)
+        self.indices = self._draws(self.indices, num_samples)
+
+    def _draws(self, indices: Iterable[int], first: int) -> Iterator[Draw]:
+        for number, index in enumerate(indices, first):
+            yield Draw(index, (self.seed, self.rank + number * self.world_size))

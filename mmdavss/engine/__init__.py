@@ -1,11 +1,9 @@
 """What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
 
+from mmdavss.errors import NotFiniteError
 from mmdavss.structures import Clip
-
-from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
-from .atomic_backend import AtomicBackend
-from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
-from .checkpoint import (
+from mmdavss.utils.atomic_backend import AtomicBackend
+from mmdavss.utils.checkpoints import (
     CheckpointError,
     bare_names,
     damage,
@@ -14,8 +12,19 @@ from .checkpoint import (
     read_checkpoint,
     read_weights,
 )
+from mmdavss.utils.distributed import (
+    mean_log,
+    mean_over_batch,
+    mean_over_processes,
+    sum_over_processes,
+)
+from mmdavss.utils.randomness import randomness_of, seed_everything
+from mmdavss.utils.work_dir_lock import WorkDirLock
+from mmdavss.utils.wrappers import accumulation, unwrapped
+
+from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
+from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .data_preprocessor import DomainDataPreprocessor
-from .distributed import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
 from .group_poly_lr import GroupPolyLR
 from .hooks import (
     AtomicCheckpointHook,
@@ -25,18 +34,15 @@ from .hooks import (
     EMATeacherHook,
     FiniteGuardHook,
     IterationSeedHook,
+    LockCheckHook,
     MainProcessLoggerHook,
-    NotFiniteError,
     OnlineStatisticsHook,
     ProxyNetworkHook,
     ResumeCheckHook,
     RunReportHook,
     StopSignalHook,
 )
-from .player_optim_wrapper import PlayerOptimWrapperConstructor, accumulation
-from .randomness import randomness_of, seed_everything
-from .work_dir_lock import LockCheckHook, WorkDirLock
-from .wrappers import unwrapped
+from .player_optim_wrapper import PlayerOptimWrapperConstructor
 
 __all__ = [
     'AnchoredOptimWrapperConstructor',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import Tensor, nn
 
-from .wrappers import unwrapped
+from mmdavss.utils.wrappers import unwrapped
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -132,11 +131,3 @@ class ClipEach:
         for part, ids in self.members.items():
             norm = torch.nn.utils.clip_grad_norm_([p for p in parameters if id(p) in ids], **kwargs)
             self.hub.update_scalar(self.key.format(part), float(norm))
-
-
-def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:
-    """Iterations after which no optimiser of a run is in the middle of a step."""
-    several = isinstance(optim_wrapper, OptimWrapperDict)
-    wrappers = optim_wrapper.values() if several else [optim_wrapper]
-    # Wrappers of other packages may not accumulate.
-    return math.lcm(*(getattr(wrapper, '_accumulative_counts', 1) for wrapper in wrappers))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdavss.engine import NotFiniteError
+from mmdavss.errors import NotFiniteError
 from mmdavss.ops import backward_warp
 
 #: A model is sure of a pixel with this probability of its class, or a larger one.

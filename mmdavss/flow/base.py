@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmdavss.engine.checkpoint import misfits, read_weights
+from mmdavss.utils.checkpoints import misfits, read_weights
 
 PathPairs = Sequence[tuple[str, str]]
 #: Where checkpoints have a flow network: that of a method as the branch of its video net, that of

@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmdavss.engine import noted_checkpoint
 from mmdavss.errors import UserError
+from mmdavss.utils.checkpoints import noted_checkpoint
 
 ELSEWHERE = 'write elsewhere (--work-dir, --out)'
 

@@ -10,8 +10,8 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmdavss.engine.distributed import mean_over_batch
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.distributed import mean_over_batch
 
 
 def cross_entropy(

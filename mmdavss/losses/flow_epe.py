@@ -6,7 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmdavss.engine.distributed import mean_over_batch
+from mmdavss.utils.distributed import mean_over_batch
 
 REDUCTIONS = ('mean', 'sum')
 

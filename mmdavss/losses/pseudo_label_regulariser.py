@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmdavss.engine.distributed import mean_over_batch
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.distributed import mean_over_batch
 
 
 @MODELS.register_module()

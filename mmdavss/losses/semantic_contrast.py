@@ -27,9 +27,9 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mmdavss.engine.distributed import mean_over_batch, sum_over_processes
 from mmdavss.modules.class_statistics import ClassStatistics, classes_of_rows, tiles_of_classes
 from mmdavss.ops import rows_per_block
+from mmdavss.utils.distributed import mean_over_batch, sum_over_processes
 
 NEGATIVES = ('exp_of_mean', 'mean_of_exp')
 REDUCTIONS = ('mean', 'sum', 'none')

@@ -9,9 +9,9 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import mean_log
 from mmdavss.modules import norm_layers
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.distributed import mean_log
 from mmdavss.video_nets.base import stages_of
 
 from .base import BaseAdapter

@@ -11,8 +11,8 @@ import torch
 from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
-from mmdavss.engine import unwrapped
 from mmdavss.modules import norm_layers
+from mmdavss.utils.wrappers import unwrapped
 
 KINDS = ('fixed', 'pretrained', 'copy', 'ema')
 NORMS = ('student', 'batch')

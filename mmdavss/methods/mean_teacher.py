@@ -6,8 +6,8 @@ import torch
 from mmseg.models.utils import resize
 from torch import Tensor
 
-from mmdavss.engine import mean_over_processes
 from mmdavss.structures import Clip
+from mmdavss.utils.distributed import mean_over_processes
 from mmdavss.video_nets import VideoNet
 
 from .base import BaseAdapter

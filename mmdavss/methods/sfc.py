@@ -28,12 +28,13 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.engine import mean_log, misfits, read_weights
 from mmdavss.losses import flow_epe
 from mmdavss.modules import label_regions
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.checkpoints import misfits, read_weights
+from mmdavss.utils.distributed import mean_log
 from mmdavss.video_nets.base import fused_scores, segmentor_heads
 from mmdavss.video_nets.loading import missing_checkpoint
 

@@ -38,7 +38,6 @@ from mmdavss.modules import (
 )
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.video_nets import VideoNet
 
 from .base import BaseAdapter
 
@@ -119,7 +118,7 @@ class STPL(BaseAdapter):
             channels = self.fusion.out_channels
         self.projection = MODELS.build(dict(projection, in_channels=channels))
         self.contrastive_loss = MODELS.build(loss)
-        self.anchor: VideoNet | None = None
+        self.anchor = None
         if anchor_weight:
             self.add_companion('anchor', kind='fixed')
             self.student.freeze_auxiliary()

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError
 from mmdavss.inputs import read_json
+from mmdavss.utils.work_dir_lock import NAME as LOCK
 
 from .labels import (
     CITYSCAPES_IDS,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdavss.engine.distributed import mean_over_processes
+from mmdavss.utils.distributed import mean_over_processes
 
 
 def most_confident(logits: Tensor, ratio: float, per_class: bool = False) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from mmdavss.engine.wrappers import unwrapped
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.wrappers import unwrapped
 
 from .discriminators import HeadDiscriminators, SequenceDiscriminator, SpatioTemporalDiscriminator
 

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from mmdavss.engine.distributed import mean_over_batch
 from mmdavss.ops import at_least_float32, backward_warp, forward_backward_visible
+from mmdavss.utils.distributed import mean_over_batch
 
 from .temporal_labels import IGNORE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -43,13 +42,13 @@ from mmdavss.datasets.label_folder import (
 )
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.engine.work_dir_lock import NAME as LOCK
 from mmdavss.errors import InputError, UserError
 from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.inputs import natural
 from mmdavss.launch.model import load_model
-from mmdavss.methods.base import BaseAdapter, check_scores
+from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.segmentor import check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
     aggregate_predictions,
@@ -57,13 +56,23 @@ from mmdavss.modules import (
     select_labels,
 )
 from mmdavss.utils.device import usable_device
+from mmdavss.utils.journal import Journal, as_json, digest_of, file_digest
 from mmdavss.utils.progress import progress
+from mmdavss.utils.work_dir_lock import NAME as LOCK
 
 KEY = 'pseudo_label_generator'
 SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')
 #: Bins of the histogram of probabilities that class-balanced thresholds come from.
 BINS = 1000
 SCORE = 'score.json'
+#: What pseudo-labels depend on, in the words of a config.
+ASKED = dict(
+    settings=KEY,
+    checkpoint='checkpoint',
+    classes='classes',
+    network='model.student or model.data_preprocessor',
+    frames="the target's frames",
+)
 
 
 @dataclass(frozen=True)
@@ -300,8 +309,6 @@ class _MakePredictor:
     occlusion: dict
 
     def __call__(self, device: str) -> ClipPredictor:
-        import mmdavss  # noqa: F401  registers everything
-
         if self.cfg.get('custom_imports'):
             import_modules_from_strings(**self.cfg['custom_imports'])
         model = load_model(Config(dict(self.cfg)), self.checkpoint, device)
@@ -402,7 +409,7 @@ class PseudoLabelGenerator:
     @property
     def settings(self) -> dict:
         """What the result depends on, as json has it."""
-        return _as_json(
+        return as_json(
             dict(
                 selection=self.selection,
                 aggregate=self.aggregate,
@@ -411,7 +418,8 @@ class PseudoLabelGenerator:
                 occlusion=self.occlusion,
                 flow=self.flow,
                 pipeline=self.pipeline,
-            )
+            ),
+            repr,
         )
 
     def clips(self, dataset: ClipSegDataset) -> list[FrameClip]:
@@ -483,58 +491,60 @@ class PseudoLabelGenerator:
         clips = self.clips(dataset)
         masks = [frame.mask for clip in clips for frame in clip.frames]
         make = self._maker(cfg, checkpoint)
-        fresh = dict(
+        network = {key: cfg.model.get(key) for key in ('student', 'data_preprocessor')}
+        neighbours = [
+            (frame.mask, *map(osp.basename, frame.neighbours))
+            for clip in clips
+            for frame in clip.frames
+        ]
+        file = _fingerprint(checkpoint)
+        asked = dict(
+            settings=self.settings,
+            checkpoint={key: file[key] for key in ('size', 'sha256')},
+            classes=list(classes),
+            network=digest_of(as_json(network, repr)),
+            frames=dict(count=len(masks), sha256=digest_of(neighbours)),
+        )
+        state = dict(
+            asked,
             finished=False,
             config=cfg.filename and osp.basename(cfg.filename),
-            checkpoint=_fingerprint(checkpoint),
-            classes=list(classes),
+            checkpoint=file,
             palette=palette,
-            settings=self.settings,
-            network=_digest(
-                _as_json({key: cfg.model.get(key) for key in ('student', 'data_preprocessor')})
-            ),
-            frames=dict(
-                count=len(masks),
-                sha256=_digest(
-                    [
-                        (frame.mask, *map(osp.basename, frame.neighbours))
-                        for clip in clips
-                        for frame in clip.frames
-                    ]
-                ),
-            ),
             histogram=None,
             counted=0,
             thresholds={},
             predicted=[0] * len(classes),
             kept=[0] * len(classes),
         )
-        anew = overwrite and osp.isfile(osp.join(out, MANIFEST))
-        state = None if anew else self._state(out, fresh, clips)
-        if state is not None and state['finished']:
+        journal = Journal(
+            osp.join(out, MANIFEST), asked, state, lambda path, state: write_manifest(out, state)
+        )
+        anew = overwrite and journal.path.is_file()
+        resumed = not anew and self._resume(out, journal, file, clips)
+        if resumed and journal.state['finished']:
             print(f'{out} is there already, with these settings.')
-            return state
+            return journal.state
         # Other processes load their own; this one only finds what is wrong.
         predictor = self._check_model(make, 'cpu' if workers > 1 else device, len(classes))
         if anew:
             remove(out)
-        if state is None:
-            state = fresh
+        if not resumed:
             check_writable(
                 out,
                 'name another folder with --out, and in the config '
                 '(train_dataloader.dataset.target.pseudo_labels)',
             )
-            write_manifest(out, state)
-        if not state['thresholds']:
+            journal.save()
+        if not journal.state['thresholds']:
             write_frames(out, masks)
         runner = _Runner(make, None if workers > 1 else predictor, workers, device)
         del predictor
         with _one_thread():
             if self.selection == 'class_balanced':
-                self._count(runner, clips, state, out)
-            self._write(runner, clips, state, out)
-        return state
+                self._count(runner, clips, journal)
+            self._write(runner, clips, journal, out)
+        return journal.state
 
     def predictor(
         self, cfg: Config, checkpoint: str, device: str, num_classes: int, aggregate: bool
@@ -573,43 +583,34 @@ class PseudoLabelGenerator:
         return predictor
 
     @staticmethod
-    def _state(out: str, fresh: dict, clips: list[FrameClip]) -> dict | None:
-        """The state of a folder if it has the same settings; None for a new or empty one."""
-        if not osp.isfile(osp.join(out, MANIFEST)):
+    def _resume(out: str, journal: Journal, file: dict, clips: list[FrameClip]) -> bool:
+        """Goes on with a folder of the same settings; False if it is new or empty."""
+        if not journal.path.is_file():
             if osp.exists(out) and (not osp.isdir(out) or {*os.listdir(out)} - {LOCK}):
                 raise UserError(
                     f'{out} exists, is not empty and no folder of pseudo-labels: name '
                     'another one with --out'
                 )
-            return None
-        state = read_manifest(out, needed=FIELDS)
-        for key, what in (
-            ('settings', KEY),
-            ('checkpoint', 'checkpoint'),
-            ('classes', 'classes'),
-            ('network', 'model.student or model.data_preprocessor'),
-            ('frames', "the target's frames"),
-        ):
-            old, new = state.get(key), fresh[key]
+            return False
+        for key, (old, new) in journal.resume(read_manifest(out, needed=FIELDS)).items():
+            text = 'changed since'
             if key == 'checkpoint':
-                differs = [name for name in ('size', 'sha256') if old[name] != new[name]]
                 text = 'was ' + ' and is '.join(
-                    f'{file["path"]} (sha256 {file["sha256"][:8]})' for file in (old, new)
+                    f'{one["path"]} (sha256 {one["sha256"][:8]})' for one in (old, file)
                 )
             elif key == 'settings':
-                differs = [name for name in new if old.get(name) != new[name]]
                 text = ', '.join(
-                    f'{name} was {old.get(name)!r} and is {new[name]!r}' for name in differs
+                    f'{name} was {old.get(name)!r} and is {new[name]!r}'
+                    for name in new
+                    if old.get(name) != new[name]
                 )
-            else:
-                differs = [] if old == new else [key]
-                text = f'was {old} and is {new}' if key == 'classes' else 'changed since'
-            if differs:
-                raise UserError(
-                    f'{out} holds pseudo-labels with other settings: {what}: {text}. '
-                    'Make them anew with --overwrite, or name another folder with '
-                    '--out'
-                )
+            elif key == 'classes':
+                text = f'was {old} and is {new}'
+            raise UserError(
+                f'{out} holds pseudo-labels with other settings: {ASKED[key]}: {text}. '
+                'Make them anew with --overwrite, or name another folder with --out'
+            )
+        state = journal.state
         clips_done, histogram = len(state['thresholds']), state['histogram']
         if (
             list(state['thresholds']) != [clip.name for clip in clips[:clips_done]]
@@ -629,10 +630,11 @@ class PseudoLabelGenerator:
                 f'{out}: {len(missing)} of {len(done)} masks that are done are '
                 f'missing, such as {missing[0]}: make all anew with --overwrite'
             )
-        return state
+        return True
 
-    def _count(self, runner: _Runner, clips: list[FrameClip], state: dict, out: str) -> None:
+    def _count(self, runner: _Runner, clips: list[FrameClip], journal: Journal) -> None:
         """First pass of class-balanced thresholds."""
+        state = journal.state
         num_classes = len(state['classes'])
         histogram = np.zeros((num_classes, BINS), np.int64)
         if state['histogram'] is not None:
@@ -642,11 +644,10 @@ class PseudoLabelGenerator:
             print(f'Histogram of the probabilities, {_frames_of(todo)} frames:')
         for _, counts in runner(_Histogram(num_classes), todo):
             histogram += counts
-            state['histogram'] = histogram.tolist()
-            state['counted'] += 1
-            write_manifest(out, state)
+            journal.save(histogram=histogram.tolist(), counted=state['counted'] + 1)
 
-    def _write(self, runner: _Runner, clips: list[FrameClip], state: dict, out: str) -> None:
+    def _write(self, runner: _Runner, clips: list[FrameClip], journal: Journal, out: str) -> None:
+        state = journal.state
         num_classes = len(state['classes'])
         adaptive = AdaptiveThresholds(num_classes, **self.adaptive)
         done = len(state['thresholds'])
@@ -681,12 +682,11 @@ class PseudoLabelGenerator:
                     kept += np.bincount(chosen.ravel(), minlength=IGNORE + 1)[:num_classes]
                     _write_mask(osp.join(out, frame.mask), chosen, p.size)
             state['thresholds'][clip.name] = thresholds.tolist()
-            state.update(
+            journal.save(
                 kept=kept.tolist(),
                 predicted=predicted.tolist(),
                 finished=len(state['thresholds']) == len(clips),
             )
-            write_manifest(out, state)
 
 
 class _Runner:
@@ -922,27 +922,15 @@ def target_frames(cfg: Config, pipeline: list) -> tuple[ClipSegDataset, tuple[st
             )
         metainfo = DATASETS.build(dict(source, lazy_init=True)).metainfo
     palette = metainfo.get('palette')
-    return dataset, tuple(metainfo['classes']), _as_json(palette and list(map(list, palette)))
+    return dataset, tuple(metainfo['classes']), as_json(palette and list(map(list, palette)))
 
 
 def _fingerprint(checkpoint: str) -> dict:
     if not osp.isfile(checkpoint):
         raise UserError(f'checkpoint not found: {checkpoint}')
-    with open(checkpoint, 'rb') as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return dict(path=str(checkpoint), size=osp.getsize(checkpoint), sha256=digest.hexdigest())
+    return dict(path=str(checkpoint), size=osp.getsize(checkpoint), sha256=file_digest(checkpoint))
 
 
 def _as_dict(cfg: Config, *keys: str) -> dict:
     whole = cfg.to_dict()
     return {key: whole[key] for key in keys if whole.get(key) is not None}
-
-
-def _as_json(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=repr))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,1 +1,5 @@
-"""The ground floor: what everything may use and what uses nothing of the package."""
+"""The ground floor: files, errors, checkpoints, processes and random numbers.
+
+Every other part of the package may import these modules; they import nothing above them. Nothing is
+imported here, so that a module brings only what it needs.
+"""

@@ -6,7 +6,7 @@ import torch
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
-from mmdavss.engine.wrappers import unwrapped
+from mmdavss.utils.wrappers import unwrapped
 
 
 def clip_scores(

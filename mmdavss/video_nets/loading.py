@@ -11,7 +11,7 @@ from mmengine.model import PretrainedInit
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
-from mmdavss.engine import CheckpointError, misfits, read_weights
+from mmdavss.utils.checkpoints import CheckpointError, misfits, read_weights
 from mmdavss.utils.configs import config_of_checkpoint
 
 from .base import VideoNet

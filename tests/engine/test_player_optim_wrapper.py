@@ -6,7 +6,7 @@ from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
-from mmdavss.engine.player_optim_wrapper import accumulation
+from mmdavss.utils.wrappers import accumulation
 
 
 def wrapper(counts: int) -> OptimWrapper:

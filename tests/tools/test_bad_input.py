@@ -25,10 +25,10 @@ from PIL import Image
 
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.datasets.label_maps import CLASSES_19
-from mmdavss.engine.work_dir_lock import Owner
 from mmdavss.errors import UserError
 from mmdavss.flow import write_flow
 from mmdavss.launch.model import load_model
+from mmdavss.utils.work_dir_lock import Owner
 
 CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])
 SIZE = 12, 20  # height, width

@@ -14,8 +14,8 @@ import torch
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
 from mmdavss.engine import AtomicBackend, damage
-from mmdavss.engine.work_dir_lock import NAME
 from mmdavss.fileio import left_unfinished, unfinished_path
+from mmdavss.utils.work_dir_lock import NAME
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.
 OPTIONS = [
@@ -189,6 +189,26 @@ def test_signal_in_an_iteration_saves_and_stops(number, train, tmp_path, monkeyp
     assert weights(tmp_path / 'run') == {'iter_3.pth': -3.0, 'best_mIoU_iter_2.pth': -1.0}
     train()
     assert weights(tmp_path / 'run') == END
+
+
+def test_signal_with_the_hook_of_mmengine(train, tmp_path, monkeypatch):
+    """It saves and stops likewise; only that the hook does not know the checkpoint and keeps it."""
+    step, calls = IterBasedTrainLoop.run_iter, []
+
+    def signalled(self, batch):
+        calls.append(0)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self, batch)
+
+    plain = 'default_hooks.checkpoint.type=CheckpointHook'
+    monkeypatch.setattr(IterBasedTrainLoop, 'run_iter', signalled)
+    with pytest.raises(SystemExit, match='75'):
+        train(plain)
+    assert Path((tmp_path / 'run/last_checkpoint').read_text()).name == 'iter_3.pth'
+    train(plain)
+    assert len(calls) == 4
+    assert weights(tmp_path / 'run') == {**END, 'iter_3.pth': -3.0}
 
 
 def test_what_signals_saved_leaves_again(train, tmp_path, monkeypatch):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdavss.engine.work_dir_lock import NAME
 from mmdavss.quiet import QuietRunner
+from mmdavss.utils.work_dir_lock import NAME
 
 THREE_ITERATIONS = ['--cfg-options', 'train_cfg.max_iters=3']
 

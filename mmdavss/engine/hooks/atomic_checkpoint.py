@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -11,9 +13,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from mmdavss.fileio import UNFINISHED, left_unfinished
-
-from ..atomic_backend import AtomicBackend
-from ..player_optim_wrapper import accumulation
+from mmdavss.utils.atomic_backend import AtomicBackend
+from mmdavss.utils.wrappers import accumulation
 
 #: Where the message hub has the iterations after which signals stopped the run.
 STOPPED_AT = 'stopped_at'
@@ -27,14 +28,11 @@ class AtomicCheckpointHook(CheckpointHook):
 
     A checkpoint, and the note ``last_checkpoint`` that says where to go on, are moved in place when
     they are complete; only then older ones are deleted. A run that was killed in the validation
-    after its last checkpoint validates when it is resumed: that its scores, and the checkpoint
-    that is best by them, are those of a run that went through.
+    after its last checkpoint repeats it on resume, so that its scores, and the checkpoint that is
+    best by them, match those of an uninterrupted run.
 
     Takes the arguments of CheckpointHook.
     """
-
-    #: The best checkpoint until a better one is in place.
-    _superseded: str | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Prepares the output folder.
@@ -65,35 +63,79 @@ class AtomicCheckpointHook(CheckpointHook):
             ]:
                 path.unlink(missing_ok=True)
         if runner.iter > 0 and not self.by_epoch:
-            # So that a validation that is made up for writes its scores into the checkpoint, too.
+            # So that a repeated validation writes its scores into the checkpoint, too.
             self.last_ckpt = self._path(self.filename_tmpl.format(runner.iter))
         if getattr(self, 'best_ckpt_path', None) is not None:
             # The folder may have been moved since.
             self.best_ckpt_path = self._path(Path(self.best_ckpt_path).name)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Makes up for the validation that a resumed run may have been killed in."""
+        """Repeats the validation that a resumed run may have been killed in."""
         loop = runner.train_loop
         if runner.iter == 0 or self.by_epoch or runner.val_loop is None:
             return
         if runner.message_hub.runtime_info.get(VALIDATED_AT) == runner.iter:
             return  # the checkpoint was written again with its scores, which the log has, too
-        loop._decide_current_val_interval()
+        interval = loop.dynamic_intervals[bisect(loop.dynamic_milestones, runner.iter + 1) - 1]
         if runner.iter >= loop.val_begin and (
-            runner.iter % loop.val_interval == 0 or runner.iter == loop.max_iters
+            runner.iter % interval == 0 or runner.iter == loop.max_iters
         ):
             runner.val_loop.run()
 
-    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        runner.message_hub.update_info(VALIDATED_AT, runner.iter)
-        super().after_val_epoch(runner, metrics)
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Saves when it is time to, where `interval` counts iterations."""
+        if not self.by_epoch and (
+            self.every_n_train_iters(runner, self.interval, self.save_begin)
+            or (self.save_last and self.is_last_train_iter(runner))
+        ):
+            runner.logger.info(f'Saving checkpoint at {runner.iter + 1} iterations')
+            self.save(runner, runner.iter + 1, dict(epoch=runner.epoch, iter=runner.iter + 1))
 
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        # mmengine deletes first, and writes the note in place.
-        self._remove_superseded()
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Saves when it is time to, where `interval` counts epochs."""
+        if self.by_epoch and (
+            self.every_n_epochs(runner, self.interval, self.save_begin)
+            or (self.save_last and self.is_last_train_epoch(runner))
+        ):
+            runner.logger.info(f'Saving checkpoint at {runner.epoch + 1} epochs')
+            self.save(runner, runner.epoch + 1, dict(epoch=runner.epoch + 1, iter=runner.iter))
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Saves the best checkpoint, and the last one again, with the new best score."""
+        runner.message_hub.update_info(VALIDATED_AT, runner.iter)
+        # mmengine deletes before it writes, so it is told neither of the best checkpoints so far,
+        # which it would delete, nor of the last one, which it would write again.
+        before, last = self._best, self.last_ckpt
+        self._best, self.last_ckpt = dict.fromkeys(before), None
+        super().after_val_epoch(runner, metrics)
+        better = {key: path for key, path in self._best.items() if path is not None}
+        self._best, self.last_ckpt = before | better, last
+        self._remove(
+            path
+            for key, path in before.items()
+            if key in better and path not in (None, better[key])
+        )
+        if better and last is not None:
+            step = runner.epoch if self.by_epoch else runner.iter
+            self.save(runner, step, dict(epoch=runner.epoch, iter=runner.iter))
+
+    def save(self, runner: Runner, step: int, meta: dict[str, int]) -> None:
+        """Writes a checkpoint, then the note, and only then deletes those that are outdated.
+
+        Args:
+            runner: The runner.
+            step: Its number: of the iteration, or of the epoch.
+            meta: ``epoch`` and ``iter`` that a resumed run goes on from.
+        """
         outdated = []
         if self.max_keep_ckpts > 0:
-            # Those of signals were for going on, which this one is for from now on.
+            # This checkpoint supersedes those saved on a signal.
             stops = runner.message_hub.get_info(STOPPED_AT) or ()
             kept = [old for old in self.keep_ckpt_ids if old != step]
             extra = [old for old in kept if old in stops]
@@ -102,45 +144,56 @@ class AtomicCheckpointHook(CheckpointHook):
             self.keep_ckpt_ids = deque(steps[len(outdated) :])
             # With the outdated ones: if the run is killed now, the resumed one deletes them.
             runner.message_hub.update_info('keep_ckpt_ids', steps)
-        name = self.filename_tmpl.format(step)
-        self.last_ckpt = self._path(name)
-        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        runner.save_checkpoint(
-            self.out_dir,
-            name,
-            self.file_client_args,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
-        )
-        if is_main_process():
-            AtomicBackend().put_text(self.last_ckpt, Path(runner.work_dir, 'last_checkpoint'))
-            self._remove([self._path(self.filename_tmpl.format(old)) for old in outdated])
+        write_checkpoint(self, runner, step, meta)
+        self._remove(self._path(self.filename_tmpl.format(old)) for old in outdated)
 
-    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        if not self.save_best or len(self.key_indicators) > 1:
-            super()._save_best_checkpoint(runner, metrics)
-            return
-        # mmengine deletes the best one before it writes the better one: it is not told of it.
-        self._superseded, self.best_ckpt_path = self.best_ckpt_path, None
-        super()._save_best_checkpoint(runner, metrics)
-        if self.best_ckpt_path is None:
-            self.best_ckpt_path = self._superseded
-        self._remove_superseded()
+    @property
+    def _best(self) -> dict[str, str | None]:
+        """The best checkpoint of each score."""
+        if not self.save_best:
+            return {}
+        if len(self.key_indicators) > 1:
+            return self.best_ckpt_path_dict
+        return {'': self.best_ckpt_path}
 
-    def _remove_superseded(self) -> None:
-        path = self._superseded
-        if path is not None and path != self.best_ckpt_path and is_main_process():
-            self._remove([path])
-        self._superseded = None
+    @_best.setter
+    def _best(self, paths: dict[str, str | None]) -> None:
+        if len(paths) > 1:
+            self.best_ckpt_path_dict = paths
+        elif paths:
+            self.best_ckpt_path = paths['']
 
     def _path(self, name: str) -> str:
         return self.file_backend.join_path(self.out_dir, name)
 
-    def _remove(self, paths: list[str]) -> None:
-        for path in paths:
+    def _remove(self, paths: Iterable[str]) -> None:
+        for path in paths if is_main_process() else ():
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
+
+
+def write_checkpoint(hook: CheckpointHook, runner: Runner, step: int, meta: dict[str, int]) -> None:
+    """Writes a checkpoint where a hook writes its own, and the note that says so.
+
+    Args:
+        hook: The hook, after its ``before_train``.
+        runner: As for :meth:`AtomicCheckpointHook.save`.
+        step: The same.
+        meta: The same.
+    """
+    name = hook.filename_tmpl.format(step)
+    hook.last_ckpt = hook.file_backend.join_path(hook.out_dir, name)
+    runner.message_hub.update_info('last_ckpt', hook.last_ckpt)
+    runner.save_checkpoint(
+        hook.out_dir,
+        name,
+        hook.file_client_args,
+        save_optimizer=hook.save_optimizer,
+        save_param_scheduler=hook.save_param_scheduler,
+        meta=meta,
+        by_epoch=hook.by_epoch,
+        backend_args=hook.backend_args,
+        **hook.args,
+    )
+    if is_main_process():
+        AtomicBackend().put_text(hook.last_ckpt, Path(runner.work_dir, 'last_checkpoint'))

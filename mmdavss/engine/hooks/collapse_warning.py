@@ -11,33 +11,36 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
 
-from ..wrappers import unwrapped
-from .finite_guard import NotFiniteError, files_of
+from mmdavss.errors import NotFiniteError
+from mmdavss.evaluation.health import PRESENT, collapsed_classes
+from mmdavss.utils.wrappers import unwrapped
+
+from .finite_guard import files_of
 
 REFERENCE = 'collapse_reference'
 
 
 @HOOKS.register_module()
 class CollapseWarningHook(Hook):
-    """Looks now and then at what the student predicts on its target batch.
+    """Checks at intervals what the student predicts on its target batch.
 
-    Without labels the loss does not tell when predictions collapse to few classes: it can become
-    ever better. In a run that is source-free (a :class:`DomainPairDataset` without source) the
-    classes of the student's predictions in the first `batches` iterations are what it started
-    from. Later ones are compared with that, `batches` looks together: if at least half of the
-    classes have lost most of their pixels (``collapsed_classes`` of mmdavss.evaluation.health), a
-    warning says so, once for each number of classes. Nothing is stopped.
+    Without labels the loss does not show that predictions collapse to few classes: it may even
+    improve. In source-free runs (a :class:`DomainPairDataset` without source) the class shares
+    predicted in the first `batches` iterations are the reference. Later shares, averaged over
+    `batches` checks, are compared with it: if at least half of the classes have lost most of their
+    pixels (``collapsed_classes`` of mmdavss.evaluation.health), a warning says so, once for each
+    number of classes. The run is not stopped.
 
-    A look is one forward pass of the student in evaluation mode, without gradient; it draws no
-    random numbers and moves no statistics, so that training goes on as without it. Each process
-    looks at its own batch, the first one warns.
+    A check is one forward pass of the student in evaluation mode, without gradient. It draws no
+    random numbers and updates no statistics, so that training is unaffected. Each process checks
+    its own batch; the first one warns.
 
     Args:
-        interval: Iterations from one look to the next.
-        batches: Looks that are taken together.
+        interval: Iterations between two checks.
+        batches: Number of checks that are averaged.
 
     Raises:
-        ValueError: If one is less than 1.
+        ValueError: If either is less than 1.
     """
 
     priority = 'LOW'
@@ -61,12 +64,12 @@ class CollapseWarningHook(Hook):
         )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Takes a look where it is time to."""
+        """Checks the batch where a check is due."""
         if not self._active:
             return
         step = runner.iter
         if step < self.batches:
-            # Before the first steps have changed much. The sum is in the checkpoint.
+            # Before training has changed much. The sum is in the checkpoint.
             shares = self._shares(runner, data_batch)
             before = runner.message_hub.runtime_info.get(REFERENCE)
             runner.message_hub.update_info(
@@ -82,7 +85,7 @@ class CollapseWarningHook(Hook):
 
     @torch.no_grad()
     def _shares(self, runner: Runner, data_batch: Any) -> Tensor:
-        """Share (K,) of the classes in the predictions, on the CPU."""
+        """Shares (K,) of the predicted classes, on the CPU."""
         model = unwrapped(runner.model)
         model.eval()
         try:
@@ -103,9 +106,6 @@ class CollapseWarningHook(Hook):
         return (counts / counts.sum()).cpu()
 
     def _compare(self, runner: Runner) -> None:
-        # Not at the top: the metrics there import flow, which imports this package.
-        from mmdavss.evaluation.health import PRESENT, collapsed_classes
-
         reference = torch.tensor(runner.message_hub.get_info(REFERENCE))
         before = (reference / reference.sum()).tolist()
         after = torch.stack(self._recent).mean(0).tolist()

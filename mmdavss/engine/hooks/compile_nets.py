@@ -13,9 +13,9 @@ from mmdavss.video_nets import VideoNet
 class CompileNetsHook(Hook):
     """Compiles the video nets of a method before training: student, teacher, proxy, anchor.
 
-    In place, by :meth:`VideoNet.compile`: names in checkpoints stay, DDP and mixed precision work
-    as without. mmengine's ``compile`` in a config compiles the whole training step instead, in
-    which losses and statistics break the graph.
+    Compiles in place, by :meth:`VideoNet.compile`: names in checkpoints stay, and DDP and mixed
+    precision work as usual. mmengine's own ``compile`` option compiles the whole training step,
+    in which losses and statistics break the graph.
 
     Args:
         backend: See ``torch.compile``. ``inductor`` needs a C++ compiler on CPUs.

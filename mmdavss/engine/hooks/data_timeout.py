@@ -1,24 +1,25 @@
-"""Data that never come."""
+"""A limit on the wait for data."""
 
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch.utils.data import DataLoader
 
 
 @HOOKS.register_module()
 class DataTimeoutHook(Hook):
-    """Ends a run whose data do not come: a disk or share that hangs would make it wait for ever.
+    """Ends a run whose data do not arrive, as with a disk or network share that hangs.
 
-    It sets the ``timeout`` of all data loaders with worker processes; one that a config sets itself
-    stays. Without workers there is nobody who could look at the clock.
+    Sets ``timeout`` of all data loaders with worker processes, unless the config sets it. Loading
+    without workers cannot time out.
 
     Args:
-        seconds: For one batch. A file server that is started anew should be back by then.
+        seconds: Longest wait for one batch. A file server that restarts should be back by then.
 
     Raises:
-        ValueError: If that is no time.
+        ValueError: If `seconds` is not positive.
     """
 
     def __init__(self, seconds: float = 900) -> None:
@@ -26,11 +27,17 @@ class DataTimeoutHook(Hook):
             raise ValueError(f'DataTimeoutHook: seconds={seconds} must be more than 0.')
         self.seconds = seconds
 
-    def before_run(self, runner: Runner) -> None:
-        """Sets it before a worker is started."""
-        # A loop that is not part of this run is a config still.
-        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
-            if isinstance(loop, BaseLoop):
-                loader = loop.dataloader
-                if loader.num_workers > 0 and loader.timeout == 0:
-                    loader.timeout = self.seconds
+    # Loops call these before they start a worker.
+
+    def before_train(self, runner: Runner) -> None:
+        self._limit(runner.train_dataloader)
+
+    def before_val(self, runner: Runner) -> None:
+        self._limit(runner.val_dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        self._limit(runner.test_dataloader)
+
+    def _limit(self, loader: DataLoader) -> None:
+        if loader.num_workers > 0 and loader.timeout == 0:
+            loader.timeout = self.seconds

@@ -1,9 +1,9 @@
-"""Stops a run whose loss or weights are no numbers any more."""
+"""Stops a run whose loss or weights are NaN or infinite."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
@@ -15,17 +15,11 @@ from mmseg.registry import HOOKS
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from mmdavss.errors import UserError
+from mmdavss.errors import NotFiniteError
+from mmdavss.utils.checkpoints import noted_checkpoint
+from mmdavss.utils.wrappers import unwrapped
 
-from ..checkpoint import noted_checkpoint
-from ..wrappers import unwrapped
-
-
-class NotFiniteError(UserError, FloatingPointError):
-    """A loss, a weight or what a model predicts is NaN or infinite."""
-
-
-#: Smallest scale of a mixed-precision loss: some thirty steps in a row were left out by then.
+#: Smallest loss scale of mixed precision; some thirty steps in a row were skipped by then.
 LEAST_SCALE = 1e-4
 
 
@@ -33,23 +27,22 @@ LEAST_SCALE = 1e-4
 class FiniteGuardHook(Hook):
     """Ends a run in the iteration in which something becomes NaN or infinite.
 
-    It runs before all other hooks: nothing of that iteration is saved, and the teacher, the proxy
-    and the schedules, which hooks move, do not follow. Looked at are
+    It runs before all other hooks, so that nothing of that iteration is saved and the hooks that
+    update teacher, proxy and schedules do not see it. Checked are
 
     - the losses;
     - what a method watches (:meth:`BaseAdapter.watch`): predictions that become labels, features
-      that become statistics, flow. No loss need tell of a NaN among them, since it exceeds no
-      threshold and is the label of nothing;
-    - the trained weights and the buffers after the step: the gradient of a finite loss can be NaN;
-    - gradients that are kept for a later step (``accumulative_counts``), but for those in
-      mixed precision with a scale: there a step that overflows is left out. When the scale has
-      fallen to :data:`LEAST_SCALE`, every step overflows, and that ends the run too.
+      that become statistics, flow. A NaN among them need not show in a loss, since it exceeds no
+      threshold and labels nothing;
+    - trained weights and buffers after the step: the gradient of a finite loss can be NaN;
+    - gradients kept for a later step (``accumulative_counts``), except in mixed precision with a
+      loss scale, which skips steps that overflow. Once the scale has fallen to
+      :data:`LEAST_SCALE`, every step overflows, which ends the run too.
 
-    Before the first iteration and before a checkpoint is written, all weights are looked at.
+    All weights are checked before the first iteration and before a checkpoint is written.
 
-    The check waits for the device once per iteration, for one small tensor that all of this is
-    reduced to. So does mmengine's own RuntimeInfoHook right after it, once for each loss that it
-    logs.
+    The check waits for the device once per iteration, for one small tensor that everything is
+    reduced to. mmengine's RuntimeInfoHook does the same right after it, once for each logged loss.
     """
 
     # Before RuntimeInfoHook, CheckpointHook and all that follow the student.
@@ -62,10 +55,10 @@ class FiniteGuardHook(Hook):
         self._parameters: list[nn.Parameter] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Finds the tensors that training moves.
+        """Finds the tensors that training changes.
 
         Raises:
-            NotFiniteError: If a weight or buffer is not finite already.
+            NotFiniteError: If a weight or buffer is not finite from the start.
         """
         model = unwrapped(runner.model)
         saved = model.state_dict().keys()
@@ -113,7 +106,7 @@ class FiniteGuardHook(Hook):
             values.append(get_total_norm(moved).to(values[0] if values else torch.float32))
         if values and not bool(torch.stack(values).isfinite().all()):
             self._explain(runner, losses, watched)
-        # The device has nothing left to do: this is a copy of a number.
+        # The device is idle by now: this only copies a number.
         if any(scaler.get_scale() < LEAST_SCALE for scaler in scalers):
             raise NotFiniteError(
                 f'iteration {runner.iter + 1}: the gradients overflow whatever the losses are '
@@ -186,16 +179,15 @@ def _tensors(names: list[str]) -> str:
 
 
 def _watched(runner: Runner) -> dict[str, Tensor]:
-    """What the method watched in this iteration, which it forgets."""
-    kept = getattr(unwrapped(getattr(runner, 'model', None)), 'watched', None)
-    found = dict(kept or {})
-    if found:
-        kept.clear()
+    """Takes what the method watched in this iteration."""
+    kept = getattr(unwrapped(getattr(runner, 'model', None)), 'watched', {})
+    found = dict(kept)
+    kept.clear()
     return found
 
 
 def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
-    """The loss scales of mixed precision that are in use."""
+    """The loss scalers in use."""
     wrapper = getattr(runner, 'optim_wrapper', None)
     wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
     scalers = [getattr(one, 'loss_scaler', None) for one in wrappers]
@@ -204,26 +196,14 @@ def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
 
 def files_of(data_batch: Any) -> str:
     """The current frames of a batch, by domain where there is one."""
-    return (
-        '; '.join(
-            f'{domain}: {", ".join(names)}' if domain else ', '.join(names)
-            for domain, names in _files(data_batch)
-        )
-        or 'files unknown'
-    )
-
-
-def _files(data_batch: Any) -> Iterator[tuple[str, list[str]]]:
-    """The domain, where there is one, and the current frames of its clips."""
     samples = data_batch.get('data_samples') if isinstance(data_batch, Mapping) else None
+    texts = []
     for domain, own in samples.items() if isinstance(samples, Mapping) else [('', samples)]:
-        names = [
-            path
-            for sample in own or ()
-            if (path := getattr(sample, 'metainfo', {}).get('img_path')) is not None
-        ]
+        paths = [getattr(sample, 'metainfo', {}).get('img_path') for sample in own or ()]
+        names = ', '.join(path for path in paths if path is not None)
         if names:
-            yield domain, names
+            texts.append(f'{domain}: {names}' if domain else names)
+    return '; '.join(texts) or 'files unknown'
 
 
 def _kept(runner: Runner) -> str:

@@ -9,10 +9,10 @@ from mmseg.registry import HOOKS
 
 @HOOKS.register_module()
 class MainProcessLoggerHook(LoggerHook):
-    """mmengine's LoggerHook, whose scores of a test are written by one process.
+    """mmengine's LoggerHook, except that only the main process writes the scores of a test.
 
-    There every process writes the same file, and two that do so at a time can leave no valid json:
-    each measures times of its own.
+    In mmengine every process writes the same file. Their timings differ, so that two processes
+    writing at the same time can leave invalid json.
     """
 
     after_test_epoch = master_only(LoggerHook.after_test_epoch)

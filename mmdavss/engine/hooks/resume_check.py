@@ -1,4 +1,4 @@
-"""Whether a checkpoint that a run is to go on from is one of this run."""
+"""Checks that a resume checkpoint contains the training state of this run."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..checkpoint import CheckpointError, bare_names
-from ..wrappers import unwrapped
+from mmdavss.utils.checkpoints import CheckpointError, bare_names
+from mmdavss.utils.wrappers import unwrapped
 
-#: What mmengine takes from a checkpoint to go on.
+#: What mmengine resumes from.
 NEEDED = ('meta', 'message_hub', 'optimizer')
-#: Options of PyTorch's optimisers that tell one from another; other ones differ by its version.
+#: Options that distinguish PyTorch's optimisers; others depend on the version of PyTorch.
 TELLING = ('momentum', 'betas', 'alpha', 'rho', 'lr_decay', 'lambd', 'etas', 'momentum_decay')
 
 
 @HOOKS.register_module()
 class ResumeCheckHook(Hook):
-    """Says so if a run is to be resumed from weights alone, or from a run of another config.
+    """Refuses to resume from weights alone, or from a run with another config.
 
-    That is: of another method or network, with another optimiser, or with other parameter groups.
-    mmengine would warn of tensors that are missing, PyTorch raise an error that names nothing.
+    That is, with another method, network, optimiser or parameter groups. mmengine would only warn
+    about missing tensors, and the error of PyTorch names nothing.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks what was loaded.
 
         Raises:
-            CheckpointError: If it is no checkpoint, or the run resumes and the file does not hold
-                the state of such a run.
+            CheckpointError: If the file is not a checkpoint, or the run resumes and the file does
+                not hold the state of such a run.
         """
         path = runner._load_from
         if not isinstance(checkpoint, Mapping):
@@ -68,37 +68,29 @@ class ResumeCheckHook(Hook):
 
 
 def _other_model(own: Mapping[str, Any], saved: Mapping[str, Any]) -> str | None:
-    ours, theirs = (
-        {
-            re.sub(r'(^|(?<=\.))module\.', '', name): value
-            for name, value in bare_names(state).items()
-        }
-        for state in (own, saved)
-    )
-    parts = [
+    ours, theirs = map(_unwrapped_names, (own, saved))
+    lacking = [
+        name for name in ours.keys() - theirs.keys() if not name.endswith('num_batches_tracked')
+    ]
+    texts = [
         f'it {what} {len(names)} tensors of {_parts(names)}'
-        for what, names in (
-            (
-                'lacks',
-                [
-                    name
-                    for name in ours.keys() - theirs.keys()
-                    if not name.endswith('num_batches_tracked')
-                ],
-            ),
-            ('has', theirs.keys() - ours.keys()),
-        )
+        for what, names in (('lacks', lacking), ('has', theirs.keys() - ours.keys()))
         if names
     ]
-    if parts:
-        return (
-            f'{" and ".join(parts)} {"" if len(parts) == 1 else "in their place "}'
-            '(another method or network)'
-        )
+    if texts:
+        instead = ' in their place' if len(texts) > 1 else ''
+        return f'{" and ".join(texts)}{instead} (another method or network)'
     shapes = [
         name for name in ours.keys() & theirs.keys() if ours[name].shape != theirs[name].shape
     ]
     return f'{_parts(shapes)} has tensors of another shape' if shapes else None
+
+
+def _unwrapped_names(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Renames weights of players that have DDP wrappers of their own, too."""
+    return {
+        re.sub(r'(^|(?<=\.))module\.', '', name): value for name, value in bare_names(state).items()
+    }
 
 
 def _parts(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a resumed run has otherwise than at its last start, by the report of that."""
+"""How a resumed run differs from its last start, according to the report of that start."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 from mmengine.runner import Runner
 
 from mmdavss.errors import UserError
+from mmdavss.utils.journal import as_json, differences
 
-#: Parts of a config that say where a run is, how it is shown and what is done after it; the seed
-#: has a check of its own.
+#: Parts of a config that say where a run is, how it is shown and what follows it. The seed is
+#: checked by IterationSeedHook.
 FREE = (
     'work_dir',
     'load_from',
@@ -32,7 +33,7 @@ FREE = (
     'test_cfg',
     'data_root',
 )
-#: Parts of the optimiser's config and the schedules': values in them come from the checkpoint.
+#: Parts of the config whose values are restored from the checkpoint.
 KEPT = ('optimizer', 'paramwise_cfg', 'param_scheduler')
 ADVICE = (
     'go on with what it began with, or start another run (--work-dir), from its weights with '
@@ -41,7 +42,7 @@ ADVICE = (
 
 
 def last_report(checkpoint: str | None) -> dict[str, Any]:
-    """The report of the last start of the run that a checkpoint is of; empty if there is none."""
+    """The report of the last start of a checkpoint's run; empty if there is none."""
     found = sorted(Path(checkpoint or '').parent.glob('*/report.json'))
     try:
         report = json.loads(found[-1].read_text(encoding='utf-8')) if found else {}
@@ -51,19 +52,19 @@ def last_report(checkpoint: str | None) -> dict[str, Any]:
 
 
 def compare_config(runner: Runner, metainfo: Any) -> None:
-    """Compares a resumed run's config with the one that it was last started with.
+    """Compares a resumed run's config with that of its last start.
 
-    What is changed and may be meant is named in a warning.
+    A warning names changes that may be intended.
 
     Args:
-        runner: Of the run, before its first iteration.
-        metainfo: Of the training data, as the checkpoint has it.
+        runner: The runner, before its first iteration.
+        metainfo: That of the training data, from the checkpoint.
 
     Raises:
-        UserError: If method, network, optimiser, schedules or classes are others.
+        UserError: If method, network, optimiser, schedules or classes differ.
     """
     before = last_report(runner._load_from).get('config')
-    now = json.loads(json.dumps(runner.cfg.to_dict(), default=str))
+    now = as_json(runner.cfg.to_dict(), str)
     classes = [
         _classes(meta)
         for meta in (metainfo, getattr(runner.train_dataloader.dataset, 'metainfo', None))
@@ -99,16 +100,16 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
 
 
 def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
-    """Compares the data of a resumed run with those that it was last started with.
+    """Compares the data of a resumed run with those of its last start.
 
-    Other validation data get a warning.
+    Different validation data only get a warning.
 
     Args:
-        runner: Of the run.
-        now: Fingerprints of its data sets, by their names.
+        runner: The runner.
+        now: Fingerprints of its data sets, by name.
 
     Raises:
-        UserError: If the training data are others.
+        UserError: If the training data differ.
     """
     before = last_report(runner._load_from).get('data')
     before = before if isinstance(before, dict) else {}
@@ -142,7 +143,7 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
 
 
 def parts_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a config has to be the same in a resumed run, by names for a message."""
+    """The parts of a config that must not change in a resumed run, by names for a message."""
     model = cfg.get('model') or {}
     student = dict(_values(model.get('student'), 'student'))
     wrapper = cfg.get('optim_wrapper') or {}
@@ -171,7 +172,7 @@ def _classes(metainfo: Any) -> list[str] | None:
 
 
 def _values(part: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """All values in a config, with the keys that lead to them."""
+    """All values of a config with their dotted keys."""
     if isinstance(part, Mapping):
         inner = part.items()
     elif isinstance(part, list):
@@ -181,26 +182,6 @@ def _values(part: Any, name: str) -> Iterator[tuple[str, Any]]:
         return
     for key, value in inner:
         yield from _values(value, f'{name}.{key}'.lstrip('.'))
-
-
-def differences(old: object, new: object, name: str = '') -> list[str]:
-    """Where two json values differ, as texts."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [
-            text
-            for key in dict.fromkeys([*old, *new])
-            for text in differences(old.get(key), new.get(key), f'{name}.{key}'.lstrip('.'))
-        ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            text
-            for number, pair in enumerate(zip(old, new, strict=True))
-            for text in differences(*pair, f'{name}.{number}')
-        ]
-    if old == new:
-        return []
-    values = f'{old} -> {new}'
-    return [f'{name}: {values}' if len(values) < 60 else name]
 
 
 def _some(texts: Sequence[str], count: int = 3) -> str:

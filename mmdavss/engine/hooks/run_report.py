@@ -1,9 +1,8 @@
-"""What a run was made of, in a file that other programs can read."""
+"""What a run was made from, in a machine-readable file."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import os.path as osp
 import platform
@@ -11,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import mmcv
@@ -24,7 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmdavss.fileio import replace_file
+from mmdavss.utils.journal import as_json, file_digest, write_json
 from mmdavss.version import __version__
 
 from .resumed_run import compare_config, compare_data
@@ -38,14 +37,14 @@ FILES = ('frame_paths', 'img_path', 'seg_map_path', 'earlier_seg_map_paths')
 class RunReportHook(Hook):
     """Writes ``report.json`` beside the log, before the first iteration.
 
-    It holds the command, versions, the seed, the config, the git revision of the code (of this
-    package and of the current directory) and whether there were changes that are not committed,
-    the checkpoint that the run starts from, and a fingerprint of the files of each data set: two
-    runs whose reports are equal but for the command's paths and times were made from the same.
+    It holds the command, versions, the seed, the config, the git revisions of this package and of
+    the current directory with whether there were uncommitted changes, the checkpoint that the run
+    starts from, and a fingerprint of the files of each data set. Two runs whose reports differ
+    only in paths and times were made from the same inputs.
 
-    A run that is resumed is compared with the report of its last start: with another method,
-    network, optimiser or schedule, other classes or training data it would not be the same run.
-    What else has changed in its config is named in a warning.
+    A resumed run is compared with the report of its last start: another method, network, optimiser
+    or schedule, other classes or training data would make it another run, which is an error. A
+    warning names everything else that has changed in the config.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -68,11 +67,11 @@ class RunReportHook(Hook):
         if runner._resume:
             compare_data(runner, made['data'])
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, (json.dumps(made, indent=1, default=str) + '\n').encode())
+        write_json(path, as_json(made, str))
 
 
 def report(runner: Runner) -> dict[str, Any]:
-    """What is in the file."""
+    """The content of the file."""
     start = runner._load_from or runner.cfg.get('model', {}).get('source_checkpoint')
     return dict(
         command=sys.argv,
@@ -101,7 +100,11 @@ def report(runner: Runner) -> dict[str, Any]:
         ),
         starts_from=None
         if start is None
-        else dict(path=str(start), sha256=_digest(start), resumed=bool(runner._resume)),
+        else dict(
+            path=str(start),
+            sha256=file_digest(start) if osp.isfile(start) else None,  # a URL
+            resumed=bool(runner._resume),
+        ),
         data={name: fingerprint(dataset) for name, dataset in _datasets(runner)},
         config=runner.cfg.to_dict(),
     )
@@ -112,8 +115,8 @@ def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
 
     Args:
         folder: The folder.
-        file: A file in it that has to be tracked: an installed package can lie in the repository
-            of somebody else.
+        file: A file in it that must be tracked, since an installed package may lie inside an
+            unrelated repository.
 
     Returns:
         None outside of a git repository, or without git.
@@ -135,7 +138,7 @@ def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
 
 
 def fingerprint(dataset: Any) -> dict[str, Any] | None:
-    """A hash over the names and sizes of a data set's files, which is quick; not their contents.
+    """A quick hash over the names and sizes of a data set's files, not over their contents.
 
     Args:
         dataset: A data set of clips or of plain mmseg.
@@ -162,30 +165,13 @@ def fingerprint(dataset: Any) -> dict[str, Any] | None:
 
 
 def _datasets(runner: Runner) -> Iterator[tuple[str, Any]]:
-    yield from _branches('train', runner.train_dataloader.dataset)
+    """The data sets of training and validation, those of a :class:`DomainPairDataset` by domain."""
+    found = dict(train=runner.train_dataloader.dataset)
     if runner.val_loop is not None:
-        yield from _branches('val', runner.val_dataloader.dataset)
-
-
-def _branches(name: str, dataset: Any) -> Iterator[tuple[str, Any]]:
-    """The data sets of a :class:`DomainPairDataset`, or the one that it is."""
-    branches = getattr(dataset, 'branches', None)
-    if branches is None:
-        yield name, dataset
-    else:
-        yield from ((f'{name}.{branch}', own) for branch, own in branches.items())
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _digest(path: str) -> str | None:
-    """Of a local file; None of one that is not there, or of a URL."""
-    if not osp.isfile(path):
-        return None
-    with open(path, 'rb') as file:
-        return _sha256(file)
+        found['val'] = runner.val_dataloader.dataset
+    for name, dataset in found.items():
+        domains = getattr(dataset, 'branches', None)
+        if domains is None:
+            yield name, dataset
+        else:
+            yield from ((f'{name}.{domain}', own) for domain, own in domains.items())

@@ -1,4 +1,4 @@
-"""What a cluster tells a run before it ends it."""
+"""Saves and stops when a cluster announces that it will end the job."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import distributed
 
-from ..player_optim_wrapper import accumulation
-from .atomic_checkpoint import STOPPED_AT
+from mmdavss.utils.wrappers import accumulation
+
+from .atomic_checkpoint import STOPPED_AT, AtomicCheckpointHook, write_checkpoint
 
 #: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
@@ -28,12 +29,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 class StopSignalHook(Hook):
     """Saves a checkpoint and ends the run when it is sent SIGTERM or SIGUSR1.
 
-    The run stops after the iteration that it is in (with gradient accumulation after the one that
-    ends a step of the optimiser), or at once in a validation, which the resumed run repeats. It
-    ends with :data:`EXIT_CODE`. Further signals change nothing.
+    The run stops after the current iteration (with gradient accumulation after the one that
+    completes a step of the optimiser), or at once in a validation, which the resumed run repeats.
+    It ends with :data:`EXIT_CODE`. Further signals change nothing.
 
-    Under several processes one of them is enough to be told. In a validation, where processes need
-    not make the same number of steps, the first of them is the one.
+    With several processes, signalling any one of them is enough; in a validation, where their
+    numbers of steps may differ, only the first process is heard.
     """
 
     # After the CheckpointHook.
@@ -45,10 +46,10 @@ class StopSignalHook(Hook):
         self._handlers: dict[signal.Signals, object] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Begins to listen, before there are workers.
+        """Starts listening, before workers are started.
 
         Raises:
-            ValueError: If there is no hook that could save a checkpoint.
+            ValueError: If there is no hook that can save a checkpoint.
         """
         self._asked = False
         found = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
@@ -56,7 +57,7 @@ class StopSignalHook(Hook):
             raise ValueError('StopSignalHook needs a CheckpointHook: set default_hooks.checkpoint.')
         self._checkpoints = found[0]
         if distributed.is_initialized() and distributed.get_world_size() > 1:
-            # Of its own and on the CPU: agreeing must not wait for the devices.
+            # A group of its own on the CPU: agreeing must not wait for the devices.
             self._group = distributed.new_group(backend='gloo')
         if threading.current_thread() is threading.main_thread():  # others cannot
             self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
@@ -66,7 +67,7 @@ class StopSignalHook(Hook):
                 loader.worker_init_fn = partial(_undisturbed, loader.worker_init_fn)
 
     def after_train(self, runner: Runner) -> None:
-        """Signals do again what they did before."""
+        """Restores the previous signal handlers."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
@@ -103,7 +104,7 @@ class StopSignalHook(Hook):
             raise SystemExit(EXIT_CODE)
 
     def _note(self, number: int, frame: object) -> None:
-        # Nothing else: the run may be in the middle of anything.
+        # Nothing else: the signal may arrive at any point of the run.
         self._asked = True
 
     def _agreed(self) -> bool:
@@ -120,9 +121,11 @@ class StopSignalHook(Hook):
         if hook.last_ckpt is None or Path(hook.last_ckpt).name != name:
             stops = runner.message_hub.get_info(STOPPED_AT) or []
             runner.message_hub.update_info(STOPPED_AT, [*stops, iteration])
-            hook._save_checkpoint_with_step(
-                runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration)
-            )
+            meta = dict(epoch=runner.epoch, iter=iteration)
+            if isinstance(hook, AtomicCheckpointHook):
+                hook.save(runner, iteration, meta)
+            else:  # mmengine's own, which does not delete it again
+                write_checkpoint(hook, runner, iteration, meta)
         runner.logger.warning(
             f'Stopped by a signal after iteration {iteration}, which is saved as {name}. Go on '
             'with --resume.'
@@ -131,25 +134,25 @@ class StopSignalHook(Hook):
 
 
 def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:
-    """Starts a worker process that goes on when a signal is sent to all processes of a job.
+    """Makes a worker process ignore signals that are sent to all processes of a job.
 
-    Its death would be an error of the training process, which is about to save.
+    If a worker died, the training process would raise while saving.
 
     Args:
-        init: What else is to be done at the start of a worker.
+        init: The worker_init_fn that the loader has already, if any.
         worker: Its number.
     """
     if init is not None:
         init(worker)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):
-        # Blocked for the threads to come, too; the one that waits sees who has sent it.
+        # Blocked in later threads, too; the thread that waits for it sees who sent it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """Ends the process when its parent says so, as multiprocessing does with SIGTERM."""
+    """Exits when the parent sends SIGTERM, as multiprocessing does."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)

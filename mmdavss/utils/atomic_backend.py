@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files that exist as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from mmdavss.fileio import unfinished_file
 
 @register_backend('atomic')
 class AtomicBackend(LocalBackend):
-    """Local files that are written under another name and then moved in place.
+    """Local files that are written under another name and then moved into place.
 
-    Whenever the process ends, a file holds all of what it held before, or all of what was to be
-    written; nobody reads half of one. What :func:`mmdavss.fileio.left_unfinished` finds may be left
-    behind.
+    Whenever the process ends, a file holds either its old content or all of the new one; it is
+    never read half written. Files that :func:`mmdavss.fileio.left_unfinished` finds may remain.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
@@ -26,7 +25,7 @@ class AtomicBackend(LocalBackend):
         with unfinished_file(path) as file:
             file.write(obj)
             file.flush()
-            # Otherwise a machine that goes down may remember the new name and not the content.
+            # Otherwise the new name may survive a crash of the machine without the content.
             os.fsync(file.fileno())
         _sync_folder(path.parent)
 

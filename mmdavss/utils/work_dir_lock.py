@@ -1,4 +1,4 @@
-"""One folder, one run."""
+"""A lock that keeps two runs from using one folder."""
 
 from __future__ import annotations
 
@@ -15,21 +15,18 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from mmdavss.errors import UserError
 
-#: The lock's file in the folder; hidden, so that nobody takes it for data.
+#: The lock's file in the folder; hidden, so that it is not taken for data.
 NAME = '.run.lock'
-#: Seconds from one sign of life of an owner to the next.
+#: Seconds between two signs of life of an owner.
 BEAT = 15.0
-#: Seconds from one look at a lock whose owner is out of sight to the next, and how many of them
-#: without a sign of life mean that the owner is gone: two minutes, of which NFS may keep an old
-#: state for one.
+#: Seconds between two looks at a lock whose owner cannot be seen, and how many looks without a
+#: sign of life mean that the owner is gone: two minutes, since NFS may show an old state for one.
 LOOK, LOOKS = 5.0, 24
-#: What would end a process without a word; SIGHUP comes when a terminal is closed.
+#: Signals that end a process silently; SIGHUP comes when a terminal is closed.
 SIGNALS = tuple(
     getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1') if hasattr(signal, name)
 )
@@ -41,13 +38,13 @@ class Owner:
 
     Attributes:
         host: Name of its machine.
-        place: Where its number means something: this start of the machine's kernel, and the
-            container. Empty where the system does not say.
+        place: Boot of the kernel and container in which its number is valid. Empty where the
+            system does not say.
         pid: Its number.
-        began: When it was started, in the kernel's count, so that another process that has got its
-            number since is not taken for it. Empty where the system does not say.
+        began: Its start time as the kernel counts it, so that a later process with the same number
+            is not taken for it. Empty where the system does not say.
         since: When it took the folder.
-        token: Of this lock.
+        token: Identifies this lock.
     """
 
     host: str
@@ -71,7 +68,7 @@ class Owner:
 
     @classmethod
     def read(cls, text: str) -> Owner | None:
-        """From the text of a lock; None if it is none, or not written yet."""
+        """Parses the text of a lock; None if it is not one, or not written yet."""
         try:
             found = json.loads(text)
         except ValueError:
@@ -85,15 +82,15 @@ class Owner:
 
     def alive(self) -> bool | None:
         """Whether its process runs; None if that cannot be seen from here."""
-        # Names of machines are given twice (containers, copied images): the kernel's are not.
+        # Host names are not unique (containers, copied images); the kernel's identifiers are.
         if not self.place or self.place != _place():
             return None
-        with suppress(PermissionError):  # it is another user's
+        with suppress(PermissionError):  # of another user
             try:
                 os.kill(self.pid, 0)
             except (ProcessLookupError, OverflowError):
                 return False
-        # Nothing if it has ended and its parent has not asked; /proc may be closed to other users.
+        # Empty for a zombie; /proc may be closed to other users.
         began = _began(self.pid)
         return began == self.began or (not began and not _ended(self.pid))
 
@@ -102,7 +99,7 @@ class Owner:
 
 
 class WorkDirLock:
-    """Holds a folder for one run; a second one ends with one line that names the first.
+    """Reserves a folder for one run; a second one ends with one line that names the first.
 
     ::
 
@@ -110,33 +107,32 @@ class WorkDirLock:
             ...  # look at what is there, delete, write
             lock.check()  # in a long run: before something is replaced or deleted
 
-    Take it before looking at what is in the folder, and for whatever writes there, ``--overwrite``
-    and ``--resume`` alike. Under several processes the first one takes it. The folder is made if
-    there is none, and leaves again if nothing was written into it; :data:`NAME` is the lock's file
-    in it, for code that asks whether a folder is empty.
+    Take it before looking at the content of the folder, and for everything that writes there, with
+    ``--overwrite`` and ``--resume`` alike. With several processes the first one takes it. The
+    folder is created if necessary, and removed again if nothing was written into it. :data:`NAME`
+    is the lock's file, for code that asks whether a folder is empty.
 
-    The file is made with ``O_EXCL``, which one process alone can do, on local disks as on NFS (from
-    version 3 on). It is not locked with fcntl or flock: on NFS these depend on a service that may
-    be missing, or they bind the processes of one machine only, and both without a word. So it is
-    decided as follows whether the owner of a lock that is there is gone:
+    The file is created with ``O_EXCL``, which only one process can do, on local disks and on NFS
+    (from version 3). It is not locked with fcntl or flock: on NFS these depend on a service that
+    may be missing, or bind only the processes of one machine, both silently. Whether the owner of
+    an existing lock is gone is therefore decided as follows:
 
-    - It was on this machine (the same start of the kernel and the same container): its process is
-      looked for, by its number and the time of its start. If it is gone the lock is taken over at
-      once.
-    - It is elsewhere, or cannot be read: the lock is watched. An owner renews the time of the file
-      every :data:`BEAT` seconds (a thread that costs nothing: one call, and a read of 200 bytes).
-      As soon as it changes this run ends; if it does not for two minutes the lock is taken over.
-      No two clocks are compared, and looks count, not seconds: a file server that is away for an
-      hour lets no owner appear dead.
+    - It was on this machine (same boot of the kernel, same container): its process is looked up by
+      its number and start time. If it is gone, the lock is taken over at once.
+    - It is elsewhere, or the file cannot be read: the lock is watched. An owner updates the time of
+      the file every :data:`BEAT` seconds, in a thread. As soon as the time changes, this run ends;
+      if it does not change for two minutes, the lock is taken over. Clocks are not compared, and
+      looks are counted, not seconds: a file server that is away for an hour makes no owner appear
+      dead.
 
-    An owner that gave no sign for so long and lives all the same (it was suspended, say) finds the
-    other's lock when it wakes up: :meth:`check` raises then. It is released at the end, at errors,
-    and at the signals :data:`SIGNALS`, which raise SystemExit as long as nobody else listens to
-    them. A process that is killed leaves its lock behind.
+    An owner that gave no sign for so long but is alive (suspended, say) finds the other lock when
+    it wakes up: :meth:`check` then raises. The lock is released at the end, on errors and on
+    :data:`SIGNALS`, which raise SystemExit unless they have other handlers. A process that is
+    killed leaves its lock behind.
 
     Args:
         folder: The folder.
-        option: The option of the command line that names it, for the message.
+        option: The command-line option that names it, for messages.
 
     Raises:
         UserError: If another run holds the folder, or it is a file.
@@ -187,7 +183,7 @@ class WorkDirLock:
                 signal.signal(number, signal.SIG_DFL)
         self._end.set()
         self._beats.join()
-        # What went wrong before matters more than a lock that stays.
+        # An error that is being raised matters more than a lock that stays.
         with suppress(OSError):
             if self._read() == self._text:
                 self.path.unlink()
@@ -201,7 +197,7 @@ class WorkDirLock:
             UserError: If another run has taken it over.
         """
         found = self._read()
-        if found is None and self._create():  # somebody has deleted it
+        if found is None and self._create():  # it was deleted
             return
         if found != self._text:
             raise UserError(
@@ -264,17 +260,17 @@ class WorkDirLock:
             return None
 
     def _take_away(self, state: tuple[int, int]) -> None:
-        """Removes a lock whose owner is gone, unless it is not that one any more."""
+        """Removes a lock whose owner is gone, unless it has been replaced since."""
         aside = self.path.with_name(f'{NAME}.{uuid.uuid4().hex}')
         try:
-            os.rename(self.path, aside)  # one process alone can do that
+            os.rename(self.path, aside)  # only one process can do that
         except FileNotFoundError:
             return
         found = aside.stat()
         if (found.st_ino, found.st_mtime_ns) == state:
             aside.unlink()
         else:
-            # Another run was faster by so little that its lock was caught.
+            # Another run was slightly faster, and this is its lock.
             os.rename(aside, self.path)
 
     def _beat(self) -> None:
@@ -294,34 +290,19 @@ class WorkDirLock:
         return f'a run that {self.path} does not name' if owner is None else str(owner)
 
     def _leave(self) -> None:
-        """Removes the folders that were made and have stayed empty."""
+        """Removes the folders that were created and are still empty."""
         with suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
 
 
-class LockCheckHook(Hook):
-    """Writes no checkpoint into a folder that another run has taken over.
-
-    Args:
-        lock: The lock of the run's folder.
-    """
-
-    def __init__(self, lock: WorkDirLock) -> None:
-        self.lock = lock
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Raises UserError if the run has lost its folder."""
-        self.lock.check()
-
-
 def _exit(number: int, frame: FrameType | None) -> None:
-    # 128 + number is what a shell says of a process that the signal has ended.
+    # 128 + number is the exit status that shells report for a signal.
     raise SystemExit(128 + number)
 
 
 def _make(folder: Path) -> list[Path]:
-    """Makes a folder; gives those that were made for it, the inmost first."""
+    """Creates a folder; returns those that were created for it, innermost first."""
     made = []
     for path in (folder, *folder.parents):
         if path.exists():
@@ -340,9 +321,9 @@ def _place() -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """What the kernel says of a process, from its state on; nothing if it says nothing."""
+    """Fields of /proc/PID/stat from the state on; empty if there are none."""
     try:
-        # The name comes before, in brackets, and may hold any of its own.
+        # The name before them is in brackets, and may contain brackets.
         return Path(f'/proc/{pid}/stat').read_text(errors='replace').rpartition(')')[2].split()
     except OSError:
         return []

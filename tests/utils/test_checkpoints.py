@@ -28,9 +28,9 @@ from torch.torch_version import TorchVersion
 from mmdavss.convert.checkpoints import convert_checkpoint
 from mmdavss.convert.plain_mmseg import read_method_config
 from mmdavss.engine import CheckpointError, damage, read_checkpoint, read_weights
-from mmdavss.engine.checkpoint import SWITCH, TRUST
 from mmdavss.flow.base import load_flow_weights
 from mmdavss.launch.model import load_model
+from mmdavss.utils.checkpoints import SWITCH, TRUST
 
 
 class Trap:

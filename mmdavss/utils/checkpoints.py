@@ -1,10 +1,10 @@
-"""What is in a checkpoint file, and whether it fits.
+"""Reads checkpoint files safely, and checks whether they fit a network.
 
-A checkpoint is a pickle, which can run code when it is loaded, and an archive with checksums, which
-nobody compares. Importing this module makes every load through mmengine (files and URLs of all
-schemes, ``load_from``, ``init_cfg``, ``--resume``) compare them, and take weights and harmless
-values only; mmengine alone would fall back to loading everything, with a warning. With
-``MMDAVSS_SAFE_LOADING=0`` in the environment mmengine is left as it is.
+A checkpoint is a pickle, which can run code when it is loaded, inside an archive with checksums,
+which PyTorch does not verify. Importing this module makes every load through mmengine (files and
+URLs of all schemes, ``load_from``, ``init_cfg``, ``--resume``) verify them and accept weights and
+harmless values only; mmengine alone falls back to loading everything, with a warning. With
+``MMDAVSS_SAFE_LOADING=0`` in the environment mmengine stays as it is.
 """
 
 from __future__ import annotations
@@ -39,53 +39,53 @@ from mmdavss.errors import UserError
 
 from .checkpoint_content import allowed_with, without_stand_ins
 
-#: PyTorch's own variable: with it set to 1 checkpoints may run code.
+#: Variable of PyTorch: if it is 1, checkpoints may run code.
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-#: Its opposite, which also binds callers that ask for everything.
+#: Its opposite, which also overrides callers that ask for everything.
 DISTRUST = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-#: With 0 mmengine's loaders are mmengine's.
+#: If it is 0, mmengine's loaders are not changed.
 SWITCH = 'MMDAVSS_SAFE_LOADING'
-#: How the archives of PyTorch begin. Older files have no checksums.
+#: First bytes of PyTorch's archives. Older files have no checksums.
 ARCHIVE = b'PK\x03\x04'
 #: The attribute of a folder in an archive.
 FOLDER = 0x10
-#: What torch.compile puts into the names of a network, and DataParallel before them.
+#: What torch.compile inserts into the names of weights, and DataParallel puts before them.
 COMPILED, PARALLEL = re.compile(r'(?:^|(?<=\.))_orig_mod\.'), re.compile(r'^(?:module\.)+')
 
-#: While a checkpoint is loaded `torch.load` is ours.
+#: Held while `torch.load` is replaced.
 _LOADING = threading.RLock()
 
 
 class CheckpointError(UserError, ValueError):
-    """A file that is no checkpoint, is damaged, would run code, or cannot be had."""
+    """A file that is not a checkpoint, is damaged, would run code, or cannot be downloaded."""
 
 
 def trusted() -> bool:
-    """Whether the user asked for checkpoints that may run code."""
+    """Whether the user allowed checkpoints to run code."""
     return os.environ.get(TRUST, '').lower() in ('1', 'y', 'yes', 'true')
 
 
 @contextmanager
 def guarded(filename: str) -> Iterator[None]:
-    """Inside, ``torch.load`` compares checksums and makes nothing that could run code.
+    """Context manager: ``torch.load`` verifies checksums and builds nothing that could run code.
 
-    So it is whoever calls it, and whatever he asks for. A loader that reads pickles without
-    PyTorch is not affected.
+    This holds for every caller, whatever arguments it passes. Loaders that read pickles without
+    PyTorch are not affected.
 
     Args:
         filename: The file or URL that is loaded, for messages.
 
     Raises:
-        CheckpointError: If the file is no checkpoint, is damaged, cannot be downloaded, or holds
-            what could run code and ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` is not set.
+        CheckpointError: If the file is not a checkpoint, is damaged, cannot be downloaded, or could
+            run code and ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` is not set.
     """
     with _LOADING:
         load, before = torch.load, os.environ.get(DISTRUST)
-        # mmengine takes off the list what it puts there, also what was there before.
+        # mmengine removes its own entries from the list afterwards, even if others had added them.
         allowed = get_safe_globals()
         torch.load = wraps(load)(partial(_load, load, filename))
         if not trusted():
-            # Whoever holds a `torch.load` of his own is bound by this.
+            # Binds callers that hold their own reference to `torch.load`.
             os.environ[DISTRUST] = '1'
         try:
             with _had(filename):
@@ -103,7 +103,7 @@ def guarded(filename: str) -> Iterator[None]:
 def _load(
     load: Callable, filename: str, file: str | os.PathLike | BinaryIO, *args: Any, **kwargs: Any
 ) -> Any:
-    """``torch.load``, which is `load`, as :func:`guarded` has it."""
+    """Replaces ``torch.load``, the original of which is `load`, see :func:`guarded`."""
     where = filename
     if isinstance(file, str | os.PathLike) and Path(file) != Path(filename).expanduser():
         where = f'{filename} (here {file})'
@@ -138,7 +138,7 @@ def _is_archive(file: str | os.PathLike | BinaryIO) -> bool:
 
 @contextmanager
 def _had(filename: str) -> Iterator[None]:
-    """Turns what keeps a loader from getting the file into one message."""
+    """Turns failures to get the file into one message."""
     try:
         yield
     except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
@@ -172,11 +172,11 @@ def _broken(filename: str, why: str) -> CheckpointError:
 
 @contextmanager
 def _explained(filename: str, whole: bool) -> Iterator[None]:
-    """Turns what :func:`torch.load` raises into one message.
+    """Turns errors of :func:`torch.load` into one message.
 
     Args:
         filename: The file.
-        whole: Whether it is as it was written, by its checksums.
+        whole: Whether its checksums are right.
     """
     try:
         yield
@@ -229,7 +229,7 @@ def _safe(load: Callable) -> Callable:
     return load_checkpoint
 
 
-# All loads of mmengine go through here, whatever the scheme and whoever registers it when.
+# All loads of mmengine go through here, including those of schemes that are registered later.
 CheckpointLoader.load_checkpoint = classmethod(_safe(CheckpointLoader.load_checkpoint.__func__))
 
 
@@ -241,7 +241,7 @@ def read_checkpoint(path: str | Path) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it is none, is damaged, or could run code.
+        CheckpointError: If it is not a checkpoint, is damaged, or could run code.
     """
     with guarded(str(path)):
         loaded = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
@@ -254,18 +254,18 @@ def read_checkpoint(path: str | Path) -> dict:
 
 
 def read_weights(path: str, hint: str) -> dict[str, Tensor]:
-    """The weights in a checkpoint of mmengine, or in a file of nothing but weights.
+    """The weights in a checkpoint of mmengine, or in a file that holds only weights.
 
     Args:
         path: File or URL.
-        hint: Message if the file does not exist: whose it is, and what to do.
+        hint: Message if the file does not exist: what it is for, and what to do.
 
     Returns:
         Weights by their names, as :func:`bare_names` gives them.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it is no checkpoint, is damaged, could run code, or has no weights.
+        CheckpointError: If it is not a checkpoint, is damaged, could run code, or has no weights.
     """
     if '://' not in path and not Path(path).expanduser().is_file():
         raise FileNotFoundError(hint)
@@ -281,13 +281,13 @@ def read_weights(path: str, hint: str) -> dict[str, Tensor]:
 
 
 def bare_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights without what DataParallel (``module.``) and torch.compile (``_orig_mod.``) add.
+    """Renames weights: without the prefixes of DataParallel and torch.compile.
 
     Args:
-        weights: By the names of a network that may have been wrapped, several times too.
+        weights: By names that may have ``module.`` and ``_orig_mod.`` in them, several times too.
     """
     made = {PARALLEL.sub('', COMPILED.sub('', name)): value for name, value in weights.items()}
-    # Where two become one they were no wrappers.
+    # If two names become one, these were not prefixes of wrappers.
     return made if len(made) == len(weights) else dict(weights)
 
 
@@ -296,7 +296,7 @@ def _some(keys: Mapping) -> str:
 
 
 def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """Names of a module's tensors that weights lack, or have in another shape."""
+    """Names of a module's tensors that `weights` lacks or has in another shape."""
     return [
         name
         for name, value in module.state_dict().items()
@@ -305,18 +305,16 @@ def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def noted_checkpoint(work_dir: str | Path) -> str | None:
-    """The checkpoint that a run noted as its last, as it wrote its path; None if there is none."""
+    """Path of the last checkpoint of a run, as the run noted it; None if there is none."""
     note = Path(work_dir, 'last_checkpoint')
     return note.read_text(encoding='utf-8').strip() if note.is_file() else None
 
 
 def damage(file: str | os.PathLike | BinaryIO) -> str | None:
-    """What is wrong with the file of a checkpoint, found without loading it.
-
-    It is read to its end and compared with the checksums in it.
+    """Checks a checkpoint file without loading it: reads it all and verifies its checksums.
 
     Args:
-        file: A file that torch.save has written, or its content as an open one.
+        file: Path of a file that torch.save has written, or the open file.
 
     Returns:
         What is wrong, or None.
@@ -328,9 +326,9 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-            # PyTorch can be told to leave the checksums out.
+            # PyTorch has an option to leave the checksums out.
             part = archive.testzip() if any(part.CRC for part in parts) else None
-        # Of these PyTorch's reader makes something else: sizes that differ, folders.
+        # PyTorch's reader takes these differently: sizes that contradict each other, folders.
         part = part or next(
             (
                 part.filename
@@ -345,7 +343,7 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
             return f'{part} in it is not what was written'
         if place is not None:
             file.seek(place)
-        with suppress(UnpicklingError):  # of a pickle that is as it was written
+        with suppress(UnpicklingError):  # of an intact pickle
             get_unsafe_globals_in_checkpoint(file)
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):

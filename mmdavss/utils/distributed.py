@@ -1,9 +1,9 @@
-"""Means over the global batch, where several processes see a part of it each.
+"""Means over the global batch, of which each process sees a part.
 
-DDP averages the gradients of the processes. That is the gradient of the global batch where every
-process has the same number of terms in its mean: of images, or of pixels where all of them count.
-Where labels decide how many pixels count, the processes have to share the number; and where a loss
-is not linear in a mean, the mean.
+DDP averages the gradients of the processes. This is the gradient of the global batch if every
+process has the same number of terms in its mean: images, or pixels where all of them count. Where
+labels decide how many pixels count, processes must share the pixel count or, for losses non-linear
+in a mean, the mean itself.
 
 Nothing here waits for the device. All processes must call these functions together; with one
 process they cost nothing.
@@ -25,7 +25,7 @@ def mean_over_processes(value: Tensor) -> Tensor:
         value: Any shape, of the same shape in every process.
 
     Returns:
-        Of that shape, float32 at least; `value` itself, detached, if there is one process.
+        Same shape, at least float32; `value` itself, detached, if there is one process.
     """
     value = value.detach()
     if get_world_size() == 1:
@@ -36,9 +36,9 @@ def mean_over_processes(value: Tensor) -> Tensor:
 
 
 def mean_over_batch(total: Tensor, count: Tensor) -> Tensor:
-    """`total / count`, of which the mean over the processes is the mean over the global batch.
+    """`total / count`, normalised so that averaging over processes gives the global-batch mean.
 
-    DDP's mean of the gradients then is the gradient of that.
+    DDP's mean of the gradients is then the gradient of the global-batch mean.
 
     Args:
         total: Sum of the terms of this process.
@@ -53,8 +53,8 @@ def mean_over_batch(total: Tensor, count: Tensor) -> Tensor:
 def sum_over_processes(value: Tensor) -> Tensor:
     """The sum of a tensor over all processes, for losses that are not linear in it.
 
-    Its gradient goes to the part of this process, times the number of processes: DDP takes the
-    mean of the gradients where here their sum is the gradient of the global batch.
+    The gradient reaches the part of this process, times the number of processes: DDP averages
+    gradients, whereas the gradient of the global batch is their sum.
     """
     count = get_world_size()
     if count == 1:
@@ -64,7 +64,7 @@ def sum_over_processes(value: Tensor) -> Tensor:
 
 
 def mean_log(log: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Logged scalars as those of the global batch: otherwise the log is that of one process."""
+    """Averages logged scalars over the processes; otherwise the log shows one process only."""
     if get_world_size() == 1:
         return dict(log)
     values = mean_over_processes(torch.stack([value.detach().float() for value in log.values()]))

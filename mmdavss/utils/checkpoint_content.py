@@ -1,9 +1,9 @@
-"""What a checkpoint may hold besides tensors: values that are made without running code of a file.
+"""What a checkpoint may hold besides tensors: values that are built without running its code.
 
-PyTorch makes objects of classes and calls functions only if they are on a list, with whatever
-arguments and state the file says. What is listed here is harmless with all of them. numpy's own
-functions are not: with ``np.ndarray(shape, 'O', buffer)``, or a ``dtype`` whose flags the file
-sets, bytes of the file become pointers. Stand-ins take their place, which check what they get.
+PyTorch builds objects and calls functions only if they are on an allow-list, with whatever
+arguments and state the file gives. Everything listed here is harmless with any arguments. numpy's
+own functions are not: with ``np.ndarray(shape, 'O', buffer)``, or a ``dtype`` whose flags the file
+sets, bytes of the file become pointers. Stand-ins that check their arguments replace them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _refused(what: str) -> UnpicklingError:
 
 
 class _DType:
-    """Stands in for ``np.dtype``: what a file says of one, for :meth:`made` to make it anew."""
+    """Stands in for ``np.dtype``: keeps what the file says, from which :meth:`made` builds one."""
 
     def __init__(self, kind: Any = None, *_: Any) -> None:
         if not isinstance(kind, str) or not re.fullmatch(r'[biufcSUOMmV]\d+', kind):
@@ -47,7 +47,7 @@ class _DType:
         self.state = state
 
     def made(self) -> np.dtype:
-        """The type. Objects are no part of a structure: only lists are filled into them."""
+        """The type. Structures cannot contain objects, which only lists are filled into."""
         kind, (_, order, subarray, names, fields, *rest) = self.kind, self.state
         if kind[0] == 'V' and names is not None and subarray is None:
             parts = [fields[name] for name in names]
@@ -76,7 +76,7 @@ def _plain_type(dtype: Any, objects: bool = False) -> np.dtype:
 
 
 class _Array(np.ndarray):
-    """Stands in for ``np.ndarray``: is filled by its state alone, whose type is made anew."""
+    """Stands in for ``np.ndarray``: filled only by its state, whose type is built anew."""
 
     filled = False
 
@@ -84,12 +84,12 @@ class _Array(np.ndarray):
         return super().__new__(cls, (0,))
 
     def __setstate__(self, state: tuple) -> None:
-        if self.filled:  # by now somebody may look at the memory that would be given back
+        if self.filled:  # other objects may use the memory that would be freed
             raise _refused('numpy.ndarray that is changed')
         self.filled = True
         version, shape, dtype, order, content = state
         made = _plain_type(dtype, objects=True)
-        # With a type of objects numpy takes nothing but a list, of any length.
+        # For a type of objects numpy accepts only a list, but of any length.
         if made.hasobject and isinstance(content, list) and len(content) != math.prod(shape):
             raise _refused('numpy.ndarray of another size')
         super().__setstate__((version, shape, made, order, content))
@@ -104,10 +104,10 @@ def _scalar(dtype: _DType, content: bytes) -> Any:
 
 
 def _statistic(owner: type, name: str) -> Callable:
-    """Stands in for ``getattr``: only the methods of a HistoryBuffer's statistics.
+    """Stands in for ``getattr``: gives only the statistics of a HistoryBuffer.
 
     Raises:
-        UnpicklingError: For everything else: with ``getattr`` itself a file reaches any function.
+        UnpicklingError: For everything else, since ``getattr`` itself reaches any function.
     """
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
         raise _refused('builtins.getattr')
@@ -122,14 +122,14 @@ class _Config(Config):
 
 
 def _fraction(numerator: int | str, denominator: int | None = None) -> fractions.Fraction:
-    # Not what Fraction takes besides: it would write 1e999999999 out.
+    # Not the other forms that Fraction accepts: it would expand 1e999999999.
     if isinstance(numerator, str) and not re.fullmatch(r'-?\d+(/\d+)?', numerator):
         raise _refused('fractions.Fraction')
     return fractions.Fraction(numerator, denominator)
 
 
 def _empty_bytes() -> bytes:
-    # That others are written otherwise; with a number it would fill the memory.
+    # Only the empty value is pickled by a call; with a number the call would fill the memory.
     return b''
 
 
@@ -143,7 +143,7 @@ def _queue(items: Iterable = (), *_: Any) -> list:
 
 
 def _path(kind: type[pathlib.PurePath], *parts: str) -> pathlib.PurePath:
-    """A path; one of another system, which cannot be had here, as a pure one."""
+    """A path; a pure one for a path of another system."""
     try:
         return kind(*parts)
     except NotImplementedError:
@@ -152,7 +152,7 @@ def _path(kind: type[pathlib.PurePath], *parts: str) -> pathlib.PurePath:
 
 
 def _known() -> dict[str, Any]:
-    """What files may name, and what they get: itself, or its stand-in."""
+    """What files may name, and what they get for it: the thing itself, or its stand-in."""
     made: dict[str, Any] = {
         'numpy.dtype': _DType,
         'numpy.ndarray': _Array,
@@ -203,14 +203,14 @@ def _known() -> dict[str, Any]:
     return made | {'numpy.bool_': np.bool_, 'numpy.str_': np.str_, 'numpy.bytes_': np.bytes_}
 
 
-#: What files may name besides what PyTorch allows, as :func:`torch.serialization.safe_globals`
-#: takes it.
+#: What files may name besides what PyTorch allows, in the form that
+#: :func:`torch.serialization.safe_globals` takes.
 ALLOWED: list[tuple[Any, str]] = [(value, name) for name, value in _known().items()]
 _KNOWN = frozenset(_known())
 
 
 def allowed_with(own: Iterable[Any]) -> list[Any]:
-    """:data:`ALLOWED`, and what somebody allowed himself, where that is something else."""
+    """:data:`ALLOWED`, with the user's own entries that have other names."""
     named = {
         (
             entry[1] if isinstance(entry, tuple) else f'{entry.__module__}.{entry.__qualname__}'
@@ -221,7 +221,7 @@ def allowed_with(own: Iterable[Any]) -> list[Any]:
 
 
 def without_stand_ins(value: Any, memo: dict[int, Any] | None = None) -> Any:
-    """What was loaded with numpy's and mmengine's own types in the place of the stand-ins.
+    """Replaces the stand-ins in what was loaded by the types of numpy and mmengine.
 
     Args:
         value: What was loaded; dicts, lists and objects are changed in place.

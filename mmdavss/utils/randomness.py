@@ -1,4 +1,4 @@
-"""Random numbers that depend on where a run is, not on how it got there."""
+"""Random numbers that depend on the position of a run, not on its history."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import torch
 
 
 def seed_everything(*position: int) -> None:
-    """Seeds the generators of Python, NumPy and PyTorch, those of all devices, from a position.
+    """Seeds the generators of Python, NumPy and PyTorch, on all devices, from a position.
 
     Args:
-        position: Non-negative numbers, for example the run's seed and an iteration. Different ones
-            give unrelated random numbers; zeros at the end do not count.
+        position: Non-negative numbers, for example the run's seed and an iteration. Different
+            positions give unrelated random numbers; trailing zeros do not count.
     """
     torch.manual_seed(_seed_hosts(position))
 
 
 @contextmanager
 def randomness_of(*position: int) -> Iterator[None]:
-    """Inside, random numbers of the host are those of a position; outside they go on as before.
+    """Context manager: draws the random numbers of the host from a position, then restores them.
 
     Args:
         position: As for :func:`seed_everything`.
     """
     python, numpy, pytorch = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    # Not torch.manual_seed: devices have no part in making an item of data.
+    # Not torch.manual_seed: making an item of data does not involve devices.
     torch.default_generator.manual_seed(_seed_hosts(position))
     try:
         yield

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mmdavss.engine import WorkDirLock, work_dir_lock
-from mmdavss.engine.work_dir_lock import NAME, Owner
 from mmdavss.errors import UserError
+from mmdavss.utils import work_dir_lock
+from mmdavss.utils.work_dir_lock import NAME, Owner, WorkDirLock
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""What is on disk while the hook writes; whole runs: tests/tools/test_interrupted_training.py."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mmengine.logging import MessageHub
+
+from mmdavss.engine import AtomicCheckpointHook
+
+
+class Runner(SimpleNamespace):
+    """Writes empty checkpoints and notes what lay beside each of them."""
+
+    def save_checkpoint(self, folder: str, filename: str, *args: object, **kwargs: object) -> None:
+        self.seen.append((filename, names(Path(folder))))
+        Path(folder, filename).touch()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob('*.pth')}
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return Runner(
+        iter=0,
+        epoch=0,
+        work_dir=str(tmp_path),
+        logger=logging.getLogger('test'),
+        message_hub=MessageHub('test_atomic_checkpoint'),
+        optim_wrapper=SimpleNamespace(),
+        seen=[],
+    )
+
+
+def train(hook: AtomicCheckpointHook, runner: Runner, scores: dict[str, float]) -> None:
+    """Two iterations, of which the second is saved, and a validation."""
+    for _ in range(2):
+        hook.after_train_iter(runner, runner.iter)
+        runner.iter += 1
+    hook.after_val_epoch(runner, scores)
+
+
+@pytest.mark.parametrize(
+    ('save_best', 'kinds'),
+    [('mIoU', ['mIoU']), ('auto', ['mIoU']), (['mIoU', 'mAcc'], ['mIoU', 'mAcc']), (None, [])],
+)
+def test_nothing_is_deleted_before_what_replaces_it_is_there(save_best, kinds, runner, tmp_path):
+    hook = AtomicCheckpointHook(
+        interval=2, by_epoch=False, max_keep_ckpts=1, save_last=False, save_best=save_best
+    )
+    hook.before_train(runner)
+    train(hook, runner, dict(mIoU=1.0, mAcc=1.0))
+    train(hook, runner, dict(mIoU=2.0, mAcc=2.0))
+    best = {2: {f'best_{kind}_iter_2.pth' for kind in kinds}}
+    best[4] = {f'best_{kind}_iter_4.pth' for kind in kinds}
+    assert names(tmp_path) == {'iter_4.pth'} | best[4]
+    assert Path(hook.last_ckpt).name == 'iter_4.pth'
+    assert Path((tmp_path / 'last_checkpoint').read_text()).name == 'iter_4.pth'
+    beside = [there for name, there in runner.seen if name == 'iter_4.pth']
+    assert beside[0] == {'iter_2.pth'} | best[2]
+    # Once more with the new best score, if there is one.
+    assert beside[1:] == [{'iter_4.pth'} | best[4]] * bool(kinds)
+    for name, there in runner.seen:
+        if name.startswith('best') and name.endswith('_4.pth'):
+            assert best[2] <= there
+
+
+def test_a_score_that_is_not_better_changes_nothing(runner, tmp_path):
+    hook = AtomicCheckpointHook(interval=2, by_epoch=False, save_best=['mIoU', 'mAcc'])
+    hook.save_last = False
+    hook.before_train(runner)
+    train(hook, runner, dict(mIoU=2.0, mAcc=1.0))
+    before = dict(hook.best_ckpt_path_dict)
+    train(hook, runner, dict(mIoU=1.0, mAcc=2.0))
+    assert hook.best_ckpt_path_dict['mIoU'] == before['mIoU']
+    assert names(tmp_path) == {
+        'iter_2.pth',
+        'iter_4.pth',
+        'best_mIoU_iter_2.pth',
+        'best_mAcc_iter_4.pth',
+    }
+    written = len(runner.seen)
+    hook.after_val_epoch(runner, dict(mIoU=0.0, mAcc=0.0))
+    assert len(runner.seen) == written
