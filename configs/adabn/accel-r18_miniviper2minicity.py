@@ -1,5 +1,10 @@
 # Batch-norm statistics re-estimated on the target, nothing else.
-_base_ = '../source_only/accel-r18_miniviper2minicity.py'
+_base_ = [
+    '../_base_/models/accel_deeplabv2-r18.py',
+    '../_base_/datasets/miniviper2minicity.py',
+    '../_base_/schedules/small_source.py',
+    '../_base_/default_runtime.py',
+]
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}})
 )

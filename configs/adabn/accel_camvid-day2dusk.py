@@ -1,10 +1,19 @@
 # Batch-norm statistics re-estimated on the target, nothing else.
-_base_ = '../source_only/accel_camvid-day2dusk.py'
+_base_ = [
+    '../_base_/models/accel_deeplabv2-r101.py',
+    '../_base_/datasets/camvid_day2dusk.py',
+    '../_base_/schedules/advent_40k.py',
+    '../_base_/default_runtime.py',
+]
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', target={{_base_.target_train}})
 )
 model = dict(
-    type='AdaBN', source_checkpoint='work_dirs/source_only/accel_camvid-day2dusk/iter_40000.pth'
+    type='AdaBN',
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))
+    ),
+    source_checkpoint='work_dirs/source_only/accel_camvid-day2dusk/iter_40000.pth',
 )
 # No weight is trained: an optimiser without rates for parts of the model, which would be left with
 # nothing, and a wrapper that reduces no gradient.

@@ -1,12 +1,21 @@
 # Batch-norm statistics re-estimated on Cityscapes-Seq, nothing else: the floor of
 # source-free methods.
-_base_ = '../source_only/accel_synthia2city.py'
+_base_ = [
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/advent_40k.py',
+    '../_base_/default_runtime.py',
+]
 # No augmented view: nothing looks at it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 target_train = dict(_base_.target_train, pipeline=target_pipeline)
 train_dataloader = dict(dataset=dict(_delete_=True, type='DomainPairDataset', target=target_train))
 model = dict(
-    type='AdaBN', source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth'
+    type='AdaBN',
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+    ),
+    source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth',
 )
 # No weight is trained: an optimiser without rates for parts of the model, which would be left with
 # nothing, and a wrapper that reduces no gradient.

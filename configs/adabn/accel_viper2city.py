@@ -1,6 +1,11 @@
 # Batch-norm statistics re-estimated on Cityscapes-Seq, nothing else: the floor of
 # source-free methods.
-_base_ = '../source_only/accel_viper2city.py'
+_base_ = [
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/schedules/advent_40k.py',
+    '../_base_/default_runtime.py',
+]
 # No augmented view: nothing looks at it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 target_train = dict(_base_.target_train, pipeline=target_pipeline)

@@ -1,3 +1,38 @@
 # SFC's table 3, stage two of DA-VSN from the segmentation networks of the source model: 44.93 mIoU.
-_base_ = './accel-sfc_viper2city_stage2.py'
-model = dict(source_checkpoint='work_dirs/sfc/accel_viper2city_source-stage1/iter_80000.pth')
+_base_ = [
+    '../_base_/models/accel-sfc_deeplabv2-r101.py',
+    '../_base_/methods/davsn.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/default_runtime.py',
+]
+# No augmented view: nothing looks at it.
+target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
+train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
+model = dict(
+    _base_.method,
+    source_checkpoint='work_dirs/sfc/accel_viper2city_source-stage1/iter_80000.pth',
+    student=dict(stage=2),
+)
+# The student as SFC's stage two has it (configs/sfc/accel_viper2city_stage2.py),
+# clipping and discriminators as in DA-VSN's release. Stage two has no auxiliary classifier.
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        optimizer=dict(type='SGD', lr=5e-4, momentum=0.9, weight_decay=5e-4),
+        clip_grad=dict(max_norm=1.0),
+    ),
+    discriminator=dict(
+        optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
+        clip_grad=dict(max_norm=1.0),
+        clip_each=('spatio_temporal.decode', 'spatial.decode'),
+    ),
+)
+param_scheduler = dict(
+    _delete_=True,
+    student=[dict(type='ConstantLR', factor=0.1, begin=0, end=1001, by_epoch=False)],
+    discriminator=[
+        dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=160000, by_epoch=False)
+    ],
+)
+train_cfg = dict(max_iters=160000)

@@ -1,10 +1,12 @@
 # DA-VSN with the settings of its release: VIPER to Cityscapes-Seq, 47.8 mIoU in the paper.
 _base_ = [
-    '../_base_/methods/davsn_accel-r101.py',
+    '../_base_/models/accel_deeplabv2-r101.py',
+    '../_base_/methods/davsn.py',
     '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/davsn_120k.py',
     '../_base_/default_runtime.py',
 ]
 # No augmented view: nothing looks at it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
+# Scores are carried by nearest forward splatting.
+model = dict(_base_.method, student=dict(propagation='splat'))

@@ -1,11 +1,16 @@
 # DA-VSN with deep feature flow.
-_base_ = ['./accel_synthia2city.py', '../_base_/sfc_segmentor_synthia.py']
+_base_ = [
+    '../_base_/models/dff_deeplabv2-r101.py',
+    '../_base_/methods/davsn.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/default_runtime.py',
+]
+# No augmented view: nothing looks at it.
+target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
+train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
 model = dict(
+    _base_.method,
     student=dict(
-        _delete_=True,
-        type='DFF',
-        segmentor=_base_.sfc_segmentor,
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-        padding_mode='border',
-    )
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+    ),
 )

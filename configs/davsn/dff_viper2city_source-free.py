@@ -1,12 +1,12 @@
 # DA-VSN, source-free, with deep feature flow.
-_base_ = ['./accel_viper2city_source-free.py', '../_base_/sfc_segmentor.py']
-model = dict(
-    student=dict(
-        _delete_=True,
-        type='DFF',
-        segmentor=_base_.sfc_segmentor,
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-        padding_mode='border',
-    ),
-    source_checkpoint='work_dirs/source_only/dff_viper2city/iter_80000.pth',
-)
+_base_ = [
+    '../_base_/models/dff_deeplabv2-r101.py',
+    '../_base_/methods/davsn_source-free.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/default_runtime.py',
+]
+# No augmented view: nothing looks at it.
+target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
+# Source-free: no source data set exists in this run.
+train_dataloader = dict(dataset=dict(source=None, target=dict(pipeline=target_pipeline)))
+model = dict(_base_.method, source_checkpoint='work_dirs/source_only/dff_viper2city/iter_80000.pth')

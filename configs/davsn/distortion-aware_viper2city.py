@@ -1,11 +1,11 @@
 # DA-VSN with distortion-aware feature correction.
-_base_ = ['./accel_viper2city.py', '../_base_/sfc_segmentor.py']
-model = dict(
-    student=dict(
-        _delete_=True,
-        type='DistortionAwareVSS',
-        segmentor=_base_.sfc_segmentor,
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-        padding_mode='border',
-    )
-)
+_base_ = [
+    '../_base_/models/distortion-aware_deeplabv2-r101.py',
+    '../_base_/methods/davsn.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/default_runtime.py',
+]
+# No augmented view: nothing looks at it.
+target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
+train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
+model = _base_.method

@@ -3,7 +3,6 @@
 _base_ = [
     '../_base_/methods/i2vda_deeplabv2-r101.py',
     '../_base_/datasets/synthia2city_image2video.py',
-    '../_base_/schedules/i2vda_50k.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=12))))

@@ -1,5 +1,15 @@
 # The upper bound of synthia2city: Accel trained on the labels of the target, Cityscapes-Seq.
-_base_ = '../source_only/accel_synthia2city.py'
+_base_ = [
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/schedules/advent_40k.py',
+    '../_base_/default_runtime.py',
+]
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
+)
+model = dict(
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+    )
 )

@@ -1,5 +1,10 @@
 # The upper bound: DAFormer trained on the labels of Cityscapes.
-_base_ = '../source_only/daformer-mitb5_gta2city.py'
+_base_ = [
+    '../_base_/models/daformer-mitb5.py',
+    '../_base_/datasets/gta2city.py',
+    '../_base_/schedules/sepico_40k.py',
+    '../_base_/default_runtime.py',
+]
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
 )

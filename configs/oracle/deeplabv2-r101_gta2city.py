@@ -1,5 +1,10 @@
 # The upper bound: DeepLab-v2 trained on the labels of Cityscapes.
-_base_ = '../source_only/deeplabv2-r101_gta2city.py'
+_base_ = [
+    '../_base_/models/deeplabv2-r101-v1c.py',
+    '../_base_/datasets/gta2city.py',
+    '../_base_/schedules/sepico_40k.py',
+    '../_base_/default_runtime.py',
+]
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
 )

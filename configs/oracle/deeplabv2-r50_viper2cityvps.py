@@ -1,5 +1,10 @@
 # The upper bound: the same network trained on the labels of the target.
-_base_ = '../source_only/deeplabv2-r50_viper2cityvps.py'
+_base_ = [
+    '../_base_/models/deeplabv2-r50.py',
+    '../_base_/datasets/viper2cityvps.py',
+    '../_base_/schedules/source_40k.py',
+    '../_base_/default_runtime.py',
+]
 train_dataloader = dict(
     dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
 )

@@ -1,5 +1,13 @@
 # The upper bound: the same network trained on the labels of the target.
-_base_ = '../source_only/pspnet-r50_camvid-sunny2foggy.py'
+_base_ = [
+    '../_base_/models/pspnet-r50.py',
+    '../_base_/datasets/camvid_sunny2foggy.py',
+    '../_base_/schedules/source_40k.py',
+    '../_base_/default_runtime.py',
+]
+# Two images: see source_only/pspnet-r50_camvid-sunny2foggy.py.
 train_dataloader = dict(
-    dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}})
+    batch_size=2,
+    dataset=dict(_delete_=True, type='DomainPairDataset', source={{_base_.target_train_labelled}}),
 )
+model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=11))))

@@ -2,7 +2,6 @@
 _base_ = [
     '../_base_/methods/sepico_deeplabv2-r101.py',
     '../_base_/datasets/viper2city_mix.py',
-    '../_base_/schedules/sepico_40k.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=15))))

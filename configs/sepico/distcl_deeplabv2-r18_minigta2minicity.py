@@ -1,12 +1,33 @@
 # SePiCo (DistCL) on the images of MiniDrive: the pipeline of the image benchmarks, in minutes.
 _base_ = [
-    '../_base_/methods/sepico_deeplabv2-r18.py',
+    '../_base_/models/deeplabv2-r18.py',
     '../_base_/datasets/minigta2minicity.py',
-    '../_base_/schedules/small_mix.py',
     '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(rare_class_sampling={{_base_.rare_class_sampling}}))
 model = dict(
+    type='SePiCo',
+    contrastive_loss=dict(type='DistCLLoss', temperature=100.0, loss_weight=1.0, reg_weight=1.0),
+    statistics=dict(type='ClassStatistics', covariance='diagonal'),
+    projection=dict(type='ProjectionHead', channels=128),
+    contrast_stages=(3,),
+    label_ratio=0.75,
+    confidence_threshold=0.968,
+    augment=dict(type='StrongAugment'),
+    # In 200 iterations statistics of both domains fit neither.
+    running_statistics='mixed',
     source_checkpoint='work_dirs/source_only/deeplabv2-r18_minigta2minicity/iter_800.pth',
     target_crop=dict(crop_size=(96, 96), cat_max_ratio=0.75),
 )
+custom_hooks = [
+    dict(type='EMATeacherHook', momentum=0.99),
+    dict(type='OnlineStatisticsHook', contrast_start=50),
+]
+# The projection head gets no gradient before the contrast starts.
+find_unused_parameters = True
+# From a source-only model (docs/results.md), not the 40k iterations from ImageNet weights.
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=200, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

@@ -1,15 +1,33 @@
 # SFC on MiniDrive: stage one trains the two branches of Accel, each by itself, from the source
 # model.
 _base_ = [
-    '../_base_/methods/sfc_accel-r18.py',
+    '../_base_/models/accel-sfc_deeplabv2-r18.py',
     '../_base_/datasets/miniviper2minicity_own-flow.py',
-    '../_base_/schedules/small_mix.py',
     '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(source=dict(clip_length=1)))
 model = dict(
+    type='SFC',
+    sfm=dict(type='SFM', flow_net=dict(type='FlowNetS', base_channels=12)),
+    flow_weight=0.005,
+    softmax_scale=100.0,
+    # SFM takes most of the time of an iteration.
+    auxiliary_weight=0.0,
+    # In 200 iterations statistics of both domains fit neither.
+    running_statistics='target',
+    flow=dict(
+        type='FrozenFlowNet',
+        flow_net=dict(type='FlowNetS', base_channels=12),
+        full_size=False,
+        checkpoint='work_dirs/sfc/flownets_miniviper/iter_1500.pth',
+    ),
     source_checkpoint='work_dirs/sfc/accel-r18_miniviper2minicity_source-stage2/iter_800.pth',
     sfm_checkpoint='work_dirs/sfc/sfm_miniviper/iter_600.pth',
-    flow=dict(checkpoint='work_dirs/sfc/flownets_miniviper/iter_1500.pth'),
     student=dict(stage=1),
 )
+# From a source-only model (docs/results.md), not the 40k iterations from ImageNet weights.
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=200, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

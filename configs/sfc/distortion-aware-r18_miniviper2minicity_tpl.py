@@ -1,3 +1,7 @@
 # SFC with temporal pseudo-labels, with distortion-aware feature correction.
-_base_ = './distortion-aware-r18_miniviper2minicity.py'
-model = dict(pseudo_weight=0.1)
+_base_ = './shared-accel-r18_miniviper2minicity.py'
+model = dict(
+    pseudo_weight=0.1,
+    student=dict(type='DistortionAwareVSS', padding_mode='border'),
+    source_checkpoint='work_dirs/source_only/distortion-aware-r18_miniviper2minicity/iter_800.pth',
+)

@@ -1,4 +1,18 @@
 # SFC with temporal pseudo-labels and distortion-aware feature correction, in one stage.
-_base_ = './distortion-aware_synthia2city.py'
-train_dataloader = dict(dataset=dict(target=dict(pipeline={{_base_.augmented_pipeline}})))
-model = dict(pseudo_weight=1.0)
+_base_ = './accel_synthia2city_stage1.py'
+train_dataloader = dict(
+    dataset=dict(
+        source=dict(clip_length=2),
+        target=dict(clip_length=3, pipeline={{_base_.augmented_pipeline}}),
+    )
+)
+model = dict(
+    pseudo_weight=1.0,
+    student=dict(
+        _delete_=True,
+        type='DistortionAwareVSS',
+        segmentor={{_base_.model.student.segmentor}},
+        flow_net={{_base_.model.student.flow_net}},
+        padding_mode='border',
+    ),
+)

@@ -1,8 +1,10 @@
 # SFM made of RAFT, with the flow of the RAFT that stage two of the source model has trained.
-_base_ = ['./sfm_viper.py', '../_base_/raft.py']
+_base_ = './sfm_viper.py'
+# RAFT as published, trained on Flying Chairs.
+raft = dict(type='MMFlowNet', config='raft_8xb2_100k_flyingchairs-368x496')
 flownet = 'work_dirs/sfc/accel-raft_viper2city_source-stage2/iter_80000.pth'
 model = dict(
     # A class at a time: RAFT holds much more than FlowNetS.
-    sfm=dict(flow_net=dict(_delete_=True, checkpoint=flownet, **_base_.raft), chunk=1),
-    flow=dict(flow_net=dict(_delete_=True, **_base_.raft), checkpoint=flownet),
+    sfm=dict(flow_net=dict(_delete_=True, checkpoint=flownet, **raft), chunk=1),
+    flow=dict(flow_net=dict(_delete_=True, **raft), checkpoint=flownet),
 )

@@ -1,6 +1,6 @@
 # Source-only on CamVid's day sequences with deep feature flow.
 _base_ = [
-    '../_base_/models/dff_deeplabv2-r18.py',
+    '../_base_/models/accel_deeplabv2-r18.py',
     '../_base_/datasets/camvid_day2dusk.py',
     '../_base_/schedules/small_source.py',
     '../_base_/default_runtime.py',
@@ -8,6 +8,8 @@ _base_ = [
 train_dataloader = dict(dataset=dict(target=None))
 model = dict(
     student=dict(
-        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11))
+        type='DFF',
+        padding_mode='border',
+        segmentor=dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=11)),
     )
 )

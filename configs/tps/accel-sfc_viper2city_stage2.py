@@ -1,14 +1,23 @@
 # TPS in SFC's two stages, VIPER to Cityscapes-Seq. Stage two freezes the backbones of
 # stage one and trains classifiers, flow branch and fusion. 49.0 mIoU in SFC's table 1.
 _base_ = [
-    '../_base_/methods/tps_accel-sfc.py',
+    '../_base_/models/accel-sfc_deeplabv2-r101.py',
+    '../_base_/methods/tps.py',
     '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/sfc_stage2_160k.py',
     '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
+    _base_.method,
     pseudo_weight=0.1,
     source_checkpoint='work_dirs/tps/accel-sfc_viper2city_stage1/iter_120000.pth',
     student=dict(stage=2),
 )
+# As stage two of SFC.
+optim_wrapper = dict(
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=5e-4, momentum=0.9, weight_decay=5e-4),
+)
+param_scheduler = [dict(type='ConstantLR', factor=0.1, begin=0, end=1001, by_epoch=False)]
+train_cfg = dict(max_iters=160000)

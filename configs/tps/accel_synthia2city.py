@@ -1,14 +1,15 @@
 # TPS with the settings of its release: SYNTHIA-Seq to Cityscapes-Seq, 53.8 mIoU in the paper.
 _base_ = [
-    '../_base_/methods/tps_accel-r101.py',
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/tps.py',
     '../_base_/datasets/synthia2city.py',
-    '../_base_/schedules/advent_40k.py',
     '../_base_/default_runtime.py',
 ]
 # t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
+    _base_.method,
     student=dict(
         segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
-    )
+    ),
 )

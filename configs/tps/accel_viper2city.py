@@ -1,12 +1,12 @@
 # TPS with the settings of its release: VIPER to Cityscapes-Seq, 48.9 mIoU in the paper.
 _base_ = [
-    '../_base_/methods/tps_accel-r101.py',
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/tps.py',
     '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/advent_40k.py',
     '../_base_/default_runtime.py',
 ]
 # t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 # Weight and rate of VIPER; SYNTHIA has 1 and 2.5e-4.
-model = dict(pseudo_weight=0.1)
+model = dict(_base_.method, pseudo_weight=0.1)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))

@@ -1,14 +1,16 @@
 # TPS without its losses of the source, TPS* of STPL's tables, 27.8 mIoU there, from the
 # source-only model and with the training settings of STPL.
-_base_ = './accel_viper2city.py'
-# Source-free: no source data set exists in this run.
-train_dataloader = dict(dataset=dict(source=None))
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=2.5e-6, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(_delete_=True),
-)
-param_scheduler = [
-    dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=20000, by_epoch=False)
+_base_ = [
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/tps_source-free.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/default_runtime.py',
 ]
-train_cfg = dict(max_iters=20000, val_interval=2000)
-model = dict(source_checkpoint='work_dirs/source_only/accel_viper2city/iter_40000.pth')
+# Source-free: no source data set exists in this run.
+# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+train_dataloader = dict(dataset=dict(source=None, target=dict(clip_length=3)))
+model = dict(
+    _base_.method,
+    pseudo_weight=0.1,
+    source_checkpoint='work_dirs/source_only/accel_viper2city/iter_40000.pth',
+)

@@ -1,9 +1,12 @@
 # TPS with deep feature flow.
-_base_ = ['./accel_viper2city.py', '../_base_/sfc_segmentor.py']
-model = dict(
-    student=dict(
-        type='DFF',
-        segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-    )
-)
+_base_ = [
+    '../_base_/models/dff_deeplabv2-r101.py',
+    '../_base_/methods/tps.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/default_runtime.py',
+]
+# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
+# Weight and rate of VIPER; SYNTHIA has 1 and 2.5e-4.
+model = dict(_base_.method, pseudo_weight=0.1)
+optim_wrapper = dict(optimizer=dict(lr=1e-4))

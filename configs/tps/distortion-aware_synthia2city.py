@@ -1,9 +1,15 @@
 # TPS with distortion-aware feature correction.
-_base_ = ['./accel_synthia2city.py', '../_base_/sfc_segmentor_synthia.py']
+_base_ = [
+    '../_base_/models/distortion-aware_deeplabv2-r101.py',
+    '../_base_/methods/tps.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/default_runtime.py',
+]
+# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
+    _base_.method,
     student=dict(
-        type='DistortionAwareVSS',
-        segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-    )
+        segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+    ),
 )

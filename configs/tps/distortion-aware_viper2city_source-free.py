@@ -1,10 +1,15 @@
 # TPS, source-free, with distortion-aware feature correction.
-_base_ = ['./accel_viper2city_source-free.py', '../_base_/sfc_segmentor.py']
+_base_ = [
+    '../_base_/models/distortion-aware_deeplabv2-r101.py',
+    '../_base_/methods/tps_source-free.py',
+    '../_base_/datasets/viper2city.py',
+    '../_base_/default_runtime.py',
+]
+# Source-free: no source data set exists in this run.
+# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+train_dataloader = dict(dataset=dict(source=None, target=dict(clip_length=3)))
 model = dict(
-    student=dict(
-        type='DistortionAwareVSS',
-        segmentor=dict(_delete_=True, **_base_.sfc_segmentor),
-        flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
-    ),
+    _base_.method,
+    pseudo_weight=0.1,
     source_checkpoint='work_dirs/source_only/distortion-aware_viper2city/iter_80000.pth',
 )

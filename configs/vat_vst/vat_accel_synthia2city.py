@@ -1,8 +1,8 @@
 # VAT, phase 1 of VAT-VST, on Accel, SYNTHIA-Seq to Cityscapes-Seq (a row of STPL's tables).
 _base_ = [
-    '../_base_/methods/vat_accel-r101.py',
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/vat.py',
     '../_base_/datasets/synthia2city.py',
-    '../_base_/schedules/vat_40k.py',
     '../_base_/default_runtime.py',
 ]
 # No augmented view: nothing looks at it.
@@ -14,4 +14,8 @@ train_dataloader = dict(
         target=dict(whole_clips=True, pipeline=target_pipeline),
     )
 )
-model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=12))))
+model = dict(
+    _base_.method,
+    # No loss of the paper sees a second classifier.
+    student=dict(segmentor=dict(auxiliary_head=None, decode_head=dict(num_classes=12))),
+)

@@ -1,8 +1,8 @@
 # VAT, phase 1 of VAT-VST, on Accel, VIPER to Cityscapes-Seq (a row of STPL's tables).
 _base_ = [
-    '../_base_/methods/vat_accel-r101.py',
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/vat.py',
     '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/vat_40k.py',
     '../_base_/default_runtime.py',
 ]
 # No augmented view: nothing looks at it.
@@ -13,4 +13,9 @@ train_dataloader = dict(
         source=dict(label_clips=True, whole_clips=True),
         target=dict(whole_clips=True, pipeline=target_pipeline),
     )
+)
+model = dict(
+    _base_.method,
+    # No loss of the paper sees a second classifier.
+    student=dict(segmentor=dict(auxiliary_head=None)),
 )

@@ -1,12 +1,12 @@
 # VAT, phase 1 of VAT-VST, SYNTHIA-Seq to Cityscapes-VPS (tables 10 and 11).
 _base_ = [
-    '../_base_/methods/vat_deeplabv2-r50.py',
+    '../_base_/models/deeplabv2-r50.py',
+    '../_base_/methods/vat.py',
     '../_base_/datasets/synthia2cityvps.py',
-    '../_base_/schedules/vat_40k.py',
     '../_base_/default_runtime.py',
 ]
 # The tube loss needs the labels of both frames; the first frame of a sequence makes no clip.
 train_dataloader = dict(
     dataset=dict(source=dict(label_clips=True, whole_clips=True), target=dict(whole_clips=True))
 )
-model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=12))))
+model = dict(_base_.method, student=dict(segmentor=dict(decode_head=dict(num_classes=12))))

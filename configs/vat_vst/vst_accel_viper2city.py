@@ -1,10 +1,9 @@
 # VST, phase 2 of VAT-VST, on Accel, VIPER to Cityscapes-Seq: 48.7 mIoU in STPL's tables.
 # Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
 _base_ = [
-    '../_base_/methods/vst_accel-r101.py',
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/vst.py',
     '../_base_/datasets/viper2city.py',
-    '../_base_/schedules/source_40k.py',
-    '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py',
 ]
 resize = dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow')
@@ -27,4 +26,9 @@ train_dataloader = dict(
         ),
     )
 )
-model = dict(source_checkpoint='work_dirs/vat_vst/vat_accel_viper2city/iter_40000.pth')
+model = dict(
+    _base_.method,
+    # No loss of the paper sees a second classifier.
+    student=dict(segmentor=dict(auxiliary_head=None)),
+    source_checkpoint='work_dirs/vat_vst/vat_accel_viper2city/iter_40000.pth',
+)

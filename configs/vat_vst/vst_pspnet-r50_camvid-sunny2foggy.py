@@ -1,10 +1,9 @@
 # VST, phase 2 of VAT-VST, CamVid-Sunny to CamVid-Foggy with PSPNet (table 12).
 # Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
 _base_ = [
-    '../_base_/methods/vst_pspnet-r50.py',
+    '../_base_/models/pspnet-r50.py',
+    '../_base_/methods/vst.py',
     '../_base_/datasets/camvid_sunny2foggy.py',
-    '../_base_/schedules/source_40k.py',
-    '../_base_/pseudo_labels.py',
     '../_base_/default_runtime.py',
 ]
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
@@ -20,6 +19,7 @@ train_dataloader = dict(
     )
 )
 model = dict(
+    _base_.method,
     source_checkpoint='work_dirs/vat_vst/vat_pspnet-r50_camvid-sunny2foggy/iter_40000.pth',
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
 )

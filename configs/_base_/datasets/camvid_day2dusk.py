@@ -1,7 +1,7 @@
 # CamVid, its three day sequences -> its dusk sequence 0001TP, 11 classes (the split of VAT-VST's
 # CamVid-Sunny -> CamVid-Foggy), at 240x180. The data is read from data/camvid, in either form
-# (docs/datasets.md); a symbolic link there is the simplest way to another folder.
-# The previous frame of a clip is the previous one that CamVid has, mostly one second earlier.
+# (docs/datasets.md); a symbolic link there is the simplest way to another folder. The previous
+# frame of a clip is the previous one that CamVid has, mostly one second earlier.
 data_root = 'data/camvid'
 day = ['0006R0', '0016E5', 'Seq05VD']
 dusk = ['0001TP']
@@ -44,19 +44,12 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
+target = dict(type='CamVidDataset', data_root=data_root, sequences=dusk)
 source_train = dict(
     type='CamVidDataset', data_root=data_root, sequences=day, pipeline=source_pipeline
 )
-target_train = dict(
-    type='CamVidDataset',
-    data_root=data_root,
-    sequences=dusk,
-    with_labels=False,
-    pipeline=target_pipeline,
-)
-target_train_labelled = dict(
-    type='CamVidDataset', data_root=data_root, sequences=dusk, pipeline=target_labelled_pipeline
-)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
     batch_size=4,
@@ -71,13 +64,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CamVidDataset',
-        data_root=data_root,
-        sequences=dusk,
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**target, test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])

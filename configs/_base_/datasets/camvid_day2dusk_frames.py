@@ -1,6 +1,11 @@
-# CamVid, day to dusk, for nets that predict frame by frame: no flow, and two metrics.
-_base_ = './camvid_day2dusk.py'
-scale = (240, 180)  # (width, height)
+# camvid_day2dusk.py for nets that predict frame by frame: no flow, and two metrics. What its values
+# are is said there.
+data_root = 'data/camvid'
+day = ['0006R0', '0016E5', 'Seq05VD']
+dusk = ['0001TP']
+# (width, height)
+scale = (240, 180)
+
 source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -16,6 +21,7 @@ target_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -40,17 +46,35 @@ prediction_pipeline = [
     dict(type='ClipResize', scale=scale),
     dict(type='PackClipInputs'),
 ]
+# The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),
     dict(type='LoadClipAnnotations'),
     dict(type='PackClipInputs'),
 ]
-source_train = dict(pipeline=source_pipeline)
-target_train = dict(pipeline=target_pipeline)
-target_train_labelled = dict(clip_length=1, pipeline=target_labelled_pipeline)
-train_dataloader = dict(dataset=dict(source=source_train, target=target_train))
-val_dataloader = dict(dataset=dict(clip_length=1, pipeline=test_pipeline))
+
+target = dict(type='CamVidDataset', data_root=data_root, sequences=dusk)
+source_train = dict(
+    type='CamVidDataset', data_root=data_root, sequences=day, pipeline=source_pipeline
+)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline, clip_length=1)
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, test_mode=True, pipeline=test_pipeline, clip_length=1),
+)
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]
 test_evaluator = val_evaluator

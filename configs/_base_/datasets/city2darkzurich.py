@@ -1,8 +1,8 @@
 # Cityscapes -> Dark Zurich (night) in 19 classes, as SePiCo has it: batches of 2, 640x640 crops,
 # sizes of the published config; scored on val (50 images) at full resolution. The paper's numbers
-# are those of test, which only the server of the data set scores.
-# docs/datasets.md: where the data comes from, and the day images of the night images (day_pairs).
-# Scale and crop sizes: scale is (width, height), crop_size (height, width).
+# are those of test, which only the server of the data set scores. docs/datasets.md: where the data
+# comes from, and the day images of the night images (day_pairs). Scale and crop sizes: scale is
+# (width, height), crop_size (height, width).
 source_root = 'data/cityscapes'
 target_root = 'data/dark_zurich'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
@@ -20,18 +20,18 @@ class_weight = [
     1.008108,
     0.998769,
     1.048165,
-    1.021030,
+    1.02103,
     0.927479,
     1.000391,
     0.965779,
-    0.998960,
+    0.99896,
     1.060135,
     0.950368,
     1.041145,
     1.044721,
     1.044993,
     1.068882,
-    1.029000,
+    1.029,
 ]
 
 source_pipeline = [
@@ -58,13 +58,9 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
+target = dict(type='DarkZurichImageDataset', data_root=target_root)
 source_train = dict(type='CityscapesImageDataset', data_root=source_root, pipeline=source_pipeline)
-target_train = dict(
-    type='DarkZurichImageDataset',
-    data_root=target_root,
-    with_labels=False,
-    pipeline=target_pipeline,
-)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
 
 train_dataloader = dict(
     batch_size=2,
@@ -78,13 +74,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='DarkZurichImageDataset',
-        data_root=target_root,
-        split='val',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])

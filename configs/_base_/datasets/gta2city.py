@@ -1,8 +1,8 @@
 # GTAV -> Cityscapes in 19 classes, as SePiCo has it (section 4.1.2): batches of 2, 640x640 crops,
-# validation at 1280x640, scored at full resolution. Single images: clips of one frame, no flow.
-# The sizes before the crop are not in the paper; they are those of the published configs, which
-# keep the ratio of GTAV (1280x704). docs/datasets.md: where the data comes from.
-# Scale and crop sizes: scale is (width, height), crop_size (height, width).
+# validation at 1280x640, scored at full resolution. Single images: clips of one frame, no flow. The
+# sizes before the crop are not in the paper; they are those of the published configs, which keep
+# the ratio of GTAV (1280x704). docs/datasets.md: where the data comes from. Scale and crop sizes:
+# scale is (width, height), crop_size (height, width).
 source_root = 'data/gta'
 target_root = 'data/cityscapes'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
@@ -44,16 +44,10 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
+target = dict(type='CityscapesImageDataset', data_root=target_root)
 source_train = dict(type='GTADataset', data_root=source_root, pipeline=source_pipeline)
-target_train = dict(
-    type='CityscapesImageDataset',
-    data_root=target_root,
-    with_labels=False,
-    pipeline=target_pipeline,
-)
-target_train_labelled = dict(
-    type='CityscapesImageDataset', data_root=target_root, pipeline=target_labelled_pipeline
-)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
     batch_size=2,
@@ -67,13 +61,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CityscapesImageDataset',
-        data_root=target_root,
-        split='val',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])

@@ -1,6 +1,13 @@
 # GTAV -> Cityscapes as DAFormer has it: gta2city.py with 512x512 crops, the target at 1024x512 and
-# cropped in the pipeline, without labels; validation at 1024x512, scored at full resolution.
-_base_ = './gta2city.py'
+# cropped in the pipeline, without labels; validation at 1024x512, scored at full resolution. Scale
+# and crop sizes: scale is (width, height), crop_size (height, width).
+source_root = 'data/gta'
+target_root = 'data/cityscapes'
+# For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
+# made by tools/class_statistics.py.
+rare_class_sampling = dict(
+    statistics='data/gta/class_statistics.json', temperature=0.01, min_pixels=3000
+)
 
 source_pipeline = [
     dict(type='LoadClip'),
@@ -35,9 +42,25 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
-target_train_labelled = dict(pipeline=target_labelled_pipeline)
+target = dict(type='CityscapesImageDataset', data_root=target_root)
+source_train = dict(type='GTADataset', data_root=source_root, pipeline=source_pipeline)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
+
 train_dataloader = dict(
-    dataset=dict(source=dict(pipeline=source_pipeline), target=dict(pipeline=target_pipeline))
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
 )
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

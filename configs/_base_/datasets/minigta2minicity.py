@@ -1,10 +1,12 @@
 # MiniDrive (tools/make_minidrive.py data/minidrive) in the place of GTAV and Cityscapes: the same
-# data sets and transforms, other folders and sizes. Wall and train do not occur in it.
-_base_ = './gta2city.py'
+# data sets and transforms as in gta2city.py, other folders and sizes. Wall and train do not occur
+# in it. Scale and crop sizes: scale is (width, height), crop_size (height, width).
 source_root = 'data/minidrive/gta'
 target_root = 'data/minidrive/cityscapes'
 # As the papers' share of an image.
-rare_class_sampling = dict(statistics='data/minidrive/gta/class_statistics.json', min_pixels=50)
+rare_class_sampling = dict(
+    statistics='data/minidrive/gta/class_statistics.json', temperature=0.01, min_pixels=50
+)
 
 source_pipeline = [
     dict(type='LoadClip'),
@@ -16,12 +18,14 @@ source_pipeline = [
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
+# Cropped by its pseudo-labels, on the device (ClassBalancedCrop).
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -30,6 +34,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -37,21 +42,28 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
-source_train = dict(data_root=source_root, pipeline=source_pipeline)
+target = dict(
+    type='CityscapesImageDataset', data_root=target_root, image_folder='leftImg8bit_sequence'
+)
+source_train = dict(type='GTADataset', data_root=source_root, pipeline=source_pipeline)
 # MiniDrive has the video snippets only: their annotated frames are the images.
-target_train = dict(
-    data_root=target_root, image_folder='leftImg8bit_sequence', pipeline=target_pipeline
-)
-target_train_labelled = dict(
-    data_root=target_root, image_folder='leftImg8bit_sequence', pipeline=target_labelled_pipeline
-)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
+
 train_dataloader = dict(
-    batch_size=4, num_workers=2, dataset=dict(source=source_train, target=target_train)
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
 )
 val_dataloader = dict(
+    batch_size=1,
     num_workers=2,
-    dataset=dict(
-        data_root=target_root, image_folder='leftImg8bit_sequence', pipeline=test_pipeline
-    ),
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

@@ -1,9 +1,9 @@
 # MiniDrive (tools/make_minidrive.py data/minidrive) in the place of VIPER and Cityscapes-Seq: the
-# same data sets, other folders and sizes. All frames are taken, the source is flipped, and the
-# resize is mmcv's.
-_base_ = './viper2city.py'
+# same data sets as in viper2city.py, other folders and sizes. All frames are taken, the source is
+# flipped, and the resize is mmcv's. Sizes are (width, height).
 source_root = 'data/minidrive/viper'
 target_root = 'data/minidrive/cityscapes'
+# Flow current -> previous. DIS needs no weights; other providers: docs/datasets.md, "Flow".
 flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'))
 
 source_pipeline = [
@@ -16,6 +16,7 @@ source_pipeline = [
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
+# Nothing geometric: labels of the original clip serve the augmented view too.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -23,6 +24,7 @@ target_pipeline = [
     dict(type='CrossFrameAugment'),
     dict(type='PackClipInputs'),
 ]
+# For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -31,6 +33,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -39,11 +42,27 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
-source_train = dict(data_root=source_root, annotated=None, pipeline=source_pipeline)
-target_train = dict(data_root=target_root, pipeline=target_pipeline)
-target_train_labelled = dict(data_root=target_root, pipeline=target_labelled_pipeline)
-train_dataloader = dict(
-    batch_size=4, num_workers=2, dataset=dict(source=source_train, target=target_train)
+target = dict(type='CityscapesSeqDataset', data_root=target_root, classes_from='viper')
+source_train = dict(
+    type='ViperSeqDataset', data_root=source_root, annotated=None, pipeline=source_pipeline
 )
-val_dataloader = dict(num_workers=2, dataset=dict(data_root=target_root, pipeline=test_pipeline))
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

@@ -1,6 +1,6 @@
 # MiniDrive (tools/make_minidrive.py data/minidrive) in the place of VIPER and Cityscapes-VPS: the
-# same data sets and transforms, other folders and sizes.
-_base_ = './viper2cityvps.py'
+# same data sets and transforms as in viper2cityvps.py, other folders and sizes. Sizes are (width,
+# height).
 target_root = 'data/minidrive/cityscapes_vps'
 
 source_pipeline = [
@@ -18,6 +18,7 @@ target_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -25,6 +26,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# For training on pseudo-labels, with flow between the two frames of a clip.
 pseudo_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -35,11 +37,13 @@ pseudo_labelled_pipeline = [
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
+# For making them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='PackClipInputs'),
 ]
+# The label is loaded after the resize: it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -47,13 +51,34 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
-source_train = dict(data_root='data/minidrive/viper', pipeline=source_pipeline)
-target_train = dict(data_root=target_root, frame_root=None, pipeline=target_pipeline)
+target = dict(type='CityscapesVPSDataset', data_root=target_root, classes_from='viper')
+source_train = dict(
+    type='ViperSeqDataset',
+    data_root='data/minidrive/viper',
+    annotated=None,
+    pipeline=source_pipeline,
+)
+target_train = dict(
+    **target, with_labels=False, pipeline=target_pipeline, frame_root=None, frames='all'
+)
 target_train_labelled = dict(
-    data_root=target_root, frame_root=None, pipeline=target_labelled_pipeline
+    **target, pipeline=target_labelled_pipeline, frame_root=None, clip_length=1
 )
+
 train_dataloader = dict(
-    batch_size=4, num_workers=2, dataset=dict(source=source_train, target=target_train)
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
 )
-val_dataloader = dict(num_workers=2, dataset=dict(data_root=target_root, pipeline=test_pipeline))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline, clip_length=1),
+)
 test_dataloader = val_dataloader
+val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]
+test_evaluator = val_evaluator

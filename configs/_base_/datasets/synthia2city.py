@@ -1,9 +1,9 @@
 # SYNTHIA-Seq -> Cityscapes-Seq as DA-VSN, TPS and STPL have it: 12 classes are trained, 11 reported
 # (fence is left out of the mean). SYNTHIA at 1280x760 less the lowest 120 rows, Cityscapes at
-# 1024x512, scored at full resolution. docs/datasets.md: where the data comes from.
-# As in their releases: 849 current frames, all but 000000, which is only a previous one; nothing is
-# flipped; frames are resized with Pillow, bicubically, labels with its nearest neighbour.
-# Scale and crop sizes: scale is (width, height), crop_size (height, width).
+# 1024x512, scored at full resolution. docs/datasets.md: where the data comes from. As in their
+# releases: 849 current frames, all but 000000, which is only a previous one; nothing is flipped;
+# frames are resized with Pillow, bicubically, labels with its nearest neighbour. Scale and crop
+# sizes: scale is (width, height), crop_size (height, width).
 source_root = 'data/synthia_seq'
 target_root = 'data/cityscapes'
 # Flow current -> previous. DIS needs no weights; other providers: docs/datasets.md, "Flow".
@@ -14,7 +14,7 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 760), interpolation='bicubic', backend='pillow'),
     flow,
-    dict(type='ClipCrop', crop_size=(640 / 760, 1.0), mode='top'),
+    dict(type='ClipCrop', crop_size=(0.8421052631578947, 1.0), mode='top'),
     dict(type='PackClipInputs'),
 ]
 # Nothing geometric: labels of the original clip serve the augmented view too.
@@ -42,23 +42,13 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
+target = dict(type='CityscapesSeqDataset', data_root=target_root, classes_from='synthia')
 # All names but 000000 have a digit that is no 0.
 source_train = dict(
     type='SynthiaSeqDataset', data_root=source_root, annotated='*[1-9]*', pipeline=source_pipeline
 )
-target_train = dict(
-    type='CityscapesSeqDataset',
-    data_root=target_root,
-    classes_from='synthia',
-    with_labels=False,
-    pipeline=target_pipeline,
-)
-target_train_labelled = dict(
-    type='CityscapesSeqDataset',
-    data_root=target_root,
-    classes_from='synthia',
-    pipeline=target_labelled_pipeline,
-)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
     batch_size=1,
@@ -72,14 +62,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CityscapesSeqDataset',
-        data_root=target_root,
-        split='val',
-        classes_from='synthia',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(

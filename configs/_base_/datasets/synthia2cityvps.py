@@ -1,14 +1,55 @@
 # SYNTHIA-Seq -> Cityscapes-VPS: 12 classes are trained, 11 reported (fence is left out of the
 # means), as VAT-VST reports them in its tables 10 and 11. The paper takes 1928 images of
-# SYNTHIA-Seq and does not tell which; here, as in synthia2city.py, the 850 of 04-DAWN.
-_base_ = './viper2cityvps.py'
+# SYNTHIA-Seq and does not tell which; here, as in synthia2city.py, the 850 of 04-DAWN. The target
+# is that of viper2cityvps.py. Scale is (width, height), crop_size (height, width).
+target_root = 'data/cityscapes_vps'
+# All frames of the training clips, which the official preparation makes for val and test only: the
+# clips are of Cityscapes' val. None for data/cityscapes_vps/train/img_all.
+frame_root = 'data/cityscapes/leftImg8bit_sequence/val'
+
 source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
-    # (width, height); the crop is (height, width): less the lowest 120 rows.
     dict(type='ClipResize', scale=(1280, 760)),
-    dict(type='ClipCrop', crop_size=(640 / 760, 1.0), mode='top'),
+    # Less the lowest 120 rows.
+    dict(type='ClipCrop', crop_size=(0.8421052631578947, 1.0), mode='top'),
     dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# For the oracle.
+target_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# For training on pseudo-labels, with flow between the two frames of a clip.
+pseudo_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# For making them.
+prediction_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='PackClipInputs'),
+]
+# The label is loaded after the resize: it keeps its full resolution.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1024, 512)),
+    dict(type='LoadClipAnnotations'),
     dict(type='PackClipInputs'),
 ]
 reported = [
@@ -25,13 +66,32 @@ reported = [
     'car',
 ]
 
+target = dict(type='CityscapesVPSDataset', data_root=target_root, classes_from='synthia')
 source_train = dict(
-    type='SynthiaSeqDataset', data_root='data/synthia_seq', pipeline=source_pipeline
+    type='SynthiaSeqDataset', data_root='data/synthia_seq', annotated=None, pipeline=source_pipeline
 )
-target_train = dict(classes_from='synthia')
-target_train_labelled = dict(classes_from='synthia')
-train_dataloader = dict(dataset=dict(source=source_train, target=target_train))
-val_dataloader = dict(dataset=dict(classes_from='synthia'))
+# All 30 frames of a clip may be current ones; of those with labels there are 6.
+target_train = dict(
+    **target, with_labels=False, pipeline=target_pipeline, frame_root=frame_root, frames='all'
+)
+target_train_labelled = dict(
+    **target, pipeline=target_labelled_pipeline, frame_root=frame_root, clip_length=1
+)
+
+train_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline, clip_length=1),
+)
 test_dataloader = val_dataloader
 val_evaluator = [
     dict(type='ClassSubsetIoU', iou_metrics=['mIoU'], subset=reported),

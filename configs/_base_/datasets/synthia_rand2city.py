@@ -1,23 +1,68 @@
 # SYNTHIA-RAND-CITYSCAPES -> Cityscapes as SePiCo has it: as GTAV -> Cityscapes, with the 19 classes
 # of Cityscapes trained and the 16 that SYNTHIA has in the mean (mIoU); 13/mIoU is the mean without
-# wall, fence and pole. (synthia2city.py is the video benchmark, SYNTHIA-Seq.)
-_base_ = './gta2city.py'
+# wall, fence and pole. (synthia2city.py is the video benchmark, SYNTHIA-Seq.) Scale and crop sizes:
+# scale is (width, height), crop_size (height, width).
 source_root = 'data/synthia_rand'
-rare_class_sampling = dict(statistics='data/synthia_rand/class_statistics.json')
+target_root = 'data/cityscapes'
+# For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
+# made by tools/class_statistics.py.
+rare_class_sampling = dict(
+    statistics='data/synthia_rand/class_statistics.json', temperature=0.01, min_pixels=3000
+)
 
 source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 760)),
+    # 0.5 times the min_pixels of the rare-class sampling; without it no effect.
     dict(type='ClipCrop', crop_size=(640, 640), cat_max_ratio=0.75, rare_class_min_pixels=1500),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+# Cropped by its pseudo-labels, on the device (ClassBalancedCrop).
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1280, 640)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# For the oracle.
+target_labelled_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1280, 640)),
+    dict(type='ClipCrop', crop_size=(640, 640), cat_max_ratio=0.75),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# The label is loaded after the resize: it keeps its full resolution.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1280, 640)),
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs'),
+]
 
-source_train = dict(
-    _delete_=True, type='SynthiaDataset', data_root=source_root, pipeline=source_pipeline
+target = dict(type='CityscapesImageDataset', data_root=target_root)
+source_train = dict(type='SynthiaDataset', data_root=source_root, pipeline=source_pipeline)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
+
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
 )
-train_dataloader = dict(dataset=dict(source=source_train))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
 val_evaluator = [
     dict(
         type='ClassSubsetIoU',

@@ -3,11 +3,11 @@
 # paper tells no sizes: those of viper2city.py. It takes the 42455 daytime images of VIPER; which
 # sequences these are is not published, and all are taken here (docs/datasets.md: with a list of
 # them it is train_dataloader.dataset.source.sequences=FILE). No code is published: flips are ours,
-# the resize is mmcv's.
-_base_ = './viper2city.py'
+# the resize is mmcv's. Sizes are (width, height).
+source_root = 'data/viper'
 target_root = 'data/cityscapes_vps'
-# All frames of the training clips, which the official preparation makes for val and test only:
-# the clips are of Cityscapes' val. None for data/cityscapes_vps/train/img_all.
+# All frames of the training clips, which the official preparation makes for val and test only: the
+# clips are of Cityscapes' val. None for data/cityscapes_vps/train/img_all.
 frame_root = 'data/cityscapes/leftImg8bit_sequence/val'
 
 source_pipeline = [
@@ -54,28 +54,32 @@ test_pipeline = [
     dict(type='PackClipInputs'),
 ]
 
+target = dict(type='CityscapesVPSDataset', data_root=target_root, classes_from='viper')
 # All frames with a label, not every tenth.
-source_train = dict(annotated=None, pipeline=source_pipeline)
+source_train = dict(
+    type='ViperSeqDataset', data_root=source_root, annotated=None, pipeline=source_pipeline
+)
 # All 30 frames of a clip may be current ones; of those with labels there are 6.
 target_train = dict(
-    type='CityscapesVPSDataset',
-    data_root=target_root,
-    frame_root=frame_root,
-    frames='all',
-    pipeline=target_pipeline,
+    **target, with_labels=False, pipeline=target_pipeline, frame_root=frame_root, frames='all'
 )
 target_train_labelled = dict(
-    type='CityscapesVPSDataset',
-    data_root=target_root,
-    frame_root=frame_root,
-    clip_length=1,
-    pipeline=target_labelled_pipeline,
+    **target, pipeline=target_labelled_pipeline, frame_root=frame_root, clip_length=1
 )
-train_dataloader = dict(dataset=dict(source=source_train, target=target_train))
+
+train_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
 val_dataloader = dict(
-    dataset=dict(
-        type='CityscapesVPSDataset', data_root=target_root, clip_length=1, pipeline=test_pipeline
-    )
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline, clip_length=1),
 )
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]

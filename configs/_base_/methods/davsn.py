@@ -1,5 +1,24 @@
-# DA-VSN's release: SGD 2.5e-4 and, for the discriminators, Adam 1e-4; both decay by poly 0.9 as if
-# for 250k iterations and stop after 120k. Rates of fusion and classifiers: advent_40k.py.
+# DA-VSN with the values of its release, for any network: `model = _base_.method` in a config.
+method = dict(
+    type='DAVSN',
+    discriminator=dict(type='SpatioTemporalDiscriminator', channels=64),
+    gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
+    adversarial_weight=0.001,
+    # That of ADVENT.
+    auxiliary_adversarial_weight=0.0002,
+    discriminator_weight=0.5,
+    # lambda_u * lambda_wd.
+    likeness_weight=0.001,
+    consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.001),
+    # lambda_u of the auxiliary classifier too.
+    auxiliary_weight=1.0,
+    running_statistics='all',
+)
+# Each player reduces its own gradients.
+model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
+# SGD 2.5e-4 and, for the discriminators, Adam 1e-4; both decay by poly 0.9 as if
+# for 250k iterations and stop after 120k. Rates of fusion and classifiers:
+# schedules/advent_40k.py.
 optim_wrapper = dict(
     constructor='PlayerOptimWrapperConstructor',
     student=dict(

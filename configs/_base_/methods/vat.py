@@ -1,3 +1,14 @@
+# VAT, phase 1 of VAT-VST, for any network: `model = _base_.method` in a config.
+method = dict(
+    type='VAT',
+    tube_loss=dict(type='TubeDiceLoss'),
+    discriminator=dict(type='SequenceDiscriminator'),
+    gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
+    # lambda_V, which the paper does not give: that of AdaptSegNet.
+    adversarial_weight=0.001,
+)
+# Each player reduces its own gradients.
+model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 # The paper gives no schedule. The student as DA-VSN, TPS and ADVENT train DeepLab-v2, the
 # discriminator as AdaptSegNet and ADVENT do; the decay ends after 40k iterations, for both.
 optim_wrapper = dict(

@@ -1,8 +1,0 @@
-# VST, phase 2 of VAT-VST.
-_base_ = '../models/pspnet-r50.py'
-model = dict(
-    type='VST',
-    refinement='consensus',
-    # Weights that the paper does not give: those of IAST.
-    regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
-)

@@ -1,6 +1,0 @@
-# Minutes on two cores, from the model of phase 1.
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-2))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=200, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
