@@ -338,9 +338,9 @@ class SFC(CrossFrameAdapter):
 
     @staticmethod
     def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
-        # In a function of its own: nothing holds the stages while another branch is run.
-        stages = tuple(net.extract_feat(frames))
-        return {f'{prefix}{name}': head(stages) for name, head in segmentor_heads(net).items()}
+        # In a function of its own: nothing holds the levels while another branch is run.
+        levels = tuple(net.extract_feat(frames))
+        return {f'{prefix}{name}': head(levels) for name, head in segmentor_heads(net).items()}
 
     def augmented_losses(
         self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]

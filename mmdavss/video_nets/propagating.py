@@ -118,7 +118,7 @@ class PropagatingNet(VideoNet):
         """Normalised frames (..., 3, H, W) as images: RGB in [0, 1].
 
         Raises:
-            RuntimeError: If nobody has said how frames are normalised.
+            RuntimeError: If the normalisation of frames is unknown.
         """
         if self._mean is None:
             raise RuntimeError(

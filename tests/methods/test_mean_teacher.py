@@ -301,7 +301,7 @@ class TestSePiCo:
         data = model.data_preprocessor(batch('source', 'target'), True)
         source = model.source(DomainBatch(**data).source)
         with torch.no_grad():
-            stage = model.teacher.stages(source.clip.frames[:, -1])[3]
+            stage = model.teacher.levels(source.clip.frames[:, -1])[3]
             features = model.teacher_projection(stage)
         labels = downscale_labels(source.labels, features.shape[-2:], 4, 0.0)
         model(**data, mode='loss')

@@ -247,7 +247,7 @@ class Given(nn.Module):
     def forward(self, frames, flow):
         return self.outputs[0].float()
 
-    def stages(self, frames):
+    def levels(self, frames):
         self.seen.append(frames)
         return [None, None, None, self.outputs[1].float()]
 
