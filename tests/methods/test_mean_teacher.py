@@ -10,7 +10,6 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip
 from mmdavss.methods.dacs import Labelled
 from mmdavss.modules import (
     ClassStatistics,
@@ -19,7 +18,7 @@ from mmdavss.modules import (
     day_guided,
     downscale_labels,
 )
-from mmdavss.structures import DomainBatch
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing import build_method
 from tests.methods.table import CASES
 
