@@ -9,22 +9,26 @@ STAMP := $(VENV)/.installed
 PIN := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirements/*.txt)
 
-.PHONY: help demo test lint types format metafiles docs install
+.PHONY: help demo test quick lint types format metafiles docs install
 help:
-	@echo 'make demo     MiniDrive: source-only, STPL, report in work_dirs/demo'
-	@echo 'make test     run the tests          make test ARGS="tests/ops -x"'
-	@echo 'make lint     check the code style and the types'
-	@echo 'make types    check the types alone'
-	@echo 'make format   put the code into that style'
+	@echo 'make demo       MiniDrive: source-only, STPL, report in work_dirs/demo'
+	@echo 'make test       run the tests          make test ARGS="tests/ops -x"'
+	@echo 'make quick      a part of them, under a minute'
+	@echo 'make lint       check the code style and the types'
+	@echo 'make types      check the types alone'
+	@echo 'make format     put the code into that style'
 	@echo 'make metafiles  write metafile.yml and model-index.yml after a change of configs'
-	@echo 'make docs     build the documentation site in work_dirs/docs'
-	@echo 'make install  only set up .venv      make install PYTHON=python3.11'
+	@echo 'make docs       build the documentation site in work_dirs/docs'
+	@echo 'make install    only set up .venv      make install PYTHON=python3.11'
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py $(ARGS)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+
+quick: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow and not gpu' $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -37,7 +37,7 @@ extensions = [
 ]
 root_doc = 'README'
 source_suffix = {'.md': 'markdown', '.rst': 'restructuredtext'}
-include_patterns = ['README.md', 'C*.md', 'docs/**', 'configs/*/README.md']
+include_patterns = ['README.md', 'C*.md', 'docs/**', 'configs/README.md', 'configs/*/README.md']
 exclude_patterns = ['.*', 'data', 'docs/api/_templates', 'work_dirs']
 templates_path = [str(ROOT / 'docs/api/_templates')]  # for autosummary not below the sources
 
@@ -70,7 +70,7 @@ NAVIGATION = {
     'Results': ['results'],
     'Develop': ['add_a_method', 'api/index', '/CONTRIBUTING', '/CHANGELOG'],
 }
-CONFIGS = 'Configs of the methods'
+CONFIGS = 'Configs'
 #: Text and target of a link to a file.
 LINK = re.compile(r'(?<!!)\[([^\]\n]*)\]\(((?!\w+:)[^)\s#]+(?:#[^)\s]*)?)\)')
 
@@ -79,7 +79,7 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
     """Adds tables of contents to the home page."""
     if docname != root_doc:
         return
-    trees = dict(NAVIGATION) | {CONFIGS: ['/configs/*/README']}
+    trees = NAVIGATION | {CONFIGS: ['/configs/README', '/configs/*/README']}
     for caption, pages in trees.items():
         names = [page if page.startswith('/') else f'docs/{page}' for page in pages]
         lines = ['```{toctree}', ':hidden:', ':glob:', f':caption: {caption}', '', *names, '```']
@@ -108,6 +108,16 @@ def link_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         return match[0]
 
     source[0] = LINK.sub(replace, source[0])
+
+
+def skip_foreign(
+    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+) -> bool | None:
+    """Leaves to its own page what a package exports of another package that has one."""
+    page = app.env.docname.rpartition('/')[2]
+    room = '.'.join(str(getattr(member, '__module__', '')).split('.')[:2])
+    has_page = (ROOT / f'docs/api/{room}.rst').is_file()
+    return True if has_page and not page.startswith(room) else None
 
 
 def find_short_name(
@@ -146,6 +156,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect('builder-inited', start)
     app.connect('source-read', add_navigation)
     app.connect('source-read', link_sources)
+    app.connect('autodoc-skip-member', skip_foreign)
     app.connect('missing-reference', find_short_name)
     app.connect('build-finished', finish)
     return {'parallel_read_safe': True}

@@ -44,7 +44,7 @@ from mmdavss.inputs import read_json
 from mmdavss.launch.config_file import final_checkpoint, type_name
 from mmdavss.launch.faults import explained_faults
 from mmdavss.launch.prepare import prepare_training
-from mmdavss.methods.base import norm_layers
+from mmdavss.modules import norm_layers
 from mmdavss.ops import forward_backward_visible
 from mmdavss.quiet import QuietRunner, without_loss_warnings
 from mmdavss.utils.checkpoints import read_weights

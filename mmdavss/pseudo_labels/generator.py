@@ -46,7 +46,8 @@ from mmdavss.fileio import check_writable, left_unfinished, replace_file
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.inputs import natural
 from mmdavss.launch.model import load_model
-from mmdavss.methods.base import BaseAdapter, check_scores
+from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.segmentor import check_scores
 from mmdavss.modules import (
     AdaptiveThresholds,
     aggregate_predictions,

@@ -15,7 +15,7 @@ from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.engine import NotFiniteError
+from mmdavss.errors import NotFiniteError
 from mmdavss.inputs import list_frames
 from mmdavss.launch.model import load_model
 

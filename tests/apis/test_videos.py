@@ -20,6 +20,8 @@ import pytest
 from mmdavss.apis import UserError, videos
 from mmdavss.apis.videos import VideoReader
 
+pytestmark = pytest.mark.slow
+
 
 def test_file(video_file, moving_images):
     reader = VideoReader(video_file)

@@ -32,6 +32,8 @@ from mmdavss.pseudo_labels.generator import (
     summary,
 )
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ('road', 'sky', 'car')
 PIPELINE = [dict(type='LoadClip'), dict(type='PackClipInputs')]
 

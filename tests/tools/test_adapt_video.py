@@ -32,12 +32,12 @@ from mmdavss.apis.adapt import (
 from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.apis.videos import VideoReader
 from mmdavss.convert.plain_mmseg import default_palette, read_method_config
-from mmdavss.engine import WorkDirLock
 from mmdavss.errors import UserError
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 from mmdavss.fileio import unfinished_path
 from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 FEW = [
     '--iters',
