@@ -21,7 +21,7 @@ from mmdavss.quiet import without_loss_warnings
 from mmdavss.utils.progress import progress
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
-from .inference import VideoSegmenter
+from .segmenter import VideoSegmenter
 from .videos import VideoReader
 
 Model = str | Path | Config
