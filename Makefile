@@ -9,10 +9,11 @@ STAMP := $(VENV)/.installed
 PIN := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirements/*.txt)
 
-.PHONY: help demo test lint format install
+.PHONY: help demo test quick lint format install
 help:
 	@echo 'make demo     MiniDrive: source-only, STPL, report in work_dirs/demo'
 	@echo 'make test     run the tests          make test ARGS="tests/ops -x"'
+	@echo 'make quick    a part of them, under a minute'
 	@echo 'make lint     check the code style'
 	@echo 'make format   put the code into that style'
 	@echo 'make install  only set up .venv      make install PYTHON=python3.11'
@@ -22,6 +23,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+
+quick: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow and not gpu' $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,8 +1,11 @@
 """Networks of a few thousand parameters, and data for them, for all tests."""
 
 import copy
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -11,47 +14,50 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 
-import mmdavss  # noqa: F401
+from mmdavss.testing import SEGMENTOR, make_batch, small_net
 
-NUM_CLASSES = 4
-SEGMENTOR = dict(
-    type='EncoderDecoder',
-    backbone=dict(
-        type='ResNet',
-        depth=18,
-        base_channels=8,
-        stem_channels=8,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        strides=(1, 2, 1, 1),
-        dilations=(1, 1, 2, 4),
-        norm_cfg=dict(type='BN', requires_grad=True),
-    ),
-    decode_head=dict(
-        type='DeepLabV2Head',
-        in_channels=64,
-        in_index=3,
-        num_classes=NUM_CLASSES,
-        dilations=(1, 2),
-        align_corners=True,
-        loss_decode=dict(type='BatchCrossEntropyLoss'),
-    ),
-    auxiliary_head=dict(
-        type='DeepLabV2Head',
-        in_channels=32,
-        in_index=2,
-        num_classes=NUM_CLASSES,
-        dilations=(1, 2),
-        align_corners=True,
-        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1),
-    ),
-)
-ACCEL = dict(type='Accel', segmentor=SEGMENTOR, allow_random_init=True)
-PER_FRAME = dict(type='PerFrame', segmentor=SEGMENTOR, allow_random_init=True)
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow by what it does, and skips what needs a GPU where there is none."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        if 'run_tool' in item.fixturenames or item.path.parent.name == 'tools':
+            item.add_marker('slow')
+        if item.get_closest_marker('sampled') and hasattr(item, 'callspec'):
+            name = item.nodeid.partition('[')[0]
+            if cases[name] % 10:
+                item.add_marker('slow')
+            cases[name] += 1
+        if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick_configs() -> Iterator[None]:
+    """Shipped configs are read once, and the text of configs is not formatted.
+
+    Reading one opens ten files, and yapf takes seconds for each text that a run writes; the
+    commands that tests start as processes of their own still format.
+    """
+    read = Config.fromfile
+
+    @cache
+    def read_once(name: str, folder: str) -> Config:
+        return read(name)
+
+    def fromfile(filename: str | Path, *args: object, **kwargs: object) -> Config:
+        if args or kwargs or CONFIGS not in Path(filename).resolve().parents:
+            return read(filename, *args, **kwargs)
+        return copy.deepcopy(read_once(str(filename), os.getcwd()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, 'fromfile', staticmethod(fromfile))
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +75,13 @@ def segmentor():
 @pytest.fixture
 def accel():
     """Config of a small Accel."""
-    return copy.deepcopy(ACCEL)
+    return small_net('Accel')
 
 
 @pytest.fixture
 def per_frame():
     """Config of a small per-frame net."""
-    return copy.deepcopy(PER_FRAME)
+    return small_net('PerFrame')
 
 
 @pytest.fixture
@@ -85,11 +91,11 @@ def build():
 
 
 @pytest.fixture
-def video_net(segmentor, build):
+def video_net(build):
     """Builds a small video net: ``video_net('DFF', stage=2, ...)``; frames are plain images."""
 
     def make(kind, **options):
-        net = build(dict(type=kind, segmentor=segmentor, allow_random_init=True, **options))
+        net = build(small_net(kind, **options))
         net.set_normalisation(
             build(dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3))
         )
@@ -98,44 +104,10 @@ def video_net(segmentor, build):
     return make
 
 
-def packed(seed=0, length=2, size=(32, 48), augmented=True, label=True):
-    """One packed clip, as PackClipInputs gives it."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def image():
-        return torch.randint(256, (length, 3, *size), dtype=torch.uint8, generator=generator)
-
-    inputs = dict(frames=image(), flow=torch.randn(length - 1, 2, *size, generator=generator) * 2)
-    if augmented:
-        inputs['augmented'] = image()
-    sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size, img_path=f'{seed}.png'))
-    if label:
-        gt = torch.randint(NUM_CLASSES, (1, *size), generator=generator)
-        gt[:, :3] = 255
-        sample.gt_sem_seg = PixelData(data=gt)
-    return inputs, sample
-
-
 @pytest.fixture
 def batch():
     """Collated batch of clips: ``batch('source', 'target', count=2, ...)``; no name, no branch."""
-
-    def make(*branches, count=2, seed=0, **kwargs):
-        def collate(offset):
-            clips = [packed(seed + offset + i, **kwargs) for i in range(count)]
-            inputs = {key: [c[key] for c, _ in clips] for key in clips[0][0]}
-            return inputs, [s for _, s in clips]
-
-        if not branches:
-            inputs, samples = collate(0)
-            return dict(inputs=inputs, data_samples=samples)
-        made = {name: collate(100 * i) for i, name in enumerate(branches)}
-        return dict(
-            inputs={n: v[0] for n, v in made.items()},
-            data_samples={n: v[1] for n, v in made.items()},
-        )
-
-    return make
+    return make_batch
 
 
 # Models on disk whose predictions differ from place to place, and videos for them.

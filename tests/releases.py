@@ -48,6 +48,7 @@ END = '<!-- End of deviations -->'
 MERGED = ('values', 'rates', 'schedule', 'deviations')
 
 
+@cache
 def full_size() -> list[str]:
     """Names of the configs at the size of the papers, below ``configs/``.
 
@@ -88,6 +89,7 @@ def _merge(into: dict, new: Mapping) -> None:
             into[key] = value
 
 
+@cache
 def entries_of(config: str) -> dict[str, dict]:
     """The entries that speak of a config."""
     return {

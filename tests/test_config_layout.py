@@ -10,6 +10,8 @@ import pytest
 
 from tests.origins import CONFIGS, README, leaves, origins, resolved, with_table
 
+pytestmark = pytest.mark.sampled
+
 #: Files that a config opens, itself among them, besides those of RUNTIME.
 MOST_FILES = 4
 #: Files in a line of inheritance, the config itself among them.

@@ -10,7 +10,6 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
-from mmdavss.engine import Clip
 from mmdavss.methods import (
     SFC,
     TPS,
@@ -20,8 +19,10 @@ from mmdavss.methods import (
     MeanTeacher,
     SourceOnly,
 )
+from mmdavss.structures import Clip
 from tests.origins import model_checkpoints
 
+pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[1] / 'configs'
 ALL_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('[!_]*/*.py'))
 GOLDEN = Path(__file__).parent / 'data/golden'

@@ -35,6 +35,7 @@ ROOMS = (
     'visualization',
     'minidrive',
     'engine',
+    'testing',
     'launch',
     'pseudo_labels',
     'convert',

@@ -22,6 +22,8 @@ from mmdavss import dependencies
 from mmdavss.cli import commands
 from mmdavss.minidrive.generate import PRESETS, generate
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

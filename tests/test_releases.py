@@ -29,6 +29,7 @@ from tests.releases import (
     with_table,
 )
 
+pytestmark = pytest.mark.sampled
 RATES = dict(np.load(Path(__file__).parent / 'data/golden/release_schedules.npz'))
 CASES = [(config, name) for config in full_size() for name in entries_of(config)]
 #: Iterations at which schedules are compared, besides those of the golden arrays.

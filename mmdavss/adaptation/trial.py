@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmdavss.errors import UserError
 from mmdavss.inference.segmenter import VideoSegmenter
-from mmdavss.methods.base import norm_layers
+from mmdavss.modules import norm_layers
 from mmdavss.quiet import without_loss_warnings
 
 from .memory import explained_memory

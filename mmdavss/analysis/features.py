@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmdavss.methods.base import BaseAdapter, check_scores
+from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.segmentor import check_scores
 from mmdavss.modules import downscale_labels
 from mmdavss.utils.progress import progress
 

@@ -85,8 +85,8 @@ def method_config(
 ) -> Config:
     """The config of a plain mmseg segmentor as one of this package: its net frame by frame.
 
-    Auxiliary heads, which do not predict, are left out; whole frames are predicted, also where the
-    config says slide. ``SyncBN`` becomes ``BN``, which has the same weights.
+    Auxiliary heads, which do not predict, are left out. Sliding windows of its ``test_cfg`` stay.
+    ``SyncBN`` becomes ``BN``, which has the same weights.
 
     Args:
         cfg: The plain config.
@@ -105,10 +105,6 @@ def method_config(
     name = getattr(cfg, 'filename', None) or 'the config'
     cfg = Config(as_plain(cfg.to_dict()), filename=cfg.filename)
     _check_segmentor(cfg.model, name)
-    if (cfg.model.get('test_cfg') or {}).get('mode') == 'slide':
-        print(
-            f'{name} predicts in sliding windows: here whole frames are predicted.', file=sys.stderr
-        )
     segmentor = _plain_segmentor(cfg.model)
     segmentor.pop('auxiliary_head', None)
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
@@ -274,13 +270,9 @@ def _plain_segmentor(model: Mapping) -> dict:
     segmentor = as_plain(model)
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
-    # What is left says how a PointRend refines its scores.
-    test_cfg = {
-        key: value
-        for key, value in (segmentor.get('test_cfg') or {}).items()
-        if key not in ('crop_size', 'stride')
-    }
-    segmentor.update(train_cfg=dict(), test_cfg=dict(test_cfg, mode='whole'))
+    segmentor.update(
+        train_cfg=dict(), test_cfg=dict(mode='whole') | (segmentor.get('test_cfg') or {})
+    )
     leave_out_downloads(segmentor)
     return segmentor
 

@@ -36,7 +36,7 @@ class PlayerOptimWrapperConstructor:
     Args:
         optim_wrapper_cfg: A config of an optimiser wrapper, with ``paramwise_cfg`` and
             ``clip_each`` where wanted, for each player.
-        paramwise_cfg: Belongs into the config of a player.
+        paramwise_cfg: Must be set per player.
 
     Raises:
         ValueError: If `paramwise_cfg` is set for all players together.

@@ -9,8 +9,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from mmdavss.methods.base import BaseAdapter, load_student
+from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.device import usable_device
+from mmdavss.video_nets.loading import load_student
 
 
 def load_model(

@@ -1,6 +1,6 @@
 """Losses: a pure function and a registered module each, named after what they compute."""
 
-from .cross_entropy import BatchCrossEntropyLoss
+from .cross_entropy import BatchCrossEntropyLoss, clip_cross_entropy, cross_entropy
 from .flow_epe import FlowEPELoss, flow_epe
 from .gan import DomainGANLoss
 from .intra_domain_consistency import TemporalConsistencyLoss, temporal_consistency_loss
@@ -29,6 +29,8 @@ __all__ = [
     'TemporalConsistencyLoss',
     'TubeDiceLoss',
     'bank_contrast',
+    'clip_cross_entropy',
+    'cross_entropy',
     'dist_contrast',
     'flow_epe',
     'mean_feature_regulariser',

@@ -1,16 +1,79 @@
-"""mmseg's cross-entropy, for several processes and mixed precision."""
+"""Cross-entropy for several processes and mixed precision: of frames, of clips, and as mmseg's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmdavss.ops import at_least_float32
-from mmdavss.utils.distributed import mean_over_processes
+from mmdavss.utils.distributed import mean_over_batch
+
+
+def cross_entropy(
+    scores: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int = 255,
+    avg_factor: float | Tensor | None = None,
+) -> Tensor:
+    """Sum of the pixels' cross-entropies, divided by the number of labelled pixels.
+
+    That number is the mean over all processes: DDP's mean of the gradients is then the gradient of
+    the mean over the global batch.
+
+    Args:
+        scores: (N, K, H, W), before the softmax.
+        labels: (N, H, W), int64, classes or `ignore_index`.
+        weights: (N, H, W), factor of each pixel. Does not change the divisor.
+        class_weight: (K,), factor of each class. Does not change the divisor.
+        ignore_index: Label of pixels whose loss is 0.
+        avg_factor: Divisor to use instead.
+
+    Returns:
+        Scalar, float32 at least; 0 if no pixel is labelled.
+    """
+    scores = at_least_float32(scores)
+    losses = F.cross_entropy(
+        scores,
+        labels,
+        None if class_weight is None else class_weight.to(scores),
+        ignore_index=ignore_index,
+        reduction='none',
+    )
+    if weights is not None:
+        losses = losses * weights
+    if avg_factor is not None:
+        return losses.sum() / avg_factor
+    return mean_over_batch(losses.sum(), (labels != ignore_index).sum())
+
+
+def clip_cross_entropy(scores: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
+    """Cross-entropy summed over the frames, each the mean over its labels (VAT-VST, equation 9).
+
+    The labels of a frame are those of the batches of all processes.
+
+    Args:
+        scores: (N, T, K, H, W), before the softmax.
+        labels: (N, T, H, W), int64, classes or `ignore_index`.
+        ignore_index: Label of pixels that do not count.
+
+    Returns:
+        Scalar, float32 at least.
+    """
+    losses = F.cross_entropy(
+        at_least_float32(scores.transpose(1, 2)),
+        labels,
+        ignore_index=ignore_index,
+        reduction='none',
+    )
+    counts = (labels != ignore_index).sum((0, 2, 3))
+    return mean_over_batch(losses.sum((0, 2, 3)), counts).sum()
 
 
 @MODELS.register_module()
@@ -50,6 +113,7 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
         label: Tensor,
         weight: Tensor | None = None,
         ignore_index: int = 255,
+        avg_factor: float | None = None,
     ) -> Tensor:
         """Scalar loss.
 
@@ -58,19 +122,19 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
             label: (N, H, W), int64, classes or `ignore_index`.
             weight: (N, H, W), factor of each pixel; it does not change what the mean is over.
             ignore_index: Label of pixels that do not count.
+            avg_factor: What the sum over the pixels is divided by, instead of the number of
+                labelled or of all pixels.
 
         Raises:
             ValueError: If the class weights are not as many as the classes.
         """
-        if self.class_factors is not None:
-            if len(self.class_factors) != cls_score.shape[1]:
-                raise ValueError(
-                    f'class_weight has {len(self.class_factors)} values for '
-                    f'{cls_score.shape[1]} classes.'
-                )
-            factors = self.class_factors[label.clamp(max=cls_score.shape[1] - 1)]
-            weight = factors if weight is None else weight * factors
-        count = mean_over_processes((label != ignore_index).sum()) if self.avg_non_ignore else None
-        return super().forward(
-            at_least_float32(cls_score), label, weight, avg_factor=count, ignore_index=ignore_index
+        if self.class_factors is not None and len(self.class_factors) != cls_score.shape[1]:
+            raise ValueError(
+                f'class_weight has {len(self.class_factors)} values for '
+                f'{cls_score.shape[1]} classes.'
+            )
+        if avg_factor is None and not self.avg_non_ignore:
+            avg_factor = label.numel()
+        return self.loss_weight * cross_entropy(
+            cls_score, label, weight, self.class_factors, ignore_index, avg_factor
         )

@@ -7,6 +7,7 @@ from .dacs import DACS
 from .davsn import DAVSN
 from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
+from .offline_self_training import OfflineSelfTraining
 from .self_training import SelfTraining
 from .sepico import SePiCo
 from .sfc import SFC, FlowPretraining, SFMPretraining
@@ -24,6 +25,7 @@ __all__ = [
     'FlowPretraining',
     'I2VDA',
     'MeanTeacher',
+    'OfflineSelfTraining',
     'SFC',
     'SFMPretraining',
     'STPL',

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from typing import Any
 
-import torch
-import torch.nn.functional as F
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmdavss.modules import SequenceDiscriminator
-from mmdavss.modules.temporal_labels import IGNORE
-from mmdavss.ops import at_least_float32
+from mmdavss.modules import DomainGame
+from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
-from mmdavss.utils.distributed import mean_over_batch
-from mmdavss.utils.wrappers import unwrapped
 
 from .base import BaseAdapter
 
@@ -27,11 +21,11 @@ PLAYERS = ('student', 'discriminator')
 
 
 class AdversarialAdapter(BaseAdapter):
-    """A student that a discriminator of its soft segmentation maps plays against.
+    """A student in a :class:`DomainGame`: discriminators of its score maps play against it.
 
-    In each iteration the student learns first, with the discriminator fixed, then the
-    discriminator on the same predictions, cut off from the student. Each has an optimiser and a
-    schedule of its own, under the names ``student`` and ``discriminator``
+    In each iteration the student learns first, with the discriminators frozen, then the
+    discriminators on the same scores, detached. Each player has an optimiser and a schedule of its
+    own, under the names ``student`` and ``discriminator``
     (:class:`PlayerOptimWrapperConstructor`). Under several processes the config sets
     ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``: each player reduces its
     own gradients.
@@ -39,11 +33,18 @@ class AdversarialAdapter(BaseAdapter):
     Subclasses implement :meth:`student_losses`.
 
     Args:
-        discriminator: Config of the discriminator, without ``in_channels``; None for none.
+        discriminator: Config of the discriminators, without ``in_channels`` and ``heads``; None for
+            none.
         gan_loss: Config of the adversarial loss.
         adversarial_weight: Factor of the student's adversarial loss.
-        discriminator_weight: Factor of each domain in the discriminator's loss. Half, as published
+        auxiliary_adversarial_weight: That for the scores of the auxiliary classifier. None if the
+            discriminator sees the decode head only; otherwise it is one for several heads
+            (``HeadDiscriminators``, ``SpatioTemporalDiscriminator``).
+        discriminator_weight: Factor of each domain in the discriminators' loss. Half, as published
             by AdaptSegNet: one domain is one half of the discriminator's batch.
+        view: What discriminators see of scores, see :class:`DomainGame`.
+        sum_frames: As of :class:`DomainGame`.
+        likeness_weight: As of :class:`DomainGame`.
         kwargs: Those of :class:`BaseAdapter`.
     """
 
@@ -52,23 +53,30 @@ class AdversarialAdapter(BaseAdapter):
         discriminator: OptConfigType = None,
         gan_loss: ConfigType | None = None,
         adversarial_weight: float = 0.001,
+        auxiliary_adversarial_weight: float | None = None,
         discriminator_weight: float = 0.5,
+        view: str = 'softmax',
+        sum_frames: bool = False,
+        likeness_weight: float | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.gan_loss = MODELS.build(gan_loss or dict(type='DomainGANLoss'))
-        self.adversarial_weight = adversarial_weight
-        self.discriminator_weight = discriminator_weight
-        self.discriminator = (
-            None
-            if discriminator is None
-            else MODELS.build(dict(discriminator, **self.discriminator_inputs()))
+        weights = dict(decode=adversarial_weight)
+        inputs: dict[str, Any] = dict(in_channels=self.num_classes)
+        if auxiliary_adversarial_weight is not None:
+            weights['aux'] = auxiliary_adversarial_weight
+            inputs['heads'] = tuple(self.net.heads)
+        self.game = DomainGame(
+            MODELS.build(gan_loss or dict(type='DomainGANLoss')),
+            weights,
+            view,
+            discriminator_weight,
+            sum_frames,
+            likeness_weight,
         )
-        self._sequence = isinstance(self.discriminator, SequenceDiscriminator)
-
-    def discriminator_inputs(self) -> dict:
-        """Arguments of the discriminator that follow from the student."""
-        return dict(in_channels=self.num_classes)
+        self.discriminator = (
+            None if discriminator is None else MODELS.build(dict(discriminator, **inputs))
+        )
 
     def state_dict(
         self, *, destination: dict | None = None, prefix: str = '', keep_vars: bool = False
@@ -84,14 +92,14 @@ class AdversarialAdapter(BaseAdapter):
         )
 
     @abstractmethod
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The student's own losses, and what the discriminator is shown.
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, ScoreMaps]]]:
+        """The student's own losses, and the scores that the discriminators are shown.
 
         Returns:
-            Losses without the adversarial one; and the scores ``source`` and ``target`` of frames
-            (N, K, H, W) or of clips (N, T, K, H, W), before the softmax, which are not looked at
-            where there is no discriminator. A subclass that shows the discriminator something
-            else overrides :meth:`adversarial_loss` and :meth:`discriminator_losses`.
+            Losses without the adversarial one; and for ``source`` and ``target`` the score maps of
+            each head (:data:`ScoreMaps`), which are not looked at without a discriminator.
         """
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
@@ -112,14 +120,11 @@ class AdversarialAdapter(BaseAdapter):
         batch = DomainBatch(**self.data_preprocessor(data, True))
 
         student = optim_wrapper['student']
-        if self.discriminator is not None:
-            self.discriminator.requires_grad_(False)
         with student.optim_context(self.student):
             losses, scores = self.student_losses(batch)
             if self.discriminator is not None:
-                # Its weights get no gradient here, so that its DDP wrapper has nothing to reduce.
-                losses['loss_adversarial'] = self.adversarial_loss(
-                    unwrapped(self.discriminator), scores['target']
+                losses['loss_adversarial'] = self.game.student_loss(
+                    self.discriminator, scores['target']
                 )
         total, log = self.parse_losses(losses)
         student.update_params(total)
@@ -127,89 +132,9 @@ class AdversarialAdapter(BaseAdapter):
             return log
 
         adversary = optim_wrapper['discriminator']
-        self.discriminator.requires_grad_(True)
         with adversary.optim_context(self.discriminator):
-            losses = add_prefix(self.discriminator_losses(scores), 'discriminator')
-        total, own = self.parse_losses(losses)
+            losses = self.game.discriminator_losses(self.discriminator, scores)
+        total, own = self.parse_losses(add_prefix(losses, 'discriminator'))
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})
         return log
-
-    def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
-        """The student's: the target is to be taken for the source.
-
-        Args:
-            discriminator: With its weights fixed.
-            scores: Those of the target, as :meth:`student_losses` gives them.
-        """
-        return self.adversarial_weight * self.gan_loss(
-            self._judge(discriminator, scores), is_source=True
-        )
-
-    def discriminator_losses(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The discriminator's, which takes each domain for what it is.
-
-        Args:
-            scores: Those of :meth:`student_losses`.
-        """
-        return {
-            f'loss_{name}': self.discriminator_weight
-            * self.gan_loss(
-                self._judge(self.discriminator, scores[name].detach()), is_source=name == 'source'
-            )
-            for name in ('source', 'target')
-        }
-
-    def _judge(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
-        """A discriminator's output for frames, for clips, or for each of their frames."""
-        maps = at_least_float32(scores).softmax(-3)
-        return discriminator(maps.flatten(0, 1) if maps.ndim == 5 and not self._sequence else maps)
-
-
-def clip_scores(
-    net: nn.Module, frames: Tensor, align_corners: bool, flow: Tensor | None = None
-) -> Tensor:
-    """Scores of all frames of clips, at their size.
-
-    A net that predicts frame by frame sees each by itself. A video net sees what a video up to the
-    frame gives it: the clip's frames before it, of the first frame none.
-
-    Args:
-        net: The video net.
-        frames: (N, T, 3, H, W).
-        align_corners: How scores are resized.
-        flow: (N, T-1, 2, H, W) for a video net that needs it.
-
-    Returns:
-        (N, T, K, H, W).
-    """
-    if unwrapped(net).temporal:
-        maps = torch.stack(
-            [
-                net(frames[:, : t + 1], None if flow is None or t == 0 else flow[:, :t])
-                for t in range(frames.shape[1])
-            ],
-            dim=1,
-        ).flatten(0, 1)
-    else:
-        maps = net(frames.flatten(0, 1)[:, None])
-    scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
-    return scores.unflatten(0, frames.shape[:2])
-
-
-def clip_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy summed over the frames, each the mean over its labels (VAT-VST, equation 9).
-
-    The labels are those of the batches of all processes.
-
-    Args:
-        scores: (N, T, K, H, W).
-        labels: (N, T, H, W), classes or `IGNORE`.
-
-    Returns:
-        Scalar.
-    """
-    losses = F.cross_entropy(
-        at_least_float32(scores.transpose(1, 2)), labels, ignore_index=IGNORE, reduction='none'
-    )
-    return mean_over_batch(losses.sum((0, 2, 3)), (labels != IGNORE).sum((0, 2, 3))).sum()

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList, add_prefix
 from torch import Tensor
@@ -19,13 +17,9 @@ from mmdavss.modules import (
     class_mix_masks,
     day_guided,
 )
-from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 
-from .base import check_statistics
 from .mean_teacher import MeanTeacher
-
-STATISTICS = ('all', 'mixed', 'target')
 
 
 class Labelled(NamedTuple):
@@ -53,7 +47,8 @@ class DACS(MeanTeacher):
     One iteration: cross-entropy on the source clips (SePiCo, equation 1); the teacher labels the
     target clips (equation 2); half of the classes of a source clip are pasted onto a target clip,
     with their labels; the mix is augmented strongly; the student's cross-entropy on it weighs
-    each pixel (equations 3 and 4). Classes are pasted in all frames of a clip at the pixels that
+    each pixel (equations 3 and 4). A method that builds on DACS overrides one of these steps, or
+    adds :meth:`extra_losses`. Classes are pasted in all frames of a clip at the pixels that
     they have in the current one, the only one with labels, and so is the flow.
 
     Args:
@@ -67,13 +62,18 @@ class DACS(MeanTeacher):
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. Where the classifier's loss
             weighs the classes, so are the probabilities, as published. None for none.
-        running_statistics: What the student's running batch-norm statistics follow, which only
-            prediction reads: ``all`` clips of training, as published; ``mixed``, not the source
-            clips; ``target``, plain target clips, which costs a pass without gradient. It
-            matters where training is short or mixes look unlike the target; in any case every
-            clip is normalised by its own batch while training.
         kwargs: Those of :class:`MeanTeacher`.
     """
+
+    #: ``all`` clips of training, as published; ``mixed``, not the source clips; ``target``, plain
+    #: target clips, which costs a pass without gradient. It matters where training is short or
+    #: mixes look unlike the target; in any case every clip is normalised by its own batch while
+    #: training.
+    STATISTICS = ('all', 'mixed', 'target')
+    #: Whether the student learns the mix.
+    self_training: bool = True
+    #: Whether all strong views of a batch share what is drawn for them.
+    shared_augmentation: bool = False
 
     def __init__(
         self,
@@ -81,7 +81,6 @@ class DACS(MeanTeacher):
         target_crop: OptConfigType = None,
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,19 +90,41 @@ class DACS(MeanTeacher):
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
         self.relabel_crop = relabel_crop
         self.day_reference = day_reference
-        self.running_statistics = check_statistics(self, running_statistics, STATISTICS)
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
-        yield self._source_loss(source)
-        yield self.mix_loss(source, target)
+        decisions = None
+        if self.shared_augmentation and self.augment is not None:
+            decisions = self.augment.decide(source.clip.raw)
+        yield self.source_loss(source, decisions)
+        if self.self_training:
+            yield self.mix_loss(source, target, decisions)
+        yield from self.extra_losses(source, target, decisions)
         self.follow_target(target.clip)
 
-    def _source_loss(self, source: Labelled) -> dict[str, Tensor]:
+    def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
+        """Cross-entropy on the source clips (equation 1).
+
+        Args:
+            source: The clips.
+            decisions: As of :meth:`strong`.
+        """
         with self.counts_for('all'):
             return add_prefix(
                 self.student.loss(source.clip.frames, source.flow, source.samples), 'source'
             )
+
+    def extra_losses(
+        self, source: Labelled, target: Labelled, decisions: Decisions | None
+    ) -> Iterator[dict[str, Tensor]]:
+        """Further losses of a method that builds on DACS, in groups like :meth:`loss_groups`.
+
+        Args:
+            source: The source clips.
+            target: The target clips with the teacher's labels.
+            decisions: As of :meth:`strong`.
+        """
+        yield from ()
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:
@@ -197,7 +218,7 @@ class DACS(MeanTeacher):
         }
 
     def weighted_cross_entropy(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Mean over all pixels, those ignored included, as published.
+        """The net's supervised loss, divided by all pixels, those ignored included, as published.
 
         Classes weigh what they weigh in the loss of the classifier.
 
@@ -206,18 +227,5 @@ class DACS(MeanTeacher):
             labels: (N, H, W).
             weights: (N, H, W).
         """
-        scores = resize(
-            at_least_float32(scores),
-            labels.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
-        factors = self._class_factors()
-        loss = F.cross_entropy(
-            scores,
-            labels,
-            None if factors is None else factors.to(scores),
-            ignore_index=255,
-            reduction='none',
-        )
-        return (loss * weights).mean()
+        losses = self.net.supervise(scores, labels, weights, avg_factor=labels.numel())
+        return sum(losses.values())

@@ -18,15 +18,13 @@ from collections.abc import Mapping
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, add_prefix
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.wrappers import unwrapped
 from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
-from .base import check_statistics
 
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
@@ -49,10 +47,9 @@ class DAVSN(AdversarialAdapter):
     Args:
         consistency_loss: Config of the loss of the consistency. Its factor is lambda_u, 0.001.
         auxiliary_weight: Further factor of it for the auxiliary classifier. The release has none.
-        auxiliary_adversarial_weight: ``adversarial_weight`` of the auxiliary classifier.
+        auxiliary_adversarial_weight: As in :class:`AdversarialAdapter`.
         likeness_weight: Factor of the likeness of the two discriminators' weights in their loss,
             which the weight discrepancy lowers: lambda_u times lambda_wd in the release.
-        running_statistics: As in :class:`TPS`.
         kwargs: Those of :class:`AdversarialAdapter`; ``discriminator`` is a
             ``SpatioTemporalDiscriminator``.
 
@@ -60,36 +57,37 @@ class DAVSN(AdversarialAdapter):
         ValueError: For a value that an option cannot have.
     """
 
+    #: As in :class:`CrossFrameAdapter`.
+    STATISTICS = ('all', 'target')
+
     def __init__(
         self,
         consistency_loss: ConfigType | None = None,
         auxiliary_weight: float = 1.0,
         auxiliary_adversarial_weight: float = 0.0002,
         likeness_weight: float = 0.001,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            view='pair',
+            auxiliary_adversarial_weight=auxiliary_adversarial_weight,
+            likeness_weight=likeness_weight,
+            **kwargs,
+        )
         self.consistency_loss = MODELS.build(
             consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001)
         )
         self.auxiliary_weight = auxiliary_weight
-        self.auxiliary_adversarial_weight = auxiliary_adversarial_weight
-        self.likeness_weight = likeness_weight
-        self.running_statistics = check_statistics(self, running_statistics)
-
-    def discriminator_inputs(self) -> dict:
-        return dict(in_channels=self.num_classes, heads=tuple(self.net.heads))
 
     def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
         losses, pairs = {}, {}
         target = batch.target.clip
         flow = self.temporal_flow(target, 2)  # first, see given_flow
         if batch.has_source or self.discriminator is not None:
-            clip, samples = batch.source
+            clip = batch.source.clip
             with self.counts_for('all'):
                 scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
-            losses = add_prefix(self.net.supervise(scores, samples), 'source')
+            losses = add_prefix(self.net.supervise(scores, batch.source.labels), 'source')
             pairs['source'] = self.frame_pairs(scores, clip)
         scores = self.student(target.frames, self.for_student(flow), heads=True)
         losses |= self.consistency(scores, flow)
@@ -126,26 +124,4 @@ class DAVSN(AdversarialAdapter):
             losses[f'{name}.loss_itcr'] = weights[name] * self.consistency_loss(
                 head.current.float().softmax(1), propagated, reached
             )
-        return losses
-
-    def adversarial_loss(self, discriminator: nn.Module, scores: FramePairs) -> Tensor:
-        weights = dict(decode=self.adversarial_weight, aux=self.auxiliary_adversarial_weight)
-        return sum(
-            weights[name] * self.gan_loss(judgement, is_source=True)
-            for name, judged in discriminator(scores).items()
-            for judgement in judged
-        )
-
-    def discriminator_losses(self, scores: Mapping[str, FramePairs]) -> dict[str, Tensor]:
-        losses = {}
-        for domain, pairs in scores.items():
-            judged = self.discriminator(
-                {name: tuple(maps.detach() for maps in pair) for name, pair in pairs.items()}
-            )
-            losses[f'loss_{domain}'] = self.discriminator_weight * sum(
-                self.gan_loss(judgement, is_source=domain == 'source')
-                for pair in judged.values()
-                for judgement in pair
-            )
-        losses['loss_likeness'] = self.likeness_weight * unwrapped(self.discriminator).likeness()
         return losses

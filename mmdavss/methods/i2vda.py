@@ -12,7 +12,7 @@ P_0, P_t                softmax of the student's scores
 P_1^W                   ``backward_warp`` of P_t by F_{1->t} (equations 4 and 5)
 P_1                     the proxy's softmax
 E, O, PL                ``normalised_entropy``, ``round_trip_visible``, ``rectified_labels``
-L_seg                   ``loss_seg``, ``clip_cross_entropy`` (equation 10)
+L_seg                   ``loss_seg``, ``cross_entropy`` (equation 10)
 L_tc                    ``loss_tc``, ``probability_cross_entropy`` (equation 9)
 L_adv, L_d              ``loss_adversarial``, ``discriminator.loss_*`` (equations 11 and 12)
 ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
@@ -21,16 +21,14 @@ ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 
 from __future__ import annotations
 
-import copy
-
 import torch
-from mmengine.dist import all_reduce_params
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.errors import number_of
 from mmdavss.flow import PrecomputedFlow
+from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
     probability_cross_entropy,
     rectified_labels,
@@ -41,9 +39,9 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.video_nets import VideoNet, clip_scores
 
-from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
-from .base import check_statistics
+from .adversarial import AdversarialAdapter
 
 
 @MODELS.register_module()
@@ -71,9 +69,6 @@ class I2VDA(AdversarialAdapter):
             at 0.3.
         mask_grid: Frame on whose grid the occlusion mask is computed: ``current``, that of the
             labels, or ``paper``, that of I_0 as equation 7 is printed.
-        running_statistics: What moves the running batch-norm statistics, by which proxy and
-            prediction normalise: ``all`` passes of training, or those of the ``target`` only. Every
-            pass is normalised by its own batch while training.
         gan_loss: As in :class:`AdversarialAdapter`, by default least squares.
         adversarial_weight: As in :class:`AdversarialAdapter`.
         discriminator_weight: As in :class:`AdversarialAdapter`. With 1, and the mean over I_0 and
@@ -84,6 +79,10 @@ class I2VDA(AdversarialAdapter):
         ValueError: For a value that an option cannot have, or if `flow` is missing or reads files.
     """
 
+    #: ``all`` passes of training, or those of the ``target`` only. The proxy and predictions use
+    #: these statistics; every pass is normalised by its own batch while training.
+    STATISTICS = ('all', 'target')
+
     def __init__(
         self,
         consistency_weight: float = 1.0,
@@ -93,7 +92,6 @@ class I2VDA(AdversarialAdapter):
         eta: float | None = 1.0,
         delta: float | None = 0.3,
         mask_grid: str = 'current',
-        running_statistics: str = 'all',
         gan_loss: ConfigType | None = None,
         adversarial_weight: float = 0.01,
         discriminator_weight: float = 1.0,
@@ -103,9 +101,10 @@ class I2VDA(AdversarialAdapter):
             gan_loss=gan_loss or dict(type='DomainGANLoss', kind='lsgan'),
             adversarial_weight=adversarial_weight,
             discriminator_weight=discriminator_weight,
+            sum_frames=True,  # equation 11: over I_0 and I_t
             **kwargs,
         )
-        self._see_single_frames()
+        self.require_single_frame_student()
         for name, value in (('t', t), ('alpha', alpha)):
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f'I2VDA: {name}={value} must be in [0, 1].')
@@ -131,54 +130,30 @@ class I2VDA(AdversarialAdapter):
         self.eta = eta
         self.delta = delta
         self.mask_grid = mask_grid
-        self.running_statistics = check_statistics(self, running_statistics)
-        self.proxy = (
-            copy.deepcopy(self.student).requires_grad_(False) if consistency_weight else None
-        )
+        self.proxy: VideoNet | None = None
+        if consistency_weight:
+            self.add_companion('proxy', kind='copy')
         self._launched: bool | None = None
 
     # -------------------------------------------------------------------- proxy
 
-    def init_weights(self) -> None:
-        super().init_weights()
-        if self.proxy is not None:
-            self.update_proxy()
-
-    @torch.no_grad()
-    def update_proxy(self) -> None:
-        """theta_M' <- theta_M (algorithm 1, line 6), buffers included."""
-        # The student may be wrapped in DDP: the names differ then, the order does not.
-        for ours, theirs in (
-            (self.student.parameters(), self.proxy.parameters()),
-            (self.student.buffers(), self.proxy.buffers()),
-        ):
-            for own, other in zip(ours, theirs, strict=True):
-                other.copy_(own)
-        # Each process has running statistics of its own; the proxy is one for all.
-        all_reduce_params(self.proxy.buffers(), op='mean')
-
     def schedule_proxy(self, copy: bool, launched: bool) -> None:
         """Whether the proxy is copied now, and whether it labels in the next iteration."""
         self._launched = launched
-        if copy and self.proxy is not None:
-            self.update_proxy()
-
-    def train(self, mode: bool = True) -> I2VDA:
-        super().train(mode)
-        if self.proxy is not None:
-            self.proxy.eval()
-        return self
+        if copy:
+            self.move_companions('copy')
 
     # ------------------------------------------------------------------- losses
 
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
         if self.proxy is not None and self._launched is None:
             raise RuntimeError(
                 'I2VDA: nothing launches the proxy network: set custom_hooks='
                 "[dict(type='ProxyNetworkHook', launch=..., interval=...)]."
             )
-        source = batch.source.clip
-        labels = batch.source.labels[:, None]
+        source, labels = batch.source.clip, batch.source.labels
 
         # Flow first, see given_flow.
         clip = batch.target.clip
@@ -196,14 +171,12 @@ class I2VDA(AdversarialAdapter):
                 flow_1t = self.flow(clip.raw[:, 1], synthetic)
 
         with self.counts_for('all'):
-            scores = dict(
-                source=clip_scores(self.student, source.frames[:, -1:], self.align_corners)
-            )
-        losses = dict(loss_seg=clip_cross_entropy(scores['source'], labels))
-        scores['target'] = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
+            p_s = clip_scores(self.student, source.frames[:, -1:], self.align_corners)
+        losses = dict(loss_seg=cross_entropy(p_s[:, 0], labels))
+        shown = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
         if consistent:
-            losses |= self.consistency(clip, scores['target'][:, -1], flow_1t, flow_01, flow_10)
-        return losses, scores
+            losses |= self.consistency(clip, shown[:, -1], flow_1t, flow_01, flow_10)
+        return losses, dict(source=dict(decode=p_s), target=dict(decode=shown))
 
     def moments(self, frames: Tensor) -> Tensor | float:
         """t, the same in every iteration or one for each of N frames: (N, 1, 1, 1)."""
@@ -261,7 +234,3 @@ class I2VDA(AdversarialAdapter):
         scores = clip_scores(self.proxy, clip.frames[:, -1:], self.align_corners)
         self.watch('the prediction of the proxy', scores)
         return scores[:, 0].float().softmax(1)
-
-    def adversarial_loss(self, discriminator: nn.Module, scores: Tensor) -> Tensor:
-        """Equation 11: the sum over I_0 and I_t, not their mean."""
-        return scores.shape[1] * super().adversarial_loss(discriminator, scores)

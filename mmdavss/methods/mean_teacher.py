@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from mmseg.models.utils import resize
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.structures import Clip
 from mmdavss.utils.distributed import mean_over_processes
+from mmdavss.video_nets import VideoNet
 
-from .base import BaseAdapter, norm_layers
+from .base import BaseAdapter
 
 TEACHER_NORMS = ('batch', 'student')
 
@@ -32,6 +31,8 @@ class MeanTeacher(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
+    teacher: VideoNet
+
     def __init__(
         self,
         confidence_threshold: float = 0.968,
@@ -50,38 +51,11 @@ class MeanTeacher(BaseAdapter):
         self.ignore_top = ignore_top
         self.ignore_bottom = ignore_bottom
         self.teacher_norm = teacher_norm
-        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        self.add_companion('teacher', kind='ema', norm=teacher_norm)
 
-    def averaged(self) -> list[tuple[nn.Module, nn.Module]]:
-        """Pairs of a student's module and the teacher's that averages it."""
-        return [(self.student, self.teacher)]
-
-    def init_weights(self) -> None:
-        super().init_weights()
-        self.update_teacher(0.0)
-
-    @torch.no_grad()
     def update_teacher(self, momentum: float) -> None:
-        """teacher <- momentum * teacher + (1 - momentum) * student (SePiCo, equation 5).
-
-        Parameters are averaged. Buffers stay the teacher's own, except that a momentum of 0 copies
-        everything, and that ``teacher_norm='student'`` takes the batch-norm statistics over.
-        """
-        for online, average in self.averaged():
-            ours, theirs = list(online.parameters()), list(average.parameters())
-            torch._foreach_lerp_(theirs, ours, 1 - momentum)
-            if momentum == 0 or self.teacher_norm == 'student':
-                for own, buffer in zip(online.buffers(), average.buffers(), strict=True):
-                    buffer.copy_(own)
-
-    def train(self, mode: bool = True) -> MeanTeacher:
-        super().train(mode)
-        for _, average in self.averaged():
-            average.eval()
-            if mode and self.teacher_norm == 'batch':
-                for norm in norm_layers(average):
-                    norm.train()
-        return self
+        """teacher <- momentum * teacher + (1 - momentum) * student (SePiCo, equation 5)."""
+        self.move_companions('ema', momentum)
 
     @torch.no_grad()
     def pseudo_labels(self, clip: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmdavss.modules import class_entropy, most_confident
+from mmdavss.modules import class_entropy, frozen_forward, most_confident
 from mmdavss.structures import DomainBatch
 
-from .base import BaseAdapter, frozen_forward
+from .base import BaseAdapter
 
 
 @MODELS.register_module()

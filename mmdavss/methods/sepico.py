@@ -15,7 +15,6 @@ L_w                          ``OnlineStatisticsHook(contrast_start=...)``
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -25,7 +24,6 @@ from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.modules import ClassStatistics, Decisions, downscale_labels
-from mmdavss.structures import DomainBatch
 
 from .dacs import DACS, Labelled
 
@@ -54,6 +52,9 @@ class SePiCo(DACS):
         kwargs: Those of :class:`DACS`.
     """
 
+    shared_augmentation = True
+    teacher_projection: nn.Module
+
     def __init__(
         self,
         contrastive_loss: ConfigType,
@@ -68,11 +69,13 @@ class SePiCo(DACS):
         super().__init__(**kwargs)
         self.contrastive_loss = MODELS.build(contrastive_loss)
         self.contrast_stages = tuple(contrast_stages)
-        channels = self.student.stage_channels()
+        channels = self.student.level_channels()
         self.projection = MODELS.build(
             dict(projection, in_channels=sum(channels[i] for i in self.contrast_stages))
         )
-        self.teacher_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.add_companion(
+            'teacher_projection', kind='ema', follows='projection', norm=self.teacher_norm
+        )
         self.statistics: ClassStatistics = MODELS.build(
             dict(statistics, num_classes=self.num_classes, channels=self.projection.out_channels)
         )
@@ -81,62 +84,53 @@ class SePiCo(DACS):
         self.self_training = self_training
         self.schedule_contrast(update=True, contrast=True)
 
-    def averaged(self) -> list[tuple[nn.Module, nn.Module]]:
-        return [*super().averaged(), (self.projection, self.teacher_projection)]
-
     def schedule_contrast(self, update: bool, contrast: bool) -> None:
         """Whether the next iteration updates the statistics, and whether it contrasts."""
         self._update_statistics = update
         self._contrasts = contrast
 
-    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
-        source, target = self.source(batch.source), self.target(batch.target)
+    def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
+        """Cross-entropy and contrast of the source, from one pass."""
         if self._update_statistics:
             self._learn_statistics(source.clip.frames[:, -1], source.labels)
-        # What the strong views of both domains and of the mix share.
-        decisions = None if self.augment is None else self.augment.decide(source.clip.raw)
-        yield self._source_losses(source, decisions)
-        if self.self_training:
-            yield self.mix_loss(source, target, decisions)
-        if self._contrasts:
-            yield self._target_contrast(target, decisions)
-        self.follow_target(target.clip)
-
-    def _source_losses(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
-        """Cross-entropy and contrast of the source, from one pass."""
         frames = source.clip.frames
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
         with self.counts_for('all'):
-            stages = self.student.stages(frames[:, -1])
-            losses = self.student.loss(frames, source.flow, source.samples, stages)
+            levels = self.student.levels(frames[:, -1])
+            losses = self.student.loss(frames, source.flow, source.samples, levels)
         if self._contrasts:
-            losses |= self._contrast(stages, source.labels)
+            losses |= self._contrast(levels, source.labels)
         return add_prefix(losses, 'source')
 
-    def _target_contrast(self, target: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
+    def extra_losses(
+        self, source: Labelled, target: Labelled, decisions: Decisions | None
+    ) -> Iterator[dict[str, Tensor]]:
+        """The contrast of the target."""
+        if not self._contrasts:
+            return
         # Every pseudo-label that weighs something takes part: the threshold of equation 3 is not
         # one for pixels.
         labels = target.labels.masked_fill(target.weights == 0, 255)
         frames = self.strong(target.clip.raw[:, -1:], decisions)[:, 0]
         with self.counts_for('all', 'mixed'):
-            stages = self.student.stages(frames)
-        return add_prefix(self._contrast(stages, labels), 'target')
+            levels = self.student.levels(frames)
+        yield add_prefix(self._contrast(levels, labels), 'target')
 
     @torch.no_grad()
     def _learn_statistics(self, frames: Tensor, labels: Tensor) -> None:
-        features = self._embed(self.teacher.stages(frames), self.teacher_projection)
+        features = self._embed(self.teacher.levels(frames), self.teacher_projection)
         labels = self._downscale(labels, features)
         self.watch('the features of the statistics', features)
         self.statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
 
-    def _contrast(self, stages: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        features = self._embed(stages, self.projection)
+    def _contrast(self, levels: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        features = self._embed(levels, self.projection)
         return self.contrastive_loss(features, self._downscale(labels, features), self.statistics)
 
-    def _embed(self, stages: Sequence[Tensor], projection: nn.Module) -> Tensor:
+    def _embed(self, levels: Sequence[Tensor], projection: nn.Module) -> Tensor:
         """Stages (N, C_i, h_i, w_i) to unit features (N, A, h, w)."""
-        chosen = [stages[i] for i in self.contrast_stages]
+        chosen = [levels[i] for i in self.contrast_stages]
         size = max(tuple(stage.shape[-2:]) for stage in chosen)
         fused = torch.cat(
             [

@@ -30,21 +30,16 @@ from torch import Tensor, nn
 
 from mmdavss.errors import number_of
 from mmdavss.losses import flow_epe
-from mmdavss.modules import label_regions, temporal_pseudo_labels
+from mmdavss.modules import label_regions
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import misfits, read_weights
 from mmdavss.utils.distributed import mean_log
-from mmdavss.video_nets.base import segmentor_heads
+from mmdavss.video_nets.base import fused_scores, segmentor_heads
+from mmdavss.video_nets.loading import missing_checkpoint
 
-from .adversarial import clip_cross_entropy
-from .base import (
-    BaseAdapter,
-    check_confidence,
-    check_statistics,
-    missing_checkpoint,
-)
+from .cross_frame import CrossFrameAdapter
 
 #: Where the checkpoints of the pretraining and of SFC have the module.
 SFM_PREFIX = 'sfm.'
@@ -162,7 +157,7 @@ class SFMPretraining(FlowPretraining):
 
 
 @MODELS.register_module()
-class SFC(BaseAdapter):
+class SFC(CrossFrameAdapter):
     """Labelled source clips, and target clips whose segmentation must explain their flow.
 
     The student segments the last two frames of a target clip; SFM makes a flow of the two maps,
@@ -186,13 +181,10 @@ class SFC(BaseAdapter):
         flow_weight: lambda_f, 0.005 in stage one and 0.001 in stage two; 0 for TPL alone.
         softmax_scale: lambda_s, which brings the student's maps near to the labels that SFM knows.
         pseudo_weight: Factor of the losses with temporal pseudo-labels; 0 for none.
-        confidence_threshold: Probability that these labels have at least; None for no such limit.
-        auxiliary_weight: Further factor of the auxiliary classifier's losses on the target; 0 saves
-            its pass through SFM.
-        running_statistics: What moves the running batch-norm statistics: ``all`` passes of
-            training, or those of plain ``target`` clips, see :class:`TPS`.
+        auxiliary_weight: As in :class:`CrossFrameAdapter`; 0 saves the auxiliary classifier's pass
+            through SFM.
         flow: Config of the provider of F^T; None takes the flow that the clips come with.
-        kwargs: The others of :class:`BaseAdapter`.
+        kwargs: The others of :class:`CrossFrameAdapter`.
 
     Raises:
         ValueError: For a value that an option cannot have.
@@ -205,20 +197,13 @@ class SFC(BaseAdapter):
         flow_weight: float = 0.005,
         softmax_scale: float = 100.0,
         pseudo_weight: float = 0.0,
-        confidence_threshold: float | None = None,
-        auxiliary_weight: float = 0.1,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(pseudo_weight=pseudo_weight, **kwargs)
         self.sfm = MODELS.build(sfm).requires_grad_(False)
         self.sfm_checkpoint = sfm_checkpoint
         self.flow_weight = flow_weight
         self.softmax_scale = softmax_scale
-        self.pseudo_weight = pseudo_weight
-        self.confidence_threshold = check_confidence(self, confidence_threshold)
-        self.auxiliary_weight = auxiliary_weight
-        self.running_statistics = check_statistics(self, running_statistics)
 
     def init_weights(self) -> None:
         """As in :class:`BaseAdapter`; and SFM's weights are read.
@@ -267,25 +252,19 @@ class SFC(BaseAdapter):
             for part in (slice(None, -1), slice(1, None))
         )
         # A pass for each frame, so that batch norm sees one at a time, in the release's order.
-        in_order = self._sees_single_frames()
+        in_order = self.net.single_frame
         labels = {}
         for scores in self.score_groups(
             *((previous, current) if in_order else (current, previous))
         ):
             before, now = scores if in_order else scores[::-1]
-            pairs = {name: (score, now[name]) for name, score in before.items()}
             if self.pseudo_weight:
-                for name, score in before.items():
-                    self.watch(f'the prediction of {name} that labels', score)
-                labels |= {
-                    name: temporal_pseudo_labels(score, motion, self.confidence_threshold)
-                    for name, score in before.items()
-                }
-            losses = self.flow_losses(clip, motion, pairs)
+                labels |= self.carried_labels(before, motion)
+            losses = self.flow_losses(clip, motion, before, now)
             if losses:
                 yield losses
         if self.pseudo_weight:
-            yield from self._counted('all', self.pseudo_losses(clip, given, labels))
+            yield from self._counted('all', self.augmented_losses(clip, given, labels))
 
     def _counted(
         self, kind: str, groups: Iterator[dict[str, Tensor]]
@@ -302,39 +281,38 @@ class SFC(BaseAdapter):
             yield losses
 
     def flow_losses(
-        self, clip: Clip, motion: Tensor, pairs: Mapping[str, tuple[Tensor, Tensor]]
+        self,
+        clip: Clip,
+        motion: Tensor,
+        previous: Mapping[str, Tensor],
+        current: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """L_flow (equation 7) of each classifier that has a weight.
 
         Args:
             clip: Of the target.
             motion: (N, 2, H', W'), F^T.
-            pairs: Scores (N, K, h, w) of the previous and of the current frame by classifier.
+            previous: Scores (N, K, h, w) of the previous frame by classifier.
+            current: Those of the current frame.
         """
         losses = {}
-        for name, (previous, current) in pairs.items():
-            weight = self.flow_weight * self._head_weight(name)
+        for name in previous:
+            weight = self.flow_weight * self.head_weight(name)
             if not weight:  # SFM is what costs time
                 continue
-            flow = self.segmentation_flow(clip, previous, current)
+            flow = self.segmentation_flow(clip, previous[name], current[name])
             epe = flow_epe(flow, resize_flow(motion, flow.shape[-2:]))
             losses |= {f'{name}.loss_sfc': weight * epe, f'{name}.epe': epe.detach()}
         return losses
 
     def _check_length(self, clip: Clip) -> None:
-        needed = 2 if self._sees_single_frames() else 3
+        needed = 2 if self.net.single_frame else 3
         if clip.frames.shape[1] < needed:
             raise ValueError(
                 f'SFC: target clips have {number_of(clip.frames.shape[1], "frame")} and need '
                 f'{needed} or more for {type(self.net).__name__}: set '
                 f'clip_length={needed} in the target data set.'
             )
-
-    def _sees_single_frames(self) -> bool:
-        return not self.net.temporal or getattr(self.net, 'stage', None) == 1
-
-    def _head_weight(self, name: str) -> float:
-        return self.auxiliary_weight if name.endswith('aux') else 1.0
 
     def score_groups(
         self, *clips: tuple[Tensor, Tensor | None]
@@ -350,27 +328,21 @@ class SFC(BaseAdapter):
             Those of each clip whose graphs hang together: in stage one of a branch of Accel, else
             all.
         """
-        if self._sees_single_frames():
+        if self.net.single_frame:
             for prefix, net in zip(('', 'reference.'), self.net.segmentors, strict=False):
                 yield tuple(
                     self._single_frame_scores(prefix, net, frames[:, -1]) for frames, _ in clips
                 )
         else:
-            yield tuple(self._clip_scores(frames, flow) for frames, flow in clips)
-
-    def _clip_scores(self, frames: Tensor, flow: Tensor | None) -> dict[str, Tensor]:
-        if len(self.net.heads) == 1:
-            return dict(decode=self.student(frames, flow))
-        scores = self.student.head_scores(frames, flow, parts=('fused',))
-        return {name: score.fused for name, score in scores.items()}
+            yield tuple(fused_scores(self.student, frames, flow) for frames, flow in clips)
 
     @staticmethod
     def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
-        # In a function of its own: nothing holds the stages while another branch is run.
-        stages = tuple(net.extract_feat(frames))
-        return {f'{prefix}{name}': head(stages) for name, head in segmentor_heads(net).items()}
+        # In a function of its own: nothing holds the levels while another branch is run.
+        levels = tuple(net.extract_feat(frames))
+        return {f'{prefix}{name}': head(levels) for name, head in segmentor_heads(net).items()}
 
-    def pseudo_losses(
+    def augmented_losses(
         self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]
     ) -> Iterator[dict[str, Tensor]]:
         """TPL: cross-entropy of the augmented clip with what the previous frame's scores say.
@@ -382,26 +354,12 @@ class SFC(BaseAdapter):
 
         Yields:
             Losses, grouped as :meth:`score_groups`.
-
-        Raises:
-            KeyError: If there is no augmented view.
         """
-        if clip.augmented is None:
-            raise KeyError(
-                'SFC with pseudo_weight needs an augmented view of the target clips: '
-                'add TPSAugment or CrossFrameAugment to their pipeline.'
-            )
         log = dict(labelled=(labels['decode'] != IGNORE).float().mean())
-        # The augmentation moves nothing.
-        for (scores,) in self.score_groups(
-            (clip.augmented[:, 1:], None if given is None else given[:, 1:])
-        ):
-            yield {
-                f'{name}.loss_tpl': self.pseudo_weight
-                * self._head_weight(name)
-                * clip_cross_entropy(score[:, None], labels[name][:, None])
-                for name, score in scores.items()
-            } | log
+        # The augmentation moves nothing, so the flow stays.
+        augmented = self.augmented_frames(clip)[:, 1:], None if given is None else given[:, 1:]
+        for (scores,) in self.score_groups(augmented):
+            yield self.pseudo_losses(scores, labels, 'loss_tpl') | log
             log = {}
 
     def segmentation_flow(self, clip: Clip, previous: Tensor, current: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ q, P_q, N_q           queries, and keys of the same and of other classes, in ``s
 
 from __future__ import annotations
 
-import copy
 import logging
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,20 +29,33 @@ from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
 
 from mmdavss.errors import number_of
-from mmdavss.modules import class_entropy, most_confident
-from mmdavss.ops import backward_warp, chain_flow, resize_flow
-from mmdavss.structures import Clip, DomainBatch
-
-from .base import (
-    BaseAdapter,
+from mmdavss.modules import (
+    class_entropy,
     frozen_forward,
     has_dropout,
+    most_confident,
     predicting,
     unmoved_statistics,
 )
+from mmdavss.ops import backward_warp, chain_flow, resize_flow
+from mmdavss.structures import Clip, DomainBatch
+
+from .base import BaseAdapter
 
 #: What stands on the two sides of the contrast (section 3.3 and table 3).
 CONTRASTS = ('spatio_temporal', 'spatial', 'temporal', 'spatial+temporal', 'duplicate')
+
+
+class Confident(NamedTuple):
+    """The pixels that serve as pseudo-labels.
+
+    Attributes:
+        positions: (N, M), flat positions in the feature map.
+        labels: (N, M), their classes.
+    """
+
+    positions: Tensor
+    labels: Tensor
 
 
 @MODELS.register_module()
@@ -108,7 +121,7 @@ class STPL(BaseAdapter):
         self.contrastive_loss = MODELS.build(loss)
         self.anchor = None
         if anchor_weight:
-            self.anchor = copy.deepcopy(self.student).requires_grad_(False)
+            self.add_companion('anchor', kind='fixed')
             self.student.freeze_auxiliary()
         else:
             # The contrast gives no gradient to what follows the features.
@@ -126,58 +139,75 @@ class STPL(BaseAdapter):
                     logger='current',
                     level=logging.WARNING,
                 )
-        if self.anchor is not None:
-            self.anchor.load_state_dict(self.student.state_dict())
-
-    def train(self, mode: bool = True) -> STPL:
-        super().train(mode)
-        if self.anchor is not None:
-            self.anchor.eval()
-        return self
 
     def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
         clip = batch.target.clip
-        seen = self._frames_seen()
-        if clip.frames.shape[1] < seen:
-            raise ValueError(
-                f'STPL: target clips have {number_of(clip.frames.shape[1], "frame")} and '
-                f'need {seen} or more for contrast={self.contrast!r}: set clip_length='
-                f'{seen} in the target data set.'
-            )
-        flow = self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, seen)
-        z = self._features(clip.frames[:, -seen:])
-        positions, labels = self._confident(
-            self._like_features(self._pseudo_scores(clip, self.for_student(flow), z), z)
-        )
+        flow = self._flow(clip)
+        z = self._features(clip.frames[:, -self._frames_seen() :])
+        labelled = self._label(clip, self.for_student(flow), z)
         z_aug = self._augmented_features(clip)
-
-        if self.contrast == 'spatio_temporal':
-            q = self._project(self.fuse(z, flow), positions)
-            k = self._project(self.fuse(z_aug[:, -seen:], flow), positions)
-            losses = dict(loss_stpl=self._contrast(q, k, labels, labels))
+        if self.fusion is not None:
+            losses = dict(loss_stpl=self.contrast_fused(z, z_aug, flow, labelled))
         else:
-            q = self._project(z[:, -1], positions)
-            losses = {}
-            if self.contrast == 'duplicate':
-                losses['loss_duplicate'] = self._contrast(q, q, labels, labels)
-            if 'spatial' in self.contrast:
-                k = self._project(z_aug[:, -1], positions)
-                losses['loss_spatial'] = self._contrast(q, k, labels, labels)
-            if 'temporal' in self.contrast:
-                # Without the fusion block nothing is warped: a pixel of the previous frame has the
-                # label that the net gives it there.
-                positions_before, labels_before = self._confident(self._previous_scores(clip, z))
-                k = self._project(z[:, -2], positions_before)
-                losses['loss_temporal'] = self._contrast(q, k, labels, labels_before)
+            losses = self.contrast_frames(clip, z, z_aug, labelled)
         if self.anchor is not None:
-            scores = self._like_features(
-                self.student(clip.augmented, self.for_student(flow), z_aug), z
-            )
-            losses['loss_anchor'] = self.anchor_weight * F.cross_entropy(
-                _chosen(scores, positions).float(), labels
-            )
-        losses['pseudo_label_entropy'] = class_entropy(labels, self.num_classes)
+            losses['loss_anchor'] = self.anchor_loss(clip, self.for_student(flow), z_aug, labelled)
+        losses['pseudo_label_entropy'] = class_entropy(labelled.labels, self.num_classes)
         return losses
+
+    def contrast_fused(self, z: Tensor, z_aug: Tensor, flow: Tensor, labelled: Confident) -> Tensor:
+        """The paper's loss (equations 3 and 4): fused features of the clip and of its other view.
+
+        Args:
+            z: (N, F, C, h, w), of the last F frames.
+            z_aug: (N, T, C, h, w), of the augmented clip.
+            flow: (N, T-1, 2, H, W).
+            labelled: The pixels of the current frame, which label both.
+        """
+        q = self._project(self.fuse(z, flow), labelled)
+        k = self._project(self.fuse(z_aug[:, -z.shape[1] :], flow), labelled)
+        return self._contrast(q, k, labelled, labelled)
+
+    def contrast_frames(
+        self, clip: Clip, z: Tensor, z_aug: Tensor | None, labelled: Confident
+    ) -> dict[str, Tensor]:
+        """The other rows of table 3, without fusion: the current frame against another view.
+
+        Args:
+            clip: The target clips.
+            z: (N, F, C, h, w), of the last F frames.
+            z_aug: (N, A, C, h, w), of the last A augmented frames, or None.
+            labelled: The pixels of the current frame.
+        """
+        q = self._project(z[:, -1], labelled)
+        losses = {}
+        if self.contrast == 'duplicate':
+            losses['loss_duplicate'] = self._contrast(q, q, labelled, labelled)
+        if 'spatial' in self.contrast:
+            k = self._project(z_aug[:, -1], labelled)
+            losses['loss_spatial'] = self._contrast(q, k, labelled, labelled)
+        if 'temporal' in self.contrast:
+            # Without the fusion block nothing is warped: a pixel of the previous frame has the
+            # label that the net gives it there.
+            before = self._confident(self._previous_scores(clip, z))
+            k = self._project(z[:, -2], before)
+            losses['loss_temporal'] = self._contrast(q, k, labelled, before)
+        return losses
+
+    def anchor_loss(
+        self, clip: Clip, flow: Tensor | None, z_aug: Tensor, labelled: Confident
+    ) -> Tensor:
+        """Not the paper's: cross-entropy of the augmented clip with the anchor's labels.
+
+        Args:
+            clip: The target clips.
+            flow: What the student is given, (N, T-1, 2, H, W) or None.
+            z_aug: (N, T, C, h, w), of the augmented clip.
+            labelled: The pixels of the current frame.
+        """
+        scores = self._like_features(self.student(clip.augmented, flow, z_aug), z_aug)
+        chosen = _chosen(scores, labelled.positions).float()
+        return self.anchor_weight * F.cross_entropy(chosen, labelled.labels)
 
     def fuse(self, features: Tensor, flow: Tensor) -> Tensor:
         """The fusion block F (figure 3a): aligns all frames with the current one, then fuses.
@@ -195,6 +225,17 @@ class STPL(BaseAdapter):
             for back, maps in zip(range(len(earlier), 0, -1), earlier, strict=True)
         ]
         return self.fusion(torch.stack([*aligned, current], dim=1))
+
+    def _flow(self, clip: Clip) -> Tensor | None:
+        """The flow that the fusion, or else the student, needs; checks the length of the clips."""
+        seen = self._frames_seen()
+        if clip.frames.shape[1] < seen:
+            raise ValueError(
+                f'STPL: target clips have {number_of(clip.frames.shape[1], "frame")} and '
+                f'need {seen} or more for contrast={self.contrast!r}: set clip_length='
+                f'{seen} in the target data set.'
+            )
+        return self.clip_flow(clip) if self.fusion is None else self.temporal_flow(clip, seen)
 
     def _frames_seen(self) -> int:
         """Frames at the end of a clip that the contrast looks at."""
@@ -221,12 +262,14 @@ class STPL(BaseAdapter):
         with unmoved_statistics(self.student):
             return self._features(frames if fused or self.anchor is not None else frames[:, -1:])
 
-    def _pseudo_scores(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Tensor:
-        """Prediction for the original clip, which labels both views."""
+    def _label(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Confident:
+        """y^*: the confident pixels of the prediction for the original clip, which labels all."""
         if self.anchor is not None:
-            return frozen_forward(self.anchor, clip.frames, flow)
-        known = self._of_a_prediction(z) if z.shape[1] == clip.frames.shape[1] else None
-        return frozen_forward(self.student, clip.frames, flow, known)
+            scores = frozen_forward(self.anchor, clip.frames, flow)
+        else:
+            known = self._of_a_prediction(z) if z.shape[1] == clip.frames.shape[1] else None
+            scores = frozen_forward(self.student, clip.frames, flow, known)
+        return self._confident(self._like_features(scores, z))
 
     def _previous_scores(self, clip: Clip, z: Tensor) -> Tensor:
         """Single-frame prediction for the previous frame."""
@@ -253,20 +296,22 @@ class STPL(BaseAdapter):
             return scores
         return resize(scores, z.shape[-2:], mode='bilinear', align_corners=self.align_corners)
 
-    def _confident(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Positions (N, M) and classes (N, M) of the used pixels of scores (N, K, h, w)."""
+    def _confident(self, scores: Tensor) -> Confident:
+        """The pixels of scores (N, K, h, w) that are used."""
         self.watch('the prediction that labels', scores)
-        return most_confident(scores, self.confident_ratio, self.confident_per_class)
+        return Confident(*most_confident(scores, self.confident_ratio, self.confident_per_class))
 
-    def _project(self, features: Tensor, positions: Tensor) -> Tensor:
+    def _project(self, features: Tensor, labelled: Confident) -> Tensor:
         """z (N, C, h, w) to the confident z^{*h} (N, M, D); pixels are chosen first."""
-        chosen = _chosen(features, positions)[..., None]
+        chosen = _chosen(features, labelled.positions)[..., None]
         return self.projection(chosen).squeeze(-1).transpose(1, 2)
 
     def _contrast(
-        self, queries: Tensor, keys: Tensor, query_labels: Tensor, key_labels: Tensor
+        self, queries: Tensor, keys: Tensor, query_pixels: Confident, key_pixels: Confident
     ) -> Tensor:
-        return self.contrastive_loss(queries, keys, query_labels, key_labels, self.num_classes)
+        return self.contrastive_loss(
+            queries, keys, query_pixels.labels, key_pixels.labels, self.num_classes
+        )
 
 
 def _chosen(maps: Tensor, positions: Tensor) -> Tensor:

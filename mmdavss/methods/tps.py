@@ -20,17 +20,17 @@ from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
 
-from mmdavss.modules import match_histograms, temporal_pseudo_labels
+from mmdavss.modules import match_histograms
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.video_nets.base import fused_scores
 
-from .adversarial import clip_cross_entropy
-from .base import BaseAdapter, check_confidence, check_statistics
+from .cross_frame import CrossFrameAdapter
 
 
 @MODELS.register_module()
-class TPS(BaseAdapter):
+class TPS(CrossFrameAdapter):
     """Labelled source clips, and target clips that learn what they were an instant before.
 
     The first two frames of a target clip are segmented as they are, without gradient; their
@@ -43,10 +43,6 @@ class TPS(BaseAdapter):
     form of STPL's tables.
 
     Args:
-        pseudo_weight: Factor of the losses with pseudo-labels.
-        auxiliary_weight: Further factor of that of the auxiliary classifier.
-        confidence_threshold: Probability that pseudo-labels have at least; None, as released, for
-            no such limit.
         histogram_matching: Whether source clips get the colour histograms of the target clips of
             the batch.
         rescale: Range of a factor that the augmented pair's size is multiplied by, drawn in steps
@@ -56,11 +52,7 @@ class TPS(BaseAdapter):
         released_mirror: As the release does that: u of the mirrored flow keeps its sign, and the
             prediction is mirrored back after it has been carried, along a flow that is not
             mirrored. Half of the labels are then those of other places.
-        running_statistics: What moves the running batch-norm statistics, which only prediction
-            reads: ``all`` passes of training, as released, or those of plain ``target`` clips. It
-            matters where training is short; in any case every clip is normalised by its own batch
-            while training.
-        kwargs: Those of :class:`BaseAdapter`.
+        kwargs: Those of :class:`CrossFrameAdapter`.
 
     Raises:
         ValueError: For a value that an option cannot have.
@@ -68,20 +60,13 @@ class TPS(BaseAdapter):
 
     def __init__(
         self,
-        pseudo_weight: float = 1.0,
-        auxiliary_weight: float = 0.1,
-        confidence_threshold: float | None = None,
         histogram_matching: bool = True,
         rescale: tuple[float, float] | None = None,
         mirror_prob: float = 0.0,
         released_mirror: bool = False,
-        running_statistics: str = 'all',
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.pseudo_weight = pseudo_weight
-        self.auxiliary_weight = auxiliary_weight
-        self.confidence_threshold = check_confidence(self, confidence_threshold)
         self.histogram_matching = histogram_matching
         if rescale is not None and not 0 < rescale[0] <= rescale[1] - 0.01:
             raise ValueError(
@@ -92,7 +77,6 @@ class TPS(BaseAdapter):
         self.rescale = rescale
         self.mirror_prob = mirror_prob
         self.released_mirror = released_mirror
-        self.running_statistics = check_statistics(self, running_statistics)
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         target = batch.target.clip
@@ -106,34 +90,23 @@ class TPS(BaseAdapter):
                 )
             yield losses
 
-        if target.augmented is None:
-            raise KeyError(
-                'TPS needs an augmented view of the target clips: add TPSAugment or '
-                'CrossFrameAugment to their pipeline.'
-            )
+        frames = self.augmented_frames(target)
         labels = self.pseudo_labels(target, flow)
         with self.counts_for('all'):
-            scores = self.student.head_scores(
-                self.rescaled(target.augmented[:, -2:]),
-                self.for_student(flow[:, -1:]),
-                parts=('fused',),
+            scores = fused_scores(
+                self.student, self.rescaled(frames[:, -2:]), self.for_student(flow[:, -1:])
             )
-        weights = dict(decode=1.0, aux=self.auxiliary_weight)
-        losses = {}
-        for name, score in scores.items():
-            fused = resize(
-                score.fused,
+        scores = {
+            name: resize(
+                maps,
                 labels[name].shape[-2:],
                 mode='bilinear',
                 align_corners=self.align_corners,
             )
-            losses[f'{name}.loss_tps'] = (
-                self.pseudo_weight
-                * weights[name]
-                * clip_cross_entropy(fused[:, None], labels[name][:, None])
-            )
-        losses['labelled'] = (labels['decode'] != IGNORE).float().mean()
-        yield losses
+            for name, maps in scores.items()
+        }
+        labelled = (labels['decode'] != IGNORE).float().mean()
+        yield self.pseudo_losses(scores, labels, 'loss_tps') | dict(labelled=labelled)
 
     def rescaled(self, frames: Tensor) -> Tensor:
         """Frames (N, T, 3, H, W), all by the same random factor of `rescale`, or as they are.
@@ -166,21 +139,13 @@ class TPS(BaseAdapter):
             if not self.released_mirror:
                 sign = torch.where(mirrored.view(-1, 1, 1, 1), -1.0, 1.0)
                 own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
+        scores = fused_scores(self.student, frames, self.for_student(own))
         to_earlier = chain_flow(flow[:, 1:])
-        labels = {}
-        scores = self.student.head_scores(frames, self.for_student(own), parts=('fused',))
-        for name, score in scores.items():
-            self.watch(f'the prediction of {name} that labels', score.fused)
-            if self.released_mirror:
-                labels[name] = mirror(
-                    temporal_pseudo_labels(score.fused, to_earlier, self.confidence_threshold),
-                    mirrored,
-                )
-            else:
-                labels[name] = temporal_pseudo_labels(
-                    mirror(score.fused, mirrored), to_earlier, self.confidence_threshold
-                )
-        return labels
+        if self.released_mirror:
+            labels = self.carried_labels(scores, to_earlier)
+            return {name: mirror(maps, mirrored) for name, maps in labels.items()}
+        scores = {name: mirror(maps, mirrored) for name, maps in scores.items()}
+        return self.carried_labels(scores, to_earlier)
 
     def matched(self, source: Clip, target: Clip) -> Tensor:
         """Frames (N, T, 3, H, W) of source clips with the colours of the target's current ones."""

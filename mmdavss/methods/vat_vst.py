@@ -23,13 +23,14 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType
 from torch import Tensor
 
+from mmdavss.losses import clip_cross_entropy
 from mmdavss.modules import consensus, fill_in
-from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp, photometric_visible
-from mmdavss.structures import Clip, DomainBatch
+from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.video_nets import clip_scores
 
-from .adversarial import AdversarialAdapter, clip_cross_entropy, clip_scores
-from .base import BaseAdapter
+from .adversarial import AdversarialAdapter
+from .offline_self_training import OfflineSelfTraining, labelled_share
 
 REFINEMENTS = ('consensus', 'fill_in')
 
@@ -55,27 +56,24 @@ class VAT(AdversarialAdapter):
         self.student.freeze_auxiliary()
         self.tube_loss = None if tube_loss is None else MODELS.build(tube_loss)
 
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
         source = batch.source.clip
         labels = batch.source.clip_labels('VAT: the source clips')
-        scores = dict(
-            source=clip_scores(
-                self.student, source.frames, self.align_corners, self.clip_flow(source)
-            )
-        )
-        losses = dict(loss_ce=clip_cross_entropy(scores['source'], labels))
+        u = clip_scores(self.student, source.frames, self.align_corners, self.clip_flow(source))
+        losses, shown = dict(loss_ce=clip_cross_entropy(u, labels)), dict(source=dict(decode=u))
         if self.tube_loss is not None:
-            losses['loss_tube'] = self.tube_loss(scores['source'], labels)
+            losses['loss_tube'] = self.tube_loss(u, labels)
         if self.discriminator is not None:
             target = batch.target.clip
-            scores['target'] = clip_scores(
-                self.student, target.frames, self.align_corners, self.clip_flow(target)
-            )
-        return losses, scores
+            u = clip_scores(self.student, target.frames, self.align_corners, self.clip_flow(target))
+            shown['target'] = dict(decode=u)
+        return losses, shown
 
 
 @MODELS.register_module()
-class VST(BaseAdapter):
+class VST(OfflineSelfTraining):
     """Phase 2: self-training on target clips with pseudo-labels (equation 12), without the source.
 
     The pseudo-labels of a frame are refined by those of its neighbour in the clip: of the one
@@ -87,40 +85,35 @@ class VST(BaseAdapter):
 
     Args:
         refinement: ``consensus`` (equation 13, cut-out), ``fill_in`` (equation 14), or None.
-        regulariser: Config of L_reg with its weights, None for none.
         occlusion: For ``fill_in``: ``alpha`` and ``threshold`` of the occlusion from the warping
             error.
-        kwargs: Those of :class:`BaseAdapter`; ``source_checkpoint`` is the model of phase 1.
+        kwargs: Those of :class:`OfflineSelfTraining`: ``regulariser`` is L_reg with its weights,
+            ``source_checkpoint`` the model of phase 1.
     """
 
     def __init__(
         self,
         refinement: str | None = 'consensus',
-        regulariser: OptConfigType = None,
         occlusion: Mapping[str, float] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         if refinement is not None and refinement not in REFINEMENTS:
             raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
-        self.student.freeze_auxiliary()
         self.refinement = refinement
-        self.regulariser = None if regulariser is None else MODELS.build(regulariser)
         self.occlusion = dict(occlusion or {})
 
-    def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
-        clip = batch.target.clip
-        labels = batch.target.clip_labels('VST: the target clips')
-        refined = labels if self.refinement is None else self.refine(labels, clip)
-        scores = clip_scores(self.student, clip.frames, self.align_corners, self.clip_flow(clip))
-        losses = dict(loss_ce=clip_cross_entropy(scores, refined))
-        if self.regulariser is not None:
-            frames = [self.regulariser(scores[:, t], refined[:, t]) for t in range(labels.shape[1])]
-            losses |= {name: sum(frame[name] for frame in frames) for name in frames[0]}
-        return losses | dict(
-            labelled=(labels != IGNORE).float().mean(),
-            labelled_refined=(refined != IGNORE).float().mean(),
+    def labels(self, target: DomainClips) -> tuple[Tensor, dict[str, Tensor]]:
+        """The refined pseudo-labels (N, T, H, W) of all frames."""
+        labels = target.clip_labels('VST: the target clips')
+        refined = labels if self.refinement is None else self.refine(labels, target.clip)
+        return refined, dict(
+            labelled=labelled_share(labels), labelled_refined=labelled_share(refined)
         )
+
+    def scores(self, clip: Clip) -> Tensor:
+        """Scores (N, T, K, H, W) of all frames."""
+        return clip_scores(self.student, clip.frames, self.align_corners, self.clip_flow(clip))
 
     @torch.no_grad()
     def refine(self, labels: Tensor, clip: Clip) -> Tensor:

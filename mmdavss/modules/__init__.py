@@ -7,13 +7,22 @@ from .class_thresholds import AdaptiveThresholds, class_balanced_thresholds, sel
 from .confident_pixels import class_entropy, most_confident
 from .day_reference import day_guided
 from .discriminators import (
+    HeadDiscriminators,
     ImageDiscriminator,
     SequenceDiscriminator,
     SpatioTemporalDiscriminator,
 )
+from .domain_game import DomainGame
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
+from .passes import (
+    frozen_forward,
+    has_dropout,
+    norm_layers,
+    predicting,
+    unmoved_statistics,
+)
 from .projection import ProjectionHead
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment
@@ -43,6 +52,8 @@ __all__ = [
     'ConcatFusion',
     'ConvFusion',
     'Decisions',
+    'DomainGame',
+    'HeadDiscriminators',
     'ImageDiscriminator',
     'ProjectionHead',
     'SequenceDiscriminator',
@@ -57,17 +68,22 @@ __all__ = [
     'day_guided',
     'downscale_labels',
     'fill_in',
+    'frozen_forward',
+    'has_dropout',
     'intermediate_flows',
     'label_regions',
     'match_histograms',
     'most_confident',
+    'norm_layers',
     'normalised_entropy',
     'occurring_classes',
+    'predicting',
     'probability_cross_entropy',
     'rectified_labels',
     'round_trip_visible',
     'select_labels',
     'synthesise_frame',
     'temporal_pseudo_labels',
+    'unmoved_statistics',
     'warp_labels',
 ]

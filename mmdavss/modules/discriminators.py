@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
-
-from mmdavss.ops import at_least_float32
 
 
 def _layers(channels: int) -> list[nn.Module]:
@@ -71,18 +69,32 @@ class SequenceDiscriminator(BaseModule):
         return self.layers(self.first(maps.transpose(1, 2)).squeeze(2))
 
 
-def _shares(*scores: Tensor) -> Tensor:
-    """Scores (N, K, H, W) of several frames under one softmax."""
-    return at_least_float32(torch.cat(scores, 1)).softmax(1)
+@MODELS.register_module()
+class HeadDiscriminators(ModuleDict):
+    """An :class:`ImageDiscriminator` for each classifier (AdaptSegNet with two levels).
+
+    Args:
+        in_channels: Channels K of the maps.
+        heads: Names of the classifiers.
+        channels: Width of the first layers; it doubles up to the fourth.
+    """
+
+    def __init__(
+        self, in_channels: int, heads: Sequence[str] = ('decode',), channels: int = 64
+    ) -> None:
+        super().__init__({head: ImageDiscriminator(in_channels, channels) for head in heads})
+
+    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """For each classifier, maps (N, K, H, W) to scores (N, 1, H/32, W/32)."""
+        return {head: self[head](seen) for head, seen in maps.items()}
 
 
 @MODELS.register_module()
 class SpatioTemporalDiscriminator(BaseModule):
     """The spatio-temporal and the spatial discriminators of DA-VSN, a pair for each classifier.
 
-    Each sees the scores of two frames at once, 2K channels under one softmax: the
-    spatio-temporal one those of the current and the previous frame, the spatial one those of the
-    current frame twice.
+    Each sees two frames at once, 2K channels under one softmax (:func:`pair`): the spatio-temporal
+    one the current and the previous frame, the spatial one the current frame twice.
 
     Args:
         in_channels: Channels K of the scores.
@@ -91,34 +103,27 @@ class SpatioTemporalDiscriminator(BaseModule):
     """
 
     def __init__(
-        self, in_channels: int, heads: tuple[str, ...] = ('decode',), channels: int = 64
+        self, in_channels: int, heads: Sequence[str] = ('decode',), channels: int = 64
     ) -> None:
         super().__init__()
-        self.spatio_temporal = nn.ModuleDict(
-            {head: ImageDiscriminator(2 * in_channels, channels) for head in heads}
-        )
-        self.spatial = nn.ModuleDict(
-            {head: ImageDiscriminator(2 * in_channels, channels) for head in heads}
-        )
+        self.spatio_temporal = HeadDiscriminators(2 * in_channels, heads, channels)
+        self.spatial = HeadDiscriminators(2 * in_channels, heads, channels)
 
     def forward(
-        self, scores: Mapping[str, tuple[Tensor, Tensor]]
+        self, maps: Mapping[str, tuple[Tensor, Tensor]]
     ) -> dict[str, tuple[Tensor, Tensor]]:
         """Judges clips.
 
         Args:
-            scores: For each classifier those of the current and of the previous frame, before the
-                softmax, each (N, K, H, W).
+            maps: For each classifier what the spatio-temporal and what the spatial one sees,
+                (N, 2K, H, W) each.
 
         Returns:
-            For each classifier the spatio-temporal and the spatial judgement, (N, 1, H/32, W/32).
+            For each classifier both judgements, (N, 1, H/32, W/32) each.
         """
         return {
-            head: (
-                self.spatio_temporal[head](_shares(current, previous)),
-                self.spatial[head](_shares(current, current)),
-            )
-            for head, (current, previous) in scores.items()
+            head: (self.spatio_temporal[head](frames), self.spatial[head](twice))
+            for head, (frames, twice) in maps.items()
         }
 
     def likeness(self) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.launch.model import load_model
-from mmdavss.methods.base import BaseAdapter, check_scores
+from mmdavss.methods.base import BaseAdapter
+from mmdavss.methods.segmentor import check_scores
 from mmdavss.modules import aggregate_predictions
 
 #: Bins of the histogram of probabilities, from 0 to 1.

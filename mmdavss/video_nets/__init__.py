@@ -2,6 +2,7 @@
 
 from .accel import Accel
 from .base import HeadScores, VideoNet
+from .clip_scores import clip_scores
 from .dff import DFF
 from .distortion_aware import DistortionAwareVSS
 from .per_frame import PerFrame
@@ -15,4 +16,5 @@ __all__ = [
     'PerFrame',
     'PropagatingNet',
     'VideoNet',
+    'clip_scores',
 ]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 
-from .base import HEAD_PARTS, HeadScores, segmentor_heads, single_frame_loss
+from .base import HEAD_PARTS, HeadScores, sample_labels, segmentor_heads, segmentor_losses
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -149,7 +149,7 @@ class Accel(PropagatingNet):
     def _key_grad(self) -> AbstractContextManager[None]:
         return torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled())
 
-    def _key_stages(self, frame: Tensor) -> tuple[Tensor, ...]:
+    def _key_levels(self, frame: Tensor) -> tuple[Tensor, ...]:
         with self._key_grad():
             return tuple(self.reference.extract_feat(frame))
 
@@ -163,7 +163,7 @@ class Accel(PropagatingNet):
         if features is not None and self.reference_segmentor is None:
             key = features[:, 0] if self.key_grad else features[:, 0].detach()
         else:
-            key = self.reference.decode_head._forward_feature(self._key_stages(frames[:, 0]))
+            key = self.reference.decode_head._forward_feature(self._key_levels(frames[:, 0]))
         return self._joined_scores(self._current_maps(current), self._key_maps(key), to_key)
 
     def _current_maps(self, features: Tensor) -> Tensor:
@@ -182,15 +182,15 @@ class Accel(PropagatingNet):
         self,
         frames: Tensor,
         flow: Tensor | None = None,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
     ) -> dict[str, HeadScores]:
         """See :meth:`VideoNet.head_scores`; the fused scores take both frames, so all are given."""
         if self.stage == 1:
-            return super().head_scores(frames, flow, stages, parts)
+            return super().head_scores(frames, flow, levels, parts)
         to_key = self.key_flow(frames, flow)
-        current = self.stages(frames[:, -1]) if stages is None else stages
-        key = self._key_stages(frames[:, 0])
+        current = self.levels(frames[:, -1]) if levels is None else levels
+        key = self._key_levels(frames[:, 0])
         key_heads = segmentor_heads(self.reference)
         return {
             name: self._head_scores(head, key_heads[name], current, key, to_key)
@@ -224,12 +224,14 @@ class Accel(PropagatingNet):
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
         if self.stage != 1:
-            return self.supervise(self.head_scores(frames, flow, stages), data_samples)
+            return self.supervise(
+                self.head_scores(frames, flow, levels), sample_labels(data_samples)
+            )
         losses = {}
-        for group in self._branch_losses(frames, data_samples, stages):
+        for group in self._branch_losses(frames, data_samples, levels):
             losses |= group
         return losses
 
@@ -243,16 +245,16 @@ class Accel(PropagatingNet):
             yield self.loss(frames, flow, data_samples)
 
     def _branch_losses(
-        self, frames: Tensor, data_samples: SampleList, stages: tuple[Tensor, ...] | None = None
+        self, frames: Tensor, data_samples: SampleList, levels: tuple[Tensor, ...] | None = None
     ) -> Iterator[dict]:
         """Each branch by itself, the reference's losses with the prefix reference."""
-        # No name holds the stages of a branch while the next one is run.
-        yield single_frame_loss(
-            self.segmentor, self.stages(frames[:, -1]) if stages is None else stages, data_samples
+        # No name holds the levels of a branch while the next one is run.
+        yield segmentor_losses(
+            self.segmentor, self.levels(frames[:, -1]) if levels is None else levels, data_samples
         )
         if self.reference_segmentor is not None:
             yield add_prefix(
-                single_frame_loss(
+                segmentor_losses(
                     self.reference_segmentor,
                     tuple(self.reference_segmentor.extract_feat(frames[:, -1])),
                     data_samples,
@@ -275,7 +277,7 @@ class Accel(PropagatingNet):
             key = current
         else:
             key = self._key_maps(
-                self.reference.decode_head._forward_feature(self._key_stages(frame))
+                self.reference.decode_head._forward_feature(self._key_levels(frame))
             )
         own_flow = flow is None and self.flow_net is not None
         seen = Seen(key, frame if own_flow else None, flow)

@@ -9,25 +9,31 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, SampleList, add_prefix
-from torch import Tensor
+from torch import Tensor, nn
+
+from mmdavss.ops import at_least_float32
 
 from .main_head import check_size
 from .split_head import split_head
+from .windows import windows_of
 
 
 class HeadScores(NamedTuple):
-    """What one classifier says of a clip; a part that nobody has asked for may be None.
+    """Scores that one classifier gives to a clip; parts that were not requested may be None.
 
     Attributes:
         fused: (N, K, h, w), for the current frame, from all frames.
         current: (N, K, h, w), for the current frame, from it alone.
         key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
-        losses: What the net itself wants besides, without labels, under the names of its losses.
+        losses: The net's own label-free losses, by name.
     """
 
     fused: Tensor | None = None
@@ -43,16 +49,22 @@ HEAD_PARTS = HeadScores._fields
 class VideoNet(BaseModule, metaclass=ABCMeta):
     """A network from a clip (and flow) to the class scores of the clip's last frame.
 
-    Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
-    the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and :meth:`step` for a video
-    frame by frame. It wraps a plain mmseg segmentor, whose decode head ends in its classifier,
-    ``cls_seg`` (see :meth:`split`). Subclasses implement :meth:`scores`, :meth:`loss`
-    and :meth:`step`, and :meth:`head_scores` if they see more than the current frame.
+    Methods use this interface only: :meth:`levels`, :meth:`features`, :meth:`classify`, calling
+    the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and for predictions
+    :meth:`predict` or, for a video frame by frame, :meth:`predict_next`. It wraps a plain mmseg
+    segmentor, whose decode head ends in its classifier, ``cls_seg`` (see :meth:`split`). Subclasses
+    implement :meth:`scores`, :meth:`loss` and :meth:`step`, and :meth:`head_scores` if they see
+    more than the current frame.
 
     Args:
         segmentor: Config of a mmseg segmentor with backbone, decode head, and maybe neck and
-            auxiliary head.
+            auxiliary head. Its ``test_cfg`` decides whether predictions see whole frames or sliding
+            windows (``dict(mode='slide', crop_size=(h, w), stride=(h, w))``); losses see what they
+            are given.
         allow_random_init: Whether training may start from a backbone without pretrained weights.
+
+    Raises:
+        ValueError: If ``test_cfg`` is neither.
     """
 
     #: Whether the net must be given the flow between its frames.
@@ -66,6 +78,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         super().__init__()
         self.segmentor = MODELS.build(segmentor)
         self.allow_random_init = allow_random_init
+        self.windows = windows_of(self.segmentor.test_cfg)
         self.split(self.segmentor)
 
     def split(self, segmentor: EncoderDecoder) -> None:
@@ -101,6 +114,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return self.segmentor.align_corners
 
     @property
+    def single_frame(self) -> bool:
+        """Whether scores depend on the current frame alone, in this stage of training."""
+        return not self.temporal
+
+    @property
     def feature_channels(self) -> int:
         """Channels C of :meth:`features`."""
         head = self.segmentor.decode_head
@@ -116,23 +134,23 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """The classifiers, under the names that their losses begin with: ``decode``, ``aux``."""
         return segmentor_heads(self.segmentor)
 
-    def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
-        return stages_of(self.segmentor, frames)
+    def levels(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all levels of the backbone."""
+        return levels_of(self.segmentor, frames)
 
-    def stage_channels(self) -> tuple[int, ...]:
-        """Channels C_i of :meth:`stages`, found by a pass over a small image."""
+    def level_channels(self) -> tuple[int, ...]:
+        """Channels C_i of :meth:`levels`, found by a pass over a small image."""
         modes = {module: module.training for module in self.modules()}
         self.eval()
         with torch.no_grad():
-            stages = self.stages(next(self.parameters()).new_zeros(1, 3, 64, 64))
+            levels = self.levels(next(self.parameters()).new_zeros(1, 3, 64, 64))
         for module, mode in modes.items():
             module.training = mode
-        return tuple(stage.shape[1] for stage in stages)
+        return tuple(level.shape[1] for level in levels)
 
     def features(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W) to the input (N, C, h, w) of the classifier."""
-        return self.segmentor.decode_head._forward_feature(self.stages(frames))
+        return self.segmentor.decode_head._forward_feature(self.levels(frames))
 
     def classify(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
@@ -199,15 +217,34 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     ) -> Tensor:
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
 
+    def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
+        """Scores of a prediction, of whole frames or from sliding windows.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W) or None.
+
+        Returns:
+            (N, K, h, w) at the resolution of the net; (N, K, H, W) from sliding windows.
+        """
+        if self.windows is None:
+            return self.predicted(frames, flow)
+        return self.windows.predict(
+            lambda crop, own_flow, number: self.predicted(crop, own_flow),
+            frames,
+            flow,
+            self.align_corners,
+        )
+
     def predicted(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
-        """Scores (N, K, h, w) of a prediction: :meth:`forward`, or what is finer than that."""
+        """Scores (N, K, h, w) of a frame or window: :meth:`forward`, or finer ones than these."""
         return self(frames, flow)
 
     def head_scores(
         self,
         frames: Tensor,
         flow: Tensor | None = None,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
     ) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
@@ -215,7 +252,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
-            stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
+            levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
             parts: What is wanted, of :data:`HEAD_PARTS`. Passes through the backbone that serve
                 other parts only are left out; :meth:`supervise` needs ``fused`` and ``losses``.
 
@@ -224,23 +261,49 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """
         fused, current, key = {}, {}, {}
         if 'fused' in parts or 'current' in parts:
-            seen = self.stages(frames[:, -1]) if stages is None else stages
+            seen = self.levels(frames[:, -1]) if levels is None else levels
             fused = current = {name: head(seen) for name, head in self.heads.items()}
         if 'key' in parts:
             with torch.no_grad():
-                seen = self.stages(frames[:, 0])
+                seen = self.levels(frames[:, 0])
                 key = {name: head(seen) for name, head in self.heads.items()}
         return {
             name: HeadScores(fused.get(name), current.get(name), key.get(name))
             for name in self.heads
         }
 
-    def supervise(self, scores: Mapping[str, HeadScores], data_samples: SampleList) -> dict:
-        """:meth:`loss` of clips whose :meth:`head_scores` are at hand."""
+    def supervise(
+        self,
+        scores: Tensor | Mapping[str, HeadScores],
+        labels: Tensor,
+        weights: Tensor | None = None,
+        avg_factor: float | None = None,
+    ) -> dict[str, Tensor]:
+        """Supervised losses of score maps: those that the heads are configured with.
+
+        Whether a mean is over the labelled or over all pixels, the weights of classes and of heads
+        and the label to ignore are the heads' (``loss_decode``). A net that trains other maps than
+        those of its heads overrides this.
+
+        Args:
+            scores: :meth:`head_scores`, or (N, K, h, w) of the decode head alone.
+            labels: (N, H, W), int64. Scores are resized to their size.
+            weights: (N, H, W), factor of each pixel, for pseudo-labels. It does not change the
+                divisor.
+            avg_factor: With `weights`: the divisor, whatever the heads' is.
+
+        Returns:
+            Losses named as mmseg names them (``decode.loss_ce``), the net's own ones, and without
+            `weights` the accuracy (``decode.acc_seg``).
+        """
+        if isinstance(scores, Tensor):
+            scores = dict(decode=HeadScores(scores))
         losses = {}
-        for name, head in self.heads.items():
-            losses |= add_prefix(head.loss_by_feat(scores[name].fused, data_samples), name)
-            losses |= scores[name].losses
+        for name, of_head in scores.items():
+            losses |= add_prefix(
+                head_losses(self.heads[name], of_head.fused, labels, weights, avg_factor), name
+            )
+            losses |= of_head.losses
         return losses
 
     @abstractmethod
@@ -249,7 +312,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
         """Supervised losses of the current frame, named as mmseg names them.
 
@@ -257,7 +320,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             data_samples: N samples with ``gt_sem_seg`` of the current frame.
-            stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
+            levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
         """
 
     def loss_groups(
@@ -274,7 +337,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def step(
         self, frame: Tensor, flow: Tensor | None = None, state: Any = None, clip_length: int = 2
     ) -> tuple[Tensor, Any]:
-        """Scores of the next frame of a video: each frame is encoded once.
+        """Scores of the next frame of a video, or of a window of it; each frame is encoded once.
 
         The same as :meth:`forward` in evaluation mode for the clip that ends with this frame
         (clips at the start of a video repeat its first frame).
@@ -290,8 +353,34 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             Scores (N, K, h, w), and the state.
         """
 
+    def predict_next(
+        self, frame: Tensor, flow: Tensor | None = None, state: Any = None, clip_length: int = 2
+    ) -> tuple[Tensor, Any]:
+        """:meth:`step` as :meth:`predict` does it: from sliding windows each has its own state.
 
-def stages_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
+        Args and returns are those of :meth:`step`; scores from windows are (N, K, H, W).
+        """
+        if self.windows is None:
+            return self.step(frame, flow, state, clip_length)
+        states = []
+
+        def step(crop: Tensor, own_flow: Tensor | None, number: int) -> Tensor:
+            scores, new = self.step(
+                crop[:, -1],
+                None if own_flow is None else own_flow[:, -1],
+                None if state is None else state[number],
+                clip_length,
+            )
+            states.append(new)
+            return scores
+
+        scores = self.windows.predict(
+            step, frame[:, None], None if flow is None else flow[:, None], self.align_corners
+        )
+        return scores, tuple(states)
+
+
+def levels_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
     check_size(segmentor, *frames.shape[-2:])
     maps = segmentor.extract_feat(frames)
@@ -307,11 +396,62 @@ def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     return heads
 
 
-def single_frame_loss(
-    net: EncoderDecoder, stages: tuple[Tensor, ...], data_samples: SampleList
-) -> dict:
-    """Supervised losses of a segmentor's heads, named as mmseg names them."""
-    losses = net._decode_head_forward_train(stages, data_samples)
-    if net.with_auxiliary_head:
-        losses.update(net._auxiliary_head_forward_train(stages, data_samples))
+def head_losses(
+    head: BaseDecodeHead,
+    scores: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    avg_factor: float | None = None,
+) -> dict[str, Tensor]:
+    """A head's ``loss_by_feat``, and the same with a weight for each pixel, which mmseg has not.
+
+    Args:
+        head: The head.
+        scores: (N, K, h, w).
+        labels: (N, H, W), int64.
+        weights: (N, H, W).
+        avg_factor: With `weights`: what the sum over the pixels is divided by.
+
+    Returns:
+        Losses by their names, and without weights ``acc_seg``.
+    """
+    if weights is None:
+        samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in labels]
+        return head.loss_by_feat(scores, samples)
+    scores = resize(
+        at_least_float32(scores),
+        labels.shape[-2:],
+        mode='bilinear',
+        align_corners=head.align_corners,
+    )
+    if head.sampler is not None:
+        weights = weights * head.sampler.sample(scores, labels[:, None])
+    several = isinstance(head.loss_decode, nn.ModuleList)
+    divisor = {} if avg_factor is None else dict(avg_factor=avg_factor)
+    losses: dict[str, Tensor] = {}
+    for loss in head.loss_decode if several else [head.loss_decode]:
+        value = loss(scores, labels, weight=weights, ignore_index=head.ignore_index, **divisor)
+        name = loss.loss_name
+        losses[name] = losses[name] + value if name in losses else value
+    return losses
+
+
+def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
+    """Scores (N, K, h, w) of every classifier, see :meth:`VideoNet.head_scores`."""
+    scores = net.head_scores(frames, flow, parts=('fused',))
+    return {name: of_head.fused for name, of_head in scores.items()}
+
+
+def sample_labels(data_samples: SampleList) -> Tensor:
+    """The labels (N, H, W), int64, of samples with ``gt_sem_seg``."""
+    return torch.cat([sample.gt_sem_seg.data for sample in data_samples]).long()
+
+
+def segmentor_losses(
+    segmentor: EncoderDecoder, levels: tuple[Tensor, ...], data_samples: SampleList
+) -> dict[str, Tensor]:
+    """A segmentor's ``loss`` from levels at hand, whatever its heads are: they own their losses."""
+    losses = segmentor._decode_head_forward_train(levels, data_samples)
+    if segmentor.with_auxiliary_head:
+        losses.update(segmentor._auxiliary_head_forward_train(levels, data_samples))
     return losses

@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from .base import VideoNet, single_frame_loss
+from .base import VideoNet, segmentor_losses
 from .main_head import is_query_head, log_scores, open_head, refines
 
 
@@ -51,29 +51,33 @@ class PerFrame(VideoNet):
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
+    def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
+        scores = super().predict(frames, flow)
+        # mmseg averages what its queries sum up to over windows, not the logarithms.
+        return log_scores(scores) if is_query_head(self.segmentor.decode_head) else scores
+
     def predicted(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores (N, K, h, w) as mmseg predicts them; (N, K, H, W) where heads refine them."""
-        head = self.segmentor.decode_head
-        if not refines(head):
+        if not refines(self.segmentor.decode_head):
             return self(frames, flow)
-        size = tuple(frames.shape[-2:])
+        size = frames.shape[-2:]
         self.check_size(*size)
-        scores = self.segmentor.encode_decode(
-            frames[:, -1], [dict(img_shape=size, pad_shape=size) for _ in frames]
-        )
-        return log_scores(scores) if is_query_head(head) else scores
+        metas = [dict(img_shape=size, pad_shape=tuple(size)) for _ in frames]
+        return self.segmentor.encode_decode(frames[:, -1], metas)
 
     def loss(
         self,
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
-        stages = self.stages(frames[:, -1]) if stages is None else stages
-        return single_frame_loss(self.segmentor, stages, data_samples)
+        levels = self.levels(frames[:, -1]) if levels is None else levels
+        return segmentor_losses(self.segmentor, levels, data_samples)
 
     def step(
         self, frame: Tensor, flow: Tensor | None = None, state: None = None, clip_length: int = 2
     ) -> tuple[Tensor, None]:
-        return self.predicted(frame[:, None]), None
+        return self.predict(frame[:, None]), None
+
+    predict_next = step

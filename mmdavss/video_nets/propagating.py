@@ -74,6 +74,10 @@ class PropagatingNet(VideoNet):
     # ----------------------------------------------------------------- training
 
     @property
+    def single_frame(self) -> bool:
+        return self.stage == 1
+
+    @property
     def heads(self) -> dict[str, BaseDecodeHead]:
         heads = super().heads
         return dict(decode=heads['decode']) if self.stage == 2 else heads
@@ -114,7 +118,7 @@ class PropagatingNet(VideoNet):
         """Normalised frames (..., 3, H, W) as images: RGB in [0, 1].
 
         Raises:
-            RuntimeError: If nobody has said how frames are normalised.
+            RuntimeError: If the normalisation of frames is unknown.
         """
         if self._mean is None:
             raise RuntimeError(

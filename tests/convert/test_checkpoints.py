@@ -12,7 +12,9 @@ from torch import nn
 
 from mmdavss.apis import UserError
 from mmdavss.convert.checkpoints import FORMATS, convert_state
-from mmdavss.methods.base import load_student
+from mmdavss.video_nets.loading import load_student
+
+pytestmark = pytest.mark.slow
 
 CLASSES = 15
 

@@ -19,6 +19,8 @@ from mmseg.registry import MODELS
 from mmdavss.convert.plain_mmseg import method_config, read_method_config
 from mmdavss.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(mmseg.__file__).parent / '.mim/configs'
 #: Of the frames: height and width.
 SIZE = (64, 96)

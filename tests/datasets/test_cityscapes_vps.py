@@ -9,6 +9,8 @@ from PIL import Image
 
 from mmdavss.datasets import CityscapesVPSDataset, SynthiaSeqDataset, ViperSeqDataset
 
+pytestmark = pytest.mark.slow
+
 LOAD = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
 # Train ids of Cityscapes 0 to 18 and void, by hand: 15 classes, rider (12) joins person (11).
 IN_15 = [0, 1, 2, 255, 3, 255, 4, 5, 6, 7, 8, 9, 9, 10, 11, 12, 255, 13, 14, 255]

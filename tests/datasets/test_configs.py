@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmdavss.datasets.rare_class import label_files, write_statistics
 
+pytestmark = pytest.mark.sampled
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 # name: size of source and target frames, classes, full size of a label of the target
 EXPECTED = {

@@ -12,6 +12,8 @@ from mmseg.registry import DATASETS
 from mmdavss.datasets import ClipFolderDataset
 from mmdavss.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 #: Name, fixture, options, folder of the images below the data root.
 ALL = [
     ('ViperSeqDataset', 'viper', {}, 'train/img/001'),

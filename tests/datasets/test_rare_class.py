@@ -18,6 +18,8 @@ from mmdavss.datasets.rare_class import (
     write_statistics,
 )
 
+pytestmark = pytest.mark.slow
+
 # Computed with the published implementation of DAFormer, in single precision.
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/daformer_rcs.npz')
 

@@ -21,6 +21,8 @@ from mmdavss.apis import UserError
 from mmdavss.inference import videos
 from mmdavss.inference.videos import VideoReader
 
+pytestmark = pytest.mark.slow
+
 
 def test_file(video_file, moving_images):
     reader = VideoReader(video_file)

@@ -15,8 +15,8 @@ from mmdavss.losses import (
     STPLLoss,
     TemporalConsistencyLoss,
     TubeDiceLoss,
+    clip_cross_entropy,
 )
-from mmdavss.methods.adversarial import clip_cross_entropy
 from mmdavss.modules import ClassStatistics, probability_cross_entropy
 
 K, A = 4, 8

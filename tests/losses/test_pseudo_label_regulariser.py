@@ -9,8 +9,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.losses import PseudoLabelRegulariser
-from mmdavss.methods.adversarial import clip_cross_entropy
+from mmdavss.losses import PseudoLabelRegulariser, clip_cross_entropy
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/rivals_iast_regulariser.npz'
 CONFIGS = sorted(

@@ -16,12 +16,11 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmdavss.engine import Clip
-from mmdavss.structures import DomainBatch
+from mmdavss.structures import Clip, DomainBatch
+from mmdavss.testing import PREPROCESSOR, build_optimisers
 from mmdavss.video_nets import HeadScores, VideoNet
 from tests.shipped import shipped, shipped_config
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/davsn_step.npz')
 HEADS = {'decode': '', 'aux': '_aux'}
 
@@ -73,17 +72,6 @@ def pairs(batch):
         return {key: source[key] | target[key] for key in ('inputs', 'data_samples')}
 
     return make
-
-
-def optimisers(model, lr=0.0):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
-    return build_optim_wrapper(
-        model,
-        dict(
-            constructor='PlayerOptimWrapperConstructor',
-            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
-        ),
-    )
 
 
 class Published(nn.Module):
@@ -158,7 +146,7 @@ def test_equals_the_published_losses_of_the_student(published):
             atol=0,
         )
     model.discriminator.requires_grad_(False)
-    adversarial = model.adversarial_loss(model.discriminator, scores['target'])
+    adversarial = model.game.student_loss(model.discriminator, scores['target'])
     expected = sum(
         weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
         for suffix, weight in (('', 0.001), ('_aux', 0.0002))
@@ -190,7 +178,7 @@ def test_gradient_of_the_published_consistency(published):
 def test_equals_the_published_losses_of_the_discriminators(published):
     model, inputs, samples = published
     _, scores = model.student_losses(DomainBatch(inputs, samples))
-    losses = model.discriminator_losses(scores)
+    losses = model.game.discriminator_losses(model.discriminator, scores)
     target = sum(
         GOLDEN[f'out_loss_d_{kind}{suffix}'] for kind in ('sta', 'sa') for suffix in HEADS.values()
     )
@@ -210,7 +198,7 @@ def test_one_step_of_the_shipped_config(published, request):
     """All losses, the clipping of five gradients, and the first step of each optimiser."""
     model, inputs, samples = published
     losses, scores = model.student_losses(DomainBatch(inputs, samples))
-    total = sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
+    total = sum(losses.values()) + model.game.student_loss(model.discriminator, scores['target'])
     maps = dict(model.student.maps)
     learning = {
         name: grad
@@ -229,7 +217,7 @@ def test_one_step_of_the_shipped_config(published, request):
         for kind in ('spatio_temporal', 'spatial')
         for head in HEADS
     }
-    total = sum(model.discriminator_losses(scores).values())
+    total = sum(model.game.discriminator_losses(model.discriminator, scores).values())
     norms = {
         part: torch.stack(
             [g.norm() for g in torch.autograd.grad(total, weights, retain_graph=True)]
@@ -276,7 +264,7 @@ def test_losses_by_hand(davsn, pairs):
         consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.5),
     )
     data = model.data_preprocessor(pairs('source'), True)
-    log = copy.deepcopy(model).train_step(pairs('source'), optimisers(model))
+    log = copy.deepcopy(model).train_step(pairs('source'), build_optimisers(model, lr=0.0))
     net, total = model.student, {}
     for domain, size in (('source', (40, 56)), ('target', (32, 48))):
         clip = data['inputs'][domain]
@@ -340,7 +328,7 @@ def consistency(scores, flow):
 @pytest.mark.parametrize('player', ['student', 'discriminator'])
 def test_gradients_stay_with_their_player(davsn, pairs, player):
     model = davsn()
-    grads, wrappers = {}, optimisers(model)
+    grads, wrappers = {}, build_optimisers(model, lr=0.0)
     for name, wrapper in wrappers.items():
 
         def record(loss, name=name):
@@ -361,9 +349,9 @@ def test_source_free(davsn, pairs):
     """Consistency alone; target labels are not seen, and what fuses the frames stays."""
     model = davsn(discriminator=None, norm_eval=True)
     before = {name: p.clone() for name, p in model.student.named_parameters()}
-    with_source = copy.deepcopy(model).train_step(pairs('source'), optimisers(model))
-    labelled = copy.deepcopy(model).train_step(pairs(label=True), optimisers(model))
-    log = model.train_step(pairs(), optimisers(model, lr=100.0))
+    with_source = copy.deepcopy(model).train_step(pairs('source'), build_optimisers(model, lr=0.0))
+    labelled = copy.deepcopy(model).train_step(pairs(label=True), build_optimisers(model, lr=0.0))
+    log = model.train_step(pairs(), build_optimisers(model, lr=100.0))
     assert set(log) == {'loss', 'decode.loss_itcr', 'aux.loss_itcr'}
     assert all(
         log[key] == labelled[key] == with_source.get(key, log[key]) or key == 'loss' for key in log
@@ -378,7 +366,7 @@ def test_running_statistics(davsn, pairs, running_statistics):
     reference = copy.deepcopy(model)
     target = model.data_preprocessor(pairs(), True)['inputs']['target']
     reference.student(target.frames, target.flow, heads=True)
-    model.train_step(pairs('source'), optimisers(model))
+    model.train_step(pairs('source'), build_optimisers(model, lr=0.0))
     same = all(
         torch.allclose(a, b)
         for a, b in zip(
@@ -401,7 +389,7 @@ def work(rank, folder, accel, data):
         wrapped = MMSeparateDistributedDataParallel(
             model, find_unused_parameters=discriminator is None
         )
-        wrappers = optimisers(model, lr=1e-2)
+        wrappers = build_optimisers(model, lr=1e-2)
         for i in range(2):
             batch = data[2 * i + rank]
             if discriminator is None:
@@ -425,7 +413,7 @@ def test_two_processes(accel, pairs, tmp_path):
 
 def test_per_frame_nets_too(davsn, pairs, per_frame):
     model = davsn(student=per_frame)
-    log = model.train_step(pairs('source'), optimisers(model))
+    log = model.train_step(pairs('source'), build_optimisers(model, lr=0.0))
     assert all(torch.isfinite(value) for value in log.values())
 
 
@@ -434,14 +422,14 @@ def test_messages(davsn, pairs, batch):
         davsn(running_statistics='both')
     model = davsn()
     with pytest.raises(KeyError, match='no source clips'):
-        model.train_step(pairs(), optimisers(model))
+        model.train_step(pairs(), build_optimisers(model, lr=0.0))
     with pytest.raises(TypeError, match='an optimiser for each'):
-        model.train_step(pairs('source'), optimisers(davsn(discriminator=None)))
+        model.train_step(pairs('source'), build_optimisers(davsn(discriminator=None), lr=0.0))
     data = pairs('source')
     data['inputs']['target'] = batch('target', length=1, augmented=False)['inputs']['target']
     with pytest.raises(ValueError, match='1 frame and need 2.*clip_length=2'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, build_optimisers(model, lr=0.0))
     data = pairs('source')
     del data['inputs']['target']['flow']
     with pytest.raises(ValueError, match='LoadFlow'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, build_optimisers(model, lr=0.0))

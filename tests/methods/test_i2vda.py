@@ -7,14 +7,13 @@ import pytest
 import torch
 import torch.distributed as distributed
 from mmengine.model import MMSeparateDistributedDataParallel
-from mmengine.optim import build_optim_wrapper
 from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.engine import ProxyNetworkHook
 from mmdavss.flow import BaseFlowProvider
+from mmdavss.testing import PREPROCESSOR, build_optimisers
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 HEIGHT, WIDTH = 32, 48
 
 
@@ -51,7 +50,7 @@ def build(per_frame, **kwargs):
     for branch in model.student.segmentor.decode_head.conv_seg.branches:
         nn.init.normal_(branch.weight, std=0.1)
     if model.proxy is not None:
-        model.update_proxy()
+        model.move_companions('copy')
     return model
 
 
@@ -75,17 +74,6 @@ def pairs(batch):
         return {key: source[key] | target[key] for key in ('inputs', 'data_samples')}
 
     return make
-
-
-def optimisers(model, lr=1e-2):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
-    return build_optim_wrapper(
-        model,
-        dict(
-            constructor='PlayerOptimWrapperConstructor',
-            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
-        ),
-    )
 
 
 def shifted(images, by):
@@ -114,7 +102,7 @@ def test_losses_by_hand(i2vda, pairs, options):
     data = model.data_preprocessor(pairs(flow=4.0), True)
     source, target = (data['inputs'][name] for name in ('source', 'target'))
     copied = copy.deepcopy(model)
-    log = copied.train_step(pairs(flow=4.0), optimisers(copied, lr=0.0))
+    log = copied.train_step(pairs(flow=4.0), build_optimisers(copied, lr=0.0))
 
     def scores(net, frames):
         return nn.functional.interpolate(
@@ -180,7 +168,7 @@ def test_before_the_launch(i2vda, pairs):
     model = i2vda(t=0.5)
     model.flow = Recorder()
     model.schedule_proxy(copy=True, launched=False)
-    log = model.train_step(pairs(flow=4.0), optimisers(model))
+    log = model.train_step(pairs(flow=4.0), build_optimisers(model))
     assert set(log) == {
         'loss',
         'loss_seg',
@@ -207,7 +195,7 @@ def test_no_source_flow_is_ever_asked_for(i2vda, pairs, options, keys, calls):
     model = i2vda(**options)
     model.flow = Recorder()
     model.schedule_proxy(copy=True, launched=True)
-    log = model.train_step(pairs(), optimisers(model))
+    log = model.train_step(pairs(), build_optimisers(model))
     assert {key for key in log if key in ('loss_tc', 'loss_adversarial')} == set(keys)
     assert all(torch.isfinite(value).all() for value in log.values())
     assert len(model.flow.calls) == calls
@@ -236,7 +224,7 @@ def test_running_statistics(i2vda, pairs, kind):
             if kind == 'all' or clip == 'target':
                 mean = conv(inputs[clip].frames[:, frame]).mean((0, 2, 3))
                 expected = 0.9 * expected + 0.1 * mean
-    model.train_step(data, optimisers(model))
+    model.train_step(data, build_optimisers(model))
     close(norm.running_mean, expected)
 
 
@@ -254,7 +242,7 @@ def test_t_is_drawn_for_each_sample(i2vda, pairs):
 def test_gradients_stay_with_their_player(i2vda, pairs, player):
     model = i2vda()
     model.schedule_proxy(copy=True, launched=True)
-    grads, wrappers = {}, optimisers(model)
+    grads, wrappers = {}, build_optimisers(model)
     for name, wrapper in wrappers.items():
 
         def record(loss, name=name):
@@ -286,7 +274,7 @@ def same(a, b):
 def train(model, pairs, hook, iterations):
     """As the runner does it; returns what was logged and the proxy's state in each iteration."""
     runner = SimpleNamespace(model=model, iter=0)
-    wrappers = optimisers(model)
+    wrappers = build_optimisers(model)
     hook.before_train(runner)
     logs, students, proxies = [], [], []
     for runner.iter in iterations:
@@ -352,7 +340,7 @@ def work(rank, folder, per_frame, data):
     )
     model = build(per_frame, t=0.5)
     wrapped = MMSeparateDistributedDataParallel(model)
-    wrappers = optimisers(model)
+    wrappers = build_optimisers(model)
     runner, hook = SimpleNamespace(model=wrapped, iter=0), ProxyNetworkHook(launch=1, interval=2)
     hook.before_train(runner)
     for runner.iter in range(3):
@@ -393,17 +381,17 @@ def test_messages(i2vda, pairs, batch, accel):
         i2vda(student=accel)
     model = i2vda()
     with pytest.raises(RuntimeError, match='ProxyNetworkHook'):
-        model.train_step(pairs(), optimisers(model))
+        model.train_step(pairs(), build_optimisers(model))
     model.schedule_proxy(copy=True, launched=True)
     data = pairs()
     data['inputs']['target'] = batch('target', length=1, augmented=False)['inputs']['target']
     del data['inputs']['target']['flow']
     with pytest.raises(ValueError, match='clip_length=2'):
-        model.train_step(data, optimisers(model))
+        model.train_step(data, build_optimisers(model))
     model = i2vda(flow=None, consistency_weight=0.0)
     with pytest.raises(ValueError, match='both_ways=True'):
-        model.train_step(pairs(), optimisers(model))
+        model.train_step(pairs(), build_optimisers(model))
     with pytest.raises(KeyError, match='no target clips'):
         data = pairs()
         del data['inputs']['target'], data['data_samples']['target']
-        model.train_step(data, optimisers(model))
+        model.train_step(data, build_optimisers(model))

@@ -11,8 +11,7 @@ from mmengine.optim import OptimWrapper
 
 from mmdavss.methods import BaseAdapter, SourceOnly
 from mmdavss.structures import DomainBatch
-
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
+from mmdavss.testing import PREPROCESSOR
 
 
 class TwoPasses(BaseAdapter):

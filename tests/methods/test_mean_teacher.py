@@ -7,12 +7,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.runner import load_checkpoint, save_checkpoint
-from mmseg.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip
 from mmdavss.methods.dacs import Labelled
 from mmdavss.modules import (
     ClassStatistics,
@@ -21,38 +18,11 @@ from mmdavss.modules import (
     day_guided,
     downscale_labels,
 )
-from mmdavss.structures import DomainBatch
+from mmdavss.structures import Clip, DomainBatch
+from mmdavss.testing import build_method
+from tests.methods.table import CASES
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
-SEPICO = dict(
-    type='SePiCo',
-    contrastive_loss=dict(type='DistCLLoss'),
-    statistics=dict(type='ClassStatistics', covariance='diagonal'),
-    projection=dict(type='ProjectionHead', in_channels=64, channels=8),
-    label_ratio=0.0,
-)
-METHODS = {
-    'dacs': dict(type='DACS', augment=dict(type='StrongAugment')),
-    'dist': SEPICO,
-    'dist_full': dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),
-    'proto': dict(
-        SEPICO,
-        contrastive_loss=dict(type='ProtoCLLoss'),
-        statistics=dict(type='ClassStatistics', covariance=None),
-    ),
-    'bank': dict(
-        SEPICO,
-        contrastive_loss=dict(type='BankCLLoss'),
-        statistics=dict(type='ClassStatistics', covariance=None, bank_size=3),
-    ),
-    'fused': dict(
-        SEPICO,
-        contrast_stages=(0, 1, 2, 3),
-        projection=dict(type='ProjectionHead', in_channels=120, channels=8),
-    ),
-    'crop': dict(SEPICO, target_crop=dict(crop_size=(32, 40), cat_max_ratio=0.75)),
-}
 
 
 def golden(name):
@@ -65,25 +35,12 @@ def golden(name):
 
 
 @pytest.fixture
-def method(accel):
+def method():
 
-    def make(name, **kwargs):
-        torch.manual_seed(0)
-        model = MODELS.build(
-            dict(
-                dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
-                **dict(METHODS[name], **kwargs),
-            )
-        )
-        model.init_weights()
-        for module in model.modules():
-            if isinstance(module, _BatchNorm):
-                nn.init.constant_(module.weight, 1.0)
-        for net in (model.student, model.teacher):
-            for branch in net.segmentor.decode_head.conv_seg.branches:
-                nn.init.normal_(branch.weight, std=0.1)
+    def make(name, **options):
+        model = build_method(CASES[name], init_weights=True, **options)
         model.update_teacher(0.0)
-        return model.train()
+        return model
 
     return make
 
@@ -110,11 +67,9 @@ class TestTeacher:
             torch.testing.assert_close(model.teacher.s.data, arrays[f'ema_s_{step}'])
         torch.testing.assert_close(model.teacher.buffer, arrays['ema_buf_initial'])
 
-    def test_init_weights_makes_the_teacher_the_student(self, accel):
+    def test_init_weights_makes_the_teacher_the_student(self):
         """Also where the student's weights are drawn anew after the teacher was copied."""
-        model = MODELS.build(
-            dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR, **METHODS['dacs'])
-        )
+        model = build_method(CASES['dacs'])
         for value in model.student.state_dict().values():
             value.add_(1)
         model.init_weights()
@@ -124,8 +79,10 @@ class TestTeacher:
             assert torch.equal(a, b), name
 
     def test_starts_as_the_student_with_its_statistics(self, method):
-        model = method('dist')
-        for online, average in model.averaged():
+        model = method('sepico_dist')
+        assert list(model.companions) == ['teacher', 'teacher_projection']
+        for companion in model.companions.values():
+            online, average = companion.modules(model)
             for (name, a), b in zip(
                 online.state_dict().items(), average.state_dict().values(), strict=True
             ):
@@ -208,30 +165,6 @@ class TestPublishedStep:
         assert torch.equal(statistics.count, arrays['amount'])
 
 
-@pytest.mark.parametrize('name', METHODS)
-def test_trains_the_student_only(method, batch, name):
-    kwargs = {}
-    if name == 'crop':
-        kwargs = dict(target_crop=dict(crop_size=(32, 48), cat_max_ratio=0.75))
-    model = method(name, **kwargs)
-    trained = {n for n, p in model.named_parameters() if p.requires_grad}
-    assert not any(n.startswith('teacher') for n in trained)
-    optimiser = OptimWrapper(
-        torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    )
-    before = copy.deepcopy(model.state_dict())
-    log = model.train_step(batch('source', 'target'), optimiser)
-    assert torch.isfinite(log['loss'])
-    after = model.state_dict()
-    for key in trained:
-        moved = not torch.equal(before[key], after[key])
-        # The 1x1 fusion of Accel and all else: everything is trained.
-        assert moved or 'fusion' in key, key
-    for key, _ in model.named_parameters():
-        if key.startswith('teacher'):
-            assert torch.equal(before[key], after[key]), key
-
-
 class TestDACS:
     def test_mix_equals_the_equations(self, method, batch):
         """Equation 4 on a mix made by hand, with the labels and weights of its pixels."""
@@ -274,7 +207,7 @@ class TestDACS:
         with pytest.raises(ValueError, match='give both pipelines one crop size'):
             model.mix_loss(labelled(48), labelled(40))
 
-    @pytest.mark.parametrize('name', ['dacs', 'dist'])
+    @pytest.mark.parametrize('name', ['dacs', 'sepico_dist'])
     def test_source_leaves_the_running_statistics_alone(self, method, batch, name):
         """Two source batches, the same target batch: the same statistics, if so configured."""
 
@@ -302,7 +235,7 @@ class TestDACS:
         )
         assert not torch.equal(statistics(1), statistics(2))
 
-    @pytest.mark.parametrize('name', ['dacs', 'dist'])
+    @pytest.mark.parametrize('name', ['dacs', 'sepico_dist'])
     def test_running_statistics_of_plain_target_clips(self, method, batch, name):
         model = method(name, running_statistics='target')
         data = model.data_preprocessor(batch('source', 'target'), True)
@@ -339,7 +272,7 @@ class TestDACS:
         assert not torch.equal(night.labels, at_night.argmax(1))
 
     def test_no_labelled_pixel(self, method, batch):
-        model = method('dist')
+        model = method('sepico_dist')
         data = batch('source', 'target')
         for sample in data['data_samples']['source']:
             sample.gt_sem_seg.data.fill_(255)
@@ -350,7 +283,7 @@ class TestDACS:
 
 class TestSePiCo:
     def test_schedule(self, method, batch):
-        model = method('dist')
+        model = method('sepico_dist')
         data = model.data_preprocessor(batch('source', 'target'), True)
         model.schedule_contrast(update=False, contrast=False)
         assert not any('contrast' in key for key in model(**data, mode='loss'))
@@ -363,11 +296,11 @@ class TestSePiCo:
         assert {'source.loss_contrast', 'target.loss_contrast'} <= keys
 
     def test_statistics_come_from_the_teacher(self, method, batch):
-        model = method('dist')
+        model = method('sepico_dist', label_ratio=0.0)
         data = model.data_preprocessor(batch('source', 'target'), True)
         source = model.source(DomainBatch(**data).source)
         with torch.no_grad():
-            stage = model.teacher.stages(source.clip.frames[:, -1])[3]
+            stage = model.teacher.levels(source.clip.frames[:, -1])[3]
             features = model.teacher_projection(stage)
         labels = downscale_labels(source.labels, features.shape[-2:], 4, 0.0)
         model(**data, mode='loss')
@@ -378,27 +311,6 @@ class TestSePiCo:
                 torch.testing.assert_close(
                     model.statistics.mean[k], rows.mean(0), rtol=1e-4, atol=1e-6
                 )
-
-    def test_resume_keeps_teacher_and_statistics(self, method, batch, tmp_path):
-        model = method('bank')
-        model(**model.data_preprocessor(batch('source', 'target'), True), mode='loss')
-        with torch.no_grad():
-            next(model.teacher.parameters()).add_(1.0)
-        save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'm.pth'))
-        other = method('bank')
-        load_checkpoint(other, str(tmp_path / 'm.pth'), strict=True)
-        for (name, a), b in zip(
-            model.state_dict().items(), other.state_dict().values(), strict=True
-        ):
-            assert torch.equal(a, b), name
-
-    def test_prediction_is_the_students(self, method, batch):
-        model = method('dist').eval()
-        clip = model.data_preprocessor(batch('target'), False)['inputs']['target']
-        with torch.no_grad():
-            torch.testing.assert_close(
-                model.encode_decode(clip), model.student(clip.frames, clip.flow)
-            )
 
 
 def test_a_teacher_that_is_nan_is_seen(method, batch):
@@ -418,7 +330,7 @@ def test_a_teacher_that_is_nan_is_seen(method, batch):
 
 def test_features_of_statistics_that_are_nan_are_seen(method, batch):
     """The statistics leave them out."""
-    model = method('dist')
+    model = method('sepico_dist')
     nn.init.constant_(next(model.teacher_projection.parameters()), torch.nan)
     model.train_step(
         batch('source', 'target'), OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.0))

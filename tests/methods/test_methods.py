@@ -1,4 +1,4 @@
-"""What every method has to fulfil, and what each does of its own."""
+"""Weights that methods start from, AdaBN and STPL."""
 
 import copy
 
@@ -7,137 +7,22 @@ import torch
 from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint, save_checkpoint
-from mmseg.registry import MODELS
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.losses import stpl_loss
-from mmdavss.methods.base import frozen_forward, has_dropout, load_student
-from mmdavss.modules import most_confident
+from mmdavss.modules import frozen_forward, has_dropout, most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
-
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
-STPL = dict(
-    type='STPL',
-    fusion=dict(type='STAM'),
-    loss=dict(type='STPLLoss'),
-    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
-)
-METHODS = {
-    'source_only': dict(type='SourceOnly'),
-    'adabn': dict(type='AdaBN'),
-    'self_training': dict(type='SelfTraining'),
-    'stpl': STPL,
-    'stpl_add': dict(STPL, fusion=dict(type='AddFusion')),
-    'stpl_norm': dict(STPL, train_norm_only=True, norm_eval=False),
-    'stpl_anchor': dict(STPL, anchor_weight=0.5, confident_per_class=True, norm_eval=False),
-    'temporal_anchor': dict(STPL, fusion=None, contrast='temporal', anchor_weight=0.5),
-    'stpl_concat': dict(STPL, fusion=dict(type='ConcatFusion')),
-    'stpl_conv': dict(STPL, fusion=dict(type='ConvFusion')),
-    'spatial': dict(STPL, fusion=None, contrast='spatial'),
-    'temporal': dict(STPL, fusion=None, contrast='temporal'),
-    'naive': dict(STPL, fusion=None, contrast='spatial+temporal'),
-    'duplicate': dict(STPL, fusion=None, contrast='duplicate'),
-}
-SOURCE_FREE = sorted(set(METHODS) - {'source_only'})
+from mmdavss.testing import build_method, build_optimisers
+from mmdavss.video_nets.loading import load_student
+from tests.methods.table import CASES
 
 
 @pytest.fixture
-def method(accel):
-
-    def make(name, **kwargs):
-        torch.manual_seed(0)
-        model = MODELS.build(
-            dict(
-                dict(student=copy.deepcopy(accel), data_preprocessor=PREPROCESSOR),
-                **dict(METHODS[name], **kwargs),
-            )
-        )
-        model.init_weights()
-        # ResNets start with zeroed residual branches: give every layer a part.
-        for module in model.student.modules():
-            if isinstance(module, _BatchNorm):
-                torch.nn.init.constant_(module.weight, 1.0)
-        # And their classifiers with scores so small that one bias decides: let all classes occur.
-        if 'source_checkpoint' not in kwargs:
-            for branch in model.student.segmentor.decode_head.conv_seg.branches:
-                torch.nn.init.normal_(branch.weight, std=0.1)
-        return model.train()
-
-    return make
-
-
-def optimiser(model, lr=1e-2):
-    trained = [p for p in model.parameters() if p.requires_grad]
-    # AdaBN trains nothing, and its optimiser is never used.
-    trained = trained or [torch.nn.Parameter(torch.zeros(()))]
-    return OptimWrapper(torch.optim.SGD(trained, lr=lr))
+def method():
+    return lambda name, **options: build_method(CASES[name], init_weights=True, **options)
 
 
 def state(model):
     return {n: v.clone() for n, v in model.state_dict().items()}
-
-
-class TestEveryMethod:
-    @pytest.mark.parametrize('name', METHODS)
-    def test_step_moves_what_it_should(self, method, batch, name):
-        model = method(name)
-        before = state(model)
-        data = batch('source' if name == 'source_only' else 'target')
-        if name != 'adabn':
-            losses = model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
-            model.parse_losses(losses)[0].backward()
-        # Every parameter in training gets a gradient (DDP stops otherwise), no other one does.
-        assert {n for n, p in model.named_parameters() if p.grad is not None} == {
-            n for n, p in model.named_parameters() if p.requires_grad
-        }
-        model.zero_grad()
-        logs = model.train_step(data, optimiser(model))
-        assert all(torch.isfinite(v).all() for v in logs.values())
-        changed = {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
-        weights = {n for n in changed if n in dict(model.named_parameters())}
-        assert bool(weights) == (name != 'adabn')
-        # Statistics move where the method says so, and only there.
-        assert bool(changed - weights) == (
-            name in ('source_only', 'adabn', 'self_training', 'stpl_norm', 'stpl_anchor')
-        )
-
-    @pytest.mark.parametrize('name', SOURCE_FREE)
-    def test_source_free(self, method, batch, name):
-        """Nothing of a source branch is asked for, and target labels are not looked at."""
-        model = method(name)
-        logs = model.train_step(batch('target', label=False), optimiser(model))
-        again = method(name)
-        with_labels = again.train_step(batch('target', label=True), optimiser(again))
-        for key, value in logs.items():
-            torch.testing.assert_close(value, with_labels[key], rtol=0, atol=0)
-
-    @pytest.mark.parametrize('name', METHODS)
-    def test_checkpoint_brings_everything_back(self, method, batch, name, tmp_path):
-        model = method(name)
-        model.train_step(batch('source', 'target'), optimiser(model))
-        path = str(tmp_path / 'iter_1.pth')
-        save_checkpoint(dict(state_dict=model.state_dict()), path)
-        other = method(name)
-        load_checkpoint(other, path, strict=True)
-        first = model.train_step(batch('source', 'target', seed=7), optimiser(model))
-        second = other.train_step(batch('source', 'target', seed=7), optimiser(other))
-        for key, value in first.items():
-            torch.testing.assert_close(value, second[key], rtol=0, atol=0)
-
-    @pytest.mark.parametrize('name', METHODS)
-    def test_predicts_what_the_plain_student_does(self, method, batch, name):
-        model = method(name).eval()
-        data = model.data_preprocessor(batch(augmented=False))
-        clip = data['inputs']
-        data['data_samples'][0].set_metainfo(dict(ori_shape=(64, 96)))
-        samples = model(**data, mode='predict')
-        logits = model.student(clip.frames, clip.flow)
-        assert torch.equal(model(**data, mode='tensor'), logits)
-        assert samples[1].seg_logits.data.shape == (model.num_classes, 32, 48)
-        full = torch.nn.functional.interpolate(
-            logits[:1], (64, 96), mode='bilinear', align_corners=True
-        )
-        assert torch.equal(samples[0].pred_sem_seg.data, full.argmax(1))
 
 
 class TestWeights:
@@ -184,13 +69,13 @@ class TestWeights:
         model = method('stpl', flow=dict(type='ZeroFlow'))
         data = batch('target')
         del data['inputs']['target']['flow']
-        model.train_step(data, optimiser(model))
+        model.train_step(data, build_optimisers(model))
         assert not any('flow' in n for n in model.state_dict())
 
     def test_missing_branch(self, method, batch):
         with pytest.raises(KeyError, match='no target clips'):
             model = method('stpl')
-            model.train_step(batch('source'), optimiser(model))
+            model.train_step(batch('source'), build_optimisers(model))
 
 
 class TestAdaBN:
@@ -201,7 +86,7 @@ class TestAdaBN:
         conv = model.student.segmentor.backbone.conv1
         handle = conv.register_forward_hook(lambda m, i, o: seen.append(o))
         for data in batches:
-            model.train_step(copy.deepcopy(data), optimiser(model))
+            model.train_step(copy.deepcopy(data), build_optimisers(model))
         handle.remove()
         bn = model.student.segmentor.backbone.bn1
         mean = torch.stack([o.mean((0, 2, 3)) for o in seen]).mean(0)
@@ -214,7 +99,7 @@ class TestAdaBN:
         plain, model = method('adabn'), method('adabn')
         model = convert_sync_batchnorm(model).train()
         for adapted in (plain, model):
-            adapted.train_step(batch('target'), optimiser(adapted))
+            adapted.train_step(batch('target'), build_optimisers(adapted))
         assert not torch.equal(plain.student.segmentor.backbone.bn1.running_mean, torch.zeros(8))
         torch.testing.assert_close(state(model), state(plain), rtol=0, atol=0)
 
@@ -289,7 +174,7 @@ class TestSTPL:
     @pytest.mark.parametrize('name', ['stpl', 'stpl_anchor', 'spatial'])
     def test_longer_clips_train(self, method, batch, name):
         model = method(name)
-        logs = model.train_step(batch('target', length=4), optimiser(model))
+        logs = model.train_step(batch('target', length=4), build_optimisers(model))
         assert all(torch.isfinite(v).all() for v in logs.values())
 
     def test_fusion_of_three_frames(self, method, batch):
@@ -312,7 +197,7 @@ class TestSTPL:
     def test_short_clips(self, method, batch, name):
         model = method(name, flow=dict(type='ZeroFlow'))
         with pytest.raises(ValueError, match='1 frame and need 2 .*clip_length=2'):
-            model.train_step(batch('target', length=1), optimiser(model))
+            model.train_step(batch('target', length=1), build_optimisers(model))
 
     @pytest.mark.parametrize('name', ['stpl', 'stpl_norm', 'temporal', 'spatial'])
     def test_labels_are_never_those_of_dropout(self, method, batch, name):
@@ -323,7 +208,7 @@ class TestSTPL:
         model.train()
         seen = []
         model._contrast = lambda q, k, labels, others: (
-            seen.append((labels, others)),
+            seen.append((labels.labels, others.labels)),
             q.sum() + k.sum(),
         )[1]
         clip = model.data_preprocessor(batch('target'), True)['inputs']['target']
@@ -450,7 +335,7 @@ class TestSTPL:
             method('stpl', contrast='spatial')
         with pytest.raises(KeyError, match='CrossFrameAugment'):
             model = method('stpl')
-            model.train_step(batch('target', augmented=False), optimiser(model))
+            model.train_step(batch('target', augmented=False), build_optimisers(model))
         trained = {n.split('.')[0] for n, p in method('stpl').named_parameters() if p.requires_grad}
         assert trained == {'student', 'fusion', 'projection'}
         trained = {n for n, p in method('stpl_norm').student.named_parameters() if p.requires_grad}

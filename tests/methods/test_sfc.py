@@ -16,13 +16,13 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmdavss.engine import Clip
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.ops import resize_flow
+from mmdavss.structures import Clip
+from mmdavss.testing import PREPROCESSOR
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 CONFIGS = Path(__file__).parents[2] / 'configs/sfc'
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=2)
 SFM = dict(type='SFM', flow_net=FLOW_NET)
 
@@ -751,7 +751,9 @@ def test_batch_norm_sees_one_frame_at_a_time(sfc, segmentor, source_checkpoint, 
 
     model.data_preprocessor.forward = forward_darker
     by_itself = copy.deepcopy(model)
-    model.flow_losses = lambda clip, motion, pairs: found.update(pairs) or dict(loss=0.0)
+    model.flow_losses = lambda clip, motion, previous, current: (
+        found.update({name: (previous[name], current[name]) for name in previous}) or dict(loss=0.0)
+    )
     nets = model.student.segmentors
     seen, found = {net: [] for net in nets}, {}
     for net in nets:

@@ -14,10 +14,10 @@ from torch import nn
 
 from mmdavss.modules import temporal_pseudo_labels
 from mmdavss.ops import backward_warp
+from mmdavss.testing import PREPROCESSOR
 from mmdavss.video_nets import HeadScores
 from tests.shipped import shipped
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/tps_step.npz')
 
 

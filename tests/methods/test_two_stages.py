@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmseg.registry import MODELS
 
 from mmdavss.methods import TPS
-from mmdavss.methods.base import load_student
+from mmdavss.video_nets.loading import load_student
 from tests.shipped import shipped, shipped_config
 
 ROWS = [

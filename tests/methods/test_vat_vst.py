@@ -10,8 +10,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.structures import DomainBatch
-
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
+from mmdavss.testing import PREPROCESSOR, build_optimisers
 
 
 @pytest.fixture
@@ -51,17 +50,6 @@ def clips(batch):
     return make
 
 
-def optimisers(model, lr=1e-2):
-    players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
-    return build_optim_wrapper(
-        model,
-        dict(
-            constructor='PlayerOptimWrapperConstructor',
-            **{name: dict(optimizer=dict(type='SGD', lr=lr)) for name in players},
-        ),
-    )
-
-
 def weights(module):
     return [p.detach().clone() for p in module.parameters()]
 
@@ -75,7 +63,7 @@ def test_trains_both_players(vat, clips, discriminator):
     model = vat(discriminator)
     student = weights(model.student)
     adversary = [] if discriminator is None else weights(model.discriminator)
-    log = model.train_step(clips(), optimisers(model))
+    log = model.train_step(clips(), build_optimisers(model))
     assert changed(model.student, student)
     assert discriminator is None or changed(model.discriminator, adversary)
     assert all(torch.isfinite(value).all() for value in log.values())
@@ -87,7 +75,7 @@ def test_gradients_stay_with_their_player(vat, clips, player):
     """With a rate of 0 for one player, the other's step leaves no gradient in it."""
     model = vat()
     grads = {}
-    wrappers = optimisers(model)
+    wrappers = build_optimisers(model)
     for name, wrapper in wrappers.items():
         update = wrapper.update_params
 
@@ -123,7 +111,7 @@ def test_losses_by_hand(vat, clips):
         ).unflatten(0, (2, 2))
 
     copied = copy.deepcopy(model)
-    log = copied.train_step(clips(), optimisers(copied, lr=0.0))
+    log = copied.train_step(clips(), build_optimisers(copied, lr=0.0))
     s, t = scores(source), scores(target)
     expected = sum(
         nn.functional.cross_entropy(s[:, k], labels[:, k], ignore_index=255) for k in range(2)
@@ -153,7 +141,10 @@ def test_video_net(vat, clips, accel, options):
     labels = torch.stack([s.gt_clip_seg.data for s in data['data_samples']['source']])
     copied = copy.deepcopy(model)
     losses, scores = model.student_losses(DomainBatch(**data))
-    for clip, made in ((source, scores['source']), (target, scores['target'])):
+    for clip, made in (
+        (source, scores['source']['decode']),
+        (target, scores['target']['decode']),
+    ):
         for t, expected in enumerate(
             (copied.student(clip.frames[:, :1]), copied.student(clip.frames, clip.flow))
         ):
@@ -164,26 +155,28 @@ def test_video_net(vat, clips, accel, options):
                 atol=1e-5,
             )
     expected = sum(
-        nn.functional.cross_entropy(scores['source'][:, k], labels[:, k], ignore_index=255)
+        nn.functional.cross_entropy(
+            scores['source']['decode'][:, k], labels[:, k], ignore_index=255
+        )
         for k in range(2)
     )
     torch.testing.assert_close(losses['loss_ce'], expected)
     (
-        sum(losses.values()) + model.adversarial_loss(model.discriminator, scores['target'])
+        sum(losses.values()) + model.game.student_loss(model.discriminator, scores['target'])
     ).backward()
     trained = dict(model.student.named_parameters())
     assert {n for n, p in trained.items() if p.grad is not None} == {
         n for n, p in trained.items() if p.requires_grad
     }
     assert not any(p.requires_grad for n, p in trained.items() if 'auxiliary' in n)
-    log = copied.train_step(clips(), optimisers(copied))
+    log = copied.train_step(clips(), build_optimisers(copied))
     assert all(torch.isfinite(value).all() for value in log.values())
 
 
 def test_messages(vat, clips, batch):
     model = vat()
     with pytest.raises(KeyError, match='label_clips=True'):
-        model.train_step(batch('source', 'target'), optimisers(model))
+        model.train_step(batch('source', 'target'), build_optimisers(model))
     with pytest.raises(TypeError, match='an optimiser for each'):
         model.train_step(clips(), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.0)))
     with pytest.raises(ValueError, match=r"VAT has no \['discriminator'\]"):

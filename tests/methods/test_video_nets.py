@@ -4,14 +4,13 @@ import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmseg.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.methods import AdversarialAdapter
+from mmdavss.testing import PREPROCESSOR, build_optimisers
+from tests.methods.table import CASES
 
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 FLOW_NET = dict(type='FlowNetS', base_channels=4)
 NETS = {
     'accel': dict(type='Accel', fusion_init='xavier'),
@@ -44,12 +43,7 @@ ALL = {
     'per_frame': SINGLE_FRAME,
 }
 DISCRIMINATOR = dict(type='SpatioTemporalDiscriminator', channels=4)
-STPL = dict(
-    type='STPL',
-    fusion=dict(type='STAM'),
-    loss=dict(type='STPLLoss'),
-    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
-)
+STPL = dict(CASES['stpl'].model)
 
 
 @pytest.fixture
@@ -88,23 +82,7 @@ def pairs(batch, *branches, length=3):
 def train_step(model, data):
     """What is logged, and which parts of the student change."""
     before = {name: value.clone() for name, value in model.student.named_parameters()}
-    if isinstance(model, AdversarialAdapter):
-        players = ('student', 'discriminator') if model.discriminator is not None else ('student',)
-        wrapper = build_optim_wrapper(
-            model,
-            dict(
-                constructor='PlayerOptimWrapperConstructor',
-                **{name: dict(optimizer=dict(type='SGD', lr=100.0)) for name in players},
-            ),
-        )
-    else:
-        wrapper = OptimWrapper(
-            torch.optim.SGD(
-                [p for p in model.parameters() if p.requires_grad]
-                or [nn.Parameter(torch.zeros(()))],
-                lr=100.0,
-            )
-        )
+    wrapper = build_optimisers(model, lr=100.0)
     log = model.train_step(data, wrapper)
     assert all(torch.isfinite(value).all() for value in log.values())
     after = dict(model.student.named_parameters())
@@ -256,14 +234,15 @@ def test_head_scores(method, batch, net):
     scores = student(frames, heads=True)
     torch.testing.assert_close(scores['decode'].fused, student(frames))
     for name, head in student.heads.items():
-        torch.testing.assert_close(scores[name].current, head(student.stages(frames[:, 1])))
-        torch.testing.assert_close(scores[name].key, head(student.stages(frames[:, 0])))
-    carried = student.carry(student.stages(frames[:, 0])[2], student.key_flow(frames, None))
+        torch.testing.assert_close(scores[name].current, head(student.levels(frames[:, 1])))
+        torch.testing.assert_close(scores[name].key, head(student.levels(frames[:, 0])))
+    carried = student.carry(student.levels(frames[:, 0])[2], student.key_flow(frames, None))
     torch.testing.assert_close(
         scores['aux'].fused, student.segmentor.auxiliary_head.cls_seg(carried)
     )
     losses = student.loss(frames, None, data['data_samples'])
-    supervised = student.supervise(scores, data['data_samples'])
+    labels = torch.cat([sample.gt_sem_seg.data for sample in data['data_samples']])
+    supervised = student.supervise(scores, labels)
     assert losses.keys() == supervised.keys()
     for name, value in losses.items():
         torch.testing.assert_close(supervised[name], value)

@@ -41,6 +41,8 @@ from mmdavss.minidrive import (
 from mmdavss.minidrive.generate import Settings, generate, make_world
 from mmdavss.minidrive.raycast import GROUND, SKY
 
+pytestmark = pytest.mark.slow
+
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_minidrive.py'
 SIZE = (64, 32)
 TINY = Settings(

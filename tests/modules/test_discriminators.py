@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from mmdavss.modules import ImageDiscriminator, SequenceDiscriminator, SpatioTemporalDiscriminator
+from mmdavss.modules.domain_game import pair
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/advent_entropy_adversarial.npz'
 
@@ -60,13 +61,13 @@ def test_pairs_of_frames():
     """The published losses of both are in tests/methods/test_davsn.py."""
     net = SpatioTemporalDiscriminator(3, heads=('decode', 'aux'), channels=4)
     now, before = torch.randn(2, 2, 3, 64, 96)
-    judged = net(dict(aux=(now, before)))
+    judged = net(dict(aux=pair((now, before))))
     assert set(judged) == {'aux'} and all(j.shape == (2, 1, 2, 3) for j in judged['aux'])
-    pair = torch.cat([now, before], dim=1).exp()
-    expected = net.spatio_temporal['aux'](pair / pair.sum(1, keepdim=True))
+    both = torch.cat([now, before], dim=1).exp()
+    expected = net.spatio_temporal['aux'](both / both.sum(1, keepdim=True))
     torch.testing.assert_close(judged['aux'][0], expected)
-    assert torch.equal(judged['aux'][1], net(dict(aux=(now, now * 2)))['aux'][1])
-    assert not torch.equal(judged['aux'][0], net(dict(aux=(now, now * 2)))['aux'][0])
+    assert torch.equal(judged['aux'][1], net(dict(aux=pair((now, now * 2))))['aux'][1])
+    assert not torch.equal(judged['aux'][0], net(dict(aux=pair((now, now * 2))))['aux'][0])
 
 
 def test_likeness():

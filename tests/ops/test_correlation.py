@@ -6,9 +6,11 @@ import torch
 from mmdavss.ops.correlation import Correlation, correlation, correlation_torch
 
 # `correlation` takes mmcv's compiled operator for CUDA tensors where mmcv has it.
-IMPLEMENTATIONS = [(correlation, 'cpu'), (correlation_torch, 'cpu')]
-if torch.cuda.is_available():
-    IMPLEMENTATIONS += [(correlation, 'cuda'), (correlation_torch, 'cuda')]
+IMPLEMENTATIONS = [
+    pytest.param(implementation, device, marks=[pytest.mark.gpu] * (device == 'cuda'))
+    for device in ('cpu', 'cuda')
+    for implementation in (correlation, correlation_torch)
+]
 
 # FlowNetC, PWC-Net, and what else the operator can do.
 OPTIONS = [

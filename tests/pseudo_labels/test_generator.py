@@ -26,6 +26,8 @@ from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.predictor import ClipPredictor, Frame, FrameClip
 from mmdavss.pseudo_labels.scores import pseudo_confusion, pseudo_miou, summary
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ('road', 'sky', 'car')
 PIPELINE = [dict(type='LoadClip'), dict(type='PackClipInputs')]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from torch import nn
 from mmdavss.minidrive.generate import Settings, generate
 
 ROOT = Path(__file__).parents[2]
+#: mmengine keeps their instances for the life of a process, under names that hold the second.
+MANAGERS = (MMLogger, MessageHub, DefaultScope, Visualizer, SegLocalVisualizer)
 PIPELINE = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(48, 24)),
@@ -40,13 +44,38 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def run(name: str, *args: object) -> None:
         for variable in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID'):
             monkeypatch.delenv(variable, raising=False)
-        # mmengine keeps these for the life of a process, under names that hold the second.
-        for manager in (MMLogger, MessageHub, DefaultScope, Visualizer, SegLocalVisualizer):
+        for manager in MANAGERS:
             monkeypatch.setattr(manager, '_instance_dict', type(manager._instance_dict)())
         monkeypatch.setattr('sys.argv', [name, *map(str, args)])
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
 
     return run
+
+
+@pytest.fixture
+def steps_in_process(run_tool: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of run_phases.py run in this process, too: each would import torch anew."""
+    plain = subprocess.Popen
+
+    class Step:
+        def __init__(self, command: list[str], env: object = None) -> None:
+            python, script, *self.arguments = command
+            self.script = Path(script)
+            assert python == sys.executable and self.script.parent == ROOT / 'tools'
+
+        def __enter__(self) -> Step:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def wait(self) -> int:
+            with monkeypatch.context() as patch:
+                patch.setattr(subprocess, 'Popen', plain)
+                run_tool(self.script.name, *self.arguments)
+            return 0
+
+    monkeypatch.setattr(subprocess, 'Popen', Step)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from mmdavss.adaptation.frames import folder_names
 from mmdavss.adaptation.memory import explained_memory
 from mmdavss.adaptation.report import report
 from mmdavss.convert.plain_mmseg import default_palette, read_method_config
-from mmdavss.engine import WorkDirLock
 from mmdavss.errors import UserError
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
@@ -32,6 +31,7 @@ from mmdavss.fileio import unfinished_path
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 FEW = [
     '--iters',

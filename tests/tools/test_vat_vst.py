@@ -192,7 +192,7 @@ def test_two_processes_learn_what_one_does(config, tmp_path, run_tool):
     assert moved
 
 
-def test_phases_in_one_command(config, tmp_path, run_tool, capfd):
+def test_phases_in_one_command(config, tmp_path, run_tool, steps_in_process, capfd):
     labels = tmp_path / 'labels'
     folders = [str(tmp_path / name) for name in ('vat', 'vst')]
     vat = config(f'vat_{NAME}.py', work_dir=folders[0], **{'train_cfg.max_iters': 1})

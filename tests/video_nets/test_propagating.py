@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mmengine.runner import save_checkpoint
 from torch import nn
 
-from mmdavss.methods.base import load_student
 from mmdavss.video_nets import PerFrame
+from mmdavss.video_nets.loading import load_student
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/sfc_stage2_step.npz'
 FLOW_NET = dict(type='FlowNetS', base_channels=4)
@@ -249,7 +249,7 @@ def test_distortion_loss_by_hand(video_net, batch):
     expected = -3 * (wrong * m.log() + (1 - wrong) * (1 - m).log()).mean()
     torch.testing.assert_close(losses['loss_distortion'].double(), expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(losses['distorted'].double(), wrong.mean())
-    given = net.loss(frames, flow, samples, net.stages(frames[:, 1]))
+    given = net.loss(frames, flow, samples, net.levels(frames[:, 1]))
     torch.testing.assert_close(given['loss_distortion'], losses['loss_distortion'])
     # A distortion network that knew the flow's gradient would train the flow to look distorted.
     flow.requires_grad_(True)
@@ -473,7 +473,9 @@ def test_stage_two_with_another_flow_branch(method, build, tmp_path, monkeypatch
     with pytest.raises(ValueError, match="does not fit: 'flow_net.*shape"):
         method('Accel', seed=1, stage=2, source_checkpoint=path, flow_net=wider)
     said = []
-    monkeypatch.setattr('mmdavss.methods.base.print_log', lambda text, **kwargs: said.append(text))
+    monkeypatch.setattr(
+        'mmdavss.video_nets.loading.print_log', lambda text, **kwargs: said.append(text)
+    )
     second = method(
         'Accel', seed=1, stage=2, source_checkpoint=path, flow_net=dict(wider, checkpoint=other)
     )
@@ -509,7 +511,9 @@ def test_single_frame_net_fills_both_branches(
     save_checkpoint(dict(state_dict=single.state_dict()), path)
     net = video_net('Accel', reference_segmentor=segmentor)
     said = []
-    monkeypatch.setattr('mmdavss.methods.base.print_log', lambda text, **kwargs: said.append(text))
+    monkeypatch.setattr(
+        'mmdavss.video_nets.loading.print_log', lambda text, **kwargs: said.append(text)
+    )
     load_student(net, path)
     assert "['fusion'] of Accel start as they were initialised" in said[0]
     for name, value in single.student.segmentor.state_dict().items():

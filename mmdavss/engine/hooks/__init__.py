@@ -4,13 +4,11 @@ from .atomic_checkpoint import AtomicCheckpointHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
 from .data_timeout import DataTimeoutHook
-from .ema_teacher import EMATeacherHook
 from .finite_guard import FiniteGuardHook
 from .iteration_seed import IterationSeedHook
 from .lock_check import LockCheckHook
 from .logger import MainProcessLoggerHook
-from .online_statistics import OnlineStatisticsHook
-from .proxy_network import ProxyNetworkHook
+from .method_hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
 from .resume_check import ResumeCheckHook
 from .run_report import RunReportHook
 from .stop_signal import StopSignalHook

@@ -7,8 +7,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.engine import CompileNetsHook
-
-PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
+from mmdavss.testing import PREPROCESSOR
 
 
 @pytest.fixture

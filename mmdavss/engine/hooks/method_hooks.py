@@ -1,0 +1,140 @@
+"""When a method does what it decides nothing about: moves companions, updates statistics."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from mmdavss.utils.wrappers import accumulation, unwrapped
+
+
+class MethodHook(Hook):
+    """Finds the method, without its DDP wrapper.
+
+    Attributes:
+        calls: Name of what subclasses call of the method.
+    """
+
+    priority = 'NORMAL'
+    calls: str
+
+    def before_train(self, runner: Runner) -> None:
+        """Finds the method.
+
+        Raises:
+            TypeError: If it lacks what this hook calls.
+        """
+        self._model = unwrapped(runner.model)
+        if not hasattr(self._model, self.calls):
+            raise TypeError(
+                f'{type(self).__name__}: {type(self._model).__name__} has no `{self.calls}`: take '
+                'the hook out of `custom_hooks`, or use a method that has one.'
+            )
+
+
+@HOOKS.register_module()
+class EMATeacherHook(MethodHook):
+    """Moves the teacher towards the student before each iteration (SePiCo, equation 5).
+
+    At iteration t the momentum is ``min(1 - 1/(t + 1), momentum)``: the teacher starts as a copy
+    of the student and averages plainly at first. The iteration is the runner's, so that a resumed
+    run goes on where it was. With ``accumulative_counts`` of the optimiser wrapper t counts the
+    optimiser's steps, and the teacher moves once for each of them.
+
+    mmengine's EMAHook is no teacher: it swaps weights inside checkpoints.
+
+    Args:
+        momentum: beta.
+    """
+
+    calls = 'update_teacher'
+
+    def __init__(self, momentum: float = 0.999) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f'EMATeacherHook: momentum={momentum} must be in [0, 1).')
+        self.momentum = momentum
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        step, part = divmod(runner.iter, accumulation(runner.optim_wrapper))
+        if part == 0:
+            self._model.update_teacher(min(1 - 1 / (step + 1), self.momentum))
+
+
+@HOOKS.register_module()
+class ProxyNetworkHook(MethodHook):
+    """Tells a method in which iterations to copy its proxy network, and from when on to use it.
+
+    I2VDA, section 3.5 and algorithm 1: before the iterations 0, `interval`, 2 `interval`, ... the
+    proxy becomes a copy of the student, and from the iteration `launch` on it makes labels. The
+    weights of the proxy are in the method's checkpoint and both decisions follow from the runner's
+    iteration, so that a resumed run goes on where it was.
+
+    Args:
+        launch: ITER_LAUNCH, the first iteration with labels of the proxy.
+        interval: ITER_COPY, iterations from one copy to the next; with 1 the proxy is the student
+            itself.
+        copy_at_launch: Whether the proxy is copied at the launch too. In the algorithm as printed
+            it is not: a launch before the first copy then takes the labels of the network that
+            training began with. Without effect where `launch` is a multiple of `interval`.
+
+    Raises:
+        ValueError: If `interval` or `launch` is too small.
+    """
+
+    calls = 'schedule_proxy'
+
+    def __init__(
+        self, launch: int = 8000, interval: int = 8000, copy_at_launch: bool = True
+    ) -> None:
+        if interval < 1 or launch < 0:
+            raise ValueError(
+                f'ProxyNetworkHook: interval={interval} must be 1 or more and '
+                f'launch={launch} not negative.'
+            )
+        self.launch = launch
+        self.interval = interval
+        self.copy_at_launch = copy_at_launch
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        step = runner.iter
+        self._model.schedule_proxy(
+            copy=step % self.interval == 0 or (self.copy_at_launch and step == self.launch),
+            launched=step >= self.launch,
+        )
+
+
+@HOOKS.register_module()
+class OnlineStatisticsHook(MethodHook):
+    """Tells a method in which iterations it updates its class statistics and uses them.
+
+    The statistics themselves are buffers of the method. Both decisions follow from the runner's
+    iteration, so that a resumed run takes the same ones.
+
+    Args:
+        contrast_start: First iteration with the contrastive losses, L_w of SePiCo (section
+            4.1.2); before it statistics only accumulate.
+        interval: Iterations from one update of the statistics to the next.
+    """
+
+    calls = 'schedule_contrast'
+
+    def __init__(self, contrast_start: int = 3000, interval: int = 1) -> None:
+        if interval < 1 or contrast_start < 0:
+            raise ValueError(
+                f'OnlineStatisticsHook: interval={interval} must be 1 or more and '
+                f'contrast_start={contrast_start} not negative.'
+            )
+        self.contrast_start = contrast_start
+        self.interval = interval
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        self._model.schedule_contrast(
+            update=runner.iter % self.interval == 0, contrast=runner.iter >= self.contrast_start
+        )

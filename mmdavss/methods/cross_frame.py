@@ -1,0 +1,93 @@
+"""What methods share that label a target frame by the prediction for an earlier one (TPS, SFC)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mmdavss.losses import cross_entropy
+from mmdavss.modules import temporal_pseudo_labels
+from mmdavss.structures import Clip
+
+from .base import BaseAdapter, check_confidence
+
+
+class CrossFrameAdapter(BaseAdapter):
+    """Cross-frame pseudo-labels: each classifier is trained on labels of its own.
+
+    Args:
+        pseudo_weight: Factor of the losses with pseudo-labels.
+        auxiliary_weight: Further factor of the target losses of auxiliary classifiers.
+        confidence_threshold: Probability that pseudo-labels have at least; None for no such limit.
+        kwargs: Those of :class:`BaseAdapter`.
+
+    Raises:
+        ValueError: For a value that an option cannot have.
+    """
+
+    #: ``all`` passes of training, or those of plain ``target`` clips. It matters where training is
+    #: short; in any case every clip is normalised by its own batch while training.
+    STATISTICS = ('all', 'target')
+
+    def __init__(
+        self,
+        pseudo_weight: float = 1.0,
+        auxiliary_weight: float = 0.1,
+        confidence_threshold: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pseudo_weight = pseudo_weight
+        self.auxiliary_weight = auxiliary_weight
+        self.confidence_threshold = check_confidence(self, confidence_threshold)
+
+    def head_weight(self, name: str) -> float:
+        """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""
+        return self.auxiliary_weight if name.endswith('aux') else 1.0
+
+    def augmented_frames(self, clip: Clip) -> Tensor:
+        """The augmented frames (N, T, 3, H, W) of target clips, on which labels are learnt.
+
+        Raises:
+            KeyError: If the clips come without.
+        """
+        if clip.augmented is None:
+            raise KeyError(
+                f'{type(self).__name__} needs an augmented view of the target clips: add '
+                'TPSAugment or CrossFrameAugment to their pipeline.'
+            )
+        return clip.augmented
+
+    @torch.no_grad()
+    def carried_labels(self, scores: Mapping[str, Tensor], flow: Tensor) -> dict[str, Tensor]:
+        """Labels (N, h, w) of the current frames for each classifier.
+
+        Args:
+            scores: (N, K, h, w), those of the earlier frames by classifier.
+            flow: (N, 2, H, W), from the current to the earlier frames.
+        """
+        for name, maps in scores.items():
+            self.watch(f'the prediction of {name} that labels', maps)
+        return {
+            name: temporal_pseudo_labels(maps, flow, self.confidence_threshold)
+            for name, maps in scores.items()
+        }
+
+    def pseudo_losses(
+        self, scores: Mapping[str, Tensor], labels: Mapping[str, Tensor], loss: str
+    ) -> dict[str, Tensor]:
+        """Cross-entropy of each classifier with its labels.
+
+        Args:
+            scores: (N, K, h, w) by classifier.
+            labels: (N, h, w) by classifier.
+            loss: Name of the loss, after that of the classifier.
+        """
+        return {
+            f'{name}.{loss}': self.pseudo_weight
+            * self.head_weight(name)
+            * cross_entropy(maps, labels[name])
+            for name, maps in scores.items()
+        }

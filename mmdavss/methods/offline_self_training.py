@@ -1,0 +1,97 @@
+"""Training on pseudo-labels that were written before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.utils import OptConfigType, add_prefix
+from torch import Tensor
+
+from mmdavss.losses import clip_cross_entropy
+from mmdavss.modules.temporal_labels import IGNORE
+from mmdavss.structures import Clip, DomainBatch, DomainClips
+
+from .base import BaseAdapter
+
+
+@MODELS.register_module()
+class OfflineSelfTraining(BaseAdapter):
+    """One round of self-training: a run with labels of ``tools/generate_pseudo_labels.py``.
+
+    Target clips need such labels (``pseudo_labels`` of the data set). The next round labels the
+    target with this run's checkpoint, which then is the ``source_checkpoint``; a file of phases
+    walks through the rounds (``tools/run_phases.py``).
+
+    Subclasses override what their paper does otherwise: :meth:`labels`, :meth:`scores`.
+
+    Args:
+        source_weight: Factor of the supervised losses of source clips; 0 trains without a source.
+        regulariser: Config of losses that the target's predictions get besides, such as
+            ``PseudoLabelRegulariser``, None for none.
+        kwargs: Those of :class:`BaseAdapter`.
+
+    Raises:
+        ValueError: If `source_weight` is negative.
+    """
+
+    def __init__(
+        self, source_weight: float = 0.0, regulariser: OptConfigType = None, **kwargs
+    ) -> None:
+        super().__init__(**kwargs)
+        if source_weight < 0:
+            raise ValueError(
+                f'{type(self).__name__}: source_weight={source_weight} must not be negative.'
+            )
+        if not source_weight:
+            # Nothing but the source trains the auxiliary classifier.
+            self.student.freeze_auxiliary()
+        self.source_weight = source_weight
+        self.regulariser = None if regulariser is None else MODELS.build(regulariser)
+
+    def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        if self.source_weight:
+            yield self.source_loss(batch.source)
+        yield self.target_loss(batch.target)
+
+    def source_loss(self, source: DomainClips) -> dict[str, Tensor]:
+        """The supervised losses of the source, weighted."""
+        clip, samples = source
+        losses = self.student.loss(clip.frames, self.clip_flow(clip), samples)
+        return {
+            name: self.source_weight * value if 'loss' in name else value
+            for name, value in add_prefix(losses, 'source').items()
+        }
+
+    def target_loss(self, target: DomainClips) -> dict[str, Tensor]:
+        """Cross-entropy with the pseudo-labels, and what the regulariser adds."""
+        labels, log = self.labels(target)
+        scores = self.scores(target.clip)
+        losses = dict(loss_ce=clip_cross_entropy(scores, labels))
+        if self.regulariser is not None:
+            frames = [self.regulariser(scores[:, t], labels[:, t]) for t in range(labels.shape[1])]
+            losses |= {name: sum(frame[name] for frame in frames) for name in frames[0]}
+        return losses | log
+
+    def labels(self, target: DomainClips) -> tuple[Tensor, dict[str, Tensor]]:
+        """The labels that are learnt: those of the current frames, as they were written.
+
+        Returns:
+            Labels (N, L, H, W), int64, of the L frames that :meth:`scores` are of, and what is
+            logged of them.
+        """
+        labels = target.labels[:, None]
+        return labels, dict(labelled=labelled_share(labels))
+
+    def scores(self, clip: Clip) -> Tensor:
+        """Scores (N, L, K, H, W) of the frames that have labels: here of the current one."""
+        scores = self.student(clip.frames, self.clip_flow(clip))
+        return resize(
+            scores, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
+        )[:, None]
+
+
+def labelled_share(labels: Tensor) -> Tensor:
+    """Share of the pixels of labels, of any shape, that have one."""
+    return (labels != IGNORE).float().mean()

@@ -1,0 +1,60 @@
+"""How a network is run: for a prediction, or without moving batch-norm statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def norm_layers(net: nn.Module) -> list[_BatchNorm]:
+    """All batch-norm layers of a net."""
+    return [module for module in net.modules() if isinstance(module, _BatchNorm)]
+
+
+@contextmanager
+def unmoved_statistics(net: nn.Module) -> Iterator[None]:
+    """Inside, passes in training mode use batch statistics and leave the running ones alone."""
+    momenta = {norm: norm.momentum for norm in norm_layers(net)}
+    for norm in momenta:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
+
+
+@contextmanager
+def predicting(net: nn.Module) -> Iterator[None]:
+    """Inside, passes are those of a prediction: in evaluation mode, without gradient.
+
+    A pass in training mode moves batch-norm statistics, even without gradient, and drops values
+    where there is dropout or drop path. Modes are restored afterwards.
+    """
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
+    """`net(*args)`, :func:`predicting`."""
+    with predicting(net):
+        return net(*args)
+
+
+def has_dropout(net: nn.Module) -> bool:
+    """Whether passes of a net in training mode may drop values: dropout or drop path."""
+    return any(
+        'drop' in type(module).__name__.lower()
+        or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)
+        for module in net.modules()
+    )

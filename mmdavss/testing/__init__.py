@@ -1,0 +1,33 @@
+"""Tests that every training method passes, for methods of this package and of others.
+
+The classes are for pytest and are not imported with the package. :class:`MethodTests` holds the
+tests, a :class:`MethodCase` describes one method to them: docs/add_a_method.md.
+"""
+
+import pytest
+
+from .methods import (
+    NUM_CLASSES,
+    PREPROCESSOR,
+    SEGMENTOR,
+    MethodCase,
+    build_method,
+    build_optimisers,
+    make_batch,
+    small_net,
+    train,
+)
+
+pytest.register_assert_rewrite('mmdavss.testing.method_tests')
+
+__all__ = [
+    'NUM_CLASSES',
+    'PREPROCESSOR',
+    'SEGMENTOR',
+    'MethodCase',
+    'build_method',
+    'build_optimisers',
+    'make_batch',
+    'small_net',
+    'train',
+]

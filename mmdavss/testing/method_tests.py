@@ -1,0 +1,421 @@
+"""The tests that every training method passes: by pytest, in a subclass of MethodTests."""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+import torch.distributed as distributed
+from mmengine.model import BaseModel, MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from mmengine.registry import init_default_scope
+from mmengine.runner import save_checkpoint
+from mmseg.models.backbones import ResNet
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmdavss.flow import BaseFlowProvider, FlowNetS
+from mmdavss.methods import BaseAdapter
+from mmdavss.modules import norm_layers
+from mmdavss.video_nets.loading import load_student
+
+from .methods import (
+    MethodCase,
+    Training,
+    build_method,
+    build_optimisers,
+    make_batch,
+    optimisers_of,
+    part_of,
+    small_net,
+    train,
+    training_batch,
+)
+from .numerics import (
+    Decisions,
+    Waits,
+    add_rounding_errors,
+    double_precision,
+    draws_of_global_batch,
+    synchronised_batch_norm,
+)
+
+WORLD = 2
+
+
+def of_cases(applies: Callable[[MethodCase], bool]) -> Callable:
+    """Marks a test of :class:`MethodTests` that only some cases have."""
+
+    def mark(test: Callable) -> Callable:
+        test.applies = applies
+        return test
+
+    return mark
+
+
+class MethodTests:
+    """The tests that every training method passes; the names of its cases are the test ids::
+
+        class TestMyMethods(MethodTests):
+            cases = {'mine': MethodCase(model=dict(type='Mine'), trains=['student.segmentor'])}
+
+    Attributes:
+        cases: The methods, each with one set of options.
+    """
+
+    cases: ClassVar[Mapping[str, MethodCase]] = {}
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if 'name' in metafunc.fixturenames:
+            applies = getattr(metafunc.function, 'applies', lambda case: True)
+            metafunc.parametrize(
+                'name', [name for name, case in self.cases.items() if applies(case)]
+            )
+
+    @pytest.fixture(autouse=True)
+    def mmseg_scope(self) -> None:
+        init_default_scope('mmseg')
+
+    @pytest.fixture
+    def case(self, name: str) -> MethodCase:
+        return self.cases[name]
+
+    # ------------------------------------------------------------------------------- a step
+
+    def test_trains_what_it_should(self, case: MethodCase) -> None:
+        """A step moves the parts of the case by a finite gradient, and running statistics.
+
+        Every other parameter that is to be trained gets a gradient too, which DDP waits for.
+        """
+        model = build_method(case)
+        required = {name for name, p in model.named_parameters() if p.requires_grad}
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        wrapper = build_optimisers(model)
+        reached = gradients_of_step(model, wrapper)
+        log = Training(case, model, wrapper)(training_batch(case))
+        assert all(torch.isfinite(value).all() for value in log.values())
+        assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+        missing = {part_of(name) for name in required - reached.keys()}
+        assert missing == set(case.idle)
+        assert reached.keys() <= required
+        assert {part_of(name) for name, size in reached.items() if size > 0} == set(case.trains)
+        changed = {
+            n for n, value in model.state_dict().items() if not torch.equal(value, before[n])
+        }
+        moved = {name for name, _ in model.named_parameters()} & changed
+        assert {part_of(name) for name in moved if name in required} == set(case.trains)
+        assert any('running_' in name for name in changed if name.startswith('student.')) == (
+            case.statistics
+        )
+
+    @pytest.mark.slow
+    def test_needs_no_other_labels(self, case: MethodCase) -> None:
+        """With its domains alone it trains, and labels that it may not see are not looked at."""
+        logs, states = [], []
+        for stripped in (False, True):
+            data = training_batch(case)
+            for domain, samples in data['data_samples'].items():
+                if stripped and domain not in case.labelled:
+                    for sample in samples:
+                        del sample.gt_sem_seg, sample.gt_clip_seg
+            log, state = train(case, build_method(case), [data])
+            logs += log
+            states.append(state)
+        torch.testing.assert_close(logs[1], logs[0], rtol=0, atol=0)
+        torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
+
+    @pytest.mark.slow
+    @of_cases(lambda case: case.student is not None and case.norm_eval)
+    def test_batch_norm_stays_in_evaluation_mode(self, case: MethodCase) -> None:
+        """With norm_eval the student's running statistics rest, and are what it normalises by."""
+        model = build_method(case, norm_eval=True)
+        norms = norm_layers(model.student)
+        assert norms and not any(norm.training for norm in norms)
+        before = {n: v.clone() for n, v in model.student.state_dict().items() if 'running_' in n}
+        _, state = train(case, model, [training_batch(case)])
+        for name, value in before.items():
+            assert torch.equal(state[f'student.{name}'], value), name
+        assert model.training and not any(norm.training for norm in norms)
+
+    @pytest.mark.slow
+    @of_cases(lambda case: case.student is not None and case.norm_eval)
+    def test_batch_norm_trains(self, case: MethodCase) -> None:
+        """Without norm_eval the student normalises by the batch, before a step and after it."""
+        model = build_method(case, norm_eval=False)
+        for _ in range(2):
+            assert all(norm.training for norm in norm_layers(model.student))
+            train(case, model, [training_batch(case)])
+
+    # -------------------------------------------------------------------------- checkpoints
+
+    def test_resumes_exactly(self, case: MethodCase, tmp_path: Path) -> None:
+        """Model, optimisers and hooks of a run that ended after two iterations go on to the bit."""
+
+        def started(seed: int, start: int = 0) -> tuple[BaseAdapter, Any, Training]:
+            model = build_method(case, seed=seed)
+            wrapper = build_optimisers(model, momentum=0.9)
+            return model, wrapper, Training(case, model, wrapper, start=start)
+
+        model, wrapper, run = started(0)
+        for step in range(2):
+            run(training_batch(case, step))
+        path = tmp_path / 'iter_2.pth'
+        players = {name: own.state_dict() for name, own in optimisers_of(wrapper).items()}
+        torch.save(dict(state_dict=model.state_dict(), optimizer=players), path)
+        other, others, again = started(1, start=2)
+        saved = torch.load(path, weights_only=False)
+        other.load_state_dict(saved['state_dict'], strict=True)
+        for name, own in optimisers_of(others).items():
+            own.load_state_dict(saved['optimizer'][name])
+        logs = []
+        for each in (run, again):
+            torch.manual_seed(5)
+            logs.append(each(training_batch(case, 2)))
+        torch.testing.assert_close(logs[1], logs[0], rtol=0, atol=0)
+        torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
+
+    @of_cases(lambda case: case.student is not None)
+    def test_exports_its_student(self, case: MethodCase, tmp_path: Path) -> None:
+        """A checkpoint loads into the plain video net, which predicts what the method does."""
+        model = build_method(case)
+        train(case, model, [training_batch(case)])
+        save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'iter_1.pth'))
+        net = MODELS.build(small_net(case.student))
+        net.set_normalisation(model.data_preprocessor)
+        load_student(net, str(tmp_path / 'iter_1.pth'), complete=True)
+        model, net = model.eval(), net.eval()
+        data = model.data_preprocessor(make_batch(augmented=False))
+        clip = data['inputs']
+        data['data_samples'][0].set_metainfo(dict(ori_shape=(64, 96)))
+        with torch.no_grad():
+            scores = net(clip.frames, clip.flow)
+            assert torch.equal(model(**data, mode='tensor'), scores)
+            samples = model(**data, mode='predict')
+            full = nn.functional.interpolate(
+                scores[:1], (64, 96), mode='bilinear', align_corners=True
+            )
+        assert samples[1].seg_logits.data.shape == (model.num_classes, 32, 48)
+        assert torch.equal(samples[0].pred_sem_seg.data, full.argmax(1))
+
+    # ------------------------------------------------------------------------------ waiting
+
+    @pytest.mark.slow
+    def test_flow_comes_before_all_passes(self, case: MethodCase) -> None:
+        """A provider that computes on the CPU waits for the device: nothing may be queued there.
+
+        That holds for the passes of all networks: student, teacher, proxy, anchor, flow branches.
+        """
+        calls: list[str] = []
+        model = build_method(case)
+        model.flow = FlowOfOnePixel(calls)
+        data = training_batch(case)
+        if case.flow != 'pipeline':
+            for inputs in data['inputs'].values():
+                del inputs['flow'], inputs['forward_flow']
+        for module in model.modules():
+            if isinstance(module, ResNet | FlowNetS):
+                module.register_forward_pre_hook(lambda *_: calls.append('pass'))
+        train(case, model, [data])
+        first = calls.index('pass')
+        assert 'flow' not in calls[first:]
+        assert (first > 0) == (case.flow == 'provider')
+
+    @pytest.mark.slow
+    @of_cases(lambda case: case.thorough)
+    def test_never_waits_for_the_device(self, case: MethodCase) -> None:
+        """No step of a training iteration needs to know the content of a tensor.
+
+        mmseg's accuracy, which each head logs, does.
+        """
+        model = build_method(case).to('meta')
+        run = Training(case, model, build_optimisers(model))
+        with Waits() as waits:
+            run(training_batch(case))
+        found = [each for each in waits.found if each[0] != 'accuracy.py']
+        assert {file for file, *_ in found} == set(case.waits), found
+
+    # ---------------------------------------------------------------- processes, accumulation
+
+    @pytest.fixture(scope='class')
+    def two_processes(self, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+        """What each of two processes logs and learns; all methods are run at once."""
+        folder = tmp_path_factory.mktemp('two_processes')
+        cases = {name: case for name, case in self.cases.items() if case.thorough}
+        torch.multiprocessing.start_processes(_work, (folder, cases), WORLD, start_method='fork')
+        return [torch.load(folder / f'{rank}.pth') for rank in range(WORLD)]
+
+    @pytest.mark.slow
+    @of_cases(lambda case: case.thorough)
+    def test_two_processes_equal_one(
+        self, name: str, case: MethodCase, two_processes: list[dict]
+    ) -> None:
+        """Losses, weights, batch-norm and class statistics, teacher, proxy, banks."""
+        with double_precision():
+            model = build_method(case)
+            before = {key: value.clone() for key, value in model.state_dict().items()}
+            logs, state = train(case, model, [training_batch(case, step) for step in range(2)])
+        assert any(not torch.equal(value, before[key]) for key, value in state.items())
+        # Something is chosen, and not everything: the processes have to agree on how much.
+        for key in ('labelled', 'labelled_refined', 'pseudo_label_weight'):
+            assert 0 < logs[0].get(key, 0.5) < 1, key
+        for results in two_processes:
+            assert not isinstance(results[name], str), results[name]
+            their_logs, their_state = results[name]
+            assert their_state.keys() == state.keys()
+            for log, theirs in zip(logs, their_logs, strict=True):
+                # mmseg's accuracy is that of a process: its mean is over labelled pixels.
+                torch.testing.assert_close(
+                    {key: value for key, value in theirs.items() if 'acc_seg' not in key},
+                    {key: value for key, value in log.items() if 'acc_seg' not in key},
+                    rtol=1e-6,
+                    atol=1e-9,
+                )
+            torch.testing.assert_close(their_state, state, rtol=1e-6, atol=1e-9)
+
+    @pytest.mark.slow
+    @of_cases(lambda case: case.thorough and case.halves is not None)
+    def test_two_halves_equal_one_batch(self, case: MethodCase) -> None:
+        """Gradient accumulation; adversarial methods too, whose players step after both halves."""
+        options = dict(case.halves) | (dict(norm_eval=True) if case.norm_eval else {})
+        states = []
+        for parts in (1, 2):
+            with double_precision():
+                batches = [
+                    training_batch(case, step, first=part, count=2 // parts, even=True)
+                    for step in range(2)
+                    for part in range(parts)
+                ]
+                model = build_method(case, **options)
+                states.append(train(case, model, batches, accumulative_counts=parts)[1])
+        torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
+
+    # ----------------------------------------------------------------------- half precision
+
+    @pytest.mark.slow
+    @of_cases(lambda case: case.thorough)
+    def test_bfloat16(self, case: MethodCase) -> None:
+        """Losses come out in float32, near to those of full precision; what is kept stays as is.
+
+        What is decided in full precision (labels, which pixels are confident) is decided so in
+        half precision too. How near losses have to be then follows from the arithmetic: as near
+        as they stay in full precision where each layer that bfloat16 rounds makes random errors of
+        the size of its rounding. They are up to a unit in the last place, 2^-8: twice those of
+        rounding to the nearest, as sums between the layers round too. What they do to a loss is a
+        sum of many small errors and so nearly normal; measured, bfloat16 deviates by 1.0 times
+        their root mean square. With eight runs to estimate that from (a t distribution with eight
+        degrees of freedom), more than ten times it is seen once in 100,000 comparisons.
+        """
+        data = training_batch(case)
+
+        def trained(model: BaseAdapter, decisions: Decisions, **options: Any) -> tuple:
+            with decisions:
+                (log,), state = train(case, model, [copy.deepcopy(data)], **options)
+            assert not decisions.left
+            return log, state
+
+        decisions = Decisions()
+        full, _ = trained(build_method(case), decisions)
+
+        model = build_method(case)
+        kinds = {key: value.dtype for key, value in model.state_dict().items()}
+        seen = set()
+        for layer, module in model.named_modules():
+            if getattr(module, 'weight', None) is not None:
+                module.register_forward_hook(
+                    lambda _, __, out, layer=layer: seen.add((layer, out.dtype))
+                )
+        log, state = trained(model, Decisions(decisions.made), type='Bfloat16OptimWrapper')
+        assert {key: value.dtype for key, value in state.items()} == kinds
+        assert all(torch.isfinite(value).all() for value in state.values())
+
+        layers = [layer for layer, kind in seen if kind == torch.bfloat16]
+        assert layers
+        erroneous = []
+        for seed in range(8):
+            model = build_method(case)
+            add_rounding_errors(model, layers, 2**-8, seed)
+            erroneous.append(trained(model, Decisions(decisions.made))[0])
+        for key, value in log.items():
+            assert torch.isfinite(value), key
+            if 'loss' in key:
+                assert value.dtype == torch.float32, key
+                errors = torch.stack([other[key] - full[key] for other in erroneous])
+                limit = 10 * errors.square().mean().sqrt().item()
+                torch.testing.assert_close(value, full[key], rtol=1e-5, atol=limit, msg=key)
+
+
+class FlowOfOnePixel(BaseFlowProvider):
+    """Flow of one pixel; notes its calls."""
+
+    def __init__(self, calls: list[str]) -> None:
+        super().__init__()
+        self.calls = calls
+
+    def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: Any) -> Tensor:
+        self.calls.append('flow')
+        return torch.ones_like(frame_a[:, :2])
+
+
+def gradients_of_step(model: BaseAdapter, wrapper: Any) -> dict[str, float]:
+    """Largest gradient of each parameter in a step of its optimiser, filled in by the step.
+
+    Raises:
+        AssertionError: In the step of a player if another player has a gradient.
+    """
+    reached: dict[str, float] = {}
+    for player, own in optimisers_of(wrapper).items():
+
+        def note(*args: Any, step: Callable = own.optimizer.step, player: str = player) -> Any:
+            for name, parameter in model.named_parameters():
+                if parameter.grad is not None:
+                    assert player == 'model' or name.startswith(f'{player}.'), (player, name)
+                    reached[name] = parameter.grad.abs().max().item()
+            return step(*args)
+
+        own.optimizer.step = note
+    return reached
+
+
+def separate(model: BaseAdapter) -> bool:
+    """Whether a method has a train_step of its own, which a DDP wrapper would pass by."""
+    owner = next(kind for kind in type(model).__mro__ if 'train_step' in vars(kind))
+    return owner not in (BaseAdapter, BaseModel)
+
+
+def _work(rank: int, folder: Path, cases: Mapping[str, MethodCase]) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        'gloo',
+        init_method=f'file://{folder}/store',
+        rank=rank,
+        world_size=WORLD,
+        timeout=timedelta(seconds=100),
+    )
+    nn.BatchNorm2d.forward = synchronised_batch_norm(WORLD)
+    results: dict[str, Any] = {}
+    for name, case in cases.items():
+        try:
+            with double_precision():
+                results[name] = _work_on(case, rank)
+        except Exception:
+            results[name] = traceback.format_exc()
+    torch.save(results, f'{folder}/{rank}.pth')
+    distributed.destroy_process_group()
+
+
+def _work_on(case: MethodCase, rank: int) -> tuple:
+    model = build_method(case)
+    if separate(model):
+        trainer = MMSeparateDistributedDataParallel(model, find_unused_parameters=bool(case.idle))
+    else:
+        trainer = MMDistributedDataParallel(
+            model, broadcast_buffers=False, find_unused_parameters=bool(case.idle)
+        )
+    batches = [training_batch(case, step, first=rank, count=1) for step in range(2)]
+    with draws_of_global_batch(rank, WORLD):
+        return train(case, model, batches, trainer)

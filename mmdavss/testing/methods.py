@@ -1,0 +1,344 @@
+"""One small network, one factory and one batch for all tests of methods."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.structures import PixelData
+from mmseg.registry import HOOKS, MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmdavss.methods import AdversarialAdapter, BaseAdapter
+
+NUM_CLASSES = 4
+SIZE = (32, 48)
+PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
+#: An EncoderDecoder of a few thousand parameters with an auxiliary head, stride 8.
+SEGMENTOR = dict(
+    type='EncoderDecoder',
+    backbone=dict(
+        type='ResNet',
+        depth=18,
+        base_channels=8,
+        stem_channels=8,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        norm_cfg=dict(type='BN', requires_grad=True),
+    ),
+    decode_head=dict(
+        type='DeepLabV2Head',
+        in_channels=64,
+        in_index=3,
+        num_classes=NUM_CLASSES,
+        dilations=(1, 2),
+        align_corners=True,
+        loss_decode=dict(type='BatchCrossEntropyLoss'),
+    ),
+    auxiliary_head=dict(
+        type='DeepLabV2Head',
+        in_channels=32,
+        in_index=2,
+        num_classes=NUM_CLASSES,
+        dilations=(1, 2),
+        align_corners=True,
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.1),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodCase:
+    """What :class:`MethodTests` has to know of a method with one set of options.
+
+    The defaults describe a method that learns from labelled source and unlabelled target clips of
+    two frames with an Accel. What cannot be derived from the method has no default.
+
+    Args:
+        model: Config of the method, as in ``cfg.model``. Its ``student``, ``data_preprocessor``
+            and ``source_checkpoint`` are replaced by small ones.
+        trains: The parts of the model that get a gradient, and no others: ``fusion``,
+            ``student.fusion``, ``student.segmentor.backbone``. See :func:`part_of`.
+        idle: Parts whose parameters require a gradient and get none. The config of such a method
+            sets ``find_unused_parameters``.
+        student: Kind of the video net, or its config without ``segmentor``; None for methods that
+            train no student.
+        hooks: Configs of the hooks that the method needs in ``custom_hooks``.
+        domains: What it trains on. ``('target',)`` is a source-free method.
+        labelled: Those of `domains` whose labels it may look at.
+        length: Frames of its target clips.
+        flow: Where its flow comes from: ``provider`` (it asks ``model.flow`` where the clips have
+            none), ``pipeline`` (the clips have to have it) or None.
+        statistics: Whether a step moves the student's running batch-norm statistics.
+        norm_eval: Whether the method has the option of this name.
+        halves: Options under which two accumulated halves of a batch train like the batch as a
+            whole; None where a loss depends on all of the batch.
+        waits: Files in which a training step is known to wait for the device.
+        thorough: Whether it takes the slow tests too. Rows that differ from another one in an
+            option that they cannot depend on do without.
+    """
+
+    model: Mapping[str, Any]
+    trains: Sequence[str]
+    idle: Sequence[str] = ()
+    student: str | Mapping[str, Any] | None = 'Accel'
+    hooks: Sequence[Mapping[str, Any]] = ()
+    domains: Sequence[str] = ('source', 'target')
+    labelled: Sequence[str] = ('source',)
+    length: int = 2
+    flow: str | None = 'provider'
+    statistics: bool = True
+    norm_eval: bool = True
+    halves: Mapping[str, Any] | None = field(default_factory=dict)
+    waits: Sequence[str] = ()
+    thorough: bool = True
+
+
+def part_of(name: str) -> str:
+    """The part of a model that a parameter belongs to, in :attr:`MethodCase.trains`.
+
+    The first word of the name; of a student's the second too, and of its segmentors' the third.
+    """
+    words = name.split('.')
+    depth = 1 if words[0] != 'student' else 3 if words[1].endswith('segmentor') else 2
+    return '.'.join(words[:depth])
+
+
+# ---------------------------------------------------------------------------------------- models
+
+
+def small_net(kind: str | Mapping[str, Any] = 'Accel', **options: Any) -> dict:
+    """Config of a small video net, which may start from random weights."""
+    cfg = dict(type=kind) if isinstance(kind, str) else dict(kind)
+    return copy.deepcopy(
+        dict(segmentor=SEGMENTOR, allow_random_init=True) | cfg | options,
+    )
+
+
+def build_method(
+    case: MethodCase, seed: int = 0, init_weights: bool = False, **options: Any
+) -> BaseAdapter:
+    """The method of a case in training mode, with weights that let every part have an effect.
+
+    Args:
+        case: The method.
+        seed: Of the weights.
+        init_weights: Whether its ``init_weights`` is called, which may ask for checkpoints.
+        options: Options of the method besides those of the case, ``student`` among them.
+    """
+    torch.manual_seed(seed)
+    cfg = {key: value for key, value in case.model.items() if key != 'source_checkpoint'}
+    cfg |= dict(data_preprocessor=PREPROCESSOR)
+    if case.student is not None:
+        cfg['student'] = small_net(case.student)
+    model = MODELS.build(copy.deepcopy(cfg | options))
+    if init_weights:
+        model.init_weights()
+    if 'source_checkpoint' not in options:
+        enliven(model)
+    return model.train()
+
+
+def enliven(model: nn.Module) -> None:
+    """Draws the weights anew that are too small as they are made, of all networks of a model.
+
+    Residual branches start at zero, classifiers with scores so small that one bias decides, flow
+    networks with no flow, and an Accel joins no frames.
+    """
+    for name, module in model.named_modules():
+        last = name.split('.')[-1]
+        if isinstance(module, _BatchNorm) and module.affine:
+            nn.init.ones_(module.weight)
+        elif 'conv_seg.branches.' in name or last.startswith('predict_flow'):
+            nn.init.normal_(module.weight, std=0.1)
+        elif name == 'student.fusion':
+            nn.init.normal_(module.weight, std=0.3)
+
+
+# ---------------------------------------------------------------------------------------- batches
+
+
+def make_clip(
+    seed: int = 0,
+    length: int = 2,
+    size: tuple[int, int] = SIZE,
+    augmented: bool = True,
+    label: bool = True,
+) -> tuple[dict, SegDataSample]:
+    """One clip as PackClipInputs gives it, with random content."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def image() -> Tensor:
+        return torch.randint(256, (length, 3, *size), dtype=torch.uint8, generator=generator)
+
+    inputs = dict(frames=image(), flow=torch.randn(length - 1, 2, *size, generator=generator) * 2)
+    if augmented:
+        inputs['augmented'] = image()
+    sample = SegDataSample(metainfo=dict(ori_shape=size, img_shape=size, img_path=f'{seed}.png'))
+    if label:
+        gt = torch.randint(NUM_CLASSES, (1, *size), generator=generator)
+        gt[:, :3] = 255
+        sample.gt_sem_seg = PixelData(data=gt)
+    return inputs, sample
+
+
+def make_batch(*domains: str, count: int = 2, seed: int = 0, **options: Any) -> dict:
+    """A collated batch of clips.
+
+    Args:
+        domains: Names of its branches; none for a batch without branches, as in testing.
+        count: Clips of each domain.
+        seed: Of the first clip.
+        options: Those of :func:`make_clip`.
+    """
+
+    def collate(first: int) -> tuple[dict, list[SegDataSample]]:
+        clips = [make_clip(first + i, **options) for i in range(count)]
+        return {key: [own[key] for own, _ in clips] for key in clips[0][0]}, [s for _, s in clips]
+
+    if not domains:
+        inputs, samples = collate(seed)
+        return dict(inputs=inputs, data_samples=samples)
+    made = {name: collate(seed + 100 * i) for i, name in enumerate(domains)}
+    return dict(
+        inputs={name: inputs for name, (inputs, _) in made.items()},
+        data_samples={name: samples for name, (_, samples) in made.items()},
+    )
+
+
+def training_batch(
+    case: MethodCase,
+    step: int = 0,
+    first: int = 0,
+    count: int = 2,
+    even: bool = False,
+    domains: Sequence[str] | None = None,
+) -> dict:
+    """The batch of an iteration, or a part of it: frames, flow both ways and labels of all frames.
+
+    Args:
+        case: The method.
+        step: The iteration.
+        first: First clip of the part.
+        count: Clips of the part.
+        even: Whether all clips have all classes and as many labelled pixels. Otherwise they
+            differ in their classes, and much in how many of their pixels are labelled.
+        domains: Those of the batch instead of the case's.
+    """
+    # The target's clips are the same whether or not there are source clips.
+    data = make_batch('source', 'target', count=count, seed=10 * step + first, length=case.length)
+    for domain, samples in data['data_samples'].items():
+        inputs = data['inputs'][domain]
+        inputs['forward_flow'] = [-flow for flow in inputs['flow']]
+        for i, sample in enumerate(samples):
+            generator = torch.Generator().manual_seed(100 * step + first + i)
+            odd = (first + i) % 2
+            labels = torch.randint(
+                NUM_CLASSES if even else NUM_CLASSES - 1 + odd,
+                (len(inputs['frames'][i]), *SIZE),
+                generator=generator,
+            )
+            labels[:, : 4 if even else 4 + 20 * odd] = 255
+            sample.gt_clip_seg = PixelData(data=labels)
+            sample.gt_sem_seg = PixelData(data=labels[-1:])
+    wanted = case.domains if domains is None else domains
+    return {
+        key: {domain: own for domain, own in value.items() if domain in wanted}
+        for key, value in data.items()
+    }
+
+
+# ---------------------------------------------------------------------------------------- training
+
+
+def build_optimisers(
+    model: BaseAdapter, lr: float = 1e-2, momentum: float = 0.0, **options: Any
+) -> OptimWrapper | OptimWrapperDict:
+    """SGD for a method, or for each player of an adversarial one.
+
+    Args:
+        model: The method.
+        lr: Learning rate.
+        momentum: Momentum.
+        options: Others of the optimiser wrapper.
+    """
+    cfg = dict(options, optimizer=dict(type='SGD', lr=lr, momentum=momentum))
+    if not isinstance(model, AdversarialAdapter):
+        return build_optim_wrapper(model, cfg)
+    players = [name for name in ('student', 'discriminator') if getattr(model, name) is not None]
+    return build_optim_wrapper(
+        model, dict(constructor='PlayerOptimWrapperConstructor', **dict.fromkeys(players, cfg))
+    )
+
+
+def optimisers_of(wrapper: OptimWrapper | OptimWrapperDict) -> dict[str, OptimWrapper]:
+    """The wrapper of each player; of a method with one optimiser that of ``model``."""
+    return dict(wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [('model', wrapper)])
+
+
+class Training:
+    """Iterations of a method with its hooks, as a runner goes through them.
+
+    Args:
+        case: The method.
+        model: Its model.
+        wrapper: Its optimisers.
+        trainer: The model's wrapper under several processes.
+        start: The iteration to begin with.
+    """
+
+    def __init__(
+        self,
+        case: MethodCase,
+        model: BaseAdapter,
+        wrapper: OptimWrapper | OptimWrapperDict,
+        trainer: nn.Module | None = None,
+        start: int = 0,
+    ) -> None:
+        self.trainer = model if trainer is None else trainer
+        self.runner = SimpleNamespace(model=self.trainer, iter=start, optim_wrapper=wrapper)
+        self.hooks = [HOOKS.build(dict(hook)) for hook in case.hooks]
+        for hook in self.hooks:
+            hook.before_train(self.runner)
+
+    def __call__(self, data: dict) -> dict[str, Tensor]:
+        """Trains on a batch and returns what is logged."""
+        for hook in self.hooks:
+            hook.before_train_iter(self.runner, self.runner.iter)
+        log = self.trainer.train_step(data, self.runner.optim_wrapper)
+        self.runner.iter += 1
+        return {key: value.detach() for key, value in log.items()}
+
+
+def train(
+    case: MethodCase,
+    model: BaseAdapter,
+    batches: Sequence[dict],
+    trainer: nn.Module | None = None,
+    **options: Any,
+) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
+    """Trains a method from iteration 0.
+
+    Args:
+        case: The method.
+        model: Its model.
+        batches: One for each iteration.
+        trainer: The model's wrapper under several processes.
+        options: Those of :func:`build_optimisers`.
+
+    Returns:
+        What each iteration logs, and the state of the model in the end.
+    """
+    run = Training(case, model, build_optimisers(model, **options), trainer)
+    torch.manual_seed(1)
+    logs = [run(data) for data in batches]
+    return logs, {key: value.detach().clone() for key, value in model.state_dict().items()}

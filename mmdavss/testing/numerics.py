@@ -1,0 +1,241 @@
+"""What makes two computations comparable, and what a computation waits for."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+aten = torch.ops.aten
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Inside, everything is float64: sums in another order flip no ReLU and no label."""
+    with mock.patch.object(torch.Tensor, 'float', torch.Tensor.double):
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+# ---------------------------------------------------------------------------------- two processes
+
+
+def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Tensor]:
+    """A ``forward`` of BatchNorm2d that computes what SyncBatchNorm does; torch's needs GPUs.
+
+    Args:
+        world: Number of processes.
+    """
+
+    def forward(self: nn.BatchNorm2d, x: Tensor) -> Tensor:
+        if not self.training:
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        mean = all_reduce(x.mean((0, 2, 3))) / world
+        centred = x - mean[:, None, None]
+        variance = all_reduce(centred.square().mean((0, 2, 3))) / world
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+            count = world * x.numel() / x.shape[1]
+            self.running_mean += momentum * (mean - self.running_mean)
+            self.running_var += momentum * (variance * count / (count - 1) - self.running_var)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+    return forward
+
+
+@contextmanager
+def draws_of_global_batch(rank: int, world: int) -> Iterator[None]:
+    """Inside, torch.rand and torch.randint draw for all processes and return this one's part."""
+
+    def part(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def drawn(*args: Any, **kwargs: Any) -> Tensor:
+            # torch.rand(2, 3), torch.randint(9, (2, 3)).
+            *first, size = args if isinstance(args[-1], tuple) else (args,)
+            samples = 1 if len(size) == 6 else 0  # StrongAugment: (count, N, 1, 1, 1, 1)
+            whole = [world * n if i == samples else n for i, n in enumerate(size)]
+            out = draw(*first, whole, **kwargs)
+            return out.narrow(samples, rank * size[samples], size[samples])
+
+        return drawn
+
+    with (
+        mock.patch('torch.rand', part(torch.rand)),
+        mock.patch('torch.randint', part(torch.randint)),
+    ):
+        yield
+
+
+# --------------------------------------------------------------------------------- half precision
+
+
+class Decisions(TorchDispatchMode):
+    """Records what is decided from real numbers, or repeats recorded decisions.
+
+    A decision is whatever comes out of real numbers as integers or booleans: labels by argmax, the
+    most confident pixels, comparisons with thresholds. Scores of an untrained net lie so near to
+    each other that rounding, and the kind of CPU that rounds, changes decisions, and losses jump.
+    Between runs with the same decisions they are continuous in all that is rounded.
+
+    Args:
+        made: Decisions to be repeated; None records them in :attr:`made`.
+    """
+
+    #: The largest value is continuous in all values; the mask of dropout is drawn.
+    NONE = (aten.max_pool2d_with_indices.default, aten.native_dropout.default)
+
+    def __init__(self, made: list[tuple[Any, Tensor]] | None = None) -> None:
+        super().__init__()
+        self.made = [] if made is None else made
+        self.left = None if made is None else list(reversed(made))
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        if function in self.NONE or function._schema.is_mutable:
+            return out
+        if not any(is_real(value) for value in tree_leaves((args, kwargs))):
+            return out
+        if not any(isinstance(x, Tensor) and not is_real(x) for x in tree_leaves(out)):
+            return out
+        decided = out if isinstance(out, Tensor) else out[1]
+        if self.left is None:
+            self.made.append((function, decided.clone()))
+            return out
+        theirs, decided = self.left.pop()
+        assert function == theirs
+        if isinstance(out, Tensor):
+            return decided.clone()
+        # Values and where they are, of max, topk, sort.
+        names = [argument.name for argument in function._schema.arguments]
+        options = dict(zip(names, args, strict=False)) | (kwargs or {})
+        dim = options.get('dim', -1)
+        keeps = out[1].dim() == args[0].dim()
+        where = decided if keeps else decided.unsqueeze(dim)
+        values = args[0].gather(dim, where)
+        return values if keeps else values.squeeze(dim), decided.clone()
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is a tensor of floating-point numbers."""
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, seed: int) -> None:
+    """Makes layers round: random relative errors of up to `unit`, in float32.
+
+    Weights, inputs and results of a layer get errors of their own.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def rounded(x: Any) -> Any:
+        if not is_real(x):
+            return x
+        return x * (1 + unit * (2 * torch.rand(x.shape, generator=generator) - 1))
+
+    for name in layers:
+        module = model.get_submodule(name)
+        module.weight.data = rounded(module.weight.data)
+        module.register_forward_pre_hook(lambda _, args: tuple(rounded(x) for x in args))
+        module.register_forward_hook(lambda _, __, out: rounded(out))
+
+
+# ---------------------------------------------------------------------------------------- waiting
+
+
+class Waits(TorchDispatchMode):
+    """Finds where the host waits for the device, on tensors of the meta device, without content.
+
+    Whatever needs the content (``item``, ``bool``, positions of what is true, a copy to the host)
+    has to wait for it. Random numbers that the host draws for itself are on the CPU and do not.
+
+    Attributes:
+        found: Where it happened: file, line and operation.
+    """
+
+    #: Operations whose result has a size that follows from the content.
+    SIZED = ('nonzero', 'masked_select', 'unique', '_unique2', 'bincount', 'repeat_interleave')
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, int, str]] = []
+
+    def __enter__(self) -> Waits:
+        plain = torch.autocast
+        # Autocast does not know the meta device.
+        self._patch = mock.patch(
+            'torch.autocast',
+            lambda kind, *args, **kwargs: plain('cpu' if kind == 'meta' else kind, *args, **kwargs),
+        )
+        self._patch.start()
+        return super().__enter__()
+
+    def __exit__(self, *args: Any) -> None:
+        self._patch.stop()
+        super().__exit__(*args)
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if not any(isinstance(x, Tensor) and x.is_meta for x in tree_leaves((args, kwargs))):
+            return function(*args, **kwargs)
+        name = function._schema.name.partition('::')[2]
+        x = args[0]
+        if name == '_local_scalar_dense':
+            self._note(name)
+            return {torch.bool: True}.get(x.dtype, 1.0 if x.is_floating_point() else 1)
+        if name == 'equal':
+            self._note(name)
+            return True
+        if name in self.SIZED:
+            self._note(name)
+            if name == 'nonzero':
+                return self._positions(x)
+        if name in ('index', 'index_put', 'index_put_'):
+            indices = []
+            for index in args[1]:
+                if index is not None and index.dtype == torch.bool:
+                    # index_put of one value is a masked_fill.
+                    if name == 'index' or args[2].numel() > 1:
+                        self._note(name)
+                    indices += self._positions(index).unbind(1)
+                else:
+                    indices.append(index)
+            args = (x, indices, *args[2:])
+        if name in ('_to_copy', 'copy_'):
+            target = kwargs.get('device', x.device if name == 'copy_' else None)
+            source = args[1] if name == 'copy_' else x
+            if source.is_meta and target is not None and torch.device(target).type != 'meta':
+                self._note(name)
+                return x if name == 'copy_' else torch.ones(x.shape, dtype=kwargs.get('dtype'))
+        return function(*args, **kwargs)
+
+    @staticmethod
+    def _positions(x: Tensor) -> Tensor:
+        return torch.empty(x.numel(), x.dim(), dtype=torch.int64, device='meta')
+
+    def _note(self, operation: str) -> None:
+        for frame in reversed(traceback.extract_stack()):
+            path = Path(frame.filename)
+            own = path.parent == Path(__file__).parent
+            # Torch's own layers are named, and who calls the rest of torch.
+            if not own and ('torch' not in path.parts or path.parent.name == 'modules'):
+                self.found.append((path.name, frame.lineno or 0, operation))
+                return

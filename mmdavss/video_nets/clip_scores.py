@@ -1,0 +1,40 @@
+"""Scores of all frames of clips."""
+
+from __future__ import annotations
+
+import torch
+from mmseg.models.utils import resize
+from torch import Tensor, nn
+
+from mmdavss.utils.wrappers import unwrapped
+
+
+def clip_scores(
+    net: nn.Module, frames: Tensor, align_corners: bool, flow: Tensor | None = None
+) -> Tensor:
+    """Scores of all frames of clips, at their size.
+
+    A net that predicts frame by frame sees each by itself. A video net sees what a video up to the
+    frame gives it: the clip's frames before it, of the first frame none.
+
+    Args:
+        net: The video net.
+        frames: (N, T, 3, H, W).
+        align_corners: How scores are resized.
+        flow: (N, T-1, 2, H, W) for a video net that needs it.
+
+    Returns:
+        (N, T, K, H, W).
+    """
+    if unwrapped(net).temporal:
+        maps = torch.stack(
+            [
+                net(frames[:, : t + 1], None if flow is None or t == 0 else flow[:, :t])
+                for t in range(frames.shape[1])
+            ],
+            dim=1,
+        ).flatten(0, 1)
+    else:
+        maps = net(frames.flatten(0, 1)[:, None])
+    scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
+    return scores.unflatten(0, frames.shape[:2])

@@ -1,0 +1,228 @@
+"""The one table of methods: a row is a method with one set of options, and gets all tests.
+
+What each field says: ``MethodCase`` in ``mmdavss/testing``.
+"""
+
+from __future__ import annotations
+
+from mmdavss.testing import NUM_CLASSES, MethodCase
+
+BOTH = ('student.segmentor.decode_head', 'student.segmentor.auxiliary_head')
+#: Per-frame networks; the auxiliary classifier of some methods rests.
+ALL = ('student.segmentor.backbone', *BOTH)
+WITHOUT_AUXILIARY = ALL[:2]
+#: An Accel and a DFF, whose flow comes with the clips.
+ACCEL = ('student.fusion', *ALL)
+FEATURES = 'student.segmentor.backbone'
+
+FLOW_NET = dict(type='FlowNetS', base_channels=2)
+SFM = dict(type='SFM', flow_net=FLOW_NET)
+TEACHER = (dict(type='EMATeacherHook', momentum=0.9),)
+SOURCE_FREE = dict(domains=('target',), labelled=())
+SOURCE_ALONE = dict(domains=('source',), labelled=('source',))
+
+STPL = dict(
+    type='STPL',
+    fusion=dict(type='STAM'),
+    loss=dict(type='STPLLoss'),
+    projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
+)
+#: The variants that contrast single frames.
+UNFUSED = dict(STPL, fusion=None)
+SEPICO = dict(
+    type='SePiCo',
+    contrastive_loss=dict(type='DistCLLoss', temperature=1.0),
+    statistics=dict(type='ClassStatistics', covariance='diagonal'),
+    label_ratio=0.3,
+    projection=dict(type='ProjectionHead', in_channels=64, channels=8),
+    confidence_threshold=0.5,
+)
+CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment'))
+VAT = dict(
+    type='VAT',
+    tube_loss=dict(type='TubeDiceLoss'),
+    discriminator=dict(type='SequenceDiscriminator', channels=4),
+)
+
+
+def stpl(model: dict, *parts: str, **options: object) -> MethodCase:
+    """A row of STPL: the backbone learns, and `parts`."""
+    return MethodCase(
+        **dict(dict(model=model, trains=(FEATURES, *parts), statistics=False), **SOURCE_FREE)
+        | options
+    )
+
+
+def sepico(model: dict, **options: object) -> MethodCase:
+    """A row of SePiCo, whose losses depend on all of a batch."""
+    return MethodCase(
+        model=model, trains=(*ACCEL, 'projection'), hooks=TEACHER, halves=None, **options
+    )
+
+
+CASES = {
+    'source_only': MethodCase(model=dict(type='SourceOnly'), trains=ACCEL, **SOURCE_ALONE),
+    'source_only_dff': MethodCase(
+        model=dict(type='SourceOnly'), student='DFF', trains=ALL, **SOURCE_ALONE
+    ),
+    'source_only_distortion_aware': MethodCase(
+        model=dict(type='SourceOnly'),
+        student='DistortionAwareVSS',
+        trains=('student.distortion', 'student.correction', *ALL),
+        **SOURCE_ALONE,
+    ),
+    'adabn': MethodCase(
+        model=dict(type='AdaBN'),
+        trains=(),
+        flow=None,
+        norm_eval=False,
+        halves=None,  # an average over batches
+        waits=('batchnorm.py',),  # torch's, for a plain average
+        **SOURCE_FREE,
+    ),
+    'self_training': MethodCase(
+        model=dict(type='SelfTraining'),
+        trains=('student.fusion', *WITHOUT_AUXILIARY),
+        **SOURCE_FREE,
+    ),
+    'stpl': stpl(STPL, 'fusion', 'projection'),
+    'stpl_add': stpl(dict(STPL, fusion=dict(type='AddFusion')), 'projection', thorough=False),
+    'stpl_concat': stpl(dict(STPL, fusion=dict(type='ConcatFusion')), 'projection', thorough=False),
+    'stpl_conv': stpl(
+        dict(STPL, fusion=dict(type='ConvFusion')), 'fusion', 'projection', thorough=False
+    ),
+    'stpl_norm': stpl(
+        dict(STPL, train_norm_only=True, norm_eval=False), 'fusion', 'projection', statistics=True
+    ),
+    'stpl_anchor': stpl(
+        dict(STPL, anchor_weight=0.5, confident_per_class=True, norm_eval=False),
+        'student.segmentor.decode_head',
+        'student.fusion',
+        'fusion',
+        'projection',
+        statistics=True,
+    ),
+    'temporal_anchor': stpl(
+        dict(UNFUSED, contrast='temporal', anchor_weight=0.5),
+        'student.segmentor.decode_head',
+        'student.fusion',
+        'projection',
+    ),
+    'spatial': stpl(dict(UNFUSED, contrast='spatial'), 'projection', thorough=False),
+    'temporal': stpl(dict(UNFUSED, contrast='temporal'), 'projection', thorough=False),
+    'naive': stpl(dict(UNFUSED, contrast='spatial+temporal'), 'projection', thorough=False),
+    'duplicate': stpl(dict(UNFUSED, contrast='duplicate'), 'projection', thorough=False),
+    'vat': MethodCase(
+        model=VAT, student='PerFrame', trains=(*WITHOUT_AUXILIARY, 'discriminator'), flow=None
+    ),
+    'vst': MethodCase(
+        model=dict(type='VST', regulariser=dict(type='PseudoLabelRegulariser')),
+        student='PerFrame',
+        trains=WITHOUT_AUXILIARY,
+        domains=('target',),
+        labelled=('target',),  # pseudo-labels
+        flow='pipeline',
+        halves=dict(refinement=None),
+    ),
+    'i2vda': MethodCase(
+        model=dict(
+            type='I2VDA',
+            flow=dict(type='ZeroFlow'),
+            delta=0.99,
+            eta=2.0,
+            discriminator=dict(type='ImageDiscriminator', channels=4),
+        ),
+        student='PerFrame',
+        hooks=(dict(type='ProxyNetworkHook', launch=0, interval=5),),
+        trains=(*WITHOUT_AUXILIARY, 'discriminator'),
+        halves=dict(t=0.5, delta=None, eta=None),
+    ),
+    'davsn': MethodCase(
+        model=dict(
+            type='DAVSN', discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)
+        ),
+        trains=(*ACCEL, 'discriminator'),
+    ),
+    'davsn_source_free': MethodCase(
+        model=dict(type='DAVSN'), trains=ALL, idle=('student.fusion',), **SOURCE_FREE
+    ),
+    'tps': MethodCase(
+        model=dict(type='TPS', confidence_threshold=0.5),
+        trains=ACCEL,
+        length=3,
+        halves=dict(confidence_threshold=None),
+    ),
+    'tps_source_free': MethodCase(
+        model=dict(type='TPS', confidence_threshold=0.5),
+        trains=ACCEL,
+        length=3,
+        halves=dict(confidence_threshold=None),
+        **SOURCE_FREE,
+    ),
+    'sfc': MethodCase(
+        model=dict(type='SFC', sfm=SFM, pseudo_weight=1.0, confidence_threshold=0.5),
+        trains=ACCEL,
+        length=3,
+        halves=dict(confidence_threshold=None),
+        waits=('sfm.py',),
+    ),
+    'flow_pretraining': MethodCase(
+        model=dict(type='FlowPretraining', flow_net=FLOW_NET),
+        student=None,
+        trains=('flow_net',),
+        statistics=False,
+        norm_eval=False,
+        **SOURCE_ALONE,
+    ),
+    'sfm_pretraining': MethodCase(
+        model=dict(type='SFMPretraining', sfm=SFM, num_classes=NUM_CLASSES),
+        student=None,
+        trains=('sfm',),
+        waits=('sfm.py',),  # for the classes that occur
+        statistics=False,
+        norm_eval=False,
+        **SOURCE_ALONE,
+    ),
+    'dacs': MethodCase(
+        model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
+        trains=ACCEL,
+        hooks=TEACHER,
+        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+    ),
+    'sepico_dist': sepico(SEPICO | CROP),
+    'sepico_released': sepico(
+        SEPICO
+        | CROP
+        | dict(
+            relabel_crop=True,
+            augment_source=True,
+            projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN')),
+        )
+    ),
+    'sepico_dist_full': sepico(
+        dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),
+        thorough=False,
+    ),
+    'sepico_proto': sepico(
+        dict(
+            SEPICO,
+            contrastive_loss=dict(type='ProtoCLLoss', temperature=1.0),
+            statistics=dict(type='ClassStatistics', covariance='full'),
+        )
+    ),
+    'sepico_bank': sepico(
+        dict(
+            SEPICO,
+            contrastive_loss=dict(type='BankCLLoss', temperature=1.0),
+            statistics=dict(type='ClassStatistics', bank_size=3),
+        )
+    ),
+    'sepico_fused': sepico(
+        dict(
+            SEPICO,
+            contrast_stages=(0, 1, 2, 3),
+            projection=dict(type='ProjectionHead', in_channels=120, channels=8),
+        ),
+        thorough=False,
+    ),
+}
