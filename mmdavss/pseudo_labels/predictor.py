@@ -95,7 +95,7 @@ class ClipPredictor:
     ) -> None:
         self.model = model.eval()
         self.pipeline = Compose(list(pipeline))
-        self.flow: Any = flow  # used only for neighbours, and thus not None
+        self.flow: Any = flow  # None only if no neighbours are used
         self.occlusion = dict(occlusion or {})
 
     @torch.no_grad()

@@ -25,14 +25,6 @@ def output_folder(cfg: Config) -> str:
     return folder
 
 
-def _target_config(cfg: Config) -> dict:
-    pair = cfg.get('train_dataloader', {}).get('dataset', {})
-    target = pair.get('target')
-    if not target:
-        raise UserError(f'{cfg.filename}: train_dataloader.dataset has no target')
-    return target
-
-
 def target_frames(
     cfg: Config, pipeline: list
 ) -> tuple[ClipSegDataset, tuple[str, ...], list | None]:
@@ -86,3 +78,11 @@ def labelled_target(cfg: Config) -> ClipSegDataset:
         key: value for key, value in options.items() if key not in ('label_clips', 'pseudo_labels')
     }
     return DATASETS.build(dict(options, clip_length=1, pipeline=[]))
+
+
+def _target_config(cfg: Config) -> dict:
+    pair = cfg.get('train_dataloader', {}).get('dataset', {})
+    target = pair.get('target')
+    if not target:
+        raise UserError(f'{cfg.filename}: train_dataloader.dataset has no target')
+    return target
