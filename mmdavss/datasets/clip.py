@@ -649,8 +649,8 @@ class ClipFolderDataset(ClipSegDataset):
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
-        ValueError: If the list is empty, a clip has another length or points outside `data_root`, or
-            two images have the same name.
+        ValueError: If the list is empty, a clip has another length or points outside `data_root`,
+            or two images have the same name.
     """
 
     DOCS = 'Your own frames'
@@ -714,8 +714,7 @@ class ClipFolderDataset(ClipSegDataset):
             for file in files:
                 if not self._exists(file):
                     raise FileNotFoundError(
-                        f'ClipFolderDataset: {file} is missing; {path} lists it in line '
-                        f'{number}.'
+                        f'ClipFolderDataset: {file} is missing; {path} lists it in line {number}.'
                     )
             masks = []
             if self.pseudo_labels is not None:
