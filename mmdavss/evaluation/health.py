@@ -13,7 +13,7 @@ from torch import Tensor
 from mmdavss.errors import NotFiniteError
 from mmdavss.ops import backward_warp
 
-#: A model is confident of a pixel if the probability of its class is at least this.
+#: A model is confident on a pixel if the probability of its class is at least this.
 SURE = 0.9
 #: A class has collapsed if it keeps less than this share of its pixels ...
 COLLAPSED = 0.2
@@ -38,8 +38,8 @@ class HealthFigures:
         mirrored: Share of pixels that keep their class if the image is mirrored.
         moved: Share of pixels whose class differs from that of the reference model; 0 for the
             reference model itself.
-        kept: Share of the pixels of which the reference model is confident that keep their class; 1
-            if there are none.
+        kept: Share of the pixels on which the reference model is confident that keep their class;
+            1 if there are none.
     """
 
     frames: int

@@ -26,7 +26,7 @@ KEEP, DOUBTFUL, REJECT = 'keep', 'doubtful', 'reject'
 #: Total drift: this share of pixels has changed class. Twice the drift of sane adaptations of a bad
 #: model.
 DRIFTED = 0.4
-#: This share of the pixels of which the original model was confident must keep their class;
+#: This share of the pixels on which the original model was confident must keep their class;
 #: otherwise a class may have turned into another one ...
 KEPT = 0.85
 #: ... and below one half, the adapted model is a different model.
@@ -155,7 +155,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     if swollen := [classes[k] for k in swollen_classes(old, new)]:
         doubts.append(f'Takes over: {", ".join(swollen)}.')
     kept = (
-        f'of the pixels that the model before was sure of ({SURE:.0%} or more) only '
+        f'of the pixels on which the original model was confident ({SURE:.0%} or more), only '
         f'{after.kept:.0%} have kept their class'
     )
     if after.kept < REPLACED:
@@ -196,7 +196,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         KEEP,
         (
             f'It agrees with itself about as well as before, or better: {compared}.',
-            f'Of the pixels that the model before was sure of {after.kept:.0%} have kept their '
+            f'Of the pixels on which the original model was confident, {after.kept:.0%} kept their '
             'class.',
             'No class has collapsed or takes over.',
         ),

@@ -23,9 +23,9 @@ class VPQMetric(BaseMetric):
     """VPQ^s of VAT-VST: video panoptic quality in which every class is one segment per frame.
 
     VPQ (Kim et al., Video Panoptic Segmentation, CVPR 2020) slides windows of 1, 2, 3 and 4
-    labelled frames over each clip. In a window, all pixels of a class are one tube. A predicted tube
-    and a true one of the same class match (TP) if their IoU is above 0.5; an unmatched true tube
-    is an FN, an unmatched predicted one an FP. Over the windows of one length of all clips
+    labelled frames over each clip. In a window, all pixels of a class are one tube. A predicted
+    tube and a true one of the same class match (TP) if their IoU is above 0.5; an unmatched true
+    tube is an FN, an unmatched predicted one an FP. Over the windows of one length of all clips
 
         VPQ(length) = mean over classes of  sum of the IoU of matches / (TP + FP/2 + FN/2),
 
