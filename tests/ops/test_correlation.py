@@ -85,5 +85,5 @@ def test_module_has_mmcvs_arguments():
 
 
 def test_shapes_that_differ():
-    with pytest.raises(ValueError, match='one shape'):
+    with pytest.raises(ValueError, match='same shape'):
         correlation(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 5))
