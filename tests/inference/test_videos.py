@@ -299,7 +299,7 @@ def test_a_stream_that_stops(silent_server, moving_images):
 def test_what_goes_on_for_ever(monkeypatch, source, opened, name):
     asked = []
 
-    def capture(where):
+    def capture(where, *timeouts):
         asked.append(where)
         return Packets('#' * 5 + '.' + '#' * 5, -1)
 
