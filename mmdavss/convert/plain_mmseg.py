@@ -77,7 +77,7 @@ def read_method_config(
             f'{config} says what its classes are: leave out --classes, which is for '
             'configs of plain mmseg'
         )
-    return Config(_plain(cfg.to_dict()), filename=cfg.filename)
+    return Config(as_plain(cfg.to_dict()), filename=cfg.filename)
 
 
 def method_config(
@@ -103,7 +103,7 @@ def method_config(
             or nobody says what the classes are.
     """
     name = getattr(cfg, 'filename', None) or 'the config'
-    cfg = Config(_plain(cfg.to_dict()), filename=cfg.filename)
+    cfg = Config(as_plain(cfg.to_dict()), filename=cfg.filename)
     _check_segmentor(cfg.model, name)
     segmentor = _plain_segmentor(cfg.model)
     segmentor.pop('auxiliary_head', None)
@@ -151,7 +151,7 @@ def _check_segmentor(model: Mapping, name: str) -> None:
     Raises:
         UserError: If it is no segmentor, one of another task, or needs what is not installed.
     """
-    check_packages(_plain(model), name, operators=True)
+    check_packages(as_plain(model), name, operators=True)
     kind = MODELS.get(model['type'])
     for other, why in OTHER_TASKS.items():
         if kind is not None and issubclass(kind, other):
@@ -267,7 +267,7 @@ def _pair(scale: Any) -> tuple[int, int]:
 
 def _plain_segmentor(model: Mapping) -> dict:
     """A segmentor's config without what only training needs."""
-    segmentor = _plain(model)
+    segmentor = as_plain(model)
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
     segmentor.update(
@@ -294,14 +294,19 @@ def leave_out_downloads(segmentor: dict) -> None:
             part['type'] = 'BN'
 
 
-def _plain(value: Any) -> Any:
-    """A deep copy in dicts, lists and tuples, with names in the place of classes."""
+def as_plain(value: Any) -> Any:
+    """A deep copy of part of a config, as dicts, lists and tuples, with names instead of classes.
+
+    Args:
+        value: A config, or anything in it.
+    """
     if isinstance(value, Mapping):
         return {
-            key: _registered(item) if key == 'type' else _plain(item) for key, item in value.items()
+            key: _registered(item) if key == 'type' else as_plain(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
+        return type(value)(as_plain(item) for item in value)
     return value
 
 
@@ -382,7 +387,7 @@ def export_segmentor(
     name = _export_name(kind, cfg.model.student, per_frame_part)
     folder = Path(out)
     pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))
-    preprocessor = _plain(cfg.model.data_preprocessor)
+    preprocessor = as_plain(cfg.model.data_preprocessor)
     if preprocessor.pop('test_cfg', None):
         raise UserError(
             'data_preprocessor.test_cfg: frames that are padded in a test cannot be '

@@ -13,20 +13,13 @@ from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.errors import UserError, number_of
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
-from mmdavss.pseudo_labels.generator import (
-    BINS,
-    ClipPredictor,
-    Frame,
-    Prediction,
-    PseudoLabelGenerator,
-    full_size,
-    labelled_target,
-    probability_histogram,
-    pseudo_confusion,
-    pseudo_miou,
-    target_frames,
-)
 from mmdavss.utils.progress import progress
+
+from .folder import full_size
+from .generator import PseudoLabelGenerator
+from .predictor import BINS, ClipPredictor, Frame, Prediction, probability_histogram
+from .scores import pseudo_confusion, pseudo_miou
+from .target import labelled_target, target_frames
 
 #: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
 #: :class:`PseudoLabelGenerator`.

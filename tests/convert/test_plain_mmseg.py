@@ -15,9 +15,9 @@ from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
 from mmdavss.errors import UserError
+from mmdavss.inference.segmenter import VideoSegmenter
 
 LAZY = """
 from mmcv.transforms import LoadImageFromFile
