@@ -756,7 +756,7 @@ CHECKPOINTS: list[Case] = [
         'a web page instead of a checkpoint',
         lambda w: w.write('bad.pth', '<html>404</html>'),
         lambda w: w.source_checkpoint('bad.pth'),
-        ('bad.pth', 'no checkpoint', 'again'),
+        ('bad.pth', 'not a PyTorch checkpoint', 'again'),
     ),
     (
         'a checkpoint that would run code',
@@ -904,7 +904,7 @@ COMMANDS: list[Case] = [
         '--resume and --overwrite',
         nothing,
         lambda w: w.train('--resume', '--overwrite'),
-        ('--resume', '--overwrite', 'exclude'),
+        ('--resume', '--overwrite', 'mutually exclusive'),
     ),
     (
         'an output folder that is a file',

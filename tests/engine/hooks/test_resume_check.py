@@ -109,5 +109,5 @@ def test_text_in_a_checkpoint_is_not_run():
 
 
 def test_what_is_no_checkpoint():
-    with pytest.raises(CheckpointError, match='work/iter_2.pth holds a Tensor and no checkpoint'):
+    with pytest.raises(CheckpointError, match='iter_2.pth holds a Tensor and not a checkpoint'):
         ResumeCheckHook().after_load_checkpoint(runner(net(student=2)), torch.ones(1))
