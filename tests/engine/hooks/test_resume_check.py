@@ -89,7 +89,7 @@ def test_the_same_run_goes_on(kind, players, prefix):
                 ],
             ),
             runner(net(student=2)),
-            'SGD has 1 groups of 2 parameters, there are 2 of 2',
+            'SGD has 1 groups of 2 parameters, the checkpoint 2 of 2',
         ),
         (runner(net(student=2), schedulers=2), runner(net(student=2)), '2 and not 1'),
     ],
