@@ -115,7 +115,7 @@ def _unknown(node: Mapping, parts: list[str], depth: int) -> str | None:
         return f'--cfg-options {key}: nothing in {what} reads {name!r}. Did you mean {meant}?'
     nearest = get_close_matches(name, known, 3, 0.0)
     return (
-        f'--cfg-options {key}: nothing in {what} reads {name!r}. The nearest known keys:  '
+        f'--cfg-options {key}: nothing in {what} reads {name!r}. The nearest known keys: '
         f'{", ".join(nearest)}.'
     )
 
