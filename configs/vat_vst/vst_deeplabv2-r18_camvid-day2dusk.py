@@ -1,5 +1,6 @@
 # VST, phase 2 of VAT-VST, CamVid, day to dusk: minutes on two cores.
-# Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
+# Before it tools/generate_pseudo_labels.py; tools/run_phases.py runs both phases and the steps
+# between.
 _base_ = [
     '../_base_/models/deeplabv2-r18.py',
     '../_base_/datasets/camvid_day2dusk_frames.py',
@@ -22,7 +23,7 @@ model = dict(
     # Statistics of both domains, as phase 1 leaves them, score better than those of the target.
     norm_eval=True,
     refinement='consensus',
-    # Weights that the paper does not give: those of IAST.
+    # The paper does not give the weights; these are IAST's.
     regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
     source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_camvid-day2dusk/iter_100.pth',
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
@@ -30,9 +31,8 @@ model = dict(
 # How tools/generate_pseudo_labels.py makes the pseudo-labels of VST.
 # theta_0 and the occlusion's threshold are the paper's; it does not give alpha, beta and gamma,
 # which are those of IAST's first round, nor the occlusion's alpha, which is that of Lai et al.
-# Equation 11 has no largest threshold (cap).
-# One sequence of 62 frames: thresholds have to follow it fast, and weak classes keep their share
-# (docs/results.md).
+# Equation 11 has no largest threshold (cap). One sequence of 62 frames: thresholds have to follow it fast,
+# and weak classes keep their share (docs/results.md).
 pseudo_label_generator = dict(
     selection='clip_adaptive',
     aggregate=True,
