@@ -31,8 +31,9 @@ model = dict(
 # How tools/generate_pseudo_labels.py makes the pseudo-labels of VST.
 # theta_0 and the occlusion's threshold are the paper's; it does not give alpha, beta and gamma,
 # which are those of IAST's first round, nor the occlusion's alpha, which is that of Lai et al.
-# Equation 11 has no largest threshold (cap). One sequence of 62 frames: thresholds have to follow it fast,
-# and weak classes keep their share (docs/results.md).
+# Equation 11 has no largest threshold (cap).
+# One sequence of 62 frames: thresholds have to follow it fast, and weak classes keep their share
+# (docs/results.md).
 pseudo_label_generator = dict(
     selection='clip_adaptive',
     aggregate=True,
