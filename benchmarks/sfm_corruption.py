@@ -36,7 +36,7 @@ matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402
 
 #: Kinds of corruption.
-KINDS = {'each frame by itself': True, 'the same in both frames': False}
+KINDS = {'each frame separately': True, 'the same in both frames': False}
 
 
 def parse_args() -> argparse.Namespace:

@@ -69,7 +69,7 @@ def not_installed(what: str | Path, module: str) -> UserError:
 def missing_module(error: BaseException | None) -> str | None:
     """The missing module that caused an error, in a form that :func:`not_installed` takes.
 
-    mmengine replaces the error that names the module by errors of its own.
+    mmengine replaces the error that names the module with its own errors.
     """
     while error is not None:
         name = error.name if isinstance(error, ModuleNotFoundError) else None

@@ -444,7 +444,7 @@ def table(scores: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def report(path: Path, records: Records, seed: int) -> None:
-    """Step 6: what was done and what came out, as markdown."""
+    """Step 6: writes the steps and results as markdown."""
     steps = records.steps
     scores = {step.title: steps[step.name]['scores'] for step in TRAININGS}
     source, adabn, stpl = (scores[step.title]['mIoU'] for step in TRAININGS)
@@ -469,16 +469,16 @@ def report(path: Path, records: Records, seed: int) -> None:
     path.write_text(
         f"""# From rendered to camera video: the demo on MiniDrive
 
-MiniDrive is a small street world in two looks. The *source* is its rendered look in the place of
-VIPER, with labels. The *target* is its camera look in the place of Cityscapes-Seq: other streets,
+MiniDrive is a small street world in two looks. The *source* is its rendered look, in place of
+VIPER, with labels. The *target* is its camera look, in place of Cityscapes-Seq: other streets,
 other colours, dusk, haze, noise, motion blur. The network, an Accel with a small ResNet-18, starts
 from random weights.
 
 1. **source-only** learns from the labelled source video.
 2. **AdaBN** re-estimates that model's batch-norm statistics on the unlabelled target video and
    changes nothing else.
-3. **STPL** adapts the model of step 2 to the unlabelled target video. The source is not there any
-   more.
+3. **STPL** adapts the model of step 2 to the unlabelled target video, without the
+   source data.
 
 No target label was used in training, nor to choose a checkpoint: each model is the one after its
 last iteration, scored on the labelled frames of the target's validation drives.

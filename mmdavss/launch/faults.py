@@ -79,7 +79,7 @@ PACKAGE = str(Path(__file__).parents[1])
 
 
 @contextmanager
-def explained_faults(work_dir: str | Path, advice: str = 'go on with --resume') -> Iterator[None]:
+def explained_faults(work_dir: str | Path, advice: str = 'continue with --resume') -> Iterator[None]:
     """Context manager: turns errors that need only one line into a UserError with advice.
 
     Args:
