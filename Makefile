@@ -9,14 +9,17 @@ STAMP := $(VENV)/.installed
 PIN := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirements/*.txt)
 
-.PHONY: help demo test quick lint format install
+.PHONY: help demo test quick lint types format metafiles docs install
 help:
-	@echo 'make demo     MiniDrive: source-only, STPL, report in work_dirs/demo'
-	@echo 'make test     run the tests          make test ARGS="tests/ops -x"'
-	@echo 'make quick    a part of them, under a minute'
-	@echo 'make lint     check the code style'
-	@echo 'make format   put the code into that style'
-	@echo 'make install  only set up .venv      make install PYTHON=python3.11'
+	@echo 'make demo       MiniDrive: source-only, STPL, report in work_dirs/demo'
+	@echo 'make test       run the tests          make test ARGS="tests/ops -x"'
+	@echo 'make quick      a part of them, under a minute'
+	@echo 'make lint       check the code style and the types'
+	@echo 'make types      check the types alone'
+	@echo 'make format     put the code into that style'
+	@echo 'make metafiles  write metafile.yml and model-index.yml after a change of configs'
+	@echo 'make docs       build the documentation site in work_dirs/docs'
+	@echo 'make install    only set up .venv      make install PYTHON=python3.11'
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py $(ARGS)
@@ -30,10 +33,26 @@ quick: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+types: $(STAMP)
+	$(BIN)/mypy
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+metafiles: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore .dev_scripts/make_metafiles.py
+
+docs: $(VENV)/.docs
+	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -b html -c docs -d work_dirs/docs/doctrees \
+		. work_dirs/docs/html
+	@echo work_dirs/docs/html/index.html
+
+$(VENV)/.docs: $(STAMP) requirements/docs.txt
+	$(PIN) $(BIN)/python -m pip install -r requirements/docs.txt -c constraints.txt
+	@touch $@
 
 install: $(STAMP)
 

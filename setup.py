@@ -1,4 +1,4 @@
-"""Build of the package. The wheel carries the configs and tools in ``mmdavss/.mim``."""
+"""Build of the package. The wheel carries configs, tools and index in ``mmdavss/.mim``."""
 
 import runpy
 import shutil
@@ -18,7 +18,7 @@ def read_requirements(name: str) -> list[str]:
 
 
 class BuildWithConfigs(build_py):
-    """Puts configs and tools where OpenMMLab packages have them, in the build folder only.
+    """Puts configs, tools and index where OpenMMLab packages have them, in the build folder only.
 
     An editable install needs no copy: the configs are found beside the package.
     """
@@ -34,6 +34,7 @@ class BuildWithConfigs(build_py):
             shutil.copytree(
                 ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc')
             )
+        shutil.copy(ROOT / 'model-index.yml', target)
         self.write_unique_names(target / 'configs')
 
     def write_unique_names(self, configs: Path) -> None:

@@ -34,12 +34,12 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 import mmdavss  # noqa: F401
-from mmdavss.apis.adapt import Adaptation, Settings
-from mmdavss.apis.inference import VideoSegmenter
+from mmdavss.adaptation import Adaptation, Settings
 from mmdavss.convert.plain_mmseg import read_method_config
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import DOUBTFUL, KEEP, REJECT, Verdict, judge
 from mmdavss.fileio import replace_file
+from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.utils.checkpoints import read_weights
 
 ROOT = Path(__file__).parents[1]

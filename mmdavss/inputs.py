@@ -54,7 +54,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
     ]
 
 
-def entries_of(folder: str | os.PathLike) -> list[os.DirEntry]:
+def entries_of(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     """Entries of a folder, sorted by name, without hidden ones.
 
     Raises:
@@ -124,7 +124,8 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
     """
     root = os.fspath(root)
     top = osp.realpath(root)
-    todo, links, left_out = [(root, top)], [], []
+    todo, left_out = [(root, top)], []
+    links: list[str] = []
     found: dict[str, tuple[str, list[str], list[str]]] = {}  # by real path
     while todo or links:
         if todo:

@@ -77,7 +77,8 @@ def shorten_console(logger: MMLogger) -> MMLogger:
     files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
     for handler in logger.handlers if files else ():
         if handler not in files:
-            short = _Short(handler.formatter, Path(files[0].baseFilename))
+            inner = handler.formatter or logging.Formatter()
+            short = _Short(inner, Path(files[0].baseFilename))
             handler.setFormatter(short)
             handler.addFilter(short.seldom)
     return logger

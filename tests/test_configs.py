@@ -10,7 +10,6 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
-from mmdavss.engine import Clip
 from mmdavss.methods import (
     SFC,
     TPS,
@@ -20,6 +19,7 @@ from mmdavss.methods import (
     MeanTeacher,
     SourceOnly,
 )
+from mmdavss.structures import Clip
 from tests.origins import model_checkpoints
 
 pytestmark = pytest.mark.sampled

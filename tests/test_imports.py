@@ -40,6 +40,8 @@ ROOMS = (
     'pseudo_labels',
     'convert',
     'analysis',
+    'inference',
+    'adaptation',
     'apis',
     'cli',
     '__init__',

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mmdavss import inputs
-from mmdavss.apis.videos import VideoReader
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.errors import InputError, UserError
+from mmdavss.inference.videos import VideoReader
 from mmdavss.inputs import list_frames
 
 

@@ -107,7 +107,8 @@ def pip(*args: object) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy: a build leaves folders behind."""
     source = tmp_path_factory.mktemp('source')
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md'):
+    names = 'setup.py pyproject.toml MANIFEST.in LICENSE README.md model-index.yml'
+    for name in names.split():
         shutil.copy(ROOT / name, source)
     for name in ('mmdavss', 'configs', 'tools', 'requirements'):
         shutil.copytree(ROOT / name, source / name)
@@ -167,8 +168,9 @@ def test_the_wheel_ships_everything(wheel):
         f'mmdavss/.mim/{path.relative_to(ROOT).as_posix()}'
         for folder in ('configs', 'tools')
         for path in (ROOT / folder).rglob('*')
-        if path.suffix in ('.py', '.sh', '.md')
+        if path.suffix in ('.py', '.sh', '.md', '.yml')
     }
+    expected.add('mmdavss/.mim/model-index.yml')
     expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmdavss').rglob('*.py')}
     expected.add('mmdavss/py.typed')
     assert len(expected) > 20

@@ -22,10 +22,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmdavss.apis.adapt import METHODS, Settings, adapt
-from mmdavss.apis.videos import DAMAGED
+from mmdavss.adaptation import METHODS, Settings, adapt
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
+from mmdavss.inference.videos import DAMAGED
 from mmdavss.utils.device import device_option
 
 

@@ -36,11 +36,11 @@ from mmengine.config import Config
 
 from mmdavss import __version__
 from mmdavss.analysis.results import read_validations
-from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.cli.exits import exit_status
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import CITYSCAPES_15
 from mmdavss.errors import InputError, UserError
+from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inputs import read_json
 from mmdavss.launch.config_file import final_checkpoint, load_config
 from mmdavss.minidrive.generate import MARKER, ROOTS

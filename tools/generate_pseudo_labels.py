@@ -21,14 +21,9 @@ import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.launch.config_file import load_config
-from mmdavss.pseudo_labels.generator import (
-    PseudoLabelGenerator,
-    labelled_target,
-    output_folder,
-    score,
-    summary,
-    write_score,
-)
+from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
+from mmdavss.pseudo_labels.scores import score, summary, write_score
+from mmdavss.pseudo_labels.target import labelled_target, output_folder
 from mmdavss.utils.device import device_option
 from mmdavss.utils.work_dir_lock import WorkDirLock
 

@@ -74,11 +74,12 @@ def sample_pixels(
             if k == ignore_index:
                 continue
             found = (labels == k).nonzero()[:, 0]
-            if kept[k] is not None and len(kept[k][0]) == per_class:
-                found = found[numbers[found] < kept[k][0].max()]
+            before = kept[k]
+            if before is not None and len(before[0]) == per_class:
+                found = found[numbers[found] < before[0].max()]
             own = numbers[found], rows[found.to(rows.device)].float().cpu()
-            if kept[k] is not None:
-                own = tuple(torch.cat(pair) for pair in zip(kept[k], own, strict=True))
+            if before is not None:
+                own = torch.cat([before[0], own[0]]), torch.cat([before[1], own[1]])
             best = own[0].argsort()[:per_class]
             kept[k] = own[0][best], own[1][best]
     sample = [(rows[1], k) for k, rows in enumerate(kept) if rows is not None]

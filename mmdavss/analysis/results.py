@@ -80,7 +80,7 @@ def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
         FileNotFoundError: If the folder holds no log of a training.
         ValueError: If there was no validation.
     """
-    found = {row['step']: row for row in _read_log(work_dir) if not _of_training(row)}
+    found = {int(row['step']): row for row in _read_log(work_dir) if not _of_training(row)}
     if not found:
         raise ValueError(f'{work_dir}: its log holds no validation')
     return dict(sorted(found.items()))
@@ -234,7 +234,7 @@ def compare(
             f'{one} and {other} have different classes: their scores cannot be compared'
         )
 
-    def values(name: str | None, count: int) -> list[float]:
+    def values(name: str, count: int) -> list[float]:
         found = [row[metric] for row in runs[name]]
         return found if len(found) == count else [statistics.mean(found)] * count
 

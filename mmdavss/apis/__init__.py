@@ -1,12 +1,12 @@
-# The function takes the name of its module, whose other contents are imported from it as ever.
+"""What other programs call: adaptation, video inference, export, and starting runs."""
+
+from mmdavss.adaptation import Adapted, adapt
 from mmdavss.convert.plain_mmseg import export_segmentor
 from mmdavss.errors import UserError
+from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.launch.config_file import default_work_dir
 from mmdavss.launch.prepare import prepare_run, prepare_training
 from mmdavss.utils.configs import get_config_path
-
-from .adapt import Adapted, adapt
-from .video_inferencer import VideoSegInferencer
 
 __all__ = [
     'Adapted',

@@ -27,8 +27,10 @@ def run_tool(name: str) -> None:
     main.__file__ = str(path)
     sys.modules['__main__'] = main
     # The help is the docstring, which shows the call in a clone.
-    docstring = tree.body[0].value
-    docstring.value = docstring.value.replace(f'python tools/{name}', Path(sys.argv[0]).name)
+    expression = tree.body[0]
+    assert isinstance(expression, ast.Expr) and isinstance(expression.value, ast.Constant)
+    docstring = expression.value
+    docstring.value = str(docstring.value).replace(f'python tools/{name}', Path(sys.argv[0]).name)
     exec(compile(tree, str(path), 'exec'), main.__dict__)
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
+from typing import Any
 
 from mmdavss.launch.faults import explain
 from mmdavss.utils.processes import is_main_process
@@ -34,7 +35,7 @@ class Interruptible:
         self.text = text
         self._asked: int | None = None
         self._said = self._impatient = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}  # handlers
 
     def __enter__(self) -> Interruptible:
         self._pid = os.getpid()
@@ -158,5 +159,5 @@ def exit_status(work: Callable[[], None], interrupted: str) -> int:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
             return 1
-        return end.code
+        return end.code or 0
     return 0

@@ -20,7 +20,7 @@ class KeyValues(DictAction):
         parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
         values: Any,
-        option_string: str | None = None,
+        option_string: Any = None,
     ) -> None:
         for value in values:
             if not value.partition('=')[0].strip('.') or '=' not in value:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import WEIGHT_INITIALIZERS, init_default_scope
+from mmengine.registry import WEIGHT_INITIALIZERS, Registry, init_default_scope
 from mmengine.utils import get_object_from_string
 from mmseg.models.backbones import ResNet
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -77,7 +77,7 @@ def read_method_config(
             f'{config} defines its classes: leave out --classes, which is for configs of plain '
             'mmseg'
         )
-    return Config(_plain(cfg.to_dict()), filename=cfg.filename)
+    return Config(as_plain(cfg.to_dict()), filename=cfg.filename)
 
 
 def method_config(
@@ -85,8 +85,8 @@ def method_config(
 ) -> Config:
     """Converts the config of a plain mmseg segmentor: its net predicts frame by frame.
 
-    Auxiliary heads, which do not predict, are left out; whole frames are predicted, even if the
-    config says ``slide``. ``SyncBN`` becomes ``BN``, which has the same weights.
+    Auxiliary heads, which do not predict, are left out. Sliding windows of its ``test_cfg`` stay.
+    ``SyncBN`` becomes ``BN``, which has the same weights.
 
     Args:
         cfg: The plain config.
@@ -103,12 +103,8 @@ def method_config(
             for clips, or its classes are unknown.
     """
     name = getattr(cfg, 'filename', None) or 'the config'
-    cfg = Config(_plain(cfg.to_dict()), filename=cfg.filename)
+    cfg = Config(as_plain(cfg.to_dict()), filename=cfg.filename)
     _check_segmentor(cfg.model, name)
-    if (cfg.model.get('test_cfg') or {}).get('mode') == 'slide':
-        print(
-            f'{name} predicts in sliding windows: here whole frames are predicted.', file=sys.stderr
-        )
     segmentor = _plain_segmentor(cfg.model)
     segmentor.pop('auxiliary_head', None)
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
@@ -156,7 +152,7 @@ def _check_segmentor(model: Mapping, name: str) -> None:
         UserError: If it is not a segmentor, has another task, or needs packages that are not
             installed.
     """
-    check_packages(_plain(model), name, operators=True)
+    check_packages(as_plain(model), name, operators=True)
     kind = MODELS.get(model['type'])
     for other, why in OTHER_TASKS.items():
         if kind is not None and issubclass(kind, other):
@@ -223,7 +219,7 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
     steps = _test_steps(cfg)
     if not steps:
         raise UserError(f'{cfg.filename} has no test_pipeline')
-    made = []
+    made: list[dict[str, Any]] = []
     for step in steps:
         kind = type_name(step)
         if kind == 'KeyMapper':  # as exports of this package have it
@@ -272,16 +268,12 @@ def _pair(scale: Any) -> tuple[int, int]:
 
 def _plain_segmentor(model: Mapping) -> dict:
     """A segmentor's config without the parts that only training needs."""
-    segmentor = _plain(model)
+    segmentor = as_plain(model)
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
-    # The rest controls how a PointRend refines its scores.
-    test_cfg = {
-        key: value
-        for key, value in (segmentor.get('test_cfg') or {}).items()
-        if key not in ('crop_size', 'stride')
-    }
-    segmentor.update(train_cfg=dict(), test_cfg=dict(test_cfg, mode='whole'))
+    segmentor.update(
+        train_cfg=dict(), test_cfg=dict(mode='whole') | (segmentor.get('test_cfg') or {})
+    )
     leave_out_downloads(segmentor)
     return segmentor
 
@@ -303,14 +295,19 @@ def leave_out_downloads(segmentor: dict) -> None:
             part['type'] = 'BN'
 
 
-def _plain(value: Any) -> Any:
-    """Makes a deep copy of dicts, lists and tuples, with names instead of classes."""
+def as_plain(value: Any) -> Any:
+    """Makes a deep copy of part of a config, as dicts, lists and tuples, with names instead of classes.
+
+    Args:
+        value: A config, or anything in it.
+    """
     if isinstance(value, Mapping):
         return {
-            key: _registered(item) if key == 'type' else _plain(item) for key, item in value.items()
+            key: _registered(item) if key == 'type' else as_plain(item)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
+        return type(value)(as_plain(item) for item in value)
     return value
 
 
@@ -321,12 +318,13 @@ def _registered(kind: Any) -> Any:
     if not isinstance(kind, type):
         return kind
     for registry in (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS):
-        while registry is not None:
-            for name, known in registry.module_dict.items():
+        level: Registry | None = registry
+        while level is not None:
+            for name, known in level.module_dict.items():
                 # A registry and its parent may have different classes of the same name.
-                if known is kind and registry.get(name) is kind:
+                if known is kind and level.get(name) is kind:
                     return name
-            registry = registry.parent
+            level = level.parent
     return f'{kind.__module__}.{kind.__qualname__}'
 
 
@@ -386,10 +384,13 @@ def export_segmentor(
         UserError: If the network cannot be exported, or an export exists already.
         ValueError: If the checkpoint does not fit.
     """
-    name = _export_name(MODELS.get(cfg.model.student.type), cfg.model.student, per_frame_part)
+    kind = MODELS.get(cfg.model.student.type)
+    if kind is None:
+        raise UserError(f'model.student.type={cfg.model.student.type!r} is not registered')
+    name = _export_name(kind, cfg.model.student, per_frame_part)
     folder = Path(out)
     pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))
-    preprocessor = _plain(cfg.model.data_preprocessor)
+    preprocessor = as_plain(cfg.model.data_preprocessor)
     if preprocessor.pop('test_cfg', None):
         raise UserError(
             'data_preprocessor.test_cfg: models that pad frames in tests cannot be exported '
@@ -491,7 +492,8 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
 
 def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
     """Converts the test pipeline of a config of clips for single images without labels."""
-    made, resized = [], False
+    made: list[dict[str, Any]] = []
+    resized = False
     for step in cfg.test_dataloader.dataset.pipeline:
         kind = step['type']
         if kind == 'LoadClip':
@@ -548,7 +550,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
             node
             for node in ast.walk(ast.parse(source))
             if isinstance(node, ast.ImportFrom)
-            and (node.level or node.module.startswith('mmdavss'))
+            and (node.level or (node.module or '').startswith('mmdavss'))
         ]
         if own:
             raise UserError(

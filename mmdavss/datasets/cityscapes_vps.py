@@ -219,19 +219,19 @@ class CityscapesVPSDataset(ClipSegDataset):
 
     def get_data_info(self, idx: int) -> dict:
         """Information of one clip; labels of segments are explained image by image."""
-        info = super().get_data_info(idx)
-        if self._segments:
+        info, labels = super().get_data_info(idx), self.labels
+        if self._segments and labels is not None:
             segments = self._segments[osp.basename(info['seg_map_path'])]
             # Each segment is an id of its own; black is void.
             info['label_spec'] = replace(
-                self.labels,
+                labels,
                 encoding='colour',
                 official=len(segments) + 1,
                 colours=((0, 0, 0), *((i & 255, i >> 8 & 255, i >> 16) for i in segments)),
                 train_ids={
-                    k: self.labels.train_ids[category]
+                    k: labels.train_ids[category]
                     for k, category in enumerate(segments.values(), 1)
-                    if category in self.labels.train_ids
+                    if category in labels.train_ids
                 },
             )
         return info

@@ -94,6 +94,10 @@ class ClipSegDataset(BaseSegDataset):
     #: matter then.
     UNIQUE_NAMES: bool = False
 
+    #: Always given, unlike mmseg's.
+    data_root: str
+    ann_file: str
+
     def __init__(
         self,
         data_root: str,
@@ -145,7 +149,7 @@ class ClipSegDataset(BaseSegDataset):
         if labels is not None and 'classes' in metainfo:
             labels = labels.subset(metainfo['classes'])
         if pseudo_labels is not None:
-            labels = self._pseudo_label_set(labels, metainfo)
+            labels = self._pseudo_label_set(pseudo_labels, labels, metainfo)
         if labels is not None:
             metainfo = {**labels.metainfo, **metainfo, 'classes': labels.classes}
         self.labels = labels
@@ -257,26 +261,28 @@ class ClipSegDataset(BaseSegDataset):
             )
         return FileNotFoundError(message)
 
-    def _pseudo_label_set(self, labels: LabelSet | None, metainfo: dict) -> LabelSet:
-        """How the masks of `pseudo_labels` are stored."""
+    @staticmethod
+    def _pseudo_label_set(folder: str, labels: LabelSet | None, metainfo: dict) -> LabelSet:
+        """How the masks of pseudo-labels are stored."""
         own = metainfo if labels is None else labels.metainfo
         if 'classes' not in own:  # a user's own frames
-            own = read_manifest(self.pseudo_labels)
+            own = read_manifest(folder)
         return mask_labels(own['classes'], own.get('palette'))
 
     def _check_pseudo_labels(self, found: Sequences | None = None) -> None:
         """Whether the pseudo-labels are complete (of these sequences), and of the same classes."""
-        folder, name = self.pseudo_labels, type(self).__name__
+        folder, labels, name = self.pseudo_labels, self.labels, type(self).__name__
+        assert folder is not None and labels is not None
         content = read_manifest(folder)
         if not content['finished']:
             raise ValueError(
                 f'{name}: the pseudo-labels in {folder} are unfinished. The command '
                 'that started them goes on with them.'
             )
-        if tuple(content['classes']) != self.labels.classes:
+        if tuple(content['classes']) != labels.classes:
             raise ValueError(
                 f'{name}: the pseudo-labels in {folder} are of the classes '
-                f'{tuple(content["classes"])}, the data set has {self.labels.classes}. Make them '
+                f'{tuple(content["classes"])}, the data set has {labels.classes}. Make them '
                 f'with this data set in the config: {ADVICE}'
             )
         masks = read_frames(folder)
@@ -693,7 +699,7 @@ class ClipFolderDataset(ClipSegDataset):
         lines = self._lines(path, 'list', 'clips', 'the frames of one clip')
         if self.pseudo_labels is not None:
             self._check_pseudo_labels()
-        data_list = []
+        data_list: list[dict] = []
         for number, line in lines:
             names = [name.strip() for name in line.split('\t' if '\t' in line else None)]
             if len(names) != self.clip_length:

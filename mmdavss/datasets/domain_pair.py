@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -64,7 +65,8 @@ class DomainPairDataset(Dataset):
         rare_class_sampling: dict | None = None,
     ) -> None:
         branches = dict(source=source, target=target)
-        self.branches = {
+        # Any: the methods of ClipSegDataset that are used here are not those of BaseDataset.
+        self.branches: dict[str, Any] = {
             name: DATASETS.build(branch) if isinstance(branch, dict) else branch
             for name, branch in branches.items()
             if branch is not None

@@ -32,11 +32,11 @@ def mask_name(sequence: str, frame: str) -> str:
 
 def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None) -> LabelSet:
     """How masks are stored: train ids, in the data set's classes."""
-    colours = palette or [(0, 0, 0)] * len(classes)
+    colours: Sequence[Sequence[int]] = palette or [(0, 0, 0)] * len(classes)
     return LabelSet(
         'the pseudo-labels',
         tuple(classes),
-        tuple(tuple(c) for c in colours),
+        tuple((r, g, b) for r, g, b in colours),
         {k: k for k in range(len(classes))},
         official=len(classes),
         void_id=IGNORE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -86,14 +86,14 @@ class LabelSet:
     @cached_property
     def _codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Sorted 24-bit colour codes and the official id of each."""
-        codes = np.array([r << 16 | g << 8 | b for r, g, b in self.colours], np.int32)
+        codes = np.array([r << 16 | g << 8 | b for r, g, b in self.colours or ()], np.int32)
         order = np.argsort(codes)
         return codes[order], order
 
     @cached_property
-    def _owners(self) -> dict[RGB, set[int]]:
+    def _owners(self) -> dict[tuple[int, ...], set[int]]:
         """Official ids of each colour."""
-        owners: dict[RGB, set[int]] = {}
+        owners: dict[tuple[int, ...], set[int]] = {}
         colours = self.train_ids if self.colours is None else range(len(self.colours))
         for i in colours:
             colour = self.palette[self.train_ids[i]] if self.colours is None else self.colours[i]
@@ -102,7 +102,7 @@ class LabelSet:
         owners.pop((0, 0, 0), None)
         return owners
 
-    def check_palette(self, used: Sequence[int], palette: Sequence[int], path: str) -> None:
+    def check_palette(self, used: Iterable[int], palette: Sequence[int], path: str) -> None:
         """Whether the indices of a palette image can be the ids that they are taken for.
 
         A program that orders a palette anew changes all indices, and nothing to be seen.
@@ -125,7 +125,7 @@ class LabelSet:
         )
         for i, colour in found.items():
             owners = self._owners.get(colour)
-            if self.official_palette and i in self.train_ids:
+            if self.official_palette and self.colours is not None and i in self.train_ids:
                 wrong = colour not in (self.colours[i], black)
             else:
                 wrong = i not in owners if owners else grey and colour not in (black, (i, i, i))

@@ -9,6 +9,7 @@ import json
 import os
 import os.path as osp
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -112,7 +113,8 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     content = read_json(file, 'class statistics', advice)
     if not isinstance(content, dict) or content.get('kind') != KIND:
         raise InputError(f'{file} holds no class statistics. {advice}')
-    classes, pixels = content.get('classes'), content.get('pixels')
+    classes: Any = content.get('classes')
+    pixels: Any = content.get('pixels')
     if not are_names(classes) or not isinstance(pixels, dict):
         raise InputError(
             f'{file} holds no class statistics: classes must be a list of names, '

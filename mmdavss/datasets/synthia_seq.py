@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from collections.abc import Sequence
 
 from mmseg.registry import DATASETS
 
@@ -45,7 +46,7 @@ class SynthiaSeqDataset(ClipSegDataset):
 
     def scan(self) -> Sequences:
         """Frames of the sequences."""
-        sequences = self.sequences
+        sequences: Sequence[str] = self.sequences or ()
         if not sequences:
             folders = self.list_folders(self.data_root)
             # Folders with something else in them are no sequences, unless none is one.

@@ -29,6 +29,9 @@ class DomainDataPreprocessor(SegDataPreProcessor):
     :class:`Clip`, or a dict from branch name to :class:`Clip` for domain pairs.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def forward(self, data: dict, training: bool = False) -> dict:
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')

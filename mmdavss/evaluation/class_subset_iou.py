@@ -9,6 +9,8 @@ from mmengine.logging import print_log
 from mmseg.evaluation.metrics import IoUMetric
 from mmseg.registry import METRICS
 
+from .class_subset import check_subset, classes_of
+
 ABSENT = ('nan', 'zero')
 
 
@@ -47,17 +49,12 @@ class ClassSubsetIoU(IoUMetric):
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics
-        classes = self.dataset_meta['classes']
-        subset = classes if self.subset is None else self.subset
-        unknown = set(subset) - set(classes)
-        if unknown:
-            raise ValueError(
-                f'ClassSubsetIoU: {sorted(unknown)} of `subset` are not among the '
-                f"data set's classes {tuple(classes)}."
-            )
+        classes, subset = classes_of(self), check_subset(self, self.subset)
         rows = [classes.index(name) for name in subset]
-        areas = (sum(column) for column in zip(*results, strict=True))
-        values = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
+        intersect, union, predicted, labelled = (sum(c) for c in zip(*results, strict=True))
+        values = self.total_area_to_metrics(
+            intersect, union, predicted, labelled, self.metrics, self.nan_to_num, self.beta
+        )
         values.pop('aAcc')
         for name, value in values.items():
             metrics[f'm{name}'] = np.round(np.nanmean(value[rows]) * 100, 2)

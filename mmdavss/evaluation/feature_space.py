@@ -26,7 +26,7 @@ def class_variances(features: Tensor, labels: Tensor) -> Variances:
     """Intra-class and inter-class variance of features.
 
     The paper gives no formula. With features x of length 1, the mean mu_c of each of the M classes
-    that there are, and the mean mu of these means:
+    that there are, and the mean mu of these means::
 
         intra = 1/M sum_c mean_{x in c} |x - mu_c|^2,    inter = 1/M sum_c |mu_c - mu|^2
 

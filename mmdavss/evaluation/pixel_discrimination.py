@@ -10,7 +10,7 @@ from torch import Tensor
 class PixelDiscrimination:
     """PDD of each class: how much nearer pixels are to their own class's mean than to the others'.
 
-    Equation 21, with the pixels Lambda_k of class k, their mean feature mu_k and the cosine sim:
+    Equation 21, with the pixels Lambda_k of class k, their mean feature mu_k and the cosine sim::
 
         PDD(k) = 1/|Lambda_k| sum_{x in Lambda_k} sim(x, mu_k) / sum_{i != k} sim(x, mu_i)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from mmdavss.datasets.transforms.loading import read_image, read_mask
 from mmdavss.errors import number_of
 from mmdavss.ops import backward_warp, forward_backward_visible, resize_flow
 
+from .class_subset import check_subset, classes_of
 from .video_panoptic_quality import confusion_with_void
 
 MODES = ('nearest', 'etc')
@@ -49,6 +51,8 @@ class Frame:
 
     def prediction(self) -> Tensor:
         """(H, W), uint8."""
+        if self.pixels is None:
+            raise RuntimeError(f'{self.path}: its pixels were dropped after the last comparison')
         data = np.frombuffer(bytearray(zlib.decompress(self.pixels)), np.uint8)
         return torch.from_numpy(data).reshape(self.shape)
 
@@ -133,7 +137,7 @@ class TemporalConsistencyMetric(BaseMetric):
                 f'most 1, frame_distance={frame_distance} at least 1.'
             )
         super().__init__(**kwargs)
-        self.flow = None if flow is None else MODELS.build(flow)
+        self.flow: Any = None if flow is None else MODELS.build(flow)
         if occlusion == 'exact' and not hasattr(self.flow, 'flow_file'):
             raise ValueError(
                 "TemporalConsistencyMetric: occlusion='exact' reads masks beside flow "
@@ -185,14 +189,7 @@ class TemporalConsistencyMetric(BaseMetric):
         Raises:
             ValueError: If no two frames follow each other, or a class of `subset` is unknown.
         """
-        classes = tuple(self.dataset_meta['classes'])
-        subset = classes if self.subset is None else self.subset
-        unknown = set(subset) - set(classes)
-        if unknown:
-            raise ValueError(
-                f'TemporalConsistencyMetric: {sorted(unknown)} of `subset` are not '
-                f"among the data set's classes {classes}."
-            )
+        classes, subset = classes_of(self), check_subset(self, self.subset)
         frames: dict[tuple[str, int], Frame] = {}
         for frame in results:
             # A frame that comes twice, as padding of a sampler does, counts once.
@@ -217,7 +214,8 @@ class TemporalConsistencyMetric(BaseMetric):
             text += f', {number_of(len(sequences) - len(paired), "sequence")} without pairs skipped'
         metrics = {}
         if self.flow is not None:
-            intersection, first, second = sum(pair.areas for pair in pairs)
+            areas = [pair.areas for pair in pairs if pair.areas is not None]
+            intersection, first, second = np.stack(areas).sum(0)
             union = first + second - intersection
             absent = 0.0 if self.mode == 'etc' else np.nan
             iou = np.full(len(classes), absent)
@@ -257,9 +255,7 @@ class TemporalConsistencyMetric(BaseMetric):
         if self.direction == 'backward':
             first, second, one, two = second, first, two, one
         flow, visible = self._flow_and_visible(first, second)
-        areas, compared = warped_areas(
-            one, two, flow, len(self.dataset_meta['classes']), self.mode, visible
-        )
+        areas, compared = warped_areas(one, two, flow, len(classes_of(self)), self.mode, visible)
         return Pair(areas, compared / one.numel(), equal)
 
     def _flow_and_visible(self, first: Frame, second: Frame) -> tuple[Tensor, Tensor | None]:

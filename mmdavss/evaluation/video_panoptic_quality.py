@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from mmdavss.errors import number_of
 from mmdavss.inputs import natural
+
+from .class_subset import check_subset, classes_of
 
 
 @METRICS.register_module()
@@ -68,7 +71,7 @@ class VPQMetric(BaseMetric):
         Raises:
             ValueError: If a sample does not say which frame of which sequence it is.
         """
-        num_classes = len(self.dataset_meta['classes'])
+        num_classes = len(classes_of(self))
         for sample in data_samples:
             if 'seq_name' not in sample or 'frame_name' not in sample:
                 raise ValueError(
@@ -88,14 +91,7 @@ class VPQMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Groups the frames by clips and takes the means, in percent."""
-        classes = self.dataset_meta['classes']
-        subset = classes if self.subset is None else self.subset
-        unknown = set(subset) - set(classes)
-        if unknown:
-            raise ValueError(
-                f'VPQMetric: {sorted(unknown)} of `subset` are not among the '
-                f"data set's classes {tuple(classes)}."
-            )
+        classes, subset = classes_of(self), check_subset(self, self.subset)
         rows = [classes.index(name) for name in subset]
         clips: dict[str, dict[str, np.ndarray]] = {}
         for sequence, frame, confusion in results:
@@ -112,7 +108,7 @@ class VPQMetric(BaseMetric):
             * 100
         )
         lengths = _nanmean(values, axis=1)
-        metrics = dict(VPQ=_nanmean(lengths, axis=0))
+        metrics: dict[str, Any] = dict(VPQ=_nanmean(lengths, axis=0))
         metrics |= {f'VPQ.{n}': value for n, value in zip(self.windows, lengths, strict=True)}
         if self.per_class:
             per_class = _nanmean(values, axis=0)

@@ -45,7 +45,7 @@ class CachedFlow(BaseFlowProvider):
         digest = hashlib.blake2b(self._config_key.encode(), digest_size=16)
         for image in (image_a, image_b):
             digest.update(repr(image.shape).encode())
-            digest.update(np.ascontiguousarray(image))
+            digest.update(np.ascontiguousarray(image).data)
         key = digest.hexdigest()
         return self.cache_dir / key[:2] / f'{key}.npy'
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -48,7 +50,9 @@ class DISFlowEstimator(BaseFlowProvider):
                 for gray in (gray_a, gray_b)
             )
         # A new solver for each pair: it cannot be pickled or shared by threads, and is cheap.
-        flow = cv2.DISOpticalFlow_create(PRESETS[self.preset]).calc(gray_a, gray_b, None)
+        solver = cv2.DISOpticalFlow.create(PRESETS[self.preset])
+        start: Any = None  # which OpenCV's stub does not know
+        flow = solver.calc(gray_a, gray_b, start)
         return np.ascontiguousarray(flow[:height, :width])
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:

@@ -70,7 +70,8 @@ class FlowNetS(BaseModule):
         for name, module in self.named_modules():
             if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 continue
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
             if name.startswith('predict_flow'):
                 # Not zero: no gradient would come past these layers.
                 nn.init.normal_(module.weight, std=1e-3)

@@ -6,6 +6,7 @@ import io
 import math
 import os
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -161,7 +162,8 @@ def _read_npy(path: Path, data: bytes) -> np.ndarray:
         raise InputError(f'{path}: holds {shape}, a flow is (H, W, 2) or (2, H, W).')
     if dtype.kind != 'f' and (dtype.kind, dtype.itemsize) != ('i', 2):
         raise InputError(f'{path}: holds {dtype}, a flow is float, or int16 (10 x the flow).')
-    flow = np.frombuffer(data, dtype, offset=start).reshape(shape, order='CF'[fortran_order])
+    order: Literal['C', 'F'] = 'F' if fortran_order else 'C'
+    flow: np.ndarray = np.frombuffer(data, dtype, offset=start).reshape(shape, order=order)
     if flow.shape[2] != 2:
         flow = np.moveaxis(flow, 0, 2)
     return flow / np.float32(INT16_SCALE) if dtype.kind == 'i' else flow

@@ -17,6 +17,7 @@ import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import torch
@@ -56,7 +57,7 @@ def _importable_mmflow() -> Iterator[None]:
         operators = None
     except ImportError:
         operators = types.ModuleType('mmcv.ops')
-        operators.Correlation, operators.DeformConv2d = Correlation, _NoDeformConv2d
+        vars(operators).update(Correlation=Correlation, DeformConv2d=_NoDeformConv2d)
         sys.modules['mmcv.ops'] = operators
     mmcv.__version__ = ACCEPTED_MMCV
     try:
@@ -69,7 +70,7 @@ def _importable_mmflow() -> Iterator[None]:
 
 def _mmflow_folder() -> Path:
     spec = importlib.util.find_spec('mmflow')
-    if spec is None:
+    if spec is None or not spec.submodule_search_locations:
         raise ImportError(
             'MMFlowEstimator needs mmflow: pip install mmflow==1.0.0rc0, or take '
             'DISFlowEstimator, which needs no network.'
@@ -101,18 +102,22 @@ def _model_config(config: str | ConfigType) -> dict:
             for p in (_mmflow_folder() / '.mim/configs').rglob('*.py')
             if '_base_' not in p.parts
         }
-        path = shipped.get(path.name.removesuffix('.py'))
-        if path is None:
+        named = shipped.get(path.name.removesuffix('.py'))
+        if named is None:
             near = difflib.get_close_matches(config, shipped, n=3, cutoff=0.3)
             raise FileNotFoundError(
                 f'MMFlowEstimator: config={config!r} is neither a file nor a '
                 f'config that mmflow ships. Similar ones: {near}.'
             )
+        path = named
     return Config.fromfile(path).model.to_dict()
 
 
-def _build(config: str | ConfigType) -> tuple[nn.Module, bool, type]:
-    """A network of mmflow, whether it is of RAFT's kind, and mmflow's data sample."""
+def _build(config: str | ConfigType) -> tuple[Any, bool, type]:
+    """A network of mmflow, whether it is of RAFT's kind, and mmflow's data sample.
+
+    The network is an ``nn.Module``; ``Any`` stands for what mmflow, untyped, adds to that.
+    """
     model = _model_config(config)
     if 'data_preprocessor' not in model:
         raise ValueError(
@@ -207,7 +212,7 @@ class MMFlowEstimator(BaseFlowProvider):
 
     def _predict(self, pair: Tensor) -> Tensor:
         """(2, 3, H, W), BGR, values 0 to 255, to the flow (2, H, W)."""
-        (network,) = self._networks
+        network: Any = self._networks[0]
         shape = tuple(pair.shape[-2:])
         sample = self._sample_type(metainfo=dict(img_shape=shape, ori_shape=shape))
         data = network.data_preprocessor(dict(inputs=[pair], data_samples=[sample]))

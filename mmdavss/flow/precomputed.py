@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ class PrecomputedFlow(BaseFlowProvider):
             self.root, path_a, path_b, self.frame_root or '', self.template, self.frame_suffix
         )
 
-    def _read(self, path_a: str, path_b: str, size: tuple[int, int]) -> np.ndarray:
+    def _read(self, path_a: str, path_b: str, size: Sequence[int]) -> np.ndarray:
         if Path(path_a) == Path(path_b):
             return np.zeros((*size, 2), np.float32)
         file = self.flow_file(path_a, path_b)
@@ -158,8 +159,8 @@ class PrecomputedFlow(BaseFlowProvider):
                     f'{size[1]}x{size[0]} (width x height). Compute it at the size of the frames, '
                     'or set resize=True.'
                 )
-            flow = resize_flow(torch.from_numpy(flow).permute(2, 0, 1)[None], size)[0]
-            flow = flow.permute(1, 2, 0).contiguous().numpy()
+            resized = resize_flow(torch.from_numpy(flow).permute(2, 0, 1)[None], size)[0]
+            flow = resized.permute(1, 2, 0).contiguous().numpy()
         return -flow if self.stored == 'negated' else flow
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:

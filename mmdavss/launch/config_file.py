@@ -157,7 +157,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Pa
         for warning in unknown_keys(cfg, options):
             print_log(warning, logger='current', level=logging.WARNING)
     try:
-        cfg.merge_from_dict(options)
+        cfg.merge_from_dict(dict(options))
     except (KeyError, TypeError, IndexError) as error:
         raise UserError(f'--cfg-options does not fit {path}: {error}') from error
 

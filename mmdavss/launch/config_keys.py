@@ -56,7 +56,7 @@ def unknown_keys(cfg: Config, options: Iterable[str]) -> list[str]:
     Returns:
         Messages, which name the nearest known key.
     """
-    found = {}
+    found: dict[str, str] = {}
     for key in options:
         parts = key.split('.')
         depth, node = _existing(cfg, parts)
@@ -100,8 +100,8 @@ def _existing(cfg: Config, parts: list[str]) -> tuple[int, Any]:
 
 def _unknown(node: Mapping, parts: list[str], depth: int) -> str | None:
     name = parts[depth]
-    known, closed = _readers(node, parts[:depth])
-    known = sorted({*known, *map(str, node)} - {'type'})
+    readers, closed = _readers(node, parts[:depth])
+    known = sorted({*readers, *map(str, node)} - {'type'})
     if name in known or name in TAKEN_OUT:
         return None
     near = get_close_matches(name, known, 1, ALIKE)
@@ -150,7 +150,7 @@ def _arguments(kind: Any) -> tuple[set[str], bool]:
     """
     found: set[str] = set()
     inits = (
-        [owner.__init__ for owner in kind.__mro__ if '__init__' in vars(owner)]
+        [vars(owner)['__init__'] for owner in kind.__mro__ if '__init__' in vars(owner)]
         if inspect.isclass(kind)
         else [kind]
     )

@@ -79,7 +79,9 @@ PACKAGE = str(Path(__file__).parents[1])
 
 
 @contextmanager
-def explained_faults(work_dir: str | Path, advice: str = 'continue with --resume') -> Iterator[None]:
+def explained_faults(
+    work_dir: str | Path, advice: str = 'continue with --resume'
+) -> Iterator[None]:
     """Context manager: turns errors that need only one line into a UserError with advice.
 
     Args:
@@ -132,9 +134,9 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
         return worker, False
     if isinstance(error, UserError):
         return str(error), False
-    if isinstance(error, KeyError) and (found := UNREGISTERED.search(str(error))):
+    if isinstance(error, KeyError) and (lost := UNREGISTERED.search(str(error))):
         return (
-            f'{found[1]} is not in the {found[2]} registry: correct its name in the config, or '
+            f'{lost[1]} is not in the {lost[2]} registry: correct its name in the config, or '
             "import the module that registers it (custom_imports=dict(imports=['MODULE']))"
         ), False
     if isinstance(error, (ValueError, ImportError, OSError)) and _on_purpose(error):
@@ -163,7 +165,7 @@ def _on_purpose(error: BaseException) -> bool:
         return _raised_here(_frames(remote))
     last = traceback.extract_tb(error.__traceback__, limit=-1)
     return bool(last) and _raised_here(
-        [(last[0].filename, linecache.getline(last[0].filename, last[0].lineno).strip())]
+        [(last[0].filename, linecache.getline(last[0].filename, last[0].lineno or 0).strip())]
     )
 
 
@@ -189,10 +191,10 @@ def _in_worker(error: BaseException) -> str | None:
     if not frames:
         return None
     message = text[frames[-1].end() :].strip().partition(': ')[2]
-    number = re.match(r"\[Errno (\d+)\] ([^:]*)(?:: (?:'(.*)'|\"(.*)\"))?$", message)
-    if number:
-        name = number[3] or number[4]
-        return _file_error(OSError(int(number[1]), number[2], name), ADVICE)
+    numbered = re.match(r"\[Errno (\d+)\] ([^:]*)(?:: (?:'(.*)'|\"(.*)\"))?$", message)
+    if numbered:
+        name = numbered[3] or numbered[4]
+        return _file_error(OSError(int(numbered[1]), numbered[2], name), ADVICE)
     if isinstance(error, UserError):
         return message
     ours = isinstance(error, (ValueError, ImportError, OSError)) and _raised_here(_frames(text))

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -223,7 +224,7 @@ def _use_amp(cfg: Config, kind: str) -> None:
         )
     wrapper = cfg.optim_wrapper
     # A method with several players has one wrapper under each player's name.
-    players = (
+    players: list[Any] = (
         [wrapper]
         if 'optimizer' in wrapper
         else [

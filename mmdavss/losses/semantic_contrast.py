@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -76,7 +77,7 @@ class _RowLosses(torch.autograd.Function):
         num_classes, needs_grad = len(mean), ctx.needs_input_grad[0]
         losses = maps.new_empty(images, pixels)
         similarities = maps.new_empty(images, num_classes, pixels)
-        grad = maps.new_empty(maps.shape) if needs_grad else None
+        grad: Any = maps.new_empty(maps.shape) if needs_grad else None
         for n in range(images):
             # The last row is that of padding.
             kinds = torch.cat([classes[n], classes.new_full((1,), num_classes)])

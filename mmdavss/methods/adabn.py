@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdavss.modules import norm_layers
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.distributed import mean_log
-from mmdavss.video_nets.base import stages_of
+from mmdavss.video_nets.base import levels_of
 
 from .base import BaseAdapter
 
@@ -79,7 +79,7 @@ class AdaBN(BaseAdapter):
         frames = clip.frames.flatten(0, 1)
         with optim_wrapper.optim_context(self):
             for segmentor in self.net.segmentors:
-                features = segmentor.decode_head._forward_feature(stages_of(segmentor, frames))
+                features = segmentor.decode_head._forward_feature(levels_of(segmentor, frames))
         # Averages of every process have the same weight: so has their mean.
         all_reduce_params(
             [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean'

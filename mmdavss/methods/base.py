@@ -202,7 +202,7 @@ class BaseAdapter(VideoSegmentor):
             return nullcontext()
         return unmoved_statistics(self.student)
 
-    def _see_single_frames(self) -> None:
+    def require_single_frame_student(self) -> None:
         """For methods that take scores of single frames only, without an auxiliary classifier.
 
         Raises:

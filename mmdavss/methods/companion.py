@@ -62,8 +62,8 @@ class Companion:
         """Makes the copy."""
         made = copy.deepcopy(self._followed(method)).requires_grad_(False)
         if not self.persistent:
-            made._register_state_dict_hook(_leave_out)
-            made._register_load_state_dict_pre_hook(_fill_in, with_module=True)
+            made.register_state_dict_post_hook(_leave_out)
+            made.register_load_state_dict_pre_hook(_fill_in)
         setattr(method, self.name, made)
 
     def modules(self, method: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -104,7 +104,7 @@ class I2VDA(AdversarialAdapter):
             sum_frames=True,  # equation 11: over I_0 and I_t
             **kwargs,
         )
-        self._see_single_frames()
+        self.require_single_frame_student()
         for name, value in (('t', t), ('alpha', alpha)):
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f'I2VDA: {name}={value} must be in [0, 1].')

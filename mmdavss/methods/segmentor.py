@@ -43,6 +43,11 @@ class VideoSegmentor(BaseSegmentor):
         data_preprocessor: Config, a :class:`DomainDataPreprocessor`.
     """
 
+    # Built from configs, so that a type checker has to be told what they are.
+    student: VideoNet
+    flow: Any
+    data_preprocessor: Any
+
     def __init__(
         self,
         student: ConfigType,

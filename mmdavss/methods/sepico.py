@@ -69,7 +69,7 @@ class SePiCo(DACS):
         super().__init__(**kwargs)
         self.contrastive_loss = MODELS.build(contrastive_loss)
         self.contrast_stages = tuple(contrast_stages)
-        channels = self.student.stage_channels()
+        channels = self.student.level_channels()
         self.projection = MODELS.build(
             dict(projection, in_channels=sum(channels[i] for i in self.contrast_stages))
         )
@@ -97,10 +97,10 @@ class SePiCo(DACS):
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
         with self.counts_for('all'):
-            stages = self.student.stages(frames[:, -1])
-            losses = self.student.loss(frames, source.flow, source.samples, stages)
+            levels = self.student.levels(frames[:, -1])
+            losses = self.student.loss(frames, source.flow, source.samples, levels)
         if self._contrasts:
-            losses |= self._contrast(stages, source.labels)
+            losses |= self._contrast(levels, source.labels)
         return add_prefix(losses, 'source')
 
     def extra_losses(
@@ -114,23 +114,23 @@ class SePiCo(DACS):
         labels = target.labels.masked_fill(target.weights == 0, 255)
         frames = self.strong(target.clip.raw[:, -1:], decisions)[:, 0]
         with self.counts_for('all', 'mixed'):
-            stages = self.student.stages(frames)
-        yield add_prefix(self._contrast(stages, labels), 'target')
+            levels = self.student.levels(frames)
+        yield add_prefix(self._contrast(levels, labels), 'target')
 
     @torch.no_grad()
     def _learn_statistics(self, frames: Tensor, labels: Tensor) -> None:
-        features = self._embed(self.teacher.stages(frames), self.teacher_projection)
+        features = self._embed(self.teacher.levels(frames), self.teacher_projection)
         labels = self._downscale(labels, features)
         self.watch('the features of the statistics', features)
         self.statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
 
-    def _contrast(self, stages: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        features = self._embed(stages, self.projection)
+    def _contrast(self, levels: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        features = self._embed(levels, self.projection)
         return self.contrastive_loss(features, self._downscale(labels, features), self.statistics)
 
-    def _embed(self, stages: Sequence[Tensor], projection: nn.Module) -> Tensor:
+    def _embed(self, levels: Sequence[Tensor], projection: nn.Module) -> Tensor:
         """Stages (N, C_i, h_i, w_i) to unit features (N, A, h, w)."""
-        chosen = [stages[i] for i in self.contrast_stages]
+        chosen = [levels[i] for i in self.contrast_stages]
         size = max(tuple(stage.shape[-2:]) for stage in chosen)
         fused = torch.cat(
             [

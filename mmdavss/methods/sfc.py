@@ -18,6 +18,7 @@ TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -338,9 +339,9 @@ class SFC(CrossFrameAdapter):
 
     @staticmethod
     def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
-        # In a function of its own: nothing holds the stages while another branch is run.
-        stages = tuple(net.extract_feat(frames))
-        return {f'{prefix}{name}': head(stages) for name, head in segmentor_heads(net).items()}
+        # In a function of its own: nothing holds the levels while another branch is run.
+        levels = tuple(net.extract_feat(frames))
+        return {f'{prefix}{name}': head(levels) for name, head in segmentor_heads(net).items()}
 
     def augmented_losses(
         self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]
@@ -376,7 +377,7 @@ class SFC(CrossFrameAdapter):
         return (self.softmax_scale * scores).softmax(1)
 
 
-def frozen_flow(method: nn.Module, clip: Clip) -> Tensor:
+def frozen_flow(method: Any, clip: Clip) -> Tensor:
     """F: the flow current->previous of the method's provider, or that which clips come with.
 
     Returns:

@@ -18,7 +18,7 @@ q, P_q, N_q           queries, and keys of the same and of other classes, in ``s
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +87,8 @@ class STPL(BaseAdapter):
         norm_eval: Whether batch-norm statistics stay as the source left them.
         kwargs: Those of :class:`BaseAdapter`.
     """
+
+    fusion: Any
 
     def __init__(
         self,

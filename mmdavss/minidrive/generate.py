@@ -8,7 +8,7 @@ import multiprocessing
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +155,7 @@ class Chunk:
 
 def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
     """The work for some of the data sets, in order."""
-    drives = [
+    drives: list[tuple[str, str, int, Sequence[int]]] = [
         ('viper', split, index, range(settings.viper_frames))
         for split, count in (('train', settings.viper), ('val', settings.viper_val))
         for index in range(count)
@@ -254,8 +254,8 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
         return split / 'img' / sequence / f'{name}.jpg', split / 'cls' / sequence / f'{name}.png'
     if chunk.kind == 'synthia_seq':
         drive = Path('synthia_seq', 'SYNTHIA-SEQS-04-DAWN')
-        name = Path('Stereo_Left', 'Omni_F', f'{number:06d}.png')
-        return drive / 'RGB' / name, drive / 'GT' / 'LABELS' / name
+        path = Path('Stereo_Left', 'Omni_F', f'{number:06d}.png')
+        return drive / 'RGB' / path, drive / 'GT' / 'LABELS' / path
     if chunk.kind == 'gta':
         name = f'{chunk.index + 1:05d}.png'
         return Path('gta', 'images', name), Path('gta', 'labels', name)
@@ -468,16 +468,16 @@ def generate(
     marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
     chunks = plan(settings, tuple(name for name in ROOTS if name not in done))
     total = sum(len(chunk.frames) for chunk in chunks)
-    done, began, shown = 0, time.monotonic(), 0.0
+    written, began, shown = 0, time.monotonic(), 0.0
     live = sys.stderr.isatty()
     for count in _run(root, settings, chunks, processes):
-        done += count
+        written += count
         now = time.monotonic()
-        if progress and (done == total or now - shown > (0.2 if live else 5.0)):
+        if progress and (written == total or now - shown > (0.2 if live else 5.0)):
             shown = now
             print(
-                _report(done, total, began),
-                end='\r' if live and done < total else '\n',
+                _report(written, total, began),
+                end='\r' if live and written < total else '\n',
                 file=sys.stderr,
                 flush=True,
             )

@@ -204,11 +204,15 @@ def _street(
             side_kinds.append(_choose(rng, layout.rows))
         ends.append(np.array(side_ends))
         kinds.append(np.array(side_kinds))
+
+    def verge() -> float:
+        return rng.uniform(1.4, 2.4) * (rng.random() < layout.verge)
+
     street = Street(
         curve=curve,
         half_width=rng.uniform(*layout.half_width),
-        verge=tuple(rng.uniform(1.4, 2.4) * (rng.random() < layout.verge) for _ in range(2)),
-        sidewalk=tuple(rng.uniform(*layout.sidewalk) for _ in range(2)),
+        verge=(verge(), verge()),
+        sidewalk=(rng.uniform(*layout.sidewalk), rng.uniform(*layout.sidewalk)),
         block_ends=(ends[0], ends[1]),
         block_paved=(kinds[0] == 0, kinds[1] == 0),
         crossings=np.array(crossings).reshape(-1, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -212,6 +213,7 @@ def camera_look(rng: np.random.Generator) -> Look:
         lamps=rng.uniform(0.5, 0.9),
     )
     kind = rng.choice(['low sun', 'haze', 'dusk'], p=[0.4, 0.3, 0.3])
+    light: dict[str, Any]
     if kind == 'low sun':
         sky = Sky(
             _rgb('749ac8')[0],
@@ -300,22 +302,21 @@ def develop(
     image = image.astype(np.float32)
     height, width = image.shape[:2]
     if sensor.shutter:
+        assert flow is not None
         v, u = np.mgrid[:height, :width].astype(np.float32)
         motion = np.clip(flow, -0.06 * width, 0.06 * width).astype(np.float32)
         motion *= sensor.shutter
-        image = (
-            sum(
-                cv2.remap(
-                    image,
-                    u + share * motion[..., 0],
-                    v + share * motion[..., 1],
-                    cv2.INTER_LINEAR,
-                    borderMode=cv2.BORDER_REPLICATE,
-                )
-                for share in (-0.5, -0.25, 0.0, 0.25, 0.5)
+        moments = [
+            cv2.remap(
+                image,
+                u + share * motion[..., 0],
+                v + share * motion[..., 1],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
             )
-            / 5
-        )
+            for share in (-0.5, -0.25, 0.0, 0.25, 0.5)
+        ]
+        image = sum(moments, np.float32(0)) / 5
     if sensor.blur:
         image = cv2.GaussianBlur(image, (0, 0), max(sensor.blur * width / 1000, 0.3))
     if sensor.vignette:
@@ -334,5 +335,7 @@ def develop(
     image = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
     if sensor.quality is not None:
         coded = cv2.imencode('.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.quality])
-        image = cv2.imdecode(coded[1], cv2.IMREAD_COLOR)[..., ::-1]
+        decoded = cv2.imdecode(coded[1], cv2.IMREAD_COLOR)
+        assert decoded is not None
+        image = decoded[..., ::-1]
     return image

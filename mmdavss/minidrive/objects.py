@@ -6,6 +6,8 @@ forward in the frame of the body.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .labels import Label
@@ -471,7 +473,9 @@ def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: fl
         size = rng.uniform(0.9, 1.15)
         centre = (-0.09 * np.sign(abs(turn) - 1), 0.0, 2.75 - 1.1 * level)
         face = euler(z=turn)
-        common = dict(label=Label.SIGN, material=Material.SIGN, colour=STEEL, seed=kind)
+        common: dict[str, Any] = dict(
+            label=Label.SIGN, material=Material.SIGN, colour=STEEL, seed=kind
+        )
         if kind in (0, 1, 2):  # prohibition, mandatory direction, stop
             b.part(
                 body, Shape.CYLINDER, centre, (size, size, 0.05), rotation=face @ ALONG_X, **common

@@ -8,11 +8,15 @@ image position, not only at pixel centres: exact visibility needs the sub-pixel 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .scene import Camera, Scene, Shape
+
+#: Three coordinates, each (n,).
+Rows = Sequence[np.ndarray]
 
 GROUND, SKY = -1, -2
 NEAR = 0.05  # metres
@@ -142,7 +146,7 @@ def _slab(o: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(a, b), np.maximum(a, b)
 
 
-def _box(o: np.ndarray, d: np.ndarray, taper: np.ndarray) -> np.ndarray:
+def _box(o: Rows, d: Rows, taper: np.ndarray) -> np.ndarray:
     enter, leave = _slab(o[2], d[2])
     for axis in (0, 1):
         near, far = _slab(o[axis], d[axis])
@@ -159,7 +163,7 @@ def _box(o: np.ndarray, d: np.ndarray, taper: np.ndarray) -> np.ndarray:
     return np.where(enter <= leave, enter, np.inf)
 
 
-def _ellipsoid(o: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ellipsoid(o: Rows, d: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Depth of the hit, and half the length of the chord inside the unit sphere."""
     a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
     b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
@@ -169,7 +173,7 @@ def _ellipsoid(o: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(root >= 0, t, np.inf), root / np.sqrt(a)
 
 
-def _cylinder(o: np.ndarray, d: np.ndarray) -> np.ndarray:
+def _cylinder(o: Rows, d: Rows) -> np.ndarray:
     a = d[0] * d[0] + d[1] * d[1]
     b = o[0] * d[0] + o[1] * d[1]
     root = np.sqrt(b * b - a * (o[0] * o[0] + o[1] * o[1] - 1))

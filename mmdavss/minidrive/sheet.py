@@ -32,7 +32,9 @@ def contact_sheet(path: Path, size: tuple[int, int] = (320, 160)) -> None:
         world = make_world(settings, kind, 'train', index)
         frame = world.render(5, size)
         flow, visible = world.exact_flow(5, 4, size)
-        hidden = np.where(visible[..., None], frame.rgb // 2 + 96, np.uint8([220, 30, 30]))
+        hidden = np.where(
+            visible[..., None], frame.rgb // 2 + 96, np.array([220, 30, 30], np.uint8)
+        )
         tiles = [
             frame.rgb,
             PALETTE[frame.labels],

@@ -84,7 +84,7 @@ def _noise_tile() -> np.ndarray:
     total = np.zeros((256, 256), np.float32)
     for level in range(2, 8):
         size = 1 << level
-        grid = rng.uniform(-1, 1, (size, size)).astype(np.float32)
+        grid: np.ndarray = rng.uniform(-1, 1, (size, size)).astype(np.float32)
         grid = np.pad(grid, ((2, 2), (2, 2)), mode='wrap')
         scale = 256 // size
         grid = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -96,7 +96,7 @@ def noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Smooth noise in [-1, 1] with period 256 and features of 2 to 64 units; (n,) -> (n,)."""
     width = 1024
     rows = max(-(-len(x) // width), 1)
-    maps = np.zeros((2, rows * width), np.float32)
+    maps: np.ndarray = np.zeros((2, rows * width), np.float32)
     maps[0, : len(x)] = np.mod(x, 256)
     maps[1, : len(x)] = np.mod(y, 256)
     maps = maps.reshape(2, rows, width)

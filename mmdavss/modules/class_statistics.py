@@ -102,6 +102,12 @@ class ClassStatistics(nn.Module):
         bank_size: B, 0 for no bank.
     """
 
+    count: Tensor
+    mean: Tensor
+    covariance: Tensor | None
+    bank: Tensor
+    bank_added: Tensor
+
     def __init__(
         self,
         num_classes: int,

@@ -98,7 +98,7 @@ def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
 
 
 def select_labels(
-    probability: np.ndarray, labels: np.ndarray, thresholds: Sequence[float]
+    probability: np.ndarray, labels: np.ndarray, thresholds: Sequence[float] | np.ndarray
 ) -> np.ndarray:
     """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,8 @@ def pair(scores: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         twice.
     """
     current, previous = scores
-    return tuple(softmax(torch.cat([current, other], dim=1)) for other in (previous, current))
+    other, same = (softmax(torch.cat([current, x], dim=1)) for x in (previous, current))
+    return other, same
 
 
 #: What discriminators see of scores.
@@ -141,12 +143,14 @@ class DomainGame:
                 for judgement in judgements
             )
         if self.likeness_weight is not None:
-            losses['loss_likeness'] = self.likeness_weight * unwrapped(discriminator).likeness()
+            pairs: Any = unwrapped(discriminator)
+            losses['loss_likeness'] = self.likeness_weight * pairs.likeness()
         return losses
 
     def _frames(self, scores: ScoreMaps) -> int:
-        clips = self.sum_frames and isinstance(scores, Tensor) and scores.ndim == 5
-        return scores.shape[1] if clips else 1
+        if self.sum_frames and isinstance(scores, Tensor) and scores.ndim == 5:
+            return scores.shape[1]
+        return 1
 
     def _judge(
         self, discriminator: nn.Module, scores: Mapping[str, ScoreMaps]
@@ -167,4 +171,5 @@ class DomainGame:
 def _detached(scores: ScoreMaps) -> ScoreMaps:
     if isinstance(scores, Tensor):
         return scores.detach()
-    return tuple(maps.detach() for maps in scores)
+    current, previous = scores
+    return current.detach(), previous.detach()

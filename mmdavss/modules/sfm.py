@@ -112,7 +112,7 @@ class SFM(BaseModule):
             numbers = torch.arange(count * num_classes, device=current.device)
             pairs = torch.stack([numbers // num_classes, numbers % num_classes], dim=1)
 
-        flow = None
+        flow: Tensor | None = None
         chunks = pairs.split(self.chunk) if self.chunk and len(pairs) else (pairs,)
         for chunk in chunks:
             inputs = (current, previous, current_regions, previous_regions, chunk)
@@ -127,6 +127,7 @@ class SFM(BaseModule):
                 flows = at_least_float32(flows)
                 part = (member.to(flows.dtype) @ flows.flatten(1)).unflatten(1, flows.shape[1:])
             flow = part if flow is None else flow + part
+        assert flow is not None  # there is at least one chunk
         return flow
 
     def region_flows(

@@ -196,7 +196,8 @@ class StrongAugment(nn.Module):
         """Gaussian blur, where `whether` says so or, if that is None, with its probability."""
         low, high = self.blur_sigma
         sigma = low + (high - low) * self._draw(clips)[0]
-        size = tuple(self.kernel_size(side) for side in clips.shape[-2:])
+        height, width = clips.shape[-2:]
+        size = (self.kernel_size(height), self.kernel_size(width))
         changed = gaussian_blur(clips, sigma.flatten(), size)
         if whether is None:
             whether = self._draw(clips)[0] < self.blur_prob

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -94,7 +95,14 @@ def correlation_torch(
     steps = range(0, 2 * radius + 1, dilation_patch)
     inner = range(0, extent + 1, dilation)
     out = [
-        sum((windows(x1, i, j) * windows(x2, dy + i, dx + j)).sum(1) for i in inner for j in inner)
+        cast(
+            Tensor,
+            sum(
+                (windows(x1, i, j) * windows(x2, dy + i, dx + j)).sum(1)
+                for i in inner
+                for j in inner
+            ),
+        )
         for dy in steps
         for dx in steps
     ]

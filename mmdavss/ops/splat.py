@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import torch
 from torch import Tensor
 
 from .warp import check_pair, sample_positions
 
 
+@overload
+def forward_splat(x: Tensor, flow: Tensor, return_mask: Literal[False] = False) -> Tensor: ...
+@overload
+def forward_splat(x: Tensor, flow: Tensor, return_mask: Literal[True]) -> tuple[Tensor, Tensor]: ...
 def forward_splat(
     x: Tensor, flow: Tensor, return_mask: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:

@@ -6,6 +6,9 @@ A flow ``a->b`` is (N, 2, H, W) on the grid of frame a, channel 0 = u (right), c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal, overload
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,6 +43,23 @@ def sample_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     return flow[:, 0] + columns, flow[:, 1] + rows[:, None]
 
 
+@overload
+def backward_warp(
+    x: Tensor,
+    flow: Tensor,
+    mode: str = 'bilinear',
+    padding_mode: str = 'zeros',
+    return_mask: Literal[False] = False,
+) -> Tensor: ...
+@overload
+def backward_warp(
+    x: Tensor,
+    flow: Tensor,
+    mode: str = 'bilinear',
+    padding_mode: str = 'zeros',
+    *,
+    return_mask: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
 def backward_warp(
     x: Tensor,
     flow: Tensor,
@@ -97,7 +117,7 @@ def backward_warp(
     return out, inside[:, None]
 
 
-def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
     """Brings a flow to another resolution, its values with it.
 
     Bilinear with ``align_corners=True``; u is multiplied by new width / old width, v by new
@@ -108,7 +128,7 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
         size: (new height, new width).
 
     Returns:
-        (N, 2, *size) in pixels of the new grid, in at least float32.
+        ``(N, 2, *size)`` in pixels of the new grid, in at least float32.
     """
     if flow.ndim != 4 or flow.shape[1] != 2:
         raise ValueError(f'resize_flow: flow must be (N, 2, H, W), got {tuple(flow.shape)}.')

@@ -13,19 +13,13 @@ from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
 from mmdavss.errors import UserError, number_of
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
-from mmdavss.pseudo_labels.generator import (
-    ClipPredictor,
-    Frame,
-    Prediction,
-    PseudoLabelGenerator,
-    full_size,
-    labelled_target,
-    probability_histogram,
-    pseudo_confusion,
-    pseudo_miou,
-    target_frames,
-)
 from mmdavss.utils.progress import progress
+
+from .folder import full_size
+from .generator import PseudoLabelGenerator
+from .predictor import BINS, ClipPredictor, Frame, Prediction, probability_histogram
+from .scores import pseudo_confusion, pseudo_miou
+from .target import labelled_target, target_frames
 
 #: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
 #: :class:`PseudoLabelGenerator`.
@@ -169,10 +163,10 @@ class QualityMeter:
 
     def _counts(self) -> np.ndarray:
         if self._histogram is None:
-            self._histogram = sum(
-                probability_histogram(predictions, len(self.classes))
-                for _, predictions in self._predictions(False)
-            )
+            histogram = np.zeros((len(self.classes), BINS), np.int64)
+            for _, predictions in self._predictions(False):
+                histogram += probability_histogram(predictions, len(self.classes))
+            self._histogram = histogram
         return self._histogram
 
 
@@ -218,10 +212,10 @@ def reach(
         if not alphas:
             break
     found = [q for _, q in sorted(points.items())]
-    nearest = [
-        min(found, key=lambda q, wanted=wanted: abs(q.proportion - wanted))
-        for wanted in proportions
-    ]
+    nearest = []
+    for wanted in proportions:
+        gaps = [abs(q.proportion - wanted) for q in found]
+        nearest.append(found[gaps.index(min(gaps))])
     return found, [
         q if abs(q.proportion - wanted) <= tolerance else None
         for q, wanted in zip(nearest, proportions, strict=True)

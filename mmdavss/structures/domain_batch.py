@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.utils import SampleList
@@ -76,12 +76,13 @@ class DomainBatch:
     ) -> None:
         self._domains: dict[str, DomainClips] = {}
         self._single: DomainClips | None = None
+        samples: Any = data_samples  # arranged like the inputs
         if isinstance(inputs, Mapping):
             self._domains = {
-                name: DomainClips(clip, data_samples[name]) for name, clip in inputs.items()
+                name: DomainClips(clip, samples[name]) for name, clip in inputs.items()
             }
         else:
-            self._single = DomainClips(inputs, data_samples)
+            self._single = DomainClips(inputs, samples)
 
     @property
     def has_source(self) -> bool:

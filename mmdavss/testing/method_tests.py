@@ -51,7 +51,7 @@ WORLD = 2
 def of_cases(applies: Callable[[MethodCase], bool]) -> Callable:
     """Marks a test of :class:`MethodTests` that applies only to some cases."""
 
-    def mark(test: Callable) -> Callable:
+    def mark(test: Any) -> Callable:
         test.applies = applies
         return test
 

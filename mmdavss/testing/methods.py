@@ -304,7 +304,7 @@ class Training:
         trainer: nn.Module | None = None,
         start: int = 0,
     ) -> None:
-        self.trainer = model if trainer is None else trainer
+        self.trainer: Any = model if trainer is None else trainer
         self.runner = SimpleNamespace(model=self.trainer, iter=start, optim_wrapper=wrapper)
         self.hooks = [HOOKS.build(dict(hook)) for hook in case.hooks]
         for hook in self.hooks:

@@ -49,6 +49,7 @@ def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Te
         centred = x - mean[:, None, None]
         variance = all_reduce(centred.square().mean((0, 2, 3))) / world
         with torch.no_grad():
+            assert self.num_batches_tracked is not None  # it tracks
             self.num_batches_tracked += 1
             momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
             count = world * x.numel() / x.shape[1]

@@ -121,7 +121,7 @@ class _Config(Config):
         raise _refused('mmengine.config.config.Config')
 
 
-def _fraction(numerator: int | str, denominator: int | None = None) -> fractions.Fraction:
+def _fraction(numerator: Any, denominator: int | None = None) -> fractions.Fraction:
     # Other forms are refused: Fraction would expand 1e999999999.
     if isinstance(numerator, str) and not re.fullmatch(r'-?\d+(/\d+)?', numerator):
         raise _refused('fractions.Fraction')
@@ -176,6 +176,7 @@ def _known() -> dict[str, Any]:
     for core in ('core', '_core'):  # numpy 1 and 2
         made[f'numpy.{core}.multiarray._reconstruct'] = _array
         made[f'numpy.{core}.multiarray.scalar'] = _scalar
+    kind: type
     for kind in (bool, int, float, complex, str, list, dict, tuple, frozenset, range, slice):
         made[f'builtins.{kind.__name__}'] = kind
     for kind in (

@@ -22,7 +22,7 @@ from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
 from struct import error as StructError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.error import URLError
 
 import torch
@@ -243,7 +243,8 @@ def _as_of_mmengine(loaded: Any) -> Any:
 
 
 # All loads of mmengine go through here, including those of schemes that are registered later.
-CheckpointLoader.load_checkpoint = classmethod(_safe(CheckpointLoader.load_checkpoint.__func__))
+_MMENGINES: Any = vars(CheckpointLoader)['load_checkpoint']
+setattr(CheckpointLoader, 'load_checkpoint', classmethod(_safe(_MMENGINES.__func__)))  # noqa: B010
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -263,7 +264,7 @@ def read_checkpoint(path: str | Path) -> dict:
             f'{path} holds a {type(loaded).__name__} and not a checkpoint, which is a dict of '
             'weights: name another file.'
         )
-    return loaded
+    return cast(dict, loaded)
 
 
 def read_weights(path: str, hint: str) -> dict[str, Tensor]:
@@ -335,7 +336,8 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
     Raises:
         OSError: If it cannot be read.
     """
-    place = None if isinstance(file, str | os.PathLike) else file.tell()
+    stream = None if isinstance(file, str | os.PathLike) else file
+    place = 0 if stream is None else stream.tell()
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
@@ -354,8 +356,8 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
         )
         if part is not None:
             return f'{part} in it is not what was written'
-        if place is not None:
-            file.seek(place)
+        if stream is not None:
+            stream.seek(place)
         with suppress(UnpicklingError):  # of an intact pickle
             get_unsafe_globals_in_checkpoint(file)
     except OSError as error:
@@ -376,8 +378,8 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
     else:
         return None
     finally:
-        if place is not None:
-            file.seek(place)
+        if stream is not None:
+            stream.seek(place)
     return f'{_size(file)} bytes that are not a whole checkpoint ({wrong[:100]})'
 
 

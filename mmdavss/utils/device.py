@@ -12,8 +12,9 @@ from mmdavss.errors import UserError
 def devices() -> list[str]:
     """Names of the devices of this machine."""
     found = ['cpu']
-    if torch.accelerator.is_available():
-        kind = torch.accelerator.current_accelerator().type
+    device = torch.accelerator.current_accelerator()
+    if device is not None and torch.accelerator.is_available():
+        kind = device.type
         found += [f'{kind}:{number}' for number in range(torch.accelerator.device_count())]
     return found
 

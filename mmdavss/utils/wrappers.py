@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any, cast
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -11,12 +13,13 @@ from torch import nn
 
 def unwrapped(module: nn.Module) -> nn.Module:
     """The module inside a DDP wrapper, or the module itself if it is not wrapped."""
-    return module.module if is_model_wrapper(module) else module
+    return cast(nn.Module, module.module) if is_model_wrapper(module) else module
 
 
 def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:
     """Smallest number of iterations that completes a step of every optimiser."""
-    several = isinstance(optim_wrapper, OptimWrapperDict)
-    wrappers = optim_wrapper.values() if several else [optim_wrapper]
+    wrappers: Iterable[Any] = [optim_wrapper]
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        wrappers = optim_wrapper.values()
     # Wrappers of other packages may not accumulate.
     return math.lcm(*(getattr(wrapper, '_accumulative_counts', 1) for wrapper in wrappers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -149,7 +149,7 @@ class Accel(PropagatingNet):
     def _key_grad(self) -> AbstractContextManager[None]:
         return torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled())
 
-    def _key_stages(self, frame: Tensor) -> tuple[Tensor, ...]:
+    def _key_levels(self, frame: Tensor) -> tuple[Tensor, ...]:
         with self._key_grad():
             return tuple(self.reference.extract_feat(frame))
 
@@ -163,7 +163,7 @@ class Accel(PropagatingNet):
         if features is not None and self.reference_segmentor is None:
             key = features[:, 0] if self.key_grad else features[:, 0].detach()
         else:
-            key = self.reference.decode_head._forward_feature(self._key_stages(frames[:, 0]))
+            key = self.reference.decode_head._forward_feature(self._key_levels(frames[:, 0]))
         return self._joined_scores(self._current_maps(current), self._key_maps(key), to_key)
 
     def _current_maps(self, features: Tensor) -> Tensor:
@@ -182,15 +182,15 @@ class Accel(PropagatingNet):
         self,
         frames: Tensor,
         flow: Tensor | None = None,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
     ) -> dict[str, HeadScores]:
         """See :meth:`VideoNet.head_scores`; the fused scores take both frames, so all are given."""
         if self.stage == 1:
-            return super().head_scores(frames, flow, stages, parts)
+            return super().head_scores(frames, flow, levels, parts)
         to_key = self.key_flow(frames, flow)
-        current = self.stages(frames[:, -1]) if stages is None else stages
-        key = self._key_stages(frames[:, 0])
+        current = self.levels(frames[:, -1]) if levels is None else levels
+        key = self._key_levels(frames[:, 0])
         key_heads = segmentor_heads(self.reference)
         return {
             name: self._head_scores(head, key_heads[name], current, key, to_key)
@@ -199,8 +199,8 @@ class Accel(PropagatingNet):
 
     def _head_scores(
         self,
-        head: nn.Module,
-        key_head: nn.Module,
+        head: Any,
+        key_head: Any,
         current: tuple[Tensor, ...],
         key: tuple[Tensor, ...],
         to_key: Tensor | None,
@@ -224,14 +224,14 @@ class Accel(PropagatingNet):
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
         if self.stage != 1:
             return self.supervise(
-                self.head_scores(frames, flow, stages), sample_labels(data_samples)
+                self.head_scores(frames, flow, levels), sample_labels(data_samples)
             )
         losses = {}
-        for group in self._branch_losses(frames, data_samples, stages):
+        for group in self._branch_losses(frames, data_samples, levels):
             losses |= group
         return losses
 
@@ -245,12 +245,12 @@ class Accel(PropagatingNet):
             yield self.loss(frames, flow, data_samples)
 
     def _branch_losses(
-        self, frames: Tensor, data_samples: SampleList, stages: tuple[Tensor, ...] | None = None
+        self, frames: Tensor, data_samples: SampleList, levels: tuple[Tensor, ...] | None = None
     ) -> Iterator[dict]:
         """Each branch by itself, the reference's losses with the prefix reference."""
-        # No name holds the stages of a branch while the next one is run.
+        # No name holds the levels of a branch while the next one is run.
         yield segmentor_losses(
-            self.segmentor, self.stages(frames[:, -1]) if stages is None else stages, data_samples
+            self.segmentor, self.levels(frames[:, -1]) if levels is None else levels, data_samples
         )
         if self.reference_segmentor is not None:
             yield add_prefix(
@@ -277,7 +277,7 @@ class Accel(PropagatingNet):
             key = current
         else:
             key = self._key_maps(
-                self.reference.decode_head._forward_feature(self._key_stages(frame))
+                self.reference.decode_head._forward_feature(self._key_levels(frame))
             )
         own_flow = flow is None and self.flow_net is not None
         seen = Seen(key, frame if own_flow else None, flow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from mmengine.model import BaseModule
@@ -49,7 +49,7 @@ HEAD_PARTS = HeadScores._fields
 class VideoNet(BaseModule, metaclass=ABCMeta):
     """A network from a clip (and flow) to the class scores of the clip's last frame.
 
-    Methods use this interface only: :meth:`stages`, :meth:`features`, :meth:`classify`, calling
+    Methods use this interface only: :meth:`levels`, :meth:`features`, :meth:`classify`, calling
     the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and for predictions
     :meth:`predict` or, for a video frame by frame, :meth:`predict_next`. It wraps a plain mmseg
     segmentor, whose decode head ends in its classifier, ``cls_seg`` (see :meth:`split`). Subclasses
@@ -134,23 +134,23 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """The classifiers, under the names that their losses begin with: ``decode``, ``aux``."""
         return segmentor_heads(self.segmentor)
 
-    def stages(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all stages of the backbone."""
-        return stages_of(self.segmentor, frames)
+    def levels(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all levels of the backbone."""
+        return levels_of(self.segmentor, frames)
 
-    def stage_channels(self) -> tuple[int, ...]:
-        """Channels C_i of :meth:`stages`, found by a pass over a small image."""
+    def level_channels(self) -> tuple[int, ...]:
+        """Channels C_i of :meth:`levels`, found by a pass over a small image."""
         modes = {module: module.training for module in self.modules()}
         self.eval()
         with torch.no_grad():
-            stages = self.stages(next(self.parameters()).new_zeros(1, 3, 64, 64))
+            levels = self.levels(next(self.parameters()).new_zeros(1, 3, 64, 64))
         for module, mode in modes.items():
             module.training = mode
-        return tuple(stage.shape[1] for stage in stages)
+        return tuple(level.shape[1] for level in levels)
 
     def features(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W) to the input (N, C, h, w) of the classifier."""
-        return self.segmentor.decode_head._forward_feature(self.stages(frames))
+        return self.segmentor.decode_head._forward_feature(self.levels(frames))
 
     def classify(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
@@ -244,7 +244,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         self,
         frames: Tensor,
         flow: Tensor | None = None,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
     ) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
@@ -252,7 +252,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
-            stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
+            levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
             parts: What is wanted, of :data:`HEAD_PARTS`. Passes through the backbone that serve
                 other parts only are left out; :meth:`supervise` needs ``fused`` and ``losses``.
 
@@ -261,11 +261,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """
         fused, current, key = {}, {}, {}
         if 'fused' in parts or 'current' in parts:
-            seen = self.stages(frames[:, -1]) if stages is None else stages
+            seen = self.levels(frames[:, -1]) if levels is None else levels
             fused = current = {name: head(seen) for name, head in self.heads.items()}
         if 'key' in parts:
             with torch.no_grad():
-                seen = self.stages(frames[:, 0])
+                seen = self.levels(frames[:, 0])
                 key = {name: head(seen) for name, head in self.heads.items()}
         return {
             name: HeadScores(fused.get(name), current.get(name), key.get(name))
@@ -312,7 +312,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
         """Supervised losses of the current frame, named as mmseg names them.
 
@@ -320,7 +320,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             data_samples: N samples with ``gt_sem_seg`` of the current frame.
-            stages: :meth:`stages` of the current frame if they are at hand: saves a pass.
+            levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
         """
 
     def loss_groups(
@@ -380,7 +380,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return scores, tuple(states)
 
 
-def stages_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
+def levels_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
     check_size(segmentor, *frames.shape[-2:])
     maps = segmentor.extract_feat(frames)
@@ -439,7 +439,7 @@ def head_losses(
 def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
     """Scores (N, K, h, w) of every classifier, see :meth:`VideoNet.head_scores`."""
     scores = net.head_scores(frames, flow, parts=('fused',))
-    return {name: of_head.fused for name, of_head in scores.items()}
+    return {name: cast(Tensor, of_head.fused) for name, of_head in scores.items()}
 
 
 def sample_labels(data_samples: SampleList) -> Tensor:
@@ -448,10 +448,10 @@ def sample_labels(data_samples: SampleList) -> Tensor:
 
 
 def segmentor_losses(
-    segmentor: EncoderDecoder, stages: tuple[Tensor, ...], data_samples: SampleList
+    segmentor: EncoderDecoder, levels: tuple[Tensor, ...], data_samples: SampleList
 ) -> dict[str, Tensor]:
-    """A segmentor's ``loss`` from stages at hand, whatever its heads are: they own their losses."""
-    losses = segmentor._decode_head_forward_train(stages, data_samples)
+    """A segmentor's ``loss`` from levels at hand, whatever its heads are: they own their losses."""
+    losses = segmentor._decode_head_forward_train(levels, data_samples)
     if segmentor.with_auxiliary_head:
-        losses.update(segmentor._auxiliary_head_forward_train(stages, data_samples))
+        losses.update(segmentor._auxiliary_head_forward_train(levels, data_samples))
     return losses

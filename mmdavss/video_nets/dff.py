@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.registry import MODELS
@@ -98,21 +98,21 @@ class DFF(PropagatingNet):
         self,
         frames: Tensor,
         flow: Tensor | None = None,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
     ) -> dict[str, HeadScores]:
         if self._single_frame(frames):
-            return super().head_scores(frames, flow, stages, parts)
+            return super().head_scores(frames, flow, levels, parts)
         current, key, fused = {}, {}, {}
         if 'current' in parts:
-            stages = self.stages(frames[:, -1]) if stages is None else stages
-            current = {name: head(stages) for name, head in self.heads.items()}
-        seen = self.stages(frames[:, 0])
+            levels = self.levels(frames[:, -1]) if levels is None else levels
+            current = {name: head(levels) for name, head in self.heads.items()}
+        seen = self.levels(frames[:, 0])
         if 'key' in parts:
             with torch.no_grad():
                 key = {name: head(seen) for name, head in self.heads.items()}
         if 'fused' in parts or 'losses' in parts:
-            fused = self._carried_scores(seen, frames, flow, stages, 'losses' in parts)
+            fused = self._carried_scores(seen, frames, flow, levels, 'losses' in parts)
         return {
             name: HeadScores(
                 fused.get(name, (None, {}))[0],
@@ -128,13 +128,13 @@ class DFF(PropagatingNet):
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
         if self._single_frame(frames):
-            current = self.stages(frames[:, -1]) if stages is None else stages
+            current = self.levels(frames[:, -1]) if levels is None else levels
             return segmentor_losses(self.segmentor, current, data_samples)
         # Not by head_scores: the current frame's own would cost a pass through the backbone.
-        scores = self._carried_scores(self.stages(frames[:, 0]), frames, flow, stages)
+        scores = self._carried_scores(self.levels(frames[:, 0]), frames, flow, levels)
         return self.supervise(
             {name: HeadScores(fused, losses=own) for name, (fused, own) in scores.items()},
             sample_labels(data_samples),
@@ -145,18 +145,19 @@ class DFF(PropagatingNet):
         key: tuple[Tensor, ...],
         frames: Tensor,
         flow: Tensor | None,
-        stages: tuple[Tensor, ...] | None,
+        levels: tuple[Tensor, ...] | None,
         own_losses: bool = True,
     ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
-        """For each head the scores from the key frame's stages, and the net's own losses."""
+        """For each head the scores from the key frame's levels, and the net's own losses."""
         to_key = self.key_flow(frames, flow)
         scores = {}
+        head: Any  # split: mmseg's own have no `_forward_feature`
         for name, head in self.heads.items():
             carried = self.carry(head._forward_feature(key), to_key)
             if name != 'decode':
                 scores[name] = head.cls_seg(carried), {}
             elif own_losses:
-                scores[name] = self._corrected_scores(carried, frames, to_key, stages)
+                scores[name] = self._corrected_scores(carried, frames, to_key, levels)
             else:
                 scores[name] = (
                     self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)),
@@ -165,7 +166,7 @@ class DFF(PropagatingNet):
         return scores
 
     def _corrected_scores(
-        self, carried: Tensor, frames: Tensor, to_key: Tensor, stages: tuple[Tensor, ...] | None
+        self, carried: Tensor, frames: Tensor, to_key: Tensor, levels: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """In training, the decode head's scores from carried features, and the net's own losses.
 
@@ -173,7 +174,7 @@ class DFF(PropagatingNet):
             carried: (N, C, h, w).
             frames: (N, T, 3, H, W).
             to_key: (N, 2, H', W').
-            stages: Those of the current frame if they are at hand.
+            levels: Those of the current frame if they are at hand.
         """
         return self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)), {}
 

@@ -111,12 +111,12 @@ class DistortionAwareVSS(DFF):
         return self._mix(carried, frame, logits)
 
     def _corrected_scores(
-        self, carried: Tensor, frames: Tensor, to_key: Tensor, stages: tuple[Tensor, ...] | None
+        self, carried: Tensor, frames: Tensor, to_key: Tensor, levels: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         frame = frames[:, -1]
         with torch.no_grad():
-            stages = self.stages(frame) if stages is None else stages
-            own = self.classify(self.segmentor.decode_head._forward_feature(stages))
+            levels = self.levels(frame) if levels is None else levels
+            own = self.classify(self.segmentor.decode_head._forward_feature(levels))
             distorted = (self.classify(carried).argmax(1) != own.argmax(1)).float()[:, None]
         logits = self.distortion_logits(frame, frames[:, 0], to_key, carried.shape[-2:])
         losses = dict(

@@ -51,7 +51,7 @@ class Cascade(nn.ModuleList):
         return len(self) - 1 - isinstance(self[-1], PointHead)
 
     def _forward_feature(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Maps of all stages to what the classifier of the main head sees, (N, C, h, w)."""
+        """Maps of all levels to what the classifier of the main head sees, (N, C, h, w)."""
         said: tuple[Tensor, ...] = ()
         for number in range(self._before_main()):
             said = (self[number](inputs, *said),)

@@ -70,10 +70,10 @@ class PerFrame(VideoNet):
         frames: Tensor,
         flow: Tensor | None,
         data_samples: SampleList,
-        stages: tuple[Tensor, ...] | None = None,
+        levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
-        stages = self.stages(frames[:, -1]) if stages is None else stages
-        return segmentor_losses(self.segmentor, stages, data_samples)
+        levels = self.levels(frames[:, -1]) if levels is None else levels
+        return segmentor_losses(self.segmentor, levels, data_samples)
 
     def step(
         self, frame: Tensor, flow: Tensor | None = None, state: None = None, clip_length: int = 2

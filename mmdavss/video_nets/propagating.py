@@ -110,15 +110,16 @@ class PropagatingNet(VideoNet):
     def set_normalisation(self, preprocessor: SegDataPreProcessor) -> None:
         normalised = getattr(preprocessor, '_enable_normalize', False)
         zero = torch.zeros(3, 1, 1)
-        self._mean = preprocessor.mean.detach().clone() if normalised else zero
-        self._std = preprocessor.std.detach().clone() if normalised else zero + 1
+        given: Any = preprocessor  # has its buffers only if it normalises
+        self._mean = given.mean.detach().clone() if normalised else zero
+        self._std = given.std.detach().clone() if normalised else zero + 1
         self._is_rgb = getattr(preprocessor, '_channel_conversion', False)
 
     def images(self, frames: Tensor) -> Tensor:
         """Normalised frames (..., 3, H, W) as images: RGB in [0, 1].
 
         Raises:
-            RuntimeError: If nobody has said how frames are normalised.
+            RuntimeError: If the normalisation of frames is unknown.
         """
         if self._mean is None:
             raise RuntimeError(

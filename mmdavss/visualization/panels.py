@@ -158,7 +158,7 @@ def _write(canvas: np.ndarray, text: str, place: tuple[int, int], size: int, anc
 
 
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)  # a scalable one that Pillow brings along
 
 

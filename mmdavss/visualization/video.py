@@ -48,14 +48,14 @@ class VideoWriter:
             OSError: If the file cannot be written.
         """
         if self._writer is None:
-            self._open(frame)
+            self._writer = self._open(frame)
         if frame.shape != self._shape:
             raise ValueError(
                 f'{self.path}: a frame of the shape {frame.shape} in a video of {self._shape}'
             )
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
 
-    def _open(self, frame: np.ndarray) -> None:
+    def _open(self, frame: np.ndarray) -> cv2.VideoWriter:
         height, width = frame.shape[:2]
         if height % 2 or width % 2:
             raise ValueError(f'{self.path}: frames of {width}x{height}, but both must be even')
@@ -63,12 +63,13 @@ class VideoWriter:
         for left in self.path.parent.glob(f'.{glob.escape(self.path.stem)}.*.partial.mp4'):
             left.unlink()  # by a process that was killed
         # MPEG-4, which every build of OpenCV can write and read.
-        self._writer = cv2.VideoWriter(
-            str(self._partial), cv2.VideoWriter_fourcc(*'mp4v'), self.fps, (width, height)
+        writer = cv2.VideoWriter(
+            str(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
         )
-        if not self._writer.isOpened():
+        if not writer.isOpened():
             raise OSError(f'{self.path}: OpenCV cannot write this video')
         self._shape = frame.shape
+        return writer
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -15,9 +15,9 @@ from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
 from mmdavss.errors import UserError
+from mmdavss.inference.segmenter import VideoSegmenter
 
 LAZY = """
 from mmcv.transforms import LoadImageFromFile
@@ -107,8 +107,10 @@ def saved(tmp_path):
 def plain(segmentor, tmp_path, saved):
     """Writes a config with the given head and pipeline, and its weights."""
 
-    def make(head, classes, resize=None):
-        segmentor.update(auxiliary_head=None, decode_head=head, test_cfg=dict(mode='whole'))
+    def make(head, classes, resize=None, test_cfg=None):
+        segmentor.update(
+            auxiliary_head=None, decode_head=head, test_cfg=test_cfg or dict(mode='whole')
+        )
         steps = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
         if resize is not None:
             steps.insert(1, dict(type='Resize', scale=resize, keep_ratio=True))
@@ -162,6 +164,22 @@ def test_predicts_as_in_mmseg(name, resize, plain, image):
         assert (found == expected).mean() > 0.99
     else:
         assert (found == expected).all()
+
+
+def test_sliding_windows_stay(plain, image, tmp_path):
+    slide = dict(mode='slide', crop_size=(24, 32), stride=(16, 24))
+    config, checkpoint = plain(*HEADS['fcn'], test_cfg=slide)
+    expected = inference_model(init_model(str(config), str(checkpoint), device='cpu'), image)
+    expected = expected.pred_sem_seg.data[0].numpy()
+    cfg = read_method_config(config, checkpoint)
+    (found,) = VideoSegmenter(cfg, checkpoint)([image])
+    assert (found == expected).all()
+    cfg.model.student.segmentor.test_cfg = dict(mode='whole')
+    (whole,) = VideoSegmenter(cfg, checkpoint)([image])
+    assert (whole != expected).any()
+    cfg.model.student.segmentor.test_cfg = slide
+    export = export_segmentor(cfg, checkpoint, tmp_path / 'export')
+    assert Config.fromfile(export.config).model.test_cfg == slide
 
 
 @pytest.mark.parametrize('name', ['one_channel', 'queries'])

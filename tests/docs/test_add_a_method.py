@@ -21,6 +21,10 @@ from mmdavss.testing.method_tests import MethodTests
 pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[2] / 'docs/add_a_method.md'
+#: The classes on the page.
+NAMES = ('EntropyMinimisation', 'ContrastOfViews', 'ConsistentViews', 'OutputSpace', 'InnerLabels')
+#: The tests of the harness, less the one that starts processes, which do not find the page's files.
+HARNESS = [name for name in vars(MethodTests) if name.startswith('test_') and 'two_pro' not in name]
 
 
 @pytest.fixture
@@ -32,15 +36,19 @@ def written(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     yield tmp_path
-    sys.modules.pop('entropy_method', None)
-    MODELS._module_dict.pop('EntropyMinimisation', None)
+    for module in ('entropy_method', 'four_kinds'):
+        sys.modules.pop(module, None)
+    for name in NAMES:
+        MODELS._module_dict.pop(name, None)
 
 
-def test_the_page_has_four_files(written):
+def test_the_page_has_its_files(written):
     assert sorted(path.name for path in written.glob('*.py')) == [
         'entropy_method.py',
         'entropy_minidrive.py',
+        'four_kinds.py',
         'test_entropy.py',
+        'test_four_kinds.py',
         'test_harness.py',
     ]
 
@@ -50,15 +58,25 @@ def test_the_test_on_the_page_passes(written):
     tests['test_only_norm_layers_learn_and_the_entropy_falls']()
 
 
-@pytest.mark.parametrize(
-    'name',
-    [name for name in vars(MethodTests) if name.startswith('test_') and 'two_pro' not in name],
-)
-def test_the_harness_on_the_page_passes(written, name):
-    tests = runpy.run_path('test_harness.py')['TestEntropy']
+def run_harness(folder: Path, file: str, kind: str, case: str, name: str) -> None:
+    """One test of the harness on a row of the page."""
+    tests = runpy.run_path(file)[kind]
     test = getattr(tests(), name)
-    arguments = dict(case=tests.cases['entropy'], tmp_path=written)
+    arguments = dict(case=tests.cases[case], tmp_path=folder)
     test(**{key: arguments[key] for key in inspect.signature(test).parameters})
+
+
+@pytest.mark.parametrize('name', HARNESS)
+def test_the_harness_on_the_page_passes(written, name):
+    run_harness(written, 'test_harness.py', 'TestEntropy', 'entropy', name)
+
+
+@pytest.mark.parametrize('name', HARNESS)
+@pytest.mark.parametrize(
+    'case', ['contrast', 'mean_teacher', 'adversarial', 'offline_self_training']
+)
+def test_each_of_the_four_kinds_passes(written, case, name):
+    run_harness(written, 'test_four_kinds.py', 'TestFourKinds', case, name)
 
 
 def test_the_config_on_the_page_trains(written):

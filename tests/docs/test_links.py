@@ -15,7 +15,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (ROOT / 'README.md', *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md'))
+    for path in (
+        *ROOT.glob('*.md'),
+        *ROOT.glob('docs/**/*.md'),
+        *ROOT.glob('configs/*/README.md'),
+    )
 )
 FOLDERS = 'configs|tools|tests|docs|mmdavss|benchmarks|docker|requirements'
 FOREIGN = ('docs/DATASET.md',)  # of github.com/mcahny/vps

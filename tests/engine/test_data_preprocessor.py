@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mmdavss.engine import Clip, DomainDataPreprocessor
+from mmdavss.engine import DomainDataPreprocessor
+from mmdavss.structures import Clip
 
 
 def test_values_and_order(batch):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdavss.engine import NotFiniteError
+from mmdavss.errors import NotFiniteError
 from mmdavss.evaluation.health import (
     Health,
     class_drift,

@@ -16,8 +16,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmdavss.engine import Clip
-from mmdavss.structures import DomainBatch
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 from mmdavss.video_nets import HeadScores, VideoNet
 from tests.shipped import shipped, shipped_config

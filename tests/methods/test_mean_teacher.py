@@ -10,7 +10,6 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.engine import Clip
 from mmdavss.methods.dacs import Labelled
 from mmdavss.modules import (
     ClassStatistics,
@@ -19,7 +18,7 @@ from mmdavss.modules import (
     day_guided,
     downscale_labels,
 )
-from mmdavss.structures import DomainBatch
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing import build_method
 from tests.methods.table import CASES
 
@@ -301,7 +300,7 @@ class TestSePiCo:
         data = model.data_preprocessor(batch('source', 'target'), True)
         source = model.source(DomainBatch(**data).source)
         with torch.no_grad():
-            stage = model.teacher.stages(source.clip.frames[:, -1])[3]
+            stage = model.teacher.levels(source.clip.frames[:, -1])[3]
             features = model.teacher_projection(stage)
         labels = downscale_labels(source.labels, features.shape[-2:], 4, 0.0)
         model(**data, mode='loss')

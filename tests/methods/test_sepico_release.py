@@ -27,10 +27,9 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdavss.datasets.rare_class import class_probabilities
-from mmdavss.engine import Clip
 from mmdavss.methods.dacs import Labelled
 from mmdavss.modules import class_mix_masks, downscale_labels
-from mmdavss.structures import DomainBatch
+from mmdavss.structures import Clip, DomainBatch
 
 ROOT = Path(__file__).parents[2] / 'configs'
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
@@ -247,7 +246,7 @@ class Given(nn.Module):
     def forward(self, frames, flow):
         return self.outputs[0].float()
 
-    def stages(self, frames):
+    def levels(self, frames):
         self.seen.append(frames)
         return [None, None, None, self.outputs[1].float()]
 

@@ -16,9 +16,9 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmdavss.engine import Clip
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.ops import resize_flow
+from mmdavss.structures import Clip
 from mmdavss.testing import PREPROCESSOR
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'

@@ -234,9 +234,9 @@ def test_head_scores(method, batch, net):
     scores = student(frames, heads=True)
     torch.testing.assert_close(scores['decode'].fused, student(frames))
     for name, head in student.heads.items():
-        torch.testing.assert_close(scores[name].current, head(student.stages(frames[:, 1])))
-        torch.testing.assert_close(scores[name].key, head(student.stages(frames[:, 0])))
-    carried = student.carry(student.stages(frames[:, 0])[2], student.key_flow(frames, None))
+        torch.testing.assert_close(scores[name].current, head(student.levels(frames[:, 1])))
+        torch.testing.assert_close(scores[name].key, head(student.levels(frames[:, 0])))
+    carried = student.carry(student.levels(frames[:, 0])[2], student.key_flow(frames, None))
     torch.testing.assert_close(
         scores['aux'].fused, student.segmentor.auxiliary_head.cls_seg(carried)
     )

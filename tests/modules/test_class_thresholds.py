@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdavss.engine import NotFiniteError
+from mmdavss.errors import NotFiniteError
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/rivals_iast_thresholds.npz')

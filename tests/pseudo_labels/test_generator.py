@@ -20,17 +20,11 @@ from torch import nn
 from mmdavss.datasets import ClipFolderDataset
 from mmdavss.datasets.label_folder import read_manifest, write_manifest
 from mmdavss.errors import InputError, UserError
-from mmdavss.pseudo_labels import generator
-from mmdavss.pseudo_labels.generator import (
-    ClipPredictor,
-    Frame,
-    FrameClip,
-    PseudoLabelGenerator,
-    pseudo_confusion,
-    pseudo_miou,
-    remove,
-    summary,
-)
+from mmdavss.pseudo_labels import folder, generator
+from mmdavss.pseudo_labels.folder import remove
+from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
+from mmdavss.pseudo_labels.predictor import ClipPredictor, Frame, FrameClip
+from mmdavss.pseudo_labels.scores import pseudo_confusion, pseudo_miou, summary
 
 pytestmark = pytest.mark.slow
 
@@ -216,8 +210,8 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
     cfg = config(frames, selection=selection)
     written, limit = [], None
 
-    def stop(name):
-        original = getattr(generator, name)
+    def stop(module, name):
+        original = getattr(module, name)
 
         def wrapped(*args):
             if len(written) == limit:
@@ -225,10 +219,11 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
             written.append(name)
             return original(*args)
 
-        monkeypatch.setattr(generator, name, wrapped)
+        monkeypatch.setattr(module, name, wrapped)
 
-    for name in ('write_manifest', 'write_frames', 'replace_file'):
-        stop(name)
+    stop(generator, 'write_manifest')
+    stop(generator, 'write_frames')
+    stop(folder, 'replace_file')  # of a mask
     run(cfg, checkpoint, tmp_path / 'whole')
     whole, writes = content(tmp_path / 'whole'), len(written)
     assert writes == {'class_balanced': 9}.get(selection, 7)

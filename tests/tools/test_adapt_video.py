@@ -8,7 +8,7 @@ import pkgutil
 import re
 import runpy
 import signal
-import sys
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -18,26 +18,20 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmdavss import get_config_path
-from mmdavss.apis.adapt import (
-    Adaptation,
-    Adapted,
-    Settings,
-    _explained_memory,
-    _free_names,
-    _Left,
-    adapt,
-    duration,
-    report,
-)
-from mmdavss.apis.inference import VideoSegmenter
-from mmdavss.apis.videos import VideoReader
+from mmdavss.adaptation import Adaptation, Adapted, Settings, adapt
+from mmdavss.adaptation.estimates import TimeLeft, duration
+from mmdavss.adaptation.frames import folder_names
+from mmdavss.adaptation.memory import explained_memory
+from mmdavss.adaptation.report import report
 from mmdavss.convert.plain_mmseg import default_palette, read_method_config
-from mmdavss.engine import WorkDirLock
 from mmdavss.errors import UserError
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 from mmdavss.fileio import unfinished_path
+from mmdavss.inference.segmenter import VideoSegmenter
+from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.work_dir_lock import NAME as LOCK
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 FEW = [
     '--iters',
@@ -240,7 +234,7 @@ def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
 
 
 def test_no_two_videos_share_a_folder():
-    assert _free_names(['0001', '0001', '0001_0']) == ['0001_3', '0001_1', '0001_0']
+    assert folder_names(['0001', '0001', '0001_0']) == ['0001_3', '0001_1', '0001_0']
     for names in (
         ['0001', '0001', '0001_0'],
         ['a', 'a', 'a', 'a_1', 'a_5'],
@@ -249,10 +243,10 @@ def test_no_two_videos_share_a_folder():
         ['.a', '_a', 'a', ''],
         ['x\ty', 'x\ny'],
     ):
-        found = _free_names(names)
+        found = folder_names(names)
         assert len({name.casefold() for name in found}) == len(names)
         assert all(re.fullmatch(r'\w[\w.-]*', name) for name in found)
-    assert _free_names(['drive', 'night']) == ['drive', 'night']
+    assert folder_names(['drive', 'night']) == ['drive', 'night']
 
 
 @pytest.fixture
@@ -270,15 +264,15 @@ def handlers():
 
 #: Phase, what it calls, and at which call the signal comes.
 PHASES = [
-    ('trying the network', 'mmdavss.apis.adapt.VideoSegmenter.__call__', 1),
-    ('reading the video', 'mmdavss.apis.adapt._write', 3),
+    ('trying the network', 'mmdavss.inference.segmenter.VideoSegmenter.__call__', 1),
+    ('reading the video', 'mmdavss.adaptation.frames.write_image', 3),
     ('AdaBN', 'mmdavss.methods.adabn.AdaBN.train_step', 2),
     ('training', 'mmdavss.methods.stpl.STPL.train_step', 2),
-    ('writing the checkpoint', 'mmdavss.apis.adapt.save_checkpoint', 1),
-    ('measuring', 'mmdavss.apis.adapt.Health.add_pair', 3),
+    ('writing the checkpoint', 'mmdavss.adaptation.training.save_checkpoint', 1),
+    ('measuring', 'mmdavss.evaluation.health.Health.add_pair', 3),
     ('preview', 'mmdavss.visualization.video.VideoWriter.write', 2),
-    ('export', 'mmdavss.apis.adapt.export_segmentor', 1),
-    ('report', 'mmdavss.apis.adapt.report', 1),
+    ('export', 'mmdavss.adaptation.adaptation.export_segmentor', 1),
+    ('report', 'mmdavss.adaptation.adaptation.report', 1),
 ]
 
 
@@ -463,7 +457,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(
 def test_memory_that_ran_out(error):
     with (
         pytest.raises(UserError, match='the memory ran out.*--size .now 9 8'),
-        _explained_memory((9, 8)),
+        explained_memory((9, 8)),
     ):
         raise error
 
@@ -501,7 +495,7 @@ def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch)
 
 def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr('mmdavss.apis.videos.print_log', lambda text, **_: said.append(text))
+    monkeypatch.setattr('mmdavss.inference.videos.print_log', lambda text, **_: said.append(text))
     video = jpegs(share=0.5)
     work = Adaptation(
         read_method_config(*plain), plain[1], [video], tmp_path / 'out', Settings(pairs=4)
@@ -529,7 +523,7 @@ def test_exit_code_of_a_damaged_video(run_tool, tmp_path, monkeypatch, capsys):
         ('a.mp4: 2 of about 4',),
         True,
     )
-    monkeypatch.setattr(sys.modules['mmdavss.apis.adapt'], 'adapt', lambda *_, **__: done)
+    monkeypatch.setattr('mmdavss.adaptation.adapt', lambda *_, **__: done)
     with pytest.raises(SystemExit) as ended:
         run_tool('adapt_video.py', 'c', 'w', 'v', '--out', 'o')
     assert ended.value.code == 3 and 'a.mp4: 2 of about 4' in capsys.readouterr().err
@@ -595,7 +589,7 @@ def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images)
 
 
 def test_time_that_is_left():
-    left = _Left(dict(health=10.0, preview=5.0, adabn=20.0, adapt=100.0))
+    left = TimeLeft(dict(health=10.0, preview=5.0, adabn=20.0, adapt=100.0))
     assert left.total() == 135
     left.measured('adabn', 40.0, 30.0)  # twice as slow as thought, and so will the next be
     assert left.total() == 10 + 5 + 30 + 200
@@ -613,7 +607,7 @@ def test_time_that_is_left():
 def test_public_function(plain, video_file, tmp_path, capsys):
     import mmdavss.apis
 
-    assert mmdavss.apis.adapt is adapt
+    assert mmdavss.apis.adapt is adapt and find_spec('mmdavss.apis.adapt') is None
     # Every option of the tool is one of the function.
     parser = runpy.run_path('tools/adapt_video.py')['build_parser']()
     options = {action.dest for action in parser._actions} - {'help', 'allow_damaged'}

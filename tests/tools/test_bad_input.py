@@ -23,10 +23,10 @@ from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.datasets.label_maps import CLASSES_19
 from mmdavss.errors import UserError
 from mmdavss.flow import write_flow
+from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
 from mmdavss.utils.work_dir_lock import Owner
 

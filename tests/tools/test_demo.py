@@ -11,7 +11,7 @@ from types import ModuleType
 import cv2
 import pytest
 
-from mmdavss.engine import WorkDirLock
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 ROOT = Path(__file__).parents[2]
 NET = 'model.student.segmentor'

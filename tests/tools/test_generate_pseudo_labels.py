@@ -14,7 +14,7 @@ import pytest
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.engine import WorkDirLock
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,8 +9,8 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.datasets import CityscapesSeqDataset
+from mmdavss.inference.segmenter import VideoSegmenter
 
 
 def read(path):

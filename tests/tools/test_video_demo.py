@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from mmdavss.apis.videos import VideoReader
+from mmdavss.inference.videos import VideoReader
 
 
 def test_video_and_masks(run_tool, saved_model, accel, video_file, tmp_path, capsys):

@@ -27,10 +27,16 @@ from torch.torch_version import TorchVersion
 
 from mmdavss.convert.checkpoints import convert_checkpoint
 from mmdavss.convert.plain_mmseg import read_method_config
-from mmdavss.engine import CheckpointError, damage, read_checkpoint, read_weights
 from mmdavss.flow.base import load_flow_weights
 from mmdavss.launch.model import load_model
-from mmdavss.utils.checkpoints import SWITCH, TRUST
+from mmdavss.utils.checkpoints import (
+    SWITCH,
+    TRUST,
+    CheckpointError,
+    damage,
+    read_checkpoint,
+    read_weights,
+)
 
 
 class Trap:

@@ -4,7 +4,12 @@ import pytest
 import torch
 import torch.distributed as distributed
 
-from mmdavss.engine import mean_log, mean_over_batch, mean_over_processes, sum_over_processes
+from mmdavss.utils.distributed import (
+    mean_log,
+    mean_over_batch,
+    mean_over_processes,
+    sum_over_processes,
+)
 
 TERMS = ([1.0, 2.0, 6.0], [4.0])
 

@@ -3,7 +3,7 @@ import random
 import numpy as np
 import torch
 
-from mmdavss.engine import randomness_of, seed_everything
+from mmdavss.utils.randomness import randomness_of, seed_everything
 
 
 def numbers() -> tuple[float, float, float]:

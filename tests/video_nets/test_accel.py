@@ -158,7 +158,7 @@ def test_head_scores(accel, per_frame, build, options):
     assert set(scores) == {'decode', 'aux'}
     torch.testing.assert_close(scores['decode'].fused, net(frames, flow))
     for index, kind in ((1, 'current'), (0, 'key')):
-        stages = net.stages(frames[:, index])
+        stages = net.levels(frames[:, index])
         for name, head in (
             ('decode', net.segmentor.decode_head),
             ('aux', net.segmentor.auxiliary_head),

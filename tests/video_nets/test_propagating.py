@@ -249,7 +249,7 @@ def test_distortion_loss_by_hand(video_net, batch):
     expected = -3 * (wrong * m.log() + (1 - wrong) * (1 - m).log()).mean()
     torch.testing.assert_close(losses['loss_distortion'].double(), expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(losses['distorted'].double(), wrong.mean())
-    given = net.loss(frames, flow, samples, net.stages(frames[:, 1]))
+    given = net.loss(frames, flow, samples, net.levels(frames[:, 1]))
     torch.testing.assert_close(given['loss_distortion'], losses['loss_distortion'])
     # A distortion network that knew the flow's gradient would train the flow to look distorted.
     flow.requires_grad_(True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmdavss.apis.inference import VideoSegmenter
 from mmdavss.cli.analysis import (
     CheckpointParser,
     add_frame_arguments,
@@ -25,6 +24,7 @@ from mmdavss.cli.analysis import (
 )
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_image, read_label
+from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.utils.progress import progress
 from mmdavss.visualization import draw_grid, overlay, with_legend
 

@@ -80,7 +80,8 @@ class CrossFrameAugment(BaseTransform):
         self.saturation = saturation
         self.hue = hue
         self.blur_prob = blur_prob
-        self.blur_sigma = tuple(blur_sigma)
+        low, high = blur_sigma
+        self.blur_sigma = (low, high)
 
     def transform(self, results: dict) -> dict:
         results['imgs_aug'] = [self._augment(img) for img in results['imgs']]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import cv2
 import mmcv
@@ -72,7 +73,8 @@ class ClipResize(BaseTransform):
         ):
             if value not in choices:
                 raise ValueError(f'ClipResize: {name}={value!r} is not one of {choices}.')
-        self.scale = tuple(scale)
+        width, height = scale
+        self.scale = (width, height)
         self.keep_ratio = keep_ratio
         self.ratio_range = ratio_range
         self.interpolation = interpolation
@@ -85,7 +87,8 @@ class ClipResize(BaseTransform):
     def transform(self, results: dict) -> dict:
         height, width = results['imgs'][-1].shape[:2]
         ratio = self._ratio()
-        scale = tuple(max(1, int(side * ratio + 0.5)) for side in self.scale)
+        wide, high = (max(1, int(side * ratio + 0.5)) for side in self.scale)
+        scale = (wide, high)
         size = mmcv.rescale_size((width, height), scale) if self.keep_ratio else scale
         factor = np.array([size[0] / width, size[1] / height], np.float32)
 
@@ -106,7 +109,11 @@ class ClipResize(BaseTransform):
         return results
 
     def _resize(self, array: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-        return mmcv.imresize(array, size, interpolation=interpolation, backend=self.backend)
+        # A tuple only with return_scale.
+        return cast(
+            np.ndarray,
+            mmcv.imresize(array, size, interpolation=interpolation, backend=self.backend),
+        )
 
     def __repr__(self) -> str:
         return (
@@ -152,7 +159,8 @@ class ClipCrop(RandomCrop):
     ) -> None:
         if mode not in CROP_MODES:
             raise ValueError(f'ClipCrop: mode={mode!r} is not one of {CROP_MODES}.')
-        super().__init__(tuple(crop_size), cat_max_ratio, ignore_index)
+        size: Any = tuple(crop_size)  # mmseg's are pixels; see transform()
+        super().__init__(size, cat_max_ratio, ignore_index)
         self.share = self.crop_size
         self.mode = mode
         self.rare_class_min_pixels = rare_class_min_pixels
@@ -187,7 +195,7 @@ class ClipCrop(RandomCrop):
             )
         inputs = dict(img=results['imgs'][-1], gt_seg_map=label)
         bbox = self.crop_bbox(inputs)
-        if rare_class is not None:
+        if rare_class is not None and label is not None:
             for _ in range(TRIES):
                 if (self.crop(label, bbox) == rare_class).sum() > self.rare_class_min_pixels:
                     break

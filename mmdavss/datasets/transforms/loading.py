@@ -134,6 +134,7 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
             f'{path}: labels of {labels.name} are 16-bit colour images with the id '
             f'in the red channel, this one has mode {mode}.'
         )
+    assert raw is not None  # only OpenCV gives None
     if labels.encoding in ('ids', 'panoptic'):
         if raw.ndim != 2 or raw.dtype.kind not in 'iu':
             raise InputError(
@@ -148,7 +149,9 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
                 'bits.'
             )
         if mode == 'P':
-            labels.check_palette(np.flatnonzero(image.histogram()), image.getpalette(), path)
+            palette = image.getpalette()
+            assert palette is not None  # it has mode P
+            labels.check_palette(np.flatnonzero(image.histogram()), palette, path)
     if labels.encoding == 'red':
         raw = raw[..., 2]  # OpenCV: BGR
     return labels.to_train_ids(labels.decode(raw, path), path)

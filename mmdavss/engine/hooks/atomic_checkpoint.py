@@ -115,7 +115,7 @@ class AtomicCheckpointHook(CheckpointHook):
         self._best, self.last_ckpt = dict.fromkeys(before), None
         super().after_val_epoch(runner, metrics)
         better = {key: path for key, path in self._best.items() if path is not None}
-        self._best, self.last_ckpt = before | better, last
+        self._best, self.last_ckpt = {**before, **better}, last
         self._remove(
             path
             for key, path in before.items()

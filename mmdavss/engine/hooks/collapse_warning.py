@@ -86,7 +86,7 @@ class CollapseWarningHook(Hook):
     @torch.no_grad()
     def _shares(self, runner: Runner, data_batch: Any) -> Tensor:
         """Shares (K,) of the predicted classes, on the CPU."""
-        model = unwrapped(runner.model)
+        model: Any = unwrapped(runner.model)
         model.eval()
         try:
             inputs = model.data_preprocessor(data_batch, False)['inputs']

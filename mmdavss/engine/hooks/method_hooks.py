@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -25,7 +27,7 @@ class MethodHook(Hook):
         Raises:
             TypeError: If the method lacks the function that this hook calls.
         """
-        self._model = unwrapped(runner.model)
+        self._model: Any = unwrapped(runner.model)
         if not hasattr(self._model, self.calls):
             raise TypeError(
                 f'{type(self).__name__}: {type(self._model).__name__} has no `{self.calls}`: take '

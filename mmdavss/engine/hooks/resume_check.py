@@ -101,8 +101,7 @@ def _parts(names: Iterable[str]) -> str:
 def _other_optimiser(own: Any, saved: Mapping[str, Any]) -> str | None:
     if not isinstance(own, OptimWrapper | OptimWrapperDict):  # none was built: no training
         return None
-    several = isinstance(own, OptimWrapperDict)
-    ours = dict(own.items()) if several else {'': own}
+    ours: dict[str, Any] = dict(own.items()) if isinstance(own, OptimWrapperDict) else {'': own}
     theirs = {'': saved} if 'param_groups' in saved else saved
     if ours.keys() != theirs.keys():
         return f'it has optimisers for {_names(theirs)} and this one for {_names(ours)}'

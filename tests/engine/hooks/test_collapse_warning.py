@@ -8,7 +8,8 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
-from mmdavss.engine import CollapseWarningHook, NotFiniteError
+from mmdavss.engine import CollapseWarningHook
+from mmdavss.errors import NotFiniteError
 
 CLASSES = ('road', 'sky', 'car', 'person')
 

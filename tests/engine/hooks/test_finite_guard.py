@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmdavss.engine import FiniteGuardHook, NotFiniteError
+from mmdavss.engine import FiniteGuardHook
+from mmdavss.errors import NotFiniteError
 
 
 @pytest.fixture

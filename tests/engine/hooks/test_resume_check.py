@@ -9,7 +9,8 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, PolyLR
 from torch import nn
 
-from mmdavss.engine import CheckpointError, ResumeCheckHook
+from mmdavss.engine import ResumeCheckHook
+from mmdavss.utils.checkpoints import CheckpointError
 
 
 def net(**parts: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Video in, segmented video out."""
+"""Writes segmented videos and class maps of videos."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from mmdavss.quiet import without_loss_warnings
 from mmdavss.utils.progress import progress
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
-from .inference import VideoSegmenter
+from .segmenter import VideoSegmenter
 from .videos import VideoReader
 
 Model = str | Path | Config
-#: Frames per second that a video may have; more cannot be written.
+#: Maximum frames per second of a video that can be written.
 MAX_FPS = 1000
-#: Panels with a legend below are not narrower than this in sum.
+#: Minimum width of all panels together if they have a legend.
 LEGEND_WIDTH = 480
 
 
 class Segmented(NamedTuple):
-    """A frame of a video and what the models make of it.
+    """A frame of a video with the predictions of the models.
 
     Attributes:
-        name: Of the frame: that of its file without suffix, or its number.
+        name: Name of the frame's file without suffix, or its number.
         image: (H, W, 3), uint8, BGR.
-        labels: For each model the classes (H, W), uint8.
+        labels: Classes (H, W), uint8, of each model.
     """
 
     name: str
@@ -48,19 +48,18 @@ class Segmented(NamedTuple):
 class VideoSegInferencer:
     """Segments a video of any length with one model, or with several side by side.
 
-    The video net keeps its state from frame to frame, so that each frame is encoded once, and
-    nothing else is kept: memory does not grow with the video.
+    The video net keeps its state from frame to frame, so that each frame is encoded once. Nothing
+    else is kept: memory use does not depend on the length of the video.
 
     Args:
-        model: A config of this package, or its file; several for several models.
-        weights: Their checkpoints.
-        titles: Shown above the models, by default the folders of the checkpoints; a single model
-            has none.
-        classes: Names of the classes, in the place of the config's.
-        palette: (K, 3), RGB colours of the classes, in the place of the config's.
+        model: A config of this package, or its file; one per model.
+        weights: Checkpoint of each model.
+        titles: Titles above several models; by default the folders of the checkpoints.
+        classes: Names of the classes; replace those of the config.
+        palette: (K, 3), RGB colours of the classes; replace those of the config.
         flow: Config of the flow provider, see :class:`VideoSegmenter`.
-        device: Where the models compute, by default a GPU if there is one.
-        show_progress: Whether a progress bar with frames per second is shown.
+        device: Where the models compute. Defaults to a GPU if there is one.
+        show_progress: Whether to show a progress bar with frames per second.
 
     Attributes:
         classes: Names of the K classes.
@@ -73,7 +72,7 @@ class VideoSegInferencer:
         ...     print(frame.name, (frame.labels[0] == 0).mean())
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint.
+        FileNotFoundError: If a checkpoint does not exist.
         UserError: If the models have different classes.
         ValueError: If a checkpoint does not fit its config.
     """
@@ -127,21 +126,21 @@ class VideoSegInferencer:
                 :class:`VideoReader`.
 
         Yields:
-            The frames, as soon as each is segmented.
+            Each frame as soon as it is segmented.
 
         Raises:
-            UserError: If there is no such video, or it cannot be read.
+            UserError: If the video does not exist or cannot be read.
             ValueError: If an image is broken or frames differ in size.
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
-        # In lockstep: no copy of the stream is ever more than a frame ahead of another.
+        # In lockstep: no copy of the stream is more than one frame ahead of another.
         frames, *copies = tee(video, 1 + len(self.segmenters))
         maps = [
             segment(frame.image for frame in copy)
             for segment, copy in zip(self.segmenters, copies, strict=True)
         ]
         for frame, *labels in zip(frames, *maps, strict=True):
-            yield Segmented(*frame, tuple(labels))
+            yield Segmented(frame.name, frame.image, tuple(labels))
 
     def __call__(
         self,
@@ -155,27 +154,27 @@ class VideoSegInferencer:
         fps: float | None = None,
         overwrite: bool = False,
     ) -> dict[str, Any]:
-        """Segments a video and writes what is asked for.
+        """Segments a video and writes the result as a video, as class maps, or both.
 
         Args:
             inputs: As for :meth:`stream`.
             out: Video of the overlays (mp4); several models side by side.
-            masks: Folder for the classes of each frame, png files of one channel with the ids; of
-                several models a folder each, by their titles.
-            opacity: Of the class colours, 0 to 1.
-            show_input: Whether the input is shown too, before the models.
-            legend: Whether names and colours of the classes are below.
-            width: Of each panel, by default that of the video (more, if that is too small for the
-                legend).
-            fps: Frames per second of `out`, by default those of the video.
+            masks: Folder for the classes of each frame: png files of one channel with class ids.
+                Each of several models gets a folder in it, named after its title.
+            opacity: Opacity of the class colours, 0 to 1.
+            show_input: Whether the first panel shows the input.
+            legend: Whether names and colours of the classes are shown below.
+            width: Width of each panel. Defaults to that of the video, or more if that is too small
+                for the legend.
+            fps: Frames per second of `out`. Defaults to those of the video.
             overwrite: Whether `out`, and masks of the same names, are replaced.
 
         Returns:
-            ``frames``, ``seconds`` and ``fps`` (frames per second) of the work; ``note`` and
+            ``frames``, ``seconds`` and ``fps`` (frames processed per second); ``note`` and
             ``damaged`` say whether frames of the video are missing, see :class:`VideoReader`.
 
         Raises:
-            UserError: As :meth:`stream`; or if nothing is asked for, or is there already.
+            UserError: As :meth:`stream`; or if there is nothing to write, or the output exists.
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
         folders = self._check(out, masks, opacity, width, fps, overwrite)
@@ -214,7 +213,7 @@ class VideoSegInferencer:
         fps: float | None,
         overwrite: bool,
     ) -> list[Path]:
-        """Finds mistakes before the work starts; gives the folders of the masks."""
+        """Checks the arguments before the work starts; returns the folders of the masks."""
         if out is None and masks is None:
             raise UserError('nothing is written: name a video (out) or a folder of masks')
         if not 0 <= opacity <= 1:
@@ -261,11 +260,11 @@ class VideoSegInferencer:
         """The picture of a frame: overlays side by side, legend below.
 
         Args:
-            frame: Of :meth:`stream`.
-            opacity: As for calling the inferencer, and so are the others.
-            show_input: Whether the input comes first.
-            legend: Whether the classes are below.
-            width: Of each panel.
+            frame: A frame from :meth:`stream`.
+            opacity: As for :meth:`__call__`.
+            show_input: As for :meth:`__call__`.
+            legend: As for :meth:`__call__`.
+            width: As for :meth:`__call__`.
 
         Returns:
             (H', W', 3), uint8, RGB, both sides even.
@@ -275,7 +274,7 @@ class VideoSegInferencer:
         panels = [rgb] if show_input else []
         panels += [overlay(rgb, labels, self.palette, opacity) for labels in frame.labels]
         if width is None:
-            # Below a small video its legend would be higher than the video.
+            # The legend of a narrow video would be higher than the video.
             width = max(own_width, LEGEND_WIDTH // len(panels)) if legend else own_width
         size = (width, max(1, round(height * width / own_width)))
         if len(panels) == 1:

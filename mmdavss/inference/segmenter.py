@@ -1,4 +1,4 @@
-"""Segmenting videos with a trained model."""
+"""Segments the frames of a video with a trained model."""
 
 from __future__ import annotations
 
@@ -29,24 +29,25 @@ DIS = dict(type='DISFlowEstimator')
 class VideoSegmenter:
     """Segments the frames of a video in order.
 
-    Clip length, frame distance, the pipeline (size, flow) and the classes are those of the
-    config's ``test_dataloader``, whose data need not be there.
+    Clip length, frame distance, the pipeline (size, flow) and the classes come from the config's
+    ``test_dataloader``; its data are not needed.
 
     Args:
         config: A config of this package, or its file.
         checkpoint: As in :func:`load_model`.
         device: Where the model computes.
-        flow: Config of the flow provider, in the place of the config's, for a net that needs flow.
-            By default DIS takes the place of providers that read files, which belong to the
-            frames of a data set, and stands in where the config has none.
+        flow: Config of the flow provider for a net that needs flow; replaces that of the config. By
+            default DIS replaces providers that read files, which belong to the frames of a data
+            set, and is used if the config has none.
 
     Attributes:
         classes: Names of the K classes.
         palette: uint8 (K, 3), their RGB colours.
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it does not fit the video net, or that does not fit the classes.
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If the checkpoint does not fit the video net, or the net does not fit the
+            classes.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class VideoSegmenter:
         self.pipeline = dataset.pipeline
 
     def _with_flow(self, steps: list[dict], flow: OptConfigType) -> list[dict]:
-        """The pipeline with what the net needs: the flow given, the config's, or DIS."""
+        """The pipeline with the flow that the net needs: the given one, the config's, or DIS."""
         if not self.model.net.needs_flow:
             return [step for step in steps if type_name(step) != 'LoadFlow']
         if any(type_name(step) == 'LoadFlow' for step in steps):
@@ -91,13 +92,13 @@ class VideoSegmenter:
             ]
         if self.model.flow is not None and flow is None:
             return steps
-        # Flow of the frames as the net sees them: the last step packs.
+        # Before the last step, which packs: flow is estimated on frames at the size of the input.
         return [*steps[:-1], dict(type='LoadFlow', provider=flow or dict(DIS)), steps[-1]]
 
     def __call__(
         self, frames: str | Path | Iterable[str | Path | np.ndarray]
     ) -> Iterator[np.ndarray]:
-        """Segments a video, one frame at a time; each goes through the networks once.
+        """Segments a video, one frame at a time; each passes through the networks once.
 
         Args:
             frames: Folder of images (in natural order of their names), or the frames in order:
@@ -105,21 +106,21 @@ class VideoSegmenter:
                 start repeat the first frame.
 
         Yields:
-            (H, W), uint8: class of each pixel, at the size of the frame.
+            (H, W), uint8, class of each pixel, at the size of the frame.
 
         Raises:
             FileNotFoundError: If the folder has no images or a frame does not exist.
-            ValueError: If a frame is no image, or frames differ in size.
+            ValueError: If a frame is not an image, or frames differ in size.
         """
         yield from self._stream(frames, self._segment)
 
     def samples(
         self, frames: str | Path | Iterable[str | Path | np.ndarray]
     ) -> Iterator[SegDataSample]:
-        """As calling it, with everything that is predicted: ``seg_logits`` too.
+        """As :meth:`__call__`, but yields everything that is predicted, including ``seg_logits``.
 
         Args:
-            frames: As for calling it.
+            frames: As for :meth:`__call__`.
         """
         yield from self._stream(frames, self._predict)
 
@@ -128,10 +129,10 @@ class VideoSegmenter:
         frames: str | Path | Iterable[str | Path | np.ndarray],
         segment: Callable[[list, Any], tuple[Any, Any]],
     ) -> Iterator[Any]:
-        """What `segment` makes of each frame, one at a time."""
+        """Yields the result of `segment` for each frame, one at a time."""
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
-        # The oldest is the frame `frame_distance` back, or the first.
+        # The oldest entry is the frame `frame_distance` back, or the first frame.
         recent: deque[tuple[str, np.ndarray, Any]] = deque(maxlen=self.frame_distance)
         for number, frame in enumerate(frames):
             if isinstance(frame, np.ndarray):
@@ -144,12 +145,12 @@ class VideoSegmenter:
             yield result
 
     def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:
-        """Classes of the second frame, and the state; the first is there for the flow."""
+        """Classes of the second frame, and the new state; the first frame is used for flow."""
         sample, state = self._predict(pair, state)
         return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
 
     def _predict(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[SegDataSample, Any]:
-        """What is predicted for the second frame, and the state."""
+        """Prediction of the second frame, and the new state."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
         if images[0].shape[:2] != shape:
@@ -176,7 +177,7 @@ class VideoSegmenter:
 
 
 def _estimating(provider: ConfigType) -> ConfigType:
-    """A flow provider that needs no files: the one given, or DIS."""
+    """The given flow provider, or DIS if that reads files."""
     inner = provider
     while inner.get('provider') is not None:
         inner = inner['provider']

@@ -14,7 +14,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS
 
 from mmdavss.apis import UserError, VideoSegInferencer
-from mmdavss.apis.videos import Frame, VideoReader
+from mmdavss.inference.videos import Frame, VideoReader
 from mmdavss.launch.model import load_model
 
 pytestmark = pytest.mark.slow

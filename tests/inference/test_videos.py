@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdavss.apis import UserError, videos
-from mmdavss.apis.videos import VideoReader
+from mmdavss.apis import UserError
+from mmdavss.inference import videos
+from mmdavss.inference.videos import VideoReader
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +65,7 @@ def test_mistakes(tmp_path):
 
 def test_one_bad_packet_costs_one_frame(jpegs, monkeypatch):
     said = []
-    monkeypatch.setattr('mmdavss.apis.videos.print_log', lambda text, **_: said.append(text))
+    monkeypatch.setattr('mmdavss.inference.videos.print_log', lambda text, **_: said.append(text))
     whole = {frame.name: frame.image for frame in VideoReader(jpegs())}
     assert len(whole) == 20
     path = jpegs(lost=[8])
@@ -315,7 +316,7 @@ def test_quiet(tmp_path):
     """Imports say nothing; FFmpeg and OpenCV, which write to stderr by themselves, neither."""
     (tmp_path / 'text.mp4').write_text('no video')
     code = (
-        'from mmdavss.apis.videos import VideoReader\n'
+        'from mmdavss.inference.videos import VideoReader\n'
         'from mmdavss.apis import UserError\n'
         'for source in ("text.mp4", 73, "/dev/video73", "rtsp://127.0.0.1:1/x"):\n'
         '    try: VideoReader(source)\n'

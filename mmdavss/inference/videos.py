@@ -1,4 +1,4 @@
-"""Reading videos: files, folders of frames, cameras, streams. Frame by frame, nothing is kept."""
+"""Reads videos (files, folders of frames, cameras, streams) frame by frame; nothing is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
@@ -25,14 +25,14 @@ from mmdavss.inputs import list_frames
 
 FOLDER_FPS = 10.0
 CAMERA_FPS = 25.0
-#: A video file whose header promises this many frames more than it has (or two, if that is more) is
-#: damaged: headers of some formats are estimates.
+#: A video file is damaged if it lacks more than this share of the frames in its header, and more
+#: than two: headers of some formats are estimates.
 TOLERATED = 0.02
-#: After so many packets without a frame, or so many seconds, there is none to come.
+#: Packets without a frame, or seconds, after which reading ends.
 RETRIES, PATIENCE = 1000, 5.0
-#: Seconds that a server may take to answer, and to send the next frame.
+#: Seconds within which a server must answer, and send the next frame.
 WAIT = 15.0
-#: Exit code of tools that have done their work on a video that is not whole.
+#: Exit code of tools that finished, but on an incomplete video.
 DAMAGED = 3
 
 _URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
@@ -40,39 +40,44 @@ _DEVICE = re.compile(r'/dev/video([0-9]+)')
 
 
 class Frame(NamedTuple):
-    """A frame of a video: its name (without suffix) and the image (H, W, 3), uint8, BGR."""
+    """A frame of a video.
+
+    Attributes:
+        name: Name of its file without suffix, or its number.
+        image: (H, W, 3), uint8, BGR.
+    """
 
     name: str
     image: np.ndarray
 
 
 class VideoReader:
-    """The frames of a video, in order; may be iterated several times (a camera goes on).
+    """The frames of a video, in order. It can be iterated repeatedly; a camera continues.
 
-    A packet that cannot be decoded costs its frame and not those behind it, where the container
-    allows that; the numbers of the others stay. A file that has less frames than its header says
-    gives a warning, once, and says so in :attr:`note` and :attr:`damaged`.
+    Where the container allows it, a packet that cannot be decoded costs only its own frame, and the
+    numbers of the other frames stay. If a file has fewer frames than its header says, a warning is
+    logged once, and :attr:`note` and :attr:`damaged` are set.
 
     Args:
         source: Video file; folder of images (in natural order of their names); number of a camera,
             as an int or in digits, or its ``/dev/videoN``; or address of a stream or file
-            (``rtsp://``, ``http://`` and what else the FFmpeg of OpenCV knows).
-        limit: Frames to read at most, all by default.
+            (``rtsp://``, ``http://`` and other protocols of OpenCV's FFmpeg).
+        limit: Maximum number of frames to read; all by default.
 
     Attributes:
-        name: Of the video, for titles and files.
-        shown: The source as it may be shown: without the password of an address.
-        fps: Frames per second; a folder has none of its own and gets 10.
-        live: Whether it is a camera or a stream that goes on until somebody stops it.
-        count: Number of frames as far as it is known, None for a camera. The header of a video
-            file may say a few more or less than can be read.
-        read: Number of frames that could be read, once the end has been reached; None before.
-        reached: Number of the last of them and 1, likewise.
-        note: "N of about M frames ..." once frames are known to be missing, or None.
-        damaged: Whether more is missing than headers are wrong by.
+        name: Name of the video, for titles and files.
+        shown: The source without the password of an address, for messages.
+        fps: Frames per second; 10 for a folder.
+        live: Whether it is a camera or an endless stream.
+        count: Number of frames if known, None for a camera. The header of a video file may be off
+            by a few frames.
+        read: Number of readable frames, once the end has been reached; None before.
+        reached: One more than the number of the last readable frame, likewise.
+        note: "N of about M frames ..." once frames are known to be missing, otherwise None.
+        damaged: Whether more frames are missing than inexact headers explain.
 
     Raises:
-        UserError: If there is no such video, or OpenCV cannot read it.
+        UserError: If the video does not exist or OpenCV cannot read it.
     """
 
     read: int | None = None
@@ -86,7 +91,7 @@ class VideoReader:
         self.limit = limit
         self._files: list[Path] | None = None
         path = Path(str(source))
-        # A file may have any name, that of a camera too.
+        # A file may have the name of a camera.
         there = not isinstance(source, int) and (path.is_file() or path.is_dir())
         self._url = url = not there and _URL.match(str(source)) is not None
         self._camera = None if there or url else _camera(source)
@@ -111,11 +116,11 @@ class VideoReader:
                     f'({", ".join(IMAGE_SUFFIXES)}), the number of a camera, or an '
                     'address (rtsp://, http://)'
                 )
-            # What is no file on this machine goes to FFmpeg as it is.
+            # Anything but a local file is passed to FFmpeg unchanged.
             self._opened: str | int = str(source)
             if self._camera is not None:
                 self._opened = self._camera
-            elif there:  # a colon in a relative name would be taken for the end of a protocol's
+            elif there:  # in a relative name FFmpeg would take a colon for the end of a protocol
                 self._opened = str(path.absolute())
             video = self._open()
             fps = video.get(cv2.CAP_PROP_FPS)
@@ -129,7 +134,7 @@ class VideoReader:
         self.count = count if count > 0 else None
 
     def first(self, limit: int) -> VideoReader:
-        """The first frames of the same video; what was said of it is not said again."""
+        """A reader of the first frames of the same video; it does not repeat warnings."""
         other = copy(self)
         other.limit = limit
         other.count = limit if self.count is None else min(self.count, limit)
@@ -139,7 +144,7 @@ class VideoReader:
         """Yields the frames.
 
         Raises:
-            UserError: If a video file gives no frame at all.
+            UserError: If a video has no readable frame.
             ValueError: If an image of a folder is broken.
         """
         if self._files is not None:
@@ -164,7 +169,7 @@ class VideoReader:
             )
 
     def length(self) -> int:
-        """Number of frames that can be read, counted: headers of video files are not exact."""
+        """Number of readable frames, by counting: headers of video files are inexact."""
         if self._files is not None:
             return len(self._files[: self.limit])
         walk = self._walk(())
@@ -175,13 +180,13 @@ class VideoReader:
                 return end.value
 
     def choose(self, numbers: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Some of the frames, in order; those in between are not decoded where that is possible.
+        """Reads some of the frames, in order; where possible, others are not decoded.
 
         Args:
-            numbers: Of the frames, from 0.
+            numbers: Numbers of the frames, from 0.
 
         Yields:
-            Number and image (H, W, 3), uint8, BGR, of those that can be read.
+            Number and image (H, W, 3), uint8, BGR, of each readable frame.
         """
         wanted = sorted(set(numbers))
         if self._files is not None:
@@ -221,18 +226,18 @@ class VideoReader:
 
     def _walk(
         self, wanted: Collection[int] | None, last: int | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    ) -> Generator[tuple[int, np.ndarray], None, int]:
         """Goes through the video once.
 
         Args:
-            wanted: Numbers of the frames that are yielded, None for all.
-            last: The number that it ends behind.
+            wanted: Numbers of the frames to yield; None for all.
+            last: Number of the last frame to read; None for the end of the video.
 
         Yields:
-            Number and image.
+            Number and image of each frame.
 
         Returns:
-            The number of frames that could be read.
+            Number of readable frames.
         """
         video = self._open()
         read = failures = 0
@@ -245,17 +250,16 @@ class VideoReader:
                     found, image, step = video.grab(), None, 1
                 now = video.get(cv2.CAP_PROP_POS_MSEC)
                 if found and (torn or failures):
-                    # What is missing can be seen from the times alone: decoders are ahead of
-                    # frames.
+                    # Decoders read ahead, so that only timestamps show how many frames are missing.
                     step = max(1, round((now - moment) * self.fps / 1000))
                 if found and (wanted is None or number + step in wanted):
                     found, image = video.retrieve()  # some decode here
                 if self._url and time.monotonic() - began >= 0.9 * WAIT:
-                    # A frame that comes all the same is half of one.
+                    # A frame that arrives after the timeout is incomplete.
                     self._silent = complete = True
                     break
                 if not found:
-                    # The end of a file looks like a packet that cannot be decoded.
+                    # The end of a file and an undecodable packet look the same.
                     failures += 1
                     if failures == 1:
                         failing_since = time.monotonic()
@@ -274,13 +278,13 @@ class VideoReader:
         return read
 
     def _judge(self, read: int, reached: int, torn: bool, complete: bool) -> None:
-        """Notes, and says once, what is missing.
+        """Sets :attr:`note` and :attr:`damaged`, and warns once if frames are missing.
 
         Args:
-            read: Frames that could be read.
-            reached: Number of the last one and 1.
-            torn: Whether there were packets without a frame between them.
-            complete: Whether there is no frame behind them.
+            read: Number of readable frames.
+            reached: One more than the number of the last of them.
+            torn: Whether packets between them had no frame.
+            complete: Whether the end of the video was reached.
         """
         if complete:
             self.read, self.reached = read, reached
@@ -312,16 +316,16 @@ class VideoReader:
 
 
 def without_password(text: str) -> str:
-    """A text without the names and passwords of the addresses in it."""
+    """The text with user names and passwords of addresses replaced by ``***``."""
     return re.sub(r'(?<=://)[^/\s]*@', '***@', text)
 
 
 def _camera(source: str | Path | int) -> int | None:
-    """Number of a camera, or None if it is not meant to be one."""
+    """Number of the camera that a source names, or None if it names none."""
     if isinstance(source, int):
         return source
     if re.fullmatch('[0-9]+', str(source)):
-        return int(source)
+        return int(str(source))
     # Links such as /dev/v4l/by-id/... too.
     device = _DEVICE.fullmatch(str(Path(source).resolve()))
     return int(device[1]) if device else None
@@ -329,10 +333,10 @@ def _camera(source: str | Path | int) -> int | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Around opening a video: OpenCV's and FFmpeg's own words; what is wrong is said in one line.
+    """Context manager: opens a video without log output of OpenCV and FFmpeg.
 
-    FFmpeg's are off for the process unless ``OPENCV_FFMPEG_LOGLEVEL`` says otherwise; OpenCV
-    looks there when it first opens a video.
+    FFmpeg stays silent for the whole process unless ``OPENCV_FFMPEG_LOGLEVEL`` is set, which OpenCV
+    reads when it first opens a video.
     """
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     logger = cv2.utils.logging

@@ -1,0 +1,416 @@
+"""Adapts a trained model to videos without labels, and reports the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+
+from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
+from mmdavss.errors import UserError, number_of
+from mmdavss.evaluation.health import HealthFigures
+from mmdavss.inference.inferencer import VideoSegInferencer
+from mmdavss.inference.videos import VideoReader, without_password
+from mmdavss.quiet import without_loss_warnings
+from mmdavss.utils.device import usable_device
+from mmdavss.utils.work_dir_lock import WorkDirLock
+
+from .estimates import TimeLeft, duration, guessed_seconds
+from .folder import ResultFolder, video_identity
+from .frame_size import config_of_size, fitting_size, pipeline_size
+from .frames import FramePairs
+from .measuring import measure
+from .recipes import adabn_model, adapted_config, self_training_model, stage_config, stpl_model
+from .report import report
+from .settings import PRESENTATION, Settings
+from .training import save_student, train
+from .trial import try_network
+
+#: Relative difference in aspect ratio above which a video is reported as stretched.
+DISTORTED = 0.05
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Result of an adaptation.
+
+    Attributes:
+        config: Config of the adapted model, for all tools of this package.
+        checkpoint: Its weights.
+        report: The report, to be read before the model is trusted.
+        video: The before/after video.
+        figures: Health figures of the model ``before`` and ``after``.
+        notes: What is wrong with the videos: "N of about M frames can be read".
+        damaged: Whether a video lacks more frames than inexact headers explain.
+    """
+
+    config: Path
+    checkpoint: Path
+    report: Path
+    video: Path
+    figures: Mapping[str, HealthFigures]
+    notes: tuple[str, ...] = ()
+    damaged: bool = False
+
+
+class Adaptation:
+    """Source-free adaptation of a model to videos, step by step; finished steps are kept.
+
+    All checks come before the first write: the network predicts a frame of the first video.
+
+    Args:
+        cfg: Config of the model, see :func:`read_method_config`.
+        checkpoint: Its weights.
+        videos: Inputs of :class:`VideoReader`. From a camera or an endless stream,
+            ``settings.record`` frames are recorded first.
+        out: Folder of all results.
+        settings: How to adapt.
+        overwrite: Whether a different adaptation in `out` is replaced.
+        device: Where it computes. Defaults to a GPU if there is one.
+
+    Attributes:
+        size: (width, height) of the frames that the network gets.
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+        UserError: If a video cannot be read, the network cannot be adapted in this way, or `out`
+            holds another adaptation.
+        ValueError: If the checkpoint does not fit the network.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        checkpoint: str | Path,
+        videos: Sequence[str | Path | int],
+        out: str | Path,
+        settings: Settings,
+        overwrite: bool = False,
+        device: str | torch.device | None = None,
+    ) -> None:
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
+        self.cfg = cfg
+        self.checkpoint = str(checkpoint)
+        self.settings = settings
+        self.device = usable_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.folder = ResultFolder(out, overwrite)
+        self.readers = [VideoReader(video) for video in videos]
+        dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=[]))
+        self.metainfo = dict(
+            classes=tuple(dataset.metainfo['classes']),
+            palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
+        )
+        first = [next(iter(reader.first(1))).image for reader in self.readers]
+        self.shapes = [image.shape[1::-1] for image in first]
+        self.frames = FramePairs(self.folder.frames, self.readers, self.shapes, settings)
+        self.size = settings.size or min(
+            (fitting_size(cfg, shape) for shape in self.shapes), key=np.prod
+        )
+        self.sized = config_of_size(cfg, self.size, self.shapes)
+        self.trial = try_network(
+            self.sized, self.checkpoint, self.device, first[0], self.size, settings
+        )
+        lengths = [reader.count or settings.record for reader in self.readers]
+        self.left = TimeLeft(
+            guessed_seconds(settings, self.trial.seconds, lengths, self.trial.has_norms)
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        state = Path(self.checkpoint).stat()
+        settings = {
+            name: value for name, value in asdict(self.settings).items() if name not in PRESENTATION
+        }
+        self.folder.begin(
+            dict(
+                model=self.cfg.model.to_dict(),
+                checkpoint=[state.st_size, state.st_mtime_ns],
+                videos=[video_identity(reader) for reader in self.readers],
+                settings=dict(settings, size=self.size),
+            )
+        )
+
+    @property
+    def out(self) -> Path:
+        """The folder of all results."""
+        return self.folder.path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is finished, see :class:`Journal`."""
+        return self.folder.journal.state
+
+    def plan(self) -> str:
+        """What will be computed, on which frames, and how long that takes."""
+        settings, lines = self.settings, []
+        for reader, (width, height) in zip(self.readers, self.shapes, strict=True):
+            if reader.live:
+                what = f'the next {settings.record} frames'
+            elif reader.count is None:
+                what = 'frames'
+            else:
+                what = number_of(reader.count, 'frame')
+            lines.append(
+                f'{reader.shown}: {what} of {width}x{height}; of successive ones, at most '
+                f'{number_of(settings.pairs, "pair")} are taken'
+            )
+        width, height = self.size
+        scale = pipeline_size(self.cfg, self.shapes[0])
+        why = ''
+        if settings.size is None and scale != self.size:
+            why = f' (not {scale[0]}x{scale[1]}, as the config says: the video has no more)'
+        where = 'the CPU' if self.device.type == 'cpu' else str(self.device)
+        lines.append(
+            f'Network: {self.trial.network}, {len(self.metainfo["classes"])} classes, on '
+            f'{where}. Frames of {width}x{height}{why}; --size sets another size.'
+        )
+        lines += self._distortions()
+        steps = []
+        if self.trial.has_norms:
+            steps.append(f'AdaBN, {number_of(settings.adabn_iters, "iteration")}')
+        if settings.method != 'adabn':
+            name = dict(stpl='STPL').get(settings.method, settings.method)
+            steps.append(f'{name}, {number_of(settings.iters, "iteration")}')
+        lines.append(
+            f'To do: {"; ".join(steps)}; {number_of(settings.batch_size, "pair")} each; figures, '
+            'before/after video, report.'
+        )
+        lines.append(
+            f'Time: {duration(self.left.total())}, guessed from that of one frame; '
+            'measured once it runs.'
+        )
+        return '\n'.join(lines)
+
+    def _distortions(self) -> list[str]:
+        """A line that names stretched videos: all get one size even if their shapes differ."""
+        shape = self.size[0] / self.size[1]
+        stretched = [
+            reader.shown
+            for reader, (width, height) in zip(self.readers, self.shapes, strict=True)
+            if abs(width / height / shape - 1) > DISTORTED
+        ]
+        # If all of them are, the config or --size asks for it.
+        if not stretched or len(stretched) == len(self.readers):
+            return []
+        return [
+            f'Stretched to that size, as the videos have different shapes: {", ".join(stretched)}. '
+            'Better adapt to each shape by itself (another --out).'
+        ]
+
+    def extract(self) -> Path:
+        """Writes pairs of frames, evenly spread over each video; an interrupted run continues.
+
+        Returns:
+            The folder: a folder of images for each video, and the list of the pairs.
+
+        Raises:
+            UserError: If a video has no two successive readable frames.
+        """
+        self.frames.extract(self.folder.journal)
+        return self.frames.folder
+
+    def pairs(self) -> list[tuple[Path, Path]]:
+        """The image files of all pairs."""
+        return self.frames.files()
+
+    def adapt(self) -> Path:
+        """Runs the training stages one after the other.
+
+        Returns:
+            The adapted checkpoint; its config, ``adapted.py``, is beside it.
+        """
+        path = self.folder.checkpoint
+        adapted_config(self.cfg, self.sized).dump(self.folder.config)
+        if path.is_file():
+            return path
+        start, settings = self.checkpoint, self.settings
+        if self.trial.has_norms:
+            start = self._train('adabn', adabn_model(self.cfg, start), settings.adabn_iters)
+        if settings.method == 'stpl':
+            start = self._train('adapt', stpl_model(self.cfg, start), settings.iters)
+        elif settings.method == 'self-training':
+            start = self._train('adapt', self_training_model(self.cfg, start), settings.iters)
+        save_student(start, str(path), self.metainfo)
+        return path
+
+    def _train(self, name: str, model: dict, iters: int) -> str:
+        """Runs one stage; its folder holds its config and checkpoints."""
+        cfg = stage_config(
+            self.cfg,
+            model,
+            self.settings,
+            self.frames.folder,
+            len(self.pairs()),
+            self.size,
+            self.metainfo,
+            iters,
+            self.out / name,
+        )
+        return train(
+            name,
+            cfg,
+            self.size,
+            self.settings.batch_size,
+            self.device,
+            self.folder.journal,
+            self.left,
+        )
+
+    def measure(self) -> dict[str, HealthFigures]:
+        """Figures of the model ``before`` and ``after``, on pairs spread over all videos."""
+        return measure(
+            dict(
+                before=(self.sized, self.checkpoint),
+                after=(Config.fromfile(self.folder.config), self.folder.checkpoint),
+            ),
+            self.pairs(),
+            len(self.metainfo['classes']),
+            self.settings.checked,
+            self.device,
+        )
+
+    def preview(self) -> Path:
+        """Writes the before/after video of the first video, and a picture from its middle."""
+        path, picture = self.folder.video, self.folder.picture
+        if (
+            path.is_file()
+            and picture.is_file()
+            and self.record.get('preview') == self.settings.preview
+        ):
+            return path
+        segment = VideoSegInferencer(
+            [self.sized, Config.fromfile(self.folder.config)],
+            [self.checkpoint, self.folder.checkpoint],
+            titles=['before', 'after'],
+            device=self.device,
+        )
+        reader = self.readers[0]
+        if reader.live:
+            reader = VideoReader(self.frames.folder / self.frames.names[0])
+        segment(
+            reader.first(self.settings.preview),
+            out=path,
+            show_input=True,
+            width=min(640, self.shapes[0][0]),
+            overwrite=True,
+        )
+        frames = list(VideoReader(path))
+        cv2.imwrite(str(picture), frames[len(frames) // 2].image)
+        self.folder.journal.save(preview=self.settings.preview)
+        return path
+
+    def export(self) -> str:
+        """Writes the plain mmseg export; returns the sentence about it in the report."""
+        try:
+            with without_loss_warnings():
+                export = export_segmentor(
+                    Config.fromfile(self.folder.config),
+                    self.folder.checkpoint,
+                    self.folder.export,
+                    overwrite=True,
+                )
+        except UserError as error:
+            return f'There is no plain mmseg export: {error}.'
+        config, checkpoint = map(self.folder.relative, (export.config, export.checkpoint))
+        return (
+            f'`{config}` and `{checkpoint}` '
+            'are the same model for plain mmseg; it predicts the same, to the bit.'
+        )
+
+    def run(self, command: Sequence[str] = ()) -> Adapted:
+        """Runs all steps.
+
+        Args:
+            command: The command line, for the report.
+        """
+        print(self.plan(), flush=True)
+        try:
+            self.extract()
+        except (UserError, ValueError):
+            self.folder.withdraw()
+            raise
+        self.adapt()
+        figures = self.measure()
+        self.left.done('health')
+        video = self.preview()
+        found = self.record.get('notes', {}).values()
+        notes = tuple(value['note'] for value in found)
+        text = report(
+            figures,
+            self.metainfo['classes'],
+            self.settings,
+            self.frames.names,
+            len(self.pairs()),
+            self.export(),
+            self.record.get('trained', ()),
+            [without_password(part) for part in command],
+            self.size,
+            notes,
+        )
+        self.folder.report.write_text(text, encoding='utf-8')
+        self.folder.journal.save(figures={name: asdict(value) for name, value in figures.items()})
+        return Adapted(
+            self.folder.config,
+            self.folder.checkpoint,
+            self.folder.report,
+            video,
+            figures,
+            notes,
+            any(value['damaged'] for value in found),
+        )
+
+
+def adapt(
+    config: str | Path,
+    checkpoint: str | Path,
+    videos: str | Path | int | Sequence[str | Path | int],
+    out: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    device: str | torch.device | None = None,
+    overwrite: bool = False,
+    command: Sequence[str] = (),
+    **settings: Any,
+) -> Adapted:
+    """Adapts a model to videos without labels: what ``tools/adapt_video.py`` does.
+
+    Args:
+        config: Config of this package or of plain mmseg.
+        checkpoint: Its weights.
+        videos: One or several: files, folders of frames, cameras, streams, see
+            :class:`VideoReader`.
+        out: Folder of the results. The same call continues an interrupted adaptation.
+        classes: Names of the classes, if a plain checkpoint does not contain them.
+        cfg_options: Dotted keys and values that replace those of the config.
+        device: Where it computes. Defaults to a GPU if there is one.
+        overwrite: Whether a different adaptation in `out` is replaced.
+        command: The command line, for the report.
+        **settings: Fields of :class:`Settings`: ``method``, ``iters``, ``size`` ...
+
+    Example:
+        >>> from mmdavss.apis import adapt
+        >>> result = adapt('CONFIG.py', 'CHECKPOINT.pth', 'drive.mp4', 'adapted', iters=50)
+        >>> print(result.report.read_text())
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+        UserError: As :class:`Adaptation`, or if the config cannot be used.
+        ValueError: If the checkpoint does not fit the config, or a frame is broken.
+    """
+    several = [videos] if isinstance(videos, str | Path | int) else list(videos)
+    if not several:
+        raise UserError('there is no video to adapt to')
+    cfg = read_method_config(config, checkpoint, classes, cfg_options)
+    with WorkDirLock(out, '--out'):
+        return Adaptation(
+            cfg, checkpoint, several, out, Settings(**settings), overwrite, device
+        ).run(command)

@@ -1,0 +1,114 @@
+"""The folder that an adaptation writes its results to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmdavss.errors import InputError, UserError
+from mmdavss.inference.videos import VideoReader
+from mmdavss.inputs import read_json
+from mmdavss.utils.journal import Journal, as_json
+from mmdavss.utils.work_dir_lock import holds_others
+
+RECORD = 'adapt.json'
+#: Everything else that an adaptation writes.
+FOLDERS = ('frames', 'adabn', 'adapt', 'plain_mmseg')
+FILES = ('adapted.py', 'adapted.pth', 'before_after.mp4', 'before_after.png', 'report.md')
+
+
+class ResultFolder:
+    """Results of an adaptation, with a journal of what is finished.
+
+    Args:
+        path: The folder. It is not written to before :meth:`begin`.
+        overwrite: Whether an adaptation in it that was asked for differently is replaced.
+
+    Attributes:
+        journal: Set by :meth:`begin`.
+
+    Raises:
+        UserError: If it is a file, or holds anything but an adaptation.
+    """
+
+    journal: Journal
+
+    def __init__(self, path: str | Path, overwrite: bool = False) -> None:
+        self.path = Path(path)
+        self.overwrite = overwrite
+        self.frames = self.path / 'frames'
+        self.config = self.path / 'adapted.py'
+        self.checkpoint = self.path / 'adapted.pth'
+        self.export = self.path / 'plain_mmseg'
+        self.video = self.path / 'before_after.mp4'
+        self.picture = self.path / 'before_after.png'
+        self.report = self.path / 'report.md'
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f'{self.path} is a file: choose another folder (--out)')
+        if not (self.path / RECORD).is_file() and self.path.exists() and holds_others(self.path):
+            raise UserError(f'{self.path} holds other things: choose a new folder (--out)')
+
+    def begin(self, given: Mapping[str, Any]) -> None:
+        """Continues the adaptation in the folder, or starts a new one.
+
+        Args:
+            given: What the adapted model depends on, by name.
+
+        Raises:
+            InputError: If the journal cannot be read.
+            UserError: If the folder holds a different adaptation that has written a checkpoint, and
+                `overwrite` is not set.
+        """
+        self.journal = Journal(self.path / RECORD, dict(given=as_json(given, str)))
+        self.fresh = not self.journal.path.is_file()
+        if not self.fresh:
+            changed = {} if self.overwrite else self.journal.resume(_read_record(self.journal.path))
+            if not changed and not self.overwrite:
+                return
+            # An adaptation without a checkpoint, failed or stopped, is not worth keeping.
+            if changed and any(self.path.rglob('*.pth')):
+                before, now = changed['given']
+                names = [key for key in now if before.get(key) != now[key]]
+                raise UserError(
+                    f'{self.path} holds an adaptation with other {" and ".join(names)}: choose '
+                    'another folder (--out), or replace it (--overwrite)'
+                )
+            for name in FOLDERS:
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.journal.save()
+
+    def withdraw(self) -> None:
+        """Removes what a failed start has written, unless it continued an earlier one."""
+        if self.fresh:
+            shutil.rmtree(self.frames, ignore_errors=True)
+            self.journal.path.unlink()
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
+
+    def relative(self, path: Path) -> str:
+        """Path of a file below the folder, for the report."""
+        return path.relative_to(self.path).as_posix()
+
+
+def video_identity(reader: VideoReader) -> list:
+    """What distinguishes a video from others, without passwords, which must not reach the disk."""
+    path = Path(str(reader.source))
+    if isinstance(reader.source, int) or not path.exists():
+        return [reader.shown]
+    if path.is_file():
+        state = path.stat()
+        return [str(path.resolve()), state.st_size, state.st_mtime_ns]
+    return [str(path.resolve())]
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    remedy = f'Delete {path.parent}, or replace what is in it (--overwrite).'
+    found = read_json(path, 'record of an adaptation', remedy)
+    if not isinstance(found, dict) or not isinstance(found.get('given'), dict):
+        raise InputError(f'{path} is no record of an adaptation. {remedy}')
+    return found

@@ -1,0 +1,34 @@
+"""Metrics over some of a data set's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.evaluator import BaseMetric
+
+
+def classes_of(metric: BaseMetric) -> tuple[str, ...]:
+    """Names of the classes that a metric's labels have.
+
+    Raises:
+        ValueError: If the metric was not given its data set's ``dataset_meta``.
+    """
+    if metric.dataset_meta is None:
+        raise ValueError(f'{type(metric).__name__}: `dataset_meta` is not set.')
+    return tuple(metric.dataset_meta['classes'])
+
+
+def check_subset(metric: BaseMetric, subset: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the classes that a metric's means are over: `subset`, or all for None.
+
+    Raises:
+        ValueError: If a name is not one of the data set's classes.
+    """
+    classes = classes_of(metric)
+    unknown = set(subset or ()) - set(classes)
+    if unknown:
+        raise ValueError(
+            f'{type(metric).__name__}: {sorted(unknown)} of `subset` are not among the '
+            f"data set's classes {classes}."
+        )
+    return classes if subset is None else tuple(subset)

@@ -1,0 +1,61 @@
+"""The folder of pseudo-labels: masks are written, all of it is deleted."""
+
+from __future__ import annotations
+
+import os
+import os.path as osp
+
+import cv2
+import numpy as np
+
+from mmdavss.datasets.label_folder import FRAMES, MANIFEST, check_ours, read_frames
+from mmdavss.fileio import left_unfinished, replace_file
+
+#: File of the scores of :func:`~mmdavss.pseudo_labels.scores.score`.
+SCORE = 'score.json'
+
+
+def full_size(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes labels (h, w) to the height and width of their image file.
+
+    Pixel centres are matched, as in the resizing of the frames, not corners.
+    """
+    return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def write_mask(path: str, labels: np.ndarray, size: tuple[int, int]) -> None:
+    """Writes pseudo-labels as a png file, completely or not at all.
+
+    Args:
+        path: The file.
+        labels: (h, w), uint8, at the size of the network's input.
+        size: Height and width of the image file, and of the mask.
+    """
+    os.makedirs(osp.dirname(path), exist_ok=True)
+    replace_file(path, cv2.imencode('.png', full_size(labels, size))[1].tobytes())
+
+
+def remove(folder: str) -> None:
+    """Deletes the pseudo-labels in a folder; other files stay.
+
+    Raises:
+        UserError: If the folder is not empty and not a folder of pseudo-labels, or lists files
+            outside of it.
+    """
+    if not osp.isfile(osp.join(folder, MANIFEST)):
+        return
+    check_ours(folder)
+    masks = read_frames(folder) if osp.isfile(osp.join(folder, FRAMES)) else []
+    names = [*masks, SCORE, FRAMES, MANIFEST]
+    for name in names:
+        # `.part`: left by an interrupted run of an earlier version.
+        for path in (osp.join(folder, name), osp.join(folder, f'{name}.part')):
+            if osp.isfile(path):
+                os.remove(path)
+    for place in sorted({osp.dirname(name) for name in names}):
+        for left in left_unfinished(osp.join(folder, place)):
+            left.unlink()
+    for sequence in sorted({osp.dirname(mask) for mask in masks} - {''}, reverse=True):
+        place = osp.join(folder, sequence)
+        if osp.isdir(place) and not os.listdir(place):
+            os.rmdir(place)

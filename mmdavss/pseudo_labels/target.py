@@ -1,0 +1,88 @@
+"""The target data of a config: frames to predict, labelled frames, folder of the results."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+
+from mmdavss.datasets.clip import ClipSegDataset
+from mmdavss.errors import UserError
+from mmdavss.utils.journal import as_json
+
+
+def output_folder(cfg: Config) -> str:
+    """The folder that a config reads its pseudo-labels from.
+
+    Raises:
+        UserError: If the config does not set it.
+    """
+    folder = _target_config(cfg).get('pseudo_labels')
+    if not folder:
+        raise UserError(
+            f'{cfg.filename}: train_dataloader.dataset.target.pseudo_labels is not '
+            'set: name the folder there, or with --out'
+        )
+    return folder
+
+
+def target_frames(
+    cfg: Config, pipeline: list
+) -> tuple[ClipSegDataset, tuple[str, ...], list | None]:
+    """All frames of a config's target data set, as clips of one frame.
+
+    Args:
+        cfg: Config of the training.
+        pipeline: Transforms of a clip of one frame.
+
+    Returns:
+        The data set, the names of its classes and its palette, as json stores it.
+
+    Raises:
+        UserError: If the config has no target, or no classes are known for it.
+    """
+    # A list of clips may skip frames between its own.
+    options = {
+        key: value
+        for key, value in _target_config(cfg).items()
+        if key not in ('pseudo_labels', 'label_clips', 'clips')
+    }
+    dataset = DATASETS.build(
+        dict(options, clip_length=1, frames='all', with_labels=False, pipeline=pipeline)
+    )
+    metainfo = dataset.metainfo
+    if not metainfo.get('classes'):  # frames of a user, which come without metainfo
+        source = cfg.train_dataloader.dataset.get('source')
+        if not source:
+            raise UserError(
+                f'{cfg.filename}: the target has no classes: give it '
+                'metainfo=dict(classes=...), or a source data set'
+            )
+        metainfo = DATASETS.build(dict(source, lazy_init=True)).metainfo
+    palette = metainfo.get('palette')
+    return dataset, tuple(metainfo['classes']), as_json(palette and list(map(list, palette)))
+
+
+def labelled_target(cfg: Config) -> ClipSegDataset:
+    """The labelled data set ``target_train_labelled`` of a config, without its pipeline.
+
+    Raises:
+        UserError: If the config has none.
+    """
+    options = cfg.get('target_train_labelled')
+    if not options:
+        raise UserError(
+            f'{cfg.filename}: --score needs target_train_labelled, the target data '
+            'set with its labels'
+        )
+    options = {
+        key: value for key, value in options.items() if key not in ('label_clips', 'pseudo_labels')
+    }
+    return DATASETS.build(dict(options, clip_length=1, pipeline=[]))
+
+
+def _target_config(cfg: Config) -> dict:
+    pair = cfg.get('train_dataloader', {}).get('dataset', {})
+    target = pair.get('target')
+    if not target:
+        raise UserError(f'{cfg.filename}: train_dataloader.dataset has no target')
+    return target

@@ -1,0 +1,87 @@
+"""The one cross-entropy of training: pixel weights, what the mean is over, several heads."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdavss.video_nets import HeadScores
+
+SIZE = (32, 48)
+
+
+def pixel_losses(scores, labels):
+    scores = F.interpolate(scores, SIZE, mode='bilinear', align_corners=True)
+    return F.cross_entropy(scores, labels, ignore_index=255, reduction='none')
+
+
+@pytest.fixture
+def given():
+    """Scores of both heads, labels of which a part is ignored, and weights."""
+    scores = {name: torch.randn(2, 4, 4, 6) for name in ('decode', 'aux')}
+    labels = torch.randint(4, (2, *SIZE))
+    labels[:, :5] = 255
+    return scores, labels, torch.rand(2, *SIZE)
+
+
+@pytest.mark.parametrize('avg_non_ignore', [True, False])
+def test_weights(given, per_frame, build, avg_non_ignore):
+    """The heads' own losses with a factor for each pixel: 1 and 0.1 in the small network."""
+    scores, labels, weights = given
+    per_frame['segmentor']['decode_head']['loss_decode'].update(
+        avg_non_ignore=avg_non_ignore, class_weight=[1.0, 2.0, 0.5, 3.0]
+    )
+    net = build(per_frame)
+    losses = net.supervise({k: HeadScores(v) for k, v in scores.items()}, labels, weights)
+    assert list(losses) == ['decode.loss_ce', 'aux.loss_ce']
+    classes = torch.tensor([1.0, 2.0, 0.5, 3.0])[labels.clamp(max=3)]
+    count = (labels != 255).sum() if avg_non_ignore else labels.numel()
+    for name, factor, divisor in (('decode', classes, count), ('aux', 0.1, (labels != 255).sum())):
+        expected = (pixel_losses(scores[name], labels) * weights * factor).sum() / divisor
+        torch.testing.assert_close(losses[f'{name}.loss_ce'], expected)
+
+
+def test_the_decode_head_alone_with_a_divisor(given, per_frame, build):
+    scores, labels, weights = given
+    net = build(per_frame)
+    losses = net.supervise(scores['decode'], labels, weights, avg_factor=labels.numel())
+    expected = (pixel_losses(scores['decode'], labels) * weights).mean()
+    assert list(losses) == ['decode.loss_ce']
+    torch.testing.assert_close(losses['decode.loss_ce'], expected)
+
+
+def test_without_weights_as_mmseg(given, per_frame, build):
+    """The accuracy too; weights of one change nothing; the net's own losses are kept."""
+    scores, labels, _ = given
+    net = build(per_frame)
+    heads = {
+        'decode': HeadScores(scores['decode'], losses=dict(loss_own=torch.tensor(2.0))),
+        'aux': HeadScores(scores['aux']),
+    }
+    losses = net.supervise(heads, labels)
+    assert set(losses) == {
+        'decode.loss_ce',
+        'decode.acc_seg',
+        'loss_own',
+        'aux.loss_ce',
+        'aux.acc_seg',
+    }
+    ones = net.supervise(heads, labels, torch.ones(2, *SIZE))
+    for name, value in ones.items():
+        torch.testing.assert_close(value, losses[name])
+
+
+def test_hard_pixels_and_several_losses(given, per_frame, build):
+    """Weights multiply those of a head's sampler; losses of one name are summed, as in mmseg."""
+    scores, labels, weights = given
+    head = per_frame['segmentor']['decode_head']
+    loss = dict(type='BatchCrossEntropyLoss', loss_weight=0.25)
+    head.update(
+        sampler=dict(type='OHEMPixelSampler', thresh=0.3, min_kept=100), loss_decode=[loss, loss]
+    )
+    net = build(per_frame)
+    losses = net.supervise(scores['decode'], labels, weights)
+    large = F.interpolate(scores['decode'], SIZE, mode='bilinear', align_corners=True)
+    hard = net.segmentor.decode_head.sampler.sample(large, labels[:, None])
+    assert 0 < hard.mean() < 0.9
+    expected = (pixel_losses(scores['decode'], labels) * weights * hard).sum()
+    torch.testing.assert_close(losses['decode.loss_ce'], 0.5 * expected / (labels != 255).sum())
