@@ -296,7 +296,7 @@ def leave_out_downloads(segmentor: dict) -> None:
 
 
 def as_plain(value: Any) -> Any:
-    """Makes a deep copy of part of a config, as dicts, lists and tuples, with names instead of classes.
+    """Copies part of a config deeply, as dicts, lists and tuples, with names instead of classes.
 
     Args:
         value: A config, or anything in it.
