@@ -299,7 +299,7 @@ def test_a_signal_in_each_phase(number, plain, video_file, tmp_path, run_tool, h
                 run_tool(*call)
         said = capfd.readouterr().err
         assert end.value.code == 128 + number, phase
-        assert said.endswith('\ninterrupted: the same command goes on from here\n'), (phase, said)
+        assert said.endswith('\ninterrupted: the same command continues from here\n'), (phase, said)
         assert said.count('interrupted') == 1 and 'Traceback' not in said, (phase, said)
         assert not list(tmp_path.rglob('*.tmp')) and not list(tmp_path.rglob('*.partial.mp4'))
         assert not (out / LOCK).exists(), phase
