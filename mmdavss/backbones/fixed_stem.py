@@ -14,7 +14,7 @@ class FixedStemResNet(ResNet):
     those of mmseg's ResNet.
 
     Args:
-        kwargs: Those of :class:`mmseg.ResNet`, but for ``deep_stem``.
+        kwargs: Passed to :class:`mmseg.ResNet`, but for ``deep_stem``.
     """
 
     def __init__(self, **kwargs) -> None:

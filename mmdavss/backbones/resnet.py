@@ -17,7 +17,7 @@ class CeilResNet(ResNet):
 
     Args:
         ceil_mode: False is mmseg's ResNet, for weights that were trained on its grid.
-        kwargs: Those of :class:`mmseg.ResNet`.
+        kwargs: Passed to :class:`mmseg.ResNet`.
     """
 
     def __init__(self, ceil_mode: bool = True, **kwargs) -> None:

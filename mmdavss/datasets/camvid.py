@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS
 from .clip import ClipSegDataset, Sequences
 from .label_maps import CAMVID_COLOUR, CAMVID_IDS
 
-#: Form of the masks: label set, folder of the images, folder of the labels, end of label names.
+#: For each form of the masks: label set, image folder, label folder, suffix of label names.
 FORMS = {
     'colour': (CAMVID_COLOUR, '701_StillsRaw_full', 'LabeledApproved_full', '_L.png'),
     'ids': (CAMVID_IDS, 'images', 'labels', '.png'),
@@ -23,16 +23,16 @@ class CamVidDataset(ClipSegDataset):
     Files, as the authors give them: ``701_StillsRaw_full/NAME.png`` and
     ``LabeledApproved_full/NAME_L.png``, colour-coded; or ``images/NAME.{png,jpg}`` and
     ``labels/NAME.png`` with ids (0 to 10, 11 void). NAME is SEQUENCE_FRAME, for example
-    0006R0_f00930. The form is told by the folders.
+    0006R0_f00930. The folders decide which form is read.
 
-    Only every 30th frame of the videos is there, in one part of 0016E5 every 2nd: the frames
-    of a sequence are numbered by their position, and the previous frame of a clip is the previous
-    one on disk, mostly one second earlier.
+    The release has only every 30th frame of the videos (every 2nd in one part of 0016E5): the
+    frames of a sequence are numbered by their position, and the previous frame of a clip is the
+    previous one on disk, mostly one second earlier.
 
     Args:
         data_root: Folder of the data set.
-        sequences: Of ``0001TP`` (dusk), ``0006R0``, ``0016E5`` and ``Seq05VD`` (day).
-        kwargs: Those of :class:`ClipSegDataset`.
+        sequences: Any of ``0001TP`` (dusk), ``0006R0``, ``0016E5`` and ``Seq05VD`` (day).
+        kwargs: Passed to :class:`ClipSegDataset`.
     """
 
     METAINFO = CAMVID_IDS.metainfo
@@ -54,7 +54,7 @@ class CamVidDataset(ClipSegDataset):
                 f'CamVidDataset: {data_root!r} has the folders of both forms, '
                 f'{[FORMS[form][1] for form in forms]}: keep one of them there.'
             )
-        # Without either the official form is assumed, and the scan tells what is missing.
+        # With neither, the official form is assumed, and the scan reports what is missing.
         labels, self.image_folder, self.label_folder, self.label_tail = FORMS[
             forms[0] if forms else 'colour'
         ]

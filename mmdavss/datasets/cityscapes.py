@@ -21,8 +21,8 @@ class CityscapesImageDataset(ImageSegDataset):
         data_root: Folder with ``leftImg8bit`` and ``gtFine``.
         split: ``train``, ``val`` or ``test``.
         image_folder: ``leftImg8bit``, or ``leftImg8bit_sequence`` where only the video snippets
-            are there: of their frames the annotated ones are taken, without labels too.
-        kwargs: Those of :class:`ImageSegDataset`.
+            exist; their annotated frames are used, even without labels.
+        kwargs: Passed to :class:`ImageSegDataset`.
     """
 
     METAINFO = CITYSCAPES_19.metainfo

@@ -20,9 +20,9 @@ class CityscapesSeqDataset(ClipSegDataset):
     Files: ``leftImg8bit_sequence/{split}/CITY/CITY_SSSSSS_FFFFFF_leftImg8bit.png`` and
     ``gtFine/{split}/CITY/CITY_SSSSSS_FFFFFF_gtFine_labelIds.png``.
 
-    The current frames are by default the annotated ones, without labels too: adaptation takes,
-    as DA-VSN and TPS do, the annotated frame and those before it. Only the names of the label files
-    are used then, not what is in them.
+    By default the current frames are the annotated ones, even without labels: as in DA-VSN and
+    TPS, adaptation uses the annotated frame and its predecessors. Only the names of the label files
+    are then used, not their contents.
 
     Args:
         data_root: Folder with ``leftImg8bit_sequence`` and ``gtFine``.
@@ -30,7 +30,7 @@ class CityscapesSeqDataset(ClipSegDataset):
         classes_from: Source data set that decides the classes: ``viper`` (15 classes, rider
             joins person), ``synthia`` (12 classes, of which 11 are reported) or ``gta`` (the 19 of
             Cityscapes).
-        kwargs: Those of :class:`ClipSegDataset`.
+        kwargs: Passed to :class:`ClipSegDataset`.
     """
 
     METAINFO = CITYSCAPES_15.metainfo
@@ -55,7 +55,7 @@ class CityscapesSeqDataset(ClipSegDataset):
         super().__init__(data_root=data_root, labels=LABEL_SETS[classes_from], **kwargs)
 
     def scan(self) -> Sequences:
-        """Frames of every snippet, which is named by its first frame on disk."""
+        """Frames of every snippet. A snippet is named after its first frame on disk."""
         images = osp.join(self.data_root, 'leftImg8bit_sequence', self.split)
         found: Sequences = {}
         for city in self.list_folders(images):
@@ -65,8 +65,8 @@ class CityscapesSeqDataset(ClipSegDataset):
             ):
                 drives.setdefault(match[1], {})[int(match[2])] = path
             for drive, frames in drives.items():
-                # Most cities have one snippet in a drive, some many of them: a jump of a whole
-                # snippet starts the next one, a smaller one is a gap.
+                # Most cities have one snippet per drive, some have many: a jump by a whole
+                # snippet starts the next one, a smaller jump is a gap.
                 previous = -SNIPPET
                 for number in sorted(frames):
                     if number - previous >= SNIPPET:
@@ -84,8 +84,8 @@ class CityscapesSeqDataset(ClipSegDataset):
                 raise FileNotFoundError(
                     f'CityscapesSeqDataset: {self.image_path(s, n - self.frame_distance)} is '
                     f'missing: {found[s][n]} is annotated, the 20th frame of its snippet, but the '
-                    f'first one on disk; so are {len(alone)} of {len(current)}. Unpack the frames '
-                    'of leftImg8bit_sequence, those of leftImg8bit are not enough.'
+                    f'first one on disk (as for {len(alone)} of {len(current)} frames). Unpack '
+                    'the frames of leftImg8bit_sequence; those of leftImg8bit are not enough.'
                 )
         return super()._clips(found, current)
 

@@ -16,11 +16,11 @@ from .clip import ClipSegDataset, Sequences
 from .label_maps import CITYSCAPES_VPS_12, CITYSCAPES_VPS_15
 
 LABEL_SETS = {'viper': CITYSCAPES_VPS_15, 'synthia': CITYSCAPES_VPS_12}
-#: Forms of the labels, the first that is there is taken: masks of train ids, of train ids with
-#: instances, of segments that a json file explains.
+#: Label folders, in order of preference: masks of train ids, of train ids with instances, and of
+#: segments that a json file describes.
 LABEL_FOLDERS = ('labelmap', 'panoptic_inst', 'panoptic_video')
-#: Ends of image and label names and the position in the clip, from 0, of the first frame that can
-#: have them: the 20th is the annotated one of Cityscapes, the 5th, 10th, ... are new.
+#: Suffixes of image and label names, and the 0-based position in the clip of the first frame that
+#: can have them: the 20th is the one that Cityscapes annotates, the 5th, 10th, ... are new.
 KINDS = {'leftImg8bit': ('gtFine_color', 19), 'newImg8bit': ('final_mask', 4)}
 INTERVAL = 5
 
@@ -32,11 +32,11 @@ class CityscapesVPSDataset(ClipSegDataset):
     Files, for each split: the frames with labels in ``img``, named
     ``CCCC_NNNN_CITY_DDDDDD_FFFFFF_newImg8bit.png`` (``leftImg8bit`` for the 20th of a clip), where
     CCCC is the clip and CITY_DDDDDD_FFFFFF the name in Cityscapes; all frames under those names,
-    ``img_all/CITY_DDDDDD_FFFFFF_leftImg8bit.png``; and the labels, named as in ``img`` but for the
-    end, ``final_mask`` (``gtFine_color`` for the 20th).
+    ``img_all/CITY_DDDDDD_FFFFFF_leftImg8bit.png``; and the labels, named as in ``img`` except for
+    the suffix ``final_mask`` (``gtFine_color`` for the 20th).
 
-    A sequence is a clip, named CCCC. The current frames are by default those with labels; without
-    labels too, and only their names in ``img`` are used then.
+    A sequence is a clip, named CCCC. By default the current frames are those with labels, even
+    when used without labels; then only their names in ``img`` are read.
 
     Args:
         data_root: Folder with ``train``, ``val`` and ``test``.
@@ -44,17 +44,17 @@ class CityscapesVPSDataset(ClipSegDataset):
         classes_from: Source data set that decides the classes: ``viper`` (15 classes, rider
             joins person) or ``synthia`` (12 classes, of which 11 are reported).
         frame_root: Folder with all frames, directly or in folders of their cities, for example
-            ``leftImg8bit_sequence/val`` of Cityscapes, from which the clips are. By default
-            ``img_all`` of the split. Frames that are not there are taken from ``img``.
+            ``leftImg8bit_sequence/val`` of Cityscapes, from which the clips were taken. By default
+            ``img_all`` of the split. Frames missing there are taken from ``img``.
         label_folder: Which labels: ``labelmap`` (semantic), ``panoptic_inst`` or
             ``panoptic_video`` (needs ``panoptic_gt_{split}_city_vps.json``). By default the first
-            of these that exists. In the panoptic ones objects without an instance are void.
-        kwargs: Those of :class:`ClipSegDataset`.
+            of these that exists. In the panoptic labels, objects without an instance are void.
+        kwargs: Passed to :class:`ClipSegDataset`.
 
     Raises:
-        FileNotFoundError: As the base class; also if clips need more frames than those of ``img``
-            and no folder has them, or the json file of ``panoptic_video`` is missing.
-        ValueError: As the base class, and if that file does not fit.
+        FileNotFoundError: As in the base class; also if clips need more frames than those of
+            ``img`` and no folder has them, or the json file of ``panoptic_video`` is missing.
+        ValueError: As in the base class, and if that json file does not fit the labels.
     """
 
     METAINFO = CITYSCAPES_VPS_15.metainfo
@@ -105,11 +105,11 @@ class CityscapesVPSDataset(ClipSegDataset):
 
     @property
     def frame_folder(self) -> str:
-        """Where all frames are."""
+        """Folder with all frames."""
         return self.frame_root or osp.join(self.data_root, self.split, 'img_all')
 
     def scan(self) -> Sequences:
-        """Frames of every clip: those in ``img``, and what lies around them."""
+        """Frames of every clip: those in ``img`` and their neighbours."""
         found: Sequences = {}
         starts: dict[str, int] = {}
         for match, path in self.list_images(
@@ -122,7 +122,7 @@ class CityscapesVPSDataset(ClipSegDataset):
             found.setdefault(clip, {})[number] = path
             self._label_names[clip, number] = f'{stem}{label}.png'
             self._drives[clip] = drive
-            # Of a whole clip both kinds give the same start.
+            # For a complete clip, both kinds give the same start.
             starts[clip] = min(starts.get(clip, number), number - position)
         frames = self._all_frames()
         for clip, numbers in found.items():
@@ -140,7 +140,7 @@ class CityscapesVPSDataset(ClipSegDataset):
                 raise self.not_the_data_set(
                     f'{folder} does not exist, {osp.join(self.data_root, self.split, "img")} has '
                     f'only every {INTERVAL}th frame of a clip. Set frame_root to the folder '
-                    'leftImg8bit_sequence/val of Cityscapes, from which all clips are (the '
+                    'leftImg8bit_sequence/val of Cityscapes, the source of all clips (the '
                     'official preparation makes img_all for val and test only), or '
                     f'frame_distance={INTERVAL}'
                 )
@@ -161,11 +161,11 @@ class CityscapesVPSDataset(ClipSegDataset):
         return osp.join(self.data_root, self.split, self.label_folder, name)
 
     def frame_name(self, image: str) -> str:
-        """The name in Cityscapes, whichever folder the image is from."""
+        """Name in Cityscapes, whichever folder the image comes from."""
         return re.sub(r'^\d+_\d+_', '', super().frame_name(image))
 
     def load_data_list(self) -> list[dict]:
-        """As the base class, with the segments of the labels where they need a table."""
+        """Same as in the base class, plus the segment table for labels that need one."""
         data_list = super().load_data_list()
         if self.with_labels and self.label_folder == 'panoptic_video':
             self._segments = self._read_segments()
@@ -173,7 +173,7 @@ class CityscapesVPSDataset(ClipSegDataset):
                 if osp.basename(info['seg_map_path']) not in self._segments:
                     raise ValueError(
                         f'CityscapesVPSDataset: panoptic_gt_{self.split}_city_vps.json does not '
-                        f'know {info["seg_map_path"]}: make both anew from the same release.'
+                        f'know {info["seg_map_path"]}: create both again from the same release.'
                     )
         return data_list
 
@@ -187,13 +187,13 @@ class CityscapesVPSDataset(ClipSegDataset):
         path = osp.join(self.data_root, f'panoptic_gt_{self.split}_city_vps.json')
         if not osp.isfile(path):
             raise FileNotFoundError(
-                f'CityscapesVPSDataset: {path} does not exist, which tells what the segments in '
-                f'{osp.join(self.data_root, self.split, "panoptic_video")} are. '
+                f'CityscapesVPSDataset: {path} does not exist; it describes the segments in '
+                f'{osp.join(self.data_root, self.split, "panoptic_video")}. '
                 'create_panoptic_video_labels.py of the release writes it.'
             )
         what = 'table of segments'
         remedy = (
-            'Make it anew with create_panoptic_video_labels.py of the release, which writes '
+            'Create it again with create_panoptic_video_labels.py of the release, which writes '
             'annotations with file_name and segments_info.'
         )
         content = read_json(path, what, remedy)
@@ -212,17 +212,17 @@ class CityscapesVPSDataset(ClipSegDataset):
                 for number in (*segments, *segments.values())
             ):
                 raise InputError(
-                    f'{path} holds no {what}: {name!r} has an id that is no number of '
-                    f'0 to 2**24. {remedy}'
+                    f'{path} holds no {what}: {name!r} has an id that is not between '
+                    f'0 and 2**24. {remedy}'
                 )
         return found
 
     def get_data_info(self, idx: int) -> dict:
-        """Information of one clip; labels of segments are explained image by image."""
+        """Information about one clip; segment labels get a table for each image."""
         info, labels = super().get_data_info(idx), self.labels
         if self._segments and labels is not None:
             segments = self._segments[osp.basename(info['seg_map_path'])]
-            # Each segment is an id of its own; black is void.
+            # Each segment has an id of its own; black is void.
             info['label_spec'] = replace(
                 labels,
                 encoding='colour',

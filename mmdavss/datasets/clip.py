@@ -1,4 +1,4 @@
-"""Clips of consecutive frames: what all video data sets share, and folders of a user's own."""
+"""Clips of consecutive frames: the base of all video data sets, and folders of your own frames."""
 
 from __future__ import annotations
 
@@ -36,65 +36,63 @@ Sequences = dict[str, dict[int, str]]
 
 
 class ClipSegDataset(BaseSegDataset):
-    """Base of the video data sets: one item is a clip, its last frame is the current one.
+    """Base of the video data sets: an item is a clip whose last frame is the current one.
 
     A subclass says where images and labels are (:meth:`scan`, :meth:`image_path`,
-    :meth:`label_path`); the selection of frames, the clips and all checks are here. Files that
-    are missing are found when the data set is made.
+    :meth:`label_path`); frame selection, clips and all checks are here. Missing files are
+    detected when the data set is built.
 
-    A clip that reaches over the start of its sequence repeats the first frame, or with
-    `whole_clips` is left out. A frame that is missing further on is an error.
+    A clip that would begin before its sequence repeats the first frame, or is left out with
+    `whole_clips`. A frame missing later in the sequence is an error.
 
     Args:
         data_root: Folder of the data set, in its official layout.
-        labels: How labels are stored and which classes they become, None where there are none.
+        labels: How labels are stored and which classes they become, or None without labels.
         clip_length: Frames of a clip, T.
         frame_distance: From one frame of a clip to the next, in the frame numbers of the files
             (in positions of the sequence's list where the data set has no regular numbers).
-        whole_clips: Whether frames that have too few before them for a clip are no current ones.
-            What learns from the change between frames learns nothing from one frame twice, and no
-            published list of clips has such a one.
-        frames: Which frames are current ones: ``annotated``, those with a label, or ``all``.
-            By default ``annotated``, and for use without labels what the data set's papers do.
-        annotated: Pattern (as in the shell) for the names of the annotated frames, for example
-            ``'*0'``; a frame that matches must have a label file. By default the frames that have
-            one.
+        whole_clips: Whether to skip frames with too few predecessors for a clip. Methods that learn
+            from the change between frames learn nothing from a repeated frame, and published lists
+            of clips have no such clips.
+        frames: Which frames are current frames: ``annotated``, those with a label, or ``all``.
+            Default: ``annotated``; without labels, whatever the data set's papers do.
+        annotated: Shell-style pattern for the names of the annotated frames, for example ``'*0'``;
+            a matching frame must have a label file. By default, all frames that have one.
         sequences: Names of the sequences to use, all by default; or a text file, relative to
             `data_root`, with one name per line.
-        ann_file: Split file with one frame name per line, relative to `data_root`: the current
-            frames, instead of `frames` and `annotated`.
+        ann_file: Split file with one frame name per line, relative to `data_root`, which lists the
+            current frames; replaces `frames` and `annotated`.
         with_labels: False for use without labels: no label file is opened, none need exist.
-        label_clips: Whether all frames of a clip come with their labels, for losses over time, and
-            not only the current one.
-        pseudo_labels: Folder of tools/generate_pseudo_labels.py: its masks are the labels, in the
-            place of the data set's own, which are not used (``with_labels=False``). ``annotated``,
-            then the default of `frames`, are the frames that have a mask.
-        allow_outside: Whether the lines of lists (split files, `sequences`, clips, pairs) may lead
-            out of `data_root`, by ``../`` or as absolute paths.
-        metainfo: ``classes`` may name some of the classes: the others are ignored.
+        label_clips: Whether all frames of a clip come with their labels, for losses over time,
+            instead of only the current one.
+        pseudo_labels: Folder written by tools/generate_pseudo_labels.py, whose masks replace the
+            data set's own labels (requires ``with_labels=False``). `frames` then defaults to
+            ``annotated``, the frames that have a mask.
+        allow_outside: Whether lines of lists (split files, `sequences`, clips, pairs) may point
+            outside `data_root`, by ``../`` or as absolute paths.
+        metainfo: ``classes`` may name a subset of the classes; the others are ignored.
         kwargs: ``pipeline``, ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data`` of
             :class:`mmseg.BaseSegDataset`.
 
     Raises:
         FileNotFoundError: If the folder is not the data set, or frames, labels, pseudo-labels or
             names of the split file are missing.
-        ValueError: If nothing is selected, an option has a value that it cannot have, or the
-            pseudo-labels are unfinished or of other classes.
+        ValueError: If nothing is selected, an option has an invalid value, or the pseudo-labels are
+            unfinished or have other classes.
     """
 
-    #: Section of docs/datasets.md, where there is one.
+    #: Section of docs/datasets.md, if any.
     DOCS: str = ''
-    #: Files that must be there, for messages.
+    #: Required files, for messages.
     LAYOUT: str = ''
-    #: Default of `frames` where there are no labels.
+    #: Default of `frames` without labels.
     UNLABELLED_FRAMES: str = 'all'
-    #: What frame names of split files may end in, besides an image suffix.
+    #: Suffixes of frame names in split files, in addition to an image suffix.
     NAME_TAILS: tuple[str, ...] = ()
-    #: Whether no two sequences have frames of one name: what split files write before a name is no
-    #: matter then.
+    #: Whether frame names are unique over all sequences: folders in split files are then ignored.
     UNIQUE_NAMES: bool = False
 
-    #: Always given, unlike mmseg's.
+    #: Always set, unlike in mmseg.
     data_root: str
     ann_file: str
 
@@ -119,7 +117,7 @@ class ClipSegDataset(BaseSegDataset):
         name = type(self).__name__
         if pseudo_labels is not None and with_labels:
             raise ValueError(
-                f'{name}: pseudo_labels={pseudo_labels!r} takes the place of the data '
+                f'{name}: pseudo_labels={pseudo_labels!r} replaces the data '
                 "set's own labels: set with_labels=False."
             )
         if label_clips and not with_labels and pseudo_labels is None:
@@ -161,18 +159,18 @@ class ClipSegDataset(BaseSegDataset):
         """None: a subset of the classes is part of the :class:`LabelSet`."""
         return None
 
-    # What a subclass says about its files.
+    # Defined by subclasses: where the files are.
 
     def scan(self) -> Sequences:
         """All frames on disk: ``{sequence: {frame number: image file}}``."""
         raise NotImplementedError
 
     def image_path(self, sequence: str, number: int) -> str:
-        """Where the image of a frame would be, for frames that are not on disk."""
+        """Expected path of a frame's image, for frames that are not on disk."""
         raise NotImplementedError
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
-        """Where the label of a frame is."""
+        """Path of a frame's label."""
         raise NotImplementedError
 
     def frame_name(self, image: str) -> str:
@@ -184,18 +182,18 @@ class ClipSegDataset(BaseSegDataset):
             name = name.removesuffix(tail)
         return name
 
-    # Machinery.
+    # Implementation.
 
     def list_images(self, folder: str, pattern: str) -> Iterator[tuple[re.Match, str]]:
         """Files of a folder whose whole name matches a regular expression, with their paths.
 
-        The suffix may be in capitals on disk. What is hidden is left out.
+        The suffix may be in upper case on disk. Hidden files are skipped.
 
         Raises:
             FileNotFoundError: If the folder does not exist.
-            InputError: If a frame is there with two suffixes, or only with one that is none of
-                this data set, or is a folder; or if the groups of the expression, numbers without
-                their leading zeros, are the same for two files.
+            InputError: If a frame exists with two suffixes, or only with one that the data set
+                does not use, or is a folder; or if the groups of the expression, with leading
+                zeros of numbers removed, are the same for two files.
         """
         if not osp.isdir(folder):
             raise self.not_the_data_set(f'{folder} does not exist')
@@ -218,28 +216,28 @@ class ClipSegDataset(BaseSegDataset):
                 )
             if stem in found:
                 raise InputError(
-                    f'{found[stem][1]} and {entry.name} are two images of one name: which suffix '
-                    'do the frames have? Move the others (labels?) to another folder.'
+                    f'{found[stem][1]} and {entry.name} are two images with the same name: which '
+                    'suffix do the frames have? Move the others (labels?) to another folder.'
                 )
             found[stem] = match, entry.path
             # 1.png and 0001.png would be one frame.
             number = tuple(int(part) if part.isdecimal() else part for part in match.groups(''))
             if number and numbers.setdefault(number, entry.path) != entry.path:
                 raise InputError(
-                    f'{numbers[number]} and {entry.name} have one number: delete or '
+                    f'{numbers[number]} and {entry.name} have the same number: delete or '
                     'move one of them.'
                 )
         lost = [path for stem, path in foreign.items() if stem not in found]
         if lost:
             raise InputError(
                 f'{type(self).__name__}: {number_of(len(lost), "image")} in {folder} with the '
-                f'name of a frame and another suffix: {_some(lost)}. The data set has '
+                f'name of a frame but another suffix: {_some(lost)}. The data set has '
                 f'{self.LAYOUT}: convert them, or move them to another folder.'
             )
         yield from found.values()
 
     def list_folders(self, folder: str) -> list[str]:
-        """Names of the folders in a folder, without the hidden ones; each folder counts once.
+        """Names of the folders in a folder, without hidden ones; each folder counts once.
 
         Raises:
             FileNotFoundError: If the folder does not exist.
@@ -256,32 +254,32 @@ class ClipSegDataset(BaseSegDataset):
         )
         if self.DOCS:
             message += (
-                f' docs/datasets.md, section "{self.DOCS}", tells where to get the data '
+                f' docs/datasets.md, section "{self.DOCS}", says where to get the data '
                 'and how the folder must look.'
             )
         return FileNotFoundError(message)
 
     @staticmethod
     def _pseudo_label_set(folder: str, labels: LabelSet | None, metainfo: dict) -> LabelSet:
-        """How the masks of pseudo-labels are stored."""
+        """Label set of the pseudo-label masks."""
         own = metainfo if labels is None else labels.metainfo
         if 'classes' not in own:  # a user's own frames
             own = read_manifest(folder)
         return mask_labels(own['classes'], own.get('palette'))
 
     def _check_pseudo_labels(self, found: Sequences | None = None) -> None:
-        """Whether the pseudo-labels are complete (of these sequences), and of the same classes."""
+        """Checks that the pseudo-labels (of these sequences) are complete and have our classes."""
         folder, labels, name = self.pseudo_labels, self.labels, type(self).__name__
         assert folder is not None and labels is not None
         content = read_manifest(folder)
         if not content['finished']:
             raise ValueError(
-                f'{name}: the pseudo-labels in {folder} are unfinished. The command '
-                'that started them goes on with them.'
+                f'{name}: the pseudo-labels in {folder} are unfinished. Run the '
+                'command that started them again; it continues where it stopped.'
             )
         if tuple(content['classes']) != labels.classes:
             raise ValueError(
-                f'{name}: the pseudo-labels in {folder} are of the classes '
+                f'{name}: the pseudo-labels in {folder} have the classes '
                 f'{tuple(content["classes"])}, the data set has {labels.classes}. Make them '
                 f'with this data set in the config: {ADVICE}'
             )
@@ -293,7 +291,7 @@ class ClipSegDataset(BaseSegDataset):
         if missing:
             raise FileNotFoundError(
                 f'{name}: {len(missing)} of {len(masks)} masks of the pseudo-labels are missing: '
-                f'{_some(missing)}. Make them anew: {ADVICE} --out {folder} --overwrite'
+                f'{_some(missing)}. Make them again: {ADVICE} --out {folder} --overwrite'
             )
 
     def _label_file(self, sequence: str, number: int, image: str) -> str:
@@ -302,8 +300,8 @@ class ClipSegDataset(BaseSegDataset):
         return osp.join(self.pseudo_labels, mask_name(sequence, self.frame_name(image)))
 
     def _listing(self, folder: str) -> dict[str, str]:
-        """Names in a folder: as they are, and with the suffix in small letters."""
-        # One listing of a folder instead of one query for each of its files.
+        """File names in a folder, both as they are and with the suffix in lower case."""
+        # One listing per folder instead of one query per file.
         if folder not in self._listings:
             names = os.listdir(folder) if osp.isdir(folder) else []
             self._listings[folder] = {_small_suffix(name): name for name in names}
@@ -315,7 +313,7 @@ class ClipSegDataset(BaseSegDataset):
         return name in self._listing(folder)
 
     def _on_disk(self, path: str) -> str:
-        """The path, with the suffix in capitals if only such a file is there."""
+        """The path, with the suffix in upper case if only that file exists."""
         folder, name = osp.split(path)
         names = self._listing(folder)
         return osp.join(folder, names.get(name) or names.get(_small_suffix(name), name))
@@ -340,7 +338,7 @@ class ClipSegDataset(BaseSegDataset):
         if self.ann_file:
             current = self._from_split_file(found)
         elif self.pseudo_labels is not None:
-            # What a subclass takes without labels is no matter here.
+            # A subclass's selection for use without labels does not apply here.
             current = ClipSegDataset._from_options(self, found)
         else:
             current = self._from_options(found)
@@ -358,8 +356,8 @@ class ClipSegDataset(BaseSegDataset):
         if not data_list:
             raise ValueError(
                 f'{type(self).__name__}: no clip is left: none of the {len(current)} frames has '
-                f'frames before it for clip_length={self.clip_length} and frame_distance='
-                f'{self.frame_distance}: take shorter clips, or set whole_clips=False.'
+                f'enough predecessors for clip_length={self.clip_length} and frame_distance='
+                f'{self.frame_distance}: use shorter clips, or set whole_clips=False.'
             )
         self._listings.clear()
         return data_list
@@ -380,8 +378,8 @@ class ClipSegDataset(BaseSegDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: none of the {len(frames)} frames has a mask in '
                 f'{self.pseudo_labels}, {found[s][n]} should have '
-                f'{self._label_file(s, n, found[s][n])}. They are of other frames: name their '
-                f'folder (pseudo_labels), or make them: {ADVICE}'
+                f'{self._label_file(s, n, found[s][n])}. The masks belong to other frames: name '
+                f'the right folder (pseudo_labels), or make the masks: {ADVICE}'
             )
         if not chosen:
             s, n = frames[0]
@@ -397,7 +395,7 @@ class ClipSegDataset(BaseSegDataset):
 
         Raises:
             FileNotFoundError: If it does not exist.
-            ValueError: If it is empty or no text.
+            ValueError: If it is empty or not text.
         """
         name = type(self).__name__
         if not osp.isfile(path):
@@ -420,17 +418,20 @@ class ClipSegDataset(BaseSegDataset):
     def _inside(
         self, name: str, file: str, number: int, option: str, folder: str | None = None
     ) -> str:
-        """A path in a line of a list, with slashes.
+        """Normalises a path read from a line of a list.
 
         Args:
             name: The path.
             file: The list.
-            number: Of the line.
-            option: That names the list.
-            folder: Where relative paths begin, by default the data root.
+            number: Number of the line.
+            option: Option that names the list.
+            folder: Base of relative paths, by default the data root.
+
+        Returns:
+            The path, with forward slashes, relative to `folder` if it lies inside.
 
         Raises:
-            InputError: If it leads out of the data root, and nobody has allowed that.
+            InputError: If it points outside the data root and `allow_outside` is not set.
         """
         folder = folder or self.data_root
         if '\\' in name and not osp.lexists(osp.join(folder, name)):
@@ -487,7 +488,7 @@ class ClipSegDataset(BaseSegDataset):
         return self._once(current, current, self.ann_file)
 
     def _once(self, items: list[Any], keys: Iterable[Hashable], file: str) -> list[Any]:
-        """The items of a list without those whose key came before; warns if there are any."""
+        """Removes items whose key has occurred before; warns if there are any."""
         kept: dict[Hashable, Any] = {}
         for key, item in zip(keys, items, strict=True):
             kept.setdefault(key, item)
@@ -503,7 +504,7 @@ class ClipSegDataset(BaseSegDataset):
     def _of_folder(
         self, folder: str, frames: list[tuple[str, int]], found: Sequences
     ) -> list[tuple[str, int]]:
-        """Those of some frames of one name that can be meant by what stands before the name."""
+        """Frames, among several of one name, that match the folder written before the name."""
         if not folder:
             return frames
         folder = osp.normpath(folder)
@@ -533,7 +534,7 @@ class ClipSegDataset(BaseSegDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no mask in '
                 f'{self.pseudo_labels}: {_some(missing)}. Select those that have one '
-                "(frames='annotated'), or make the masks of all frames anew: "
+                "(frames='annotated'), or make the masks of all frames again: "
                 f'{ADVICE} --overwrite'
             )
         if missing:
@@ -584,34 +585,34 @@ class ClipSegDataset(BaseSegDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: {path} is missing: the clip of {image} needs it '
                 f'(clip_length={self.clip_length}, frame_distance={self.frame_distance}); '
-                f'{len(missing)} of {len(current)} clips miss frames. Unpack all frames of the '
+                f'{len(missing)} of {len(current)} clips lack frames. Unpack all frames of the '
                 'sequences, choose frame_distance to fit the frames on disk, or list only '
-                'frames whose previous frames exist in a split file (ann_file).'
+                'frames whose predecessors exist in a split file (ann_file).'
             )
         if unlabelled:
             raise FileNotFoundError(
                 f'{type(self).__name__}: label_clips=True, but {len(unlabelled)} earlier frames of '
                 f'the clips have no label file: {_some(unlabelled)}. Unpack (pseudo-labels: make) '
-                'the labels of all frames, choose frame_distance as labels go, or set '
+                'the labels of all frames, choose frame_distance to fit the labels, or set '
                 'label_clips=False.'
             )
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
-        """Information of one clip, with what the annotation loader needs."""
+        """Information about one clip, with the fields that the annotation loader needs."""
         info = super().get_data_info(idx)
         info.update(seg_fields=[], label_spec=self.labels)
         return info
 
     def prepare_data(self, idx: int, rare_class: int | None = None) -> dict:
-        """One clip through the pipeline.
+        """Runs one clip through the pipeline.
 
         Args:
             idx: Index of the clip.
             rare_class: Class that the clip was drawn for, for the transforms (``rare_class``).
 
         Raises:
-            RuntimeError: If a transform gave None (mmengine would go on with another clip).
+            RuntimeError: If a transform returned None (mmengine would silently use another clip).
         """
         info = self.get_data_info(idx)
         if rare_class is not None:
@@ -627,29 +628,29 @@ class ClipSegDataset(BaseSegDataset):
 
 @DATASETS.register_module()
 class ClipFolderDataset(ClipSegDataset):
-    """A user's own frames, without labels: any folder of frames, or a list of clips.
+    """Your own frames, without labels: any folder of frames, or a list of clips.
 
-    Every folder under `data_root` that directly holds images is a sequence (`data_root` itself
-    too), its frames in natural order of their names (``f9.png`` before ``f10.png``). Hidden files
-    and folders are none, and what links lead to is read once.
+    Every folder under `data_root` that directly contains images is a sequence (including
+    `data_root` itself), its frames in natural order of their names (``f9.png`` before
+    ``f10.png``). Hidden files and folders are skipped, and targets of links are read once.
 
     Args:
         data_root: Folder of the frames.
-        clips: Text file, relative to `data_root`, with one clip per line, instead of the search:
-            the image files of its frames (relative to `data_root`), the current one last,
-            separated by tabs or, where there is none, by spaces. All have `clip_length` frames, and
-            none is left out.
+        clips: Text file, relative to `data_root`, with one clip per line, which replaces the
+            search: the image files of the clip's frames (relative to `data_root`), the current one
+            last, separated by tabs or, in lines without tabs, by spaces. Every clip must have
+            `clip_length` frames, and none is left out.
         clip_length: Frames of a clip, T.
-        with_labels: There are none, only False is possible; `pseudo_labels` can take their place.
-        suffix: Of the frames, such as ``.jpg``, where other images lie beside them. By default any
-            image is a frame.
+        with_labels: Must be False, as there are no labels; see `pseudo_labels` instead.
+        suffix: Suffix of the frames, such as ``.jpg``, if the folders contain other images. By
+            default, every image is a frame.
         kwargs: ``frame_distance`` (in positions), ``whole_clips``, ``sequences``, ``ann_file``,
             ``pseudo_labels``, ``metainfo``, ``pipeline`` and so on of :class:`ClipSegDataset`.
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
-        ValueError: If the list is empty, a clip has another length or leads out of `data_root`, or
-            two images have one name.
+        ValueError: If the list is empty, a clip has another length or points outside `data_root`, or
+            two images have the same name.
     """
 
     DOCS = 'Your own frames'
@@ -668,7 +669,7 @@ class ClipFolderDataset(ClipSegDataset):
             kwargs.get('frames') == 'annotated' and kwargs.get('pseudo_labels') is None
         ):
             raise ValueError(
-                'ClipFolderDataset: own frames have no labels: set neither '
+                'ClipFolderDataset: your own frames have no labels: set neither '
                 "with_labels=True nor frames='annotated'."
             )
         self.clips = clips
@@ -678,7 +679,7 @@ class ClipFolderDataset(ClipSegDataset):
         )
 
     def scan(self) -> Sequences:
-        """Folders with images, frames numbered by their position."""
+        """Folders with images; frames are numbered by their position."""
         if not osp.isdir(self.data_root):
             raise self.not_the_data_set(f'{self.data_root} does not exist')
         advice = f'Say it with suffix={self.suffix or ".jpg"!r}, or move'
@@ -692,7 +693,7 @@ class ClipFolderDataset(ClipSegDataset):
         return found
 
     def load_data_list(self) -> list[dict]:
-        """The clips of the list where there is one, else those of the folders."""
+        """Clips of the list if there is one, otherwise those of the folders."""
         if self.clips is None:
             return super().load_data_list()
         path = osp.join(self.data_root, self.clips)
@@ -713,7 +714,7 @@ class ClipFolderDataset(ClipSegDataset):
             for file in files:
                 if not self._exists(file):
                     raise FileNotFoundError(
-                        f'ClipFolderDataset: {file} is missing, which {path} lists in line '
+                        f'ClipFolderDataset: {file} is missing; {path} lists it in line '
                         f'{number}.'
                     )
             masks = []

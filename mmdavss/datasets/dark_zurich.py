@@ -33,15 +33,15 @@ class DarkZurichImageDataset(ImageSegDataset):
         time: ``night``, ``twilight`` or ``day``.
         day_pairs: List with the day image of each night image, relative to `data_root`: a csv file,
             or a folder whose csv files are read, such as ``corresp`` of the release. A line has
-            the two images below ``rgb_anon``, without ``_rgb_anon.png``. An item then is a clip of
-            two frames, the day image and, as the current one, the night image; they show about
-            the same place, but no pixel lies where it lies in the other.
-        kwargs: Those of :class:`ImageSegDataset`.
+            the two images below ``rgb_anon``, without ``_rgb_anon.png``. An item is then a clip of
+            two frames, the day image and the night image (the current one); they show roughly
+            the same place, but are not aligned pixel by pixel.
+        kwargs: Passed to :class:`ImageSegDataset`.
 
     Raises:
-        FileNotFoundError: As the base class, and if the list, an image's line in it, or a day image
-            is missing.
-        ValueError: As the base class, and if the list is malformed.
+        FileNotFoundError: As in the base class, and if the list, an image's line in it, or a day
+            image is missing.
+        ValueError: As in the base class, and if the list is malformed.
     """
 
     METAINFO = DARK_ZURICH_19.metainfo
@@ -88,7 +88,7 @@ class DarkZurichImageDataset(ImageSegDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """As the base class, with the day images."""
+        """Same as in the base class, plus the day images."""
         data_list = super().load_data_list()
         if self.day_pairs is None:
             return data_list
@@ -130,7 +130,7 @@ class DarkZurichImageDataset(ImageSegDataset):
         if not files:
             raise FileNotFoundError(
                 f'DarkZurichImageDataset: {path} (day_pairs) is neither a csv file nor a folder '
-                'with some. docs/datasets.md, section "Dark Zurich", tells where lists come from.'
+                'with csv files. docs/datasets.md, section "Dark Zurich", says where to get them.'
             )
         images = osp.join(self.data_root, 'rgb_anon')
         pairs: dict[str, str] = {}
@@ -157,4 +157,4 @@ class DarkZurichImageDataset(ImageSegDataset):
         try:
             yield from csv.reader(lines)
         except csv.Error as error:
-            raise InputError(f'{file} is no csv file ({error}).') from error
+            raise InputError(f'{file} is not a csv file ({error}).') from error

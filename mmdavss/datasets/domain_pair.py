@@ -15,7 +15,7 @@ from mmdavss.utils.randomness import randomness_of
 from .rare_class import RareClassSampler
 from .sampling import Draw
 
-#: Largest number of pairs: what a sampler shuffles stays in the tens of megabytes.
+#: Largest number of pairs: keeps a sampler's permutation within tens of megabytes.
 MAX_PAIRS = 1 << 20
 
 
@@ -24,37 +24,38 @@ class DomainPairDataset(Dataset):
     """Labelled source and unlabelled target, drawn independently of each other.
 
     An item is ``dict(inputs=dict(source=..., target=...), data_samples=dict(source=...,
-    target=...))``; with one branch only it has that key only. Source-free adaptation is
-    ``source=None``, training on the source alone ``target=None``.
+    target=...))``; with a single branch, it has only that key. Use ``source=None`` for source-free
+    adaptation and ``target=None`` for training on the source alone.
 
-    With both branches an index stands for a pair: source clip ``index % len(source)`` and a
-    target clip that a generator draws from (`seed`, `index`). There are as many pairs as source
-    and target clips can form, but at most 2**20 (rounded down to whole rounds of the source); a
-    shuffling sampler, :class:`DrawSampler`, so gives each source clip ever new partners. An item's
-    pair depends on its index alone, and the sampler's order on its seed alone: the draws are the
-    same for any number of workers, and for any number of ranks the global order is the same.
+    With both branches, an index stands for a pair: source clip ``index % len(source)`` and a
+    target clip drawn by a generator seeded with (`seed`, `index`). There are as many pairs as
+    source and target clips can form, but at most 2**20 (rounded down to whole rounds of the
+    source), so a shuffling sampler (:class:`DrawSampler`) keeps pairing each source clip with new
+    target clips. An item's pair depends only on its index, and the sampler's order only on its
+    seed: the draws are the same for any number of workers, the global order for any number of
+    ranks.
 
-    Random numbers inside the transforms depend on the draw, if the index is a :class:`Draw`: the
-    same again in a resumed run, and for any number of workers and ranks. With a plain index they
-    are those of the process that makes the item.
+    If the index is a :class:`Draw`, random numbers inside the transforms depend only on the draw:
+    they are the same in a resumed run and for any number of workers and ranks. With a plain index
+    they come from the state of the process that loads the item.
 
-    With one branch the index is that of its clip.
+    With one branch, the index is that of its clip.
 
-    With rare-class sampling the source clip too is drawn from (`seed`, `index`), by
+    With rare-class sampling, the source clip is also drawn from (`seed`, `index`), by
     :class:`RareClassSampler`. Its transforms find the class that it was drawn for in
     ``rare_class`` (:class:`ClipCrop` can keep it in view).
 
     Args:
         source: Data set or its config, or None.
         target: Data set or its config, or None.
-        seed: Of the draws.
+        seed: Seed of the draws.
         rare_class_sampling: ``statistics`` (file), ``temperature`` and ``min_pixels`` of
-            :class:`RareClassSampler`; None for none. Without a source it has no effect.
+            :class:`RareClassSampler`, or None to disable it. Without a source it has no effect.
 
     Raises:
         FileNotFoundError: If the file with the class statistics does not exist.
-        ValueError: If there is no branch, one is empty, their classes differ, or the class
-            statistics are not those of the source.
+        ValueError: If there is no branch, a branch is empty, their classes differ, or the class
+            statistics do not belong to the source.
     """
 
     def __init__(
@@ -86,9 +87,10 @@ class DomainPairDataset(Dataset):
             raise ValueError(
                 'DomainPairDataset: the branches have different classes: '
                 f'{classes["source"]} of the source and {classes["target"]} of the target. '
-                'Choose data sets or options (CityscapesSeqDataset: classes_from) with the same.'
+                'Choose data sets or options (CityscapesSeqDataset: classes_from) with the same '
+                'classes.'
             )
-        # A target without classes (a user's own frames) takes those of the source.
+        # A target without classes (a user's own frames) uses those of the source.
         self._metainfo = self.branches[next(iter(classes or self.branches))].metainfo
         self.rare_classes = None
         if rare_class_sampling is not None and 'source' in self.branches:
@@ -102,19 +104,19 @@ class DomainPairDataset(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """That of the branches."""
+        """Metainfo shared by the branches."""
         return self._metainfo
 
     def __len__(self) -> int:
-        """Number of clips, or with two branches number of pairs."""
+        """Number of clips, or number of pairs with two branches."""
         return self._length
 
     def indices(self, index: int) -> dict[str, int]:
-        """Which clip of each branch an index stands for."""
+        """Index of the clip of each branch that an index stands for."""
         return self._draw(index)[0]
 
     def _draw(self, index: int) -> tuple[dict[str, int], int | None]:
-        """As :meth:`indices`, and the class that the source clip was drawn for."""
+        """Same as :meth:`indices`, plus the class that the source clip was drawn for."""
         if not -len(self) <= index < len(self):
             raise IndexError(f'DomainPairDataset: index {index} of {len(self)}.')
         index %= len(self)

@@ -20,7 +20,7 @@ class GTADataset(ImageSegDataset):
 
     Args:
         data_root: Folder with ``images`` and ``labels``.
-        kwargs: Those of :class:`ImageSegDataset`.
+        kwargs: Passed to :class:`ImageSegDataset`.
     """
 
     METAINFO = GTA_19.metainfo

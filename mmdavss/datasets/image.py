@@ -1,4 +1,4 @@
-"""Data sets of single images, seen as clips."""
+"""Data sets of single images, treated as clips."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .label_maps import LabelSet
 class ImageSegDataset(ClipSegDataset):
     """Base of the image data sets: an item is a clip of one frame.
 
-    So the same transforms, video nets and methods take them. Every image is a sequence of its own:
+    The same transforms, video nets and methods can therefore use them. Every image is a sequence of its own:
     with a longer `clip_length` it is repeated, as if the camera stood still.
 
     Args:
         data_root: Folder of the data set, in its official layout.
         labels: How labels are stored and which classes they become.
         clip_length: Frames of a clip, T.
-        kwargs: Those of :class:`ClipSegDataset`.
+        kwargs: Passed to :class:`ClipSegDataset`.
     """
 
-    #: Regular expression of the names of image files.
+    #: Regular expression for the names of image files.
     IMAGES: str = r'.+\.png'
     UNIQUE_NAMES = True
 
@@ -29,11 +29,11 @@ class ImageSegDataset(ClipSegDataset):
         super().__init__(data_root=data_root, labels=labels, clip_length=clip_length, **kwargs)
 
     def folders(self) -> list[str]:
-        """Folders that hold images."""
+        """Folders that contain images."""
         raise NotImplementedError
 
     def scan(self) -> Sequences:
-        """Every image, under its name without folder and suffix."""
+        """Every image, keyed by its name without folder and suffix."""
         return {
             self.frame_name(path): {0: path}
             for folder in self.folders()

@@ -1,8 +1,8 @@
-"""Folders of pseudo-labels, which tools/generate_pseudo_labels.py makes and data sets read.
+"""Folders of pseudo-labels, written by tools/generate_pseudo_labels.py and read by data sets.
 
 A folder holds ``{sequence}/{frame}.png`` for each frame, 8-bit masks of train ids at the size of
-the frame (255: no label), ``frames.txt``, the list of these frames, and ``pseudo_labels.json``, how
-they were made and whether they are complete.
+the frame (255: no label), ``frames.txt``, the list of these masks, and ``pseudo_labels.json``,
+which describes how they were made and whether they are complete.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ ADVICE = 'python tools/generate_pseudo_labels.py CONFIG CHECKPOINT'
 
 
 def mask_name(sequence: str, frame: str) -> str:
-    """File of a frame's mask below the folder."""
+    """Path of a frame's mask, relative to the folder."""
     return osp.normpath(osp.join(sequence, f'{frame}.png')).replace(osp.sep, '/')
 
 
 def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None) -> LabelSet:
-    """How masks are stored: train ids, in the data set's classes."""
+    """Label set of the masks: train ids of the data set's classes."""
     colours: Sequence[Sequence[int]] = palette or [(0, 0, 0)] * len(classes)
     return LabelSet(
         'the pseudo-labels',
@@ -50,7 +50,7 @@ def write_manifest(folder: str, content: dict) -> None:
 
 
 def are_counts(value: Any, length: int) -> bool:
-    """Whether json holds so many numbers of pixels; 2**53 is what floats can tell apart."""
+    """Whether `value` is a list of `length` pixel counts (below 2**53, exact in float64)."""
     return (
         isinstance(value, list)
         and len(value) == length
@@ -59,7 +59,7 @@ def are_counts(value: Any, length: int) -> bool:
 
 
 def are_names(value: Any) -> bool:
-    """Whether json holds a list of different names."""
+    """Whether `value` is a non-empty list of distinct names."""
     return (
         isinstance(value, list)
         and len(value) > 0
@@ -103,7 +103,7 @@ def _is_file(value: Any) -> bool:
     )
 
 
-#: What the fields hold, in words, and whether a value is that, for a number of classes.
+#: For each field: its content in words, and a check of (value, number of classes).
 FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
     'finished': ('true or false', lambda value, classes: isinstance(value, bool)),
     'palette': ('null or three numbers of 0 to 255 for each class', _is_palette),
@@ -123,13 +123,13 @@ def read_manifest(folder: str, needed: Iterable[str] = ('finished',)) -> dict:
     """Reads ``pseudo_labels.json``.
 
     Args:
-        folder: That it is in.
-        needed: Fields that must be there, besides ``classes``.
+        folder: Folder of the pseudo-labels.
+        needed: Required fields, in addition to ``classes``.
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
-        ValueError: If it is another file, of another version, or a field is missing or holds what
-            it cannot hold.
+        ValueError: If it is not such a file, has another version, or a field is missing or
+            invalid.
     """
     file = osp.join(folder, MANIFEST)
     if not osp.isfile(file):
@@ -139,7 +139,7 @@ def read_manifest(folder: str, needed: Iterable[str] = ('finished',)) -> dict:
             f'{ADVICE} --out {folder}'
         )
     content = _read_any(folder)
-    anew = f'Make the pseudo-labels anew: {ADVICE} --out {folder} --overwrite'
+    anew = f'Make the pseudo-labels again: {ADVICE} --out {folder} --overwrite'
     version = content.pop('version', None)
     if type(version) is not int or version != VERSION:
         raise InputError(f'{file} has the format {version!r}, not {VERSION}. {anew}')
@@ -159,17 +159,17 @@ def read_manifest(folder: str, needed: Iterable[str] = ('finished',)) -> dict:
 
 
 def check_ours(folder: str) -> None:
-    """Whether the folder's ``pseudo_labels.json`` is one, of whichever version and content.
+    """Checks that ``pseudo_labels.json`` describes pseudo-labels, of any version and content.
 
     Raises:
-        InputError: If it is another file.
+        InputError: If it does not.
     """
     _read_any(folder)
 
 
 def _read_any(folder: str) -> dict:
     file = osp.join(folder, MANIFEST)
-    remedy = f'Name another folder, or delete this one and make it anew: {ADVICE} --out {folder}'
+    remedy = f'Name another folder, or delete this one and make it again: {ADVICE} --out {folder}'
     content = read_json(file, 'description of pseudo-labels', remedy)
     if not isinstance(content, dict) or content.pop('kind', None) != KIND:
         raise InputError(f'{file} is not a file of tools/generate_pseudo_labels.py. {remedy}')
@@ -182,26 +182,26 @@ def _short(value: Any) -> str:
 
 
 def write_frames(folder: str, masks: Iterable[str]) -> None:
-    """Writes the list of the masks, as :func:`mask_name` names them."""
+    """Writes the list of masks, named as by :func:`mask_name`."""
     replace_file(osp.join(folder, FRAMES), ''.join(f'{name}\n' for name in masks).encode())
 
 
 def read_frames(folder: str) -> list[str]:
-    """Masks that the folder holds or, while it is unfinished, will hold.
+    """Reads the list of masks that the folder holds or, while unfinished, will hold.
 
     Raises:
         FileNotFoundError: If there is no list.
-        ValueError: If it is none, or names files outside of the folder.
+        ValueError: If it is not a list of masks, or names files outside the folder.
     """
     file = osp.join(folder, FRAMES)
-    anew = f'Make the pseudo-labels anew: {ADVICE} --out {folder} --overwrite'
+    anew = f'Make the pseudo-labels again: {ADVICE} --out {folder} --overwrite'
     if not osp.isfile(file):
         raise MissingInputError(f'{file} is missing (pseudo_labels). {anew}')
     lines = read_lines(file, 'list')
     for number, line in lines:
         if osp.isabs(line) or '..' in line.split('/') or leads_outside(line, folder):
             raise InputError(
-                f'{file}, line {number}: {line} is outside of the folder: delete the folder '
-                f'yourself and make the pseudo-labels anew: {ADVICE} --out {folder}'
+                f'{file}, line {number}: {line} is outside the folder: delete the folder '
+                f'yourself and make the pseudo-labels again: {ADVICE} --out {folder}'
             )
     return [line for _, line in lines]

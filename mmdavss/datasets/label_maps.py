@@ -1,4 +1,4 @@
-"""Official label ids of the data sets, and the classes that papers make of them."""
+"""Official label ids of the data sets, and the training classes that papers map them to."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class LabelSet:
     """How a data set stores its labels, and which training class each official id becomes.
 
     Attributes:
-        name: Of the data set, for messages.
+        name: Name of the data set, for messages.
         classes: Names of the training classes.
         palette: One RGB colour for each class.
-        train_ids: From official id to training class; the other official ids are ignored (255).
+        train_ids: Training class of each official id; all other official ids are ignored (255).
         official: Number of official ids; they are 0 to ``official - 1``.
         encoding: What the files hold: ``ids`` (one channel, or a palette image), ``panoptic`` (one
             channel, the id or 1000 times the id plus the number of the instance), ``red`` (16-bit
             colour image with the id in the red channel) or ``colour`` (RGB codes).
-        colours: RGB of each official id: for ``colour`` what the files hold, for the others what
-            the palette of a mask must agree with, by default the palette of the classes.
-        official_palette: Whether the official masks have a palette, that of `colours`: the classes
-            of a mask with another one are refused.
-        ego_id: Official id of the ego vehicle's region, where it has to be ignored.
-        void_id: Official id of what is not labelled, where it is not below `official`.
+        colours: RGB of each official id: the codes in the files for ``colour``; for the other
+            encodings, what a mask's palette must agree with (default: the palette of the classes).
+        official_palette: Whether the official masks have a palette, equal to `colours`; masks whose
+            classes have other colours are rejected.
+        ego_id: Official id of the ego vehicle's region, if it has to be ignored.
+        void_id: Official id of unlabelled pixels, if it is not below `official`.
     """
 
     name: str
@@ -56,8 +56,8 @@ class LabelSet:
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
             raise ValueError(
-                f'{self.name}: metainfo asks for the classes {unknown}, but there '
-                f'are {self.classes}.'
+                f'{self.name}: metainfo asks for the classes {unknown}, but the '
+                f'classes are {self.classes}.'
             )
         old = [self.classes.index(name) for name in classes]
         return replace(
@@ -69,7 +69,7 @@ class LabelSet:
 
     @property
     def metainfo(self) -> dict:
-        """``classes`` and ``palette``, as mmseg's METAINFO has them."""
+        """``classes`` and ``palette``, as in mmseg's METAINFO."""
         return dict(classes=self.classes, palette=[list(colour) for colour in self.palette])
 
     @cached_property
@@ -98,23 +98,23 @@ class LabelSet:
         for i in colours:
             colour = self.palette[self.train_ids[i]] if self.colours is None else self.colours[i]
             owners.setdefault(tuple(colour), set()).add(i)
-        # Programs give black to what they know nothing of.
+        # Programs write black for entries unknown to them.
         owners.pop((0, 0, 0), None)
         return owners
 
     def check_palette(self, used: Iterable[int], palette: Sequence[int], path: str) -> None:
-        """Whether the indices of a palette image can be the ids that they are taken for.
+        """Checks that the indices of a palette image can be label ids.
 
-        A program that orders a palette anew changes all indices, and nothing to be seen.
+        A program that reorders a palette changes all indices, but nothing visible.
 
         Args:
-            used: Indices that occur.
+            used: Indices that occur in the image.
             palette: Red, green and blue of index 0, of index 1, and so on.
             path: File of the label, for messages.
 
         Raises:
-            InputError: If an index has the colour of another id, or all have greys that are not
-                their own; or where official masks have a palette, if a class has another colour.
+            InputError: If an index has the colour of another id, or all have greys other than their
+                own; or, if official masks have a palette, if a class has another colour.
         """
         found = {int(i): tuple(palette[3 * i : 3 * i + 3]) for i in used}
         if all(colour == (i, i, i) for i, colour in found.items()):
@@ -133,20 +133,20 @@ class LabelSet:
                 whose = f' (of id {min(owners)})' if owners else ''
                 raise InputError(
                     f'{path}: the palette gives index {i} the colour {colour}{whose}, which is not '
-                    f'that of the id {i} of {self.name}: a program has ordered the palette anew. '
+                    f'that of the id {i} of {self.name}: a program has reordered the palette. '
                     'Use the official masks as they are; if the indices are right, save the mask '
                     'without a palette (grey, 8 bits).'
                 )
 
     def decode(self, image: np.ndarray, path: str) -> np.ndarray:
-        """From a label image to official ids.
+        """Converts a label image to official ids.
 
         Args:
             image: (H, W) ids, or (H, W, 3) RGB colour codes for ``encoding='colour'``.
             path: File of the label, for messages.
 
         Returns:
-            (H, W) official ids, not yet checked where the file holds ids.
+            (H, W) official ids, not checked if the file holds ids.
 
         Raises:
             ValueError: For a colour that is not in the table.
@@ -174,14 +174,14 @@ class LabelSet:
         return ids[rank]
 
     def to_train_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
-        """From official ids to training classes.
+        """Maps official ids to training classes.
 
         Args:
             ids: (H, W), official ids.
             path: File of the label, for messages.
 
         Returns:
-            (H, W), uint8: training class, or 255 for what is ignored.
+            (H, W), uint8: training classes, 255 for ignored pixels.
 
         Raises:
             ValueError: For ids that are not official.
@@ -193,8 +193,8 @@ class LabelSet:
             raise InputError(
                 f'{path}: has the label ids {unknown[:10]}, which are not among the official ids '
                 f'of {self.name} (0 to {self.official - 1}{void}). The files must be the official '
-                'masks: ids are mapped to training classes when they are loaded, masks that '
-                'were converted to training ids before do not fit.'
+                'masks: ids are mapped to training classes when they are loaded; masks that '
+                'were already converted to training ids do not work.'
             )
         train = train.astype(np.uint8)
         if self.ego_id is not None:
@@ -205,7 +205,7 @@ class LabelSet:
 def ego_vehicle(ids: np.ndarray, ego_id: int) -> np.ndarray:
     """Region of the car that carries the camera.
 
-    It is the 8-connected region of `ego_id` that holds the middle pixel of the bottom row
+    This is the 8-connected region of `ego_id` that contains the middle pixel of the bottom row
     (evaluation protocol of DA-VSN and SFC).
 
     Args:
@@ -277,9 +277,9 @@ CLASSES_12 = (
     'rider',
     'car',
 )
-#: What SYNTHIA-Seq -> Cityscapes-Seq reports: fence is trained, but not in the mean.
+#: Classes reported for SYNTHIA-Seq -> Cityscapes-Seq: fence is trained, but not in the mean.
 CLASSES_11 = tuple(name for name in CLASSES_12 if name != 'fence')
-#: Cityscapes in the order of its train ids.
+#: Classes of Cityscapes, in the order of its train ids.
 CLASSES_19 = (
     'road',
     'sidewalk',
@@ -301,8 +301,8 @@ CLASSES_19 = (
     'motorcycle',
     'bicycle',
 )
-#: What SYNTHIA-RAND-CITYSCAPES -> Cityscapes reports: the classes that SYNTHIA has; and without
-#: those that older papers leave out.
+#: Classes reported for SYNTHIA-RAND-CITYSCAPES -> Cityscapes: all that SYNTHIA has, and those that
+#: older papers report.
 CLASSES_16 = tuple(name for name in CLASSES_19 if name not in ('terrain', 'truck', 'train'))
 CLASSES_13 = tuple(name for name in CLASSES_16 if name not in ('wall', 'fence', 'pole'))
 
@@ -311,8 +311,8 @@ def _palette(classes: Sequence[str]) -> tuple[RGB, ...]:
     return tuple(_COLOURS[name] for name in classes)
 
 
-#: Colours of Cityscapes' label ids (labels.py of cityscapesScripts), and of licence plates; that
-#: of id 4, black there, is GTAV's.
+#: Colours of Cityscapes' label ids (labels.py of cityscapesScripts), then of licence plates; the
+#: colour of id 4, black there, is GTAV's.
 _CITYSCAPES_COLOURS: tuple[RGB, ...] = (
     (0, 0, 0),
     (0, 0, 0),
@@ -387,7 +387,7 @@ _VIPER_COLOURS: tuple[RGB, ...] = (
     (50, 0, 90),
 )
 
-#: VIPER, 15 classes of DA-VSN, TPS and SFC; tree and vegetation join.
+#: VIPER, 15 classes of DA-VSN, TPS and SFC; tree joins vegetation.
 VIPER_15 = LabelSet(
     'VIPER',
     CLASSES_15,
@@ -415,7 +415,7 @@ VIPER_15 = LabelSet(
     colours=_VIPER_COLOURS,
 )
 
-#: SYNTHIA-Seq, 12 classes of DA-VSN and TPS. Id 11 is called bicycle there and stands for rider.
+#: SYNTHIA-Seq, 12 classes of DA-VSN and TPS. Its id 11 is called bicycle and stands for rider.
 SYNTHIA_12 = LabelSet(
     'SYNTHIA-Seq',
     CLASSES_12,
@@ -584,8 +584,8 @@ DARK_ZURICH_19 = LabelSet(
     void_id=255,
 )
 
-# The 32 official classes of CamVid, their colour and the one of the 11 classes (Badrinarayanan et
-# al., SegNet) that they join; 11 is void.
+# The 32 official classes of CamVid: their colour, and which of the 11 classes (Badrinarayanan et
+# al., SegNet) they join; 11 is void.
 _CAMVID: tuple[tuple[str, RGB, int], ...] = (
     ('Animal', (64, 128, 64), 9),
     ('Archway', (192, 0, 128), 1),
@@ -647,7 +647,7 @@ _CAMVID_PALETTE: tuple[RGB, ...] = (
     (0, 128, 192),
 )
 
-#: CamVid as its authors give it: masks in 32 colours.
+#: CamVid as released by its authors: masks in 32 colours.
 CAMVID_COLOUR = LabelSet(
     'CamVid',
     CLASSES_CAMVID,

@@ -1,6 +1,6 @@
-"""Rare-class sampling: source clips are drawn by the classes that they hold.
+"""Rare-class sampling: source clips are drawn by the classes that they contain.
 
-DAFormer (Hoyer et al., CVPR 2022), equations 5 and 6; SePiCo takes it over (section 3.4.1).
+DAFormer (Hoyer et al., CVPR 2022), equations 5 and 6; SePiCo adopts it (section 3.4.1).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ KIND = 'mmdavss class statistics'
 def class_probabilities(
     pixels: Sequence[int] | np.ndarray, temperature: float = 0.01
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How often each class is drawn: softmax((1 - frequency) / temperature).
+    """Probability of drawing each class: softmax((1 - frequency) / temperature).
 
     Args:
         pixels: (C,), pixels of each class in all images.
-        temperature: The smaller, the more often rare classes are drawn.
+        temperature: Smaller values draw rare classes more often.
 
     Returns:
         The classes that occur, the rarest first, and their probabilities; (K,) each.
@@ -58,7 +58,7 @@ def count_pixels(path: str, labels: LabelSet) -> list[int]:
 
 
 def label_files(dataset: ClipSegDataset) -> dict[str, str]:
-    """Label files of a data set's current frames: from the path below `data_root` to the path.
+    """Label files of the current frames, as ``{path relative to data_root: path}``.
 
     Raises:
         ValueError: If the data set is used without labels.
@@ -76,7 +76,7 @@ def write_statistics(file: str, classes: Sequence[str], pixels: dict[str, list[i
     """Writes class statistics.
 
     Args:
-        file: Where to; replaced as a whole, so that an interrupted run leaves nothing broken.
+        file: Output file; replaced as a whole, so that an interrupted run leaves nothing broken.
         classes: Names of the classes.
         pixels: Pixels of each class for each label file, named as in :func:`label_files`.
     """
@@ -93,15 +93,15 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     """Reads class statistics.
 
     Args:
-        file: As :func:`write_statistics` makes it.
-        dataset: The data set that they are for.
+        file: File written by :func:`write_statistics`.
+        dataset: Data set that the statistics describe.
 
     Returns:
         (len(dataset), C), int64: pixels of each class in the label of each clip.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds something else, or is of another data set.
+        ValueError: If it has other content, or belongs to another data set.
     """
     advice = f'Make it with: python tools/class_statistics.py CONFIG --out {file}'
     if not osp.isfile(file):
@@ -129,7 +129,7 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     missing = [name for name in names if name not in pixels]
     if missing:
         raise InputError(
-            f'{file} is of another data set: it lacks {len(missing)} of the {len(names)} labels '
+            f'{file} belongs to another data set: it lacks {len(missing)} of the {len(names)} labels '
             f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}'
         )
     wrong = [name for name in names if not are_counts(pixels[name], len(classes))]
@@ -142,19 +142,19 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
 
 
 class RareClassSampler:
-    """Draws a class by its rarity, then a clip whose label has it.
+    """Draws a class by its rarity, then a clip whose label contains it.
 
-    A class that occurs in the data set, but nowhere on more than `min_pixels`, is never drawn.
+    A class that never has more than `min_pixels` in a label is never drawn.
 
     Args:
         dataset: Source data set.
-        statistics: File with its class statistics, which ``tools/class_statistics.py`` makes.
-        temperature: Of :func:`class_probabilities`.
-        min_pixels: A clip stands for a class if its label file has more pixels of it.
+        statistics: File with its class statistics, from ``tools/class_statistics.py``.
+        temperature: Passed to :func:`class_probabilities`.
+        min_pixels: A clip counts for a class if its label file has more pixels of it than this.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it does not fit, or no label has more than `min_pixels` of any class.
+        ValueError: If the file does not fit, or no label has more than `min_pixels` of any class.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class RareClassSampler:
         if not kept.any():
             raise ValueError(
                 f'rare_class_sampling: no label has more than min_pixels={min_pixels} of any class '
-                f'({statistics}). The most is {pixels.max(initial=0)}.'
+                f'({statistics}). The largest count is {pixels.max(initial=0)}.'
             )
         if not kept.all():
             names = [dataset.metainfo['classes'][c] for c in classes[~kept]]
@@ -187,6 +187,6 @@ class RareClassSampler:
         self.clips = [holders for holders, keep in zip(clips, kept, strict=True) if keep]
 
     def draw(self, generator: np.random.Generator) -> tuple[int, int]:
-        """Index of a clip, and the class that it was drawn for."""
+        """Draws the index of a clip, and the class that it was drawn for."""
         k = generator.choice(len(self.classes), p=self.probabilities)
         return int(generator.choice(self.clips[k])), int(self.classes[k])

@@ -1,4 +1,4 @@
-"""The order in which training data are drawn."""
+"""Order in which training data are drawn."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mmseg.registry import DATA_SAMPLERS
 
 
 class Draw(int):
-    """An index of a data set that knows when it was drawn.
+    """A data set index that knows when it was drawn.
 
-    It is an integer, so that every data set takes it.
+    It is an integer, so every data set accepts it.
 
     Args:
         index: The index.
-        position: Seed of the run, and the number of the draw in it, counted over all processes.
+        position: Seed of the run, and number of the draw within the run, over all processes.
     """
 
     position: tuple[int, int]
@@ -26,23 +26,23 @@ class Draw(int):
         return draw
 
     def __getnewargs__(self) -> tuple[int, tuple[int, int]]:
-        """For the way to a worker process."""
+        """Keeps the position when sent to a worker process."""
         return int(self), self.position
 
 
 @DATA_SAMPLERS.register_module()
 class DrawSampler(InfiniteSampler):
-    """mmengine's InfiniteSampler, in the same order, whose indices know when they were drawn.
+    """mmengine's InfiniteSampler with the same order, whose indices know when they were drawn.
 
-    What a transform makes of an item can then follow from the draw alone
-    (:class:`DomainPairDataset`). A worker process has no state that a resumed run would have to
-    bring back, and the data are the same for every number of workers and of training processes
-    (with the same global batch).
+    The random numbers of an item's transforms can then depend on the draw alone
+    (:class:`DomainPairDataset`): workers have no state that a resumed run would need to restore,
+    and the data are the same for any number of workers and training processes (with the same
+    global batch).
 
     Args:
         dataset: The dataset.
         shuffle: Whether to shuffle it.
-        seed: Of the order; by default one that all processes share.
+        seed: Seed of the order; by default one shared by all processes.
     """
 
     def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
@@ -50,7 +50,7 @@ class DrawSampler(InfiniteSampler):
         self.indices = self._draws(self.indices, 0)
 
     def skip(self, num_samples: int) -> None:
-        """Continues after the first draws of this process, see mmengine."""
+        """Skips the first draws of this process, see mmengine."""
         super().skip(num_samples)
         self.indices = self._draws(self.indices, num_samples)
 

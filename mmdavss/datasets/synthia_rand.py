@@ -15,12 +15,12 @@ class SynthiaDataset(ImageSegDataset):
     """SYNTHIA-RAND-CITYSCAPES with the classes of Cityscapes, 16 of which occur.
 
     Files: ``RGB/0000000.png`` and ``GT/LABELS/0000000.png``, a 16-bit image with the id in the red
-    channel. As published all 19 classes are there, and 16 or 13 of them are scored; `metainfo`
-    takes fewer.
+    channel. As published, all 19 classes are trained, and 16 or 13 of them are scored; `metainfo`
+    can select fewer.
 
     Args:
         data_root: Folder with ``RGB`` and ``GT``.
-        kwargs: Those of :class:`ImageSegDataset`.
+        kwargs: Passed to :class:`ImageSegDataset`.
     """
 
     METAINFO = SYNTHIA_RAND_19.metainfo

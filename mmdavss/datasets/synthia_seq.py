@@ -17,14 +17,14 @@ class SynthiaSeqDataset(ClipSegDataset):
 
     Files, for each sequence: ``SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000000.png`` and
     ``SYNTHIA-SEQS-04-DAWN/GT/LABELS/Stereo_Left/Omni_F/000000.png``, a 16-bit image with the id
-    in the red channel. The papers cut the lowest 120 of 760 rows after the resize; that is a
-    ``ClipCrop`` in the pipeline.
+    in the red channel. The papers cut off the lowest 120 of 760 rows after resizing; use ``ClipCrop``
+    in the pipeline for this.
 
     Args:
-        data_root: Folder that holds the folders of the sequences.
-        sequences: Names of these folders, or a file that lists them; None for all that are there.
+        data_root: Folder with the folders of the sequences.
+        sequences: Names of these folders, or a file that lists them; None for all.
         view: Camera: its folder under ``RGB`` and ``GT/LABELS``.
-        kwargs: Those of :class:`ClipSegDataset`.
+        kwargs: Passed to :class:`ClipSegDataset`.
     """
 
     METAINFO = SYNTHIA_12.metainfo
@@ -49,7 +49,7 @@ class SynthiaSeqDataset(ClipSegDataset):
         sequences: Sequence[str] = self.sequences or ()
         if not sequences:
             folders = self.list_folders(self.data_root)
-            # Folders with something else in them are no sequences, unless none is one.
+            # Folders without images are not sequences; if all are, keep them for the error message.
             sequences = [name for name in folders if osp.isdir(self._images(name))] or folders
         return {
             sequence: {

@@ -15,15 +15,15 @@ from .label_maps import VIPER_15
 class ViperSeqDataset(ClipSegDataset):
     """VIPER with the 15 classes of DA-VSN, TPS and SFC.
 
-    Files: ``{split}/img/001/001_00001.jpg`` (or ``.png``) and ``{split}/cls/001/001_00001.png``,
+    Files: ``{split}/img/001/001_00001.jpg`` (or ``.png``) and ``{split}/cls/001/001_00001.png``;
     frame numbers are those of the video.
 
     Args:
         data_root: Folder with ``train`` and ``val``.
         split: ``train`` or ``val``.
-        ignore_ego_vehicle: Whether the region of the own car (labelled as a car) is ignored:
-            that of id 24 at the middle of the bottom row.
-        kwargs: Those of :class:`ClipSegDataset`. Papers use all frames, or every tenth
+        ignore_ego_vehicle: Whether to ignore the ego vehicle (labelled as a car): the region of id
+            24 at the middle of the bottom row.
+        kwargs: Passed to :class:`ClipSegDataset`. Papers use all frames, or every tenth
             (``annotated='*0'``).
     """
 

@@ -27,7 +27,7 @@ class ClassSubsetIoU(IoUMetric):
         absent: What a class counts that is neither in the labels nor predicted: ``nan`` leaves it
             out of the mean (mmseg, DA-VSN, TPS), ``zero`` counts 0 (SFC).
         per_class: Whether the class values are returned too, as ``IoU.<class>``.
-        kwargs: Those of :class:`mmseg.IoUMetric`, but for ``nan_to_num``.
+        kwargs: Passed to :class:`mmseg.IoUMetric`, but for ``nan_to_num``.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class DAFormerHead(BaseDecodeHead):
         channels: Width of the decoder.
         embed_channels: Width of each embedded stage.
         dilations: Of the parallel convolutions, the published ones by default.
-        kwargs: Those of :class:`mmseg.BaseDecodeHead`.
+        kwargs: Passed to :class:`mmseg.BaseDecodeHead`.
     """
 
     def __init__(

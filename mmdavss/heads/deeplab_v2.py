@@ -37,7 +37,7 @@ class DeepLabV2Head(BaseDecodeHead):
         in_channels: Channels C of the backbone feature ``in_index``.
         num_classes: Number of classes K.
         dilations: Dilation of each parallel 3x3 convolution, the published ones by default.
-        kwargs: Those of :class:`mmseg.BaseDecodeHead`; dropout is off as in the published nets.
+        kwargs: Passed to :class:`mmseg.BaseDecodeHead`; dropout is off as in the published nets.
     """
 
     def __init__(

@@ -501,7 +501,7 @@ class BankCLLoss(SemanticContrast):
 
     Args:
         negatives: ``exp_of_mean`` (the published code) or ``mean_of_exp`` (the paper).
-        kwargs: Those of :class:`SemanticContrast`.
+        kwargs: Passed to :class:`SemanticContrast`.
     """
 
     def __init__(self, negatives: str = 'exp_of_mean', **kwargs) -> None:
@@ -533,7 +533,7 @@ class DistCLLoss(SemanticContrast):
     """Contrast with Gaussians of the classes: :func:`dist_contrast`.
 
     Args:
-        kwargs: Those of :class:`SemanticContrast`.
+        kwargs: Passed to :class:`SemanticContrast`.
     """
 
     def _contrast(

@@ -1,4 +1,4 @@
-"""Transforms over clips: one call sees all frames, the label and the flow."""
+"""Transforms over clips: one call processes all frames, the label and the flow."""
 
 from .augment import ClipPhotoMetricDistortion, CrossFrameAugment, TPSAugment
 from .flow import LoadFlow

@@ -1,4 +1,4 @@
-"""Photometric changes of clips."""
+"""Photometric augmentation of clips."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ClipPhotoMetricDistortion(PhotoMetricDistortion):
     Changed keys: ``imgs``.
 
     Args:
-        per_frame: Whether each frame gets a draw of its own; else all get the same.
-        kwargs: Those of :class:`mmseg.PhotoMetricDistortion`.
+        per_frame: Whether to draw separately for each frame; otherwise all frames share one draw.
+        kwargs: Passed to :class:`mmseg.PhotoMetricDistortion`.
     """
 
     def __init__(self, per_frame: bool = False, **kwargs) -> None:
@@ -36,7 +36,7 @@ class ClipPhotoMetricDistortion(PhotoMetricDistortion):
                 for img in imgs
             ]
         else:
-            # All its operations are pointwise: frames in one tall image share the draw.
+            # All operations are pointwise: frames stacked in one tall image share the draw.
             tall = super().transform(dict(img=np.concatenate(imgs)))['img']
             results['imgs'] = np.split(tall, len(imgs))
         return results
@@ -44,10 +44,10 @@ class ClipPhotoMetricDistortion(PhotoMetricDistortion):
 
 @TRANSFORMS.register_module()
 class CrossFrameAugment(BaseTransform):
-    """An augmented view for STPL and TPS: blur and colour jitter, drawn for each frame.
+    """Augmented view for STPL and TPS: blur and colour jitter, drawn for each frame.
 
     STPL, section 3.2 (augmented frames x~), after TPS: randomised Gaussian blur and colour jitter,
-    nothing geometric, so that pixels stay where they are. The probabilities and strengths are those
+    nothing geometric, so pixels stay where they are. The probabilities and strengths are those
     of DACS, and weaker than those of TPS's release (:class:`TPSAugment`).
 
     Required keys: ``imgs``. Added keys: ``imgs_aug`` (list of T, uint8).
@@ -120,34 +120,34 @@ class CrossFrameAugment(BaseTransform):
 class TPSAugment(BaseTransform):
     """The photometric part of the augmented view of TPS's release, which STPL follows.
 
-    The frames of a clip are one tall picture, the current one on top, with one draw for all: blur,
-    then colour jitter, then grey. The operations are those of torchvision on Pillow pictures:
-    brightness, contrast, saturation and hue in random order; contrast is that to the mean grey of
-    the whole picture.
+    The frames of a clip are stacked into one tall image, the current one on top, with one draw for
+    all: blur, then colour jitter, then grey. The operations are those of torchvision on Pillow
+    images: brightness, contrast, saturation and hue in random order; contrast is relative to the
+    mean grey of the whole image.
 
-    The release hands the frames over as the network sees them, BGR less the mean, to a conversion
-    that expects values of 0 to 1 and wraps all others around: the view is of another, inverted
-    picture, with red and blue exchanged, and has a range of 1 beside frames of a range of 255. That
-    is a slip, which no paper speaks of; `wrapped_mean` has it.
+    The release passes the frames as the network sees them, BGR minus the mean, to a conversion that
+    expects values in 0 to 1 and wraps all others around: the view shows a distorted, inverted
+    image, with red and blue swapped, whose range is 1 while that of the frames is 255. This is a
+    bug that no paper mentions; `wrapped_mean` reproduces it.
 
     Required keys: ``imgs``. Added keys: ``imgs_aug`` (list of T, uint8; float32 with
     `wrapped_mean`).
 
     Args:
         blur_prob: Probability of blur.
-        blur_radius: Radii that one is drawn from, Pillow's: standard deviations in pixels.
+        blur_radius: Radii to draw from, as in Pillow: standard deviations in pixels.
         jitter_prob: Probability of colour jitter.
         brightness: Factor of the brightness is in ``1 -+ brightness``.
         contrast: Factor of the contrast is in ``1 -+ contrast``.
         saturation: Factor of the saturation is in ``1 -+ saturation``.
         hue: Shift of the hue is in ``-+ hue``, 1 being the whole circle.
-        grey_prob: Probability that a picture loses its colours.
-        wrapped_mean: BGR mean of a preprocessor that subtracts it and does nothing else: the view
-            of the release, which such a preprocessor makes the values of 0 to 1 that the released
-            network sees. None for the view that was meant.
+        grey_prob: Probability of conversion to grey.
+        wrapped_mean: BGR mean of a preprocessor that only subtracts it: gives the view of the
+            release, which such a preprocessor turns into the values of 0 to 1 that the released
+            network sees. None for the view that was intended.
 
     Raises:
-        ValueError: For a value that an option cannot have.
+        ValueError: For an invalid value of an option.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class TPSAugment(BaseTransform):
         return results
 
     def augment(self, img: np.ndarray) -> np.ndarray:
-        """Blur, jitter and grey of a picture (H, W, 3), uint8, RGB."""
+        """Applies blur, jitter and grey to an image (H, W, 3), uint8, RGB."""
         picture = Image.fromarray(np.ascontiguousarray(img))
         if np.random.rand() < self.blur_prob:
             radius = float(np.random.choice(self.blur_radius))
@@ -229,7 +229,7 @@ class TPSAugment(BaseTransform):
 
 
 def turned(picture: Image.Image, turns: float) -> Image.Image:
-    """An RGB picture whose hue, a byte, is shifted by `turns` of the circle."""
+    """An RGB image with its hue (a byte) shifted by `turns` of the circle."""
     hue, saturation, value = picture.convert('HSV').split()
     shift = int(turns * 255) % 256
     hue = Image.fromarray(np.asarray(hue) + np.uint8(shift))
@@ -237,5 +237,5 @@ def turned(picture: Image.Image, turns: float) -> Image.Image:
 
 
 def wrapped(values: np.ndarray) -> np.ndarray:
-    """Bytes of float32 values that a conversion takes for values of 0 to 1, modulo 256."""
+    """Converts float32 values to bytes as if they were in 0 to 1, modulo 256."""
     return np.trunc(values * 255).astype(np.int64).astype(np.uint8)

@@ -11,27 +11,27 @@ from mmseg.registry import MODELS, TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadFlow(BaseTransform):
-    """Flow of a clip, from each frame to the one before it.
+    """Loads the flow of a clip, from each frame to its predecessor.
 
     Required keys: ``imgs``, ``frame_paths``.
     Added keys: ``flows``: list of T-1 arrays (H, W, 2), float32, in pixels of ``imgs``;
     ``flows[k]`` goes from frame k+1 to frame k. With `both_ways` also ``forward_flows``, where
     ``forward_flows[k]`` goes from frame k to frame k+1.
 
-    It is computed at the size that the frames have at this place of the pipeline: usually after
-    :class:`ClipResize`, always before :class:`ClipCrop` and :class:`ClipFlip`, which change it
-    along with the frames (flow files belong to whole frames). A frame that is repeated at the
-    start of a sequence has zero flow to itself.
+    Flow is computed at the current size of the frames: place this transform usually after
+    :class:`ClipResize` and always before :class:`ClipCrop` and :class:`ClipFlip`, which change
+    the flow along with the frames (flow files belong to whole frames). A frame that is repeated at
+    the start of a sequence has zero flow to itself.
 
     Args:
         provider: Config of a flow provider, for example ``dict(type='DISFlowEstimator')`` or
-            ``dict(type='PrecomputedFlow', ...)``. It works inside the data loader's processes,
+            ``dict(type='PrecomputedFlow', ...)``. It runs in the data loader's processes,
             on the CPU.
-        cache_dir: Folder that keeps computed flow (:class:`CachedFlow`), None for none.
-        both_ways: Whether flow forward in time is needed too.
+        cache_dir: Folder for computed flow (:class:`CachedFlow`), or None.
+        both_ways: Whether to add flow forward in time.
 
     Raises:
-        ValueError: If frames were cropped or flipped before, or the flow does not fit the frames.
+        ValueError: If frames were already cropped or flipped, or the flow does not fit them.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LoadFlow(BaseTransform):
         if done:
             raise ValueError(
                 'LoadFlow must come before ClipCrop and ClipFlip in the pipeline, '
-                f'which have set {done} already.'
+                f'which have already set {done}.'
             )
         frames = list(zip(results['imgs'], results['frame_paths'], strict=True))
         pairs = list(pairwise(frames))
@@ -64,8 +64,8 @@ class LoadFlow(BaseTransform):
         flow = self.provider.estimate_numpy(img_a, img_b, path_a, path_b)
         if flow.shape != shape:
             raise ValueError(
-                f'LoadFlow: {type(self.provider).__name__} gave a flow of the shape {flow.shape} '
-                f'for {path_a} -> {path_b}, the frames need {shape}.'
+                f'LoadFlow: {type(self.provider).__name__} gave a flow of shape {flow.shape} '
+                f'for {path_a} -> {path_b}; the frames need {shape}.'
             )
         return flow
 

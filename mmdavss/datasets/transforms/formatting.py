@@ -1,4 +1,4 @@
-"""From arrays to what methods and networks get."""
+"""Packs arrays into the inputs of methods and networks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class PackClipInputs(BaseTransform):
     Returns ``dict(inputs=..., data_samples=...)``:
 
     - ``inputs['frames']``: (T, 3, H, W), uint8, BGR;
-    - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, where the clip has flow;
+    - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, if the clip has flow;
     - ``inputs['forward_flow']``: the same for the flow forward in time;
-    - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, where it has an augmented view;
-    - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) where there is a label,
-      and ``gt_clip_seg`` (T, H, W) where all frames have one.
+    - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, if it has an augmented view;
+    - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) if there is a label,
+      and ``gt_clip_seg`` (T, H, W) if all frames have one.
 
     Args:
-        meta_keys: Keys that go into the metainfo of the data sample where they are there.
+        meta_keys: Keys to copy into the metainfo of the data sample, if present.
     """
 
     def __init__(self, meta_keys: tuple[str, ...] = META_KEYS) -> None:
@@ -72,5 +72,5 @@ class PackClipInputs(BaseTransform):
 
 
 def _stack(images: list[np.ndarray]) -> torch.Tensor:
-    """List of T arrays (H, W, C) to (T, C, H, W)."""
+    """Stacks T arrays (H, W, C) to (T, C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))

@@ -18,12 +18,12 @@ FLOWS = ('flows', 'forward_flows')
 INTERPOLATIONS = ('bilinear', 'bicubic')
 BACKENDS = ('cv2', 'pillow')
 CROP_MODES = ('random', 'center', 'top', 'bottom')
-#: How often a crop is drawn again to have a rare class.
+#: How often a crop is redrawn to contain a rare class.
 TRIES = 10
 
 
 def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Changes every array of the lists that are there."""
+    """Applies `change` to every array of the lists that are present."""
     for key in keys:
         if key in results:
             results[key] = [change(array) for array in results[key]]
@@ -31,30 +31,29 @@ def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], n
 
 @TRANSFORMS.register_module()
 class ClipResize(BaseTransform):
-    """Resizes a clip: frames bilinearly or as told, the label by nearest neighbour.
+    """Resizes a clip: frames with `interpolation`, the label by nearest neighbour.
 
-    Flow is resized bilinearly (pixel areas, as the frames, not corner to corner), u is multiplied
-    by the ratio of the widths and v by that of the heights.
+    Flow is resized bilinearly (without aligned corners, like the frames); u is multiplied by the
+    ratio of the widths and v by that of the heights.
 
     The releases of ADVENT's family (DA-VSN, TPS, SFC) resize with Pillow, frames bicubically:
-    ``interpolation='bicubic', backend='pillow'``. That is another picture: Pillow widens its
-    filter when it shrinks (no aliasing), OpenCV does not; and for label pixel x Pillow takes the
-    source pixel floor((x + 0.5) * ratio), OpenCV floor(x * ratio). Frames stay uint8, to which
-    Pillow rounds them.
+    ``interpolation='bicubic', backend='pillow'``. The result differs: Pillow widens its filter when
+    shrinking (no aliasing), OpenCV does not; and for label pixel x Pillow takes the source pixel
+    floor((x + 0.5) * ratio), OpenCV floor(x * ratio). Frames stay uint8; Pillow rounds to it.
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
     ``img_shape``.
     Added keys: ``scale``, ``scale_factor`` (width, height), ``keep_ratio``.
 
     Args:
-        scale: (width, height). With `keep_ratio` the box that the frames fit into.
-        keep_ratio: Whether the ratio of the sides is kept.
-        ratio_range: `scale` is multiplied by one random factor from this range.
-        interpolation: Of the frames: ``bilinear`` or ``bicubic``.
-        backend: What resizes frames and label: ``cv2`` or ``pillow``.
+        scale: (width, height). With `keep_ratio`, the box that the frames must fit into.
+        keep_ratio: Whether to keep the aspect ratio.
+        ratio_range: Range of a random factor that `scale` is multiplied by.
+        interpolation: Interpolation of the frames: ``bilinear`` or ``bicubic``.
+        backend: Library that resizes frames and label: ``cv2`` or ``pillow``.
 
     Raises:
-        ValueError: For a scale, an interpolation or a backend that does not exist.
+        ValueError: For an invalid scale, interpolation or backend.
     """
 
     def __init__(
@@ -132,21 +131,21 @@ class ClipCrop(RandomCrop):
     Added keys: ``crop_bbox`` (y1, y2, x1, x2).
 
     Args:
-        crop_size: (height, width); an int is pixels, a float a share of the frame, so that
-            ``(640 / 760, 1.)`` of mode ``top`` cuts the lowest 120 rows of 760 at any size.
-        mode: ``random``, or the place of the crop: ``center``, ``top`` or ``bottom`` (the last
-            two in the middle of the width).
-        cat_max_ratio: For ``random``: largest share of one class in the crop's label, tried for
-            ten times as in :class:`mmseg.RandomCrop`.
+        crop_size: (height, width); an int is in pixels, a float is a share of the frame:
+            ``(640 / 760, 1.)`` with mode ``top`` cuts off the lowest 120 rows of 760 at any size.
+        mode: ``random``, or the position of the crop: ``center``, ``top`` or ``bottom`` (the last
+            two horizontally centred).
+        cat_max_ratio: For ``random``: largest share of one class in the crop's label; up to ten
+            tries, as in :class:`mmseg.RandomCrop`.
         ignore_index: Label that does not count for `cat_max_ratio`.
-        rare_class_min_pixels: For ``random``, of a clip that rare-class sampling drew: the crop is
-            drawn again, up to ten times, until it has more pixels than this of the class that the
-            clip was drawn for (``rare_class``). DAFormer asks for 0.5 times the ``min_pixels`` of
+        rare_class_min_pixels: For ``random``, and clips drawn by rare-class sampling: the crop is
+            redrawn, up to ten times, until it has more pixels than this of the class that the
+            clip was drawn for (``rare_class``). DAFormer uses 0.5 times the ``min_pixels`` of
             the sampling.
 
     Raises:
-        ValueError: For a mode that does not exist, or `cat_max_ratio` or a rare class without a
-            label.
+        ValueError: For an unknown mode, or if `cat_max_ratio` or `rare_class_min_pixels` is set for
+            a clip without a label.
     """
 
     def __init__(
@@ -159,7 +158,7 @@ class ClipCrop(RandomCrop):
     ) -> None:
         if mode not in CROP_MODES:
             raise ValueError(f'ClipCrop: mode={mode!r} is not one of {CROP_MODES}.')
-        size: Any = tuple(crop_size)  # mmseg's are pixels; see transform()
+        size: Any = tuple(crop_size)  # mmseg's sizes are pixels; see transform()
         super().__init__(size, cat_max_ratio, ignore_index)
         self.share = self.crop_size
         self.mode = mode
@@ -191,7 +190,7 @@ class ClipCrop(RandomCrop):
             option = 'cat_max_ratio' if self.cat_max_ratio < 1 else 'rare_class_min_pixels'
             raise ValueError(
                 f'ClipCrop: {option}={getattr(self, option)} needs a label, '
-                f'{results["frame_paths"][-1]} has none here.'
+                f'but {results["frame_paths"][-1]} has none.'
             )
         inputs = dict(img=results['imgs'][-1], gt_seg_map=label)
         bbox = self.crop_bbox(inputs)
@@ -218,13 +217,13 @@ class ClipCrop(RandomCrop):
 
 @TRANSFORMS.register_module()
 class ClipFlip(BaseTransform):
-    """Mirrors a clip left to right; u of the flow changes its sign.
+    """Flips a clip horizontally; u of the flow changes its sign.
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps.
-    Added keys: ``flip``, ``flip_direction`` (``horizontal``, or None where not mirrored).
+    Added keys: ``flip``, ``flip_direction`` (``horizontal``, or None if not flipped).
 
     Args:
-        prob: Probability.
+        prob: Probability of a flip.
     """
 
     def __init__(self, prob: float = 0.5) -> None:

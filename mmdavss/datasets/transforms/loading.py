@@ -1,4 +1,4 @@
-"""From the files of a clip to arrays."""
+"""Loads the files of a clip into arrays."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ IHDR_DEPTH = 24
 def _broken(path: str, what: str, error: Exception) -> InputError:
     return InputError(
         f'{path}: this {what} cannot be decoded ({reason(error)}). The file '
-        'is damaged, truncated or no image: fetch or unpack it again.'
+        'is damaged, truncated or not an image: fetch or unpack it again.'
     )
 
 
 def _has_16_bits(data: bytes) -> bool:
-    """Whether an image is a PNG of 16 bits per channel."""
+    """Whether an image is a PNG with 16 bits per channel."""
     return data.startswith(b'\x89PNG') and data[IHDR_DEPTH] == 16
 
 
@@ -43,33 +43,33 @@ def read_image(path: str) -> np.ndarray:
 
     Raises:
         MissingInputError: If there is no such file.
-        InputError: If it is damaged, truncated or no image, has one channel of more than 8
-            bits, or 16 bits per channel that hold fewer.
+        InputError: If it is damaged, truncated or not an image, has one channel of more than 8
+            bits, or 16 bits per channel with fewer in use.
     """
     data = read_bytes(path, 'frame')
     try:
         mode = open_image(data).mode
-        # Pillow, because OpenCV fills what is missing of a truncated file with grey.
+        # Pillow, because OpenCV fills the missing part of a truncated file with grey.
         image = mmcv.imfrombytes(data, flag='color', backend='pillow')
     except Exception as error:  # a dozen kinds, depending on where the file breaks off
         raise _broken(path, 'frame', error) from error
     if mode.startswith(('I', 'F')):
         # Pillow would make nearly all of it white.
         raise InputError(
-            f'{path}: this frame has mode {mode}, which is no colour image but depth, '
+            f'{path}: this frame has mode {mode}, which is not a colour image but depth, '
             'labels or the like: correct the folder, or write frames of 8 bits.'
         )
     if _has_16_bits(data) and image.max() < 16:
         # Pillow takes the upper 8 of 16 bits.
         raise InputError(
-            f'{path}: this frame has 16 bits per channel, of which the upper ones are '
-            'empty, so that it would be black: write frames of 8 bits.'
+            f'{path}: this frame has 16 bits per channel, of which the upper 8 are '
+            'empty, so it would be read as black: write frames of 8 bits.'
         )
     return np.ascontiguousarray(image)
 
 
 def read_mask(path: str) -> np.ndarray:
-    """Reads an image of one channel and 8 bits, (H, W), uint8, as it is.
+    """Reads an image with one channel of 8 bits, (H, W), uint8, unchanged.
 
     Raises:
         MissingInputError: If there is no such file.
@@ -84,7 +84,7 @@ def read_mask(path: str) -> np.ndarray:
         raise _broken(path, 'mask', error) from error
     if image.mode != 'L':
         raise InputError(
-            f'{path}: this mask has mode {image.mode}, it should have one channel of '
+            f'{path}: this mask has mode {image.mode}, but should have one channel of '
             '8 bits: make it again.'
         )
     return mask
@@ -95,10 +95,10 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
 
     Args:
         path: Label file.
-        labels: How labels are stored, and the classes that they become.
+        labels: How labels are stored, and which classes they become.
 
     Returns:
-        (H, W), uint8: training classes, 255 for what is ignored.
+        (H, W), uint8: training classes, 255 for ignored pixels.
 
     Raises:
         MissingInputError: If there is no such file.
@@ -110,42 +110,42 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
         header = open_image(data)
         mode = header.mode
         if labels.encoding == 'red':
-            # Pillow cannot give 16 bits per channel.
+            # Pillow cannot read 16 bits per channel.
             raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         else:
             image = Image.open(io.BytesIO(data))
-            # A palette image gives its ids unless it is converted.
+            # A palette image yields its ids unless it is converted.
             raw = np.asarray(image.convert('RGB') if labels.encoding == 'colour' else image)
     except Exception as error:
         raise _broken(path, 'label', error) from error
     if header.format in ('JPEG', 'MPO'):
         raise InputError(
             f'{path}: this label is a JPEG, which changes values: use the official '
-            'masks, labels are PNG.'
+            'masks, which are PNG.'
         )
     if labels.encoding == 'colour' and _has_16_bits(data):
-        # Pillow takes the upper 8: all black where a program has written 0 to 255.
+        # Pillow takes the upper 8: all black if a program has written 0 to 255.
         raise InputError(
-            f'{path}: this label has 16 bits per channel, where colours have 8: use '
+            f'{path}: this label has 16 bits per channel, but colours have 8: use '
             'the official masks, or save it with 8 bits.'
         )
     if labels.encoding == 'red' and (raw is None or raw.ndim != 3 or raw.dtype != np.uint16):
         raise InputError(
             f'{path}: labels of {labels.name} are 16-bit colour images with the id '
-            f'in the red channel, this one has mode {mode}.'
+            f'in the red channel, but this one has mode {mode}.'
         )
-    assert raw is not None  # only OpenCV gives None
+    assert raw is not None  # only OpenCV returns None
     if labels.encoding in ('ids', 'panoptic'):
         if raw.ndim != 2 or raw.dtype.kind not in 'iu':
             raise InputError(
                 f'{path}: labels of {labels.name} have one channel (or a palette) '
-                f'with the ids, this one has mode {mode}.'
+                f'with the ids, but this one has mode {mode}.'
             )
         if mode == 'L' and header.format == 'PNG' and (bits := data[IHDR_DEPTH]) < 8:
-            # Programs that make files smaller divide by the steps, others store the ids.
+            # Programs that shrink files divide by the step, others store the ids.
             raise InputError(
                 f'{path}: this label is a grey image of {bits} bits. Whether its values are the '
-                f'ids, or {255 // (2**bits - 1)} times as large, cannot be told: save it with 8 '
+                f'ids, or {255 // (2**bits - 1)} times the ids, is ambiguous: save it with 8 '
                 'bits.'
             )
         if mode == 'P':
@@ -164,11 +164,11 @@ class LoadClip(BaseTransform):
     Required keys: ``frame_paths``.
     Added keys: ``imgs`` (list of T arrays (H, W, 3), uint8, BGR), ``img_shape``, ``ori_shape``.
 
-    A frame that occurs several times is decoded once.
+    A repeated frame is decoded once.
 
     Raises:
         FileNotFoundError: If a frame does not exist.
-        ValueError: If one is truncated, or frames differ in size.
+        ValueError: If a frame is truncated, or frames differ in size.
     """
 
     def transform(self, results: dict) -> dict:
@@ -179,7 +179,7 @@ class LoadClip(BaseTransform):
             if images[path].shape[:2] != shape:
                 raise ValueError(
                     f'{path} has the size {_size(images[path])}, {paths[-1]} of the same clip '
-                    f'{_size(images[paths[-1]])}: the frames of a sequence must have one size.'
+                    f'{_size(images[paths[-1]])}: all frames of a sequence must have the same size.'
                 )
         results['imgs'] = [images[path] for path in paths]
         results['img_shape'] = results['ori_shape'] = shape
@@ -195,10 +195,10 @@ class LoadClipAnnotations(BaseTransform):
 
     Required keys: ``seg_map_path``, ``label_spec`` (a :class:`LabelSet`), ``ori_shape``.
     Added keys: ``gt_seg_map`` ((H, W), uint8, 255 is ignored), also named in ``seg_fields``.
-    Where the data set gives ``earlier_seg_map_paths`` (``label_clips=True``), the labels of the
-    earlier frames too: ``gt_seg_map_0``, ``gt_seg_map_1``, ..., the first frame first.
+    If the data set gives ``earlier_seg_map_paths`` (``label_clips=True``), the labels of the
+    earlier frames are added too: ``gt_seg_map_0``, ``gt_seg_map_1``, ..., first frame first.
 
-    For evaluation at full resolution it comes after the resize, which then leaves it alone.
+    For evaluation at full resolution, place it after the resize, which then does not change it.
 
     Raises:
         ValueError: If the data set has no labels, the file is broken or has ids that are not
@@ -210,7 +210,7 @@ class LoadClipAnnotations(BaseTransform):
         if path is None:
             raise ValueError(
                 f'LoadClipAnnotations: the data set of {results["frame_paths"][-1]} is used '
-                'without labels. Set with_labels=True there, or take this transform out.'
+                'without labels. Set with_labels=True there, or remove this transform.'
             )
         paths = {'gt_seg_map': path}
         paths |= {
@@ -229,7 +229,7 @@ class LoadClipAnnotations(BaseTransform):
             height, width = results['ori_shape']
             raise ValueError(
                 f'{path} has the size {_size(label)}, its image {results["frame_paths"][-1]} '
-                f'{width}x{height}: unpack both anew from the same release.'
+                f'{width}x{height}: unpack both again from the same release.'
             )
         return label
 
