@@ -714,8 +714,7 @@ class ClipFolderDataset(ClipSegDataset):
             for file in files:
                 if not self._exists(file):
                     raise FileNotFoundError(
-                        f'ClipFolderDataset: {file} is missing; {path} lists it in line '
-                        f'{number}.'
+                        f'ClipFolderDataset: {file} is missing; {path} lists it in line {number}.'
                     )
             masks = []
             if self.pseudo_labels is not None:
