@@ -276,7 +276,7 @@ def test_own_list_of_clips(folder):
 
 def test_own_list_errors(folder):
     (folder / 'short.txt').write_text('a/f9.png\n')
-    with pytest.raises(ValueError, match='clip of 1 frames, clip_length is 2'):
+    with pytest.raises(ValueError, match='clip of 1 frame, clip_length is 2'):
         ClipFolderDataset(str(folder), clips='short.txt')
     (folder / 'gone.txt').write_text('a/f8.png a/f9.png\n')
     with pytest.raises(FileNotFoundError, match='a/f8.png is missing'):
