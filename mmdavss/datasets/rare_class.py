@@ -129,7 +129,7 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     missing = [name for name in names if name not in pixels]
     if missing:
         raise InputError(
-            f'{file} belongs to another data set: it lacks {len(missing)} of the {len(names)} labels '
+            f'{file} is of another data set: it lacks {len(missing)} of the {len(names)} labels '
             f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}'
         )
     wrong = [name for name in names if not are_counts(pixels[name], len(classes))]
