@@ -1,4 +1,4 @@
-"""Backbones that mmsegmentation does not have."""
+"""Backbones that are missing in mmsegmentation."""
 
 from .fixed_stem import FixedStemResNet
 from .resnet import CeilResNet

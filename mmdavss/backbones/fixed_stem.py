@@ -1,4 +1,4 @@
-"""The ResNet of SFC's DeepLab."""
+"""ResNet of SFC's DeepLab."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mmseg.registry import MODELS
 
 @MODELS.register_module()
 class FixedStemResNet(ResNet):
-    """mmseg's ResNet without training of the affine part of the stem's batch norm.
+    """mmseg's ResNet with frozen affine parameters of the stem's batch norm.
 
-    SFC's release (``lib/model/deeplab_multi.py``) trains that of all other layers. Weights are
-    those of mmseg's ResNet.
+    SFC's release (``lib/model/deeplab_multi.py``) trains those of all other layers. Weights are
+    compatible with mmseg's ResNet.
 
     Args:
-        kwargs: Passed to :class:`mmseg.ResNet`, but for ``deep_stem``.
+        kwargs: Passed to :class:`mmseg.ResNet`, except ``deep_stem``.
     """
 
     def __init__(self, **kwargs) -> None:

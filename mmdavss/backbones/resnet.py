@@ -1,4 +1,4 @@
-"""The ResNet of Caffe's DeepLab."""
+"""ResNet of Caffe's DeepLab."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mmseg.registry import MODELS
 class CeilResNet(ResNet):
     """mmseg's ResNet whose first pooling rounds sizes up, as Caffe does.
 
-    ADVENT, DA-VSN and TPS (AdaptSegNet's ``deeplab_multi.py``) have it so: their features of
-    512x1024 are 65x129, of 720x1280 91x161. One more than the number of strides is the grid whose
-    corners are those of the image, which ``align_corners=True`` of their heads says. mmseg's own
-    gives 64x128 and 90x160. Weights are those of mmseg's ResNet.
+    ADVENT, DA-VSN and TPS (AdaptSegNet's ``deeplab_multi.py``) use it: their features of 512x1024
+    are 65x129, those of 720x1280 91x161. With one cell more than the number of strides, the corners
+    of the grid are those of the image, as ``align_corners=True`` of their heads assumes. mmseg's
+    ResNet gives 64x128 and 90x160. Weights are compatible with mmseg's ResNet.
 
     Args:
-        ceil_mode: False is mmseg's ResNet, for weights that were trained on its grid.
+        ceil_mode: False gives mmseg's ResNet, for weights trained on its grid.
         kwargs: Passed to :class:`mmseg.ResNet`.
     """
 

@@ -649,8 +649,8 @@ class ClipFolderDataset(ClipSegDataset):
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
-        ValueError: If the list is empty, a clip has another length or leads out of `data_root`, or
-            two images have the same name.
+        ValueError: If the list is empty, a clip has another length or points outside `data_root`,
+            or two images have the same name.
     """
 
     DOCS = 'Your own frames'

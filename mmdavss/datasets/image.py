@@ -11,9 +11,8 @@ from .label_maps import LabelSet
 class ImageSegDataset(ClipSegDataset):
     """Base of the image data sets: an item is a clip of one frame.
 
-    The same transforms, video nets and methods can therefore use them. Every image is its own
-    sequence:
-    with a longer `clip_length` it is repeated, as if the camera stood still.
+    The same transforms, video nets and methods can therefore use them. Every image is a sequence
+    of its own: with a longer `clip_length` it is repeated, as if the camera stood still.
 
     Args:
         data_root: Folder of the data set, in its official layout.

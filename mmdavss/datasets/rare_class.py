@@ -129,8 +129,8 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     missing = [name for name in names if name not in pixels]
     if missing:
         raise InputError(
-            f'{file} is of another data set: it lacks {len(missing)} of the {len(names)} labels '
-            f'below {dataset.data_root!r}, for example {missing[0]!r}. {advice}'
+            f'{file} belongs to another data set: it lacks {len(missing)} of the '
+            f'{len(names)} labels below {dataset.data_root!r}, for example {missing[0]!r}. {advice}'
         )
     wrong = [name for name in names if not are_counts(pixels[name], len(classes))]
     if wrong:
@@ -173,7 +173,7 @@ class RareClassSampler:
         if not kept.any():
             raise ValueError(
                 f'rare_class_sampling: no label has more than min_pixels={min_pixels} of any class '
-                f'({statistics}). The largest count is {pixels.max(initial=0)}.'
+                f'({statistics}). The most is {pixels.max(initial=0)}.'
             )
         if not kept.all():
             names = [dataset.metainfo['classes'][c] for c in classes[~kept]]

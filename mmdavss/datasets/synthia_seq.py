@@ -17,8 +17,8 @@ class SynthiaSeqDataset(ClipSegDataset):
 
     Files, for each sequence: ``SYNTHIA-SEQS-04-DAWN/RGB/Stereo_Left/Omni_F/000000.png`` and
     ``SYNTHIA-SEQS-04-DAWN/GT/LABELS/Stereo_Left/Omni_F/000000.png``, a 16-bit image with the id
-    in the red channel. The papers cut off the lowest 120 of 760 rows after resizing:
-    ``ClipCrop`` in the pipeline.
+    in the red channel. The papers cut off the lowest 120 of 760 rows after resizing; use
+    ``ClipCrop`` in the pipeline for this.
 
     Args:
         data_root: Folder with the folders of the sequences.

@@ -1,4 +1,4 @@
-"""Metrics over some of a data set's classes."""
+"""Helpers for metrics over a subset of a data set's classes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mmengine.evaluator import BaseMetric
 
 
 def classes_of(metric: BaseMetric) -> tuple[str, ...]:
-    """Names of the classes that a metric's labels have.
+    """Names of the classes in a metric's labels.
 
     Raises:
-        ValueError: If the metric was not given its data set's ``dataset_meta``.
+        ValueError: If ``dataset_meta`` of the metric is not set.
     """
     if metric.dataset_meta is None:
         raise ValueError(f'{type(metric).__name__}: `dataset_meta` is not set.')
@@ -19,7 +19,7 @@ def classes_of(metric: BaseMetric) -> tuple[str, ...]:
 
 
 def check_subset(metric: BaseMetric, subset: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of the classes that a metric's means are over: `subset`, or all for None.
+    """Names of the classes to average over: `subset`, or all classes for None.
 
     Raises:
         ValueError: If a name is not one of the data set's classes.

@@ -18,16 +18,16 @@ ABSENT = ('nan', 'zero')
 class ClassSubsetIoU(IoUMetric):
     """:class:`mmseg.IoUMetric` with the conventions of domain-adaptive video segmentation.
 
-    The IoU of each class comes from the full confusion, so that a prediction of a class outside
-    `subset` is still an error for the true class; only then is the mean over `subset` taken
+    The IoU of each class comes from the full confusion matrix, so that predicting a class outside
+    `subset` is still an error for the true class; only the mean is restricted to `subset`
     (SYNTHIA-Seq to Cityscapes-Seq trains 12 classes and reports 11, without fence).
 
     Args:
-        subset: Names of the classes in the mean, None for all of them.
-        absent: What a class counts that is neither in the labels nor predicted: ``nan`` leaves it
-            out of the mean (mmseg, DA-VSN, TPS), ``zero`` counts 0 (SFC).
-        per_class: Whether the class values are returned too, as ``IoU.<class>``.
-        kwargs: Passed to :class:`mmseg.IoUMetric`, but for ``nan_to_num``.
+        subset: Names of the classes in the mean, or None for all.
+        absent: Value of a class that is neither labelled nor predicted: ``nan`` leaves it out of
+            the mean (mmseg, DA-VSN, TPS), ``zero`` counts it as 0 (SFC).
+        per_class: Whether to return the class values too, as ``IoU.<class>``.
+        kwargs: Passed to :class:`mmseg.IoUMetric`, except ``nan_to_num``.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ClassSubsetIoU(IoUMetric):
         self.per_class = per_class
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """As mmseg's, with class means over the subset, in percent."""
+        """Same as in mmseg, with means over the subset, in percent."""
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics

@@ -1,4 +1,4 @@
-"""How well classes are separated in a feature space (STPL, figures 6 to 8)."""
+"""Measures of class separation in a feature space (STPL, figures 6 to 8)."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from torch import Tensor
 
 
 class Variances(NamedTuple):
-    """Variance in the classes (lower is better), between them (higher is better)."""
+    """Variance within classes (lower is better) and between them (higher is better)."""
 
     intra: float
     inter: float
 
     @property
     def ratio(self) -> float:
-        """inter / intra, which does not depend on the scale of the features."""
+        """inter / intra, independent of the scale of the features."""
         return self.inter / self.intra if self.intra else float('inf')
 
 
 def class_variances(features: Tensor, labels: Tensor) -> Variances:
     """Intra-class and inter-class variance of features.
 
-    The paper gives no formula. With features x of length 1, the mean mu_c of each of the M classes
-    that there are, and the mean mu of these means::
+    The paper gives no formula. With features x normalised to length 1, the mean mu_c of each of the
+    M classes that occur, and the mean mu of these means::
 
         intra = 1/M sum_c mean_{x in c} |x - mu_c|^2,    inter = 1/M sum_c |mu_c - mu|^2
 
-    Every class counts the same, however many pixels it has.
+    Every class has the same weight, however many pixels it has.
 
     Args:
-        features: (P, A), of any length.
+        features: (P, A), not necessarily normalised.
         labels: (P,), classes.
     """
     rows = F.normalize(features.double(), dim=1)
@@ -51,18 +51,18 @@ def neighbour_purity(
 ) -> tuple[dict[int, float], list[int]]:
     """Share of pixels of the same class among the k nearest neighbours of each pixel (figure 7).
 
-    Near is what has a high cosine; a pixel is not its own neighbour. Where every class has as many
-    pixels, chance is about 1/M for M classes.
+    Neighbours are ranked by cosine similarity; a pixel is not its own neighbour. If all M classes
+    have equally many pixels, chance level is about 1/M.
 
     Args:
         features: (P, A).
         labels: (P,), classes.
         ks: Numbers of neighbours.
-        chunk: Pixels whose similarities are in memory at a time, beside all.
+        chunk: Number of pixels whose similarities to all others are in memory at a time.
 
     Returns:
         The mean share for each k, 0 to 1, and the classes that were left out because they have
-        fewer than max(ks) + 1 pixels: in them not even a perfect space would reach 1.
+        fewer than max(ks) + 1 pixels: not even a perfect feature space would reach 1 for them.
 
     Raises:
         ValueError: If fewer than two classes are left, or some k is not positive.
@@ -77,7 +77,7 @@ def neighbour_purity(
         raise ValueError(
             f'neighbour_purity: {len(classes) - len(dropped)} of {len(classes)} '
             f'classes have the {most + 1} pixels that {most} neighbours need: ask '
-            'for fewer neighbours, or take more frames'
+            'for fewer neighbours, or use more frames'
         )
     rows, labels = F.normalize(features[kept], dim=1), labels[kept]
     shares = torch.zeros(most, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What can be said of predictions without labels: confidence, consistency over time, classes."""
+"""Label-free measures of predictions: confidence, consistency over time, class shares."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 from mmdavss.errors import NotFiniteError
 from mmdavss.ops import backward_warp
 
-#: A model is sure of a pixel with this probability of its class, or a larger one.
+#: A model is confident on a pixel if the probability of its class is at least this.
 SURE = 0.9
-#: A class has collapsed if less than this share of its pixels is left ...
+#: A class has collapsed if it keeps less than this share of its pixels ...
 COLLAPSED = 0.2
 #: ... and it had at least this share of all pixels.
 PRESENT = 0.005
@@ -25,21 +25,21 @@ TAKEN_OVER = 0.2
 
 @dataclass(frozen=True)
 class HealthFigures:
-    """Figures of a model on unlabelled frames; shares are 0 to 1.
+    """Measures of a model on unlabelled frames; shares are 0 to 1.
 
     Attributes:
         frames: Number of frames.
         confidence: Mean over all pixels of the largest class probability.
-        confident: Share of the pixels whose largest class probability is :data:`SURE` or more.
-        unchanged: Share of the pixels that have the same class in two successive frames.
-        consistency: The same along the motion: each pixel against the one that it was before, where
-            that is visible.
-        shares: For each class its share of all pixels.
-        mirrored: Share of the pixels that have the same class if the picture is mirrored.
-        moved: Share of the pixels that have another class than by the model that it is compared
-            with, pixel by pixel; 0 for that model.
-        kept: Share of the pixels of which that model is sure that have the same class; 1 if there
-            are none.
+        confident: Share of pixels whose largest class probability is :data:`SURE` or more.
+        unchanged: Share of pixels that have the same class in two successive frames.
+        consistency: The same along the motion: each pixel is compared with its position in the
+            previous frame, if visible there.
+        shares: Share of each class in all pixels.
+        mirrored: Share of pixels that keep their class if the image is mirrored.
+        moved: Share of pixels whose class differs from that of the reference model; 0 for the
+            reference model itself.
+        kept: Share of the pixels on which the reference model is confident that keep their class;
+            1 if there are none.
     """
 
     frames: int
@@ -54,7 +54,7 @@ class HealthFigures:
 
     @property
     def diversity(self) -> float:
-        """Number of classes that would have this entropy if they were equally frequent: 1 to K."""
+        """Number of equally frequent classes with the same entropy: 1 to K."""
         shares = np.array([share for share in self.shares if share > 0])
         return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -63,7 +63,7 @@ class Health:
     """Collects :class:`HealthFigures` over pairs of successive frames.
 
     Args:
-        num_classes: K.
+        num_classes: Number of classes, K.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -76,18 +76,18 @@ class Health:
         self.counts = np.zeros(num_classes, np.int64)
 
     def add_frame(self, logits: Tensor) -> None:
-        """A frame's scores (K, H, W).
+        """Adds the scores (K, H, W) of a frame.
 
         Raises:
-            NotFiniteError: If one is NaN or infinite.
+            NotFiniteError: If a score is NaN or infinite.
         """
         confidence, labels = logits.softmax(0).max(0)
         mean = confidence.double().mean().item()
         if not math.isfinite(mean):
-            # Its class would be any, and all figures after it no numbers.
+            # Its class would be arbitrary, and all later measures NaN.
             raise NotFiniteError(
                 f'Health: the scores of frame {self.frames + 1} are NaN or infinite: the weights '
-                'of the network are broken, take another checkpoint.'
+                'of the network are broken, use another checkpoint.'
             )
         self.frames += 1
         self.confidence += mean
@@ -95,13 +95,13 @@ class Health:
         self.counts += torch.bincount(labels.flatten(), minlength=len(self.counts)).cpu().numpy()
 
     def add_mirrored(self, logits: Tensor, mirrored: Tensor) -> None:
-        """A frame's scores (K, H, W), and those of the mirrored frame, as it gives them."""
+        """Adds the scores (K, H, W) of a frame and of the mirrored frame (not mirrored back)."""
         self.views += 1
         same = logits.argmax(0) == mirrored.argmax(0).flip(-1)
         self.mirrored += same.double().mean().item()
 
     def add_reference(self, logits: Tensor, reference: Tensor) -> None:
-        """A frame's scores (K, H, W), and those of the model that this one is compared with."""
+        """Adds the scores (K, H, W) of a frame by this model and by the reference model."""
         sure, labels = reference.softmax(0).max(0)
         same = logits.argmax(0) == labels
         self.references += 1
@@ -110,13 +110,13 @@ class Health:
         self.kept += int(same[sure >= SURE].sum())
 
     def add_pair(self, before: Tensor, current: Tensor, flow: Tensor, visible: Tensor) -> None:
-        """The classes of two successive frames.
+        """Adds the classes of two successive frames.
 
         Args:
             before: (H, W), uint8.
             current: (H, W), uint8.
             flow: (2, H, W), flow current -> before in pixels.
-            visible: (H, W), bool, pixels of the current frame that are visible in the other.
+            visible: (H, W), bool, pixels of the current frame that are visible in the previous one.
         """
         warped, inside = backward_warp(
             before[None, None], flow[None], mode='nearest', return_mask=True
@@ -130,10 +130,10 @@ class Health:
             self.compared += 1
 
     def figures(self) -> HealthFigures:
-        """The means.
+        """Means over everything added.
 
         Raises:
-            ValueError: If there was no pair of frames.
+            ValueError: If no pair of frames was added.
         """
         if not self.pairs:
             raise ValueError('Health: no two successive frames were seen.')
@@ -151,10 +151,10 @@ class Health:
 
 
 def class_drift(before: Sequence[float], after: Sequence[float]) -> float:
-    """Share of the pixels that changed their class in sum: half the L1 distance of two histograms.
+    """Net share of pixels that changed class: half the L1 distance of two histograms.
 
     Args:
-        before: Shares of the classes, their sum is 1.
+        before: Shares of the classes, with sum 1.
         after: The same, later.
 
     Returns:
@@ -164,10 +164,9 @@ def class_drift(before: Sequence[float], after: Sequence[float]) -> float:
 
 
 def collapsed_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
-    """Classes of which hardly anything is left.
+    """Classes that have nearly vanished.
 
-    Those that had :data:`PRESENT` of all pixels or more and keep less than :data:`COLLAPSED` of
-    them.
+    These had :data:`PRESENT` of all pixels or more and keep less than :data:`COLLAPSED` of them.
     """
     return [
         k
@@ -186,7 +185,7 @@ def swollen_classes(before: Sequence[float], after: Sequence[float]) -> list[int
 def doubled_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
     """Classes whose share of all pixels has at least doubled, and is :data:`PRESENT` or more.
 
-    Those that take over (:func:`swollen_classes`) are not named again.
+    Classes that take over (:func:`swollen_classes`) are not listed again.
     """
     named = swollen_classes(before, after)
     return [
@@ -199,7 +198,7 @@ def doubled_classes(before: Sequence[float], after: Sequence[float]) -> list[int
 def halved_classes(before: Sequence[float], after: Sequence[float]) -> list[int]:
     """Classes that had :data:`PRESENT` of all pixels or more and have lost half of them or more.
 
-    Those that have collapsed (:func:`collapsed_classes`) are not named again.
+    Classes that have collapsed (:func:`collapsed_classes`) are not listed again.
     """
     named = collapsed_classes(before, after)
     return [

@@ -8,22 +8,22 @@ from torch import Tensor
 
 
 class PixelDiscrimination:
-    """PDD of each class: how much nearer pixels are to their own class's mean than to the others'.
+    """PDD of each class: similarity of pixels to their own class mean relative to the others.
 
     Equation 21, with the pixels Lambda_k of class k, their mean feature mu_k and the cosine sim::
 
         PDD(k) = 1/|Lambda_k| sum_{x in Lambda_k} sim(x, mu_k) / sum_{i != k} sim(x, mu_i)
 
-    Higher is better. Two passes over the same data: first :meth:`add_to_means` with everything,
-    then :meth:`add`. Sums are in float64. A pixel whose denominator is not above `eps` has no
+    Higher is better. Needs two passes over the same data: first :meth:`add_to_means` with all of
+    it, then :meth:`add`. Sums are in float64. A pixel whose denominator is not above `eps` has no
     meaningful ratio (the sign would flip): it is left out and counted. A class without pixels is
     absent from the means and the result.
 
     Args:
-        num_classes: K.
-        channels: A.
-        eps: Least denominator.
-        ignore_index: Label of pixels that do not count.
+        num_classes: Number of classes, K.
+        channels: Number of channels, A.
+        eps: Smallest denominator.
+        ignore_index: Label of pixels to ignore.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class PixelDiscrimination:
         return rows[kept], labels[kept]
 
     def add_to_means(self, features: Tensor, labels: Tensor) -> None:
-        """First pass: features (N, A, h, w) and labels (N, h, w)."""
+        """First pass, over features (N, A, h, w) and labels (N, h, w)."""
         rows, labels = self._rows(features, labels)
         self.sums.index_add_(0, labels, rows)
         self.counts.index_add_(0, labels, torch.ones_like(rows[:, 0]))
 
     def add(self, features: Tensor, labels: Tensor) -> None:
-        """Second pass: the same features (N, A, h, w) and labels (N, h, w)."""
+        """Second pass, over the same features (N, A, h, w) and labels (N, h, w)."""
         rows, labels = self._rows(features, labels)
         present = self.counts > 0
         means = F.normalize(self.sums / self.counts.clamp(min=1)[:, None], dim=1)

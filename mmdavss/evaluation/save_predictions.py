@@ -1,4 +1,4 @@
-"""Writes the predictions of a test, one file per frame."""
+"""Saves the predictions of a test, one file per frame."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from mmdavss.fileio import distinct_targets
 class SavePredictionsHook(Hook):
     """Writes ``FOLDER/SEQUENCE/FRAME.png`` for each frame of a test.
 
-    The names are those of pseudo-labels (:func:`mask_name`). mmseg's own writers leave out the
-    sequence, so that frames of the same name overwrite each other. A data set that does not say
-    sequences keeps the folders of its images below the one that holds all of them.
+    Files are named like pseudo-labels (:func:`mask_name`). mmseg's own writers leave out the
+    sequence, so that frames with the same name overwrite each other. For a data set without
+    sequences, files keep the folders of the images below their common folder.
 
     Args:
-        out: Folder of label images (8 bits, the class of each pixel), None for none.
-        show_dir: Folder of pictures with the predictions drawn on the images, None for none.
+        out: Folder of label images (8 bits, the class of each pixel), or None.
+        show_dir: Folder of images with the predictions drawn on them, or None.
     """
 
     def __init__(self, out: str | None = None, show_dir: str | None = None) -> None:
@@ -39,10 +39,10 @@ class SavePredictionsHook(Hook):
         self._names: dict[str, str] = {}
 
     def before_test(self, runner: Runner) -> None:
-        """Names all files, before anything is predicted.
+        """Determines all file names before anything is predicted.
 
         Raises:
-            UserError: If two frames would have the same file.
+            UserError: If two frames would get the same file.
         """
         self._names = frame_files(runner.test_dataloader.dataset)
 
@@ -58,7 +58,7 @@ class SavePredictionsHook(Hook):
             name = self._names[sample.img_path]
             if self.out is not None:
                 labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
-                # As mmseg: ids of classes that the data set counts from 1.
+                # As in mmseg, for data sets whose classes count from 1.
                 labels = labels + bool(sample.metainfo.get('reduce_zero_label'))
                 path = Path(self.out, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,16 +71,16 @@ class SavePredictionsHook(Hook):
 
 
 def frame_files(dataset: Any) -> dict[str, str]:
-    """The file below a folder of each image of a data set.
+    """Relative output file of each image of a data set.
 
     Args:
-        dataset: With mmengine's ``get_data_info``.
+        dataset: Data set with mmengine's ``get_data_info``.
 
     Returns:
         ``{image: 'SEQUENCE/FRAME.png'}``.
 
     Raises:
-        UserError: If the data set does not name its images, or two would have the same file.
+        UserError: If the data set does not name its images, or two would get the same file.
     """
     find = getattr(dataset, 'get_data_info', None)
     infos = [] if find is None else [find(i) for i in range(len(dataset))]

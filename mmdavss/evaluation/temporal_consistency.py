@@ -31,7 +31,7 @@ VOID = 255
 
 @dataclass
 class Pair:
-    """What two successive frames add: areas (3, K), see `warped_areas`, and shares of pixels."""
+    """Result of two successive frames: areas (3, K), see `warped_areas`, and shares of pixels."""
 
     areas: np.ndarray | None
     compared: float
@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass
 class Frame:
-    """A predicted frame; `pair` is the one with the frame before it."""
+    """A predicted frame; `pair` is the result with the previous frame."""
 
     sequence: str
     number: int
@@ -61,52 +61,53 @@ class Frame:
 class TemporalConsistencyMetric(BaseMetric):
     """TC (Liu et al., Efficient Semantic Video Segmentation with Per-frame Inference, ECCV 2020).
 
-    For two frames t and t+1 of a sequence with the flow F from the one to the other
+    For two frames t and t+1 of a sequence, with the flow F from t to t+1,
 
         warped_t(x) = P_{t+1}(x + F(x)),    TC = mean over classes of  sum I_c / sum U_c,
 
-    I_c and U_c being intersection and union of class c in P_t and warped_t, summed over the pairs
-    of all sequences. The warp takes the nearest pixel; positions outside of the frame do not count;
-    a class that is in no prediction is left out of the mean. TC depends on the flow, which is
-    therefore part of the name: ``TC.<flow_name>``.
+    where I_c and U_c are intersection and union of class c in P_t and warped_t, summed over the
+    pairs of all sequences. The warp takes the nearest pixel; positions outside the frame do not
+    count; a class that is never predicted is left out of the mean. TC depends on the flow, whose
+    name is therefore part of the key: ``TC.<flow_name>``.
 
-    Reported too is ``consistency``, table 5 of STPL: the share of pixels that have the same
-    prediction in both frames, without any warp, as mean over the pairs.
+    Also reports ``consistency`` (STPL, table 5): the share of pixels that have the same prediction
+    in both frames, without any warp, averaged over the pairs.
 
-    Neither needs a label, and a prediction that never changes has 100 in both: they say something
-    beside the mIoU only.
+    Neither needs labels, and a constant prediction scores 100 in both: they are only meaningful
+    together with the mIoU.
 
-    Which frames follow each other is known from the data set's ``seq_name`` and ``frame_number``:
-    those whose numbers differ by exactly `frame_distance`. Over a gap nothing is paired, and a
-    sequence of one frame adds nothing. The data set has to give all frames (``frames='all'``).
+    Two frames form a pair if the data set gives them the same ``seq_name`` and ``frame_number``
+    differing by exactly `frame_distance`. Frames around a gap are not paired, and a sequence of one
+    frame is skipped. The data set must provide all frames (``frames='all'``).
 
-    Frames may come in any order and be spread over processes. Pairs whose frames come one after
-    the other are done at once. What waits for its neighbours is kept as a compressed uint8 map
-    (a few ten kB at 2048x1024): the first and last frames of sequences, and all frames where a
-    sampler deals them out to several processes; then the first process computes all flows after
-    collection, so a long evaluation with an expensive flow is better done by one process.
+    Frames may come in any order and be distributed over processes. Pairs that arrive consecutively
+    are compared immediately. Frames that wait for their neighbours are kept as compressed uint8
+    maps (tens of kB at 2048x1024): the first and last frames of sequences, or all frames if a
+    sampler distributes them over several processes; then the first process computes all flows after
+    collection, so run a long evaluation with an expensive flow in one process.
 
     Args:
-        flow: Config of a flow provider, which gets the frames as their files are; None for
+        flow: Config of a flow provider, which gets the frames as they are on disk; None for
             ``consistency`` alone.
-        flow_name: Name of the flow in the results, by default the type of the provider.
-        subset: Names of the classes in the mean, None for all of them.
-        mode: ``nearest``; or ``etc``, as published: the ids are warped bilinearly and cut to
-            integers, which invents classes (half way between 0 and 13 lies 6), positions outside
-            read the border, and an absent class counts 0. (There with FlowNet2 on images normalised
-            as for ImageNet, 19 classes, and 108 of the clips.)
+        flow_name: Name of the flow in the results; default: the type of the provider.
+        subset: Names of the classes in the mean, or None for all.
+        mode: ``nearest``; or ``etc``, as published: ids are warped bilinearly and
+            truncated to integers, which invents classes (halfway between 0 and 13 is 6), positions
+            outside read the border, and an absent class counts 0. (Published with FlowNet2 on
+            images with ImageNet normalisation, 19 classes, and 108 of the clips.)
         direction: ``forward``, the flow t -> t+1 as above; or ``backward``: the flow t+1 -> t
-            brings P_t to frame t+1. That is what the flow files of clips hold.
-        occlusion: What is left out: None, nothing; ``forward_backward``, pixels that fail the
-            check of the two flows; ``exact``, those that are not white in ``NAME_visible.png``
-            beside the flow file ``NAME.flo`` of a ``PrecomputedFlow``, as MiniDrive has them.
+            warps P_t to frame t+1. Flow files of clips contain the latter.
+        occlusion: Pixels to exclude: None, no pixels; ``forward_backward``, those that fail the
+            forward-backward check of the flows; ``exact``, those that are not white in
+            ``NAME_visible.png`` next to the flow file ``NAME.flo`` of a ``PrecomputedFlow``, as in
+            MiniDrive.
         scale: Frames are resized by this factor for the flow, for speed.
-        frame_distance: From one frame of a pair to the other, in the data set's frame numbers.
-        per_class: Whether the class values are returned too, as ``TC.<flow_name>.<class>``.
+        frame_distance: Distance between the frames of a pair, in the data set's frame numbers.
+        per_class: Whether to return the class values too, as ``TC.<flow_name>.<class>``.
         kwargs: ``collect_device``, ``prefix``, ``collect_dir`` of :class:`mmengine.BaseMetric`.
 
     Raises:
-        ValueError: For an option that does not exist or does not fit the others.
+        ValueError: For an invalid option or combination of options.
     """
 
     def __init__(
@@ -153,17 +154,17 @@ class TemporalConsistencyMetric(BaseMetric):
         self.per_class = per_class
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keeps each frame, and compares it with the last one where that is the one before it.
+        """Stores each frame, and compares it with the last one if they are successive.
 
         Raises:
-            ValueError: If a sample does not say which frame of which sequence it is.
+            ValueError: If a sample lacks its sequence or frame number.
         """
         for sample in data_samples:
             lacking = [key for key in ('seq_name', 'frame_number', 'img_path') if key not in sample]
             if lacking:
                 raise ValueError(
-                    f'TemporalConsistencyMetric: a sample has no {" and ".join(lacking)}; they '
-                    'tell which frames follow each other. Use a video data set of mmdavss '
+                    f'TemporalConsistencyMetric: a sample has no {" and ".join(lacking)}, which '
+                    'are needed to pair frames. Use a video data set of mmdavss '
                     '(without a list of clips) and PackClipInputs with them among its meta_keys.'
                 )
             data = sample['pred_sem_seg']['data'].squeeze(0)
@@ -184,7 +185,7 @@ class TemporalConsistencyMetric(BaseMetric):
             self.results.append(frame)
 
     def compute_metrics(self, results: list[Frame]) -> dict[str, float]:
-        """Compares what has not been compared yet, and takes the means, in percent.
+        """Compares all remaining pairs, and computes the means, in percent.
 
         Raises:
             ValueError: If no two frames follow each other, or a class of `subset` is unknown.
@@ -192,7 +193,7 @@ class TemporalConsistencyMetric(BaseMetric):
         classes, subset = classes_of(self), check_subset(self, self.subset)
         frames: dict[tuple[str, int], Frame] = {}
         for frame in results:
-            # A frame that comes twice, as padding of a sampler does, counts once.
+            # Frames repeated as padding by a sampler count once.
             known = frames.setdefault((frame.sequence, frame.number), frame)
             known.pair, known.pixels = known.pair or frame.pair, known.pixels or frame.pixels
         pairs, paired = [], set()
@@ -259,7 +260,7 @@ class TemporalConsistencyMetric(BaseMetric):
         return Pair(areas, compared / one.numel(), equal)
 
     def _flow_and_visible(self, first: Frame, second: Frame) -> tuple[Tensor, Tensor | None]:
-        """Flow (2, H, W) first -> second in pixels, and mask (H, W) of what is to be compared."""
+        """Flow (2, H, W) first -> second in pixels, and mask (H, W) of the pixels to compare."""
         images = [read_image(frame.path) for frame in (first, second)]
         if self.scale != 1:
             images = [
@@ -282,7 +283,7 @@ class TemporalConsistencyMetric(BaseMetric):
             if mask is None or mask.shape != first.shape:
                 raise ValueError(
                     f"TemporalConsistencyMetric: occlusion='exact' needs {file.stem}_visible.png "
-                    f'beside {file}, with the size {first.shape[1]}x{first.shape[0]} of the '
+                    f'next to {file}, with the size {first.shape[1]}x{first.shape[0]} of the '
                     'prediction, 255 where a pixel is visible in the other frame. '
                     'tools/make_minidrive.py --flow writes such masks.'
                 )
@@ -298,13 +299,13 @@ def warped_areas(
     mode: str = 'nearest',
     visible: Tensor | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Areas of the classes in a prediction and in another one that is warped to it.
+    """Areas of the classes in a prediction and in another one warped to it.
 
     Args:
-        first: (H, W), uint8, classes 0 to K-1; all above do not count.
+        first: (H, W), uint8, classes 0 to K-1; larger values are ignored.
         second: (H, W), uint8.
         flow: (2, H, W), flow first -> second in pixels.
-        num_classes: K.
+        num_classes: Number of classes, K.
         mode: ``nearest`` or ``etc``, see :class:`TemporalConsistencyMetric`.
         visible: (H, W), bool, the pixels to compare; all by default.
 
@@ -316,7 +317,7 @@ def warped_areas(
         warped = backward_warp(
             second[None, None].double(), flow[None].double(), padding_mode='border'
         )[0, 0]
-        # Rounding errors of the interpolation must not make a 12 of 13.
+        # Rounding errors of the interpolation must not turn 13 into 12.
         warped = (warped + 1e-6).byte()
     else:
         warped, inside = backward_warp(

@@ -1,4 +1,4 @@
-"""Whether an adapted model is to be kept, judged without labels."""
+"""Label-free judgement whether to keep an adapted model."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from .health import (
 
 KEEP, DOUBTFUL, REJECT = 'keep', 'doubtful', 'reject'
 
-# All thresholds are plain numbers with a reason. Only WORSE, SLACK and DRIFTED have been looked at
-# in figures: those of the nine cases of benchmarks/verdict.py that it does not count.
+# All thresholds are round numbers with a reason. Only WORSE, SLACK and DRIFTED were checked on
+# data: on the nine cases of benchmarks/verdict.py that it does not count.
 
-#: Total drift: this share of the pixels has another class than before. Twice what sane adaptations
-#: of a bad model do.
+#: Total drift: this share of pixels has changed class. Twice the drift of sane adaptations of a bad
+#: model.
 DRIFTED = 0.4
-#: Of the pixels that the model before was sure of this share must keep its class, or nobody knows
-#: whether a class has turned into another one ...
+#: This share of the pixels on which the original model was confident must keep their class;
+#: otherwise a class may have turned into another one ...
 KEPT = 0.85
-#: ... and with less than half the adapted model is another model.
+#: ... and below one half, the adapted model is a different model.
 REPLACED = 0.5
-#: More than this share of the classes that were there has collapsed: the model is spoilt.
+#: More than this share of the classes has collapsed: the model is ruined.
 SPOILT = 0.25
 #: The estimated error grows by this factor ...
 WORSE = 1.25
-#: ... and by more than this, which is noise: the model is worse.
+#: ... and by more than this noise level: the model is worse.
 SLACK = 0.02
-#: Successive frames are the same to this share of the pixels: a still picture.
+#: This share of pixels does not change between successive frames: a still image.
 STILL = 0.999
-#: Fewer pairs of frames say little.
+#: Fewer pairs of frames are too few for a verdict.
 FEW = 10
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to be done with an adapted model.
+    """Recommendation for an adapted model.
 
     Attributes:
         verdict: :data:`KEEP`, :data:`DOUBTFUL` or :data:`REJECT`.
-        reasons: Why, a sentence each.
+        reasons: Reasons for it, one sentence each.
         warnings: What a person should look at before trusting the model, whatever the verdict.
     """
 
@@ -59,25 +59,25 @@ class Verdict:
 
 
 def estimated_error(figures: HealthFigures) -> float:
-    """How wrong a model may be, without labels: 0 to 1, only to be compared.
+    """Label-free estimate of a model's error: 0 to 1, meaningful only in comparisons.
 
-    The share of the pixels whose class depends on whether the picture is mirrored, divided by the
-    cube of the entropy of the classes (1 for all classes equally often). Agreement alone is best if
-    one class is everywhere, and entropy alone if classes are drawn at random. It is the formula of
-    AETTA (Lee et al., CVPR 2024), which takes dropout in the place of the mirror.
+    The share of pixels whose class changes if the image is mirrored, divided by the cube of the
+    entropy of the classes (1 if all are equally frequent). Agreement alone would be best for a
+    single class everywhere, entropy alone for random classes. The formula is that of AETTA (Lee et
+    al., CVPR 2024), which uses dropout instead of mirroring.
 
     Args:
-        figures: Of the model.
+        figures: Measures of the model.
     """
     spread = math.log(figures.diversity) / math.log(max(len(figures.shares), 2))
     disagreement = 1 - figures.mirrored
-    if spread**3 <= disagreement:  # also one class everywhere: 0 / 0
+    if spread**3 <= disagreement:  # includes one class everywhere: 0 / 0
         return 1.0
     return disagreement / spread**3
 
 
 def _moved(before: HealthFigures, after: HealthFigures) -> float:
-    """Share of the pixels that moved: pixel by pixel, or what the classes' shares say at least."""
+    """Share of pixels that changed class: pixel by pixel, or at least by the class shares."""
     return max(after.moved, class_drift(before.shares, after.shares))
 
 
@@ -88,7 +88,7 @@ def warnings_of(
 
     Args:
         before: Figures of the model that was adapted.
-        after: Those of the adapted model on the same frames.
+        after: Figures of the adapted model on the same frames.
         classes: Names of the K classes.
     """
     old, new = before.shares, after.shares
@@ -121,21 +121,21 @@ def warnings_of(
         )
     if after.confidence < before.confidence - 0.05:
         found.append(
-            f'The model is less sure than before: mean confidence fell from '
+            f'The model is less confident than before: mean confidence fell from '
             f'{before.confidence:.1%} to {after.confidence:.1%}.'
         )
     return tuple(found)
 
 
 def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -> Verdict:
-    """Judges an adapted model by figures that need no labels.
+    """Judges an adapted model by label-free measures.
 
-    It is to be rejected if one of the signs of a spoilt model is there, to be kept if nothing
-    speaks against it, and doubtful otherwise.
+    A model is rejected if it shows any sign of a ruined model, kept if there is nothing against it,
+    and doubtful otherwise.
 
     Args:
         before: Figures of the model that was adapted.
-        after: Those of the adapted model on the same frames, compared with the model before.
+        after: Figures of the adapted model on the same frames, with `before` as reference.
         classes: Names of the K classes.
     """
     if not all(
@@ -155,7 +155,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     if swollen := [classes[k] for k in swollen_classes(old, new)]:
         doubts.append(f'Takes over: {", ".join(swollen)}.')
     kept = (
-        f'of the pixels that the model before was sure of ({SURE:.0%} or more) only '
+        f'of the pixels on which the original model was confident ({SURE:.0%} or more), only '
         f'{after.kept:.0%} have kept their class'
     )
     if after.kept < REPLACED:
@@ -196,7 +196,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         KEEP,
         (
             f'It agrees with itself about as well as before, or better: {compared}.',
-            f'Of the pixels that the model before was sure of {after.kept:.0%} have kept their '
+            f'Of the pixels on which the original model was confident, {after.kept:.0%} kept their '
             'class.',
             'No class has collapsed or takes over.',
         ),

@@ -23,30 +23,30 @@ class VPQMetric(BaseMetric):
     """VPQ^s of VAT-VST: video panoptic quality in which every class is one segment per frame.
 
     VPQ (Kim et al., Video Panoptic Segmentation, CVPR 2020) slides windows of 1, 2, 3 and 4
-    labelled frames over each clip. In a window all pixels of a class are one tube. A predicted tube
-    and a true one of the same class match (TP) if their IoU is above 0.5; a true tube without
-    match is FN, a predicted one FP. Over the windows of one length of all clips
+    labelled frames over each clip. In a window, all pixels of a class are one tube. A predicted
+    tube and a true one of the same class match (TP) if their IoU is above 0.5; an unmatched true
+    tube is an FN, an unmatched predicted one an FP. Over the windows of one length of all clips
 
         VPQ(length) = mean over classes of  sum of the IoU of matches / (TP + FP/2 + FN/2),
 
     and VPQ is the mean over the lengths. Kim et al. name the lengths k = 0, 5, 10, 15, since every
-    5th frame of Cityscapes-VPS has a label. Classes outside of `subset` take part as wrong
+    5th frame of Cityscapes-VPS has a label. Classes outside `subset` count as wrong
     predictions, as in :class:`ClassSubsetIoU`; a class that is neither in a label nor predicted
-    is left out. Void as there: predicted pixels on void are not in the union, and a predicted tube
-    of which more than half is on void is no FP. Clips that are shorter than a window have none of
-    that length, and no window lies in two clips. (In the published evaluation windows of 3 and 4
-    frames can count the labelled area of a class twice that is not in the first frame of a clip;
-    here areas are those of the window.)
+    is left out. Void is treated as in that paper: predicted pixels on void are not in the union,
+    and a predicted tube with more than half of its pixels on void is not an FP. Clips shorter than
+    a window have no window of that length, and no window spans two clips. (In the published
+    evaluation, windows of 3 and 4 frames can count the labelled area of a class twice if it is not
+    in the first frame of a clip; here areas are those of the window.)
 
-    Samples may come in any order and be spread over processes: they are sorted by ``frame_name``
-    within their ``seq_name``. All labelled frames of a clip have to be among them.
+    Samples may come in any order and be distributed over processes: they are sorted by
+    ``frame_name`` within their ``seq_name``. All labelled frames of a clip must be included.
 
-    Returned, in percent: ``VPQ``, and for each length ``VPQ.<labelled frames>``.
+    Returns, in percent: ``VPQ``, and for each length ``VPQ.<labelled frames>``.
 
     Args:
-        subset: Names of the classes in the mean, None for all of them.
+        subset: Names of the classes in the mean, or None for all.
         windows: Lengths of windows, in labelled frames.
-        per_class: Whether the class values (means over the lengths) are returned too, as
+        per_class: Whether to return the class values too (means over the lengths), as
             ``VPQ.<class>``.
         kwargs: ``collect_device``, ``prefix``, ``collect_dir`` of :class:`mmengine.BaseMetric`.
     """
@@ -66,17 +66,17 @@ class VPQMetric(BaseMetric):
         self.per_class = per_class
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Counts each frame's confusion once; windows are sums of them.
+        """Computes each frame's confusion matrix once; windows sum them.
 
         Raises:
-            ValueError: If a sample does not say which frame of which sequence it is.
+            ValueError: If a sample lacks its sequence or frame name.
         """
         num_classes = len(classes_of(self))
         for sample in data_samples:
             if 'seq_name' not in sample or 'frame_name' not in sample:
                 raise ValueError(
-                    'VPQMetric: a sample has no seq_name and frame_name, which tell the frames of '
-                    'a clip. Use a data set of mmdavss and PackClipInputs with both among its '
+                    'VPQMetric: a sample has no seq_name and frame_name, which identify the frames '
+                    'of a clip. Use a data set of mmdavss and PackClipInputs with both among its '
                     'meta_keys.'
                 )
             prediction = sample['pred_sem_seg']['data']
@@ -90,12 +90,12 @@ class VPQMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Groups the frames by clips and takes the means, in percent."""
+        """Groups the frames by clip and computes the means, in percent."""
         classes, subset = classes_of(self), check_subset(self, self.subset)
         rows = [classes.index(name) for name in subset]
         clips: dict[str, dict[str, np.ndarray]] = {}
         for sequence, frame, confusion in results:
-            # A frame that comes twice, as padding of a sampler does, counts once.
+            # Frames repeated as padding by a sampler count once.
             clips.setdefault(sequence, {})[frame] = confusion
         values = (
             video_panoptic_quality(
@@ -126,12 +126,12 @@ class VPQMetric(BaseMetric):
 
 
 def confusion_with_void(prediction: Tensor, label: Tensor, num_classes: int) -> np.ndarray:
-    """Confusion of one frame.
+    """Confusion matrix of one frame.
 
     Args:
-        prediction: Integers of any shape, classes 0 to K-1; all above are void.
+        prediction: Integers of any shape, classes 0 to K-1; larger values are void.
         label: The same for the label.
-        num_classes: K.
+        num_classes: Number of classes, K.
 
     Returns:
         (K+1, K+1), int64: pixels of each label (row) and prediction (column), void last.
@@ -149,12 +149,12 @@ def video_panoptic_quality(
     """VPQ of each class, where every class is one segment per frame; see :class:`VPQMetric`.
 
     Args:
-        clips: For each clip (L, K+1, K+1), the confusions of its labelled frames in order, as
-            :func:`confusion_with_void` gives them.
-        windows: W lengths of windows.
+        clips: For each clip (L, K+1, K+1), the confusion matrices of its L labelled frames in
+            order, from :func:`confusion_with_void`.
+        windows: W window lengths.
 
     Returns:
-        (W, K), from 0 to 1; NaN for a class that no window of this length has.
+        (W, K), from 0 to 1; NaN for a class that occurs in no window of this length.
     """
     num_classes = clips[0].shape[-1] - 1
     quality = np.full((len(windows), num_classes), np.nan)
@@ -167,7 +167,7 @@ def video_panoptic_quality(
         union = true + predicted - overlap - on_void
         match = 2 * overlap > union
         missed = (true > 0) & ~match
-        # Only more than half on void is excused.
+        # A tube is excused only with more than half on void.
         wrong = (predicted > 0) & ~match & (2 * on_void <= predicted)
         iou = np.where(match, overlap / np.maximum(union, 1), 0).sum(0)
         tubes_of = match.sum(0) + (missed.sum(0) + wrong.sum(0)) / 2
@@ -176,7 +176,7 @@ def video_panoptic_quality(
 
 
 def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean without the NaNs, NaN (and no warning) where there are only NaNs."""
+    """Mean without the NaNs; NaN (and no warning) if there are only NaNs."""
     there = ~np.isnan(values)
     count = there.sum(axis)
     return np.where(count > 0, np.where(there, values, 0).sum(axis) / np.maximum(count, 1), np.nan)

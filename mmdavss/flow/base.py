@@ -1,4 +1,4 @@
-"""What all flow providers share."""
+"""Base class of all flow providers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mmdavss.errors import number_of
 from mmdavss.utils.checkpoints import misfits, read_weights
 
 PathPairs = Sequence[tuple[str, str]]
-#: Where checkpoints have a flow network: that of a method as the branch of its video net, that of
-#: the network's own pretraining.
+#: Prefixes of a flow network in checkpoints: as the branch of a method's video net, and in its own
+#: pretraining.
 BRANCHES = ('student.flow_net.', 'flow_net.')
 
 
 def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
-    """Loads a flow network's weights from its own file, or out of a method's checkpoint.
+    """Loads a flow network's weights from its own file or from a method's checkpoint.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -28,7 +28,7 @@ def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
     weights = read_weights(
         checkpoint,
         f'{type(network).__name__}: the checkpoint {checkpoint!r} does not exist; correct '
-        '`checkpoint`. A network that is trained may start without one: checkpoint=None.',
+        '`checkpoint`. A network that will be trained may start without one: checkpoint=None.',
     )
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     for prefix in BRANCHES:
@@ -52,10 +52,10 @@ def load_flow_weights(network: nn.Module, checkpoint: str) -> None:
 class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
     """A frozen source of optical flow: ``provider(frame_a, frame_b) -> flow a->b``.
 
-    A provider is a tool of its owner, not a part of it: it stays in eval mode whatever its owner
-    does, computes without gradient and outside of autocast, and its networks (:meth:`hold`) are
-    in nobody's ``parameters()`` or ``state_dict()``: not optimised, not synchronised, not in
-    checkpoints. They still follow their owner to its device.
+    A provider is a tool of its owner, not a part of it: it always stays in eval mode, computes
+    without gradient and outside of autocast, and its networks (:meth:`hold`) do not appear in any
+    ``parameters()`` or ``state_dict()``: they are not optimised, synchronised or saved in
+    checkpoints. They still move with their owner to its device.
 
     A subclass implements :meth:`_estimate`.
     """
@@ -120,7 +120,7 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
         path_a: str | None = None,
         path_b: str | None = None,
     ) -> np.ndarray:
-        """Flow between two images as data pipelines have them.
+        """Flow between two images in the format of data pipelines.
 
         Args:
             img_a: (H, W, 3), uint8, BGR.

@@ -21,11 +21,12 @@ from .io import read_flow, write_flow
 class CachedFlow(BaseFlowProvider):
     """Computes the flow of each pair of frames once, and keeps it on disk.
 
-    A file is found by the pixels of both frames (as 8 bits), their size, and the provider's
-    config with size and time of its checkpoint: a changed image or estimator is never answered
-    from an old file, and paths do not matter. So put it before random transforms, or each
-    crop and colour makes a new file. Several processes may share a folder. The flow is kept as
-    float16, and rounded to it on the first call too, so that every call gives the same.
+    The key of a file is made of the pixels of both frames (as 8 bits), their size, and the
+    provider's config with size and time of its checkpoint: a changed image or estimator never
+    gets an old file, and paths do not matter. Therefore use it before random transforms; otherwise
+    every crop and colour change creates a new file. Several processes may share a folder. The flow
+    is stored as float16, and rounded to it on the first call too, so that every call returns the
+    same values.
 
     Args:
         provider: Config of the flow provider.

@@ -17,7 +17,7 @@ PRESETS = {
     'fast': cv2.DISOPTICAL_FLOW_PRESET_FAST,
     'medium': cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
-# OpenCV 5.0 gives NaN or ends the process for images wider than 64 pixels that are lower than this.
+# OpenCV 5.0 returns NaN or crashes for images wider than 64 pixels whose height is below this.
 MIN_SIDE = 32
 
 
@@ -25,11 +25,11 @@ MIN_SIDE = 32
 class DISFlowEstimator(BaseFlowProvider):
     """Fast Optical Flow using Dense Inverse Search (Kroeger et al., ECCV 2016), by OpenCV.
 
-    It needs no checkpoint and runs on the CPU, wherever the frames are; the result goes back to
-    their device. About 75 ms for a pair of 480x360 on one core with the preset ``medium``.
+    It needs no checkpoint and always runs on the CPU; the result is moved back to the device of
+    the frames. About 75 ms for a pair of 480x360 on one core with the preset ``medium``.
 
     Args:
-        preset: ``ultrafast``, ``fast`` or ``medium``, OpenCV's names.
+        preset: OpenCV preset: ``ultrafast``, ``fast`` or ``medium``.
 
     Raises:
         ValueError: For an unknown preset.
@@ -51,7 +51,7 @@ class DISFlowEstimator(BaseFlowProvider):
             )
         # A new solver for each pair: it cannot be pickled or shared by threads, and is cheap.
         solver = cv2.DISOpticalFlow.create(PRESETS[self.preset])
-        start: Any = None  # which OpenCV's stub does not know
+        start: Any = None  # OpenCV's stub lacks None
         flow = solver.calc(gray_a, gray_b, start)
         return np.ascontiguousarray(flow[:height, :width])
 

@@ -28,19 +28,19 @@ def _deconv(in_channels: int, channels: int) -> nn.Sequential:
 
 @MODELS.register_module()
 class FlowNetS(BaseModule):
-    """FlowNet-Simple (Dosovitskiy et al., ICCV 2015), trained through its user's loss.
+    """FlowNet-Simple (Dosovitskiy et al., ICCV 2015), trained through the loss of its video net.
 
     ``net(current, previous) -> flow current->previous``. Unlike flow providers it is a plain
     module with parameters, gradient and training mode. Its weights have the names of the
     published PyTorch files of SFC.
 
-    A new network starts with a flow close to zero, so that what is carried along it starts as
-    what it was.
+    A new network starts with a flow close to zero, so that warping with it is initially close to
+    the identity.
 
     Args:
         base_channels: Width of the first layer; the deepest has 16 times as many channels. 24 is
-            the slim network of SFC and of Accel's and DFF's family (24 to 384 channels), 64 the
-            one of the paper (64 to 1024).
+            the slim network of SFC, Accel and DFF (24 to 384 channels), 64 that of the paper (64
+            to 1024).
         checkpoint: Weights to start from, read by :meth:`init_weights`: those of a FlowNetS, or a
             checkpoint of a method whose video net has such a flow branch.
     """
@@ -73,7 +73,7 @@ class FlowNetS(BaseModule):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
             if name.startswith('predict_flow'):
-                # Not zero: no gradient would come past these layers.
+                # Not zero: no gradient would pass through these layers.
                 nn.init.normal_(module.weight, std=1e-3)
             else:
                 nn.init.kaiming_normal_(module.weight, a=SLOPE)
@@ -92,9 +92,9 @@ class FlowNetS(BaseModule):
 
         Returns:
             (N, 2, ceil(H / 4), ceil(W / 4)), flow current->previous in pixels of this grid;
-            ``resize_flow`` brings it to any other.
+            use ``resize_flow`` for any other size.
         """
-        # The published networks see blue, green, red.
+        # The published networks expect BGR.
         x = torch.cat([current.flip(1), previous.flip(1)], dim=1)
         maps = []
         for level in range(1, 7):
@@ -107,7 +107,7 @@ class FlowNetS(BaseModule):
             flow = self.get_submodule(f'predict_flow{level + 1}')(x)
             flow = self.get_submodule(f'upsample_flow{level + 1}to{level}')(flow)
             x = self.get_submodule(f'deconv{level}')(x)
-            # Where a size was odd, twice the half is one too many.
+            # For odd sizes, upsampling gives one row or column too many.
             height, width = skip.shape[-2:]
             x = torch.cat([skip, x[..., :height, :width], flow[..., :height, :width]], dim=1)
         return FLOW_SCALE * self.get_submodule('predict_flow2')(x)

@@ -1,4 +1,4 @@
-"""A flow network of this package as a provider."""
+"""A flow network of this package as a frozen provider."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .base import BaseFlowProvider, PathPairs, load_flow_weights
 
 @MODELS.register_module()
 class FrozenFlowNet(BaseFlowProvider):
-    """A flow network that is trained elsewhere, frozen: the FlowNet of SFC.
+    """Frozen flow network that was trained elsewhere, such as the FlowNet of SFC.
 
-    Its weights are read when training starts, or at its first flow.
+    Its weights are loaded when training starts, or at the first call.
 
     Args:
         flow_net: Config of the network, such as ``dict(type='FlowNetS')``.
-        checkpoint: Its weights: those of the network, or a checkpoint of ``FlowPretraining`` or of
+        checkpoint: Weights of the network, or a checkpoint of ``FlowPretraining`` or of
             a method whose video net has such a flow branch.
-        full_size: Whether the flow is brought to the size of the frames, as all providers do it.
-            False leaves it on the network's own grid, a quarter for ``FlowNetS``: for users that
+        full_size: Whether to resize the flow to the size of the frames, as all providers do.
+            False keeps the network's own grid (a quarter for ``FlowNetS``), for callers that
             resize anyway (a pipeline's ``LoadFlow`` does not).
-        allow_random_init: Whether a network without checkpoint is wanted (tests).
+        allow_random_init: Whether to allow a network without checkpoint (for tests).
 
     Raises:
         ValueError: If there is no checkpoint.
@@ -40,9 +40,9 @@ class FrozenFlowNet(BaseFlowProvider):
         super().__init__()
         if checkpoint is None and not allow_random_init:
             raise ValueError(
-                'FrozenFlowNet: `checkpoint` is missing, a flow network with random weights is of '
-                'no use. Set it to that of a method that has trained one (configs/sfc: stage two '
-                'of the source model, or the pretraining of FlowNetS).'
+                'FrozenFlowNet: `checkpoint` is missing, and a flow network with random weights is '
+                'useless. Set it to the checkpoint of a method that has trained one '
+                '(configs/sfc: stage two of the source model, or the pretraining of FlowNetS).'
             )
         self.hold(MODELS.build(flow_net))
         self._checkpoint = checkpoint
@@ -50,7 +50,7 @@ class FrozenFlowNet(BaseFlowProvider):
         self._loaded = False
 
     def init_weights(self) -> None:
-        """Reads the checkpoint, if that has not been done.
+        """Loads the checkpoint, if not yet done.
 
         Raises:
             FileNotFoundError: If it does not exist.

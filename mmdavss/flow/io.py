@@ -18,17 +18,18 @@ from mmdavss.inputs import open_image, read_bytes, reason
 FLO_MAGIC = np.float32(202021.25)
 KITTI_SCALE, KITTI_OFFSET = 64.0, 2.0**15
 INT16_SCALE = 10.0
-#: Middlebury's "unknown": files hold 1.67e9 there, and readers take all from 1e9.
+#: Middlebury's "unknown": files contain 1.67e9, and readers treat 1e9 and more as unknown.
 UNKNOWN, UNKNOWN_FROM = 1.666666752e9, 1e9
 SUFFIXES = ('.flo', '.png', '.npy')
 
 
 def read_flow(path: str | os.PathLike) -> np.ndarray:
-    """Reads a flow file; the suffix tells the format.
+    """Reads a flow file; the suffix determines the format.
 
-    ``.npy`` holds floats, (H, W, 2) or (2, H, W), or int16, which is 10 times the flow as in
-    the caches of DA-VSN and TPS. Pixels without a flow become NaN: those that a KITTI file marks as
-    invalid, and in every format values of 1e9 and more, Middlebury's "unknown", and infinite ones.
+    ``.npy`` holds floats, (H, W, 2) or (2, H, W), or int16, 10 times the flow as in the
+    caches of DA-VSN and TPS. Pixels without flow become NaN: those that a KITTI file marks as
+    invalid and, in every format, infinite values and those of 1e9 and more (Middlebury's
+    "unknown").
 
     Args:
         path: The file.
@@ -38,7 +39,7 @@ def read_flow(path: str | os.PathLike) -> np.ndarray:
 
     Raises:
         MissingInputError: If there is no such file.
-        InputError: If the file is not a complete flow file of its format; names it.
+        InputError: If the file is not a complete flow file of its format; the message names it.
     """
     path = Path(path)
     readers = dict(zip(SUFFIXES, (_read_flo, _read_kitti, _read_npy), strict=True))
@@ -53,15 +54,15 @@ def read_flow(path: str | os.PathLike) -> np.ndarray:
 
 
 def write_flow(path: str | os.PathLike, flow: np.ndarray, dtype: str = 'float16') -> None:
-    """Writes a flow file; the suffix tells the format.
+    """Writes a flow file; the suffix determines the format.
 
-    The file appears under its name when it is complete. An existing file is replaced.
+    The file appears under its name only when it is complete. An existing file is replaced.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         flow: (H, W, 2), u and v in pixels. NaN is written to KITTI files as invalid, to .flo files
             as unknown.
-        dtype: What ``.npy`` files hold: ``float32``, ``float16`` (exact to 1/32 pixel below 64
+        dtype: Type in ``.npy`` files: ``float32``, ``float16`` (exact to 1/32 pixel below 64
             pixels), or ``int16`` (10 times the flow).
 
     Raises:
@@ -116,7 +117,7 @@ def _read_kitti(path: Path, data: bytes) -> np.ndarray:
     if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
             f'{path}: a KITTI flow file is a PNG of three channels with 16 bits '
-            f'(u, v, valid), this is {image.dtype} {image.shape}: is it a picture of '
+            f'(u, v, valid), but this is {image.dtype} {image.shape}: is it a picture of '
             'the flow?'
         )
     valid, v, u = np.moveaxis(image.astype(np.float32), 2, 0)  # OpenCV reverses the channels
@@ -130,7 +131,7 @@ def _kitti_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
     values = np.round(np.where(valid[..., None], flow, 0) * KITTI_SCALE + KITTI_OFFSET)
     if values.min() < 0 or values.max() >= 2**16:
         raise ValueError(
-            f'{path}: KITTI files hold -512 to 512 pixels, the flow has up to '
+            f'{path}: KITTI files hold -512 to 512 pixels, but the flow has up to '
             f'{np.abs(flow[valid]).max():.1f}. Write .npy or .flo.'
         )
     image = np.dstack([valid, values[..., 1], values[..., 0]]).astype(np.uint16)
@@ -140,17 +141,17 @@ def _kitti_bytes(path: Path, flow: np.ndarray, dtype: str) -> bytes:
 def _read_npy(path: Path, data: bytes) -> np.ndarray:
     file = io.BytesIO(data)
     try:
-        # The header alone: what it says about the size is compared before memory is taken for it.
+        # The header alone: its size is checked before memory is allocated.
         readers = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }
         shape, fortran_order, dtype = readers[np.lib.format.read_magic(file)](file)
-    except Exception as error:  # the header is parsed as Python: whatever that raises
+    except Exception as error:  # the header is parsed as Python, which may raise anything
         raise _broken(path, f'not a complete .npy file ({reason(error)})') from error
     start = file.tell()
     if dtype.hasobject:
-        raise _broken(path, 'not a complete .npy file of numbers, but of Python objects')
+        raise _broken(path, 'not a complete .npy file of numbers: it has Python objects')
     if len(data) - start != math.prod(shape) * dtype.itemsize:
         raise _broken(
             path,
@@ -159,9 +160,9 @@ def _read_npy(path: Path, data: bytes) -> np.ndarray:
             'truncated or damaged',
         )
     if len(shape) != 3 or 2 not in (shape[0], shape[2]) or min(shape) <= 0:
-        raise InputError(f'{path}: holds {shape}, a flow is (H, W, 2) or (2, H, W).')
+        raise InputError(f'{path}: holds {shape}, but a flow is (H, W, 2) or (2, H, W).')
     if dtype.kind != 'f' and (dtype.kind, dtype.itemsize) != ('i', 2):
-        raise InputError(f'{path}: holds {dtype}, a flow is float, or int16 (10 x the flow).')
+        raise InputError(f'{path}: holds {dtype}, but a flow is float, or int16 (10 x the flow).')
     order: Literal['C', 'F'] = 'F' if fortran_order else 'C'
     flow: np.ndarray = np.frombuffer(data, dtype, offset=start).reshape(shape, order=order)
     if flow.shape[2] != 2:

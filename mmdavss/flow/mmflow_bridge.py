@@ -1,8 +1,8 @@
 """Networks of mmflow, frozen or trained: the only module that imports mmflow.
 
 mmflow 1.0.0rc0, its last release, refuses mmcv 2.1 and newer at import, and imports operators from
-``mmcv.ops`` that exist only where mmcv was compiled. Its networks need neither. Only they are
-used: its warping and occlusion code is not (see ``mmdavss.ops`` for ours).
+``mmcv.ops`` that exist only where mmcv was compiled. Its networks need neither. Only the
+networks are used, not its warping and occlusion code (see ``mmdavss.ops`` for ours).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _NoDeformConv2d(nn.Module):
 
 @contextmanager
 def _importable_mmflow() -> Iterator[None]:
-    """Shows mmflow the mmcv it expects, and puts everything back."""
+    """Context manager: gives mmflow the mmcv that it expects, and restores everything after."""
     version = mmcv.__version__
     try:
         importlib.import_module('mmcv.ops')
@@ -72,7 +72,7 @@ def _mmflow_folder() -> Path:
     spec = importlib.util.find_spec('mmflow')
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
-            'MMFlowEstimator needs mmflow: pip install mmflow==1.0.0rc0, or take '
+            'MMFlowEstimator needs mmflow: pip install mmflow==1.0.0rc0, or use '
             'DISFlowEstimator, which needs no network.'
         )
     return Path(spec.submodule_search_locations[0])
@@ -86,13 +86,13 @@ def _import_mmflow() -> tuple[Registry, type]:
         importlib.import_module('mmflow.models')
         from mmflow.registry import MODELS as mmflow_models
         from mmflow.structures import FlowDataSample
-    # mmcv's operator knows no CPU; ours takes it for CUDA tensors.
+    # mmcv's operator has no CPU version; ours uses mmcv's for CUDA tensors.
     mmflow_models.register_module(module=Correlation, force=True)
     return mmflow_models, FlowDataSample
 
 
 def _model_config(config: str | ConfigType) -> dict:
-    """The ``model`` of a config given as path, as name of one that mmflow ships, or itself."""
+    """The ``model`` dict of a config, given as path, mmflow name or dict."""
     if isinstance(config, Mapping):
         return copy.deepcopy(dict(config))
     path = Path(config)
@@ -114,15 +114,15 @@ def _model_config(config: str | ConfigType) -> dict:
 
 
 def _build(config: str | ConfigType) -> tuple[Any, bool, type]:
-    """A network of mmflow, whether it is of RAFT's kind, and mmflow's data sample.
+    """Builds a network of mmflow; also returns whether it is a RAFT, and the data sample class.
 
-    The network is an ``nn.Module``; ``Any`` stands for what mmflow, untyped, adds to that.
+    The network is an ``nn.Module``; ``Any`` covers what mmflow, untyped, adds to it.
     """
     model = _model_config(config)
     if 'data_preprocessor' not in model:
         raise ValueError(
-            'The mmflow model has no `data_preprocessor`, so nobody knows its '
-            'normalisation. Copy it from its mmflow config.'
+            'The mmflow model has no `data_preprocessor`, so its normalisation is unknown. '
+            'Copy it from its mmflow config.'
         )
     models, sample_type = _import_mmflow()
     # mmflow's networks build their parts by names without prefix.
@@ -132,7 +132,7 @@ def _build(config: str | ConfigType) -> tuple[Any, bool, type]:
 
 
 class _Padding:
-    """What is added around frames: to a multiple of a number, at least to a minimum."""
+    """Padding of frames to a multiple of a number, and at least to a minimum."""
 
     def __init__(self, divisor: int | None, raft: bool) -> None:
         self.divisor = divisor or (8 if raft else 64)
@@ -140,7 +140,7 @@ class _Padding:
         self.min_size = 64 if raft else 0
 
     def border(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Pixels left, right, above and below."""
+        """Pixels to add left, right, above and below."""
         missing_h, missing_w = (
             max(-(-n // self.divisor) * self.divisor, self.min_size) - n for n in (height, width)
         )
@@ -156,19 +156,20 @@ def _unpad(maps: Tensor, border: tuple[int, int, int, int]) -> Tensor:
 
 @MODELS.register_module()
 class MMFlowEstimator(BaseFlowProvider):
-    """A network of mmflow, frozen: RAFT, GMA, FlowNet2, PWC-Net, LiteFlowNet, FlowNetS, ...
+    """Frozen network of mmflow: RAFT, GMA, FlowNet2, PWC-Net, LiteFlowNet, FlowNetS, ...
 
-    Frames are given to the network as its config says (colour order and normalisation of its data
-    preprocessor), padded by their border pixels to a multiple of ``size_divisor``, and the flow is
-    cut back. (mmflow's own test pipelines pad for RAFT and resize to the multiple for the others.)
+    Frames are passed to the network as its config says (colour order and normalisation of its data
+    preprocessor), padded with their border pixels to a multiple of ``size_divisor``, and the flow
+    is cropped back. (mmflow's own test pipelines pad for RAFT and resize to the multiple for
+    the others.)
 
     Args:
-        config: mmflow config: a path, the name of one that mmflow ships, such as
-            ``raft_8xb2_100k_mixed-368x768``, or its ``model`` dict.
+        config: mmflow config: a path, the name of a config that mmflow ships, such as
+            ``raft_8xb2_100k_mixed-368x768``, or a ``model`` dict.
         checkpoint: Path or URL of the weights.
-        size_divisor: Multiple that height and width are padded to. None is 8 for RAFT and GMA
+        size_divisor: Multiple that height and width are padded to. None means 8 for RAFT and GMA
             and 64 for all others.
-        allow_random_init: Whether a network without checkpoint is wanted (tests).
+        allow_random_init: Whether to allow a network without checkpoint (for tests).
 
     Raises:
         ImportError: If mmflow is not installed.
@@ -186,8 +187,8 @@ class MMFlowEstimator(BaseFlowProvider):
         super().__init__()
         if checkpoint is None and not allow_random_init:
             raise ValueError(
-                'MMFlowEstimator: `checkpoint` is missing, a flow network with random weights is '
-                'of no use. Set it (mmflow lists the files in configs/*/metafile.yml), or take '
+                'MMFlowEstimator: `checkpoint` is missing, and a flow network with random weights '
+                'is useless. Set it (mmflow lists the files in configs/*/metafile.yml), or use '
                 'DISFlowEstimator, which needs none; tests may set allow_random_init=True.'
             )
         network, raft, self._sample_type = _build(config)
@@ -206,12 +207,12 @@ class MMFlowEstimator(BaseFlowProvider):
             ],
             dim=1,
         )
-        # One pair at a time: mmflow's decoders hand back the first flow of a batch only.
+        # One pair at a time: mmflow's decoders return only the first flow of a batch.
         flow = torch.stack([self._predict(pair) for pair in pairs])
         return _unpad(flow, border).contiguous().to(frame_a.device)
 
     def _predict(self, pair: Tensor) -> Tensor:
-        """(2, 3, H, W), BGR, values 0 to 255, to the flow (2, H, W)."""
+        """Flow (2, H, W) of a pair (2, 3, H, W), BGR, values 0 to 255."""
         network: Any = self._networks[0]
         shape = tuple(pair.shape[-2:])
         sample = self._sample_type(metainfo=dict(img_shape=shape, ori_shape=shape))
@@ -224,22 +225,22 @@ class MMFlowEstimator(BaseFlowProvider):
 class MMFlowNet(BaseModule):
     """A network of mmflow (RAFT, FlowNetS, PWC-Net) that is trained as a part of a video net.
 
-    The trainable sibling of :class:`MMFlowEstimator`: a batch in one pass, with gradient, and with
+    Trainable counterpart of :class:`MMFlowEstimator`: one pass per batch, with gradient, and with
     parameters that are optimised and saved. ``net(current, previous) -> flow current->previous``.
-    Batch-norm statistics (RAFT's context encoder has some) stay as they are, and autocast is off,
-    as in the provider.
+    Batch-norm statistics (in RAFT's context encoder) stay unchanged, and autocast is off, as in
+    the provider.
 
     Args:
-        config: As for :class:`MMFlowEstimator`.
+        config: Same as in :class:`MMFlowEstimator`.
         checkpoint: Weights to start from, read by :meth:`init_weights`: mmflow's, or a checkpoint
-            of a method whose video net has such a flow branch. None starts with random ones.
-        size_divisor: As for :class:`MMFlowEstimator`.
+            of a method whose video net has such a flow branch. None starts with random weights.
+        size_divisor: Same as in :class:`MMFlowEstimator`.
 
     Raises:
         ImportError: If mmflow is not installed.
         FileNotFoundError: If there is no such config or checkpoint.
         ValueError: If the checkpoint does not fit the config.
-        TypeError: If the network's outputs have a form that is not known here.
+        TypeError: If the form of the network's outputs is unknown.
     """
 
     def __init__(
@@ -284,7 +285,7 @@ class MMFlowNet(BaseModule):
         with torch.autocast(inputs.device.type, enabled=False):
             flows = self.network._forward(inputs.float())
         if isinstance(flows, list):
-            flow = flows[-1]  # RAFT: one after each iteration, of full size
+            flow = flows[-1]  # RAFT: one flow per iteration, at full size
         elif isinstance(flows, dict):
             finest = max(flows.values(), key=lambda f: f.shape[-1])
             flow = self.network.decoder.flow_div * F.interpolate(
@@ -292,7 +293,7 @@ class MMFlowNet(BaseModule):
             )
         else:
             raise TypeError(
-                f'MMFlowNet: {type(self.network).__name__} gives '
+                f'MMFlowNet: {type(self.network).__name__} returns '
                 f'{type(flows).__name__}; RAFT, FlowNetS and PWCNet are known to work.'
             )
         return _unpad(flow, border)

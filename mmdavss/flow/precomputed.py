@@ -1,4 +1,4 @@
-"""Flow that was computed before and lies on disk."""
+"""Precomputed flow, read from disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def flow_file(
     template: str = TEMPLATE,
     frame_suffix: str = '',
 ) -> Path:
-    """The file of the flow ``a->b``; see :class:`PrecomputedFlow` for the template.
+    """Path of the file with flow ``a->b``; see :class:`PrecomputedFlow` for the template.
 
     Raises:
         ValueError: If frame a is not below ``frame_root``, or if the template asks for a number
@@ -65,34 +65,32 @@ class PrecomputedFlow(BaseFlowProvider):
     """Reads flow files: ``.flo``, KITTI ``.png``, ``.npy`` (floats, or int16 = 10 x the flow).
 
     The defaults read what ``tools/precompute_flow.py`` writes. The int16 files that DA-VSN and
-    TPS use hold the flow current->previous on the current frame's grid, that is ``a->b``, and
-    need only their names; with ``{number_b}`` the last number in the name of frame b:
+    TPS use hold the flow current->previous on the current frame's grid, that is ``a->b``, so
+    only their names must be given; ``{number_b}`` is the last number in the name of frame b:
 
     - VIPER: ``template='{stem}{number_b}_int16_x10.npy'``
     - SYNTHIA-Seq: ``template='{stem}_int16_x10.npy'``
     - Cityscapes: ``template='{stem}_{number_b}_int16_x10.npy', frame_suffix='_leftImg8bit'``
 
     A pair of a frame with itself (a clip at the start of its sequence) has flow 0 and needs no
-    file. The files belong to the frames as they are on disk: frames that were cropped or flipped
-    before must not be handed in.
+    file. The files belong to the frames as they are on disk: do not pass cropped or flipped frames.
 
     Args:
         root: Folder of the flow files.
-        frame_root: Folder of the frames, needed where the template has ``{folder}``.
-        template: Name of a flow file below ``root``, with the fields ``{folder}`` (that of frame
-            a, below ``frame_root``), ``{stem}`` and ``{stem_b}`` (names of the frames without
+        frame_root: Folder of the frames, required if the template has ``{folder}``.
+        template: Name of a flow file below ``root``, with the fields ``{folder}`` (folder of
+            frame a, below ``frame_root``), ``{stem}`` and ``{stem_b}`` (names of the frames without
             extension and ``frame_suffix``) and ``{number_b}``.
-        frame_suffix: End of the frames' names that is left out of the stems.
-        stored: ``a2b``; or ``negated``, where files hold the flow ``b->a``: its negation stands
-            in for the flow ``a->b``, as in DA-VSN's splatting. That is exact only for constant
-            motion.
-        resize: Brings files of another resolution to that of the frames; otherwise they are an
-            error.
+        frame_suffix: Suffix of the frames' names to drop from the stems.
+        stored: ``a2b``; or ``negated`` for files with the flow ``b->a``, whose negation is used as
+            the flow ``a->b``, as in DA-VSN's splatting. This is exact only for constant motion.
+        resize: Whether to resize files of another resolution to that of the frames; otherwise they
+            are an error.
 
     Raises:
         FileNotFoundError: If ``root`` does not exist, or a flow file is missing.
         ValueError: For an unknown option, and for flow files that are broken, incomplete or of
-            another size than the frames; names file and fix.
+            another size than the frames; the message names the file and the fix.
     """
 
     def __init__(
@@ -131,7 +129,7 @@ class PrecomputedFlow(BaseFlowProvider):
         self.resize = resize
 
     def flow_file(self, path_a: str, path_b: str) -> Path:
-        """The file of the flow ``a->b``."""
+        """Path of the file with flow ``a->b``."""
         return flow_file(
             self.root, path_a, path_b, self.frame_root or '', self.template, self.frame_suffix
         )
@@ -143,19 +141,19 @@ class PrecomputedFlow(BaseFlowProvider):
         if not file.is_file():
             raise FileNotFoundError(
                 f'PrecomputedFlow: no flow file {file} for the frames {path_a} -> {path_b}. '
-                'Compute it with tools/precompute_flow.py (it skips what is there), or correct '
+                'Compute it with tools/precompute_flow.py (it skips existing files), or correct '
                 '`root`, `frame_root` or `template`.'
             )
         flow = read_flow(file)
         if not np.isfinite(flow).all():
             raise ValueError(
                 f'{file}: the flow has holes (invalid or unknown pixels, or NaN); '
-                'a dense flow is needed, such as tools/precompute_flow.py makes.'
+                'a dense flow is needed, as written by tools/precompute_flow.py.'
             )
         if flow.shape[:2] != tuple(size):
             if not self.resize:
                 raise ValueError(
-                    f'{file}: the flow is {flow.shape[1]}x{flow.shape[0]}, its frame {path_a} '
+                    f'{file}: the flow is {flow.shape[1]}x{flow.shape[0]}, but its frame {path_a} '
                     f'{size[1]}x{size[0]} (width x height). Compute it at the size of the frames, '
                     'or set resize=True.'
                 )
@@ -166,7 +164,7 @@ class PrecomputedFlow(BaseFlowProvider):
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
         if paths is None:
             raise ValueError(
-                'PrecomputedFlow: needs the paths of the frames. Load the flow in the '
+                'PrecomputedFlow needs the paths of the frames. Load the flow in the '
                 'pipeline, where they are known.'
             )
         flows = [self._read(a, b, frame_a.shape[-2:]) for a, b in paths]
@@ -180,5 +178,5 @@ class PrecomputedFlow(BaseFlowProvider):
         path_b: str | None = None,
     ) -> np.ndarray:
         if path_a is None or path_b is None:
-            raise ValueError('PrecomputedFlow: needs the paths of both frames.')
+            raise ValueError('PrecomputedFlow needs the paths of both frames.')
         return self._read(path_a, path_b, img_a.shape[:2])

@@ -1,4 +1,4 @@
-"""Decode heads that mmsegmentation does not have."""
+"""Decode heads that are missing in mmsegmentation."""
 
 from .daformer import DAFormerHead
 from .deeplab_v2 import DeepLabV2Head

@@ -1,4 +1,4 @@
-"""The context-aware fusion decoder of DAFormer."""
+"""Context-aware fusion decoder of DAFormer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class DAFormerHead(BaseDecodeHead):
-    """Decoder of DAFormer (Hoyer et al., CVPR 2022): multi-level features with their context.
+    """Decoder of DAFormer (Hoyer et al., CVPR 2022): context-aware multi-level fusion.
 
-    Each stage is embedded by a linear layer, resized to the first one, all are concatenated and
-    seen by depthwise separable convolutions of several dilations (an ASPP without pooling).
+    Each stage is embedded by a linear layer and resized to the first one; all are concatenated and
+    processed by depthwise separable convolutions of several dilations (an ASPP without pooling).
 
     Args:
         in_channels: Channels of the stages.
         channels: Width of the decoder.
         embed_channels: Width of each embedded stage.
-        dilations: Of the parallel convolutions, the published ones by default.
+        dilations: Dilation of each parallel convolution, the published ones by default.
         kwargs: Passed to :class:`mmseg.BaseDecodeHead`.
     """
 
@@ -59,7 +59,7 @@ class DAFormerHead(BaseDecodeHead):
         )
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Backbone outputs to the classifier's input (N, C, h, w)."""
+        """Maps backbone outputs to the classifier's input (N, C, h, w)."""
         stages = self._transform_inputs(inputs)
         size = stages[0].shape[-2:]
         embedded = [
@@ -69,5 +69,5 @@ class DAFormerHead(BaseDecodeHead):
         return self.bottleneck(torch.cat(self.context(torch.cat(embedded, dim=1)), dim=1))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Backbone outputs to scores (N, K, h, w)."""
+        """Maps backbone outputs to scores (N, K, h, w)."""
         return self.cls_seg(self._forward_feature(inputs))

@@ -1,4 +1,4 @@
-"""The DeepLab-v2 classifier."""
+"""DeepLab-v2 classifier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MultiDilationClassifier(BaseModule):
 class DeepLabV2Head(BaseDecodeHead):
     """DeepLab-v2 head (Chen et al., TPAMI 2018): atrous spatial pyramid classification.
 
-    The classifier sees the backbone feature itself, no layer stands in between: features for
+    The classifier takes the backbone feature directly, without a layer in between: features for
     contrastive methods and classifier input are the same tensor.
 
     Args:
@@ -51,13 +51,13 @@ class DeepLabV2Head(BaseDecodeHead):
         super().__init__(
             in_channels, in_channels, num_classes=num_classes, dropout_ratio=dropout_ratio, **kwargs
         )
-        # Under the name that BaseDecodeHead's cls_seg and init_cfg know.
+        # The name that BaseDecodeHead's cls_seg and init_cfg expect.
         self.conv_seg = MultiDilationClassifier(in_channels, self.out_channels, dilations)
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Backbone outputs to the classifier's input (N, C, h, w)."""
+        """Maps backbone outputs to the classifier's input (N, C, h, w)."""
         return self._transform_inputs(inputs)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Backbone outputs to scores (N, K, h, w)."""
+        """Maps backbone outputs to scores (N, K, h, w)."""
         return self.cls_seg(self._forward_feature(inputs))

@@ -1,4 +1,4 @@
-"""Cross-entropy for several processes and mixed precision: of frames, of clips, and as mmseg's."""
+"""Cross-entropy of frames and clips, correct with several processes and mixed precision."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def cross_entropy(
 ) -> Tensor:
     """Sum of the pixels' cross-entropies, divided by the number of labelled pixels.
 
-    That number is the mean over all processes: DDP's mean of the gradients is then the gradient of
-    the mean over the global batch.
+    That number is averaged over all processes, so that DDP's mean of the gradients is the gradient
+    of the mean over the global batch.
 
     Args:
         scores: (N, K, H, W), before the softmax.
@@ -54,14 +54,14 @@ def cross_entropy(
 
 
 def clip_cross_entropy(scores: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
-    """Cross-entropy summed over the frames, each the mean over its labels (VAT-VST, equation 9).
+    """Sum over the frames of the mean cross-entropy of each frame (VAT-VST, equation 9).
 
-    The labels of a frame are those of the batches of all processes.
+    The mean of a frame is over its labelled pixels in the batches of all processes.
 
     Args:
         scores: (N, T, K, H, W), before the softmax.
         labels: (N, T, H, W), int64, classes or `ignore_index`.
-        ignore_index: Label of pixels that do not count.
+        ignore_index: Label of pixels to ignore.
 
     Returns:
         Scalar, float32 at least.
@@ -78,18 +78,18 @@ def clip_cross_entropy(scores: Tensor, labels: Tensor, ignore_index: int = 255) 
 
 @MODELS.register_module()
 class BatchCrossEntropyLoss(CrossEntropyLoss):
-    """mmseg's ``CrossEntropyLoss``, in float32 at least and with the mean over the global batch.
+    """mmseg's ``CrossEntropyLoss``, in at least float32 and with the mean over the global batch.
 
-    There each process takes the mean over its own labelled pixels, so that a pixel weighs more
-    where few others are labelled, and it waits for the device to count them. With one process
-    the two are the same.
+    In mmseg, each process averages over its own labelled pixels, so that a pixel weighs more if few
+    others are labelled, and counting them synchronises with the device. With a single process the
+    results are equal.
 
     Args:
-        avg_non_ignore: Whether the mean is over the labelled pixels, of all processes, not over all
-            pixels.
+        avg_non_ignore: Whether to average over the labelled pixels of all processes instead of
+            over all pixels.
         loss_weight: Factor.
-        class_weight: A factor for each class. It does not change what the mean is over, as in mmseg
-            0.x; in mmseg 1.x it is over the weights of the pixels' classes.
+        class_weight: Factor of each class. Does not change the divisor, as in mmseg 0.x; mmseg 1.x
+            divides by the weights of the pixels' classes.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
         class_weight: Sequence[float] | None = None,
     ) -> None:
         super().__init__(loss_weight=loss_weight, avg_non_ignore=True)
-        self.avg_non_ignore = avg_non_ignore  # mmseg warns of False
+        self.avg_non_ignore = avg_non_ignore  # mmseg warns if False
         # (K,) or None, on the device: mmseg's own is copied there in each iteration.
         self.register_buffer(
             'class_factors',
@@ -120,13 +120,13 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
         Args:
             cls_score: (N, K, H, W), before the softmax.
             label: (N, H, W), int64, classes or `ignore_index`.
-            weight: (N, H, W), factor of each pixel; it does not change what the mean is over.
-            ignore_index: Label of pixels that do not count.
-            avg_factor: What the sum over the pixels is divided by, instead of the number of
-                labelled or of all pixels.
+            weight: (N, H, W), factor of each pixel. Does not change the divisor.
+            ignore_index: Label of pixels to ignore.
+            avg_factor: Divisor of the sum over the pixels, instead of the number of labelled or
+                of all pixels.
 
         Raises:
-            ValueError: If the class weights are not as many as the classes.
+            ValueError: If the number of class weights is not the number of classes.
         """
         if self.class_factors is not None and len(self.class_factors) != cls_score.shape[1]:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The end-point error of optical flow (SFC, equations 6 and 7)."""
+"""End-point error of optical flow (SFC, equations 6 and 7)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ REDUCTIONS = ('mean', 'sum')
 def flow_epe(
     flow: Tensor, target: Tensor, valid: Tensor | None = None, reduction: str = 'mean'
 ) -> Tensor:
-    """Euclidean distance of two flows.
+    """Euclidean distance between two flows.
 
-    Where the two are equal the gradient is zero (that of the square root would be NaN). Without
-    any valid pixel the result is zero, with a graph.
+    Where the two are equal, the gradient is zero (that of the square root would be NaN). Without
+    any valid pixel, the result is zero, but connected to the graph.
 
     Args:
         flow: (N, 2, H, W), pixels.
-        target: (N, 2, H, W), pixels of the same grid; may be anything where it is not valid.
-        valid: (N, H, W) or (N, 1, H, W), bool, the pixels that count; None for all.
-        reduction: ``mean`` over the pixels that count, of all processes, or ``sum``, their sum in
-            a sample (the mean over the samples), as flow networks are trained.
+        target: (N, 2, H, W), pixels of the same grid; arbitrary at invalid pixels.
+        valid: (N, H, W) or (N, 1, H, W), bool, the valid pixels; None for all.
+        reduction: ``mean`` over the valid pixels of all processes, or ``sum`` over those of a
+            sample, averaged over the samples, as in the training of flow networks.
 
     Returns:
         Scalar, float32 at least.
@@ -58,13 +58,13 @@ def flow_epe(
 
 @MODELS.register_module()
 class FlowEPELoss(nn.Module):
-    """:func:`flow_epe`, with what counts told by labels or by the target.
+    """Module of :func:`flow_epe`; labels or the target can mark invalid pixels.
 
     Args:
-        reduction: As in :func:`flow_epe`.
+        reduction: Same as in :func:`flow_epe`.
         sparse: Whether targets of exactly zero in both channels are unknown flow, as in sparse
-            ground truth, and do not count.
-        ignore_index: Label of pixels that do not count.
+            ground truth, and ignored.
+        ignore_index: Label of pixels to ignore.
         loss_weight: Factor.
 
     Raises:
@@ -98,8 +98,8 @@ class FlowEPELoss(nn.Module):
         Args:
             flow: (N, 2, H, W), pixels.
             target: (N, 2, H, W), pixels of the same grid.
-            valid: (N, H, W) or (N, 1, H, W), bool, the pixels that count; None for all.
-            labels: (N, H, W): where they are `ignore_index`, pixels do not count.
+            valid: (N, H, W) or (N, 1, H, W), bool, the valid pixels; None for all.
+            labels: (N, H, W); pixels with `ignore_index` are ignored.
         """
         masks = [] if valid is None else [valid.view(len(flow), *flow.shape[-2:])]
         if labels is not None:

@@ -14,10 +14,10 @@ KINDS = ('vanilla', 'lsgan')
 
 @MODELS.register_module()
 class DomainGANLoss(nn.Module):
-    """How far a discriminator's scores are from a domain (VAT-VST, equations 1 and 8).
+    """Adversarial loss of a discriminator's scores for a given domain (VAT-VST, equations 1, 8).
 
-    The source is 1 and the target 0. The discriminator lowers this loss for the true domains; the
-    segmentation network lowers it for target clips and the domain source.
+    Source is 1 and target 0. The discriminator minimises this loss for the true domains; the
+    segmentation network minimises it for target clips with the domain source.
 
     Args:
         kind: ``vanilla``, the binary cross-entropy of the equations, or ``lsgan``, least squares
@@ -33,7 +33,7 @@ class DomainGANLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, scores: Tensor, is_source: bool) -> Tensor:
-        """Scalar mean over scores (any shape, before a sigmoid), float32 at least."""
+        """Scalar mean over scores (any shape, before the sigmoid), in at least float32."""
         scores = at_least_float32(scores)
         domain = torch.full_like(scores, float(is_source))
         loss = F.binary_cross_entropy_with_logits if self.kind == 'vanilla' else F.mse_loss

@@ -10,17 +10,17 @@ from mmdavss.ops import at_least_float32
 
 
 def temporal_consistency_loss(probabilities: Tensor, propagated: Tensor, reached: Tensor) -> Tensor:
-    """Pulls uncertain predictions to those of the frame before, where these are more certain.
+    """Pulls predictions towards those of the previous frame where the latter are more certain.
 
     Args:
         probabilities: (N, K, h, w) of the current frame.
-        propagated: (N, K, h, w) of the previous frame, carried to the current one; no gradient
-            goes there.
-        reached: (N, 1, h, w), bool, pixels that something was carried to.
+        propagated: (N, K, h, w) of the previous frame, propagated to the current one; gets no
+            gradient.
+        reached: (N, 1, h, w), bool, pixels reached by the propagation.
 
     Returns:
-        Scalar, float32 at least: absolute difference where the entropy of `propagated` is the lower
-        one, 0 elsewhere, mean over pixels and classes.
+        Scalar, float32 at least: absolute difference where `propagated` has the lower entropy, 0
+        elsewhere, averaged over pixels and classes.
     """
     probabilities, propagated = map(at_least_float32, (probabilities, propagated.detach()))
     certain = normalised_entropy(propagated) < normalised_entropy(probabilities.detach())
@@ -29,7 +29,7 @@ def temporal_consistency_loss(probabilities: Tensor, propagated: Tensor, reached
 
 @MODELS.register_module()
 class TemporalConsistencyLoss(nn.Module):
-    """:func:`temporal_consistency_loss` with a factor.
+    """Module of :func:`temporal_consistency_loss`.
 
     Args:
         loss_weight: Factor.

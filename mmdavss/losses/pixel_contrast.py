@@ -1,4 +1,4 @@
-"""The pixel-to-pixel contrast of STPL (equations 3 and 4) in linear memory.
+"""Pixel-to-pixel contrast of STPL (equations 3 and 4) in linear memory.
 
 For a query q of class y, temperature tau, positives P_q (keys of class y) and negatives N_q
 (keys of other classes), equation 3 is
@@ -7,7 +7,7 @@ For a query q of class y, temperature tau, positives P_q (keys of class y) and n
         = -q . mean(P_q) / tau  +  logsumexp_{n in N_q}(q.n / tau).
 
 The first term needs one mean key per class. The second is computed in blocks of queries, and
-again in the backward pass, so that no matrix of all queries by all keys is ever held.
+again in the backward pass, so that the matrix of all queries by all keys is never stored.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from mmdavss.ops import rows_per_block
 
 DENOMINATORS = ('negatives', 'all')
-#: Queries per block on a CPU: 256 x 5734 scores are 6 MB, which stay in its cache.
+#: Queries per block on a CPU: 256 x 5734 scores are 6 MB, which fit into its cache.
 BLOCK = 256
 
 
 class _BlockwiseLogSumExp(torch.autograd.Function):
-    """logsumexp over keys of ``q.k * scale``, leaving out some keys for each query.
+    """logsumexp over keys of ``q.k * scale``, excluding some keys for each query.
 
-    Shapes: queries (M, D), keys (L, D), labels (M,) and (L,), result (M,). A query leaves out
-    the keys that bear its own label (if ``negatives_only``) and those labelled `ignore_index`.
+    Shapes: queries (M, D), keys (L, D), labels (M,) and (L,), result (M,). Each query
+    excludes the keys with its own label (if ``negatives_only``) and those with `ignore_index`.
     """
 
     @staticmethod
@@ -76,7 +76,7 @@ class _BlockwiseLogSumExp(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         queries, keys, query_labels, key_labels, ignored, result = ctx.saved_tensors
-        # A query that leaves out every key has the result -inf and no gradient.
+        # A query that excludes every key has the result -inf and no gradient.
         empty = result == -torch.inf
         shift = result.masked_fill(empty, 0.0)
         weight = (grad * ctx.scale).masked_fill(empty, 0.0)
@@ -112,26 +112,26 @@ def stpl_loss(
 ) -> Tensor:
     """Pixel-to-pixel contrastive loss, STPL equations 3 and 4.
 
-    With ``denominator='negatives'``, as the paper prints it, the loss is unbounded below: it
+    With ``denominator='negatives'``, as printed in the paper, the loss is unbounded below: it
     falls to -2/temperature where each class gathers at a point opposite to the others.
 
-    Queries without a meaning are left out of the mean, which is zero (and still connected to
-    the graph) when nothing is left: those labelled `ignore_index`, those whose class has no key,
-    and, with ``denominator='negatives'``, those whose class is that of every key. So an image
-    in which one class alone is confident contributes nothing.
+    Queries for which the loss is undefined are left out of the mean: those labelled `ignore_index`,
+    those whose class has no key, and, with ``denominator='negatives'``, those whose class is that
+    of every key. An image in which only one class is confident therefore contributes nothing.
+    Without any query left, the mean is zero (and still connected to the graph).
 
     Args:
         queries: (M, D), unit vectors.
         keys: (L, D), unit vectors.
         query_labels: (M,), classes or `ignore_index`.
         key_labels: (L,), classes or `ignore_index`.
-        num_classes: Number of classes, labels lie below it.
+        num_classes: Number of classes; labels are below it.
         temperature: tau.
         denominator: ``negatives`` (the paper) or ``all``, the keys of all classes (SupCon), whose
             loss is bounded below.
-        ignore_index: Label of rows that take no part.
-        reduction: ``mean`` over the queries that count (equation 4), or ``none``: (M,) with zeros
-            for those that do not.
+        ignore_index: Label of rows to ignore.
+        reduction: ``mean`` over the remaining queries (equation 4), or ``none``: (M,) with zeros
+            for those left out.
 
     Returns:
         Scalar or (M,), float32 at least.
@@ -140,7 +140,7 @@ def stpl_loss(
     with torch.autocast(queries.device.type, enabled=False):
         if queries.dtype in (torch.float16, torch.bfloat16):
             queries, keys = queries.float(), keys.float()
-        # Ignored rows go to one class more, which nothing reads.
+        # Ignored rows go to an extra class that is never read.
         query_class = query_labels.clamp(max=num_classes)
         key_class = key_labels.clamp(max=num_classes)
         counts = keys.new_zeros(num_classes + 1).index_add(
@@ -160,7 +160,7 @@ def stpl_loss(
         )
 
         usable = (query_labels != ignore_index) & (counts[query_class] > 0)
-        # Not `>`: a NaN is no reason to leave a query out, it has to be seen in the loss.
+        # Not `>`: a NaN must not exclude a query, it has to show in the loss.
         usable &= repulsion.detach() != -torch.inf
         per_query = torch.where(usable, repulsion - attraction, 0.0)
         if reduction == 'none':
@@ -175,7 +175,7 @@ class STPLLoss(nn.Module):
     Args:
         temperature: tau, 0.07 in the paper.
         denominator: ``negatives`` (the paper) or ``all``.
-        ignore_index: Label of pixels that take no part.
+        ignore_index: Label of pixels to ignore.
         loss_weight: Factor.
     """
 

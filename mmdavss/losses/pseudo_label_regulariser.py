@@ -1,4 +1,4 @@
-"""The regulariser of self-training on pseudo-labels (IAST, CRST; VAT-VST, equation 5)."""
+"""Regulariser of self-training on pseudo-labels (IAST, CRST; VAT-VST, equation 5)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mmdavss.utils.distributed import mean_over_batch
 
 @MODELS.register_module()
 class PseudoLabelRegulariser(nn.Module):
-    """Entropy where there is no pseudo-label, nearness to uniform where there is one.
+    """Entropy at pixels without a pseudo-label, divergence from uniform at pixels with one.
 
-    Pixels without a label are made surer by the entropy of their prediction, pixels with one kept
-    from being too sure by ``-1/K sum_k log p_k``, the Kullback-Leibler divergence from the uniform
-    distribution but for a constant (CRST, Zou et al. 2019). Each is a sum over its own pixels,
-    divided by their number (in the batches of all processes) **and by the number of classes K**:
-    IAST's code counts the elements of a weight map that has the shape of the scores
-    (``entropyloss`` and ``kldloss`` of its ``uda_segmentor.py``), and its weights go with that.
+    Minimising the entropy makes predictions at unlabelled pixels more confident, while
+    ``-1/K sum_k log p_k``, the Kullback-Leibler divergence from the uniform distribution up to a
+    constant (CRST, Zou et al. 2019), prevents overconfidence at labelled pixels. Each is a sum over
+    its own pixels, divided by their number (in the batches of all processes) **and by the number of
+    classes K**: IAST's code counts the elements of a weight map with the shape of the scores
+    (``entropyloss`` and ``kldloss`` of its ``uda_segmentor.py``), and its weights assume this.
 
     Args:
-        entropy_weight: Of pixels without a label, 3.0 in IAST.
-        kld_weight: Of pixels with one, 0.1 in IAST.
-        ignore_index: No label.
+        entropy_weight: Weight of the loss of unlabelled pixels, 3.0 in IAST.
+        kld_weight: Weight of the loss of labelled pixels, 0.1 in IAST.
+        ignore_index: Label of unlabelled pixels.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class PseudoLabelRegulariser(nn.Module):
         self.ignore_index = ignore_index
 
     def forward(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Losses ``loss_entropy`` and ``loss_kld``, zero where there is no such pixel.
+        """Losses ``loss_entropy`` and ``loss_kld``, zero without such pixels.
 
         Args:
             scores: (N, K, H, W), before the softmax.

@@ -1,18 +1,18 @@
-"""The pixel contrasts of SePiCo (section 3.3) in memory that does not grow with classes or banks.
+"""Pixel contrasts of SePiCo (section 3.3), with memory independent of classes and banks.
 
-Symbols: a query q is one pixel's feature, a unit vector of A channels, y its class; class k has the
+Symbols: a query q is a pixel's feature, a unit vector of A channels, y its class; class k has the
 mean mu_k, the covariance Sigma_k and the bank B_k of batch means; tau is the temperature.
 
     ProtoCL (14)  -log( e^(q.mu_y/tau) / sum_k e^(q.mu_k/tau) )
     BankCL  (15)  -mean_{b in B_y} log( e^(q.b/tau) / (e^(q.b/tau) + sum_{k != y} E_k) )
-                  E_k = mean_{b in B_k} e^(q.b/tau) in print, e^(mean_{b in B_k} q.b/tau) in code
+                  E_k = mean_{b in B_k} e^(q.b/tau) in the text, e^(mean_{b in B_k} q.b/tau) in code
     DistCL  (19)  log sum_k e^(q.mu_k/tau + q.Sigma_k.q/(2 tau^2))  -  q.mu_y/tau
     regulariser (13)  sum_k log softmax_k(Q.mu_k/tau) / (K log K),  Q the mean of the queries
 
-Equation 19 is also printed as a cross entropy plus q.Sigma_y.q/(2 tau^2), which is the same.
+Equation 19 is also printed as a cross-entropy plus q.Sigma_y.q/(2 tau^2), which is equivalent.
 
-At tau = 100 and with unit vectors, ProtoCL is log K plus some 1e-4, whatever is learned: watch
-``alignment``, the mean cosine of q and mu_y.
+At tau = 100 and with unit vectors, ProtoCL is log K plus about 1e-4, whatever is learned: monitor
+``alignment``, the mean cosine of q and mu_y, instead.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ NEGATIVES = ('exp_of_mean', 'mean_of_exp')
 REDUCTIONS = ('mean', 'sum', 'none')
 #: Rows per block on a CPU: 256 x 512 values in float32 are 0.5 MiB.
 BLOCK = 256
-#: The same where each row has C x A or C x B values of its own.
+#: The same if each row has C x A or C x B values of its own.
 SMALL_BLOCK = 128
-#: Rows of a tile that meets the bank of its class alone, and tiles per block, on a CPU.
+#: Rows per tile (compared only with the bank of its class) and tiles per block, on a CPU.
 TILE, TILES = 64, 8
-#: The most rows elsewhere: few tiles, each of which gathers a bank, and still little padding.
+#: Maximum rows per tile elsewhere: few tiles (each gathers a bank), but still little padding.
 LARGE_TILE = 512
 
 
 class _RowLosses(torch.autograd.Function):
-    """Losses that depend on their own pixel only, and the similarities q.mu_k, block by block.
+    """Per-pixel losses and the similarities q.mu_k, computed block by block.
 
-    The gradient of the losses is made along with them, so that a block's intermediate values are
-    gone when the next block comes and nothing is computed twice. The gradient takes the place of
-    the features in a copy of one image's.
+    The gradient of the losses is computed along with them, so that a block's intermediate values
+    are freed before the next block and nothing is computed twice. The gradient overwrites the
+    features in a copy of each image.
 
-    Args (of apply):
+    Args (of ``apply``):
         maps: (N, A, P).
-        classes: (N, P), C for pixels that take no part: they get zeros.
+        classes: (N, P), C for ignored pixels, which get zeros.
         mean: mu (C, A).
-        blocks: From the classes (P,) of an image to the pixels of each of its blocks, in any
-            shape, with P for padding. No pixel is in two blocks.
-        row_loss: From a block's features (..., A), q.mu_k (..., C) and classes (...) to its losses
+        blocks: Maps the classes (P,) of an image to the pixel indices of each of its blocks, in
+            any shape, with P for padding. No pixel is in two blocks.
+        row_loss: Maps a block's features (..., A), q.mu_k (..., C) and classes (...) to its losses
             (...).
 
     Returns:
@@ -79,7 +79,7 @@ class _RowLosses(torch.autograd.Function):
         similarities = maps.new_empty(images, num_classes, pixels)
         grad: Any = maps.new_empty(maps.shape) if needs_grad else None
         for n in range(images):
-            # The last row is that of padding.
+            # The last row is for padding.
             kinds = torch.cat([classes[n], classes.new_full((1,), num_classes)])
             left_out = kinds == num_classes
             rows = maps.new_empty(pixels + 1, channels)
@@ -114,16 +114,16 @@ class _RowLosses(torch.autograd.Function):
 
 
 def _project(matrix: Tensor, maps: Tensor) -> Tensor:
-    """(B, A) times (N, A, P); ``matmul`` would copy the maps."""
+    """Product of (B, A) and (N, A, P); ``matmul`` would copy the maps."""
     return torch.bmm(matrix.expand(len(maps), -1, -1), maps)
 
 
 def _mask(scores: Tensor, left_out: Tensor) -> Tensor:
-    """Scores that no softmax sees; finite, so that one of nothing else has a gradient of zero."""
+    """Masks scores from softmax; finite, so that a fully masked row has zero gradient."""
     return scores.masked_fill(left_out, torch.finfo(scores.dtype).min)
 
 
-# The contrasts: losses (N, P) and similarities q.mu_k (N, C, P), zero in pixels that take no part.
+# The contrasts: losses (N, P) and similarities q.mu_k (N, C, P), zero at ignored pixels.
 
 
 def _proto(
@@ -162,7 +162,7 @@ def _bank(
         return losses.masked_fill(~valid[kinds], 0).sum(-1) / length[kinds]
 
     def exp_of_mean(queries: Tensor, _: Tensor, kinds: Tensor) -> Tensor:
-        # Tiles (T, R, A) of pixels of one class each, which the first of them tells.
+        # Tiles (T, R, A), each of one class, given by its first pixel.
         log_others = log_sum_of_others(queries @ mean_entry.T / temperature, kinds)
         kind = kinds[:, 0]
         similarities = queries @ bank.index_select(0, kind).transpose(1, 2) / temperature
@@ -202,7 +202,7 @@ def _dist(
         """q.Sigma_k.q, (b, C)."""
         if not full:
             return queries.square() @ covariance.T
-        # The gradient is 2 Sigma_k.q: the product of the value serves it too.
+        # The gradient is 2 Sigma_k.q, which reuses the product.
         product = queries.detach() @ covariance.flatten(0, 1).T
         value = torch.einsum('bka,ba->bk', product.view(-1, num_classes, channels), queries)
         return 2 * value - value.detach()
@@ -230,7 +230,7 @@ def _in_order(size: int) -> Callable[[Tensor], Sequence[Tensor]]:
 
 
 def _reduce(losses: Tensor, classes: Tensor, num_classes: int, reduction: str = 'mean') -> Tensor:
-    """Equation 12 for ``mean``: over the pixels of all processes that take part, zero if none."""
+    """Equation 12 for ``mean``: over the pixels used, of all processes; zero if there are none."""
     if reduction not in REDUCTIONS:
         raise ValueError(f'reduction={reduction!r} is not one of {REDUCTIONS}.')
     if reduction == 'none':
@@ -242,9 +242,9 @@ def _reduce(losses: Tensor, classes: Tensor, num_classes: int, reduction: str = 
 def _regulariser(
     similarities: Tensor, classes: Tensor, temperature: float, seen: Tensor | None
 ) -> Tensor:
-    # Q.mu_k is the mean of q.mu_k. The gradient is the difference of the shares from 1/K, some
-    # 1e-4 of them at temperature 100: these C numbers are worth float64.
-    # Not linear in Q, which therefore has to be that of all processes.
+    # Q.mu_k is the mean of q.mu_k. The gradient is the difference of the softmax from 1/K,
+    # about 1e-4 of it at temperature 100: float64 is worth it for these C numbers.
+    # Not linear in Q, which therefore must be the mean over all processes.
     pixels = sum_over_processes((classes < similarities.shape[1]).sum())
     total = sum_over_processes(similarities.sum((0, 2)).double())
     scores = total / pixels.clamp(min=1) / temperature
@@ -252,13 +252,13 @@ def _regulariser(
         seen = torch.ones_like(scores, dtype=torch.bool)
     log_share = _mask(scores, ~seen).log_softmax(0).masked_fill(~seen, 0)
     count = seen.sum().clamp(min=1).double()
-    # K log K exceeds 1 but for a single class, whose logarithm is 0.
+    # K log K exceeds 1 except for a single class, whose logarithm is 0.
     loss = log_share.sum() / (count * count.log()).clamp(min=1) * (pixels > 0)
     return loss.to(similarities.dtype)
 
 
 def _full_precision(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """At temperature 100 the differences lie below the resolution of half precision."""
+    """Decorator: at temperature 100, differences are below the resolution of half precision."""
 
     @wraps(function)
     def wrapped(features: Tensor, *args, **kwargs) -> Tensor:
@@ -281,18 +281,18 @@ def proto_contrast(
 ) -> Tensor:
     """Contrast with the mean of each class, SePiCo equation 14.
 
-    Rows labelled `ignore_index` or of a class that is not `seen` take no part. Of others that are
-    not finite the loss is not finite either: it must be seen that the network is broken.
+    Rows labelled `ignore_index` or of a class that is not `seen` are ignored. If another row is not
+    finite, neither is the loss, so that a broken network is noticed.
 
     Args:
         rows: (M, A), unit vectors.
         labels: (M,), classes or `ignore_index`.
         mean: (C, A).
         temperature: tau.
-        seen: (C,), bool, the classes that take part; None for all.
-        ignore_index: Label of rows that take no part.
-        reduction: ``mean`` over the rows that take part (equation 12; zero where there is none),
-            ``sum``, or ``none``: (M,) with zeros for those that do not.
+        seen: (C,), bool, the classes to use; None for all.
+        ignore_index: Label of rows to ignore.
+        reduction: ``mean`` over the rows used (equation 12; zero if there are none), ``sum``, or
+            ``none``: (M,) with zeros for ignored rows.
 
     Returns:
         Scalar or (M,), float32 at least.
@@ -316,21 +316,21 @@ def bank_contrast(
 ) -> Tensor:
     """Contrast with the bank of each class, SePiCo equation 15.
 
-    A class whose bank is empty takes no part, neither do its rows. With
-    ``negatives='exp_of_mean'`` a row meets the entries of its own class and the mean entry of the
-    others, with ``mean_of_exp`` all of them, which takes C times as long.
+    Classes with an empty bank and their rows are ignored. With ``negatives='exp_of_mean'``, a row
+    is compared with the entries of its own class and the mean entry of each other class; with
+    ``mean_of_exp``, with all entries, which takes C times as long.
 
     Args:
         rows: (M, A), unit vectors.
         labels: (M,), classes or `ignore_index`.
         bank: (C, B, A).
-        bank_length: (C,), int64: the first so many entries are valid.
+        bank_length: (C,), int64: number of valid entries, which come first.
         temperature: tau.
-        negatives: What stands for another class: ``exp_of_mean``, the exponential of its mean
+        negatives: Term of each other class: ``exp_of_mean``, the exponential of its mean
             similarity (the published code), or ``mean_of_exp``, the mean of the exponentials
             (the paper).
-        ignore_index: As in :func:`proto_contrast`.
-        reduction: As in :func:`proto_contrast`.
+        ignore_index: Same as in :func:`proto_contrast`.
+        reduction: Same as in :func:`proto_contrast`.
 
     Returns:
         Scalar or (M,), float32 at least.
@@ -364,9 +364,9 @@ def dist_contrast(
         mean: (C, A).
         covariance: (C, A), diagonals, or (C, A, A), symmetric.
         temperature: tau.
-        seen: As in :func:`proto_contrast`.
-        ignore_index: As in :func:`proto_contrast`.
-        reduction: As in :func:`proto_contrast`.
+        seen: Same as in :func:`proto_contrast`.
+        ignore_index: Same as in :func:`proto_contrast`.
+        reduction: Same as in :func:`proto_contrast`.
 
     Returns:
         Scalar or (M,), float32 at least.
@@ -386,22 +386,22 @@ def mean_feature_regulariser(
     seen: Tensor | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
-    """Regulariser of the mean feature, SePiCo equation 13, over the rows that take part.
+    """Regulariser of the mean feature, SePiCo equation 13, over the rows used.
 
-    It is -1 where the mean feature is equally similar to all classes and falls as it comes to
-    prefer some of them. Minimising it, as paper and code do, therefore sharpens; the text speaks
-    of diversity, which the opposite sign gives.
+    It is -1 if the mean feature is equally similar to all classes, and falls as the mean feature
+    prefers some of them. Minimising it, as paper and code do, therefore sharpens; the paper's text
+    asks for diversity, which the opposite sign gives.
 
     Args:
         rows: (M, A), unit vectors.
         labels: (M,), classes or `ignore_index`.
         mean: (C, A).
         temperature: tau.
-        seen: As in :func:`proto_contrast`.
-        ignore_index: As in :func:`proto_contrast`.
+        seen: Same as in :func:`proto_contrast`.
+        ignore_index: Same as in :func:`proto_contrast`.
 
     Returns:
-        Scalar, float32 at least; zero where no row, or a single class, takes part.
+        Scalar, float32 at least; zero if no row or only a single class is used.
     """
     maps = rows.T[None]
     classes = classes_of_rows(labels[None], len(mean), ignore_index, seen)
@@ -410,14 +410,14 @@ def mean_feature_regulariser(
 
 
 class SemanticContrast(nn.Module):
-    """A contrast and the regulariser, from features and the statistics of their classes.
+    """Base class: a contrast and the regulariser, from features and class statistics.
 
     Args:
         temperature: tau, 100 in the published results.
         loss_weight: lambda_cl of equation 20, also a factor of the regulariser.
         reg_weight: lambda_reg of equation 20, relative to `loss_weight`.
-        reg_sign: 1 as printed and published, -1 for the diversity that the text speaks of.
-        ignore_index: Label of pixels that take no part.
+        reg_sign: 1 as in the equation and the code, -1 for the diversity that the text asks for.
+        ignore_index: Label of pixels to ignore.
     """
 
     def __init__(
@@ -444,16 +444,16 @@ class SemanticContrast(nn.Module):
     def forward(
         self, features: Tensor, labels: Tensor, statistics: ClassStatistics
     ) -> dict[str, Tensor]:
-        """Losses and what to log.
+        """Losses and values to log.
 
         Args:
             features: (N, A, h, w), unit vectors along A.
             labels: (N, h, w), classes or `ignore_index`.
-            statistics: Of A channels; classes that it has not seen take no part.
+            statistics: Class statistics with A channels; classes not yet seen are ignored.
 
         Returns:
             ``loss_contrast`` and ``loss_reg``, weighted, and ``alignment``, the mean cosine of
-            features and the means of their classes, which is no loss.
+            features and the means of their classes, which is not a loss.
         """
         with torch.autocast(features.device.type, enabled=False):
             maps = features.flatten(2)
@@ -462,7 +462,7 @@ class SemanticContrast(nn.Module):
             classes = classes_of_rows(labels.flatten(1), len(mean), self.ignore_index, seen)
             contrast, similarities = self._contrast(maps, classes, mean, statistics)
             regulariser = _regulariser(similarities, classes, self.temperature, seen)
-            # Pixels that take no part have similarities of zero.
+            # Ignored pixels have similarities of zero.
             norm = mean.norm(dim=1, keepdim=True).clamp(min=torch.finfo(mean.dtype).eps)
             own = (similarities.detach() / norm).gather(
                 1, classes.clamp(max=len(mean) - 1)[:, None]
@@ -482,7 +482,7 @@ class SemanticContrast(nn.Module):
 
 @MODELS.register_module()
 class ProtoCLLoss(SemanticContrast):
-    """Contrast with the means of the classes: :func:`proto_contrast`.
+    """Contrast with the class means, see :func:`proto_contrast`.
 
     Args:
         kwargs: ``temperature``, ``loss_weight``, ``reg_weight``, ``reg_sign`` and
@@ -497,7 +497,7 @@ class ProtoCLLoss(SemanticContrast):
 
 @MODELS.register_module()
 class BankCLLoss(SemanticContrast):
-    """Contrast with the banks of the classes: :func:`bank_contrast`.
+    """Contrast with the class banks, see :func:`bank_contrast`.
 
     Args:
         negatives: ``exp_of_mean`` (the published code) or ``mean_of_exp`` (the paper).
@@ -530,7 +530,7 @@ class BankCLLoss(SemanticContrast):
 
 @MODELS.register_module()
 class DistCLLoss(SemanticContrast):
-    """Contrast with Gaussians of the classes: :func:`dist_contrast`.
+    """Contrast with class Gaussians, see :func:`dist_contrast`.
 
     Args:
         kwargs: Passed to :class:`SemanticContrast`.

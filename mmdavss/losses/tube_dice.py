@@ -1,4 +1,4 @@
-"""The tube matching loss of VAT-VST (equations 6 and 7)."""
+"""Tube matching loss of VAT-VST (equations 6 and 7)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ def tube_dice_loss(
     present_only: bool = True,
     eps: float = 1e-6,
 ) -> Tensor:
-    """Dice loss of the tube of each class: its pixels in all frames together.
+    """Dice loss of class tubes; a tube is all pixels of a class in all frames of a clip.
 
     Equation 7 for class k, with the sums over the frames and pixels of a clip that are not ignored:
 
         Dice(p, q) = 2 sum(p q) / (sum(p^2) + sum(q^2))
 
-    Equation 6 sums ``1 - Dice`` over the classes. A class that a clip's labels do not hold has a
-    Dice of 0 whatever is predicted: a constant without gradient, as published, or left out.
+    Equation 6 sums ``1 - Dice`` over the classes. A class that is absent from a clip's labels
+    has a Dice of 0 whatever is predicted: it adds a constant without gradient (as published), or is
+    left out with `present_only`.
 
-    The sums are in float64. What is left of them in the loss and in its gradient is a small
-    difference of large numbers, and a sum of a million float32 probabilities by class (a scatter,
-    one after the other) loses it: for a sure network at 1280x720 Dice exceeded 1.
+    The sums are in float64: the loss and its gradient are small differences of large numbers, which
+    a sequential float32 sum over a million probabilities (a scatter by class) loses; for a
+    confident network at 1280x720, Dice exceeded 1.
 
     Args:
         probabilities: (N, T, K, H, W).
         labels: (N, T, H, W), classes or `ignore_index`.
-        ignore_index: Label of pixels that do not count, on either side.
-        present_only: Whether classes that are absent from a clip's labels are left out of its sum.
-        eps: Least denominator.
+        ignore_index: Label of pixels to ignore, in labels and probabilities.
+        present_only: Whether to leave classes that are absent from a clip's labels out of its sum.
+        eps: Smallest denominator.
 
     Returns:
         Scalar, the mean over the clips, float32 at least.
@@ -45,7 +46,7 @@ def tube_dice_loss(
         num_classes = probabilities.shape[2]
         counts = labels != ignore_index
         p = (probabilities * counts[:, :, None]).transpose(1, 2).flatten(2)
-        # Class num_classes collects what is ignored; no one-hot maps of the labels are made.
+        # Class num_classes collects ignored pixels; no one-hot maps of the labels are made.
         classes = labels.masked_fill(~counts, num_classes).flatten(1)
         own = p.gather(1, classes.clamp(max=num_classes - 1)[:, None])[:, 0] * counts.flatten(1)
         own = own.double()
@@ -61,14 +62,14 @@ def tube_dice_loss(
 
 @MODELS.register_module()
 class TubeDiceLoss(nn.Module):
-    """:func:`tube_dice_loss` of score maps.
+    """Module of :func:`tube_dice_loss` on score maps.
 
     Args:
         single_frame: Whether each frame is a tube of its own (the paper's ablation, table 3); the
-            loss then is the mean over the frames.
-        present_only: As in :func:`tube_dice_loss`.
+            loss is then the mean over the frames.
+        present_only: Same as in :func:`tube_dice_loss`.
         loss_weight: Factor.
-        ignore_index: Label of pixels that do not count.
+        ignore_index: Label of pixels to ignore.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """MiniDrive: a procedural street world with exact labels, optical flow and occlusion.
 
-Needs numpy, OpenCV and Pillow only. `tools/make_minidrive.py` writes it in the layouts of VIPER,
+Requires only numpy, OpenCV and Pillow. `tools/make_minidrive.py` writes it in the layouts of VIPER,
 SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES and Cityscapes-VPS.
 """
 

@@ -34,46 +34,46 @@ from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS
 from .looks import camera_look, dawn_look, rendered_look
 from .world import Frame, World
 
-VERSION = 1  # raise it whenever the same settings give other bytes
+VERSION = 1  # increase whenever the same settings give different bytes
 MARKER = 'minidrive.json'
 IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
 VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
 ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps')
-# settings of the data sets that older MiniDrives do not have
+# settings of data sets that older MiniDrives lack
 ADDITIONS = dict({name: (name,) for name in IMAGES}, cityscapes_vps=VPS)
 MOMENT = 5  # the frame of a drive that an image shows
 SNIPPET = 30  # frames of a Cityscapes snippet
 LABELLED = 19  # number of its labelled frame, from 0
-VPS_LABELLED = range(4, SNIPPET, 5)  # and of those of a Cityscapes-VPS clip
-VPS_TRAIN = 400  # training clips of Cityscapes-VPS, the numbers of the others come after them
+VPS_LABELLED = range(4, SNIPPET, 5)  # the same for a Cityscapes-VPS clip
+VPS_TRAIN = 400  # training clips of Cityscapes-VPS; other clips are numbered after them
 CITIES = dict(
     train=('aachen', 'bochum', 'bremen', 'cologne'), val=('frankfurt', 'lindau', 'munster')
 )
-CHUNK = 10  # frames that a process renders at a time
+CHUNK = 10  # frames per unit of work
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is generated.
+    """Settings of a MiniDrive.
 
     Args:
         size: Width and height of the Cityscapes frames. The others have the same width and the
             aspect ratios of their originals.
-        seed: Seed of everything.
+        seed: Seed of all random choices.
         viper: Number of VIPER training sequences.
         viper_val: Number of VIPER validation sequences.
         viper_frames: Frames of each VIPER sequence.
         synthia: Frames of the one SYNTHIA-Seq drive.
         cityscapes: Number of Cityscapes training snippets.
         cityscapes_val: Number of Cityscapes validation snippets.
-        snippet_frames: First and last frame that is rendered of each snippet, of 0 to 29.
+        snippet_frames: First and last frame to render of each snippet, within 0 to 29.
         gta: Number of GTAV images.
         synthia_rand: Number of SYNTHIA-RAND-CITYSCAPES images.
         cityscapes_vps: Number of Cityscapes-VPS training clips.
         cityscapes_vps_val: Number of Cityscapes-VPS validation clips.
-        clip_frames: First and last frame that is rendered of each of these clips, of 0 to 29; 4, 9,
+        clip_frames: First and last frame to render of each of these clips, within 0 to 29; 4, 9,
             14, 19, 24 and 29 have labels.
-        flow: Whether the exact flow and visibility to the previous frame are written as well.
+        flow: Whether to write the exact flow and visibility to the previous frame too.
     """
 
     size: tuple[int, int] = (256, 128)
@@ -154,7 +154,7 @@ class Chunk:
 
 
 def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
-    """The work for some of the data sets, in order."""
+    """Chunks of some of the data sets, in order."""
     drives: list[tuple[str, str, int, Sequence[int]]] = [
         ('viper', split, index, range(settings.viper_frames))
         for split, count in (('train', settings.viper), ('val', settings.viper_val))
@@ -185,7 +185,7 @@ def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
 
 
 def _snippets(settings: Settings) -> dict[str, range]:
-    """The frames that are rendered of the snippets of Cityscapes."""
+    """Frames to render of Cityscapes snippets, by kind."""
     return {
         kind: range(first, last + 1)
         for kind, (first, last) in (
@@ -199,7 +199,7 @@ def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
     """The world of one drive."""
     seed = (settings.seed, ROOTS.index(kind), int(split == 'val'), index)
     if kind == 'viper':
-        # in the original, too, the bonnet is in view in some sequences only
+        # as in the original, the bonnet is visible only in some sequences
         return World.create(seed, SUBURB, rendered_look, settings.viper_frames, index % 3 == 0)
     if kind == 'synthia_seq':
         return World.create(seed, SUBURB_CARS, dawn_look, settings.synthia, False, rate=5.0)
@@ -220,7 +220,7 @@ def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    """Writes a picture; three channels are RGB."""
+    """Writes an image; three channels are RGB."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if image.ndim == 3:
         image = np.ascontiguousarray(image[..., ::-1])
@@ -247,7 +247,7 @@ def write_flo(path: Path, flow: np.ndarray) -> None:
 
 
 def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
-    """Image and label of a frame, below the root, as the original data sets name them."""
+    """Image and label of a frame, relative to the root, named as in the original data sets."""
     if chunk.kind == 'viper':
         sequence = f'{chunk.index + 1:03d}'
         split, name = Path('viper', chunk.split), f'{sequence}_{number + 1:05d}'
@@ -279,9 +279,9 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
 
 
 def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
-    """Name of a frame of Cityscapes-VPS among all frames, and among those with labels."""
+    """Names of a Cityscapes-VPS frame: among all frames, and among labelled ones."""
     clip = chunk.index + 1 + (VPS_TRAIN if chunk.split == 'val' else 0)
-    # in the original, too, all clips are of these cities
+    # as in the original, all clips are from these cities
     city = CITIES['val'][clip % len(CITIES['val'])]
     name = f'{city}_{clip:06d}_{number:06d}'
     labelled = (clip - 1) * len(VPS_LABELLED) + number // VPS_LABELLED.step + 1
@@ -289,7 +289,7 @@ def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
 
 
 def vps_image_of(chunk: Chunk, number: int) -> Path:
-    """The second image of a labelled frame of Cityscapes-VPS."""
+    """Path of the second copy of a labelled Cityscapes-VPS image."""
     tail = 'leftImg8bit' if number == LABELLED else 'newImg8bit'
     return Path('cityscapes_vps', chunk.split, 'img', f'{_vps_names(chunk, number)[1]}_{tail}.png')
 
@@ -315,7 +315,7 @@ def _label_image(kind: str, frame: Frame) -> np.ndarray:
         return CITYSCAPES_IDS[frame.labels]
     if kind == 'cityscapes_vps':
         return CITYSCAPES_TRAIN_IDS[frame.labels]
-    # SYNTHIA: 16 bit, the class in the red and the instance in the green channel
+    # SYNTHIA: 16 bits, class in the red channel, instance in the green one
     label = np.zeros((*frame.labels.shape, 3), np.uint16)
     label[..., 0] = (SYNTHIA_IDS if kind == 'synthia_seq' else SYNTHIA_RAND_IDS)[frame.labels]
     things = (8, 10, 11) if kind == 'synthia_seq' else (8, 10, 11, 12, 17, 19)
@@ -355,7 +355,7 @@ def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) ->
         for chunk in chunks:
             yield write_chunk(root, settings, chunk)
         return
-    # never a plain fork: the parent may hold threads of OpenCV or torch
+    # never a plain fork: the parent may have threads of OpenCV or torch
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
     if context.get_start_method() == 'forkserver':
@@ -376,13 +376,13 @@ def _report(done: int, total: int, began: float) -> str:
 
 
 def read_marker(root: Path) -> dict:
-    """What ``minidrive.json`` says of a MiniDrive.
+    """Reads ``minidrive.json`` of a MiniDrive.
 
     Raises:
-        InputError: If it is broken, or holds what it cannot hold.
+        InputError: If it is broken or has invalid content.
     """
     file = root / MARKER
-    remedy = f'Delete {root} and make it anew: python tools/make_minidrive.py {root}'
+    remedy = f'Delete {root} and make it again: python tools/make_minidrive.py {root}'
     found = read_json(file, 'description of a MiniDrive', remedy)
     fits = (
         isinstance(found, dict)
@@ -408,21 +408,21 @@ def generate(
 ) -> bool:
     """Generates a MiniDrive.
 
-    To one that was made when there were fewer data sets, those that are missing are added.
+    Data sets that are missing in a MiniDrive of an older version are added to it.
 
     Args:
         root: Folder to write to.
-        settings: What is generated.
+        settings: Settings of the MiniDrive.
         processes: Number of processes; does not change a byte of the result.
         overwrite: Whether a MiniDrive with other settings may be replaced.
-        progress: Whether progress goes to stderr.
+        progress: Whether to report progress on stderr.
 
     Returns:
-        False when `root` already held exactly this, and nothing was done.
+        False if `root` already held exactly this MiniDrive, so that nothing was done.
 
     Raises:
-        FileExistsError: `root` holds something else.
-        InputError: If what describes the MiniDrive there is broken.
+        FileExistsError: If `root` holds something else.
+        InputError: If the description of the MiniDrive in `root` is broken.
     """
     wanted = json.loads(json.dumps(dict(version=VERSION, settings=dataclasses.asdict(settings))))
     marker = root / MARKER
@@ -452,8 +452,8 @@ def generate(
         for name in added:
             if (root / name).exists():
                 raise FileExistsError(
-                    f'{root / name} is not of the MiniDrive in {root}; move it '
-                    'away, MiniDrive writes a folder of that name'
+                    f'{root / name} does not belong to the MiniDrive in {root}; move it '
+                    'away, MiniDrive writes a folder with that name'
                 )
         for name in set(ours) - set(done):
             shutil.rmtree(root / name, ignore_errors=True)
@@ -464,7 +464,7 @@ def generate(
             'a new or empty folder'
         )
     root.mkdir(parents=True, exist_ok=True)
-    # an interrupted run keeps what was there before it
+    # an interrupted run keeps what existed before
     marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
     chunks = plan(settings, tuple(name for name in ROOTS if name not in done))
     total = sum(len(chunk.frames) for chunk in chunks)

@@ -1,4 +1,4 @@
-"""What things are called inside MiniDrive, and their ids in the data sets that it imitates."""
+"""Classes inside MiniDrive, and their ids in the data sets that it imitates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Label(IntEnum):
-    """Semantic classes of the world, finer than every label set that is written."""
+    """Semantic classes of the world, finer than every label set written to disk."""
 
     SKY = 0
     ROAD = 1
@@ -41,7 +41,7 @@ def _table(ids: dict[Label, int]) -> np.ndarray:
 
 
 #: VIPER ids (0..31). Poles belong to its 'infrastructure', litter bins to 'trashcan'; riders have
-#: no id of their own, and the bonnet of the ego car is labelled as a car.
+#: no separate id, and the bonnet of the ego car is labelled as a car.
 VIPER_IDS = _table(
     {
         Label.SKY: 2,
@@ -68,8 +68,8 @@ VIPER_IDS = _table(
     }
 )
 
-#: SYNTHIA-Seq ids. It knows one kind of vehicle, a cyclist is one class with the bicycle (11), and
-#: lane marks have an id (12).
+#: SYNTHIA-Seq ids. It has one class for all vehicles, one for bicycles with cyclists (11), and one
+#: for lane marks (12).
 SYNTHIA_IDS = _table(
     {
         Label.SKY: 1,
@@ -96,8 +96,8 @@ SYNTHIA_IDS = _table(
     }
 )
 
-#: SYNTHIA-RAND-CITYSCAPES ids. The original has no terrain and no trucks either, and lane marks
-#: have an id (22).
+#: SYNTHIA-RAND-CITYSCAPES ids. As in the original, there are no terrain and no trucks, and lane
+#: marks have an id (22).
 SYNTHIA_RAND_IDS = _table(
     {
         Label.SKY: 1,
@@ -124,7 +124,7 @@ SYNTHIA_RAND_IDS = _table(
     }
 )
 
-#: Cityscapes labelIds, which GTAV has too. Litter bins are 'static' (4), the bonnet is 'ego
+#: Cityscapes labelIds, also used by GTAV. Litter bins are 'static' (4), the bonnet is 'ego
 #: vehicle' (1).
 CITYSCAPES_IDS = _table(
     {
@@ -152,7 +152,7 @@ CITYSCAPES_IDS = _table(
     }
 )
 
-#: Train ids of Cityscapes, 255 for void, which the semantic masks of Cityscapes-VPS hold.
+#: Train ids of Cityscapes, 255 for void, as in the semantic masks of Cityscapes-VPS.
 CITYSCAPES_TRAIN_IDS = _table(
     {
         Label.SKY: 10,
@@ -179,7 +179,7 @@ CITYSCAPES_TRAIN_IDS = _table(
     }
 )
 
-#: RGB colours for pictures of the labels: those of Cityscapes.
+#: RGB colours for drawing labels: those of Cityscapes.
 PALETTE = np.zeros((len(Label), 3), np.uint8)
 for _label, _rgb in {
     Label.SKY: (70, 130, 180),

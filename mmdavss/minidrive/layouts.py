@@ -1,7 +1,7 @@
-"""Draws a street scene from a seed: what stands, drives and walks where.
+"""Generates a street scene from a seed: buildings, furniture, traffic and people.
 
-The two kinds of layout differ in geometry and in how often each thing occurs, as two real
-cities and two recording campaigns would, but both hold every class.
+The two kinds of layout differ in geometry and in object frequencies, like two real cities and two
+recording campaigns, but both contain every class.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from . import objects
 from .scene import Ego, Scene, SceneBuilder, Street
 
-VIEW = 110.0  # the street is furnished this far ahead of the last camera position, metres
+VIEW = 110.0  # objects are placed up to this far ahead of the last camera position, metres
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours (n, 3), RGB in [0, 1], that things are painted with."""
+    """Colours (n, 3) of objects, RGB in [0, 1]."""
 
     wall: np.ndarray
     roof: np.ndarray
@@ -33,18 +33,18 @@ class Palette:
     bonnet: np.ndarray
 
     def draw(self, rng: np.random.Generator, name: str) -> np.ndarray:
-        """One of the colours `name`, slightly varied."""
+        """Draws one of the colours `name`, slightly varied."""
         choices = getattr(self, name)
         return np.clip(choices[rng.integers(len(choices))] * rng.uniform(0.88, 1.1), 0.0, 1.0)
 
     def rider(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Clothes (top, trousers) and skin of a person."""
+        """Draws the colours of a person: clothes (top, trousers) and skin."""
         return (self.draw(rng, 'cloth'), self.draw(rng, 'cloth') * 0.6), self.draw(rng, 'skin')
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a street of one kind is laid out.
+    """Parameters of a kind of street.
 
     Args:
         half_width: Range of half the road width, metres.
@@ -139,7 +139,7 @@ OLD_TOWN = Layout(
     curve=3.5,
 )
 
-#: As SUBURB, without what SYNTHIA-Seq has no id for (trucks, buses, motorcycles).
+#: SUBURB without the vehicles that have no id in SYNTHIA-Seq (trucks, buses, motorcycles).
 SUBURB_CARS = replace(
     SUBURB, vehicles=(0.75, 0.0, 0.0, 0.0, 0.25), parked_vehicles=(0.75, 0.0, 0.0, 0.0, 0.25)
 )
@@ -180,7 +180,7 @@ def _choose(rng: np.random.Generator, weights: tuple[float, ...]) -> int:
 def _street(
     rng: np.random.Generator, layout: Layout, start: float, end: float
 ) -> tuple[Street, list[np.ndarray]]:
-    """The ground plan, and the kinds of the blocks on the left and the right side."""
+    """Ground plan, and the kinds of the blocks on the left and the right side."""
     amplitude = layout.curve * rng.uniform(0.3, 1.0)
     curve = np.array(
         [
@@ -274,7 +274,7 @@ def _blocks(
                             True,
                         )
                     else:
-                        # something must close the view behind a park
+                        # the view behind a park must be closed
                         objects.building(
                             b,
                             rng,
@@ -297,7 +297,7 @@ def _garden(
     edge: float,
     sign: int,
 ) -> None:
-    """What grows in front of a house or in a park, and what borders it."""
+    """Plants in front of a house or in a park, and its border."""
     middle, length = (span[0] + span[1]) / 2, span[1] - span[0]
     border = rng.random()
     if border < 0.68:
@@ -393,9 +393,9 @@ def _traffic(
                 kind = _VEHICLES[_choose(rng, layout.parked_vehicles)]
                 small = kind in ('motorcycle', 'bicycle')
                 wide = kind in ('truck', 'bus')
-                # large ones stand with two wheels on the kerb
+                # large vehicles stand with two wheels on the kerb
                 offset = sign * (street.half_width - (0.6 if wide else 0.9))
-                if small:  # side by side, slanted to the kerb
+                if small:  # side by side, at an angle to the kerb
                     for step in range(int(rng.integers(2, 4))):
                         _vehicle(
                             b,
@@ -411,7 +411,7 @@ def _traffic(
                     _vehicle(b, rng, palette, kind, x, offset, 0.0, 0.0 if sign < 0 else np.pi)
                 x += 4.0 if wide else 0.0
             x += 5.8
-    # somebody ahead in the same lane, somebody at the right edge
+    # a vehicle ahead in the same lane, another at the right edge
     x = ego.start + rng.uniform(9.0, 15.0)
     for _ in range(3):
         kind = _VEHICLES[_choose(rng, layout.vehicles)]
@@ -465,7 +465,7 @@ def _people(
     start: float,
     end: float,
 ) -> None:
-    """Pedestrians on the sidewalks, and people who cross the street."""
+    """Pedestrians on the sidewalks, and people crossing the street."""
     street = b.street
     for sign in (1, -1):
         side = 0 if sign > 0 else 1
@@ -478,7 +478,7 @@ def _people(
                 b, rng, *palette.rider(rng), x, sign * rng.uniform(inner, outer), (speed, 0.0)
             )
     for zebra in street.zebras:
-        # nobody stands in the lane of the ego car where it is going to pass
+        # no person stands in the lane where the ego car will pass
         ahead = zebra > end - VIEW + 5.0
         for _ in range(int(rng.integers(0, 3))):
             way = rng.choice([-1, 1]) if ahead else 1
@@ -507,13 +507,13 @@ def _people(
 def build_scene(
     rng: np.random.Generator, layout: Layout, palette: Palette, duration: float, bonnet: bool
 ) -> Scene:
-    """Draws a scene for a drive of some seconds.
+    """Generates the scene of a drive.
 
     Args:
         rng: Source of all randomness.
         layout: Kind of street.
-        palette: Colours of things.
-        duration: Seconds that the camera will drive.
+        palette: Colours of objects.
+        duration: Duration of the drive in seconds.
         bonnet: Whether the bonnet of the ego car is in view.
     """
     speed = rng.uniform(*layout.speed)
@@ -532,7 +532,7 @@ def build_scene(
     _kerbside(builder, rng, layout, palette, start + 8.0, end)
     _traffic(builder, rng, layout, palette, start + 10.0, end, duration)
     _people(builder, rng, layout, palette, start + 8.0, end)
-    # the street ends in front of a house or of trees
+    # the street ends at a house or at trees
     if rng.random() < 0.6:
         objects.building(
             builder,

@@ -1,4 +1,4 @@
-"""The appearances of the world: light, air, palette, and what the camera does to the picture."""
+"""Appearances of the world: light, air, palette, and effects of the camera."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Sky:
     """Sky colours, RGB in [0, 1].
 
     Args:
-        zenith: Straight up.
-        horizon: At the horizon; distant things fade to it.
-        glow: Added around the sun.
+        zenith: Colour at the zenith.
+        horizon: Colour at the horizon, to which distant objects fade.
+        glow: Colour added around the sun.
         clouds: Density of clouds, 0 to 1.
         cloud: Colour of clouds.
     """
@@ -31,7 +31,7 @@ class Sky:
     cloud: np.ndarray
 
     def colours(self, rays: np.ndarray, sun: np.ndarray) -> np.ndarray:
-        """Colours (n, 3) in directions rays (n, 3)."""
+        """Colours (n, 3) in the directions rays (n, 3)."""
         rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
         up = np.clip(rays[:, 2], 0, 1)
         share = np.clip(up * 2.2, 0, 1) ** 0.7
@@ -52,7 +52,7 @@ class Sky:
 
 @dataclass(frozen=True)
 class Sensor:
-    """What the camera adds.
+    """Effects of the camera.
 
     Args:
         shutter: Exposure time as a share of the time between frames (motion blur).
@@ -62,7 +62,7 @@ class Sensor:
         vignette: Darkening of the corners.
         blur: Standard deviation of the lens blur at an image width of 1000 pixels.
         contrast: Exponent of the tone curve.
-        saturation: Factor of the colourfulness.
+        saturation: Factor of the colour saturation.
         tint: RGB gains of the white balance.
     """
 
@@ -82,14 +82,14 @@ class Look:
     """One appearance of a world; :func:`rendered_look` and :func:`camera_look` draw them.
 
     Args:
-        palette: Colours of things.
+        palette: Colours of objects.
         texture: Patterns of surfaces.
         sky: The sky.
         sun: (3,) unit vector towards the sun.
         sunlight: RGB (3,) of the direct light.
-        ambient: RGB (3,) of the light from all around.
+        ambient: RGB (3,) of the ambient light.
         haze: Share of light lost per metre.
-        shadow: Share of the light from all around that is missing in the shadows on the ground.
+        shadow: Share of the ambient light that is missing in shadows on the ground.
         exposure: Overall brightness.
         sensor: Effects of the camera.
     """
@@ -153,7 +153,7 @@ def _direction(azimuth: float, elevation: float) -> np.ndarray:
 
 
 def rendered_look(rng: np.random.Generator) -> Look:
-    """Source: clean and saturated, in flat light under a blue sky, with no flaw of a camera."""
+    """Source: clean and saturated, in flat light under a blue sky, without camera effects."""
     texture = Texture(
         asphalt=_rgb('7d8087')[0] * rng.uniform(0.85, 1.1),
         sidewalk=_rgb('c9b9a6')[0],
@@ -189,7 +189,7 @@ def rendered_look(rng: np.random.Generator) -> Look:
 
 
 def dawn_look(rng: np.random.Generator) -> Look:
-    """Source in the manner of SYNTHIA-Seq 04-DAWN: as rendered, under a paler, warmer sky."""
+    """Source in the style of SYNTHIA-Seq 04-DAWN: as rendered, with a paler, warmer sky."""
     look = rendered_look(rng)
     sky = replace(look.sky, zenith=_rgb('7f9fd0')[0], horizon=_rgb('f3d9c0')[0])
     return replace(
@@ -198,7 +198,7 @@ def dawn_look(rng: np.random.Generator) -> Look:
 
 
 def camera_look(rng: np.random.Generator) -> Look:
-    """Target: a real camera in late light; per world a low sun, a hazy evening or dusk."""
+    """Target: a real camera in late light; each world has a low sun, a hazy evening or dusk."""
     texture = Texture(
         asphalt=_rgb('66635f')[0] * rng.uniform(0.85, 1.15),
         sidewalk=_rgb('a89e92')[0],
@@ -287,11 +287,11 @@ def develop(
     time: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Turns radiance into the picture that the camera stores.
+    """Converts radiance to the image stored by the camera.
 
     Args:
         image: (H, W, 3) float RGB, 1 is white.
-        flow: (H, W, 2) motion to the next frame in pixels; needed when the shutter is not 0.
+        flow: (H, W, 2) motion to the next frame in pixels; required if the shutter is not 0.
         sensor: Effects of the camera.
         time: Seconds, for the drift of the exposure.
         rng: Source of the noise.
@@ -326,7 +326,7 @@ def develop(
     image = image * (np.asarray(sensor.tint, np.float32) * np.float32(gain))
     grey = image @ np.array([0.3, 0.59, 0.11], np.float32)
     image = grey[..., None] + (image - grey[..., None]) * np.float32(sensor.saturation)
-    # a soft shoulder instead of hard clipping
+    # soft shoulder instead of hard clipping
     image = np.clip(image, 0, None) ** np.float32(sensor.contrast)
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.2), image)
     if sensor.noise:

@@ -1,6 +1,6 @@
-"""Street furniture, buildings, plants and traffic, put together from solids.
+"""Street furniture, buildings, plants and traffic, composed of solids.
 
-Every function adds one body (or several) with its parts to a builder. Sizes are metres; x is
+Every function adds one or several bodies with their parts to a builder. Sizes are in metres; x is
 forward in the frame of the body.
 """
 
@@ -19,7 +19,7 @@ STEEL = np.array([0.42, 0.43, 0.45])
 ALONG_X = euler(y=np.pi / 2)  # turns the axis of a cylinder from z to x
 ALONG_Y = euler(x=np.pi / 2)
 UPSIDE_DOWN = euler(x=np.pi)
-WALK = 4.6  # rate of the legs, radians per second
+WALK = 4.6  # angular rate of the legs, radians per second
 
 
 def _wheels(
@@ -53,7 +53,7 @@ def car(
     speed: float = 0.0,
     yaw: float = 0.0,
 ) -> None:
-    """A passenger car: saloon, estate or a taller one."""
+    """A passenger car: saloon, estate or a taller model."""
     length, width = rng.uniform(3.9, 4.7), rng.uniform(1.75, 1.9)
     tall = rng.uniform(0.0, 0.25)
     body = b.body(x, offset, (speed, 0.0), yaw, (length / 2, width / 2, 1.2))
@@ -200,7 +200,7 @@ def _human(
     seat: float | None,
     stride: float,
 ) -> None:
-    """Head, torso, arms and legs; on a saddle at height `seat`, or else on foot."""
+    """Head, torso, arms and legs; seated at height `seat`, or standing if None."""
     phase = rng.uniform(0, 2 * np.pi)
     tall = rng.uniform(0.94, 1.06)
     shirt, trousers = clothes
@@ -289,7 +289,7 @@ def person(
     offset: float,
     speed: tuple[float, float] = (0.0, 0.0),
 ) -> None:
-    """A pedestrian, facing the way of its walk."""
+    """A pedestrian, facing the walking direction."""
     walking = bool(np.hypot(*speed) > 0.1)
     yaw = float(np.arctan2(speed[1], speed[0])) if walking else rng.uniform(-np.pi, np.pi)
     body = b.body(x, offset, speed, yaw, (0.25, 0.3, 1.6))
@@ -310,7 +310,7 @@ def bicycle(
     body = b.body(x, offset, speed, yaw, (0.85, 0.15, 0.8))
     label = Label.BICYCLE
     _wheels(b, body, label, 0.38, 0.1, [(-0.57, 0.0), (0.57, 0.0)], Material.SPOKES)
-    # no two parts are equally wide: faces in one plane would flicker
+    # all parts differ in width: faces in the same plane would flicker
     for centre, size, tilt in (
         ((-0.02, 0.0, 0.72), (0.85, 0.104, 0.1), 0.0),
         ((0.17, 0.0, 0.5), (0.62, 0.108, 0.1), -0.8),
@@ -401,7 +401,7 @@ def pole(
 
 
 def street_lamp(b: SceneBuilder, x: float, offset: float) -> None:
-    """A lamp post whose arm reaches over the road; no class of its own, all of it is pole."""
+    """A lamp post with an arm over the road; labelled entirely as pole."""
     body = b.body(x, offset, footprint=(0.12, 0.12, 5.0))
     pole(b, body, 6.2, 0.09)
     inward = -np.sign(offset)
@@ -428,7 +428,7 @@ def street_lamp(b: SceneBuilder, x: float, offset: float) -> None:
 def traffic_light(
     b: SceneBuilder, rng: np.random.Generator, x: float, offset: float, arm: bool
 ) -> None:
-    """Signal heads on a pole, and one more over the road when it has an arm."""
+    """Signal heads on a pole, plus one over the road if `arm`."""
     body = b.body(x, offset, footprint=(0.15, 0.15, 4.0))
     state = int(rng.integers(3))
     facing = 0 if offset < 0 or rng.random() < 0.6 else 1
@@ -463,7 +463,7 @@ def traffic_light(
 
 
 def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: float) -> None:
-    """One or two signs on a pole, turned to the traffic that comes from behind or from ahead."""
+    """One or two signs on a pole, facing traffic from behind or from ahead."""
     body = b.body(x, offset, footprint=(0.1, 0.3, 2.5))
     pole(b, body, 3.35, 0.05)
     turn = np.pi + rng.uniform(-0.25, 0.25) if offset < 0 or rng.random() < 0.5 else 0.0
@@ -480,7 +480,7 @@ def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: fl
             b.part(
                 body, Shape.CYLINDER, centre, (size, size, 0.05), rotation=face @ ALONG_X, **common
             )
-        elif kind == 3:  # right of way: a square on its corner
+        elif kind == 3:  # right of way: a square standing on its corner
             b.part(
                 body,
                 Shape.BOX,
@@ -529,7 +529,7 @@ def tree(
     offset: float,
     scale: float = 1.0,
 ) -> None:
-    """A broad-leaved tree: a trunk and a crown of several ragged lumps; or a slender conifer."""
+    """A broad-leaved tree (a trunk and a crown of several ragged lumps) or a slender conifer."""
     leaf, bark = colours
     body = b.body(x, offset, footprint=(1.3 * scale, 1.3 * scale, 5.0 * scale))
     trunk = rng.uniform(2.0, 2.6) * scale
@@ -673,7 +673,7 @@ def building(
 
 
 def bin_(b: SceneBuilder, colour: Colour, x: float, offset: float) -> None:
-    """A litter bin, one of the things that no class stands for."""
+    """A litter bin, one of the objects without a class."""
     body = b.body(x, offset, footprint=(0.3, 0.3, 0.9))
     b.part(
         body,

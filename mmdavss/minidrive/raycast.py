@@ -1,9 +1,9 @@
-"""Casts rays into a scene, without a loop over pixels or parts.
+"""Ray casting into a scene, without loops over pixels or parts.
 
 Parts are binned into image tiles by the bounding rectangle of their projection. All (ray, part)
 pairs that share a tile form one flat array, each kind of solid is intersected for all its pairs at
 once, and a segmented minimum over the pairs of a ray finds the first hit. Rays may start at any
-image position, not only at pixel centres: exact visibility needs the sub-pixel ones.
+image position, not only at pixel centres: exact visibility needs sub-pixel positions.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 
 from .scene import Camera, Scene, Shape
 
-#: Three coordinates, each (n,).
+#: Three coordinates, (n,) each.
 Rows = Sequence[np.ndarray]
 
 GROUND, SKY = -1, -2
 NEAR = 0.05  # metres
 TILE = 4  # pixels
-LEAF = 0.22  # size of the bits of leaf that fray the outline of foliage, metres
+LEAF = 0.22  # size of the leaves that fray the outline of foliage, metres
 
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count('1') == 1])
@@ -34,7 +34,7 @@ class Hits:
     Args:
         part: (N,) index of the part, or GROUND, or SKY.
         depth: (N,) along the optical axis, metres; inf for the sky.
-        local: (N, 3) the point in the frame of its part, metres; in the world for the ground; the
+        local: (N, 3) point in the frame of its part, metres; in the world frame for the ground;
             direction of the ray for the sky.
         rays: (N, 3) world directions, scaled to depth 1.
         uv: (N, 2) image positions, pixels.
@@ -47,7 +47,7 @@ class Hits:
     uv: np.ndarray
 
     def points(self, poses: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Where the points (N, 3) that were hit are in the world under other poses of the parts."""
+        """World positions (N, 3) of the points hit, under other poses of the parts."""
         points = self.local.copy()
         solid = np.flatnonzero(self.part >= 0)
         part = self.part[solid]
@@ -70,7 +70,7 @@ def hash01(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 def rectangles_of(
     half: np.ndarray, rotation: np.ndarray, centre: np.ndarray, camera: Camera
 ) -> np.ndarray:
-    """Bounding rectangles (P, 4) = (u0, v0, u1, v1) of the projected parts, empty when behind."""
+    """Bounding rectangles (P, 4) = (u0, v0, u1, v1) of projected parts, empty if behind."""
     axes = half[:, :, None] * np.swapaxes(rotation, 1, 2)  # rows: scaled axes in the world
     corners = (centre[:, None] + _CORNERS @ axes - camera.position) @ camera.rotation  # (P, 8, 3)
     rectangles = np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(half), 1))
@@ -89,7 +89,7 @@ def rectangles_of(
     seen = np.flatnonzero(ahead.any(1))
     grow(seen, corners[seen], ahead[seen])
     cut = np.flatnonzero(ahead.any(1) & ~ahead.all(1))
-    if len(cut):  # also the points where edges pass through the near plane
+    if len(cut):  # also the points where edges cross the near plane
         a, b = corners[cut][:, _EDGES[:, 0]], corners[cut][:, _EDGES[:, 1]]
         crosses = (a[..., 0] > NEAR) != (b[..., 0] > NEAR)
         step = np.where(crosses, b[..., 0] - a[..., 0], 1.0)
@@ -100,7 +100,7 @@ def rectangles_of(
 
 
 def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For counts (n0, n1, ...): 0 n0 times, 1 n1 times, ...; and the position inside each run."""
+    """For counts (n0, n1, ...): n0 times 0, n1 times 1, ...; and the position within each run."""
     index = np.repeat(np.arange(len(counts)), counts)
     starts = np.cumsum(counts) - counts
     return index, np.arange(len(index)) - starts[index]
@@ -164,11 +164,11 @@ def _box(o: Rows, d: Rows, taper: np.ndarray) -> np.ndarray:
 
 
 def _ellipsoid(o: Rows, d: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Depth of the hit, and half the length of the chord inside the unit sphere."""
+    """Depth of the hit, and half the length of the chord in the unit sphere."""
     a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
     b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
     c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1
-    root = np.sqrt(b * b - a * c)  # NaN where the ray misses
+    root = np.sqrt(b * b - a * c)  # NaN if the ray misses
     t = (-b - root) / a
     return np.where(root >= 0, t, np.inf), root / np.sqrt(a)
 
@@ -191,7 +191,7 @@ def _intersect(
     ray: np.ndarray,
     row: np.ndarray,
 ) -> np.ndarray:
-    """Depths of the hits of pairs (ray, parts[row]), inf where the ray misses."""
+    """Depths of the hits of pairs (ray, parts[row]), inf if the ray misses."""
     rotation, centre = poses[0][parts], poses[1][parts]
     half = scene.half[parts]
     into = np.swapaxes(rotation, 1, 2) / half[:, :, None]  # world to unit cube

@@ -1,9 +1,9 @@
-"""The world as data: a street, bodies that move along it, and the solid parts of the bodies.
+"""Data model of the world: a street, bodies that move along it, and their solid parts.
 
 Frames of reference. World: x along the street, y to the left, z up, metres, seconds. Body: x
 forward, y left, z up, origin on the ground. Part: centred on the part, axes along its half sizes.
-Everything is a function of time, so that a point seen in one frame can be found again in any other
-frame exactly.
+All poses are functions of time, so that a point seen in one frame can be located exactly in any
+other frame.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .labels import Label
 
 
 class Shape(IntEnum):
-    """Convex solids that a ray is tested against, each inside the cube [-1, 1]^3 of its part."""
+    """Convex solids for ray intersection, each inside the cube [-1, 1]^3 of its part."""
 
-    BOX = 0  # narrows towards the top when it has a taper
+    BOX = 0  # narrows towards the top if it has a taper
     ELLIPSOID = 1
     CYLINDER = 2  # along z
     FOLIAGE = 3  # an ellipsoid with a ragged outline
@@ -51,14 +51,14 @@ class Street:
     """Ground plan of the street; all lengths in metres.
 
     Args:
-        curve: Rows of (amplitude, wavelength, phase) of the sines that add up to the centre line.
+        curve: Rows of (amplitude, wavelength, phase) of sines, whose sum is the centre line.
         half_width: Half the width of the road.
         verge: Width of the grass strip beside the road, left and right.
         sidewalk: Width of the sidewalk, left and right.
-        block_ends: Ascending x at which a block of the left and of the right side ends.
-        block_paved: Whether the ground behind the sidewalk is paved (or else terrain), per block.
+        block_ends: Ascending x of the ends of the blocks, on the left and on the right side.
+        block_paved: Whether the ground behind the sidewalk is paved (otherwise terrain), per block.
         crossings: Rows of (x, half width) of the side streets.
-        zebras: x at which a zebra crossing begins (each is 3 m long).
+        zebras: x of the beginnings of zebra crossings (each 3 m long).
     """
 
     curve: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
@@ -120,7 +120,7 @@ class Street:
         return labels.astype(np.uint8)
 
     def marked(self, x: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        """Whether points of the road, by x and distance from the centre line, are painted."""
+        """Whether points of the road, given by x and distance from the centre line, are painted."""
         away = np.abs(offset)
         marks = (away < 0.09) & (np.mod(x, 6.0) < 3.0)
         marks |= np.abs(away - self.half_width + 2.1) < 0.07
@@ -208,7 +208,7 @@ class Camera:
         """Image positions (N, 2) and depths (N,) of world points (N, 3).
 
         Args:
-            points: (N, 3) metres; directions where `at_infinity` holds.
+            points: (N, 3) metres; directions if `at_infinity`.
             at_infinity: (N,) bool.
         """
         relative = points - self.position
@@ -307,7 +307,7 @@ class Scene:
 
 
 class SceneBuilder:
-    """Collects bodies and parts, then makes a :class:`Scene` of them."""
+    """Collects bodies and parts, then builds a :class:`Scene`."""
 
     def __init__(self, street: Street, ego: Ego) -> None:
         self.street = street
@@ -371,8 +371,8 @@ class SceneBuilder:
         Args:
             body: Number of its body.
             shape: Kind of solid.
-            centre: Its pivot in the body's frame, metres.
-            size: Full sizes along its own axes, metres.
+            centre: Pivot in the body's frame, metres.
+            size: Full sizes along the part's own axes, metres.
             label: Semantic class.
             material: Surface pattern.
             colour: (3,) RGB in [0, 1].
@@ -381,10 +381,10 @@ class SceneBuilder:
             rotation: (3, 3) from part to body.
             swing: Amplitude (radians), rate (radians per second) and phase of a rotation about the
                 part's own y axis through the pivot.
-            arm: From the pivot to the centre of the solid, in the part's frame, metres.
+            arm: Vector from the pivot to the centre of the solid, in the part's frame, metres.
 
         Raises:
-            ValueError: The taper does not lie in [0, 1]; a wider top would leave the part's bounds.
+            ValueError: If the taper is not in [0, 1]; a wider top would exceed the part's bounds.
         """
         if min(taper) < 0 or max(taper) > 1:
             raise ValueError(f'taper: {taper} must lie in [0, 1]; turn the part to widen upwards')
@@ -406,7 +406,7 @@ class SceneBuilder:
             self._parts[key].append(value)
 
     def build(self) -> Scene:
-        """The scene of everything added so far."""
+        """Builds the scene of everything added so far."""
         integers = ('shape', 'body', 'label', 'material', 'seed')
         trailing = dict(
             half=(3,), taper=(2,), colour=(3,), pivot=(3,), arm=(3,), rotation=(3, 3), swing=(3,)

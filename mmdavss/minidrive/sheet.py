@@ -1,4 +1,4 @@
-"""A contact sheet: both looks, with labels, flow and occlusion."""
+"""Contact sheet: both looks, with labels, flow and occlusion."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def contact_sheet(path: Path, size: tuple[int, int] = (320, 160)) -> None:
     """Draws frames of source and target beside their labels, flow and occlusion.
 
     Args:
-        path: PNG to write; its folder is made.
-        size: Width and height of each picture.
+        path: PNG file to write; its folder is created.
+        size: Width and height of each image.
     """
     settings = Settings()
     rows = []

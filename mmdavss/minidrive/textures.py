@@ -1,7 +1,7 @@
-"""Surface patterns: colour and glow of a point on a part or on the ground, from where it was hit.
+"""Surface patterns: colour and glow of points on parts or on the ground.
 
-All patterns are functions of the point in the frame of its part, so that they move with it. Edges
-of patterns are softened by the size that a pixel has at that depth, which keeps distant ones from
+All patterns are functions of the point in the frame of its part, so they move with it. Edges of
+patterns are softened by the size of a pixel at that depth, which prevents distant ones from
 flickering.
 """
 
@@ -20,17 +20,17 @@ from .scene import Material, Shape, Street
 
 @dataclass(frozen=True)
 class Texture:
-    """How surfaces look.
+    """Appearance of surfaces.
 
     Args:
         asphalt, sidewalk, grass, mark: RGB (3,) in [0, 1].
         dry_grass: RGB that grass varies towards.
         grain: Contrast of the fine grain of all surfaces.
-        patches: Contrast of repairs and stains of the asphalt.
-        tile: Size of the sidewalk's slabs, metres.
+        patches: Contrast of repairs and stains on the asphalt.
+        tile: Size of the paving slabs of sidewalks, metres.
         brick: Share of buildings with brick courses.
-        lit: Share of windows with light behind them.
-        lamps: Strength of lamps and lit windows.
+        lit: Share of lit windows.
+        lamps: Brightness of lamps and lit windows.
     """
 
     asphalt: np.ndarray
@@ -56,7 +56,7 @@ class Surface:
         half: (n, 3) half sizes, metres.
         normal: (n, 3) in the frame of the part.
         colour: (n, 3) base colour of the part.
-        seed: (n,) of the part.
+        seed: (n,) seed of the part.
         pixel: (n,) size of a pixel at the point, metres.
     """
 
@@ -69,7 +69,7 @@ class Surface:
     pixel: np.ndarray
 
     def across(self) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinate along an upright face of a box, and its half length, metres."""
+        """Coordinate along a vertical face of a box, and the half length of the face, metres."""
         ends = np.abs(self.normal[:, 0]) > np.abs(self.normal[:, 1])
         return (
             np.where(ends, self.local[:, 1], self.local[:, 0]),
@@ -79,7 +79,7 @@ class Surface:
 
 @functools.cache
 def _noise_tile() -> np.ndarray:
-    """A periodic 256 x 256 fractal noise in [-1, 1]."""
+    """Periodic 256 x 256 fractal noise in [-1, 1]."""
     rng = np.random.default_rng(20)
     total = np.zeros((256, 256), np.float32)
     for level in range(2, 8):
@@ -119,12 +119,12 @@ def band(
 
 
 def mix(a: np.ndarray, b: np.ndarray | float, share: np.ndarray) -> np.ndarray:
-    """a where share is 0, b where it is 1; colours (n, 3), share (n,)."""
+    """Linear mix: a at share 0, b at share 1; colours (n, 3), share (n,)."""
     return a + (b - a) * share[:, None]
 
 
 def normals(shape: np.ndarray, unit: np.ndarray, half: np.ndarray, taper: np.ndarray) -> np.ndarray:
-    """Outward unit normals (n, 3) in the frames of the parts, from where they were hit.
+    """Outward unit normals (n, 3) at points on parts, in the frames of the parts.
 
     Args:
         shape: (n,) kinds of solid.
@@ -156,8 +156,8 @@ def ground(
     """Colours (n, 3) of points of the ground.
 
     Args:
-        street: Its plan.
-        texture: How surfaces look.
+        street: Ground plan of the street.
+        texture: Appearance of surfaces.
         labels: (n,) labels of the points.
         points: (n, 3) metres.
         pixel: (n,) size of a pixel at the points, metres.

@@ -1,4 +1,4 @@
-"""A world with a look, and what can be asked of it: frames, exact flow, exact visibility."""
+"""A world with a look: renders frames, exact flow and exact visibility."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Frame:
     Args:
         rgb: uint8 (H, W, 3).
         labels: uint8 (H, W) of :class:`Label`.
-        bodies: int32 (H, W), number of the body that was hit, or -1.
+        bodies: int32 (H, W), number of the visible body, or -1.
         depth: float (H, W) along the optical axis in metres, inf for the sky.
     """
 
@@ -36,12 +36,12 @@ class Frame:
 
 
 class World:
-    """A scene and how it looks.
+    """A scene with an appearance.
 
     Args:
         scene: The geometry and its motion.
         look: Appearance.
-        seed: Seeds the noise of the sensor.
+        seed: Seed of the sensor noise.
         rate: Frames per second.
     """
 
@@ -63,13 +63,13 @@ class World:
         bonnet: bool,
         rate: float = 15.0,
     ) -> World:
-        """Draws a world.
+        """Creates a random world.
 
         Args:
             seed: The same seed gives the same world.
             layout: Kind of street.
             look: Function from a random generator to a :class:`Look`.
-            frames: Number of frames that will be asked for.
+            frames: Number of frames of the drive.
             bonnet: Whether the bonnet of the ego car is in view.
             rate: Frames per second.
         """
@@ -86,7 +86,7 @@ class World:
         Args:
             frame: Number of the frame; fractions are times between frames.
             size: Image (width, height) in pixels.
-            uv: (N, 2) image positions; all pixel centres, row by row, by default.
+            uv: (N, 2) image positions; default: all pixel centres, row by row.
         """
         time = frame / self.rate
         camera = self.scene.camera(time, size)
@@ -103,7 +103,7 @@ class World:
         return labels
 
     def shade(self, hits: Hits, frame: float, camera: Camera) -> np.ndarray:
-        """Radiance (N, 3) RGB of hits, without any effect of the camera."""
+        """Radiance (N, 3) RGB of hits, without camera effects."""
         look, scene = self.look, self.scene
         time = frame / self.rate
         colours = np.empty((len(hits.part), 3))
@@ -127,7 +127,7 @@ class World:
         unit = hits.local[solid] / half
         normal = textures.normals(scene.shape[part], unit, half, scene.taper[part])
         rotation = scene.part_poses(time)[0]
-        # the directions to the sun and to the zenith in the frames of the parts
+        # directions to the sun and to the zenith in the frames of the parts
         lit = np.einsum('ni,ni->n', normal, (look.sun @ rotation)[part]).clip(0, 1)
         upward = np.einsum('ni,ni->n', normal, rotation[:, 2][part])
         soft = np.flatnonzero(scene.shape[part] == Shape.FOLIAGE)
@@ -159,10 +159,10 @@ class World:
     def _shadows(
         self, hits: Hits, ground: np.ndarray, time: float, camera: Camera
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Sunlight and skylight that reach points of the ground, as shares (n,) and (n,).
+        """Shares (n,) and (n,) of sunlight and skylight that reach points of the ground.
 
         Every body casts the shadow of its bounding box: the ray from the point to the sun is tested
-        against that box.
+        against the box.
         """
         sunlit, open_ = np.ones(len(ground)), np.ones(len(ground))
         rotation, position = self.scene.body_poses(time)
@@ -172,7 +172,7 @@ class World:
         if not (len(near) and len(ground)):
             return sunlit, open_
         rotation, half = rotation[near], half[near]
-        # how far the shadow of the top falls, along the axes of the body
+        # length of the shadow of the top, along the axes of the body
         fall = -np.einsum('bji,j->bi', rotation, self.look.sun)[:, :2] / self.look.sun[2]
         fall *= np.minimum(half[:, 2], SHADOW_LENGTH / np.hypot(*fall.T))[:, None]
         cover = np.zeros((len(near), 3))
@@ -205,7 +205,7 @@ class World:
         hits, camera = self.hits(frame, size)
         shape = (height, width)
         image = self.shade(hits, frame, camera).reshape(height, width, 3)
-        # every pixel also gets a share of its four corners, which smooths edges
+        # mixing in the four corners of every pixel smooths edges
         v, u = np.mgrid[: height + 1, : width + 1]
         corners = np.stack([u.ravel(), v.ravel()], -1) - 0.5
         corner_hits, _ = self.hits(frame, size, corners)
@@ -241,14 +241,14 @@ class World:
         """Exact optical flow from frame a to frame b on the pixel grid of a.
 
         Args:
-            a: Number of the frame whose pixels are followed.
-            b: Number of the frame in which they are looked for.
+            a: Number of the frame whose pixels are tracked.
+            b: Number of the frame in which they are located.
             size: Image (width, height) in pixels.
 
         Returns:
             flow float64 (H, W, 2), (u right, v down) in pixels; 0 for points behind camera b.
-            visible bool (H, W): whether the same point of the same surface is seen in b, that is,
-            it lies inside the image (between the outermost pixel centres) and nothing hides it.
+            visible bool (H, W): whether the same point of the same surface is visible in b, that
+            is, lies inside the image (between the outermost pixel centres) and is not hidden.
         """
         width, height = size
         hits, camera = self.hits(a, size)
@@ -262,8 +262,8 @@ class World:
         if len(inside):
             seen, _ = self.hits(b, size, uv[inside])
             expected = np.where(hits.part[inside] == SKY, np.inf, depth[inside])
-            # that ray must end at the point itself: not before it, and not behind it either, which
-            # happens where the frayed outline of foliage has another shape
+            # the ray must end at the point itself: not in front of it, and not behind it either,
+            # which happens if the frayed outline of foliage has another shape
             with np.errstate(invalid='ignore'):
                 apart = np.abs(seen.depth - expected)
             visible[inside] = (seen.depth == expected) | (apart < 1e-6 * (1 + expected))

@@ -1,4 +1,4 @@
-"""Parts that methods share."""
+"""Building blocks shared by methods."""
 
 from .class_balanced_crop import ClassBalancedCrop
 from .class_mix import class_mix, class_mix_masks

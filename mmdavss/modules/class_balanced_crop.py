@@ -1,6 +1,6 @@
 """Class-balanced cropping of target images by their pseudo-labels (SePiCo, algorithm 1).
 
-Everything follows from shapes: nothing waits for the device.
+All sizes follow from shapes: nothing synchronises with the device.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .class_mix import VALUES
 def random_corners(
     maps: Tensor, size: tuple[int, int], candidates: int, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Places of crops, uniformly over all that fit.
+    """Draws positions of crops, uniformly over all that fit.
 
     Args:
-        maps: (N, ..., H, W), what is to be cropped.
+        maps: (N, ..., H, W), tensor to crop.
         size: (h, w) of the crops.
         candidates: Number K of crops for each sample.
-        generator: On the device of `maps`; the default one where it is None.
+        generator: Generator on the device of `maps`; None for the default one.
 
     Returns:
         Upper left corners (N, K, 2), int64, (y, x).
@@ -50,7 +50,7 @@ def random_corners(
 
 
 def crop_at(maps: Tensor, corners: Tensor, size: tuple[int, int]) -> Tensor:
-    """Crops every sample at its own place.
+    """Crops every sample at its own position.
 
     Args:
         maps: (N, ..., H, W).
@@ -77,24 +77,24 @@ def crop_scores(
     cat_max_ratio: float = 0.75,
     ignore_index: int = 255,
 ) -> Tensor:
-    """How many classes a crop has, and how balanced (algorithm 1).
+    """Scores crops by number and balance of their classes (algorithm 1).
 
-    The score is the sum of the logarithms of the classes' pixel counts, or 0 where a class has
-    `cat_max_ratio` or more of all pixels or is alone. Ignored pixels and, as published, classes of
-    one pixel do not count.
+    The score is the sum of the logarithms of the classes' pixel counts, or 0 if a class has
+    `cat_max_ratio` or more of all pixels or is the only one. Ignored pixels and, as published,
+    classes of one pixel do not count.
 
     Args:
         labels: (N, H, W), int64, values 0 to 255.
-        corners: (N, K, 2), places of the crops.
+        corners: (N, K, 2), positions of the crops.
         size: (h, w) of the crops.
         cat_max_ratio: Largest share of one class.
-        ignore_index: Label that does not count.
+        ignore_index: Label of pixels to ignore.
 
     Returns:
         (N, K), float64.
     """
     counts = []
-    for at in corners.unbind(1):  # one by one: crops of all candidates would be ten label maps
+    for at in corners.unbind(1):  # one by one: all candidates together would need ten label maps
         crop = crop_at(labels, at, size).flatten(1)
         counts.append(
             crop.new_zeros(len(crop), VALUES).scatter_add_(
@@ -105,19 +105,19 @@ def crop_scores(
     count[..., ignore_index] = 0
     largest, total = count.amax(-1), count.sum(-1)
     balanced = (largest < total) & (largest.double() / total < cat_max_ratio)
-    # The logarithm of 1 is 0, so that absent classes drop out.
+    # The logarithm of 1 is 0, so absent classes drop out.
     return count.clamp(min=1).double().log().sum(-1) * balanced
 
 
 @dataclass(frozen=True)
 class ClassBalancedCrop:
-    """The most balanced of some random crops, for each sample of a batch.
+    """Chooses the most balanced of several random crops, for each sample of a batch.
 
     Args:
         crop_size: (h, w).
         cat_max_ratio: Largest share of one class in a crop, 0.75 as published.
-        candidates: Crops that are tried, 10 in algorithm 1.
-        ignore_index: Label that does not count.
+        candidates: Number of crops to try, 10 in algorithm 1.
+        ignore_index: Label of pixels to ignore.
     """
 
     crop_size: tuple[int, int]
@@ -126,7 +126,7 @@ class ClassBalancedCrop:
     ignore_index: int = 255
 
     def corners(self, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Corners (N, 2) of the best crops by labels (N, H, W); the first of equals wins."""
+        """Corners (N, 2) of the best crops for labels (N, H, W); the first one wins ties."""
         corners = random_corners(labels, self.crop_size, self.candidates, generator)
         scores = crop_scores(labels, corners, self.crop_size, self.cat_max_ratio, self.ignore_index)
         best = scores.argmax(1)
@@ -135,11 +135,11 @@ class ClassBalancedCrop:
     def draw(
         self, labels: Tensor, generator: torch.Generator | None = None
     ) -> Callable[[Tensor], Tensor]:
-        """A function that crops (N, ..., H, W), the same for frames, labels and flow.
+        """Returns a function that crops (N, ..., H, W), the same for frames, labels and flow.
 
         Args:
             labels: (N, H, W), int64, values 0 to 255.
-            generator: On the device of `labels`; the default one where it is None.
+            generator: Generator on the device of `labels`; None for the default one.
 
         Raises:
             ValueError: If the crop does not fit.

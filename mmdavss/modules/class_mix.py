@@ -1,6 +1,6 @@
-"""ClassMix: half of the classes of one image are pasted onto another (Olsson et al., WACV 2021).
+"""ClassMix: pastes half of the classes of one image onto another (Olsson et al., WACV 2021).
 
-Everything follows from shapes: nothing waits for the device.
+All sizes follow from shapes: nothing synchronises with the device.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-#: Labels are below it.
+#: Upper bound of labels.
 VALUES = 256
 
 
 def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draws half of the label values for each sample, without replacement.
 
-    As published (DACS, DAFormer) they are drawn from the values that occur anywhere in the batch
-    (that of all processes), 255 among them; where their number n is odd, (n+1)/2 are drawn.
+    As published (DACS, DAFormer), they are drawn from the values that occur anywhere in the global
+    batch, including 255; if their number n is odd, (n+1)/2 are drawn.
 
     Args:
         labels: (N, H, W), int64, values 0 to 255.
-        generator: On the device of `labels`; the default one where it is None.
+        generator: Generator on the device of `labels`; None for the default one.
 
     Returns:
         (N, 256), bool.
@@ -32,12 +32,12 @@ def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Te
     occurs = occurs.bool()
     order = torch.rand(len(labels), VALUES, device=labels.device, generator=generator)
     rank = order.masked_fill(~occurs, 2.0).argsort(1).argsort(1)
-    # Those that occur have the lowest ranks.
+    # Values that occur have the lowest ranks.
     return rank < (occurs.sum() + 1) // 2
 
 
 def class_masks(labels: Tensor, chosen: Tensor) -> Tensor:
-    """Where a sample has the label values that are chosen for it.
+    """Masks of the label values chosen for each sample.
 
     Args:
         labels: (N, H, W), int64, values 0 to 255.
@@ -50,11 +50,11 @@ def class_masks(labels: Tensor, chosen: Tensor) -> Tensor:
 
 
 def class_mix_masks(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Masks of the pixels that are taken from the source.
+    """Masks of the pixels to take from the source.
 
     Args:
         labels: Source labels (N, H, W), int64, values 0 to 255.
-        generator: On the device of `labels`; the default one where it is None.
+        generator: Generator on the device of `labels`; None for the default one.
 
     Returns:
         (N, 1, H, W), bool.
@@ -65,16 +65,16 @@ def class_mix_masks(labels: Tensor, generator: torch.Generator | None = None) ->
 def class_mix(mask: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """Source where the mask is set, target elsewhere.
 
-    In a clip only the current frame has a label. Its mask serves all frames, and the flow: in the
-    earlier frames a thing that moved is cut off at one side and has some background at the other.
+    In a clip, only the current frame has a label. Its mask is used for all frames and the flow: in
+    earlier frames, a moving object is cut off on one side and includes background on the other.
 
     Args:
         mask: Bool, of a shape that broadcasts: (N, H, W) for labels and weights, (N, 1, H, W) for
             images, (N, 1, 1, H, W) for clips (N, T, 3, H, W) and flow (N, T-1, 2, H, W).
-        source: Of any of these shapes.
-        target: Of the same shape.
+        source: Tensor of one of these shapes.
+        target: Tensor of the same shape.
 
     Returns:
-        Of the same shape.
+        Tensor of the same shape.
     """
     return torch.where(mask, source, target)

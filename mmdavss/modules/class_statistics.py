@@ -1,7 +1,7 @@
 """Running mean, covariance and count of the features of each class, and banks of batch means.
 
 SePiCo, section 3.2. Symbols: C classes, features of A channels, M rows in a batch, B entries in
-the bank of a class. n and m are a class's numbers of rows before and in an update.
+the bank of a class; n and m are a class's numbers of rows before and within an update.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from mmdavss.ops import rows_per_block
 
 COVARIANCES = ('diagonal', 'full', None)
-#: Rows that are handled together on a CPU: 512 x 512 values in float64 are 2 MiB.
+#: Rows per block on a CPU: 512 x 512 values in float64 are 2 MiB.
 BLOCK = 512
-#: Rows of a tile of the full covariance, and tiles that are handled together on a CPU.
+#: Rows per tile of the full covariance, and tiles per block on a CPU.
 TILE, TILES = 256, 4
 
 
@@ -29,17 +29,18 @@ def classes_of_rows(
     seen: Tensor | None = None,
     finite: Tensor | None = None,
 ) -> Tensor:
-    """The class of each row (or pixel), `num_classes` for those that take no part.
+    """Class of each row (or pixel), `num_classes` for ignored ones.
 
-    Those are labelled `ignore_index` or outside 0..num_classes-1, or not finite, or of a class
-    that is not `seen`. No row is removed, so nothing waits for the device.
+    Rows are ignored if they are labelled `ignore_index` or outside 0..num_classes-1, are not
+    finite, or belong to a class that is not `seen`. No row is removed, so nothing synchronises
+    with the device.
 
     Args:
-        labels: Of any shape.
-        num_classes: C.
-        ignore_index: Label of rows that take no part.
+        labels: Labels of any shape.
+        num_classes: Number of classes, C.
+        ignore_index: Label of rows to ignore.
         seen: (C,), bool; None for all.
-        finite: bool, of the shape of `labels`; None for all.
+        finite: Bool, with the shape of `labels`; None for all.
 
     Returns:
         int64 in 0..C, of the shape of `labels`.
@@ -55,16 +56,16 @@ def classes_of_rows(
 
 
 def tiles_of_classes(classes: Tensor, num_classes: int, size: int) -> tuple[Tensor, Tensor]:
-    """Gathers the rows of each class in tiles of `size`, without waiting for the device.
+    """Gathers the rows of each class in tiles of `size`, without device synchronisation.
 
     Args:
-        classes: (M,) as :func:`classes_of_rows` gives them.
-        num_classes: C.
-        size: Rows of a tile.
+        classes: (M,), from :func:`classes_of_rows`.
+        num_classes: Number of classes, C.
+        size: Rows per tile.
 
     Returns:
         Row numbers (T, size), with M where a tile is padded, and the classes (T,) of the tiles.
-        T = M // size + C always suffices; tiles that are not needed hold padding only.
+        T = M // size + C always suffices; unused tiles contain only padding.
     """
     count = len(classes)
     rows_of = classes.new_zeros(num_classes + 1).scatter_add_(0, classes, torch.ones_like(classes))
@@ -78,7 +79,7 @@ def tiles_of_classes(classes: Tensor, num_classes: int, size: int) -> tuple[Tens
         size, device=classes.device
     )
     position = first_row[tile_class][:, None] + within
-    # The tiles that are not needed come after the last class's own: they start past its rows.
+    # Unused tiles come after those of the last class: they start past its rows.
     used = within < rows_of[tile_class][:, None]
     return order[torch.where(used, position, count)], tile_class
 
@@ -87,19 +88,19 @@ def tiles_of_classes(classes: Tensor, num_classes: int, size: int) -> tuple[Tens
 class ClassStatistics(nn.Module):
     """Mean, covariance and count per class over all updates, and the latest batch means.
 
-    Everything is a buffer: it is in the checkpoint and survives a resume. In distributed training
-    an update is made from the global batch and is the same in every process.
+    All state is in buffers, so it is saved in checkpoints and survives a resume. In distributed
+    training, an update uses the global batch and is the same in every process.
 
     Buffers: ``count`` (C,), ``mean`` (C, A), ``covariance`` (C, A) or (C, A, A), all float64;
-    ``bank`` (C, B, A), float32, and ``bank_added`` (C,), the number of means that a class has put
-    into its bank. A class that has not occurred has zeros; its bank holds no entry, whereas the
-    published bank starts with a zero vector that counts until it is pushed out.
+    ``bank`` (C, B, A), float32, and ``bank_added`` (C,), the number of means added to each
+    class's bank. Classes that have not occurred are zero, with an empty bank, whereas the published
+    bank starts with a zero vector that counts until it is pushed out.
 
     Args:
-        num_classes: C.
-        channels: A.
+        num_classes: Number of classes, C.
+        channels: Number of channels, A.
         covariance: ``diagonal`` (the published results), ``full`` (the paper) or None.
-        bank_size: B, 0 for no bank.
+        bank_size: Bank size B, 0 for no bank.
     """
 
     count: Tensor
@@ -141,24 +142,24 @@ class ClassStatistics(nn.Module):
 
     @property
     def bank_length(self) -> Tensor:
-        """(C,), int64: the first so many entries of a class's bank are valid."""
+        """(C,), int64: number of valid entries in each class's bank, which come first."""
         return self.bank_added.clamp(max=self.bank_size)
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor, ignore_index: int = 255) -> None:
-        """Takes one batch in (equations 6, 7, 9 and 10).
+        """Adds one batch (equations 6, 7, 9 and 10).
 
-        Rows that are not finite take no part, so that one batch does not spoil what all others
-        said: who calls this has to see them (:meth:`BaseAdapter.watch`). Processes must call this
+        Rows that are not finite are ignored, so that one batch cannot spoil the statistics; the
+        caller has to detect them (:meth:`BaseAdapter.watch`). All processes must call this
         together.
 
         Args:
             features: (M, A).
             labels: (M,), classes or `ignore_index`.
-            ignore_index: Label of rows that take no part.
+            ignore_index: Label of rows to ignore.
         """
         with torch.autocast(features.device.type, enabled=False):
-            # Zero times what is not finite is not a number; this makes no copy of the features.
+            # Zero times a value that is not finite is NaN; this does not copy the features.
             finite = features.mv(features.new_zeros(self.channels)) == 0
         classes = classes_of_rows(labels, self.num_classes, ignore_index, finite=finite)
 
@@ -172,7 +173,7 @@ class ClassStatistics(nn.Module):
         mean = sums[:, :-1] / count.clamp(min=1)[:, None]
         share = count / (self.count + count).clamp(min=1)
 
-        # Equation 10, from centred values: sums of squares would cancel.
+        # Equation 10, from centred values: raw sums of squares would suffer from cancellation.
         if self.covariance is not None:
             moments = torch.zeros_like(self.covariance)
             full = moments.dim() == 3
@@ -203,8 +204,8 @@ class ClassStatistics(nn.Module):
             self.bank_added += occurs
 
     def _blocks(self, features: Tensor, classes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Blocks of rows (b, A) in float64, with zeros for those left out, and who is in which
-        class (b, C)."""
+        """Blocks of rows (b, A) in float64, zero for ignored ones, and their one-hot classes
+        (b, C)."""
         every = torch.arange(self.num_classes, device=classes.device)
         size = rows_per_block(features.device, BLOCK, 8 * max(self.channels, self.num_classes))
         for rows, kinds in zip(features.split(size), classes.split(size), strict=True):

@@ -1,4 +1,4 @@
-"""Thresholds of each class above which a prediction becomes a pseudo-label."""
+"""Per-class thresholds above which a prediction becomes a pseudo-label."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from mmdavss.errors import NotFiniteError
 
 from .temporal_labels import IGNORE
 
-#: Where a threshold that has reached 1 goes on.
+#: Value that a threshold is reset to when it reaches 1.
 RESET = 0.999
 
 
 class AdaptiveThresholds:
     """Thresholds that follow the confidence of each clip (VAT-VST, algorithm 1, equation 11).
 
-    For class k, with the threshold theta so far and the sorted probabilities U of all pixels that
-    are predicted as k in the clip, and theta itself among them, so that an absent class keeps its
-    threshold (IAST, Mei et al. 2020):
+    For class k with current threshold theta, let U be the sorted probabilities of all pixels
+    predicted as k in the clip, plus theta itself, so that an absent class keeps its threshold
+    (IAST, Mei et al. 2020). Then:
 
-        Psi   = the value of U that the share alpha * theta^gamma of it exceeds
+        Psi   = the value that the share alpha * theta^gamma of U exceeds
         theta <- beta * theta + (1 - beta) * Psi
 
-    A threshold that reaches 1, which no probability exceeds, is set back to `RESET`, as IAST's code
-    does. Instance-adaptive thresholds (IAST) are the same with every frame a clip of its own.
+    A threshold that reaches 1, which no probability exceeds, is reset to `RESET`, as in IAST's
+    code. For instance-adaptive thresholds (IAST), pass every frame as a clip of its own.
 
     Args:
-        num_classes: K.
+        num_classes: Number of classes, K.
         alpha: Share of pixels that become labels, before the decay.
         beta: Momentum.
-        gamma: Decay: the less confident a class, the smaller its share.
-        start: theta_0.
-        cap: Largest threshold; None, as in equation 11, for no limit. A limit makes `alpha`
-            powerless for classes that the network is surer of than that: more than their share
-            become labels.
+        gamma: Decay: less confident classes get a smaller share.
+        start: Initial threshold, theta_0.
+        cap: Largest threshold, or None for no limit, as in equation 11. With a limit, `alpha` has
+            no effect for classes predicted with higher confidence: more than their share become
+            labels.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class AdaptiveThresholds:
         self.values = np.full(num_classes, start, np.float64)
 
     def update(self, probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Takes one clip in.
+        """Updates the thresholds with one clip.
 
         Args:
-            probability: Largest probability of each pixel, any shape.
-            labels: Their classes, the same shape.
+            probability: Largest class probability of each pixel, any shape.
+            labels: Predicted classes, same shape.
 
         Returns:
             The thresholds (K,) for this clip.
@@ -78,7 +78,7 @@ class AdaptiveThresholds:
 
 
 def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
-    """Thresholds above which each class keeps the same share of its pixels (CBST, Zou et al. 2018).
+    """Thresholds that keep the same share of each class's pixels (CBST, Zou et al. 2018).
 
     Args:
         counts: (K, B), histogram of the probabilities of each class over all frames, in B bins of
@@ -91,7 +91,7 @@ def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
     bins = counts.shape[1]
     above = counts[:, ::-1].cumsum(1)[:, ::-1]
     total = above[:, :1]
-    # The highest bin from which on at least the share is kept.
+    # The highest bin such that it and those above hold at least the share.
     enough = (above >= share * total) & (total > 0)
     first = bins - 1 - enough[:, ::-1].argmax(1)
     return np.where(enough.any(1), first / bins, 1.0)
@@ -103,7 +103,7 @@ def select_labels(
     """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255.
 
     Raises:
-        NotFiniteError: If a probability is NaN, which exceeds nothing.
+        NotFiniteError: If a probability is NaN (which would never exceed a threshold).
     """
     _check(probability)
     return np.where(probability > np.asarray(thresholds)[labels], labels, IGNORE).astype(np.uint8)
@@ -113,5 +113,5 @@ def _check(probability: np.ndarray) -> None:
     if not np.isfinite(probability).all():
         raise NotFiniteError(
             'probabilities of pseudo-labels are NaN or infinite: the weights of the network are '
-            'broken, take another checkpoint.'
+            'broken, use another checkpoint.'
         )

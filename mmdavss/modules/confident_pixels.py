@@ -1,4 +1,4 @@
-"""The most confident pixels of predictions, and how their classes are spread."""
+"""Most confident pixels of predictions, and the entropy of their classes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mmdavss.utils.distributed import mean_over_processes
 
 
 def most_confident(logits: Tensor, ratio: float, per_class: bool = False) -> tuple[Tensor, Tensor]:
-    """The most confident pixels of each image and their predicted classes.
+    """Selects the most confident pixels of each image, with their predicted classes.
 
-    The share is taken over all classes together (STPL's top-k, section 3.2), or of each predicted
-    class, so that classes the net is never sure of keep their best pixels too. It is taken in each
+    The share is taken over all classes together (STPL's top-k, section 3.2) or within each
+    predicted class, so that classes with low confidence keep their best pixels too. It is taken per
     image, so that it does not depend on how a batch is split over processes. All sizes follow from
-    the input's shape: nothing waits for the device.
+    the input's shape: nothing synchronises with the device.
 
     Args:
         logits: Scores (N, K, h, w).
-        ratio: Share k of the h*w pixels that is kept, at least one pixel.
-        per_class: Whether each class keeps its share.
+        ratio: Share k of the h*w pixels to keep, at least one pixel.
+        per_class: Whether to keep the share of each class.
 
     Returns:
         Flat pixel positions (N, M) and classes (N, M), M = max(1, floor(ratio * h * w)).
@@ -35,7 +35,7 @@ def most_confident(logits: Tensor, ratio: float, per_class: bool = False) -> tup
 
 def _rank_in_class(confidence: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """Share (N, P) of the pixels of the same class that are more confident than each pixel."""
-    # By class, and in a class by confidence: a stable sort of the sorted.
+    # Sorted by class and, within a class, by confidence: a second, stable sort.
     falling = confidence.argsort(dim=1, descending=True)
     order = falling.gather(1, labels.gather(1, falling).argsort(dim=1, stable=True))
     counts = labels.new_zeros(len(labels), num_classes).scatter_add_(

@@ -1,4 +1,4 @@
-"""Night predictions helped by those for the same place at day."""
+"""Night predictions refined by predictions for the same place by day."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ def day_guided(
     threshold: float = 0.4,
     class_weight: Tensor | None = None,
 ) -> Tensor:
-    """Mixes class probabilities at night with those at day, for classes that stand still.
+    """Mixes class probabilities at night with those by day, for static classes.
 
-    Of the published SePiCo for Cityscapes -> Dark Zurich, not in its paper. The two images show
-    about the same place, not the same pixels, so that classes that move stay those of the night.
+    From the published code of SePiCo for Cityscapes -> Dark Zurich, not in its paper. The two
+    images show roughly the same place, but are not aligned, so dynamic classes keep their night
+    probabilities.
 
     Args:
         night: Probabilities (N, K, H, W).
         day: Probabilities (N, K, H, W) for the day image.
-        static: Classes that are mixed.
-        ratio: Weight of the day where it is surer than `threshold`, else it weighs ``1 - ratio``.
-        threshold: Of the probability at day.
-        class_weight: (K,), factors of all classes in the end; None for none.
+        static: Classes to mix.
+        ratio: Weight of the day where its probability exceeds `threshold`; ``1 - ratio`` elsewhere.
+        threshold: Threshold of the probability by day.
+        class_weight: (K,), factors of all classes, applied last, or None.
 
     Returns:
-        (N, K, H, W); the classes of a pixel do not add up to one.
+        (N, K, H, W); the classes of a pixel do not sum to one.
     """
     mixed = night.clone()
     at_day, at_night = day[:, list(static)], night[:, list(static)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def _layers(channels: int) -> list[nn.Module]:
-    """All but the first convolution: 4x4, stride 2, LeakyReLU of 0.2 in between."""
+    """All convolutions after the first: 4x4, stride 2, with LeakyReLU of slope 0.2."""
     layers: list[nn.Module] = []
     for width in (1, 2, 4):
         layers += [
@@ -28,9 +28,9 @@ def _layers(channels: int) -> list[nn.Module]:
 
 @MODELS.register_module()
 class ImageDiscriminator(BaseModule):
-    """Source or target, from the soft segmentation map of a frame (AdaptSegNet, Tsai et al. 2018).
+    """Domain discriminator of soft segmentation maps of frames (AdaptSegNet, Tsai et al. 2018).
 
-    Five 4x4 convolutions of stride 2.
+    Five 4x4 convolutions with stride 2.
 
     Args:
         in_channels: Channels K of the maps.
@@ -44,13 +44,13 @@ class ImageDiscriminator(BaseModule):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (N, K, H, W) to scores (N, 1, H/32, W/32)."""
+        """Scores (N, 1, H/32, W/32) of maps (N, K, H, W)."""
         return self.layers(maps)
 
 
 @MODELS.register_module()
 class SequenceDiscriminator(BaseModule):
-    """The same for the maps of two consecutive frames (VAT-VST).
+    """Domain discriminator of soft segmentation maps of two consecutive frames (VAT-VST).
 
     The first convolution is three-dimensional, with temporal stride and size 2.
 
@@ -65,7 +65,7 @@ class SequenceDiscriminator(BaseModule):
         self.layers = nn.Sequential(*_layers(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (N, 2, K, H, W) to scores (N, 1, H/32, W/32)."""
+        """Scores (N, 1, H/32, W/32) of maps (N, 2, K, H, W)."""
         return self.layers(self.first(maps.transpose(1, 2)).squeeze(2))
 
 
@@ -85,16 +85,16 @@ class HeadDiscriminators(ModuleDict):
         super().__init__({head: ImageDiscriminator(in_channels, channels) for head in heads})
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """For each classifier, maps (N, K, H, W) to scores (N, 1, H/32, W/32)."""
+        """For each classifier, scores (N, 1, H/32, W/32) of maps (N, K, H, W)."""
         return {head: self[head](seen) for head, seen in maps.items()}
 
 
 @MODELS.register_module()
 class SpatioTemporalDiscriminator(BaseModule):
-    """The spatio-temporal and the spatial discriminators of DA-VSN, a pair for each classifier.
+    """Spatio-temporal and spatial discriminators of DA-VSN, a pair for each classifier.
 
-    Each sees two frames at once, 2K channels under one softmax (:func:`pair`): the spatio-temporal
-    one the current and the previous frame, the spatial one the current frame twice.
+    Each gets two frames as 2K channels under one softmax (:func:`pair`): the spatio-temporal
+    discriminator the current and the previous frame, the spatial one the current frame twice.
 
     Args:
         in_channels: Channels K of the scores.
@@ -112,14 +112,14 @@ class SpatioTemporalDiscriminator(BaseModule):
     def forward(
         self, maps: Mapping[str, tuple[Tensor, Tensor]]
     ) -> dict[str, tuple[Tensor, Tensor]]:
-        """Judges clips.
+        """Scores clips.
 
         Args:
-            maps: For each classifier what the spatio-temporal and what the spatial one sees,
-                (N, 2K, H, W) each.
+            maps: For each classifier, the inputs of the spatio-temporal and of the spatial
+                discriminator, (N, 2K, H, W) each.
 
         Returns:
-            For each classifier both judgements, (N, 1, H/32, W/32) each.
+            For each classifier, the scores of both, (N, 1, H/32, W/32) each.
         """
         return {
             head: (self.spatio_temporal[head](frames), self.spatial[head](twice))
@@ -127,10 +127,10 @@ class SpatioTemporalDiscriminator(BaseModule):
         }
 
     def likeness(self) -> Tensor:
-        """How alike the two discriminators of a pair are, summed over the classifiers.
+        """Similarity of the two discriminators of a pair, summed over the classifiers.
 
         Returns:
-            Scalar: cosine of their weights plus 1, mean over the weight and bias tensors.
+            Scalar: cosine of their weights plus 1, averaged over the weight and bias tensors.
         """
         return sum(
             torch.stack(

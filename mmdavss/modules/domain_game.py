@@ -1,4 +1,4 @@
-"""A student against discriminators that tell its source scores from its target scores."""
+"""Adversarial game: discriminators separate a student's source scores from its target scores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmdavss.utils.wrappers import unwrapped
 
 from .discriminators import HeadDiscriminators, SequenceDiscriminator, SpatioTemporalDiscriminator
 
-#: Scores of one head before the softmax: (N, K, H, W) of frames, (N, T, K, H, W) of clips, or for
-#: the view ``pair`` those of the current and of the previous frame, (N, K, H, W) each.
+#: Scores of one head before the softmax: (N, K, H, W) of frames, (N, T, K, H, W) of clips; for
+#: the view ``pair``, those of the current and of the previous frame, (N, K, H, W) each.
 ScoreMaps = Tensor | tuple[Tensor, Tensor]
 
 
@@ -42,7 +42,7 @@ def pair(scores: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Two frames under one softmax (DA-VSN).
 
     Args:
-        scores: Of the current and of the previous frame, (N, K, H, W) each.
+        scores: Scores of the current and of the previous frame, (N, K, H, W) each.
 
     Returns:
         (N, 2K, H, W) each, float32 at least: the current and the previous frame; the current frame
@@ -53,29 +53,29 @@ def pair(scores: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return other, same
 
 
-#: What discriminators see of scores.
+#: Views of scores for discriminators.
 VIEWS: dict[str, Callable] = dict(softmax=softmax, self_information=self_information, pair=pair)
 
 
 class DomainGame:
     """Losses of both players for named score maps of each domain.
 
-    The names are those of the heads: ``decode``, ``aux``. The discriminators are one module, which
-    its owner keeps and passes in, wrapped in DDP or not: :class:`HeadDiscriminators` and
+    Names are those of the heads: ``decode``, ``aux``. The discriminators are one module, which
+    the owner keeps and passes in, with or without a DDP wrapper: :class:`HeadDiscriminators` and
     :class:`SpatioTemporalDiscriminator` take the maps of all heads,
     :class:`ImageDiscriminator` and :class:`SequenceDiscriminator` those of a single one. Image
-    discriminators judge each frame of a clip.
+    discriminators score each frame of a clip.
 
-    Gradients stay with their player, whatever the wrapper and however many iterations accumulate:
+    Gradients only reach their own player, regardless of wrapper and gradient accumulation:
     :meth:`student_loss` freezes the discriminators, :meth:`discriminator_losses` makes them
     trainable again and detaches the scores.
 
     Args:
-        gan_loss: ``loss(judgement, is_source)``, such as :class:`DomainGANLoss`.
+        gan_loss: ``loss(scores, is_source)``, such as :class:`DomainGANLoss`.
         weights: Factor of the student's loss for each head.
-        view: What the discriminators see: ``softmax``, ``self_information`` or ``pair``.
+        view: Input of the discriminators: ``softmax``, ``self_information`` or ``pair``.
         discriminator_weight: Factor of each domain in the discriminators' loss.
-        sum_frames: Whether the student's loss is the sum over the frames of a clip, not the mean.
+        sum_frames: Whether to sum the student's loss over the frames of a clip, not average it.
         likeness_weight: Factor of :meth:`SpatioTemporalDiscriminator.likeness` in the
             discriminators' loss; None for other discriminators.
 
@@ -102,11 +102,11 @@ class DomainGame:
         self.likeness_weight = likeness_weight
 
     def student_loss(self, discriminator: nn.Module, scores: Mapping[str, ScoreMaps]) -> Tensor:
-        """The student's adversarial loss: target scores are to be taken for source scores.
+        """The student's adversarial loss: target scores should be classified as source.
 
         Args:
             discriminator: The discriminators; frozen from now on.
-            scores: Those of the target, by head.
+            scores: Target scores, by head.
 
         Returns:
             Scalar.
@@ -123,15 +123,15 @@ class DomainGame:
     def discriminator_losses(
         self, discriminator: nn.Module, scores: Mapping[str, Mapping[str, ScoreMaps]]
     ) -> dict[str, Tensor]:
-        """The discriminators' losses: each domain is to be taken for what it is.
+        """The discriminators' losses: each domain should be classified correctly.
 
         Args:
             discriminator: The discriminators; trainable from now on.
-            scores: Of ``source`` and ``target``, by head. They get no gradient.
+            scores: Scores of ``source`` and ``target``, by head. They get no gradient.
 
         Returns:
-            ``loss_source`` and ``loss_target``, sums over the heads, and ``loss_likeness`` where it
-            has a weight.
+            ``loss_source`` and ``loss_target``, sums over the heads, and ``loss_likeness`` if
+            `likeness_weight` is given.
         """
         discriminator.requires_grad_(True)
         losses = {}
@@ -155,7 +155,7 @@ class DomainGame:
     def _judge(
         self, discriminator: nn.Module, scores: Mapping[str, ScoreMaps]
     ) -> dict[str, tuple[Tensor, ...]]:
-        """All judgements of the scores of a domain, by head."""
+        """Discriminator outputs for the scores of a domain, by head."""
         views = {name: VIEWS[self.view](maps) for name, maps in scores.items()}
         kind = unwrapped(discriminator)
         if isinstance(kind, HeadDiscriminators | SpatioTemporalDiscriminator):

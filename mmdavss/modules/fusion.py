@@ -52,10 +52,10 @@ class STAM(nn.Module):
     """Spatio-temporal attention module (STPL, equations 5 to 7).
 
     With ``z'`` the aligned features and ``u = A_tem(z') * z'``, equation 5 reads
-    ``z = A_spa(u) * u + z'``. The paper leaves the sizes open; chosen here: both attentions pool
-    over everything but the dimension that they weight, the fully connected layer (6) is one T x T
-    layer for both poolings, the convolution (7) is 7x7 as in CBAM, and the result keeps T x C,
-    flattened for the projection head.
+    ``z = A_spa(u) * u + z'``. The paper does not give sizes; our choice: both attentions pool
+    over all dimensions except the one that they weight, the fully connected layer (6) is one T x T
+    layer shared by both poolings, the convolution (7) is 7x7 as in CBAM, and the result keeps T x C
+    channels, flattened for the projection head.
 
     Shapes: (N, T, C, h, w) to (N, T*C, h, w).
     """

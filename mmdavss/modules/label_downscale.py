@@ -1,4 +1,4 @@
-"""Labels at the size of feature maps."""
+"""Downscaling of labels to the size of feature maps."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ def downscale_labels(
     min_ratio: float = 0.75,
     ignore_index: int = 255,
 ) -> Tensor:
-    """Each cell gets the class that holds at least `min_ratio` of its pixels, else none.
+    """Downscales labels: a cell gets the class of at least `min_ratio` of its pixels, or none.
 
-    Down-scaling by class ratio, as SePiCo and DAFormer publish it. Pixels without a class compete
-    as one class more, the last; of two equal classes the first wins. Row y of H belongs to row
-    floor(y * h / H) of h, so that sizes need not divide; cells do not overlap. Pixels are
-    counted, no one-hot map is made.
+    Downscaling by class ratio as published by SePiCo and DAFormer. Pixels without a class compete
+    as an extra class, the last one; the first of equal classes wins. Row y of H belongs to row
+    floor(y * h / H) of h, so sizes need not be multiples; cells do not overlap. Pixels are counted
+    without a one-hot map.
 
     Args:
         labels: (N, H, W), integers; those outside 0..num_classes-1 have no class.
         size: (h, w), not larger than (H, W).
         num_classes: Number of classes.
         min_ratio: Smallest share of a cell's pixels.
-        ignore_index: Label without a class, and the result where no class reaches `min_ratio`.
+        ignore_index: Label of pixels without a class, and of cells where no class reaches
+            `min_ratio`.
 
     Returns:
         (N, h, w), of the type of `labels`.
@@ -43,7 +44,7 @@ def downscale_labels(
     rows = torch.arange(height, device=labels.device) * h // height
     columns = torch.arange(width, device=labels.device) * w // width
     images = torch.arange(count, device=labels.device)[:, None, None] * h
-    # Where the bin of class 0 of a pixel's cell lies; 32 bits do, and halve the memory.
+    # Index of the bin of class 0 of each pixel's cell; 32 bits suffice and halve the memory.
     bins = (((images + rows[:, None]) * w + columns) * kinds).int()
     has_class = (labels >= 0) & (labels < num_classes) & (labels != ignore_index)
     bins += torch.where(has_class, labels, num_classes)

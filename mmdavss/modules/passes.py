@@ -1,4 +1,4 @@
-"""How a network is run: for a prediction, or without moving batch-norm statistics."""
+"""Forward passes for predictions, or without updating batch-norm statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def norm_layers(net: nn.Module) -> list[_BatchNorm]:
 
 @contextmanager
 def unmoved_statistics(net: nn.Module) -> Iterator[None]:
-    """Inside, passes in training mode use batch statistics and leave the running ones alone."""
+    """Context manager: training-mode passes use batch statistics, running ones do not change."""
     momenta = {norm: norm.momentum for norm in norm_layers(net)}
     for norm in momenta:
         norm.momentum = 0.0
@@ -30,10 +30,10 @@ def unmoved_statistics(net: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def predicting(net: nn.Module) -> Iterator[None]:
-    """Inside, passes are those of a prediction: in evaluation mode, without gradient.
+    """Context manager for predictions: evaluation mode, without gradient.
 
-    A pass in training mode moves batch-norm statistics, even without gradient, and drops values
-    where there is dropout or drop path. Modes are restored afterwards.
+    In training mode, even a pass without gradient would update batch-norm statistics and apply
+    dropout and drop path. Modes are restored on exit.
     """
     modes = {module: module.training for module in net.modules()}
     net.eval()
@@ -46,13 +46,13 @@ def predicting(net: nn.Module) -> Iterator[None]:
 
 
 def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
-    """`net(*args)`, :func:`predicting`."""
+    """``net(*args)`` inside :func:`predicting`."""
     with predicting(net):
         return net(*args)
 
 
 def has_dropout(net: nn.Module) -> bool:
-    """Whether passes of a net in training mode may drop values: dropout or drop path."""
+    """Whether a net uses dropout or drop path in training mode."""
     return any(
         'drop' in type(module).__name__.lower()
         or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)

@@ -1,4 +1,4 @@
-"""The projection head of contrastive methods."""
+"""Projection head of contrastive methods."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class ProjectionHead(nn.Sequential):
     """Two 1x1 convolutions and L2 normalisation: (N, C, h, w) to unit vectors (N, D, h, w).
 
     Args:
-        in_channels: C.
-        channels: D.
-        hidden_channels: Width between the convolutions, None for C (SimCLR).
-        norm_cfg: Config of a norm layer. None: one ReLU between the convolutions (SimCLR). Else
-            each convolution has no bias and is followed by the norm and a ReLU, as SePiCo is
-            published: no channel of the unit vectors is negative then.
+        in_channels: Number of input channels, C.
+        channels: Number of output channels, D.
+        hidden_channels: Width between the convolutions, or None for C (SimCLR).
+        norm_cfg: Config of a norm layer. None: one ReLU between the convolutions (SimCLR).
+            Otherwise each convolution has no bias and is followed by the norm and a ReLU, as in
+            the published SePiCo; the unit vectors are then non-negative.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""SFM: the segmentation-to-flow module of SFC (equations 3 to 5)."""
+"""Segmentation-to-flow module (SFM) of SFC (equations 3 to 5)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ EMPTY_CLASSES = ('skip', 'mask', 'add')
 
 
 def label_regions(labels: Tensor, num_classes: int) -> Tensor:
-    """Labels (N, H, W) as maps (N, K, H, W) of zeros and ones; ignored pixels are in no map."""
+    """One-hot maps (N, K, H, W) of labels (N, H, W); ignored pixels are zero in all maps."""
     classes = torch.arange(num_classes, device=labels.device)[:, None, None]
     return (labels[:, None] == classes).float()
 
 
 def occurring_classes(regions: Tensor) -> Tensor:
-    """Which classes are the most probable one somewhere.
+    """Whether each class is the most probable one at any pixel.
 
     Args:
         regions: (N, K, H, W), probabilities or maps of zeros and ones.
@@ -38,27 +38,27 @@ def occurring_classes(regions: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class SFM(BaseModule):
-    """From the segmentation of two frames to the flow between them.
+    """Estimates the flow between two frames from their segmentation.
 
-    A flow network sees one class after the other, the rest of both frames black (equation 3); the
-    sum of what it finds (equation 4) is the flow (equation 5). All classes of all samples are one
-    batch. The network sees the current frame first, as published (equation 4 prints the previous
-    one first).
+    A flow network gets both frames masked to one class at a time (equation 3); the flow (equation
+    5) is the sum of its outputs (equation 4). All classes of all samples form one batch. The
+    current frame is the first input, as in the published code (equation 4 prints the previous one
+    first).
 
     Args:
         flow_net: Config of the flow network, ``net(current, previous) -> flow``.
-        empty_classes: What happens to classes that occur in neither frame (those of soft maps that
-            are nowhere the most probable one). ``skip``: they are not run; on a GPU the host waits
-            once per call for their number. ``mask``: they are run and count zero: the same result
-            without waiting, at the price of all classes. ``add``: their flow, the network's answer
-            to two black images, is added like any other, as the published adaptation does (its
-            pretraining skips).
-        chunk: Pairs of regions in one pass of the network, where memory is short: with gradient
-            the passes are computed again in the backward pass, so that one of them is held at a
-            time. None for all in one pass.
+        empty_classes: Handling of classes that occur in neither frame (with soft maps: that are
+            nowhere the most probable one). ``skip``: they are not run; on a GPU, the host
+            synchronises once per call to get their number. ``mask``: they are run and set to
+            zero: the same result without synchronisation, at the cost of running all classes.
+            ``add``: their flow, the network's output for two black images, is added like any
+            other, as in the published adaptation (the published pretraining skips them).
+        chunk: Pairs of regions per pass of the network, to save memory: with gradient, passes are
+            recomputed in the backward pass, so that only one is in memory at a time. None for a
+            single pass.
 
     Raises:
-        ValueError: For a value that an option cannot have.
+        ValueError: For an invalid value of an option.
     """
 
     def __init__(
@@ -76,16 +76,16 @@ class SFM(BaseModule):
     def forward(
         self, current: Tensor, previous: Tensor, current_regions: Tensor, previous_regions: Tensor
     ) -> Tensor:
-        """Segmentation-based flow SF.
+        """Computes the segmentation-based flow SF.
 
         Args:
             current: (N, 3, H, W), X_t, RGB, values 0 to 1.
             previous: (N, 3, H, W), X_(t-1).
-            current_regions: (N, K, H, W), P_t, class probabilities, or of labels zeros and ones.
+            current_regions: (N, K, H, W), P_t, class probabilities or one-hot labels.
             previous_regions: (N, K, H, W), P_(t-1).
 
         Returns:
-            (N, 2, h, w), flow current->previous, on the grid and in the pixels of the flow network.
+            (N, 2, h, w), flow current->previous, on the grid of the flow network, in its pixels.
 
         Raises:
             ValueError: If the shapes do not fit.
@@ -96,7 +96,7 @@ class SFM(BaseModule):
             or not current_regions.shape == previous_regions.shape == expected
         ):
             raise ValueError(
-                'SFM: frames (N, 3, H, W) and regions (N, K, H, W) of both times must fit, got '
+                'SFM: frames (N, 3, H, W) and regions (N, K, H, W) of both times must match, got '
                 f'{tuple(current.shape)}, {tuple(previous.shape)}, '
                 f'{tuple(current_regions.shape)} and {tuple(previous_regions.shape)}.'
             )
@@ -122,7 +122,7 @@ class SFM(BaseModule):
                 flows = self.region_flows(*inputs)
             samples, classes = chunk.unbind(1)
             with torch.autocast(flows.device.type, enabled=False):
-                # (N, M): which flow is part of which sample's.
+                # (N, M): whether a flow belongs to a sample.
                 member = F.one_hot(samples, count).T * weights[samples, classes]
                 flows = at_least_float32(flows)
                 part = (member.to(flows.dtype) @ flows.flatten(1)).unflatten(1, flows.shape[1:])
@@ -138,10 +138,10 @@ class SFM(BaseModule):
         previous_regions: Tensor,
         pairs: Tensor,
     ) -> Tensor:
-        """RF of single classes (equations 3 and 4).
+        """Region flows RF of single classes (equations 3 and 4).
 
         Args:
-            pairs: (M, 2), sample and class.
+            pairs: (M, 2), indices of sample and class.
 
         Returns:
             (M, 2, h, w).

@@ -1,4 +1,4 @@
-"""The strong augmentation of self-training: colour jitter and blur, on the device of the images."""
+"""Strong augmentation of self-training: colour jitter and blur, on the images' device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def rgb_to_hsv(images: Tensor) -> Tensor:
-    """(..., 3, H, W), RGB in [0, 1], to hue, saturation and value, all in [0, 1]."""
+    """Converts (..., 3, H, W) from RGB to HSV (hue, saturation, value), all in [0, 1]."""
     value, dominant = images.max(-3)
     chroma = value - images.amin(-3)
     red, green, blue = images.unbind(-3)
@@ -31,7 +31,7 @@ def rgb_to_hsv(images: Tensor) -> Tensor:
 def hsv_to_rgb(images: Tensor) -> Tensor:
     """Inverse of :func:`rgb_to_hsv`."""
     hue, saturation, value = images.unsqueeze(-4).unbind(-3)
-    # Channel by channel the distance from the hue at which the channel has the full value.
+    # For each channel, the distance from the hue at which it has the full value.
     offset = hue.new_tensor([5, 3, 1]).view(3, 1, 1)
     k = (offset + hue * 6) % 6
     return value - value * saturation * torch.minimum(k, 4 - k).clamp(0, 1)
@@ -48,7 +48,7 @@ def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Multiplies the saturation (of HSV) by `factor`."""
+    """Multiplies the HSV saturation by `factor`."""
     hue, saturation, value = rgb_to_hsv(images).split(1, -3)
     return hsv_to_rgb(torch.cat([hue, (saturation * factor).clamp(0, 1), value], dim=-3))
 
@@ -89,11 +89,11 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: tuple[int, int]) -
 
 
 class Decisions(NamedTuple):
-    """Whether a batch is changed, bool, of shapes that broadcast to its clips.
+    """Which augmentations to apply, as bool tensors that broadcast to the clips.
 
     Attributes:
-        jitter: Whether its colours are.
-        blur: Whether it is blurred.
+        jitter: Whether to jitter colours.
+        blur: Whether to blur.
     """
 
     jitter: Tensor
@@ -104,21 +104,20 @@ class Decisions(NamedTuple):
 class StrongAugment(nn.Module):
     """Colour jitter and Gaussian blur of DACS and DAFormer, drawn for each sample.
 
-    All frames of a clip share a draw. The changes of colour are those of the published code, which
-    are not those of Pillow: brightness is added, contrast multiplies, saturation and hue are of
-    HSV. They come in one random order for the whole batch.
+    All frames of a clip share a draw. The colour changes follow the published code, which differs
+    from Pillow: brightness is added, contrast multiplies, saturation and hue are those of HSV.
+    Their random order is the same for the whole batch.
 
-    An image of up to 20 rows (columns) is not blurred along its columns (rows), as published.
+    As published, an image of up to 20 rows (columns) is not blurred along its columns (rows).
 
     Args:
         strength: Brightness is shifted by up to +-`strength`, contrast and saturation are
-            multiplied by ``1 +- strength``, the hue is turned by up to +-`strength` of the circle.
+            multiplied by ``1 +- strength``, the hue is shifted by up to +-`strength` of the circle.
         jitter_prob: Probability of colour jitter.
         blur_prob: Probability of blur.
         blur_sigma: Range of the standard deviation of the blur, in pixels.
-        per_batch: Whether one draw for the whole batch says if its colours change, and one if it is
-            blurred, as published; how much is drawn for each sample in any case. Otherwise each
-            sample draws.
+        per_batch: Whether to decide on jitter and on blur once for the whole batch, as published,
+            instead of for each sample. Strengths are drawn for each sample in both cases.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -149,13 +148,13 @@ class StrongAugment(nn.Module):
         self.per_batch = per_batch
 
     def decide(self, clips: Tensor) -> Decisions | None:
-        """The draws of a batch, which other views of it may share.
+        """Draws the decisions of a batch, which several views of it may share.
 
         Args:
-            clips: Whose device the draws are made on.
+            clips: Clips on the device to draw on.
 
         Returns:
-            None where each sample of each view draws for itself.
+            The decisions, or None if each sample of each view draws separately.
         """
         if not self.per_batch:
             return None
@@ -168,7 +167,7 @@ class StrongAugment(nn.Module):
 
         Args:
             clips: (N, T, 3, H, W), RGB in [0, 1].
-            decisions: Of :meth:`decide`, to share them; None draws.
+            decisions: Result of :meth:`decide`, to share it; None to draw.
 
         Returns:
             (N, T, 3, H, W), RGB in [0, 1].
@@ -177,7 +176,7 @@ class StrongAugment(nn.Module):
         return self.blur(self.jitter(clips, jitter), blur)
 
     def jitter(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
-        """Colour jitter, where `whether` says so or, if that is None, with its probability."""
+        """Applies colour jitter where `whether` is true; if None, with `jitter_prob`."""
         draw = self._draw(clips, len(ADJUSTMENTS)) * 2 - 1
         amounts = (
             self.strength * draw[0],
@@ -186,14 +185,14 @@ class StrongAugment(nn.Module):
             self.strength * draw[3],
         )
         changed = clips
-        for i in torch.randperm(len(ADJUSTMENTS)).tolist():  # of the host's generator: no waiting
+        for i in torch.randperm(len(ADJUSTMENTS)).tolist():  # host generator: no synchronisation
             changed = ADJUSTMENTS[i](changed, amounts[i])
         if whether is None:
             whether = self._draw(clips)[0] < self.jitter_prob
         return torch.where(whether, changed, clips)
 
     def blur(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
-        """Gaussian blur, where `whether` says so or, if that is None, with its probability."""
+        """Applies Gaussian blur where `whether` is true; if None, with `blur_prob`."""
         low, high = self.blur_sigma
         sigma = low + (high - low) * self._draw(clips)[0]
         height, width = clips.shape[-2:]
@@ -204,7 +203,7 @@ class StrongAugment(nn.Module):
         return torch.where(whether, changed, clips)
 
     def kernel_size(self, side: int) -> int:
-        """As published a tenth of the image's side, odd, but no more than is seen.
+        """Kernel size: as published, a tenth of the side, odd, but limited to the visible part.
 
         Beyond five standard deviations a Gaussian is below 4e-6 of its peak.
         """

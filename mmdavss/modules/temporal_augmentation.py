@@ -1,6 +1,6 @@
-"""Frames between two frames, and labels for what is carried over from them (I2VDA).
+"""Synthesis of intermediate frames, and pseudo-labels for warped predictions (I2VDA).
 
-Moment 0 is the earlier frame of a pair, moment 1 the current one, t in [0, 1] is in between. A flow
+Time 0 is the earlier frame of a pair, time 1 the current one, and t in [0, 1] is in between. A flow
 ``a->b`` is (N, 2, H, W) in pixels on the grid of a, so that warping by it brings maps of b to a.
 """
 
@@ -24,7 +24,7 @@ def intermediate_flows(
 ) -> tuple[Tensor, Tensor]:
     """Flows ``t->0`` and ``t->1`` (I2VDA, equation 2): t F_{1->0} and (1 - t) F_{0->1}.
 
-    They take the motion at a pixel of the moment t for that at the same pixel of the two frames.
+    This approximates the motion at a pixel at time t by that at the same pixel of the two frames.
 
     Args:
         flow_01: (N, 2, H, W), flow ``0->1``.
@@ -32,7 +32,7 @@ def intermediate_flows(
         t: A number, or (N, 1, 1, 1).
 
     Returns:
-        Two tensors (N, 2, H, W) on the grid of the moment t.
+        Two tensors (N, 2, H, W) on the grid at time t.
     """
     return t * flow_10, (1 - t) * flow_01
 
@@ -45,9 +45,9 @@ def synthesise_frame(
     t: Tensor | float,
     alpha: float = 0.5,
 ) -> Tensor:
-    """The frame at the moment t, blended from both frames (I2VDA, equation 3).
+    """Frame at time t, blended from both frames (I2VDA, equation 3).
 
-    Outside a frame its border is read, so that the rim of the result is not darkened.
+    Positions outside a frame read its border, so that the edges of the result are not darkened.
 
     Args:
         frame_0: (N, 3, H, W), the earlier frame.
@@ -67,7 +67,7 @@ def synthesise_frame(
 
 
 def normalised_entropy(probabilities: Tensor) -> Tensor:
-    """Entropy of each pixel over that of K equal classes (I2VDA, equation 6).
+    """Entropy of each pixel divided by log K (I2VDA, equation 6).
 
     Args:
         probabilities: (N, K, H, W).
@@ -82,11 +82,11 @@ def normalised_entropy(probabilities: Tensor) -> Tensor:
 def round_trip_visible(
     flow_01: Tensor, flow_10: Tensor, eta: float = 1.0, grid: str = 'current'
 ) -> Tensor:
-    """The mask O: pixels whose way to the other frame and back ends where it began (equation 7).
+    """Mask O: pixels whose round trip to the other frame ends where it began (equation 7).
 
-    The equation compares a vector with eta; its length is meant. It lives on the grid of the
-    earlier frame, while the labels that it masks (equation 8) are those of the current one:
-    ``current`` is the same with the frames exchanged, ``|F_{1->0} + W(F_{0->1}, F_{1->0})| < eta``.
+    The equation compares a vector with eta; its length is meant. Its grid is that of the earlier
+    frame, while the labels that it masks (equation 8) belong to the current one: ``current`` is the
+    same with the frames swapped, ``|F_{1->0} + W(F_{0->1}, F_{1->0})| < eta``.
     Pixels whose counterpart lies outside the other frame are not visible.
 
     Args:
@@ -108,12 +108,12 @@ def round_trip_visible(
 
 
 def rectified_labels(probabilities: Tensor, visible: Tensor, delta: float | None = 0.3) -> Tensor:
-    """The pseudo-label PL: the class of pixels that are certain and visible (equation 8).
+    """Pseudo-label PL: the class of pixels that are certain and visible (equation 8).
 
     Args:
         probabilities: (N, K, H, W).
         visible: (N, 1, H, W), bool.
-        delta: Normalised entropy that certain pixels stay below, None for no such limit.
+        delta: Upper bound of the normalised entropy of certain pixels, or None for no limit.
 
     Returns:
         (N, H, W), int64, `IGNORE` elsewhere.
@@ -125,15 +125,15 @@ def rectified_labels(probabilities: Tensor, visible: Tensor, delta: float | None
 
 
 def probability_cross_entropy(probabilities: Tensor, labels: Tensor, eps: float = 1e-12) -> Tensor:
-    """Cross-entropy of probabilities, not of scores, with labels (I2VDA, equation 9).
+    """Cross-entropy of probabilities (not scores) with labels (I2VDA, equation 9).
 
     Args:
-        probabilities: (N, K, H, W), as warping gives them.
+        probabilities: (N, K, H, W), for example warped ones.
         labels: (N, H, W), int64, classes or `IGNORE`.
-        eps: Least probability.
+        eps: Smallest probability.
 
     Returns:
-        Scalar mean over the labelled pixels of all processes, 0 without any.
+        Scalar mean over the labelled pixels of all processes, 0 if there are none.
     """
     known = labels != IGNORE
     chosen = probabilities.gather(1, labels.where(known, 0)[:, None])[:, 0]

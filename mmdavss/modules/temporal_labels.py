@@ -1,4 +1,4 @@
-"""What neighbouring frames say about a prediction and its pseudo-labels (VAT-VST, TPS)."""
+"""Predictions and pseudo-labels refined with neighbouring frames (VAT-VST, TPS)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def aggregate_predictions(
 ) -> Tensor:
     """Averages a frame's prediction with those of its neighbours (VAT-VST, equation 10).
 
-    A neighbour counts where the warped image looks like the frame's (occlusion from the warping
+    A neighbour counts where its warped image is similar to the frame (occlusion from the warping
     error) and where the flow stays inside it.
 
     Args:
         probabilities: (N, K, H, W) of the frame.
         frame: (N, 3, H, W), values 0 to 1.
-        neighbours: For each neighbour its probabilities (N, K, H, W), its image (N, 3, H, W) and
-            the flow (N, 2, H, W) from the frame to it; none at the end of a clip.
-        alpha: Sharpness of the occlusion weight; the paper does not give it, 50 is that of Lai et
-            al. (ECCV 2018).
-        threshold: Least occlusion weight, 0.7 in the paper.
+        neighbours: For each neighbour, its probabilities (N, K, H, W), its image (N, 3, H, W) and
+            the flow (N, 2, H, W) from the frame to it; may be empty.
+        alpha: Sharpness of the occlusion weight; not given in the paper; 50 is from Lai et al.
+            (ECCV 2018).
+        threshold: Smallest occlusion weight, 0.7 in the paper.
 
     Returns:
         (N, K, H, W).
@@ -46,11 +46,14 @@ def aggregate_predictions(
 
 
 def warp_labels(labels: Tensor, flow: Tensor) -> Tensor:
-    """Labels (N, H, W) of another frame on this frame's grid, `IGNORE` where the flow leaves it.
+    """Warps labels of another frame to this frame's grid, `IGNORE` where the flow leaves it.
 
     Args:
         labels: (N, H, W), int64.
         flow: (N, 2, H, W) from this frame to the other.
+
+    Returns:
+        (N, H, W), int64.
     """
     warped, inside = backward_warp(labels[:, None], flow, mode='nearest', return_mask=True)
     return torch.where(inside, warped, IGNORE)[:, 0]
@@ -92,15 +95,15 @@ def fill_in(labels: Tensor, reference: Tensor, flow: Tensor, visible: Tensor) ->
 def temporal_pseudo_labels(
     scores: Tensor, flow: Tensor, confidence_threshold: float | None = None
 ) -> Tensor:
-    """What an earlier frame's prediction says of the current frame (TPS; the TPL of SFC).
+    """Pseudo-labels for the current frame from an earlier frame's prediction (TPS; SFC's TPL).
 
-    Class probabilities are carried along the flow at the resolution of the scores, outside of the
-    earlier frame those of its border, and the most probable class is the label.
+    Class probabilities are warped along the flow at the resolution of the scores (outside the
+    earlier frame, those of its border are used), and the most probable class is the label.
 
     Args:
         scores: (N, K, h, w), before the softmax, of the earlier frame.
         flow: (N, 2, H, W), from the current frame to the earlier one.
-        confidence_threshold: Probability that labels have at least, None for no such limit.
+        confidence_threshold: Smallest probability of a label, or None for no limit.
 
     Returns:
         (N, h, w), int64, `IGNORE` below the threshold.

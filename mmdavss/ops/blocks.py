@@ -1,25 +1,25 @@
-"""How many rows of a large product are handled together."""
+"""Block size for large products that are computed block by block."""
 
 from __future__ import annotations
 
 import torch
 
-#: Bytes of a block's widest tensor where the device is no CPU. In float32 and with 512 channels
-#: these are 65,536 rows: every map that a network of this package makes of one image.
+#: Bytes of a block's widest tensor on devices other than CPUs. In float32 with 512 channels this is
+#: 65,536 rows: enough for any feature map of one image in this package.
 DEVICE_BYTES = 2**27
 
 
 def rows_per_block(device: torch.device, on_cpu: int, row_bytes: int) -> int:
-    """Rows that are handled together.
+    """Number of rows per block.
 
-    A CPU is fastest where a block stays in its cache. On another device each operation costs the
-    same to start, whatever its size, so that a block is as large as memory allows. The limit is
-    fixed and does not depend on what is free: sums are rounded in the same order in every run.
+    A CPU is fastest if a block stays in its cache. On other devices, launching an operation costs
+    the same whatever its size, so a block is as large as memory allows. The limit is fixed and
+    does not depend on free memory: sums are rounded in the same order in every run.
 
     Args:
-        device: Where the rows are.
-        on_cpu: Rows there, at least as many are taken elsewhere.
-        row_bytes: Bytes of a row of the widest tensor of a block.
+        device: Device of the rows.
+        on_cpu: Rows per block on a CPU, and the minimum elsewhere.
+        row_bytes: Bytes per row of the widest tensor of a block.
     """
     if device.type == 'cpu':
         return on_cpu

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 @functools.cache
 def _compiled_operator() -> Callable[..., Tensor] | None:
-    """mmcv's operator, None where mmcv was built without compiled operators."""
+    """mmcv's operator, or None if mmcv was built without compiled operators."""
     try:
         from mmcv.ops.correlation import CorrelationFunction
     except ImportError:
@@ -31,13 +31,13 @@ def correlation(
     dilation: int = 1,
     dilation_patch: int = 1,
 ) -> Tensor:
-    """Scalar products of each window of ``x1`` with the displaced windows of ``x2``.
+    """Dot products of each window of ``x1`` with the displaced windows of ``x2``.
 
     With R = max_displacement, ``out[:, R + i, R + j]`` belongs to the displacement of
     ``i * dilation_patch`` rows and ``j * dilation_patch`` columns. Products are summed over
-    channels and window, not averaged; outside of the maps there are zeros. The same as
-    ``mmcv.ops.Correlation``, whose compiled operator is used for CUDA tensors where it exists
-    (it has no CPU version).
+    channels and window, not averaged; the maps are zero outside. Equivalent to
+    ``mmcv.ops.Correlation``, whose compiled operator is used for CUDA tensors if available (it has
+    no CPU version).
 
     Args:
         x1: (N, C, H, W).
@@ -58,7 +58,7 @@ def correlation(
     """
     if x1.ndim != 4 or x1.shape != x2.shape:
         raise ValueError(
-            'correlation: x1 and x2 must be two (N, C, H, W) of one shape, got '
+            'correlation: x1 and x2 must be (N, C, H, W) of the same shape, got '
             f'{tuple(x1.shape)} and {tuple(x2.shape)}.'
         )
     operator = _compiled_operator() if x1.is_cuda else None
@@ -79,7 +79,7 @@ def correlation_torch(
 ) -> Tensor:
     """:func:`correlation` in plain torch, on any device.
 
-    A loop over displacements: beside the result only products of the size of ``x1`` live.
+    Loops over displacements, so that intermediate tensors have only the size of ``x1``.
     """
     radius = max_displacement * dilation_patch
     extent = dilation * (kernel_size - 1)
@@ -88,7 +88,7 @@ def correlation_torch(
     x2 = F.pad(x2, [padding + radius] * 4)
 
     def windows(x: Tensor, row: int, column: int) -> Tensor:
-        """One value for each window: those that start at (row, column), ``stride`` apart."""
+        """One value for each window, starting at (row, column), ``stride`` apart."""
         rows, columns = ((n - 1) * stride + 1 for n in out_size)
         return x[..., row : row + rows : stride, column : column + columns : stride]
 

@@ -1,4 +1,4 @@
-"""Which pixels of a frame are visible in another one. In every mask True means visible."""
+"""Visibility of a frame's pixels in another frame. In every mask, True means visible."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def forward_backward_visible(
 ) -> Tensor:
     """Forward-backward check of Sundaram et al. (ECCV 2010), equation 5.
 
-    With W(f_ba) the backward flow warped to the grid of frame a, a pixel is visible where
+    With W(f_ba) the backward flow warped to the grid of frame a, a pixel is visible if
     ``|f_ab + W(f_ba)|^2 < alpha (|f_ab|^2 + |W(f_ba)|^2) + beta`` and its counterpart lies inside
-    frame b. ``alpha=0, beta=d*d`` asks for a round trip that ends within d pixels, as in I2VDA.
+    frame b. ``alpha=0, beta=d*d`` requires the round trip to end within d pixels, as in I2VDA.
 
     Args:
         flow_ab: (N, 2, H, W), flow ``a->b`` in pixels.
         flow_ba: (N, 2, H, W), flow ``b->a`` in pixels.
-        alpha: Share of the squared lengths that is tolerated.
+        alpha: Tolerated share of the squared lengths.
         beta: Squared distance that is always tolerated, in pixels squared.
 
     Returns:
@@ -33,11 +33,11 @@ def forward_backward_visible(
 
 
 def photometric_weight(frame: Tensor, warped: Tensor, alpha: float = 50.0) -> Tensor:
-    """``exp(-alpha |I - I'|^2)`` of Lai et al. (ECCV 2018): 1 where two frames look the same.
+    """``exp(-alpha |I - I'|^2)`` of Lai et al. (ECCV 2018): 1 where two frames are equal.
 
     Args:
         frame: (N, C, H, W), values 0 to 1.
-        warped: (N, C, H, W), the other frame seen from this one, values 0 to 1.
+        warped: (N, C, H, W), the other frame warped to this one, values 0 to 1.
         alpha: Sharpness; the squared difference is summed over the channels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is not left to half precision."""
+"""Precision guards for half-precision training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import Tensor
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision to float32, which exponentials, logarithms and long sums need; others stay.
+    """Casts half precision to float32 for exponentials, logarithms, long sums; keeps other types.
 
-    Autocast is no substitute: its lists of what runs in float32 differ between CPU and CUDA.
+    Autocast does not suffice: its lists of float32 operations differ between CPU and CUDA.
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))

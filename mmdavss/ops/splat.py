@@ -1,4 +1,4 @@
-"""Forward splatting: throwing the pixels of a map along a flow that lives on its own grid."""
+"""Forward splatting: moves the pixels of a map along a flow on the same grid."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def forward_splat(
 
     As in the published score propagation of DA-VSN (which passes the negated flow
     current->previous as that of the previous frame): half rounds to even; pixels are written
-    column by column, each from top to bottom, and the last writer wins; pixels that nobody
-    reaches are 0. Here without a loop, on the device of ``x``, and deterministic: for every
-    pixel of the result the largest column-major source index is found, then its value gathered.
+    column by column, each from top to bottom, and the last one wins; target pixels that are not
+    reached are 0. Implemented without a loop, on the device of ``x``, and deterministically: finds
+    the largest column-major source index of every target pixel, then gathers its value.
     Differentiable with respect to ``x``.
 
     Args:
         x: (N, C, H, W), any type.
         flow: (N, 2, H, W), on the grid of ``x``, in pixels.
-        return_mask: Whether to return the mask of the pixels that were reached.
+        return_mask: Whether to return the mask of the pixels reached.
 
     Returns:
         (N, C, H, W). With ``return_mask`` also (N, 1, H, W), bool.
@@ -41,8 +41,8 @@ def forward_splat(
     height, width = x.shape[-2:]
     columns, rows = (p.round() for p in sample_positions(flow))
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    # -1 wins against nobody: pixels that leave the image (or have no finite flow) are written
-    # to the first pixel without effect.
+    # -1 never wins: pixels that leave the image (or have no finite flow) are written to the first
+    # pixel without effect.
     zero = columns.new_zeros(())
     target = (
         torch.where(inside, rows, zero).long() * width + torch.where(inside, columns, zero).long()

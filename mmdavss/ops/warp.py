@@ -1,7 +1,7 @@
-"""Backward warping along optical flow, and what flows themselves need: resizing, chaining.
+"""Backward warping along optical flow, and resizing and chaining of flows.
 
 A flow ``a->b`` is (N, 2, H, W) on the grid of frame a, channel 0 = u (right), channel 1 = v
-(down), in pixels: pixel p of a is found at p + flow(p) in b.
+(down), in pixels: pixel p of a corresponds to p + flow(p) in b.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def sample_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
         flow: (N, 2, H, W) in pixels.
 
     Returns:
-        Two tensors (N, H, W), in at least float32: half precision cannot tell apart the
+        Two tensors (N, H, W), in at least float32: half precision cannot distinguish
         neighbouring columns of an image wider than 2048 pixels.
     """
     flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
@@ -67,17 +67,17 @@ def backward_warp(
     padding_mode: str = 'zeros',
     return_mask: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Carries a map of frame b to frame a: ``out(p) = x(p + flow(p))``.
+    """Warps a map of frame b to frame a: ``out(p) = x(p + flow(p))``.
 
-    Pixel centres are at integer coordinates (what ``align_corners=True`` stands for). Positions
-    are computed in float32 at least, under autocast too; the result has the type of ``x``.
+    Pixel centres are at integer coordinates (as with ``align_corners=True``). Positions are
+    computed in at least float32, under autocast too; the result has the type of ``x``.
     Differentiable with respect to ``x`` and, if ``mode='bilinear'``, to ``flow``.
 
     Args:
         x: (N, C, H, W) of frame b. Integer and bool maps (labels) need ``mode='nearest'``.
         flow: (N, 2, H, W), flow ``a->b`` in pixels of the grid of ``x``.
         mode: ``bilinear``, or ``nearest`` (half to even).
-        padding_mode: Read outside the image: ``zeros``, or ``border``, the nearest pixel inside.
+        padding_mode: Values outside the image: ``zeros``, or ``border``, the nearest pixel inside.
         return_mask: Whether to return the validity mask too.
 
     Returns:
@@ -86,7 +86,7 @@ def backward_warp(
 
     Raises:
         ValueError: If the shapes do not fit, or for an unknown mode.
-        TypeError: If labels are to be interpolated, which would invent classes.
+        TypeError: If `x` has integers or bools and `mode` interpolates, which would invent classes.
     """
     check_pair(x, flow, 'backward_warp')
     if mode not in MODES:
@@ -97,14 +97,14 @@ def backward_warp(
         )
     if mode != 'nearest' and not x.is_floating_point():
         raise TypeError(
-            f"backward_warp: x is {x.dtype}; a map of ids needs mode='nearest', "
+            f"backward_warp: x is {x.dtype}; a map of ids needs mode='nearest'; "
             'interpolation would invent ids.'
         )
     height, width = x.shape[-2:]
     columns, rows = sample_positions(flow)
     dtype = torch.promote_types(x.dtype, columns.dtype)
     # Pixel centres normalised for align_corners=False: the same positions as 2p / (W-1) - 1 with
-    # align_corners=True, and defined for a map one pixel wide as well.
+    # align_corners=True, and also defined for a map one pixel wide.
     grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
     with torch.autocast(x.device.type, enabled=False):
         out = F.grid_sample(
@@ -118,7 +118,7 @@ def backward_warp(
 
 
 def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
-    """Brings a flow to another resolution, its values with it.
+    """Resizes a flow to another resolution and scales its values.
 
     Bilinear with ``align_corners=True``; u is multiplied by new width / old width, v by new
     height / old height, as DA-VSN and TPS do.
@@ -143,7 +143,7 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
 def compose_flow(flow_ab: Tensor, flow_bc: Tensor) -> Tensor:
     """Chains two flows: ``flow_ac(p) = flow_ab(p) + flow_bc(p + flow_ab(p))``.
 
-    Where frame a looks outside frame b, the flow at the nearest border pixel of b goes on.
+    Where frame a looks outside frame b, the flow at the nearest border pixel of b is used.
 
     Args:
         flow_ab: (N, 2, H, W), flow ``a->b`` in pixels.

@@ -1,4 +1,4 @@
-"""What passes between data, networks and methods: batches of clips."""
+"""Data structures shared by data, networks and methods: batches of clips."""
 
 from .domain_batch import Clip, DomainBatch, DomainClips
 

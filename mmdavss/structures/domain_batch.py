@@ -1,4 +1,4 @@
-"""Batches of clips: of one domain, of both."""
+"""Batches of clips, of one domain or both."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DomainClips(NamedTuple):
 
     Attributes:
         clip: N clips.
-        samples: Their N samples, with labels where the data set has them.
+        samples: The N samples, with labels if the data set has them.
     """
 
     clip: Clip
@@ -49,10 +49,10 @@ class DomainClips(NamedTuple):
         """Labels (N, T, H, W) of all frames, int64.
 
         Args:
-            owner: Whose clips they are, such as ``'VST: the target clips'``, for the message.
+            owner: Description of the clips for the message, such as ``'VST: the target clips'``.
 
         Raises:
-            KeyError: If the clips come without them.
+            KeyError: If the clips have no such labels.
         """
         if any('gt_clip_seg' not in sample for sample in self.samples):
             raise KeyError(
@@ -66,8 +66,8 @@ class DomainBatch:
     """A training batch: :attr:`source` clips, :attr:`target` clips, or both.
 
     Args:
-        inputs: Clips for each domain, as :class:`DomainDataPreprocessor` gives them. A batch of a
-            single data set (a :class:`Clip`) stands for whichever domain is asked for.
+        inputs: Clips of each domain, from :class:`DomainDataPreprocessor`. A batch of a single
+            data set (a :class:`Clip`) is returned for either domain.
         data_samples: The samples, arranged like `inputs`.
     """
 

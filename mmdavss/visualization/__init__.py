@@ -1,4 +1,4 @@
-"""Pictures and videos of frames and segmentations. All images are RGB, uint8."""
+"""Images and videos of frames and segmentations. All images are RGB, uint8."""
 
 from .flow import draw_flow, draw_wheel
 from .panels import colourise, draw_grid, draw_legend, overlay, with_legend

@@ -1,4 +1,4 @@
-"""Pictures of optical flow. All images are RGB, uint8."""
+"""Drawings of optical flow. All images are RGB, uint8."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from mmcv.visualization import flow2rgb
 
 
 def draw_flow(flow: np.ndarray, longest: float) -> np.ndarray:
-    """Flow in the colours of the usual wheel: hue is direction, saturation is length.
+    """Draws flow with the usual colour wheel: hue is direction, saturation is length.
 
     Args:
         flow: (H, W, 2), pixels; NaN (unknown) becomes black.
-        longest: Length of full saturation. Longer flow is drawn as if it were as long.
+        longest: Length of full saturation. Longer flow is clipped to it.
 
     Returns:
         (H, W, 3).
     """
     length = np.linalg.norm(flow, axis=-1, keepdims=True)
     clipped = flow * np.minimum(1, longest / np.maximum(length, 1e-12))
-    # mmcv scales each picture to its own longest flow: one more row makes that the same for all.
+    # mmcv scales each image to its own longest flow: an extra row fixes the scale for all.
     row = np.zeros_like(clipped[:1])
     row[..., 0] = longest
     coloured = flow2rgb(np.concatenate([clipped, row]).astype(np.float32))[:-1]
@@ -26,7 +26,7 @@ def draw_flow(flow: np.ndarray, longest: float) -> np.ndarray:
 
 
 def draw_wheel(size: int) -> np.ndarray:
-    """The colours of :func:`draw_flow`: flow from the middle to each pixel of a disc, on white.
+    """Draws the colour key of :func:`draw_flow`: flow from the centre to each pixel of a disc.
 
     Args:
         size: Height and width.

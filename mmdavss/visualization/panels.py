@@ -15,10 +15,10 @@ GAP = 4  # pixels between panels
 
 
 def colourise(labels: np.ndarray, palette: np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
-    """Label map in the colours of its classes.
+    """Draws a label map in the colours of its classes.
 
     Args:
-        labels: (H, W), classes; values that are no class (255, ignored) become black.
+        labels: (H, W), classes; values that are not a class (255, ignored) become black.
         palette: (K, 3), RGB.
 
     Returns:
@@ -36,21 +36,21 @@ def overlay(
     palette: np.ndarray | Sequence[Sequence[int]],
     opacity: float = 0.6,
 ) -> np.ndarray:
-    """Label colours over an image; pixels without a class are darkened.
+    """Draws label colours over an image; pixels without a class are darkened.
 
     Args:
         image: (H, W, 3).
         labels: (H, W), classes.
         palette: (K, 3), RGB.
-        opacity: Of the colours, 0 to 1.
+        opacity: Opacity of the colours, 0 to 1.
 
     Returns:
         (H, W, 3).
     """
     if labels.shape != image.shape[:2]:
         raise ValueError(
-            f'overlay: labels of the shape {labels.shape} do not lie on an image of '
-            f'the shape {image.shape[:2]}'
+            f'overlay: labels of shape {labels.shape} do not fit an image of '
+            f'shape {image.shape[:2]}'
         )
     return cv2.addWeighted(colourise(labels, palette), opacity, image, 1 - opacity, 0)
 
@@ -58,17 +58,17 @@ def overlay(
 def draw_grid(
     images: Sequence[np.ndarray], titles: Sequence[str], columns: int, size: tuple[int, int]
 ) -> np.ndarray:
-    """Images side by side in rows, the first of them under titles.
+    """Draws images side by side in rows, with titles above the first ones.
 
     Args:
-        images: (H, W, 3) each, of any size: each is scaled to fit its panel as a whole and keeps
-            its aspect ratio.
-        titles: For the first images, as many as there are; one for each column heads the columns.
-        columns: Panels of a row.
+        images: (H, W, 3) each, of any size: each is scaled to fit its panel and keeps its aspect
+            ratio.
+        titles: Titles of the first images; with one per column, they head the columns.
+        columns: Panels per row.
         size: Width and height of a panel.
 
     Returns:
-        The picture, its sides even (video codecs want that).
+        The image, with even sides (required by video codecs).
     """
     width, height = size
     rows = -(-len(images) // columns)
@@ -99,13 +99,13 @@ def draw_legend(
     width: int,
     text: int = 16,
 ) -> np.ndarray:
-    """Names of classes beside their colours, in columns.
+    """Draws the names of classes beside their colours, in columns.
 
     Args:
         classes: K names.
         palette: (K, 3), RGB.
-        width: Of the picture.
-        text: Height of the letters.
+        width: Width of the image.
+        text: Font size in pixels.
 
     Returns:
         (H, `width`, 3).
@@ -115,7 +115,7 @@ def draw_legend(
     widest = int(swatch + 0.5 * text + longest + text)
     columns = max(1, min((width - 2 * GAP) // widest, len(classes)))
     rows = -(-len(classes) // columns)
-    columns = -(-len(classes) // rows)  # as even as the rows can be
+    columns = -(-len(classes) // rows)  # rows as equal as possible
     step = (width - 2 * GAP) // columns
     canvas = np.full((rows * line + GAP, width, 3), PAPER, np.uint8)
     for number, (name, colour) in enumerate(zip(classes, palette, strict=True)):
@@ -132,14 +132,14 @@ def with_legend(
     palette: np.ndarray | Sequence[Sequence[int]],
     text: int = 16,
 ) -> np.ndarray:
-    """A picture with :func:`draw_legend` below it, its height even."""
+    """Adds :func:`draw_legend` below an image; the resulting height is even."""
     return _even(np.vstack([image, draw_legend(classes, palette, image.shape[1], text)]))
 
 
 def _place(
     canvas: np.ndarray, image: np.ndarray, left: int, top: int, size: tuple[int, int]
 ) -> None:
-    """Puts an image in the middle of a panel, as large as it fits."""
+    """Puts an image in the centre of a panel, as large as possible."""
     width, height = size
     scale = min(width / image.shape[1], height / image.shape[0])
     w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
@@ -159,7 +159,7 @@ def _write(canvas: np.ndarray, text: str, place: tuple[int, int], size: int, anc
 
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)  # a scalable one that Pillow brings along
+    return ImageFont.load_default(size)  # scalable, ships with Pillow
 
 
 def _even(image: np.ndarray) -> np.ndarray:

@@ -14,11 +14,11 @@ import numpy as np
 class VideoWriter:
     """Writes frames to an mp4 file, as a context manager.
 
-    The file appears under its name when the block ends without an error, so that an interrupted
-    run leaves no half a video.
+    The file appears under its name only when the block ends without an error, so that an
+    interrupted run does not leave half a video.
 
     Args:
-        path: The file; its folder is made. One that exists is replaced.
+        path: The file; its folder is created. An existing file is replaced.
         fps: Frames per second.
 
     Raises:
@@ -30,7 +30,7 @@ class VideoWriter:
         if self.path.suffix != '.mp4':
             raise ValueError(f'{self.path}: a video file must end in .mp4')
         self.fps = fps
-        # OpenCV takes the format from the ending. Nobody can guess the name, to put a link there.
+        # OpenCV takes the format from the suffix. Random, so that no link can be planted there.
         self._partial = self.path.with_name(
             f'.{self.path.stem}.{secrets.token_hex(16)}.partial.mp4'
         )
@@ -51,7 +51,7 @@ class VideoWriter:
             self._writer = self._open(frame)
         if frame.shape != self._shape:
             raise ValueError(
-                f'{self.path}: a frame of the shape {frame.shape} in a video of {self._shape}'
+                f'{self.path}: a frame of shape {frame.shape} in a video of {self._shape}'
             )
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
 

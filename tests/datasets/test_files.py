@@ -314,7 +314,7 @@ def test_sequences_that_lead_outside(synthia):
 
 def test_two_frames_of_one_number(viper):
     shutil.copy(viper / 'train/img/001/001_00001.jpg', viper / 'train/img/001/001_1.jpg')
-    with pytest.raises(InputError, match='001_00001.jpg and 001_1.jpg have one number'):
+    with pytest.raises(InputError, match='001_00001.jpg and 001_1.jpg have the same number'):
         DATASETS.build(dict(type='ViperSeqDataset', data_root=str(viper), pipeline=[]))
 
 

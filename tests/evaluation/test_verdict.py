@@ -126,7 +126,7 @@ def test_a_collapse_that_agrees_with_itself_is_rejected():
         ),
         (dict(shares=(0.65, 0.1, 0.15, 0.06, 0.04)), '**road takes over**: from 40.0% to 65.0%'),
         (dict(consistency=0.87), 'flicker more'),
-        (dict(confidence=0.74), 'less sure'),
+        (dict(confidence=0.74), 'less confident'),
     ],
 )
 def test_warnings(changes, words):

@@ -95,7 +95,7 @@ def test_resize(tmp_path, provider):
     np.testing.assert_allclose(read, np.broadcast_to([4.5, 3.0], (8, 18, 2)), rtol=1e-6)
     with pytest.raises(
         ValueError,
-        match=r'2__1.npy: the flow is 6x4, its frame .*2.png 18x8.*'
+        match=r'2__1.npy: the flow is 6x4, but its frame .*2.png 18x8.*'
         r'resize=True',
     ):
         provider().estimate_numpy(image((8, 18)), image((8, 18)), *paths)

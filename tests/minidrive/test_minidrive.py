@@ -625,7 +625,7 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (*written, *images)} == {**written, **images}
     # a folder that was there before is somebody's
     turn_old()
-    with pytest.raises(FileExistsError, match='gta is not of the MiniDrive'):
+    with pytest.raises(FileExistsError, match='gta does not belong to the MiniDrive'):
         generate(root, TINY, overwrite=True, progress=False)
     assert (root / 'gta' / 'images' / '00001.png').is_file()
 

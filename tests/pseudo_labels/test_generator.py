@@ -350,7 +350,7 @@ def test_overwrite(frames, checkpoint, tmp_path):
 
 
 ANEW = (
-    'out/pseudo_labels.json.*anew: python tools/generate_pseudo_labels.py .*--out .*/out '
+    'out/pseudo_labels.json.*again: python tools/generate_pseudo_labels.py .*--out .*/out '
     '--overwrite'
 )
 
@@ -460,7 +460,7 @@ def test_a_list_of_masks_that_leads_outside(frames, checkpoint, tmp_path, line):
         lambda: remove(str(out)),
         lambda: ClipFolderDataset(str(frames), pseudo_labels=str(out), pipeline=[]),
     ):
-        with pytest.raises(InputError, match='frames.txt, line 2: .* is outside of the folder'):
+        with pytest.raises(InputError, match='frames.txt, line 2: .* is outside the folder'):
             use()
     assert (tmp_path / 'a.png').is_file() and (out / 'a/f1.png').is_file()
 

@@ -721,7 +721,7 @@ def test_warnings():
         '**car has collapsed**: from 20.00% to 1.00%',
         '**road takes over**: from 50.0%',
         'flicker more',
-        'less sure',
+        'less confident',
     ):
         assert words in found
     assert warnings_of(before, before, names) == ()

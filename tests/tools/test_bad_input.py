@@ -271,7 +271,7 @@ IMAGES: list[Case] = [
         'a text with the name of a frame',
         lambda w: w.write('frames/a/01.png', 'version 1'),
         lambda w: w.frames(),
-        ('frames/a/01.png', 'no image', 'again'),
+        ('frames/a/01.png', 'not an image', 'again'),
     ),
     (
         'a depth image of 16 bits for a frame',
@@ -387,7 +387,7 @@ MASKS: list[Case] = [
         'a mask of another size',
         lambda w: w.image('gta/labels/00001.png', np.zeros((6, 20), 'u1')),
         lambda w: w.gta(),
-        ('labels/00001.png', '20x6', 'unpack both anew'),
+        ('labels/00001.png', '20x6', 'unpack both again'),
     ),
     (
         'a mask with a reordered palette',
@@ -445,7 +445,7 @@ MASKS: list[Case] = [
         'pseudo-labels whose masks are gone',
         masks,
         lambda w: w.frames(pseudo_labels='pseudo'),
-        ('pseudo/a/01.png', 'Make them anew'),
+        ('pseudo/a/01.png', 'Make them again'),
     ),
     (
         'a description of pseudo-labels that is not json',
