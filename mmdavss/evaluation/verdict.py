@@ -149,7 +149,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     present = sum(share >= PRESENT for share in old)
     collapsed = collapsed_classes(old, new)
     if len(collapsed) > SPOILT * present:
-        bad.append(f'Collapsed: {len(collapsed)} of the {present} classes that were there.')
+        bad.append(f'Collapsed: {len(collapsed)} of the {present} classes that were present.')
     elif collapsed:
         doubts.append(f'Collapsed: {", ".join(classes[k] for k in collapsed)}.')
     if swollen := [classes[k] for k in swollen_classes(old, new)]:
@@ -167,25 +167,24 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
     errors = estimated_error(before), estimated_error(after)
     compared = (
         f'the estimated error goes from {errors[0]:.2f} to {errors[1]:.2f} (mirrored '
-        f'pictures get the same classes in {before.mirrored:.0%} and {after.mirrored:.0%} '
+        f'images get the same classes in {before.mirrored:.0%} and {after.mirrored:.0%} '
         f'of the pixels, with the variety of {before.diversity:.1f} and '
         f'{after.diversity:.1f} equally frequent classes)'
     )
     if errors[1] > WORSE * errors[0] + SLACK:
         bad.append(f'It contradicts itself more than before: {compared}.')
     elif errors[1] > errors[0] + SLACK:
-        doubts.append(f'It is no better in agreement with itself: {compared}.')
+        doubts.append(f'Its agreement with itself has not improved: {compared}.')
     elif errors[1] >= 1:
         doubts.append(
-            'Mirrored pictures get other classes, or there is hardly more than one '
+            'Mirrored images get other classes, or there is hardly more than one '
             f'class: {compared}.'
         )
     if min(before.unchanged, after.unchanged) >= STILL:
-        doubts.append('The frames are all the same: a single picture says little about others.')
+        doubts.append('The frames are all the same: a single image says little about others.')
     if after.frames < FEW:
         doubts.append(
-            f'Few frames: pairs that were looked at: {after.frames}, {FEW} are the least '
-            'for a verdict.'
+            f'Few frames: {after.frames} pairs were compared, a verdict needs at least {FEW}.'
         )
     warnings = warnings_of(before, after, classes)
     if bad:

@@ -55,8 +55,8 @@ def test_keep():
         (dict(moved=0.5), '50% of all pixels have another class'),
         (dict(shares=(0.4, 0.3, 0.2, 0.095, 0.005)), 'Collapsed: sign'),
         (dict(shares=(0.3, 0.2, 0.4, 0.06, 0.04)), 'Takes over: car'),
-        (dict(mirrored=0.87), 'no better in agreement with itself'),
-        (dict(frames=9), 'Few frames: .* 9, 10 are the least'),
+        (dict(mirrored=0.87), 'agreement with itself has not improved'),
+        (dict(frames=9), 'Few frames: 9 pairs .* at least 10'),
     ],
 )
 def test_doubtful(changes, words):
