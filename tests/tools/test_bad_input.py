@@ -283,7 +283,7 @@ IMAGES: list[Case] = [
         'frames of different sizes in a clip',
         lambda w: w.image('frames/a/00.png', RED[:6]),
         lambda w: w.frames(),
-        ('frames/a/00.png', '20x6', '20x12', 'one size'),
+        ('frames/a/00.png', '20x6', '20x12', 'the same size'),
     ),
     (
         'a frame that is a broken link',
