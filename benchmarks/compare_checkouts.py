@@ -1,21 +1,20 @@
-"""Compares what two checkouts train, bit by bit: for changes that must not change any result.
+"""Compares training in two checkouts bit by bit, for changes that must not change any result.
 
     python benchmarks/compare_checkouts.py BASE NEW [--iters 20] [--configs 'stpl/*' ...] \
         [--data data] [--camvid data/camvid] [--jobs 1] [--out work_dirs/compare_checkouts]
 
 BASE and NEW are clones or worktrees of this repository without uncommitted changes. Every small
 config of each (MiniDrive; CamVid too with --camvid) is trained with tools/train.py of its checkout,
-in a process of its own, on one thread of the CPU, with the data, sizes, batch size and seed of the
-config. Configs that start from a checkpoint get that of the same checkout, and pseudo-labels and
-class statistics are made with its own tools. Where a hook of a config starts or repeats something
-after a number of iterations, that number shrinks with the training, so that it happens in it.
+in a separate process, on one thread of the CPU, with the data, sizes, batch size and seed of the
+config. Configs that start from a checkpoint get the same checkout's, and pseudo-labels and class
+statistics are made with its tools. If a hook of a config starts or repeats an action after a number
+of iterations, that number is scaled down with the training, so that the action happens.
 
 Weights, buffers, optimisers, pseudo-labels and the losses of every iteration must be equal. The
 exit status is 1 if anything differs or could not be trained.
 
-What was trained for a commit is kept in --out and not trained again. Without NEW, BASE is only
-trained; with the same commit twice it is trained twice, which checks that training is
-deterministic.
+Results for a commit are kept in --out and not trained again. Without NEW, BASE is only trained;
+with the same commit twice it is trained twice, which checks that training is deterministic.
 """
 
 from __future__ import annotations
@@ -62,15 +61,15 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """A config, as one checkout has it.
+    """A config of one checkout.
 
     Args:
         config: Path below ``configs/``.
         max_iters: Iterations of the whole training.
         result: Checkpoint of the whole training, relative to the folder of the run.
         needs: Checkpoints that it starts from.
-        pseudo_labels: Folder of the pseudo-labels that it trains on, written before.
-        labeller: Checkpoint that predicts them.
+        pseudo_labels: Folder of the pseudo-labels that it trains on, written beforehand.
+        labeller: Checkpoint that predicts the pseudo-labels.
         statistics: Whether rare-class sampling needs class statistics.
         schedule: Hook arguments that count iterations, by their dotted keys.
     """
@@ -122,7 +121,7 @@ def difference(base: Any, new: Any) -> str | None:
 
 
 def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """Names of what differs between two mappings, and how."""
+    """Names of entries that differ between two mappings, and how."""
     found = {}
     for name in [*base, *(name for name in new if name not in base)]:
         if name not in new or name not in base:
@@ -194,7 +193,7 @@ def describe(config: str, cfg: Config) -> Task:
 
 
 def print_tasks(checkout: Path) -> None:
-    """Prints the small configs as JSON; in a process that imports the package of the checkout."""
+    """Prints the small configs as JSON, in a process that imports the package of the checkout."""
     package = find_spec('mmdavss')
     if package is None or not Path(package.origin).is_relative_to(checkout):
         raise SystemExit(f'mmdavss is imported from {package and package.origin}, not {checkout}')
@@ -208,7 +207,7 @@ def print_tasks(checkout: Path) -> None:
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    """Of the processes that work for a checkout: its package, one thread, the CPU."""
+    """Environment of a checkout's processes: its package, one thread, the CPU."""
     return dict(os.environ, PYTHONPATH=str(checkout), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
 
 
@@ -228,7 +227,7 @@ def read_tasks(checkout: Path) -> dict[str, Task]:
 
 
 def in_order(tasks: Mapping[str, Task], wanted: Iterable[str]) -> list[Task]:
-    """Wanted configs and those that they start from, each after what it needs."""
+    """Wanted configs and those that they start from, in order of dependency."""
     makers = {task.result: task for task in tasks.values()}
     order: dict[str, Task] = {}
 
@@ -266,7 +265,7 @@ class Progress:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Waits until no other run of this script works in a folder, and keeps others out."""
+    """Waits until no other run of this script uses a folder, and locks it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_name(f'{folder.name}.lock'), 'w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -347,7 +346,7 @@ class Trainings:
 
     def _run_tools(self, task: Task) -> None:
         work_dir = self.folder / task.folder
-        shutil.rmtree(work_dir, ignore_errors=True)  # of a run that was stopped
+        shutil.rmtree(work_dir, ignore_errors=True)  # of an interrupted run
         work_dir.mkdir(parents=True)
         log = work_dir / LOG
         options = {
@@ -390,7 +389,7 @@ class Trainings:
             raise Failure(f'tools/{tool}.py failed with exit status {code}, see {log}')
 
     def results(self, task: Task) -> tuple[dict[str, Any], dict[str, float]]:
-        """What a config has trained (with the labels it trained on), and its logged values."""
+        """A config's weights (and the labels it trained on), and its logged values."""
         work_dir = self.folder / task.folder
         trained = weights(work_dir / f'iter_{self.iters}.pth')
         if task.pseudo_labels:
@@ -434,7 +433,7 @@ def print_table(rows: Sequence[tuple[str, str, dict[str, str]]]) -> None:
 
 
 def compare(base: Trainings, new: Trainings, config: str) -> tuple[str, dict[str, str]]:
-    """Verdict on a config that both have trained, and what differs."""
+    """Verdict on a config that both checkouts have trained, and the differences."""
     (weights_base, losses_base), (weights_new, losses_new) = (
         side.results(side.tasks[config]) for side in (base, new)
     )
@@ -461,7 +460,7 @@ def main() -> None:
         nargs='+',
         default=['*'],
         metavar='GLOB',
-        help="paths below configs/, such as 'stpl/*'; what they start from is trained too",
+        help="paths below configs/, such as 'stpl/*'; configs that they start from are trained too",
     )
     parser.add_argument('--data', type=Path, default=Path('data'), help='folder with minidrive/')
     parser.add_argument('--camvid', type=Path, help='folder of CamVid; its configs are compared')

@@ -3,19 +3,19 @@
     python benchmarks/full_size.py [tps/accel_viper2city ...] [--write]
 
 No GPU is needed and nothing is trained: the model of a config is built on PyTorch's meta device,
-whose tensors have a size and no content, and goes through a whole training step: passes of all
-networks, backward passes, clipping, optimisers, which have their state from the start. Every
-storage is counted from its making to its release. The most that is alive at once is the memory of
-the step. With ``--write`` the table of all configs goes into docs/speed.md.
+whose tensors have a size and no content, and runs a whole training step: passes of all networks,
+backward passes, clipping, optimisers, which have their state from the start. Every storage is
+counted from creation to release. The peak is the memory of the step. ``--write`` writes the table
+of all configs to docs/speed.md.
 
-What a size depends on in the content is taken at its largest: every pixel has a label, every class
+Sizes that depend on the content are taken at their largest: every pixel has a label, every class
 occurs (SFC's SFM runs all of them), every random view is drawn. Labels are known and flows are
 given where a pipeline or DIS, which computes on the CPU, makes them; networks that estimate flow on
 the device run.
 
 Not counted: what the allocator keeps in reserve and loses between blocks (some 5 to 15 %), the
-workspace of cuDNN's convolutions, and the CUDA context (some 0.5 GiB). A card has to have a tenth
-more than the step and 1 GB besides to be named here.
+workspace of cuDNN's convolutions, and the CUDA context (some 0.5 GiB). A card is listed if it has
+1.1 times the memory of the step plus 1 GB.
 """
 
 from __future__ import annotations
@@ -55,22 +55,22 @@ CONFIGS = ROOT / 'configs'
 DOCUMENT = ROOT / 'docs/speed.md'
 BEGIN = '<!-- Memory: written by `python benchmarks/full_size.py --write` -->'
 END = '<!-- End of memory -->'
-#: Memory of cards in GB, 10^9 bytes as they are sold (and a little more than is there to be used).
+#: Memory of cards in GB, 10^9 bytes, as advertised (slightly more than usable).
 CARDS = (11, 24, 32, 40, 80)
-#: What a card has to have besides the step: a share of it for the allocator, and the context.
+#: Memory that a card needs in addition to the step: a share for the allocator, and the context.
 OVERHEAD, CONTEXT = 0.1, 1e9
 aten = torch.ops.aten
 
 
 class Storages(TorchDispatchMode):
-    """Counts the bytes of storages on the meta device that are alive.
+    """Counts the bytes of live storages on the meta device.
 
-    Operations whose result depends on the content of a tensor get an answer that makes the most
+    Operations whose result depends on the content of a tensor return the answer that uses the most
     memory: all elements are non-zero, conditions hold.
 
     Attributes:
-        alive: Bytes.
-        peak: The most since it was last set.
+        alive: Bytes of live storages.
+        peak: Largest value of `alive` since it was last reset.
     """
 
     def __init__(self, num_values: int = 256) -> None:
@@ -113,7 +113,7 @@ class Storages(TorchDispatchMode):
         return out
 
     def _answer(self, function: Any, args: tuple) -> tuple[tuple, Any]:
-        """What cannot be known of tensors without content."""
+        """A value that cannot be known for tensors without content."""
         x = args[0]
         if function is aten._local_scalar_dense.default:
             return args, {torch.bool: True}.get(x.dtype, 1.0 if x.is_floating_point() else 1)
@@ -142,10 +142,10 @@ class Memory:
     Attributes:
         weights: Parameters and buffers of all networks: student, teacher, discriminators, flow.
         optimiser: State of the optimisers.
-        gradients: Those of all that is trained.
-        saved: What is alive besides these when the largest of the backward passes begins.
+        gradients: Gradients of all trained parameters.
+        saved: Everything else that is alive when the largest backward pass begins.
         groups: Number of backward passes of the student's optimiser.
-        peak: The most that is alive at once.
+        peak: Peak memory.
     """
 
     weights: int
@@ -161,7 +161,7 @@ class Memory:
 
 
 class GivenFlow(BaseFlowProvider):
-    """In place of a provider that computes on the CPU."""
+    """Replaces a provider that computes on the CPU."""
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: Any) -> Tensor:
         return torch.empty_like(frame_a[:, :2])
@@ -169,7 +169,7 @@ class GivenFlow(BaseFlowProvider):
 
 @contextmanager
 def meta_device() -> Iterator[None]:
-    """Inside, autocast and checkpointing take tensors of the meta device like any other."""
+    """Context manager: autocast and checkpointing accept tensors on the meta device."""
     plain = torch.autocast
 
     def autocast(device_type: str, *args: Any, **kwargs: Any) -> torch.autocast:
@@ -183,7 +183,7 @@ def meta_device() -> Iterator[None]:
 
 
 def frame_size(pipeline: list[Mapping]) -> tuple[int, int]:
-    """(h, w) of what a pipeline gives."""
+    """Output size (h, w) of a pipeline."""
     size = None
     for step in pipeline:
         if step['type'] == 'ClipResize':
@@ -217,7 +217,7 @@ def option(dataset: Mapping, name: str) -> Any:
 
 
 def batch_of(dataset: Mapping, count: int) -> tuple[Clip, list[SegDataSample]]:
-    """What a data set of clips gives, after the data preprocessor."""
+    """Batch from a data set of clips, after the data preprocessor."""
     pipeline = dataset['pipeline']
     steps = {step['type']: step for step in pipeline}
     size = frame_size(pipeline)
@@ -266,7 +266,7 @@ def training_batch(cfg: Config) -> dict[str, dict]:
 
 
 def networks_of(model: nn.Module) -> list[nn.Module]:
-    """The model, and the networks of frozen providers, which are not among its parts."""
+    """The model, and the networks of frozen providers, which are not its submodules."""
     return [
         model,
         *(
@@ -279,7 +279,7 @@ def networks_of(model: nn.Module) -> list[nn.Module]:
 
 
 def build(cfg: Config) -> nn.Module:
-    """The model of a config, on the meta device."""
+    """Builds the model of a config on the meta device."""
     init_default_scope('mmseg')
     linspace = torch.linspace
     # MiT reads the numbers of one while it is built.
@@ -340,9 +340,9 @@ def measure(cfg: Config) -> Memory:
                 note(name, player)
 
             data = training_batch(cfg)
-            # It has done its work.
+            # Not needed any more.
             model.data_preprocessor.forward = lambda data, training=False: data
-            # Optimisers have their state after their first step, which needs no more than this.
+            # Optimisers create their state in the first step, which needs no more memory than this.
             trained = [
                 p
                 for player in players.values()
@@ -384,7 +384,7 @@ def size_of(tensors: list[Tensor]) -> int:
 
 
 def size_of_gradients(model: nn.Module) -> int:
-    """Bytes of the gradients that are there."""
+    """Bytes of the existing gradients."""
     return size_of([p.grad for p in model.parameters() if p.grad is not None])
 
 
@@ -402,7 +402,7 @@ def full_size() -> list[str]:
 
 
 def quiet() -> None:
-    """Only what this command has to say."""
+    """Shows only the output of this command."""
     warnings.filterwarnings('ignore')
     MMLogger.get_instance('mmengine').setLevel(logging.ERROR)
     logging.disable(logging.WARNING)
@@ -429,7 +429,7 @@ def row(names: list[str], memory: Memory) -> str:
 
 
 def table(names: list[str]) -> Iterator[str]:
-    """Lines of the table, configs of the same memory in one."""
+    """Lines of the table; configs with the same memory share a line."""
     yield '| config | weights | gradients, optimiser | saved for backward | groups | step | fits |'
     yield '|---|---|---|---|---|---|---|'
     rows: dict[tuple, tuple[list[str], Memory]] = {}

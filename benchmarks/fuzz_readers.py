@@ -2,14 +2,14 @@
 
     python benchmarks/fuzz_readers.py [--files 2000] [--seed 0] [--out work_dirs/fuzz_readers]
 
-Each file is written whole, damaged (bits flipped, cut off, blocks zeroed, swapped or repeated,
-another format under its name, a header that says something absurd) and read as the tools read it.
-A failure is content that is not that of the whole file, an error of another kind or without the
-name of the file, and a reader that hangs. The file of a failure is kept in the folder.
+Each file is written, damaged (bits flipped, cut off, blocks zeroed, swapped or repeated, another
+format under its name, an absurd header) and read as the tools read it. A failure is content that
+differs from the intact file's, another kind of error or one without the name of the file, or a
+reader that hangs. The file of a failure is kept in the folder.
 
-What a format cannot know is counted apart: JPEG, BMP, .flo, .npy, videos and text have no
-checksums, so that there another content may be as good as the right one. Each reader says for which
-damage that holds; for all other damage it is a failure.
+Damage that a format cannot detect is counted separately: JPEG, BMP, .flo, .npy, videos and text
+have no checksums, so other content may look valid. Each reader lists the damage for which that
+holds; for all other damage it is a failure.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def empty(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def other_format(data: bytes, rng: np.random.Generator) -> bytes:
-    """What downloads and checkouts leave in the place of a file."""
+    """Content that failed downloads and checkouts leave instead of a file."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, 'w') as file:
         file.writestr('data.txt', b'text')
@@ -149,9 +149,9 @@ DAMAGES: dict[str, Damage | None] = {
         other_format,
     )
 } | {'absurd': None}
-#: Wrong values in the place of right ones.
+#: Wrong values instead of correct ones.
 VALUES = frozenset({'flip_bit', 'flip_bits', 'header', 'zero_block', 'swap_blocks'})
-#: Lines or numbers that are missing, or there twice.
+#: Lines or numbers that are missing or repeated.
 LINES = VALUES | {'truncate', 'surplus', 'repeat_block'}
 
 # --------------------------------------------------------------------------------------- readers
@@ -162,14 +162,14 @@ class Reader:
     """A kind of file.
 
     Attributes:
-        name: In the table.
+        name: Name in the table.
         file: Path of the file, below the folder.
-        write: Writes it, and what else is needed, into the folder.
-        read: Reads it; from the folder to its content.
+        write: Writes it, and other files that it needs, into the folder.
+        read: Reads it; maps the folder to the content.
         blind: Damage after which the format cannot tell right from wrong values.
-        kept: What of the content has to be right then too.
-        absurd: Contents with a header that says something absurd, made of the whole file.
-        known_by: What stands for the file in an error: its name, where this is empty.
+        kept: Part of the content that must be correct even then.
+        absurd: Contents with an absurd header, made from the intact file.
+        known_by: Text that identifies the file in an error; by default its name.
     """
 
     name: str
@@ -364,7 +364,7 @@ def video(suffix: str, codec: str) -> Reader:
     def read(folder: Path) -> list:
         reader = VideoReader(str(folder / name))
         frames = [(frame.name, frame.image) for frame in reader]
-        # The tools go on, and say so.
+        # The tools continue with a warning.
         if reader.note:
             raise UserError(reader.note)
         return frames
@@ -398,7 +398,7 @@ train_cfg = dict(max_iters=2000, val_interval=200)
 
 
 def _png_header(data: bytes, width: int, height: int, depth: int | None = None) -> bytes:
-    """Another size, with a right checksum."""
+    """Another size, with a correct checksum."""
     fields = struct.pack('>II', width, height) + data[24:29]
     if depth is not None:
         fields = fields[:8] + bytes([depth]) + fields[9:]
@@ -449,7 +449,7 @@ TEXT = (
     lambda data: b'../../x.png ../../y.png\n' + data,
     lambda data: b'\n' * 1000,
 )
-#: The directory at the end of an archive says how many entries there are, and where.
+#: The directory at the end of an archive has the number and places of its entries.
 ARCHIVE = (
     lambda data: data[:-14] + b'\xff' * 4 + data[-10:],
     lambda data: data[:-6] + b'\xff' * 4 + data[-2:],
@@ -551,13 +551,13 @@ READERS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a damaged file.
+    """Outcome for a damaged file.
 
     Attributes:
         reader: Name of the kind of file.
         damage: Name of the damage.
         outcome: ``same``, ``error``, ``unknowable`` or ``failure``.
-        detail: Of a failure.
+        detail: Description of a failure.
         data: The damaged file.
     """
 
@@ -587,7 +587,7 @@ def time_limit(seconds: int) -> Iterator[None]:
 
 
 def frozen(content: Any) -> Any:
-    """Content that can be compared with ``==``, to the bit."""
+    """Converts content so that ``==`` compares it bit by bit."""
     if isinstance(content, torch.Tensor):
         content = content.numpy()
     if isinstance(content, np.ndarray):
@@ -603,10 +603,10 @@ def judge(reader: Reader, damage: str, good: Any, folder: Path) -> tuple[str, st
     """Reads a damaged file.
 
     Args:
-        reader: Of the file.
-        damage: Name of what was done to it.
-        good: Content of the whole file.
-        folder: That it is in.
+        reader: The file's reader.
+        damage: Name of the damage.
+        good: Content of the intact file.
+        folder: Folder of the file.
 
     Returns:
         Outcome and detail of :class:`Result`.
@@ -635,10 +635,10 @@ def fuzz(folder: Path, count: int, seed: int = 0) -> Iterator[Result]:
     """Damages and reads files of all kinds, in turn.
 
     Args:
-        folder: For the files.
-        count: How many; each kind of file with each damage once takes
+        folder: Folder for the files.
+        count: Number of files; each kind of file with each damage once takes
             ``len(READERS) * len(DAMAGES)``.
-        seed: The same seed damages the same files in the same way.
+        seed: Random seed; the same seed gives the same damage.
     """
     pairs = [(reader, damage) for reader in READERS for damage in DAMAGES]
     order = np.random.default_rng(seed).permutation(len(pairs))

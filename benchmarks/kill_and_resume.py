@@ -3,11 +3,11 @@
     python benchmarks/kill_and_resume.py [--methods stpl i2vda ...] [--kills 20] [--seed 0] \
         [--out work_dirs/kill_and_resume]
 
-Every run is the one of tools/train.py, in a process of its own, of the method's MiniDrive config
-with frames of 64 x 32 and a few channels. Each is killed again and again: somewhere in an iteration
-or a validation, with SIGKILL, or told to stop with SIGTERM or SIGUSR1, alone or with its workers,
-and in the middle of writing a file. Then it is resumed until it is done and compared with a run
-that nobody disturbed: weights, optimisers, schedules, scores, the files that are left.
+Every run is tools/train.py in a separate process, with the method's MiniDrive config, frames of 64
+x 32 and a few channels. Each is killed repeatedly: in an iteration or a validation, with SIGKILL,
+or stopped with SIGTERM or SIGUSR1, alone or with its workers, and in the middle of writing a file.
+Then it is resumed until it is done and compared with an uninterrupted run: weights, optimisers,
+schedules, scores, remaining files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from mmdavss.utils import atomic_backend
 from mmdavss.utils.atomic_backend import AtomicBackend
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Config of each method, below configs/. SFC comes after what it is made from.
+#: Config of each method, below configs/. SFC comes after the runs that it needs.
 METHODS = {
     'source_only': 'source_only/accel-r18_miniviper2minicity.py',
     'adabn': 'adabn/accel-r18_miniviper2minicity.py',
@@ -79,14 +79,14 @@ PLACES = ('iteration', 'validation', 'half a file', 'file not moved', 'file move
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a run.
+    """A fault in a run.
 
     Args:
-        place: Where, one of `PLACES`. In the first two a clock is set that strikes `delay` seconds
+        place: Where, one of `PLACES`. In the first two a timer is set that fires `delay` seconds
             later, wherever the run is then; the others are points in writing a checkpoint or the
             note of the last one, where the process kills itself.
         count: How many times that place is passed before.
-        delay: Seconds.
+        delay: Delay in seconds.
         number: The signal.
         group: Whether the worker processes get it, too.
     """
@@ -168,7 +168,7 @@ def small_data(folder: Path) -> None:
 
 
 def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: int = 2) -> Path:
-    """Writes a method's config for `small_data`, and random weights where it wants trained ones.
+    """Writes a method's config for `small_data`, and random weights in place of trained ones.
 
     Args:
         method: One of `METHODS`.
@@ -205,7 +205,7 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
         if owner.get('frame_root'):
             owner.frame_root = str(data / Path(owner.frame_root).relative_to('data/minidrive'))
     for hook in cfg.get('custom_hooks', ()):
-        # What the configs do after many iterations happens in a few.
+        # Events after many iterations are moved to the first few.
         hook.update(
             {
                 key: few
@@ -271,25 +271,25 @@ def _random_student(cfg: Config, folder: Path) -> Path:
 
 
 def _hasten() -> None:
-    """Leaves out what would take most of the time of such a run and tells nothing about it."""
+    """Disables slow steps that are irrelevant for such a run."""
     mmengine.runner.runner.collect_env = dict  # asks compilers for their versions
-    # Formats the config anew for every checkpoint.
+    # Formats the config again for every checkpoint.
     yapf_api.FormatCode = lambda text, **style: (text, True)
 
 
 def in_process(log: Path, tool: str, *args: object, fault: Fault | None = None) -> int:
-    """Runs a script of tools/ in a process of its own.
+    """Runs a script of tools/ in a separate process.
 
     It is a fork of this one: importing everything again would take most of the time.
 
     Args:
-        log: File for what it prints, at the end of it.
+        log: File that its output is appended to.
         tool: Name of the script.
-        args: Of the command line.
-        fault: What happens to it.
+        args: Arguments of the command line.
+        fault: Fault in the run, or None.
 
     Returns:
-        Its exit code; of a process that a signal has ended the signal's number, negative.
+        Its exit code, or the negative number of the signal that ended it.
     """
     cv2.setNumThreads(1)  # ends the threads of OpenCV: a fork would wait for them
     pid = os.fork()
@@ -316,7 +316,7 @@ def in_process(log: Path, tool: str, *args: object, fault: Fault | None = None) 
 
 
 def train(config: Path, work_dir: Path, fault: Fault | None = None) -> int:
-    """One start of a run, resumed where it can be; the result is that of `in_process`."""
+    """One start of a run, resumed if possible; returns the result of `in_process`."""
     return in_process(
         work_dir.with_suffix('.log'),
         'train.py',
@@ -329,7 +329,7 @@ def train(config: Path, work_dir: Path, fault: Fault | None = None) -> int:
 
 
 def undisturbed(method: str, data: Path, out: Path, iters: int, workers: int = 2) -> Path:
-    """Trains in ``out/METHOD/whole``, and before it what that starts from, if it is not there.
+    """Trains in ``out/METHOD/whole``, after the runs that it starts from, unless they exist.
 
     The arguments are those of `small_config`.
 
@@ -350,7 +350,7 @@ def undisturbed(method: str, data: Path, out: Path, iters: int, workers: int = 2
 
 
 def differences(whole: Path, killed: Path) -> list[str]:
-    """What differs between the output folders of two runs."""
+    """Differences between the output folders of two runs."""
     files = [
         {path.name for path in folder.iterdir() if '.pth' in path.name}
         for folder in (whole, killed)
@@ -403,9 +403,9 @@ def draw_fault(generator: random.Random, iters: int, seconds: float) -> Fault:
     """A fault at a random point.
 
     Args:
-        generator: Of the draws.
-        iters: Iterations that are left.
-        seconds: That one iteration takes.
+        generator: Random generator.
+        iters: Remaining iterations.
+        seconds: Duration of one iteration.
     """
     iters = max(1, iters)  # a run that is complete may lack its last validation
     place = generator.choices(PLACES, weights=(6, 1, 1, 1, 1))[0]
@@ -423,12 +423,12 @@ def draw_fault(generator: random.Random, iters: int, seconds: float) -> Fault:
 
 @dataclass
 class Record:
-    """What a method went through.
+    """Record of a method's runs.
 
     Args:
-        kills: How often what happened.
+        kills: Number of faults of each kind.
         runs: Runs that were killed, resumed to the end, and compared.
-        wrong: What differed, and exit codes that nobody expected.
+        wrong: Differences, and unexpected exit codes.
     """
 
     kills: Counter = field(default_factory=Counter)
@@ -444,8 +444,8 @@ def torment(method: str, config: Path, out: Path, iters: int, kills: int, seed: 
         config: Its config.
         out: Output folder, with the undisturbed run in ``whole``.
         iters: Iterations of a run.
-        kills: How many times something is to happen to its runs.
-        seed: Of when and what.
+        kills: Number of faults.
+        seed: Random seed of the faults.
     """
     generator, record = random.Random(f'{method} {seed}'), Record()
     stamps = sorted((out / 'whole').glob('iter_*.pth'))
@@ -474,10 +474,10 @@ def torment(method: str, config: Path, out: Path, iters: int, kills: int, seed: 
 def main(args: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Kill runs, resume them, compare the end')
     parser.add_argument('--methods', nargs='+', choices=METHODS, default=list(METHODS))
-    parser.add_argument('--kills', type=int, default=20, help='of each method')
+    parser.add_argument('--kills', type=int, default=20, help='faults for each method')
     parser.add_argument('--iters', type=int, default=8, help='iterations of a run')
     parser.add_argument('--workers', type=int, default=2, help='processes that load the data')
-    parser.add_argument('--seed', type=int, default=0, help='of what happens when')
+    parser.add_argument('--seed', type=int, default=0, help='random seed of the faults')
     parser.add_argument(
         '--out',
         type=Path,

@@ -1,13 +1,13 @@
-"""Time and memory of SePiCo's statistics and losses beside a straightforward form of each.
+"""Compares time and memory of SePiCo's statistics and losses with straightforward forms.
 
     python benchmarks/sepico.py [--device cpu] [--parts statistics bank ...]
 
 The straightforward forms follow the published algorithm: an N x C x A tensor for the statistics, a
 loop over classes for the banks, a one-hot map for the labels. Losses run forward and backward from
-N x A x h x w features, with the regulariser. Each form runs in processes of its own, the two forms
-of a part alternate; times are medians, on a CPU of its own time, and their ratio is what counts.
-Memory is the peak on top of the inputs, which both forms share. On a CPU it is that of the process
-(Linux), measured in a run in which the C library gives freed memory back at once.
+N x A x h x w features, with the regulariser. Each form runs in separate processes, the two forms of
+a part alternate; times are medians, on a CPU of process time, and only their ratio matters. Memory
+is the peak on top of the inputs, which both forms share. On a CPU it is that of the process
+(Linux), measured in a run in which the C library returns freed memory at once.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def make_labels(size: int, device: str) -> Tensor:
 
 
 def prepare(part: str, form: str, size: int, device: str) -> Callable[[], object]:
-    """Inputs for feature maps of size x size, made in place, and the call to measure."""
+    """Creates inputs for feature maps of size x size, and the call to measure."""
     from mmseg.registry import MODELS
 
     from mmdavss.modules import ClassStatistics, downscale_labels
@@ -170,12 +170,12 @@ def measure(part: str, form: str, device: str, repeats: int) -> dict[str, float]
                 torch.cuda.reset_peak_memory_stats(device)
             return torch.cuda.max_memory_allocated(device) / 2**20
         if reset:
-            # Linux: the imports' own peak is higher than what a small part takes.
+            # Linux: the peak of the imports is higher than that of a small part.
             Path('/proc/self/clear_refs').write_text('5')
         status = Path('/proc/self/status').read_text()
         return int(status.partition('VmHWM:')[2].split()[0]) / 2**10
 
-    # Waiting for a busy machine does not count.
+    # Process time excludes waiting on a busy machine.
     clock = time.process_time if device == 'cpu' else time.perf_counter
 
     def seconds(call: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""What suffers from the domain shift, SegNet or FlowNet: figure 2 of SFC.
+"""Whether SegNet or FlowNet suffers from the domain shift: figure 2 of SFC.
 
     S=configs/sfc/accel-r18_miniviper2minicity   # or accel_viper2city, whose oracle is accel-sfc_viper2city
     python tools/run_phases.py configs/sfc/flownets_miniviper.py ${S}_source-stage1.py \\
@@ -6,8 +6,8 @@
         ${S}_figure2-{segnet,flownet}-{source,target}.py
     python benchmarks/sfc_domain_shift.py work_dirs/sfc/accel-r18_miniviper2minicity
 
-One of the two networks of Accel learns on labels of the source, or on those of the target, the
-other one is fixed; mIoU on the target. Prints a table of the last validations and draws the bars of
+One of the two networks of Accel learns on labels of the source or the target, the other one is
+fixed; the score is mIoU on the target. Prints a table of the last validations and draws the bars of
 figure 2a and 2b. Figure 2c, predictions and flows of the four checkpoints:
 
     python tools/analysis/panels.py ${S}_figure2-segnet-source.py CHECKPOINT CHECKPOINT \\
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('stem', help='of the work dirs, before _figure2-...')
+    parser.add_argument('stem', help='start of the work dirs, before _figure2-...')
     parser.add_argument('--metric', default='mIoU', help='name of the score in the log')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/sfc_figure2.png'))
     return parser.parse_args()

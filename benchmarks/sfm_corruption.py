@@ -1,13 +1,13 @@
-"""SFM's error against the share of wrong labels: what SFC rests on.
+"""SFM's error against the share of wrong labels, to test the premise of SFC.
 
     python benchmarks/sfm_corruption.py --config configs/sfc/sfm_miniviper.py \
         --checkpoint work_dirs/sfc/sfm_miniviper/iter_600.pth
 
 SFM is given the labels of MiniDrive's VIPER validation frames, in which a growing share of blocks
-has the labels of another clip: each frame by itself, as from one that flickers, or the same blocks
-with the same wrong labels in both frames, as from one that is wrong all the time. Its flow is
-compared with the exact one where that is visible in both frames. MiniDrive's frames with flow are
-written to --data where they are not there. Prints a table and draws docs/images/sfc_corruption.png.
+has the labels of another clip: in each frame separately, as in predictions that flicker, or the
+same blocks with the same wrong labels in both frames, as in predictions that are always wrong. Its
+flow is compared with the exact one at pixels visible in both frames. MiniDrive's frames with flow
+are written to --data if they do not exist. Prints a table and draws docs/images/sfc_corruption.png.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from mmdavss.ops import backward_warp, resize_flow
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402
 
-#: Corrupted in which way.
-KINDS = {'each frame by itself': True, 'the same in both frames': False}
+#: Kinds of corruption.
+KINDS = {'each frame separately': True, 'the same in both frames': False}
 
 
 def parse_args() -> argparse.Namespace:
@@ -105,7 +105,7 @@ def load_clips(
 def corrupt(
     labels: Tensor, share: float, block: int, independent: bool, generator: torch.Generator
 ) -> Tensor:
-    """Labels (M, 2, H, W) of which a share of blocks is that of another clip."""
+    """Labels (M, 2, H, W) in which a share of blocks comes from another clip."""
     count, frames, height, width = labels.shape
     grid = (count, frames if independent else 1, -(-height // block), -(-width // block))
     wrong = torch.rand(grid, generator=generator) < share
@@ -114,7 +114,7 @@ def corrupt(
     shift = torch.randint(count // 4, 3 * count // 4, grid[:2], generator=generator)
     others = (torch.arange(count)[:, None] + shift) % count
     other = labels[others, torch.arange(grid[1])]
-    # What nobody labels stays so.
+    # Unlabelled pixels stay unlabelled.
     return torch.where(wrong & (labels != 255) & (other != 255), other, labels)
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     args = parse_args()
     cfg = Config.fromfile(args.config)
     init_default_scope('mmseg')
-    # The FlowNet is not needed, nor where SFM started.
+    # Neither the FlowNet nor SFM's initial weights are needed.
     cfg.model.flow = None
     cfg.model.sfm.flow_net.pop('checkpoint', None)
     model = MODELS.build(cfg.model).eval()

@@ -3,8 +3,8 @@
     python benchmarks/small_results.py [--data minidrive camvid] [--seeds 0 1 2] [--jobs 2] \
         [--methods source-only adabn stpl ...]
 
-Runs tools/train.py once for every method and seed (what is finished is not run again), each on one
-thread, and prints the mean and standard deviation over the seeds, and the share of the gap between
+Runs tools/train.py once for every method and seed (finished runs are skipped), each on one thread,
+and prints the mean and standard deviation over the seeds, and the share of the gap between
 source-only and oracle that is closed, as markdown. CamVid is expected in data/camvid. SFC needs its
 SFM, one for all seeds:
 
@@ -163,7 +163,7 @@ def call(command: list[str], log: Path, mode: str = 'w') -> None:
 
 
 def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> Path:
-    """Trains a config unless it is done already; returns its last checkpoint."""
+    """Trains a config unless that is done already; returns its last checkpoint."""
     cfg = Config.fromfile(config)
     checkpoint = final_checkpoint(cfg, work_dir)
     if checkpoint.is_file():
@@ -250,7 +250,7 @@ def main() -> None:
         nargs='+',
         choices=METHODS | FRAME_METHODS,
         default=MAIN,
-        help='what is reported, where it has a config; what it starts from is trained too',
+        help='methods to report, if they have a config; those that they start from are trained too',
     )
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time')
     parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/small_results')
@@ -277,8 +277,8 @@ def main() -> None:
             while method is not None:
                 wanted.add((data, method))
                 method = FAMILIES[data][method][1]
-    # A run waits for its source, which was submitted before it: nothing waits for ever. What waits
-    # for nothing comes first.
+    # A run waits for its source, which was submitted earlier, so there is no deadlock. Runs without
+    # a source come first.
     tasks = sorted(
         (
             (depth(data, method), seed, data, method)

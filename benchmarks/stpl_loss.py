@@ -1,9 +1,9 @@
-"""Time and memory of the STPL loss beside the naive matrix form, forward and backward.
+"""Compares time and memory of the STPL loss with the naive matrix form, forward and backward.
 
     python benchmarks/stpl_loss.py [--pixels 5734] [--dim 128] [--classes 15] [--device cpu]
 
-Each form runs in a process of its own, alternating, so that peak memory is its own; figures are
-medians over the rounds, and their ratio is what counts on a shared machine.
+Each form runs in a separate process, alternating, so that peak memory is separate; figures are
+medians over the rounds, and only their ratio is meaningful on a shared machine.
 """
 
 from __future__ import annotations

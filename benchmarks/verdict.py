@@ -4,15 +4,15 @@
     python benchmarks/small_results.py --data minidrive minivps --methods source-only
     python benchmarks/verdict.py [--cases accel-0 deeplab-1 ...] [--out work_dirs/verdict]
 
-Adapts trained models to unlabelled drives, well and badly: sane settings, much too high learning
-rates, too many iterations, a single picture, drives of another look, models that were damaged
-before or after. Each result is judged without labels, as in the tool, and scored with the labels of
-twelve other drives of the same look: it is better or worse if the mIoU differs from that of the
-model before by more than a margin. Prints what was said against what is true, for the cases that
-the thresholds were chosen on and for those that they have never seen.
+Adapts trained models to unlabelled drives, well and badly: sensible settings, much too high
+learning rates, too many iterations, a single picture, drives of another look, models that were
+damaged before or after. Each result is judged without labels, as in the tool, and scored with the
+labels of twelve other drives of the same look: it is better or worse if the mIoU differs from that
+of the model before by more than a margin. Prints verdicts against the truth, for the cases that the
+thresholds were chosen on and for all others.
 
-A row of figures goes to OUT/rows.json after each case; what is there is not run again, and the
-verdicts are made from the figures anew each time.
+A row of figures goes to OUT/rows.json after each case; existing rows are not run again, and the
+verdicts are recomputed from the figures each time.
 """
 
 from __future__ import annotations
@@ -64,12 +64,13 @@ class Case:
     """One adaptation.
 
     Attributes:
-        name: What is done.
-        look: Of the drives, and of those that it is scored on: ``camera``, ``night`` or ``haze``.
+        name: Name of the case.
+        look: Look of the drives, and of those that it is scored on: ``camera``, ``night`` or
+            ``haze``.
         video: ``drives``; ``still``: one picture again and again; ``rendered``: drives of the look
             that the model was trained with.
-        method: As of :class:`Settings`; None: nothing is adapted.
-        iters: Iterations of it.
+        method: Same as in :class:`Settings`, or None for no adaptation.
+        iters: Number of iterations.
         lr: Its learning rate.
         before: Damage of the model that is adapted.
         after: Damage of the adapted model.
@@ -85,7 +86,7 @@ class Case:
     after: str | None = None
 
 
-#: For each network and seed of its source training.
+#: Cases for each network and seed of its source training.
 CASES = {
     ('deeplab', 0): (
         Case('stpl'),
@@ -140,10 +141,10 @@ CASES = {
 
 
 def seen(image: np.ndarray, look: str) -> np.ndarray:
-    """The frame (H, W, 3), uint8, as it would be at night or in haze; the labels stay."""
+    """Turns a frame (H, W, 3), uint8, into one at night or in haze; the labels stay."""
     if look == 'camera':
         return image
-    # The same noise for the same frame, whoever asks.
+    # The same noise for the same frame in every call.
     rng = np.random.default_rng(int(image[::16, ::16].sum()))
     light = (image / 255.0) ** 2.2
     if look == 'night':
@@ -211,10 +212,10 @@ def score(segment: VideoSegmenter, data: Path, look: str) -> float:
 
 
 def damaged(checkpoint: Path, damage: str, path: Path) -> Path:
-    """A copy of a checkpoint with some of its weights spoilt."""
+    """A copy of a checkpoint with some damaged weights."""
     state = read_weights(str(checkpoint), f'{checkpoint} does not exist')
     rng = torch.Generator().manual_seed(0)
-    # Accel's last layer is the one that joins its two branches.
+    # Accel's last layer joins its two branches.
     last = 'fusion.weight' if 'student.fusion.weight' in state else 'decode_head.conv_seg'
     for name, value in state.items():
         if damage == BATCH_NORM and name.endswith('running_mean'):
@@ -229,12 +230,12 @@ def damaged(checkpoint: Path, damage: str, path: Path) -> Path:
 
 
 def prepare(net: str, seed: int, case: Case, data: Path, out: Path) -> Adaptation:
-    """Adapts as the case says, unless that is done.
+    """Runs the adaptation of a case, unless that is done already.
 
     Args:
         net: One of :data:`NETS`.
-        seed: Of the training of the model that is adapted, and of the adaptation.
-        case: How.
+        seed: Seed of the source training and of the adaptation.
+        case: The case.
         data: MiniDrive.
         out: Folder of all cases.
     """
@@ -286,13 +287,13 @@ def add_row(
     """Measures and scores an adaptation.
 
     Args:
-        name: Of the case.
+        name: Name of the case.
         work: The adaptation.
-        look: Of its drives.
+        look: Look of its drives.
         data: MiniDrive.
-        rows: Get what is not there: the figures without labels, and the mIoU before and after.
-        starts: The mIoU of the models before.
-        start: Name of this one.
+        rows: Receives missing rows: the figures without labels, and the mIoU before and after.
+        starts: The mIoU of the models before adaptation.
+        start: Name of this case's model.
     """
     row = rows.setdefault(name, {})
     if 'mIoU' not in row:
@@ -314,7 +315,7 @@ def truth(row: dict[str, Any]) -> str:
 
 
 def said(row: dict[str, Any]) -> Verdict:
-    """The verdict, of the figures alone."""
+    """The verdict, from the figures alone."""
     before, after = (
         HealthFigures(**{**row['figures'][key], 'shares': tuple(row['figures'][key]['shares'])})
         for key in ('before', 'after')
@@ -323,7 +324,7 @@ def said(row: dict[str, Any]) -> Verdict:
 
 
 def right(row: dict[str, Any], keep: bool) -> bool:
-    """Whether it is right to keep the model, or not to: what is worse is not kept."""
+    """Whether a decision to keep the model is right: worse models should not be kept."""
     return keep == (truth(row) != 'worse')
 
 
@@ -342,7 +343,7 @@ def print_cases(rows: dict[str, dict]) -> None:
 
 
 def print_summary(title: str, rows: dict[str, dict]) -> None:
-    """What was said against what is true, and what simpler rules would have said."""
+    """Verdicts against the truth, and the verdicts of simpler rules."""
     print(
         f'\n{title}: {len(rows)} cases\n\n| verdict | better | same | worse |\n|---|---:|---:|---:|'
     )
@@ -352,7 +353,7 @@ def print_summary(title: str, rows: dict[str, dict]) -> None:
         print(f'| {verdict} | {counts["better"]} | {counts["same"]} | {counts["worse"]} |')
     rules = {
         'always keep': lambda row: True,
-        'keep if it is surer': lambda row: grown(row, 'confidence'),
+        'keep if it is more confident': lambda row: grown(row, 'confidence'),
         'keep if it is steadier': lambda row: grown(row, 'consistency'),
         'keep if mirrored pictures agree better': lambda row: grown(row, 'mirrored'),
     }

@@ -16,7 +16,6 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -86,26 +85,19 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] += '\n' + '\n'.join(lines) + '\n'
 
 
-def link_sources(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Leads links to modules to their listings, and links to folders of configs to their pages."""
+def link_folders(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Leads links to folders to their pages; Sphinx offers other files for download."""
     folder = (ROOT / docname).parent
-    up = '../' * docname.count('/')
 
     def replace(match: re.Match[str]) -> str:
         text, link = match.groups()
         target = (folder / link.partition('#')[0]).resolve()
-        if target.suffix == '.py' and target.is_relative_to(ROOT / 'mmdavss'):
-            page = f'_modules/{target.relative_to(ROOT).with_suffix("").as_posix()}.html'
-            app.env.mmdavss_listings.add(page)
-            return f'<a href="{up}{page}">{text.replace("`", "")}</a>'
         if (target / '__init__.py').is_file():
             room = '.'.join(target.relative_to(ROOT).parts)
             return f'[{text}](/docs/api/{room}.rst)'
         if (target / 'README.md').is_file():
             return f'[{text}]({link}/README.md)'
-        if target.is_dir():
-            return text  # of the repository, not of the site
-        return match[0]
+        return text if target.is_dir() else match[0]  # a folder of the repository alone
 
     source[0] = LINK.sub(replace, source[0])
 
@@ -136,27 +128,17 @@ def find_short_name(
     )
 
 
-def finish(app: Sphinx, error: Exception | None) -> None:
-    """Names the home page as servers expect it, and checks the links that Sphinx does not see."""
-    if error is not None or app.builder.name != 'html':
-        return
-    out = Path(app.outdir)
-    shutil.copy(out / f'{root_doc}.html', out / 'index.html')
-    lost = [page for page in app.env.mmdavss_listings if not (out / page).is_file()]
-    if lost:
-        raise ExtensionError(f'pages link to modules that are not in the API reference: {lost}')
+def name_home_page(app: Sphinx, error: Exception | None) -> None:
+    """Names the home page as servers expect it."""
+    if error is None and app.builder.name == 'html':
+        shutil.copy(Path(app.outdir, f'{root_doc}.html'), Path(app.outdir, 'index.html'))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connects the functions of this file."""
-
-    def start(app: Sphinx) -> None:
-        app.env.mmdavss_listings = set()
-
-    app.connect('builder-inited', start)
     app.connect('source-read', add_navigation)
-    app.connect('source-read', link_sources)
+    app.connect('source-read', link_folders)
     app.connect('autodoc-skip-member', skip_foreign)
     app.connect('missing-reference', find_short_name)
-    app.connect('build-finished', finish)
+    app.connect('build-finished', name_home_page)
     return {'parallel_read_safe': True}

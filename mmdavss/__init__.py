@@ -1,12 +1,12 @@
 """Domain-adaptive video semantic segmentation on top of mmsegmentation.
 
-Importing the package registers everything it has in mmseg's registries; in a config that is
+Importing the package registers all its parts in mmseg's registries; in a config, write
 ``custom_imports = dict(imports=['mmdavss'])``.
 """
 
 from .dependencies import check_dependencies
 
-check_dependencies()  # before anything imports what may be missing
+check_dependencies()  # before any import that needs them
 
 from .quiet import import_mmseg  # noqa: E402
 

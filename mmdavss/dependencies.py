@@ -1,4 +1,4 @@
-"""What the package needs and pip does not bring by itself."""
+"""Required packages that pip does not install along with this one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-#: Module and requirement, those of ``requirements/mminstall.txt``. They are an extra: in a project
-#: with the original packages the forks would be written over them, into the same folders.
+#: Modules and their requirements, as in ``requirements/mminstall.txt``. They are an extra: in a
+#: project with the original packages the forks would overwrite them in the same folders.
 MM_PACKAGES = dict(
     mmengine='onedl-mmengine>=0.10.8', mmcv='onedl-mmcv>=2.3', mmseg='onedl-mmsegmentation>=1.4'
 )
@@ -17,7 +17,7 @@ def check_dependencies() -> None:
     """Checks that mmengine, mmcv and mmseg are installed, the originals or their forks.
 
     Raises:
-        ImportError: If one is missing; with the command that installs it.
+        ImportError: If one is missing; the message has the command that installs it.
         SystemExit: The same in a console command, which needs no traceback.
     """
     missing = {

@@ -29,8 +29,8 @@ def number_of(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
-#: Python modules that configs of mmseg need besides mmseg, and their packages. OpenMMLab's own
-#: come under the second name.
+#: Python modules that some mmseg configs need in addition, and their packages: the fork, then
+#: OpenMMLab's original.
 PACKAGES = dict(
     mmdet=('onedl-mmdetection', 'mmdet'),
     mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
@@ -42,14 +42,14 @@ OPERATORS = 'mmcv._ext'
 
 
 def not_installed(what: str | Path, module: str) -> UserError:
-    """The error for something that needs a Python module that is not installed.
+    """Makes the error for something that needs a Python module that is not installed.
 
     Args:
         what: What needs it: a config file, or a part of a network.
         module: The module, :data:`OPERATORS` for operators of mmcv.
 
     Returns:
-        The error, which says what to install.
+        The error, whose message says what to install.
     """
     if module.startswith('mmcv'):
         return UserError(
@@ -69,7 +69,7 @@ def not_installed(what: str | Path, module: str) -> UserError:
 def missing_module(error: BaseException | None) -> str | None:
     """The missing module that caused an error, in a form that :func:`not_installed` takes.
 
-    mmengine replaces the error that names the module by errors of its own.
+    mmengine replaces the error that names the module with its own errors.
     """
     while error is not None:
         name = error.name if isinstance(error, ModuleNotFoundError) else None

@@ -29,9 +29,9 @@ def unfinished_path(path: str | Path) -> Path:
 
 @contextmanager
 def unfinished_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Context manager: a new file that replaces another one once it is complete.
+    """Context manager: opens a new file that replaces the one at `path` once it is complete.
 
-    An error, or the end of the process, leaves the old file as it was.
+    If an error occurs or the process ends, the old file stays as it was.
 
     Args:
         path: The file; its folder exists.
@@ -57,11 +57,11 @@ def left_unfinished(folder: str | Path) -> list[Path]:
 
 
 def check_writable(folder: str | Path, remedy: str) -> None:
-    """Creates a folder and checks that files can be written there, before hours are spent.
+    """Creates a folder and checks that files can be written there, before a long computation.
 
     Args:
         folder: The folder.
-        remedy: What to do if they cannot.
+        remedy: Advice for the message if they cannot.
 
     Raises:
         UserError: If they cannot.
@@ -75,7 +75,7 @@ def check_writable(folder: str | Path, remedy: str) -> None:
 
 
 def replace_file(path: str | Path, content: bytes) -> None:
-    """Writes a file atomically: an interruption leaves the old file, or none.
+    """Writes a file atomically: if interrupted, the old file stays, or no file appears.
 
     For files that are easily recreated; ``AtomicBackend`` also survives a crash of the machine.
     """
@@ -84,14 +84,14 @@ def replace_file(path: str | Path, content: bytes) -> None:
 
 
 def distinct_targets(pairs: Iterable[tuple[str | Path, str | Path]], advice: str) -> None:
-    """Checks that no two files are written to the same path, before the first is.
+    """Checks, before anything is written, that no two files go to the same path.
 
     Args:
         pairs: What each file is made from, and its path.
         advice: What to do if two are the same.
 
     Raises:
-        UserError: If two are the same; names them.
+        UserError: If two paths are the same; names them.
     """
     owners: dict[str, str | Path] = {}
     for source, target in pairs:

@@ -1,7 +1,7 @@
-"""What lies on disk: which files are frames, and how bytes, lists, json and images are read.
+"""Input files: which of them are frames, and how bytes, lists, json and images are read.
 
-Everything that reads a user's files goes through here, so that the same files are taken everywhere
-and what is wrong with one is said in the same way.
+All reading of a user's files goes through here, so that the same files are accepted everywhere and
+errors are reported in the same way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from PIL import Image
 from .errors import InputError, MissingInputError, number_of
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
-#: Those of images that are not taken for frames.
+#: Suffixes of images that are not taken for frames.
 OTHER_SUFFIXES = ('.tif', '.tiff', '.webp', '.gif', '.jp2')
-#: Folders that systems put beside data (zip files of macOS, network disks, Windows); those that
-#: begin with a dot are known by it.
+#: Folders that systems put beside data (zip files of macOS, network disks, Windows), apart from
+#: those that begin with a dot.
 SYSTEM_FOLDERS = ('__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information')
 
 
@@ -37,7 +37,7 @@ SYSTEM_FOLDERS = ('__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volu
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is none of the user's data.
+    """Whether a file or folder is not part of the user's data.
 
     Jupyter's ``.ipynb_checkpoints`` hold copies of images, macOS' ``._NAME.png`` have their names,
     thumbnails are images.
@@ -55,7 +55,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def entries_of(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """What is in a folder, without what is hidden, by name.
+    """Entries of a folder, sorted by name, without hidden ones.
 
     Raises:
         InputError: If the folder cannot be read.
@@ -68,11 +68,11 @@ def entries_of(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Whether something in a folder is one itself, or a link to one.
+    """Whether an entry of a folder is itself a folder, or a link to one.
 
     Raises:
-        InputError: If it is a link with the name of an image that leads to nothing that can be
-            read. Other such links are no folders, and no matter.
+        InputError: If it is a broken link with the name of an image. Other broken links are
+            ignored.
     """
     if not entry.is_symlink():
         return entry.is_dir()
@@ -94,8 +94,8 @@ def _is_above(folder: str, other: str) -> bool:
 def subfolders(folder: str | os.PathLike) -> list[str]:
     """Names of the folders in a folder, without the hidden ones; each folder counts once.
 
-    Links to folders are taken, but not those to a folder above or to another one that is there
-    too: data would be read several times.
+    Links to folders are followed, except to a folder above or to one that is found anyway: data
+    would be read several times.
 
     Raises:
         InputError: If the folder cannot be read.
@@ -111,9 +111,9 @@ def subfolders(folder: str | os.PathLike) -> list[str]:
 
 
 def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
-    """A folder and all below it: path, names of the folders and of the files in it, by path.
+    """Walks a folder tree in order of paths; yields path, folder names and file names.
 
-    What is hidden is left out. Links to folders are followed, and each folder is visited once:
+    Hidden entries are left out. Links to folders are followed, and each folder is visited once:
     under its own path rather than that of a link. A link to a folder above `root` is left out.
 
     Args:
@@ -136,7 +136,7 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
             if real in found or _is_above(real, top):
                 left_out.append(path)
                 continue
-        if real in found:  # inside of what a link leads to
+        if real in found:  # inside the target of a link
             continue
         entries = entries_of(path)
         folders = [e for e in entries if is_folder(e)]
@@ -156,20 +156,20 @@ def walk(root: str | os.PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def check_names(folder: str | os.PathLike, frames: Iterable[str], advice: str = 'Move') -> None:
-    """Whether the frames of a folder differ in more than their suffix.
+    """Checks that the frames of a folder differ in more than their suffix.
 
     Raises:
-        InputError: If two do not: one of them may be the label of the other.
+        InputError: If two differ only in their suffix: one may be the label of the other.
     """
     by_stem: dict[str, str] = {}
     for name in frames:
         other = by_stem.setdefault(osp.splitext(name)[0], name)
         if other != name:
             if osp.splitext(name)[1].lower() == osp.splitext(other)[1].lower():
-                advice = 'Move'  # a suffix is meant in any case
+                advice = 'Move'  # suffixes ignore case
             raise InputError(
-                f'{osp.join(folder, other)} and {name} are two images of one name: which suffix '
-                f'do the frames have? {advice} the others (labels?) to another folder.'
+                f'{osp.join(folder, other)} and {name} are two images of the same name: which '
+                f'suffix do the frames have? {advice} the others (labels?) to another folder.'
             )
 
 
@@ -180,18 +180,18 @@ def choose_frames(
     suffix: str | None = None,
     advice: str = 'Move',
 ) -> list[str]:
-    """The image files among what is in a folder, in natural order (``f9.png`` before ``f10.png``).
+    """Selects the frames of a folder, in natural order (``f9.png`` before ``f10.png``).
 
     Args:
-        folder: For messages.
+        folder: The folder, for messages.
         folders: Names of the folders in it.
         files: Names of the files in it.
-        suffix: Of the frames, in any case; by default any of :data:`IMAGE_SUFFIXES`.
-        advice: What else can be done about two frames of one name.
+        suffix: Suffix of the frames, ignoring case; by default any of :data:`IMAGE_SUFFIXES`.
+        advice: What else can be done about two frames of the same name.
 
     Raises:
-        InputError: If two frames have one name and different suffixes, an image of another kind or
-            a folder has a name as if it were one of the frames.
+        InputError: If two frames differ only in their suffix, or a folder or an image of another
+            kind is named like a frame.
     """
     files = list(files)
     suffixes = IMAGE_SUFFIXES if suffix is None else (suffix.lower(),)
@@ -209,9 +209,8 @@ def choose_frames(
             and re.sub(r'\d+', '0', stem) in series
         ):
             raise InputError(
-                f'{osp.join(folder, name)} lies between frames and has a suffix that '
-                f'none has: convert it to one of {", ".join(IMAGE_SUFFIXES)}, or move '
-                'it to another folder.'
+                f'{osp.join(folder, name)} lies between frames but has a suffix that is not read: '
+                f'convert it to one of {", ".join(IMAGE_SUFFIXES)}, or move it to another folder.'
             )
     for name in folders if frames else ():
         if osp.splitext(name)[1].lower() in suffixes:
@@ -227,11 +226,11 @@ def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Pa
 
     Args:
         folder: The folder; hidden files are left out.
-        suffix: Of the frames, in any case; by default any of :data:`IMAGE_SUFFIXES`.
+        suffix: Suffix of the frames, ignoring case; by default any of :data:`IMAGE_SUFFIXES`.
 
     Raises:
         FileNotFoundError: If there are none.
-        InputError: As :func:`choose_frames`, and if the folder cannot be read.
+        InputError: As in :func:`choose_frames`, or if the folder cannot be read.
     """
     folder = Path(folder)
     names: list[str] = []
@@ -243,7 +242,7 @@ def list_frames(folder: str | os.PathLike, suffix: str | None = None) -> list[Pa
         )
     if not names:
         kinds = ', '.join(IMAGE_SUFFIXES if suffix is None else (suffix,))
-        raise MissingInputError(f'{folder} is no folder with images ({kinds})')
+        raise MissingInputError(f'{folder} is not a folder with images ({kinds})')
     return [folder / name for name in names]
 
 
@@ -262,10 +261,10 @@ def leads_outside(name: str, root: str | os.PathLike) -> bool:
 
 
 def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoReturn:
-    """Raises the error for a file or folder that the system does not let us read.
+    """Raises the error for a file or folder that could not be read.
 
     Raises:
-        MissingInputError: If it is not there.
+        MissingInputError: If it does not exist.
         InputError: Otherwise.
     """
     if isinstance(error, FileNotFoundError):
@@ -276,12 +275,12 @@ def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoRe
         ) from error
     if isinstance(error, PermissionError):
         raise InputError(
-            f'{path}: this {what} may not be read by you (permission denied): allow '
-            'it, for example with  chmod -R u+rX  of the folder.'
+            f'{path}: this {what} may not be read by you (permission denied): allow that, for '
+            'example with  chmod -R u+rX  of the folder.'
         ) from error
     disk = (
-        ' The disk or the network drive is at fault: see dmesg, mount it anew or copy the '
-        'data elsewhere.'
+        ' The disk or the network drive is at fault: see dmesg, mount it again or copy the data '
+        'elsewhere.'
         if error.errno
         in (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EREMOTEIO)
         else ''
@@ -290,19 +289,19 @@ def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoRe
 
 
 def reason(error: BaseException) -> str:
-    """What an error says; some say nothing but their kind (MemoryError)."""
+    """Text of an error, or its type if it has no text (MemoryError)."""
     return str(error) or type(error).__name__
 
 
 def read_bytes(path: str | os.PathLike, what: str) -> bytes:
-    """Content of a file.
+    """Reads a file.
 
     Args:
         path: The file.
-        what: It is, for messages.
+        what: Kind of file, for messages.
 
     Raises:
-        MissingInputError: If it is not there.
+        MissingInputError: If it does not exist.
         InputError: If it cannot be read.
     """
     try:
@@ -312,19 +311,19 @@ def read_bytes(path: str | os.PathLike, what: str) -> bytes:
 
 
 def read_text(path: str | os.PathLike, what: str) -> str:
-    """Text in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
+    """Reads text in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
 
-    Byte order marks are taken off, also in the middle, where files were put together.
+    Byte order marks are removed, also in the middle, where files were concatenated.
 
     Raises:
-        MissingInputError: If the file is not there.
-        InputError: If it cannot be read, or is no text.
+        MissingInputError: If the file does not exist.
+        InputError: If it cannot be read, or is not text.
     """
     data = read_bytes(path, what)
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode('utf-16' if utf16 else 'utf-8')
-        # Nearly all bytes can be read as UTF-16: names have some letter of ASCII, or a new line.
+        # Nearly any bytes decode as UTF-16; real names contain some ASCII letter or a new line.
         if '\0' in text or (utf16 and not any(letter.isascii() for letter in text[1:])):
             raise UnicodeDecodeError('utf-8', data, 0, 1, 'null bytes')
     except UnicodeDecodeError as error:
@@ -332,37 +331,37 @@ def read_text(path: str | os.PathLike, what: str) -> str:
         nulls = max(data[0::2].count(0), data[1::2].count(0))
         why = 'UTF-16, perhaps' if nulls > len(data) / 8 else error.reason
         raise InputError(
-            f'the {what} {path} is no text in UTF-8 ({why}): save it as UTF-8'
+            f'the {what} {path} is not text in UTF-8 ({why}): save it as UTF-8'
         ) from None
     return text.replace('\ufeff', '')
 
 
 def read_lines(path: str | os.PathLike, what: str) -> list[tuple[int, str]]:
-    """Lines of a text file that are not empty, without space around them, and their numbers.
+    """Numbers and stripped text of the lines of a text file that are not empty.
 
     Raises:
-        MissingInputError: If the file is not there.
-        InputError: If it cannot be read, or is no text.
+        MissingInputError: If the file does not exist.
+        InputError: If it cannot be read, or is not text.
     """
     lines = io.StringIO(read_text(path, what), newline=None)
     return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
-    """Content of a json file.
+    """Reads a json file.
 
     Args:
         path: The file.
-        what: It is, for messages.
-        remedy: What to do about a broken one, a sentence.
+        what: Kind of file, for messages.
+        remedy: What to do if it is broken, a sentence.
 
     Raises:
-        MissingInputError: If the file is not there.
-        InputError: If it cannot be read, or is no json.
+        MissingInputError: If the file does not exist.
+        InputError: If it cannot be read, or is not json.
     """
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f'{constant} is no number')
+        raise ValueError(f'{constant} is not a number')
 
     def number(text: str) -> float:
         if math.isinf(value := float(text)):
@@ -371,9 +370,9 @@ def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
-        if len(found) < len(pairs):  # json would take the last
+        if len(found) < len(pairs):  # json would keep the last
             counts = Counter(name for name, _ in pairs)
-            raise ValueError(f'{counts.most_common(1)[0][0]!r} is there twice')
+            raise ValueError(f'{counts.most_common(1)[0][0]!r} occurs twice')
         return found
 
     text = read_text(path, what)
@@ -384,16 +383,16 @@ def read_json(path: str | os.PathLike, what: str, remedy: str) -> Any:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """The header of an image: format, mode and size. The checksums of PNG have been compared.
+    """Opens an image (format, mode, size) after verifying the checksums of a PNG.
 
-    Neither Pillow nor OpenCV compares those of the pixels when it decodes them; a wrong bit can
-    then change the picture without an error. JPEG and BMP have no checksums.
+    Neither Pillow nor OpenCV verifies the checksums of pixels when it decodes them; a wrong bit
+    could change the picture without an error. JPEG and BMP have no checksums.
 
     Args:
         data: Content of the file.
 
     Raises:
-        Exception: Of many kinds, if it is no image or a damaged one.
+        Exception: Of many kinds, if it is not an image or is damaged.
     """
     image = Image.open(io.BytesIO(data))
     image.verify()

@@ -1,4 +1,4 @@
-"""Shortens unhelpful output of other packages; everything else they print is kept."""
+"""Shortens unhelpful output of other packages and keeps the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 
 #: mmseg prints this line for each module of an optional service.
 ONEDL = 'Could not import OneDL'
-#: Replacements, shown once, for console lines that begin so; the log file has all lines.
+#: Replacements, shown once, for console lines that begin like this; the log file has all lines.
 SHORT = {
     re.compile('Hooks will be executed in the following order'): 'The order of the hooks is in',
     re.compile(
@@ -26,7 +26,7 @@ SHORT = {
 
 
 def import_mmseg() -> None:
-    """Imports mmseg's data sets and models without two messages about what is not installed.
+    """Imports mmseg's data sets and models without two messages about missing packages.
 
     One is about OneDL, the other about compiled operators, which ``mmcv-lite`` lacks; a network
     that needs these says so when it is built.
@@ -46,7 +46,7 @@ def import_mmseg() -> None:
 
 @contextmanager
 def without_loss_warnings() -> Iterator[None]:
-    """Context manager: builds a network without mmseg's warnings about a loss that is not used."""
+    """Context manager: hides mmseg's warnings about an unused loss while a network is built."""
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Default ``avg_non_ignore`` is False', UserWarning)
         yield
@@ -61,18 +61,18 @@ class QuietRunner(Runner):
     def build_logger(
         self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object
     ) -> MMLogger:
-        """Builds the logger, see :class:`Runner`."""
+        """Builds the logger as in :class:`Runner`."""
         return shorten_console(super().build_logger(log_level, log_file, **kwargs))
 
 
 def shorten_console(logger: MMLogger) -> MMLogger:
-    """Shortens what matches :data:`SHORT` to one line each on the console of a logger.
+    """Shortens the console lines of a logger that match :data:`SHORT`.
 
     Args:
-        logger: One without a log file stays as it is.
+        logger: The logger, changed in place; unchanged if it has no log file.
 
     Returns:
-        The same.
+        `logger`.
     """
     files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
     for handler in logger.handlers if files else ():
@@ -85,11 +85,11 @@ def shorten_console(logger: MMLogger) -> MMLogger:
 
 
 class _Short(logging.Formatter):
-    """Replaces what matches :data:`SHORT`.
+    """Formatter that replaces lines that match :data:`SHORT`.
 
     Args:
-        inner: Formats the rest.
-        file: The log file that has everything.
+        inner: Formats all other lines.
+        file: The log file with all lines.
     """
 
     def __init__(self, inner: logging.Formatter, file: Path) -> None:
@@ -104,7 +104,7 @@ class _Short(logging.Formatter):
         return next((said for start, said in SHORT.items() if start.match(text)), None)
 
     def seldom(self, record: logging.LogRecord) -> bool:
-        """Whether a record is shown: each replacement once."""
+        """Whether a record is shown: each replacement only once."""
         said = self._replacement(record)
         shown = said not in self.told
         if said is not None:
@@ -112,7 +112,7 @@ class _Short(logging.Formatter):
         return shown
 
     def format(self, record: logging.LogRecord) -> str:
-        """The text, see :class:`logging.Formatter`."""
+        """Formats a record, see :class:`logging.Formatter`."""
         said = self._replacement(record)
         if said is not None:
             # The file handler gets the same record.

@@ -120,7 +120,7 @@ def test_lists_of_other_systems(tmp_path, text):
 @pytest.mark.parametrize('text', [b'\xff\xfe\x00', b'\x00\x01', b'\x89PNG', b'a\xfcb'])
 def test_what_is_no_text(tmp_path, text):
     (tmp_path / 'l.txt').write_bytes(text)
-    with pytest.raises(InputError, match='the list .*l.txt is no text in UTF-8'):
+    with pytest.raises(InputError, match='the list .*l.txt is not text in UTF-8'):
         inputs.read_lines(tmp_path / 'l.txt', 'list')
 
 

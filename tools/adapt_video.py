@@ -5,15 +5,15 @@
 CONFIG and CHECKPOINT are of this package or of plain mmseg: any EncoderDecoder whose head ends in
 its classifier, with any classes (FCN, PSPNet, DeepLab v2, v3 and v3+, UPerNet, SegFormer, DAFormer,
 semantic FPN, ...). VIDEO is a video file, a folder of frames, a camera (/dev/video0, or its number)
-or an address (rtsp://, http://); all of them should show the domain that the model is to be used
-in. Of what does not end by itself, frames are recorded first (--record).
+or an address (rtsp://, http://); all of them should show the domain that the model will be used in.
+From a camera or an endless stream, frames are recorded first (--record).
 
 DIR gets adapted.pth and adapted.py (the adapted model), plain_mmseg/ (the same for plain mmseg),
 before_after.mp4, and report.md: a verdict (keep, doubtful or reject) with its reasons, warnings,
-how sure and how steady the model is before and after, which classes it sees more or less often. A
-command that was stopped goes on where it was.
+how confident and how steady the model is before and after, which classes it predicts more or less
+often. An interrupted command continues where it stopped.
 
-Exit code 3: done, but frames of a video are missing (it broke off, or is damaged), and
+Exit code 3: done, but frames of a video are missing (it is truncated or damaged), and
 --allow-damaged was not given.
 """
 
@@ -45,8 +45,8 @@ def build_parser() -> argparse.ArgumentParser:
         choices=METHODS,
         default=default.method,
         help='stpl (default): batch-norm statistics, then contrastive adaptation '
-        'held by the labels of the model itself; self-training: only batch-norm '
-        'layers are trained; adabn: only statistics, nothing is trained',
+        'anchored by the labels of the model itself; self-training: only batch-norm layers are '
+        'trained; adabn: only statistics, nothing is trained',
     )
     parser.add_argument(
         '--iters',
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--adabn-iters',
         type=int,
         default=default.adabn_iters,
-        help=f'those of the batch-norm statistics before it (default {default.adabn_iters})',
+        help=f'iterations for the batch-norm statistics before it (default {default.adabn_iters})',
     )
     parser.add_argument(
         '--lr', type=float, default=default.lr, help=f'learning rate (default {default.lr})'
@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         nargs=2,
         metavar=('WIDTH', 'HEIGHT'),
-        help='of the '
+        help='size of the '
         "frames, in training and for all figures (default: that of the config's "
         'test pipeline, but not more than the video has)',
     )
@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--pairs',
         type=int,
         default=default.pairs,
-        help='of successive frames to '
+        help='pairs of successive frames to '
         f'take from each video, evenly spread (default {default.pairs})',
     )
     parser.add_argument(
@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         default=default.record,
         metavar='FRAMES',
-        help=f'to take of a camera, or of a stream that does not end (default {default.record})',
+        help=f'frames to record from a camera or an endless stream (default {default.record})',
     )
     parser.add_argument(
         '--preview',
@@ -102,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--classes',
         nargs='+',
-        help='names of the classes, if a plain mmseg checkpoint does not say them',
+        help='names of the classes, if a plain mmseg checkpoint lacks them',
     )
     parser.add_argument(
         '--workers',
@@ -124,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--allow-damaged',
         action='store_true',
-        help='exit code 0 also for videos of which frames are missing',
+        help='exit code 0 even if frames of a video are missing',
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace another adaptation in the folder'
@@ -134,7 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    with one_line('interrupted: the same command goes on from here'):
+    with one_line('interrupted: the same command continues from here'):
         done = adapt(
             args.config,
             args.checkpoint,

@@ -1,13 +1,13 @@
 """Counts the pixels of each class in every source label, for rare-class sampling.
 
-The source data set is that of a training config. Its labels alone are read, with its ids and
-classes. The result goes where the config looks for it, or to OUT (the data may be read-only: the
-config then says where it is, rare_class_sampling.statistics):
+The source data set is that of a training config. Only its labels are read, with its ids and
+classes. The result is written where the config looks for it, or to OUT (if the data are read-only;
+the config then needs its path, rare_class_sampling.statistics):
 
     python tools/class_statistics.py CONFIG
     python tools/class_statistics.py CONFIG --out data/gta/class_statistics.json --workers 8
 
-Statistics that are there already and fit are left as they are.
+Existing statistics that fit are left unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ADVICE = (
     'write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
     'rare_class_sampling.statistics=FILE'
 )
-#: Label files that a process gets at a time.
+#: Number of label files that a process gets at a time.
 CHUNK = 8
 
 
@@ -66,7 +66,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='number of processes',
     )
-    parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -76,12 +76,12 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.workers < 1:
-        parser.error('--workers starts at 1')
+        parser.error('--workers must be 1 or more')
     return args
 
 
 def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
-    """The source data set of a config, and where it looks for its statistics.
+    """The source data set of a config, and the path of its statistics.
 
     Raises:
         UserError: If there is no source data set.
@@ -96,7 +96,7 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
 
 
 def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
-    """Pixels of each class in every label, with a progress bar."""
+    """Counts the pixels of each class in every label, with a progress bar."""
     files = label_files(dataset)
     task = partial(count_pixels, labels=dataset.labels)
 
@@ -127,7 +127,7 @@ def summary(dataset: ClipSegDataset, pixels: np.ndarray) -> str:
 
 def main() -> None:
     args = parse_args()
-    with one_line('interrupted: nothing is written; the same command begins again'):
+    with one_line('interrupted: nothing is written; the same command starts again'):
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset, file = source_of(cfg)

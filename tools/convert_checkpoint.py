@@ -11,9 +11,9 @@ FORMAT is where the checkpoint is from:
     sepico    SePiCo (mmseg 0.x)                   configs/sepico/distcl_deeplabv2-r101_gta2city.py
     daformer  DAFormer (mmseg 0.x)                 configs/dacs/daformer-mitb5_gta2city.py
 
-CONFIG is any config with the same network and number of classes; on the right one that fits. FILE
-is for `model.source_checkpoint` and for all tools. The published networks expect images as the
-configs give them: Caffe's BGR without scaling for advent, davsn, tps and sfc.
+CONFIG is any config with the same network and number of classes; the right column has one that
+fits. FILE works as `model.source_checkpoint` and with all tools. The published networks expect
+images as the configs provide them: Caffe's BGR without scaling for advent, davsn, tps and sfc.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def main() -> None:
     parser.add_argument(
         '--teacher',
         action='store_true',
-        help='of sepico and daformer: the EMA teacher instead of the student',
+        help='for sepico and daformer: the EMA teacher instead of the student',
     )
-    parser.add_argument('--overwrite', action='store_true', help='replace a file that is there')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
     with one_line():
         done = convert_checkpoint(
@@ -47,7 +47,7 @@ def main() -> None:
     print(f'{args.out}: {len(done.state) - len(done.filled)} tensors of {args.checkpoint}')
     for what, names in (
         ('left out, only training needs them', done.dropped),
-        ('not in it, as initialised (nothing that predicts)', done.filled),
+        ('not in it, left as initialised (not needed to predict)', done.filled),
     ):
         if names:
             groups = sorted({'.'.join(name.split('.')[:2]) for name in names})

@@ -1,9 +1,9 @@
-"""The whole way on MiniDrive, in minutes and with no download: ``make demo``.
+"""Runs all steps on MiniDrive, in minutes and without a download: ``make demo``.
 
 Generates the data, trains on the labelled source, adapts to the unlabelled target without the
 source (AdaBN, then STPL), evaluates, and leaves in work_dirs/demo a report, a video and a picture.
-Each step is a command that can be typed by hand. Finished steps are not done again, an interrupted
-one goes on where it was.
+Each step is a command that can be typed by hand. Finished steps are skipped, an interrupted one
+continues where it stopped.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ DRIVE_SEED = (0, ROOTS.index('cityscapes'), 2, 0)
 
 
 class DemoError(UserError):
-    """The message says it all."""
+    """A step failed or cannot be run; the message needs no traceback."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Training:
     """A step that trains.
 
     Args:
-        name: Of its folder, and of the folder of its config.
-        title: In the table.
+        name: Name of its folder, and of the folder of its config.
+        title: Name in the table.
         text: What it does.
         start: Name of the step whose model it starts from.
     """
@@ -106,12 +106,12 @@ TRAININGS = (
 
 
 def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> None:
-    """Runs a command; its output goes to a file, and what matters of it to the screen.
+    """Runs a command; all output goes to a file, and important lines to the screen.
 
     Args:
         command: Program and arguments.
         log: File that the whole output is added to.
-        show: From a line of the output to what is shown of it, None for nothing.
+        show: Maps a line of the output to the text to show, or None.
 
     Raises:
         DemoError: If the command fails; with the end of its output.
@@ -139,7 +139,7 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
                 if text is not None:
                     say(f'      {text}')
         except BaseException:
-            # A terminal tells the step as well, but not everything that ends this one does.
+            # A terminal signals the step too, but not every way to end this process does.
             process.terminate()
             raise
     if process.returncode:
@@ -150,12 +150,12 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
 
 
 def say(text: str) -> None:
-    """Prints at once, also into a pipe."""
+    """Prints without buffering, also into a pipe."""
     print(text, flush=True)
 
 
 def announce(number: int, text: str, command: list[str] | None = None) -> None:
-    """Says which step comes, and the command that does it."""
+    """Prints the next step and its command."""
     say(f'[{number}/{STEPS}] {text}')
     if command is not None:
         say(f'      $ {typed(command)}')
@@ -167,7 +167,7 @@ def typed(command: list[str]) -> str:
 
 
 def short(path: Path) -> str:
-    """A path of the project, relative where that is shorter."""
+    """A path relative to the current directory if it is below that."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
@@ -176,7 +176,7 @@ _VALUE = r'(-?[\d.]+(?:e[+-]?\d+)?|nan|-?inf)'
 
 
 def training_line(line: str) -> str | None:
-    """What is shown of a line of mmengine's log."""
+    """The part of a line of mmengine's log to show, or None."""
     if train := _TRAIN.search(line):
         left = re.search(r'\beta: (.+?)  ', line)
         loss = re.search(rf'\bloss: {_VALUE}', line)
@@ -194,7 +194,7 @@ def training_line(line: str) -> str | None:
 
 
 class Records:
-    """What has been done, in a file: settings, command, seconds and scores of each step."""
+    """A file with settings, command, seconds and scores of each finished step."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -235,7 +235,7 @@ def generate_data(records: Records, log: Path, options: list[str]) -> None:
 def configure(
     step: Training, root: Path, records: Records, given: list[str]
 ) -> tuple[str, list[str], Config]:
-    """Config file of a training step, its ``--cfg-options``, and the config that they make."""
+    """Config file of a training step, its ``--cfg-options``, and the resulting config."""
     config = short(ROOT / 'configs' / step.name / CONFIG)
     folder = str(root / step.name)
     interval = load_config(config, parse_options(given), folder).train_cfg.val_interval
@@ -255,7 +255,7 @@ def parse_options(options: list[str]) -> dict[str, Any]:
 
 
 def train(number: int, step: Training, root: Path, records: Records, given: list[str]) -> None:
-    """Steps 2 to 4: trains and validates, unless that is done.
+    """Steps 2 to 4: trains and validates, unless that is done already.
 
     Raises:
         DemoError: If it was done with other settings, or fails.
@@ -315,7 +315,7 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
 
 
 def settings_of(cfg: Config, step: Training, records: Records) -> dict:
-    """What the result of a training step depends on, as json has it."""
+    """The settings that the result of a training step depends on, as json values."""
     start = None if step.start is None else digest(records.steps[step.start]['checkpoint'])
     config = cfg.to_dict()
     del config['work_dir']
@@ -328,7 +328,7 @@ def settings_of(cfg: Config, step: Training, records: Records) -> dict:
 
 
 def digest(path: str) -> str:
-    """Of a file, shortened."""
+    """Shortened SHA-256 of a file."""
     return file_digest(path)[:16]
 
 
@@ -358,7 +358,7 @@ def read_scores(folder: Path, iteration: int) -> dict[str, float]:
 
 
 def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
-    """Step 5: the models on a drive that no data set holds; video and picture."""
+    """Step 5: draws the models' predictions on an unseen drive; video and picture."""
     video, picture = root / 'video.mp4', root / 'picture.png'
     shown = {step.title: step for step in (TRAININGS[0], TRAININGS[-1])}
     settings = dict(
@@ -444,7 +444,7 @@ def table(scores: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def report(path: Path, records: Records, seed: int) -> None:
-    """Step 6: what was done and what came out, as markdown."""
+    """Step 6: writes the steps and results as markdown."""
     steps = records.steps
     scores = {step.title: steps[step.name]['scores'] for step in TRAININGS}
     source, adabn, stpl = (scores[step.title]['mIoU'] for step in TRAININGS)
@@ -469,16 +469,16 @@ def report(path: Path, records: Records, seed: int) -> None:
     path.write_text(
         f"""# From rendered to camera video: the demo on MiniDrive
 
-MiniDrive is a small street world in two looks. The *source* is its rendered look in the place of
-VIPER, with labels. The *target* is its camera look in the place of Cityscapes-Seq: other streets,
+MiniDrive is a small street world in two looks. The *source* is its rendered look, in place of
+VIPER, with labels. The *target* is its camera look, in place of Cityscapes-Seq: other streets,
 other colours, dusk, haze, noise, motion blur. The network, an Accel with a small ResNet-18, starts
 from random weights.
 
 1. **source-only** learns from the labelled source video.
 2. **AdaBN** re-estimates that model's batch-norm statistics on the unlabelled target video and
    changes nothing else.
-3. **STPL** adapts the model of step 2 to the unlabelled target video. The source is not there any
-   more.
+3. **STPL** adapts the model of step 2 to the unlabelled target video, without the
+   source data.
 
 No target label was used in training, nor to choose a checkpoint: each model is the one after its
 last iteration, scored on the labelled frames of the target's validation drives.
@@ -486,7 +486,7 @@ last iteration, scored on the labelled frames of the target's validation drives.
 ![input, source-only, STPL and truth on an unseen drive](picture.png)
 
 The same drive as a video: [video.mp4](video.mp4). It is in neither the training nor the validation
-data. Black has no class of the {len(CITYSCAPES_15.classes)}.
+data. Black pixels belong to none of the {len(CITYSCAPES_15.classes)} classes.
 
 ## Scores
 
@@ -549,7 +549,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='start again: delete what an earlier demo left in that folder',
     )
-    parser.add_argument('--frames', type=int, default=60, metavar='N', help='of the video')
+    parser.add_argument('--frames', type=int, default=60, metavar='N', help='length of the video')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -610,7 +610,7 @@ def steps(root: Path, args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     args = parse_args(argv)
-    return exit_status(lambda: demo(args), 'interrupted: the same command goes on from here')
+    return exit_status(lambda: demo(args), 'interrupted: the same command continues from here')
 
 
 if __name__ == '__main__':

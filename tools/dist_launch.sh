@@ -1,12 +1,12 @@
-# For dist_train.sh and dist_test.sh, which source it: replaces the shell by N processes.
-#   launch N SCRIPT [options of the script]
+# Sourced by dist_train.sh and dist_test.sh: replaces the shell by N processes. launch N SCRIPT
+# [options of the script]
 launch() {
     local processes=$1 script=$2 tools
     tools=$(dirname "$0")
     shift 2
     local launcher
     if [ "${NNODES:-1}" = 1 ]; then
-        # Nobody outside of this machine can reach the processes.
+        # The processes cannot be reached from outside this machine.
         launcher=("$tools/torchrun_local.py" ${PORT:+--port "$PORT"})
     else
         launcher=(-m torch.distributed.run --nnodes="$NNODES" --node_rank="${NODE_RANK:-0}"

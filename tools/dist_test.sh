@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bash tools/dist_test.sh CONFIG CHECKPOINT N [options of test.py]: N processes, one per GPU
-# (CPUs: gloo). Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT (29500), which anybody
-# who reaches the first one can use. One machine listens on 127.0.0.1 alone.
+# (CPUs: gloo). Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT (29500), which is open
+# to everyone who can reach the first one. One machine listens only on 127.0.0.1.
 set -euo pipefail
 if [ $# -lt 3 ]; then
     echo "usage: $0 CONFIG CHECKPOINT N [options of test.py]" >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bash tools/dist_train.sh CONFIG N [options of train.py]: N processes, one per GPU (CPUs: gloo).
-# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT (29500), which anybody who reaches
-# the first one can use: only in a network that you trust. One machine listens on 127.0.0.1 alone.
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT (29500), which is open to everyone
+# who can reach the first one: use a trusted network. One machine listens only on 127.0.0.1.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo "usage: $0 CONFIG N [options of train.py]" >&2

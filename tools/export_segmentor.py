@@ -1,15 +1,15 @@
-"""Exports an adapted model to plain mmseg: config and checkpoint that need nothing of this package.
+"""Exports an adapted model to plain mmseg: a config and a checkpoint that do not need this package.
 
     python tools/export_segmentor.py CONFIG CHECKPOINT --out DIR
 
-DIR/segmentor.py and DIR/segmentor.pth predict what the adapted model predicts, to the bit:
+DIR/segmentor.py and DIR/segmentor.pth predict the same as the adapted model, bit for bit:
 
     from mmseg.apis import init_model, inference_model
     model = init_model('DIR/segmentor.py', 'DIR/segmentor.pth', device='cpu')
     labels = inference_model(model, 'image.png').pred_sem_seg.data[0]
 
-A video net that joins frames (Accel, DFF, ...) has no equal in plain mmseg. --per-frame-part
-exports its segmentor of the current frame alone, which predicts something else.
+A video net that joins frames (Accel, DFF, ...) has no equivalent in plain mmseg. --per-frame-part
+exports only its segmentor of the current frame, which predicts differently.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def main() -> None:
     parser.add_argument(
         '--per-frame-part',
         action='store_true',
-        help='of a video net that joins frames: export its segmentor of the current frame alone',
+        help='for a video net that joins frames: export only its segmentor of the current frame',
     )
-    parser.add_argument('--overwrite', action='store_true', help='replace an export that is there')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing export')
     args = parser.parse_args()
     with one_line():
         cfg = read_method_config(args.config, args.checkpoint)

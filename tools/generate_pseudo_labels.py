@@ -1,14 +1,14 @@
 """Writes the pseudo-labels of a config's target data set, for self-training (VAT-VST).
 
-How they are selected is said in the config's `pseudo_label_generator`, and where they go in
-`train_dataloader.dataset.target.pseudo_labels`, or with --out:
+The config's `pseudo_label_generator` defines how they are selected. They are written to its
+`train_dataloader.dataset.target.pseudo_labels`, or to --out:
 
     python tools/generate_pseudo_labels.py CONFIG CHECKPOINT
     python tools/generate_pseudo_labels.py CONFIG CHECKPOINT --workers 8 --score
     python tools/generate_pseudo_labels.py CONFIG CHECKPOINT --device cuda --out data/labels_2
 
-A run that was stopped goes on where it was; the result is the same, and so it is for any number of
-workers. Pseudo-labels that are there already and fit are left as they are.
+An interrupted run continues where it stopped; the result is the same, and so it is for any number
+of workers. Existing pseudo-labels that fit are left unchanged.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='delete the pseudo-labels that are in the folder and make them anew',
+        help='delete existing pseudo-labels in the folder and make them again',
     )
     parser.add_argument(
         '--score',
@@ -62,19 +62,19 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.workers < 1:
-        parser.error('--workers starts at 1')
+        parser.error('--workers must be 1 or more')
     return args
 
 
 def main() -> None:
     args = parse_args()
-    with one_line('interrupted: the same command goes on from here'):
+    with one_line('interrupted: the same command continues from here'):
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         generator = PseudoLabelGenerator.from_config(cfg)
         out = args.out or output_folder(cfg)
         if args.score:
-            labelled_target(cfg)  # better known before than after hours
+            labelled_target(cfg)  # fails now rather than after hours
         with WorkDirLock(out, '--out'):
             state = generator.generate(
                 cfg, args.checkpoint, out, args.workers, args.device, args.overwrite

@@ -3,8 +3,8 @@
     python tools/make_minidrive.py data/minidrive
 
 writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps}. The same
-settings give the same bytes. In a MiniDrive of the same settings what is missing is added, and
-nothing else touched.
+settings give the same bytes. Missing parts of a MiniDrive with the same settings are added; nothing
+else is changed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int)
     parser.add_argument('--viper', type=int, metavar='N', help='VIPER training sequences')
     parser.add_argument('--viper-val', type=int, metavar='N', help='VIPER validation sequences')
-    parser.add_argument('--viper-frames', type=int, metavar='N', help='frames of each of them')
+    parser.add_argument(
+        '--viper-frames', type=int, metavar='N', help='frames of each VIPER sequence'
+    )
     parser.add_argument('--synthia', type=int, metavar='N', help='frames of the SYNTHIA-Seq drive')
     parser.add_argument('--cityscapes', type=int, metavar='N', help='Cityscapes training snippets')
     parser.add_argument('--cityscapes-val', type=int, metavar='N', help='and validation snippets')
@@ -117,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def make(args: argparse.Namespace) -> None:
-    """Writes the data and the contact sheet, as far as they are asked for."""
+    """Writes the data and the contact sheet, as requested."""
     names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     settings = dataclasses.replace(PRESETS[args.preset], **given)

@@ -1,9 +1,9 @@
 """Writes the optical flow between neighbouring frames, in the layout that PrecomputedFlow reads.
 
-Frames are the images of a folder and its subfolders. Those of one folder whose names differ only
-in the number at the end are one sequence. Written is the flow from each frame to the one before it
-(current -> previous). What is there already is skipped, so that a run that was stopped goes on
-where it was.
+Frames are the images of a folder and its subfolders. Frames in one folder whose names differ only
+in the number at the end form a sequence. The tool writes the flow from each frame to the previous
+one (current -> previous). Existing files are skipped, so that an interrupted run continues where it
+stopped.
 
     python tools/precompute_flow.py data/viper/train/img data/viper/train/flow --workers 8
     python tools/precompute_flow.py leftImg8bit_sequence/train OUT --frame-suffix _leftImg8bit
@@ -54,7 +54,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--frame-suffix',
         default='',
-        help='what follows the number in the names, such as _leftImg8bit',
+        help='text after the number in the names, such as _leftImg8bit',
     )
     parser.add_argument(
         '--step', type=int, default=1, help='distance of the two frames in their sequence'
@@ -82,7 +82,7 @@ def parse_args() -> argparse.Namespace:
     if not args.frame_root.is_dir():
         parser.error(f'frame_root: {args.frame_root} is not a folder')
     if args.step < 1 or args.workers < 1:
-        parser.error('--step and --workers start at 1')
+        parser.error('--step and --workers must be 1 or more')
     return args
 
 
@@ -112,10 +112,10 @@ def find_tasks(args: argparse.Namespace) -> list[Task]:
 
 
 def find_frames(root: Path, patterns: list[str] | None) -> list[Path]:
-    """The frames of a folder and its subfolders; hidden files are none.
+    """Finds the frames of a folder and its subfolders, without hidden files.
 
     Raises:
-        InputError: If two have one name and different suffixes.
+        InputError: If two differ only in their suffix.
     """
     advice = "Say it with --pattern '**/*.jpg', or move"
     if patterns is None:
@@ -138,7 +138,7 @@ def file_template(args: argparse.Namespace) -> str:
 
 
 class Worker:
-    """Computes tasks with its own provider; the processes of a pool each hold one."""
+    """Computes tasks with a provider, of which each process of a pool has its own."""
 
     config: dict
     device: str
@@ -155,7 +155,7 @@ class Worker:
     @classmethod
     def run(cls, task: Task) -> None:
         if cls.provider is None:
-            # Not in start(): a pool does not hand on the errors of its initializer.
+            # Not in start(): a pool does not report the errors of its initializer.
             cls.provider = MODELS.build(cls.config).to(cls.device)
         path_a, path_b, file = task
         image_a, image_b = (read_image(str(path)) for path in (path_a, path_b))
@@ -182,7 +182,7 @@ def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
 
 def main() -> None:
     args = parse_args()
-    with one_line('interrupted: the same command goes on from here'):
+    with one_line('interrupted: the same command continues from here'):
         tasks = find_tasks(args)
         if not tasks:
             raise UserError(

@@ -3,9 +3,9 @@
     python tools/run_phases.py configs/vat_vst/vat_deeplabv2-r50_viper2cityvps.py \
         configs/vat_vst/vst_deeplabv2-r50_viper2cityvps.py
 
-Each config is trained with tools/train.py in its own folder. Where it trains on pseudo-labels they
-are generated first, with its `model.source_checkpoint` (tools/generate_pseudo_labels.py). What is
-finished is not done again, an interrupted step goes on where it was.
+Each config is trained with tools/train.py in its own folder. If it trains on pseudo-labels, they
+are generated first, with its `model.source_checkpoint` (tools/generate_pseudo_labels.py). Finished
+steps are skipped, an interrupted step continues where it stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mmdavss.errors import UserError
 from mmdavss.launch.config_file import final_checkpoint, load_config
 
 TOOLS = Path(__file__).parent
-#: Of a step that a signal has ended.
+#: Exit codes of a step that a signal has ended.
 STOPPED = (EXIT_CODE, *(128 + number for number in (signal.SIGINT, *SIGNALS)))
 
 
@@ -38,7 +38,7 @@ class Step:
     Attributes:
         title: What it does.
         command: Program and arguments.
-        result: A file; when it is there the step is not needed any more.
+        result: A file; if it exists, the step is done.
     """
 
     title: str
@@ -71,12 +71,12 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.gpus < 1:
-        parser.error('--gpus starts at 1')
+        parser.error('--gpus must be 1 or more')
     return args
 
 
 def start_checkpoints(cfg: Mapping, prefix: str = '') -> Iterator[tuple[str, str]]:
-    """Files that a model config starts from, those of its parts too, with their keys in it."""
+    """Yields the files that a model config and its parts start from, with their keys."""
     for key, value in cfg.items():
         if isinstance(value, Mapping):
             yield from start_checkpoints(value, f'{prefix}{key}.')
@@ -92,7 +92,8 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
     """The commands, in order.
 
     Raises:
-        UserError: If a config starts from a checkpoint that neither exists nor is made before.
+        UserError: If a config starts from a checkpoint that neither exists nor is made by an
+            earlier step.
     """
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     values = _parse_options(args.cfg_options)
@@ -139,11 +140,10 @@ def _parse_options(options: Sequence[str]) -> dict:
 
 
 def run(command: list[str]) -> int:
-    """Runs a step, which is told to stop when a cluster says so.
+    """Runs a step, and forwards stop signals to it.
 
     Returns:
-        Its exit status; 128 + the number of the signal that has stopped it otherwise than with
-        :data:`EXIT_CODE`.
+        Its exit status; 128 + the signal's number if a signal stopped it without :data:`EXIT_CODE`.
     """
     asked, started = [], []
 
@@ -161,7 +161,7 @@ def run(command: list[str]) -> int:
             try:
                 code = process.wait()
             except BaseException:
-                # A terminal tells the step as well, but not everything that ends this one does.
+                # A terminal signals the step too, but not every way to end this process does.
                 process.terminate()
                 raise
         return code if code == EXIT_CODE or not asked else 128 + asked[0]
@@ -172,7 +172,7 @@ def run(command: list[str]) -> int:
 
 def main() -> None:
     args = parse_args()
-    with one_line('interrupted: the same call goes on from here'):
+    with one_line('interrupted: the same call continues from here'):
         walk(find_steps(args))
 
 
@@ -192,14 +192,14 @@ def walk(steps: Sequence[Step]) -> None:
         if code in STOPPED:
             saved = ' and is saved' if code == EXIT_CODE else ''
             print(
-                f'{step.title} was stopped by a signal{saved}. The same call goes on from here.',
+                f'{step.title} was stopped by a signal{saved}. The same call continues from here.',
                 file=sys.stderr,
             )
             raise SystemExit(code)
         if code:
             raise SystemExit(
-                f'error: {step.title} failed (exit status {code}), see above. The '
-                'same call goes on from here.'
+                f'error: {step.title} failed (exit status {code}), see above. The same call '
+                'continues from here.'
             )
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of train.py]
-# Submits a batch job that is put back into the queue, and goes on where it was, until it is done:
-# when the cluster preempts it, and when its time limit comes (docs/reliability.md).
-# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SBATCH_ARGS change what is asked for, SRUN_ARGS what each
-# step is started with; GRACE is how many seconds before the time limit a run is told to save.
+# Submits a batch job that is requeued, and continues where it stopped, until it is done: when the
+# cluster preempts it, and at its time limit (docs/reliability.md). GPUS, GPUS_PER_NODE,
+# CPUS_PER_TASK and SBATCH_ARGS change the requested resources, SRUN_ARGS the options of each step;
+# GRACE is the number of seconds before the time limit at which a run is told to save.
 set -euo pipefail
 if [ $# -lt 3 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG [options of train.py]" >&2

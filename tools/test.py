@@ -70,7 +70,7 @@ def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str
     cfg.resume = False
     evaluators = cfg.test_evaluator
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
-        # mmseg's metric leaves out the sequence: frames of the same name overwrite each other.
+        # mmseg's metric ignores the sequence: frames of the same name would overwrite each other.
         if not evaluator.get('format_only'):
             own = evaluator.pop('output_dir', None)
             out = own if out is None else out

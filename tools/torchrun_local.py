@@ -1,11 +1,11 @@
-"""torchrun for processes on this machine, which nobody else can reach.
+"""torchrun for processes on this machine that cannot be reached from outside.
 
     python tools/torchrun_local.py [--port N] --nproc-per-node 2 SCRIPT ...
 
 torchrun's store, through which processes find each other, listens on all addresses of a machine and
 does what any client asks. Here it listens on 127.0.0.1, and Gloo and NCCL connect there as well
-(GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME, if they are not set). Without a port a free one is taken.
-tools/dist_train.sh and tools/dist_test.sh start this where one machine is all.
+(GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME, if they are not set). Without --port a free one is used.
+tools/dist_train.sh and tools/dist_test.sh use this for runs on one machine.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ TIMEOUT = datetime.timedelta(minutes=15)
 
 
 class LoopbackRendezvous(RendezvousHandler):
-    """One machine: there is nobody to wait for.
+    """Rendezvous on one machine, without other nodes to wait for.
 
     Args:
-        listener: Where the store listens.
-        run_id: Of the run, for the names in the store.
+        listener: Socket that the store listens on.
+        run_id: Id of the run, for the names in the store.
     """
 
     def __init__(self, listener: socket.socket, run_id: str) -> None:

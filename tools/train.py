@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='go on from the last checkpoint in the output folder, if there is one',
+        help='continue from the last checkpoint in the output folder, if there is one',
     )
     parser.add_argument(
         '--overwrite',
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs='?',
         const='fp16',
         choices=list(AMP_WRAPPERS),
-        help='automatic mixed precision: fp16, if nothing is said, or bf16, which CPUs can do too',
+        help='automatic mixed precision: fp16 (default), or bf16, which also runs on CPUs',
     )
     parser.add_argument(
         '--compile', action='store_true', help='compile the video nets (torch.compile)'
@@ -69,8 +69,8 @@ def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    logging.raiseExceptions = False  # a full disk takes no log, either: one line is enough
-    with one_line('interrupted: --resume goes on from the last checkpoint'), ExitStack() as stack:
+    logging.raiseExceptions = False  # no traceback from logging if the disk is full
+    with one_line('interrupted: --resume continues from the last checkpoint'), ExitStack() as stack:
         lock = None
         with usage_error(parser):
             cfg = load_config(args.config, args.cfg_options, args.work_dir)
@@ -92,7 +92,7 @@ def main() -> None:
                     runner.register_hook(LockCheckHook(lock))
                 runner.train()
         except UserError as error:
-            # Into the log too; of several ranks one alone may have met it.
+            # Also into the log: perhaps only one of several ranks has the error.
             print_log(f'error: {error}', logger='current', level=logging.ERROR)
             raise SystemExit(1) from None
 

@@ -1,8 +1,8 @@
 """Segments a video: python tools/video_demo.py VIDEO CONFIG CHECKPOINT --out OUT.mp4
 
 VIDEO is a video file, a folder of frames, the address of a stream (rtsp://, http://), a camera
-(/dev/video0) or its number (stop it with Ctrl-C, the video is whole then too). Any length: frames
-are read, segmented and written one by one.
+(/dev/video0) or its number (stop it with Ctrl-C; the video is complete then, too). Any length
+works: frames are read, segmented and written one by one.
 
     python tools/video_demo.py drive.mp4 CONFIG CHECKPOINT --out out.mp4
     python tools/video_demo.py frames/ CONFIG CHECKPOINT --out out.mp4 --masks masks/ --fps 15
@@ -13,7 +13,7 @@ Two models side by side, for example before and after adaptation:
     python tools/video_demo.py drive.mp4 CONFIG CHECKPOINT --compare CONFIG2 CHECKPOINT2 \
         --titles before after --out out.mp4
 
-Exit code 3: done, but frames of the video are missing (it broke off, or is damaged), and
+Exit code 3: done, but frames of the video are missing (it is truncated or damaged), and
 --allow-damaged was not given.
 """
 
@@ -42,7 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
         'video', help='video file, folder of frames, address of a stream, or number of a camera'
     )
     parser.add_argument('config', help='config of this package, or of plain mmseg')
-    parser.add_argument('checkpoint', help='of any method with the network of the config')
+    parser.add_argument(
+        'checkpoint', help='checkpoint of any method with the network of the config'
+    )
     parser.add_argument('--out', metavar='OUT.mp4', help='video of the overlays')
     parser.add_argument(
         '--masks',
@@ -60,19 +62,22 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--titles',
         nargs='+',
-        help='of the models, one each; default: the folders of the checkpoints',
+        help='titles of the models; default: the folders of the checkpoints',
     )
     parser.add_argument(
         '--classes',
         nargs='+',
-        help='names of the classes, if a plain mmseg checkpoint does not say them',
+        help='names of the classes, if a plain mmseg checkpoint lacks them',
     )
     parser.add_argument(
-        '--opacity', type=float, default=0.6, help='of the class colours, 0 to 1 (default 0.6)'
+        '--opacity',
+        type=float,
+        default=0.6,
+        help='opacity of the class colours, 0 to 1 (default 0.6)',
     )
     parser.add_argument('--show-input', action='store_true', help='show the input beside it')
     parser.add_argument('--no-legend', action='store_true', help='leave out the class names')
-    parser.add_argument('--width', type=int, help='of each panel; default: that of the video')
+    parser.add_argument('--width', type=int, help='width of each panel; default: that of the video')
     parser.add_argument(
         '--fps',
         type=float,
@@ -93,9 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--allow-damaged',
         action='store_true',
-        help='exit code 0 also for a video of which frames are missing',
+        help='exit code 0 even if frames of the video are missing',
     )
-    parser.add_argument('--overwrite', action='store_true', help='replace what is there')
+    parser.add_argument('--overwrite', action='store_true', help='replace existing files')
     return parser
 
 
@@ -103,9 +108,9 @@ def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
     if args.frames is not None and args.frames < 1:
-        parser.error('--frames starts at 1')
+        parser.error('--frames must be 1 or more')
     models = [(args.config, args.checkpoint), *args.compare]
-    with one_line('interrupted: no video is written; the same command begins again'):
+    with one_line('interrupted: no video is written; the same command starts again'):
         video = VideoReader(args.video, args.frames)
         segment = VideoSegInferencer(
             [read_method_config(*model, args.classes) for model in models],

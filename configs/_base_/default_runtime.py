@@ -14,7 +14,7 @@ default_hooks = dict(
     logger=dict(type='MainProcessLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The last checkpoint is the result. The one that is best on the validation set of the target
-    # was chosen with target labels: it is kept beside it and is to be reported as such.
+    # was chosen with target labels: it is kept too and must be reported as such.
     checkpoint=dict(
         type='AtomicCheckpointHook',
         by_epoch=False,
@@ -22,16 +22,17 @@ default_hooks = dict(
         max_keep_ckpts=2,
         save_best='mIoU',
     ),
-    # A run that is killed and resumed ends with the weights of one that is not: docs/reliability.md
+    # A killed and resumed run ends with the same weights as an uninterrupted one:
+    # docs/reliability.md
     iteration_seed=dict(type='IterationSeedHook'),
     stop_signal=dict(type='StopSignalHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    # Ends a run whose disk or network share hangs.
+    # Ends a run if a disk or network share hangs.
     data_timeout=dict(type='DataTimeoutHook', seconds=900),
     # Stops at a loss that is NaN or infinite.
     finite_guard=dict(type='FiniteGuardHook'),
     resume_check=dict(type='ResumeCheckHook'),
-    # Warns if a source-free run forgets its classes.
+    # Warns if a source-free run loses classes.
     collapse_warning=dict(type='CollapseWarningHook', interval=100),
     # Versions, config, seed, git revision and data of a run: report.json beside the log.
     run_report=dict(type='RunReportHook'),

@@ -1,4 +1,4 @@
-# Batch-norm statistics re-estimated on the target, nothing else.
+# Only batch-norm statistics, re-estimated on the target.
 _base_ = [
     '../_base_/models/accel_deeplabv2-r18.py',
     '../_base_/datasets/camvid_day2dusk.py',
@@ -15,6 +15,6 @@ model = dict(
     ),
     source_checkpoint='work_dirs/source_only/accel-r18_camvid-day2dusk/iter_800.pth',
 )
-# No weight is trained: a wrapper that reduces no gradient.
+# No weight is trained, so the wrapper reduces no gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

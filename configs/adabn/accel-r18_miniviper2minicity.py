@@ -1,4 +1,4 @@
-# Batch-norm statistics re-estimated on the target, nothing else.
+# Only batch-norm statistics, re-estimated on the target.
 _base_ = [
     '../_base_/models/accel_deeplabv2-r18.py',
     '../_base_/datasets/miniviper2minicity.py',
@@ -12,6 +12,6 @@ model = dict(
     type='AdaBN',
     source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth',
 )
-# No weight is trained: a wrapper that reduces no gradient.
+# No weight is trained, so the wrapper reduces no gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

@@ -1,4 +1,4 @@
-# Batch-norm statistics re-estimated on the target, nothing else.
+# Only batch-norm statistics, re-estimated on the target.
 _base_ = [
     '../_base_/models/accel_deeplabv2-r101.py',
     '../_base_/datasets/camvid_day2dusk.py',
@@ -15,8 +15,8 @@ model = dict(
     ),
     source_checkpoint='work_dirs/source_only/accel_camvid-day2dusk/iter_40000.pth',
 )
-# No weight is trained: an optimiser without rates for parts of the model, which would be left with
-# nothing, and a wrapper that reduces no gradient.
+# No weight is trained: the optimiser has no rates for parts of the model, which would be empty, and
+# the wrapper reduces no gradients.
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=0.0))
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

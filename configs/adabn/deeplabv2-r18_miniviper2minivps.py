@@ -1,4 +1,4 @@
-# Batch-norm statistics re-estimated on the target, nothing else.
+# Only batch-norm statistics, re-estimated on the target.
 _base_ = [
     '../_base_/models/deeplabv2-r18.py',
     '../_base_/datasets/miniviper2minivps.py',
@@ -13,6 +13,6 @@ model = dict(
     student=dict(segmentor=dict(decode_head=dict(num_classes=15))),
     source_checkpoint='work_dirs/source_only/deeplabv2-r18_miniviper2minivps/iter_800.pth',
 )
-# No weight is trained: a wrapper that reduces no gradient.
+# No weight is trained, so the wrapper reduces no gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

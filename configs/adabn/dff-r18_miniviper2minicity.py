@@ -13,6 +13,6 @@ model = dict(
     student=dict(type='DFF', padding_mode='border'),
     source_checkpoint='work_dirs/source_only/dff-r18_miniviper2minicity/iter_800.pth',
 )
-# No weight is trained: a wrapper that reduces no gradient.
+# No weight is trained, so the wrapper reduces no gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

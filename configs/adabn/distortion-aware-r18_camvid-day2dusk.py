@@ -17,6 +17,6 @@ model = dict(
     ),
     source_checkpoint='work_dirs/source_only/distortion-aware-r18_camvid-day2dusk/iter_800.pth',
 )
-# No weight is trained: a wrapper that reduces no gradient.
+# No weight is trained, so the wrapper reduces no gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 train_cfg = dict(max_iters=50, val_interval=50)

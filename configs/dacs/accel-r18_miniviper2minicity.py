@@ -8,7 +8,7 @@ model = dict(
     type='DACS',
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
-    # In 200 iterations statistics of both domains fit neither.
+    # In 200 iterations, statistics of both domains fit neither domain.
     running_statistics='mixed',
     source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth',
 )

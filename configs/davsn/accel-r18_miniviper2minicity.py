@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/miniviper2minicity.py',
     '../_base_/default_runtime.py',
 ]
-# No augmented view: nothing looks at it.
+# No augmented view: nothing uses it.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -19,7 +19,7 @@ model = dict(
     discriminator=dict(type='SpatioTemporalDiscriminator', channels=16),
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
     adversarial_weight=0.001,
-    # That of ADVENT.
+    # Same as in ADVENT.
     auxiliary_adversarial_weight=0.0002,
     discriminator_weight=0.5,
     # lambda_u * lambda_wd.
@@ -27,7 +27,7 @@ model = dict(
     consistency_loss=dict(type='TemporalConsistencyLoss', loss_weight=0.001),
     # lambda_u of the auxiliary classifier too.
     auxiliary_weight=1.0,
-    # In 200 iterations statistics of both domains fit neither.
+    # In 200 iterations, statistics of both domains fit neither domain.
     running_statistics='target',
     source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth',
 )

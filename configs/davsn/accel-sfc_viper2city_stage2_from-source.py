@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/viper2city.py',
     '../_base_/default_runtime.py',
 ]
-# No augmented view: nothing looks at it.
+# No augmented view: nothing uses it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
 train_dataloader = dict(dataset=dict(target=dict(pipeline=target_pipeline)))
 model = dict(

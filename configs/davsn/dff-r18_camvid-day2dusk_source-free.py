@@ -1,9 +1,9 @@
 # DA-VSN, source-free, with deep feature flow: minutes on two cores.
 _base_ = './accel-r18_camvid-day2dusk.py'
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
-# Adam takes no notice of the factor of 0.001 of the only loss, which is lowest where one class is
-# everywhere: at 3e-4 the net gets there (docs/results.md).
+# Adam is invariant to the factor 0.001 of the only loss, which is lowest with one class everywhere:
+# at 3e-4 the net collapses to that (docs/results.md).
 optim_wrapper = dict(
     _delete_=True,
     constructor='PlayerOptimWrapperConstructor',
@@ -11,7 +11,7 @@ optim_wrapper = dict(
         optimizer=dict(type='AdamW', lr=1e-5, weight_decay=1e-2), clip_grad=dict(max_norm=1.0)
     ),
 )
-# What is left of the method: consistency over time.
+# The remaining part of the method: consistency over time.
 model = dict(
     discriminator=None,
     student=dict(

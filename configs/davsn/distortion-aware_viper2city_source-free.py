@@ -5,9 +5,9 @@ _base_ = [
     '../_base_/datasets/viper2city.py',
     '../_base_/default_runtime.py',
 ]
-# No augmented view: nothing looks at it.
+# No augmented view: nothing uses it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None, target=dict(pipeline=target_pipeline)))
 model = dict(
     _base_.method,

@@ -1,4 +1,4 @@
-# I2VDA with GTAV, which is no video, as the source: 19 classes. Not in the paper.
+# I2VDA with GTAV, which is not a video, as the source: 19 classes. Not in the paper.
 _base_ = [
     '../_base_/methods/i2vda_deeplabv2-r101.py',
     '../_base_/datasets/gta2city_image2video.py',

@@ -9,7 +9,8 @@ model = dict(
     discriminator=dict(type='ImageDiscriminator'),
     gan_loss=dict(type='DomainGANLoss', kind='lsgan'),
     adversarial_weight=0.01,
-    # Over a second flow is often wrong, and the paper's 1 and 0.3 cost 4 points (docs/results.md).
+    # Flow over one second is often wrong, and the paper's 1 and 0.3 cost 4 points
+    # (docs/results.md).
     consistency_weight=0.1,
     flow=dict(type='DISFlowEstimator'),
     t=None,

@@ -15,7 +15,7 @@ train_dataloader = dict(
 model = dict(
     student=dict(
         stage=1,
-        # The branch rests until stage two.
+        # The branch is not used until stage two.
         flow_net=dict(checkpoint='work_dirs/sfc/flownets_miniviper/iter_1500.pth'),
     )
 )

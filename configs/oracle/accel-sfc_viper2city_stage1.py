@@ -1,5 +1,5 @@
 # The upper bound of SFC's Accel, trained as its source-only model but on the labels of the target:
-# stage one trains the two branches, each by itself, on labelled single frames.
+# stage one trains the two branches, each separately, on labelled single frames.
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r101.py',
     '../_base_/datasets/viper2city_own-flow.py',

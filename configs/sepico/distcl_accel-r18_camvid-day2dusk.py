@@ -13,7 +13,7 @@ model = dict(
     label_ratio=0.75,
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
-    # Strongly augmented mixes of day and dusk look unlike dusk.
+    # Strongly augmented mixes of day and dusk do not look like dusk.
     running_statistics='target',
     source_checkpoint='work_dirs/source_only/accel-r18_camvid-day2dusk/iter_800.pth',
     student=dict(

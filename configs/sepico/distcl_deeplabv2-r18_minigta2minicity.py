@@ -14,7 +14,7 @@ model = dict(
     label_ratio=0.75,
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
-    # In 200 iterations statistics of both domains fit neither.
+    # In 200 iterations, statistics of both domains fit neither domain.
     running_statistics='mixed',
     source_checkpoint='work_dirs/source_only/deeplabv2-r18_minigta2minicity/iter_800.pth',
     target_crop=dict(crop_size=(96, 96), cat_max_ratio=0.75),

@@ -1,4 +1,4 @@
-# Source-only on CamVid by day: stage one trains the two branches of Accel, each by itself, on
+# Source-only on CamVid by day: stage one trains the two branches of Accel, each separately, on
 # labelled single frames of the source.
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r18.py',
@@ -11,7 +11,7 @@ heads = dict(decode_head=dict(num_classes=11), auxiliary_head=dict(num_classes=1
 model = dict(
     student=dict(
         stage=1,
-        # The branch rests until stage two.
+        # The branch is not used until stage two.
         flow_net=dict(checkpoint='work_dirs/sfc/flownets_camvid-day/iter_1500.pth'),
         segmentor=heads,
         reference_segmentor=heads,

@@ -1,4 +1,4 @@
-# SFC on CamVid: stage one trains the two branches of Accel, each by itself, from the source model.
+# SFC on CamVid: stage one trains the two branches of Accel, each separately, from the source model.
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r18.py',
     '../_base_/datasets/camvid_day2dusk_own-flow.py',
@@ -13,7 +13,7 @@ model = dict(
     softmax_scale=100.0,
     # SFM takes most of the time of an iteration.
     auxiliary_weight=0.0,
-    # In 200 iterations statistics of both domains fit neither.
+    # In 200 iterations, statistics of both domains fit neither domain.
     running_statistics='target',
     flow=dict(
         type='FrozenFlowNet',

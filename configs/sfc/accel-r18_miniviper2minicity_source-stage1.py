@@ -1,4 +1,4 @@
-# Source-only on MiniDrive: stage one trains the two branches of Accel, each by itself, on
+# Source-only on MiniDrive: stage one trains the two branches of Accel, each separately, on
 # labelled single frames of the source.
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r18.py',
@@ -10,7 +10,7 @@ train_dataloader = dict(dataset=dict(target=None, source=dict(clip_length=1)))
 model = dict(
     student=dict(
         stage=1,
-        # The branch rests until stage two.
+        # The branch is not used until stage two.
         flow_net=dict(checkpoint='work_dirs/sfc/flownets_miniviper/iter_1500.pth'),
     )
 )

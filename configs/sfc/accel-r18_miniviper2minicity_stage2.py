@@ -15,7 +15,7 @@ model = dict(
     softmax_scale=100.0,
     # SFM takes most of the time of an iteration.
     auxiliary_weight=0.0,
-    # In 200 iterations statistics of both domains fit neither.
+    # In 200 iterations, statistics of both domains fit neither domain.
     running_statistics='target',
     flow=dict(
         type='FrozenFlowNet',

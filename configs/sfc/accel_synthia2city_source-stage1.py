@@ -1,4 +1,4 @@
-# Source-only on SYNTHIA-Seq: stage one trains the two branches of Accel, each by itself, on
+# Source-only on SYNTHIA-Seq: stage one trains the two branches of Accel, each separately, on
 # labelled single frames of the source.
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r101.py',

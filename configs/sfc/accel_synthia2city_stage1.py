@@ -1,4 +1,4 @@
-# SFC, SYNTHIA-Seq to Cityscapes-Seq: stage one trains the two branches of Accel, each by itself.
+# SFC, SYNTHIA-Seq to Cityscapes-Seq: stage one trains the two branches of Accel, each separately.
 _base_ = [
     '../_base_/models/accel-sfc_deeplabv2-r101.py',
     '../_base_/datasets/synthia2city_own-flow.py',
@@ -8,7 +8,7 @@ train_dataloader = dict(dataset=dict(source=dict(clip_length=1)))
 heads = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
 model = dict(
     type='SFC',
-    # All classes of equation 5, as released, those that occur nowhere too.
+    # All classes of equation 5, including those that occur nowhere, as released.
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS'), empty_classes='add'),
     # Stage one; 0.001 in stage two.
     flow_weight=0.005,

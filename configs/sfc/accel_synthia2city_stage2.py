@@ -9,7 +9,7 @@ train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 heads = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
 model = dict(
     type='SFC',
-    # All classes of equation 5, as released, those that occur nowhere too.
+    # All classes of equation 5, including those that occur nowhere, as released.
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS'), empty_classes='add'),
     flow_weight=0.001,
     softmax_scale=100.0,

@@ -13,7 +13,7 @@ optim_wrapper = dict(
         }
     ),
 )
-# What is fixed keeps its statistics too.
+# Frozen parts keep their statistics too.
 fixed = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/oracle/accel-sfc_viper2city_stage1/iter_80000.pth',

@@ -5,7 +5,7 @@ optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
     paramwise_cfg=dict(custom_keys={'^.student.flow_net': dict(lr_mult=0.0)}),
 )
-# What is fixed keeps its statistics too.
+# Frozen parts keep their statistics too.
 fixed = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/sfc/accel_viper2city_source-stage1/iter_80000.pth',

@@ -8,7 +8,7 @@ optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
     paramwise_cfg=dict(custom_keys={'^.student.flow_net': dict(lr_mult=0.0)}),
 )
-# What is fixed keeps its statistics too.
+# Frozen parts keep their statistics too.
 fixed = dict(backbone=dict(norm_eval=True))
 model = dict(
     source_checkpoint='work_dirs/oracle/accel-sfc_viper2city_stage1/iter_80000.pth',

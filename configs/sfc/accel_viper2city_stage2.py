@@ -8,7 +8,7 @@ _base_ = [
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
     type='SFC',
-    # All classes of equation 5, as released, those that occur nowhere too.
+    # All classes of equation 5, including those that occur nowhere, as released.
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS'), empty_classes='add'),
     flow_weight=0.001,
     softmax_scale=100.0,

@@ -1,4 +1,4 @@
-# A small FlowNetS that learns the flow of DIS on CamVid by day, in the place of the weights that
+# A small FlowNetS that learns the flow of DIS on CamVid by day, instead of the weights that
 # SFC's has from Flying Chairs.
 _base_ = [
     '../_base_/datasets/camvid_day2dusk.py',
@@ -13,7 +13,7 @@ model = dict(
     flow_net=dict(type='FlowNetS', base_channels=12),
     data_preprocessor=dict(type='DomainDataPreprocessor'),
 )
-# Nothing is segmented.
+# There is no segmentation to validate.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 default_hooks = dict(checkpoint=dict(save_best=None))

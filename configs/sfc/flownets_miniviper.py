@@ -1,4 +1,4 @@
-# A small FlowNetS that learns the flow of DIS on MiniDrive's VIPER, in the place of the weights
+# A small FlowNetS that learns the flow of DIS on MiniDrive's VIPER, instead of the weights
 # that SFC's has from Flying Chairs.
 _base_ = [
     '../_base_/datasets/miniviper2minicity.py',
@@ -13,7 +13,7 @@ model = dict(
     flow_net=dict(type='FlowNetS', base_channels=12),
     data_preprocessor=dict(type='DomainDataPreprocessor'),
 )
-# Nothing is segmented.
+# There is no segmentation to validate.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 default_hooks = dict(checkpoint=dict(save_best=None))

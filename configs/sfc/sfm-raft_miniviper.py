@@ -14,10 +14,10 @@ model = dict(
     data_preprocessor=dict(type='DomainDataPreprocessor'),
 )
 optim_wrapper = _base_.raft_optim_wrapper
-# All classes of a batch are 30 pairs of frames: 20 times what FlowNetS costs.
+# All classes of a batch are 30 pairs of frames: 20 times the cost of FlowNetS.
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)
-# Nothing is segmented.
+# There is no segmentation to validate.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 default_hooks = dict(checkpoint=dict(save_best=None))

@@ -4,7 +4,7 @@ _base_ = './sfm_viper.py'
 raft = dict(type='MMFlowNet', config='raft_8xb2_100k_flyingchairs-368x496')
 flownet = 'work_dirs/sfc/accel-raft_viper2city_source-stage2/iter_80000.pth'
 model = dict(
-    # A class at a time: RAFT holds much more than FlowNetS.
+    # One class at a time: RAFT needs much more memory than FlowNetS.
     sfm=dict(flow_net=dict(_delete_=True, checkpoint=flownet, **raft), chunk=1),
     flow=dict(flow_net=dict(_delete_=True, **raft), checkpoint=flownet),
 )

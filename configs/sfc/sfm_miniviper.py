@@ -11,7 +11,7 @@ model = dict(
     sfm=dict(flow_net=dict(base_channels=12, checkpoint=flownet)),
     flow=dict(flow_net=dict(base_channels=12), checkpoint=flownet),
 )
-# Nothing is segmented.
+# There is no segmentation to validate.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 default_hooks = dict(checkpoint=dict(save_best=None))

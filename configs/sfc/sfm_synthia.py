@@ -10,7 +10,7 @@ flownet = 'work_dirs/sfc/accel_synthia2city_source-stage2/iter_80000.pth'
 model = dict(
     num_classes=12, sfm=dict(flow_net=dict(checkpoint=flownet)), flow=dict(checkpoint=flownet)
 )
-# Nothing is segmented.
+# There is no segmentation to validate.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 default_hooks = dict(checkpoint=dict(save_best=None))

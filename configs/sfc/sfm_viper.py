@@ -8,7 +8,7 @@ _base_ = [
 train_dataloader = dict(dataset=dict(target=None, source=dict(label_clips=True)))
 flownet = 'work_dirs/sfc/accel_viper2city_source-stage2/iter_80000.pth'
 model = dict(sfm=dict(flow_net=dict(checkpoint=flownet)), flow=dict(checkpoint=flownet))
-# Nothing is segmented.
+# There is no segmentation to validate.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 default_hooks = dict(checkpoint=dict(save_best=None))

@@ -9,7 +9,7 @@ train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
     type='SFC',
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS', base_channels=12)),
-    # The paper's 0.005 and 100 move nothing in 200 iterations (docs/results.md).
+    # The paper's 0.005 and 100 have no effect in 200 iterations (docs/results.md).
     flow_weight=0.1,
     softmax_scale=10.0,
     # SFM takes most of the time of an iteration.

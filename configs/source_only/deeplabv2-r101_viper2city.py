@@ -1,4 +1,4 @@
-# DeepLab-v2 frame by frame, trained on VIPER: any mmseg segmentor is a video net this way.
+# DeepLab-v2 frame by frame, trained on VIPER: any mmseg segmentor works as a video net this way.
 _base_ = [
     '../_base_/models/accel-tps_deeplabv2-r101.py',
     '../_base_/datasets/viper2city.py',

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/schedules/source_40k.py',
     '../_base_/default_runtime.py',
 ]
-# Two images, as many as VAT has in a clip: batch norm after the pooling to one cell has nothing to
-# normalise by in a batch of one.
+# Two images, as in a clip of VAT: batch norm after the pooling to one cell needs a batch of more
+# than one.
 train_dataloader = dict(batch_size=2, dataset=dict(source=dict(clip_length=1), target=None))
 model = dict(student=dict(segmentor=dict(decode_head=dict(num_classes=11))))

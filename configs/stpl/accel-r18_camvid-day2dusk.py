@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/camvid_day2dusk.py',
     '../_base_/default_runtime.py',
 ]
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',
@@ -26,10 +26,10 @@ model = dict(
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='AnchoredOptimWrapperConstructor',
-    # At MiniDrive's 3e-4 it only reaches the AdaBN model that it starts from (docs/results.md).
+    # At MiniDrive's 3e-4 it does not improve on its initial AdaBN model (docs/results.md).
     optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    # The random layers that only training has learn faster than the network, and so does the 1x1
-    # convolution with which Accel joins its frames: docs/results.md is measured like this.
+    # The random layers that only training uses learn faster than the network, and so does the 1x1
+    # convolution with which Accel joins its frames, as in docs/results.md.
     paramwise_cfg=dict(
         custom_keys={
             '^.projection': dict(lr_mult=10.0),

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/miniviper2minicity.py',
     '../_base_/default_runtime.py',
 ]
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',
@@ -24,8 +24,8 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='AnchoredOptimWrapperConstructor',
     optimizer=dict(type='SGD', lr=3e-4, momentum=0.9, weight_decay=5e-4),
-    # The random layers that only training has learn faster than the network, and so does the 1x1
-    # convolution with which Accel joins its frames: docs/results.md is measured like this.
+    # The random layers that only training uses learn faster than the network, and so does the 1x1
+    # convolution with which Accel joins its frames, as in docs/results.md.
     paramwise_cfg=dict(
         custom_keys={
             '^.projection': dict(lr_mult=10.0),

@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/synthia2city.py',
     '../_base_/default_runtime.py',
 ]
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
 model = dict(
     type='STPL',

@@ -14,7 +14,7 @@ model = dict(
     auxiliary_weight=0.1,
     confidence_threshold=None,
     histogram_matching=True,
-    # In 200 iterations statistics of both domains fit neither.
+    # In 200 iterations, statistics of both domains fit neither domain.
     running_statistics='target',
     source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth',
 )

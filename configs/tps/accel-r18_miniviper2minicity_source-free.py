@@ -1,6 +1,6 @@
 # TPS without its losses of the source, as STPL's tables have it.
 _base_ = './accel-r18_miniviper2minicity.py'
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
-# At 3e-4 all becomes one class (docs/results.md).
+# At 3e-4 predictions collapse to one class (docs/results.md).
 optim_wrapper = dict(optimizer=dict(lr=1e-5))

@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/datasets/synthia2city.py',
     '../_base_/default_runtime.py',
 ]
-# Source-free: no source data set exists in this run.
-# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+# Source-free: this run has no source data set.
+# t-2, t-1, t: the labelling pair and the learning pair share the middle frame.
 train_dataloader = dict(dataset=dict(source=None, target=dict(clip_length=3)))
 model = dict(
     _base_.method,

@@ -1,8 +1,8 @@
 # TPS, source-free, with deep feature flow: minutes on two cores.
 _base_ = './accel-r18_camvid-day2dusk.py'
-# Source-free: no source data set exists in this run.
+# Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
-# At 3e-4 all becomes one class (docs/results.md).
+# At 3e-4 predictions collapse to one class (docs/results.md).
 optim_wrapper = dict(optimizer=dict(lr=1e-5))
 model = dict(
     student=dict(type='DFF'),

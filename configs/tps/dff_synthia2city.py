@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/synthia2city.py',
     '../_base_/default_runtime.py',
 ]
-# t-2, t-1, t: the pair that labels and the pair that learns share the middle frame.
+# t-2, t-1, t: the labelling pair and the learning pair share the middle frame.
 train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
     _base_.method,

@@ -5,9 +5,9 @@ _base_ = [
     '../_base_/datasets/viper2city.py',
     '../_base_/default_runtime.py',
 ]
-# No augmented view: nothing looks at it.
+# No augmented view: nothing uses it.
 target_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
-# The tube loss needs the labels of both frames; the first frame of a sequence makes no clip.
+# The tube loss needs the labels of both frames; the first frame of a sequence has no clip.
 train_dataloader = dict(
     dataset=dict(
         source=dict(label_clips=True, whole_clips=True),
@@ -16,6 +16,6 @@ train_dataloader = dict(
 )
 model = dict(
     _base_.method,
-    # No loss of the paper sees a second classifier.
+    # No loss of the paper uses a second classifier.
     student=dict(segmentor=dict(auxiliary_head=None)),
 )

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/datasets/camvid_sunny2foggy.py',
     '../_base_/default_runtime.py',
 ]
-# The tube loss needs the labels of both frames; the first frame of a sequence makes no clip.
+# The tube loss needs the labels of both frames; the first frame of a sequence has no clip.
 train_dataloader = dict(
     dataset=dict(source=dict(label_clips=True, whole_clips=True), target=dict(whole_clips=True))
 )

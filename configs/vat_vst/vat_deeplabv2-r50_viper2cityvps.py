@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/viper2cityvps.py',
     '../_base_/default_runtime.py',
 ]
-# The tube loss needs the labels of both frames; the first frame of a sequence makes no clip.
+# The tube loss needs the labels of both frames; the first frame of a sequence has no clip.
 train_dataloader = dict(
     dataset=dict(source=dict(label_clips=True, whole_clips=True), target=dict(whole_clips=True))
 )
@@ -13,7 +13,7 @@ model = dict(
     tube_loss=dict(type='TubeDiceLoss'),
     discriminator=dict(type='SequenceDiscriminator'),
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
-    # lambda_V, which the paper does not give: that of AdaptSegNet.
+    # lambda_V is not in the paper; this is AdaptSegNet's.
     adversarial_weight=0.001,
 )
 # Each player reduces its own gradients.

@@ -1,5 +1,6 @@
 # VST, phase 2 of VAT-VST, on Accel, VIPER to Cityscapes-Seq: 48.7 mIoU in STPL's tables.
-# Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
+# Before it tools/generate_pseudo_labels.py; tools/run_phases.py runs both phases and the steps
+# between.
 _base_ = [
     '../_base_/models/accel-tps_deeplabv2-r101.py',
     '../_base_/methods/vst.py',
@@ -7,7 +8,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 resize = dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow')
-# For making pseudo-labels: each frame as the first of a video.
+# To generate pseudo-labels: each frame as the first of a video.
 pseudo_label_generator = dict(pipeline=[dict(type='LoadClip'), resize, dict(type='PackClipInputs')])
 train_dataloader = dict(
     dataset=dict(
@@ -28,7 +29,7 @@ train_dataloader = dict(
 )
 model = dict(
     _base_.method,
-    # No loss of the paper sees a second classifier.
+    # No loss of the paper uses a second classifier.
     student=dict(segmentor=dict(auxiliary_head=None)),
     source_checkpoint='work_dirs/vat_vst/vat_accel_viper2city/iter_40000.pth',
 )

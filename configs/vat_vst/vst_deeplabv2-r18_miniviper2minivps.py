@@ -1,5 +1,6 @@
 # VST, phase 2 of VAT-VST, MiniDrive: minutes on two cores.
-# Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
+# Before it tools/generate_pseudo_labels.py; tools/run_phases.py runs both phases and the steps
+# between.
 _base_ = [
     '../_base_/models/deeplabv2-r18.py',
     '../_base_/datasets/miniviper2minivps.py',
@@ -22,7 +23,7 @@ model = dict(
     # Statistics of both domains, as phase 1 leaves them, score better than those of the target.
     norm_eval=True,
     refinement='consensus',
-    # Weights that the paper does not give: those of IAST.
+    # The paper does not give the weights; these are IAST's.
     regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
     source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r18_miniviper2minivps/iter_200.pth',
     student=dict(segmentor=dict(decode_head=dict(num_classes=15))),

@@ -1,5 +1,6 @@
 # VST, phase 2 of VAT-VST, CamVid-Sunny to CamVid-Foggy (tables 8 and 9).
-# Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
+# Before it tools/generate_pseudo_labels.py; tools/run_phases.py runs both phases and the steps
+# between.
 _base_ = [
     '../_base_/models/deeplabv2-r50.py',
     '../_base_/methods/vst.py',

@@ -1,5 +1,6 @@
 # VST, phase 2 of VAT-VST, VIPER to Cityscapes-VPS.
-# Before it tools/generate_pseudo_labels.py; tools/run_phases.py does both phases and all between.
+# Before it tools/generate_pseudo_labels.py; tools/run_phases.py runs both phases and the steps
+# between.
 _base_ = [
     '../_base_/models/deeplabv2-r50.py',
     '../_base_/datasets/viper2cityvps.py',
@@ -19,7 +20,7 @@ train_dataloader = dict(
 model = dict(
     type='VST',
     refinement='consensus',
-    # Weights that the paper does not give: those of IAST.
+    # The paper does not give the weights; these are IAST's.
     regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
     source_checkpoint='work_dirs/vat_vst/vat_deeplabv2-r50_viper2cityvps/iter_40000.pth',
 )

@@ -1,4 +1,4 @@
-# Table 4: instance-adaptive pseudo-labels (IAST): every frame is a clip of its own, nothing else.
+# Table 4: instance-adaptive pseudo-labels (IAST): every frame is a separate clip, nothing else.
 _base_ = './vst_deeplabv2-r50_viper2cityvps.py'
 pseudo_label_generator = dict(selection='instance_adaptive', aggregate=False)
 train_dataloader = dict(

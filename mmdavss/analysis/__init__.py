@@ -1,1 +1,1 @@
-"""What trained models and finished runs are compared by."""
+"""Analyses of trained models and finished runs."""

@@ -16,15 +16,15 @@ from mmdavss.utils.progress import progress
 
 @torch.no_grad()
 def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
-    """Features and labels of all current frames, one frame at a time, with a progress bar.
+    """Yields features and labels of all current frames, one at a time, with a progress bar.
 
     Args:
-        model: Its student's features are taken, the input of the classifier.
-        loader: Of a labelled data set, without augmentation.
+        model: Method whose student's features are taken, the input of the classifier.
+        loader: Loader of a labelled data set, without augmentation.
 
     Yields:
-        Features (1, A, h, w) and labels (1, h, w): the class that holds most of a cell, 255 where
-        none holds half of it.
+        Features (1, A, h, w) and labels (1, h, w): the class of most pixels of a cell, or 255 if
+        none has half of them.
     """
     for data in progress('features', loader, unit='batches'):
         batch = model.data_preprocessor(data, False)
@@ -45,18 +45,18 @@ def sample_pixels(
     seed: int = 0,
     ignore_index: int = 255,
 ) -> tuple[Tensor, Tensor]:
-    """A random sample of pixels, without replacement, as many of each class.
+    """Draws a random sample of pixels, without replacement, with the same number per class.
 
-    Every labelled pixel draws a number, the smallest ones of a class win: one pass, and no more
-    in memory than a frame and the sample. The numbers do not depend on the features: the same
-    data and seed give the same pixels of every model whose features have one size.
+    Every labelled pixel gets a random number, and the smallest ones of a class are selected: one
+    pass, with only a frame and the sample in memory. The numbers do not depend on the features: the
+    same data and seed select the same pixels for all models whose features have the same size.
 
     Args:
         frames: Features (N, A, h, w) and labels (N, h, w).
-        num_classes: K.
-        per_class: Pixels of each class, or all where there are fewer.
-        seed: Of the numbers.
-        ignore_index: Label of pixels that do not count.
+        num_classes: Number of classes K.
+        per_class: Pixels of each class; all of them if there are fewer.
+        seed: Seed of the random numbers.
+        ignore_index: Label of pixels to ignore.
 
     Returns:
         Features (P, A), float32, and labels (P,), on the CPU, sorted by class.

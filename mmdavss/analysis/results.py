@@ -13,7 +13,7 @@ from pathlib import Path
 from mmdavss.errors import InputError, number_of
 from mmdavss.inputs import natural, read_text
 
-#: What a training writes into its work dir, once for each start.
+#: Logs that a training writes into its work dir, one for each start.
 LOGS = '*/vis_data/scalars.json'
 DASH = '–'
 #: Scores of a validation by their names, with ``step``, its iteration.
@@ -24,9 +24,9 @@ Validation = Mapping[str, float]
 
 
 def _read_log(work_dir: str | Path) -> list[dict[str, float]]:
-    """All rows of the logs of a run, from all its starts.
+    """Reads all rows of a run's logs, from all its starts.
 
-    What a start did beyond the point where the next one began was done again, and does not count.
+    Rows beyond the point where the next start began were repeated and are dropped.
 
     Raises:
         FileNotFoundError: If the folder holds no log of a training.
@@ -38,7 +38,7 @@ def _read_log(work_dir: str | Path) -> list[dict[str, float]]:
     for log in logs:
         rows = _rows(log)
         if rows:
-            # A start that first makes up for a validation goes on after that iteration.
+            # A start that first repeats a validation continues after that iteration.
             begin = rows[0]['step'] + (not _of_training(rows[0]))
             found = [
                 row
@@ -59,7 +59,7 @@ def _rows(log: Path) -> list[dict[str, float]]:
         except (ValueError, RecursionError) as error:
             if number == len(lines) and not text.endswith('\n'):
                 break  # a run that was killed may leave half a line
-            raise InputError(f'{log}, line {number} is no json ({error}): delete it.') from error
+            raise InputError(f'{log}, line {number} is not json ({error}): delete it.') from error
         if not isinstance(row, dict) or type(row.get('step')) is not int:
             raise InputError(f'{log}, line {number} has no step: delete it.')
         rows.append(row)
@@ -71,7 +71,7 @@ def _of_training(row: Mapping[str, float]) -> bool:
 
 
 def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
-    """All validations of a run, from the logs of all its starts.
+    """Reads all validations of a run, from the logs of all its starts.
 
     Returns:
         ``{iteration: scores}``, in order.
@@ -87,19 +87,19 @@ def read_validations(work_dir: str | Path) -> dict[int, dict[str, float]]:
 
 
 def training_means(work_dir: str | Path, name: str, steps: Sequence[int]) -> dict[int, float]:
-    """Means of a value of the training's log between one of these iterations and the next.
+    """Averages a logged value between each of the given iterations and the one before.
 
     Args:
-        work_dir: Of the run.
-        name: Of the value, such as ``decode.epe``.
-        steps: Iterations, in order; the first mean is that from the start to the first of them.
+        work_dir: Work dir of the run.
+        name: Name of the value, such as ``decode.epe``.
+        steps: Iterations, in order; the first mean runs from the start to the first of them.
 
     Returns:
-        ``{iteration: mean up to it}``, without those that nothing was logged for.
+        ``{iteration: mean up to it}``, without iterations for which nothing was logged.
 
     Raises:
         FileNotFoundError: If the folder holds no log of a training.
-        ValueError: If nothing of that name was logged; names what was.
+        ValueError: If nothing of that name was logged; lists the logged names.
     """
     rows = [row for row in _read_log(work_dir) if _of_training(row)]
     if not any(name in row for row in rows):
@@ -116,15 +116,15 @@ def training_means(work_dir: str | Path, name: str, steps: Sequence[int]) -> dic
 
 
 def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, list[Path]]:
-    """Work dirs by name; those of one name are runs of one method, such as several seeds.
+    """Finds work dirs by name; several of one name are runs of one method, such as seeds.
 
     Args:
         folders: Work dirs, or folders of work dirs that are all runs of one method
             (``stpl/seed0``, ``stpl/seed1``, ...).
-        names: Of the folders, by default their own.
+        names: Names for the folders, by default their own.
 
     Raises:
-        FileNotFoundError: If a folder is neither.
+        FileNotFoundError: If a folder is neither of them.
         ValueError: If there are more or fewer names than folders.
     """
     names = [folder.absolute().name for folder in folders] if names is None else names
@@ -155,15 +155,15 @@ def last_validation(work_dir: str | Path, metric: str = 'mIoU') -> dict[str, flo
 
 
 def best_validation(work_dir: str | Path, metric: str = 'mIoU') -> dict[str, float]:
-    """The validation with the highest score, the first of equal ones."""
+    """The validation with the highest score, or the first of several."""
     return max(scores_of(work_dir, metric).values(), key=lambda row: row[metric])
 
 
 def scores_of(work_dir: str | Path, metric: str) -> dict[int, dict[str, float]]:
-    """:func:`read_validations` that have a score.
+    """Same as :func:`read_validations`, only those with a given score.
 
     Raises:
-        ValueError: If none has; names those that there are.
+        ValueError: If none has it; lists the available scores.
     """
     found = read_validations(work_dir)
     with_it = {step: row for step, row in found.items() if metric in row}
@@ -181,11 +181,11 @@ class Row:
     """A method in a comparison; each list has one value for each of its runs.
 
     Attributes:
-        name: Of the method.
+        name: Name of the method.
         steps: Iterations of the validations.
         classes: IoU by class.
         scores: Mean score.
-        differences: To source-only; empty without it.
+        differences: Differences to source-only; empty without source-only.
         gaps: Percent of the gap between source-only and oracle that is closed; empty without them.
     """
 
@@ -205,17 +205,17 @@ def compare(
 ) -> list[Row]:
     """Compares methods with source-only and the oracle.
 
-    A method with as many runs as source-only (and the oracle) is compared run by run, in their
-    order, so that runs from one seed meet; any other with the means.
+    A method with as many runs as source-only (and the oracle) is compared run by run, in order, so
+    that runs of the same seed are paired; otherwise the means are used.
 
     Args:
-        runs: For each method the validations of its runs.
+        runs: The validations of each method's runs.
         metric: Name of the mean score.
         source: Name of source-only among them.
         oracle: Name of the oracle.
 
     Raises:
-        ValueError: If there is no such method, or runs are of different classes.
+        ValueError: If there is no such method, or runs have different classes.
     """
     for option, name in (('source', source), ('oracle', oracle)):
         if name is not None and name not in runs:
@@ -231,7 +231,7 @@ def compare(
     if len(set(classes.values())) > 1:
         one, other = next((a, b) for a in classes for b in classes if classes[a] != classes[b])
         raise ValueError(
-            f'{one} and {other} are of different classes: their scores cannot be compared'
+            f'{one} and {other} have different classes: their scores cannot be compared'
         )
 
     def values(name: str, count: int) -> list[float]:
@@ -265,12 +265,12 @@ def compare(
 
 
 def gap_closed(score: float, source: float, oracle: float) -> float:
-    """Percent of the way from source-only to the oracle; NaN where there is none."""
+    """Percent of the way from source-only to the oracle; NaN if both are equal."""
     return math.nan if oracle == source else 100 * (score - source) / (oracle - source)
 
 
 def spread(values: Sequence[float], digits: int = 1, sign: str = '') -> str:
-    """Mean and sample standard deviation, a dash where a value is missing."""
+    """Mean and sample standard deviation, or a dash if a value is missing."""
     if not values or any(math.isnan(value) for value in values):
         return DASH
     mean = f'{statistics.mean(values):{sign}.{digits}f}'
@@ -284,7 +284,7 @@ class Table:
     Attributes:
         header: Names of the columns.
         rows: Cells of each row.
-        bold: (row, column) of what stands out.
+        bold: (row, column) of highlighted cells.
     """
 
     header: list[str]
@@ -292,7 +292,7 @@ class Table:
     bold: frozenset[tuple[int, int]] = frozenset()
 
     def markdown(self) -> str:
-        """As markdown."""
+        """Formats the table as markdown."""
         body = [
             [f'**{cell}**' if (i, j) in self.bold else cell for j, cell in enumerate(row)]
             for i, row in enumerate(self.rows)
@@ -304,7 +304,7 @@ class Table:
         return '\n'.join([head, '|---' * len(self.header) + '|', *lines])
 
     def latex(self) -> str:
-        """As a LaTeX tabular, for the packages booktabs and graphicx."""
+        """Formats the table as a LaTeX tabular, for the packages booktabs and graphicx."""
         turned = [rf'\rotatebox{{90}}{{{_tex(name)}}}' for name in self.header[1:]]
         lines = [[_tex(self.header[0]), *turned]] + [
             [
@@ -330,10 +330,10 @@ class Table:
 def comparison_table(
     rows: Sequence[Row], metric: str = 'mIoU', source: str | None = None, oracle: str | None = None
 ) -> Table:
-    """The table of the papers: classes, mean, difference to source-only, gap closed.
+    """Makes the table of the papers: classes, mean, difference to source-only, gap closed.
 
-    Classes are means over the runs, the rest is mean ± standard deviation. The best of each column
-    stands out, the oracle aside.
+    Classes are means over the runs, the rest is mean ± standard deviation. The best of each column,
+    apart from the oracle, is bold.
     """
     classes = list(dict.fromkeys(name for row in rows for name in row.classes))
     header = ['method', 'runs', 'iteration', *classes, metric]

@@ -1,1 +1,1 @@
-"""The command line: console commands, arguments, and how a command ends."""
+"""The command line: console commands, arguments and exit handling."""

@@ -1,4 +1,4 @@
-"""What the commands of tools/analysis share: arguments, models, files."""
+"""Shared code of the commands in tools/analysis: arguments, models, files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CheckpointParser(argparse.ArgumentParser):
 
     Args:
         doc: Docstring of the command.
-        out: Default of ``--out``, the picture; None for a command that writes nothing.
+        out: Default of ``--out``, the picture, or None for a command that writes nothing.
         config: What the command takes from the config.
         optional: Whether the command may be called without a checkpoint.
     """
@@ -52,9 +52,9 @@ class CheckpointParser(argparse.ArgumentParser):
             'checkpoints',
             nargs='*' if optional else '+',
             metavar='CHECKPOINT',
-            help='of any method with that network',
+            help='checkpoints of any method with that network',
         )
-        self.add_argument('--names', nargs='+', help='of the checkpoints')
+        self.add_argument('--names', nargs='+', help='names of the checkpoints')
         self.add_argument(
             '--device', type=device_option, default='cpu', help='cpu (default), cuda, cuda:1 ...'
         )
@@ -71,12 +71,13 @@ class CheckpointParser(argparse.ArgumentParser):
                 '--out',
                 type=Path,
                 default=Path(out),
-                help=f'the picture; a csv goes beside it (default: {out})',
+                help=f'the picture; a csv is written beside it (default: {out})',
             )
             self.add_argument('--overwrite', action='store_true', help='replace existing files')
 
     def parse_args(self, *args, **kwargs) -> argparse.Namespace:
-        """Arguments, checked: files exist, names fit, nothing would be overwritten unasked."""
+        """Parses and checks the arguments: files exist, names fit, nothing is overwritten
+        unasked."""
         found = super().parse_args(*args, **kwargs)
         if found.names is None:
             found.names = [Path(path).absolute().parent.name for path in found.checkpoints]
@@ -100,31 +101,31 @@ class CheckpointParser(argparse.ArgumentParser):
                 self.error(f'--out {found.out}: must be a picture (.png)')
             for path in (found.out, found.out.with_suffix('.csv')):
                 if path.exists() and not found.overwrite:
-                    self.error(f'{path} exists: choose another --out, or --overwrite')
+                    self.error(f'{path} exists: choose another --out, or use --overwrite')
         return found
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """The config of a command, with its options."""
+    """Reads the config of a command and applies its options."""
     cfg = load_config(args.config, args.cfg_options, None)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     return cfg
 
 
 def models(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[str, BaseAdapter]]:
-    """Names and models of all checkpoints, one after the other."""
+    """Yields name and model of each checkpoint."""
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
         print(name, flush=True)
         yield name, load_model(cfg, checkpoint, args.device)
 
 
 def test_data(cfg: Config) -> DataLoader:
-    """The config's test_dataloader."""
+    """Builds the config's test_dataloader."""
     return Runner.build_dataloader(cfg.test_dataloader)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
-    """Writes a table, and makes its folder."""
+    """Writes a table, and creates its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
@@ -146,7 +147,7 @@ class VideoFrame:
 
     Attributes:
         path: Image file.
-        label: Label file and how it is stored, None without a label.
+        label: Label file and how it is stored, or None.
     """
 
     path: str
@@ -154,7 +155,7 @@ class VideoFrame:
 
 
 def add_frame_arguments(parser: argparse.ArgumentParser, count: int = 4) -> None:
-    """Arguments that choose consecutive frames of the test data."""
+    """Adds arguments that choose consecutive frames of the test data."""
     parser.add_argument('--sequence', help='name in the data set (default: the first)')
     parser.add_argument(
         '--first',
@@ -162,22 +163,22 @@ def add_frame_arguments(parser: argparse.ArgumentParser, count: int = 4) -> None
         metavar='NUMBER',
         help='first frame, its number in the sequence (default: the first)',
     )
-    parser.add_argument('--count', type=int, default=count, help=f'of frames ({count})')
-    parser.add_argument('--step', type=int, default=1, help='from one of them to the next (1)')
+    parser.add_argument('--count', type=int, default=count, help=f'number of frames ({count})')
+    parser.add_argument('--step', type=int, default=1, help='distance between them (1)')
 
 
 def video_frames(
     cfg: Config, args: argparse.Namespace, before: int = 0
 ) -> tuple[list[VideoFrame], list[int]]:
-    """A stretch of a video of the test_dataloader, labelled or not.
+    """Selects consecutive frames of a test_dataloader's video, labelled or not.
 
     Args:
         cfg: The config.
-        args: With :func:`add_frame_arguments`.
-        before: Frames to have before the first chosen one, if there are as many.
+        args: Arguments, including those of :func:`add_frame_arguments`.
+        before: Number of preceding frames to include, if there are as many.
 
     Returns:
-        All frames of the stretch, and the positions of the chosen ones.
+        The frames, and the positions of the chosen ones among them.
 
     Raises:
         UserError: If there is no such sequence or frame.
@@ -188,13 +189,13 @@ def video_frames(
     if sequence not in found:
         near = ', '.join(sorted(found, key=natural)[:5])
         raise UserError(
-            f'--sequence {sequence}: there is none of this name in '
-            f'{dataset.data_root}, which has {len(found)}: {near}, ...'
+            f'--sequence {sequence}: there is no sequence of this name in {dataset.data_root}, '
+            f'which has {len(found)}: {near}, ...'
         )
     numbers = sorted(found[sequence])
     first = numbers[0] if args.first is None else args.first
     if args.count < 1 or args.step < 1:
-        raise UserError('--count and --step start at 1')
+        raise UserError('--count and --step must be 1 or more')
     if first not in numbers:
         raise UserError(f'--first {first}: {sequence} has the frames {numbers[0]} to {numbers[-1]}')
     start = numbers.index(first)
@@ -228,7 +229,7 @@ def save_image(
 
 
 def chosen_classes(names: Sequence[str] | None, classes: Sequence[str]) -> list[int]:
-    """Numbers of the named classes, all by default.
+    """Indices of the named classes, by default all.
 
     Raises:
         UserError: If there is no such class.
@@ -240,6 +241,6 @@ def chosen_classes(names: Sequence[str] | None, classes: Sequence[str]) -> list[
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command; what its user did wrong ends it with one line."""
+    """Runs a command; user errors end it with one line."""
     with one_line():
         main()

@@ -1,4 +1,4 @@
-"""The functions behind the console commands, which ``setup.py`` names."""
+"""The functions of the console commands that ``setup.py`` lists."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mmdavss.utils.configs import config_names, get_config_path, shipped_folder
 def run_tool(name: str) -> None:
     """Runs a tool of ``tools/`` with the arguments of this process, as ``python tools/NAME`` would.
 
-    It becomes the main module, so that processes which it spawns find its functions, but unlike
-    with ``runpy`` the program keeps the name that was typed, in its help and its errors too.
+    It becomes the main module, so that spawned processes find its functions, but unlike with
+    ``runpy`` its help and errors show the name of the console command.
 
     Args:
-        name: Its path below ``tools/``.
+        name: Path below ``tools/``.
     """
     path = shipped_folder('tools') / name
     tree = ast.parse(path.read_text(encoding='utf-8'), str(path))
     main = ModuleType('__main__')
     main.__file__ = str(path)
     sys.modules['__main__'] = main
-    # The help is the docstring, and shows how the tool is called in a clone.
+    # The help is the docstring, which shows the call in a clone.
     expression = tree.body[0]
     assert isinstance(expression, ast.Expr) and isinstance(expression.value, ast.Constant)
     docstring = expression.value
@@ -50,7 +50,7 @@ torchrun = partial(run_tool, 'torchrun_local.py')
 
 
 def analysis() -> None:
-    """``mmdavss-analysis NAME ...``: one of ``tools/analysis``."""
+    """``mmdavss-analysis NAME ...``: runs one of ``tools/analysis``."""
     names = sorted(path.stem for path in (shipped_folder('tools') / 'analysis').glob('*.py'))
     parser = argparse.ArgumentParser(
         description='Analyses of runs and models; NAME --help says more.', usage='%(prog)s NAME ...'
@@ -62,7 +62,7 @@ def analysis() -> None:
 
 
 def config() -> None:
-    """``mmdavss-config NAME``: where a config is, for other programs such as mim."""
+    """``mmdavss-config NAME``: prints the path of a config, for programs such as mim."""
     parser = argparse.ArgumentParser(
         description='Prints the path of a config of the package, or the names of all of them.'
     )

@@ -1,4 +1,4 @@
-"""How a command ends: with one line where that is all that a user needs."""
+"""Ends commands with one line when a user needs no more."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class Interruptible:
     """Context manager: Ctrl-C and the signals :data:`SIGNALS` end the block with one line.
 
     The line is printed to stderr and SystemExit raised with 128 + the signal's number: 130 after
-    Ctrl-C, 143 after SIGTERM. On the way out files, locks and processes are cleaned up. The same
-    signal once more terminates the child processes that this may wait for; without any, or at the
-    next one, the process ends at once. Signals that something else listens to are left alone.
+    Ctrl-C, 143 after SIGTERM. Before that, files, locks and processes are cleaned up. A second
+    signal of the same kind terminates the child processes that this process may be waiting for;
+    without child processes, or at a third signal, the process ends at once. Signals with other
+    handlers are left alone.
 
     Args:
         text: The line.
@@ -58,11 +59,11 @@ class Interruptible:
             for number, handler in self._before.items():
                 if signal.getsignal(number) == self._note:
                     signal.signal(number, handler)
-        # else they stay: a second signal at the interpreter's end would show a traceback.
+        # else the handlers stay: a second signal at the interpreter's end would show a traceback.
         asked = self._asked
         if asked is None and isinstance(error, KeyboardInterrupt):
             asked = signal.SIGINT
-        # Whatever the error is: what was interrupted may have failed because of that.
+        # For any error: the interruption may have caused it.
         if asked is not None and error is not None:
             self._say()
             raise SystemExit(128 + asked) from None
@@ -74,7 +75,7 @@ class Interruptible:
                 self._say()
                 children = multiprocessing.active_children()
                 if children and not self._impatient:
-                    # They are what it waits for, most likely.
+                    # Most likely this process is waiting for them.
                     self._impatient = True
                     for child in children:
                         child.terminate()
@@ -84,7 +85,7 @@ class Interruptible:
                 return
             self._asked = number
             if hasattr(signal, 'SIGCHLD'):
-                # That of torch raises an error for workers that the same signal has ended.
+                # torch's handler raises an error for workers that the same signal has ended.
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -100,10 +101,10 @@ class Interruptible:
 
 @contextmanager
 def one_line(interrupted: str = 'interrupted') -> Iterator[None]:
-    """Around what a tool does: ends it with one line if that is all that is needed.
+    """Context manager: ends a tool with one line for errors that need no traceback.
 
     Args:
-        interrupted: What Ctrl-C and SIGTERM say, see :class:`Interruptible`.
+        interrupted: Line after Ctrl-C or SIGTERM, see :class:`Interruptible`.
 
     Raises:
         SystemExit: With the line, or after it.
@@ -120,12 +121,12 @@ def one_line(interrupted: str = 'interrupted') -> Iterator[None]:
 
 @contextmanager
 def usage_error(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Around what a tool looks at before it runs: one line is a mistake of the command line.
+    """Context manager for checks before a tool runs: one-line errors become usage errors.
 
-    Every rank of a distributed run finds the same mistake; one message is enough.
+    Every rank of a distributed run finds the same mistake; only the first one reports it.
 
     Args:
-        parser: Says the line, after the usage.
+        parser: Prints the line, after the usage.
 
     Raises:
         SystemExit: With status 2.
@@ -142,11 +143,11 @@ def usage_error(parser: argparse.ArgumentParser) -> Iterator[None]:
 
 
 def exit_status(work: Callable[[], None], interrupted: str) -> int:
-    """Does the work of a tool that gives its exit status; :func:`one_line` for the others.
+    """Runs a tool that returns its exit status; other tools use :func:`one_line`.
 
     Args:
-        work: The work.
-        interrupted: What Ctrl-C and SIGTERM say, see :class:`Interruptible`.
+        work: The tool's work.
+        interrupted: Line after Ctrl-C or SIGTERM, see :class:`Interruptible`.
 
     Returns:
         0, 1 after a line on stderr, 130 after Ctrl-C, or 143 after SIGTERM.

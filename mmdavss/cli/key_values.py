@@ -1,4 +1,4 @@
-"""``--cfg-options`` and its kind: KEY=VALUE ..."""
+"""``--cfg-options`` and similar options: KEY=VALUE ..."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mmengine.config import DictAction
 
 
 class KeyValues(DictAction):
-    """mmengine's action, which ends with a line, and not a traceback, where a value is no such.
+    """Variant of mmengine's action: a malformed value is a usage error, not a traceback.
 
     Raises:
-        argparse.ArgumentError: If it is not KEY=VALUE, or brackets are not closed.
+        argparse.ArgumentError: If a value is not KEY=VALUE, or brackets are not closed.
     """
 
     def __call__(

@@ -1,1 +1,1 @@
-"""Checkpoints and models of other projects come in, adapted models go out."""
+"""Imports checkpoints and models of other projects, exports adapted models."""

@@ -1,9 +1,9 @@
-"""Checkpoints of other projects as checkpoints of this package.
+"""Converts checkpoints of other projects.
 
 ===========  ==========================================  =======================================
 format       of                                          a config that fits
 ===========  ==========================================  =======================================
-``advent``   ADVENT, AdaptSegNet and what stems from     ``source_only/deeplabv2-r101_viper2city``
+``advent``   ADVENT, AdaptSegNet and code based on     ``source_only/deeplabv2-r101_viper2city``
              them: DeepLab-v2 ResNet-101
 ``davsn``    DA-VSN: the same and a fusion of scores     ``davsn/accel_viper2city``
 ``tps``      TPS: the same as DA-VSN                     ``tps/accel_viper2city``
@@ -38,9 +38,9 @@ class Conversion(NamedTuple):
 
     Attributes:
         state: Weights under the names of a video net.
-        dropped: Names of the published file that only its training needed.
-        filled: Names that the file does not have and prediction does not need: auxiliary heads,
-            counters of batch norm.
+        dropped: Names in the published file that only its training needed.
+        filled: Names that the file lacks and prediction does not need: auxiliary heads, counters of
+            batch norm.
     """
 
     state: State
@@ -54,8 +54,8 @@ class Conversion(NamedTuple):
 def _deeplab_v2(state: Mapping[str, Tensor], segmentor: str) -> State:
     """``conv1, bn1, layer1..4, layer5, layer6`` as an mmseg segmentor; other names stay.
 
-    layer6 classifies the last stage and layer5 the one before it; where there is no layer6, as in
-    AdaptSegNet's net of one level, layer5 classifies the last stage.
+    layer6 classifies the last stage and layer5 the one before it; without layer6, as in
+    AdaptSegNet's single-level net, layer5 classifies the last stage.
     """
     two_levels = any(name.startswith('layer6.') for name in state)
     heads = dict(layer6='decode_head', layer5='auxiliary_head' if two_levels else 'decode_head')
@@ -98,7 +98,7 @@ def _sfc(state: State, teacher: bool) -> Conversion:
 
 
 def _split(state: State, prefixes: Iterable[str]) -> dict[str, State]:
-    """Weights by the beginnings of their names, which are cut off; '' has the others."""
+    """Groups weights by the prefixes of their names, which are removed; '' has the rest."""
     groups: dict[str, State] = {prefix: {} for prefix in (*prefixes, '')}
     for name, value in state.items():
         prefix = next(prefix for prefix in groups if name.startswith(prefix))
@@ -110,7 +110,7 @@ def _split(state: State, prefixes: Iterable[str]) -> dict[str, State]:
 
 
 def _mmseg_0(state: State, teacher: bool) -> Conversion:
-    """DAFormer and SePiCo: ``model``, ``ema_model`` and what only training needs."""
+    """DAFormer and SePiCo: ``model``, ``ema_model`` and weights that only training needs."""
     wanted = 'ema_model.' if teacher else 'model.'
     net = {
         name.removeprefix(wanted): value for name, value in state.items() if name.startswith(wanted)
@@ -120,7 +120,7 @@ def _mmseg_0(state: State, teacher: bool) -> Conversion:
         if teacher:
             raise UserError('the checkpoint has no EMA teacher (ema_model): leave out --teacher')
         net, dropped = dict(state), []  # a segmentor without a method around it
-    # In SePiCo the auxiliary head is the projection of its contrast.
+    # SePiCo's auxiliary head is the projection of its contrast.
     extra = [name for name in net if name.startswith('auxiliary_head.')]
     for name in extra:
         del net[name]
@@ -158,7 +158,7 @@ def _daformer_head(state: State) -> State:
 
 
 def _mix_transformer(state: State) -> State:
-    """The MiT of SegFormer's authors as mmseg's: other names, q and kv in one matrix."""
+    """Converts SegFormer's original MiT to mmseg's: other names, q and kv in one matrix."""
     if not any(name.startswith('backbone.patch_embed1.') for name in state):
         return state
     made = {}
@@ -191,7 +191,7 @@ def _mix_transformer(state: State) -> State:
 
 
 def _pointwise(value: Tensor) -> Tensor:
-    """Weights (N, C) of a linear layer as those of a 1x1 convolution; a bias stays."""
+    """Reshapes weights (N, C) of a linear layer for a 1x1 convolution; a bias stays."""
     return value[:, :, None, None] if value.ndim == 2 else value
 
 
@@ -199,13 +199,13 @@ def _pointwise(value: Tensor) -> Tensor:
 
 
 class Format(NamedTuple):
-    """Of a published checkpoint.
+    """Format of a published checkpoint.
 
     Attributes:
-        convert: Takes its weights.
-        single_frame: Whether it has a single-frame net alone, which fits every video net.
-        ceil_mode: Whether the first pooling of its ResNet rounds sizes up. Weights fit either
-            grid, and predict something a little different on the one that they do not know.
+        convert: Converts the weights.
+        single_frame: Whether it holds only a single-frame net, which fits every video net.
+        ceil_mode: Whether the first pooling of its ResNet rounds sizes up. Weights fit either grid,
+            but predict slightly differently on the one that they were not trained on.
     """
 
     convert: Callable[[State, bool], Conversion]
@@ -224,10 +224,10 @@ FORMATS: dict[str, Format] = dict(
 
 
 def _check_grid(kind: str, net: nn.Module) -> None:
-    """Whether the net has the grid that weights of a format were trained on.
+    """Checks that the net has the grid that weights of a format were trained on.
 
     Raises:
-        UserError: If its ResNet pools another way.
+        UserError: If its ResNet rounds differently.
     """
     ceil_mode = FORMATS[kind].ceil_mode
     for module in net.modules():
@@ -243,21 +243,21 @@ def _check_grid(kind: str, net: nn.Module) -> None:
 def convert_state(
     state: Mapping[str, Tensor], kind: str, net: nn.Module, teacher: bool = False
 ) -> Conversion:
-    """Published weights for a video net.
+    """Converts published weights for a video net.
 
     Args:
         state: The published ``state_dict``; a prefix ``module.`` of every name does not matter.
         kind: Its format, one of :data:`FORMATS`.
         net: The video net.
-        teacher: For formats with an EMA teacher: its weights instead of the student's.
+        teacher: Whether to take the weights of the EMA teacher instead of the student's.
 
     Returns:
-        The weights under the names of `net`: all of it, or of its segmentor if the checkpoint is
-        of a single-frame net.
+        The weights under the names of `net`, or only of its segmentor if the checkpoint is of a
+        single-frame net.
 
     Raises:
-        UserError: If they do not fit; names what is missing, what is left over and what has
-            another shape. Or if the net has another grid than the published one.
+        UserError: If they do not fit (names missing, unexpected and differently shaped tensors), or
+            if the net has another grid than the published one.
     """
     if kind not in FORMATS:
         raise UserError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
@@ -270,7 +270,7 @@ def convert_state(
     own = net.state_dict()
     if FORMATS[kind].single_frame:
         own = {name: value for name, value in own.items() if name.startswith('segmentor.')}
-    # A published auxiliary head that the config does not have predicts nothing either.
+    # A published auxiliary head that the config lacks does not predict either.
     aux = [name for name in made if '.auxiliary_head.' in name and name not in own]
     for name in aux:
         del made[name]
@@ -315,21 +315,21 @@ def convert_checkpoint(
     teacher: bool = False,
     overwrite: bool = False,
 ) -> Conversion:
-    """Writes a published checkpoint as one of this package.
+    """Converts a published checkpoint file to a checkpoint of this package.
 
     Args:
         kind: Its format, one of :data:`FORMATS`.
         config: A config of this package with the same network.
         checkpoint: The published file.
         out: The new file, for ``model.source_checkpoint`` and all tools.
-        teacher: As for :func:`convert_state`.
-        overwrite: Whether a file that is there is replaced.
+        teacher: Same as in :func:`convert_state`.
+        overwrite: Whether an existing file is replaced.
 
     Returns:
-        What was written.
+        The written weights.
 
     Raises:
-        UserError: If a file does not exist, is there already, or does not fit.
+        UserError: If an input does not exist or does not fit, or `out` exists already.
     """
     for path in (config, checkpoint):
         if not Path(path).is_file():
@@ -339,7 +339,7 @@ def convert_checkpoint(
         raise UserError(f'{out} is there already: choose another name, or replace it (--overwrite)')
     cfg = read_config_file(config)
     if 'student' not in cfg.get('model', {}):
-        raise UserError(f'{config} is no config of this package: it has no model.student')
+        raise UserError(f'{config} is not an mmdavss config: it has no model.student')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     loaded = read_checkpoint(checkpoint)
     loaded = loaded.get('state_dict', loaded)

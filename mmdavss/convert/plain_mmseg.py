@@ -1,4 +1,4 @@
-"""Between this package and plain mmseg: plain models come in, adapted models go out."""
+"""Imports models from plain mmseg, and exports adapted models to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import read_checkpoint
 from mmdavss.video_nets import VideoNet
 
-#: What of a plain data preprocessor says how frames are normalised, and padded in a test.
+#: Keys of a plain data preprocessor for normalisation, and for padding in tests.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
 #: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
 OTHER_TASKS = {
@@ -48,20 +48,20 @@ def read_method_config(
     classes: Sequence[str] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Reads a config of this package, or one of plain mmseg as if it were one.
+    """Reads a config of this package, or converts one of plain mmseg.
 
     Args:
         config: Config file.
-        checkpoint: Weights of it; those of a plain config tell the names of the classes.
-        classes: Names of the classes of a plain model whose checkpoint has none.
-        options: Dotted keys and values that replace those of the file.
+        checkpoint: Its weights; those of a plain config also give the class names.
+        classes: Class names for a plain model whose checkpoint has none.
+        options: Dotted keys and values that override the file.
 
     Returns:
         A config with ``model.student`` and ``test_dataloader``.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If there is no such config, or the network cannot be taken.
+        UserError: If there is no such config, or the network is not supported.
     """
     cfg = read_config_file(config)
     merge_options(cfg, options, config)
@@ -74,8 +74,8 @@ def read_method_config(
     known = (dataset.get('metainfo') or {}).get('classes')
     if classes is not None and list(classes) != list(known or ()):
         raise UserError(
-            f'{config} says what its classes are: leave out --classes, which is for '
-            'configs of plain mmseg'
+            f'{config} defines its classes: leave out --classes, which is for configs of plain '
+            'mmseg'
         )
     return Config(as_plain(cfg.to_dict()), filename=cfg.filename)
 
@@ -83,7 +83,7 @@ def read_method_config(
 def method_config(
     cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None = None
 ) -> Config:
-    """The config of a plain mmseg segmentor as one of this package: its net frame by frame.
+    """Converts the config of a plain mmseg segmentor: its net predicts frame by frame.
 
     Auxiliary heads, which do not predict, are left out. Sliding windows of its ``test_cfg`` stay.
     ``SyncBN`` becomes ``BN``, which has the same weights.
@@ -95,12 +95,12 @@ def method_config(
 
     Returns:
         A config with ``model`` (``SourceOnly`` on a ``PerFrame``) and a ``test_dataloader`` whose
-        data need not be there.
+        data need not exist.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If it is not such a segmentor, its test pipeline has steps that clips have not,
-            or nobody says what the classes are.
+        UserError: If it is not such a segmentor, its test pipeline has steps that are not supported
+            for clips, or its classes are unknown.
     """
     name = getattr(cfg, 'filename', None) or 'the config'
     cfg = Config(as_plain(cfg.to_dict()), filename=cfg.filename)
@@ -146,10 +146,11 @@ def method_config(
 
 
 def _check_segmentor(model: Mapping, name: str) -> None:
-    """Refuses what cannot be taken, before anything is built.
+    """Refuses unsupported networks before anything is built.
 
     Raises:
-        UserError: If it is no segmentor, one of another task, or needs what is not installed.
+        UserError: If it is not a segmentor, has another task, or needs packages that are not
+            installed.
     """
     check_packages(as_plain(model), name, operators=True)
     kind = MODELS.get(model['type'])
@@ -169,12 +170,12 @@ def _check_segmentor(model: Mapping, name: str) -> None:
 def _num_classes(head: Mapping | Sequence[Mapping]) -> int | None:
     """The number of classes of a decode head's config, or of the last of several."""
     last = head if isinstance(head, Mapping) else head[-1]
-    # A K-Net has it in the head that it starts from.
+    # A K-Net has the number in its initial head.
     return last.get('num_classes', (last.get('kernel_generate_head') or {}).get('num_classes'))
 
 
 def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None) -> dict:
-    """``classes`` and ``palette``: those given, the checkpoint's, or those of the data set."""
+    """``classes`` and ``palette`` as given, or from the checkpoint, or from the data set."""
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     saved = read_checkpoint(checkpoint).get('meta') or {}
@@ -202,7 +203,7 @@ def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | 
 
 
 def default_palette(number: int) -> list[list[int]]:
-    """Colours that differ, where nobody says which: those of PASCAL VOC, without its black."""
+    """Distinct default colours: those of PASCAL VOC, without its black."""
     colours = []
     for index in range(1, number + 1):
         colour = [0, 0, 0]
@@ -214,7 +215,7 @@ def default_palette(number: int) -> list[list[int]]:
 
 
 def _clip_pipeline(cfg: Config) -> list[dict]:
-    """The test pipeline of a plain config, for clips without labels."""
+    """Converts the test pipeline of a plain config for clips without labels."""
     steps = _test_steps(cfg)
     if not steps:
         raise UserError(f'{cfg.filename} has no test_pipeline')
@@ -245,7 +246,7 @@ def _clip_pipeline(cfg: Config) -> list[dict]:
 
 
 def _resizes_twice(cfg: Config) -> bool:
-    """Whether scores go to the size of the resized frame before they go to that of the frame."""
+    """Whether scores are resized to the resized frame before they are resized to the frame."""
     kinds = [type_name(step) for step in _test_steps(cfg)]
     return 'Resize' in kinds and 'KeyMapper' not in kinds
 
@@ -257,7 +258,7 @@ def _test_steps(cfg: Config) -> list[dict]:
 
 
 def resize_options(step: Mapping) -> dict:
-    """What Resize and ClipResize have in common: how they interpolate."""
+    """Options that Resize and ClipResize share: the interpolation."""
     return {key: step[key] for key in ('interpolation', 'backend') if key in step}
 
 
@@ -266,7 +267,7 @@ def _pair(scale: Any) -> tuple[int, int]:
 
 
 def _plain_segmentor(model: Mapping) -> dict:
-    """A segmentor's config without what only training needs."""
+    """A segmentor's config without the parts that only training needs."""
     segmentor = as_plain(model)
     for key in ('data_preprocessor', 'pretrained', 'init_cfg'):
         segmentor.pop(key, None)
@@ -278,9 +279,9 @@ def _plain_segmentor(model: Mapping) -> dict:
 
 
 def leave_out_downloads(segmentor: dict) -> None:
-    """Makes the config of a network that gets all of its weights ready to be built here, in place.
+    """Prepares the config of a network whose weights are all loaded later, in place.
 
-    Nothing is downloaded, and ``SyncBN`` is ``BN``, which has the same weights.
+    Downloads are disabled, and ``SyncBN`` becomes ``BN``, which has the same weights.
     """
     for part in dicts_in(segmentor):
         if (
@@ -295,7 +296,7 @@ def leave_out_downloads(segmentor: dict) -> None:
 
 
 def as_plain(value: Any) -> Any:
-    """A deep copy of part of a config, as dicts, lists and tuples, with names instead of classes.
+    """Copies part of a config deeply, as dicts, lists and tuples, with names instead of classes.
 
     Args:
         value: A config, or anything in it.
@@ -320,7 +321,7 @@ def _registered(kind: Any) -> Any:
         level: Registry | None = registry
         while level is not None:
             for name, known in level.module_dict.items():
-                # A registry may have another class of the same name than its parent.
+                # A registry and its parent may have different classes of the same name.
                 if known is kind and level.get(name) is kind:
                     return name
             level = level.parent
@@ -357,20 +358,22 @@ def export_segmentor(
     per_frame_part: bool = False,
     overwrite: bool = False,
 ) -> Export:
-    """Writes what a method has trained as a plain mmseg config and checkpoint.
+    """Exports a trained method as a plain mmseg config and checkpoint.
 
-    What predicts frame by frame (``PerFrame``, and video nets of stage one) predicts the same as
-    the adapted model, to the bit: images are decoded and resized alike, and scores go to the size
-    of the image in the same steps. Backbones and heads that mmseg does not have go along as Python
-    files that the config imports from its own folder; nothing of this package is needed.
+    The export of a net that predicts frame by frame (``PerFrame``, and video nets of stage one)
+    predicts the same as the adapted model, bit for bit: images are decoded and resized alike, and
+    scores are resized to the image in the same steps. Backbones and heads that mmseg lacks are
+    exported as Python files that the config imports from its own folder; this package is not
+    needed.
 
     Args:
         cfg: Config of the method.
-        checkpoint: As for :func:`load_model`.
-        out: Folder of the export, made if needed.
+        checkpoint: Same as in :func:`load_model`.
+        out: Folder of the export, created if needed.
         per_frame_part: For video nets that join frames, which no plain mmseg model can do: export
-            the segmentor of the current frame alone. Its predictions are others; so is its name.
-        overwrite: Whether an export that is there is replaced.
+            only the segmentor of the current frame. It predicts differently, so the file is named
+            differently.
+        overwrite: Whether an existing export is replaced.
 
     Returns:
         The files: ``segmentor.py`` and ``segmentor.pth``, or ``per_frame_part_of_NET.py`` and
@@ -378,7 +381,7 @@ def export_segmentor(
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If the network cannot be exported, or an export is there already.
+        UserError: If the network cannot be exported, or an export exists already.
         ValueError: If the checkpoint does not fit.
     """
     kind = MODELS.get(cfg.model.student.type)
@@ -390,8 +393,8 @@ def export_segmentor(
     preprocessor = as_plain(cfg.model.data_preprocessor)
     if preprocessor.pop('test_cfg', None):
         raise UserError(
-            'data_preprocessor.test_cfg: frames that are padded in a test cannot be '
-            'exported to the bit; resize them to a fitting size in the pipeline'
+            'data_preprocessor.test_cfg: models that pad frames in tests cannot be exported '
+            'exactly; resize the frames to a fitting size in the pipeline'
         )
     preprocessor['type'] = 'SegDataPreProcessor'
     segmentor = _plain_segmentor(cfg.model.student.segmentor)
@@ -474,7 +477,7 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
     """Name of the files.
 
     Raises:
-        UserError: If the net joins frames and the part is not asked for.
+        UserError: If the net joins frames and `per_frame_part` is not set.
     """
     if not kind.temporal or student.get('stage') == 1:
         return 'segmentor'
@@ -483,12 +486,12 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
     raise UserError(
         f'{kind.__name__} joins several frames, which no plain mmseg model can do. Its segmentor '
         'of the current frame can be exported alone (--per-frame-part), but predicts something '
-        'else; a model that is the same in plain mmseg is a PerFrame (configs with deeplabv2)'
+        'else; only a PerFrame (configs with deeplabv2) is the same in plain mmseg'
     )
 
 
 def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
-    """The test pipeline of a config of clips, for single images without labels."""
+    """Converts the test pipeline of a config of clips for single images without labels."""
     made: list[dict[str, Any]] = []
     resized = False
     for step in cfg.test_dataloader.dataset.pipeline:
@@ -530,7 +533,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
     """Finds the backbones and heads that mmseg does not have, and renames them in the config.
 
     Returns:
-        Names of Python files, and what is to be in them.
+        Names and contents of the Python files.
     """
     modules: dict[str, str] = {}
     for part in list(dicts_in(segmentor)):
@@ -538,7 +541,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
         if kind is None or kind.__module__.split('.')[0] != 'mmdavss':
             continue
         if not issubclass(kind, BaseDecodeHead | ResNet):
-            # A loss: nothing that predicts.
+            # A loss, which does not predict.
             part.clear()
             part.update(type='CrossEntropyLoss')
             continue
@@ -555,7 +558,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
                 'parts of mmdavss'
             )
         name = f'Exported{kind.__name__}'
-        # Under a name of its own, so that mmdavss may be imported beside it.
+        # Under another name, so that mmdavss may be imported too.
         source = source.replace(
             '@MODELS.register_module()', f"@MODELS.register_module(name='{name}', force=True)"
         )

@@ -1,4 +1,4 @@
-"""What the training engine needs besides mmengine: data preprocessor, hooks, optimisers."""
+"""Additions to mmengine's training engine: data preprocessor, hooks, optimisers."""
 
 from mmdavss.errors import NotFiniteError
 from mmdavss.structures import Clip

@@ -6,7 +6,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-#: What the name of every parameter begins with; no module can be called so.
+#: Prefix of every parameter's name; no module can have this name.
 ROOT = '^'
 
 
@@ -14,11 +14,11 @@ ROOT = '^'
 class AnchoredOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """mmengine's constructor, whose ``custom_keys`` can be anchored at the root of the model.
 
-    A custom key is searched for anywhere in a parameter's name, so that ``projection`` is found in
-    the patch embeddings of a transformer too. Here names begin with ``^.``: the key
+    mmengine searches for a custom key anywhere in a parameter's name, so that ``projection`` also
+    matches the patch embeddings of a transformer. Here names begin with ``^.``: the key
     ``^.projection`` is the model's own child of that name alone, and
-    ``^.student.segmentor.decode_head`` a part of its student. Keys without ``^.`` match as ever,
-    and one whose part the model lacks matches nothing. The root of a player
+    ``^.student.segmentor.decode_head`` a part of its student. Keys without ``^.`` match as in
+    mmengine, and keys of parts that the model lacks match nothing. The root of a player
     (:class:`PlayerOptimWrapperConstructor`) is that player. ::
 
         optim_wrapper = dict(
@@ -28,8 +28,8 @@ class AnchoredOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         )
 
     Args:
-        optim_wrapper_cfg: As for ``DefaultOptimWrapperConstructor``.
-        paramwise_cfg: Likewise.
+        optim_wrapper_cfg: Same as in ``DefaultOptimWrapperConstructor``.
+        paramwise_cfg: Same as in ``DefaultOptimWrapperConstructor``.
     """
 
     def add_params(

@@ -16,8 +16,8 @@ from torch import nn
 class Bfloat16OptimWrapper(OptimWrapper):
     """Autocast to bfloat16, on GPUs and on CPUs.
 
-    mmengine's ``AmpOptimWrapper`` needs a GPU, and scales losses, which the range of float16 needs
-    and that of bfloat16 does not.
+    mmengine's ``AmpOptimWrapper`` needs a GPU and scales losses, which only the range of float16
+    requires.
     """
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""From packed clips to the batches that video nets and methods see."""
+"""Turns packed clips into batches for video nets and methods."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BRANCHES = ('source', 'target')
 class DomainDataPreprocessor(SegDataPreProcessor):
     """Moves, normalises, pads and stacks clips, one domain branch at a time.
 
-    It takes what ``PackClipInputs`` gives after ``pseudo_collate``, with or without the keys
-    ``source`` and ``target`` of :class:`DomainPairDataset`, and also plain mmseg images
-    (a list of (3, H, W) tensors, seen as clips of one frame). The arguments are those of
-    :class:`mmseg.SegDataPreProcessor`; images come in as BGR, values 0 to 255.
+    Accepts the output of ``PackClipInputs`` after ``pseudo_collate``, with or without the keys
+    ``source`` and ``target`` of :class:`DomainPairDataset`, and also plain mmseg images (a list of
+    (3, H, W) tensors, treated as clips of one frame). Takes the arguments of
+    :class:`mmseg.SegDataPreProcessor`; input images are BGR, values 0 to 255.
 
     Returns (``forward``): ``dict(inputs=..., data_samples=...)`` where ``inputs`` is a
     :class:`Clip`, or a dict from branch name to :class:`Clip` for domain pairs.
@@ -45,11 +45,11 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         )
 
     def normalise(self, raw: Tensor) -> Tensor:
-        """Images (..., 3, H, W), RGB in [0, 1] like ``Clip.raw``, as ``Clip.frames`` has them."""
+        """Converts images (..., 3, H, W) from ``Clip.raw`` (RGB in [0, 1]) to ``Clip.frames``."""
         return self._normalise(raw.flip(-3) * 255)
 
     def _normalise(self, frames: Tensor) -> Tensor:
-        """(..., 3, H, W) BGR, 0 to 255, to the order and scale that the network expects."""
+        """Converts (..., 3, H, W) BGR, 0 to 255, to the network's channel order and scale."""
         frames = frames.float()
         if self._channel_conversion:
             frames = frames.flip(-3)
@@ -93,7 +93,7 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         return clip, samples
 
     def _padding(self, training: bool) -> dict | None:
-        """``size``/``size_divisor`` in force, None where nothing is padded."""
+        """The ``size`` or ``size_divisor`` in force, or None for no padding."""
         if training:
             cfg = dict(size=self.size, size_divisor=self.size_divisor)
         else:
@@ -103,7 +103,7 @@ class DomainDataPreprocessor(SegDataPreProcessor):
 
 
 def _stacker(padding: dict | None, value: float):
-    """A function that stacks (T, C, H, W) tensors to (N, T, C, H, W), padded where asked."""
+    """Makes a function that stacks (T, C, H, W) tensors to (N, T, C, H, W), padded if asked."""
 
     def stack(
         tensors: list[Tensor],

@@ -1,4 +1,4 @@
-"""The polynomial decay of published trainings."""
+"""Polynomial learning-rate decay as published code computes it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from mmseg.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class GroupPolyLR(PolyLR):
-    """Poly as ADVENT and mmseg 0.x compute it: rate = base * (1 - i / (end - begin)) ** power.
+    """Polynomial decay as in ADVENT and mmseg 0.x: rate = base * (1 - i / (end - begin)) ** power.
 
     Iteration i counts from `begin`. mmengine's ``PolyLR`` reaches ``eta_min`` one iteration earlier
     (its divisor is ``end - begin - 1``).
 
-    Groups whose custom key in ``paramwise_cfg`` says ``constant_lr=True`` keep their rate: ADVENT's
-    helper decays the first two groups of an optimiser only, and networks with three leave their
-    classifiers at the rate that they begin with.
+    Groups whose custom key in ``paramwise_cfg`` has ``constant_lr=True`` keep their rate: ADVENT's
+    helper decays only the first two groups of an optimiser, so that in networks with three the
+    classifiers stay at their initial rate.
 
     Args:
-        args: Those of mmengine's ``PolyLR``.
-        kwargs: Likewise.
+        args: Passed to mmengine's ``PolyLR``.
+        kwargs: Passed to mmengine's ``PolyLR``.
     """
 
     def __init__(self, *args, **kwargs) -> None:

@@ -1,4 +1,4 @@
-"""An optimiser for each player of an adversarial method, and when optimisers step."""
+"""An optimiser for each player of an adversarial method."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class PlayerOptimWrapperConstructor:
             student=dict(optimizer=dict(type='SGD', lr=2.5e-4)),
             discriminator=dict(optimizer=dict(type='Adam', lr=1e-4)))
 
-    ``param_scheduler`` is then one list for all players, or a dict with a list for each.
+    ``param_scheduler`` is then one list for all players, or a dict with one list per player.
 
     A player with ``clip_grad`` logs the norm of its gradient under its own name,
-    ``student.grad_norm``. Where ``clip_each`` names parts of a player, the gradient of each of them
-    is clipped, and logged, by itself, as if each had an optimiser of its own::
+    ``student.grad_norm``. If ``clip_each`` names parts of a player, the gradient of each part is
+    clipped and logged separately, as if each had its own optimiser::
 
         discriminator = dict(
             optimizer=...,
@@ -34,8 +34,8 @@ class PlayerOptimWrapperConstructor:
         )
 
     Args:
-        optim_wrapper_cfg: A config of an optimiser wrapper, with ``paramwise_cfg`` and
-            ``clip_each`` where wanted, for each player.
+        optim_wrapper_cfg: For each player the config of an optimiser wrapper, optionally with
+            ``paramwise_cfg`` and ``clip_each``.
         paramwise_cfg: Must be set per player.
 
     Raises:
@@ -54,7 +54,7 @@ class PlayerOptimWrapperConstructor:
         """Builds the wrappers.
 
         Raises:
-            ValueError: If a player is no part of the model.
+            ValueError: If a player is not a part of the model.
         """
         owner = unwrapped(model)
         missing = [name for name in self.players if getattr(owner, name, None) is None]
@@ -72,7 +72,7 @@ class PlayerOptimWrapperConstructor:
 
 
 def _build(name: str, player: nn.Module, cfg: dict) -> OptimWrapper:
-    """A player's wrapper."""
+    """Builds a player's wrapper."""
     parts = cfg.pop('clip_each', None)
     wrapper = build_optim_wrapper(player, cfg)
     if getattr(wrapper, 'clip_grad_kwargs', None):
@@ -83,16 +83,16 @@ def _build(name: str, player: nn.Module, cfg: dict) -> OptimWrapper:
 
 
 class ClipEach:
-    """Takes the place of ``clip_grad_norm_`` in a wrapper: clips parts of a module one by one.
+    """Replaces ``clip_grad_norm_`` in a wrapper: clips parts of a module separately.
 
     Args:
-        name: Of the player, for messages and the log.
-        wrapper: The player's, with ``clip_grad``.
+        name: Name of the player, for messages and the log.
+        wrapper: The player's wrapper, with ``clip_grad``.
         module: The player.
         parts: Names of submodules. Together they hold every parameter of `module` once.
 
     Raises:
-        ValueError: If they do not, one does not exist, or `wrapper` does not clip norms.
+        ValueError: If they do not, a part does not exist, or `wrapper` does not clip norms.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class ClipEach:
     ) -> None:
         if getattr(wrapper, 'clip_func', None) is not torch.nn.utils.clip_grad_norm_:
             raise ValueError(
-                f'optim_wrapper.{name}.clip_each says what is clipped: '
-                'clip_grad=dict(max_norm=...) has to say how far.'
+                f'optim_wrapper.{name}.clip_each selects what is clipped: '
+                'clip_grad=dict(max_norm=...) must also be set.'
             )
         modules = dict(module.named_modules())
         unknown = [part for part in parts if part not in modules]
@@ -122,11 +122,11 @@ class ClipEach:
         self.key = f'train/{name}.{{}}.grad_norm'
 
     def __call__(self, parameters: Sequence[Tensor], **kwargs) -> None:
-        """Clips.
+        """Clips and logs the norm of each part.
 
         Args:
-            parameters: Those with a gradient.
-            kwargs: Those of ``torch.nn.utils.clip_grad_norm_``.
+            parameters: The parameters with a gradient.
+            kwargs: Passed to ``torch.nn.utils.clip_grad_norm_``.
         """
         for part, ids in self.members.items():
             norm = torch.nn.utils.clip_grad_norm_([p for p in parameters if id(p) in ids], **kwargs)

@@ -1,1 +1,1 @@
-"""From config files and checkpoints to models and Runners that are ready to start."""
+"""Builds models and Runners from config files and checkpoints."""

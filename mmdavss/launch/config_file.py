@@ -1,4 +1,4 @@
-"""Reading a config file and the options of the command line."""
+"""Reads config files and the options of the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmdavss.launch.packages import check_packages
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.processes import is_main_process
 
-#: What mmengine reads.
+#: Suffixes that mmengine reads.
 CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 
 
@@ -27,8 +27,8 @@ def default_work_dir(config: str | Path) -> str:
     """Output folder of a config: ``work_dirs/`` and the config's place below ``configs/``.
 
     Two methods have configs of the same name (``stpl/accel_viper2city.py`` and
-    ``source_only/accel_viper2city.py``), so the folder is part of it. A config that is in no folder
-    ``configs`` gives the name of its own folder.
+    ``source_only/accel_viper2city.py``), so the folder is part of it. For a config that is not
+    below a folder ``configs``, the name of its own folder is used.
 
     Args:
         config: Path of the config file.
@@ -45,10 +45,10 @@ def default_work_dir(config: str | Path) -> str:
 
 
 def read_config_file(path: str | Path) -> Config:
-    """Reads a config file, one of the user or of the package (:func:`find_config`).
+    """Reads a config file of the user or of the package (:func:`find_config`).
 
     Raises:
-        UserError: If there is none, or it cannot be read; names the cause and, where Python tells
+        UserError: If it does not exist or cannot be read; names the cause and, if Python reports
             it, the line.
     """
     try:
@@ -76,10 +76,10 @@ def read_config_file(path: str | Path) -> Config:
 
 
 def require(cfg: Config, *keys: str) -> None:
-    """Checks that a config has what is to be done with it.
+    """Checks that a config has the keys that a tool needs.
 
     Raises:
-        UserError: If it lacks one of the keys, or one is None.
+        UserError: If a key is missing or None.
     """
     missing = [key for key in keys if cfg.get(key) is None]
     if missing:
@@ -90,10 +90,10 @@ def require(cfg: Config, *keys: str) -> None:
 
 
 def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
-    """Checks what an option of the command line asks for, before it is built.
+    """Checks the class and the arguments of a command-line option before the object is built.
 
     Args:
-        registry: Where its class is.
+        registry: Registry of its class.
         cfg: Config with ``type``.
         option: For the message.
 
@@ -104,7 +104,7 @@ def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
     if kind is None:
         raise UserError(
             f'{option} {cfg["type"]}: {cfg["type"]} is not in the {registry.scope}::'
-            f'{registry.name} registry: correct the name, or import what registers it'
+            f'{registry.name} registry: correct the name, or import the module that registers it'
         )
     arguments = {key: value for key, value in cfg.items() if key != 'type'}
     try:
@@ -117,11 +117,11 @@ def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
 
 
 def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | None) -> Config:
-    """Reads a config, applies the options of the command line and settles the output folder.
+    """Reads a config, applies the options of the command line and sets the output folder.
 
     Args:
         path: The config file.
-        options: Dotted keys and values that replace those of the file.
+        options: Dotted keys and values that override the file.
         work_dir: Output folder; None takes the config's, or :func:`default_work_dir`.
 
     Returns:
@@ -140,12 +140,12 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Path) -> None:
-    """Replaces values of a config, in place; warns of keys that nothing reads.
+    """Replaces values of a config, in place; warns about keys that nothing reads.
 
     Args:
         cfg: The config.
         options: Dotted keys and values.
-        path: Its file.
+        path: The config's file.
 
     Raises:
         UserError: If the options do not fit the config.
@@ -163,16 +163,16 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Pa
 
 
 def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:
-    """Where a finished training leaves its weights.
+    """Path of the last checkpoint of a finished training.
 
     Args:
-        cfg: Its config.
-        work_dir: Its output folder, by default that of the config.
+        cfg: The config of the training.
+        work_dir: Output folder, by default the config's.
     """
     return Path(work_dir or cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
 
 
 def type_name(step: ConfigType) -> str:
-    """Name of the class of a config that has a ``type``."""
+    """Class name in a config's ``type``."""
     kind = step['type']
     return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__

@@ -1,4 +1,4 @@
-"""Keys of ``--cfg-options`` that nothing reads."""
+"""Detects keys of ``--cfg-options`` that nothing reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from mmdavss.errors import UserError
 
-#: What is read at the top of a config besides the arguments of mmengine's Runner.
+#: Top-level config keys that are read, in addition to the arguments of mmengine's Runner.
 TOP = (
     'compile',
     'custom_imports',
@@ -26,7 +26,7 @@ TOP = (
     'sync_bn',
     'target_train_labelled',
 )
-#: What is taken out of the config of an object before its class gets it.
+#: Keys that are removed from an object's config before its class gets it.
 TAKEN_OUT = (
     '_delete_',
     '_scope_',
@@ -38,20 +38,20 @@ TAKEN_OUT = (
     'requires_grad',
     'type',
 )
-#: How alike two names are that may be one name with a slip of the pen.
+#: Similarity of two names from which one counts as a misspelling of the other.
 ALIKE = 0.75
 
 
 def unknown_keys(cfg: Config, options: Iterable[str]) -> list[str]:
-    """One line for each option that would set what nothing reads.
+    """Makes one warning for each option whose key nothing reads.
 
-    A key that the config has is read. So is one that the class of its ``type`` has an argument for,
-    whatever the config says of it. In a place whose keys are free, such as the ``custom_keys`` of
-    an optimiser, a new key is unknown if it looks like a neighbour that is misspelt.
+    A key is known if the config has it or the class of its ``type`` has an argument of that name.
+    In a dict with arbitrary keys, such as the ``custom_keys`` of an optimiser, a new key is unknown
+    if it looks like a misspelling of another key.
 
     Args:
         cfg: The config, before the options.
-        options: Dotted keys, as of ``--cfg-options``.
+        options: Dotted keys, as in ``--cfg-options``.
 
     Returns:
         Messages, which name the nearest known key.
@@ -68,10 +68,10 @@ def unknown_keys(cfg: Config, options: Iterable[str]) -> list[str]:
 
 
 def check_groups(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Checks that no option puts a number or a word in the place of a group of settings.
+    """Checks that no option replaces a group of settings by a number or a string.
 
     Raises:
-        UserError: If one does; names settings of the group.
+        UserError: If an option does; names settings of the group.
     """
     for key, value in options.items():
         parts = key.split('.')
@@ -86,7 +86,7 @@ def check_groups(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def _existing(cfg: Config, parts: list[str]) -> tuple[int, Any]:
-    """How many parts of a key the config has, and what is there."""
+    """Number of leading parts of a key that the config has, and the value there."""
     node: Any = dict(cfg.items())
     for depth, part in enumerate(parts):
         if isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
@@ -115,17 +115,17 @@ def _unknown(node: Mapping, parts: list[str], depth: int) -> str | None:
         return f'--cfg-options {key}: nothing in {what} reads {name!r}. Did you mean {meant}?'
     nearest = get_close_matches(name, known, 3, 0.0)
     return (
-        f'--cfg-options {key}: nothing in {what} reads {name!r}. The nearest that it has: '
+        f'--cfg-options {key}: nothing in {what} reads {name!r}. The nearest known keys: '
         f'{", ".join(nearest)}.'
     )
 
 
 def _readers(node: Mapping, place: list[str]) -> tuple[set[str], bool]:
-    """Keys that are read in a part of a config, and whether there are no others."""
+    """Keys that are read in a part of a config, and whether the list is complete."""
     if not place:
         return {*TOP, *_arguments(Runner)[0]}, True
     if place == ['optim_wrapper'] and 'optimizer' in node:
-        # Also what another type, which --amp sets, would read.
+        # Includes the keys of the type that --amp sets.
         return {*_arguments(AmpOptimWrapper)[0], *_arguments(OptimWrapper)[0]}, True
     if 'type' in node:
         kind = _resolve(node['type'])
@@ -144,9 +144,9 @@ def _readers(node: Mapping, place: list[str]) -> tuple[set[str], bool]:
 
 
 def _arguments(kind: Any) -> tuple[set[str], bool]:
-    """Names of the arguments of a class or function, and whether it takes no others.
+    """Names of the arguments of a class or function, and whether it accepts no others.
 
-    Those of a class that hands on ``**kwargs`` are those of its bases too.
+    For a class that passes on ``**kwargs``, the arguments of its bases are included.
     """
     found: set[str] = set()
     inits = (
@@ -165,7 +165,7 @@ def _arguments(kind: Any) -> tuple[set[str], bool]:
 
 
 def _resolve(kind: Any) -> Any:
-    """Class or function of a ``type``; None for one that no registry of mmseg knows."""
+    """Class or function of a ``type``, or None if no registry of mmseg has it."""
     if not isinstance(kind, str):
         return kind
     registries = (value for value in vars(mmseg.registry).values() if isinstance(value, Registry))

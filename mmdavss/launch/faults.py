@@ -1,17 +1,15 @@
-"""Which errors end a tool with one line that says what to do, and which keep their traceback.
+"""Decides which errors end a tool with one actionable line, and which keep their traceback.
 
-A mistake of a user and a fault of the machine need a line; a mistake of the program needs its
-traceback. So the line is for
+User errors and machine faults are reported in one line; bugs keep their traceback. The line is for
 
 - :class:`~mmdavss.errors.UserError` and its kinds,
-- a ValueError or ImportError that this package has raised on purpose, and none that comes from
-  within another library or from a calculation,
+- a ValueError or ImportError that this package raised on purpose, not one from another library or
+  from a calculation,
 - an OSError that names a file, or that only a machine causes (:data:`ADVICE`),
-- a class that a config names and no module has registered (mmengine raises a KeyError),
-- a process that loads data and died or hung.
+- a class in a config that no module has registered (mmengine raises a KeyError),
+- a data-loading process that died or hung.
 
-Any other KeyError, TypeError, AttributeError and all others are the program's. The same holds for
-errors that come from worker processes.
+All other errors count as bugs. The same rules apply to errors from worker processes.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from mmdavss.utils.checkpoints import noted_checkpoint
 ELSEWHERE = 'write elsewhere (--work-dir, --out)'
 
 
-#: Faults of a machine: they count wherever they are raised, also if another error followed.
+#: Machine faults: they are recognised anywhere in a chain of errors.
 MACHINE = {
     errno.ENOSPC: 'the disk is full: make room (default_hooks.checkpoint.max_keep_ckpts sets how '
     f'many checkpoints stay), or {ELSEWHERE}',
@@ -43,13 +41,13 @@ MACHINE = {
     errno.EROFS: f'the file system is read-only: {ELSEWHERE}',
     errno.EIO: 'the disk or the network share fails to read or write (look at dmesg): mend it, or '
     'use a copy that lies elsewhere',
-    errno.ESTALE: 'the network share has changed behind it: mount it anew',
+    errno.ESTALE: 'the network share has changed behind it: mount it again',
     errno.EMFILE: 'too many files are open: allow more (ulimit -n 65536), or use fewer workers',
     errno.ENFILE: 'this machine has too many files open: end other programs',
 }
 
 
-#: What is wrong with a file that an error names.
+#: Messages for errors that name a file.
 ADVICE = MACHINE | {
     errno.EACCES: 'you have no permission: change it (ls -l shows it), or name another place',
     errno.EPERM: 'this is not permitted: change its permissions, or name another place',
@@ -62,18 +60,18 @@ ADVICE = MACHINE | {
 }
 
 
-#: How a worker of a DataLoader ends that did not raise an error itself.
+#: Error of a DataLoader whose worker ended without raising an error.
 DIED = re.compile(r'DataLoader worker \(pid\(?s?\)? ?[\d, ]+\)(?: is killed by signal: ([^.]*))?')
 
 
 HUNG = re.compile(r'DataLoader timed out after (\d+) seconds')
 
 
-#: How an error begins that a worker of a DataLoader has raised.
+#: Beginning of an error that was raised in a worker of a DataLoader.
 CAUGHT = re.compile(r'Caught (\w+) in .*worker process')
 
 
-#: What mmengine says of a class that a config names and no module has registered.
+#: mmengine's error for a class in a config that no module has registered.
 UNREGISTERED = re.compile(r'(\w[\w.]*) is not in the (\S+) registry')
 
 
@@ -81,12 +79,14 @@ PACKAGE = str(Path(__file__).parents[1])
 
 
 @contextmanager
-def explained_faults(work_dir: str | Path, advice: str = 'go on with --resume') -> Iterator[None]:
-    """Around a run: turns errors that need one line into a UserError that says how to go on.
+def explained_faults(
+    work_dir: str | Path, advice: str = 'continue with --resume'
+) -> Iterator[None]:
+    """Context manager: turns errors that need only one line into a UserError with advice.
 
     Args:
         work_dir: The run's output folder.
-        advice: How to go on from its last checkpoint.
+        advice: How to continue from its last checkpoint.
 
     Raises:
         UserError: Instead of such an error; names the cause, what to do, and, where the machine is
@@ -103,32 +103,31 @@ def explained_faults(work_dir: str | Path, advice: str = 'go on with --resume') 
 
 
 def explain(error: BaseException) -> str | None:
-    """What a tool says of an error in one line.
+    """Explains an error in one line.
 
     Returns:
-        The line; None if it is a mistake of the program.
+        The line, or None if the error is a bug.
     """
     return _explain(error)[0]
 
 
 def _explain(error: BaseException) -> tuple[str | None, bool]:
     """The line, and whether the machine is at fault."""
-    # A fault of the machine is raised wherever the process is at that moment, and what is there may
-    # turn it into something else.
+    # A machine fault can occur anywhere, and the code around it may convert it to another error.
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
     for cause in chain:
         if (found := _file_error(cause, MACHINE)) is not None:
-            # Who has made a UserError of it on purpose knows the file and the way out.
+            # A UserError raised from it on purpose names the file and the remedy.
             made = isinstance(error, UserError) and error.__cause__ is cause
             return str(error) if made else found, True
     if (found := _lost_worker([str(cause) for cause in chain])) is not None:
         return found, True
     if any(isinstance(cause, BrokenProcessPool) for cause in chain):
         return (
-            'a process that computes ended unexpectedly. The machine has run out of memory, most '
-            'often (look at dmesg): use fewer of them (--workers, --processes)'
+            'a worker process ended unexpectedly. Most often the machine has run out of memory '
+            '(look at dmesg): use fewer processes (--workers, --processes)'
         ), True
     worker = _in_worker(error)
     if worker is not None:
@@ -138,8 +137,7 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
     if isinstance(error, KeyError) and (lost := UNREGISTERED.search(str(error))):
         return (
             f'{lost[1]} is not in the {lost[2]} registry: correct its name in the config, or '
-            "have the module imported that registers it (custom_imports=dict(imports=['MODULE'"
-            ']))'
+            "import the module that registers it (custom_imports=dict(imports=['MODULE']))"
         ), False
     if isinstance(error, (ValueError, ImportError, OSError)) and _on_purpose(error):
         return str(error), False
@@ -161,8 +159,8 @@ def _text(filename: str | bytes | int) -> str:
 
 
 def _on_purpose(error: BaseException) -> bool:
-    """Whether a ``raise`` of this package has made an error: a calculation that fails has none."""
-    remote = getattr(error.__cause__, 'tb', None)  # of a process of a pool
+    """Whether a ``raise`` statement of this package raised an error, not a failing calculation."""
+    remote = getattr(error.__cause__, 'tb', None)  # from a process of a pool
     if isinstance(remote, str):
         return _raised_here(_frames(remote))
     last = traceback.extract_tb(error.__traceback__, limit=-1)
@@ -172,7 +170,7 @@ def _on_purpose(error: BaseException) -> bool:
 
 
 def _frames(text: str) -> list[tuple[str, str]]:
-    """File and line of code of all frames of a traceback that is a text."""
+    """File and code line of all frames in the text of a traceback."""
     return re.findall(r'^  File "(.+?)", line \d+.*\n    (.*)', text, re.MULTILINE)
 
 
@@ -184,7 +182,7 @@ def _raised_here(frames: list[tuple[str, str]]) -> bool:
 
 
 def _in_worker(error: BaseException) -> str | None:
-    """What a worker of a DataLoader has raised: its text holds the traceback."""
+    """Explains an error from a worker of a DataLoader, whose text holds the traceback."""
     text = str(error)
     if not CAUGHT.match(text):
         return None
@@ -218,7 +216,7 @@ def _lost_worker(texts: list[str]) -> str | None:
     signal = next((found[1] for found in died if found[1]), None)
     how = 'ended unexpectedly' if signal is None else f'was killed ({signal})'
     memory = (
-        'The machine has run out of memory, most often (look at dmesg): use fewer of them '
+        'Most often the machine has run out of memory (look at dmesg): use fewer workers '
         '(--cfg-options train_dataloader.num_workers=1), or a smaller batch.'
     )
     shared = (
@@ -228,7 +226,7 @@ def _lost_worker(texts: list[str]) -> str | None:
     )
     if signal is not None:
         memory, shared = ('', shared) if 'Bus' in signal else (memory, '')
-    return ' '.join(f'a process that loads data {how}. {memory} {shared}'.split())
+    return ' '.join(f'a data-loading process {how}. {memory} {shared}'.split())
 
 
 def _kept(work_dir: str | Path, advice: str) -> str:

@@ -1,4 +1,4 @@
-"""A model with trained weights, from a config and a checkpoint."""
+"""Builds a model with trained weights from a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load_model(
     Args:
         config: A config of this package, or its file.
         checkpoint: Checkpoint of any method of this package with the same video net, or of a
-            plain mmseg segmentor. Only the video net is read from it: it alone predicts.
+            plain mmseg segmentor. Only the video net is read, since it alone predicts.
         device: Where the model goes.
 
     Raises:

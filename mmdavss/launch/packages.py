@@ -1,4 +1,4 @@
-"""Packages and operators that a config needs and mmseg does not bring."""
+"""Checks for packages and operators that a config needs but mmseg does not include."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from mmdavss.errors import OPERATORS, not_installed
 
-#: Decode heads of mmseg that need modules which do not come with mmseg.
+#: Decode heads of mmseg that need modules that mmseg does not include.
 NEEDS = dict(
     Mask2FormerHead=('mmdet', OPERATORS),
     MaskFormerHead=('mmdet', OPERATORS),
@@ -20,16 +20,15 @@ NEEDS = dict(
 
 
 def check_packages(config: Mapping[str, Any], name: object, operators: bool = False) -> None:
-    """Checks that what a config's classes need is there (``mmpretrain.ConvNeXt``).
+    """Checks that the packages of a config's classes are installed (``mmpretrain.ConvNeXt``).
 
     Args:
         config: The config, or a part of it, in plain dicts.
-        name: Of its file, for the message.
-        operators: Whether the compiled operators of mmcv have to be there too: a network is to be
-            built.
+        name: Name of the config's file, for the message.
+        operators: Whether the compiled operators of mmcv are needed too, to build a network.
 
     Raises:
-        UserError: If something is not installed; names it, what needs it and the command.
+        UserError: If a package is missing; names it, the class that needs it and the command.
     """
     for part in dicts_in(config):
         kind = part.get('type')
@@ -52,5 +51,5 @@ def dicts_in(value: Any) -> Iterator[dict]:
 
 
 def _installed(module: str) -> bool:
-    """Whether there is such a module."""
+    """Whether a module is installed."""
     return find_spec(module) is not None

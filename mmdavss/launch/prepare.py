@@ -1,4 +1,4 @@
-"""What tools do to a config before the Runner gets it."""
+"""Prepares a config before the Runner gets it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     """Sets the launcher, and makes distributed runs possible on machines without CUDA, in place.
 
     Call it right before ``Runner.from_cfg``. mmengine's launchers call ``torch.cuda.set_device``
-    and hand CUDA device ids to DDP. Without CUDA the gloo process group is therefore made here
-    (the Runner uses one that exists) and the model wrapper gets no device ids.
+    and pass CUDA device ids to DDP. Without CUDA the gloo process group is therefore created here
+    (the Runner uses an existing one) and the model wrapper gets no device ids.
 
     Args:
         cfg: The config of the run.
@@ -36,7 +36,7 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
 
     Raises:
         UserError: If a launcher other than ``'pytorch'`` is used without CUDA, or its environment
-            variables are missing, or if ``sync_bn`` is to work on CPUs.
+            variables are missing, or if ``sync_bn`` is set without CUDA.
     """
     cfg.launcher = launcher
     if launcher == 'pytorch' and not {'RANK', 'WORLD_SIZE', 'LOCAL_RANK'} <= os.environ.keys():
@@ -54,13 +54,13 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     if cfg.get('sync_bn'):
         raise UserError(
             f'sync_bn={cfg.sync_bn!r} needs CUDA devices and this machine shows none: leave it out '
-            '(--cfg-options sync_bn=None); every process then has batch statistics of its own'
+            '(--cfg-options sync_bn=None); every process then has its own batch statistics'
         )
     if not distributed.is_initialized():
         distributed.init_process_group(backend='gloo')
     wrapper = cfg.get('model_wrapper_cfg')
     if wrapper is None:
-        # What the Runner builds when nothing is configured, less the device ids.
+        # The Runner's default without device ids.
         wrapper = dict(
             type='MMDistributedDataParallel',
             broadcast_buffers=False,
@@ -77,24 +77,24 @@ def prepare_training(
     amp: str | None = None,
     compile_nets: bool = False,
 ) -> None:
-    """Checks what can be checked before a training run starts and settles where it starts from.
+    """Checks a training run before it starts and decides where it starts from.
 
     Args:
         cfg: The config of the run, changed in place; ``work_dir`` is set.
-        resume: Go on from the last checkpoint in ``work_dir``; with none there the run starts from
-            the beginning. ``load_from``, where an adaptation takes its source model from, counts
-            only then: mmengine alone would resume from *it*, with its iteration and optimiser.
+        resume: Continue from the last checkpoint in ``work_dir``, or start from the beginning if
+            there is none. Only then is ``load_from``, the source model of an adaptation, used:
+            mmengine alone would resume from *it*, with its iteration and optimiser.
         overwrite: Delete the checkpoints of an earlier run in ``work_dir`` and start again.
         amp: Automatic mixed precision in ``'fp16'`` or ``'bf16'``.
         compile_nets: Compile the video nets.
 
     Raises:
         UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
-            given, if a checkpoint that the run starts from is missing, if the one that it goes on
+            given, if a checkpoint that the run starts from is missing, if the one that it resumes
             from is damaged, or if mixed precision cannot be used.
     """
     if resume and overwrite:
-        raise UserError('--resume and --overwrite exclude each other')
+        raise UserError('--resume and --overwrite are mutually exclusive')
     if amp is not None:
         _use_amp(cfg, amp)
     if compile_nets:
@@ -120,9 +120,9 @@ def prepare_training(
         _check_checkpoint(cfg.get('load_from'))
         if found and not overwrite:
             raise UserError(
-                f'{work_dir} holds the checkpoints of an earlier run ({_names(found)}). Go on from '
-                'the last one with --resume, write elsewhere with --work-dir, or delete them and '
-                'start again with --overwrite'
+                f'{work_dir} holds the checkpoints of an earlier run ({_names(found)}). Continue '
+                'from the last one with --resume, write elsewhere with --work-dir, or delete them '
+                'and start again with --overwrite'
             )
         if found:
             _delete_checkpoints(work_dir, found, cfg.get('load_from'))
@@ -142,22 +142,22 @@ def _names(paths: list[Path], limit: int = 3) -> str:
 
 
 def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
-    """The checkpoint that the Runner noted as its last, wherever the folder is now."""
+    """The checkpoint that the Runner noted as its last, even if the folder was moved."""
     noted = noted_checkpoint(work_dir)
     if noted is None:
-        # The best one has no optimiser. A run that was killed between its first checkpoint and the
-        # note leaves a single other one.
+        # The best checkpoint has no optimiser. A run that was killed between its first checkpoint
+        # and the note leaves exactly one regular checkpoint.
         found = [path for path in found if not path.name.startswith('best')]
         if len(found) == 1:
             return found[0]
         if found:
             raise UserError(
                 f'{work_dir} holds {_names(found)} but no file last_checkpoint, which says where '
-                'to go on: write the path of the checkpoint into it, or use '
-                '--cfg-options resume=True load_from=PATH'
+                'to continue: write the path of the checkpoint into it, or use --cfg-options '
+                'resume=True load_from=PATH'
             )
         return None
-    # The note holds the path as it was called: relative to a directory that may not be this one.
+    # The note holds the path as it was given, perhaps relative to another directory.
     for path in (work_dir / Path(noted).name, Path(noted)):
         if path.is_file():
             return path
@@ -168,7 +168,7 @@ def _last_checkpoint(work_dir: Path, found: list[Path]) -> Path | None:
 
 
 def _check_intact(path: Path, found: list[Path]) -> None:
-    """Stops a run that would go on from a damaged checkpoint; another one is the user's choice."""
+    """Refuses to resume from a damaged checkpoint and names an intact one."""
     if not path.is_file():  # a URL
         return
     wrong = damage(path)
@@ -183,12 +183,12 @@ def _check_intact(path: Path, found: list[Path]) -> None:
     ]
     advice = (
         (
-            f'The newest other one that is whole is {others[-1]}: to go on from there, which '
-            'repeats the iterations since, add --cfg-options resume=True '
-            f'load_from={others[-1]} in the place of --resume'
+            f'The newest intact checkpoint is {others[-1]}: to continue from there, which repeats '
+            f'the iterations since, use --cfg-options resume=True load_from={others[-1]} instead '
+            'of --resume'
         )
         if others
-        else 'No other one beside it is whole: start again with --overwrite'
+        else 'No intact checkpoint lies beside it: start again with --overwrite'
     )
     raise UserError(f'the checkpoint {path} is damaged: {wrong}. {advice}')
 
@@ -219,8 +219,8 @@ def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None
 def _use_amp(cfg: Config, kind: str) -> None:
     if kind == 'fp16' and not torch.cuda.is_available():
         raise UserError(
-            '--amp fp16 needs a CUDA device and this machine shows none: run with '
-            '--amp bf16, which CPUs can do as well, or without --amp'
+            '--amp fp16 needs a CUDA device and this machine shows none: run with --amp bf16, '
+            'which also works on CPUs, or without --amp'
         )
     wrapper = cfg.optim_wrapper
     # A method with several players has one wrapper under each player's name.

@@ -369,7 +369,7 @@ class SFC(CrossFrameAdapter):
         return self.sfm(clip.raw[:, -1], clip.raw[:, -2], *regions)
 
     def soft_regions(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """Class probabilities (N, K, *size), sharpened by lambda_s.
+        """Class probabilities ``(N, K, *size)``, sharpened by lambda_s.
 
         In float32: a hundred times a score is out of the range of half precision.
         """

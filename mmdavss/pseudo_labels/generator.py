@@ -368,7 +368,7 @@ class PseudoLabelGenerator:
         ):
             raise InputError(
                 f'{osp.join(out, MANIFEST)} contradicts itself: thresholds, histogram '
-                'and finished are not of the same clips. Make the pseudo-labels anew: '
+                'and finished are not of the same clips. Make the pseudo-labels again: '
                 f'{ADVICE} --out {out} --overwrite'
             )
         done = [frame.mask for clip in clips[:clips_done] for frame in clip.frames]

@@ -1,4 +1,4 @@
-"""Tests that every training method passes, for methods of this package and of others.
+"""Tests that every training method must pass, for methods of this package and of other projects.
 
 The classes are for pytest and are not imported with the package. :class:`MethodTests` holds the
 tests, a :class:`MethodCase` describes one method to them: docs/add_a_method.md.

@@ -1,4 +1,4 @@
-"""The tests that every training method passes: by pytest, in a subclass of MethodTests."""
+"""Tests that every training method must pass, run by pytest in a subclass of MethodTests."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WORLD = 2
 
 
 def of_cases(applies: Callable[[MethodCase], bool]) -> Callable:
-    """Marks a test of :class:`MethodTests` that only some cases have."""
+    """Marks a test of :class:`MethodTests` that applies only to some cases."""
 
     def mark(test: Any) -> Callable:
         test.applies = applies
@@ -59,7 +59,7 @@ def of_cases(applies: Callable[[MethodCase], bool]) -> Callable:
 
 
 class MethodTests:
-    """The tests that every training method passes; the names of its cases are the test ids::
+    """Tests that every training method must pass; the names of the cases are the test ids::
 
         class TestMyMethods(MethodTests):
             cases = {'mine': MethodCase(model=dict(type='Mine'), trains=['student.segmentor'])}
@@ -88,9 +88,9 @@ class MethodTests:
     # ------------------------------------------------------------------------------- a step
 
     def test_trains_what_it_should(self, case: MethodCase) -> None:
-        """A step moves the parts of the case by a finite gradient, and running statistics.
+        """A step updates exactly the case's parts, by finite gradients, and running statistics.
 
-        Every other parameter that is to be trained gets a gradient too, which DDP waits for.
+        Every other trainable parameter gets a gradient too, which DDP waits for.
         """
         model = build_method(case)
         required = {name for name, p in model.named_parameters() if p.requires_grad}
@@ -115,7 +115,7 @@ class MethodTests:
 
     @pytest.mark.slow
     def test_needs_no_other_labels(self, case: MethodCase) -> None:
-        """With its domains alone it trains, and labels that it may not see are not looked at."""
+        """It trains with only its domains, and does not use labels that it must not see."""
         logs, states = [], []
         for stripped in (False, True):
             data = training_batch(case)
@@ -132,7 +132,7 @@ class MethodTests:
     @pytest.mark.slow
     @of_cases(lambda case: case.student is not None and case.norm_eval)
     def test_batch_norm_stays_in_evaluation_mode(self, case: MethodCase) -> None:
-        """With norm_eval the student's running statistics rest, and are what it normalises by."""
+        """With norm_eval the student normalises by its running statistics, which stay fixed."""
         model = build_method(case, norm_eval=True)
         norms = norm_layers(model.student)
         assert norms and not any(norm.training for norm in norms)
@@ -154,7 +154,7 @@ class MethodTests:
     # -------------------------------------------------------------------------- checkpoints
 
     def test_resumes_exactly(self, case: MethodCase, tmp_path: Path) -> None:
-        """Model, optimisers and hooks of a run that ended after two iterations go on to the bit."""
+        """Model, optimisers and hooks resume bit for bit after two iterations."""
 
         def started(seed: int, start: int = 0) -> tuple[BaseAdapter, Any, Training]:
             model = build_method(case, seed=seed)
@@ -181,7 +181,7 @@ class MethodTests:
 
     @of_cases(lambda case: case.student is not None)
     def test_exports_its_student(self, case: MethodCase, tmp_path: Path) -> None:
-        """A checkpoint loads into the plain video net, which predicts what the method does."""
+        """A checkpoint loads into the plain video net, which predicts the same as the method."""
         model = build_method(case)
         train(case, model, [training_batch(case)])
         save_checkpoint(dict(state_dict=model.state_dict()), str(tmp_path / 'iter_1.pth'))
@@ -206,7 +206,8 @@ class MethodTests:
 
     @pytest.mark.slow
     def test_flow_comes_before_all_passes(self, case: MethodCase) -> None:
-        """A provider that computes on the CPU waits for the device: nothing may be queued there.
+        """A provider on the CPU waits for the device, so it must run before anything is queued
+        there.
 
         That holds for the passes of all networks: student, teacher, proxy, anchor, flow branches.
         """
@@ -243,7 +244,7 @@ class MethodTests:
 
     @pytest.fixture(scope='class')
     def two_processes(self, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-        """What each of two processes logs and learns; all methods are run at once."""
+        """Logs and states of each of two processes, for all methods in one run."""
         folder = tmp_path_factory.mktemp('two_processes')
         cases = {name: case for name, case in self.cases.items() if case.thorough}
         torch.multiprocessing.start_processes(_work, (folder, cases), WORLD, start_method='fork')
@@ -260,7 +261,7 @@ class MethodTests:
             before = {key: value.clone() for key, value in model.state_dict().items()}
             logs, state = train(case, model, [training_batch(case, step) for step in range(2)])
         assert any(not torch.equal(value, before[key]) for key, value in state.items())
-        # Something is chosen, and not everything: the processes have to agree on how much.
+        # Some but not all pixels are chosen, so that the processes have to agree on the number.
         for key in ('labelled', 'labelled_refined', 'pseudo_label_weight'):
             assert 0 < logs[0].get(key, 0.5) < 1, key
         for results in two_processes:
@@ -268,7 +269,7 @@ class MethodTests:
             their_logs, their_state = results[name]
             assert their_state.keys() == state.keys()
             for log, theirs in zip(logs, their_logs, strict=True):
-                # mmseg's accuracy is that of a process: its mean is over labelled pixels.
+                # mmseg's accuracy is per process: its mean is over labelled pixels.
                 torch.testing.assert_close(
                     {key: value for key, value in theirs.items() if 'acc_seg' not in key},
                     {key: value for key, value in log.items() if 'acc_seg' not in key},
@@ -299,16 +300,16 @@ class MethodTests:
     @pytest.mark.slow
     @of_cases(lambda case: case.thorough)
     def test_bfloat16(self, case: MethodCase) -> None:
-        """Losses come out in float32, near to those of full precision; what is kept stays as is.
+        """Losses are float32 and close to those of full precision; the state keeps its types.
 
-        What is decided in full precision (labels, which pixels are confident) is decided so in
-        half precision too. How near losses have to be then follows from the arithmetic: as near
-        as they stay in full precision where each layer that bfloat16 rounds makes random errors of
-        the size of its rounding. They are up to a unit in the last place, 2^-8: twice those of
-        rounding to the nearest, as sums between the layers round too. What they do to a loss is a
-        sum of many small errors and so nearly normal; measured, bfloat16 deviates by 1.0 times
-        their root mean square. With eight runs to estimate that from (a t distribution with eight
-        degrees of freedom), more than ten times it is seen once in 100,000 comparisons.
+        Decisions of full precision (labels, which pixels are confident) are repeated in half
+        precision. The tolerance for the losses follows from the arithmetic: their deviation in full
+        precision if each layer that bfloat16 rounds makes random errors of the size of its
+        rounding. The errors are up to a unit in the last place, 2^-8: twice those of rounding to
+        the nearest, as sums between the layers round too. Their effect on a loss is a sum of many
+        small errors and so nearly normal; measured, bfloat16 deviates by 1.0 times their root mean
+        square. With eight runs to estimate that from (a t distribution with eight degrees of
+        freedom), more than ten times it occurs once in 100,000 comparisons.
         """
         data = training_batch(case)
 
@@ -350,7 +351,7 @@ class MethodTests:
 
 
 class FlowOfOnePixel(BaseFlowProvider):
-    """Flow of one pixel; notes its calls."""
+    """Constant flow of one pixel; records its calls."""
 
     def __init__(self, calls: list[str]) -> None:
         super().__init__()
@@ -382,7 +383,7 @@ def gradients_of_step(model: BaseAdapter, wrapper: Any) -> dict[str, float]:
 
 
 def separate(model: BaseAdapter) -> bool:
-    """Whether a method has a train_step of its own, which a DDP wrapper would pass by."""
+    """Whether a method overrides train_step, which a plain DDP wrapper would bypass."""
     owner = next(kind for kind in type(model).__mro__ if 'train_step' in vars(kind))
     return owner not in (BaseAdapter, BaseModel)
 

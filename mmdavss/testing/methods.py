@@ -58,33 +58,33 @@ SEGMENTOR = dict(
 
 @dataclass(frozen=True, kw_only=True)
 class MethodCase:
-    """What :class:`MethodTests` has to know of a method with one set of options.
+    """Describes a method with one set of options to :class:`MethodTests`.
 
     The defaults describe a method that learns from labelled source and unlabelled target clips of
-    two frames with an Accel. What cannot be derived from the method has no default.
+    two frames with an Accel. Attributes that cannot be derived from the method have no default.
 
     Args:
         model: Config of the method, as in ``cfg.model``. Its ``student``, ``data_preprocessor``
             and ``source_checkpoint`` are replaced by small ones.
         trains: The parts of the model that get a gradient, and no others: ``fusion``,
             ``student.fusion``, ``student.segmentor.backbone``. See :func:`part_of`.
-        idle: Parts whose parameters require a gradient and get none. The config of such a method
+        idle: Parts whose parameters require a gradient but get none. The config of such a method
             sets ``find_unused_parameters``.
         student: Kind of the video net, or its config without ``segmentor``; None for methods that
             train no student.
         hooks: Configs of the hooks that the method needs in ``custom_hooks``.
-        domains: What it trains on. ``('target',)`` is a source-free method.
-        labelled: Those of `domains` whose labels it may look at.
+        domains: Domains that it trains on. ``('target',)`` is a source-free method.
+        labelled: Domains whose labels it may use.
         length: Frames of its target clips.
-        flow: Where its flow comes from: ``provider`` (it asks ``model.flow`` where the clips have
-            none), ``pipeline`` (the clips have to have it) or None.
+        flow: Where its flow comes from: ``provider`` (it calls ``model.flow`` for clips without
+            flow), ``pipeline`` (the clips must have it) or None.
         statistics: Whether a step moves the student's running batch-norm statistics.
         norm_eval: Whether the method has the option of this name.
-        halves: Options under which two accumulated halves of a batch train like the batch as a
-            whole; None where a loss depends on all of the batch.
+        halves: Options under which two accumulated halves of a batch train like the whole batch, or
+            None if a loss depends on the whole batch.
         waits: Files in which a training step is known to wait for the device.
-        thorough: Whether it takes the slow tests too. Rows that differ from another one in an
-            option that they cannot depend on do without.
+        thorough: Whether the slow tests apply too. Not needed for rows that differ from another one
+            only in options that do not affect these tests.
     """
 
     model: Mapping[str, Any]
@@ -106,7 +106,7 @@ class MethodCase:
 def part_of(name: str) -> str:
     """The part of a model that a parameter belongs to, in :attr:`MethodCase.trains`.
 
-    The first word of the name; of a student's the second too, and of its segmentors' the third.
+    The first word of the name; for the student also the second, and for its segmentors the third.
     """
     words = name.split('.')
     depth = 1 if words[0] != 'student' else 3 if words[1].endswith('segmentor') else 2
@@ -127,13 +127,13 @@ def small_net(kind: str | Mapping[str, Any] = 'Accel', **options: Any) -> dict:
 def build_method(
     case: MethodCase, seed: int = 0, init_weights: bool = False, **options: Any
 ) -> BaseAdapter:
-    """The method of a case in training mode, with weights that let every part have an effect.
+    """Builds the method of a case in training mode, with weights that give every part an effect.
 
     Args:
         case: The method.
-        seed: Of the weights.
-        init_weights: Whether its ``init_weights`` is called, which may ask for checkpoints.
-        options: Options of the method besides those of the case, ``student`` among them.
+        seed: Seed of the weights.
+        init_weights: Whether its ``init_weights`` is called, which may need checkpoints.
+        options: Options that override or extend those of the case, for example ``student``.
     """
     torch.manual_seed(seed)
     cfg = {key: value for key, value in case.model.items() if key != 'source_checkpoint'}
@@ -149,10 +149,10 @@ def build_method(
 
 
 def enliven(model: nn.Module) -> None:
-    """Draws the weights anew that are too small as they are made, of all networks of a model.
+    """Redraws weights whose initial values are too small, in all networks of a model.
 
-    Residual branches start at zero, classifiers with scores so small that one bias decides, flow
-    networks with no flow, and an Accel joins no frames.
+    Initially, residual branches are zero, scores are so small that one bias decides, flow networks
+    predict no flow, and an Accel joins no frames.
     """
     for name, module in model.named_modules():
         last = name.split('.')[-1]
@@ -174,7 +174,7 @@ def make_clip(
     augmented: bool = True,
     label: bool = True,
 ) -> tuple[dict, SegDataSample]:
-    """One clip as PackClipInputs gives it, with random content."""
+    """Makes one clip in the format of PackClipInputs, with random content."""
     generator = torch.Generator().manual_seed(seed)
 
     def image() -> Tensor:
@@ -192,13 +192,13 @@ def make_clip(
 
 
 def make_batch(*domains: str, count: int = 2, seed: int = 0, **options: Any) -> dict:
-    """A collated batch of clips.
+    """Makes a collated batch of clips.
 
     Args:
-        domains: Names of its branches; none for a batch without branches, as in testing.
+        domains: Names of its domains; none for a batch without domains, as in testing.
         count: Clips of each domain.
-        seed: Of the first clip.
-        options: Those of :func:`make_clip`.
+        seed: Seed of the first clip.
+        options: Passed to :func:`make_clip`.
     """
 
     def collate(first: int) -> tuple[dict, list[SegDataSample]]:
@@ -223,16 +223,16 @@ def training_batch(
     even: bool = False,
     domains: Sequence[str] | None = None,
 ) -> dict:
-    """The batch of an iteration, or a part of it: frames, flow both ways and labels of all frames.
+    """Makes the batch of an iteration, or a part of it: frames, flow both ways, all labels.
 
     Args:
         case: The method.
         step: The iteration.
         first: First clip of the part.
         count: Clips of the part.
-        even: Whether all clips have all classes and as many labelled pixels. Otherwise they
-            differ in their classes, and much in how many of their pixels are labelled.
-        domains: Those of the batch instead of the case's.
+        even: Whether all clips have all classes and the same number of labelled pixels. Otherwise
+            they differ in their classes, and strongly in the number of labelled pixels.
+        domains: Domains of the batch, by default the case's.
     """
     # The target's clips are the same whether or not there are source clips.
     data = make_batch('source', 'target', count=count, seed=10 * step + first, length=case.length)
@@ -263,13 +263,13 @@ def training_batch(
 def build_optimisers(
     model: BaseAdapter, lr: float = 1e-2, momentum: float = 0.0, **options: Any
 ) -> OptimWrapper | OptimWrapperDict:
-    """SGD for a method, or for each player of an adversarial one.
+    """Builds SGD for a method, or for each player of an adversarial one.
 
     Args:
         model: The method.
         lr: Learning rate.
         momentum: Momentum.
-        options: Others of the optimiser wrapper.
+        options: Further options of the optimiser wrapper.
     """
     cfg = dict(options, optimizer=dict(type='SGD', lr=lr, momentum=momentum))
     if not isinstance(model, AdversarialAdapter):
@@ -281,19 +281,19 @@ def build_optimisers(
 
 
 def optimisers_of(wrapper: OptimWrapper | OptimWrapperDict) -> dict[str, OptimWrapper]:
-    """The wrapper of each player; of a method with one optimiser that of ``model``."""
+    """The wrapper of each player, or ``model`` for a method with one optimiser."""
     return dict(wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [('model', wrapper)])
 
 
 class Training:
-    """Iterations of a method with its hooks, as a runner goes through them.
+    """Runs iterations of a method with its hooks, as a runner does.
 
     Args:
         case: The method.
         model: Its model.
         wrapper: Its optimisers.
-        trainer: The model's wrapper under several processes.
-        start: The iteration to begin with.
+        trainer: The model's DDP wrapper, or None.
+        start: The first iteration.
     """
 
     def __init__(
@@ -311,7 +311,7 @@ class Training:
             hook.before_train(self.runner)
 
     def __call__(self, data: dict) -> dict[str, Tensor]:
-        """Trains on a batch and returns what is logged."""
+        """Trains on a batch and returns the log."""
         for hook in self.hooks:
             hook.before_train_iter(self.runner, self.runner.iter)
         log = self.trainer.train_step(data, self.runner.optim_wrapper)
@@ -331,12 +331,12 @@ def train(
     Args:
         case: The method.
         model: Its model.
-        batches: One for each iteration.
-        trainer: The model's wrapper under several processes.
-        options: Those of :func:`build_optimisers`.
+        batches: One batch for each iteration.
+        trainer: The model's DDP wrapper, or None.
+        options: Passed to :func:`build_optimisers`.
 
     Returns:
-        What each iteration logs, and the state of the model in the end.
+        The logs of all iterations, and the final state of the model.
     """
     run = Training(case, model, build_optimisers(model, **options), trainer)
     torch.manual_seed(1)

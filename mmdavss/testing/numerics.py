@@ -1,4 +1,4 @@
-"""What makes two computations comparable, and what a computation waits for."""
+"""Makes two computations comparable, and detects where a computation waits for the device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ aten = torch.ops.aten
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """Inside, everything is float64: sums in another order flip no ReLU and no label."""
+    """Context manager: computes in float64, so that another order of sums flips no ReLU or
+    label."""
     with mock.patch.object(torch.Tensor, 'float', torch.Tensor.double):
         torch.set_default_dtype(torch.float64)
         try:
@@ -33,7 +34,7 @@ def double_precision() -> Iterator[None]:
 
 
 def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Tensor]:
-    """A ``forward`` of BatchNorm2d that computes what SyncBatchNorm does; torch's needs GPUs.
+    """Makes a ``forward`` for BatchNorm2d that acts like SyncBatchNorm; torch's needs GPUs.
 
     Args:
         world: Number of processes.
@@ -62,7 +63,8 @@ def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Te
 
 @contextmanager
 def draws_of_global_batch(rank: int, world: int) -> Iterator[None]:
-    """Inside, torch.rand and torch.randint draw for all processes and return this one's part."""
+    """Context manager: torch.rand and torch.randint draw for all processes, return this one's
+    part."""
 
     def part(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def drawn(*args: Any, **kwargs: Any) -> Tensor:
@@ -86,18 +88,18 @@ def draws_of_global_batch(rank: int, world: int) -> Iterator[None]:
 
 
 class Decisions(TorchDispatchMode):
-    """Records what is decided from real numbers, or repeats recorded decisions.
+    """Records decisions made from real numbers, or repeats recorded ones.
 
-    A decision is whatever comes out of real numbers as integers or booleans: labels by argmax, the
-    most confident pixels, comparisons with thresholds. Scores of an untrained net lie so near to
-    each other that rounding, and the kind of CPU that rounds, changes decisions, and losses jump.
-    Between runs with the same decisions they are continuous in all that is rounded.
+    A decision is an operation from real numbers to integers or booleans: labels by argmax, the most
+    confident pixels, comparisons with thresholds. Scores of an untrained net are so close that
+    rounding, which depends on the CPU, changes decisions, and losses jump. Between runs with the
+    same decisions the losses are continuous in all rounded values.
 
     Args:
-        made: Decisions to be repeated; None records them in :attr:`made`.
+        made: Decisions to repeat, or None to record them in :attr:`made`.
     """
 
-    #: The largest value is continuous in all values; the mask of dropout is drawn.
+    #: Not decisions: the largest value is continuous in all values; the dropout mask is drawn.
     NONE = (aten.max_pool2d_with_indices.default, aten.native_dropout.default)
 
     def __init__(self, made: list[tuple[Any, Tensor]] | None = None) -> None:
@@ -139,9 +141,9 @@ def is_real(value: Any) -> bool:
 
 
 def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, seed: int) -> None:
-    """Makes layers round: random relative errors of up to `unit`, in float32.
+    """Simulates rounding in layers by random relative errors of up to `unit`, in float32.
 
-    Weights, inputs and results of a layer get errors of their own.
+    Weights, inputs and outputs of a layer get separate errors.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -161,16 +163,16 @@ def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, se
 
 
 class Waits(TorchDispatchMode):
-    """Finds where the host waits for the device, on tensors of the meta device, without content.
+    """Finds where the host would wait for the device, with tensors on the meta device.
 
-    Whatever needs the content (``item``, ``bool``, positions of what is true, a copy to the host)
-    has to wait for it. Random numbers that the host draws for itself are on the CPU and do not.
+    Operations that need the content of a tensor (``item``, ``bool``, positions of true elements, a
+    copy to the host) have to wait. Random numbers drawn on the host are on the CPU and do not.
 
     Attributes:
-        found: Where it happened: file, line and operation.
+        found: File, line and operation of each wait.
     """
 
-    #: Operations whose result has a size that follows from the content.
+    #: Operations whose output size depends on the content.
     SIZED = ('nonzero', 'masked_select', 'unique', '_unique2', 'bincount', 'repeat_interleave')
 
     def __init__(self) -> None:
@@ -236,7 +238,7 @@ class Waits(TorchDispatchMode):
         for frame in reversed(traceback.extract_stack()):
             path = Path(frame.filename)
             own = path.parent == Path(__file__).parent
-            # Torch's own layers are named, and who calls the rest of torch.
+            # The frame of a torch layer, or of the caller of any other part of torch.
             if not own and ('torch' not in path.parts or path.parent.name == 'modules'):
                 self.found.append((path.name, frame.lineno or 0, operation))
                 return

@@ -1,4 +1,4 @@
-"""Files that exist as a whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmdavss.fileio import unfinished_file
 class AtomicBackend(LocalBackend):
     """Local files that are written under another name and then moved into place.
 
-    Whenever the process ends, a file holds either its old content or all of the new one; it is
-    never read half written. Files that :func:`mmdavss.fileio.left_unfinished` finds may remain.
+    Whenever the process ends, a file holds either its old or its complete new content. Files that
+    :func:`mmdavss.fileio.left_unfinished` finds may remain.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:

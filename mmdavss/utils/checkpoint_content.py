@@ -1,4 +1,4 @@
-"""What a checkpoint may hold besides tensors: values that are built without running its code.
+"""Values other than tensors that a checkpoint may hold, built without running its code.
 
 PyTorch builds objects and calls functions only if they are on an allow-list, with whatever
 arguments and state the file gives. Everything listed here is harmless with any arguments. numpy's
@@ -35,7 +35,7 @@ def _refused(what: str) -> UnpicklingError:
 
 
 class _DType:
-    """Stands in for ``np.dtype``: keeps what the file says, from which :meth:`made` builds one."""
+    """Stands in for ``np.dtype``: keeps the file's arguments, from which :meth:`made` builds it."""
 
     def __init__(self, kind: Any = None, *_: Any) -> None:
         if not isinstance(kind, str) or not re.fullmatch(r'[biufcSUOMmV]\d+', kind):
@@ -47,7 +47,7 @@ class _DType:
         self.state = state
 
     def made(self) -> np.dtype:
-        """The type. Structures cannot contain objects, which only lists are filled into."""
+        """Builds the type. Structures with object fields are refused."""
         kind, (_, order, subarray, names, fields, *rest) = self.kind, self.state
         if kind[0] == 'V' and names is not None and subarray is None:
             parts = [fields[name] for name in names]
@@ -76,7 +76,7 @@ def _plain_type(dtype: Any, objects: bool = False) -> np.dtype:
 
 
 class _Array(np.ndarray):
-    """Stands in for ``np.ndarray``: filled only by its state, whose type is built anew."""
+    """Stands in for ``np.ndarray``: filled only by its state, whose type is rebuilt."""
 
     filled = False
 
@@ -89,7 +89,7 @@ class _Array(np.ndarray):
         self.filled = True
         version, shape, dtype, order, content = state
         made = _plain_type(dtype, objects=True)
-        # For a type of objects numpy accepts only a list, but of any length.
+        # For object arrays numpy accepts only a list, but does not check its length.
         if made.hasobject and isinstance(content, list) and len(content) != math.prod(shape):
             raise _refused('numpy.ndarray of another size')
         super().__setstate__((version, shape, made, order, content))
@@ -107,7 +107,7 @@ def _statistic(owner: type, name: str) -> Callable:
     """Stands in for ``getattr``: gives only the statistics of a HistoryBuffer.
 
     Raises:
-        UnpicklingError: For everything else, since ``getattr`` itself reaches any function.
+        UnpicklingError: For anything else, since ``getattr`` could reach any function.
     """
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
         raise _refused('builtins.getattr')
@@ -115,21 +115,21 @@ def _statistic(owner: type, name: str) -> Callable:
 
 
 class _Config(Config):
-    """Stands in for ``Config``, which reads files when it is called."""
+    """Stands in for ``Config``, which reads files when called."""
 
     def __init__(self, *_: Any) -> None:
         raise _refused('mmengine.config.config.Config')
 
 
 def _fraction(numerator: Any, denominator: int | None = None) -> fractions.Fraction:
-    # Not the other forms that Fraction accepts: it would expand 1e999999999.
+    # Other forms are refused: Fraction would expand 1e999999999.
     if isinstance(numerator, str) and not re.fullmatch(r'-?\d+(/\d+)?', numerator):
         raise _refused('fractions.Fraction')
     return fractions.Fraction(numerator, denominator)
 
 
 def _empty_bytes() -> bytes:
-    # Only the empty value is pickled by a call; with a number the call would fill the memory.
+    # Pickles call bytes only for the empty value; with a number the call would fill the memory.
     return b''
 
 
@@ -143,7 +143,7 @@ def _queue(items: Iterable = (), *_: Any) -> list:
 
 
 def _path(kind: type[pathlib.PurePath], *parts: str) -> pathlib.PurePath:
-    """A path; a pure one for a path of another system."""
+    """Makes a path, a pure path if it is from another system."""
     try:
         return kind(*parts)
     except NotImplementedError:
@@ -152,7 +152,7 @@ def _path(kind: type[pathlib.PurePath], *parts: str) -> pathlib.PurePath:
 
 
 def _known() -> dict[str, Any]:
-    """What files may name, and what they get for it: the thing itself, or its stand-in."""
+    """Maps the names that files may use to the objects themselves or to stand-ins."""
     made: dict[str, Any] = {
         'numpy.dtype': _DType,
         'numpy.ndarray': _Array,
@@ -204,7 +204,7 @@ def _known() -> dict[str, Any]:
     return made | {'numpy.bool_': np.bool_, 'numpy.str_': np.str_, 'numpy.bytes_': np.bytes_}
 
 
-#: What files may name besides what PyTorch allows, in the form that
+#: Names that files may use in addition to PyTorch's, in the form that
 #: :func:`torch.serialization.safe_globals` takes.
 ALLOWED: list[tuple[Any, str]] = [(value, name) for name, value in _known().items()]
 _KNOWN = frozenset(_known())
@@ -222,11 +222,11 @@ def allowed_with(own: Iterable[Any]) -> list[Any]:
 
 
 def without_stand_ins(value: Any, memo: dict[int, Any] | None = None) -> Any:
-    """Replaces the stand-ins in what was loaded by the types of numpy and mmengine.
+    """Replaces the stand-ins in a loaded value by the types of numpy and mmengine.
 
     Args:
-        value: What was loaded; dicts, lists and objects are changed in place.
-        memo: Of values by their id, for what occurs several times.
+        value: The loaded value; dicts, lists and objects are changed in place.
+        memo: Values by id, for values that occur several times.
     """
     memo = {} if memo is None else memo
     if isinstance(value, str | bytes | int | float | type | None) or type(value) is Tensor:
@@ -240,7 +240,7 @@ def without_stand_ins(value: Any, memo: dict[int, Any] | None = None) -> Any:
         made = value.view(np.ndarray).copy(order='K')
     elif isinstance(value, tuple | frozenset) and type(value) in (tuple, frozenset):
         made = type(value)(without_stand_ins(item, memo) for item in value)
-    # The value too, so that its id is not used again.
+    # Keeps the value alive, so that its id is not reused.
     memo[id(value)] = value, made
     if isinstance(made, np.ndarray) and made.dtype == object:
         for index, item in enumerate(made.flat):

@@ -3,8 +3,8 @@
 A checkpoint is a pickle, which can run code when it is loaded, inside an archive with checksums,
 which PyTorch does not verify. Importing this module makes every load through mmengine (files and
 URLs of all schemes, ``load_from``, ``init_cfg``, ``--resume``) verify them and accept weights and
-harmless values only; mmengine alone falls back to loading everything, with a warning. With
-``MMDAVSS_SAFE_LOADING=0`` in the environment mmengine stays as it is.
+harmless values only; mmengine alone falls back to loading everything, with a warning.
+``MMDAVSS_SAFE_LOADING=0`` in the environment leaves mmengine unchanged.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 DISTRUST = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 #: If it is 0, mmengine's loaders are not changed.
 SWITCH = 'MMDAVSS_SAFE_LOADING'
-#: Keys of the weights in checkpoints of others, most common first.
+#: Keys of the weights in other projects' checkpoints, most common first.
 WEIGHTS = ('model', 'model_state_dict')
 #: First bytes of PyTorch's archives. Older files have no checksums.
 ARCHIVE = b'PK\x03\x04'
 #: The attribute of a folder in an archive.
 FOLDER = 0x10
-#: What torch.compile inserts into the names of weights, and DataParallel puts before them.
+#: Prefixes that torch.compile and DataParallel add to the names of weights.
 COMPILED, PARALLEL = re.compile(r'(?:^|(?<=\.))_orig_mod\.'), re.compile(r'^(?:module\.)+')
 
 #: Held while `torch.load` is replaced.
@@ -105,7 +105,7 @@ def guarded(filename: str) -> Iterator[None]:
 def _load(
     load: Callable, filename: str, file: str | os.PathLike | BinaryIO, *args: Any, **kwargs: Any
 ) -> Any:
-    """Replaces ``torch.load``, the original of which is `load`, see :func:`guarded`."""
+    """Replacement of ``torch.load`` (the original is `load`), see :func:`guarded`."""
     where = filename
     if isinstance(file, str | os.PathLike) and Path(file) != Path(filename).expanduser():
         where = f'{filename} (here {file})'
@@ -146,8 +146,8 @@ def _had(filename: str) -> Iterator[None]:
     except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
         raise CheckpointError(
             f'{filename} could not be downloaded ({error}). Without a network get the file '
-            f'elsewhere and put it into {torch.hub.get_dir()}/checkpoints, or give its path in the '
-            'place of the URL.'
+            f'elsewhere and put it into {torch.hub.get_dir()}/checkpoints, or give its path '
+            'instead of the URL.'
         ) from error
     except ImportError as error:
         raise CheckpointError(
@@ -167,7 +167,7 @@ def _install(error: ImportError) -> str:
 
 def _broken(filename: str, why: str) -> CheckpointError:
     return CheckpointError(
-        f'{filename} is no checkpoint of PyTorch, or a damaged one{why and f" ({why})"}: copy or '
+        f'{filename} is not a PyTorch checkpoint, or is damaged{why and f" ({why})"}: copy or '
         'download it again (delete what was downloaded before), or take an earlier one.'
     )
 
@@ -178,23 +178,23 @@ def _explained(filename: str, whole: bool) -> Iterator[None]:
 
     Args:
         filename: The file.
-        whole: Whether its checksums are right.
+        whole: Whether it is an archive whose checksums are right.
     """
     try:
         yield
     except UserError:
         raise
-    except ModuleNotFoundError as error:  # of a file that may hold everything
+    except ModuleNotFoundError as error:  # from a file that may hold anything
         raise CheckpointError(
             f'{filename} holds objects of {error.name}, which is not installed here'
-            f'{_install(error)}, or take a file of weights alone.'
+            f'{_install(error)}, or use a file that holds only weights.'
         ) from error
     except Exception as error:
         text = str(error)
         if whole and trusted() and isinstance(error, AttributeError | TypeError):
             raise CheckpointError(
-                f'{filename} holds objects that cannot be made here ({text[:100]}): of another '
-                'version of their package? Take a file of weights alone.'
+                f'{filename} holds objects that cannot be made here ({text[:100]}): from another '
+                'version of their package? Use a file that holds only weights.'
             ) from error
         refused = re.search(
             r"GLOBAL (\S+(?:\(.*?\))?)|unrecognized (?:function|class) (.+)|but got <class '(.+?)'",
@@ -209,9 +209,9 @@ def _explained(filename: str, whole: bool) -> Iterator[None]:
                 else f'more than weights and plain values ({(why[1] if why else text)[:100]})'
             )
             raise CheckpointError(
-                f'{filename} was not loaded: it holds {what}, and loading that can run code that '
-                'somebody hid in the file. If you know who made it and trust them, set '
-                f'{TRUST}=1 in the environment of the same call.'
+                f'{filename} was not loaded: it holds {what}, and loading that can run code hidden '
+                f'in the file. If you know who made it and trust them, set {TRUST}=1 in the '
+                'environment of the same call.'
             ) from None
         machine = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
         if machine or isinstance(error, MemoryError) or 'CUDA' in text or 'allocate' in text:
@@ -232,7 +232,7 @@ def _safe(load: Callable) -> Callable:
 
 
 def _as_of_mmengine(loaded: Any) -> Any:
-    """A checkpoint with its weights under ``state_dict``, the key that mmengine looks for."""
+    """Puts the weights of a checkpoint under ``state_dict``, the key that mmengine expects."""
     if not isinstance(loaded, Mapping) or 'state_dict' in loaded:
         return loaded
     for key in WEIGHTS:
@@ -248,7 +248,7 @@ setattr(CheckpointLoader, 'load_checkpoint', classmethod(_safe(_MMENGINES.__func
 
 
 def read_checkpoint(path: str | Path) -> dict:
-    """Everything in a checkpoint, on the CPU.
+    """Reads everything in a checkpoint, on the CPU.
 
     Args:
         path: File or URL.
@@ -261,14 +261,14 @@ def read_checkpoint(path: str | Path) -> dict:
         loaded = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
     if not isinstance(loaded, Mapping):
         raise CheckpointError(
-            f'{path} holds a {type(loaded).__name__} and no checkpoint, which is a dict of '
+            f'{path} holds a {type(loaded).__name__} and not a checkpoint, which is a dict of '
             'weights: name another file.'
         )
     return cast(dict, loaded)
 
 
 def read_weights(path: str, hint: str) -> dict[str, Tensor]:
-    """The weights in a checkpoint of mmengine, or in a file that holds only weights.
+    """Reads the weights in a checkpoint of mmengine, or in a file that holds only weights.
 
     Args:
         path: File or URL.
@@ -295,13 +295,13 @@ def read_weights(path: str, hint: str) -> dict[str, Tensor]:
 
 
 def bare_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames weights: without the prefixes of DataParallel and torch.compile.
+    """Removes the prefixes of DataParallel and torch.compile from the names of weights.
 
     Args:
-        weights: By names that may have ``module.`` and ``_orig_mod.`` in them, several times too.
+        weights: Weights whose names may contain ``module.`` and ``_orig_mod.``, also repeatedly.
     """
     made = {PARALLEL.sub('', COMPILED.sub('', name)): value for name, value in weights.items()}
-    # If two names become one, these were not prefixes of wrappers.
+    # If names collide, these were not prefixes of wrappers.
     return made if len(made) == len(weights) else dict(weights)
 
 
@@ -319,7 +319,7 @@ def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def noted_checkpoint(work_dir: str | Path) -> str | None:
-    """Path of the last checkpoint of a run, as the run noted it; None if there is none."""
+    """Path of a run's last checkpoint as noted by the run, or None."""
     note = Path(work_dir, 'last_checkpoint')
     return note.read_text(encoding='utf-8').strip() if note.is_file() else None
 
@@ -331,7 +331,7 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
         file: Path of a file that torch.save has written, or the open file.
 
     Returns:
-        What is wrong, or None.
+        A description of the damage, or None.
 
     Raises:
         OSError: If it cannot be read.
@@ -341,9 +341,9 @@ def damage(file: str | os.PathLike | BinaryIO) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-            # PyTorch has an option to leave the checksums out.
+            # PyTorch can be configured to omit the checksums.
             part = archive.testzip() if any(part.CRC for part in parts) else None
-        # PyTorch's reader takes these differently: sizes that contradict each other, folders.
+        # PyTorch's reader treats these differently: contradicting sizes, folders.
         part = part or next(
             (
                 part.filename

@@ -1,4 +1,4 @@
-"""Where configs and tools of this package are, in a clone and in an installed wheel."""
+"""Locations of this package's configs and tools, in a clone and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def shipped_folder(name: str) -> Path:
     """A folder that ships with the package: ``'configs'`` or ``'tools'``.
 
     Raises:
-        FileNotFoundError: If it is neither in the package nor beside it.
+        FileNotFoundError: If it is neither inside the package nor beside it.
     """
     places = _places(name)
     folder = next((path for path in places if path.is_dir()), None)
@@ -33,7 +33,7 @@ def shipped_folder(name: str) -> Path:
 def config_names() -> list[str]:
     """Names of all configs of this package, as :func:`get_config_path` takes them."""
     root = shipped_folder('configs')
-    # Those in `mim` are second names, see setup.py.
+    # Configs in `mim` are aliases, see setup.py.
     return [
         path.relative_to(root).as_posix()
         for path in sorted(root.rglob('*.py'))
@@ -65,7 +65,7 @@ def get_config_path(name: str) -> str:
 
 
 def find_config(path: str | Path) -> Path:
-    """A config file as one types it on a command line.
+    """Finds a config file as given on a command line.
 
     Args:
         path: A file, or else the name of a config of this package, with or without ``configs/``.
@@ -81,7 +81,7 @@ def find_config(path: str | Path) -> Path:
         return path
     root = shipped_folder('configs')
     name = path.relative_to('configs') if path.is_relative_to('configs') else path
-    # An absolute path, joined to a folder, stays what it is.
+    # Joining a folder with an absolute path gives the absolute path.
     if (root / name).is_file():
         return root / name
     raise FileNotFoundError(f'config file not found: {path}{_nearest(name.as_posix())}')
@@ -93,7 +93,7 @@ def _nearest(name: str) -> str:
 
 
 def config_of_checkpoint(path: str | Path) -> str | None:
-    """The config of this package whose training writes a checkpoint, by where that is.
+    """Finds the config of this package whose training writes a checkpoint, from its path.
 
     Args:
         path: Such as ``'work_dirs/adabn/accel_viper2city/iter_50.pth'``; the file need not exist.

@@ -1,4 +1,4 @@
-"""Where models compute: the words of ``--device``."""
+"""Devices, and the option ``--device``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def devices() -> list[str]:
 
 
 def usable_device(device: str | torch.device) -> torch.device:
-    """A device of this machine.
+    """Checks that this machine has a device.
 
     Args:
         device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
 
     Raises:
-        UserError: If there is none of that name; says which there are.
+        UserError: If there is no such device; lists the devices.
     """
     there = devices()
     try:
         found = torch.device(device)
-    except RuntimeError:  # no word of PyTorch
+    except RuntimeError:  # not a device type of PyTorch
         found = None
-    # A kind alone is its current device.
+    # A type without a number means its current device.
     if found is None or not any(
         name == str(found) or name.split(':')[0] == str(found) for name in there
     ):

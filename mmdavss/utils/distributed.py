@@ -1,4 +1,4 @@
-"""Means over the global batch, of which each process sees a part.
+"""Means over the global batch when each process sees only a part of it.
 
 DDP averages the gradients of the processes. This is the gradient of the global batch if every
 process has the same number of terms in its mean: images, or pixels where all of them count. Where
@@ -42,10 +42,10 @@ def mean_over_batch(total: Tensor, count: Tensor) -> Tensor:
 
     Args:
         total: Sum of the terms of this process.
-        count: Their number, of a shape that broadcasts.
+        count: Number of terms; broadcasts with `total`.
 
     Returns:
-        Like `total`; 0 where no process has a term.
+        Same shape as `total`; 0 where no process has a term.
     """
     return total / mean_over_processes(count).clamp(min=1 / get_world_size())
 
@@ -53,8 +53,8 @@ def mean_over_batch(total: Tensor, count: Tensor) -> Tensor:
 def sum_over_processes(value: Tensor) -> Tensor:
     """The sum of a tensor over all processes, for losses that are not linear in it.
 
-    The gradient reaches the part of this process, times the number of processes: DDP averages
-    gradients, whereas the gradient of the global batch is their sum.
+    The gradient with respect to this process's part is multiplied by the number of processes: DDP
+    averages gradients, whereas the gradient of the global batch is their sum.
     """
     count = get_world_size()
     if count == 1:

@@ -1,10 +1,10 @@
-"""Going on where something stopped: what was asked, and what of it is finished.
+"""Resuming interrupted work: records what was requested and what is finished.
 
-Work that takes long writes its results one after the other, each as a whole, and notes in a json
-file what they are made from and which are there. The same call then does only what is missing, and
-another one is refused. Results that say themselves what they are, such as files of flow or the last
-checkpoint of a training, need no such file: they are skipped where they exist. A training goes on
-by mmengine's own ``resume``; what it was asked is in ``report.json``.
+Long-running work writes its results one by one, each atomically, and records in a json file what
+they are made from and which exist. The same call then computes only what is missing; a call with
+other settings is refused. Self-describing results, such as flow files or the last checkpoint of a
+training, need no such file and are skipped if they exist. Training continues by mmengine's own
+``resume``; its settings are in ``report.json``.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from mmdavss.fileio import replace_file
 
 
 def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> Any:
-    """A value as it is read again from json: tuples as lists, and keys as texts.
+    """Converts a value to what json would read back: tuples as lists, keys as strings.
 
     Args:
         value: The value.
-        default: What json gets for objects that it does not know.
+        default: Converts objects that json does not support.
     """
     return json.loads(json.dumps(value, default=default))
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Writes json, as a whole or not at all."""
+    """Writes json, completely or not at all."""
     replace_file(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
@@ -48,7 +48,7 @@ def file_digest(path: str | Path) -> str:
 
 
 def differences(old: object, new: object, name: str = '') -> list[str]:
-    """Where two json values differ, as texts."""
+    """Describes where two json values differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return [
             text
@@ -68,7 +68,7 @@ def differences(old: object, new: object, name: str = '') -> list[str]:
 
 
 class Journal:
-    """What was asked of some work, and how far it is.
+    """Records the settings and the progress of a long computation.
 
     ::
 
@@ -84,13 +84,14 @@ class Journal:
                 journal.save()
 
     Args:
-        path: Its file; the folder exists when it is saved.
-        asked: What the results depend on, by name, as json gives it back (:func:`as_json`).
-        state: What is written at first; by default `asked`.
-        write: Writes the file as a whole, from path and state.
+        path: The journal's file; its folder must exist when it is saved.
+        asked: The settings that the results depend on, by name, as json reads them back
+            (:func:`as_json`).
+        state: Initial content of the file; by default `asked`.
+        write: Writes the file atomically, from path and state.
 
     Attributes:
-        state: Content of the file. Whoever changes it calls :meth:`save`.
+        state: Content of the file. After a change, call :meth:`save`.
     """
 
     def __init__(
@@ -106,14 +107,14 @@ class Journal:
         self._write = write
 
     def resume(self, found: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """Goes on with what was read from the file, if it is of the same work.
+        """Continues from the content of the file if its settings are the same.
 
         Args:
             found: Content of the file.
 
         Returns:
-            What was asked otherwise, then and now, by name. If there is any, the state stays. Of a
-            dict those keys count that it has now: a file may say more.
+            The settings that differ, with old and new value, by name. If any do, the state does not
+            change. Of a dict only the new keys are compared: the file may have more.
         """
         changed = {}
         for name, now in self.asked.items():

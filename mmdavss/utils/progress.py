@@ -1,4 +1,4 @@
-"""The progress bar of whatever takes long."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def progress(
     unit: str = 'frames',
     disable: bool = False,
 ) -> tqdm:
-    """A bar with speed and time left on stderr.
+    """Makes a progress bar with speed and time left on stderr.
 
     Args:
-        text: What is done.
-        items: What the bar goes over; without it ``update()`` counts.
+        text: Description of the work.
+        items: Items to iterate over; without them ``update()`` counts.
         total: Number of items, by default their length; None if unknown.
-        unit: What is counted.
-        disable: Whether nothing is shown; it counts all the same.
+        unit: Unit of the count.
+        disable: Whether to show nothing; it still counts.
     """
-    # A log file gets the bar now and then, not ten times a second.
+    # A log file gets the bar every ten seconds, not ten times a second.
     interval = 0.1 if sys.stderr.isatty() else 10.0
     return tqdm(
         items, text, total, unit=unit, mininterval=interval, dynamic_ncols=True, disable=disable

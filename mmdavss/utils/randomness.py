@@ -22,13 +22,13 @@ def seed_everything(*position: int) -> None:
 
 @contextmanager
 def randomness_of(*position: int) -> Iterator[None]:
-    """Context manager: draws the random numbers of the host from a position, then restores them.
+    """Context manager: seeds the host's generators from a position, then restores their state.
 
     Args:
-        position: As for :func:`seed_everything`.
+        position: Same as in :func:`seed_everything`.
     """
     python, numpy, pytorch = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    # Not torch.manual_seed: making an item of data does not involve devices.
+    # Not torch.manual_seed: loading data does not involve devices.
     torch.default_generator.manual_seed(_seed_hosts(position))
     try:
         yield

@@ -1,4 +1,4 @@
-"""A lock that keeps two runs from using one folder."""
+"""A lock that keeps two runs from using the same folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from mmdavss.fileio import left_unfinished
 NAME = '.run.lock'
 #: Seconds between two signs of life of an owner.
 BEAT = 15.0
-#: Seconds between two looks at a lock whose owner cannot be seen, and how many looks without a
-#: sign of life mean that the owner is gone: two minutes, since NFS may show an old state for one.
+#: Seconds between two looks at a lock whose owner cannot be seen, and the number of looks without a
+#: sign of life after which the owner counts as gone: two minutes, since NFS may show an old state
+#: for one.
 LOOK, LOOKS = 5.0, 24
 #: Signals that end a process silently; SIGHUP comes when a terminal is closed.
 SIGNALS = tuple(
@@ -39,11 +40,10 @@ class Owner:
 
     Attributes:
         host: Name of its machine.
-        place: Boot of the kernel and container in which its number is valid. Empty where the
-            system does not say.
-        pid: Its number.
+        place: Boot of the kernel and container in which `pid` is valid. Empty if unknown.
+        pid: Its process number.
         began: Its start time as the kernel counts it, so that a later process with the same number
-            is not taken for it. Empty where the system does not say.
+            is not taken for it. Empty if unknown.
         since: When it took the folder.
         token: Identifies this lock.
     """
@@ -57,7 +57,7 @@ class Owner:
 
     @classmethod
     def here(cls) -> Owner:
-        """This process."""
+        """Describes this process."""
         return cls(
             platform.node(),
             _place(),
@@ -69,7 +69,7 @@ class Owner:
 
     @classmethod
     def read(cls, text: str) -> Owner | None:
-        """Parses the text of a lock; None if it is not one, or not written yet."""
+        """Parses the text of a lock; None if it is invalid or not written yet."""
         try:
             found = json.loads(text)
         except ValueError:
@@ -100,7 +100,7 @@ class Owner:
 
 
 class WorkDirLock:
-    """Reserves a folder for one run; a second one ends with one line that names the first.
+    """Context manager: reserves a folder for one run; a second run gets an error that names it.
 
     ::
 
@@ -111,24 +111,23 @@ class WorkDirLock:
     Take it before looking at the content of the folder, and for everything that writes there, with
     ``--overwrite`` and ``--resume`` alike. With several processes the first one takes it. The
     folder is created if necessary, and removed again if nothing was written into it. :data:`NAME`
-    is the lock's file, for code that asks whether a folder is empty.
+    is the lock's file, for code that checks whether a folder is empty.
 
     The file is created with ``O_EXCL``, which only one process can do, on local disks and on NFS
-    (from version 3). It is not locked with fcntl or flock: on NFS these depend on a service that
-    may be missing, or bind only the processes of one machine, both silently. Whether the owner of
-    an existing lock is gone is therefore decided as follows:
+    (from version 3). fcntl and flock are not used: on NFS they depend on a service that may be
+    missing, or bind only the processes of one machine, both silently. Whether the owner of an
+    existing lock is gone is therefore decided as follows:
 
     - It was on this machine (same boot of the kernel, same container): its process is looked up by
       its number and start time. If it is gone, the lock is taken over at once.
     - It is elsewhere, or the file cannot be read: the lock is watched. An owner updates the time of
       the file every :data:`BEAT` seconds, in a thread. As soon as the time changes, this run ends;
       if it does not change for two minutes, the lock is taken over. Clocks are not compared, and
-      looks are counted, not seconds: a file server that is away for an hour makes no owner appear
-      dead.
+      looks are counted, not seconds: if a file server is away for an hour, no owner appears dead.
 
-    An owner that gave no sign for so long but is alive (suspended, say) finds the other lock when
-    it wakes up: :meth:`check` then raises. The lock is released at the end, on errors and on
-    :data:`SIGNALS`, which raise SystemExit unless they have other handlers. A process that is
+    An owner that is alive but gave no sign for so long (suspended, for example) finds the other
+    lock when it wakes up: :meth:`check` then raises. The lock is released at the end, on errors and
+    on :data:`SIGNALS`, which raise SystemExit unless they have other handlers. A process that is
     killed leaves its lock behind.
 
     Args:
@@ -149,7 +148,7 @@ class WorkDirLock:
         if os.path.lexists(self.folder) and not self.folder.is_dir():
             kind = 'a file' if self.folder.exists() else f'a link to {os.readlink(self.folder)}'
             raise UserError(
-                f'{self.folder} is {kind} and no folder: name another one with {self.option}'
+                f'{self.folder} is {kind} and not a folder: name another one with {self.option}'
             )
         self._text = json.dumps(asdict(Owner.here()))
         self._made = _make(self.folder)
@@ -192,7 +191,7 @@ class WorkDirLock:
         self._pid = None
 
     def check(self) -> None:
-        """Makes sure that the folder is still this run's.
+        """Checks that the folder is still reserved for this run.
 
         Raises:
             UserError: If another run has taken it over.
@@ -211,7 +210,7 @@ class WorkDirLock:
         state, looks = None, 0
         while not self._create():
             found = self._look()
-            if found is None:  # given back in between
+            if found is None:  # released in between
                 continue
             owner, now = found
             alive = None if owner is None else owner.alive()
@@ -236,7 +235,7 @@ class WorkDirLock:
             looks = 0
 
     def _create(self) -> bool:
-        """Makes the file, if there is none."""
+        """Creates the file if it does not exist; returns whether it did."""
         try:
             descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
@@ -251,9 +250,9 @@ class WorkDirLock:
         return True
 
     def _look(self) -> tuple[Owner | None, tuple[int, int]] | None:
-        """Owner and state of a lock that is there."""
+        """Owner and state of the existing lock."""
         try:
-            # Opened, not only asked for: NFS then gets the state anew.
+            # Opened, not only looked up: NFS then refreshes the state.
             with open(self.path, encoding='utf-8', errors='replace') as file:
                 state = os.fstat(file.fileno())
                 return Owner.read(file.read()), (state.st_ino, state.st_mtime_ns)
@@ -298,7 +297,7 @@ class WorkDirLock:
 
 
 def holds_others(folder: str | Path) -> bool:
-    """Whether a folder has anything in it besides locks and what writes that were killed left."""
+    """Whether a folder holds anything except locks and leftovers of interrupted writes."""
     left = set(left_unfinished(folder))
     return any(
         path.name != NAME and not path.name.startswith(f'{NAME}.') and path not in left
@@ -326,7 +325,7 @@ def _place() -> str:
     try:
         start = Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()
         return f'{start} {os.readlink("/proc/self/ns/pid")}'
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return ''
 
 

@@ -1,4 +1,4 @@
-"""Processes that compute side by side."""
+"""Processes that compute in parallel."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 
 
 class WorkerPool:
-    """A pool of processes that ends with what uses it, as a context manager.
+    """Context manager: a pool of processes that ends with its block.
 
-    Ctrl-C in a terminal reaches every process of a command; those of the pool leave it to the main
-    one, without tracebacks. After an error, or an interruption, what has not begun is not done. If
-    the main process is killed the others end by themselves.
+    Ctrl-C in a terminal reaches every process of a command; the pool's processes ignore it, so that
+    only the main process handles it. After an error or an interruption, tasks that have not begun
+    are dropped. If the main process is killed, the others end too.
 
     Args:
         workers: Number of processes.
-        context: How they are started, by default with 'spawn': a forked process cannot use CUDA,
-            nor the threads of torch and OpenCV.
+        context: How they are started, by default with 'spawn': a forked process can use neither
+            CUDA nor the threads of torch and OpenCV.
         initializer: Called in each process before its first task.
         initargs: Its arguments.
     """
@@ -49,21 +49,21 @@ class WorkerPool:
         self._pool.shutdown(cancel_futures=kind is not None)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future:
-        """Gives a task to the pool, see :meth:`concurrent.futures.Executor.submit`."""
+        """Submits a task, see :meth:`concurrent.futures.Executor.submit`."""
         with _without_interrupts():
             return self._pool.submit(function, *args)
 
     def map(
         self, function: Callable[[Any], Any], items: list[Any], chunksize: int
     ) -> Iterator[Any]:
-        """The results in order, see :meth:`concurrent.futures.Executor.map`."""
+        """Yields the results in order, see :meth:`concurrent.futures.Executor.map`."""
         with _without_interrupts():
             return self._pool.map(function, items, chunksize=chunksize)
 
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Around starting processes: they do not get SIGINT; here it comes afterwards."""
+    """Context manager: processes started inside do not get SIGINT; this one gets it at the end."""
     if not hasattr(signal, 'pthread_sigmask'):  # Windows
         yield
         return
@@ -75,7 +75,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _begin(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    # Windows, and the server that starts processes with 'forkserver', which is older than the pool.
+    # For Windows, and for 'forkserver', whose server is older than the pool.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initializer is not None:

@@ -1,4 +1,4 @@
-"""What mmengine wraps around models and optimisers."""
+"""mmengine's wrappers of models and optimisers."""
 
 from __future__ import annotations
 

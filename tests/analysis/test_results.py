@@ -117,7 +117,7 @@ def test_comparison():
     assert math.isnan(gap_closed(1.0, 2.0, 2.0))
     with pytest.raises(ValueError, match='--oracle nobody: there is no run of this name, only so'):
         compare(RUNS, oracle='nobody')
-    with pytest.raises(ValueError, match='source and b are of different classes'):
+    with pytest.raises(ValueError, match='source and b have different classes'):
         compare({'source': RUNS['source'], 'b': [row(1.0, road=2.0)]})
 
 

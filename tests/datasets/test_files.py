@@ -398,5 +398,5 @@ def test_clips_that_come_twice_count_once(frames, monkeypatch):
 @pytest.mark.parametrize('text', ['a/f1.png\n', 'a/f1.png a/f2.png\r\na/ü.png a/f2.png\r\n'])
 def test_utf_16_without_a_mark(frames, encoding, text):
     (frames / 'l.txt').write_bytes(text.encode(encoding))
-    with pytest.raises(InputError, match=r'l.txt is no text in UTF-8 \(UTF-16, perhaps\): save it'):
+    with pytest.raises(InputError, match=r'l.txt is not text in UTF-8 \(UTF-16, perhaps\): save'):
         clip_names(frames, clips='l.txt')

@@ -16,7 +16,8 @@ def test_the_api_reference_has_every_package_that_exports_something():
         for path in ROOT.glob('mmdavss/*/__init__.py')
         if '__all__' in path.read_text(encoding='utf-8')
     }
-    assert exporting - set(listed) == set()
+    # Users import what `adaptation` has from `apis`.
+    assert exporting - set(listed) == {'mmdavss.adaptation'}
     for name in listed:
         path = ROOT / name.replace('.', '/')
         assert path.is_dir() or path.with_suffix('.py').is_file()

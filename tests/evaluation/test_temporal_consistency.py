@@ -155,7 +155,7 @@ def test_public_numbers():
 
 def test_occlusion(video, tmp_path):
     samples, flow = video([FIRST, [[0, 0, 1, 0], [1, 0, 1, 0]]], {(0, 1): (1, 0), (1, 0): (-1, 0)})
-    with pytest.raises(ValueError, match=r'0__1_visible\.png beside .*make_minidrive'):
+    with pytest.raises(ValueError, match=r'0__1_visible\.png next to .*make_minidrive'):
         evaluate(samples, flow=flow, occlusion='exact')
     mask = np.full((2, 4), 255, np.uint8)
     mask[1, 1] = 0  # the one pixel that changed

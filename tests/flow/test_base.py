@@ -90,7 +90,7 @@ def test_shapes(frames):
         Toy()(a, b[..., :4])
     with pytest.raises(ValueError, match='one shape'):
         Toy()(a[0], b[0])
-    with pytest.raises(ValueError, match='1 path pairs for 2 frames'):
+    with pytest.raises(ValueError, match='1 path pair for 2 frames'):
         Toy()(a, b, [('a', 'b')])
 
 

@@ -123,7 +123,7 @@ def test_frames_are_read_as_in_training(tmp_path, run):
         assert 'Traceback' not in error
         assert [path.name for path in out.iterdir()] == ['2__1.npy']
     cv2.imwrite(str(tmp_path / '1.png'), np.zeros((40, 64), np.uint8))
-    assert '1.JPG and 1.png are two images of one name' in run(tmp_path, out)[1]
+    assert '1.JPG and 1.png are two images of the same name' in run(tmp_path, out)[1]
     assert '--pattern' in run(tmp_path, out)[1]
 
 

@@ -53,7 +53,7 @@ def test_mistakes(tmp_path):
     with pytest.raises(UserError, match='text.mp4 is no video that OpenCV can read.*ffmpeg'):
         VideoReader(tmp_path / 'text.mp4')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(UserError, match='empty is no folder with images'):
+    with pytest.raises(UserError, match='empty is not a folder with images'):
         VideoReader(tmp_path / 'empty')
     for camera in (73, '73'):
         with pytest.raises(UserError, match='there is no camera 73'):
@@ -299,7 +299,7 @@ def test_a_stream_that_stops(silent_server, moving_images):
 def test_what_goes_on_for_ever(monkeypatch, source, opened, name):
     asked = []
 
-    def capture(where):
+    def capture(where, *timeouts):
         asked.append(where)
         return Packets('#' * 5 + '.' + '#' * 5, -1)
 

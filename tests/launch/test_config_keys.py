@@ -50,7 +50,7 @@ def test_names_what_is_meant(key, meant, cfg):
 )
 def test_names_the_place_where_nothing_is_alike(key, place, cfg):
     (warning,) = unknown_keys(cfg, [key])
-    assert f'{place} reads' in warning and 'The nearest that it has: ' in warning
+    assert f'{place} reads' in warning and 'The nearest known keys: ' in warning
 
 
 @pytest.mark.parametrize(

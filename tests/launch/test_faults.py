@@ -147,7 +147,7 @@ def test_where_to_go_on(tmp_path):
     for call, kept in ((system(errno.EIO), True), (ours, False), (raises(UserError('x')), False)):
         with pytest.raises(UserError) as raised, explained_faults(tmp_path):
             call(tmp_path)
-        assert ('run/iter_4.pth; go on with --resume' in str(raised.value)) == kept
+        assert ('run/iter_4.pth; continue with --resume' in str(raised.value)) == kept
 
 
 def test_interrupted(capfd):

@@ -175,6 +175,6 @@ def test_messages():
     with pytest.raises(ValueError, match='chunk=0'):
         make(chunk=0)
     frames, regions = soft_case()
-    with pytest.raises(ValueError, match=r'must fit.*\(3, 5, 16, 16\)'):
+    with pytest.raises(ValueError, match=r'must match.*\(3, 5, 16, 16\)'):
         make()(*frames, regions[0], regions[1, ..., :16])
     assert isinstance(make(), SFM)

@@ -51,7 +51,7 @@ class PaintedNet(nn.Module):
         rest = ((1 - percent) / 2)[:, None].expand(-1, 3, -1, -1)
         return rest.scatter(1, classes[:, None], percent[:, None]).log()
 
-    predicted = forward
+    predict = forward
 
 
 MODEL = dict(

@@ -283,10 +283,10 @@ IMAGES: list[Case] = [
         'frames of different sizes in a clip',
         lambda w: w.image('frames/a/00.png', RED[:6]),
         lambda w: w.frames(),
-        ('frames/a/00.png', '20x6', '20x12', 'one size'),
+        ('frames/a/00.png', '20x6', '20x12', 'the same size'),
     ),
     (
-        'a frame that is a link to nothing',
+        'a frame that is a broken link',
         lambda w: w.file('frames/a/02.png').symlink_to('gone'),
         lambda w: w.frames(),
         ('frames/a/02.png', 'link', 'fetch'),
@@ -306,7 +306,7 @@ IMAGES: list[Case] = [
         ('frames/a/02.png', 'folder', 'move'),
     ),
     (
-        'a frame with the suffix of no frame',
+        'a frame with an unknown suffix',
         lambda w: w.write('frames/a/02.tiff', ''),
         lambda w: w.frames(),
         ('frames/a/02.tiff', 'convert'),
@@ -332,7 +332,7 @@ IMAGES: list[Case] = [
         ('gone', 'does not exist', 'docs/datasets.md'),
     ),
     (
-        'a video that is none',
+        'a file that is not a video',
         lambda w: w.write('drive.mp4', bytes(500)),
         lambda w: w.tool('video_demo.py', 'drive.mp4', w.config, w.checkpoint, '--out', 'out.mp4'),
         ('drive.mp4', 'ffmpeg'),
@@ -390,7 +390,7 @@ MASKS: list[Case] = [
         ('labels/00001.png', '20x6', 'unpack both again'),
     ),
     (
-        'a mask whose palette was reordered',
+        'a mask with a reordered palette',
         lambda w: (
             Image.new('RGB', SIZE[::-1], (128, 64, 128))
             .quantize()
@@ -448,7 +448,7 @@ MASKS: list[Case] = [
         ('pseudo/a/01.png', 'Make them again'),
     ),
     (
-        'a description of pseudo-labels that is no json',
+        'a description of pseudo-labels that is not json',
         lambda w: w.write('pseudo/pseudo_labels.json', '{'),
         lambda w: w.frames(pseudo_labels='pseudo'),
         ('pseudo_labels.json', 'another folder'),
@@ -460,7 +460,7 @@ MASKS: list[Case] = [
         ('pseudo_labels.json', "finished must be true or false, but is 'no'", '--overwrite'),
     ),
     (
-        'class statistics that are no json',
+        'class statistics that are not json',
         lambda w: statistics(w, '[1, 2'),
         rare_classes,
         ('statistics.json', 'class_statistics.py', '--overwrite'),
@@ -497,7 +497,7 @@ FLOWS: list[Case] = [
         ('flow/a/01__00.flo', 'truncated', 'download it again'),
     ),
     (
-        'a .flo file that is none',
+        'a file that is not a .flo file',
         lambda w: w.write('flow/a/01__00.flo', bytes(100)),
         flo,
         ('flow/a/01__00.flo', 'not a .flo file', 'again'),
@@ -603,7 +603,7 @@ LISTS: list[Case] = [
         ('split.txt', 'empty', 'one frame name per line'),
     ),
     (
-        'a split file that is no text',
+        'a split file that is not text',
         lambda w: w.write('gta/split.txt', b'\xff\xfe\x00\x81'),
         lambda w: w.gta(ann_file='split.txt'),
         ('split.txt', 'ann_file', 'UTF-8'),
@@ -633,7 +633,7 @@ LISTS: list[Case] = [
         ('l.txt', 'a/09.png', 'missing'),
     ),
     (
-        'a list that is no text',
+        'a list that is not text',
         lambda w: w.write('frames/l.txt', b'\xff\xfe\x00\x81'),
         lambda w: w.frames(clips='l.txt'),
         ('l.txt', 'clips', 'UTF-8'),
@@ -683,7 +683,7 @@ CONFIGS: list[Case] = [
         ('bad.py', 'no_such'),
     ),
     (
-        'a file that is no config',
+        'a file that is not a config',
         lambda w: w.write('notes.txt', 'hello'),
         lambda w: w.train(config='notes.txt'),
         ('notes.txt', 'cannot be read as a config'),
@@ -756,7 +756,7 @@ CHECKPOINTS: list[Case] = [
         'a web page instead of a checkpoint',
         lambda w: w.write('bad.pth', '<html>404</html>'),
         lambda w: w.source_checkpoint('bad.pth'),
-        ('bad.pth', 'no checkpoint', 'again'),
+        ('bad.pth', 'not a PyTorch checkpoint', 'again'),
     ),
     (
         'a checkpoint that would run code',
@@ -904,7 +904,7 @@ COMMANDS: list[Case] = [
         '--resume and --overwrite',
         nothing,
         lambda w: w.train('--resume', '--overwrite'),
-        ('--resume', '--overwrite', 'exclude'),
+        ('--resume', '--overwrite', 'mutually exclusive'),
     ),
     (
         'an output folder that is a file',
@@ -959,7 +959,7 @@ COMMANDS: list[Case] = [
         ('--launcher pytorch', 'dist_train.sh'),
     ),
     (
-        'a test without a test set',
+        'a test without test data',
         nothing,
         lambda w: w.tool('test.py', w.toy, w.checkpoint, '--cfg-options', 'test_dataloader=None'),
         ('toy_config.py', 'test_dataloader'),

@@ -72,7 +72,7 @@ def test_neighbours(analysed, tmp_path, run_tool, capsys):
 def test_arguments(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     for extra, message in (
-        (('--names', 'a', 'b'), '2 names for 1 checkpoints'),
+        (('--names', 'a', 'b'), '2 names for 1 checkpoint'),
         ((checkpoint,), 'several checkpoints are called'),
         ((tmp_path / 'none.pth', '--names', 'a', 'b'), 'none.pth does not exist'),
         (('--out', tmp_path / 'a.txt'), 'must be a picture'),

@@ -142,7 +142,7 @@ def test_a_worker_that_dies(number, words, toy, tmp_path):
             return super().__getitem__(index)
 
     message = toy(None, Dies)
-    assert 'error: a process that loads data' in message and words in message
+    assert 'error: a data-loading process' in message and words in message
     assert '--resume' in message or 'no checkpoint of this run yet' in message
 
 

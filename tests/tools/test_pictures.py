@@ -51,7 +51,7 @@ def test_panels(analysed, tmp_path, run_tool, capsys):
         [(maps[1] == maps[0]).mean(), (maps[2] == maps[1]).mean()]
     )
     for extra, message in (
-        (('--sequence', 'x'), '--sequence x: there is none of this name'),
+        (('--sequence', 'x'), '--sequence x: there is no sequence of this name'),
         (('--first', '3'), '--first 3: .* has the frames 17 to 19'),
         (('--count', '4'), '--count 4: .* has 3 frames from 17 on'),
     ):

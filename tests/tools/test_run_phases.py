@@ -32,5 +32,5 @@ def test_signals_are_handed_on(number, run_tool, toy_config, monkeypatch, capfd,
     before = signal.getsignal(number)
     with pytest.raises(SystemExit, match='75'):
         run_tool('run_phases.py', toy_config)
-    assert 'is saved. The same call goes on from here' in capfd.readouterr().err
+    assert 'is saved. The same call continues from here' in capfd.readouterr().err
     assert signal.getsignal(number) == before

@@ -123,6 +123,6 @@ def test_ctrl_c_is_one_line(run_tool, toy_config, tmp_path, monkeypatch, capfd):
     with pytest.raises(SystemExit, match='130'):
         run_tool('train.py', toy_config, '--work-dir', tmp_path / 'run')
     assert capfd.readouterr().err.endswith(
-        '\ninterrupted: --resume goes on from the last checkpoint\n'
+        '\ninterrupted: --resume continues from the last checkpoint\n'
     )
     assert not (tmp_path / 'run' / NAME).exists()

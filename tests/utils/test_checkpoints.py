@@ -208,8 +208,8 @@ def rewrite(path: Path, content: bytes) -> None:
     ('content', 'words'),
     [
         (b'', 'damaged'),
-        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'no checkpoint'),
-        (b'<html>404</html>', 'no checkpoint'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'not a PyTorch checkpoint'),
+        (b'<html>404</html>', 'not a PyTorch checkpoint'),
         (b'PK\x03\x04' + bytes(200), 'damaged'),
     ],
 )

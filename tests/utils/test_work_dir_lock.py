@@ -187,5 +187,5 @@ def test_file_in_the_place_of_the_folder(tmp_path):
 @pytest.mark.parametrize('target', ['gone', 'run'])
 def test_folder_that_is_a_link_to_nothing(tmp_path, target):
     (tmp_path / 'run').symlink_to(target)
-    with pytest.raises(UserError, match=f'run is a link to {target} and no folder.*--work-dir'):
+    with pytest.raises(UserError, match=f'run is a link to {target} and not a folder.*--work-dir'):
         WorkDirLock(tmp_path / 'run').__enter__()

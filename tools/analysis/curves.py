@@ -4,9 +4,8 @@ Folders are work dirs of tools/train.py, or folders of several (seed0, seed1, ..
 one method. Runs of one name become one curve of means with the range between the lowest and the
 highest. A resumed run is read as one.
 
-With --against a value of the training's log is drawn too, dashed, on an axis of its own: the mean
-of what was logged since the validation before. Figure 5 of SFC, the error of the segmentation-based
-flow beside mIoU:
+With --against a value of the training log is drawn too, dashed, on a second axis: its mean since
+the previous validation. Figure 5 of SFC, the error of the segmentation-based flow beside mIoU:
 
     python tools/analysis/curves.py work_dirs/sfc/accel_viper2city_stage1 --against decode.epe \
         --out work_dirs/sfc_figure5.png
@@ -38,15 +37,17 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
-    parser.add_argument('--names', nargs='+', help='of the runs, by default those of the folders')
+    parser.add_argument(
+        '--names', nargs='+', help='names of the runs, by default those of the folders'
+    )
     parser.add_argument('--metric', default='mIoU', help='name of the score in the log')
-    parser.add_argument('--against', metavar='NAME', help="of a value of the training's log")
+    parser.add_argument('--against', metavar='NAME', help='name of a value of the training log')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/curves.png'), help='the plot')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing plot')
     args = parser.parse_args()
     for path in (args.out, args.out.with_suffix('.csv')):
         if path.exists() and not args.overwrite:
-            parser.error(f'{path} exists: choose another --out, or --overwrite')
+            parser.error(f'{path} exists: choose another --out, or use --overwrite')
     return args
 
 
@@ -63,7 +64,7 @@ def collect(work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str)
 def collect_training(
     work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str, value: str
 ) -> Curves:
-    """A value of the training's log up to each validation of all runs, by name."""
+    """A value of the training log, averaged up to each validation of all runs, by name."""
     curves: Curves = {}
     for name, folders in find_runs(work_dirs, names).items():
         for folder in folders:

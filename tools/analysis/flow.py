@@ -136,12 +136,12 @@ def main() -> None:
         metavar='PIXELS',
         help='flow of full colour (default: only 1 %% of all pixels have more)',
     )
-    parser.add_argument('--width', type=int, default=384, help='of a panel, pixels (384)')
+    parser.add_argument('--width', type=int, default=384, help='width of a panel, pixels (384)')
     args = parser.parse_args()
     if not args.providers and not args.checkpoints:
         parser.error('neither checkpoints nor --providers')
     if args.width < 32 or (args.longest is not None and args.longest <= 0):
-        parser.error('--width starts at 32, --longest must be positive')
+        parser.error('--width must be 32 or more, --longest positive')
     titles = [title for title, _ in args.providers] + args.names
     if len(set(titles)) < len(titles):
         parser.error(f'{", ".join(titles)}: give each its own title (--names, TITLE=PROVIDER)')

@@ -3,8 +3,8 @@ several checkpoints (STPL, figure 7).
 
 The features are the classifier's input for the current frame, on the labelled data of the config's
 test_dataloader; 500 pixels of each class are drawn at random, the same ones for all checkpoints. A
-class with too few pixels for the largest k is left out and named. Prints a table, draws curves and
-writes a csv.
+class with too few pixels for the largest k is left out and reported. Prints a table, draws curves
+and writes a csv.
 
     python tools/analysis/neighbours.py CONFIG CHECKPOINT [CHECKPOINT ...] \
         --names source-only STPL --k 1 10 50 100 200 --out work_dirs/neighbours.png
@@ -45,7 +45,7 @@ def main() -> None:
         help='numbers of neighbours (1 5 10 20 50 100 200)',
     )
     parser.add_argument('--per-class', type=int, default=500, metavar='N', help='pixels (500)')
-    parser.add_argument('--seed', type=int, default=0, help='of the pixels that are drawn')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the drawn pixels')
     args = parser.parse_args()
     ks = sorted(set(args.k))
     if ks[0] < 1 or ks[-1] >= args.per_class:
@@ -61,14 +61,14 @@ def main() -> None:
         shares[name], dropped = neighbour_purity(
             features.to(args.device), labels.to(args.device), ks
         )
-    # Which pixels are drawn is the same for all.
+    # The drawn pixels are the same for all.
     counts = {
         classes[k]: int(n)
         for k, n in zip(*(t.tolist() for t in labels.unique(return_counts=True)), strict=True)
     }
     dropped = [classes[k] for k in dropped]
     used = [counts[name] for name in counts if name not in dropped]
-    # What drawing a neighbour at random gives: unequal counts raise it above 1/M.
+    # Purity of random neighbours; unequal counts raise it above 1/M.
     chance = sum(n * (n - 1) for n in used) / (sum(used) * (sum(used) - 1))
     print(
         Table(

@@ -1,10 +1,10 @@
 """Predictions of one or several checkpoints on consecutive frames: a row for each frame, columns
 for the image, its label if there is one, and each checkpoint.
 
-The frames are those of the config's test_dataloader; every checkpoint sees them as a video, with
-the frames before the first one that its network looks back at. The csv says of each frame and
-checkpoint which share of the labelled pixels is right, and which share of all pixels has the class
-that it had in the frame before.
+The frames are those of the config's test_dataloader; every checkpoint processes them as a video,
+with as many earlier frames as its network uses. For each frame and checkpoint, the csv has the
+share of labelled pixels that are correct, and the share of all pixels that keep the class of the
+previous frame.
 
     python tools/analysis/panels.py CONFIG CHECKPOINT [CHECKPOINT ...] --names source-only STPL \
         --sequence 0401 --first 9 --count 4 --out work_dirs/panels.png
@@ -32,11 +32,11 @@ from mmdavss.visualization import draw_grid, overlay, with_legend
 def main() -> None:
     parser = CheckpointParser(__doc__, 'work_dirs/panels.png')
     add_frame_arguments(parser)
-    parser.add_argument('--width', type=int, default=384, help='of a panel, pixels (384)')
-    parser.add_argument('--opacity', type=float, default=0.75, help='of the classes (0.75)')
+    parser.add_argument('--width', type=int, default=384, help='width of a panel, pixels (384)')
+    parser.add_argument('--opacity', type=float, default=0.75, help='opacity of the classes (0.75)')
     args = parser.parse_args()
     if not 0 <= args.opacity <= 1 or args.width < 32:
-        parser.error('--opacity goes from 0 to 1, --width starts at 32')
+        parser.error('--opacity must be from 0 to 1, --width 32 or more')
     cfg = read_config(args)
     columns, rows, frames = [], [], []
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):

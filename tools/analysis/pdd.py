@@ -1,10 +1,10 @@
 """Pixel-wise discrimination distance (SePiCo, equation 21 and figure 6) of one or several
 checkpoints.
 
-For each class how much nearer the features of its pixels are to the mean feature of their own class
-than to those of the others; higher is better. The features are the classifier's input for the
-current frame, on the labelled data of the config's test_dataloader; a feature cell has the class
-that holds most of it. Prints a table, draws bars and writes a csv.
+Measures for each class how much closer the features of its pixels are to the mean feature of their
+own class than to those of the others; higher is better. The features are the classifier's input for
+the current frame, on the labelled data of the config's test_dataloader; a feature cell has the
+class of most of its pixels. Prints a table, draws bars and writes a csv.
 
     python tools/analysis/pdd.py CONFIG CHECKPOINT [CHECKPOINT ...] \
         --names source-only DACS SePiCo --out work_dirs/pdd.png

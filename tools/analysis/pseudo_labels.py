@@ -1,8 +1,8 @@
-"""Quality of the pseudo-labels that one or several checkpoints give: P-mIoU against the proportion
-of labelled pixels that get one (VAT-VST, table 7).
+"""Quality of the pseudo-labels of one or several checkpoints: P-mIoU against the proportion of
+labelled pixels that get one (VAT-VST, table 7).
 
-CONFIG is one of self-training, with `pseudo_label_generator` and `target_train_labelled`. Each way
-to select labels runs with many alphas, and more of them until the wanted proportions are met; the
+CONFIG is a config of self-training, with `pseudo_label_generator` and `target_train_labelled`. Each
+selection rule runs with many alphas, and with more until the requested proportions are met; the
 other options are those of the config. No pseudo-labels are written. Prints a table, draws curves
 and writes a csv of all points.
 
@@ -57,11 +57,13 @@ def main() -> None:
         type=float,
         default=[0.3, 0.4],
         metavar='P',
-        help='at which to compare (0.3 0.4)',
+        help='proportions at which to compare (0.3 0.4)',
     )
-    parser.add_argument('--tolerance', type=float, default=0.001, help='of the proportions')
     parser.add_argument(
-        '--rounds', type=int, default=6, help='runs over the target that the search may take (6)'
+        '--tolerance', type=float, default=0.001, help='tolerance of the proportions'
+    )
+    parser.add_argument(
+        '--rounds', type=int, default=6, help='largest number of passes over the target (6)'
     )
     args = parser.parse_args()
     if not all(0 < p < 1 for p in args.proportions):

@@ -3,8 +3,8 @@ the share of the gap to the oracle that is closed.
 
 Folders are work dirs of tools/train.py, or folders of several (seed0, seed1, ...) that are runs of
 one method; runs of one name become mean ± standard deviation. The last validation and the best one
-are two tables: the best one is chosen on the very frames that it is scored on. Prints markdown,
-and writes it and LaTeX.
+are two tables: the best one is chosen on the frames that it is scored on. Prints markdown, and
+writes it and LaTeX.
 
     python tools/analysis/results_table.py work_dirs/small_results/minidrive/{source-only,adabn,stpl,oracle} \
         --source source-only --oracle oracle --out work_dirs/results.md
@@ -32,15 +32,17 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
-    parser.add_argument('--names', nargs='+', help='of the folders, by default their own')
-    parser.add_argument('--source', metavar='NAME', help='which one is source-only')
-    parser.add_argument('--oracle', metavar='NAME', help='which one is trained on target labels')
+    parser.add_argument('--names', nargs='+', help='names of the folders, by default their own')
+    parser.add_argument('--source', metavar='NAME', help='name of source-only')
+    parser.add_argument(
+        '--oracle', metavar='NAME', help='name of the oracle, trained on target labels'
+    )
     parser.add_argument('--metric', default='mIoU', help='name of the mean score in the log')
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/results.md'),
-        help='markdown file; LaTeX goes beside it (.tex)',
+        help='markdown file; LaTeX is written beside it (.tex)',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace existing tables')
     args = parser.parse_args()
@@ -48,7 +50,7 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--out {args.out}: must end in .md')
     for path in (args.out, args.out.with_suffix('.tex')):
         if path.exists() and not args.overwrite:
-            parser.error(f'{path} exists: choose another --out, or --overwrite')
+            parser.error(f'{path} exists: choose another --out, or use --overwrite')
     return args
 
 

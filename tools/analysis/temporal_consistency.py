@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
         default={},
         help='arguments of the provider, key=value',
     )
-    parser.add_argument('--flow-name', help='of the flow in the table; default: the provider')
+    parser.add_argument('--flow-name', help='name of the flow in the table; default: the provider')
     parser.add_argument(
         '--direction',
         choices=DIRECTIONS,
@@ -61,10 +61,12 @@ def parse_args() -> argparse.Namespace:
         '--mode',
         choices=MODES,
         default='nearest',
-        help='etc: as ETC evaluates, with all it does wrong',
+        help="etc: ETC's evaluation, with its mistakes",
     )
-    parser.add_argument('--scale', type=float, default=1.0, help='of the frames for the flow')
-    parser.add_argument('--frame-distance', type=int, default=1, help='of the two frames of a pair')
+    parser.add_argument('--scale', type=float, default=1.0, help='scale of the frames for the flow')
+    parser.add_argument(
+        '--frame-distance', type=int, default=1, help='distance between the two frames of a pair'
+    )
     parser.add_argument(
         '--subset',
         nargs='+',

@@ -2,7 +2,7 @@
 classes (STPL, figures 6 and 8).
 
 The features are the classifier's input for the current frame, on the labelled data of the config's
-test_dataloader; as many pixels of each class are drawn at random, the same ones for all
+test_dataloader; the same number of pixels per class is drawn at random, the same ones for all
 checkpoints. The variances (docs/analyses.md) are of the drawn features, not of the picture. Draws a
 panel for each checkpoint; the variances go into a csv, the points into another (_points.csv).
 
@@ -80,11 +80,13 @@ def draw(
 
 def main() -> None:
     parser = CheckpointParser(__doc__, 'work_dirs/tsne.png')
-    parser.add_argument('--classes', nargs='+', help='to draw; default: all')
+    parser.add_argument('--classes', nargs='+', help='classes to draw; default: all')
     parser.add_argument('--per-class', type=int, default=200, metavar='N', help='pixels (200)')
-    parser.add_argument('--perplexity', type=float, default=30.0, help='of t-SNE (30)')
-    parser.add_argument('--iterations', type=int, default=750, help='of t-SNE (750), at least 250')
-    parser.add_argument('--seed', type=int, default=0, help='of the pixels that are drawn')
+    parser.add_argument('--perplexity', type=float, default=30.0, help='perplexity of t-SNE (30)')
+    parser.add_argument(
+        '--iterations', type=int, default=750, help='iterations of t-SNE (750), at least 250'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the drawn pixels')
     args = parser.parse_args()
     points_file = args.out.with_name(f'{args.out.stem}_points.csv')
     if points_file.exists() and not args.overwrite:
@@ -108,8 +110,8 @@ def main() -> None:
         print(f't-SNE of {number_of(len(labels), "pixel")}')
         if len(labels) <= 3 * args.perplexity:
             raise UserError(
-                f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}: a third '
-                'of them is the most; draw more (--per-class) or lower it'
+                f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}, which can '
+                'be at most a third of them; draw more (--per-class) or lower it'
             )
         places = TSNE(
             perplexity=args.perplexity, max_iter=args.iterations, init='pca', random_state=args.seed

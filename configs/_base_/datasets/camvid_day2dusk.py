@@ -14,11 +14,12 @@ source_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
-# Nothing geometric: labels of the original clip serve the augmented view too.
+# Nothing geometric: the augmented view uses the labels of the original clip.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(240, 180)),
@@ -35,7 +36,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(240, 180)),
@@ -58,7 +59,7 @@ train_dataloader = dict(
     sampler=dict(type='DrawSampler', shuffle=True),
     dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
 )
-# The adapted frames themselves are scored: adaptation sees them without labels.
+# The adapted frames themselves are scored; adaptation uses them without labels.
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,

@@ -1,5 +1,5 @@
-# camvid_day2dusk.py for nets that predict frame by frame: no flow, and two metrics. What its values
-# are is said there.
+# camvid_day2dusk.py for nets that predict frame by frame: no flow, and two metrics. Its values are
+# explained there.
 data_root = 'data/camvid'
 day = ['0006R0', '0016E5', 'Seq05VD']
 dusk = ['0001TP']
@@ -11,7 +11,8 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=scale),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
@@ -40,13 +41,13 @@ pseudo_labelled_pipeline = [
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
-# For making them.
+# To generate them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),

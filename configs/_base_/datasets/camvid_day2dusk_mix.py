@@ -1,5 +1,5 @@
-# camvid_day2dusk.py for methods that mix source and target clips: no augmented view. What its
-# values are is said there.
+# camvid_day2dusk.py for methods that mix source and target clips: no augmented view. Its values are
+# explained there.
 data_root = 'data/camvid'
 day = ['0006R0', '0016E5', 'Seq05VD']
 dusk = ['0001TP']
@@ -12,7 +12,8 @@ source_pipeline = [
     dict(type='ClipResize', scale=(240, 180)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
@@ -32,7 +33,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(240, 180)),

@@ -1,5 +1,5 @@
-# camvid_day2dusk.py without flow: for nets with a flow branch and methods with a flow network. What
-# its values are is said there.
+# camvid_day2dusk.py without flow: for nets with a flow branch and methods with a flow network. Its
+# values are explained there.
 data_root = 'data/camvid'
 day = ['0006R0', '0016E5', 'Seq05VD']
 dusk = ['0001TP']
@@ -11,11 +11,12 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(240, 180)),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
-# Nothing geometric: labels of the original clip serve the augmented view too.
+# Nothing geometric: the augmented view uses the labels of the original clip.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(240, 180)),
@@ -31,7 +32,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(240, 180)),

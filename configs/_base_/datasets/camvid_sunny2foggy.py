@@ -1,5 +1,5 @@
 # CamVid-Sunny -> CamVid-Foggy of VAT-VST (tables 8, 9 and 12): the split of camvid_day2dusk.py, at
-# 480x360 (the paper tells no size), without colour augmentation, for nets that predict frame by
+# 480x360 (the paper gives no size), without colour augmentation, for nets that predict frame by
 # frame.
 data_root = 'data/camvid'
 day = ['0006R0', '0016E5', 'Seq05VD']
@@ -37,13 +37,13 @@ pseudo_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# For making them.
+# To generate them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=scale),

@@ -1,5 +1,5 @@
-# GTAV images -> Cityscapes-Seq in 19 classes, for I2VDA with a source that is no video (not in the
-# paper): GTAV at 1280x720, as image methods have it; the rest as in viper2city_image2video.py.
+# GTAV images -> Cityscapes-Seq in 19 classes, for I2VDA with a source that is not a video (not in
+# the paper): GTAV at 1280x720, as image methods have it; the rest as in viper2city_image2video.py.
 _base_ = './viper2city_image2video.py'
 source_pipeline = [
     dict(type='LoadClip'),

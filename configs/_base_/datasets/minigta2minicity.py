@@ -1,4 +1,4 @@
-# MiniDrive (tools/make_minidrive.py data/minidrive) in the place of GTAV and Cityscapes: the same
+# MiniDrive (tools/make_minidrive.py data/minidrive) instead of GTAV and Cityscapes: the same
 # data sets and transforms as in gta2city.py, other folders and sizes. Wall and train do not occur
 # in it. Scale and crop sizes: scale is (width, height), crop_size (height, width).
 source_root = 'data/minidrive/gta'
@@ -14,7 +14,8 @@ source_pipeline = [
     dict(type='ClipResize', scale=(192, 108), keep_ratio=True),
     dict(type='ClipCrop', crop_size=(96, 96), cat_max_ratio=0.75, rare_class_min_pixels=25),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
@@ -34,7 +35,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),

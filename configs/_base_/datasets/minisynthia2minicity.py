@@ -1,4 +1,4 @@
-# MiniDrive (tools/make_minidrive.py data/minidrive) in the place of SYNTHIA-Seq and Cityscapes-Seq:
+# MiniDrive (tools/make_minidrive.py data/minidrive) instead of SYNTHIA-Seq and Cityscapes-Seq:
 # the same data sets, other folders and sizes. All frames are taken, the source is flipped, and the
 # resize is mmcv's.
 _base_ = './synthia2city.py'

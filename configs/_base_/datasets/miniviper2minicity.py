@@ -1,4 +1,4 @@
-# MiniDrive (tools/make_minidrive.py data/minidrive) in the place of VIPER and Cityscapes-Seq: the
+# MiniDrive (tools/make_minidrive.py data/minidrive) instead of VIPER and Cityscapes-Seq: the
 # same data sets as in viper2city.py, other folders and sizes. All frames are taken, the source is
 # flipped, and the resize is mmcv's. Sizes are (width, height).
 source_root = 'data/minidrive/viper'
@@ -12,11 +12,12 @@ source_pipeline = [
     dict(type='ClipResize', scale=(192, 108)),
     flow,
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
-# Nothing geometric: labels of the original clip serve the augmented view too.
+# Nothing geometric: the augmented view uses the labels of the original clip.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -33,7 +34,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),

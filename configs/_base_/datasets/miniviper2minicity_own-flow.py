@@ -1,5 +1,5 @@
 # miniviper2minicity.py without flow: for nets with a flow branch and methods with a flow network.
-# What its values are is said there.
+# Its values are explained there.
 source_root = 'data/minidrive/viper'
 target_root = 'data/minidrive/cityscapes'
 # Of the oracle alone.
@@ -10,11 +10,12 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(192, 108)),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
-# Nothing geometric: labels of the original clip serve the augmented view too.
+# Nothing geometric: the augmented view uses the labels of the original clip.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
@@ -30,7 +31,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),

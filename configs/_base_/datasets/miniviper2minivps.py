@@ -1,4 +1,4 @@
-# MiniDrive (tools/make_minidrive.py data/minidrive) in the place of VIPER and Cityscapes-VPS: the
+# MiniDrive (tools/make_minidrive.py data/minidrive) instead of VIPER and Cityscapes-VPS: the
 # same data sets and transforms as in viper2cityvps.py, other folders and sizes. Sizes are (width,
 # height).
 target_root = 'data/minidrive/cityscapes_vps'
@@ -8,7 +8,8 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(192, 108)),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
@@ -37,13 +38,13 @@ pseudo_labelled_pipeline = [
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
-# For making them.
+# To generate them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),

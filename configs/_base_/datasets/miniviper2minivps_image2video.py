@@ -8,7 +8,8 @@ source_pipeline = [
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(192, 108)),
     dict(type='ClipFlip', prob=0.5),
-    # Unlike the papers: without it the small source nets are too weak to adapt (docs/results.md).
+    # Unlike in the papers: without it the small source nets are too weak to adapt
+    # (docs/results.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]
@@ -27,7 +28,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(192, 96)),

@@ -1,5 +1,5 @@
 # SYNTHIA-Seq -> Cityscapes-Seq as DA-VSN, TPS and STPL have it: 12 classes are trained, 11 reported
-# (fence is left out of the mean). SYNTHIA at 1280x760 less the lowest 120 rows, Cityscapes at
+# (fence is left out of the mean). SYNTHIA at 1280x760 without the lowest 120 rows, Cityscapes at
 # 1024x512, scored at full resolution. docs/datasets.md: where the data comes from. As in their
 # releases: 849 current frames, all but 000000, which is only a previous one; nothing is flipped;
 # frames are resized with Pillow, bicubically, labels with its nearest neighbour. Scale and crop
@@ -17,7 +17,7 @@ source_pipeline = [
     dict(type='ClipCrop', crop_size=(0.8421052631578947, 1.0), mode='top'),
     dict(type='PackClipInputs'),
 ]
-# Nothing geometric: labels of the original clip serve the augmented view too.
+# Nothing geometric: the augmented view uses the labels of the original clip.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
@@ -33,7 +33,7 @@ target_labelled_pipeline = [
     flow,
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
@@ -43,7 +43,7 @@ test_pipeline = [
 ]
 
 target = dict(type='CityscapesSeqDataset', data_root=target_root, classes_from='synthia')
-# All names but 000000 have a digit that is no 0.
+# All names but 000000 contain a digit other than 0.
 source_train = dict(
     type='SynthiaSeqDataset', data_root=source_root, annotated='*[1-9]*', pipeline=source_pipeline
 )

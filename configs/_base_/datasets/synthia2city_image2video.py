@@ -1,5 +1,6 @@
-# SYNTHIA-Seq images -> Cityscapes-Seq for I2VDA (section 4): the 850 of 04-DAWN, one by one, whole
-# at 1280x768 (unlike synthia2city.py nothing is cut); the rest as in viper2city_image2video.py.
+# SYNTHIA-Seq images -> Cityscapes-Seq for I2VDA (section 4): the 850 of 04-DAWN, as single images,
+# whole at 1280x768 (unlike synthia2city.py nothing is cut); the rest as in
+# viper2city_image2video.py.
 _base_ = './viper2city_image2video.py'
 source_pipeline = [
     dict(type='LoadClip'),

@@ -1,5 +1,5 @@
-# synthia2city.py without flow: for nets with a flow branch and methods with a flow network. What
-# its values are is said there. Scale is (width, height), crop_size (height, width).
+# synthia2city.py without flow: for nets with a flow branch and methods with a flow network. Its
+# values are explained there. Scale is (width, height), crop_size (height, width).
 source_root = 'data/synthia_seq'
 target_root = 'data/cityscapes'
 
@@ -30,7 +30,7 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
@@ -39,7 +39,7 @@ test_pipeline = [
 ]
 
 target = dict(type='CityscapesSeqDataset', data_root=target_root, classes_from='synthia')
-# All names but 000000 have a digit that is no 0.
+# All names but 000000 contain a digit other than 0.
 source_train = dict(
     type='SynthiaSeqDataset', data_root=source_root, annotated='*[1-9]*', pipeline=source_pipeline
 )

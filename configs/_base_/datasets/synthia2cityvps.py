@@ -1,6 +1,6 @@
 # SYNTHIA-Seq -> Cityscapes-VPS: 12 classes are trained, 11 reported (fence is left out of the
 # means), as VAT-VST reports them in its tables 10 and 11. The paper takes 1928 images of
-# SYNTHIA-Seq and does not tell which; here, as in synthia2city.py, the 850 of 04-DAWN. The target
+# SYNTHIA-Seq and does not say which; here, as in synthia2city.py, the 850 of 04-DAWN. The target
 # is that of viper2cityvps.py. Scale is (width, height), crop_size (height, width).
 target_root = 'data/cityscapes_vps'
 # All frames of the training clips, which the official preparation makes for val and test only: the
@@ -11,7 +11,7 @@ source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(1280, 760)),
-    # Less the lowest 120 rows.
+    # Without the lowest 120 rows.
     dict(type='ClipCrop', crop_size=(0.8421052631578947, 1.0), mode='top'),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
@@ -39,13 +39,13 @@ pseudo_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# For making them.
+# To generate them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
@@ -70,7 +70,7 @@ target = dict(type='CityscapesVPSDataset', data_root=target_root, classes_from='
 source_train = dict(
     type='SynthiaSeqDataset', data_root='data/synthia_seq', annotated=None, pipeline=source_pipeline
 )
-# All 30 frames of a clip may be current ones; of those with labels there are 6.
+# All 30 frames of a clip may be current frames; 6 of them have labels.
 target_train = dict(
     **target, with_labels=False, pipeline=target_pipeline, frame_root=frame_root, frames='all'
 )

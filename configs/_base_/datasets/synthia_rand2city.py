@@ -5,7 +5,7 @@
 source_root = 'data/synthia_rand'
 target_root = 'data/cityscapes'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
-# made by tools/class_statistics.py.
+# written by tools/class_statistics.py.
 rare_class_sampling = dict(
     statistics='data/synthia_rand/class_statistics.json', temperature=0.01, min_pixels=3000
 )
@@ -35,7 +35,7 @@ target_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1280, 640)),

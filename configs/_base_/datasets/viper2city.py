@@ -15,7 +15,7 @@ source_pipeline = [
     flow,
     dict(type='PackClipInputs'),
 ]
-# Nothing geometric: labels of the original clip serve the augmented view too.
+# Nothing geometric: the augmented view uses the labels of the original clip.
 target_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
@@ -31,7 +31,7 @@ target_labelled_pipeline = [
     flow,
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),

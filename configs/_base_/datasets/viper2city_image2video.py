@@ -1,4 +1,4 @@
-# VIPER images -> Cityscapes-Seq for I2VDA (section 4): every tenth frame of VIPER by itself, at
+# VIPER images -> Cityscapes-Seq for I2VDA (section 4): single frames, every tenth of VIPER, at
 # 896x512; of Cityscapes the annotated frame and the one before it, at 1024x512, with flow both
 # ways. Nothing is flipped ("no spatial-level data augmentation"). Predictions are made frame by
 # frame and scored at full resolution. No code is published: the resize is mmcv's. 15 classes. Sizes
@@ -28,7 +28,7 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),

@@ -4,7 +4,7 @@
 # these methods, which are built on mmseg.
 _base_ = './viper2city.py'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
-# made by tools/class_statistics.py.
+# written by tools/class_statistics.py.
 rare_class_sampling = dict(
     statistics='data/viper/class_statistics.json', temperature=0.01, min_pixels=3000
 )

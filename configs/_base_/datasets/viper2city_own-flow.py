@@ -1,5 +1,5 @@
-# viper2city.py without flow: for nets with a flow branch and methods with a flow network. What its
-# values are is said there. Sizes are (width, height).
+# viper2city.py without flow: for nets with a flow branch and methods with a flow network. Its
+# values are explained there. Sizes are (width, height).
 source_root = 'data/viper'
 target_root = 'data/cityscapes'
 
@@ -29,7 +29,7 @@ target_labelled_pipeline = [
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512), interpolation='bicubic', backend='pillow'),

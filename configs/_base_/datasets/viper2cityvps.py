@@ -1,6 +1,6 @@
 # VIPER -> Cityscapes-VPS in 15 classes, as VAT-VST has it, scored by mIoU and VPQ^s on the labelled
 # frames of the 50 validation clips. For nets that predict frame by frame: no flow is computed. The
-# paper tells no sizes: those of viper2city.py. It takes the 42455 daytime images of VIPER; which
+# paper gives no sizes: those of viper2city.py. It takes the 42455 daytime images of VIPER; which
 # sequences these are is not published, and all are taken here (docs/datasets.md: with a list of
 # them it is train_dataloader.dataset.source.sequences=FILE). No code is published: flips are ours,
 # the resize is mmcv's. Sizes are (width, height).
@@ -40,13 +40,13 @@ pseudo_labelled_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# For making them.
+# To generate them.
 prediction_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
     dict(type='PackClipInputs'),
 ]
-# The label is loaded after the resize: it keeps its full resolution.
+# The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(1024, 512)),
@@ -59,7 +59,7 @@ target = dict(type='CityscapesVPSDataset', data_root=target_root, classes_from='
 source_train = dict(
     type='ViperSeqDataset', data_root=source_root, annotated=None, pipeline=source_pipeline
 )
-# All 30 frames of a clip may be current ones; of those with labels there are 6.
+# All 30 frames of a clip may be current frames; 6 of them have labels.
 target_train = dict(
     **target, with_labels=False, pipeline=target_pipeline, frame_root=frame_root, frames='all'
 )

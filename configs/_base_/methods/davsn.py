@@ -4,7 +4,7 @@ method = dict(
     discriminator=dict(type='SpatioTemporalDiscriminator', channels=64),
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
     adversarial_weight=0.001,
-    # That of ADVENT.
+    # Same as in ADVENT.
     auxiliary_adversarial_weight=0.0002,
     discriminator_weight=0.5,
     # lambda_u * lambda_wd.
@@ -35,7 +35,7 @@ optim_wrapper = dict(
     ),
     discriminator=dict(
         optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
-        # Each of the four by itself.
+        # Each of the four separately.
         clip_grad=dict(max_norm=1.0),
         clip_each=(
             'spatio_temporal.decode',

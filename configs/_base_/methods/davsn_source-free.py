@@ -2,11 +2,11 @@
 # STPL, for any network: `model = _base_.method` in a config.
 method = dict(
     type='DAVSN',
-    # What is left of the method: consistency over time.
+    # The remaining part of the method: consistency over time.
     discriminator=None,
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
     adversarial_weight=0.001,
-    # That of ADVENT.
+    # Same as in ADVENT.
     auxiliary_adversarial_weight=0.0002,
     discriminator_weight=0.5,
     # lambda_u * lambda_wd.

@@ -10,7 +10,7 @@ model = dict(
     t=None,
     alpha=0.5,
     eta=1.0,
-    # Section 3.4 says 0.8. Table 5 knows 0.1, 0.3 and 0.5, and with 0.3 the paper's main result.
+    # Section 3.4 says 0.8. Table 5 has 0.1, 0.3 and 0.5, and the paper's main result at 0.3.
     delta=0.3,
     mask_grid='current',
     # Caffe-style weights: BGR, not scaled, the mean of ADVENT and its descendants.
@@ -48,7 +48,7 @@ model = dict(
                 align_corners=True,
                 loss_decode=dict(type='BatchCrossEntropyLoss'),
             ),
-            # No loss of the paper sees a second classifier.
+            # No loss of the paper uses a second classifier.
             auxiliary_head=None,
             train_cfg=dict(),
             test_cfg=dict(mode='whole'),

@@ -1,6 +1,6 @@
 # SePiCo (DistCL), network, method and schedule, with the values of section 4.1.2 and, where the
 # paper is silent, of the published results: temperature 100, diagonal covariance, 15 and 120 rows
-# without pseudo-labels, the crop labelled anew, the source strongly augmented, one draw of whether
+# without pseudo-labels, the crop labelled again, the source strongly augmented, one draw of whether
 # to do so for all views. Layer 4 of the backbone is contrasted. The network is
 # models/deeplabv2-r101-v1c.py.
 model = dict(
@@ -69,7 +69,7 @@ find_unused_parameters = True
 # DAFormer, which the paper follows. (mmengine's LinearLR arrives one iteration before its end.)
 optim_wrapper = dict(
     type='OptimWrapper',
-    # Keys that begin with ^. name a part of the method: MiT has a `projection` of its own.
+    # Keys that begin with ^. name a part of the method: MiT has its own `projection`.
     constructor='AnchoredOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=1e-2),
     paramwise_cfg=dict(

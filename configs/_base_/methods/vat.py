@@ -4,7 +4,7 @@ method = dict(
     tube_loss=dict(type='TubeDiceLoss'),
     discriminator=dict(type='SequenceDiscriminator'),
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
-    # lambda_V, which the paper does not give: that of AdaptSegNet.
+    # lambda_V is not in the paper; this is AdaptSegNet's.
     adversarial_weight=0.001,
 )
 # Each player reduces its own gradients.

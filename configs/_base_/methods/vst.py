@@ -2,7 +2,7 @@
 method = dict(
     type='VST',
     refinement='consensus',
-    # Weights that the paper does not give: those of IAST.
+    # The paper does not give the weights; these are IAST's.
     regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=3.0, kld_weight=0.1),
 )
 # How tools/generate_pseudo_labels.py makes the pseudo-labels of VST.

@@ -1,4 +1,4 @@
-# Accel of SFC: two networks, and a flow branch of its own that is trained with them; scores are
+# Accel of SFC: two networks, and its own flow branch that is trained with them; scores are
 # fused at a quarter of the resolution, by a fusion that starts at random, with gradient to both.
 sfc_segmentor = dict(
     type='EncoderDecoder',
@@ -49,9 +49,9 @@ model = dict(
         type='Accel',
         segmentor=sfc_segmentor,
         reference_segmentor=sfc_segmentor,
-        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; to be put
-        # there by hand. None starts from random weights; configs/sfc/accel-raft_* has weights to
-        # download.
+        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; put it
+        # there by hand. To start from random weights set it to None; configs/sfc/accel-raft_* has
+        # weights to download.
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         fusion_init='xavier',
         fusion_bias=True,

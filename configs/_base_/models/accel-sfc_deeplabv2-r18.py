@@ -10,7 +10,7 @@ segmentor = dict(
         out_indices=(0, 1, 2, 3),
         dilations=(1, 1, 2, 4),
         strides=(1, 2, 1, 1),
-        # Nothing is pretrained here, so that batch norm has to be trained.
+        # Nothing is pretrained here, so batch norm has to be trained.
         norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=False,
         style='pytorch',

@@ -1,6 +1,6 @@
 # Accel as DA-VSN, TPS and STPL use it: one DeepLab-v2 ResNet-101 for both frames, the previous
 # frame's scores are carried to the current one and joined by a 1x1 convolution that starts as the
-# current frame alone. DA-VSN carries them by nearest forward splatting, which its configs add:
+# current frame alone. DA-VSN propagates them by nearest forward splatting, which its configs add:
 # student=dict(propagation='splat'). The presets accel-*_deeplabv2-r101.py are the other networks of
 # that name.
 num_classes = 15

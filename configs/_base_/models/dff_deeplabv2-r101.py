@@ -1,5 +1,5 @@
-# Deep feature flow with SFC's DeepLab-v2 ResNet-101 and a flow branch of its own (SFC, table 4).
-# RAFT in the place of FlowNetS (table 5), here as in every config with a flow branch:
+# Deep feature flow with SFC's DeepLab-v2 ResNet-101 and its own flow branch (SFC, table 4).
+# RAFT instead of FlowNetS (table 5), here as in every config with a flow branch:
 #   --cfg-options model.student.flow_net._delete_=True model.student.flow_net.type=MMFlowNet \
 #       model.student.flow_net.config=raft_8xb2_100k_flyingchairs-368x496 \
 #       model.student.flow_net.checkpoint=FILE
@@ -53,9 +53,9 @@ model = dict(
             train_cfg=dict(),
             test_cfg=dict(mode='whole'),
         ),
-        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; to be put
-        # there by hand. None starts from random weights; configs/sfc/accel-raft_* has weights to
-        # download.
+        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; put it
+        # there by hand. To start from random weights set it to None; configs/sfc/accel-raft_* has
+        # weights to download.
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         padding_mode='border',
     ),

@@ -1,4 +1,4 @@
-# Distortion-aware feature correction with SFC's DeepLab-v2 ResNet-101 and a flow branch of its own
+# Distortion-aware feature correction with SFC's DeepLab-v2 ResNet-101 and its own flow branch
 # (SFC, table 4).
 model = dict(
     type='SourceOnly',
@@ -50,9 +50,9 @@ model = dict(
             train_cfg=dict(),
             test_cfg=dict(mode='whole'),
         ),
-        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; to be put
-        # there by hand. None starts from random weights; configs/sfc/accel-raft_* has weights to
-        # download.
+        # The slim FlowNetS, pretrained on Flying Chairs, that SFC's release starts from; put it
+        # there by hand. To start from random weights set it to None; configs/sfc/accel-raft_* has
+        # weights to download.
         flow_net=dict(type='FlowNetS', checkpoint='checkpoints/flownets_slim_flyingchairs.pth'),
         padding_mode='border',
     ),

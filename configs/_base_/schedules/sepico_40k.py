@@ -3,7 +3,7 @@
 # DAFormer, which the paper follows. (mmengine's LinearLR arrives one iteration before its end.)
 optim_wrapper = dict(
     type='OptimWrapper',
-    # Keys that begin with ^. name a part of the method: MiT has a `projection` of its own.
+    # Keys that begin with ^. name a part of the method: MiT has its own `projection`.
     constructor='AnchoredOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(

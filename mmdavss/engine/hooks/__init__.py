@@ -1,4 +1,4 @@
-"""Hooks: when a method updates what it owns, and what keeps a run safe."""
+"""Hooks that schedule a method's updates and keep a run safe."""
 
 from .atomic_checkpoint import AtomicCheckpointHook
 from .collapse_warning import CollapseWarningHook

@@ -1,4 +1,4 @@
-"""Checkpoints of a run that may end at any moment."""
+"""Checkpoints that survive the end of a run at any moment."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mmdavss.fileio import UNFINISHED, left_unfinished
 from mmdavss.utils.atomic_backend import AtomicBackend
 from mmdavss.utils.wrappers import accumulation
 
-#: Where the message hub has the iterations after which signals stopped the run.
+#: Key in the message hub of the iterations after which signals stopped the run.
 STOPPED_AT = 'stopped_at'
-#: Where it has the iteration of the last validation whose scores it holds.
+#: Key in the message hub of the iteration of the last validation whose scores it holds.
 VALIDATED_AT = 'validated_at'
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """mmengine's CheckpointHook, with which a killed run loses nothing but time.
+    """Variant of mmengine's CheckpointHook with which a killed run loses only time.
 
-    A checkpoint, and the note ``last_checkpoint`` that says where to go on, are moved in place when
-    they are complete; only then older ones are deleted. A run that was killed in the validation
-    after its last checkpoint repeats it on resume, so that its scores, and the checkpoint that is
-    best by them, match those of an uninterrupted run.
+    A checkpoint, and the note ``last_checkpoint`` that names it, are moved into place when they are
+    complete; only then are older ones deleted. A run that was killed in the validation after its
+    last checkpoint repeats that validation on resume, so that its scores and its best checkpoint
+    match those of an uninterrupted run.
 
     Takes the arguments of CheckpointHook.
     """
@@ -38,13 +38,13 @@ class AtomicCheckpointHook(CheckpointHook):
         """Prepares the output folder.
 
         Raises:
-            ValueError: If checkpoints would fall between the iterations that make one step of the
-                optimiser: gradients are not in a checkpoint.
+            ValueError: If checkpoints would fall between the iterations of one optimiser step:
+                checkpoints do not contain gradients.
         """
         steps = accumulation(runner.optim_wrapper)
         if not self.by_epoch and self.interval > 0 and self.interval % steps:
             raise ValueError(
-                f'default_hooks.checkpoint.interval={self.interval} is no multiple of '
+                f'default_hooks.checkpoint.interval={self.interval} is not a multiple of '
                 f'optim_wrapper.accumulative_counts={steps}: a run resumed from such a checkpoint '
                 'would lack gradients.'
             )
@@ -63,7 +63,7 @@ class AtomicCheckpointHook(CheckpointHook):
             ]:
                 path.unlink(missing_ok=True)
         if runner.iter > 0 and not self.by_epoch:
-            # So that a repeated validation writes its scores into the checkpoint, too.
+            # So that a repeated validation also writes its scores into the checkpoint.
             self.last_ckpt = self._path(self.filename_tmpl.format(runner.iter))
         if getattr(self, 'best_ckpt_path', None) is not None:
             # The folder may have been moved since.
@@ -89,7 +89,7 @@ class AtomicCheckpointHook(CheckpointHook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Saves when it is time to, where `interval` counts iterations."""
+        """Saves if a checkpoint is due, for an `interval` in iterations."""
         if not self.by_epoch and (
             self.every_n_train_iters(runner, self.interval, self.save_begin)
             or (self.save_last and self.is_last_train_iter(runner))
@@ -98,7 +98,7 @@ class AtomicCheckpointHook(CheckpointHook):
             self.save(runner, runner.iter + 1, dict(epoch=runner.epoch, iter=runner.iter + 1))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Saves when it is time to, where `interval` counts epochs."""
+        """Saves if a checkpoint is due, for an `interval` in epochs."""
         if self.by_epoch and (
             self.every_n_epochs(runner, self.interval, self.save_begin)
             or (self.save_last and self.is_last_train_epoch(runner))
@@ -107,10 +107,10 @@ class AtomicCheckpointHook(CheckpointHook):
             self.save(runner, runner.epoch + 1, dict(epoch=runner.epoch + 1, iter=runner.iter))
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Saves the best checkpoint, and the last one again, with the new best score."""
+        """Saves the best checkpoint, and the last one again with the new best score."""
         runner.message_hub.update_info(VALIDATED_AT, runner.iter)
-        # mmengine deletes before it writes, so it is told neither of the best checkpoints so far,
-        # which it would delete, nor of the last one, which it would write again.
+        # mmengine deletes before it writes. So the best checkpoints so far, which it would delete,
+        # and the last one, which it would write again, are hidden from it.
         before, last = self._best, self.last_ckpt
         self._best, self.last_ckpt = dict.fromkeys(before), None
         super().after_val_epoch(runner, metrics)
@@ -126,12 +126,12 @@ class AtomicCheckpointHook(CheckpointHook):
             self.save(runner, step, dict(epoch=runner.epoch, iter=runner.iter))
 
     def save(self, runner: Runner, step: int, meta: dict[str, int]) -> None:
-        """Writes a checkpoint, then the note, and only then deletes those that are outdated.
+        """Writes a checkpoint, then the note, and only then deletes outdated checkpoints.
 
         Args:
             runner: The runner.
-            step: Its number: of the iteration, or of the epoch.
-            meta: ``epoch`` and ``iter`` that a resumed run goes on from.
+            step: Number of the iteration, or of the epoch, in its name.
+            meta: ``epoch`` and ``iter`` from which a resumed run continues.
         """
         outdated = []
         if self.max_keep_ckpts > 0:
@@ -142,7 +142,7 @@ class AtomicCheckpointHook(CheckpointHook):
             steps = [*extra, *(old for old in kept if old not in stops), step]
             outdated = steps[: max(len(extra), len(steps) - self.max_keep_ckpts)]
             self.keep_ckpt_ids = deque(steps[len(outdated) :])
-            # With the outdated ones: if the run is killed now, the resumed one deletes them.
+            # Includes the outdated ones: if the run is killed now, the resumed one deletes them.
             runner.message_hub.update_info('keep_ckpt_ids', steps)
         write_checkpoint(self, runner, step, meta)
         self._remove(self._path(self.filename_tmpl.format(old)) for old in outdated)
@@ -173,13 +173,13 @@ class AtomicCheckpointHook(CheckpointHook):
 
 
 def write_checkpoint(hook: CheckpointHook, runner: Runner, step: int, meta: dict[str, int]) -> None:
-    """Writes a checkpoint where a hook writes its own, and the note that says so.
+    """Writes a checkpoint to a hook's folder, and the note that names it.
 
     Args:
         hook: The hook, after its ``before_train``.
-        runner: As for :meth:`AtomicCheckpointHook.save`.
-        step: The same.
-        meta: The same.
+        runner: Same as in :meth:`AtomicCheckpointHook.save`.
+        step: Same as in :meth:`AtomicCheckpointHook.save`.
+        meta: Same as in :meth:`AtomicCheckpointHook.save`.
     """
     name = hook.filename_tmpl.format(step)
     hook.last_ckpt = hook.file_backend.join_path(hook.out_dir, name)

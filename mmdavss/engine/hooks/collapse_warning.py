@@ -22,14 +22,14 @@ REFERENCE = 'collapse_reference'
 
 @HOOKS.register_module()
 class CollapseWarningHook(Hook):
-    """Checks at intervals what the student predicts on its target batch.
+    """Checks the student's predictions on its target batch at intervals.
 
     Without labels the loss does not show that predictions collapse to few classes: it may even
     improve. In source-free runs (a :class:`DomainPairDataset` without source) the class shares
     predicted in the first `batches` iterations are the reference. Later shares, averaged over
-    `batches` checks, are compared with it: if at least half of the classes have lost most of their
-    pixels (``collapsed_classes`` of mmdavss.evaluation.health), a warning says so, once for each
-    number of classes. The run is not stopped.
+    `batches` checks, are compared with the reference: if at least half of the classes have lost
+    most of their pixels (``collapsed_classes`` of mmdavss.evaluation.health), a warning is logged,
+    once for each number of classes. The run is not stopped.
 
     A check is one forward pass of the student in evaluation mode, without gradient. It draws no
     random numbers and updates no statistics, so that training is unaffected. Each process checks
@@ -64,7 +64,7 @@ class CollapseWarningHook(Hook):
         )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Checks the batch where a check is due."""
+        """Checks the batch if a check is due."""
         if not self._active:
             return
         step = runner.iter
@@ -94,11 +94,11 @@ class CollapseWarningHook(Hook):
             scores = model.encode_decode(clip)
         finally:
             model.train()
-        if not bool(scores.isfinite().all()):  # the class of a NaN is any
+        if not bool(scores.isfinite().all()):  # argmax of NaN is arbitrary
             raise NotFiniteError(
                 f'iteration {runner.iter + 1}: what the student predicts on its target batch is '
                 f'NaN or infinite: {files_of(data_batch)}. The last steps, or the running '
-                'statistics of its batch norm, have made it so: try a lower learning rate '
+                'statistics of its batch norm, caused this: try a lower learning rate '
                 '(docs/faq.md, "Training").'
             )
         labels = scores.argmax(1)
@@ -125,6 +125,6 @@ class CollapseWarningHook(Hook):
                 f'{classes[largest]} has {after[largest]:.0%} of all pixels. Without labels the '
                 'loss does not show it. Look at pictures, and lower the learning rate or the '
                 'weight of an entropy term, train fewer iterations or only batch norm '
-                '(model.train_norm_only=True), or set confident_per_class=True where there is '
-                'that option (docs/faq.md, "mIoU is 0 or near it").',
+                '(model.train_norm_only=True), or set confident_per_class=True if the method has '
+                'this option (docs/faq.md, "mIoU is 0 or near it").',
             )

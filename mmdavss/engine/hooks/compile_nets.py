@@ -13,14 +13,14 @@ from mmdavss.video_nets import VideoNet
 class CompileNetsHook(Hook):
     """Compiles the video nets of a method before training: student, teacher, proxy, anchor.
 
-    Compiles in place, by :meth:`VideoNet.compile`: names in checkpoints stay, and DDP and mixed
-    precision work as usual. mmengine's own ``compile`` option compiles the whole training step,
-    in which losses and statistics break the graph.
+    Compiles in place, by :meth:`VideoNet.compile`: names in checkpoints do not change, and DDP and
+    mixed precision work as usual. mmengine's own ``compile`` option compiles the whole training
+    step, in which losses and statistics break the graph.
 
     Args:
         backend: See ``torch.compile``. ``inductor`` needs a C++ compiler on CPUs.
-        mode: The same.
-        dynamic: The same.
+        mode: See ``torch.compile``.
+        dynamic: See ``torch.compile``.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 @HOOKS.register_module()
 class DataTimeoutHook(Hook):
-    """Ends a run whose data do not arrive, as with a disk or network share that hangs.
+    """Ends a run whose data do not arrive, for example if a disk or network share hangs.
 
     Sets ``timeout`` of all data loaders with worker processes, unless the config sets it. Loading
     without workers cannot time out.

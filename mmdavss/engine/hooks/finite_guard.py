@@ -19,7 +19,7 @@ from mmdavss.errors import NotFiniteError
 from mmdavss.utils.checkpoints import noted_checkpoint
 from mmdavss.utils.wrappers import unwrapped
 
-#: Smallest loss scale of mixed precision; some thirty steps in a row were skipped by then.
+#: Smallest loss scale of mixed precision; reached after about thirty skipped steps in a row.
 LEAST_SCALE = 1e-4
 
 
@@ -28,7 +28,7 @@ class FiniteGuardHook(Hook):
     """Ends a run in the iteration in which something becomes NaN or infinite.
 
     It runs before all other hooks, so that nothing of that iteration is saved and the hooks that
-    update teacher, proxy and schedules do not see it. Checked are
+    update teacher, proxy and schedules do not see it. It checks
 
     - the losses;
     - what a method watches (:meth:`BaseAdapter.watch`): predictions that become labels, features
@@ -41,11 +41,11 @@ class FiniteGuardHook(Hook):
 
     All weights are checked before the first iteration and before a checkpoint is written.
 
-    The check waits for the device once per iteration, for one small tensor that everything is
-    reduced to. mmengine's RuntimeInfoHook does the same right after it, once for each logged loss.
+    The check reduces everything to one small tensor and waits for the device once per iteration.
+    mmengine's RuntimeInfoHook waits right after it, once for each logged loss.
     """
 
-    # Before RuntimeInfoHook, CheckpointHook and all that follow the student.
+    # Before RuntimeInfoHook, CheckpointHook and all hooks that follow the student.
     priority = 'HIGHEST'
 
     _batch = 'unknown'
@@ -88,7 +88,7 @@ class FiniteGuardHook(Hook):
         """Checks the iteration.
 
         Raises:
-            NotFiniteError: If something is NaN or infinite; names it and the files of the batch.
+            NotFiniteError: If a value is NaN or infinite; names it and the files of the batch.
         """
         self._batch = files_of(data_batch)
         losses = {
@@ -109,9 +109,9 @@ class FiniteGuardHook(Hook):
         # The device is idle by now: this only copies a number.
         if any(scaler.get_scale() < LEAST_SCALE for scaler in scalers):
             raise NotFiniteError(
-                f'iteration {runner.iter + 1}: the gradients overflow whatever the losses are '
-                f'scaled by, so that no step is taken any more. The batch: {self._batch}. '
-                f'{_kept(runner)} Try --amp bf16, or go without --amp (docs/faq.md, "Training").'
+                f'iteration {runner.iter + 1}: the gradients overflow at every loss scale, so that '
+                f'training cannot continue. The batch: {self._batch}. {_kept(runner)} Try --amp '
+                'bf16, or go without --amp (docs/faq.md, "Training").'
             )
 
     def _explain(
@@ -149,7 +149,7 @@ class FiniteGuardHook(Hook):
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Checks what is to be saved.
+        """Checks the weights to be saved.
 
         Raises:
             NotFiniteError: If a weight or buffer is not finite; names some.
@@ -179,7 +179,7 @@ def _tensors(names: list[str]) -> str:
 
 
 def _watched(runner: Runner) -> dict[str, Tensor]:
-    """Takes what the method watched in this iteration."""
+    """Takes the values that the method watched in this iteration."""
     kept = getattr(unwrapped(getattr(runner, 'model', None)), 'watched', {})
     found = dict(kept)
     kept.clear()
@@ -195,7 +195,7 @@ def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
 
 
 def files_of(data_batch: Any) -> str:
-    """The current frames of a batch, by domain where there is one."""
+    """The current frames of a batch, by domain if it has domains."""
     samples = data_batch.get('data_samples') if isinstance(data_batch, Mapping) else None
     texts = []
     for domain, own in samples.items() if isinstance(samples, Mapping) else [('', samples)]:

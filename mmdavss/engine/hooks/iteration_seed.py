@@ -26,18 +26,17 @@ class IterationSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that the sampler uses the seed of the run.
+        """Checks that the sampler uses the run's seed.
 
         Raises:
-            ValueError: If a run is resumed with another seed than it was started with.
+            ValueError: If a run is resumed with another seed than at its start.
         """
         sampler = runner.train_loop.dataloader.sampler
         if isinstance(sampler, InfiniteSampler) and sampler.seed != runner.seed:
             # mmengine restores the seed of the checkpoint after it has built the sampler.
             raise ValueError(
-                f'The run that is to be resumed was begun with randomness.seed='
-                f'{runner.seed}; its data would go on in another order. Add '
-                f'--cfg-options randomness.seed={runner.seed}'
+                f'The run to be resumed was started with randomness.seed={runner.seed}; its data '
+                f'would continue in another order. Add --cfg-options randomness.seed={runner.seed}'
             )
 
     def before_train_iter(

@@ -1,4 +1,4 @@
-"""Whether a run still holds its folder."""
+"""Checks that a run still holds its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a run under several processes."""
+"""Logging with several processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmseg.registry import HOOKS
 
 @HOOKS.register_module()
 class MainProcessLoggerHook(LoggerHook):
-    """mmengine's LoggerHook, except that only the main process writes the scores of a test.
+    """Variant of mmengine's LoggerHook: only the main process writes the scores of a test.
 
     In mmengine every process writes the same file. Their timings differ, so that two processes
     writing at the same time can leave invalid json.

@@ -1,4 +1,4 @@
-"""When a method does what it decides nothing about: moves companions, updates statistics."""
+"""Hooks that decide when a method moves its companions and updates its statistics."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mmdavss.utils.wrappers import accumulation, unwrapped
 
 
 class MethodHook(Hook):
-    """Finds the method, without its DDP wrapper.
+    """Base of hooks that call the method, without its DDP wrapper.
 
     Attributes:
-        calls: Name of what subclasses call of the method.
+        calls: Name of the method's function that the hook calls.
     """
 
     priority = 'NORMAL'
@@ -25,7 +25,7 @@ class MethodHook(Hook):
         """Finds the method.
 
         Raises:
-            TypeError: If it lacks what this hook calls.
+            TypeError: If the method lacks the function that this hook calls.
         """
         self._model: Any = unwrapped(runner.model)
         if not hasattr(self._model, self.calls):
@@ -41,10 +41,10 @@ class EMATeacherHook(MethodHook):
 
     At iteration t the momentum is ``min(1 - 1/(t + 1), momentum)``: the teacher starts as a copy
     of the student and averages plainly at first. The iteration is the runner's, so that a resumed
-    run goes on where it was. With ``accumulative_counts`` of the optimiser wrapper t counts the
+    run continues where it was. With ``accumulative_counts`` of the optimiser wrapper t counts the
     optimiser's steps, and the teacher moves once for each of them.
 
-    mmengine's EMAHook is no teacher: it swaps weights inside checkpoints.
+    mmengine's EMAHook cannot serve as a teacher: it swaps weights inside checkpoints.
 
     Args:
         momentum: beta.
@@ -67,20 +67,20 @@ class EMATeacherHook(MethodHook):
 
 @HOOKS.register_module()
 class ProxyNetworkHook(MethodHook):
-    """Tells a method in which iterations to copy its proxy network, and from when on to use it.
+    """Tells a method when to copy its proxy network, and from which iteration to use it.
 
     I2VDA, section 3.5 and algorithm 1: before the iterations 0, `interval`, 2 `interval`, ... the
     proxy becomes a copy of the student, and from the iteration `launch` on it makes labels. The
     weights of the proxy are in the method's checkpoint and both decisions follow from the runner's
-    iteration, so that a resumed run goes on where it was.
+    iteration, so that a resumed run continues where it was.
 
     Args:
         launch: ITER_LAUNCH, the first iteration with labels of the proxy.
         interval: ITER_COPY, iterations from one copy to the next; with 1 the proxy is the student
             itself.
         copy_at_launch: Whether the proxy is copied at the launch too. In the algorithm as printed
-            it is not: a launch before the first copy then takes the labels of the network that
-            training began with. Without effect where `launch` is a multiple of `interval`.
+            it is not: a launch before the first copy then takes the labels of the initial network.
+            No effect if `launch` is a multiple of `interval`.
 
     Raises:
         ValueError: If `interval` or `launch` is too small.
@@ -112,10 +112,10 @@ class ProxyNetworkHook(MethodHook):
 
 @HOOKS.register_module()
 class OnlineStatisticsHook(MethodHook):
-    """Tells a method in which iterations it updates its class statistics and uses them.
+    """Tells a method in which iterations to update and to use its class statistics.
 
     The statistics themselves are buffers of the method. Both decisions follow from the runner's
-    iteration, so that a resumed run takes the same ones.
+    iteration, so that a resumed run decides alike.
 
     Args:
         contrast_start: First iteration with the contrastive losses, L_w of SePiCo (section

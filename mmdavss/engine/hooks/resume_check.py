@@ -14,9 +14,9 @@ from mmseg.registry import HOOKS
 from mmdavss.utils.checkpoints import CheckpointError, bare_names
 from mmdavss.utils.wrappers import unwrapped
 
-#: What mmengine resumes from.
+#: Keys of a checkpoint that mmengine needs to resume.
 NEEDED = ('meta', 'message_hub', 'optimizer')
-#: Options that distinguish PyTorch's optimisers; others depend on the version of PyTorch.
+#: Options that distinguish PyTorch's optimisers; other options depend on the version of PyTorch.
 TELLING = ('momentum', 'betas', 'alpha', 'rho', 'lr_decay', 'lambd', 'etas', 'momentum_decay')
 
 
@@ -25,7 +25,7 @@ class ResumeCheckHook(Hook):
     """Refuses to resume from weights alone, or from a run with another config.
 
     That is, with another method, network, optimiser or parameter groups. mmengine would only warn
-    about missing tensors, and the error of PyTorch names nothing.
+    about missing tensors, and PyTorch's error does not name them.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -38,8 +38,8 @@ class ResumeCheckHook(Hook):
         path = runner._load_from
         if not isinstance(checkpoint, Mapping):
             raise CheckpointError(
-                f'{path} holds a {type(checkpoint).__name__} and no checkpoint, which is a dict of '
-                'weights: name another file.'
+                f'{path} holds a {type(checkpoint).__name__} and not a checkpoint, which is a dict '
+                'of weights: name another file.'
             )
         if not runner._resume:
             return
@@ -48,9 +48,9 @@ class ResumeCheckHook(Hook):
             missing = ["meta['iter']"]
         if missing:
             raise CheckpointError(
-                f'{path} has no {", ".join(missing)}: it holds weights and not the '
-                'state of a run, so no run can go on from it. To start from these weights leave '
-                'out resume (load_from alone, or model.source_checkpoint).'
+                f'{path} has no {", ".join(missing)}: it holds weights and not the state of a run, '
+                'so no run can resume from it. To start from these weights, leave out resume '
+                '(load_from alone, or model.source_checkpoint).'
             )
         # mmengine would run it as Python.
         checkpoint['meta'].pop('config', None)
@@ -62,7 +62,7 @@ class ResumeCheckHook(Hook):
         if wrong:
             raise CheckpointError(
                 f'{path} is of a run with another config: {wrong}. Resume with the config that it '
-                'was trained with, or start anew from its weights in another folder '
+                'was trained with, or start a new run from its weights in another folder '
                 '(model.source_checkpoint and --work-dir).'
             )
 
@@ -78,7 +78,7 @@ def _other_model(own: Mapping[str, Any], saved: Mapping[str, Any]) -> str | None
         if names
     ]
     if texts:
-        instead = ' in their place' if len(texts) > 1 else ''
+        instead = ' instead' if len(texts) > 1 else ''
         return f'{" and ".join(texts)}{instead} (another method or network)'
     shapes = [
         name for name in ours.keys() & theirs.keys() if ours[name].shape != theirs[name].shape
@@ -87,7 +87,7 @@ def _other_model(own: Mapping[str, Any], saved: Mapping[str, Any]) -> str | None
 
 
 def _unwrapped_names(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Renames weights of players that have DDP wrappers of their own, too."""
+    """Removes DDP prefixes from names, also those of players with their own wrapper."""
     return {
         re.sub(r'(^|(?<=\.))module\.', '', name): value for name, value in bare_names(state).items()
     }
@@ -119,8 +119,8 @@ def _other_optimiser(own: Any, saved: Mapping[str, Any]) -> str | None:
         ]
         if sizes[0] != sizes[1]:
             return (
-                f'{kind} has {len(sizes[0])} groups of {sum(sizes[0])} parameters, there are '
-                f'{len(sizes[1])} of {sum(sizes[1])} in it (paramwise_cfg, frozen parts)'
+                f'{kind} has {len(sizes[0])} groups of {sum(sizes[0])} parameters, the checkpoint '
+                f'{len(sizes[1])} of {sum(sizes[1])} (paramwise_cfg, frozen parts)'
             )
     return None
 

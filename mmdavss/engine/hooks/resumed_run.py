@@ -1,4 +1,4 @@
-"""How a resumed run differs from its last start, according to the report of that start."""
+"""Compares a resumed run with the report of its last start."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from mmdavss.errors import UserError, number_of
 from mmdavss.utils.journal import as_json, differences
 
-#: Parts of a config that say where a run is, how it is shown and what follows it. The seed is
-#: checked by IterationSeedHook.
+#: Parts of a config about the place of a run, its display and what follows it. The seed is checked
+#: by IterationSeedHook.
 FREE = (
     'work_dir',
     'load_from',
@@ -36,8 +36,8 @@ FREE = (
 #: Parts of the config whose values are restored from the checkpoint.
 KEPT = ('optimizer', 'paramwise_cfg', 'param_scheduler')
 ADVICE = (
-    'go on with what it began with, or start another run (--work-dir), from its weights with '
-    'load_from or model.source_checkpoint and without resume'
+    'resume with the original config and data, or start another run (--work-dir), from its '
+    'weights with load_from or model.source_checkpoint and without resume'
 )
 
 
@@ -54,11 +54,11 @@ def last_report(checkpoint: str | None) -> dict[str, Any]:
 def compare_config(runner: Runner, metainfo: Any) -> None:
     """Compares a resumed run's config with that of its last start.
 
-    A warning names changes that may be intended.
+    Changes that may be intended only get a warning.
 
     Args:
         runner: The runner, before its first iteration.
-        metainfo: That of the training data, from the checkpoint.
+        metainfo: Metainfo of the training data, from the checkpoint.
 
     Raises:
         UserError: If method, network, optimiser, schedules or classes differ.
@@ -94,7 +94,7 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
         )
     if without:
         runner.logger.warning(
-            'Of these have no effect, as optimisers and schedules are those of the checkpoint: '
+            'Some of these have no effect, as the checkpoint restores optimisers and schedules: '
             + '; '.join(text.split(':')[0] for text in without)
         )
 
@@ -124,7 +124,7 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
             ]
             changed.append((name, f'{name}: {" -> ".join(counts)}'))
     gone = [
-        f'{name}: not there any more'
+        f'{name}: no longer there'
         for name in before
         if name.startswith('train') and name not in now
     ]
@@ -136,8 +136,8 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
         )
     if changed:
         runner.logger.warning(
-            'Scores are not comparable with those before, the best checkpoint is '
-            'chosen among both: the data of the validation have changed, '
+            'Scores are not comparable with earlier ones, and the best checkpoint is chosen among '
+            'both, because the validation data have changed: '
             + '; '.join(text for _, text in changed)
         )
 

@@ -1,4 +1,4 @@
-"""What a run was made from, in a machine-readable file."""
+"""A machine-readable report of the inputs of a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mmdavss.version import __version__
 from .resumed_run import compare_config, compare_data
 
 NAME = 'report.json'
-#: Where an item of a data set names its files.
+#: Keys of a data set's items that hold files.
 FILES = ('frame_paths', 'img_path', 'seg_map_path', 'earlier_seg_map_paths')
 
 
@@ -43,15 +43,15 @@ class RunReportHook(Hook):
     only in paths and times were made from the same inputs.
 
     A resumed run is compared with the report of its last start: another method, network, optimiser
-    or schedule, other classes or training data would make it another run, which is an error. A
-    warning names everything else that has changed in the config.
+    or schedule, other classes or other training data are an error. A warning lists all other
+    changes of the config.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compares the config.
 
         Raises:
-            UserError: If a run is resumed with the config of another one.
+            UserError: If a run is resumed with another run's config.
         """
         if runner._resume:
             compare_config(runner, checkpoint.get('meta', {}).get('dataset_meta'))
@@ -61,7 +61,7 @@ class RunReportHook(Hook):
         """Writes the file.
 
         Raises:
-            UserError: If a run is resumed with other training data than it had.
+            UserError: If a run is resumed with other training data than before.
         """
         path, made = Path(runner.log_dir, NAME), report(runner)
         if runner._resume:
@@ -71,7 +71,7 @@ class RunReportHook(Hook):
 
 
 def report(runner: Runner) -> dict[str, Any]:
-    """The content of the file."""
+    """Makes the content of the file."""
     start = runner._load_from or runner.cfg.get('model', {}).get('source_checkpoint')
     return dict(
         command=sys.argv,
@@ -138,14 +138,14 @@ def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
 
 
 def fingerprint(dataset: Any) -> dict[str, Any] | None:
-    """A quick hash over the names and sizes of a data set's files, not over their contents.
+    """Hashes the names and sizes of a data set's files, not their contents.
 
     Args:
         dataset: A data set of clips or of plain mmseg.
 
     Returns:
-        ``items``, ``files``, ``bytes`` and ``hash``, in which names are relative to the data
-        set's root, so that it may lie elsewhere. None for data sets of other kinds.
+        ``items``, ``files``, ``bytes`` and ``hash``, with names relative to the data set's root, so
+        that it may be moved. None for other kinds of data sets.
     """
     if not hasattr(dataset, 'get_data_info'):
         return None
@@ -165,7 +165,7 @@ def fingerprint(dataset: Any) -> dict[str, Any] | None:
 
 
 def _datasets(runner: Runner) -> Iterator[tuple[str, Any]]:
-    """The data sets of training and validation, those of a :class:`DomainPairDataset` by domain."""
+    """Yields the training and validation data sets, by domain for a :class:`DomainPairDataset`."""
     found = dict(train=runner.train_dataloader.dataset)
     if runner.val_loop is not None:
         found['val'] = runner.val_dataloader.dataset

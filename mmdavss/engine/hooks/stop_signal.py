@@ -20,7 +20,7 @@ from mmdavss.utils.wrappers import accumulation
 
 from .atomic_checkpoint import STOPPED_AT, AtomicCheckpointHook, write_checkpoint
 
-#: Of a run that was stopped and is to be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
+#: Exit code of a run that was stopped and can be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -29,12 +29,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 class StopSignalHook(Hook):
     """Saves a checkpoint and ends the run when it is sent SIGTERM or SIGUSR1.
 
-    The run stops after the current iteration (with gradient accumulation after the one that
-    completes a step of the optimiser), or at once in a validation, which the resumed run repeats.
-    It ends with :data:`EXIT_CODE`. Further signals change nothing.
+    The run stops after the current iteration (with gradient accumulation, after the iteration that
+    completes an optimiser step), or at once in a validation, which the resumed run repeats. It ends
+    with :data:`EXIT_CODE`. Further signals change nothing.
 
     With several processes, signalling any one of them is enough; in a validation, where their
-    numbers of steps may differ, only the first process is heard.
+    numbers of steps may differ, only the first process reacts.
     """
 
     # After the CheckpointHook.
@@ -57,7 +57,7 @@ class StopSignalHook(Hook):
             raise ValueError('StopSignalHook needs a CheckpointHook: set default_hooks.checkpoint.')
         self._checkpoints = found[0]
         if distributed.is_initialized() and distributed.get_world_size() > 1:
-            # A group of its own on the CPU: agreeing must not wait for the devices.
+            # A separate group on the CPU, so that agreeing does not wait for the devices.
             self._group = distributed.new_group(backend='gloo')
         if threading.current_thread() is threading.main_thread():  # others cannot
             self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
@@ -124,10 +124,10 @@ class StopSignalHook(Hook):
             meta = dict(epoch=runner.epoch, iter=iteration)
             if isinstance(hook, AtomicCheckpointHook):
                 hook.save(runner, iteration, meta)
-            else:  # mmengine's own, which does not delete it again
+            else:  # mmengine's hook, which does not delete it later
                 write_checkpoint(hook, runner, iteration, meta)
         runner.logger.warning(
-            f'Stopped by a signal after iteration {iteration}, which is saved as {name}. Go on '
+            f'Stopped by a signal after iteration {iteration}, which is saved as {name}. Continue '
             'with --resume.'
         )
         runner.visualizer.close()
@@ -139,14 +139,14 @@ def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:
     If a worker died, the training process would raise while saving.
 
     Args:
-        init: The worker_init_fn that the loader has already, if any.
-        worker: Its number.
+        init: The loader's own worker_init_fn, or None.
+        worker: Number of the worker.
     """
     if init is not None:
         init(worker)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):
-        # Blocked in later threads, too; the thread that waits for it sees who sent it.
+        # Later threads inherit the mask; the thread that waits for the signal sees its sender.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 

@@ -233,7 +233,7 @@ def test_crop_with_cat_max_ratio(clip):
     assert np.mean(np.array(shares) < 0.75) > 0.6
     del clip['gt_seg_map']
     clip['seg_fields'] = []
-    with pytest.raises(ValueError, match='cat_max_ratio=0.75 needs a label, a/2.png'):
+    with pytest.raises(ValueError, match='cat_max_ratio=0.75 needs a label, but a/2.png'):
         crop(clip)
 
 
@@ -257,7 +257,7 @@ def test_crop_keeps_the_rare_class_in_view(clip):
     assert counts(crop, rare_class=7).shape == (40,)
     del clip['gt_seg_map']
     clip['seg_fields'] = []
-    with pytest.raises(ValueError, match='rare_class_min_pixels=3 needs a label, a/2.png'):
+    with pytest.raises(ValueError, match='rare_class_min_pixels=3 needs a label, but a/2.png'):
         crop(dict(clip, rare_class=3))
     assert crop(clip)['img_shape'] == (8, 12)
 

@@ -90,7 +90,7 @@ def test_the_same_run_goes_on(kind, players, prefix):
                 ],
             ),
             runner(net(student=2)),
-            'SGD has 1 groups of 2 parameters, there are 2 of 2',
+            'SGD has 1 groups of 2 parameters, the checkpoint 2 of 2',
         ),
         (runner(net(student=2), schedulers=2), runner(net(student=2)), '2 and not 1'),
     ],
@@ -110,5 +110,5 @@ def test_text_in_a_checkpoint_is_not_run():
 
 
 def test_what_is_no_checkpoint():
-    with pytest.raises(CheckpointError, match='work/iter_2.pth holds a Tensor and no checkpoint'):
+    with pytest.raises(CheckpointError, match='iter_2.pth holds a Tensor and not a checkpoint'):
         ResumeCheckHook().after_load_checkpoint(runner(net(student=2)), torch.ones(1))
