@@ -58,7 +58,7 @@ def correlation(
     """
     if x1.ndim != 4 or x1.shape != x2.shape:
         raise ValueError(
-            'correlation: x1 and x2 must be two (N, C, H, W) of the same shape, got '
+            'correlation: x1 and x2 must be (N, C, H, W) of the same shape, got '
             f'{tuple(x1.shape)} and {tuple(x2.shape)}.'
         )
     operator = _compiled_operator() if x1.is_cuda else None
