@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from mmengine.optim import OptimWrapper
 from mmseg.utils import SampleList
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdavss.errors import number_of
 from mmdavss.modules import norm_layers, unmoved_statistics
@@ -214,17 +214,3 @@ class BaseAdapter(VideoSegmentor):
                 f'cannot be {type(self.student).__name__}; use PerFrame.'
             )
         self.student.freeze_auxiliary()
-
-
-def check_confidence(method: nn.Module, confidence_threshold: float | None) -> float | None:
-    """The option of that name of methods with temporal pseudo-labels.
-
-    Raises:
-        ValueError: If it is no probability that a label can have or lack.
-    """
-    if confidence_threshold is not None and not 0 < confidence_threshold < 1:
-        raise ValueError(
-            f'{type(method).__name__}: confidence_threshold={confidence_threshold} '
-            'must be in (0, 1), or None for no limit.'
-        )
-    return confidence_threshold

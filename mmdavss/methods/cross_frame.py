@@ -11,7 +11,7 @@ from mmdavss.losses import cross_entropy
 from mmdavss.modules import temporal_pseudo_labels
 from mmdavss.structures import Clip
 
-from .base import BaseAdapter, check_confidence
+from .base import BaseAdapter
 
 
 class CrossFrameAdapter(BaseAdapter):
@@ -41,7 +41,12 @@ class CrossFrameAdapter(BaseAdapter):
         super().__init__(**kwargs)
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
-        self.confidence_threshold = check_confidence(self, confidence_threshold)
+        if confidence_threshold is not None and not 0 < confidence_threshold < 1:
+            raise ValueError(
+                f'{type(self).__name__}: confidence_threshold={confidence_threshold} '
+                'must be in (0, 1), or None for no limit.'
+            )
+        self.confidence_threshold = confidence_threshold
 
     def head_weight(self, name: str) -> float:
         """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""

@@ -1,5 +1,13 @@
 """Building blocks shared by methods."""
 
+from mmdavss.utils.passes import (
+    frozen_forward,
+    has_dropout,
+    norm_layers,
+    predicting,
+    unmoved_statistics,
+)
+
 from .class_balanced_crop import ClassBalancedCrop
 from .class_mix import class_mix, class_mix_masks
 from .class_statistics import ClassStatistics
@@ -16,13 +24,6 @@ from .domain_game import DomainGame
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
-from .passes import (
-    frozen_forward,
-    has_dropout,
-    norm_layers,
-    predicting,
-    unmoved_statistics,
-)
 from .projection import ProjectionHead
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment

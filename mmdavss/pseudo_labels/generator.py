@@ -39,6 +39,8 @@ from .predictor import (
     FrameClip,
     PredictorFactory,
     probability_histogram,
+    threshold_units,
+    unit_pixels,
 )
 from .target import target_frames
 from .workers import ClipRunner, number_of_frames, one_thread
@@ -413,20 +415,11 @@ class PseudoLabelGenerator:
             + (f', {number_of_frames(clips) - number_of_frames(todo)} are done:' if done else ':')
         )
         for clip, predictions in runner(list, todo):
-            frames = list(zip(clip.frames, predictions, strict=True))
-            units = (
-                [[pair] for pair in frames] if self.selection == 'instance_adaptive' else [frames]
-            )
-            for unit in units:
+            for unit in threshold_units(clip.frames, predictions, self.selection):
                 if self.selection == 'class_balanced':
                     thresholds = fixed
                 else:
-                    thresholds = adaptive.update(
-                        *(
-                            np.concatenate([getattr(p, name).ravel() for _, p in unit])
-                            for name in ('probability', 'labels')
-                        )
-                    )
+                    thresholds = adaptive.update(*unit_pixels(unit))
                 for frame, p in unit:
                     chosen = select_labels(p.probability, p.labels, thresholds)
                     predicted += np.bincount(p.labels.ravel(), minlength=num_classes)

@@ -207,3 +207,29 @@ def probability_histogram(predictions: Iterable[Prediction], num_classes: int) -
         cells = prediction.labels * np.int64(BINS) + bins.clip(max=BINS - 1)
         counts += np.bincount(cells.ravel(), minlength=counts.size)
     return counts.reshape(num_classes, BINS)
+
+
+#: A frame and its prediction.
+Predicted = tuple[Frame, Prediction]
+
+
+def threshold_units(
+    frames: Sequence[Frame], predictions: Sequence[Prediction], selection: str
+) -> list[list[Predicted]]:
+    """The frames of a clip in groups that share thresholds: all of them, or each separately.
+
+    Args:
+        frames: Frames of the clip.
+        predictions: Their predictions.
+        selection: Same as in :class:`PseudoLabelGenerator`.
+    """
+    pairs = list(zip(frames, predictions, strict=True))
+    return [[pair] for pair in pairs] if selection == 'instance_adaptive' else [pairs]
+
+
+def unit_pixels(unit: Sequence[Predicted]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and labels of all pixels of a group, (P,) each."""
+    return (
+        np.concatenate([prediction.probability.ravel() for _, prediction in unit]),
+        np.concatenate([prediction.labels.ravel() for _, prediction in unit]),
+    )

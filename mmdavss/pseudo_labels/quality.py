@@ -17,7 +17,15 @@ from mmdavss.utils.progress import progress
 
 from .folder import full_size
 from .generator import PseudoLabelGenerator
-from .predictor import BINS, ClipPredictor, Frame, Prediction, probability_histogram
+from .predictor import (
+    BINS,
+    ClipPredictor,
+    Frame,
+    Prediction,
+    probability_histogram,
+    threshold_units,
+    unit_pixels,
+)
 from .scores import pseudo_confusion, pseudo_miou
 from .target import labelled_target, target_frames
 
@@ -117,15 +125,10 @@ class QualityMeter:
         confusions = np.zeros((len(alphas), len(self.classes), len(self.classes)), np.int64)
         valid = 0
         for frames, predictions in self._predictions(aggregate):
-            pairs = list(zip(frames, predictions, strict=True))
-            units = [[pair] for pair in pairs] if selection == 'instance_adaptive' else [pairs]
-            for unit in units:
+            for unit in threshold_units(frames, predictions, selection):
                 if adaptive:
-                    probability, labels = (
-                        np.concatenate([getattr(p, key).ravel() for _, p in unit])
-                        for key in ('probability', 'labels')
-                    )
-                    fixed = [own.update(probability, labels) for own in adaptive]
+                    pixels = unit_pixels(unit)
+                    fixed = [own.update(*pixels) for own in adaptive]
                 for frame, p in unit:
                     if frame.mask not in self.labelled:
                         continue

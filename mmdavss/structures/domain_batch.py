@@ -29,6 +29,11 @@ class Clip(NamedTuple):
     forward_flow: Tensor | None = None
 
 
+def sample_labels(samples: SampleList) -> Tensor:
+    """The labels (N, H, W), int64, of samples with ``gt_sem_seg``."""
+    return torch.cat([sample.gt_sem_seg.data for sample in samples]).long()
+
+
 class DomainClips(NamedTuple):
     """Clips of one domain.
 
@@ -43,7 +48,7 @@ class DomainClips(NamedTuple):
     @property
     def labels(self) -> Tensor:
         """Labels (N, H, W) of the current frames, int64."""
-        return torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in self.samples]).long()
+        return sample_labels(self.samples)
 
     def clip_labels(self, owner: str) -> Tensor:
         """Labels (N, T, H, W) of all frames, int64.

@@ -13,8 +13,9 @@ from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
+from mmdavss.structures import sample_labels
 
-from .base import HEAD_PARTS, HeadScores, sample_labels, segmentor_heads, segmentor_losses
+from .base import HEAD_PARTS, HeadScores, segmentor_heads, segmentor_losses
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')

@@ -20,6 +20,7 @@ from mmseg.utils import ConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.passes import predicting
 
 from .main_head import check_size
 from .split_head import split_head
@@ -140,12 +141,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     def level_channels(self) -> tuple[int, ...]:
         """Channels C_i of :meth:`levels`, found by a pass over a small image."""
-        modes = {module: module.training for module in self.modules()}
-        self.eval()
-        with torch.no_grad():
+        with predicting(self):
             levels = self.levels(next(self.parameters()).new_zeros(1, 3, 64, 64))
-        for module, mode in modes.items():
-            module.training = mode
         return tuple(level.shape[1] for level in levels)
 
     def features(self, frames: Tensor) -> Tensor:
@@ -440,11 +437,6 @@ def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> d
     """Scores (N, K, h, w) of every classifier, see :meth:`VideoNet.head_scores`."""
     scores = net.head_scores(frames, flow, parts=('fused',))
     return {name: cast(Tensor, of_head.fused) for name, of_head in scores.items()}
-
-
-def sample_labels(data_samples: SampleList) -> Tensor:
-    """The labels (N, H, W), int64, of samples with ``gt_sem_seg``."""
-    return torch.cat([sample.gt_sem_seg.data for sample in data_samples]).long()
 
 
 def segmentor_losses(

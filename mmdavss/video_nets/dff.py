@@ -11,8 +11,9 @@ from mmseg.utils import ConfigType, OptConfigType, SampleList
 from torch import Tensor
 
 from mmdavss.ops import compose_flow
+from mmdavss.structures import sample_labels
 
-from .base import HEAD_PARTS, HeadScores, sample_labels, segmentor_losses
+from .base import HEAD_PARTS, HeadScores, segmentor_losses
 from .propagating import PropagatingNet
 
 
