@@ -14,9 +14,8 @@ from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.work_dir_lock import holds_others
 
 RECORD = 'adapt.json'
-#: Everything else that an adaptation writes.
-FOLDERS = ('frames', 'adabn', 'adapt', 'plain_mmseg')
-FILES = ('adapted.py', 'adapted.pth', 'before_after.mp4', 'before_after.png', 'report.md')
+#: Folders of the training stages.
+STAGES = ('adabn', 'adapt')
 
 
 class ResultFolder:
@@ -75,10 +74,10 @@ class ResultFolder:
                     f'{self.path} holds an adaptation with other {" and ".join(names)}: choose '
                     'another folder (--out), or replace it (--overwrite)'
                 )
-            for name in FOLDERS:
-                shutil.rmtree(self.path / name, ignore_errors=True)
-            for name in FILES:
-                (self.path / name).unlink(missing_ok=True)
+            for folder in (self.frames, self.export, *(self.path / name for name in STAGES)):
+                shutil.rmtree(folder, ignore_errors=True)
+            for file in (self.config, self.checkpoint, self.video, self.picture, self.report):
+                file.unlink(missing_ok=True)
         self.path.mkdir(parents=True, exist_ok=True)
         self.journal.save()
 
