@@ -106,10 +106,18 @@ def test_twice(where, ends, tmp_path):
 
 
 def test_twice_ends_the_children_first(ends, tmp_path):
+    started = FORK.Event()
+
+    def sleep() -> None:
+        started.set()
+        time.sleep(60)
+
     def work() -> None:
         with one_line('goes on'):
-            child = FORK.Process(target=time.sleep, args=(60,))
+            child = FORK.Process(target=sleep)
             child.start()
+            # Python drops what a signal handler raises while a process is being forked.
+            started.wait()
             try:
                 signal.raise_signal(signal.SIGINT)
             finally:
