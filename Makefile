@@ -13,7 +13,7 @@ REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirement
 help:
 	@echo 'make demo       MiniDrive: source-only, STPL, report in work_dirs/demo'
 	@echo 'make test       run the tests          make test ARGS="tests/ops -x"'
-	@echo 'make quick      a part of them, two minutes on two cores'
+	@echo 'make quick      a part of them, about a minute on two cores'
 	@echo 'make lint       check the code style and the types'
 	@echo 'make types      check the types alone'
 	@echo 'make format     put the code into that style'
@@ -27,8 +27,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
+# All tests of tools are slow: they are not even collected.
 quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow and not gpu' $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/tools \
+		-m 'not slow and not gpu' $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Networks of a few thousand parameters, and data for them, for all tests."""
 
 import copy
+import gc
 import os
 import re
 from collections import Counter
@@ -34,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             cases[name] += 1
         if item.get_closest_marker('gpu') and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+
+
+def pytest_collection_finish() -> None:
+    """Takes all modules and tests out of garbage collections: mmengine runs one for each data set
+    that is built, and they took most of its time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session', autouse=True)

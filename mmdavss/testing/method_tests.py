@@ -153,6 +153,7 @@ class MethodTests:
 
     # -------------------------------------------------------------------------- checkpoints
 
+    @pytest.mark.slow
     def test_resumes_exactly(self, case: MethodCase, tmp_path: Path) -> None:
         """Model, optimisers and hooks resume bit for bit after two iterations."""
 

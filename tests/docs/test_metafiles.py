@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / '.dev_scripts/make_metafiles.py'))
 RESULTS = json.loads((ROOT / 'docs/results.json').read_text(encoding='utf-8'))

@@ -21,6 +21,8 @@ from mmdavss.testing import PREPROCESSOR, build_optimisers
 from mmdavss.video_nets import HeadScores, VideoNet
 from tests.shipped import shipped, shipped_config
 
+pytestmark = pytest.mark.sampled
+
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/davsn_step.npz')
 HEADS = {'decode': '', 'aux': '_aux'}
 

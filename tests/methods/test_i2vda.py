@@ -14,6 +14,8 @@ from mmdavss.engine import ProxyNetworkHook
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 
+pytestmark = pytest.mark.sampled
+
 HEIGHT, WIDTH = 32, 48
 
 

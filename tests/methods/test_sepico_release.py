@@ -31,6 +31,7 @@ from mmdavss.methods.dacs import Labelled
 from mmdavss.modules import class_mix_masks, downscale_labels
 from mmdavss.structures import Clip, DomainBatch
 
+pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[2] / 'configs'
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 DLV2 = 'sepico/distcl_deeplabv2-r101_gta2city.py'

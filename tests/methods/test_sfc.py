@@ -21,6 +21,8 @@ from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip
 from mmdavss.testing import PREPROCESSOR
 
+pytestmark = pytest.mark.sampled
+
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 CONFIGS = Path(__file__).parents[2] / 'configs/sfc'
 FLOW_NET = dict(type='FlowNetS', base_channels=2)

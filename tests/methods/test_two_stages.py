@@ -11,6 +11,7 @@ from mmdavss.methods import TPS
 from mmdavss.video_nets.loading import load_student
 from tests.shipped import shipped, shipped_config
 
+pytestmark = pytest.mark.slow
 ROWS = [
     (method, source, stage)
     for method in ('davsn', 'tps')

@@ -11,6 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 from tests.methods.table import CASES
 
+pytestmark = pytest.mark.sampled
+
 FLOW_NET = dict(type='FlowNetS', base_channels=4)
 NETS = {
     'accel': dict(type='Accel', fusion_init='xavier'),

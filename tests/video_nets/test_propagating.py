@@ -12,6 +12,8 @@ from torch import nn
 from mmdavss.video_nets import PerFrame
 from mmdavss.video_nets.loading import load_student
 
+pytestmark = pytest.mark.sampled
+
 GOLDEN = Path(__file__).parents[1] / 'data/golden/sfc_stage2_step.npz'
 FLOW_NET = dict(type='FlowNetS', base_channels=4)
 SIZE = (32, 48)
