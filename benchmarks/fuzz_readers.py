@@ -40,11 +40,11 @@ from mmdavss.datasets.label_folder import mask_name, read_manifest, write_frames
 from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_15, GTA_19, SYNTHIA_12, LabelSet
 from mmdavss.datasets.rare_class import read_statistics, write_statistics
 from mmdavss.datasets.transforms.loading import read_image, read_label, read_mask
-from mmdavss.errors import UserError
 from mmdavss.flow import read_flow, write_flow
 from mmdavss.inference.videos import VideoReader
 from mmdavss.launch.config_file import read_config_file, require
 from mmdavss.utils.checkpoints import read_weights
+from mmdavss.utils.errors import UserError
 
 SIZE = 36, 52  # height, width
 SECONDS = 60  # after which a reader hangs

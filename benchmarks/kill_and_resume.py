@@ -37,10 +37,9 @@ from mmengine.runner import IterBasedTrainLoop, ValLoop
 from mmseg.registry import MODELS
 from yapf.yapflib import yapf_api
 
-from mmdavss import fileio
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE
 from mmdavss.minidrive.generate import Settings, generate
-from mmdavss.utils import atomic_backend
+from mmdavss.utils import atomic_backend, files
 from mmdavss.utils.atomic_backend import AtomicBackend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,7 +135,7 @@ class Fault:
         os.waitpid(sender, 0)
 
     def _write_half(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:
-        fileio.unfinished_path(path).write_bytes(content[: len(content) // 2])
+        files.unfinished_path(path).write_bytes(content[: len(content) // 2])
         self._strike()
 
     def _write_all(self, backend: AtomicBackend, content: bytes, path: str | Path) -> None:

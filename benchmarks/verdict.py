@@ -38,9 +38,9 @@ from mmdavss.adaptation import Adaptation, Settings
 from mmdavss.convert.plain_mmseg import read_method_config
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import DOUBTFUL, KEEP, REJECT, Verdict, judge
-from mmdavss.fileio import replace_file
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.utils.checkpoints import read_weights
+from mmdavss.utils.files import replace_file
 
 ROOT = Path(__file__).parents[1]
 #: Config of a network, and the runs of benchmarks/small_results.py that trained it.

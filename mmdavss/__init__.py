@@ -8,7 +8,7 @@ from .dependencies import check_dependencies
 
 check_dependencies()  # before any import that needs them
 
-from .quiet import import_mmseg  # noqa: E402
+from .utils.quiet import import_mmseg  # noqa: E402
 
 import_mmseg()
 

@@ -16,10 +16,6 @@ PACKAGE = 'mmdavss'
 ROOMS = (
     'version',
     'dependencies',
-    'errors',
-    'fileio',
-    'inputs',
-    'quiet',
     'utils',
     'structures',
     'ops',

@@ -33,9 +33,9 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
-from mmdavss.errors import UserError
-from mmdavss.fileio import check_writable
 from mmdavss.launch.config_file import load_config
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import check_writable
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 

@@ -39,15 +39,15 @@ from mmdavss.analysis.results import read_validations
 from mmdavss.cli.exits import exit_status
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import CITYSCAPES_15
-from mmdavss.errors import InputError, UserError
 from mmdavss.inference.segmenter import VideoSegmenter
-from mmdavss.inputs import read_json
 from mmdavss.launch.config_file import final_checkpoint, load_config
 from mmdavss.minidrive.generate import MARKER, ROOTS
 from mmdavss.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.minidrive.layouts import OLD_TOWN
 from mmdavss.minidrive.looks import camera_look
 from mmdavss.minidrive.world import World
+from mmdavss.utils.errors import InputError, UserError
+from mmdavss.utils.inputs import read_json
 from mmdavss.utils.journal import as_json, differences, file_digest, write_json
 from mmdavss.utils.work_dir_lock import WorkDirLock
 from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend

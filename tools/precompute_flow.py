@@ -26,13 +26,13 @@ import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import UserError, number_of
-from mmdavss.fileio import check_writable
 from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
-from mmdavss.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden, walk
 from mmdavss.launch.config_file import check_part
 from mmdavss.utils.device import device_option
+from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.files import check_writable
+from mmdavss.utils.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden, walk
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 

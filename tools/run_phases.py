@@ -23,8 +23,8 @@ from pathlib import Path
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import final_checkpoint, load_config
+from mmdavss.utils.errors import UserError
 
 TOOLS = Path(__file__).parent
 #: Exit codes of a step that a signal has ended.

@@ -10,11 +10,11 @@ from mmengine.config import Config
 
 from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import load_config
 from mmdavss.launch.prepare import prepare_run
-from mmdavss.quiet import QuietRunner
 from mmdavss.utils.device import device_option
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,12 +12,12 @@ from mmengine.logging import print_log
 from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine import LockCheckHook
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.faults import explained_faults
 from mmdavss.launch.prepare import AMP_WRAPPERS, prepare_run, prepare_training
-from mmdavss.quiet import QuietRunner
+from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
+from mmdavss.utils.quiet import QuietRunner
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
 

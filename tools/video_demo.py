@@ -26,10 +26,10 @@ from pathlib import Path
 import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.convert.plain_mmseg import read_method_config
-from mmdavss.errors import number_of
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.videos import DAMAGED, VideoReader
 from mmdavss.utils.device import device_option
+from mmdavss.utils.errors import number_of
 
 FLOWS = dict(config=None, dis=dict(type='DISFlowEstimator'), zero=dict(type='ZeroFlow'))
 

@@ -14,12 +14,12 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
-from mmdavss.errors import UserError, number_of
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.videos import VideoReader, without_password
-from mmdavss.quiet import without_loss_warnings
 from mmdavss.utils.device import usable_device
+from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
 from .estimates import TimeLeft, duration, guessed_seconds

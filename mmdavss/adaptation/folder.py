@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdavss.errors import InputError, UserError
 from mmdavss.inference.videos import VideoReader
-from mmdavss.inputs import read_json
+from mmdavss.utils.errors import InputError, UserError
+from mmdavss.utils.inputs import read_json
 from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.work_dir_lock import holds_others
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmdavss.errors import UserError
-from mmdavss.fileio import replace_file
 from mmdavss.inference.videos import VideoReader
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import replace_file
 from mmdavss.utils.journal import Journal
 from mmdavss.utils.progress import progress
 

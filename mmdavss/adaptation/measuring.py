@@ -15,8 +15,8 @@ from mmdavss.evaluation.health import Health, HealthFigures
 from mmdavss.flow import DISFlowEstimator
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.ops import forward_backward_visible
-from mmdavss.quiet import without_loss_warnings
 from mmdavss.utils.progress import progress
+from mmdavss.utils.quiet import without_loss_warnings
 
 #: Wider frames are reduced to this width to estimate their flow.
 FLOW_WIDTH = 512

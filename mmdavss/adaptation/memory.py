@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import cv2
 import torch
 
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 #: Messages of PyTorch and OpenCV when no memory is left.
 NO_MEMORY = re.compile("can't allocate memory|Insufficient memory")

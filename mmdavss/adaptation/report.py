@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from mmdavss.errors import number_of
 from mmdavss.evaluation.health import HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
+from mmdavss.utils.errors import number_of
 
 from .settings import Settings
 

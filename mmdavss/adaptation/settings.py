@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 #: The last training stage; AdaBN comes first where the network has batch norm.
 METHODS = ('stpl', 'self-training', 'adabn')

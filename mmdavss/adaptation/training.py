@@ -13,10 +13,10 @@ from mmengine.runner import save_checkpoint
 from mmdavss.launch.config_file import final_checkpoint
 from mmdavss.launch.faults import explained_faults
 from mmdavss.launch.prepare import prepare_training
-from mmdavss.quiet import QuietRunner, without_loss_warnings
 from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.journal import Journal
 from mmdavss.utils.progress import progress
+from mmdavss.utils.quiet import QuietRunner, without_loss_warnings
 
 from .estimates import TimeLeft, TrainingProgressHook
 from .memory import explained_memory

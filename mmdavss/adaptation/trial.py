@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmdavss.errors import UserError
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.modules import norm_layers
-from mmdavss.quiet import without_loss_warnings
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.quiet import without_loss_warnings
 
 from .memory import explained_memory
 from .settings import Settings

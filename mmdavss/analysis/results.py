@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdavss.errors import InputError, number_of
-from mmdavss.inputs import natural, read_text
+from mmdavss.utils.errors import InputError, number_of
+from mmdavss.utils.inputs import natural, read_text
 
 #: Logs that a training writes into its work dir, one for each start.
 LOGS = '*/vis_data/scalars.json'

@@ -2,13 +2,13 @@
 
 from mmdavss.adaptation import Adapted, adapt
 from mmdavss.convert.plain_mmseg import export_segmentor
-from mmdavss.errors import UserError
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader
 from mmdavss.launch.config_file import default_work_dir
 from mmdavss.launch.prepare import prepare_run, prepare_training
 from mmdavss.utils.configs import get_config_path
+from mmdavss.utils.errors import UserError
 
 __all__ = [
     'Adapted',

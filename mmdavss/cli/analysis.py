@@ -20,13 +20,13 @@ from torch.utils.data import DataLoader
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import LabelSet
-from mmdavss.errors import UserError, number_of
-from mmdavss.inputs import natural
 from mmdavss.launch.config_file import load_config
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
+from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.inputs import natural
 
 
 class CheckpointParser(argparse.ArgumentParser):

@@ -26,9 +26,9 @@ from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import read_config_file
 from mmdavss.utils.checkpoints import read_checkpoint
+from mmdavss.utils.errors import UserError
 
 State = dict[str, Tensor]
 

@@ -23,11 +23,11 @@ from mmseg.models.segmentors import (
 )
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import merge_options, read_config_file, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import read_checkpoint
+from mmdavss.utils.errors import UserError
 from mmdavss.video_nets import VideoNet
 
 #: Keys of a plain data preprocessor for normalisation, and for padding in tests.

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from mmseg.registry import DATASETS
 
-from mmdavss.errors import InputError
-from mmdavss.inputs import read_json
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.inputs import read_json
 
 from .cityscapes_seq import SNIPPET
 from .clip import ClipSegDataset, Sequences

@@ -14,8 +14,8 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from mmdavss.errors import InputError, number_of
-from mmdavss.inputs import (
+from mmdavss.utils.errors import InputError, number_of
+from mmdavss.utils.inputs import (
     IMAGE_SUFFIXES,
     OTHER_SUFFIXES,
     choose_frames,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from mmseg.registry import DATASETS
 
-from mmdavss.errors import InputError
-from mmdavss.inputs import read_text, walk
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.inputs import read_text, walk
 
 from .image import ImageSegDataset
 from .label_maps import DARK_ZURICH_19

@@ -12,9 +12,9 @@ import os.path as osp
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mmdavss.errors import InputError, MissingInputError
-from mmdavss.fileio import replace_file
-from mmdavss.inputs import leads_outside, read_json, read_lines
+from mmdavss.utils.errors import InputError, MissingInputError
+from mmdavss.utils.files import replace_file
+from mmdavss.utils.inputs import leads_outside, read_json, read_lines
 
 from .label_maps import IGNORE, LabelSet
 

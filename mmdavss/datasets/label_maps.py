@@ -9,7 +9,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from mmdavss.errors import InputError, number_of
+from mmdavss.utils.errors import InputError, number_of
 
 IGNORE = 255
 RGB = tuple[int, int, int]

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
-from mmdavss.errors import InputError
-from mmdavss.fileio import replace_file
-from mmdavss.inputs import read_json
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.files import replace_file
+from mmdavss.utils.inputs import read_json
 
 from .clip import ClipSegDataset
 from .label_folder import are_counts, are_names

@@ -1,6 +1,5 @@
 """Additions to mmengine's training engine: data preprocessor, hooks, optimisers."""
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.structures import Clip
 from mmdavss.utils.atomic_backend import AtomicBackend
 from mmdavss.utils.checkpoints import (
@@ -18,6 +17,7 @@ from mmdavss.utils.distributed import (
     mean_over_processes,
     sum_over_processes,
 )
+from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.randomness import randomness_of, seed_everything
 from mmdavss.utils.work_dir_lock import WorkDirLock
 from mmdavss.utils.wrappers import accumulation, unwrapped

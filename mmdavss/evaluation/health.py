@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.ops import backward_warp
+from mmdavss.utils.errors import NotFiniteError
 
 #: A model is confident on a pixel if the probability of its class is at least this.
 SURE = 0.9

@@ -16,8 +16,8 @@ from PIL import Image
 
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import UserError
-from mmdavss.fileio import distinct_targets
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import distinct_targets
 
 
 @HOOKS.register_module()

@@ -17,8 +17,8 @@ from mmseg.utils import ConfigType
 from torch import Tensor
 
 from mmdavss.datasets.transforms.loading import read_image, read_mask
-from mmdavss.errors import number_of
 from mmdavss.ops import backward_warp, forward_backward_visible, resize_flow
+from mmdavss.utils.errors import number_of
 
 from .class_subset import check_subset, classes_of
 from .video_panoptic_quality import confusion_with_void

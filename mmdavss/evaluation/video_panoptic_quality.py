@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from mmdavss.errors import number_of
-from mmdavss.inputs import natural
+from mmdavss.utils.errors import number_of
+from mmdavss.utils.inputs import natural
 
 from .class_subset import check_subset, classes_of
 

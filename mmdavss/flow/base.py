@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmdavss.errors import number_of
 from mmdavss.utils.checkpoints import misfits, read_weights
+from mmdavss.utils.errors import number_of
 
 PathPairs = Sequence[tuple[str, str]]
 #: Prefixes of a flow network in checkpoints: as the branch of a method's video net, and in its own

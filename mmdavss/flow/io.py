@@ -11,9 +11,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from mmdavss.errors import InputError
-from mmdavss.fileio import replace_file
-from mmdavss.inputs import open_image, read_bytes, reason
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.files import replace_file
+from mmdavss.utils.inputs import open_image, read_bytes, reason
 
 FLO_MAGIC = np.float32(202021.25)
 KITTI_SCALE, KITTI_OFFSET = 64.0, 2.0**15

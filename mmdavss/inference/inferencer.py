@@ -15,10 +15,10 @@ import torch
 from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
-from mmdavss.errors import UserError
-from mmdavss.fileio import check_writable
-from mmdavss.quiet import without_loss_warnings
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import check_writable
 from mmdavss.utils.progress import progress
+from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
 from .segmenter import VideoSegmenter

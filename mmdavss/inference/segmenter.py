@@ -18,9 +18,9 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.inputs import list_frames
 from mmdavss.launch.config_file import type_name
 from mmdavss.launch.model import load_model, read_config
+from mmdavss.utils.inputs import list_frames
 
 #: Flow without weights or files.
 DIS = dict(type='DISFlowEstimator')

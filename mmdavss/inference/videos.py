@@ -20,8 +20,8 @@ from mmengine.logging import print_log
 
 from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import UserError, number_of
-from mmdavss.inputs import list_frames
+from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.inputs import list_frames
 
 FOLDER_FPS = 10.0
 CAMERA_FPS = 25.0

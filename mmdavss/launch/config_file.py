@@ -13,10 +13,10 @@ from mmengine.logging import print_log
 from mmengine.registry import Registry
 from mmseg.utils import ConfigType
 
-from mmdavss.errors import UserError, missing_module, not_installed
 from mmdavss.launch.config_keys import check_groups, unknown_keys
 from mmdavss.launch.packages import check_packages
 from mmdavss.utils.configs import find_config
+from mmdavss.utils.errors import UserError, missing_module, not_installed
 from mmdavss.utils.processes import is_main_process
 
 #: Suffixes that mmengine reads.

@@ -14,7 +14,7 @@ from mmengine.registry import Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 #: Top-level config keys that are read, in addition to the arguments of mmengine's Runner.
 TOP = (

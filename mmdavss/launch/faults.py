@@ -2,7 +2,7 @@
 
 User errors and machine faults are reported in one line; bugs keep their traceback. The line is for
 
-- :class:`~mmdavss.errors.UserError` and its kinds,
+- :class:`~mmdavss.utils.errors.UserError` and its kinds,
 - a ValueError or ImportError that this package raised on purpose, not one from another library or
   from a calculation,
 - an OSError that names a file, or that only a machine causes (:data:`ADVICE`),
@@ -24,8 +24,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmdavss.errors import UserError
 from mmdavss.utils.checkpoints import noted_checkpoint
+from mmdavss.utils.errors import UserError
 
 ELSEWHERE = 'write elsewhere (--work-dir, --out)'
 

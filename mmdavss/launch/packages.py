@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from mmdavss.errors import OPERATORS, not_installed
+from mmdavss.utils.errors import OPERATORS, not_installed
 
 #: Decode heads of mmseg that need modules that mmseg does not include.
 NEEDS = dict(

@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
-from mmdavss.errors import UserError
 from mmdavss.utils.checkpoints import damage, noted_checkpoint
+from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')

@@ -9,10 +9,10 @@ from mmengine.optim import OptimWrapper
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from mmdavss.errors import number_of
 from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.distributed import mean_log
+from mmdavss.utils.errors import number_of
 from mmdavss.utils.wrappers import accumulation
 
 from .companion import Companion

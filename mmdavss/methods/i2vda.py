@@ -26,7 +26,6 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor
 
-from mmdavss.errors import number_of
 from mmdavss.flow import PrecomputedFlow
 from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
@@ -39,6 +38,7 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.errors import number_of
 from mmdavss.video_nets import VideoNet, clip_scores
 
 from .adversarial import AdversarialAdapter

@@ -11,10 +11,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import Clip
 from mmdavss.utils.checkpoints import bare_names
+from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.wrappers import unwrapped
 from mmdavss.video_nets import VideoNet
 from mmdavss.video_nets.loading import (

@@ -29,7 +29,6 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.errors import number_of
 from mmdavss.losses import flow_epe
 from mmdavss.modules import label_regions
 from mmdavss.modules.temporal_labels import IGNORE
@@ -37,6 +36,7 @@ from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import misfits, read_weights
 from mmdavss.utils.distributed import mean_log
+from mmdavss.utils.errors import number_of
 from mmdavss.video_nets.base import fused_scores, segmentor_heads
 from mmdavss.video_nets.loading import missing_checkpoint
 

@@ -28,7 +28,6 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
 
-from mmdavss.errors import number_of
 from mmdavss.modules import (
     class_entropy,
     frozen_forward,
@@ -39,6 +38,7 @@ from mmdavss.modules import (
 )
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.errors import number_of
 
 from .base import BaseAdapter
 

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmdavss.errors import InputError
-from mmdavss.inputs import read_json
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.inputs import read_json
 from mmdavss.utils.work_dir_lock import holds_others
 from mmdavss.utils.worker_pool import WorkerPool
 

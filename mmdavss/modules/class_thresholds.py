@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdavss.errors import NotFiniteError
+from mmdavss.utils.errors import NotFiniteError
 
 from .temporal_labels import IGNORE
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mmdavss.datasets.label_folder import FRAMES, MANIFEST, check_ours, read_frames
-from mmdavss.fileio import left_unfinished, replace_file
+from mmdavss.utils.files import left_unfinished, replace_file
 
 #: File of the scores of :func:`~mmdavss.pseudo_labels.scores.score`.
 SCORE = 'score.json'

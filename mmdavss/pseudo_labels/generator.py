@@ -23,11 +23,11 @@ from mmdavss.datasets.label_folder import (
     write_manifest,
 )
 from mmdavss.datasets.label_maps import IGNORE
-from mmdavss.errors import InputError, UserError, number_of
-from mmdavss.fileio import check_writable
-from mmdavss.inputs import natural
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
 from mmdavss.utils.device import usable_device
+from mmdavss.utils.errors import InputError, UserError, number_of
+from mmdavss.utils.files import check_writable
+from mmdavss.utils.inputs import natural
 from mmdavss.utils.journal import Journal, as_json, digest_of, file_digest
 from mmdavss.utils.work_dir_lock import holds_others
 

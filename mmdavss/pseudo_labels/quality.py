@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.errors import UserError, number_of
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.progress import progress
 
 from .folder import full_size

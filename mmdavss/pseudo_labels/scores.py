@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmdavss.datasets.label_folder import mask_labels, mask_name, read_manifest
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.fileio import replace_file
+from mmdavss.utils.files import replace_file
 
 from .folder import SCORE
 from .target import labelled_target

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets.clip import ClipSegDataset
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 from mmdavss.utils.journal import as_json
 
 

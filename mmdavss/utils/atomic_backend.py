@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from mmdavss.fileio import unfinished_file
+from mmdavss.utils.files import unfinished_file
 
 
 @register_backend('atomic')
@@ -15,7 +15,7 @@ class AtomicBackend(LocalBackend):
     """Local files that are written under another name and then moved into place.
 
     Whenever the process ends, a file holds either its old or its complete new content. Files that
-    :func:`mmdavss.fileio.left_unfinished` finds may remain.
+    :func:`mmdavss.utils.files.left_unfinished` finds may remain.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:

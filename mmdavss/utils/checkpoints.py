@@ -35,7 +35,7 @@ from torch.serialization import (
     get_unsafe_globals_in_checkpoint,
 )
 
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 from .checkpoint_content import allowed_with, without_stand_ins
 

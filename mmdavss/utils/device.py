@@ -6,7 +6,7 @@ import argparse
 
 import torch
 
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 
 def devices() -> list[str]:

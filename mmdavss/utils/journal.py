@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdavss.fileio import replace_file
+from mmdavss.utils.files import replace_file
 
 
 def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> Any:

@@ -17,8 +17,8 @@ from types import FrameType, TracebackType
 
 from mmengine.logging import print_log
 
-from mmdavss.errors import UserError
-from mmdavss.fileio import left_unfinished
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import left_unfinished
 
 #: The lock's file in the folder; hidden, so that it is not taken for data.
 NAME = '.run.lock'

@@ -16,7 +16,7 @@ from mmdavss.analysis.results import (
     spread,
     training_means,
 )
-from mmdavss.errors import InputError
+from mmdavss.utils.errors import InputError
 
 
 def log(folder, start, *rows):

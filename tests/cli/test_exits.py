@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from mmdavss.cli.exits import exit_status, one_line
-from mmdavss.errors import UserError
 from mmdavss.launch.faults import explain
+from mmdavss.utils.errors import UserError
 
 FORK = multiprocessing.get_context('fork')
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

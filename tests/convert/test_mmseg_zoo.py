@@ -17,7 +17,7 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import MODELS
 
 from mmdavss.convert.plain_mmseg import method_config, read_method_config
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 pytestmark = pytest.mark.slow
 

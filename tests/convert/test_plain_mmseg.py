@@ -16,8 +16,8 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
-from mmdavss.errors import UserError
 from mmdavss.inference.segmenter import VideoSegmenter
+from mmdavss.utils.errors import UserError
 
 LAZY = """
 from mmcv.transforms import LoadImageFromFile

@@ -10,7 +10,7 @@ import pytest
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets import ClipFolderDataset
-from mmdavss.errors import InputError
+from mmdavss.utils.errors import InputError
 
 pytestmark = pytest.mark.slow
 

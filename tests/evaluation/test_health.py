@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.evaluation.health import (
     Health,
     class_drift,
     collapsed_classes,
     swollen_classes,
 )
+from mmdavss.utils.errors import NotFiniteError
 
 
 def test_figures_by_hand():

@@ -15,9 +15,9 @@ from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
 from mmdavss.datasets import SynthiaSeqDataset
-from mmdavss.errors import UserError
 from mmdavss.evaluation import SavePredictionsHook
 from mmdavss.evaluation.save_predictions import frame_files
+from mmdavss.utils.errors import UserError
 
 SEQUENCES = ('SYNTHIA-SEQS-02-DAWN', 'SYNTHIA-SEQS-04-DAWN')
 

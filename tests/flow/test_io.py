@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdavss.errors import InputError
 from mmdavss.flow import read_flow, write_flow
+from mmdavss.utils.errors import InputError
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.inference.segmenter import VideoSegmenter
-from mmdavss.inputs import list_frames
 from mmdavss.launch.model import load_model
+from mmdavss.utils.errors import NotFiniteError
+from mmdavss.utils.inputs import list_frames
 
 CLASSES = ('road', 'sky', 'car', 'person')
 

@@ -9,10 +9,10 @@ import pytest
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmdavss.errors import UserError
 from mmdavss.launch import config_keys
 from mmdavss.launch.config_file import load_config
 from mmdavss.launch.config_keys import check_groups, unknown_keys
+from mmdavss.utils.errors import UserError
 
 CONFIG = 'configs/stpl/accel-r18_miniviper2minicity.py'
 

@@ -11,10 +11,10 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from mmdavss.cli.exits import one_line
-from mmdavss.errors import UserError
 from mmdavss.evaluation.health import class_drift
 from mmdavss.flow import read_flow
 from mmdavss.launch.faults import explain, explained_faults
+from mmdavss.utils.errors import UserError
 
 
 def ours(folder) -> None:

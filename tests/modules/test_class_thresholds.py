@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from mmdavss.utils.errors import NotFiniteError
 
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/rivals_iast_thresholds.npz')
 

@@ -19,12 +19,12 @@ from torch import nn
 
 from mmdavss.datasets import ClipFolderDataset
 from mmdavss.datasets.label_folder import read_manifest, write_manifest
-from mmdavss.errors import InputError, UserError
 from mmdavss.pseudo_labels import folder, generator
 from mmdavss.pseudo_labels.folder import remove
 from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.predictor import ClipPredictor, Frame, FrameClip
 from mmdavss.pseudo_labels.scores import pseudo_confusion, pseudo_miou, summary
+from mmdavss.utils.errors import InputError, UserError
 
 pytestmark = pytest.mark.slow
 

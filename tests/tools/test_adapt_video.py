@@ -25,12 +25,12 @@ from mmdavss.adaptation.frames import folder_names
 from mmdavss.adaptation.memory import explained_memory
 from mmdavss.adaptation.report import report
 from mmdavss.convert.plain_mmseg import default_palette, read_method_config
-from mmdavss.errors import UserError
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
-from mmdavss.fileio import unfinished_path
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import unfinished_path
 from mmdavss.utils.work_dir_lock import NAME as LOCK
 from mmdavss.utils.work_dir_lock import WorkDirLock
 

@@ -24,10 +24,10 @@ from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
 from mmdavss.datasets.label_maps import CLASSES_19
-from mmdavss.errors import UserError
 from mmdavss.flow import write_flow
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
+from mmdavss.utils.errors import UserError
 from mmdavss.utils.work_dir_lock import Owner
 
 CLASSES = dict(classes=('road', 'sky'), palette=[[1, 1, 1], [2, 2, 2]])

@@ -13,9 +13,9 @@ import pytest
 import torch
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 
-from mmdavss.fileio import left_unfinished, unfinished_path
 from mmdavss.utils.atomic_backend import AtomicBackend
 from mmdavss.utils.checkpoints import damage
+from mmdavss.utils.files import left_unfinished, unfinished_path
 from mmdavss.utils.work_dir_lock import NAME
 
 # Two checkpoints, each with scores that are better than those before: w = -1 and -6.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdavss.quiet import QuietRunner
+from mmdavss.utils.quiet import QuietRunner
 from mmdavss.utils.work_dir_lock import NAME
 
 THREE_ITERATIONS = ['--cfg-options', 'train_cfg.max_iters=3']

@@ -5,8 +5,8 @@ import signal
 import pytest
 from mmengine.fileio import get_file_backend
 
-from mmdavss.fileio import left_unfinished, replace_file, unfinished_path
 from mmdavss.utils import atomic_backend
+from mmdavss.utils.files import left_unfinished, replace_file, unfinished_path
 
 UMASK = os.umask(0)
 os.umask(UMASK)

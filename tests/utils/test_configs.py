@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from mmdavss import get_config_path
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import load_config
 from mmdavss.utils.configs import find_config
+from mmdavss.utils.errors import UserError
 
 NAME = 'stpl/accel-r18_miniviper2minicity.py'
 

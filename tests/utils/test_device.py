@@ -7,9 +7,9 @@ import argparse
 import pytest
 import torch
 
-from mmdavss.errors import UserError
 from mmdavss.launch.model import load_model
 from mmdavss.utils.device import device_option, usable_device
+from mmdavss.utils.errors import UserError
 
 
 @pytest.fixture(params=[0, 2])

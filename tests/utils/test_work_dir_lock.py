@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdavss.errors import UserError
 from mmdavss.utils import work_dir_lock
+from mmdavss.utils.errors import UserError
 from mmdavss.utils.work_dir_lock import NAME, Owner, WorkDirLock
 
 

@@ -38,10 +38,10 @@ from mmdavss.cli.analysis import (
 )
 from mmdavss.datasets.transforms.flow import LoadFlow
 from mmdavss.datasets.transforms.loading import LoadClipAnnotations, read_image
-from mmdavss.errors import UserError
 from mmdavss.launch.config_file import check_part
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.ops import backward_warp, resize_flow
+from mmdavss.utils.errors import UserError
 from mmdavss.visualization import draw_flow, draw_grid, draw_wheel
 from mmdavss.visualization.panels import PAPER
 

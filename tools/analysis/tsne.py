@@ -30,9 +30,9 @@ from mmdavss.cli.analysis import (
     test_data,
     write_csv,
 )
-from mmdavss.errors import UserError, number_of
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
+from mmdavss.utils.errors import UserError, number_of
 
 
 def draw(

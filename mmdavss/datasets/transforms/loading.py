@@ -11,8 +11,8 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from mmdavss.errors import InputError
-from mmdavss.inputs import open_image, read_bytes, reason
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.inputs import open_image, read_bytes, reason
 
 from ..label_maps import LabelSet
 

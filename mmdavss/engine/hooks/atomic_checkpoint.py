@@ -12,8 +12,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmdavss.fileio import UNFINISHED, left_unfinished
 from mmdavss.utils.atomic_backend import AtomicBackend
+from mmdavss.utils.files import UNFINISHED, left_unfinished
 from mmdavss.utils.wrappers import accumulation
 
 #: Key in the message hub of the iterations after which signals stopped the run.

@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.evaluation.health import PRESENT, collapsed_classes
+from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.wrappers import unwrapped
 
 from .finite_guard import files_of

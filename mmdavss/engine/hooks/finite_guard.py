@@ -15,8 +15,8 @@ from mmseg.registry import HOOKS
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from mmdavss.errors import NotFiniteError
 from mmdavss.utils.checkpoints import noted_checkpoint
+from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.wrappers import unwrapped
 
 #: Smallest loss scale of mixed precision; reached after about thirty skipped steps in a row.

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from mmdavss.errors import UserError, number_of
+from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.journal import as_json, differences
 
 #: Parts of a config about the place of a run, its display and what follows it. The seed is checked

@@ -11,7 +11,7 @@ from mmdavss.datasets import LabelSet
 from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_19, GTA_19, VIPER_15
 from mmdavss.datasets.transforms import LoadClip, LoadClipAnnotations
 from mmdavss.datasets.transforms import loading as module
-from mmdavss.errors import InputError
+from mmdavss.utils.errors import InputError
 
 LABELS = LabelSet('Toy', ('road', 'sky'), ((0, 0, 0), (1, 1, 1)), {3: 0, 5: 1}, official=8)
 

@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from torch import nn
 
 from mmdavss.engine import CollapseWarningHook
-from mmdavss.errors import NotFiniteError
+from mmdavss.utils.errors import NotFiniteError
 
 CLASSES = ('road', 'sky', 'car', 'person')
 

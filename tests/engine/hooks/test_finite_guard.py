@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mmdavss.engine import FiniteGuardHook
-from mmdavss.errors import NotFiniteError
+from mmdavss.utils.errors import NotFiniteError
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from mmdavss.engine import RunReportHook
 from mmdavss.engine.hooks import run_report
-from mmdavss.errors import UserError
+from mmdavss.utils.errors import UserError
 
 CONFIG = dict(
     model=dict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.logging import MMLogger
 
-from mmdavss import quiet
+from mmdavss.utils import quiet
 
 
 def test_only_the_known_line_of_an_import_is_left_out(monkeypatch, capsys):

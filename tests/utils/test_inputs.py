@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mmdavss import inputs
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.errors import InputError, UserError
 from mmdavss.inference.videos import VideoReader
-from mmdavss.inputs import list_frames
+from mmdavss.utils import inputs
+from mmdavss.utils.errors import InputError, UserError
+from mmdavss.utils.inputs import list_frames
 
 
 def touch(root, *names):
