@@ -14,6 +14,7 @@ FORMS = {
     'colour': (CAMVID_COLOUR, '701_StillsRaw_full', 'LabeledApproved_full', '_L.png'),
     'ids': (CAMVID_IDS, 'images', 'labels', '.png'),
 }
+HALVES = ('first', 'second')
 
 
 @DATASETS.register_module()
@@ -32,7 +33,12 @@ class CamVidDataset(ClipSegDataset):
     Args:
         data_root: Folder of the data set.
         sequences: Any of ``0001TP`` (dusk), ``0006R0``, ``0016E5`` and ``Seq05VD`` (day).
+        half: ``first`` or ``second``, the earlier or later half of the frames of each sequence:
+            to adapt to one and to score the other. None for all.
         kwargs: Passed to :class:`ClipSegDataset`.
+
+    Raises:
+        ValueError: If the folder has both forms, or for another `half`.
     """
 
     METAINFO = CAMVID_IDS.metainfo
@@ -43,7 +49,10 @@ class CamVidDataset(ClipSegDataset):
         'images/NAME.{png,jpg} and labels/NAME.png'
     )
 
-    def __init__(self, data_root: str, **kwargs) -> None:
+    def __init__(self, data_root: str, half: str | None = None, **kwargs) -> None:
+        if half not in (None, *HALVES):
+            raise ValueError(f'CamVidDataset: half={half!r} is not one of {HALVES}.')
+        self.half = half
         forms = [
             form
             for form, (_, images, _, _) in FORMS.items()
@@ -68,9 +77,13 @@ class CamVidDataset(ClipSegDataset):
         ):
             frames.setdefault(match[1], []).append((int(match[2]), path))
         return {
-            sequence: {i: path for i, (_, path) in enumerate(sorted(listed))}
+            sequence: {i: path for i, (_, path) in enumerate(self._chosen(sorted(listed)))}
             for sequence, listed in frames.items()
         }
+
+    def _chosen(self, frames: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        middle = len(frames) // 2
+        return {None: frames, 'first': frames[:middle], 'second': frames[middle:]}[self.half]
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
         return osp.join(self.data_root, self.label_folder, self.frame_name(image) + self.label_tail)

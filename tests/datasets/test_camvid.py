@@ -61,3 +61,17 @@ def test_unlabelled_target(camvid):
 def test_not_camvid(tmp_path):
     with pytest.raises(FileNotFoundError, match='701_StillsRaw_full.*docs/datasets.md.*"CamVid"'):
         CamVidDataset(str(tmp_path))
+
+
+def test_halves_of_each_sequence(camvid):
+    def names(half):
+        dataset = CamVidDataset(str(camvid), sequences=['0006R0', '0016E5'], half=half)
+        return [clip[-1] for clip in clips(dataset)]
+
+    assert names('first') == ['0006R0_f00930', '0016E5_00390']
+    assert names('second') == ['0006R0_f00960', '0006R0_f01020', '0016E5_07959', '0016E5_07961']
+    # The first clip of the later half does not reach into the earlier one.
+    second = CamVidDataset(str(camvid), sequences=['0006R0'], half='second')
+    assert clips(second)[0] == ['0006R0_f00960', '0006R0_f00960']
+    with pytest.raises(ValueError, match="half='third' is not one of"):
+        CamVidDataset(str(camvid), half='third')

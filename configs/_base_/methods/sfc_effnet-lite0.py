@@ -1,0 +1,14 @@
+# SFC's small recipe, in one stage.
+_base_ = '../models/accel_effnet-lite0.py'
+model = dict(
+    type='SFC',
+    sfm=dict(type='SFM', flow_net=dict(type='FlowNetS', base_channels=12)),
+    flow_weight=0.005,
+    softmax_scale=100.0,
+    auxiliary_weight=0.0,
+)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-2))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=100, val_interval=100)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

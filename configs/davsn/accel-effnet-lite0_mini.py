@@ -1,0 +1,7 @@
+# DA-VSN.
+_base_ = [
+    '../_base_/methods/davsn_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth')

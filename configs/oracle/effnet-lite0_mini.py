@@ -1,0 +1,14 @@
+# The upper bound: the same network trained on the labels of the target.
+_base_ = [
+    '../_base_/models/effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/schedules/lite_source.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='DomainPairDataset',
+        source=dict({{_base_.target_train_labelled}}, clip_length=1),
+    )
+)

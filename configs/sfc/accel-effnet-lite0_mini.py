@@ -1,0 +1,11 @@
+# SFC.
+_base_ = [
+    '../_base_/methods/sfc_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
+model = dict(
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
+    sfm_checkpoint='work_dirs/sfc/sfm_miniviper/iter_600.pth',
+)

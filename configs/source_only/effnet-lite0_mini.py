@@ -1,0 +1,8 @@
+# Source-only on the benchmark "mini": minutes on one core.
+_base_ = [
+    '../_base_/models/effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/schedules/lite_source.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(target=None, source=dict(clip_length=1)))
