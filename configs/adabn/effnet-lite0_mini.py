@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/schedules/small_source.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(dataset=dict(source=None, target=dict(clip_length=1)))
+train_dataloader = dict(batch_size=4, dataset=dict(source=None, target=dict(clip_length=1)))
 model = dict(type='AdaBN', source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth')
 # No weight is trained, so the wrapper reduces no gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')

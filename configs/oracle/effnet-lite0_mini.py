@@ -6,9 +6,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(
+    batch_size=4,
     dataset=dict(
         _delete_=True,
         type='DomainPairDataset',
         source=dict({{_base_.target_train_labelled}}, clip_length=1),
-    )
+    ),
 )

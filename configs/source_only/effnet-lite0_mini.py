@@ -5,4 +5,4 @@ _base_ = [
     '../_base_/schedules/lite_source.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(dataset=dict(target=None, source=dict(clip_length=1)))
+train_dataloader = dict(batch_size=4, dataset=dict(target=None, source=dict(clip_length=1)))

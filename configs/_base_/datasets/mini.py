@@ -71,7 +71,7 @@ target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
 target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
-    batch_size=4,
+    batch_size=2,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DrawSampler', shuffle=True),
