@@ -10,6 +10,6 @@ train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='DomainPairDataset',
-        source=dict({{_base_.target_train_labelled}}, clip_length=1),
+        source={{_base_.target_train_labelled}},
     ),
 )

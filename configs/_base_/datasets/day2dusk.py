@@ -72,7 +72,7 @@ source_train = dict(
     pipeline=source_pipeline,
 )
 target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
-target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
+target_train_labelled = dict(**target, clip_length=1, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
     batch_size=2,

@@ -66,7 +66,7 @@ target = dict(type='CamVidDataset', data_root=target_root, sequences=['0016E5', 
 scored = dict(type='CamVidDataset', data_root=target_root, sequences=['Seq05VD'])
 source_train = dict(type='CamVidDataset', data_root=source_root, pipeline=source_pipeline)
 target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
-target_train_labelled = dict(**target, pipeline=target_labelled_pipeline)
+target_train_labelled = dict(**target, clip_length=1, pipeline=target_labelled_pipeline)
 
 train_dataloader = dict(
     batch_size=2,

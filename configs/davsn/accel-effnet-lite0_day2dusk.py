@@ -1,0 +1,10 @@
+# DA-VSN.
+_base_ = [
+    '../_base_/methods/davsn_effnet-lite0.py',
+    '../_base_/datasets/day2dusk.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    source_checkpoint='work_dirs/source_only/effnet-lite0_day2dusk/iter_600.pth',
+)

@@ -1,0 +1,17 @@
+# DA-VSN without its losses of the source, as STPL's tables have it.
+_base_ = './accel-effnet-lite0_day2dusk.py'
+# Source-free: this run has no source data set.
+train_dataloader = dict(dataset=dict(source=None))
+# The remaining part of the method: consistency over time.
+model = dict(discriminator=None)
+# The fusion of the frames gets no gradient.
+model_wrapper_cfg = dict(find_unused_parameters=True)
+# Adam is invariant to the factor 0.001 of the only loss, SGD is not: STPL's schedule.
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
+        clip_grad=dict(max_norm=1.0),
+    ),
+)

@@ -1,0 +1,12 @@
+# STPL, source-free.
+_base_ = [
+    '../_base_/methods/stpl_effnet-lite0.py',
+    '../_base_/datasets/mini2camvid.py',
+    '../_base_/default_runtime.py',
+]
+# Source-free: this run has no source data set.
+train_dataloader = dict(dataset=dict(source=None))
+model = dict(
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini2camvid/iter_600.pth',
+)
