@@ -113,6 +113,7 @@ def parts(config: str, player: str, known: list[str]) -> dict[str, list[dict]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'config, name', [(config, name) for config, name in CASES if entries()[name]['rates']]
 )

@@ -295,6 +295,7 @@ def exact_tc(minidrive):
     return compute
 
 
+@pytest.mark.slow
 def test_exact_labels_and_flow(exact_tc):
     """Labels without an error are below 100: thin things are rounded to whole pixels."""
     visible = exact_tc(occlusion='exact')['TC.exact']
