@@ -169,6 +169,7 @@ def wanted_rates(schedule, last: int) -> tuple[np.ndarray, np.ndarray]:
     return at, schedule['base'] * (1 - at / schedule['horizon']) ** schedule['power']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'config, name', [(config, name) for config, name in CASES if entries()[name]['schedule']]
 )

@@ -309,6 +309,7 @@ def test_exact_labels_and_flow(exact_tc):
     assert still < everywhere - 5
 
 
+@pytest.mark.slow
 def test_exact_labels_away_from_outlines(minidrive):
     """Where the four pixels around a position have one class it is the right one, almost always."""
     root, dataset, labels = minidrive
