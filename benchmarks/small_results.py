@@ -443,7 +443,7 @@ def _mean(values: Iterable[float]) -> float | None:
     return round(statistics.mean(finite), 2) if finite else None
 
 
-def read_results(path: Path = RESULTS) -> list[dict[str, Any]]:
+def read_results(path: Path) -> list[dict[str, Any]]:
     """The objects of a file; none if it does not exist."""
     return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else []
 
@@ -524,8 +524,8 @@ class Work:
         keys: What to train, in order; what starts from others comes after them.
         origins: Content of each one's :data:`ORIGIN`.
         work_dir: Folder of all runs.
-        data_root: Folder of the data sets instead of ``data``.
         results: The file of objects.
+        data_root: Folder of the data sets instead of ``data``.
     """
 
     def __init__(
@@ -533,8 +533,8 @@ class Work:
         keys: Sequence[Key],
         origins: Mapping[Key, Mapping[str, str]],
         work_dir: Path,
+        results: Path,
         data_root: Path | None = None,
-        results: Path = RESULTS,
     ) -> None:
         self.waiting = list(keys)
         self.total = len(self.waiting)
@@ -925,7 +925,7 @@ def main() -> None:
     os.chdir(ROOT)
     with one_line('interrupted: the same call continues from here'):
         if args.tables:
-            entries = read_results()
+            entries = read_results(RESULTS)
             for entry in entries:
                 for text in changes(entry, None):
                     print(f'{key_of(entry)}: {text}', file=sys.stderr)
@@ -934,7 +934,7 @@ def main() -> None:
         keys = wanted(args.benchmarks, args.methods, args.rows, args.seeds)
         plan = make_plan(
             keys,
-            read_results(),
+            read_results(RESULTS),
             args.work_dir,
             args.data_root,
             args.again,
@@ -953,7 +953,7 @@ def main() -> None:
                 print(line)
             return
         print(f'{len(plan.train)} to train, {args.jobs} at a time', flush=True)
-        work = Work(plan.train, plan.origins, args.work_dir, args.data_root)
+        work = Work(plan.train, plan.origins, args.work_dir, RESULTS, args.data_root)
         work.run(args.jobs)
         if work.failed:
             lines = '\n'.join(f'{key}: {error}' for key, error in work.failed.items())

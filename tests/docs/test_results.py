@@ -64,7 +64,7 @@ def cells(table: str, row: str) -> list[str]:
 
 def test_objects(modules):
     script, methods = modules['small_results'], modules['small_methods']
-    entries = script.read_results()
+    entries = script.read_results(script.RESULTS)
     keys = [script.key_of(found) for found in entries]
     assert keys == sorted(set(keys), key=script.order)
     for found, key in zip(entries, keys, strict=True):
@@ -77,7 +77,7 @@ def test_objects(modules):
 
 def test_pages_are_those_of_the_file(modules):
     """If this fails: python benchmarks/small_results.py --tables"""
-    entries = modules['small_results'].read_results()
+    entries = modules['small_results'].read_results(ROOT / 'docs/results.json')
     for path, parts in modules['small_tables'].pages(entries).items():
         text = path.read_text(encoding='utf-8')
         assert modules['small_tables'].with_parts(text, parts) == text
