@@ -268,6 +268,11 @@ def moved_data(cfg: Config, data_root: Path | None) -> dict[str, str]:
     }
 
 
+def configs_of(key: Key) -> list[str]:
+    """Names of the configs that an object needs, without those of its start model."""
+    return [key.config, *(SFM[key.benchmark] if needs_sfm(key.method) else ())]
+
+
 def sfm_command(benchmark: str, data_root: Path | None = None) -> list[str]:
     """What trains the SFM of a benchmark, one for all seeds."""
     names = SFM[benchmark]
@@ -498,7 +503,7 @@ def changes(entry: Mapping[str, Any], data: str | None) -> list[str]:
         data: Hash of today's data; None does not compare them.
     """
     key = key_of(entry)
-    if not (CONFIGS / key.config).is_file():
+    if not all((CONFIGS / name).is_file() for name in configs_of(key)):
         return ['its config is gone']
     found = []
     if entry['config'] != f'configs/{key.config}':
@@ -832,8 +837,8 @@ def make_plan(
             return True
         if key in blocked:
             return False
-        if not (CONFIGS / key.config).is_file():
-            blocked[key] = f'there is no configs/{key.config}'
+        if missing := [name for name in configs_of(key) if not (CONFIGS / name).is_file()]:
+            blocked[key] = f'there is no configs/{missing[0]}'
             notes.append(f'{key}: {blocked[key]}')
             return False
         if key not in origins:

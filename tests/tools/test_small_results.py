@@ -329,6 +329,8 @@ def test_a_missing_config(script, tmp_path):
     assert plan.notes == [
         'mini2camvid, stpl, seed 0: there is no configs/stpl/accel-effnet-lite0_mini2camvid.py'
     ]
+    plan = plan_of(script, tmp_path, ('day2dusk', 'sfc', 'main', 0))
+    assert plan.notes == ['day2dusk, sfc, seed 0: there is no configs/sfc/flownets_camvid-day.py']
 
 
 def test_dry_run(script, tmp_path, monkeypatch, capsys):
