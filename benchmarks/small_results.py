@@ -127,7 +127,8 @@ class Key:
 
     def folder(self, work_dir: Path, way: str = '') -> Path:
         """Work dir of its training; that of the first way has no suffix."""
-        name = self.method if self.row == MAIN else f'{self.method}_{self.row}'
+        name = self.method.replace('*', '-source-free')
+        name = name if self.row == MAIN else f'{name}_{self.row}'
         suffix = '' if way in ('', _first(self.benchmark)) else f'_{way}'
         return work_dir / self.benchmark / name / f'seed{self.seed}{suffix}'
 
@@ -783,8 +784,8 @@ def wanted(
 
 
 def training_order(key: Key) -> tuple:
-    """Seeds outermost, then source models and others from which something starts."""
-    return key.seed, depth(key), *order(key)
+    """Seeds outermost, then methods before rows, and source models before what needs them."""
+    return key.seed, key.row != MAIN, depth(key), *order(key)
 
 
 def depth(key: Key) -> int:

@@ -178,6 +178,11 @@ def test_seeds_are_outermost_and_starts_come_first(script):
         *((0, 'source-only'), (0, 'stpl'), (0, 'vat'), (0, 'vst')),
         *((1, 'source-only'), (1, 'stpl'), (1, 'vat'), (1, 'vst')),
     ]
+    # Methods before rows, even if they are later in a chain.
+    keys = script.wanted(['mini'], ['vat', 'vst'], ['main', 'image-adv'], [0, 1])
+    assert [(key.seed, key.method, key.row) for key in keys][:4] == [
+        *((0, 'vat', 'main'), (0, 'vst', 'main'), (0, 'vat', 'image-adv'), (1, 'vat', 'main'))
+    ]
     # Rows are of one benchmark.
     rows = script.wanted(['mini', 'day2dusk'], ['vat'], ['image-adv'], [0])
     assert [(key.benchmark, key.row) for key in rows] == [('mini', 'image-adv')]
