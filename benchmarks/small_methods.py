@@ -17,7 +17,7 @@ MAIN = 'main'
 #: What SFC's SFM is trained with, in order.
 SFM = {
     'mini': ('sfc/flownets_miniviper.py', 'sfc/sfm_miniviper.py'),
-    'mini2camvid': ('sfc/flownets_minicamvid.py', 'sfc/sfm_minicamvid.py'),
+    'mini2camvid': ('sfc/flownets_miniviper.py', 'sfc/sfm_minicamvid.py'),
     'day2dusk': ('sfc/flownets_camvid-day.py', 'sfc/sfm_camvid-day.py'),
 }
 #: Benchmarks of which a method is trained several times, by the part that it is adapted to, and how
