@@ -74,6 +74,8 @@ class Layout:
         lamps: Distance of further lamp posts on one side, metres; 0 for none.
         posts: Distance of bollards along a part of the kerbs, metres; 0 for none.
         shops: Shop signs and advertisements per 10 m of sidewalk.
+        rails: Length of guard rails between road and sidewalk, metres; 0 for none.
+        sign_scale: Size of signs and traffic lights.
         lead: Range of the distance to the vehicle ahead, metres.
         slow: Mean distance of slow two-wheelers, metres.
         lane: Range of the distance of the ego car from the centre line, metres.
@@ -111,6 +113,8 @@ class Layout:
     lamps: float = 0.0
     posts: float = 0.0
     shops: float = 0.0
+    rails: float = 0.0
+    sign_scale: float = 1.0
     lead: tuple[float, float] = (9.0, 15.0)
     slow: float = 22.0
     lane: tuple[float, float] = (1.5, 1.7)
@@ -187,6 +191,7 @@ def varied_layout(rng: np.random.Generator) -> Layout:
         tuple(rng.dirichlet(weights))
         for weights in ((4, 1, 0.7, 0.6, 3, 1.2), (8, 0.6, 0.2, 0.5, 1, 2))
     )
+    signs = rng.uniform(0.25, 0.45)
     bend = rng.uniform(-0.25, 0.25) if rng.random() < 0.25 else rng.uniform(-0.05, 0.05)
     return Layout(
         half_width=(half_width, half_width),
@@ -198,8 +203,8 @@ def varied_layout(rng: np.random.Generator) -> Layout:
         crossing=rng.uniform(35.0, 110.0),
         lights=share(1.0),
         furniture=rng.uniform(6.0, 16.0),
-        signs=rng.uniform(0.25, 0.4),
-        trees=rng.uniform(0.1, 0.25),
+        signs=signs,
+        trees=rng.uniform(0.55, 0.68) - signs,
         # no room beside the traffic in narrow streets
         parked=share(0.9) if half_width > 4.7 else 0.0,
         people=share(2.0),
@@ -219,6 +224,8 @@ def varied_layout(rng: np.random.Generator) -> Layout:
         lamps=rng.uniform(12.0, 40.0),
         posts=rng.uniform(1.5, 4.0) if rng.random() < 0.5 else 0.0,
         shops=share(1.2),
+        rails=rng.uniform(6.0, 25.0) if rng.random() < 0.4 else 0.0,
+        sign_scale=rng.uniform(0.6, 1.1),
         lead=(7.0, rng.uniform(9.0, 60.0)),
         slow=rng.uniform(15.0, 80.0),
         lane=(1.3, min(2.2, half_width - 1.9)),
@@ -516,7 +523,7 @@ def _kerbside(
             if clear:
                 kind = rng.random()
                 if kind < layout.signs:
-                    objects.traffic_sign(b, rng, x, sign * kerb)
+                    objects.traffic_sign(b, rng, x, sign * kerb, layout.sign_scale)
                 elif kind < layout.signs + layout.trees:
                     _tree(
                         b,
@@ -534,14 +541,21 @@ def _kerbside(
                 elif kind < layout.signs + layout.trees + 0.31:
                     objects.bin_(b, palette.draw(rng, 'vehicle') * 0.5, x, sign * (kerb + 0.2))
                 else:
-                    objects.traffic_light(b, rng, x, sign * kerb, bool(rng.random() < 0.5))
+                    objects.traffic_light(
+                        b, rng, x, sign * kerb, bool(rng.random() < 0.5), layout.sign_scale
+                    )
             x += layout.furniture * rng.uniform(0.6, 1.4)
     for x, half in street.crossings:
         if rng.random() < layout.lights:
             for sign in (1, -1):
                 place = x - half - 1.2 if sign < 0 else x + half + 1.2
                 objects.traffic_light(
-                    b, rng, place, sign * (street.half_width + 0.5), bool(rng.random() < 0.7)
+                    b,
+                    rng,
+                    place,
+                    sign * (street.half_width + 0.5),
+                    bool(rng.random() < 0.7),
+                    layout.sign_scale,
                 )
 
 
@@ -553,7 +567,7 @@ def _posts(
     start: float,
     end: float,
 ) -> None:
-    """Lamp posts at equal distances, bollards, shop signs and advertisements."""
+    """Lamp posts at equal distances, bollards, guard rails, shop signs and advertisements."""
     street = b.street
     steel = rng.uniform(0.12, 0.6) * rng.uniform(0.9, 1.1, 3)
     if layout.lamps:
@@ -571,6 +585,12 @@ def _posts(
             first = start + rng.uniform(0, 40)
             for x in np.arange(first, first + rng.uniform(8, 40), layout.posts):
                 objects.bollard(b, colour, x, sign * (street.half_width + 0.4), size)
+    if layout.rails:
+        colour, height = palette.draw(rng, 'fence'), rng.uniform(0.9, 1.2)
+        for sign in (1, -1):
+            middle = start + layout.rails / 2 + rng.uniform(0, 50)
+            place = sign * (street.half_width + 0.35)
+            objects.fence(b, rng, colour, middle, place, layout.rails, height)
     for side, sign in ((0, 1), (1, -1)):
         edge = street.half_width + street.verge[side] + street.sidewalk[side]
         for x in rng.uniform(start, end, rng.poisson(layout.shops * (end - start) / 10)):
@@ -736,7 +756,7 @@ def build_scene(
     builder = SceneBuilder(street, ego)
     _blocks(builder, rng, layout, palette, kinds, start)
     _kerbside(builder, rng, layout, palette, start + 8.0, end)
-    if layout.lamps or layout.posts or layout.shops:
+    if layout.lamps or layout.posts or layout.shops or layout.rails:
         _posts(builder, rng, layout, palette, start + 8.0, end)
     _traffic(builder, rng, layout, palette, start + 10.0, end, duration)
     _people(builder, rng, layout, palette, start + 8.0, end)

@@ -62,6 +62,7 @@ class Sensor:
         quality: JPEG quality, or None for no compression.
         vignette: Darkening of the corners.
         blur: Standard deviation of the lens blur at an image width of 1000 pixels.
+        sharpen: Strength of the sharpening inside the camera.
         contrast: Exponent of the tone curve.
         saturation: Factor of the colour saturation.
         tint: RGB gains of the white balance.
@@ -73,6 +74,7 @@ class Sensor:
     quality: int | None = None
     vignette: float = 0.0
     blur: float = 0.0
+    sharpen: float = 0.0
     contrast: float = 1.0
     saturation: float = 1.0
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -147,6 +149,7 @@ _CAMERA = Palette(
 
 #: Bricks, stone, concrete and render.
 _BRICK = _rgb('8a4a38', 'a06a50', 'b09a6c', '7a6a54', 'e6e2d8', '8c8c88', 'c8b48c', '6a4438')
+_DRY = _rgb('5c4a34', '6e5c40', '3c4a2c', '2c3a26')  # leaves in autumn, ivy, yew
 _GRASS = _rgb('5fb043', '83bd50', '627c3e', '80864a')
 
 
@@ -309,6 +312,7 @@ def varied_look(rng: np.random.Generator) -> Look:
         **{
             **{name: _varied(rng, *bases) for name, bases in both.items()},
             'wall': _varied(rng, *both['wall'], _BRICK, count=8),
+            'leaf': _varied(rng, *both['leaf'], _DRY, count=4),
             'skin': _SKIN * rng.uniform(0.7, 1.1),
             'vehicle': _varied(rng, _CAMERA.vehicle, *both['vehicle'], count=10),
             'cloth': _varied(rng, _CAMERA.cloth, *both['cloth'], count=10),
@@ -336,6 +340,8 @@ def varied_look(rng: np.random.Generator) -> Look:
         kerb_lines=int(rng.integers(3)),
         repairs=rng.uniform(0.0, 0.25),
         paint=rng.uniform(0.0, 0.3),
+        glazing=rng.uniform(-0.06, 0.14),
+        sashes=bool(rng.random() < 0.5),
     )
     # from a clear day to a closed sky
     cover = rng.random()
@@ -363,7 +369,8 @@ def varied_look(rng: np.random.Generator) -> Look:
         noise=rng.uniform(0.0, 0.025),
         quality=int(rng.integers(55, 96)),
         vignette=rng.uniform(0.0, 0.3),
-        blur=rng.uniform(0.0, 2.5) * (rng.random() < 0.5),
+        blur=rng.uniform(0.0, 2.5) * (rng.random() < 0.4),
+        sharpen=rng.uniform(0.0, 1.0),
         contrast=contrast,
         saturation=rng.uniform(0.5, 1.2),
         tint=(rng.uniform(0.92, 1.08), 1.0, rng.uniform(0.9, 1.1)),
@@ -432,6 +439,9 @@ def develop(
     # soft shoulder instead of hard clipping
     image = np.clip(image, 0, None) ** np.float32(sensor.contrast)
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.2), image)
+    if sensor.sharpen:
+        edges = image - cv2.GaussianBlur(image, (0, 0), 1.0)
+        image = np.clip(image + sensor.sharpen * edges, 0, None)
     if sensor.noise:
         grain = rng.standard_normal(image.shape, np.float32)
         image = image + sensor.noise * grain * np.sqrt(0.25 + image)

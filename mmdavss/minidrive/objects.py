@@ -468,7 +468,12 @@ def street_lamp(b: SceneBuilder, x: float, offset: float) -> None:
 
 
 def traffic_light(
-    b: SceneBuilder, rng: np.random.Generator, x: float, offset: float, arm: bool
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    x: float,
+    offset: float,
+    arm: bool,
+    scale: float = 1.0,
 ) -> None:
     """Signal heads on a pole, plus one over the road if `arm`."""
     body = b.body(x, offset, footprint=(0.15, 0.15, 4.0))
@@ -480,7 +485,7 @@ def traffic_light(
             body,
             Shape.BOX,
             (-0.1 if facing == 0 else 0.1, y, z),
-            (0.4, 0.56, 1.5),
+            (0.4 * scale, 0.56 * scale, 1.5 * scale),
             Label.LIGHT,
             Material.LAMPS,
             DARK,
@@ -504,7 +509,9 @@ def traffic_light(
         head(inward * 3.2, 4.75)
 
 
-def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: float) -> None:
+def traffic_sign(
+    b: SceneBuilder, rng: np.random.Generator, x: float, offset: float, scale: float = 1.0
+) -> None:
     """One or two signs on a pole, facing traffic from behind or from ahead."""
     body = b.body(x, offset, footprint=(0.1, 0.3, 2.5))
     pole(b, body, 3.35, 0.05)
@@ -512,7 +519,7 @@ def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: fl
     count = 1 + int(rng.random() < 0.35)
     for level in range(count):
         kind = int(rng.integers(6))
-        size = rng.uniform(0.9, 1.15)
+        size = rng.uniform(0.9, 1.15) * scale
         centre = (-0.09 * np.sign(abs(turn) - 1), 0.0, 2.75 - 1.1 * level)
         face = euler(z=turn)
         common: dict[str, Any] = dict(

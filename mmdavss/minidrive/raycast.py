@@ -23,7 +23,7 @@ GROUND, SKY = -1, -2
 NEAR = 0.05  # metres
 TILE = 4  # pixels
 LEAF = 0.22  # size of the leaves that fray the outline of foliage, metres
-TWIG = 0.1  # width of twigs, as a level of noise
+TWIG = 0.05  # width of twigs, as a level of noise
 
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count('1') == 1])
@@ -183,7 +183,7 @@ def _intersect(
     ray: np.ndarray,
     row: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Depths of the hits of pairs (ray, parts[row]), inf if the ray misses, and of gaps in twigs."""
+    """Depths of hits of pairs (ray, parts[row]), and of gaps between twigs; inf for none."""
     rotation, centre = poses[0][parts], poses[1][parts]
     half = scene.half[parts]
     into = np.swapaxes(rotation, 1, 2) / half[:, :, None]  # world to unit cube
@@ -224,10 +224,14 @@ def _intersect(
 
 
 def _twigs(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Whether twigs are at points of a crown: along the zeros of noise, which meander and meet."""
+    """Whether twigs are at points of a crown: along zeros of noise, which meander and meet."""
     x, y, z = (np.where(np.isfinite(c), c, 0) for c in (x, y, z))
-    along = np.abs(noise(15 * (x + 0.6 * y), 8 * z + 40)) < TWIG
-    return along | (np.abs(noise(12 * (y - 0.6 * x) + 90, 12 * z)) < TWIG)
+
+    def lines(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        # the difference leaves out what is coarse, which would give blobs
+        return np.abs(noise(u, v) - noise(u + 2.5, v + 1.5)) < TWIG
+
+    return lines(11 * (x + 0.6 * y), 9 * z + 40) | lines(9 * (y - 0.6 * x) + 90, 11 * z)
 
 
 def cast(

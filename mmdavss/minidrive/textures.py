@@ -37,6 +37,8 @@ class Texture:
         kerb_lines: Number of yellow lines beside the kerbs.
         repairs: Contrast of rectangular repairs and of seams in the asphalt.
         paint: Share of the road with arrows and words.
+        glazing: How much wider windows are, on both sides, as a share of their distance.
+        sashes: Whether windows have a horizontal bar.
     """
 
     asphalt: np.ndarray
@@ -58,6 +60,8 @@ class Texture:
     kerb_lines: int = 0
     repairs: float = 0.0
     paint: float = 0.0
+    glazing: float = 0.0
+    sashes: bool = False
 
 
 @dataclass
@@ -257,7 +261,7 @@ def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     column, row = (across + half) / pitch, up / storey
     fx, fy = column - np.floor(column), row - np.floor(row)
     soft_x, soft_y = s.pixel / pitch, s.pixel / storey
-    wide = 0.2 + 0.1 * pick[3]
+    wide = 0.2 + 0.1 * pick[3] - texture.glazing
     shop = (row < 1) & (pick[4] < texture.shops)
     low = np.where(shop, 0.12, 0.28)
     left = np.where(shop, 0.08, wide)
@@ -273,11 +277,14 @@ def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
         dyes = np.stack(
             [hash01(s.seed, np.floor(across / 6.0), s.seed * 0 + i) for i in range(3)], 1
         )
+        dyes = dyes.mean(1, keepdims=True) * 0.5 + dyes * 0.5
         colour = mix(colour, dyes**1.5, front)
         words = step(noise(across * 9 + s.seed, up * 9), 0.5) * band(fy, 0.86, 0.95, soft_y)
         colour = mix(colour, 1 - dyes, front * words * (fx > 0.1))
     pane = np.array(texture.pane) * (0.7 + 0.9 * number * fy)[:, None]
     bar = band(fx, 0.48, 0.52, soft_x) * (~shop)
+    if texture.sashes:
+        bar = np.maximum(bar, band(fy, 0.53, 0.57, soft_y) * (~shop))
     colour = mix(colour, pane, glass * (1 - 0.7 * bar))
     ledge = band(fy, 0.94, 1.0, soft_y) * upright * (pick[5] < 0.6)
     colour = mix(colour, s.colour * 0.78, ledge)
