@@ -3,8 +3,8 @@
     python tools/make_minidrive.py data/minidrive
 
 writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}. The
-same settings give the same bytes. Missing parts of a MiniDrive with the same settings are added; nothing
-else is changed.
+same settings give the same bytes. Missing parts of a MiniDrive with the same settings are added;
+nothing else is changed.
 """
 
 from __future__ import annotations
