@@ -138,7 +138,7 @@ class Settings:
 
 
 PRESETS = dict(
-    demo=Settings(camvid=400),
+    demo=Settings(camvid=500),
     full=Settings(
         size=(512, 256),
         viper=60,

@@ -185,8 +185,8 @@ def varied_layout(rng: np.random.Generator) -> Layout:
     def share(largest: float) -> float:
         return largest * rng.random() ** 1.5
 
-    half_width = rng.uniform(3.6, 7.0)
-    low = rng.uniform(4.5, 9.0)
+    half_width = rng.uniform(3.2, 6.4)
+    low = rng.uniform(5.0, 10.0)
     traffic, parked = (
         tuple(rng.dirichlet(weights))
         for weights in ((4, 1, 0.7, 0.6, 3, 1.2), (8, 0.6, 0.2, 0.5, 1, 2))
@@ -195,9 +195,9 @@ def varied_layout(rng: np.random.Generator) -> Layout:
     bend = rng.uniform(-0.25, 0.25) if rng.random() < 0.25 else rng.uniform(-0.05, 0.05)
     return Layout(
         half_width=(half_width, half_width),
-        sidewalk=(rng.uniform(1.4, 2.6), rng.uniform(2.8, 6.0)),
-        verge=share(0.7),
-        rows=tuple(rng.dirichlet((1.6, 1.0, 0.6))),
+        sidewalk=(rng.uniform(1.6, 2.6), rng.uniform(2.8, 6.0)),
+        verge=share(0.5),
+        rows=tuple(rng.dirichlet((2.2, 1.0, 0.7))),
         heights=(low, low + rng.uniform(1.5, 10.0)),
         pitched=rng.random(),
         crossing=rng.uniform(35.0, 110.0),
@@ -207,7 +207,7 @@ def varied_layout(rng: np.random.Generator) -> Layout:
         trees=rng.uniform(0.55, 0.68) - signs,
         # no room beside the traffic in narrow streets
         parked=share(0.9) if half_width > 4.7 else 0.0,
-        people=share(2.0),
+        people=share(3.0),
         vehicles=traffic,
         parked_vehicles=parked,
         gap=rng.uniform(12.0, 60.0),
@@ -224,7 +224,7 @@ def varied_layout(rng: np.random.Generator) -> Layout:
         lamps=rng.uniform(12.0, 40.0),
         posts=rng.uniform(1.5, 4.0) if rng.random() < 0.5 else 0.0,
         shops=share(1.2),
-        rails=rng.uniform(6.0, 25.0) if rng.random() < 0.4 else 0.0,
+        rails=rng.uniform(6.0, 25.0) if rng.random() < 0.6 else 0.0,
         sign_scale=rng.uniform(0.6, 1.1),
         lead=(7.0, rng.uniform(9.0, 60.0)),
         slow=rng.uniform(15.0, 80.0),
