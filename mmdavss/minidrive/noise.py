@@ -40,10 +40,9 @@ def noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     width = 1024
     rows = max(-(-len(x) // width), 1)
     maps: np.ndarray = np.zeros((2, rows * width), np.float32)
-    maps[0, : len(x)] = np.mod(x, 256)
-    maps[1, : len(x)] = np.mod(y, 256)
+    for row, values in enumerate((x, y)):
+        # np.mod(values, 256), exact too, but several times as fast
+        maps[row, : len(x)] = values - 256 * np.floor(values / 256)
     maps = maps.reshape(2, rows, width)
-    values = cv2.remap(
-        _noise_tile(), maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
-    return values.reshape(-1)[: len(x)].astype(np.float64)
+    found = cv2.remap(_noise_tile(), maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return found.reshape(-1)[: len(x)].astype(np.float64)

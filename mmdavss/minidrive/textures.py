@@ -170,14 +170,20 @@ def ground(
     if texture.repairs:
         stains += texture.repairs * _repairs(x, offset, pixel)
     put(road, texture.asphalt, stains + fine)
-    if texture.kerb_lines or texture.paint:
-        inward = street.half_width - np.abs(offset[road])
-        size, painted = pixel[road], colours[road]
+    inward = street.half_width - np.abs(offset)
+    if texture.kerb_lines:
+        near = np.flatnonzero(road & (inward < 1))
         for line in range(texture.kerb_lines):
-            yellow = band(inward, 0.25 + 0.22 * line, 0.35 + 0.22 * line, size)
-            painted = mix(painted, np.array([0.72, 0.6, 0.25]), 0.8 * yellow)
-        cover = _paint(x[road], offset[road], texture.paint, size)
-        colours[road] = mix(painted, texture.mark, 0.8 * cover)
+            low = 0.25 + 0.22 * line
+            cover = band(inward[near], low, low + 0.1, pixel[near])
+            colours[near] = mix(colours[near], np.array([0.72, 0.6, 0.25]), 0.8 * cover)
+    if texture.paint:
+        # in some of the cells of each lane
+        row, lane = np.floor(x / 9.0), np.floor(offset / 3.2)
+        kind = hash01(row, lane, row * 0 + 5) / texture.paint
+        some = np.flatnonzero(road & (kind < 1))
+        cover = _paint(x[some], offset[some], kind[some], pixel[some])
+        colours[some] = mix(colours[some], texture.mark, 0.8 * cover)
     put(
         labels == Label.LANE_MARK,
         texture.mark,
@@ -214,20 +220,16 @@ def _repairs(x: np.ndarray, offset: np.ndarray, pixel: np.ndarray) -> np.ndarray
     return np.clip(patch - 0.8 * seam - cover, -1, 1)
 
 
-def _paint(x: np.ndarray, offset: np.ndarray, share: float, pixel: np.ndarray) -> np.ndarray:
-    """Cover in [0, 1] of arrows, words and hatching in the middle of the lanes."""
-    row, lane = np.floor(x / 9.0), np.floor(offset / 3.2)
-    kind = hash01(row, lane, row * 0 + 5) / max(share, 1e-6)
+def _paint(x: np.ndarray, offset: np.ndarray, kind: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Cover in [0, 1] of arrows, words or hatching, as `kind` in [0, 1) says, along the lanes."""
     u, v = np.mod(x, 9.0) - 2.5, np.mod(offset, 3.2) - 1.6
-    arrow = band(np.abs(v), -1, 0.08, pixel) * band(u, 0.0, 2.6, pixel)
-    arrow = np.maximum(
-        arrow, step(0.45 * (4.0 - u) / 1.4 - np.abs(v), pixel) * band(u, 2.6, 4, pixel)
-    )
-    words = step(noise(x * 3 + 7, offset * 14), 0.3) * band(np.abs(v), -1, 1.1, pixel)
+    away = np.abs(v)
+    arrow = band(away, -1, 0.08, pixel) * band(u, 0.0, 2.6, pixel)
+    head = step(0.45 * (4.0 - u) / 1.4 - away, pixel) * band(u, 2.6, 4.0, pixel)
+    words = step(noise(x * 3 + 7, offset * 14), 0.3) * band(away, -1, 1.1, pixel)
     words = words * band(np.mod(u, 2.6), 0.0, 1.7, pixel) * band(u, 0.0, 5.2, pixel)
-    hatch = band(np.mod(u + 1.2 * v, 1.5), 0.0, 0.16, pixel) * band(np.abs(v), -1, 1.3, pixel)
-    chosen = np.where(kind < 0.4, arrow, np.where(kind < 0.75, words, hatch))
-    return np.where(kind < 1, chosen, 0.0)
+    hatch = band(np.mod(u + 1.2 * v, 1.5), 0.0, 0.16, pixel) * band(away, -1, 1.3, pixel)
+    return np.where(kind < 0.4, np.maximum(arrow, head), np.where(kind < 0.75, words, hatch))
 
 
 def weather(albedo: np.ndarray, s: Surface, texture: Texture) -> np.ndarray:
