@@ -1,7 +1,7 @@
 """Generates a street scene from a seed: buildings, furniture, traffic and people.
 
 The two kinds of layout differ in geometry and in object frequencies, like two real cities and two
-recording campaigns, but both contain every class.
+recording campaigns, but both contain every class. `varied_layout` draws further kinds.
 """
 
 from __future__ import annotations

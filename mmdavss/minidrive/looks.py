@@ -82,7 +82,7 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Look:
-    """One appearance of a world; :func:`rendered_look` and :func:`camera_look` draw them.
+    """One appearance of a world; :func:`rendered_look` and others draw them.
 
     Args:
         palette: Colours of objects.

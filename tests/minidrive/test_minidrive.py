@@ -924,4 +924,4 @@ def test_contact_sheet(tmp_path) -> None:
 
     contact_sheet(tmp_path / 'sub' / 'sheet.png', (64, 32))
     sheet = cv2.imread(str(tmp_path / 'sub' / 'sheet.png'))
-    assert sheet.shape == (4 * 36, 4 * 68, 3)
+    assert sheet.shape == (4 * 36 + 2 * 52, 4 * 68, 3)
