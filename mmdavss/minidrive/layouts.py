@@ -467,16 +467,6 @@ def _garden(
             length - 0.2,
             rng.uniform(1.1, 1.9),
         )
-    elif layout.fences + layout.hedges < border < layout.fences + layout.hedges + layout.walls:
-        objects.wall(
-            b,
-            rng,
-            palette.draw(rng, 'wall') * 0.85,
-            middle,
-            sign * (edge + 0.15),
-            length - 0.2,
-            rng.uniform(0.7, 2.2),
-        )
     elif border < layout.fences + layout.hedges:
         objects.hedge(
             b,
@@ -485,6 +475,16 @@ def _garden(
             sign * (edge + 0.6),
             length - 0.6,
             rng.uniform(0.9, 1.6),
+        )
+    elif border < layout.fences + layout.hedges + layout.walls:
+        objects.wall(
+            b,
+            rng,
+            palette.draw(rng, 'wall') * 0.85,
+            middle,
+            sign * (edge + 0.15),
+            length - 0.2,
+            rng.uniform(0.7, 2.2),
         )
     colours = palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')
     for x in np.arange(span[0] + 2.0, span[1] - 1.5, 4.5):
