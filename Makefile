@@ -13,7 +13,7 @@ REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirement
 help:
 	@echo 'make demo       MiniDrive: source-only, STPL, report in work_dirs/demo'
 	@echo 'make test       run the tests          make test ARGS="tests/ops -x"'
-	@echo 'make quick      a part of them, about a minute on two cores'
+	@echo 'make quick      a part of them, under a minute on two cores'
 	@echo 'make lint       check the code style and the types'
 	@echo 'make types      check the types alone'
 	@echo 'make format     put the code into that style'

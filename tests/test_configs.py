@@ -128,6 +128,7 @@ def test_first_pooling_fits_the_heads(name):
         assert net.backbone.get('ceil_mode', True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'maps'),
     [
@@ -192,6 +193,7 @@ def test_colour_of_advent(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'size'),
     [
@@ -296,6 +298,7 @@ def test_papers_values():
         assert cfg.model.student.segmentor.backbone.depth == 101
 
 
+@pytest.mark.slow
 def test_papers_values_of_sepico():
     """Section 4.1.2."""
     for name in CONFIGS:
@@ -323,6 +326,7 @@ def test_papers_values_of_sepico():
         assert loss.type != 'BankCLLoss' or model.statistics.bank_size == 200
 
 
+@pytest.mark.slow
 def test_rows_of_vat_vst():
     """Table 3: dice, discriminator; 4 and 6: selection, aggregation, regulariser, refinement."""
     folders = {}
@@ -379,6 +383,7 @@ def test_papers_values_of_i2vda():
         assert hook == dict(type='ProxyNetworkHook', launch=8000, interval=8000)
 
 
+@pytest.mark.slow
 def test_rows_of_i2vda():
     """Table 3 as configs, the others as the README says; no config has flow of the source."""
     for net in ('deeplabv2-r101_viper2city', 'deeplabv2-r18_miniviper2minivps'):
@@ -445,6 +450,7 @@ def same_network(*configs):
     return first == second
 
 
+@pytest.mark.slow
 def test_phases_of_sfc_find_one_another():
     """What a config starts from is what another one leaves; networks of both are the same."""
     for name in (n for n in ALL_CONFIGS if n.startswith('sfc/')):
@@ -493,6 +499,7 @@ def test_papers_values_of_sfc():
             assert (first.model.student.stage, second.model.student.stage) == (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('net, kind', [('dff', 'DFF'), ('distortion-aware', 'DistortionAwareVSS')])
 def test_rows_of_the_other_video_nets(net, kind):
     """SFC, table 4: what is trained on Accel, on another net from that net's source-only model.

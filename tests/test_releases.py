@@ -113,6 +113,7 @@ def parts(config: str, player: str, known: list[str]) -> dict[str, list[dict]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'config, name', [(config, name) for config, name in CASES if entries()[name]['rates']]
 )
@@ -168,6 +169,7 @@ def wanted_rates(schedule, last: int) -> tuple[np.ndarray, np.ndarray]:
     return at, schedule['base'] * (1 - at / schedule['horizon']) ** schedule['power']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'config, name', [(config, name) for config, name in CASES if entries()[name]['schedule']]
 )

@@ -10,7 +10,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmseg.models.utils import InvertedResidualV3
 from mmseg.registry import MODELS
-from mmseg.utils import ConfigType, OptMultiConfig
+from mmseg.utils import ConfigType
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -74,7 +74,7 @@ class EfficientNetLite(BaseModule):
         norm_cfg: ConfigType | None = None,
         norm_eval: bool = False,
         with_cp: bool = False,
-        init_cfg: OptMultiConfig = None,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if output_stride not in (16, 32):

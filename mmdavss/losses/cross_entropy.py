@@ -92,6 +92,8 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
             divides by the weights of the pixels' classes.
     """
 
+    class_factors: Tensor | None
+
     def __init__(
         self,
         avg_non_ignore: bool = True,

@@ -55,6 +55,7 @@ class AdaBN(BaseAdapter):
         for norm in self.norms:
             # The first batch takes the place of what is there. Layers that only serve losses (in
             # auxiliary heads) see none and stay as they are.
+            assert norm.num_batches_tracked is not None
             norm.num_batches_tracked.zero_()
 
     def train(self, mode: bool = True) -> AdaBN:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
 
+import torch
 from mmengine.optim import OptimWrapper
 from mmseg.utils import SampleList
 from torch import Tensor
@@ -142,7 +144,8 @@ class BaseAdapter(VideoSegmentor):
         if accumulation(optim_wrapper) > 1 or not self._has_groups():
             return super().train_step(data, optim_wrapper)
         groups = self.loss_groups(DomainBatch(**self.data_preprocessor(data, True)))
-        total, log = [], {}
+        total: list[Tensor] = []
+        log: dict[str, Tensor] = {}
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
             with optim_wrapper.optim_context(self):
@@ -155,7 +158,7 @@ class BaseAdapter(VideoSegmentor):
             log |= own
         optim_wrapper.step()
         optim_wrapper.zero_grad()
-        return dict(loss=sum(total)) | log
+        return dict(loss=reduce(torch.add, total)) | log
 
     def _has_groups(self) -> bool:
         return type(self).loss is BaseAdapter.loss

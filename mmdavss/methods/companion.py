@@ -88,7 +88,7 @@ class Companion:
             _copy(followed.buffers(), made.buffers())
         if self.kind == 'copy':
             # Each process has running statistics of its own; the copy is one for all.
-            all_reduce_params(made.buffers(), op='mean')
+            all_reduce_params(list(made.buffers()), op='mean')
 
     def set_mode(self, method: nn.Module, mode: bool) -> None:
         """Puts the copy in the mode that goes with the method's: training if `mode` is true."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -30,14 +31,14 @@ class Labelled(NamedTuple):
         flow: (N, T-1, 2, H, W) or None, given with the clips or estimated.
         labels: (N, H, W), int64, 255 where ignored.
         weights: (N, H, W), weight of each pixel's label.
-        samples: The labels as mmseg's losses take them, or None.
+        samples: The labels as mmseg's losses take them; none where a teacher gave them.
     """
 
     clip: Clip
     flow: Tensor | None
     labels: Tensor
     weights: Tensor
-    samples: SampleList | None = None
+    samples: SampleList = ()
 
 
 @MODELS.register_module()
@@ -157,8 +158,9 @@ class DACS(MeanTeacher):
         return Labelled(clip, flow, labels, weights)
 
     @torch.no_grad()
-    def _night_labels(self, pairs: Clip, flow: None) -> tuple[Tensor, Tensor]:
+    def _night_labels(self, pairs: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:
         """:meth:`pseudo_labels` of the night images of (day, night) pairs."""
+        assert self.day_reference is not None
         day, night = (Clip(pairs.frames[:, i : i + 1], pairs.raw[:, i : i + 1]) for i in (0, 1))
         probability, labels = day_guided(
             self.teacher_probabilities(night, flow),
@@ -228,4 +230,4 @@ class DACS(MeanTeacher):
             weights: (N, H, W).
         """
         losses = self.net.supervise(scores, labels, weights, avg_factor=labels.numel())
-        return sum(losses.values())
+        return reduce(torch.add, losses.values())

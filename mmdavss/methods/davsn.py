@@ -101,7 +101,7 @@ class DAVSN(AdversarialAdapter):
                 resize(
                     maps, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
                 )
-                for maps in (head.current, head.key)
+                for maps in _frames(head)
             )
             for name, head in scores.items()
         }
@@ -114,14 +114,22 @@ class DAVSN(AdversarialAdapter):
             flow: (N, T-1, 2, H, W).
         """
         losses = {}
-        to_previous = resize_flow(chain_flow(flow), scores['decode'].key.shape[-2:])
+        _, previous = _frames(scores['decode'])
+        to_previous = resize_flow(chain_flow(flow), previous.shape[-2:])
         weights = dict(decode=1.0, aux=self.auxiliary_weight)
         for name, head in scores.items():
+            current, previous = _frames(head)
             # The negated flow stands in for the flow previous -> current, as in the release.
             propagated, reached = forward_splat(
-                head.key.float().softmax(1), -to_previous, return_mask=True
+                previous.float().softmax(1), -to_previous, return_mask=True
             )
             losses[f'{name}.loss_itcr'] = weights[name] * self.consistency_loss(
-                head.current.float().softmax(1), propagated, reached
+                current.float().softmax(1), propagated, reached
             )
         return losses
+
+
+def _frames(head: HeadScores) -> tuple[Tensor, Tensor]:
+    """The single-frame scores of the current and of the previous frame."""
+    assert head.current is not None and head.key is not None  # both were asked for
+    return head.current, head.key

@@ -231,6 +231,7 @@ class I2VDA(AdversarialAdapter):
     @torch.no_grad()
     def proxy_probabilities(self, clip: Clip) -> Tensor:
         """P_1: the proxy's class probabilities (N, K, H, W) of the current frames."""
+        assert self.proxy is not None
         scores = clip_scores(self.proxy, clip.frames[:, -1:], self.align_corners)
         self.watch('the prediction of the proxy', scores)
         return scores[:, 0].float().softmax(1)

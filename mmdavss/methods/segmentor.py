@@ -180,7 +180,7 @@ class VideoSegmentor(BaseSegmentor):
         """Scores (N, K, h, w) of the current frame, see :meth:`VideoNet.predict`."""
         return self.net.predict(inputs.frames, self.clip_flow(inputs))
 
-    _forward = encode_decode
+    _forward = encode_decode  # type: ignore[assignment]  # mmseg's takes images
 
     def predict(self, inputs: Clip, data_samples: OptSampleList = None) -> SampleList:
         """Predicted maps of the current frame, at the original size of the image.

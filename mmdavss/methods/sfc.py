@@ -17,7 +17,7 @@ TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -254,7 +254,7 @@ class SFC(CrossFrameAdapter):
         )
         # A pass for each frame, so that batch norm sees one at a time, in the release's order.
         in_order = self.net.single_frame
-        labels = {}
+        labels: dict[str, Tensor] = {}
         for scores in self.score_groups(
             *((previous, current) if in_order else (current, previous))
         ):
@@ -296,7 +296,7 @@ class SFC(CrossFrameAdapter):
             previous: Scores (N, K, h, w) of the previous frame by classifier.
             current: Those of the current frame.
         """
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for name in previous:
             weight = self.flow_weight * self.head_weight(name)
             if not weight:  # SFM is what costs time
@@ -368,7 +368,7 @@ class SFC(CrossFrameAdapter):
         regions = [self.soft_regions(scores, clip.raw.shape[-2:]) for scores in (current, previous)]
         return self.sfm(clip.raw[:, -1], clip.raw[:, -2], *regions)
 
-    def soft_regions(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+    def soft_regions(self, scores: Tensor, size: Sequence[int]) -> Tensor:
         """Class probabilities ``(N, K, *size)``, sharpened by lambda_s.
 
         In float32: a hundred times a score is out of the range of half precision.

@@ -39,6 +39,7 @@ from mmdavss.modules import (
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.errors import number_of
+from mmdavss.video_nets import VideoNet
 
 from .base import BaseAdapter
 
@@ -89,6 +90,7 @@ class STPL(BaseAdapter):
     """
 
     fusion: Any
+    anchor: VideoNet | None
 
     def __init__(
         self,
@@ -149,10 +151,12 @@ class STPL(BaseAdapter):
         labelled = self._label(clip, self.for_student(flow), z)
         z_aug = self._augmented_features(clip)
         if self.fusion is not None:
+            assert flow is not None and z_aug is not None
             losses = dict(loss_stpl=self.contrast_fused(z, z_aug, flow, labelled))
         else:
             losses = self.contrast_frames(clip, z, z_aug, labelled)
         if self.anchor is not None:
+            assert z_aug is not None
             losses['loss_anchor'] = self.anchor_loss(clip, self.for_student(flow), z_aug, labelled)
         losses['pseudo_label_entropy'] = class_entropy(labelled.labels, self.num_classes)
         return losses
@@ -186,6 +190,7 @@ class STPL(BaseAdapter):
         if self.contrast == 'duplicate':
             losses['loss_duplicate'] = self._contrast(q, q, labelled, labelled)
         if 'spatial' in self.contrast:
+            assert z_aug is not None
             k = self._project(z_aug[:, -1], labelled)
             losses['loss_spatial'] = self._contrast(q, k, labelled, labelled)
         if 'temporal' in self.contrast:

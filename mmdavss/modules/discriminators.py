@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +133,7 @@ class SpatioTemporalDiscriminator(BaseModule):
         Returns:
             Scalar: cosine of their weights plus 1, averaged over the weight and bias tensors.
         """
-        return sum(
+        likenesses = (
             torch.stack(
                 [
                     F.cosine_similarity(a.flatten(), b.flatten(), dim=0) + 1
@@ -145,3 +146,4 @@ class SpatioTemporalDiscriminator(BaseModule):
             ).mean()
             for head in self.spatial
         )
+        return reduce(torch.add, likenesses)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from torch import Tensor
 @torch.no_grad()
 def downscale_labels(
     labels: Tensor,
-    size: tuple[int, int],
+    size: Sequence[int],
     num_classes: int,
     min_ratio: float = 0.75,
     ignore_index: int = 255,

@@ -180,6 +180,7 @@ class MethodTests:
         torch.testing.assert_close(logs[1], logs[0], rtol=0, atol=0)
         torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
 
+    @pytest.mark.slow
     @of_cases(lambda case: case.student is not None)
     def test_exports_its_student(self, case: MethodCase, tmp_path: Path) -> None:
         """A checkpoint loads into the plain video net, which predicts the same as the method."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
+ModuleT = TypeVar('ModuleT', bound=nn.Module)
 
-def unwrapped(module: nn.Module) -> nn.Module:
+
+def unwrapped(module: ModuleT) -> ModuleT:
     """The module inside a DDP wrapper, or the module itself if it is not wrapped."""
-    return cast(nn.Module, module.module) if is_model_wrapper(module) else module
+    return cast(ModuleT, module.module) if is_model_wrapper(module) else module
 
 
 def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:

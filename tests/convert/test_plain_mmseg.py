@@ -150,6 +150,7 @@ HEADS = dict(
 )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('resize', [None, (60, 32)])
 @pytest.mark.parametrize('name', HEADS)
 def test_predicts_as_in_mmseg(name, resize, plain, image):
@@ -211,6 +212,7 @@ def test_adapts_and_comes_back(name, plain, image, batch, tmp_path):
     assert (there.pred_sem_seg.data[0].numpy() == here).all()
 
 
+@pytest.mark.slow
 def test_configs_in_pure_python(tmp_path, saved, image):
     (tmp_path / 'base.py').write_text("classes = 4\ndefault_scope = 'mmseg'\n")
     (tmp_path / 'lazy.py').write_text(LAZY)

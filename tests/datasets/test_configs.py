@@ -79,6 +79,7 @@ def test_all_configs_are_tested():
     assert {path.stem for path in CONFIGS.glob('*.py')} == set(EXPECTED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', EXPECTED)
 def test_trains_and_validates(data, name):
     source_size, target_size, classes, full = EXPECTED[name]
@@ -169,6 +170,7 @@ def test_evaluator_takes_the_subset_of_the_classes(data, name):
             assert metric.subset is None
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('name', LABELLED)
 def test_oracle_and_source_free(data, name, tmp_path):
     """The idioms of the method configs: other branches of the same pair."""
@@ -342,6 +344,7 @@ def test_flips_and_resize_are_those_of_the_releases(name):
     assert [step.prob for step in flips] == [] if of_advent or images else [0.5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('bonnet', [24, 3])
 def test_source_of_viper_as_the_releases_prepare_it(own_data, write, bonnet):
     """A frame and a label of full size against Pillow, with the own car ignored."""

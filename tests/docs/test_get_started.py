@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -13,6 +14,7 @@ from mmseg.registry import MODELS
 PAGE = Path(__file__).parents[2] / 'docs/get_started.md'
 
 
+@pytest.mark.slow
 def test_own_frames_as_the_target(frame_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = next(

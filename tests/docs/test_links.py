@@ -169,6 +169,7 @@ def test_targets_of_make(page):
     assert [name for name in named if name not in targets] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('page', [page for page in PAGES if page.startswith('docs/methods/')])
 def test_options_in_tables_of_methods(page):
     names = re.findall(r'^\| (`[^|]+`) \|', read(page), re.M)
@@ -185,6 +186,7 @@ def test_options_in_tables_of_methods(page):
     assert [word for word in words if not re.search(rf'\b{word}\b', source + schedules)] == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('page', [page for page in PAGES if page.startswith('docs/')])
 def test_classes(page):
     """Names in capitals that are called or set as a type."""
@@ -195,6 +197,7 @@ def test_classes(page):
     assert [name for name in named if name not in own | foreign] == []
 
 
+@pytest.mark.slow
 def test_messages_of_the_faq():
     """Bold messages are of this package, but for those that say whose they are."""
     page = read('docs/faq.md')

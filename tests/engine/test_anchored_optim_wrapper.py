@@ -77,6 +77,7 @@ def test_a_key_keeps_what_else_it_says_in_the_group():
     assert constant == [torch.Size([2, 2]), torch.Size([2])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('config', sorted(CONFIGS.glob('adabn/*.py')), ids=lambda path: path.stem)
 def test_configs_that_train_nothing_have_an_optimiser(config):
     """Rates for parts of a model leave out what is fixed, and no optimiser takes an empty list."""

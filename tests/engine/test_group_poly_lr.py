@@ -30,6 +30,7 @@ def steps(base_rates: list[float], constant: list[bool], last: int, **poly) -> n
     return np.array(rates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, base',
     [

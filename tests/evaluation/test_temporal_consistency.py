@@ -295,6 +295,7 @@ def exact_tc(minidrive):
     return compute
 
 
+@pytest.mark.slow
 def test_exact_labels_and_flow(exact_tc):
     """Labels without an error are below 100: thin things are rounded to whole pixels."""
     visible = exact_tc(occlusion='exact')['TC.exact']
@@ -308,6 +309,7 @@ def test_exact_labels_and_flow(exact_tc):
     assert still < everywhere - 5
 
 
+@pytest.mark.slow
 def test_exact_labels_away_from_outlines(minidrive):
     """Where the four pixels around a position have one class it is the right one, almost always."""
     root, dataset, labels = minidrive

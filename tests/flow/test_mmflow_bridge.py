@@ -213,6 +213,7 @@ def test_leaves_mmcv_as_it_was(estimator):
     assert DefaultScope.get_current_instance().scope_name == 'mmseg'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NETWORKS)
 def test_trained_network_is_the_frozen_one(tmp_path, estimator, build, name):
     """A batch in one pass, in training mode, with gradient: the flow of the provider."""
@@ -229,6 +230,7 @@ def test_trained_network_is_the_frozen_one(tmp_path, estimator, build, name):
     assert all(p.grad is not None for p in net.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('chunk', [None, 1])
 def test_sfm_of_raft(build, chunk):
     """SFC, table 5: all classes in a batch, or one at a time, are the loop over them; the gradient

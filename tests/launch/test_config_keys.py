@@ -104,6 +104,7 @@ def parts(node: Any, place: list[str]) -> Iterator[tuple[Mapping, list[str]]]:
             yield from parts(value, [*place, str(number)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'path',
     [

@@ -36,6 +36,7 @@ def rows(count, dim=6, seed=0, requires_grad=True):
     return x.requires_grad_(requires_grad)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('denominator', ['negatives', 'all'])
 @pytest.mark.parametrize('case', ['plain', 'ignored', 'no_positive', 'one_class'])
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])

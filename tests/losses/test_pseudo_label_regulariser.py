@@ -19,6 +19,7 @@ CONFIGS = sorted(
 )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('config', CONFIGS)
 def test_shipped_weights_are_those_of_iast(config):
     """Cross-entropy and regulariser of each config that has one, against IAST's loss.

@@ -312,6 +312,7 @@ class Operations(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('options', 'statistics', 'most'),
     [
@@ -338,6 +339,7 @@ def test_whole_images_on_cuda(options, statistics, most, device_blocks):
     assert operations.count < most
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('temperature', [1.0, 100.0, 0.2])
 @pytest.mark.parametrize('negatives', semantic_contrast.NEGATIVES)
 # Banks that are full, not yet full, and empty (class 1: its rows take no part).
@@ -357,6 +359,7 @@ def test_bank_equals_literal_form(temperature, negatives, length, small_blocks):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('temperature', [1.0, 100.0, 0.2])
 @pytest.mark.parametrize('form', ['full', 'diagonal'])
 @pytest.mark.parametrize('seen', [None, [True, True, True, False], [True, False, True, True]])
@@ -417,6 +420,7 @@ def contrasts():
 FORMS = pytest.mark.parametrize('form', range(5))
 
 
+@pytest.mark.sampled
 @FORMS
 def test_gradcheck(form, small_blocks):
     rows, labels, *_ = problem(count=8)
@@ -425,6 +429,7 @@ def test_gradcheck(form, small_blocks):
     )
 
 
+@pytest.mark.sampled
 @FORMS
 @pytest.mark.parametrize('bad', [torch.nan, torch.inf])
 def test_rows_that_are_not_finite_are_seen(form, bad, small_blocks):
@@ -543,6 +548,7 @@ def test_classes_that_never_occurred(kind):
     torch.testing.assert_close(*grads)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
 @pytest.mark.parametrize(
     'options',

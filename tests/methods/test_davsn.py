@@ -402,6 +402,7 @@ def work(rank, folder, accel, data):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes(accel, pairs, tmp_path):
     """Forked: weights stay the same in both forms."""
     data = [pairs('source', seed=seed) for seed in range(4)]

@@ -352,6 +352,7 @@ def work(rank, folder, per_frame, data):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes(per_frame, pairs, tmp_path):
     """Forked: weights stay the same, the proxy too, though statistics of the student do not."""
     data = [pairs(seed=seed) for seed in range(6)]

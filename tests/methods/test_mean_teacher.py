@@ -207,6 +207,7 @@ class TestDACS:
         with pytest.raises(ValueError, match='give both pipelines one crop size'):
             model.mix_loss(labelled(48), labelled(40))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize('name', ['dacs', 'sepico_dist'])
     def test_source_leaves_the_running_statistics_alone(self, method, batch, name):
         """Two source batches, the same target batch: the same statistics, if so configured."""

@@ -110,6 +110,7 @@ SMALL_CROP = {'ignore_top': 3, 'ignore_bottom': 5, 'target_crop.crop_size': (32,
 # ------------------------------------------------------------------------------ rates, schedule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FULL + SUPERVISED)
 def test_rates(name):
     """Names with `head` at ten times the rate, nothing else; only MiT's norms do not decay."""
@@ -129,6 +130,7 @@ def test_rates(name):
     assert any(n.startswith('projection.') for n in groups) == name.startswith('sepico')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, key, iterations',
     [
@@ -748,6 +750,7 @@ def test_without_self_training(batch):
     assert not any('contrast' in key for key in losses(contrast=False, self_training=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [DLV2, MIT, DACS, DAFORMER, VIDEO])
 def test_groups_make_the_step_of_the_sum(name, batch):
     """Losses backpropagated one after the other: weights and all statistics as from their sum."""

@@ -545,6 +545,7 @@ def doubled(model):
     return model.double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('case', GROUPS)
 def test_a_backward_pass_for_each_group(
     sfc, segmentor, source_checkpoint, batch, case, monkeypatch
@@ -649,6 +650,7 @@ def held(model, data):
     return peak[0]
 
 
+@pytest.mark.slow
 def test_stage_one_holds_one_branch_at_a_time(sfc, segmentor, source_checkpoint, batch):
     """The largest group is one of four: of the target, whose frames are twice as many."""
     student = dict(

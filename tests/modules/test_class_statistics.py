@@ -172,6 +172,7 @@ def test_exact_after_very_many_rows(covariance):
             assert ours.item() == pytest.approx(float(value), rel=1e-14)
 
 
+@pytest.mark.slow
 def test_many_small_updates_far_from_zero():
     """Where sums of squares lose 1e-4 of the variance, which is 1e-12 of them."""
     features = 1000 + 1e-3 * torch.randn(6000, 2, dtype=torch.float64)
@@ -241,6 +242,7 @@ def work(rank, folder):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path):
     """Forked, like the workers of a data loader: this module cannot be imported by name."""
     torch.multiprocessing.start_processes(work, (tmp_path,), 2, start_method='fork')

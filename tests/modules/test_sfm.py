@@ -89,6 +89,7 @@ def test_pretraining_equals_published(options):
     assert sfm.flow_net.sizes == expected
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('empty_classes', ['skip', 'mask', 'add'])
 @pytest.mark.parametrize('chunk', [None, 4])
 def test_batch_equals_the_loop(empty_classes, chunk):

@@ -45,6 +45,7 @@ def naive(
     return out
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('options', OPTIONS)
 @pytest.mark.parametrize('implementation, device', IMPLEMENTATIONS)
 def test_naive_loop(implementation, device, options):
@@ -65,6 +66,7 @@ def test_channel_order():
     assert out.nonzero().tolist() == [[0, 3 - 1, 3 + 2, 3, 3]]
 
 
+@pytest.mark.slow
 def test_gradient():
     generator = torch.Generator().manual_seed(0)
     x1, x2 = torch.randn(2, 1, 2, 4, 5, generator=generator, dtype=torch.float64).unbind()

@@ -90,6 +90,7 @@ def take(test: str, case: MethodCase, tmp_path) -> None:
     getattr(MethodTests(), test)(**arguments)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('fault, test', FAULTS.items())
 def test_a_fault_is_seen(case, fault, test, tmp_path):
     take(test, case, tmp_path)

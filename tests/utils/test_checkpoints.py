@@ -112,6 +112,7 @@ def plain(config: str) -> Path:
     return out
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('way', WAYS)
 def test_a_flipped_bit_is_found(way, saved_model, per_frame):
     """Of one weight, where nothing but the checksum can tell."""
@@ -292,6 +293,7 @@ def content_of(path: Path) -> str:
     return str(read_checkpoint(path))
 
 
+@pytest.mark.slow
 def test_any_flipped_bit(tmp_path):
     """Either the file is called damaged, or what is loaded is the same."""
     path = tmp_path / 'iter_1.pth'
@@ -386,6 +388,7 @@ HARMLESS = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('value', HARMLESS, ids=lambda value: str(type(value).__name__))
 def test_harmless_content_is_loaded(value, tmp_path):
     path = tmp_path / 'own.pth'
@@ -551,6 +554,7 @@ def test_objects_of_what_is_not_installed(tmp_path, monkeypatch):
         read_checkpoint(path)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     'prefix', ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.', 'module.module.']
 )

@@ -37,6 +37,7 @@ def test_before_anything_is_read():
         load_model('gone.py', 'gone.pth', 'gpu')
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     'args',
     [

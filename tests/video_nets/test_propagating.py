@@ -166,6 +166,7 @@ def test_gradient_reaches_the_flow_net(video_net, batch, kind):
     assert all(p.grad.abs().max() > 0 for p in net.flow_net.parameters())
 
 
+@pytest.mark.slow
 def test_flow_branch_learns_to_align(video_net, batch):
     """Through the segmentation loss alone: the second frame is the first, moved by 8 pixels."""
     net = video_net('DFF', flow_net=dict(type='FlowNetS', base_channels=8)).eval()
@@ -407,6 +408,7 @@ def test_train_steps(method, batch, kind, extra):
     assert {'decode.loss_ce', 'aux.loss_ce'} <= set(log)
 
 
+@pytest.mark.slow
 def test_two_stages_of_accel(method, segmentor, batch, tmp_path):
     options = dict(reference_segmentor=segmentor, key_grad=True, fusion_init='xavier')
     first = method('Accel', stage=1, **options)

@@ -27,6 +27,7 @@ HEADS = dict(
 )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('name', HEADS)
 def test_as_the_net_itself(name, segmentor, build):
     segmentor.update(
@@ -107,6 +108,7 @@ def other(segmentor):
     return make
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('name', OTHERS)
 def test_other_heads(name, other, build):
     segmentor = other(name)

@@ -61,6 +61,7 @@ def test_equals_mmseg(sliding, crop_size, stride):
     assert (crop_size == (64, 64)) == torch.allclose(whole, expected, atol=1e-3)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('kind', ['Accel', 'DFF', 'DistortionAwareVSS'])
 @torch.no_grad()
 def test_flow_is_cropped_with_the_frames(sliding, build, kind):
@@ -84,6 +85,7 @@ def test_flow_is_cropped_with_the_frames(sliding, build, kind):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize('kind, clip_length', [('Accel', 2), ('Accel', 3), ('DFF', 3)])
 @torch.no_grad()
 def test_a_stream_equals_its_clips(sliding, kind, clip_length):

@@ -163,6 +163,7 @@ def test_tps_augment_sees_the_clip_as_one_picture():
     assert light[-1].mean() < 170 and light[0].mean() == 200
 
 
+@pytest.mark.slow
 def test_tps_augment_strengths():
     """In 3000 draws: how often anything happens, and how far it goes at most."""
     np.random.seed(0)

@@ -25,6 +25,7 @@ def compiled():
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 def test_same_losses_gradients_and_names(per_frame, batch, compiled):
     torch.manual_seed(0)
     per_frame['segmentor']['backbone'].update(
