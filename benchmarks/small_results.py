@@ -92,6 +92,8 @@ INDIFFERENT = (
     'persistent_workers',
     'val_interval',
 )
+#: Iterations between two rows of the log, whose times are means over as many: they cover all.
+LOGGED = 10
 #: Seconds until a run that another call holds is tried again.
 LATER = 20.0
 #: Ways of a benchmark where a method is trained once.
@@ -210,6 +212,7 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
         options |= {
             'randomness.seed': str(key.seed),
             f'{evaluator(cfg, "val")}.per_class': 'True',
+            'default_hooks.logger.interval': str(LOGGED),
         }
         commands = []
         start = key.start
@@ -348,7 +351,9 @@ def data_digest(key: Key, data_root: Path | None) -> str:
     found = {}
     for name, part in parts.items():
         if part:
-            options = {k: v for k, v in part.to_dict().items() if k != 'pseudo_labels'}
+            # Pseudo-labels do not exist yet.
+            unlabelled = ('pseudo_labels', 'label_clips')
+            options = {k: v for k, v in part.to_dict().items() if k not in unlabelled}
             root = options.get('data_root') or ''
             if data_root is not None and root.startswith('data/'):
                 options['data_root'] = str(data_root / root.removeprefix('data/'))

@@ -158,6 +158,8 @@ def test_table_of_methods(tables):
     assert cells(table, 'oracle')[3] == '41.0 ± 1.4'
     assert 'VPQ' not in table and 'AdaBN' not in table
     assert cells(tables.class_table(scores, 'mini'), 'STPL') == ['STPL', '**26.7**', '–']
+    zeros = tables.Scores([entry('adabn', 0, 0.0), entry('stpl', 0, 0.0)])
+    assert '**' not in tables.class_table(zeros, 'mini')
     assert cells(tables.short_table(scores), 'STPL')[1:] == ['**26.7 ± 3.1**', '–', '–']
     goals = tables.goals(scores)
     assert '- MiniDrive, rendered to camera: 1 of 2 methods are. Not: DACS in 1 of 2.' in goals

@@ -123,6 +123,7 @@ def test_commands_of_two_ways(script):
         'test_dataloader.dataset.half=first',
         'randomness.seed=1',
         'val_evaluator.0.per_class=True',
+        'default_hooks.logger.interval=10',
         'model.source_checkpoint=work_dirs/w/day2dusk/vat/seed1_second/iter_4.pth',
         'train_dataloader.dataset.target.pseudo_labels='
         'work_dirs/w/day2dusk/vst/seed1_second_pseudo_labels',
