@@ -42,6 +42,7 @@ from mmseg.registry import DATASETS
 
 import mmdavss  # noqa: F401
 from mmdavss.adaptation import Adaptation, Settings
+from mmdavss.adaptation.measuring import measure
 from mmdavss.convert.plain_mmseg import read_method_config
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import DOUBTFUL, KEEP, REJECT, Verdict, judge
@@ -303,13 +304,24 @@ def add_row(
         start: Name of this case's model.
     """
     row = rows.setdefault(name, {})
+    adapted = Config.fromfile(work.folder.config), work.folder.checkpoint
     if 'mIoU' not in row:
         if start not in starts:
             starts[start] = score(VideoSegmenter(work.cfg, work.checkpoint), data, look)
-        adapted = VideoSegmenter(Config.fromfile(work.out / 'adapted.py'), work.out / 'adapted.pth')
-        row['mIoU'] = dict(before=starts[start], after=score(adapted, data, look))
+        after = score(VideoSegmenter(*adapted), data, look)
+        row['mIoU'] = dict(before=starts[start], after=after)
     row['classes'] = work.metainfo['classes']
-    row['figures'] = {key: asdict(value) for key, value in work.measure().items()}
+    # Anew: the adapted model may have been damaged since.
+    figures = measure(
+        [(work.sized, work.checkpoint), adapted],
+        work.pairs(),
+        len(row['classes']),
+        CHECKED,
+        work.device,
+    )
+    row['figures'] = {
+        key: asdict(value) for key, value in zip(('before', 'after'), figures, strict=True)
+    }
 
 
 # ---------------------------------------------------------------------------------------- verdicts

@@ -11,7 +11,8 @@ From a camera or an endless stream, frames are recorded first (--record).
 DIR gets adapted.pth and adapted.py (the adapted model), plain_mmseg/ (the same for plain mmseg),
 before_after.mp4, and report.md: a verdict (keep, doubtful or reject) with its reasons, warnings,
 how confident and how steady the model is before and after, which classes it predicts more or less
-often. An interrupted command continues where it stopped.
+often. Of four checkpoints of the training, the one with the lowest error, estimated without labels,
+is kept. An interrupted command continues where it stopped.
 
 Exit code 3: done, but frames of a video are missing (it is truncated or damaged), and
 --allow-damaged was not given.
@@ -22,7 +23,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmdavss.adaptation import METHODS, Settings, adapt
+from mmdavss.adaptation import ADABN_ITERS, METHODS, Settings, adapt
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.inference.videos import DAMAGED
@@ -44,9 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
         '--method',
         choices=METHODS,
         default=default.method,
-        help='stpl (default): batch-norm statistics, then contrastive adaptation '
-        'anchored by the labels of the model itself; self-training: only batch-norm layers are '
-        'trained; adabn: only statistics, nothing is trained',
+        help='stpl (default): contrastive adaptation of the features; self-training: on the '
+        'confident labels of the model itself; adabn: batch-norm statistics only, nothing is '
+        'trained',
     )
     parser.add_argument(
         '--iters',
@@ -57,8 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--adabn-iters',
         type=int,
-        default=default.adabn_iters,
-        help=f'iterations for the batch-norm statistics before it (default {default.adabn_iters})',
+        help='iterations of AdaBN (batch-norm statistics) before the method (default '
+        f'{default.adabn_iters}: none; with --method adabn {ADABN_ITERS})',
     )
     parser.add_argument(
         '--lr', type=float, default=default.lr, help=f'learning rate (default {default.lr})'

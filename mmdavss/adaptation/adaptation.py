@@ -22,12 +22,20 @@ from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
+from .choice import Candidate, candidates_of, choose
 from .estimates import TimeLeft, duration, guessed_seconds
 from .folder import ResultFolder, video_identity
 from .frame_size import config_of_size, fitting_size, pipeline_size
 from .frames import FramePairs
 from .measuring import measure
-from .recipes import adabn_model, adapted_config, self_training_model, stage_config, stpl_model
+from .recipes import (
+    adabn_model,
+    adapted_config,
+    checkpoint_iterations,
+    self_training_model,
+    stage_config,
+    stpl_model,
+)
 from .report import report
 from .settings import PRESENTATION, Settings
 from .training import save_student, train
@@ -144,6 +152,11 @@ class Adaptation:
         return self.folder.path
 
     @property
+    def adabn_iters(self) -> int:
+        """Iterations of AdaBN that are done: none without batch norm."""
+        return (self.settings.adabn_iters or 0) if self.trial.has_norms else 0
+
+    @property
     def record(self) -> dict[str, Any]:
         """What is finished, see :class:`Journal`."""
         return self.folder.journal.state
@@ -174,8 +187,8 @@ class Adaptation:
         )
         lines += self._distortions()
         steps = []
-        if self.trial.has_norms:
-            steps.append(f'AdaBN, {number_of(settings.adabn_iters, "iteration")}')
+        if self.adabn_iters:
+            steps.append(f'AdaBN, {number_of(self.adabn_iters, "iteration")}')
         if settings.method != 'adabn':
             name = dict(stpl='STPL').get(settings.method, settings.method)
             steps.append(f'{name}, {number_of(settings.iters, "iteration")}')
@@ -222,7 +235,7 @@ class Adaptation:
         return self.frames.files()
 
     def adapt(self) -> Path:
-        """Runs the training stages one after the other.
+        """Runs the training stages one after the other, and chooses a checkpoint of the last.
 
         Returns:
             The adapted checkpoint; its config, ``adapted.py``, is beside it.
@@ -232,14 +245,41 @@ class Adaptation:
         if path.is_file():
             return path
         start, settings = self.checkpoint, self.settings
-        if self.trial.has_norms:
-            start = self._train('adabn', adabn_model(self.cfg, start), settings.adabn_iters)
-        if settings.method == 'stpl':
-            start = self._train('adapt', stpl_model(self.cfg, start), settings.iters)
-        elif settings.method == 'self-training':
-            start = self._train('adapt', self_training_model(self.cfg, start), settings.iters)
-        save_student(start, str(path), self.metainfo)
+        if self.adabn_iters:
+            start = self._train('adabn', adabn_model(self.cfg, start), self.adabn_iters)
+        if settings.method == 'adabn':
+            made = {self.adabn_iters: start}
+        else:
+            method = stpl_model if settings.method == 'stpl' else self_training_model
+            start = self._train('adapt', method(self.cfg, start), settings.iters)
+            made = {
+                iteration: str(Path(start).with_name(f'iter_{iteration}.pth'))
+                for iteration in checkpoint_iterations(settings.iters)
+            }
+        save_student(made[self._choose(made)], str(path), self.metainfo)
         return path
+
+    def _choose(self, made: Mapping[int, str]) -> int:
+        """The iteration of the checkpoint to keep, of `made`, by iteration; the journal has it."""
+        if 'chosen' not in self.record:
+            config = Config.fromfile(self.folder.config)
+            before, *after = measure(
+                [(self.sized, self.checkpoint), *((config, path) for path in made.values())],
+                self.pairs(),
+                len(self.metainfo['classes']),
+                self.settings.checked,
+                self.device,
+            )
+            figures = dict(zip(made, after, strict=True))
+            candidates = candidates_of(before, figures, self.metainfo['classes'])
+            chosen = choose(candidates)
+            self.folder.journal.save(
+                chosen=chosen,
+                candidates=[asdict(one) for one in candidates],
+                figures=dict(before=asdict(before), after=asdict(figures[chosen])),
+            )
+            self.left.done('health')
+        return self.record['chosen']
 
     def _train(self, name: str, model: dict, iters: int) -> str:
         """Runs one stage; its folder holds its config and checkpoints."""
@@ -264,18 +304,12 @@ class Adaptation:
             self.left,
         )
 
-    def measure(self) -> dict[str, HealthFigures]:
+    def figures(self) -> dict[str, HealthFigures]:
         """Figures of the model ``before`` and ``after``, on pairs spread over all videos."""
-        return measure(
-            dict(
-                before=(self.sized, self.checkpoint),
-                after=(Config.fromfile(self.folder.config), self.folder.checkpoint),
-            ),
-            self.pairs(),
-            len(self.metainfo['classes']),
-            self.settings.checked,
-            self.device,
-        )
+        return {
+            name: HealthFigures(**dict(value, shares=tuple(value['shares'])))
+            for name, value in self.record['figures'].items()
+        }
 
     def preview(self) -> Path:
         """Writes the before/after video of the first video, and a picture from its middle."""
@@ -338,8 +372,7 @@ class Adaptation:
             self.folder.withdraw()
             raise
         self.adapt()
-        figures = self.measure()
-        self.left.done('health')
+        figures = self.figures()
         video = self.preview()
         found = self.record.get('notes', {}).values()
         notes = tuple(value['note'] for value in found)
@@ -351,12 +384,13 @@ class Adaptation:
             len(self.pairs()),
             self.export(),
             self.record.get('trained', ()),
+            [Candidate(**one) for one in self.record['candidates']],
+            self.record['chosen'],
             [without_password(part) for part in command],
             self.size,
             notes,
         )
         self.folder.report.write_text(text, encoding='utf-8')
-        self.folder.journal.save(figures={name: asdict(value) for name, value in figures.items()})
         return Adapted(
             self.folder.config,
             self.folder.checkpoint,

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
+from .recipes import checkpoint_iterations
 from .settings import Settings
 
 #: Rough cost of a pair of frames in one training iteration, in predictions of a frame.
@@ -30,9 +31,13 @@ def guessed_seconds(
     pairs = sum(min(settings.pairs, length - 1) for length in lengths)
     once = frame * min(settings.batch_size, pairs)
     preview = min(settings.preview, lengths[0])
-    steps = dict(health=min(settings.checked, pairs) * 4 * frame, preview=preview * 2 * frame)
-    if has_norms:
-        steps['adabn'] = settings.adabn_iters * once * COSTS['adabn']
+    adabn_iters = settings.adabn_iters if has_norms else 0
+    candidates = 1 if settings.method == 'adabn' else len(checkpoint_iterations(settings.iters))
+    # Of each pair a model predicts both frames, and the later one mirrored.
+    health = min(settings.checked, pairs) * 3 * (1 + candidates) * frame
+    steps = dict(health=health, preview=preview * 2 * frame)
+    if adabn_iters:
+        steps['adabn'] = adabn_iters * once * COSTS['adabn']
     if settings.method != 'adabn':
         steps['adapt'] = settings.iters * once * COSTS[settings.method]
     return steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -23,17 +23,17 @@ FLOW_WIDTH = 512
 
 
 def measure(
-    models: Mapping[str, tuple[Config, str | Path]],
+    models: Sequence[tuple[Config, str | Path]],
     pairs: Sequence[tuple[Path, Path]],
     num_classes: int,
     checked: int,
     device: torch.device,
-) -> dict[str, HealthFigures]:
+) -> list[HealthFigures]:
     """Health figures of models on pairs of successive frames.
 
     Args:
-        models: Config and checkpoint of each model, by name; ``before`` is what the others are
-            compared with.
+        models: Config and checkpoint of each model. The first is what all are compared with. One
+            at a time is on the device.
         pairs: Image files, the earlier frame first.
         num_classes: Number of classes.
         checked: Maximum number of pairs, spread evenly over `pairs`.
@@ -41,15 +41,16 @@ def measure(
     """
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(checked, len(pairs))).round().astype(int))
     with without_loss_warnings():
-        segmenters = {name: VideoSegmenter(*model, device) for name, model in models.items()}
-    health = {name: Health(num_classes) for name in models}
+        segmenters = [VideoSegmenter(*model) for model in models]
+    health = [Health(num_classes) for _ in models]
     provider = DISFlowEstimator()
     with progress('health', chosen, unit='pairs') as bar:
         for number in bar:
             images = [read_image(str(file)) for file in pairs[number]]
             flow, visible = flow_to_previous(provider, *images)
-            scores = {}
-            for name, segment in segmenters.items():
+            reference = None
+            for segment, found in zip(segmenters, health, strict=True):
+                segment.model.to(device)
                 maps = []
                 for sample in segment.samples(images):
                     labels = sample.pred_sem_seg.data.float()[None]
@@ -60,16 +61,18 @@ def measure(
                         .byte()
                         .cpu()
                     )
-                scores[name] = sample.seg_logits.data
+                scores = sample.seg_logits.data
                 *_, mirrored = segment.samples(
                     [cv2.flip(image, 1) for image in images[-segment.clip_length :]]
                 )
-                health[name].add_frame(scores[name])
+                segment.model.to('cpu')
+                reference = scores if reference is None else reference
+                found.add_frame(scores)
                 before, current = maps
-                health[name].add_pair(before, current, flow, visible)
-                health[name].add_mirrored(scores[name], mirrored.seg_logits.data)
-                health[name].add_reference(scores[name], scores['before'])
-    return {name: value.figures() for name, value in health.items()}
+                found.add_pair(before, current, flow, visible)
+                found.add_mirrored(scores, mirrored.seg_logits.data)
+                found.add_reference(scores, reference)
+    return [found.figures() for found in health]
 
 
 def flow_to_previous(

@@ -44,9 +44,7 @@ def adabn_model(cfg: Config, checkpoint: str) -> dict:
 
 
 def stpl_model(cfg: Config, checkpoint: str) -> dict:
-    """Config of STPL with the small recipe of configs/stpl/README.md.
-
-    Labels of the model that it starts from hold the features in place.
+    """Config of STPL with the small recipe, configs/_base_/methods/stpl_effnet-lite0.py.
 
     Args:
         cfg: Config of the model.
@@ -58,17 +56,15 @@ def stpl_model(cfg: Config, checkpoint: str) -> dict:
         type='STPL',
         fusion=dict(type='STAM'),
         projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
-        loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives', loss_weight=0.1),
+        loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),
         contrast='spatio_temporal',
         confident_ratio=0.7,
-        confident_per_class=True,
-        anchor_weight=1.0,
-        norm_eval=False,
+        norm_eval=True,
     )
 
 
 def self_training_model(cfg: Config, checkpoint: str) -> dict:
-    """Config of self-training of the normalisation layers.
+    """Config of self-training, configs/_base_/methods/self-training_effnet-lite0.py.
 
     Args:
         cfg: Config of the model.
@@ -79,9 +75,18 @@ def self_training_model(cfg: Config, checkpoint: str) -> dict:
         source_checkpoint=checkpoint,
         type='SelfTraining',
         confident_ratio=0.7,
-        norm_eval=False,
-        train_norm_only=True,
+        norm_eval=True,
     )
+
+
+def checkpoint_interval(iters: int) -> int:
+    """Iterations from one checkpoint of a stage to the next: at most four are made."""
+    return -(-iters // 4)
+
+
+def checkpoint_iterations(iters: int) -> list[int]:
+    """Iterations after which a stage of `iters` iterations has a checkpoint."""
+    return [*range(checkpoint_interval(iters), iters, checkpoint_interval(iters)), iters]
 
 
 def custom_imports(cfg: Config) -> dict:
@@ -131,15 +136,6 @@ def stage_config(
         iters: Number of iterations.
         work_dir: Folder of the stage's checkpoints and logs.
     """
-    rates: dict[str, Any] = {}
-    if model['type'] == 'STPL':
-        # Randomly initialised layers that only training uses learn faster than the network.
-        rates = dict(
-            constructor='AnchoredOptimWrapperConstructor',
-            paramwise_cfg=dict(
-                custom_keys={'^.projection': dict(lr_mult=10.0), '^.fusion': dict(lr_mult=10.0)}
-            ),
-        )
     dataset = dict(
         type='ClipFolderDataset',
         data_root=str(frames),
@@ -150,6 +146,7 @@ def stage_config(
             dict(type='LoadClip'),
             dict(type='ClipResize', scale=size, **resize_options(resize_step(cfg))),
             dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+            dict(type='ClipFlip', prob=0.5),
             dict(type='CrossFrameAugment'),
             dict(type='PackClipInputs'),
         ],
@@ -169,9 +166,7 @@ def stage_config(
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=iters),
             optim_wrapper=dict(
                 type='OptimWrapper',
-                clip_grad=dict(max_norm=10.0),
                 optimizer=dict(type='SGD', lr=settings.lr, momentum=0.9, weight_decay=5e-4),
-                **rates,
             ),
             # AdaBN trains no parameters: there is no learning rate to schedule.
             param_scheduler=None
@@ -182,8 +177,8 @@ def stage_config(
                 checkpoint=dict(
                     type='AtomicCheckpointHook',
                     by_epoch=False,
-                    interval=max(10, iters // 4),
-                    max_keep_ckpts=1,
+                    interval=checkpoint_interval(iters),
+                    max_keep_ckpts=-1,
                 ),
                 iteration_seed=dict(type='IterationSeedHook'),
                 data_timeout=dict(type='DataTimeoutHook', seconds=900),

@@ -9,6 +9,7 @@ from mmdavss.evaluation.health import HealthFigures, class_drift
 from mmdavss.evaluation.verdict import judge
 from mmdavss.utils.errors import number_of
 
+from .choice import Candidate, explained
 from .settings import Settings
 
 
@@ -20,6 +21,8 @@ def report(
     pairs: int,
     export: str,
     trained: Sequence[str],
+    candidates: Sequence[Candidate],
+    chosen: int,
     command: Sequence[str] = (),
     size: tuple[int, int] | None = None,
     notes: Sequence[str] = (),
@@ -34,6 +37,8 @@ def report(
         pairs: Number of pairs of frames that the model was adapted on.
         export: Sentence about the plain mmseg export.
         trained: Names of the training stages: ``adabn``, ``adapt``.
+        candidates: The checkpoints that one was chosen of, see :func:`candidates_of`.
+        chosen: Iteration of the one that was chosen.
         command: The command line, if there was one.
         size: (width, height) of the frames.
         notes: What is wrong with the videos.
@@ -57,14 +62,19 @@ def report(
         for name, old, new in zip(classes, before.shares, after.shares, strict=True)
     )
     trained_for = number_of(settings.iters, 'iteration')
+    if len(candidates) > 1:
+        trained_for += f', of which the first {chosen} are kept'
     steps = dict(
         adabn='AdaBN (the batch-norm statistics of the videos)',
         stpl=f'STPL, {trained_for}',
-        selftraining=f'self-training of the batch-norm layers, {trained_for}',
+        selftraining=f'self-training, {trained_for}',
     )
     done = [steps['adabn']] if 'adabn' in trained else []
     if 'adapt' in trained:
         done.append(steps[settings.method.replace('-', '')])
+    choice = ''
+    if len(candidates) > 1:
+        choice = f'## Checkpoints\n\n{explained(candidates, chosen)}\n\n'
     typed = f'\n```shell\n{shlex.join(command)}\n```\n' if command else ''
     frames = '' if size is None else f', of {size[0]}x{size[1]}'
     missing = ''.join(f'\n**{note}.**\n' for note in notes)
@@ -108,7 +118,7 @@ few frames if it matters.
 *Along the motion*: each pixel is compared with the place where it was one frame before (optical
 flow DIS), where that is visible.
 
-## Classes
+{choice}## Classes
 
 Share of the pixels in percent. Together {100 * class_drift(before.shares, after.shares):.1f} % of
 the pixels have moved from one class to another (at least); pixel by pixel {100 * after.moved:.1f} %

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from mmdavss.utils.errors import UserError
 
-#: The last training stage; AdaBN comes first where the network has batch norm.
+#: Methods of adaptation. AdaBN can also come before the others.
 METHODS = ('stpl', 'self-training', 'adabn')
 #: Settings that the adapted model does not depend on.
-PRESENTATION = ('preview', 'checked', 'workers')
+PRESENTATION = ('preview', 'workers')
+#: Iterations of AdaBN, if it is the method.
+ADABN_ITERS = 50
 #: Larger frames would exhaust the memory of the machine before any error is raised.
 MAX_SIDE = 16384
 
@@ -19,17 +21,20 @@ class Settings:
     """How to adapt.
 
     Attributes:
-        method: The last training stage, one of :data:`METHODS`.
-        iters: Iterations of the last stage.
-        adabn_iters: Iterations of AdaBN before it.
-        lr: Learning rate of the last stage.
+        method: How to adapt, one of :data:`METHODS`.
+        iters: Iterations of the method. AdaBN does not train and has none.
+        adabn_iters: Iterations of AdaBN, before the method if that is another one; 0 is none. None
+            is :data:`ADABN_ITERS` with the method ``adabn``, and 0 with the others. A network
+            without batch norm has none.
+        lr: Learning rate of the method.
         batch_size: Clips per batch.
         pairs: Maximum number of pairs of successive frames taken from each video, evenly spread.
         size: (width, height) of the frames, in training and for all figures. Defaults to the size
             of the test pipeline, or to that of the video if it is smaller.
         record: Number of frames recorded from a camera or an endless stream.
         preview: Maximum number of frames in the before/after video.
-        checked: Maximum number of pairs that the health figures are computed on.
+        checked: Maximum number of pairs that the health figures are computed on, by which the
+            checkpoint is chosen.
         workers: Number of data loading processes.
         seed: Random seed.
 
@@ -39,9 +44,9 @@ class Settings:
 
     method: str = 'stpl'
     iters: int = 100
-    adabn_iters: int = 50
-    lr: float = 3e-4
-    batch_size: int = 4
+    adabn_iters: int | None = None
+    lr: float = 1e-5
+    batch_size: int = 2
     pairs: int = 250
     size: tuple[int, int] | None = None
     record: int = 500
@@ -53,9 +58,16 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UserError(f'method {self.method!r} is not one of {", ".join(METHODS)}')
-        for name in ('iters', 'adabn_iters', 'batch_size', 'pairs', 'preview', 'checked'):
+        adabn_iters = self.adabn_iters
+        if adabn_iters is None:
+            adabn_iters = ADABN_ITERS if self.method == 'adabn' else 0
+            object.__setattr__(self, 'adabn_iters', adabn_iters)
+        for name in ('iters', 'batch_size', 'pairs', 'preview', 'checked'):
             if getattr(self, name) < 1:
                 raise UserError(f'{name} must be 1 or more')
+        least = 1 if self.method == 'adabn' else 0
+        if adabn_iters < least:
+            raise UserError(f'adabn_iters must be {least} or more')
         if self.record < 2:
             raise UserError('record must be 2 or more')
         if self.workers < 0:
