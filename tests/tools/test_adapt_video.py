@@ -19,10 +19,18 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmdavss import get_config_path
-from mmdavss.adaptation import Adaptation, Adapted, Settings, adapt
+from mmdavss.adaptation import ADABN_ITERS, Adaptation, Adapted, Settings, adapt
+from mmdavss.adaptation.choice import Candidate, candidates_of, choose, explained
 from mmdavss.adaptation.estimates import TimeLeft, duration
 from mmdavss.adaptation.frames import folder_names
+from mmdavss.adaptation.measuring import measure
 from mmdavss.adaptation.memory import explained_memory
+from mmdavss.adaptation.recipes import (
+    checkpoint_iterations,
+    self_training_model,
+    stage_config,
+    stpl_model,
+)
 from mmdavss.adaptation.report import report
 from mmdavss.convert.plain_mmseg import default_palette, read_method_config
 from mmdavss.evaluation.health import HealthFigures
@@ -50,6 +58,10 @@ FEW = [
     '--device',
     'cpu',
 ]
+
+
+#: The only checkpoint of an adaptation.
+ONE = [Candidate(100, 0.1, 0.9, False)]
 
 
 @pytest.fixture
@@ -140,7 +152,8 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
 
     text = (out / 'report.md').read_text()
     for words in (
-        'AdaBN (the batch-norm statistics of the videos), then STPL, 2 iterations',
+        'AdaBN (the batch-norm statistics of the videos), then STPL, 2 iterations, of which',
+        '| iteration | estimated error |',
         '| left |',
         '| mean confidence |',
         'plain_mmseg/segmentor.py',
@@ -210,9 +223,12 @@ def test_other_methods_and_video_nets(method, run_tool, saved_model, accel, fram
     assert 'There is no plain mmseg export: Accel joins several frames' in text
     before, after = (torch.load(path)['state_dict'] for path in (checkpoint, out / 'adapted.pth'))
     moved = {name for name, value in before.items() if not torch.equal(after[name], value)}
-    assert moved and all('bn' in name or 'downsample.1' in name for name in moved)
+    statistics = {name for name in moved if 'running' in name or 'tracked' in name}
+    assert statistics
     if method == 'adabn':
-        assert all('running' in name or 'tracked' in name for name in moved)
+        assert moved == statistics and '## Checkpoints' not in text
+    else:
+        assert any('conv1.weight' in name for name in moved) and '## Checkpoints' in text
 
 
 def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
@@ -269,8 +285,8 @@ PHASES = [
     ('reading the video', 'mmdavss.adaptation.frames.write_image', 3),
     ('AdaBN', 'mmdavss.methods.adabn.AdaBN.train_step', 2),
     ('training', 'mmdavss.methods.stpl.STPL.train_step', 2),
+    ('choosing', 'mmdavss.evaluation.health.Health.add_pair', 5),
     ('writing the checkpoint', 'mmdavss.adaptation.training.save_checkpoint', 1),
-    ('measuring', 'mmdavss.evaluation.health.Health.add_pair', 3),
     ('preview', 'mmdavss.visualization.video.VideoWriter.write', 2),
     ('export', 'mmdavss.adaptation.adaptation.export_segmentor', 1),
     ('report', 'mmdavss.adaptation.adaptation.report', 1),
@@ -403,7 +419,7 @@ def test_no_video_is_enlarged(scale, keep_ratio, given, expected, plain, video_f
     assert ('not 2048x1024' in plan) == (given is None and scale == (2048, 1024))
     for words in (
         'drive.mp4: 12 frames of 80x40',
-        'AdaBN, 50 iterations; STPL, 100 iterations',
+        'To do: STPL, 100 iterations; 2 pairs each',
         '3 classes, on the CPU',
         'Time: ',
     ):
@@ -494,7 +510,7 @@ def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch)
         plain[1],
         [video_file],
         out,
-        Settings(pairs=2, size=(32, 16), preview=7, workers=1, checked=3),
+        Settings(pairs=2, size=(32, 16), preview=7, workers=1),
     )
 
 
@@ -591,6 +607,158 @@ def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images)
         work.extract()
         assert len(work.pairs()) == 6
         assert '7 of 50 frames' in work.record['notes']['camera3']['note']
+
+
+@pytest.mark.parametrize(
+    ('method', 'base'),
+    [(stpl_model, 'stpl_effnet-lite0'), (self_training_model, 'self-training_effnet-lite0')],
+)
+def test_the_recipe_is_that_of_the_small_config(method, base, plain, tmp_path):
+    measured = Config.fromfile(get_config_path(f'_base_/methods/{base}.py'))
+    data = Config.fromfile(get_config_path('_base_/datasets/mini.py')).train_dataloader
+    cfg, settings = read_method_config(*plain), Settings()
+    own = stage_config(
+        cfg, method(cfg, 'source.pth'), settings, tmp_path, 99, (9, 9), {}, settings.iters, tmp_path
+    )
+    assert own.model.pop('source_checkpoint') == 'source.pth'
+    del own.model.resize_to_input  # as plain mmseg predicts
+    for model in (own.model, measured.model):
+        del model.student, model.data_preprocessor
+    assert own.model == measured.model
+    assert own.optim_wrapper == measured.optim_wrapper
+    assert own.param_scheduler == measured.param_scheduler
+    assert own.train_cfg.max_iters == measured.train_cfg.max_iters
+    assert own.train_dataloader.batch_size == data.batch_size
+    steps, expected = (
+        [step.type for step in loader.dataset.target.pipeline]
+        for loader in (own.train_dataloader, data)
+    )
+    assert [step for step in steps if step != 'LoadFlow'] == [
+        step for step in expected if step != 'LoadFlow'
+    ]
+
+
+def test_adabn_only_where_asked_for(plain, video_file, tmp_path):
+    assert [Settings(method=name).adabn_iters for name in ('stpl', 'self-training', 'adabn')] == [
+        0,
+        0,
+        ADABN_ITERS,
+    ]
+    with pytest.raises(UserError, match='adabn_iters must be 1'):
+        Settings(method='adabn', adabn_iters=0)
+    with pytest.raises(UserError, match='adabn_iters must be 0'):
+        Settings(adabn_iters=-1)
+    few = dict(batch_size=2, pairs=2, preview=2, workers=0, device='cpu')
+    done = adapt(*plain, video_file, tmp_path / 'out', iters=1, lr=1e-2, **few)
+    assert (tmp_path / 'out/adapt').is_dir() and not (tmp_path / 'out/adabn').exists()
+    assert 'AdaBN' not in done.report.read_text()
+    before, after = (torch.load(path)['state_dict'] for path in (plain[1], done.checkpoint))
+    moved = {
+        name for name in before if not torch.equal(before[name], after[f'student.segmentor.{name}'])
+    }
+    # All weights but the classifier, and no statistics.
+    assert 'backbone.conv1.weight' in moved
+    assert not any('running' in name or 'conv_seg' in name for name in moved)
+
+
+def figures_of(mirrored: float, kept: float = 1.0) -> HealthFigures:
+    """Figures of a model of three equally frequent classes: its error is 1 - `mirrored`."""
+    return HealthFigures(
+        20, 0.8, 0.5, 0.9, 0.9, (1 / 3, 1 / 3, 1 / 3), mirrored=mirrored, kept=kept
+    )
+
+
+@pytest.mark.parametrize(
+    ('after', 'chosen', 'words'),
+    [
+        ({25: (0.91, 1), 50: (0.95, 1), 75: (0.93, 1), 100: (0.92, 1)}, 50, 'lowest of all.'),
+        # The better ones are another model.
+        ({25: (0.91, 1), 50: (0.92, 1), 75: (0.97, 0.4), 100: (0.99, 0.3)}, 50, 'not rejected.'),
+        ({25: (0.91, 0.4), 50: (0.95, 0.3), 100: (0.92, 0.1)}, 50, 'of all, since all are rejec'),
+        ({100: (0.95, 1), 75: (0.95, 1), 50: (0.95, 1), 25: (0.9, 1)}, 50, 'the earliest'),
+        ({50: (0.5, 1)}, 50, 'lowest of all, since'),
+    ],
+)
+def test_choice_of_the_checkpoint(after, chosen, words):
+    candidates = candidates_of(
+        figures_of(0.9),
+        {iteration: figures_of(*values) for iteration, values in after.items()},
+        ('road', 'sky', 'car'),
+    )
+    assert [one.iteration for one in candidates] == sorted(after)
+    assert choose(candidates) == chosen
+    text = explained(candidates, chosen)
+    row = next(line for line in text.splitlines() if line.startswith(f'| {chosen} |'))
+    error, kept = 1 - after[chosen][0], 100 * after[chosen][1]
+    assert row.startswith(f'| {chosen} | {error:.3f} | {kept:.1f} | **kept**')
+    assert text.count('**kept**') == 1 and words in text
+    assert text.count('rejected |') == sum(one.rejected for one in candidates)
+
+
+def test_iterations_of_checkpoints():
+    assert [checkpoint_iterations(iters) for iters in (1, 2, 5, 10, 100)] == [
+        [1],
+        [1, 2],
+        [2, 4, 5],
+        [3, 6, 9, 10],
+        [25, 50, 75, 100],
+    ]
+
+
+def test_killed_between_training_and_choosing(plain, video_file, tmp_path, monkeypatch):
+    cfg, out = read_method_config(*plain), tmp_path / 'out'
+    settings = Settings(iters=4, batch_size=1, pairs=2, workers=0, lr=1e-2)
+
+    def start():
+        return Adaptation(cfg, plain[1], [video_file], out, settings, device='cpu')
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    first = start()
+    first.extract()
+    with monkeypatch.context() as patch:
+        patch.setattr('mmdavss.adaptation.adaptation.measure', killed)
+        with pytest.raises(KeyboardInterrupt):
+            first.adapt()
+    made = sorted((out / 'adapt').glob('iter_*.pth'))
+    assert [path.stem for path in made] == ['iter_1', 'iter_2', 'iter_3', 'iter_4']
+    assert not (out / 'adapted.pth').exists()
+
+    # Training is done, the choice is not: of five models measured, the second checkpoint is best.
+    asked = []
+
+    def measured(models, *_):
+        asked.extend(str(checkpoint) for _, checkpoint in models)
+        return [figures_of(value) for value in (0.9, 0.91, 0.95, 0.93, 0.94)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr('mmdavss.adaptation.adaptation.measure', measured)
+        patch.setattr('mmdavss.methods.stpl.STPL.train_step', killed)
+        patch.setattr('mmdavss.adaptation.adaptation.save_student', killed)
+        with pytest.raises(KeyboardInterrupt):
+            start().adapt()
+    assert asked == [str(plain[1]), *map(str, made)]
+
+    # The choice is in the journal, the model is not written yet.
+    with monkeypatch.context() as patch:
+        patch.setattr('mmdavss.adaptation.adaptation.measure', killed)
+        last = start()
+        assert last.record['chosen'] == 2
+        kept = torch.load(last.adapt())['state_dict']
+        assert last.adapt() == out / 'adapted.pth'
+    assert last.figures() == dict(before=figures_of(0.9), after=figures_of(0.95))
+    states = [torch.load(path, weights_only=False)['state_dict'] for path in made]
+    same = [
+        all(torch.equal(value, state[name]) for name, value in kept.items()) for state in states
+    ]
+    assert same == [False, True, False, False]
+
+    # Several models in one go have the figures that each has alone.
+    models = [(last.sized, plain[1]), *((Config.fromfile(out / 'adapted.py'), p) for p in made[2:])]
+    together = measure(models, last.pairs(), 3, 9, last.device)
+    alone = [measure([models[0], model], last.pairs(), 3, 9, last.device)[1] for model in models]
+    assert together == alone
 
 
 def test_time_that_is_left():
@@ -725,24 +893,17 @@ def test_warnings():
     ):
         assert words in found
     assert warnings_of(before, before, names) == ()
-    text = report(dict(before=before, after=worse), names, Settings(), ['a'], 7, 'x', ['adapt'])
+    rest = (names, Settings(), ['a'], 7, 'x', ['adapt'], ONE, 100)
+    text = report(dict(before=before, after=worse), *rest)
     assert '**car has collapsed**' in text and '| mean confidence | 80.0 | 70.0 | -10.0 |' in text
     assert 'Together 25.0 %' in text and '| car | 20.00 | 1.00 | -19.00 |' in text
     assert '- None' not in text
     assert text.startswith('# Adapted to a\n\n## Verdict: reject\n\n- Collapsed: 1 of the 3 clas')
     many = dataclasses.replace(before, frames=20, mirrored=0.95)
-    text = report(dict(before=many, after=many), names, Settings(), ['a'], 7, 'x', ['adapt'])
+    text = report(dict(before=many, after=many), *rest)
     assert '- None: no class collapsed' in text and '## Verdict: keep' in text
     noted = report(
-        dict(before=before, after=worse),
-        names,
-        Settings(),
-        ['a'],
-        7,
-        'x',
-        ['adapt'],
-        size=(9, 5),
-        notes=['a.mp4: 2 of about 4 frames'],
+        dict(before=before, after=worse), *rest, size=(9, 5), notes=['a.mp4: 2 of about 4 frames']
     )
     assert '**a.mp4: 2 of about 4 frames.**' in noted and 'of 9x5' in noted
 
@@ -759,6 +920,8 @@ def test_report_of_a_total_drift():
         7,
         'x',
         ['adapt'],
+        ONE,
+        100,
     )
     assert text.index('## Verdict: doubtful') < text.index('## Warnings') < text.index('## Health')
     for words in (
