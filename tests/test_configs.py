@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
@@ -20,6 +21,7 @@ from mmdavss.methods import (
     SourceOnly,
 )
 from mmdavss.structures import Clip
+from mmdavss.testing import make_batch
 from tests.origins import model_checkpoints
 
 pytestmark = pytest.mark.sampled
@@ -31,6 +33,11 @@ PRETRAININGS = [
     name for name in ALL_CONFIGS if name.startswith(('sfc/flownets_', 'sfc/raft_', 'sfc/sfm'))
 ]
 CONFIGS = [name for name in ALL_CONFIGS if name not in PRETRAININGS]
+#: Of the recipes that were chosen on MiniDrive: what runs on other data.
+TRANSFERRED = {
+    benchmark: [n for n in CONFIGS if f'effnet-lite0_{benchmark}' in n]
+    for benchmark in ('mini2camvid', 'day2dusk')
+}
 MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
 
 
@@ -107,6 +114,81 @@ def test_accel_presets_build(name):
     small(cfg.model)
     init_default_scope('mmseg')
     MODELS.build(cfg.model)
+
+
+def recipe(value, benchmark):
+    """A config without its data, number of classes and names of files."""
+    if isinstance(value, dict):
+        data = ('type', 'data_root', 'sequences', 'half', 'split', 'annotated', 'classes_from')
+        left_out = data if 'data_root' in value else ('scale', 'crop_size')
+        return {
+            key: recipe(own, benchmark)
+            for key, own in value.items()
+            if key not in (*left_out, 'num_classes', 'sfm_checkpoint')
+        }
+    if isinstance(value, (list, tuple)):
+        return [recipe(own, benchmark) for own in value]
+    return value.replace(f'_{benchmark}', '') if isinstance(value, str) else value
+
+
+def recipe_of(name, benchmark):
+    """What a config runs with, without the variables of its benchmark's file."""
+    variables = {
+        key
+        for key in Config.fromfile(ROOT / f'_base_/datasets/{benchmark}.py')
+        if not key.endswith(('_dataloader', '_evaluator'))
+    }
+    cfg = Config.fromfile(ROOT / name).to_dict()
+    return recipe({key: own for key, own in cfg.items() if key not in variables}, benchmark)
+
+
+@pytest.mark.parametrize(
+    ('benchmark', 'name'), [(key, name) for key, names in TRANSFERRED.items() for name in names]
+)
+def test_one_recipe_for_all_benchmarks(benchmark, name):
+    """CamVid's benchmarks have the recipe of MiniDrive's, where it was chosen, untouched."""
+    assert recipe_of(name, benchmark) == recipe_of(name.replace(benchmark, 'mini'), 'mini')
+
+
+def test_the_same_methods_on_camvid():
+    """Each recipe runs on both of CamVid's benchmarks or on neither."""
+    first, second = ({n.replace(key, '') for n in names} for key, names in TRANSFERRED.items())
+    assert first == second and len(first) >= 16
+
+
+@pytest.mark.parametrize(
+    ('name', 'stride'),
+    [
+        ('source_only/dff-effnet-lite0_mini', 32),
+        ('tps/dff-effnet-lite0_mini', 32),
+        ('stpl/accel-effnet-lite0_mini', 16),
+    ],
+)
+def test_other_nets_of_effnet_lite0_train(name, stride):
+    """Deep feature flow, and the output stride of 16 that one option gives every config."""
+    cfg = Config.fromfile(ROOT / f'{name}.py')
+    init_default_scope(cfg.default_scope)
+    option = 'model.student.segmentor.backbone'
+    cfg.merge_from_dict({f'{option}.output_stride': stride, f'{option}.init_cfg': None})
+    cfg.model.source_checkpoint = None
+    model = MODELS.build(cfg.model).train()
+    segmentor = model.student.segmentor
+    given = MODELS.build(Config.fromfile(ROOT / '_base_/models/effnet-lite0.py').model)
+    segmentor.load_state_dict(given.student.segmentor.state_dict())
+    with torch.device('meta'):
+        net = MODELS.build(cfg.model.student.segmentor.backbone)
+        assert net(torch.zeros(1, 3, 64, 96))[-1].shape[-2:] == (64 // stride, 96 // stride)
+    pair = cfg.train_dataloader.dataset
+    domains = [domain for domain in ('source', 'target') if pair.get(domain)]
+    length = pair.target.get('clip_length', 2) if pair.target else 2
+    before = {key: own.clone() for key, own in segmentor.backbone.named_parameters()}
+    log = model.train_step(
+        make_batch(*domains, length=length), build_optim_wrapper(model, cfg.optim_wrapper)
+    )
+    assert all(torch.isfinite(value) for value in log.values())
+    assert any(
+        not torch.equal(own, before[key]) for key, own in segmentor.backbone.named_parameters()
+    )
 
 
 def segmentors(cfg):
@@ -302,7 +384,7 @@ def test_papers_values():
 def test_papers_values_of_sepico():
     """Section 4.1.2."""
     for name in CONFIGS:
-        if not name.startswith('sepico/') or 'r18' in name:
+        if not name.startswith('sepico/') or 'r18' in name or 'effnet' in name:
             continue
         cfg = Config.fromfile(ROOT / name)
         optimizer = cfg.optim_wrapper.optimizer
@@ -404,7 +486,8 @@ def test_rows_of_i2vda():
         if name.startswith('i2vda/'):
             source = Config.fromfile(ROOT / name).train_dataloader.dataset.source
             assert source.get('clip_length') == 1
-            assert not [t for t in source.pipeline if t.type == 'LoadFlow']
+            # The pipelines of effnet-lite0 are those of all methods: one frame has no flow.
+            assert 'effnet' in name or not [t for t in source.pipeline if t.type == 'LoadFlow']
 
 
 def test_published_values_of_tps_and_davsn():
