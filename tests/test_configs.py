@@ -23,6 +23,7 @@ from mmdavss.methods import (
 from mmdavss.structures import Clip
 from mmdavss.testing import make_batch
 from tests.origins import model_checkpoints
+from tests.releases import value_at
 
 pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[1] / 'configs'
@@ -154,6 +155,65 @@ def test_the_same_methods_on_camvid():
     """Each recipe runs on both of CamVid's benchmarks or on neither."""
     first, second = ({n.replace(key, '') for n in names} for key, names in TRANSFERRED.items())
     assert first == second and len(first) >= 16
+
+
+SEPICO = 'augment augment_source ignore_bottom ignore_top projection relabel_crop resize_to_input'
+SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
+
+
+@pytest.mark.parametrize(
+    ('name', 'paper', 'options'),
+    [
+        ('stpl/accel-effnet-lite0_mini', 'stpl/accel_viper2city', 'projection'),
+        ('stpl/accel-effnet-lite0_mini_self-training', 'stpl/accel_viper2city_self-training', ''),
+        (
+            'dacs/effnet-lite0_mini',
+            'dacs/deeplabv2-r101_gta2city',
+            'augment ignore_bottom ignore_top relabel_crop resize_to_input target_crop',
+        ),
+        *(
+            (
+                f'sepico/{loss}_effnet-lite0_mini',
+                f'sepico/{loss}_deeplabv2-r101_gta2city',
+                f'{SEPICO} target_crop{" statistics" * (loss == "bankcl")}',
+            )
+            for loss in ('protocl', 'bankcl', 'distcl')
+        ),
+        ('vat_vst/vat_effnet-lite0_mini', 'vat_vst/vat_deeplabv2-r50_viper2cityvps', ''),
+        ('vat_vst/vst_effnet-lite0_mini', 'vat_vst/vst_deeplabv2-r50_viper2cityvps', 'norm_eval'),
+        ('i2vda/effnet-lite0_mini', 'i2vda/deeplabv2-r101_viper2city', ''),
+        (
+            'davsn/accel-effnet-lite0_mini',
+            'davsn/accel_viper2city',
+            'auxiliary_adversarial_weight auxiliary_weight discriminator',
+        ),
+        (
+            'davsn/accel-effnet-lite0_mini_source-free',
+            'davsn/accel_viper2city_source-free',
+            'auxiliary_adversarial_weight auxiliary_weight',
+        ),
+        *(
+            (
+                f'tps/accel-effnet-lite0_mini{tag}',
+                f'tps/accel_synthia2city{tag}',
+                'auxiliary_weight mirror_prob rescale',
+            )
+            for tag in ('', '_source-free')
+        ),
+        ('sfc/accel-effnet-lite0_mini', 'sfc/accel_viper2city_stage1', SFC_SMALL),
+        ('sfc/accel-effnet-lite0_mini_tpl', 'sfc/accel_synthia2city_tpl-stage1', SFC_SMALL),
+    ],
+)
+def test_small_recipes_are_the_papers_but_for_what_their_readmes_say(name, paper, options):
+    """Options of the methods, weights and statistics among them; network and start differ in all."""
+    small, full = (Config.fromfile(ROOT / f'{config}.py') for config in (name, paper))
+    common = ('student', 'data_preprocessor', 'source_checkpoint')
+    assert {
+        key
+        for key in small.model.keys() | full.model.keys()
+        if value_at(small, f'model.{key}') != value_at(full, f'model.{key}')
+    } - {*common} == {*options.split()}
+    assert value_at(small, 'model.running_statistics') in ('all', None)
 
 
 @pytest.mark.parametrize(
