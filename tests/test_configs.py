@@ -205,7 +205,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
     ],
 )
 def test_small_recipes_are_the_papers_but_for_what_their_readmes_say(name, paper, options):
-    """Options of the methods, weights and statistics among them; network and start differ in all."""
+    """Options of the methods, among them weights; network and start differ in all."""
     small, full = (Config.fromfile(ROOT / f'{config}.py') for config in (name, paper))
     common = ('student', 'data_preprocessor', 'source_checkpoint')
     assert {
