@@ -67,6 +67,7 @@ def load_clips(
         synthia_rand=0,
         cityscapes_vps=0,
         cityscapes_vps_val=0,
+        camvid=0,
         flow=True,
     )
     generate(root, settings)

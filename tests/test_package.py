@@ -142,6 +142,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         synthia_rand=0,
         cityscapes_vps=0,
         cityscapes_vps_val=0,
+        camvid=0,
     )
     generate(folder / 'data' / 'minidrive', settings)
     return folder

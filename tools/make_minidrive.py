@@ -1,10 +1,10 @@
-"""Generates MiniDrive, a miniature of six data sets that needs no download.
+"""Generates MiniDrive, a miniature of seven data sets that needs no download.
 
     python tools/make_minidrive.py data/minidrive
 
-writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps}. The same
-settings give the same bytes. Missing parts of a MiniDrive with the same settings are added; nothing
-else is changed.
+writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}. The
+same settings give the same bytes. Missing parts of a MiniDrive with the same settings are added;
+nothing else is changed.
 """
 
 from __future__ import annotations
@@ -83,6 +83,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='A-B',
         help='frames that are rendered '
         'of the 30 (0-29) of these clips; 4, 9, 14, 19, 24 and 29 have labels',
+    )
+    parser.add_argument(
+        '--camvid', type=int, metavar='N', help='CamVid sequences, each with a look of its own'
+    )
+    parser.add_argument('--camvid-frames', type=int, metavar='N', help='frames of each of them')
+    parser.add_argument(
+        '--camvid-size', type=_size, metavar='WxH', help='size of these frames (demo: 320x240)'
     )
     parser.add_argument(
         '--flow',

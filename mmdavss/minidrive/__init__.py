@@ -1,10 +1,11 @@
 """MiniDrive: a procedural street world with exact labels, optical flow and occlusion.
 
 Requires only numpy, OpenCV and Pillow. `tools/make_minidrive.py` writes it in the layouts of VIPER,
-SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES and Cityscapes-VPS.
+SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES, Cityscapes-VPS and CamVid.
 """
 
 from .labels import (
+    CAMVID_IDS,
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     PALETTE,
@@ -13,12 +14,13 @@ from .labels import (
     VIPER_IDS,
     Label,
 )
-from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, Layout, build_scene
-from .looks import Look, Sensor, camera_look, dawn_look, rendered_look
+from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, Layout, build_scene, varied_layout
+from .looks import Look, Sensor, camera_look, dawn_look, rendered_look, varied_look
 from .scene import Camera, Ego, Material, Scene, SceneBuilder, Shape, Street
 from .world import Frame, World
 
 __all__ = [
+    'CAMVID_IDS',
     'CITYSCAPES_IDS',
     'CITYSCAPES_TRAIN_IDS',
     'Camera',
@@ -45,4 +47,6 @@ __all__ = [
     'camera_look',
     'dawn_look',
     'rendered_look',
+    'varied_layout',
+    'varied_look',
 ]

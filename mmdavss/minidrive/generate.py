@@ -23,6 +23,7 @@ from mmdavss.utils.work_dir_lock import holds_others
 from mmdavss.utils.worker_pool import WorkerPool
 
 from .labels import (
+    CAMVID_IDS,
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     PALETTE,
@@ -30,17 +31,21 @@ from .labels import (
     SYNTHIA_RAND_IDS,
     VIPER_IDS,
 )
-from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS
-from .looks import camera_look, dawn_look, rendered_look
+from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, varied_layout
+from .looks import camera_look, dawn_look, rendered_look, varied_look
 from .world import Frame, World
 
 VERSION = 1  # increase whenever the same settings give different bytes
 MARKER = 'minidrive.json'
 IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
 VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
-ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps')
+ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps', 'camvid')
 # settings of data sets that older MiniDrives lack
-ADDITIONS = dict({name: (name,) for name in IMAGES}, cityscapes_vps=VPS)
+ADDITIONS = dict(
+    {name: (name,) for name in IMAGES},
+    cityscapes_vps=VPS,
+    camvid=('camvid', 'camvid_frames', 'camvid_size'),
+)
 MOMENT = 5  # the frame of a drive that an image shows
 SNIPPET = 30  # frames of a Cityscapes snippet
 LABELLED = 19  # number of its labelled frame, from 0
@@ -73,6 +78,9 @@ class Settings:
         cityscapes_vps_val: Number of Cityscapes-VPS validation clips.
         clip_frames: First and last frame to render of each of these clips, within 0 to 29; 4, 9,
             14, 19, 24 and 29 have labels.
+        camvid: Number of CamVid sequences.
+        camvid_frames: Frames of each of them, at 15 Hz.
+        camvid_size: Width and height of these frames.
         flow: Whether to write the exact flow and visibility to the previous frame too.
     """
 
@@ -90,12 +98,16 @@ class Settings:
     cityscapes_vps: int = 24
     cityscapes_vps_val: int = 12
     clip_frames: tuple[int, int] = (3, 24)
+    camvid: int = 0
+    camvid_frames: int = 2
+    camvid_size: tuple[int, int] = (320, 240)
     flow: bool = False
 
     def __post_init__(self) -> None:
-        width, height = self.size
-        if width < 32 or height < 16:
-            raise ValueError(f'size: {width}x{height} is too small, use at least 32x16')
+        for name in ('size', 'camvid_size'):
+            width, height = getattr(self, name)
+            if width < 32 or height < 16:
+                raise ValueError(f'{name}: {width}x{height} is too small, use at least 32x16')
         for name in (
             'viper',
             'viper_val',
@@ -106,6 +118,8 @@ class Settings:
             *IMAGES,
             'cityscapes_vps',
             'cityscapes_vps_val',
+            'camvid',
+            'camvid_frames',
         ):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
@@ -124,7 +138,7 @@ class Settings:
 
 
 PRESETS = dict(
-    demo=Settings(),
+    demo=Settings(camvid=500),
     full=Settings(
         size=(512, 256),
         viper=60,
@@ -139,6 +153,8 @@ PRESETS = dict(
         cityscapes_vps=100,
         cityscapes_vps_val=50,
         clip_frames=(0, 29),
+        camvid=2000,
+        camvid_size=(480, 360),
     ),
 )
 
@@ -176,6 +192,10 @@ def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
         for kind in IMAGES
         for index in range(getattr(settings, kind))
     ]
+    drives += [
+        ('camvid', 'train', index, range(settings.camvid_frames))
+        for index in range(settings.camvid)
+    ]
     return [
         Chunk(kind, split, index, tuple(frames[at : at + CHUNK]))
         for kind, split, index, frames in drives
@@ -207,11 +227,16 @@ def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
         return World.create(seed, SUBURB, rendered_look, MOMENT + 1, False)
     if kind == 'synthia_rand':
         return World.create(seed, SUBURB, dawn_look, MOMENT + 1, False)
+    if kind == 'camvid':
+        layout = varied_layout(np.random.default_rng((*seed, 1)))
+        return World.create(seed, layout, varied_look, settings.camvid_frames, False)
     return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.0)
 
 
 def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
     """Width and height of the frames of one data set."""
+    if kind == 'camvid':
+        return settings.camvid_size
     width, height = settings.size
     aspect = dict(
         viper=1080 / 1920, synthia_seq=760 / 1280, gta=1052 / 1914, synthia_rand=760 / 1280
@@ -269,6 +294,10 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
             Path('cityscapes_vps', chunk.split, 'img_all', f'{name}_leftImg8bit.png'),
             Path('cityscapes_vps', chunk.split, 'labelmap', f'{labelled_name}_{tail}.png'),
         )
+    if chunk.kind == 'camvid':
+        # as there, frames are numbered at 30 Hz
+        name = f'drive{chunk.index:04d}_f{2 * number:05d}.png'
+        return Path('camvid', 'images', name), Path('camvid', 'labels', name)
     cities = CITIES[chunk.split]
     city = cities[chunk.index % len(cities)]
     name = f'{chunk.split}/{city}/{city}_{chunk.index // len(cities):06d}_{number:06d}'
@@ -315,6 +344,8 @@ def _label_image(kind: str, frame: Frame) -> np.ndarray:
         return CITYSCAPES_IDS[frame.labels]
     if kind == 'cityscapes_vps':
         return CITYSCAPES_TRAIN_IDS[frame.labels]
+    if kind == 'camvid':
+        return CAMVID_IDS[frame.labels]
     # SYNTHIA: 16 bits, class in the red channel, instance in the green one
     label = np.zeros((*frame.labels.shape, 3), np.uint16)
     label[..., 0] = (SYNTHIA_IDS if kind == 'synthia_seq' else SYNTHIA_RAND_IDS)[frame.labels]

@@ -31,6 +31,7 @@ class Label(IntEnum):
     BICYCLE = 18
     CLUTTER = 19
     EGO = 20
+    PARKED_BICYCLE = 21
 
 
 def _table(ids: dict[Label, int]) -> np.ndarray:
@@ -63,6 +64,7 @@ VIPER_IDS = _table(
         Label.BUS: 26,
         Label.MOTORCYCLE: 23,
         Label.BICYCLE: 22,
+        Label.PARKED_BICYCLE: 22,
         Label.CLUTTER: 19,
         Label.EGO: 24,
     }
@@ -91,6 +93,7 @@ SYNTHIA_IDS = _table(
         Label.BUS: 8,
         Label.MOTORCYCLE: 11,
         Label.BICYCLE: 11,
+        Label.PARKED_BICYCLE: 11,
         Label.CLUTTER: 0,
         Label.EGO: 0,
     }
@@ -119,6 +122,7 @@ SYNTHIA_RAND_IDS = _table(
         Label.BUS: 19,
         Label.MOTORCYCLE: 12,
         Label.BICYCLE: 11,
+        Label.PARKED_BICYCLE: 11,
         Label.CLUTTER: 0,
         Label.EGO: 0,
     }
@@ -147,6 +151,7 @@ CITYSCAPES_IDS = _table(
         Label.BUS: 28,
         Label.MOTORCYCLE: 32,
         Label.BICYCLE: 33,
+        Label.PARKED_BICYCLE: 33,
         Label.CLUTTER: 4,
         Label.EGO: 1,
     }
@@ -174,8 +179,42 @@ CITYSCAPES_TRAIN_IDS = _table(
         Label.BUS: 15,
         Label.MOTORCYCLE: 17,
         Label.BICYCLE: 18,
+        Label.PARKED_BICYCLE: 18,
         Label.CLUTTER: 255,
         Label.EGO: 255,
+    }
+)
+
+#: The 11 classes of CamVid, and 11 for void: what its masks show, merged as SegNet merges its 32
+#: classes (mmdavss/datasets/label_maps.py). Lane marks are road, trucks and buses cars, traffic
+#: lights sign symbols, riders with bicycle or motorcycle bicyclists, motorcycles without a rider
+#: too (MotorcycleScooter); grass, hedges and bushes are VegetationMisc, which joins the trees.
+#: Bicycles without a rider have none of the 32 classes and are void in CamVid's masks, like litter
+#: bins. No bonnet is in view in CamVid: void, as nothing else fits.
+CAMVID_IDS = _table(
+    {
+        Label.SKY: 0,
+        Label.ROAD: 3,
+        Label.LANE_MARK: 3,
+        Label.SIDEWALK: 4,
+        Label.TERRAIN: 5,
+        Label.BUILDING: 1,
+        Label.FENCE: 7,
+        Label.POLE: 2,
+        Label.LIGHT: 6,
+        Label.SIGN: 6,
+        Label.TREE: 5,
+        Label.HEDGE: 5,
+        Label.PERSON: 9,
+        Label.RIDER: 10,
+        Label.CAR: 8,
+        Label.TRUCK: 8,
+        Label.BUS: 8,
+        Label.MOTORCYCLE: 10,
+        Label.BICYCLE: 10,
+        Label.PARKED_BICYCLE: 11,
+        Label.CLUTTER: 11,
+        Label.EGO: 11,
     }
 )
 
@@ -201,5 +240,6 @@ for _label, _rgb in {
     Label.BUS: (0, 60, 100),
     Label.MOTORCYCLE: (0, 0, 230),
     Label.BICYCLE: (119, 11, 32),
+    Label.PARKED_BICYCLE: (119, 11, 32),
 }.items():
     PALETTE[_label] = _rgb

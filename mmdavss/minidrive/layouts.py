@@ -1,7 +1,7 @@
 """Generates a street scene from a seed: buildings, furniture, traffic and people.
 
 The two kinds of layout differ in geometry and in object frequencies, like two real cities and two
-recording campaigns, but both contain every class.
+recording campaigns, but both contain every class. `varied_layout` draws further kinds.
 """
 
 from __future__ import annotations
@@ -60,13 +60,28 @@ class Layout:
         trees: Share of trees among the furniture.
         parked: Share of the parking lane that is occupied.
         people: Pedestrians per 10 m of sidewalk.
-        vehicles: Weights of car, truck, bus, motorcycle, bicycle in moving traffic.
+        vehicles: Weights of car, truck, bus, motorcycle, bicycle and van in moving traffic.
         parked_vehicles: The same for parked ones.
         gap: Mean gap between oncoming vehicles, metres.
         speed: Range of the ego speed, metres per second.
         height: Range of the camera height, metres.
         focal: Range of the focal length, image widths.
         curve: Largest amplitude of the street's curves, metres.
+        fences, hedges, walls: Shares of these borders around gardens and parks.
+        plots: Range of the widths of the houses in a row, metres; None: one house per block.
+        chimneys: Share of houses with chimneys.
+        bare: Share of trees without leaves.
+        lamps: Distance of further lamp posts on one side, metres; 0 for none.
+        posts: Distance of bollards along a part of the kerbs, metres; 0 for none.
+        shops: Shop signs and advertisements per 10 m of sidewalk.
+        rails: Length of guard rails between road and sidewalk, metres; 0 for none.
+        sign_scale: Size of signs and traffic lights.
+        lead: Range of the distance to the vehicle ahead, metres.
+        slow: Mean distance of slow two-wheelers, metres.
+        lane: Range of the distance of the ego car from the centre line, metres.
+        horizon: Range of the row of the horizon, image heights.
+        roll, yaw: Turn of the camera, radians.
+        dash, edge_line: Lane marks, see :class:`Street`.
     """
 
     half_width: tuple[float, float]
@@ -82,13 +97,32 @@ class Layout:
     trees: float
     parked: float
     people: float
-    vehicles: tuple[float, float, float, float, float]
-    parked_vehicles: tuple[float, float, float, float, float]
+    vehicles: tuple[float, ...]
+    parked_vehicles: tuple[float, ...]
     gap: float
     speed: tuple[float, float]
     height: tuple[float, float]
     focal: tuple[float, float]
     curve: float
+    fences: float = 0.68
+    hedges: float = 0.12
+    walls: float = 0.0
+    plots: tuple[float, float] | None = None
+    chimneys: float = 0.0
+    bare: float = 0.0
+    lamps: float = 0.0
+    posts: float = 0.0
+    shops: float = 0.0
+    rails: float = 0.0
+    sign_scale: float = 1.0
+    lead: tuple[float, float] = (9.0, 15.0)
+    slow: float = 22.0
+    lane: tuple[float, float] = (1.5, 1.7)
+    horizon: tuple[float, float] = (0.42, 0.47)
+    roll: float = 0.0
+    yaw: float = 0.0
+    dash: tuple[float, float] = (6.0, 3.0)
+    edge_line: float = 2.1
 
 
 #: Wide, green, sparse: the streets of a game.
@@ -144,7 +178,66 @@ SUBURB_CARS = replace(
     SUBURB, vehicles=(0.75, 0.0, 0.0, 0.0, 0.25), parked_vehicles=(0.75, 0.0, 0.0, 0.0, 0.25)
 )
 
-_VEHICLES = ('car', 'truck', 'bus', 'motorcycle', 'bicycle')
+
+def varied_layout(rng: np.random.Generator) -> Layout:
+    """Draws a kind of street: between suburb and old town, and beyond both."""
+
+    def share(largest: float) -> float:
+        return largest * rng.random() ** 1.5
+
+    half_width = rng.uniform(3.2, 6.4)
+    low = rng.uniform(5.0, 10.0)
+    traffic, parked = (
+        tuple(rng.dirichlet(weights))
+        for weights in ((4, 1, 0.7, 0.6, 3, 1.2), (8, 0.6, 0.2, 0.5, 1, 2))
+    )
+    signs = rng.uniform(0.25, 0.45)
+    bend = rng.uniform(-0.25, 0.25) if rng.random() < 0.25 else rng.uniform(-0.05, 0.05)
+    return Layout(
+        half_width=(half_width, half_width),
+        sidewalk=(rng.uniform(1.6, 2.6), rng.uniform(2.8, 6.0)),
+        verge=share(0.5),
+        rows=tuple(rng.dirichlet((2.2, 1.0, 0.7))),
+        heights=(low, low + rng.uniform(1.5, 10.0)),
+        pitched=rng.random(),
+        crossing=rng.uniform(35.0, 110.0),
+        lights=share(1.0),
+        furniture=rng.uniform(6.0, 16.0),
+        signs=signs,
+        trees=rng.uniform(0.55, 0.68) - signs,
+        # no room beside the traffic in narrow streets
+        parked=share(0.9) if half_width > 4.7 else 0.0,
+        people=share(3.0),
+        vehicles=traffic,
+        parked_vehicles=parked,
+        gap=rng.uniform(12.0, 60.0),
+        speed=(4.0, 12.0),
+        height=(1.2, 1.9),
+        focal=(0.75, 1.3),
+        curve=share(7.0),
+        fences=rng.uniform(0.2, 0.5),
+        hedges=rng.uniform(0.05, 0.25),
+        walls=rng.uniform(0.1, 0.25),
+        plots=(rng.uniform(4.0, 6.0), rng.uniform(6.0, 9.0)) if rng.random() < 0.6 else None,
+        chimneys=share(1.0),
+        bare=float(rng.choice([0.0, 0.5, 1.0])),
+        lamps=rng.uniform(12.0, 40.0),
+        posts=rng.uniform(1.5, 4.0) if rng.random() < 0.5 else 0.0,
+        shops=share(1.2),
+        rails=rng.uniform(6.0, 25.0) if rng.random() < 0.6 else 0.0,
+        sign_scale=rng.uniform(0.6, 1.1),
+        lead=(7.0, rng.uniform(9.0, 60.0)),
+        slow=rng.uniform(15.0, 80.0),
+        lane=(1.3, min(2.2, half_width - 1.9)),
+        horizon=(0.42, 0.6),
+        roll=rng.normal(0.0, 0.015),
+        yaw=bend,
+        dash=(rng.uniform(4.0, 9.0), rng.uniform(0.0, 4.0)),
+        edge_line=rng.choice([0.0, 0.4, 2.1]),
+    )
+
+
+_VEHICLES = ('car', 'truck', 'bus', 'motorcycle', 'bicycle', 'van')
 
 
 def _vehicle(
@@ -160,6 +253,8 @@ def _vehicle(
     moving = speed != 0.0
     if kind == 'car':
         objects.car(b, rng, palette.draw(rng, 'vehicle'), x, offset, speed, yaw)
+    elif kind == 'van':
+        objects.van(b, rng, palette.draw(rng, 'vehicle'), x, offset, speed, yaw)
     elif kind == 'truck':
         colours = palette.draw(rng, 'cargo'), palette.draw(rng, 'vehicle')
         objects.truck(b, rng, colours, x, offset, speed, yaw)
@@ -217,6 +312,8 @@ def _street(
         block_paved=(kinds[0] == 0, kinds[1] == 0),
         crossings=np.array(crossings).reshape(-1, 2),
         zebras=np.array(zebras),
+        dash=layout.dash,
+        edge_line=layout.edge_line,
     )
     return street, kinds
 
@@ -250,7 +347,9 @@ def _blocks(
                 colours = palette.draw(rng, 'wall'), palette.draw(rng, 'roof')
                 pitched = bool(rng.random() < layout.pitched)
                 depth = rng.uniform(8.0, 11.0)
-                if kind == 0:
+                if kind == 0 and layout.plots is not None:
+                    _terrace(b, rng, layout, palette, (a, c), edge, sign)
+                elif kind == 0:
                     height = rng.uniform(*layout.heights)
                     objects.building(
                         b,
@@ -287,6 +386,64 @@ def _blocks(
             low = high
 
 
+def _terrace(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    span: tuple[float, float],
+    edge: float,
+    sign: int,
+) -> None:
+    """Narrow houses wall to wall, alike or not."""
+    assert layout.plots is not None
+    count = max(round((span[1] - span[0]) / rng.uniform(*layout.plots)), 1)
+    ends = np.linspace(*span, count + 1)
+    alike = rng.random() < 0.5
+    wall, roof = palette.draw(rng, 'wall'), palette.draw(rng, 'roof')
+    height, pitched = rng.uniform(*layout.heights), bool(rng.random() < layout.pitched)
+    back, bays = 0.6 + rng.uniform(0.0, 2.5) * (rng.random() < 0.4), rng.random() < 0.4
+    for low, high in zip(ends[:-1], ends[1:], strict=True):
+        if not alike:
+            wall, roof = palette.draw(rng, 'wall'), palette.draw(rng, 'roof')
+            height = rng.uniform(*layout.heights)
+            pitched = bool(rng.random() < layout.pitched)
+        middle, depth = (low + high) / 2, rng.uniform(8.0, 10.0)
+        offset = sign * (edge + back + depth / 2)
+        size = high - low - 0.02, depth, height * rng.uniform(0.97, 1.03)
+        objects.building(b, rng, (wall, roof), middle, offset, size, pitched)
+        if rng.random() < layout.chimneys:
+            objects.chimneys(b, rng, palette.draw(rng, 'wall') * 0.8, middle, offset, size)
+        if bays:
+            tall = rng.uniform(2.6, 5.5)
+            objects.bay(b, rng, wall * 1.1, middle, sign * (edge + back), min(tall, height - 0.5))
+    if back > 1.5:
+        objects.wall(
+            b,
+            rng,
+            palette.draw(rng, 'wall') * 0.85,
+            (span[0] + span[1]) / 2,
+            sign * (edge + 0.15),
+            span[1] - span[0] - 1.0,
+            rng.uniform(0.6, 1.3),
+        )
+
+
+def _tree(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    colours: tuple[np.ndarray, np.ndarray],
+    x: float,
+    offset: float,
+    scale: float,
+) -> None:
+    if layout.bare and rng.random() < layout.bare:
+        objects.bare_tree(b, rng, colours[1] * 0.7, x, offset, scale * rng.uniform(0.9, 1.8))
+    else:
+        objects.tree(b, rng, colours, x, offset, scale)
+
+
 def _garden(
     b: SceneBuilder,
     rng: np.random.Generator,
@@ -300,7 +457,7 @@ def _garden(
     """Plants in front of a house or in a park, and its border."""
     middle, length = (span[0] + span[1]) / 2, span[1] - span[0]
     border = rng.random()
-    if border < 0.68:
+    if border < layout.fences:
         objects.fence(
             b,
             rng,
@@ -310,7 +467,7 @@ def _garden(
             length - 0.2,
             rng.uniform(1.1, 1.9),
         )
-    elif border < 0.8:
+    elif border < layout.fences + layout.hedges:
         objects.hedge(
             b,
             palette.draw(rng, 'leaf'),
@@ -319,12 +476,28 @@ def _garden(
             length - 0.6,
             rng.uniform(0.9, 1.6),
         )
+    elif border < layout.fences + layout.hedges + layout.walls:
+        objects.wall(
+            b,
+            rng,
+            palette.draw(rng, 'wall') * 0.85,
+            middle,
+            sign * (edge + 0.15),
+            length - 0.2,
+            rng.uniform(0.7, 2.2),
+        )
     colours = palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')
     for x in np.arange(span[0] + 2.0, span[1] - 1.5, 4.5):
         place = x + rng.uniform(-1.0, 1.0)
         if kind == 2 and rng.random() < 0.8:
-            objects.tree(
-                b, rng, colours, place, sign * (edge + rng.uniform(3.0, 9.0)), rng.uniform(0.9, 1.4)
+            _tree(
+                b,
+                rng,
+                layout,
+                colours,
+                place,
+                sign * (edge + rng.uniform(3.0, 9.0)),
+                rng.uniform(0.9, 1.4),
             )
         elif rng.random() < 0.45:
             objects.bush(b, rng, colours[0], place, sign * (edge + rng.uniform(1.8, 3.5)))
@@ -350,10 +523,16 @@ def _kerbside(
             if clear:
                 kind = rng.random()
                 if kind < layout.signs:
-                    objects.traffic_sign(b, rng, x, sign * kerb)
+                    objects.traffic_sign(b, rng, x, sign * kerb, layout.sign_scale)
                 elif kind < layout.signs + layout.trees:
-                    objects.tree(
-                        b, rng, colours, x, sign * (kerb + 0.4 + verge / 4), rng.uniform(0.75, 1.0)
+                    _tree(
+                        b,
+                        rng,
+                        layout,
+                        colours,
+                        x,
+                        sign * (kerb + 0.4 + verge / 4),
+                        rng.uniform(0.75, 1.0),
                     )
                 elif kind < layout.signs + layout.trees + 0.2:
                     objects.street_lamp(b, x, sign * kerb)
@@ -362,15 +541,60 @@ def _kerbside(
                 elif kind < layout.signs + layout.trees + 0.31:
                     objects.bin_(b, palette.draw(rng, 'vehicle') * 0.5, x, sign * (kerb + 0.2))
                 else:
-                    objects.traffic_light(b, rng, x, sign * kerb, bool(rng.random() < 0.5))
+                    objects.traffic_light(
+                        b, rng, x, sign * kerb, bool(rng.random() < 0.5), layout.sign_scale
+                    )
             x += layout.furniture * rng.uniform(0.6, 1.4)
     for x, half in street.crossings:
         if rng.random() < layout.lights:
             for sign in (1, -1):
                 place = x - half - 1.2 if sign < 0 else x + half + 1.2
                 objects.traffic_light(
-                    b, rng, place, sign * (street.half_width + 0.5), bool(rng.random() < 0.7)
+                    b,
+                    rng,
+                    place,
+                    sign * (street.half_width + 0.5),
+                    bool(rng.random() < 0.7),
+                    layout.sign_scale,
                 )
+
+
+def _posts(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    layout: Layout,
+    palette: Palette,
+    start: float,
+    end: float,
+) -> None:
+    """Lamp posts at equal distances, bollards, guard rails, shop signs and advertisements."""
+    street = b.street
+    steel = rng.uniform(0.12, 0.6) * rng.uniform(0.9, 1.1, 3)
+    if layout.lamps:
+        height, arm = rng.uniform(4.5, 10.0), rng.uniform(0.3, 2.2)
+        both = rng.random() < 0.5
+        for number, x in enumerate(np.arange(start + rng.uniform(0, 15), end, layout.lamps)):
+            sign = (-1) ** number if both else 1
+            objects.lamp_post(
+                b, steel, x, sign * (street.half_width + rng.uniform(0.3, 0.8)), height, arm
+            )
+    if layout.posts:
+        colour = rng.choice([0.06, 0.25, 0.7]) * rng.uniform(0.9, 1.1, 3)
+        size = rng.uniform(0.1, 0.2), rng.uniform(0.7, 1.1)
+        for sign in (1, -1):
+            first = start + rng.uniform(0, 40)
+            for x in np.arange(first, first + rng.uniform(8, 40), layout.posts):
+                objects.bollard(b, colour, x, sign * (street.half_width + 0.4), size)
+    if layout.rails:
+        colour, height = palette.draw(rng, 'fence'), rng.uniform(0.9, 1.2)
+        for sign in (1, -1):
+            middle = start + layout.rails / 2 + rng.uniform(0, 50)
+            place = sign * (street.half_width + 0.35)
+            objects.fence(b, rng, colour, middle, place, layout.rails, height)
+    for side, sign in ((0, 1), (1, -1)):
+        edge = street.half_width + street.verge[side] + street.sidewalk[side]
+        for x in rng.uniform(start, end, rng.poisson(layout.shops * (end - start) / 10)):
+            objects.shop_sign(b, rng, palette.draw(rng, 'bus'), x, sign * (edge + 0.1))
 
 
 def _traffic(
@@ -412,7 +636,7 @@ def _traffic(
                 x += 4.0 if wide else 0.0
             x += 5.8
     # a vehicle ahead in the same lane, another at the right edge
-    x = ego.start + rng.uniform(9.0, 15.0)
+    x = ego.start + rng.uniform(*layout.lead)
     for _ in range(3):
         kind = _VEHICLES[_choose(rng, layout.vehicles)]
         x += 5.0 if kind in ('truck', 'bus') else 0.0
@@ -428,8 +652,8 @@ def _traffic(
         )
         x += rng.uniform(12.0, 25.0)
     # slow two-wheelers between the lane and the parked cars
-    for x in np.arange(ego.start + rng.uniform(5.0, 14.0), end, 22.0):
-        kind = _VEHICLES[3 + _choose(rng, layout.vehicles[3:])]
+    for x in np.arange(ego.start + rng.uniform(5.0, 14.0) * (layout.slow / 22.0), end, layout.slow):
+        kind = _VEHICLES[3 + _choose(rng, layout.vehicles[3:5])]
         _vehicle(
             b,
             rng,
@@ -521,15 +745,19 @@ def build_scene(
     street, kinds = _street(rng, layout, start, end)
     ego = Ego(
         speed=speed,
-        offset=-rng.uniform(1.5, 1.7),
+        offset=-rng.uniform(*layout.lane),
         height=rng.uniform(*layout.height),
         sway=(rng.uniform(0.005, 0.02), rng.uniform(0.001, 0.004), rng.uniform(0.005, 0.02)),
         focal=rng.uniform(*layout.focal),
-        horizon=rng.uniform(0.42, 0.47),
+        horizon=rng.uniform(*layout.horizon),
+        roll=layout.roll,
+        yaw=layout.yaw,
     )
     builder = SceneBuilder(street, ego)
     _blocks(builder, rng, layout, palette, kinds, start)
     _kerbside(builder, rng, layout, palette, start + 8.0, end)
+    if layout.lamps or layout.posts or layout.shops or layout.rails:
+        _posts(builder, rng, layout, palette, start + 8.0, end)
     _traffic(builder, rng, layout, palette, start + 10.0, end, duration)
     _people(builder, rng, layout, palette, start + 8.0, end)
     # the street ends at a house or at trees
@@ -544,9 +772,10 @@ def build_scene(
             False,
         )
     for offset in np.arange(-24.0, 25.0, 6.0):
-        objects.tree(
+        _tree(
             builder,
             rng,
+            layout,
             (palette.draw(rng, 'leaf'), palette.draw(rng, 'bark')),
             end + rng.uniform(2.0, 6.0),
             offset,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from .layouts import Palette
-from .textures import Texture, noise
+from .noise import noise
+from .textures import Texture
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Sensor:
         quality: JPEG quality, or None for no compression.
         vignette: Darkening of the corners.
         blur: Standard deviation of the lens blur at an image width of 1000 pixels.
+        sharpen: Strength of the sharpening inside the camera.
         contrast: Exponent of the tone curve.
         saturation: Factor of the colour saturation.
         tint: RGB gains of the white balance.
@@ -72,6 +74,7 @@ class Sensor:
     quality: int | None = None
     vignette: float = 0.0
     blur: float = 0.0
+    sharpen: float = 0.0
     contrast: float = 1.0
     saturation: float = 1.0
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -79,7 +82,7 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Look:
-    """One appearance of a world; :func:`rendered_look` and :func:`camera_look` draw them.
+    """One appearance of a world; :func:`rendered_look` and others draw them.
 
     Args:
         palette: Colours of objects.
@@ -92,6 +95,7 @@ class Look:
         shadow: Share of the ambient light that is missing in shadows on the ground.
         exposure: Overall brightness.
         sensor: Effects of the camera.
+        shadow_length: Largest length of shadows, metres.
     """
 
     palette: Palette
@@ -104,6 +108,7 @@ class Look:
     shadow: float
     exposure: float
     sensor: Sensor
+    shadow_length: float = 9.0
 
 
 def _rgb(*rows: str) -> np.ndarray:
@@ -140,6 +145,12 @@ _CAMERA = Palette(
     fence=_rgb('6a5f54', '84684c', '4c5852', '958c80'),
     bonnet=_rgb('202226', '33393f'),
 )
+
+
+#: Bricks, stone, concrete and render.
+_BRICK = _rgb('8a4a38', 'a06a50', 'b09a6c', '7a6a54', 'e6e2d8', '8c8c88', 'c8b48c', '6a4438')
+_DRY = _rgb('5c4a34', '6e5c40', '3c4a2c', '2c3a26')  # leaves in autumn, ivy, yew
+_GRASS = _rgb('5fb043', '83bd50', '627c3e', '80864a')
 
 
 def _direction(azimuth: float, elevation: float) -> np.ndarray:
@@ -280,6 +291,105 @@ def camera_look(rng: np.random.Generator) -> Look:
     )
 
 
+def _varied(rng: np.random.Generator, *bases: np.ndarray, count: int = 6) -> np.ndarray:
+    """Colours (count, 3): some of the bases, each with another brightness and saturation."""
+    base = np.concatenate(bases)
+    chosen = base[rng.integers(len(base), size=count)]
+    grey = chosen.mean(1, keepdims=True)
+    chosen = grey + (chosen - grey) * rng.uniform(0.2, 1.2, (count, 1))
+    return np.clip(chosen * rng.uniform(0.6, 1.25, (count, 1)), 0.02, 1.0)
+
+
+def varied_look(rng: np.random.Generator) -> Look:
+    """Source for a real camera: every drive draws its colours, surfaces, weather and camera anew.
+
+    Domain randomisation (Tobin et al., 2017; Tremblay et al., 2018): what a network learns from
+    many looks holds for one more, the real one.
+    """
+    names = [field.name for field in fields(Palette)]
+    both = {name: (getattr(_RENDERED, name), getattr(_CAMERA, name)) for name in names}
+    palette = Palette(
+        **{
+            **{name: _varied(rng, *bases) for name, bases in both.items()},
+            'wall': _varied(rng, *both['wall'], _BRICK, count=8),
+            'leaf': _varied(rng, *both['leaf'], _DRY, count=4),
+            'skin': _SKIN * rng.uniform(0.7, 1.1),
+            'vehicle': _varied(rng, _CAMERA.vehicle, *both['vehicle'], count=10),
+            'cloth': _varied(rng, _CAMERA.cloth, *both['cloth'], count=10),
+        }
+    )
+    asphalt = rng.uniform(0.25, 0.6)
+    sidewalk = asphalt * rng.uniform(0.8, 1.7)
+    texture = Texture(
+        asphalt=asphalt * rng.uniform(0.95, 1.05, 3),
+        sidewalk=np.clip(sidewalk, 0, 0.9) * rng.uniform(0.92, 1.08, 3) * [1.03, 1.0, 0.95],
+        grass=_varied(rng, _GRASS, count=1)[0],
+        dry_grass=_varied(rng, _GRASS, count=1)[0],
+        mark=rng.uniform(0.55, 0.95) * np.array([1.0, 1.0, 0.96]),
+        grain=rng.uniform(0.03, 0.25),
+        patches=rng.uniform(0.02, 0.25),
+        tile=rng.uniform(0.3, 2.5),
+        brick=rng.uniform(0.1, 1.0),
+        lit=rng.uniform(0.0, 0.1),
+        lamps=rng.uniform(0.1, 0.9),
+        pane=tuple(rng.uniform(0.04, 0.4) * rng.uniform(0.85, 1.15, 3)),
+        shops=rng.uniform(0.1, 0.9),
+        fascia=rng.random(),
+        dirt=rng.uniform(0.03, 0.3),
+        kerb=rng.uniform(-0.3, 0.5),
+        kerb_lines=int(rng.integers(3)),
+        repairs=rng.uniform(0.0, 0.25),
+        paint=rng.uniform(0.0, 0.3),
+        glazing=rng.uniform(-0.06, 0.14),
+        sashes=bool(rng.random() < 0.5),
+    )
+    # from a clear day to a closed sky
+    cover = rng.random()
+    zenith = _rgb('3f78cc')[0] + (_rgb('d8dce0')[0] - _rgb('3f78cc')[0]) * rng.random() ** 0.5
+    horizon = zenith + (_rgb('f4f4f2')[0] - zenith) * rng.uniform(0.4, 1.0)
+    warm = np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 1.0)])
+    sunlight = (1 - cover) * rng.uniform(0.4, 1.0)
+    elevation = rng.uniform(0.2, 1.2)
+    sky = Sky(
+        zenith=zenith,
+        horizon=horizon,
+        glow=warm * (1 - cover) * rng.uniform(0.0, 0.5),
+        clouds=rng.uniform(0.1, 0.8),
+        cloud=rng.uniform(0.7, 1.1) * np.ones(3),
+    )
+    contrast = rng.uniform(0.85, 1.5)
+    # a strong tone curve darkens the street: longer exposure makes up for a part of it
+    exposure = rng.uniform(0.8, 1.4) * contrast ** rng.uniform(0.3, 0.9)
+    # the sky is brighter than any paper, and often too bright for the camera
+    bright = rng.uniform(0.95, 1.6)
+    sky = replace(sky, zenith=sky.zenith * bright, horizon=sky.horizon * bright)
+    sensor = Sensor(
+        shutter=rng.choice([0.0, 0.15, 0.3]),
+        gain_drift=rng.uniform(0.0, 0.08),
+        noise=rng.uniform(0.0, 0.025),
+        quality=int(rng.integers(55, 96)),
+        vignette=rng.uniform(0.0, 0.3),
+        blur=rng.uniform(0.0, 2.5) * (rng.random() < 0.4),
+        sharpen=rng.uniform(0.0, 1.0),
+        contrast=contrast,
+        saturation=rng.uniform(0.5, 1.2),
+        tint=(rng.uniform(0.92, 1.08), 1.0, rng.uniform(0.9, 1.1)),
+    )
+    return Look(
+        palette=palette,
+        texture=texture,
+        sky=sky,
+        sun=_direction(rng.uniform(-np.pi, np.pi), elevation),
+        sunlight=sunlight * warm,
+        ambient=rng.uniform(0.45, 0.85) * np.array([0.98, 1.0, rng.uniform(1.0, 1.08)]),
+        haze=rng.choice([0.0005, 0.002, 0.005]) * rng.uniform(0.5, 1.5),
+        shadow=rng.uniform(0.05, 0.4) * (1 - cover),
+        exposure=exposure,
+        sensor=sensor,
+        shadow_length=rng.uniform(9.0, 18.0),
+    )
+
+
 def develop(
     image: np.ndarray,
     flow: np.ndarray | None,
@@ -329,6 +439,9 @@ def develop(
     # soft shoulder instead of hard clipping
     image = np.clip(image, 0, None) ** np.float32(sensor.contrast)
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.2), image)
+    if sensor.sharpen:
+        edges = image - cv2.GaussianBlur(image, (0, 0), 1.0)
+        image = np.clip(image + sensor.sharpen * edges, 0, None)
     if sensor.noise:
         grain = rng.standard_normal(image.shape, np.float32)
         image = image + sensor.noise * grain * np.sqrt(0.25 + image)

@@ -90,6 +90,48 @@ def car(
     )
 
 
+def van(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    colour: Colour,
+    x: float,
+    offset: float,
+    speed: float = 0.0,
+    yaw: float = 0.0,
+) -> None:
+    """A delivery van or a people carrier, labelled as a car."""
+    length, width, height = rng.uniform(4.4, 5.4), rng.uniform(1.85, 2.0), rng.uniform(1.75, 2.4)
+    body = b.body(x, offset, (speed, 0.0), yaw, (length / 2, width / 2, height))
+    b.part(
+        body,
+        Shape.BOX,
+        (0.0, 0.0, 0.68),
+        (length, width, 0.8),
+        Label.CAR,
+        Material.CAR_BODY,
+        colour,
+        taper=(0.03, 0.04),
+    )
+    b.part(
+        body,
+        Shape.BOX,
+        (-0.1 * length, 0.0, (1.06 + height) / 2),
+        (0.78 * length, width * 0.96, height - 1.06),
+        Label.CAR,
+        Material.CABIN,
+        colour,
+        taper=(rng.uniform(0.1, 0.25), 0.1),
+    )
+    _wheels(
+        b,
+        body,
+        Label.CAR,
+        0.34,
+        0.24,
+        [(s * 0.32 * length, t * (width / 2 - 0.1)) for s in (-1, 1) for t in (-1, 1)],
+    )
+
+
 def bus(
     b: SceneBuilder,
     rng: np.random.Generator,
@@ -308,7 +350,7 @@ def bicycle(
 ) -> None:
     """A bicycle with thin spoked wheels; `rider` is (clothes, skin) or None for a parked one."""
     body = b.body(x, offset, speed, yaw, (0.85, 0.15, 0.8))
-    label = Label.BICYCLE
+    label = Label.PARKED_BICYCLE if rider is None else Label.BICYCLE
     _wheels(b, body, label, 0.38, 0.1, [(-0.57, 0.0), (0.57, 0.0)], Material.SPOKES)
     # all parts differ in width: faces in the same plane would flicker
     for centre, size, tilt in (
@@ -426,7 +468,12 @@ def street_lamp(b: SceneBuilder, x: float, offset: float) -> None:
 
 
 def traffic_light(
-    b: SceneBuilder, rng: np.random.Generator, x: float, offset: float, arm: bool
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    x: float,
+    offset: float,
+    arm: bool,
+    scale: float = 1.0,
 ) -> None:
     """Signal heads on a pole, plus one over the road if `arm`."""
     body = b.body(x, offset, footprint=(0.15, 0.15, 4.0))
@@ -438,7 +485,7 @@ def traffic_light(
             body,
             Shape.BOX,
             (-0.1 if facing == 0 else 0.1, y, z),
-            (0.4, 0.56, 1.5),
+            (0.4 * scale, 0.56 * scale, 1.5 * scale),
             Label.LIGHT,
             Material.LAMPS,
             DARK,
@@ -462,7 +509,9 @@ def traffic_light(
         head(inward * 3.2, 4.75)
 
 
-def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: float) -> None:
+def traffic_sign(
+    b: SceneBuilder, rng: np.random.Generator, x: float, offset: float, scale: float = 1.0
+) -> None:
     """One or two signs on a pole, facing traffic from behind or from ahead."""
     body = b.body(x, offset, footprint=(0.1, 0.3, 2.5))
     pole(b, body, 3.35, 0.05)
@@ -470,7 +519,7 @@ def traffic_sign(b: SceneBuilder, rng: np.random.Generator, x: float, offset: fl
     count = 1 + int(rng.random() < 0.35)
     for level in range(count):
         kind = int(rng.integers(6))
-        size = rng.uniform(0.9, 1.15)
+        size = rng.uniform(0.9, 1.15) * scale
         centre = (-0.09 * np.sign(abs(turn) - 1), 0.0, 2.75 - 1.1 * level)
         face = euler(z=turn)
         common: dict[str, Any] = dict(
@@ -560,6 +609,56 @@ def tree(
             size = rng.uniform(1.7, 2.5) * scale * np.array([1.0, 1.0, rng.uniform(0.8, 1.0)])
         shade = leaf * rng.uniform(0.85, 1.12)
         b.part(body, Shape.FOLIAGE, centre, tuple(size), Label.TREE, Material.LEAF, shade)
+
+
+def bare_tree(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    bark: Colour,
+    x: float,
+    offset: float,
+    scale: float = 1.0,
+) -> None:
+    """A tree in winter: a trunk, boughs, and lumps of twigs around their ends."""
+    body = b.body(x, offset, footprint=(0.3, 0.3, 4.0 * scale))
+    trunk = rng.uniform(1.8, 3.0) * scale
+    girth = rng.uniform(0.25, 0.5)
+    b.part(
+        body,
+        Shape.CYLINDER,
+        (0.0, 0.0, trunk / 2),
+        (girth, girth, trunk),
+        Label.TREE,
+        Material.BARK,
+        bark,
+    )
+    for bough in range(int(rng.integers(5, 9))):
+        azimuth, polar = 2.4 * bough + rng.uniform(-0.5, 0.5), rng.uniform(0.1, 0.9)
+        length = rng.uniform(2.0, 3.6) * scale
+        way = np.array(
+            [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)]
+        )
+        start = np.array([0.0, 0.0, trunk * rng.uniform(0.7, 1.0)])
+        b.part(
+            body,
+            Shape.CYLINDER,
+            tuple(start + way * length / 2),
+            (girth * 0.35, girth * 0.35, length),
+            Label.TREE,
+            Material.BARK,
+            bark,
+            rotation=euler(y=polar, z=azimuth),
+        )
+        size = rng.uniform(1.8, 3.2, 3) * scale
+        b.part(
+            body,
+            Shape.TWIGS,
+            tuple(start + way * length),
+            tuple(size),
+            Label.TREE,
+            Material.BARK,
+            bark * rng.uniform(0.8, 1.2),
+        )
 
 
 def bush(
@@ -670,6 +769,150 @@ def building(
             Material.PLAIN,
             wall * 0.75,
         )
+
+
+def wall(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    colour: Colour,
+    x: float,
+    offset: float,
+    length: float,
+    height: float,
+) -> None:
+    """A garden wall along the street, labelled as a building."""
+    body = b.body(x, offset, footprint=(length / 2, 0.15, height))
+    b.part(
+        body,
+        Shape.BOX,
+        (0.0, 0.0, height / 2),
+        (length, 0.3, height),
+        Label.BUILDING,
+        Material.WALL,
+        colour,
+        seed=int(rng.integers(1 << 16)),
+    )
+
+
+def chimneys(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    colour: Colour,
+    x: float,
+    offset: float,
+    size: tuple[float, float, float],
+) -> None:
+    """Chimney stacks on the gables of a house of (length, depth, height)."""
+    length, _, height = size
+    for sign in (-1, 1):
+        if rng.random() < 0.3:
+            continue
+        body = b.body(x + sign * (length / 2 - 0.4), offset)
+        tall = rng.uniform(3.2, 4.6)
+        b.part(
+            body,
+            Shape.BOX,
+            (0.0, rng.uniform(-1.0, 1.0), height + tall / 2),
+            (0.7, rng.uniform(0.8, 1.8), tall),
+            Label.BUILDING,
+            Material.WALL,
+            colour,
+            seed=int(rng.integers(1 << 16)),
+        )
+
+
+def bay(
+    b: SceneBuilder,
+    rng: np.random.Generator,
+    colour: Colour,
+    x: float,
+    offset: float,
+    height: float,
+) -> None:
+    """A bay window in front of a house."""
+    body = b.body(x, offset, footprint=(1.2, 0.5, height))
+    b.part(
+        body,
+        Shape.BOX,
+        (0.0, 0.0, height / 2),
+        (rng.uniform(2.0, 2.8), 1.1, height),
+        Label.BUILDING,
+        Material.FACADE,
+        colour,
+        seed=int(rng.integers(1 << 16)),
+    )
+
+
+def shop_sign(
+    b: SceneBuilder, rng: np.random.Generator, colour: Colour, x: float, offset: float
+) -> None:
+    """A sign that projects from a facade, or an advertisement that stands on the pavement."""
+    body = b.body(x, offset)
+    standing = rng.random() < 0.25
+    wide, high = rng.uniform(0.5, 1.1), rng.uniform(0.5, 1.3)
+    b.part(
+        body,
+        Shape.BOX,
+        (0.0, -0.5 * np.sign(offset), high / 2 + (0.3 if standing else rng.uniform(2.6, 4.2))),
+        (0.12, wide, high) if not standing else (0.25, 1.2, 1.7),
+        Label.SIGN,
+        Material.POSTER,
+        colour,
+        seed=int(rng.integers(1 << 16)),
+        rotation=euler(z=rng.uniform(-0.3, 0.3)),
+    )
+
+
+def bollard(
+    b: SceneBuilder, colour: Colour, x: float, offset: float, size: tuple[float, float]
+) -> None:
+    """A post of (diameter, height) on the kerb."""
+    body = b.body(x, offset, footprint=(size[0] / 2, size[0] / 2, size[1]))
+    b.part(
+        body,
+        Shape.CYLINDER,
+        (0.0, 0.0, size[1] / 2),
+        (size[0], size[0], size[1]),
+        Label.POLE,
+        Material.PLAIN,
+        colour,
+    )
+
+
+def lamp_post(
+    b: SceneBuilder, colour: Colour, x: float, offset: float, height: float, arm: float
+) -> None:
+    """A slender lamp post with an arm of some length over the road; entirely a pole."""
+    body = b.body(x, offset, footprint=(0.1, 0.1, height))
+    inward = -np.sign(offset)
+    for top, radius in ((height, 0.06), (1.6, 0.11)):
+        b.part(
+            body,
+            Shape.CYLINDER,
+            (0.0, 0.0, top / 2),
+            (2 * radius, 2 * radius, top),
+            Label.POLE,
+            Material.PLAIN,
+            colour,
+        )
+    b.part(
+        body,
+        Shape.BOX,
+        (0.0, inward * arm / 2, height),
+        (0.08, arm + 0.1, 0.08),
+        Label.POLE,
+        Material.PLAIN,
+        colour,
+    )
+    b.part(
+        body,
+        Shape.BOX,
+        (0.0, inward * arm, height - 0.03),
+        (0.26, 0.6, 0.14),
+        Label.POLE,
+        Material.PLAIN,
+        colour,
+    )
 
 
 def bin_(b: SceneBuilder, colour: Colour, x: float, offset: float) -> None:

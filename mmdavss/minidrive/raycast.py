@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .noise import hash01, noise
 from .scene import Camera, Scene, Shape
 
 #: Three coordinates, (n,) each.
@@ -22,6 +23,7 @@ GROUND, SKY = -1, -2
 NEAR = 0.05  # metres
 TILE = 4  # pixels
 LEAF = 0.22  # size of the leaves that fray the outline of foliage, metres
+TWIG = 0.05  # width of twigs, as a level of noise
 
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count('1') == 1])
@@ -38,6 +40,7 @@ class Hits:
             direction of the ray for the sky.
         rays: (N, 3) world directions, scaled to depth 1.
         uv: (N, 2) image positions, pixels.
+        veiled: (N,) whether the ray passes between the twigs of a crown before that.
     """
 
     part: np.ndarray
@@ -45,6 +48,7 @@ class Hits:
     local: np.ndarray
     rays: np.ndarray
     uv: np.ndarray
+    veiled: np.ndarray
 
     def points(self, poses: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """World positions (N, 3) of the points hit, under other poses of the parts."""
@@ -53,18 +57,6 @@ class Hits:
         part = self.part[solid]
         points[solid] = np.einsum('nij,nj->ni', poses[0][part], self.local[solid]) + poses[1][part]
         return points
-
-
-def hash01(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Pseudo-random numbers in [0, 1) of integer triples; the same triple gives the same number."""
-    h = (
-        x.astype(np.int64).astype(np.uint32) * np.uint32(73856093)
-        ^ y.astype(np.int64).astype(np.uint32) * np.uint32(19349663)
-        ^ z.astype(np.int64).astype(np.uint32) * np.uint32(83492791)
-    )
-    h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(2246822519)
-    return (h >> np.uint32(8)).astype(np.float64) * (1 / (1 << 24))
 
 
 def rectangles_of(
@@ -190,13 +182,13 @@ def _intersect(
     rays: np.ndarray,
     ray: np.ndarray,
     row: np.ndarray,
-) -> np.ndarray:
-    """Depths of the hits of pairs (ray, parts[row]), inf if the ray misses."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depths of hits of pairs (ray, parts[row]), and of gaps between twigs; inf for none."""
     rotation, centre = poses[0][parts], poses[1][parts]
     half = scene.half[parts]
     into = np.swapaxes(rotation, 1, 2) / half[:, :, None]  # world to unit cube
     origin = np.einsum('pij,pj->pi', into, camera.position - centre)
-    depth = np.full(len(ray), np.inf)
+    depth, gap = np.full(len(ray), np.inf), np.full(len(ray), np.inf)
     kinds = scene.shape[parts][row]
     rays = np.ascontiguousarray(rays.T)
     with np.errstate(divide='ignore', invalid='ignore'):
@@ -217,12 +209,29 @@ def _intersect(
                 t = _cylinder(o, d)
             else:
                 t, chord = _ellipsoid(o, d)
-                if kind == Shape.FOLIAGE:
-                    cell = [np.floor((o[i] + t * d[i]) * half[index, i] / LEAF) for i in range(3)]
+                if kind in (Shape.FOLIAGE, Shape.TWIGS):
+                    place = [(o[i] + t * d[i]) * half[index, i] for i in range(3)]
+                    cell = [np.floor(p / LEAF) for p in place]
                     cell = [np.where(np.isfinite(c), c, 0) for c in cell]
                     t = np.where(hash01(*cell) < 2.4 * chord - 0.15, t, np.inf)
+                if kind == Shape.TWIGS:
+                    t = np.where(t > NEAR, t, np.inf)
+                    open_ = np.isfinite(t) & ~_twigs(*place)
+                    gap[chosen] = np.where(open_, t, np.inf)
+                    t = np.where(open_, np.inf, t)
             depth[chosen] = np.where(t > NEAR, t, np.inf)
-    return depth
+    return depth, gap
+
+
+def _twigs(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Whether twigs are at points of a crown: along zeros of noise, which meander and meet."""
+    x, y, z = (np.where(np.isfinite(c), c, 0) for c in (x, y, z))
+
+    def lines(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        # the difference leaves out what is coarse, which would give blobs
+        return np.abs(noise(u, v) - noise(u + 2.5, v + 1.5)) < TWIG
+
+    return lines(11 * (x + 0.6 * y), 9 * z + 40) | lines(9 * (y - 0.6 * x) + 90, 11 * z)
 
 
 def cast(
@@ -240,6 +249,7 @@ def cast(
     with np.errstate(divide='ignore'):
         depth = np.where(rays[:, 2] < 0, -camera.position[2] / rays[:, 2], np.inf)
     part = np.where(np.isfinite(depth), GROUND, SKY)
+    veiled = np.zeros(len(uv), bool)
 
     rectangles = rectangles_of(scene.half, *poses, camera)
     low, high = uv.min(0), uv.max(0)
@@ -251,7 +261,9 @@ def cast(
     )
     if len(parts):
         ray, row = pairs_of(rectangles[parts], uv)
-        found = _intersect(scene, poses, camera, parts, rays, ray, row)
+        found, gap = _intersect(scene, poses, camera, parts, rays, ray, row)
+        open_ = np.flatnonzero(np.isfinite(gap))
+        gaps = ray[open_], gap[open_]
         hit = np.flatnonzero(found < depth[ray])
         ray, row, found = ray[hit], row[hit], found[hit]
         if len(ray):
@@ -260,10 +272,11 @@ def cast(
             depth[ray[starts]] = nearest
             first = np.flatnonzero(found == depth[ray])
             part[ray[first]] = parts[row[first]]
+        veiled[gaps[0][gaps[1] < depth[gaps[0]]]] = True
 
     local = rays.copy()
     solid = np.flatnonzero(part >= 0)
     local[part != SKY] = camera.position + rays[part != SKY] * depth[part != SKY, None]
     index = part[solid]
     local[solid] = np.einsum('nji,nj->ni', poses[0][index], local[solid] - poses[1][index])
-    return Hits(part, depth, local, rays, uv)
+    return Hits(part, depth, local, rays, uv, veiled)

@@ -23,6 +23,7 @@ class Shape(IntEnum):
     ELLIPSOID = 1
     CYLINDER = 2  # along z
     FOLIAGE = 3  # an ellipsoid with a ragged outline
+    TWIGS = 4  # an ellipsoid that can be seen through, the crown of a tree in winter
 
 
 class Material(IntEnum):
@@ -44,6 +45,8 @@ class Material(IntEnum):
     CLOTH = 13
     BONNET = 14
     SPOKES = 15
+    WALL = 16
+    POSTER = 17
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Street:
         block_paved: Whether the ground behind the sidewalk is paved (otherwise terrain), per block.
         crossings: Rows of (x, half width) of the side streets.
         zebras: x of the beginnings of zebra crossings (each 3 m long).
+        dash: Period and length of the dashes of the centre line.
+        edge_line: Distance of the line beside the parking lane from the kerb; 0 for none.
     """
 
     curve: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
@@ -69,6 +74,8 @@ class Street:
     block_paved: tuple[np.ndarray, np.ndarray] = (np.array([True]), np.array([True]))
     crossings: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     zebras: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    dash: tuple[float, float] = (6.0, 3.0)
+    edge_line: float = 2.1
 
     def centre(self, x: np.ndarray | float) -> np.ndarray:
         """y of the centre line at x."""
@@ -122,8 +129,10 @@ class Street:
     def marked(self, x: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """Whether points of the road, given by x and distance from the centre line, are painted."""
         away = np.abs(offset)
-        marks = (away < 0.09) & (np.mod(x, 6.0) < 3.0)
-        marks |= np.abs(away - self.half_width + 2.1) < 0.07
+        period, length = self.dash
+        marks = (away < 0.09) & (np.mod(x, period) < length)
+        if self.edge_line:
+            marks |= np.abs(away - self.half_width + self.edge_line) < 0.07
         for position, half in self.crossings:
             marks &= np.abs(x - position) > half + 4.5
         for start in self.zebras:
@@ -146,6 +155,8 @@ class Ego:
         sway: Amplitude of yaw, pitch (radians) and height (metres), each a slow sine.
         focal: Focal length in image widths.
         horizon: Row of the horizon as a share of the image height.
+        roll: Roll of the camera, radians.
+        yaw: Direction of the camera relative to the street, radians.
     """
 
     start: float = 0.0
@@ -155,6 +166,8 @@ class Ego:
     sway: tuple[float, float, float] = (0.0, 0.0, 0.0)
     focal: float = 0.85
     horizon: float = 0.44
+    roll: float = 0.0
+    yaw: float = 0.0
 
 
 def _rotation_z(angle: np.ndarray) -> np.ndarray:
@@ -269,8 +282,8 @@ class Scene:
             a * np.sin(w * time + 1.3 * i)
             for i, (a, w) in enumerate(zip(ego.sway, (0.9, 4.1, 5.3), strict=True))
         ]
-        yaw = self.street.heading(x) + wave[0]
-        rotation = euler(y=wave[1], z=float(yaw))
+        yaw = self.street.heading(x) + wave[0] + ego.yaw
+        rotation = euler(ego.roll, wave[1], float(yaw))
         position = np.array([x, float(self.street.centre(x)) + ego.offset, ego.height + wave[2]])
         width, height = size
         return Camera(

@@ -1,4 +1,4 @@
-"""Contact sheet: both looks, with labels, flow and occlusion."""
+"""Contact sheet: the looks, with labels, flow and occlusion."""
 
 from __future__ import annotations
 
@@ -24,11 +24,19 @@ def contact_sheet(path: Path, size: tuple[int, int] = (320, 160)) -> None:
 
     Args:
         path: PNG file to write; its folder is created.
-        size: Width and height of each image.
+        size: Width and height of each image; those for CamVid are 4:3.
     """
     settings = Settings()
     rows = []
-    for kind, index in (('viper', 2), ('viper', 6), ('cityscapes', 4), ('cityscapes', 12)):
+    wide, narrow = size, (size[0], size[0] * 3 // 4)
+    for kind, index, size in (
+        ('viper', 2, wide),
+        ('viper', 6, wide),
+        ('cityscapes', 4, wide),
+        ('cityscapes', 12, wide),
+        ('camvid', 53, narrow),
+        ('camvid', 119, narrow),
+    ):
         world = make_world(settings, kind, 'train', index)
         frame = world.render(5, size)
         flow, visible = world.exact_flow(5, 4, size)

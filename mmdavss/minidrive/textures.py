@@ -7,14 +7,12 @@ flickering.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from .labels import Label
-from .raycast import hash01
+from .noise import hash01, noise
 from .scene import Material, Shape, Street
 
 
@@ -31,6 +29,16 @@ class Texture:
         brick: Share of buildings with brick courses.
         lit: Share of lit windows.
         lamps: Brightness of lamps and lit windows.
+        pane: RGB of window panes.
+        shops: Share of buildings with a shop.
+        fascia: Share of shops with a coloured front.
+        dirt: Contrast of stains on everything that stands on the ground.
+        kerb: How much brighter kerbs are than the sidewalk.
+        kerb_lines: Number of yellow lines beside the kerbs.
+        repairs: Contrast of rectangular repairs and of seams in the asphalt.
+        paint: Share of the road with arrows and words.
+        glazing: How much wider windows are, on both sides, as a share of their distance.
+        sashes: Whether windows have a horizontal bar.
     """
 
     asphalt: np.ndarray
@@ -44,6 +52,16 @@ class Texture:
     brick: float
     lit: float
     lamps: float
+    pane: tuple[float, float, float] = (0.16, 0.2, 0.26)
+    shops: float = 0.45
+    fascia: float = 0.0
+    dirt: float = 0.0
+    kerb: float = 0.25
+    kerb_lines: int = 0
+    repairs: float = 0.0
+    paint: float = 0.0
+    glazing: float = 0.0
+    sashes: bool = False
 
 
 @dataclass
@@ -75,35 +93,6 @@ class Surface:
             np.where(ends, self.local[:, 1], self.local[:, 0]),
             np.where(ends, self.half[:, 1], self.half[:, 0]),
         )
-
-
-@functools.cache
-def _noise_tile() -> np.ndarray:
-    """Periodic 256 x 256 fractal noise in [-1, 1]."""
-    rng = np.random.default_rng(20)
-    total = np.zeros((256, 256), np.float32)
-    for level in range(2, 8):
-        size = 1 << level
-        grid: np.ndarray = rng.uniform(-1, 1, (size, size)).astype(np.float32)
-        grid = np.pad(grid, ((2, 2), (2, 2)), mode='wrap')
-        scale = 256 // size
-        grid = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        total += grid[2 * scale : -2 * scale, 2 * scale : -2 * scale] * 0.62 ** (level - 2)
-    return np.clip(total / (2.2 * total.std()), -1, 1)
-
-
-def noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Smooth noise in [-1, 1] with period 256 and features of 2 to 64 units; (n,) -> (n,)."""
-    width = 1024
-    rows = max(-(-len(x) // width), 1)
-    maps: np.ndarray = np.zeros((2, rows * width), np.float32)
-    maps[0, : len(x)] = np.mod(x, 256)
-    maps[1, : len(x)] = np.mod(y, 256)
-    maps = maps.reshape(2, rows, width)
-    values = cv2.remap(
-        _noise_tile(), maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
-    return values.reshape(-1)[: len(x)].astype(np.float64)
 
 
 def step(x: np.ndarray, soft: np.ndarray | float) -> np.ndarray:
@@ -177,7 +166,24 @@ def ground(
         + texture.patches * coarse
         - texture.patches * 0.8 * band(np.abs(np.mod(offset, 3.3) - 1.65), 0.6, 1.1, 0.5)
     )
-    put(labels == Label.ROAD, texture.asphalt, stains + fine)
+    road = labels == Label.ROAD
+    if texture.repairs:
+        stains += texture.repairs * _repairs(x, offset, pixel)
+    put(road, texture.asphalt, stains + fine)
+    inward = street.half_width - np.abs(offset)
+    if texture.kerb_lines:
+        near = np.flatnonzero(road & (inward < 1))
+        for line in range(texture.kerb_lines):
+            low = 0.25 + 0.22 * line
+            cover = band(inward[near], low, low + 0.1, pixel[near])
+            colours[near] = mix(colours[near], np.array([0.72, 0.6, 0.25]), 0.8 * cover)
+    if texture.paint:
+        # in some of the cells of each lane
+        row, lane = np.floor(x / 9.0), np.floor(offset / 3.2)
+        kind = hash01(row, lane, row * 0 + 5) / texture.paint
+        some = np.flatnonzero(road & (kind < 1))
+        cover = _paint(x[some], offset[some], kind[some], pixel[some])
+        colours[some] = mix(colours[some], texture.mark, 0.8 * cover)
     put(
         labels == Label.LANE_MARK,
         texture.mark,
@@ -190,7 +196,7 @@ def ground(
     put(
         walk,
         texture.sidewalk,
-        (1 + 0.5 * texture.patches * coarse + fine) * joints * (1 + 0.25 * kerb),
+        (1 + 0.5 * texture.patches * coarse + fine) * joints * (1 + texture.kerb * kerb),
     )
     grass = labels == Label.TERRAIN
     tufts = noise(x[grass] * 5, y[grass] * 5)
@@ -201,6 +207,40 @@ def ground(
     )
     colours[grass] *= (1 + (0.12 + texture.grain) * tufts + fine[grass])[:, None]
     return colours
+
+
+def _repairs(x: np.ndarray, offset: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Brightness in [-1, 1] of rectangular repairs in the asphalt, of seams and manhole covers."""
+    row, column = np.floor(x / 5.3), np.floor(offset / 1.7)
+    chance = hash01(row, column, column * 0 + 3)
+    patch = np.where(chance < 0.25, 8 * chance - 1, 0.0)
+    seam = band(np.abs(np.mod(offset + 0.8 * chance, 3.4) - 1.7), 0.0, 0.03, pixel)
+    u, v = np.mod(x, 5.3) - 2.6, np.mod(offset, 1.7) - 0.8
+    cover = (chance > 0.93) * step(0.33 - np.hypot(u, v), pixel)
+    return np.clip(patch - 0.8 * seam - cover, -1, 1)
+
+
+def _paint(x: np.ndarray, offset: np.ndarray, kind: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Cover in [0, 1] of arrows, words or hatching, as `kind` in [0, 1) says, along the lanes."""
+    u, v = np.mod(x, 9.0) - 2.5, np.mod(offset, 3.2) - 1.6
+    away = np.abs(v)
+    arrow = band(away, -1, 0.08, pixel) * band(u, 0.0, 2.6, pixel)
+    head = step(0.45 * (4.0 - u) / 1.4 - away, pixel) * band(u, 2.6, 4.0, pixel)
+    words = step(noise(x * 3 + 7, offset * 14), 0.3) * band(away, -1, 1.1, pixel)
+    words = words * band(np.mod(u, 2.6), 0.0, 1.7, pixel) * band(u, 0.0, 5.2, pixel)
+    hatch = band(np.mod(u + 1.2 * v, 1.5), 0.0, 0.16, pixel) * band(away, -1, 1.3, pixel)
+    return np.where(kind < 0.4, np.maximum(arrow, head), np.where(kind < 0.75, words, hatch))
+
+
+def weather(albedo: np.ndarray, s: Surface, texture: Texture) -> np.ndarray:
+    """Adds stains to colours (n, 3): broad ones, and grain where pixels are small."""
+    if not texture.dirt:
+        return albedo
+    x, y, z = s.local.T
+    along = 1.3 * x + y
+    broad = noise(along * 1.1 + s.seed, z * 0.7) + 0.7 * noise(along * 5, z * 4)
+    grain = noise(along * 17, z * 23) / (1 + (s.pixel / 0.08) ** 2)
+    return albedo * np.clip(1 + texture.dirt * (broad + 0.8 * grain), 0.2, 1.8)[:, None]
 
 
 def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
@@ -223,8 +263,8 @@ def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     column, row = (across + half) / pitch, up / storey
     fx, fy = column - np.floor(column), row - np.floor(row)
     soft_x, soft_y = s.pixel / pitch, s.pixel / storey
-    wide = 0.2 + 0.1 * pick[3]
-    shop = (row < 1) & (pick[4] < 0.45)
+    wide = 0.2 + 0.1 * pick[3] - texture.glazing
+    shop = (row < 1) & (pick[4] < texture.shops)
     low = np.where(shop, 0.12, 0.28)
     left = np.where(shop, 0.08, wide)
     glass = band(fx, left, 1 - left, soft_x) * band(fy, low, 0.82, soft_y)
@@ -234,13 +274,42 @@ def _facade(s: Surface, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
     glass, frame = glass * (whole & upright), frame * (whole & upright)
     colour = mix(colour, np.clip(s.colour * 0.55 + 0.38, 0, 1), frame)
     number = hash01(np.floor(column), np.floor(row), s.seed + np.where(s.normal[:, 0] > 0.5, 1, 0))
-    pane = np.array([0.16, 0.2, 0.26]) * (0.7 + 0.9 * number * fy)[:, None]
+    if texture.fascia:
+        front = (shop & upright & (pick[5] < texture.fascia)) * (1 - glass)
+        dyes = np.stack(
+            [hash01(s.seed, np.floor(across / 6.0), s.seed * 0 + i) for i in range(3)], 1
+        )
+        dyes = dyes.mean(1, keepdims=True) * 0.5 + dyes * 0.5
+        colour = mix(colour, dyes**1.5, front)
+        words = step(noise(across * 9 + s.seed, up * 9), 0.5) * band(fy, 0.86, 0.95, soft_y)
+        colour = mix(colour, 1 - dyes, front * words * (fx > 0.1))
+    pane = np.array(texture.pane) * (0.7 + 0.9 * number * fy)[:, None]
     bar = band(fx, 0.48, 0.52, soft_x) * (~shop)
+    if texture.sashes:
+        bar = np.maximum(bar, band(fy, 0.53, 0.57, soft_y) * (~shop))
     colour = mix(colour, pane, glass * (1 - 0.7 * bar))
     ledge = band(fy, 0.94, 1.0, soft_y) * upright * (pick[5] < 0.6)
     colour = mix(colour, s.colour * 0.78, ledge)
     glow = (number < texture.lit) * glass * (1 - 0.7 * bar) * texture.lamps
     return colour, glow[:, None] * np.array([0.85, 0.62, 0.3])
+
+
+def _wall(s: Surface, texture: Texture) -> np.ndarray:
+    across, _ = s.across()
+    up = s.local[:, 2] + s.half[:, 2]
+    course = band(np.mod(up, 0.15), 0.0, 0.03, s.pixel) / (1 + (s.pixel / 0.06) ** 2)
+    rough = noise(across * 8 + s.seed, up * 24) / (1 + (s.pixel / 0.1) ** 2)
+    coping = band(2 * s.half[:, 2] - up, -1, 0.1, s.pixel)
+    return s.colour * (1 - 0.2 * course + 0.15 * rough + 0.2 * coping)[:, None]
+
+
+def _poster(s: Surface, texture: Texture) -> np.ndarray:
+    across, half = s.across()
+    up = s.unit[:, 2]
+    dye = np.stack([hash01(s.seed, s.seed * 0 + i, s.seed) for i in range(3)], 1)
+    picture = step(noise(across * 6 + s.seed, s.local[:, 2] * 9), 0.4)
+    inside = step(0.85 - np.maximum(np.abs(across) / half, np.abs(up)), s.pixel / half)
+    return mix(s.colour, dye, inside * picture)
 
 
 def _fence(s: Surface, texture: Texture) -> np.ndarray:
@@ -480,6 +549,8 @@ _PATTERNS = {
     Material.CLOTH: _cloth,
     Material.BONNET: _plain,
     Material.SPOKES: _spokes,
+    Material.WALL: _wall,
+    Material.POSTER: _poster,
 }
 
 

@@ -15,7 +15,6 @@ from .raycast import GROUND, SKY, Hits, cast, pairs_of, rectangles_of
 from .scene import Camera, Material, Scene, Shape
 
 SHADOW_RANGE = 45.0  # shadows are drawn up to this distance, metres
-SHADOW_LENGTH = 9.0  # and are at most this long, metres
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,7 @@ class World:
         labels[solid] = self.scene.label[hits.part[solid]]
         ground = hits.part == GROUND
         labels[ground] = self.scene.street.ground_labels(*hits.local[ground, :2].T)
+        labels[hits.veiled] = Label.TREE  # a crown is labelled as a whole, as by annotators
         return labels
 
     def shade(self, hits: Hits, frame: float, camera: Camera) -> np.ndarray:
@@ -130,7 +130,7 @@ class World:
         # directions to the sun and to the zenith in the frames of the parts
         lit = np.einsum('ni,ni->n', normal, (look.sun @ rotation)[part]).clip(0, 1)
         upward = np.einsum('ni,ni->n', normal, rotation[:, 2][part])
-        soft = np.flatnonzero(scene.shape[part] == Shape.FOLIAGE)
+        soft = np.flatnonzero(np.isin(scene.shape[part], (Shape.FOLIAGE, Shape.TWIGS)))
         lit[soft] = 0.35 + 0.5 * lit[soft]
         light = look.ambient * (0.8 + 0.2 * upward[:, None]) + look.sunlight * lit[:, None]
         material = scene.material[part]
@@ -147,6 +147,7 @@ class World:
                 pixel[solid[rows]],
             )
             albedo, glow = textures.paint(Material(kind), surface, look.texture)
+            albedo = textures.weather(albedo, surface, look.texture)
             radiance = albedo * light[rows]
             colours[solid[rows]] = radiance if glow is None else radiance + glow
             if kind in (Material.CAR_BODY, Material.CABIN, Material.BONNET):  # mirrored sky
@@ -174,7 +175,7 @@ class World:
         rotation, half = rotation[near], half[near]
         # length of the shadow of the top, along the axes of the body
         fall = -np.einsum('bji,j->bi', rotation, self.look.sun)[:, :2] / self.look.sun[2]
-        fall *= np.minimum(half[:, 2], SHADOW_LENGTH / np.hypot(*fall.T))[:, None]
+        fall *= np.minimum(half[:, 2], self.look.shadow_length / np.hypot(*fall.T))[:, None]
         cover = np.zeros((len(near), 3))
         cover[:, :2] = half[:, :2] + np.abs(fall) / 2 + 0.3
         centre = position[near] + np.einsum('bij,bj->bi', rotation[:, :, :2], fall / 2)

@@ -14,12 +14,15 @@ import pytest
 from PIL import Image
 
 from mmdavss.datasets import (
+    CamVidDataset,
     CityscapesImageDataset,
     CityscapesVPSDataset,
     GTADataset,
     SynthiaDataset,
 )
+from mmdavss.datasets.label_maps import _CAMVID
 from mmdavss.minidrive import (
+    CAMVID_IDS,
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     OLD_TOWN,
@@ -59,6 +62,8 @@ TINY = Settings(
     cityscapes_vps=1,
     cityscapes_vps_val=1,
     clip_frames=(18, 24),
+    camvid=2,
+    camvid_size=(64, 48),
     flow=True,
 )
 ONE = Settings(
@@ -397,6 +402,7 @@ def test_labels_mean_the_same_in_all_data_sets() -> None:
         Label.BUS,
         Label.MOTORCYCLE,
         Label.BICYCLE,
+        Label.PARKED_BICYCLE,
     }:
         assert SYNTHIA_12.get(SYNTHIA_IDS[label]) == CITYSCAPES_12.get(CITYSCAPES_IDS[label]), label
     for label in set(Label) - {Label.LANE_MARK, Label.TERRAIN, Label.TRUCK}:
@@ -405,6 +411,38 @@ def test_labels_mean_the_same_in_all_data_sets() -> None:
         ), label
     for label in Label:
         assert CITYSCAPES_TRAIN_IDS[label] == CITYSCAPES_19.get(CITYSCAPES_IDS[label], 255), label
+
+
+def test_camvid_ids_are_those_of_the_official_classes() -> None:
+    """Of the 32 that CamVid's authors define, merged as the reader of their masks merges them."""
+    official = {
+        Label.SKY: 'Sky',
+        Label.ROAD: 'Road',
+        Label.LANE_MARK: 'LaneMkgsDriv',
+        Label.SIDEWALK: 'Sidewalk',
+        Label.TERRAIN: 'VegetationMisc',
+        Label.BUILDING: 'Building',
+        Label.FENCE: 'Fence',
+        Label.POLE: 'Column_Pole',
+        Label.LIGHT: 'TrafficLight',
+        Label.SIGN: 'SignSymbol',
+        Label.TREE: 'Tree',
+        Label.HEDGE: 'VegetationMisc',
+        Label.PERSON: 'Pedestrian',
+        Label.RIDER: 'Bicyclist',
+        Label.CAR: 'Car',
+        Label.TRUCK: 'Truck_Bus',
+        Label.BUS: 'Truck_Bus',
+        Label.MOTORCYCLE: 'MotorcycleScooter',
+        Label.BICYCLE: 'Bicyclist',
+        Label.CLUTTER: 'Void',
+        Label.EGO: 'Void',
+        Label.PARKED_BICYCLE: 'Void',
+    }
+    merged = {name: train for name, _, train in _CAMVID}
+    assert {label: CAMVID_IDS[label] for label in Label} == {
+        label: merged[name] for label, name in official.items()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -475,6 +513,11 @@ def test_layouts_are_the_official_ones(tiny) -> None:
         ):
             name = f'{clip}_{frame}_{drive}_0000{number}'
             expected |= {f'{root}/img/{name}_{image}.png', f'{root}/labelmap/{name}_{label}.png'}
+    for drive in ('drive0000', 'drive0001'):
+        for name in (f'{drive}_f00000', f'{drive}_f00002'):
+            expected |= {f'camvid/images/{name}.png', f'camvid/labels/{name}.png'}
+        flow = f'camvid/flow/images/{drive}_f00002__{drive}_f00000'
+        expected |= {f'{flow}.flo', f'{flow}_visible.png'}
     assert set(_digests(tiny)) == expected
 
 
@@ -575,6 +618,114 @@ def test_cityscapes_vps_reads_it(tiny, split, clip) -> None:
     assert len(dataset) == 7
 
 
+def test_camvid_reads_it(tiny) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    dataset = CamVidDataset(str(tiny / 'camvid'), pipeline=load)
+    names = [dataset.get_data_info(i)['frame_name'] for i in range(len(dataset))]
+    assert names == [f'drive000{i}_f0000{frame}' for i in (0, 1) for frame in (0, 2)]
+    item = dataset[3]
+    assert item['inputs']['frames'].shape == (2, 3, 48, 64)  # with the frame before
+    labels = make_world(TINY, 'camvid', 'train', 1).render(1, (64, 48)).labels
+    assert len(np.unique(labels)) > 6
+    np.testing.assert_array_equal(
+        item['data_samples'].gt_sem_seg.data[0].numpy(),
+        np.where(CAMVID_IDS[labels] == 11, 255, CAMVID_IDS[labels]),
+    )
+
+
+def test_drives_for_camvid_have_all_classes_and_looks_of_their_own() -> None:
+    size, drives = (80, 60), 24
+    worlds = [make_world(TINY, 'camvid', 'train', index) for index in range(drives)]
+    ids = [CAMVID_IDS[world.labels(world.hits(1, size)[0])] for world in worlds]
+    shares = np.array([np.bincount(i, minlength=12) / i.size for i in ids])
+    assert ((shares > 0).mean(0)[:11] > 0.3).all(), shares
+    assert (shares.mean(0)[[0, 1, 3]] > 0.1).all()  # sky, building, road
+    assert (shares.mean(0)[:11] > 0.002).all() and shares.mean(0)[11] < 0.05
+
+    def road(kind: str) -> np.ndarray:
+        """Mean colour of the road in each drive."""
+        frames = [make_world(TINY, kind, 'train', i).render(1, (40, 30)) for i in range(10)]
+        return np.array([frame.rgb[frame.labels == Label.ROAD].mean(0) for frame in frames])
+
+    drawn, fixed = road('camvid'), road('viper')
+    assert drawn.mean(1).std() > 2 * fixed.mean(1).std()  # brightness
+    assert np.ptp(drawn, axis=1).std() > 2 * np.ptp(fixed, axis=1).std()  # tint
+    cameras = np.array(
+        [(e.focal, e.height, e.horizon, e.roll) for e in (w.scene.ego for w in worlds)]
+    )
+    assert (cameras.std(0) > [0.1, 0.1, 0.03, 0.005]).all()
+
+
+def test_crowns_without_leaves_are_labelled_as_a_whole() -> None:
+    builder = SceneBuilder(Street(), Ego(offset=0.0, height=3.0, horizon=0.5))
+    body = builder.body(10.0, 0.0)
+    crown = Shape.TWIGS, (0.0, 0.0, 3.0), (1.0, 4.0, 4.0), Label.TREE, Material.BARK, GREY
+    builder.part(body, *crown)
+    wall = builder.body(20.0, 0.0)
+    builder.part(
+        wall, Shape.BOX, (0.0, 0.0, 5.0), (1.0, 40.0, 10.0), Label.BUILDING, Material.PLAIN, GREY
+    )
+    world = _world(builder.build())
+    hits, camera = world.hits(0, (96, 72))
+    crowned = world.labels(hits) == Label.TREE
+    # the rim of the outline is frayed: the disc of 4 m in 9.5 m distance is mostly inside it
+    u, v = (camera.pixels() - camera.centre).T
+    inside = np.hypot(u, v) < 0.8 * 2.0 / 10.0 * camera.focal
+    assert crowned[inside].mean() > 0.97
+    seen = hits.part[inside]
+    assert 0.1 < (seen == 0).mean() < 0.6 and set(seen) == {0, 1}  # twigs, and the wall behind
+    np.testing.assert_array_equal(hits.veiled[inside], crowned[inside] & (seen == 1))
+
+
+OLD_WORLDS = [
+    (
+        'viper',
+        0,
+        [358, 367, 76, 40, 58, 285, 3, 27, 52, 11, 150, 15, 36, 117, 4, 0, 137, 37, 33, 0, 242],
+        [120.2, 118.57, 125.29],
+    ),
+    (
+        'synthia_seq',
+        0,
+        [428, 672, 11, 39, 24, 355, 85, 30, 52, 23, 62, 0, 33, 42, 163, 0, 0, 0, 29, 0, 0],
+        [113.67, 109.2, 106.68],
+    ),
+    (
+        'cityscapes',
+        3,
+        [99, 465, 13, 43, 42, 616, 32, 30, 7, 11, 5, 0, 5, 57, 161, 3, 234, 90, 0, 1, 134],
+        [110.21, 104.69, 98.77],
+    ),
+    (
+        'gta',
+        4,
+        [345, 693, 16, 31, 57, 380, 17, 72, 23, 6, 8, 5, 19, 67, 0, 164, 96, 0, 48, 1, 0],
+        [101.49, 110.7, 115.84],
+    ),
+    (
+        'synthia_rand',
+        1,
+        [308, 630, 15, 55, 37, 146, 0, 37, 38, 66, 72, 0, 32, 25, 1, 422, 105, 7, 52, 0, 0],
+        [122.85, 123.16, 123.25],
+    ),
+    (
+        'cityscapes_vps',
+        2,
+        [155, 632, 36, 59, 49, 563, 0, 29, 31, 92, 106, 22, 23, 19, 22, 0, 18, 22, 0, 0, 170],
+        [85.43, 75.49, 77.6],
+    ),
+]
+
+
+@pytest.mark.parametrize('kind, index, counts, mean', OLD_WORLDS)
+def test_older_worlds_stay(kind, index, counts, mean) -> None:
+    """Pixels of each label and the mean colour, as of VERSION 1 before there was CamVid."""
+    frame = make_world(Settings(), kind, 'train', index).render(5, (64, 32))
+    labels = np.where(frame.labels == Label.PARKED_BICYCLE, Label.BICYCLE, frame.labels)
+    assert np.bincount(labels.ravel(), minlength=len(counts)).tolist() == counts
+    np.testing.assert_allclose(frame.rgb.mean((0, 1)), mean, atol=0.5)
+
+
 def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
     """A MiniDrive from before there were images or clips gets them, and nothing else changes."""
     root = tmp_path / 'old'
@@ -582,6 +733,7 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
         gta=('gta',),
         synthia_rand=('synthia_rand',),
         cityscapes_vps=('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames'),
+        camvid=('camvid', 'camvid_frames', 'camvid_size'),
     )
     generate(root, TINY, progress=False)
     marker = root / 'minidrive.json'
@@ -613,16 +765,18 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
     assert generate(root, TINY, progress=False)
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    # clips alone
-    images = {path: path.stat().st_mtime_ns for path in root.glob('gta/*/*')}
-    state = json.loads((tiny / 'minidrive.json').read_text())
-    for name in added.pop('cityscapes_vps'):
-        del state['settings'][name]
-    marker.write_text(json.dumps(state))
-    (root / 'cityscapes_vps').rename(tmp_path / 'clips')
-    assert generate(root, TINY, progress=False)
-    assert _digests(root) == _digests(tiny)
-    assert {path: path.stat().st_mtime_ns for path in (*written, *images)} == {**written, **images}
+    # one of them alone
+    for kind in ('cityscapes_vps', 'camvid'):
+        images = {path: path.stat().st_mtime_ns for path in root.glob('gta/*/*')}
+        state = json.loads((tiny / 'minidrive.json').read_text())
+        for name in added[kind]:
+            del state['settings'][name]
+        marker.write_text(json.dumps(state))
+        (root / kind).rename(tmp_path / f'{kind} alone')
+        assert generate(root, TINY, progress=False)
+        assert _digests(root) == _digests(tiny)
+        now = {path: path.stat().st_mtime_ns for path in (*written, *images)}
+        assert now == {**written, **images}
     # a folder that was there before is somebody's
     turn_old()
     with pytest.raises(FileExistsError, match='gta does not belong to the MiniDrive'):
@@ -697,6 +851,10 @@ def test_settings_are_checked() -> None:
         Settings(clip_frames=(4, 30))
     with pytest.raises(ValueError, match='size: 8x8'):
         Settings(size=(8, 8))
+    with pytest.raises(ValueError, match='camvid_size: 8x8'):
+        Settings(camvid_size=(8, 8))
+    with pytest.raises(ValueError, match='camvid_frames: -1'):
+        Settings(camvid_frames=-1)
     with pytest.raises(ValueError, match='viper: -1'):
         Settings(viper=-1)
 
@@ -732,6 +890,12 @@ def test_command(tmp_path, capsys) -> None:
         '1',
         '--clip-frames',
         '28-29',
+        '--camvid',
+        '1',
+        '--camvid-frames',
+        '3',
+        '--camvid-size',
+        '48x36',
         '--processes',
         '1',
     ]
@@ -741,6 +905,9 @@ def test_command(tmp_path, capsys) -> None:
     assert [path.name for path in out.glob('cityscapes_vps/*/labelmap/*')] == [
         '0401_2406_munster_000401_000029_final_mask.png'
     ]
+    masks = sorted(out.glob('camvid/labels/*'))
+    assert [path.name[-10:] for path in masks] == [f'f0000{i}.png' for i in (0, 2, 4)]
+    assert cv2.imread(str(masks[0]), cv2.IMREAD_UNCHANGED).shape == (36, 48)
     assert tool.main(command) == 0
     assert 'nothing to do' in capsys.readouterr().out
     assert tool.main([*command, '--seed', '5']) == 1
@@ -757,4 +924,4 @@ def test_contact_sheet(tmp_path) -> None:
 
     contact_sheet(tmp_path / 'sub' / 'sheet.png', (64, 32))
     sheet = cv2.imread(str(tmp_path / 'sub' / 'sheet.png'))
-    assert sheet.shape == (4 * 36, 4 * 68, 3)
+    assert sheet.shape == (4 * 36 + 2 * 52, 4 * 68, 3)
