@@ -3,7 +3,8 @@
     make metafiles
 
 What a config trains on and with is read from it, papers from CITATION.cff, measured values from
-docs/results.json, which docs/results.md explains. `tests/docs/test_metafiles.py` compares.
+docs/results.json, which benchmarks/small_results.py writes. `tests/docs/test_metafiles.py`
+compares.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,22 @@ def papers() -> list[dict[str, Any]]:
 
 
 @functools.cache
-def results() -> dict[str, dict[str, Any]]:
-    """What was measured, by path of the config; see docs/results.json."""
-    return json.loads((ROOT / 'docs/results.json').read_text(encoding='utf-8'))
+def results() -> dict[str, list[dict[str, Any]]]:
+    """What was measured: the objects of docs/results.json, one for each seed, by config."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in json.loads((ROOT / 'docs/results.json').read_text(encoding='utf-8')):
+        found.setdefault(entry['config'], []).append(entry)
+    return found
+
+
+def metrics(seeds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Means over the seeds, by names of OpenMMLab."""
+    names = {'mIoU': 'mIoU', 'aAcc': 'aAcc', 'VPQ': 'VPQ^s'}
+    return {
+        name: round(statistics.mean(entry[key] for entry in seeds), 1)
+        for key, name in names.items()
+        if all(key in entry for entry in seeds)
+    }
 
 
 def collection(folder: str) -> dict[str, Any]:
@@ -119,16 +133,11 @@ def model(path: Path) -> dict[str, Any]:
         },
     }
     if config in results():
-        measured = results()[config]
         entry['Results'] = [
             {
                 'Task': 'Semantic Segmentation',
                 'Dataset': dataset_name(cfg.val_dataloader.dataset),
-                'Metrics': {
-                    name: round(statistics.mean(values), 1)
-                    for name, values in measured.items()
-                    if isinstance(values, list)
-                },
+                'Metrics': metrics(results()[config]),
             }
         ]
     return entry

@@ -1,315 +1,970 @@
-"""Makes the tables of docs/results.md: every method on small data.
+"""Trains what docs/results.md compares, writes docs/results.json and makes the pages from it.
 
-    python benchmarks/small_results.py [--data minidrive camvid] [--seeds 0 1 2] [--jobs 2] \
-        [--methods source-only adabn stpl ...]
+    python tools/make_minidrive.py data/minidrive      # and the others: docs/results.md
+    python benchmarks/small_results.py                 # all that is missing, in hours
+    python benchmarks/small_results.py --methods stpl dacs --benchmarks mini --seeds 0
+    python benchmarks/small_results.py --dry-run       # only prints the commands
+    python benchmarks/small_results.py --tables        # docs/results.md and README.md
 
-Runs tools/train.py once for every method and seed (finished runs are skipped), each on one thread,
-and prints the mean and standard deviation over the seeds, and the share of the gap between
-source-only and oracle that is closed, as markdown. CamVid is expected in data/camvid. SFC needs its
-SFM, one for all seeds:
+Each training runs on one thread, --jobs of them at a time: seed 0 of everything, then seed 1, and
+so on, source models before what starts from them. After each method of a seed its object in
+docs/results.json is written. The same call continues an interrupted one: finished trainings and
+objects are not repeated. Several calls may share a work dir. A training that fails does not stop
+the others and is reported at the end.
 
-    python tools/run_phases.py configs/sfc/{flownets,sfm}_{miniviper,camvid-day}.py
-    python tools/run_phases.py configs/sfc/{raft,sfm-raft}_miniviper.py  # for sfc-raft
+An object whose config, start model or data have changed since is reported, and replaced only with
+--again.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
+import json
+import math
 import os
+import platform
+import shlex
+import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.config import Config
+from mmseg.registry import DATASETS
+from small_methods import (
+    ABLATIONS,
+    BENCHMARKS,
+    MAIN,
+    METHODS,
+    SFM,
+    TARGET_BRANCH,
+    WAYS,
+    config_name,
+    own_rows,
+    start_of,
+)
+from small_tables import write_pages
 
-from mmdavss.analysis.results import compare, comparison_table, gap_closed, last_validation, spread
+import mmdavss  # noqa: F401
+from mmdavss.analysis.results import last_validation, training_means
+from mmdavss.cli.exits import one_line
+from mmdavss.engine.hooks.run_report import fingerprint as data_fingerprint
+from mmdavss.engine.hooks.run_report import revision
 from mmdavss.launch.config_file import final_checkpoint
+from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import replace_file
+from mmdavss.utils.work_dir_lock import WorkDirLock
 
-ROOT = Path(__file__).parents[1]
-NAMES = {
-    'minidrive': 'accel-r18_miniviper2minicity',
-    'camvid': 'accel-r18_camvid-day2dusk',
-    # Per-frame nets.
-    'minivps': 'deeplabv2-r18_miniviper2minivps',
-    'camvid-frames': 'deeplabv2-r18_camvid-day2dusk',
-    # The other nets of SFC's table 4.
-    'minidrive-dff': 'dff-r18_miniviper2minicity',
-    'minidrive-distortion-aware': 'distortion-aware-r18_miniviper2minicity',
-    'camvid-dff': 'dff-r18_camvid-day2dusk',
-    'camvid-distortion-aware': 'distortion-aware-r18_camvid-day2dusk',
-}
-#: Config of a method, and the method whose result it starts from.
-METHODS = {
-    'source-only': ('source_only/{}.py', None),
-    'adabn': ('adabn/{}.py', 'source-only'),
-    'stpl': ('stpl/{}.py', 'adabn'),
-    'dacs': ('dacs/{}.py', 'source-only'),
-    'sepico-protocl': ('sepico/protocl_{}.py', 'source-only'),
-    'sepico-bankcl': ('sepico/bankcl_{}.py', 'source-only'),
-    'sepico-distcl': ('sepico/distcl_{}.py', 'source-only'),
-    'oracle': ('oracle/{}.py', None),
-}
-#: Rows of tables 3 and 4 of STPL.
-STPL_VARIANTS = (
-    'anchor-only',
-    'self-training',
-    'duplicate',
-    'temporal-only',
-    'spatial-only',
-    'naive-ts',
-    'fusion-add',
-    'fusion-conv',
-    'fusion-concat',
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
+RESULTS = ROOT / 'docs/results.json'
+WORK_DIR = Path('work_dirs/small_results')
+#: File in a run's folder that says what it was trained from.
+ORIGIN = 'origin.json'
+#: Keys of a config that decide a result.
+DECISIVE = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'val_evaluator',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+    'pseudo_label_generator',
 )
-METHODS |= {f'stpl-{v}': (f'stpl/{{}}_{v}.py', 'adabn') for v in STPL_VARIANTS}
-#: Those of per-frame nets.
-FRAME_METHODS = {
-    'source-only': METHODS['source-only'],
-    'adabn': METHODS['adabn'],
-    'vat': ('vat_vst/vat_{}.py', 'source-only'),
-    'vst': ('vat_vst/vst_{}.py', 'vat'),
-    'i2vda': ('i2vda/{}.py', 'source-only'),
-    'oracle': METHODS['oracle'],
-}
-#: Rows of tables 3 to 6 of VAT-VST.
-VAT_VARIANTS = ('image-adv', 'single-dice', 'tube-image-adv')
-VST_VARIANTS = (
-    'class-balanced',
-    'instance-adaptive',
-    'clip-adaptive',
-    'aggregated',
-    'regularised',
-    'fill-in',
+#: Keys below them that do not, or only name files, whose contents are compared otherwise.
+INDIFFERENT = (
+    'data_root',
+    'pseudo_labels',
+    'source_checkpoint',
+    'sfm_checkpoint',
+    'num_workers',
+    'persistent_workers',
+    'val_interval',
 )
-FRAME_METHODS |= {f'vat-{v}': (f'vat_vst/vat_{{}}_{v}.py', 'source-only') for v in VAT_VARIANTS}
-FRAME_METHODS |= {f'vst-{v}': (f'vat_vst/vst_{{}}_{v}.py', 'vat') for v in VST_VARIANTS}
-FRAME_METHODS |= {
-    f'vst-from-{v}': (f'vat_vst/vst_{{}}_from-{v}.py', f'vat-{v}') for v in VAT_VARIANTS
-}
-#: Rows of table 3 of I2VDA.
-I2VDA_VARIANTS = (
-    'adversarial-only',
-    'no-augmentation',
-    'no-consistency',
-    'no-occlusion',
-    'no-entropy',
-)
-FRAME_METHODS |= {f'i2vda-{v}': (f'i2vda/{{}}_{v}.py', 'source-only') for v in I2VDA_VARIANTS}
-#: Rows of table 4 of SFC.
-NET_METHODS = {
-    'source-only': METHODS['source-only'],
-    'adabn': METHODS['adabn'],
-    'davsn': ('davsn/{}.py', 'source-only'),
-    'davsn-source-free': ('davsn/{}_source-free.py', 'source-only'),
-    'tps': ('tps/{}.py', 'source-only'),
-    'tps-source-free': ('tps/{}_source-free.py', 'source-only'),
-    'sfc': ('sfc/{}.py', 'source-only'),
-    'sfc-tpl': ('sfc/{}_tpl.py', 'source-only'),
-    'oracle': METHODS['oracle'],
-}
-METHODS |= {
-    name: (config.replace('sfc/', 'sfc/shared-'), start)
-    for name, (config, start) in NET_METHODS.items()
-}
-#: SFC's table 5, on MiniDrive.
-METHODS['sfc-raft'] = ('sfc/shared-{}_raft.py', 'source-only')
-FAMILIES = {
-    name: METHODS
-    if name in ('minidrive', 'camvid')
-    else FRAME_METHODS
-    if name in ('minivps', 'camvid-frames')
-    else NET_METHODS
-    for name in NAMES
-}
-MAIN = (
-    'source-only',
-    'adabn',
-    'stpl',
-    'dacs',
-    'sepico-protocl',
-    'sepico-bankcl',
-    'sepico-distcl',
-    'vat',
-    'vst',
-    'i2vda',
-    'davsn',
-    'davsn-source-free',
-    'tps',
-    'tps-source-free',
-    'sfc',
-    'sfc-tpl',
-    'oracle',
-)
-#: One process makes the labels that several methods train on.
-LABELLING = threading.Lock()
+#: Seconds until a run that another call holds is tried again.
+LATER = 20.0
+#: Ways of a benchmark where a method is trained once.
+ONE_WAY: dict[str, dict[str, str]] = {'': {}}
 
 
-def call(command: list[str], log: Path, mode: str = 'w') -> None:
-    """Runs a tool on one thread, its output in a file."""
-    print('$', ' '.join(command), flush=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, mode) as file:
-        subprocess.run(
-            [sys.executable, *command],
-            cwd=ROOT,
-            check=True,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=dict(os.environ, OMP_NUM_THREADS='1'),
-        )
+# ------------------------------------------------------------------------------------------ runs
 
 
-def run(config: Path, work_dir: Path, seed: int, source: Path | None = None) -> Path:
-    """Trains a config unless that is done already; returns its last checkpoint."""
-    cfg = Config.fromfile(config)
-    checkpoint = final_checkpoint(cfg, work_dir)
-    if checkpoint.is_file():
-        return checkpoint
-    name, log = str(config.relative_to(ROOT)), work_dir / 'run.log'
-    evaluator = 'val_evaluator.0' if isinstance(cfg.val_evaluator, list) else 'val_evaluator'
-    options = [f'randomness.seed={seed}', f'{evaluator}.per_class=True']
-    if source is not None:
-        options.append(f'model.source_checkpoint={source}')
-    if 'pseudo_label_generator' in cfg:
-        folder = Path(cfg.train_dataloader.dataset.target.pseudo_labels)
-        folder = work_dir.parents[1] / folder.name / work_dir.name
-        with LABELLING:
-            call(
-                [
-                    'tools/generate_pseudo_labels.py',
-                    name,
-                    str(source),
-                    '--out',
-                    str(folder),
-                    '--workers',
-                    '1',
-                    '--score',
-                ],
-                work_dir / 'pseudo_labels.log',
-            )
-        options.append(f'train_dataloader.dataset.target.pseudo_labels={folder}')
-    call(
-        [
-            'tools/train.py',
-            name,
-            '--work-dir',
-            str(work_dir),
-            '--overwrite',
-            '--cfg-options',
-            *options,
-        ],
-        log,
+@dataclass(frozen=True)
+class Key:
+    """What an object of docs/results.json is about."""
+
+    benchmark: str
+    method: str
+    row: str
+    seed: int
+
+    def __str__(self) -> str:
+        row = '' if self.row == MAIN else f' ({self.row})'
+        return f'{self.benchmark}, {self.method}{row}, seed {self.seed}'
+
+    @property
+    def start(self) -> Key | None:
+        """What it starts from."""
+        start = start_of(self.method, self.row)
+        return None if start is None else Key(self.benchmark, *start, self.seed)
+
+    @property
+    def config(self) -> str:
+        """Its config below ``configs/``."""
+        return config_name(self.benchmark, self.method, self.row)
+
+    def folder(self, work_dir: Path, way: str = '') -> Path:
+        """Work dir of its training; that of the first way has no suffix."""
+        name = self.method.replace('*', '-source-free')
+        name = name if self.row == MAIN else f'{name}_{self.row}'
+        suffix = '' if way in ('', _first(self.benchmark)) else f'_{way}'
+        return work_dir / self.benchmark / name / f'seed{self.seed}{suffix}'
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training or a test.
+
+    Attributes:
+        way: Way of the benchmark that it scores.
+        folder: Its work dir.
+        commands: Programs and arguments, from the repository's root.
+        result: File that a finished step has; None for a test, which has scores.
+    """
+
+    way: str
+    folder: Path
+    commands: list[list[str]]
+    result: Path | None
+
+    @property
+    def done(self) -> bool:
+        """Whether its scores are there."""
+        if self.result is None:
+            return test_log(self.folder) is not None
+        try:
+            validated = last_validation(self.folder)['step']
+        except (FileNotFoundError, ValueError):
+            return False
+        return self.result.is_file() and validated == _iterations(self)
+
+
+def _first(benchmark: str) -> str:
+    return next(iter(WAYS.get(benchmark, ONE_WAY)))
+
+
+@functools.cache
+def load(name: str) -> Config:
+    """A config below ``configs/``; not to be changed."""
+    return Config.fromfile(CONFIGS / name)
+
+
+def overrides(key: Key, way: str) -> dict[str, str]:
+    """How a way of a benchmark differs from the config."""
+    branch = TARGET_BRANCH.get(key.method, 'target')
+    found = {}
+    for name, value in WAYS.get(key.benchmark, ONE_WAY)[way].items():
+        if name.startswith('train_dataloader.'):
+            if branch is None:
+                continue
+            name = name.replace('.target.', f'.{branch}.')
+        found[name] = value
+    return found
+
+
+def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) -> list[Step]:
+    """The trainings and tests of an object, in order.
+
+    Args:
+        key: The object.
+        work_dir: Folder of all runs.
+        data_root: Folder of the data sets instead of ``data``.
+    """
+    cfg, name = load(key.config), f'configs/{key.config}'
+    found = []
+    for way in WAYS.get(key.benchmark, ONE_WAY):
+        changed = overrides(key, way)
+        folder = key.folder(work_dir, way)
+        checkpoint = final_checkpoint(cfg, folder)
+        options = moved_data(cfg, data_root) | changed
+        if found and TARGET_BRANCH.get(key.method, '') is None:
+            # One training for all ways.
+            tested = final_checkpoint(cfg, found[0].folder)
+            arguments = ['tools/test.py', name, str(tested), '--work-dir', str(folder)]
+            options = {k: v for k, v in options.items() if k.startswith('test_')}
+            options |= {f'{evaluator(cfg, "test")}.per_class': 'True'}
+            found.append(Step(way, folder, [[*arguments, *as_options(options)]], None))
+            continue
+        options |= {
+            'randomness.seed': str(key.seed),
+            f'{evaluator(cfg, "val")}.per_class': 'True',
+        }
+        commands = []
+        start = key.start
+        if start is not None:
+            own = way if TARGET_BRANCH.get(start.method, '') is not None else ''
+            source = final_checkpoint(load(start.config), start.folder(work_dir, own))
+            options['model.source_checkpoint'] = str(source)
+            if 'pseudo_label_generator' in cfg:
+                labels = folder.with_name(f'{folder.name}_pseudo_labels')
+                target = {k: v for k, v in options.items() if k.startswith('train_dataloader.')}
+                commands.append(
+                    [
+                        'tools/generate_pseudo_labels.py',
+                        name,
+                        str(source),
+                        '--out',
+                        str(labels),
+                        *as_options(target),
+                    ]
+                )
+                options['train_dataloader.dataset.target.pseudo_labels'] = str(labels)
+        commands.append(['tools/train.py', name, '--work-dir', str(folder), *as_options(options)])
+        found.append(Step(way, folder, commands, checkpoint))
+    return found
+
+
+def as_options(options: Mapping[str, str]) -> list[str]:
+    """The arguments ``--cfg-options KEY=VALUE ...``."""
+    return ['--cfg-options', *(f'{k}={v}' for k, v in options.items())] if options else []
+
+
+def evaluator(cfg: Config, mode: str) -> str:
+    """Key of a config's mIoU."""
+    name = f'{mode}_evaluator'
+    return f'{name}.0' if isinstance(cfg[name], list) else name
+
+
+def moved_data(cfg: Config, data_root: Path | None) -> dict[str, str]:
+    """Options that take the data of a config from another folder than ``data``."""
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                yield from walk(part, f'{path}.{key}')
+        elif isinstance(value, (list, tuple)):
+            for index, part in enumerate(value):
+                yield from walk(part, f'{path}.{index}')
+        elif isinstance(value, str) and value.startswith('data/'):
+            yield path, value
+
+    if data_root is None:
+        return {}
+    return {
+        path: str(data_root / value.removeprefix('data/'))
+        for mode in ('train', 'val', 'test')
+        for path, value in walk(cfg.get(f'{mode}_dataloader'), f'{mode}_dataloader')
+    }
+
+
+def configs_of(key: Key) -> list[str]:
+    """Names of the configs that an object needs, without those of its start model."""
+    return [key.config, *(SFM[key.benchmark] if needs_sfm(key.method) else ())]
+
+
+def sfm_command(benchmark: str, data_root: Path | None = None) -> list[str]:
+    """What trains the SFM of a benchmark, one for all seeds."""
+    names = SFM[benchmark]
+    options = as_options(moved_data(load(names[-1]), data_root))
+    return ['tools/run_phases.py', *(f'configs/{name}' for name in names), *options]
+
+
+def needs_sfm(method: str) -> bool:
+    """Whether a method needs an SFM."""
+    return method.startswith('sfc')
+
+
+def command_line(key: Key) -> str:
+    """What trains and scores an object, as a user types it."""
+    commands = [sfm_command(key.benchmark)] if needs_sfm(key.method) else []
+    commands += [command for step in steps(key) for command in step.commands]
+    return ' && '.join(shlex.join(['python', *command]) for command in commands)
+
+
+# ----------------------------------------------------------------------------------------- origin
+
+
+def _decisive(value: Any) -> Any:
+    """A part of a config without what does not decide a result."""
+    if isinstance(value, Mapping):
+        return {k: _decisive(v) for k, v in value.items() if k not in INDIFFERENT}
+    if isinstance(value, (list, tuple)):
+        return [_decisive(part) for part in value]
+    return value if isinstance(value, (int, float, str, type(None))) else str(value)
+
+
+@functools.cache
+def _config_digest(name: str) -> str:
+    cfg = load(name)
+    content = {key: _decisive(cfg[key]) for key in DECISIVE if cfg.get(key) is not None}
+    return _digest(content)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint(benchmark: str, method: str, row: str) -> str:
+    """Hash of the config without paths, and of those of the models that it starts from."""
+    chain = [_config_digest(config_name(benchmark, method, row)), WAYS.get(benchmark)]
+    if needs_sfm(method):
+        chain.append(sfm_digest(benchmark))
+    start = start_of(method, row)
+    if start is not None:
+        chain.append(fingerprint(benchmark, *start))
+    return _digest(chain)
+
+
+def sfm_digest(benchmark: str) -> str:
+    """Hash of the configs that the SFM of a benchmark is trained with."""
+    return _digest([_config_digest(name) for name in SFM[benchmark]])
+
+
+def data_digest(key: Key, data_root: Path | None) -> str:
+    """Hash of the names and sizes of the files that a config trains on and is scored on.
+
+    Raises:
+        OSError, UserError: If the data are not there.
+    """
+    cfg = load(key.config)
+    pair = cfg.train_dataloader.dataset
+    parts = {
+        'source': pair.get('source'),
+        'target': pair.get('target'),
+        'val': cfg.val_dataloader.dataset,
+    }
+    found = {}
+    for name, part in parts.items():
+        if part:
+            options = {k: v for k, v in part.to_dict().items() if k != 'pseudo_labels'}
+            root = options.get('data_root') or ''
+            if data_root is not None and root.startswith('data/'):
+                options['data_root'] = str(data_root / root.removeprefix('data/'))
+            found[name] = _dataset_digest(json.dumps(options | {'pipeline': []}, sort_keys=True))
+    return _digest(found)
+
+
+@functools.cache
+def _dataset_digest(options: str) -> str:
+    found = data_fingerprint(DATASETS.build(json.loads(options)))
+    assert found is not None
+    return found['hash']
+
+
+@functools.cache
+def machine() -> str:
+    """CPU, number of cores and version of PyTorch."""
+    cpu = platform.processor() or platform.machine()
+    if Path('/proc/cpuinfo').is_file():
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+        names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+        cpu = names[0] if names else cpu
+    return f'{cpu}, {os.cpu_count()} cores, torch {torch.__version__}'
+
+
+@functools.cache
+def git_revision() -> str:
+    """The commit, with ``+changes`` if tracked files differ; empty without git."""
+    found = revision(Path(__file__).parent, Path(__file__).name)
+    return '' if found is None else found['commit'][:12] + '+changes' * found['changed']
+
+
+# ---------------------------------------------------------------------------------------- results
+
+
+def test_log(folder: Path) -> Path | None:
+    """The newest scores that tools/test.py has written into its work dir."""
+    logs = sorted(path for path in folder.glob('*/*.json') if path.stem == path.parent.name)
+    return logs[-1] if logs else None
+
+
+def scores(step: Step) -> dict[str, float]:
+    """Scores of the last checkpoint of a finished step."""
+    if step.result is None:
+        log = test_log(step.folder)
+        assert log is not None
+        return json.loads(log.read_text(encoding='utf-8'))
+    return last_validation(step.folder)
+
+
+def _iterations(step: Step) -> int:
+    assert step.result is not None
+    return int(step.result.stem.removeprefix('iter_'))
+
+
+def make_object(key: Key, work_dir: Path, origin: Mapping[str, str]) -> dict[str, Any]:
+    """The object of finished steps.
+
+    Args:
+        key: What it is about.
+        work_dir: Folder of all runs.
+        origin: Content of :data:`ORIGIN`.
+    """
+    done = steps(key, work_dir)
+    found = {step.way: scores(step) for step in done}
+    minutes = [
+        training_means(step.folder, 'time', [_iterations(step)])[_iterations(step)]
+        * _iterations(step)
+        / 60
+        for step in done
+        if step.result is not None
+    ]
+    names = [name for name in next(iter(found.values())) if name.startswith('IoU.')]
+    metrics = [name for name in ('mIoU', 'aAcc', 'VPQ') if all(name in v for v in found.values())]
+    entry: dict[str, Any] = dict(
+        benchmark=key.benchmark, method=key.method, row=key.row, seed=key.seed
     )
-    return checkpoint
-
-
-def print_table(scores: dict[str, list[float]], seeds: Sequence[int]) -> None:
-    """Prints a row for each method, as markdown."""
-    print(
-        '| method |'
-        + ''.join(f' seed {s} |' for s in seeds)
-        + ' mean ± std | gap closed |\n'
-        + '|---' * (len(seeds) + 3)
-        + '|'
+    entry |= {name: _mean(row[name] for row in found.values()) for name in metrics}
+    entry['classes'] = {
+        name.removeprefix('IoU.'): _mean(row[name] for row in found.values()) for name in names
+    }
+    if key.benchmark in WAYS:
+        entry['ways'] = {
+            way: {name: _mean([row[name]]) for name in metrics} for way, row in found.items()
+        }
+    entry |= dict(
+        minutes=round(statistics.mean(minutes), 2),
+        command=command_line(key),
+        config=f'configs/{key.config}',
+        **origin,
     )
-    for method, values in scores.items():
-        closed = (
-            ''
-            if not {'source-only', 'oracle'} <= scores.keys()
-            else spread(
-                [
-                    gap_closed(*row)
-                    for row in zip(values, scores['source-only'], scores['oracle'], strict=True)
-                ]
-            )
-            + ' %'
-        )
+    return entry
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    """Mean of those that are numbers: a class that a way does not have has none."""
+    finite = [value for value in values if not math.isnan(value)]
+    return round(statistics.mean(finite), 2) if finite else None
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file; none if it does not exist."""
+    return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else []
+
+
+def key_of(entry: Mapping[str, Any]) -> Key:
+    """What an object is about."""
+    return Key(entry['benchmark'], entry['method'], entry['row'], entry['seed'])
+
+
+def order(key: Key) -> tuple[int, int, int, int]:
+    """Place of an object in the file."""
+    return (
+        list(BENCHMARKS).index(key.benchmark),
+        list(METHODS).index(key.method),
+        own_rows(key.method).index(key.row),
+        key.seed,
+    )
+
+
+def write_results(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Writes objects, sorted, one a line."""
+    ordered = sorted(entries, key=lambda entry: order(key_of(entry)))
+    lines = ',\n'.join(json.dumps(entry, allow_nan=False) for entry in ordered)
+    replace_file(path, f'[\n{lines}\n]\n'.encode())
+
+
+def put(path: Path, entry: Mapping[str, Any]) -> None:
+    """Adds an object to a file, or replaces the one about the same; for several processes."""
+    with waiting_lock(path.with_name(f'{path.name}.lock')):
+        others = [old for old in read_results(path) if key_of(old) != key_of(entry)]
+        write_results(path, [*others, entry])
+
+
+@contextmanager
+def waiting_lock(folder: Path) -> Iterator[None]:
+    """Context manager: waits until no other process or thread holds a folder."""
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(WorkDirLock(folder))
+                break
+            except UserError:
+                time.sleep(0.2)
+        yield
+
+
+def changes(entry: Mapping[str, Any], data: str | None) -> list[str]:
+    """What of an object's origin is of another time.
+
+    Args:
+        entry: The object.
+        data: Hash of today's data; None does not compare them.
+    """
+    key = key_of(entry)
+    if not all((CONFIGS / name).is_file() for name in configs_of(key)):
+        return ['its config is gone']
+    found = []
+    if entry['config'] != f'configs/{key.config}':
+        found.append(f'its config was {entry["config"]}')
+    if entry['fingerprint'] != fingerprint(key.benchmark, key.method, key.row):
+        found.append('its config or that of a model that it starts from has changed')
+    if data is not None and entry['data'] != data:
+        found.append('the data have changed')
+    return found
+
+
+# --------------------------------------------------------------------------------------- training
+
+
+class Failed(Exception):
+    """A command failed; the text says where its output is."""
+
+
+class Work:
+    """Runs that are to be trained, by several threads.
+
+    Args:
+        keys: What to train, in order; what starts from others comes after them.
+        origins: Content of each one's :data:`ORIGIN`.
+        work_dir: Folder of all runs.
+        results: The file of objects.
+        data_root: Folder of the data sets instead of ``data``.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        origins: Mapping[Key, Mapping[str, str]],
+        work_dir: Path,
+        results: Path,
+        data_root: Path | None = None,
+    ) -> None:
+        self.waiting = list(keys)
+        self.total = len(self.waiting)
+        self.origins = origins
+        self.work_dir, self.data_root, self.results = work_dir, data_root, results
+        self.jobs = 1
+        self.running: set[Key] = set()
+        self.failed: dict[Key, str] = {}
+        self.seconds: dict[Key, float] = {}
+        self._later: dict[Key, float] = {}
+        self._changed = threading.Condition()
+        self._processes: set[subprocess.Popen] = set()
+        self._ended = False
+
+    def run(self, jobs: int) -> None:
+        """Trains everything.
+
+        Args:
+            jobs: Number of trainings at a time.
+        """
+        self.jobs = jobs
+        threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(jobs)]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                # With a timeout, so that signals are handled.
+                while thread.is_alive():
+                    thread.join(0.5)
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+                for process in self._processes:
+                    process.terminate()
+            for thread in threads:
+                thread.join(30)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                key = self._next()
+                while key is None:
+                    if self._ended or not self.waiting:
+                        return
+                    self._changed.wait(1.0)
+                    key = self._next()
+                self.waiting.remove(key)
+                self.running.add(key)
+            began, error, held = time.monotonic(), None, False
+            try:
+                held = not self._train(key)
+            except Exception as fault:  # the others go on
+                error = str(fault) if isinstance(fault, Failed) else repr(fault)
+            with self._changed:
+                self.running.remove(key)
+                if held and not self._ended:
+                    # Its place: before what comes after it in the order.
+                    self.waiting.insert(0, key)
+                    self._later[key] = time.monotonic() + LATER
+                elif error is not None and not self._ended:
+                    self.failed[key] = error
+                    self._say(key, 'FAILED')
+                elif not held and error is None:
+                    self.seconds[key] = time.monotonic() - began
+                    self._say(key, self._score(key))
+                self._changed.notify_all()
+
+    def _next(self) -> Key | None:
+        """The first run that can start; those whose start model failed fail."""
+        if self._ended:
+            return None
+        for key in list(self.waiting):
+            if key.start in self.failed:
+                self.waiting.remove(key)
+                self.failed[key] = f'starts from {key.start}, which failed'
+                return self._next()
+            if (
+                key.start not in self.waiting
+                and key.start not in self.running
+                and self._later.get(key, 0.0) <= time.monotonic()
+            ):
+                return key
+        return None
+
+    def _train(self, key: Key) -> bool:
+        """Trains a run unless that is done, and writes its object.
+
+        Returns:
+            False if another call holds it.
+        """
+        folder = key.folder(self.work_dir)
+        with ExitStack() as stack:
+            try:
+                # Not the folder itself: tools/train.py locks that.
+                stack.enter_context(WorkDirLock(folder.with_name(f'{folder.name}.lock')))
+            except UserError:
+                return False
+            for step in steps(key, self.work_dir, self.data_root):
+                origin = self.origins[key]
+                if not is_done(step, origin):
+                    self._step(key, step, origin)
+            # Of the time of the training, not of today.
+            saved = json.loads((folder / ORIGIN).read_text(encoding='utf-8'))
+            put(self.results, make_object(key, self.work_dir, saved))
+        return True
+
+    def _step(self, key: Key, step: Step, origin: Mapping[str, str]) -> None:
+        resume = ['--resume']
+        if not same_origin(step.folder, origin):
+            resume = ['--overwrite']
+            # What another run has left must not count as the result of this one.
+            if step.result is not None:
+                step.result.unlink(missing_ok=True)
+            while (log := test_log(step.folder)) is not None:
+                log.unlink()
+        step.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(step.folder / ORIGIN, json.dumps(origin).encode())
+        if needs_sfm(key.method):
+            self._train_sfm(key.benchmark)
+        for command in step.commands:
+            if command[0] == 'tools/generate_pseudo_labels.py':
+                command = [*command, '--overwrite']
+            elif command[0] == 'tools/train.py':
+                command = [*command, *resume]
+            self._call(command, step.folder / f'{Path(command[0]).stem}.log')
+
+    def _train_sfm(self, benchmark: str) -> None:
+        """Trains the SFM of a benchmark, where the configs expect it.
+
+        Raises:
+            Failed: If that fails, or the one that is there is of other configs.
+        """
+        last = SFM[benchmark][-1]
+        folder = ROOT / 'work_dirs' / last.removesuffix('.py')
+        log = self.work_dir / benchmark / 'sfm.log'
+        with waiting_lock(folder.with_name(f'{folder.name}.lock')):
+            origin, digest = folder / ORIGIN, sfm_digest(benchmark)
+            if not final_checkpoint(load(last), folder).is_file():
+                folder.mkdir(parents=True, exist_ok=True)
+                replace_file(origin, json.dumps(digest).encode())
+                self._call(sfm_command(benchmark, self.data_root), log)
+            elif origin.is_file() and json.loads(origin.read_text(encoding='utf-8')) != digest:
+                raise Failed(f'{folder} is of other configs than today: delete it')
+
+    def _call(self, command: list[str], log: Path) -> None:
+        """Runs a tool on one thread, its output in a file.
+
+        Raises:
+            Failed: If it fails.
+        """
+        with open(log, 'wb') as file:
+            with self._changed:
+                if self._ended:
+                    raise Failed('interrupted')
+                process = subprocess.Popen(
+                    [sys.executable, *command],
+                    cwd=ROOT,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=dict(os.environ, OMP_NUM_THREADS='1'),
+                )
+                self._processes.add(process)
+            code = process.wait()
+            with self._changed:
+                self._processes.remove(process)
+        if code:
+            lines = log.read_text(encoding='utf-8', errors='replace').split('\n')
+            last = next((line.strip() for line in reversed(lines) if line.strip()), '')
+            raise Failed(f'{command[0]} ended with status {code}, see {log}: {last[:200]}')
+
+    def _score(self, key: Key) -> str:
+        entry = next(entry for entry in read_results(self.results) if key_of(entry) == key)
+        return f'{entry["mIoU"]:.1f} mIoU, {entry["minutes"]:.1f} min'
+
+    def _say(self, key: Key, text: str) -> None:
+        done = self.total - len(self.waiting) - len(self.running)
+        left = self.seconds_left()
         print(
-            f'| {method} |'
-            + ''.join(f' {v:.1f} |' for v in values)
-            + f' {spread(values)} | {closed} |'
+            f'[{done}/{self.total}] {key}: {text}'
+            + ('' if left is None else f'; about {duration(left)} left'),
+            flush=True,
         )
 
+    def seconds_left(self) -> float | None:
+        """Estimate for what is waiting and running, from runs of the same method; None without."""
+        if not self.seconds:
+            return None
+        known: dict[tuple[str, ...], list[float]] = {}
+        for key, value in self.seconds.items():
+            for group in ((), (key.method,), (key.benchmark, key.method, key.row)):
+                known.setdefault(group, []).append(value)
 
-def main() -> None:
+        def expected(key: Key) -> float:
+            groups = ((key.benchmark, key.method, key.row), (key.method,), ())
+            return statistics.mean(next(known[group] for group in groups if group in known))
+
+        return sum(map(expected, [*self.waiting, *self.running])) / self.jobs
+
+
+def same_origin(folder: Path, origin: Mapping[str, str]) -> bool:
+    """Whether a folder's run was begun from today's configs and data."""
+    path = folder / ORIGIN
+    if not path.is_file():
+        return False
+    saved = json.loads(path.read_text(encoding='utf-8'))
+    # Nothing is known about the data in a dry run.
+    return saved['fingerprint'] == origin['fingerprint'] and origin['data'] in ('', saved['data'])
+
+
+def is_done(step: Step, origin: Mapping[str, str]) -> bool:
+    """Whether a step is finished and from today's configs and data."""
+    return same_origin(step.folder, origin) and step.done
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f'{hours} h {minutes} min' if hours else f'{minutes} min'
+
+
+# --------------------------------------------------------------------------------------- command
+
+
+def wanted(
+    benchmarks: Sequence[str],
+    methods: Sequence[str],
+    rows: Sequence[str] | None,
+    seeds: Sequence[int],
+) -> list[Key]:
+    """Objects that were asked for, in the order of training; `rows` is None for all."""
+    found = [
+        Key(benchmark, method, row, seed)
+        for benchmark in benchmarks
+        for method in methods
+        for row in own_rows(method)
+        if (row == MAIN or benchmark == ABLATIONS) and (rows is None or row in rows)
+        for seed in seeds
+    ]
+    return sorted(found, key=training_order)
+
+
+def training_order(key: Key) -> tuple:
+    """Seeds outermost, then methods before rows, and source models before what needs them."""
+    return key.seed, key.row != MAIN, depth(key), *order(key)
+
+
+def depth(key: Key) -> int:
+    """Number of models in a row that it starts from."""
+    return 0 if key.start is None else 1 + depth(key.start)
+
+
+@dataclass
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        train: Objects to train, in order.
+        origins: Their configs and data.
+        notes: What is left out, and why.
+    """
+
+    train: list[Key]
+    origins: dict[Key, dict[str, str]]
+    notes: list[str]
+
+
+def make_plan(
+    keys: Sequence[Key],
+    entries: Sequence[Mapping[str, Any]],
+    work_dir: Path,
+    data_root: Path | None = None,
+    again: bool = False,
+    compare_data: bool = True,
+) -> Plan:
+    """Decides what to train.
+
+    Args:
+        keys: The objects that were asked for.
+        entries: The objects that exist.
+        work_dir: Folder of all runs.
+        data_root: Folder of the data sets instead of ``data``.
+        again: Whether objects of other configs or data are replaced.
+        compare_data: Whether the data are looked at; if not, they count as unchanged.
+    """
+    existing = {key_of(entry): entry for entry in entries}
+    origins: dict[Key, dict[str, str]] = {}
+    notes: list[str] = []
+    blocked: dict[Key, str] = {}
+    train: dict[Key, None] = {}
+
+    def visit(key: Key, as_start: bool) -> bool:
+        """Whether a run can be trained or started from; plans it where necessary."""
+        if key in train:
+            return True
+        if key in blocked:
+            return False
+        if missing := [name for name in configs_of(key) if not (CONFIGS / name).is_file()]:
+            blocked[key] = f'there is no configs/{missing[0]}'
+            notes.append(f'{key}: {blocked[key]}')
+            return False
+        if key not in origins:
+            try:
+                data = data_digest(key, data_root) if compare_data else ''
+            except (OSError, UserError, ValueError) as error:
+                blocked[key] = str(error)
+                notes.append(f'{key}: {str(error).splitlines()[0]}')
+                return False
+            origins[key] = dict(
+                fingerprint=fingerprint(key.benchmark, key.method, key.row),
+                data=data,
+                revision=git_revision(),
+                machine=machine(),
+            )
+        entry, replaced = existing.get(key), False
+        if entry is not None:
+            changed = changes(entry, origins[key]['data'] if compare_data else None)
+            if changed and not again:
+                blocked[key] = f'{", ".join(changed)}: --again trains it anew'
+                notes.append(f'{key}: {blocked[key]}')
+                return False
+            replaced = bool(changed)
+            ready = all(is_done(step, origins[key]) for step in steps(key, work_dir, data_root))
+            if not replaced and (ready or not as_start):
+                return True
+        if key.start is not None and not visit(key.start, True):
+            notes.append(f'{key}: starts from {key.start}')
+            blocked[key] = 'no start'
+            return False
+        train[key] = None
+        return True
+
+    for key in keys:
+        visit(key, False)
+    return Plan(sorted(train, key=training_order), origins, notes)
+
+
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        '--data',
-        nargs='+',
-        choices=NAMES,
-        default=['minidrive', 'camvid', 'minivps', 'camvid-frames'],
-    )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--benchmarks', nargs='+', choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=METHODS | FRAME_METHODS,
-        default=MAIN,
-        help='methods to report, if they have a config; those that they start from are trained too',
+        choices=METHODS,
+        default=list(METHODS),
+        help='those that they start from are trained too',
     )
-    parser.add_argument('--jobs', type=int, default=2, help='runs at a time')
-    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/small_results')
+    rows = sorted({row for method in METHODS for row in own_rows(method)})
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        choices=rows,
+        help=f'{MAIN}: the method itself; others: rows of its ablation on {ABLATIONS}; default all',
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--jobs', type=int, default=2, help='trainings at a time')
+    parser.add_argument('--work-dir', type=Path, default=WORK_DIR, help='folder of all runs')
+    parser.add_argument('--data-root', type=Path, help='folder of the data sets; default data')
+    parser.add_argument(
+        '--again', action='store_true', help='replace results of other configs or data'
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='print the commands that are missing'
+    )
+    parser.add_argument(
+        '--tables', action='store_true', help='only write the tables of docs/results.md, README.md'
+    )
     args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error('--jobs must be 1 or more')
+    # The commands run in the root of the repository.
+    args.work_dir = from_root(args.work_dir)
+    if args.data_root is not None:
+        args.data_root = args.data_root.absolute()
+    return args
 
-    def folder(data: str, method: str, seed: int) -> Path:
-        return (args.work_dir / data / method / f'seed{seed}').resolve()
 
-    def config(data: str, method: str) -> Path:
-        return ROOT / 'configs' / FAMILIES[data][method][0].format(NAMES[data])
+def from_root(path: Path) -> Path:
+    """A path from the repository's root, absolute if it is outside."""
+    path = path if path == WORK_DIR else path.absolute()
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
-    def train(data: str, method: str, seed: int, sources: dict[str, Future]) -> Path:
-        start = FAMILIES[data][method][1]
-        source = None if start is None else sources[start].result()
-        return run(config(data, method), folder(data, method, seed), seed, source)
 
-    def depth(data: str, method: str) -> int:
-        start = FAMILIES[data][method][1]
-        return 0 if start is None else 1 + depth(data, start)
-
-    wanted = set()
-    for data in args.data:
-        for method in FAMILIES[data].keys() & set(args.methods):
-            while method is not None:
-                wanted.add((data, method))
-                method = FAMILIES[data][method][1]
-    # A run waits for its source, which was submitted earlier, so there is no deadlock. Runs without
-    # a source come first.
-    tasks = sorted(
-        (
-            (depth(data, method), seed, data, method)
-            for data, method in wanted
-            for seed in args.seeds
+def main() -> None:
+    args = parse_args()
+    os.chdir(ROOT)
+    with one_line('interrupted: the same call continues from here'):
+        if args.tables:
+            entries = read_results(RESULTS)
+            for entry in entries:
+                for text in changes(entry, None):
+                    print(f'{key_of(entry)}: {text}', file=sys.stderr)
+            write_pages(entries)
+            return
+        keys = wanted(args.benchmarks, args.methods, args.rows, args.seeds)
+        plan = make_plan(
+            keys,
+            read_results(RESULTS),
+            args.work_dir,
+            args.data_root,
+            args.again,
+            compare_data=not args.dry_run,
         )
-    )
-    with ThreadPoolExecutor(args.jobs) as pool:
-        jobs: dict[tuple[str, int], dict[str, Future]] = {}
-        for _, seed, data, method in tasks:
-            submitted = jobs.setdefault((data, seed), {})
-            submitted[method] = pool.submit(train, data, method, seed, submitted)
-        for submitted in jobs.values():
-            for job in submitted.values():
-                job.result()
-
-    for data in args.data:
-        methods = [method for method in args.methods if method in FAMILIES[data]]
-        rows = {
-            method: [last_validation(folder(data, method, seed)) for seed in args.seeds]
-            for method in methods
-        }
-        for metric in ('mIoU', 'VPQ'):
-            if metric in rows[methods[0]][0]:
-                print(f'\n{NAMES[data]}, {metric}\n')
-                print_table(
-                    {method: [row[metric] for row in rows[method]] for method in methods},
-                    args.seeds,
-                )
-        table = comparison_table(compare(rows), oracle='oracle')
-        print(f'\nper class, mean of the seeds\n\n{table.markdown()}')
+        for note in plan.notes:
+            print(f'left out: {note}', file=sys.stderr)
+        if args.dry_run:
+            commands = []
+            for key in plan.train:
+                if needs_sfm(key.method):
+                    commands.append(sfm_command(key.benchmark, args.data_root))
+                for step in steps(key, args.work_dir, args.data_root):
+                    commands += step.commands
+            for line in dict.fromkeys(shlex.join(['python', *command]) for command in commands):
+                print(line)
+            return
+        print(f'{len(plan.train)} to train, {args.jobs} at a time', flush=True)
+        work = Work(plan.train, plan.origins, args.work_dir, RESULTS, args.data_root)
+        work.run(args.jobs)
+        if work.failed:
+            lines = '\n'.join(f'{key}: {error}' for key, error in work.failed.items())
+            raise SystemExit(f'{len(work.failed)} failed:\n{lines}')
+        print('python benchmarks/small_results.py --tables writes the pages')
 
 
 if __name__ == '__main__':

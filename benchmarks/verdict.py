@@ -1,7 +1,14 @@
 """Scores the verdict of tools/adapt_video.py on MiniDrive, where the truth is known.
 
     python tools/make_minidrive.py data/minidrive
-    python benchmarks/small_results.py --data minidrive minivps --methods source-only
+    for seed in 0 1 2; do
+        python tools/train.py configs/source_only/accel-r18_miniviper2minicity.py \\
+            --work-dir work_dirs/small_results/minidrive/source-only/seed$seed \\
+            --cfg-options randomness.seed=$seed
+        python tools/train.py configs/source_only/deeplabv2-r18_miniviper2minivps.py \\
+            --work-dir work_dirs/small_results/minivps/source-only/seed$seed \\
+            --cfg-options randomness.seed=$seed
+    done
     python benchmarks/verdict.py [--cases accel-0 deeplab-1 ...] [--out work_dirs/verdict]
 
 Adapts trained models to unlabelled drives, well and badly: sensible settings, much too high
@@ -43,7 +50,7 @@ from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.files import replace_file
 
 ROOT = Path(__file__).parents[1]
-#: Config of a network, and the runs of benchmarks/small_results.py that trained it.
+#: Config of a network, and the folder of the runs that trained it.
 NETS = {
     'accel': ('source_only/accel-r18_miniviper2minicity.py', 'minidrive'),
     'deeplab': ('source_only/deeplabv2-r18_miniviper2minivps.py', 'minivps'),

@@ -11,7 +11,7 @@ optim_wrapper = dict(
     _delete_=True,
     constructor='PlayerOptimWrapperConstructor',
     student=dict(
-        optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
+        optimizer=dict(type='SGD', lr=1e-5, momentum=0.9, weight_decay=5e-4),
         clip_grad=dict(max_norm=1.0),
     ),
 )

@@ -36,7 +36,7 @@ model = dict(
 )
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
-# From a source-only model (docs/results.md), not the 120k iterations from ImageNet weights.
+# From a source-only model (docs/results_2026.md), not the 120k iterations from ImageNet weights.
 optim_wrapper = dict(
     constructor='PlayerOptimWrapperConstructor',
     student=dict(

@@ -3,7 +3,7 @@ _base_ = './accel-r18_camvid-day2dusk.py'
 # Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
 # Adam is invariant to the factor 0.001 of the only loss, which is lowest with one class everywhere:
-# at 3e-4 the net collapses to that (docs/results.md).
+# at 3e-4 the net collapses to that (docs/results_2026.md).
 optim_wrapper = dict(
     _delete_=True,
     constructor='PlayerOptimWrapperConstructor',

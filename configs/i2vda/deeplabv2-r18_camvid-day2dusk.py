@@ -10,7 +10,7 @@ model = dict(
     gan_loss=dict(type='DomainGANLoss', kind='lsgan'),
     adversarial_weight=0.01,
     # Flow over one second is often wrong, and the paper's 1 and 0.3 cost 4 points
-    # (docs/results.md).
+    # (docs/results_2026.md).
     consistency_weight=0.1,
     flow=dict(type='DISFlowEstimator'),
     t=None,
@@ -19,7 +19,7 @@ model = dict(
     delta=0.1,
     mask_grid='current',
     # In 150 iterations those of both domains fit neither, and the proxy labels by them
-    # (docs/results.md).
+    # (docs/results_2026.md).
     running_statistics='target',
     source_checkpoint='work_dirs/source_only/deeplabv2-r18_camvid-day2dusk/iter_800.pth',
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
@@ -27,8 +27,8 @@ model = dict(
 custom_hooks = [dict(type='ProxyNetworkHook', launch=100, interval=50)]
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
-# Minutes on two cores, from a source-only model (docs/results.md), not 50k iterations from ImageNet
-# weights.
+# Minutes on two cores, from a source-only model (docs/results_2026.md), not 50k iterations from
+# ImageNet weights.
 optim_wrapper = dict(
     constructor='PlayerOptimWrapperConstructor',
     student=dict(optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2)),

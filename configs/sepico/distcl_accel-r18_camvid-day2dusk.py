@@ -26,7 +26,7 @@ custom_hooks = [
 ]
 # The projection head gets no gradient before the contrast starts.
 find_unused_parameters = True
-# From a source-only model (docs/results.md), not the 40k iterations from ImageNet weights.
+# From a source-only model (docs/results_2026.md), not the 40k iterations from ImageNet weights.
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2))
 # An iteration takes twice as long as on MiniDrive.
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]

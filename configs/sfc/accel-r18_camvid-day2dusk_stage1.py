@@ -25,7 +25,7 @@ model = dict(
     sfm_checkpoint='work_dirs/sfc/sfm_camvid-day/iter_600.pth',
     student=dict(stage=1, segmentor=heads, reference_segmentor=heads),
 )
-# From a source-only model (docs/results.md), not the 40k iterations from ImageNet weights.
+# From a source-only model (docs/results_2026.md), not the 40k iterations from ImageNet weights.
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2))
 # An iteration takes twice as long as on MiniDrive.
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]

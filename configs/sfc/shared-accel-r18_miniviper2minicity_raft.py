@@ -9,7 +9,7 @@ train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
 model = dict(
     type='SFC',
     sfm=dict(type='SFM', flow_net=_base_.raft),
-    # The paper's 0.005 and 100 have no effect in 200 iterations (docs/results.md).
+    # The paper's 0.005 and 100 have no effect in 200 iterations (docs/results_2026.md).
     flow_weight=0.1,
     softmax_scale=10.0,
     # SFM takes most of the time of an iteration.
@@ -18,7 +18,7 @@ model = dict(
     source_checkpoint='work_dirs/source_only/accel-r18_miniviper2minicity/iter_800.pth',
     sfm_checkpoint='work_dirs/sfc/sfm-raft_miniviper/iter_100.pth',
 )
-# From a source-only model (docs/results.md), not the 40k iterations from ImageNet weights.
+# From a source-only model (docs/results_2026.md), not the 40k iterations from ImageNet weights.
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-2))
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=200, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)

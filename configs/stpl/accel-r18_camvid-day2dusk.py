@@ -26,10 +26,10 @@ model = dict(
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='AnchoredOptimWrapperConstructor',
-    # At MiniDrive's 3e-4 it does not improve on its initial AdaBN model (docs/results.md).
+    # At MiniDrive's 3e-4 it does not improve on its initial AdaBN model (docs/results_2026.md).
     optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
     # The random layers that only training uses learn faster than the network, and so does the 1x1
-    # convolution with which Accel joins its frames, as in docs/results.md.
+    # convolution with which Accel joins its frames, as in docs/results_2026.md.
     paramwise_cfg=dict(
         custom_keys={
             '^.projection': dict(lr_mult=10.0),

@@ -25,7 +25,7 @@ optim_wrapper = dict(
     constructor='AnchoredOptimWrapperConstructor',
     optimizer=dict(type='SGD', lr=3e-4, momentum=0.9, weight_decay=5e-4),
     # The random layers that only training uses learn faster than the network, and so does the 1x1
-    # convolution with which Accel joins its frames, as in docs/results.md.
+    # convolution with which Accel joins its frames, as in docs/results_2026.md.
     paramwise_cfg=dict(
         custom_keys={
             '^.projection': dict(lr_mult=10.0),

@@ -5,5 +5,5 @@ train_dataloader = dict(dataset=dict(source=None))
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
+    optimizer=dict(type='SGD', lr=1e-5, momentum=0.9, weight_decay=5e-4),
 )

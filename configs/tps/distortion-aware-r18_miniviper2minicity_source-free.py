@@ -2,7 +2,7 @@
 _base_ = './accel-r18_miniviper2minicity.py'
 # Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
-# At 3e-4 predictions collapse to one class (docs/results.md).
+# At 3e-4 predictions collapse to one class (docs/results_2026.md).
 optim_wrapper = dict(optimizer=dict(lr=1e-5))
 model = dict(
     student=dict(type='DistortionAwareVSS'),

@@ -33,7 +33,7 @@ model = dict(
 # which are those of IAST's first round, nor the occlusion's alpha, which is that of Lai et al.
 # Equation 11 has no largest threshold (cap).
 # One sequence of 62 frames: thresholds have to follow it fast, and weak classes keep their share
-# (docs/results.md).
+# (docs/results_2026.md).
 pseudo_label_generator = dict(
     selection='clip_adaptive',
     aggregate=True,

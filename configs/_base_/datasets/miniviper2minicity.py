@@ -13,7 +13,7 @@ source_pipeline = [
     flow,
     dict(type='ClipFlip', prob=0.5),
     # Unlike in the papers: without it the small source nets are too weak to adapt
-    # (docs/results.md).
+    # (docs/results_2026.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]

@@ -9,7 +9,7 @@ source_pipeline = [
     dict(type='ClipResize', scale=(192, 108)),
     dict(type='ClipFlip', prob=0.5),
     # Unlike in the papers: without it the small source nets are too weak to adapt
-    # (docs/results.md).
+    # (docs/results_2026.md).
     dict(type='ClipPhotoMetricDistortion'),
     dict(type='PackClipInputs'),
 ]

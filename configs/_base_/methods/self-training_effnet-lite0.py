@@ -3,7 +3,7 @@ _base_ = '../models/accel_effnet-lite0.py'
 model = dict(type='SelfTraining', confident_ratio=0.7, norm_eval=True)
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
+    optimizer=dict(type='SGD', lr=1e-5, momentum=0.9, weight_decay=5e-4),
 )
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=100, val_interval=100)

@@ -1,0 +1,182 @@
+"""What benchmarks/small_results.py trains: benchmarks, methods and the rows of their ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: Names of the configs, and titles.
+BENCHMARKS = {
+    'mini': 'MiniDrive, rendered to camera',
+    'mini2camvid': 'MiniDrive to CamVid',
+    'day2dusk': 'CamVid, day to dusk',
+}
+#: The benchmark of the ablations.
+ABLATIONS = 'mini'
+MAIN = 'main'
+#: What SFC's SFM is trained with, in order.
+SFM = {
+    'mini': ('sfc/flownets_miniviper.py', 'sfc/sfm_miniviper.py'),
+    'mini2camvid': ('sfc/flownets_miniviper.py', 'sfc/sfm_minicamvid.py'),
+    'day2dusk': ('sfc/flownets_camvid-day.py', 'sfc/sfm_camvid-day.py'),
+}
+#: Benchmarks of which a method is trained several times, by the part that it is adapted to, and how
+#: each training differs from the config. The scores are the means.
+WAYS: dict[str, dict[str, dict[str, str]]] = {
+    'day2dusk': {
+        'first': {},
+        'second': {
+            'train_dataloader.dataset.target.half': 'second',
+            'val_dataloader.dataset.half': 'first',
+            'test_dataloader.dataset.half': 'first',
+        },
+    }
+}
+#: The branch of the training data with the target's frames; source-only has none.
+TARGET_BRANCH = {'oracle': 'source', 'source-only': None}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of an ablation. Its config is the method's, followed by the name of the row.
+
+    Attributes:
+        title: What it changes.
+        paper: mIoU in the paper.
+        start: Row of the start model's method that it starts from.
+        method: Method that this row is, if it is one of its own: its main row is compared.
+    """
+
+    title: str
+    paper: float | None = None
+    start: str = MAIN
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Attributes:
+        title: Name in the tables.
+        config: Its config below ``configs/``, ``{}`` standing for the benchmark.
+        start: Method that it starts from.
+        net: Network.
+        source: Whether it trains on source data when it adapts.
+        paper: mIoU of the main row, where the paper has an ablation.
+        rows: Rows of the ablation by name, in the order of the paper.
+    """
+
+    title: str
+    config: str
+    start: str | None = 'source-only'
+    net: str = 'PerFrame'
+    source: bool = False
+    paper: float | None = None
+    rows: Mapping[str, Row] = field(default_factory=dict)
+
+
+METHODS = {
+    'source-only': Method('source-only', 'source_only/effnet-lite0_{}.py', None, source=True),
+    'adabn': Method('AdaBN', 'adabn/effnet-lite0_{}.py'),
+    # Tables 3 and 4, VIPER to Cityscapes-Seq.
+    'stpl': Method(
+        'STPL',
+        'stpl/accel-effnet-lite0_{}.py',
+        net='Accel',
+        paper=52.5,
+        rows={
+            'self-training': Row('vanilla self-training', 45.4, method='self-training'),
+            'duplicate': Row('duplicate contrast', 45.7),
+            'temporal-only': Row('temporal contrast only', 47.4),
+            'spatial-only': Row('spatial contrast only', 51.1),
+            'naive-ts': Row('sum of temporal and spatial contrast', 51.4),
+            'fusion-add': Row('fusion by addition', 51.4),
+            'fusion-conv': Row('fusion by a 1x1 convolution', 51.8),
+            'fusion-concat': Row('fusion by concatenation', 52.3),
+        },
+    ),
+    'self-training': Method(
+        'self-training', 'stpl/accel-effnet-lite0_{}_self-training.py', net='Accel'
+    ),
+    'dacs': Method('DACS', 'dacs/effnet-lite0_{}.py', source=True),
+    'sepico-protocl': Method('SePiCo (ProtoCL)', 'sepico/protocl_effnet-lite0_{}.py', source=True),
+    'sepico-bankcl': Method('SePiCo (BankCL)', 'sepico/bankcl_effnet-lite0_{}.py', source=True),
+    'sepico-distcl': Method('SePiCo (DistCL)', 'sepico/distcl_effnet-lite0_{}.py', source=True),
+    # Table 3, VIPER to Cityscapes-VPS.
+    'vat': Method(
+        'VAT',
+        'vat_vst/vat_effnet-lite0_{}.py',
+        source=True,
+        paper=45.5,
+        rows={
+            'image-adv': Row('image discriminator, no dice loss', 44.0),
+            'single-dice': Row('dice loss of single frames', 44.0),
+            'tube-image-adv': Row('image discriminator', 44.8),
+        },
+    ),
+    # Tables 4 to 6.
+    'vst': Method(
+        'VAT-VST',
+        'vat_vst/vst_effnet-lite0_{}.py',
+        start='vat',
+        paper=51.9,
+        rows={
+            'class-balanced': Row('class-balanced labels only', 47.6),
+            'instance-adaptive': Row('instance-adaptive labels only', 48.0),
+            'clip-adaptive': Row('clip-adaptive labels only', 49.2),
+            'aggregated': Row('+ aggregated prediction', 49.5),
+            'regularised': Row('+ regulariser, no refinement', 51.5),
+            'fill-in': Row('refinement by filling in', 50.0),
+            'from-image-adv': Row(
+                'after VAT with an image discriminator, no dice loss', 48.6, 'image-adv'
+            ),
+            'from-single-dice': Row('after VAT with dice of single frames', 50.2, 'single-dice'),
+            'from-tube-image-adv': Row(
+                'after VAT with an image discriminator', 50.7, 'tube-image-adv'
+            ),
+        },
+    ),
+    # Table 3, VIPER to Cityscapes-Seq.
+    'i2vda': Method(
+        'I2VDA',
+        'i2vda/effnet-lite0_{}.py',
+        source=True,
+        paper=51.2,
+        rows={
+            'adversarial-only': Row('adversarial loss only', 44.0),
+            'no-consistency': Row('no temporal-augmented consistency', 45.6),
+            'no-augmentation': Row('no temporal augmentation', 47.0),
+            'no-entropy': Row('no entropy mask', 49.6),
+            'no-occlusion': Row('no occlusion mask', 49.7),
+        },
+    ),
+    'davsn': Method('DA-VSN', 'davsn/accel-effnet-lite0_{}.py', net='Accel', source=True),
+    'tps': Method('TPS', 'tps/accel-effnet-lite0_{}.py', net='Accel', source=True),
+    'sfc': Method('SFC', 'sfc/accel-effnet-lite0_{}.py', net='Accel', source=True),
+    'sfc-tpl': Method('SFC with TPL', 'sfc/accel-effnet-lite0_{}_tpl.py', net='Accel', source=True),
+    'davsn*': Method(
+        'DA-VSN*, source-free', 'davsn/accel-effnet-lite0_{}_source-free.py', net='Accel'
+    ),
+    'tps*': Method('TPS*, source-free', 'tps/accel-effnet-lite0_{}_source-free.py', net='Accel'),
+    'oracle': Method('oracle', 'oracle/effnet-lite0_{}.py', None),
+}
+
+
+def config_name(benchmark: str, method: str, row: str = MAIN) -> str:
+    """Name of a config below ``configs/``."""
+    name = METHODS[method].config.format(benchmark)
+    return name if row == MAIN else f'{name.removesuffix(".py")}_{row}.py'
+
+
+def own_rows(method: str) -> list[str]:
+    """The main row of a method and those of its ablation, without those that are methods."""
+    return [MAIN, *(name for name, row in METHODS[method].rows.items() if row.method is None)]
+
+
+def start_of(method: str, row: str) -> tuple[str, str] | None:
+    """Method and row whose result a row starts from."""
+    start = METHODS[method].start
+    if start is None:
+        return None
+    return start, MAIN if row == MAIN else METHODS[method].rows[row].start

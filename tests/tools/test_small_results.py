@@ -1,0 +1,351 @@
+"""benchmarks/small_results.py: what it runs, in which order, and what it leaves."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mmdavss.utils.work_dir_lock import WorkDirLock
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+model = dict(type='{kind}', source_checkpoint='work_dirs/a.pth')
+branch = dict(data_root='data/minidrive/x', half='first')
+train_dataloader = dict(num_workers=2, dataset=dict(source=branch, target=branch))
+val_dataloader = dict(dataset=branch)
+test_dataloader = dict(dataset=branch)
+val_evaluator = [dict(type='ClassSubsetIoU'), dict(type='VPQMetric')]
+test_evaluator = dict(type='ClassSubsetIoU')
+train_cfg = dict(max_iters=4)
+"""
+LABELS = 'pseudo_label_generator = dict(alpha=0.2)\n'
+
+
+@pytest.fixture(scope='module')
+def module() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'benchmarks')
+        yield importlib.import_module('small_results')
+
+
+@pytest.fixture
+def script(module, tmp_path, monkeypatch) -> ModuleType:
+    """The module, with small configs and data that need not exist."""
+    for benchmark in ('mini', 'day2dusk'):
+        for method in ('source-only', 'stpl', 'vat', 'vst', 'sfc', 'oracle'):
+            write_config(module, tmp_path, benchmark, method)
+    write_config(module, tmp_path, 'mini', 'vat', 'image-adv')
+    write_config(module, tmp_path, 'mini', 'vst', 'from-image-adv')
+    for name in module.SFM['mini']:
+        (tmp_path / name).write_text(CONFIG.format(kind='SFM'))
+    monkeypatch.setattr(module, 'ROOT', tmp_path)
+    monkeypatch.setattr(module, 'CONFIGS', tmp_path)
+    monkeypatch.setattr(module, 'data_digest', lambda key, root: f'data of {key.benchmark}')
+    clear(module)
+    yield module
+    clear(module)
+
+
+def clear(module: ModuleType) -> None:
+    module.load.cache_clear()
+    module._config_digest.cache_clear()
+
+
+def write_config(
+    module: ModuleType, folder: Path, benchmark: str, method: str, row: str = 'main', more: str = ''
+) -> None:
+    path = folder / module.config_name(benchmark, method, row)
+    path.parent.mkdir(exist_ok=True)
+    text = CONFIG.format(kind=f'{method}-{row}') + LABELS * (method == 'vst')
+    path.write_text(text + more)
+
+
+def plan_of(script: ModuleType, folder: Path, *keys, entries=(), **options):
+    return script.make_plan([script.Key(*key) for key in keys], entries, folder, **options)
+
+
+def tool(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, fails: Callable[[list[str]], bool]
+) -> list[list[str]]:
+    """Replaces the processes: trainings leave scores, the calls are returned."""
+    calls = []
+
+    def call(self, command: list[str], log: Path) -> None:
+        calls.append(command)
+        if fails(command):
+            raise script.Failed(f'see {log}')
+        if command[0] == 'tools/run_phases.py':
+            return
+        if command[0] == 'tools/generate_pseudo_labels.py':
+            Path(command[command.index('--out') + 1]).mkdir(exist_ok=True)
+            return
+        folder = Path(command[command.index('--work-dir') + 1])
+        scores = {'mIoU': 30.0, 'aAcc': 80.0, 'IoU.road': 60.0, 'IoU.pole': float('nan')}
+        if command[0] == 'tools/test.py':
+            (folder / '1').mkdir()
+            (folder / '1/1.json').write_text(json.dumps(scores | {'mIoU': 20.0, 'IoU.pole': 4.0}))
+            return
+        (folder / '1/vis_data').mkdir(parents=True, exist_ok=True)
+        rows = [{'lr': 1.0, 'time': 3.0, 'step': 4}, {**scores, 'step': 4}]
+        text = ''.join(json.dumps(row) + '\n' for row in rows)
+        (folder / '1/vis_data/scalars.json').write_text(text)
+        (folder / 'iter_4.pth').write_text('weights')
+
+    monkeypatch.setattr(script.Work, '_call', call)
+    return calls
+
+
+def work(script: ModuleType, plan, folder: Path, jobs: int = 1) -> ModuleType:
+    found = script.Work(plan.train, plan.origins, folder, results=folder / 'results.json')
+    found.run(jobs)
+    return found
+
+
+def test_commands_of_two_ways(script):
+    first, second = script.steps(script.Key('day2dusk', 'vst', 'main', 1), Path('work_dirs/w'))
+    labels, train = second.commands
+    assert train[:4] == [
+        'tools/train.py',
+        'configs/vat_vst/vst_effnet-lite0_day2dusk.py',
+        '--work-dir',
+        'work_dirs/w/day2dusk/vst/seed1_second',
+    ]
+    assert train[4:] == [
+        '--cfg-options',
+        'train_dataloader.dataset.target.half=second',
+        'val_dataloader.dataset.half=first',
+        'test_dataloader.dataset.half=first',
+        'randomness.seed=1',
+        'val_evaluator.0.per_class=True',
+        'model.source_checkpoint=work_dirs/w/day2dusk/vat/seed1_second/iter_4.pth',
+        'train_dataloader.dataset.target.pseudo_labels='
+        'work_dirs/w/day2dusk/vst/seed1_second_pseudo_labels',
+    ]
+    assert labels[2:] == [
+        'work_dirs/w/day2dusk/vat/seed1_second/iter_4.pth',
+        '--out',
+        'work_dirs/w/day2dusk/vst/seed1_second_pseudo_labels',
+        '--cfg-options',
+        'train_dataloader.dataset.target.half=second',
+    ]
+    assert not any('half=' in word for command in first.commands for word in command)
+
+
+def test_source_only_is_trained_once_and_starts_both_ways(script):
+    train, test = script.steps(script.Key('day2dusk', 'source-only', 'main', 0), Path('w'))
+    assert test.commands == [
+        [
+            'tools/test.py',
+            'configs/source_only/effnet-lite0_day2dusk.py',
+            'w/day2dusk/source-only/seed0/iter_4.pth',
+            '--work-dir',
+            'w/day2dusk/source-only/seed0_second',
+            '--cfg-options',
+            'test_dataloader.dataset.half=first',
+            'test_evaluator.per_class=True',
+        ]
+    ]
+    for step in script.steps(script.Key('day2dusk', 'vat', 'main', 0), Path('w')):
+        source = 'model.source_checkpoint=w/day2dusk/source-only/seed0/iter_4.pth'
+        assert source in step.commands[-1]
+    _, oracle = script.steps(script.Key('day2dusk', 'oracle', 'main', 0), Path('w'))
+    assert 'train_dataloader.dataset.source.half=second' in oracle.commands[0]
+
+
+def test_rows_start_from_rows_and_data_can_be_elsewhere(script):
+    key = script.Key('mini', 'vst', 'from-image-adv', 0)
+    (step,) = script.steps(key, Path('w'), Path('/elsewhere'))
+    command = step.commands[-1]
+    assert command[1] == 'configs/vat_vst/vst_effnet-lite0_mini_from-image-adv.py'
+    assert 'model.source_checkpoint=w/mini/vat_image-adv/seed0/iter_4.pth' in command
+    assert 'val_dataloader.dataset.data_root=/elsewhere/minidrive/x' in command
+    # As a user with the usual folders types it.
+    line = script.command_line(key)
+    assert line.startswith('python tools/generate_pseudo_labels.py configs/vat_vst/vst_')
+    assert ' && python tools/train.py ' in line and '/elsewhere' not in line
+    assert 'work_dirs/small_results/mini/vst_from-image-adv/seed0' in line
+
+
+def test_seeds_are_outermost_and_starts_come_first(script):
+    keys = script.wanted(['mini'], ['stpl', 'vst', 'vat', 'source-only'], ['main'], [0, 1])
+    assert [(key.seed, key.method) for key in keys] == [
+        *((0, 'source-only'), (0, 'stpl'), (0, 'vat'), (0, 'vst')),
+        *((1, 'source-only'), (1, 'stpl'), (1, 'vat'), (1, 'vst')),
+    ]
+    # Methods before rows, even if they are later in a chain.
+    keys = script.wanted(['mini'], ['vat', 'vst'], ['main', 'image-adv'], [0, 1])
+    assert [(key.seed, key.method, key.row) for key in keys][:4] == [
+        *((0, 'vat', 'main'), (0, 'vst', 'main'), (0, 'vat', 'image-adv'), (1, 'vat', 'main'))
+    ]
+    # Rows are of one benchmark.
+    rows = script.wanted(['mini', 'day2dusk'], ['vat'], ['image-adv'], [0])
+    assert [(key.benchmark, key.row) for key in rows] == [('mini', 'image-adv')]
+
+
+def test_trains_what_is_missing(script, tmp_path, monkeypatch, capsys):
+    calls = tool(script, monkeypatch, lambda command: False)
+    plan = plan_of(script, tmp_path, ('mini', 'vst', 'main', 0), ('mini', 'vat', 'main', 0))
+    assert [key.method for key in plan.train] == ['source-only', 'vat', 'vst']
+    assert not work(script, plan, tmp_path, jobs=2).failed
+    assert [command[0] for command in calls] == [
+        *('tools/train.py', 'tools/train.py', 'tools/generate_pseudo_labels.py', 'tools/train.py')
+    ]
+    assert (
+        '[3/3] mini, vst, seed 0: 30.0 mIoU, 0.2 min; about 0 min left' in capsys.readouterr().out
+    )
+    entries = script.read_results(tmp_path / 'results.json')
+    assert [entry['method'] for entry in entries] == ['source-only', 'vat', 'vst']
+    assert len((tmp_path / 'results.json').read_text().splitlines()) == 3 + 2
+    # 4 iterations of 3 seconds; no pole in the data.
+    assert entries[2]['minutes'] == 0.2
+    assert entries[2]['classes'] == {'road': 60.0, 'pole': None}
+    assert entries[2]['config'] == 'configs/vat_vst/vst_effnet-lite0_mini.py'
+    assert entries[2]['data'] == 'data of mini' and 'ways' not in entries[2]
+    # Nothing is left to do, with the runs or without them.
+    key = ('mini', 'vst', 'main', 0)
+    assert plan_of(script, tmp_path, key, entries=entries).train == []
+    assert plan_of(script, tmp_path / 'empty', key, entries=entries).train == []
+    # Without the objects, they are made from the runs.
+    assert len(plan_of(script, tmp_path, key).train) == 3
+    work(script, plan_of(script, tmp_path, key), tmp_path)
+    assert len(calls) == 4
+    # A new method needs the source model's weights.
+    plan = plan_of(script, tmp_path / 'empty', ('mini', 'stpl', 'main', 0), entries=entries)
+    assert [key.method for key in plan.train] == ['source-only', 'stpl']
+    assert not list(tmp_path.glob('**/*.lock'))
+
+
+def test_scores_are_means_of_the_ways(script, tmp_path, monkeypatch):
+    tool(script, monkeypatch, lambda command: False)
+    plan = plan_of(script, tmp_path, ('day2dusk', 'source-only', 'main', 0))
+    assert not work(script, plan, tmp_path).failed
+    (entry,) = script.read_results(tmp_path / 'results.json')
+    assert entry['mIoU'] == 25.0 and entry['minutes'] == 0.2
+    assert entry['ways'] == {
+        'first': {'mIoU': 30.0, 'aAcc': 80.0},
+        'second': {'mIoU': 20.0, 'aAcc': 80.0},
+    }
+    # Only the second way has poles.
+    assert entry['classes'] == {'road': 60.0, 'pole': 4.0}
+
+
+def test_a_failure_stops_only_what_needs_it(script, tmp_path, monkeypatch, capsys):
+    tool(script, monkeypatch, lambda command: 'vat_effnet' in command[1])
+    plan = plan_of(script, tmp_path, *(('mini', name, 'main', 0) for name in ('vst', 'stpl')))
+    found = work(script, plan, tmp_path, jobs=2)
+    assert {str(key): error for key, error in found.failed.items()} == {
+        'mini, vat, seed 0': f'see {tmp_path}/mini/vat/seed0/train.log',
+        'mini, vst, seed 0': 'starts from mini, vat, seed 0, which failed',
+    }
+    entries = script.read_results(tmp_path / 'results.json')
+    assert [entry['method'] for entry in entries] == ['source-only', 'stpl']
+
+
+def test_a_changed_config(script, tmp_path, monkeypatch):
+    calls = tool(script, monkeypatch, lambda command: False)
+    keys = [('mini', name, 'main', 0) for name in ('source-only', 'vat', 'stpl')]
+    work(script, plan_of(script, tmp_path, *keys), tmp_path)
+    entries = script.read_results(tmp_path / 'results.json')
+    # Workers and paths do not decide a result.
+    write_config(script, tmp_path, 'mini', 'vat', more='train_dataloader["num_workers"] = 0\n')
+    clear(script)
+    assert plan_of(script, tmp_path, *keys, entries=entries).notes == []
+    write_config(script, tmp_path, 'mini', 'vat', more='model["weight"] = 0.1\n')
+    clear(script)
+    plan = plan_of(script, tmp_path, *keys, entries=entries)
+    text = 'its config or that of a model that it starts from has changed: --again trains it anew'
+    assert plan.notes == [f'mini, vat, seed 0: {text}'] and plan.train == []
+    # What starts from it has no source.
+    plan = plan_of(script, tmp_path, ('mini', 'vst', 'main', 0), entries=entries)
+    assert plan.train == [] and plan.notes[-1].endswith('starts from mini, vat, seed 0')
+    plan = plan_of(script, tmp_path, *keys, entries=entries, again=True)
+    assert [key.method for key in plan.train] == ['vat']
+    del calls[:]
+    work(script, plan, tmp_path)
+    assert [command[-1] for command in calls] == ['--overwrite']
+    renewed = script.read_results(tmp_path / 'results.json')
+    assert [entry['method'] for entry in renewed] == ['source-only', 'stpl', 'vat']
+    assert renewed[2]['fingerprint'] != entries[2]['fingerprint']
+    monkeypatch.setattr(script, 'data_digest', lambda key, root: 'others')
+    plan = plan_of(script, tmp_path, keys[0], entries=renewed)
+    assert 'the data have changed' in plan.notes[0]
+
+
+def test_an_interrupted_training_continues(script, tmp_path, monkeypatch):
+    failing = True
+    calls = tool(script, monkeypatch, lambda command: failing)
+    key = ('mini', 'source-only', 'main', 0)
+    assert work(script, plan_of(script, tmp_path, key), tmp_path).failed
+    failing = False
+    assert not work(script, plan_of(script, tmp_path, key), tmp_path).failed
+    assert [command[-1] for command in calls] == ['--overwrite', '--resume']
+
+
+def test_a_run_of_another_call_is_waited_for(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, 'LATER', 0.2)
+    calls = tool(script, monkeypatch, lambda command: False)
+    keys = [('mini', name, 'main', 0) for name in ('source-only', 'oracle')]
+    plan = plan_of(script, tmp_path, *keys)
+    found = script.Work(plan.train, plan.origins, tmp_path, results=tmp_path / 'results.json')
+    with WorkDirLock(tmp_path / 'mini/source-only/seed0.lock'):
+        thread = threading.Thread(target=found.run, args=(1,))
+        thread.start()
+        thread.join(1.5)
+        # The other one was trained meanwhile.
+        assert thread.is_alive() and len(calls) == 1 and 'configs/oracle' in calls[0][1]
+    thread.join(20)
+    assert not thread.is_alive() and len(calls) == 2 and not found.failed
+
+
+def test_sfm_is_trained_once(script, tmp_path, monkeypatch):
+    calls = tool(script, monkeypatch, lambda command: False)
+    plan = plan_of(script, tmp_path / 'w', *(('mini', 'sfc', 'main', seed) for seed in (0, 1)))
+    sfm = tmp_path / 'work_dirs/sfc/sfm_miniviper'
+    keep = script.Work._call
+
+    def call(self, command, log):
+        keep(self, command, log)
+        if command[0] == 'tools/run_phases.py':
+            (sfm / 'iter_4.pth').write_text('weights')
+
+    monkeypatch.setattr(script.Work, '_call', call)
+    assert not work(script, plan, tmp_path / 'w').failed
+    phases = [command for command in calls if command[0] == 'tools/run_phases.py']
+    assert phases == [
+        ['tools/run_phases.py', 'configs/sfc/flownets_miniviper.py', 'configs/sfc/sfm_miniviper.py']
+    ]
+    entries = script.read_results(tmp_path / 'w/results.json')
+    assert entries[-1]['command'].startswith('python tools/run_phases.py configs/sfc/flownets_')
+    (sfm / script.ORIGIN).write_text('"another"')
+    plan = plan_of(script, tmp_path / 'w', ('mini', 'sfc', 'main', 2))
+    found = work(script, plan, tmp_path / 'w')
+    assert 'is of other configs than today: delete it' in ''.join(found.failed.values())
+
+
+def test_a_missing_config(script, tmp_path):
+    plan = plan_of(script, tmp_path, ('mini2camvid', 'stpl', 'main', 0))
+    assert plan.train == []
+    assert plan.notes == [
+        'mini2camvid, stpl, seed 0: there is no configs/stpl/accel-effnet-lite0_mini2camvid.py'
+    ]
+    plan = plan_of(script, tmp_path, ('day2dusk', 'sfc', 'main', 0))
+    assert plan.notes == ['day2dusk, sfc, seed 0: there is no configs/sfc/flownets_camvid-day.py']
+
+
+def test_dry_run(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['x', '--dry-run', '--benchmarks', 'mini', '--seeds', '0'])
+    monkeypatch.setattr(script, 'RESULTS', tmp_path / 'results.json')
+    monkeypatch.chdir(tmp_path)
+    script.main()
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith('python tools/train.py configs/source_only/effnet-lite0_mini.py')
+    assert sum('run_phases.py' in line for line in lines) == 1
+    assert 'left out: mini, dacs, seed 0: there is no configs/dacs/effnet-lite0_mini.py' in err
+    assert not list(tmp_path.glob('work_dirs'))
