@@ -38,17 +38,19 @@ TARGET_BRANCH = {'oracle': 'source', 'source-only': None}
 
 @dataclass(frozen=True)
 class Row:
-    """A row of an ablation. Its config is the method's, followed by the name of the row.
+    """A row of an ablation.
 
     Attributes:
         title: What it changes.
         paper: mIoU in the paper.
+        changes: How it differs from the method's config (``--cfg-options``).
         start: Row of the start model's method that it starts from.
         method: Method that this row is, if it is one of its own: its main row is compared.
     """
 
     title: str
     paper: float | None = None
+    changes: Mapping[str, str] = field(default_factory=dict)
     start: str = MAIN
     method: str | None = None
 
@@ -76,6 +78,11 @@ class Method:
     rows: Mapping[str, Row] = field(default_factory=dict)
 
 
+#: Rows of VST that only change the pseudo-labels: no refinement and no regulariser.
+LABELS_ONLY = {'model.refinement': 'None', 'model.regulariser': 'None'}
+#: Those whose labels are not of aggregated predictions either.
+LABELS = LABELS_ONLY | {'pseudo_label_generator.aggregate': 'False'}
+
 METHODS = {
     'source-only': Method('source-only', 'source_only/effnet-lite0_{}.py', None, source=True),
     'adabn': Method('AdaBN', 'adabn/effnet-lite0_{}.py'),
@@ -87,13 +94,29 @@ METHODS = {
         paper=52.5,
         rows={
             'self-training': Row('vanilla self-training', 45.4, method='self-training'),
-            'duplicate': Row('duplicate contrast', 45.7),
-            'temporal-only': Row('temporal contrast only', 47.4),
-            'spatial-only': Row('spatial contrast only', 51.1),
-            'naive-ts': Row('sum of temporal and spatial contrast', 51.4),
-            'fusion-add': Row('fusion by addition', 51.4),
-            'fusion-conv': Row('fusion by a 1x1 convolution', 51.8),
-            'fusion-concat': Row('fusion by concatenation', 52.3),
+            'duplicate': Row(
+                'duplicate contrast', 45.7, {'model.contrast': 'duplicate', 'model.fusion': 'None'}
+            ),
+            'temporal-only': Row(
+                'temporal contrast only',
+                47.4,
+                {'model.contrast': 'temporal', 'model.fusion': 'None'},
+            ),
+            'spatial-only': Row(
+                'spatial contrast only', 51.1, {'model.contrast': 'spatial', 'model.fusion': 'None'}
+            ),
+            'naive-ts': Row(
+                'sum of temporal and spatial contrast',
+                51.4,
+                {'model.contrast': 'spatial+temporal', 'model.fusion': 'None'},
+            ),
+            'fusion-add': Row('fusion by addition', 51.4, {'model.fusion.type': 'AddFusion'}),
+            'fusion-conv': Row(
+                'fusion by a 1x1 convolution', 51.8, {'model.fusion.type': 'ConvFusion'}
+            ),
+            'fusion-concat': Row(
+                'fusion by concatenation', 52.3, {'model.fusion.type': 'ConcatFusion'}
+            ),
         },
     ),
     'self-training': Method(
@@ -102,7 +125,27 @@ METHODS = {
     'dacs': Method('DACS', 'dacs/effnet-lite0_{}.py', source=True),
     'sepico-protocl': Method('SePiCo (ProtoCL)', 'sepico/protocl_effnet-lite0_{}.py', source=True),
     'sepico-bankcl': Method('SePiCo (BankCL)', 'sepico/bankcl_effnet-lite0_{}.py', source=True),
-    'sepico-distcl': Method('SePiCo (DistCL)', 'sepico/distcl_effnet-lite0_{}.py', source=True),
+    # Table 5, GTAV to Cityscapes, without the class-balanced crop.
+    'sepico-distcl': Method(
+        'SePiCo (DistCL)',
+        'sepico/distcl_effnet-lite0_{}.py',
+        source=True,
+        paper=60.4,
+        rows={
+            'contrast-only': Row(
+                'contrast without regulariser, no self-training',
+                48.5,
+                {'model.self_training': 'False', 'model.contrastive_loss.reg_weight': '0.0'},
+            ),
+            'no-self-training': Row(
+                'contrast, no self-training', 49.2, {'model.self_training': 'False'}
+            ),
+            'no-contrast': Row('self-training only', 52.1, method='dacs'),
+            'no-regulariser': Row(
+                'no regulariser', 59.3, {'model.contrastive_loss.reg_weight': '0.0'}
+            ),
+        },
+    ),
     # Table 3, VIPER to Cityscapes-VPS.
     'vat': Method(
         'VAT',
@@ -110,9 +153,17 @@ METHODS = {
         source=True,
         paper=45.5,
         rows={
-            'image-adv': Row('image discriminator, no dice loss', 44.0),
-            'single-dice': Row('dice loss of single frames', 44.0),
-            'tube-image-adv': Row('image discriminator', 44.8),
+            'image-adv': Row(
+                'image discriminator, no dice loss',
+                44.0,
+                {'model.tube_loss': 'None', 'model.discriminator.type': 'ImageDiscriminator'},
+            ),
+            'single-dice': Row(
+                'dice loss of single frames', 44.0, {'model.tube_loss.single_frame': 'True'}
+            ),
+            'tube-image-adv': Row(
+                'image discriminator', 44.8, {'model.discriminator.type': 'ImageDiscriminator'}
+            ),
         },
     ),
     # Tables 4 to 6.
@@ -122,18 +173,28 @@ METHODS = {
         start='vat',
         paper=51.9,
         rows={
-            'class-balanced': Row('class-balanced labels only', 47.6),
-            'instance-adaptive': Row('instance-adaptive labels only', 48.0),
-            'clip-adaptive': Row('clip-adaptive labels only', 49.2),
-            'aggregated': Row('+ aggregated prediction', 49.5),
-            'regularised': Row('+ regulariser, no refinement', 51.5),
-            'fill-in': Row('refinement by filling in', 50.0),
-            'from-image-adv': Row(
-                'after VAT with an image discriminator, no dice loss', 48.6, 'image-adv'
+            'class-balanced': Row(
+                'class-balanced labels only',
+                47.6,
+                LABELS | {'pseudo_label_generator.selection': 'class_balanced'},
             ),
-            'from-single-dice': Row('after VAT with dice of single frames', 50.2, 'single-dice'),
+            'instance-adaptive': Row(
+                'instance-adaptive labels only',
+                48.0,
+                LABELS | {'pseudo_label_generator.selection': 'instance_adaptive'},
+            ),
+            'clip-adaptive': Row('clip-adaptive labels only', 49.2, LABELS),
+            'aggregated': Row('+ aggregated prediction', 49.5, LABELS_ONLY),
+            'regularised': Row('+ regulariser, no refinement', 51.5, {'model.refinement': 'None'}),
+            'fill-in': Row('refinement by filling in', 50.0, {'model.refinement': 'fill_in'}),
+            'from-image-adv': Row(
+                'after VAT with an image discriminator, no dice loss', 48.6, start='image-adv'
+            ),
+            'from-single-dice': Row(
+                'after VAT with dice of single frames', 50.2, start='single-dice'
+            ),
             'from-tube-image-adv': Row(
-                'after VAT with an image discriminator', 50.7, 'tube-image-adv'
+                'after VAT with an image discriminator', 50.7, start='tube-image-adv'
             ),
         },
     ),
@@ -144,11 +205,19 @@ METHODS = {
         source=True,
         paper=51.2,
         rows={
-            'adversarial-only': Row('adversarial loss only', 44.0),
-            'no-consistency': Row('no temporal-augmented consistency', 45.6),
-            'no-augmentation': Row('no temporal augmentation', 47.0),
-            'no-entropy': Row('no entropy mask', 49.6),
-            'no-occlusion': Row('no occlusion mask', 49.7),
+            'adversarial-only': Row(
+                'adversarial loss only',
+                44.0,
+                {'model.augmentation': 'False', 'model.consistency_weight': '0.0'},
+            ),
+            'no-consistency': Row(
+                'no temporal-augmented consistency', 45.6, {'model.consistency_weight': '0.0'}
+            ),
+            'no-augmentation': Row(
+                'no temporal augmentation', 47.0, {'model.augmentation': 'False'}
+            ),
+            'no-entropy': Row('no entropy mask', 49.6, {'model.delta': 'None'}),
+            'no-occlusion': Row('no occlusion mask', 49.7, {'model.eta': 'None'}),
         },
     ),
     'davsn': Method('DA-VSN', 'davsn/accel-effnet-lite0_{}.py', net='Accel', source=True),
@@ -163,10 +232,14 @@ METHODS = {
 }
 
 
-def config_name(benchmark: str, method: str, row: str = MAIN) -> str:
-    """Name of a config below ``configs/``."""
-    name = METHODS[method].config.format(benchmark)
-    return name if row == MAIN else f'{name.removesuffix(".py")}_{row}.py'
+def config_name(benchmark: str, method: str) -> str:
+    """Name of a method's config below ``configs/``, that of its rows too."""
+    return METHODS[method].config.format(benchmark)
+
+
+def changes_of(method: str, row: str) -> dict[str, str]:
+    """How a row differs from the method's config."""
+    return {} if row == MAIN else dict(METHODS[method].rows[row].changes)
 
 
 def own_rows(method: str) -> list[str]:

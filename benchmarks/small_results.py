@@ -48,6 +48,7 @@ from small_methods import (
     SFM,
     TARGET_BRANCH,
     WAYS,
+    changes_of,
     config_name,
     own_rows,
     start_of,
@@ -92,6 +93,8 @@ INDIFFERENT = (
     'persistent_workers',
     'val_interval',
 )
+#: Iterations between two rows of the log, whose times are means over as many: they cover all.
+LOGGED = 10
 #: Seconds until a run that another call holds is tried again.
 LATER = 20.0
 #: Ways of a benchmark where a method is trained once.
@@ -123,7 +126,7 @@ class Key:
     @property
     def config(self) -> str:
         """Its config below ``configs/``."""
-        return config_name(self.benchmark, self.method, self.row)
+        return config_name(self.benchmark, self.method)
 
     def folder(self, work_dir: Path, way: str = '') -> Path:
         """Work dir of its training; that of the first way has no suffix."""
@@ -172,9 +175,9 @@ def load(name: str) -> Config:
 
 
 def overrides(key: Key, way: str) -> dict[str, str]:
-    """How a way of a benchmark differs from the config."""
+    """How a row and a way of a benchmark differ from the config."""
     branch = TARGET_BRANCH.get(key.method, 'target')
-    found = {}
+    found = changes_of(key.method, key.row)
     for name, value in WAYS.get(key.benchmark, ONE_WAY)[way].items():
         if name.startswith('train_dataloader.'):
             if branch is None:
@@ -210,6 +213,7 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
         options |= {
             'randomness.seed': str(key.seed),
             f'{evaluator(cfg, "val")}.per_class': 'True',
+            'default_hooks.logger.interval': str(LOGGED),
         }
         commands = []
         start = key.start
@@ -219,7 +223,8 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
             options['model.source_checkpoint'] = str(source)
             if 'pseudo_label_generator' in cfg:
                 labels = folder.with_name(f'{folder.name}_pseudo_labels')
-                target = {k: v for k, v in options.items() if k.startswith('train_dataloader.')}
+                read = ('train_dataloader.', 'pseudo_label_generator.')
+                target = {k: v for k, v in options.items() if k.startswith(read)}
                 commands.append(
                     [
                         'tools/generate_pseudo_labels.py',
@@ -318,7 +323,9 @@ def _digest(content: Any) -> str:
 
 def fingerprint(benchmark: str, method: str, row: str) -> str:
     """Hash of the config without paths, and of those of the models that it starts from."""
-    chain = [_config_digest(config_name(benchmark, method, row)), WAYS.get(benchmark)]
+    chain = [_config_digest(config_name(benchmark, method)), WAYS.get(benchmark)]
+    if changes := changes_of(method, row):
+        chain.append(changes)
     if needs_sfm(method):
         chain.append(sfm_digest(benchmark))
     start = start_of(method, row)
@@ -348,7 +355,9 @@ def data_digest(key: Key, data_root: Path | None) -> str:
     found = {}
     for name, part in parts.items():
         if part:
-            options = {k: v for k, v in part.to_dict().items() if k != 'pseudo_labels'}
+            # Pseudo-labels do not exist yet.
+            unlabelled = ('pseudo_labels', 'label_clips')
+            options = {k: v for k, v in part.to_dict().items() if k not in unlabelled}
             root = options.get('data_root') or ''
             if data_root is not None and root.startswith('data/'):
                 options['data_root'] = str(data_root / root.removeprefix('data/'))

@@ -107,7 +107,7 @@ def title(method: str) -> str:
 
 
 def best(columns: Mapping[int, Sequence[float]], allowed: Sequence[bool]) -> set[tuple[int, int]]:
-    """Cells of the highest rounded value of each column.
+    """Cells of the highest rounded value of each column, if it is above 0.
 
     Args:
         columns: A value for each row, by index of the column; NaN has none.
@@ -120,7 +120,7 @@ def best(columns: Mapping[int, Sequence[float]], allowed: Sequence[bool]) -> set
             for i, (value, may) in enumerate(zip(column, allowed, strict=True))
             if may and not math.isnan(value)
         }
-        if len(found) > 1:
+        if len(found) > 1 and max(found.values()) > 0:
             cells |= {(i, j) for i, value in found.items() if value == max(found.values())}
     return cells
 

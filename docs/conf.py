@@ -66,7 +66,7 @@ NAVIGATION = {
     ],
     'Train': ['speed', 'reliability', 'bad_input', 'convert_checkpoints'],
     'Methods': ['methods/*'],
-    'Results': ['results'],
+    'Results': ['results', 'results_2026'],
     'Develop': ['add_a_method', 'api/index', '/CONTRIBUTING', '/CHANGELOG'],
 }
 CONFIGS = 'Configs'

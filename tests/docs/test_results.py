@@ -8,8 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from mmdavss.analysis.results import sign_test
+from mmdavss.launch.config_keys import unknown_keys
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {
@@ -158,6 +161,8 @@ def test_table_of_methods(tables):
     assert cells(table, 'oracle')[3] == '41.0 ± 1.4'
     assert 'VPQ' not in table and 'AdaBN' not in table
     assert cells(tables.class_table(scores, 'mini'), 'STPL') == ['STPL', '**26.7**', '–']
+    zeros = tables.Scores([entry('adabn', 0, 0.0), entry('stpl', 0, 0.0)])
+    assert '**' not in tables.class_table(zeros, 'mini')
     assert cells(tables.short_table(scores), 'STPL')[1:] == ['**26.7 ± 3.1**', '–', '–']
     goals = tables.goals(scores)
     assert '- MiniDrive, rendered to camera: 1 of 2 methods are. Not: DACS in 1 of 2.' in goals
@@ -204,3 +209,29 @@ def test_pairs_are_of_a_seed_and_a_way(tables):
     )
     found = scores.differences('day2dusk', ('stpl', 'main'), ('source-only', 'main'))
     assert found == [1.0, -1.0]
+
+
+@pytest.mark.slow
+def test_every_row_changes_what_its_config_builds(modules):
+    """Rows name keys that are known, and no two of a method are the same."""
+    methods = modules['small_methods']
+    for name, method in methods.METHODS.items():
+        built = set()
+        for row in methods.own_rows(name):
+            changes = methods.changes_of(name, row)
+            cfg = Config.fromfile(ROOT / 'configs' / methods.config_name(methods.ABLATIONS, name))
+            assert unknown_keys(cfg, changes) == []
+            cfg.merge_from_dict({key: parse(value) for key, value in changes.items()})
+            model = MODELS.build(dict(cfg.model, source_checkpoint=None))
+            assert type(model).__name__ == cfg.model.type
+            start = methods.start_of(name, row)
+            built.add(
+                (cfg.model.to_dict().__repr__(), str(cfg.get('pseudo_label_generator')), start)
+            )
+        assert len(built) == 1 + sum(row.method is None for row in method.rows.values())
+
+
+def parse(value: str) -> object:
+    """As ``--cfg-options`` reads a value."""
+    known = {'None': None, 'True': True, 'False': False}
+    return known[value] if value in known else float(value) if value[0].isdigit() else value

@@ -40,8 +40,6 @@ def script(module, tmp_path, monkeypatch) -> ModuleType:
     for benchmark in ('mini', 'day2dusk'):
         for method in ('source-only', 'stpl', 'vat', 'vst', 'sfc', 'oracle'):
             write_config(module, tmp_path, benchmark, method)
-    write_config(module, tmp_path, 'mini', 'vat', 'image-adv')
-    write_config(module, tmp_path, 'mini', 'vst', 'from-image-adv')
     for name in module.SFM['mini']:
         (tmp_path / name).write_text(CONFIG.format(kind='SFM'))
     monkeypatch.setattr(module, 'ROOT', tmp_path)
@@ -58,11 +56,11 @@ def clear(module: ModuleType) -> None:
 
 
 def write_config(
-    module: ModuleType, folder: Path, benchmark: str, method: str, row: str = 'main', more: str = ''
+    module: ModuleType, folder: Path, benchmark: str, method: str, more: str = ''
 ) -> None:
-    path = folder / module.config_name(benchmark, method, row)
+    path = folder / module.config_name(benchmark, method)
     path.parent.mkdir(exist_ok=True)
-    text = CONFIG.format(kind=f'{method}-{row}') + LABELS * (method == 'vst')
+    text = CONFIG.format(kind=method) + LABELS * (method == 'vst')
     path.write_text(text + more)
 
 
@@ -123,6 +121,7 @@ def test_commands_of_two_ways(script):
         'test_dataloader.dataset.half=first',
         'randomness.seed=1',
         'val_evaluator.0.per_class=True',
+        'default_hooks.logger.interval=10',
         'model.source_checkpoint=work_dirs/w/day2dusk/vat/seed1_second/iter_4.pth',
         'train_dataloader.dataset.target.pseudo_labels='
         'work_dirs/w/day2dusk/vst/seed1_second_pseudo_labels',
@@ -162,7 +161,7 @@ def test_rows_start_from_rows_and_data_can_be_elsewhere(script):
     key = script.Key('mini', 'vst', 'from-image-adv', 0)
     (step,) = script.steps(key, Path('w'), Path('/elsewhere'))
     command = step.commands[-1]
-    assert command[1] == 'configs/vat_vst/vst_effnet-lite0_mini_from-image-adv.py'
+    assert command[1] == 'configs/vat_vst/vst_effnet-lite0_mini.py'
     assert 'model.source_checkpoint=w/mini/vat_image-adv/seed0/iter_4.pth' in command
     assert 'val_dataloader.dataset.data_root=/elsewhere/minidrive/x' in command
     # As a user with the usual folders types it.
@@ -170,6 +169,17 @@ def test_rows_start_from_rows_and_data_can_be_elsewhere(script):
     assert line.startswith('python tools/generate_pseudo_labels.py configs/vat_vst/vst_')
     assert ' && python tools/train.py ' in line and '/elsewhere' not in line
     assert 'work_dirs/small_results/mini/vst_from-image-adv/seed0' in line
+
+
+def test_rows_change_the_config_of_their_method(script):
+    labelling, training = script.steps(script.Key('mini', 'vst', 'class-balanced', 0))[0].commands
+    assert 'pseudo_label_generator.selection=class_balanced' in labelling
+    assert 'model.refinement=None' in training and 'model.regulariser=None' in training
+    assert 'pseudo_label_generator.aggregate=False' in labelling
+    (training,) = script.steps(script.Key('mini', 'stpl', 'temporal-only', 0))[0].commands
+    assert 'model.contrast=temporal' in training and 'model.fusion=None' in training
+    rows = ('main', 'temporal-only', 'spatial-only')
+    assert len({script.fingerprint('mini', 'stpl', row) for row in rows}) == 3
 
 
 def test_seeds_are_outermost_and_starts_come_first(script):
