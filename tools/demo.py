@@ -104,7 +104,7 @@ WITH_SOURCE = Training(
     'dacs',
     'effnet-lite0',
     'DACS',
-    'adapts it to the unlabelled target video with the source data at hand',
+    'adapts the source-only model to the unlabelled target video, with the source data at hand',
     'source_only',
 )
 FROM_SCRATCH = (
