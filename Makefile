@@ -11,7 +11,8 @@ REQUIREMENTS := setup.py requirements.txt constraints.txt $(wildcard requirement
 
 .PHONY: help demo test quick lint types format metafiles docs install
 help:
-	@echo 'make demo       MiniDrive: source-only, STPL, report in work_dirs/demo'
+	@echo 'make demo       MiniDrive: source-only, STPL, DACS, report in work_dirs/demo'
+	@echo '                to real video: make demo CAMVID=FOLDER'
 	@echo 'make test       run the tests          make test ARGS="tests/ops -x"'
 	@echo 'make quick      a part of them, under a minute on two cores'
 	@echo 'make lint       check the code style and the types'
@@ -22,7 +23,7 @@ help:
 	@echo 'make install    only set up .venv      make install PYTHON=python3.11'
 
 demo: $(STAMP)
-	$(BIN)/python tools/demo.py $(ARGS)
+	$(BIN)/python tools/demo.py $(if $(CAMVID),--camvid "$(CAMVID)") $(ARGS)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)

@@ -70,7 +70,8 @@ COMMANDS = {
     'mmdavss-config': 'config',
 }
 
-extras = {name: read_requirements(name) for name in ('mminstall', 'optional', 'tests')}
+EXTRAS = ('mminstall', 'optional', 'pretrained', 'tests')
+extras = {name: read_requirements(name) for name in EXTRAS}
 
 setup(
     name='mmdavss',

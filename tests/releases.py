@@ -55,10 +55,9 @@ def full_size() -> list[str]:
     Not among them are small networks and small data; nor day to dusk on CamVid with ResNet-101
     (``{source_only,oracle,adabn}/accel_camvid-day2dusk.py``), which no paper and no release has.
     """
+    small = ('-r18', 'effnet-lite0', 'mini', 'camvid-day')
     names = (path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('[!_]*/*.py'))
-    return sorted(
-        name for name in names if not any(word in name for word in ('-r18', 'mini', 'camvid-day'))
-    )
+    return sorted(name for name in names if not any(word in name for word in small))
 
 
 @cache

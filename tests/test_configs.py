@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
@@ -20,7 +21,9 @@ from mmdavss.methods import (
     SourceOnly,
 )
 from mmdavss.structures import Clip
+from mmdavss.testing import make_batch
 from tests.origins import model_checkpoints
+from tests.releases import value_at
 
 pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[1] / 'configs'
@@ -31,6 +34,11 @@ PRETRAININGS = [
     name for name in ALL_CONFIGS if name.startswith(('sfc/flownets_', 'sfc/raft_', 'sfc/sfm'))
 ]
 CONFIGS = [name for name in ALL_CONFIGS if name not in PRETRAININGS]
+#: Of the recipes that were chosen on MiniDrive: what runs on other data.
+TRANSFERRED = {
+    benchmark: [n for n in CONFIGS if f'effnet-lite0_{benchmark}' in n]
+    for benchmark in ('mini2camvid', 'day2dusk')
+}
 MODEL_PRESETS = sorted(p.name for p in (ROOT / '_base_/models').glob('*.py'))
 
 
@@ -107,6 +115,140 @@ def test_accel_presets_build(name):
     small(cfg.model)
     init_default_scope('mmseg')
     MODELS.build(cfg.model)
+
+
+def recipe(value, benchmark):
+    """A config without its data, number of classes and names of files."""
+    if isinstance(value, dict):
+        data = ('type', 'data_root', 'sequences', 'half', 'split', 'annotated', 'classes_from')
+        left_out = data if 'data_root' in value else ('scale', 'crop_size')
+        return {
+            key: recipe(own, benchmark)
+            for key, own in value.items()
+            if key not in (*left_out, 'num_classes', 'sfm_checkpoint')
+        }
+    if isinstance(value, (list, tuple)):
+        return [recipe(own, benchmark) for own in value]
+    return value.replace(f'_{benchmark}', '') if isinstance(value, str) else value
+
+
+def recipe_of(name, benchmark):
+    """What a config runs with, without the variables of its benchmark's file."""
+    variables = {
+        key
+        for key in Config.fromfile(ROOT / f'_base_/datasets/{benchmark}.py')
+        if not key.endswith(('_dataloader', '_evaluator'))
+    }
+    cfg = Config.fromfile(ROOT / name).to_dict()
+    return recipe({key: own for key, own in cfg.items() if key not in variables}, benchmark)
+
+
+@pytest.mark.parametrize(
+    ('benchmark', 'name'), [(key, name) for key, names in TRANSFERRED.items() for name in names]
+)
+def test_one_recipe_for_all_benchmarks(benchmark, name):
+    """CamVid's benchmarks have the recipe of MiniDrive's, where it was chosen, untouched."""
+    assert recipe_of(name, benchmark) == recipe_of(name.replace(benchmark, 'mini'), 'mini')
+
+
+def test_the_same_methods_on_camvid():
+    """Each recipe runs on both of CamVid's benchmarks or on neither."""
+    first, second = ({n.replace(key, '') for n in names} for key, names in TRANSFERRED.items())
+    assert first == second and len(first) >= 16
+
+
+SEPICO = 'augment augment_source ignore_bottom ignore_top projection relabel_crop resize_to_input'
+SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
+
+
+@pytest.mark.parametrize(
+    ('name', 'paper', 'options'),
+    [
+        ('stpl/accel-effnet-lite0_mini', 'stpl/accel_viper2city', 'projection'),
+        ('stpl/accel-effnet-lite0_mini_self-training', 'stpl/accel_viper2city_self-training', ''),
+        (
+            'dacs/effnet-lite0_mini',
+            'dacs/deeplabv2-r101_gta2city',
+            'augment ignore_bottom ignore_top relabel_crop resize_to_input target_crop',
+        ),
+        *(
+            (
+                f'sepico/{loss}_effnet-lite0_mini',
+                f'sepico/{loss}_deeplabv2-r101_gta2city',
+                f'{SEPICO} target_crop{" statistics" * (loss == "bankcl")}',
+            )
+            for loss in ('protocl', 'bankcl', 'distcl')
+        ),
+        ('vat_vst/vat_effnet-lite0_mini', 'vat_vst/vat_deeplabv2-r50_viper2cityvps', ''),
+        ('vat_vst/vst_effnet-lite0_mini', 'vat_vst/vst_deeplabv2-r50_viper2cityvps', 'norm_eval'),
+        ('i2vda/effnet-lite0_mini', 'i2vda/deeplabv2-r101_viper2city', ''),
+        (
+            'davsn/accel-effnet-lite0_mini',
+            'davsn/accel_viper2city',
+            'auxiliary_adversarial_weight auxiliary_weight discriminator',
+        ),
+        (
+            'davsn/accel-effnet-lite0_mini_source-free',
+            'davsn/accel_viper2city_source-free',
+            'auxiliary_adversarial_weight auxiliary_weight',
+        ),
+        *(
+            (
+                f'tps/accel-effnet-lite0_mini{tag}',
+                f'tps/accel_synthia2city{tag}',
+                'auxiliary_weight mirror_prob rescale',
+            )
+            for tag in ('', '_source-free')
+        ),
+        ('sfc/accel-effnet-lite0_mini', 'sfc/accel_viper2city_stage1', SFC_SMALL),
+        ('sfc/accel-effnet-lite0_mini_tpl', 'sfc/accel_synthia2city_tpl-stage1', SFC_SMALL),
+    ],
+)
+def test_small_recipes_are_the_papers_but_for_what_their_readmes_say(name, paper, options):
+    """Options of the methods, among them weights; network and start differ in all."""
+    small, full = (Config.fromfile(ROOT / f'{config}.py') for config in (name, paper))
+    common = ('student', 'data_preprocessor', 'source_checkpoint')
+    assert {
+        key
+        for key in small.model.keys() | full.model.keys()
+        if value_at(small, f'model.{key}') != value_at(full, f'model.{key}')
+    } - {*common} == {*options.split()}
+    assert value_at(small, 'model.running_statistics') in ('all', None)
+
+
+@pytest.mark.parametrize(
+    ('name', 'stride'),
+    [
+        ('source_only/dff-effnet-lite0_mini', 32),
+        ('tps/dff-effnet-lite0_mini', 32),
+        ('stpl/accel-effnet-lite0_mini', 16),
+    ],
+)
+def test_other_nets_of_effnet_lite0_train(name, stride):
+    """Deep feature flow, and the output stride of 16 that one option gives every config."""
+    cfg = Config.fromfile(ROOT / f'{name}.py')
+    init_default_scope(cfg.default_scope)
+    option = 'model.student.segmentor.backbone'
+    cfg.merge_from_dict({f'{option}.output_stride': stride, f'{option}.init_cfg': None})
+    cfg.model.source_checkpoint = None
+    model = MODELS.build(cfg.model).train()
+    segmentor = model.student.segmentor
+    given = MODELS.build(Config.fromfile(ROOT / '_base_/models/effnet-lite0.py').model)
+    segmentor.load_state_dict(given.student.segmentor.state_dict())
+    with torch.device('meta'):
+        net = MODELS.build(cfg.model.student.segmentor.backbone)
+        assert net(torch.zeros(1, 3, 64, 96))[-1].shape[-2:] == (64 // stride, 96 // stride)
+    pair = cfg.train_dataloader.dataset
+    domains = [domain for domain in ('source', 'target') if pair.get(domain)]
+    length = pair.target.get('clip_length', 2) if pair.target else 2
+    before = {key: own.clone() for key, own in segmentor.backbone.named_parameters()}
+    log = model.train_step(
+        make_batch(*domains, length=length), build_optim_wrapper(model, cfg.optim_wrapper)
+    )
+    assert all(torch.isfinite(value) for value in log.values())
+    assert any(
+        not torch.equal(own, before[key]) for key, own in segmentor.backbone.named_parameters()
+    )
 
 
 def segmentors(cfg):
@@ -302,7 +444,7 @@ def test_papers_values():
 def test_papers_values_of_sepico():
     """Section 4.1.2."""
     for name in CONFIGS:
-        if not name.startswith('sepico/') or 'r18' in name:
+        if not name.startswith('sepico/') or 'r18' in name or 'effnet' in name:
             continue
         cfg = Config.fromfile(ROOT / name)
         optimizer = cfg.optim_wrapper.optimizer
@@ -404,7 +546,8 @@ def test_rows_of_i2vda():
         if name.startswith('i2vda/'):
             source = Config.fromfile(ROOT / name).train_dataloader.dataset.source
             assert source.get('clip_length') == 1
-            assert not [t for t in source.pipeline if t.type == 'LoadFlow']
+            # The pipelines of effnet-lite0 are those of all methods: one frame has no flow.
+            assert 'effnet' in name or not [t for t in source.pipeline if t.type == 'LoadFlow']
 
 
 def test_published_values_of_tps_and_davsn():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from email.parser import Parser
 from functools import partial
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -165,6 +166,9 @@ def files(folder: Path) -> set[Path]:
 def test_the_wheel_ships_everything(wheel):
     with zipfile.ZipFile(wheel) as archive:
         shipped = set(archive.namelist())
+        (name,) = (name for name in shipped if name.endswith('.dist-info/METADATA'))
+        extras = Parser().parsestr(archive.read(name).decode()).get_all('Provides-Extra')
+    assert set(extras) == {'all', 'mminstall', 'optional', 'pretrained', 'tests'}
     expected = {
         f'mmdavss/.mim/{path.relative_to(ROOT).as_posix()}'
         for folder in ('configs', 'tools')

@@ -1,9 +1,13 @@
 """Runs all steps on MiniDrive, in minutes and without a download: ``make demo``.
 
-Generates the data, trains on the labelled source, adapts to the unlabelled target without the
-source (AdaBN, then STPL), evaluates, and leaves in work_dirs/demo a report, a video and a picture.
+Generates the data, trains a network with ImageNet weights on the labelled source, adapts it to the
+unlabelled target without the source (STPL) and with it (DACS), evaluates, and leaves in
+work_dirs/demo a report, a video and a picture. With ``--camvid FOLDER`` (``make demo
+CAMVID=FOLDER``) the target is real video: MiniDrive to CamVid, in work_dirs/demo_camvid.
+
 Each step is a command that can be typed by hand. Finished steps are skipped, an interrupted one
-continues where it stopped.
+continues where it stopped. Where the package with the ImageNet weights is missing, a smaller
+network learns from random weights, and AdaBN takes the place of DACS.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +37,16 @@ import mmseg
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 
 from mmdavss import __version__
 from mmdavss.analysis.results import read_validations
 from mmdavss.cli.exits import exit_status
 from mmdavss.cli.key_values import KeyValues
-from mmdavss.datasets.label_maps import CITYSCAPES_15
+from mmdavss.datasets.label_maps import CAMVID_IDS, CITYSCAPES_15, LabelSet
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.config_file import final_checkpoint, load_config
-from mmdavss.minidrive.generate import MARKER, ROOTS
+from mmdavss.minidrive.generate import ROOTS, read_marker
 from mmdavss.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.minidrive.layouts import OLD_TOWN
 from mmdavss.minidrive.looks import camera_look
@@ -49,17 +54,14 @@ from mmdavss.minidrive.world import World
 from mmdavss.utils.errors import InputError, UserError
 from mmdavss.utils.inputs import read_json
 from mmdavss.utils.journal import as_json, differences, file_digest, write_json
+from mmdavss.utils.package_files import package_file
 from mmdavss.utils.work_dir_lock import WorkDirLock
-from mmdavss.visualization import VideoWriter, draw_grid, overlay, with_legend
+from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay, with_legend
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path('data/minidrive')  # as in the configs
-CONFIG = 'accel-r18_miniviper2minicity.py'
 STEPS = 6
-LEGEND = CITYSCAPES_15.classes, CITYSCAPES_15.palette
-PANEL = (384, 192)  # width and height of the frames of the video
-RATE = 17.0  # frames per second that the camera takes, as in the target data
-FPS = 10.0  # and of the video: slowed down a little
+RATE = 17.0  # frames per second that MiniDrive's camera takes, as in the target data
 #: Data sets split their drives into 0 (train) and 1 (val): this one is in neither.
 DRIVE_SEED = (0, ROOTS.index('cityscapes'), 2, 0)
 
@@ -74,31 +76,112 @@ class Training:
 
     Args:
         name: Name of its folder, and of the folder of its config.
+        config: Name of its config, without the benchmark.
         title: Name in the table.
         text: What it does.
         start: Name of the step whose model it starts from.
     """
 
     name: str
+    config: str
     title: str
     text: str
     start: str | None = None
 
 
-TRAININGS = (
-    Training('source_only', 'source-only', 'train on the labelled source video'),
+SOURCE_ONLY = Training(
+    'source_only', 'effnet-lite0', 'source-only', 'trains on the labelled source video'
+)
+STPL = Training(
+    'stpl',
+    'accel-effnet-lite0',
+    'STPL',
+    'adapts that model to the unlabelled target video, without the source data',
+    'source_only',
+)
+#: The best method that has the source data at hand: docs/results.md.
+WITH_SOURCE = Training(
+    'dacs',
+    'effnet-lite0',
+    'DACS',
+    'adapts the source-only model to the unlabelled target video, with the source data at hand',
+    'source_only',
+)
+FROM_SCRATCH = (
+    replace(SOURCE_ONLY, config='accel-r18'),
     Training(
         'adabn',
+        'accel-r18',
         'AdaBN',
-        're-estimate the batch-norm statistics on the unlabelled target video',
+        "re-estimates that model's batch-norm statistics on the unlabelled target video",
         'source_only',
     ),
-    Training(
-        'stpl',
-        'STPL',
-        'adapt to the unlabelled target video with STPL, without source data',
-        'adabn',
-    ),
+    replace(STPL, config='accel-r18', start='adabn'),
+)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Two domains, and what is run and shown on them.
+
+    Args:
+        name: Name in the names of the configs.
+        parts: Data sets of MiniDrive that it needs.
+        trainings: The steps that train; the first one is source-only.
+        labels: Classes and colours.
+        panel: Width and height of a frame in the picture and the video.
+        fps: Frames per second of the video.
+        title: Heading of the report.
+        domains: What source and target are, for the report.
+        network: The network, for the report.
+        shown: What the frames of the picture and the video are.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    trainings: tuple[Training, ...]
+    labels: LabelSet
+    panel: tuple[int, int]
+    fps: float
+    title: str
+    domains: str
+    network: str
+    shown: str
+
+
+MINI = Benchmark(
+    name='mini',
+    parts=('viper', 'cityscapes'),
+    trainings=(SOURCE_ONLY, STPL, WITH_SOURCE),
+    labels=CITYSCAPES_15,
+    panel=(384, 192),
+    fps=10.0,  # slowed down a little
+    title='From rendered to camera video: the demo on MiniDrive',
+    domains="""MiniDrive is a small street world in two looks. The *source* is its rendered look,
+in place of VIPER, with labels. The *target* is its camera look, in place of Cityscapes-Seq: other
+streets, other colours, dusk, haze, noise, motion blur.""",
+    network="""EfficientNet-Lite0 with SegFormer's head, which starts from ImageNet weights; STPL
+has it in Accel, which propagates the scores of the previous frame""",
+    shown='a drive that is neither in the training nor in the validation data',
+)
+SCRATCH = replace(
+    MINI,
+    name='miniviper2minicity',
+    trainings=FROM_SCRATCH,
+    network='an Accel with a small ResNet-18, which starts from random weights',
+)
+CAMVID = replace(
+    MINI,
+    name='mini2camvid',
+    parts=('camvid',),
+    labels=CAMVID_IDS,
+    panel=(384, 288),
+    fps=2.0,  # the frames are a second apart
+    title='From simulation to reality: the demo on MiniDrive and CamVid',
+    domains="""The *source* is MiniDrive: rendered drives with labels, each with a street, a weather
+and a camera of its own. The *target* is CamVid, real video by day: the sequences 0016E5 and 0006R0
+without labels; Seq05VD is scored.""",
+    shown='the beginning of Seq05VD, which is not in the training data',
 )
 
 
@@ -213,9 +296,10 @@ class Records:
         write_json(self.path, self.steps)
 
 
-def generate_data(records: Records, log: Path, options: list[str]) -> None:
+def generate_data(parts: tuple[str, ...], records: Records, log: Path, options: list[str]) -> None:
     """Step 1: MiniDrive; the tool itself knows whether it is there."""
-    command = [sys.executable, short(ROOT / 'tools/make_minidrive.py'), str(DATA), *options]
+    tool = short(ROOT / 'tools/make_minidrive.py')
+    command = [sys.executable, tool, str(DATA), '--only', *parts, *options]
     announce(1, 'data: generate MiniDrive', command)
     lines: list[str] = []
 
@@ -232,19 +316,51 @@ def generate_data(records: Records, log: Path, options: list[str]) -> None:
         records.set('data', dict(command=typed(command), seconds=None))
 
 
-def configure(
-    step: Training, root: Path, records: Records, given: list[str]
-) -> tuple[str, list[str], Config]:
-    """Config file of a training step, its ``--cfg-options``, and the resulting config."""
-    config = short(ROOT / 'configs' / step.name / CONFIG)
-    folder = str(root / step.name)
-    interval = load_config(config, parse_options(given), folder).train_cfg.val_interval
-    # Checkpoints on the way, for --resume, and the score of each class.
-    options = [f'default_hooks.checkpoint.interval={interval}', 'val_evaluator.per_class=True']
-    if step.start is not None:
-        options.append(f'model.source_checkpoint={records.steps[step.start]["checkpoint"]}')
-    options += given
-    return config, options, load_config(config, parse_options(options), folder)
+@dataclass(frozen=True)
+class Plan:
+    """What one call of the demo does, and where.
+
+    Args:
+        benchmark: What is run.
+        root: Folder for everything but the data.
+        records: What has been done there.
+        given: Config options of the user.
+        camvid: Folder of CamVid, where it is the target.
+    """
+
+    benchmark: Benchmark
+    root: Path
+    records: Records
+    given: list[str]
+    camvid: Path | None = None
+
+    def configure(self, step: Training) -> tuple[str, list[str], Config]:
+        """Config file of a training step, its ``--cfg-options``, and the resulting config."""
+        name = f'{step.config}_{self.benchmark.name}.py'
+        config, folder = short(ROOT / 'configs' / step.name / name), str(self.root / step.name)
+        cfg = load_config(config, parse_options(self.given), folder)
+        # Checkpoints on the way, for --resume, and the score of each class.
+        interval = max(1, cfg.train_cfg.max_iters // 4)
+        options = [f'default_hooks.checkpoint.interval={interval}', 'val_evaluator.per_class=True']
+        if self.camvid is not None:
+            options += [
+                f'{part}_dataloader.dataset.data_root={self.camvid}' for part in ('val', 'test')
+            ]
+            if cfg.train_dataloader.dataset.target is not None:
+                options.append(f'train_dataloader.dataset.target.data_root={self.camvid}')
+        if step.start is not None:
+            checkpoint = self.record(step.start).get('checkpoint')
+            options.append(f'model.source_checkpoint={checkpoint}')
+        options += self.given
+        return config, options, load_config(config, parse_options(options), folder)
+
+    def record(self, step: Training | str) -> dict:
+        """What is known of a training step; nothing before it began."""
+        return self.records.steps.get(step if isinstance(step, str) else step.name, {})
+
+    def scores(self) -> dict[str, Mapping[str, float]]:
+        """Title and scores of each training step."""
+        return {step.title: self.record(step)['scores'] for step in self.benchmark.trainings}
 
 
 def parse_options(options: list[str]) -> dict[str, Any]:
@@ -254,17 +370,17 @@ def parse_options(options: list[str]) -> dict[str, Any]:
     return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
-def train(number: int, step: Training, root: Path, records: Records, given: list[str]) -> None:
+def train(number: int, step: Training, plan: Plan) -> None:
     """Steps 2 to 4: trains and validates, unless that is done already.
 
     Raises:
         DemoError: If it was done with other settings, or fails.
     """
-    folder = root / step.name
-    config, options, cfg = configure(step, root, records, given)
+    records, folder = plan.records, plan.root / step.name
+    config, options, cfg = plan.configure(step)
     last = cfg.train_cfg.max_iters
     checkpoint = final_checkpoint(cfg, folder)
-    settings = settings_of(cfg, step, records)
+    settings = settings_of(cfg, step, plan)
     command = [
         sys.executable,
         short(ROOT / 'tools/train.py'),
@@ -292,7 +408,7 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
                 'ARGS=--overwrite, or write elsewhere with ARGS="--work-dir FOLDER"'
             )
         if done['scores'] and checkpoint.is_file():
-            announce(number, f'{step.title}: done before, mIoU {done["scores"]["mIoU"]:.1f}')
+            announce(number, f'{step.title}: done before, {summary(done["scores"])}')
             return
         # A last checkpoint without scores was cut off in its validation, which a resumed run
         # would not do again.
@@ -311,17 +427,19 @@ def train(number: int, step: Training, root: Path, records: Records, given: list
     finally:
         record['seconds'] += time.monotonic() - began
         records.set(step.name, record)
-    say(f'      done in {clock(record["seconds"])}, mIoU {record["scores"]["mIoU"]:.1f}')
+    say(f'      done in {clock(record["seconds"])}, {summary(record["scores"])}')
 
 
-def settings_of(cfg: Config, step: Training, records: Records) -> dict:
+def settings_of(cfg: Config, step: Training, plan: Plan) -> dict:
     """The settings that the result of a training step depends on, as json values."""
-    start = None if step.start is None else digest(records.steps[step.start]['checkpoint'])
+    start = None if step.start is None else digest(plan.record(step.start)['checkpoint'])
+    data = read_marker(DATA)
     config = cfg.to_dict()
     del config['work_dir']
     settings = dict(
         config=config,
-        data=read_json(DATA / MARKER, 'description of MiniDrive', f'Delete {DATA}.'),
+        # Not which parts are there: others may be added.
+        data=dict(version=data['version'], settings=data['settings']),
         start=start,
     )
     return as_json(settings)
@@ -357,58 +475,77 @@ def read_scores(folder: Path, iteration: int) -> dict[str, float]:
 # --------------------------------------------------------------------------------------- pictures
 
 
-def draw(root: Path, records: Records, count: int, given: list[str]) -> None:
-    """Step 5: draws the models' predictions on an unseen drive; video and picture."""
-    video, picture = root / 'video.mp4', root / 'picture.png'
-    shown = {step.title: step for step in (TRAININGS[0], TRAININGS[-1])}
+def draw(plan: Plan, count: int) -> None:
+    """Step 5: draws the models' predictions on unseen frames; video and picture."""
+    video, picture = plan.root / 'video.mp4', plan.root / 'picture.png'
+    records, benchmark = plan.records, plan.benchmark
     settings = dict(
         frames=count,
         models={
-            title: digest(records.steps[step.name]['checkpoint']) for title, step in shown.items()
+            step.title: digest(plan.record(step)['checkpoint']) for step in benchmark.trainings
         },
     )
     done = records.steps.get('video')
     if done and done['settings'] == settings and video.is_file() and picture.is_file():
         announce(5, 'video and picture: done before')
         return
-    announce(5, f'video and picture: {count} frames of a drive that is in neither train nor val')
+    announce(5, f'video and picture: {count} frames of {benchmark.shown}')
     began = time.monotonic()
-    world = World.create(DRIVE_SEED, OLD_TOWN, camera_look, count, True, rate=RATE)
-    scenes, truths = [], []
-    for number in range(count):
-        frame = world.render(number, PANEL)
-        scenes.append(frame.rgb)
-        truths.append(CITYSCAPES_15.to_train_ids(CITYSCAPES_IDS[frame.labels], 'MiniDrive'))
-        if (number + 1) % 20 == 0 or number + 1 == count:
-            say(f'      rendered {number + 1}/{count}')
-    predictions = [predict(step, root, records, given, scenes) for step in shown.values()]
-    palette = CITYSCAPES_15.palette
-    titles = ['input', *shown, 'truth']
-    kept = {(2 * k + 1) * count // 6 for k in range(3)}
-    rows: list[np.ndarray] = []
-    with VideoWriter(video, FPS) as writer:
-        for number, (rgb, truth, *maps) in enumerate(
-            zip(scenes, truths, *predictions, strict=True)
-        ):
-            panels = [rgb, *(overlay(rgb, labels, palette, 0.75) for labels in (*maps, truth))]
-            writer.write(with_legend(draw_grid(panels, titles, 2, PANEL), *LEGEND, 15))
+    frames = rendered_drive(count) if plan.camvid is None else real_frames(plan, count)
+    scenes = [rgb for rgb, _ in frames]
+    predictions = [predict(step, plan, scenes) for step in benchmark.trainings]
+    scores = {title: summary(values) for title, values in plan.scores().items()}
+    legend = benchmark.labels.classes, benchmark.labels.palette
+    key = draw_legend(*legend, benchmark.panel[0], 15)
+    kept = {(2 * k + 1) * len(frames) // 6 for k in range(3)}
+    columns: list[list[np.ndarray]] = []
+    with VideoWriter(video, benchmark.fps) as writer:
+        for number, ((rgb, truth), *maps) in enumerate(zip(frames, *predictions, strict=True)):
+            panels = [rgb] + [overlay(rgb, labels, legend[1], 0.75) for labels in (truth, *maps)]
+            titles = ['frame', 'labels', '', *scores]
+            grid = [*panels[:2], key, *panels[2:]]
+            writer.write(draw_grid(grid, titles, 3, benchmark.panel))
             if number in kept:
-                rows += panels
-            if (number + 1) % 20 == 0 or number + 1 == count:
-                say(f'      segmented {number + 1}/{count}')
-    image = with_legend(draw_grid(rows, titles, 4, PANEL), *LEGEND, 20)
+                columns.append(panels)
+            if (number + 1) % 20 == 0 or number + 1 == len(frames):
+                say(f'      segmented {number + 1}/{len(frames)}')
+    # A row for each model, its name above the middle.
+    rows = [image for row in zip(*columns, strict=True) for image in row]
+    names = ['frames', 'labels', *(f'{title}: {text}' for title, text in scores.items())]
+    titles = [text for name in names for text in ('', name, '')]
+    image = with_legend(draw_grid(rows, titles, 3, benchmark.panel), *legend, 20)
     coded = cv2.imencode('.png', image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
     picture.write_bytes(coded.tobytes())
     records.set('video', dict(settings=settings, seconds=time.monotonic() - began))
 
 
-def predict(
-    step: Training, root: Path, records: Records, given: list[str], scenes: list[np.ndarray]
-) -> Iterator[np.ndarray]:
+def rendered_drive(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """RGB frames and label maps of a drive of MiniDrive that is in none of its data sets."""
+    world = World.create(DRIVE_SEED, OLD_TOWN, camera_look, count, True, rate=RATE)
+    frames = []
+    for number in range(count):
+        frame = world.render(number, MINI.panel)
+        truth = CITYSCAPES_15.to_train_ids(CITYSCAPES_IDS[frame.labels], 'MiniDrive')
+        frames.append((frame.rgb, truth))
+        if (number + 1) % 20 == 0 or number + 1 == count:
+            say(f'      rendered {number + 1}/{count}')
+    return frames
+
+
+def real_frames(plan: Plan, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """RGB frames and label maps of the first `count` frames that are scored."""
+    _, _, cfg = plan.configure(SOURCE_ONLY)
+    pipeline = [dict(type='LoadClip'), dict(type='LoadClipAnnotations')]
+    data = DATASETS.build(dict(cfg.val_dataloader.dataset, pipeline=pipeline))
+    clips = (data[number] for number in range(min(count, len(data))))
+    return [(clip['imgs'][-1][..., ::-1], clip['gt_seg_map']) for clip in clips]
+
+
+def predict(step: Training, plan: Plan, scenes: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Label maps of RGB frames, by the model of a step."""
-    _, _, cfg = configure(step, root, records, given)
+    _, _, cfg = plan.configure(step)
     with contextlib.redirect_stdout(io.StringIO()):  # mmengine prints what it loads
-        segment = VideoSegmenter(cfg, records.steps[step.name]['checkpoint'])
+        segment = VideoSegmenter(cfg, plan.record(step)['checkpoint'])
     return segment(np.ascontiguousarray(rgb[..., ::-1]) for rgb in scenes)
 
 
@@ -425,36 +562,61 @@ def percent(value: float, sign: str = '') -> str:
     return '–' if math.isnan(value) else f'{value:{sign}.1f}'
 
 
+def summary(scores: Mapping[str, float]) -> str:
+    """The two figures that stand for all."""
+    return f'{percent(scores["mIoU"])} mIoU, {percent(scores["aAcc"])} % of pixels right'
+
+
 def table(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """IoU of each class and their mean, as markdown; the last column is last minus first."""
-    titles = list(scores)
-    lines = [
-        '| class | ' + ' | '.join(titles) + f' | {titles[-1]} − {titles[0]} |',
-        '|---|' + '---:|' * (len(titles) + 1),
-    ]
-    names = [name for name in scores[titles[0]] if name.startswith('IoU.')]
-    for name in [*names, 'mIoU']:
-        values = [scores[title][name] for title in titles]
-        cells = [percent(value) for value in values] + [percent(values[-1] - values[0], '+')]
-        title = '**mean (mIoU)**' if name == 'mIoU' else name.removeprefix('IoU.')
-        if name == 'mIoU':
+    """IoU of each class, their mean and the share of right pixels, as markdown."""
+    names = [name for name in next(iter(scores.values())) if name.startswith('IoU.')]
+    titles = {name: name.removeprefix('IoU.') for name in names}
+    titles.update(mIoU='**mean (mIoU)**', aAcc='**right pixels**')
+    lines = ['| class | ' + ' | '.join(scores) + ' |', '|---|' + '---:|' * len(scores)]
+    for name, title in titles.items():
+        cells = [percent(values[name]) for values in scores.values()]
+        if name not in names:
             cells = [f'**{cell}**' for cell in cells]
         lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 
 
-def report(path: Path, records: Records, seed: int) -> None:
+def changes(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Both scores and their changes from the first column of :func:`table`, as markdown."""
+    origin, *others = scores
+    first = scores[origin]
+    lines = [
+        f'| | mIoU | to {origin} | right pixels | to {origin} |',
+        '|---|' + '---:|' * 4,
+        f'| {origin} | {percent(first["mIoU"])} | | {percent(first["aAcc"])} | |',
+    ]
+    for title in others:
+        cells = [
+            text
+            for name in ('mIoU', 'aAcc')
+            for text in (
+                percent(scores[title][name]),
+                percent(scores[title][name] - first[name], '+'),
+            )
+        ]
+        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def report(path: Path, plan: Plan, seed: int) -> None:
     """Step 6: writes the steps and results as markdown."""
-    steps = records.steps
-    scores = {step.title: steps[step.name]['scores'] for step in TRAININGS}
-    source, adabn, stpl = (scores[step.title]['mIoU'] for step in TRAININGS)
+    benchmark, steps, scores = plan.benchmark, plan.records.steps, plan.scores()
+    trainings = benchmark.trainings
     times = [
         ('data', steps['data']['seconds']),
-        *((step.title, steps[step.name]['seconds']) for step in TRAININGS),
+        *((step.title, plan.record(step)['seconds']) for step in trainings),
         ('video and picture', steps['video']['seconds']),
     ]
     total = sum(seconds or 0.0 for _, seconds in times)
-    commands = [steps['data']['command'], *(steps[step.name]['command'] for step in TRAININGS)]
+    commands = [steps['data']['command'], *(plan.record(step)['command'] for step in trainings)]
+    list_of_steps = '\n'.join(
+        f'{number}. **{step.title}** {step.text}.' for number, step in enumerate(trainings, 1)
+    )
     versions = dict(
         mmdavss=__version__,
         Python=platform.python_version(),
@@ -467,42 +629,34 @@ def report(path: Path, records: Records, seed: int) -> None:
     )
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     path.write_text(
-        f"""# From rendered to camera video: the demo on MiniDrive
+        f"""# {benchmark.title}
 
-MiniDrive is a small street world in two looks. The *source* is its rendered look, in place of
-VIPER, with labels. The *target* is its camera look, in place of Cityscapes-Seq: other streets,
-other colours, dusk, haze, noise, motion blur. The network, an Accel with a small ResNet-18, starts
-from random weights.
+{benchmark.domains}
+The network is {benchmark.network}.
 
-1. **source-only** learns from the labelled source video.
-2. **AdaBN** re-estimates that model's batch-norm statistics on the unlabelled target video and
-   changes nothing else.
-3. **STPL** adapts the model of step 2 to the unlabelled target video, without the
-   source data.
+{list_of_steps}
 
 No target label was used in training, nor to choose a checkpoint: each model is the one after its
-last iteration, scored on the labelled frames of the target's validation drives.
+last iteration, scored on labelled frames of the target that none was trained on.
 
-![input, source-only, STPL and truth on an unseen drive](picture.png)
+![Frames, labels and the predictions of {', '.join(scores)}](picture.png)
 
-The same drive as a video: [video.mp4](video.mp4). It is in neither the training nor the validation
-data. Black pixels belong to none of the {len(CITYSCAPES_15.classes)} classes.
+Three frames of {benchmark.shown}.
+The others are in the video: [video.mp4](video.mp4). Black pixels belong to none of the
+{len(benchmark.labels.classes)} classes.
 
 ## Scores
 
-IoU in percent on the target's validation drives:
+In percent, on the frames of the target that are kept for scoring:
+
+{changes(scores)}
+
+IoU of each class:
 
 {table(scores)}
 
-| | mIoU | to source-only |
-|---|---:|---:|
-| source-only | {source:.1f} | |
-| AdaBN | {adabn:.1f} | {adabn - source:+.1f} |
-| STPL | {stpl:.1f} | {stpl - source:+.1f} |
-
-STPL is {abs(stpl - adabn):.1f} points {'above' if stpl >= adabn else 'below'} AdaBN, the floor of
-source-free adaptation. docs/results.md has the oracle, which is trained with target labels, and
-several seeds.
+docs/results.md has more methods, the oracle, which is trained with target labels, and several
+seeds.
 
 ## Commands
 
@@ -539,10 +693,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
+        '--camvid',
+        type=Path,
+        metavar='FOLDER',
+        help='folder of CamVid: adapt from MiniDrive to this real video (docs/datasets.md)',
+    )
+    parser.add_argument(
         '--work-dir',
         type=Path,
-        default=Path('work_dirs/demo'),
-        help='folder for everything but the data (default: work_dirs/demo)',
+        help='folder for everything but the data (default: work_dirs/demo, with --camvid '
+        'work_dirs/demo_camvid)',
     )
     parser.add_argument(
         '--overwrite',
@@ -566,17 +726,51 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.frames < 3:
         parser.error(f'--frames: {args.frames} is less than 3')
+    if args.camvid is not None and re.search(r'[\s,\'"()\[\]]', str(args.camvid)):
+        parser.error(
+            f'--camvid: {str(args.camvid)!r} has a space, comma, quote or bracket, which an option '
+            'of a config cannot hold: give a link to the folder'
+        )
+    if args.work_dir is None:
+        args.work_dir = Path('work_dirs', 'demo' if args.camvid is None else 'demo_camvid')
     return args
 
 
 def clean(root: Path, records: Records) -> None:
     """Deletes what the records name, and nothing else."""
-    for step in TRAININGS:
-        if step.name in records.steps:
-            shutil.rmtree(root / step.name, ignore_errors=True)
+    for name, record in records.steps.items():
+        if 'checkpoint' in record:
+            shutil.rmtree(root / name, ignore_errors=True)
     for name in ('video.mp4', 'picture.png', 'report.md', 'data.log', records.path.name):
         (root / name).unlink(missing_ok=True)
     records.steps = {name: record for name, record in records.steps.items() if name == 'data'}
+
+
+def choose(camvid: Path | None) -> Benchmark:
+    """What can be run here.
+
+    Raises:
+        UserError: If the weights are missing and CamVid is given, for which there is no config
+            without them.
+    """
+    benchmark = MINI if camvid is None else CAMVID
+    config = str(ROOT / 'configs' / SOURCE_ONLY.name / f'{SOURCE_ONLY.config}_{benchmark.name}.py')
+    net = load_config(config, None, None).model.student.segmentor
+    try:
+        package_file(net.backbone.init_cfg.checkpoint)
+    except UserError as error:
+        if camvid is not None:
+            raise
+        say(f'From random weights, with a smaller network: {error}')
+        return SCRATCH
+    return benchmark
+
+
+def check_camvid(plan: Plan) -> None:
+    """Finds a missing or wrong folder of CamVid before minutes of training."""
+    _, _, cfg = plan.configure(STPL)
+    for data in (cfg.train_dataloader.dataset.target, cfg.val_dataloader.dataset):
+        DATASETS.build(dict(data, pipeline=[]))
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -588,22 +782,25 @@ def demo(args: argparse.Namespace) -> None:
 def steps(root: Path, args: argparse.Namespace) -> None:
     """All steps, in a folder that no other demo writes into."""
     records = Records(root / 'demo.json')
+    plan = Plan(choose(args.camvid), root, records, args.cfg_options, args.camvid)
+    if args.camvid is not None:
+        check_camvid(plan)
     if args.overwrite:
         clean(root, records)
-    generate_data(records, root / 'data.log', shlex.split(args.data_options))
-    for number, step in enumerate(TRAININGS, start=2):
-        train(number, step, root, records, args.cfg_options)
-    draw(root, records, args.frames, args.cfg_options)
+    trainings = plan.benchmark.trainings
+    generate_data(plan.benchmark.parts, records, root / 'data.log', shlex.split(args.data_options))
+    for number, step in enumerate(trainings, start=2):
+        train(number, step, plan)
+    draw(plan, args.frames)
     path = root / 'report.md'
     if records.changed or not path.is_file():
         announce(6, f'report: {path}')
-        settings = records.steps[TRAININGS[-1].name]['settings']
-        report(path, records, settings['config']['randomness']['seed'])
+        report(path, plan, plan.record(trainings[-1])['settings']['config']['randomness']['seed'])
     else:
         announce(6, 'report: done before')
-    say('\nmIoU on the target:')
-    for step in TRAININGS:
-        say(f'  {step.title:12}{records.steps[step.name]["scores"]["mIoU"]:5.1f}')
+    say('\nOn the target:')
+    for title, scores in plan.scores().items():
+        say(f'  {title:12}{summary(scores)}')
     say(f'Look at {path}, {root / "video.mp4"} and {root / "picture.png"}.')
 
 

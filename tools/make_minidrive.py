@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from mmdavss.cli.exits import exit_status
-from mmdavss.minidrive.generate import PRESETS, Settings, generate
+from mmdavss.minidrive.generate import PRESETS, ROOTS, Settings, generate
 from mmdavss.minidrive.sheet import contact_sheet
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
@@ -46,6 +46,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=sorted(PRESETS),
         default='demo',
         help='values of all options that are not given (default: demo)',
+    )
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=ROOTS,
+        default=ROOTS,
+        metavar='NAME',
+        help=f'data sets to write, of {", ".join(ROOTS)} (default: all); '
+        'the same command without it adds the others',
     )
     parser.add_argument(
         '--size',
@@ -132,7 +141,7 @@ def make(args: argparse.Namespace) -> None:
     settings = dataclasses.replace(PRESETS[args.preset], **given)
     if args.out is not None:
         with WorkDirLock(args.out, 'another OUT'):
-            if generate(args.out, settings, args.processes, args.overwrite):
+            if generate(args.out, settings, args.processes, args.overwrite, only=args.only):
                 print(f'wrote {args.out}')
             else:
                 print(f'{args.out} already holds this MiniDrive, nothing to do')

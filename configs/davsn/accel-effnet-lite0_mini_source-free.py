@@ -1,9 +1,16 @@
 # DA-VSN without its losses of the source, as STPL's tables have it.
-_base_ = './accel-effnet-lite0_mini.py'
+_base_ = [
+    '../_base_/methods/davsn_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
 # Source-free: this run has no source data set.
 train_dataloader = dict(dataset=dict(source=None))
-# The remaining part of the method: consistency over time.
-model = dict(discriminator=None)
+model = dict(
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
+    # The remaining part of the method: consistency over time.
+    discriminator=None,
+)
 # The fusion of the frames gets no gradient.
 model_wrapper_cfg = dict(find_unused_parameters=True)
 # Adam is invariant to the factor 0.001 of the only loss, SGD is not: STPL's schedule.

@@ -1,5 +1,12 @@
 # SePiCo (BankCL).
-_base_ = './distcl_effnet-lite0_mini.py'
+_base_ = [
+    '../_base_/methods/sepico_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(source=dict(clip_length=1), target=dict(clip_length=1)))
 model = dict(
-    contrastive_loss=dict(type='BankCLLoss'), statistics=dict(covariance=None, bank_size=50)
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
+    contrastive_loss=dict(type='BankCLLoss'),
+    statistics=dict(covariance=None, bank_size=50),
 )

@@ -1,3 +1,13 @@
 # SFC with temporal pseudo-labels, as TPS makes them.
-_base_ = './accel-effnet-lite0_mini2camvid.py'
-model = dict(pseudo_weight=1.0)
+_base_ = [
+    '../_base_/methods/sfc_effnet-lite0.py',
+    '../_base_/datasets/mini2camvid.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
+model = dict(
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini2camvid/iter_600.pth',
+    sfm_checkpoint='work_dirs/sfc/sfm_minicamvid/iter_300.pth',
+    pseudo_weight=1.0,
+)

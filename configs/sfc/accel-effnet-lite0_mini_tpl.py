@@ -1,3 +1,12 @@
 # SFC with temporal pseudo-labels, as TPS makes them.
-_base_ = './accel-effnet-lite0_mini.py'
-model = dict(pseudo_weight=1.0)
+_base_ = [
+    '../_base_/methods/sfc_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(target=dict(clip_length=3)))
+model = dict(
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
+    sfm_checkpoint='work_dirs/sfc/sfm_miniviper/iter_600.pth',
+    pseudo_weight=1.0,
+)

@@ -1,4 +1,4 @@
-# STPL, source-free, minutes on two cores, with the small recipe (README.md here): it starts from
+# STPL, source-free, minutes on two cores, with the recipe from scratch (README.md): it starts from
 # the AdaBN model, whose labels hold the features in place.
 _base_ = [
     '../_base_/models/accel_deeplabv2-r18.py',

@@ -1,7 +1,12 @@
 # TPS without its losses of the source, as STPL's tables have it.
-_base_ = './accel-effnet-lite0_mini.py'
+_base_ = [
+    '../_base_/methods/tps_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
 # Source-free: this run has no source data set.
-train_dataloader = dict(dataset=dict(source=None))
+train_dataloader = dict(dataset=dict(source=None, target=dict(clip_length=3)))
+model = dict(source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth')
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',

@@ -436,10 +436,12 @@ def generate(
     processes: int = 1,
     overwrite: bool = False,
     progress: bool = True,
+    only: Sequence[str] = ROOTS,
 ) -> bool:
     """Generates a MiniDrive.
 
-    Data sets that are missing in a MiniDrive of an older version are added to it.
+    Data sets that are missing, because it has an older version or was made with `only`, are added
+    to it.
 
     Args:
         root: Folder to write to.
@@ -447,9 +449,10 @@ def generate(
         processes: Number of processes; does not change a byte of the result.
         overwrite: Whether a MiniDrive with other settings may be replaced.
         progress: Whether to report progress on stderr.
+        only: The data sets to write, of :data:`ROOTS`. Others can be added later.
 
     Returns:
-        False if `root` already held exactly this MiniDrive, so that nothing was done.
+        False if `root` already held exactly this, so that nothing was done.
 
     Raises:
         FileExistsError: If `root` holds something else.
@@ -478,7 +481,7 @@ def generate(
             )
         if not changed:
             done = ours if found.get('complete') else found.get('done', [])
-            if len(done) == len(ROOTS):
+            if set(only) <= set(done):
                 return False
         for name in added:
             if (root / name).exists():
@@ -497,7 +500,7 @@ def generate(
     root.mkdir(parents=True, exist_ok=True)
     # an interrupted run keeps what existed before
     marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
-    chunks = plan(settings, tuple(name for name in ROOTS if name not in done))
+    chunks = plan(settings, tuple(name for name in only if name not in done))
     total = sum(len(chunk.frames) for chunk in chunks)
     written, began, shown = 0, time.monotonic(), 0.0
     live = sys.stderr.isatty()
@@ -512,5 +515,8 @@ def generate(
                 file=sys.stderr,
                 flush=True,
             )
-    marker.write_text(json.dumps(dict(**wanted, complete=True), indent=1) + '\n')
+    done = [name for name in ROOTS if name in (*done, *only)]
+    complete = len(done) == len(ROOTS)
+    state = dict(complete=True) if complete else dict(complete=False, done=done)
+    marker.write_text(json.dumps(dict(**wanted, **state), indent=1) + '\n')
     return True

@@ -242,7 +242,13 @@ def make_all(tmp_path):
     roots = {name: make(tmp_path) for name, make in MAKERS.items()}
     mini = tmp_path / 'data' / 'minidrive'
     mini.mkdir()
-    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta'):
+    # Halves of the dusk sequence with two pairs of frames each.
+    for kind, tail in (('images', '.jpg'), ('labels', '.png')):
+        folder = roots['camvid'] / kind
+        (first, *_) = sorted(folder.glob('0001TP_*'))
+        for n in range(4):
+            (folder / f'0001TP_9{n:05d}{tail}').write_bytes(first.read_bytes())
+    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta', 'camvid'):
         (mini / roots[name].name).symlink_to(roots[name])
     # All frames of the two training clips of Cityscapes-VPS, which are of Cityscapes' val.
     frames = roots['cityscapes_vps'] / 'train/img_all'

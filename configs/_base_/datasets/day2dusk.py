@@ -1,5 +1,5 @@
-# The benchmark "day2dusk": CamVid by day to CamVid at dusk, adapted to one half of the dusk sequence
-# and scored on the other. The other way round:
+# The benchmark "day2dusk": CamVid by day to CamVid at dusk, adapted to one half of the dusk
+# sequence and scored on the other. The other way round:
 #   --cfg-options train_dataloader.dataset.target.half=second \
 #       val_dataloader.dataset.half=first test_dataloader.dataset.half=first
 # The pipelines are those of mini.py.

@@ -1,6 +1,6 @@
-# The benchmark "mini2camvid": simulation to reality. Source: MiniDrive at 4:3 in CamVid's 11 classes
-# (tools/make_minidrive.py data/minidrive); target: CamVid by day, without labels; scored on another
-# of its sequences. The pipelines are those of mini.py.
+# The benchmark "mini2camvid": simulation to reality. Source: MiniDrive at 4:3 in CamVid's 11
+# classes (tools/make_minidrive.py data/minidrive); target: CamVid by day, without labels; scored on
+# another of its sequences. The pipelines are those of mini.py.
 source_root = 'data/minidrive/camvid'
 target_root = 'data/camvid'
 # (width, height)

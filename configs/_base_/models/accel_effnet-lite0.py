@@ -1,4 +1,5 @@
-# Accel over effnet-lite0.py, whose comments explain it; one network for both frames.
+# Accel over effnet-lite0.py, whose comments explain it; one network for both frames. Deep feature
+# flow over it: source_only/dff-effnet-lite0_mini.py.
 model = dict(
     type='SourceOnly',
     data_preprocessor=dict(

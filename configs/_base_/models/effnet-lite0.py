@@ -1,6 +1,7 @@
 # A small network with ImageNet weights, frame by frame: EfficientNet-Lite0 with SegFormer's head.
-# The weights come with a package (requirements/pretrained.txt); output_stride=16 dilates the last
-# stages.
+# The weights come with a package (requirements/pretrained.txt). An output stride of 16, by
+# dilation, is one option of every config that uses this network, and has the same weights:
+#   --cfg-options model.student.segmentor.backbone.output_stride=16
 model = dict(
     type='SourceOnly',
     data_preprocessor=dict(
