@@ -27,6 +27,15 @@ target_pipeline = [
     dict(type='CrossFrameAugment'),
     dict(type='PackClipInputs'),
 ]
+# For methods that mix source and target: the target has the size of the source's crops.
+mixed_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=scale),
+    flow,
+    dict(type='ClipCrop', crop_size=(192, 256)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
 # For the oracle.
 target_labelled_pipeline = [
     dict(type='LoadClip'),
