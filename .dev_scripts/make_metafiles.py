@@ -85,13 +85,19 @@ def papers() -> list[dict[str, Any]]:
     return yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))['references']
 
 
-@functools.cache
-def results() -> dict[str, list[dict[str, Any]]]:
-    """What was measured: the objects of docs/results.json, one for each seed, by config."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for entry in json.loads((ROOT / 'docs/results.json').read_text(encoding='utf-8')):
-        found.setdefault(entry['config'], []).append(entry)
+def by_config(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The main rows, one for each seed: rows of ablations are options of the same config."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        if entry['row'] == 'main':
+            found.setdefault(entry['config'], []).append(entry)
     return found
+
+
+@functools.cache
+def results() -> dict[str, list[Mapping[str, Any]]]:
+    """What was measured: objects of docs/results.json by config."""
+    return by_config(json.loads((ROOT / 'docs/results.json').read_text(encoding='utf-8')))
 
 
 def metrics(seeds: Sequence[Mapping[str, Any]]) -> dict[str, float]:

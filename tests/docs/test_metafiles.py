@@ -44,3 +44,9 @@ def test_metrics_are_means_over_the_seeds():
     assert SCRIPT['metrics'](seeds) == {'mIoU': 30.8, 'aAcc': 71.0}
     seeds = [{**entry, 'VPQ': 20.0} for entry in seeds]
     assert SCRIPT['metrics'](seeds) == {'mIoU': 30.8, 'aAcc': 71.0, 'VPQ^s': 20.0}
+
+
+def test_rows_of_ablations_do_not_count_for_their_config():
+    rows = [('main', 0), ('main', 1), ('temporal-only', 0)]
+    entries = [dict(config='configs/stpl/a.py', row=row, seed=seed) for row, seed in rows]
+    assert SCRIPT['by_config'](entries) == {'configs/stpl/a.py': entries[:2]}
