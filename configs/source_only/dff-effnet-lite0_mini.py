@@ -1,7 +1,7 @@
 # Source-only on the benchmark "mini" with deep feature flow, which warps the previous frame's
 # features along the flow of the clip.
 _base_ = [
-    '../_base_/models/accel_effnet-lite0.py',
+    '../_base_/models/effnet-lite0.py',
     '../_base_/datasets/mini.py',
     '../_base_/schedules/lite_source.py',
     '../_base_/default_runtime.py',

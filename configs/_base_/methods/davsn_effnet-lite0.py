@@ -1,8 +1,8 @@
 # DA-VSN's small recipe.
-_base_ = '../models/accel_effnet-lite0.py'
+_base_ = '../models/effnet-lite0.py'
 model = dict(
     type='DAVSN',
-    student=dict(propagation='splat'),
+    student=dict(type='Accel', propagation='splat'),
     discriminator=dict(type='SpatioTemporalDiscriminator', channels=16),
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
     adversarial_weight=0.001,

@@ -1,6 +1,6 @@
 # Vanilla self-training, the baseline of STPL's table 3, with STPL's small schedule.
-_base_ = '../models/accel_effnet-lite0.py'
-model = dict(type='SelfTraining', confident_ratio=0.7, norm_eval=True)
+_base_ = '../models/effnet-lite0.py'
+model = dict(type='SelfTraining', student=dict(type='Accel'), confident_ratio=0.7, norm_eval=True)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=1e-5, momentum=0.9, weight_decay=5e-4),

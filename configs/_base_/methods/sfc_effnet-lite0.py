@@ -1,7 +1,8 @@
 # SFC's small recipe, in one stage.
-_base_ = '../models/accel_effnet-lite0.py'
+_base_ = '../models/effnet-lite0.py'
 model = dict(
     type='SFC',
+    student=dict(type='Accel'),
     sfm=dict(type='SFM', flow_net=dict(type='FlowNetS', base_channels=12)),
     flow_weight=0.005,
     softmax_scale=100.0,

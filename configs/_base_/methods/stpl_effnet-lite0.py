@@ -1,7 +1,8 @@
 # STPL's small recipe (configs/stpl/README.md): the paper's but for rate and iterations.
-_base_ = '../models/accel_effnet-lite0.py'
+_base_ = '../models/effnet-lite0.py'
 model = dict(
     type='STPL',
+    student=dict(type='Accel'),
     fusion=dict(type='STAM'),
     projection=dict(type='ProjectionHead', hidden_channels=256, channels=128),
     loss=dict(type='STPLLoss', temperature=0.07, denominator='negatives'),

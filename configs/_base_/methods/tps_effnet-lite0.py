@@ -1,8 +1,8 @@
 # TPS's small recipe.
-_base_ = '../models/accel_effnet-lite0.py'
+_base_ = '../models/effnet-lite0.py'
 model = dict(
     type='TPS',
-    student=dict(padding_mode='border'),
+    student=dict(type='Accel', padding_mode='border'),
     pseudo_weight=1.0,
     auxiliary_weight=0.0,
     confidence_threshold=None,
