@@ -24,7 +24,6 @@ import argparse
 import gc
 import inspect
 import logging
-import re
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
@@ -47,6 +46,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mmdavss.analysis.results import with_part
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.structures import Clip
 
@@ -467,10 +467,7 @@ def main() -> None:
         print(line, flush=True)
         lines.append(line)
     if args.write:
-        text = DOCUMENT.read_text()
-        pattern = f'{re.escape(BEGIN)}.*?{re.escape(END)}'
-        body = '\n'.join([BEGIN, '', *lines, '', END])
-        DOCUMENT.write_text(re.sub(pattern, lambda _: body, text, flags=re.DOTALL))
+        DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, '\n'.join(lines)))
 
 
 if __name__ == '__main__':

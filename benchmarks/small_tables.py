@@ -10,7 +10,7 @@ from typing import Any
 
 from small_methods import ABLATIONS, BENCHMARKS, MAIN, METHODS, WAYS
 
-from mmdavss.analysis.results import DASH, Table, gap_closed, sign_test, spread
+from mmdavss.analysis.results import DASH, Table, gap_closed, sign_test, spread, with_part
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS_PAGE = ROOT / 'docs/results.md'
@@ -396,12 +396,7 @@ def with_parts(text: str, parts: Mapping[str, str]) -> str:
         ValueError: If a line is missing.
     """
     for name, part in parts.items():
-        begin, end = BEGIN.format(name), END.format(name)
-        head, found, rest = text.partition(begin)
-        _, ended, tail = rest.partition(end)
-        if not found or not ended:
-            raise ValueError(f'the page has no {begin} ... {end}')
-        text = f'{head}{begin}\n\n{part}\n\n{end}{tail}'
+        text = with_part(text, BEGIN.format(name), END.format(name), part)
     return text
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmdavss.analysis.results import with_part
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 README = CONFIGS / 'README.md'
 BEGIN = '<!-- Origins: written by `python -m tests.origins` -->'
@@ -64,8 +66,7 @@ def table() -> str:
 
 def with_table(text: str) -> str:
     """The README with the table of today."""
-    head, rest = text.split(BEGIN)
-    return f'{head}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}'
+    return with_part(text, BEGIN, END, table())
 
 
 if __name__ == '__main__':

@@ -40,6 +40,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmdavss.analysis.results import with_part
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 FILE = Path(__file__).parent / 'data/releases.json'
@@ -221,13 +223,13 @@ def table(folder: str) -> str:
     for patterns, row in deviations(folder):
         merged.setdefault(row, []).extend(patterns)
     if not merged:
-        return f'{BEGIN}\n\nNone that is known.\n\n{END}'
+        return 'None that is known.'
     lines = ['| what | release | here | why | configs |', '|---|---|---|---|---|']
     lines += [
         '| ' + ' | '.join((*row, _named(folder, patterns))) + ' |'
         for row, patterns in merged.items()
     ]
-    return '\n'.join([BEGIN, '', *lines, '', END])
+    return '\n'.join(lines)
 
 
 def _named(folder: str, patterns: Sequence[str]) -> str:
@@ -246,13 +248,10 @@ def with_table(text: str, folder: str) -> str:
     Raises:
         ValueError: If there is no place for it.
     """
-    if BEGIN not in text or END not in text:
-        raise ValueError(
-            f'configs/{folder}/README.md has no lines {BEGIN!r} and {END!r}: put them '
-            'where the table of deviations belongs.'
-        )
-    before, _, rest = text.partition(BEGIN)
-    return before + table(folder) + rest.partition(END)[2]
+    try:
+        return with_part(text, BEGIN, END, table(folder))
+    except ValueError as error:
+        raise ValueError(f'configs/{folder}/README.md: {error}: put these lines there') from None
 
 
 def folders() -> list[str]:
@@ -284,6 +283,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    import mmdavss  # noqa: F401  (its classes have the defaults)
-
     main()

@@ -379,6 +379,25 @@ def comparison_table(
     return Table(header, cells, frozenset(bold))
 
 
+def with_part(page: str, begin: str, end: str, part: str) -> str:
+    """A page with another text between two of its lines, which stay.
+
+    Args:
+        page: The page, in markdown.
+        begin: The line before the part.
+        end: The line after it.
+        part: The new text.
+
+    Raises:
+        ValueError: If the page has no such lines.
+    """
+    head, found, rest = page.partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f'the page has no {begin} ... {end}')
+    return f'{head}{begin}\n\n{part}\n\n{end}{tail}'
+
+
 def _tex(text: str) -> str:
     text = re.sub(r'([&%$#_{}])', r'\\\1', text)
     for sign, macro in (('±', r'$\pm$'), (DASH, '--'), ('~', r'\textasciitilde{}')):
