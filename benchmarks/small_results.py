@@ -599,23 +599,25 @@ class Work:
                     key = self._next()
                 self.waiting.remove(key)
                 self.running.add(key)
-            began, error, held = time.monotonic(), None, False
+            began, error, entry = time.monotonic(), None, None
             try:
-                held = not self._train(key)
+                entry = self._train(key)
             except Exception as fault:  # the others go on
                 error = str(fault) if isinstance(fault, Failed) else repr(fault)
             with self._changed:
                 self.running.remove(key)
-                if held and not self._ended:
+                if entry is not None:
+                    self.seconds[key] = time.monotonic() - began
+                    self._say(key, f'{entry["mIoU"]:.1f} mIoU, {entry["minutes"]:.1f} min')
+                elif self._ended:
+                    pass
+                elif error is not None:
+                    self.failed[key] = error
+                    self._say(key, 'FAILED')
+                else:
                     # Its place: before what comes after it in the order.
                     self.waiting.insert(0, key)
                     self._later[key] = time.monotonic() + LATER
-                elif error is not None and not self._ended:
-                    self.failed[key] = error
-                    self._say(key, 'FAILED')
-                elif not held and error is None:
-                    self.seconds[key] = time.monotonic() - began
-                    self._say(key, self._score(key))
                 self._changed.notify_all()
 
     def _next(self) -> Key | None:
@@ -635,11 +637,11 @@ class Work:
                 return key
         return None
 
-    def _train(self, key: Key) -> bool:
+    def _train(self, key: Key) -> dict[str, Any] | None:
         """Trains a run unless that is done, and writes its object.
 
         Returns:
-            False if another call holds it.
+            The object; None if another call holds the run.
         """
         folder = key.folder(self.work_dir)
         with ExitStack() as stack:
@@ -647,15 +649,16 @@ class Work:
                 # Not the folder itself: tools/train.py locks that.
                 stack.enter_context(WorkDirLock(folder.with_name(f'{folder.name}.lock')))
             except UserError:
-                return False
+                return None
+            origin = self.origins[key]
             for step in steps(key, self.work_dir, self.data_root):
-                origin = self.origins[key]
                 if not is_done(step, origin):
                     self._step(key, step, origin)
             # Of the time of the training, not of today.
             saved = json.loads((folder / ORIGIN).read_text(encoding='utf-8'))
-            put(self.results, make_object(key, self.work_dir, saved))
-        return True
+            entry = make_object(key, self.work_dir, saved)
+            put(self.results, entry)
+        return entry
 
     def _step(self, key: Key, step: Step, origin: Mapping[str, str]) -> None:
         resume = ['--resume']
@@ -720,10 +723,6 @@ class Work:
             lines = log.read_text(encoding='utf-8', errors='replace').split('\n')
             last = next((line.strip() for line in reversed(lines) if line.strip()), '')
             raise Failed(f'{command[0]} ended with status {code}, see {log}: {last[:200]}')
-
-    def _score(self, key: Key) -> str:
-        entry = next(entry for entry in read_results(self.results) if key_of(entry) == key)
-        return f'{entry["mIoU"]:.1f} mIoU, {entry["minutes"]:.1f} min'
 
     def _say(self, key: Key, text: str) -> None:
         done = self.total - len(self.waiting) - len(self.running)

@@ -128,7 +128,7 @@ class Adaptation:
         )
         lengths = [reader.count or settings.record for reader in self.readers]
         self.left = TimeLeft(
-            guessed_seconds(settings, self.trial.seconds, lengths, self.trial.has_norms)
+            guessed_seconds(settings, self.trial.seconds, lengths, self.adabn_iters)
         )
         self._begin()
 

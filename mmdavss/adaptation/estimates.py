@@ -18,7 +18,7 @@ COSTS = {'adabn': 3.0, 'stpl': 12.0, 'self-training': 8.0}
 
 
 def guessed_seconds(
-    settings: Settings, frame: float, lengths: Sequence[int], has_norms: bool
+    settings: Settings, frame: float, lengths: Sequence[int], adabn_iters: int
 ) -> dict[str, float]:
     """Estimated seconds of each step.
 
@@ -26,12 +26,11 @@ def guessed_seconds(
         settings: Options of the adaptation.
         frame: Seconds to predict one frame.
         lengths: Number of frames of each video.
-        has_norms: Whether the network has batch norm, so that AdaBN is a step.
+        adabn_iters: Iterations of AdaBN that this network gets.
     """
     pairs = sum(min(settings.pairs, length - 1) for length in lengths)
     once = frame * min(settings.batch_size, pairs)
     preview = min(settings.preview, lengths[0])
-    adabn_iters = settings.adabn_iters if has_norms else 0
     candidates = 1 if settings.method == 'adabn' else len(checkpoint_iterations(settings.iters))
     # Of each pair a model predicts both frames, and the later one mirrored.
     health = min(settings.checked, pairs) * 3 * (1 + candidates) * frame

