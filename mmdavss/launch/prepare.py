@@ -69,6 +69,16 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
+def finish_run() -> None:
+    """Closes the process group, if there is one, at the end of a run that went well.
+
+    Threads that still work for it while the interpreter ends can abort the process. After an error
+    the other processes may be waiting for this one: then it only ends.
+    """
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def prepare_training(
     cfg: Config,
     *,
