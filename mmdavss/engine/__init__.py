@@ -26,6 +26,7 @@ from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .data_preprocessor import DomainDataPreprocessor
 from .group_poly_lr import GroupPolyLR
+from .grouped_data_parallel import GroupedDistributedDataParallel
 from .hooks import (
     AtomicCheckpointHook,
     CollapseWarningHook,
@@ -58,6 +59,7 @@ __all__ = [
     'EMATeacherHook',
     'FiniteGuardHook',
     'GroupPolyLR',
+    'GroupedDistributedDataParallel',
     'IterationSeedHook',
     'LockCheckHook',
     'MainProcessLoggerHook',

@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 import torch.distributed as distributed
-from mmengine.model import BaseModel, MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from mmengine.model import BaseModel, MMSeparateDistributedDataParallel
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.flow import BaseFlowProvider, FlowNetS
 from mmdavss.methods import BaseAdapter
 from mmdavss.modules import norm_layers
@@ -416,7 +417,7 @@ def _work_on(case: MethodCase, rank: int) -> tuple:
     if separate(model):
         trainer = MMSeparateDistributedDataParallel(model, find_unused_parameters=bool(case.idle))
     else:
-        trainer = MMDistributedDataParallel(
+        trainer = GroupedDistributedDataParallel(
             model, broadcast_buffers=False, find_unused_parameters=bool(case.idle)
         )
     batches = [training_batch(case, step, first=rank, count=1) for step in range(2)]

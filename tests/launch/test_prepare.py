@@ -181,6 +181,26 @@ def test_without_launcher_the_config_stays(monkeypatch):
     assert cfg.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel')
 
 
+@pytest.mark.parametrize('cuda', [False, True])
+def test_losses_are_backpropagated_in_groups_unless_the_config_says_otherwise(
+    torchrun, monkeypatch, cuda
+):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
+    devices = {} if cuda else dict(device_ids=None)
+    cfg = Config(dict(find_unused_parameters=True))
+    prepare_run(cfg, 'pytorch')
+    assert cfg.model_wrapper_cfg == dict(
+        type='GroupedDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=True,
+        **devices,
+    )
+    cfg = Config(dict(model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')))
+    prepare_run(cfg, 'pytorch')
+    assert cfg.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel', **devices)
+
+
 def test_slurm_needs_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(UserError, match='slurm needs CUDA'):
