@@ -77,7 +77,6 @@ CASES = {
         flow=None,
         norm_eval=False,
         halves=None,  # an average over batches
-        waits=('batchnorm.py',),  # torch's, for a plain average
         **SOURCE_FREE,
     ),
     'self_training': MethodCase(
@@ -184,12 +183,13 @@ CASES = {
         **SOURCE_ALONE,
     ),
     'dacs': MethodCase(
+        waits=('strong_augment.py',),
         model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
         trains=ACCEL,
         hooks=TEACHER,
         halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
     ),
-    'sepico_dist': sepico(SEPICO | CROP),
+    'sepico_dist': sepico(SEPICO | CROP, waits=('strong_augment.py',)),
     'sepico_released': sepico(
         SEPICO
         | CROP
@@ -197,7 +197,8 @@ CASES = {
             relabel_crop=True,
             augment_source=True,
             projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN')),
-        )
+        ),
+        waits=('strong_augment.py',),
     ),
     'sepico_dist_full': sepico(
         dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),
