@@ -91,6 +91,8 @@ def prepare_training(
 ) -> None:
     """Checks a training run before it starts and decides where it starts from.
 
+    Where the config says nothing else, mmengine's RuntimeInfoHook becomes ``DeferredInfoHook``.
+
     Args:
         cfg: The config of the run, changed in place; ``work_dir`` is set.
         resume: Continue from the last checkpoint in ``work_dir``, or start from the beginning if
@@ -111,6 +113,9 @@ def prepare_training(
         _use_amp(cfg, amp)
     if compile_nets:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
+    hooks = cfg.get('default_hooks')
+    if hooks is not None:
+        hooks.setdefault('runtime_info', dict(type='DeferredInfoHook'))
     work_dir = Path(cfg.work_dir)
     found = _checkpoints(work_dir)
     # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.
