@@ -492,7 +492,8 @@ def accuracy(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
     eps = torch.finfo(torch.float32).eps
     correct = (scores.argmax(1) == labels) & (labels != ignore_index)
     count = (labels != ignore_index).sum().double() + eps
-    return ((correct.sum().float() + eps) * (100 / count).float())[None]
+    percent = torch.full_like(count, 100.0) / count  # `100 / count` would round twice
+    return ((correct.sum().float() + eps) * percent.float())[None]
 
 
 def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:

@@ -161,6 +161,14 @@ def test_compile_is_one_hook_more(tmp_path):
     assert cfg.custom_hooks == [dict(type='CompileNetsHook')]
 
 
+def test_logged_numbers_are_read_when_they_are_logged(tmp_path):
+    own = dict(type='RuntimeInfoHook')
+    for hooks, expected in ((dict(), dict(type='DeferredInfoHook')), (dict(runtime_info=own), own)):
+        cfg = Config(dict(work_dir=str(tmp_path), default_hooks=hooks))
+        prepare_training(cfg)
+        assert cfg.default_hooks.runtime_info == expected
+
+
 @pytest.fixture
 def torchrun(monkeypatch):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
