@@ -91,7 +91,8 @@ def prepare_training(
 ) -> None:
     """Checks a training run before it starts and decides where it starts from.
 
-    Where the config says nothing else, mmengine's RuntimeInfoHook becomes ``DeferredInfoHook``.
+    Where the config says nothing else, mmengine's RuntimeInfoHook becomes ``DeferredInfoHook``, and
+    with CUDA the data loader pins the memory of batches, whose copy then does not wait.
 
     Args:
         cfg: The config of the run, changed in place; ``work_dir`` is set.
@@ -116,6 +117,8 @@ def prepare_training(
     hooks = cfg.get('default_hooks')
     if hooks is not None:
         hooks.setdefault('runtime_info', dict(type='DeferredInfoHook'))
+    if torch.cuda.is_available() and cfg.get('train_dataloader') is not None:
+        cfg.train_dataloader.setdefault('pin_memory', True)
     work_dir = Path(cfg.work_dir)
     found = _checkpoints(work_dir)
     # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.

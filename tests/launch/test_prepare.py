@@ -169,6 +169,15 @@ def test_logged_numbers_are_read_when_they_are_logged(tmp_path):
         assert cfg.default_hooks.runtime_info == expected
 
 
+@pytest.mark.parametrize(('cuda', 'own'), [(True, {}), (True, dict(pin_memory=False)), (False, {})])
+def test_batches_are_pinned_for_cuda(tmp_path, monkeypatch, cuda, own):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    cfg = Config(dict(work_dir=str(tmp_path), train_dataloader=dict(own, batch_size=1)))
+    prepare_training(cfg)
+    expected = own.get('pin_memory', True) if cuda else None
+    assert cfg.train_dataloader.get('pin_memory') == expected
+
+
 @pytest.fixture
 def torchrun(monkeypatch):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
