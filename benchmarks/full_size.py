@@ -1,6 +1,6 @@
 """Memory of a training step of the full-size configs, and the cards that it fits.
 
-    python benchmarks/full_size.py [tps/accel_viper2city ...] [--write]
+    python benchmarks/full_size.py [tps/accel_viper2city ...] [--accumulate N] [--write]
 
 No GPU is needed and nothing is trained: the model of a config is built on PyTorch's meta device,
 whose tensors have a size and no content, and runs a whole training step: passes of all networks,
@@ -428,13 +428,21 @@ def row(names: list[str], memory: Memory) -> str:
     )
 
 
-def table(names: list[str]) -> Iterator[str]:
-    """Lines of the table; configs with the same memory share a line."""
+def table(names: list[str], accumulate: int = 1) -> Iterator[str]:
+    """Lines of the table; configs with the same memory share a line.
+
+    Args:
+        names: Of the configs.
+        accumulate: ``accumulative_counts`` of the optimiser; for methods with one.
+    """
     yield '| config | weights | gradients, optimiser | saved for backward | groups | step | fits |'
     yield '|---|---|---|---|---|---|---|'
     rows: dict[tuple, tuple[list[str], Memory]] = {}
     for name in names:
-        memory = measure(Config.fromfile(CONFIGS / f'{name}.py'))
+        cfg = Config.fromfile(CONFIGS / f'{name}.py')
+        if accumulate > 1:
+            cfg.optim_wrapper.accumulative_counts = accumulate
+        memory = measure(cfg)
         key = (
             name.split('/')[0],
             *(
@@ -458,12 +466,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('configs', nargs='*', help='names below configs/; all of full size')
+    parser.add_argument(
+        '--accumulate', type=int, default=1, metavar='N', help='batches for a step of the optimiser'
+    )
     parser.add_argument('--write', action='store_true', help='into docs/speed.md')
     args = parser.parse_args()
     quiet()
     names = [name.removesuffix('.py').removeprefix('configs/') for name in args.configs]
     lines = []
-    for line in table(names or full_size()):
+    for line in table(names or full_size(), args.accumulate):
         print(line, flush=True)
         lines.append(line)
     if args.write:

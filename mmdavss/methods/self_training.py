@@ -36,7 +36,11 @@ class SelfTraining(BaseAdapter):
         clip = batch.target.clip
         flow = self.clip_flow(clip)
         # Before the pass that trains, which may move the running statistics.
-        labelling = None if self.net.predicts() else frozen_forward(self.student, clip.frames, flow)
+        labelling = (
+            None
+            if self.net.trains_as_it_predicts()
+            else frozen_forward(self.student, clip.frames, flow)
+        )
         logits = self.student(clip.frames, flow)
         labelling = logits.detach() if labelling is None else labelling
         self.watch('the prediction that labels', labelling)

@@ -156,7 +156,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
         return self.segmentor.decode_head.cls_seg(features)
 
-    def predicts(self) -> bool:
+    def trains_as_it_predicts(self) -> bool:
         """Whether scores in the current mode are those of a prediction.
 
         In training mode they are if batch norm uses running statistics and nothing is dropped.

@@ -42,7 +42,7 @@ def clip_scores(
                 net(
                     frames[:, : t + 1],
                     None if flow is None or t == 0 else flow[:, :t],
-                    torch.stack([features[r] for r in read], dim=1),
+                    _stacked([features[r] for r in read]),
                 )
             )
         maps = torch.stack(of_frames, dim=1).flatten(0, 1)
@@ -50,3 +50,8 @@ def clip_scores(
         maps = net(frames.flatten(0, 1)[:, None])
     scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
     return scores.unflatten(0, frames.shape[:2])
+
+
+def _stacked(features: list[Tensor]) -> Tensor:
+    """(N, F, C, h, w); of one frame without a copy."""
+    return features[0][:, None] if len(features) == 1 else torch.stack(features, dim=1)
