@@ -120,10 +120,14 @@ def _read_kitti(path: Path, data: bytes) -> np.ndarray:
             f'(u, v, valid), but this is {image.dtype} {image.shape}: is it a picture of '
             'the flow?'
         )
-    flow = image[..., 2:0:-1].astype(np.float32)  # OpenCV reverses the channels
+    values = np.empty((*image.shape[:2], 2), np.uint16)
+    cv2.mixChannels([image], [values], [2, 0, 1, 1])  # OpenCV reverses the channels: valid, v, u
+    flow = values.astype(np.float32)
     flow -= KITTI_OFFSET
     flow /= KITTI_SCALE
-    flow[image[..., 0] == 0] = np.nan
+    invalid = image[..., 0] == 0
+    if invalid.any():
+        flow[invalid] = np.nan
     return flow
 
 
