@@ -2,10 +2,10 @@
 
     python benchmarks/thresholds.py [--frames 30] [--width 1024] [--height 512] [--classes 15]
 
-Before, the main process computed thresholds, selected labels and wrote masks, clip by clip, whatever
-the number of workers. Now each worker does this for its clips, and only the thresholds, given the
-sorted probabilities of a clip, follow one after the other. Encoding of the masks is included,
-writing is not.
+Before, the main process computed thresholds, selected labels and wrote masks, clip by clip,
+whatever the number of workers. Now each worker does this for its clips, and only the thresholds,
+given the sorted probabilities of a clip, follow one after the other. Encoding of the masks is
+included, writing is not.
 """
 
 from __future__ import annotations
