@@ -21,7 +21,13 @@ train_dataloader = dict(
                 dict(type='LoadClip'),
                 dict(type='LoadClipAnnotations'),
                 resize,
-                dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
+                dict(
+                    type='LoadFlow',
+                    provider=dict(type='DISFlowEstimator'),
+                    both_ways=True,
+                    cache_dir='work_dirs/flow_cache',
+                    cache_limit=64,  # GiB
+                ),
                 dict(type='PackClipInputs'),
             ],
         ),

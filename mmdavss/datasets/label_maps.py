@@ -12,6 +12,8 @@ import numpy as np
 from mmdavss.utils.errors import InputError, number_of
 
 IGNORE = 255
+#: Rows of a label that are decoded at a time: the intermediate results stay in the cache.
+ROWS = 32
 RGB = tuple[int, int, int]
 
 
@@ -84,11 +86,13 @@ class LabelSet:
         return table
 
     @cached_property
-    def _codes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted 24-bit colour codes and the official id of each."""
-        codes = np.array([r << 16 | g << 8 | b for r, g, b in self.colours or ()], np.int32)
-        order = np.argsort(codes)
-        return codes[order], order
+    def _ids_of_colours(self) -> np.ndarray:
+        """Official id of every 24-bit code (blue, green, red); elsewhere one more than the last."""
+        colours = self.colours or ()
+        table = np.full(1 << 24, len(colours), np.min_scalar_type(len(colours)))
+        for i, (r, g, b) in enumerate(colours):
+            table[b << 16 | g << 8 | r] = i
+        return table
 
     @cached_property
     def _owners(self) -> dict[tuple[int, ...], set[int]]:
@@ -155,23 +159,23 @@ class LabelSet:
             return np.where(image < 1000, image, image // 1000)
         if self.encoding != 'colour':
             return image
-        codes, ids = self._codes
-        r, g, b = (image[..., k].astype(np.int32) for k in range(3))
-        pixels = r << 16 | g << 8 | b
-        rank = np.searchsorted(codes, pixels).clip(max=len(codes) - 1)
-        wrong = codes[rank] != pixels
-        if wrong.any():
-            found = np.unique(pixels[wrong])
-            colours = ', '.join(
-                str((int(c) >> 16, int(c) >> 8 & 255, int(c) & 255)) for c in found[:5]
-            )
+        table = self._ids_of_colours
+        ids = np.empty(image.shape[:2], table.dtype)
+        for top in range(0, len(image), ROWS):
+            # The bytes of a pixel as one number; alpha is 255.
+            rgba = cv2.cvtColor(image[top : top + ROWS], cv2.COLOR_RGB2RGBA)
+            table.take(rgba.view('<u4')[..., 0] & 0xFFFFFF, out=ids[top : top + ROWS], mode='clip')
+        if ids.max() == len(self.colours or ()):
+            wrong = image[ids == ids.max()]
+            found = np.unique(wrong, axis=0).tolist()
+            colours = ', '.join(str(tuple(colour)) for colour in found[:5])
             raise InputError(
-                f'{path}: {number_of(wrong.sum(), "pixel")} '
-                f'{"has" if wrong.sum() == 1 else "have"} colours that {self.name} does not '
+                f'{path}: {number_of(len(wrong), "pixel")} '
+                f'{"has" if len(wrong) == 1 else "have"} colours that {self.name} does not '
                 f'define, RGB {colours}{" ..." if len(found) > 5 else ""}. Use the official masks, '
                 'not resized, recoloured or saved as JPEG.'
             )
-        return ids[rank]
+        return ids
 
     def to_train_ids(self, ids: np.ndarray, path: str) -> np.ndarray:
         """Maps official ids to training classes.
@@ -186,8 +190,11 @@ class LabelSet:
         Raises:
             ValueError: For ids that are not official.
         """
-        train = self._table[ids]
-        if (train < 0).any():
+        if ids.dtype == np.uint8:
+            train = cv2.LUT(ids, self._table[:256])
+        else:
+            train = self._table.take(ids)
+        if train.min() < 0:
             unknown = np.unique(ids[train < 0]).tolist()
             void = '' if self.void_id is None else f', {self.void_id}'
             raise InputError(

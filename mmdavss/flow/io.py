@@ -46,7 +46,7 @@ def read_flow(path: str | os.PathLike) -> np.ndarray:
     _check_suffix(path)
     data = read_bytes(path, 'flow file')
     with np.errstate(over='ignore'):  # float64
-        flow = np.array(readers[path.suffix.lower()](path, data), dtype=np.float32, order='C')
+        flow = np.require(readers[path.suffix.lower()](path, data), np.float32, ['C', 'W'])
     # NaN makes both extremes NaN.
     if not max(flow.max(), -flow.min()) < UNKNOWN_FROM:
         flow = np.where((np.abs(flow) < UNKNOWN_FROM).all(axis=2, keepdims=True), flow, np.nan)
@@ -120,9 +120,14 @@ def _read_kitti(path: Path, data: bytes) -> np.ndarray:
             f'(u, v, valid), but this is {image.dtype} {image.shape}: is it a picture of '
             'the flow?'
         )
-    valid, v, u = np.moveaxis(image.astype(np.float32), 2, 0)  # OpenCV reverses the channels
-    flow = (np.stack([u, v], axis=2) - KITTI_OFFSET) / KITTI_SCALE
-    flow[valid == 0] = np.nan
+    values = np.empty((*image.shape[:2], 2), np.uint16)
+    cv2.mixChannels([image], [values], [2, 0, 1, 1])  # OpenCV reverses the channels: valid, v, u
+    flow = values.astype(np.float32)
+    flow -= KITTI_OFFSET
+    flow /= KITTI_SCALE
+    invalid = image[..., 0] == 0
+    if invalid.any():
+        flow[invalid] = np.nan
     return flow
 
 

@@ -269,7 +269,7 @@ class VideoSegInferencer:
         Returns:
             (H', W', 3), uint8, RGB, both sides even.
         """
-        rgb = np.ascontiguousarray(frame.image[..., ::-1])
+        rgb = cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB)
         height, own_width = rgb.shape[:2]
         panels = [rgb] if show_input else []
         panels += [overlay(rgb, labels, self.palette, opacity) for labels in frame.labels]

@@ -85,7 +85,8 @@ class VideoSegmenter:
             return [step for step in steps if type_name(step) != 'LoadFlow']
         if any(type_name(step) == 'LoadFlow' for step in steps):
             return [
-                dict(step, provider=flow or _estimating(step['provider']))
+                # Frames of a video come once: nothing to cache.
+                dict(step, provider=flow or _estimating(step['provider']), cache_dir=None)
                 if type_name(step) == 'LoadFlow'
                 else step
                 for step in steps

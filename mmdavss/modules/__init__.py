@@ -11,7 +11,12 @@ from mmdavss.utils.passes import (
 from .class_balanced_crop import ClassBalancedCrop
 from .class_mix import class_mix, class_mix_masks
 from .class_statistics import ClassStatistics
-from .class_thresholds import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from .class_thresholds import (
+    AdaptiveThresholds,
+    class_balanced_thresholds,
+    ranked_probabilities,
+    select_labels,
+)
 from .confident_pixels import class_entropy, most_confident
 from .day_reference import day_guided
 from .discriminators import (
@@ -82,6 +87,7 @@ __all__ = [
     'probability_cross_entropy',
     'rectified_labels',
     'round_trip_visible',
+    'ranked_probabilities',
     'select_labels',
     'synthesise_frame',
     'temporal_pseudo_labels',

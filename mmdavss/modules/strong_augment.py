@@ -1,8 +1,13 @@
-"""Strong augmentation of self-training: colour jitter and blur, on the images' device."""
+"""Strong augmentation of self-training: colour jitter and blur, on the images' device.
+
+What is drawn is drawn on the host, so that only that is computed and nothing waits for the device:
+numbers reach the device as arguments of its operations.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,61 +18,68 @@ from torch import Tensor, nn
 
 def rgb_to_hsv(images: Tensor) -> Tensor:
     """Converts (..., 3, H, W) from RGB to HSV (hue, saturation, value), all in [0, 1]."""
-    value, dominant = images.max(-3)
-    chroma = value - images.amin(-3)
     red, green, blue = images.unbind(-3)
-    safe = torch.where(chroma > 0, chroma, 1)
-    sixth = (
-        torch.stack(
-            [(green - blue) / safe, (blue - red) / safe + 2, (red - green) / safe + 4], dim=-3
-        )
-        .gather(-3, dominant.unsqueeze(-3))
-        .squeeze(-3)
-    )
-    saturation = chroma / torch.where(value > 0, value, 1)
-    return torch.stack([(sixth / 6) % 1, saturation, value], dim=-3)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    is_red, is_green = red == value, green == value
+    tiny = torch.finfo(images.dtype).tiny  # what is divided by a chroma or value of 0 is 0
+    sixth = torch.where(is_red, green - blue, torch.where(is_green, blue - red, red - green))
+    sixth /= chroma.clamp_min(tiny)
+    sixth = torch.where(is_red, sixth, torch.where(is_green, sixth + 2, sixth + 4))
+    return torch.stack([_remainder(sixth.div_(6)), chroma / value.clamp_min(tiny), value], dim=-3)
 
 
 def hsv_to_rgb(images: Tensor) -> Tensor:
     """Inverse of :func:`rgb_to_hsv`."""
-    hue, saturation, value = images.unsqueeze(-4).unbind(-3)
+    hue, saturation, value = images.unbind(-3)
+    sixth, chroma = hue * 6, value * saturation
+    channels = []
     # For each channel, the distance from the hue at which it has the full value.
-    offset = hue.new_tensor([5, 3, 1]).view(3, 1, 1)
-    k = (offset + hue * 6) % 6
-    return value - value * saturation * torch.minimum(k, 4 - k).clamp(0, 1)
+    for offset in (5, 3, 1):
+        k = _remainder(sixth + offset, 6)
+        share = torch.minimum(k, 4 - k).clamp_(0, 1)
+        channels.append(value - share.mul_(chroma))
+    return torch.stack(channels, dim=-3)
 
 
-def adjust_brightness(images: Tensor, shift: Tensor) -> Tensor:
+def _remainder(values: Tensor, period: int = 1) -> Tensor:
+    """Replaces values by their remainder, in half the time of ``%``."""
+    return values.sub_(torch.floor(values / period), alpha=period)
+
+
+def adjust_brightness(images: Tensor, shift: float) -> Tensor:
     """Adds `shift` to images in [0, 1]."""
-    return (images + shift).clamp(0, 1)
+    return (images + shift).clamp_(0, 1)
 
 
-def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_contrast(images: Tensor, factor: float) -> Tensor:
     """Multiplies images in [0, 1] by `factor`."""
-    return (images * factor).clamp(0, 1)
+    return (images * factor).clamp_(0, 1)
 
 
-def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_saturation(images: Tensor, factor: float) -> Tensor:
     """Multiplies the HSV saturation by `factor`."""
-    hue, saturation, value = rgb_to_hsv(images).split(1, -3)
-    return hsv_to_rgb(torch.cat([hue, (saturation * factor).clamp(0, 1), value], dim=-3))
+    hsv = rgb_to_hsv(images)
+    hsv.select(-3, 1).mul_(factor).clamp_(0, 1)
+    return hsv_to_rgb(hsv)
 
 
-def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Shifts the hue by `turns` of the whole circle."""
-    hue, saturation, value = rgb_to_hsv(images).split(1, -3)
-    return hsv_to_rgb(torch.cat([(hue + turns) % 1, saturation, value], dim=-3))
+def adjust_hue(images: Tensor, turns: float) -> Tensor:
+    """Shifts the hue by `turns` of the whole circle, -0.5 to 0.5."""
+    hsv = rgb_to_hsv(images)
+    _remainder(hsv.select(-3, 0).add_(turns))
+    return hsv_to_rgb(hsv)
 
 
 ADJUSTMENTS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
 
 
-def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: tuple[int, int]) -> Tensor:
+def gaussian_blur(images: Tensor, sigmas: Sequence[float], kernel_size: tuple[int, int]) -> Tensor:
     """Blurs every sample with its own Gaussian; borders are reflected.
 
     Args:
         images: (N, ..., H, W).
-        sigma: (N,), standard deviations in pixels.
+        sigmas: N standard deviations in pixels.
         kernel_size: (height, width) of the kernels, odd and less than twice the image.
 
     Returns:
@@ -79,8 +91,8 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: tuple[int, int]) -
     for dim, size in enumerate(kernel_size):
         radius = size // 2
         offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-        kernels = (-0.5 * (offsets / sigma[:, None]) ** 2).softmax(1)
-        kernels = kernels.repeat_interleave(groups // len(sigma), dim=0)[:, None, None]
+        kernels = torch.stack([-0.5 * (offsets / sigma) ** 2 for sigma in sigmas]).softmax(1)
+        kernels = kernels.repeat_interleave(groups // len(sigmas), dim=0)[:, None, None]
         pad = (radius, radius, 0, 0)
         if dim == 0:
             kernels, pad = kernels.transpose(-1, -2), (0, 0, radius, radius)
@@ -89,15 +101,15 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: tuple[int, int]) -
 
 
 class Decisions(NamedTuple):
-    """Which augmentations to apply, as bool tensors that broadcast to the clips.
+    """Which augmentations a whole batch gets.
 
     Attributes:
         jitter: Whether to jitter colours.
         blur: Whether to blur.
     """
 
-    jitter: Tensor
-    blur: Tensor
+    jitter: bool
+    blur: bool
 
 
 @MODELS.register_module()
@@ -151,15 +163,15 @@ class StrongAugment(nn.Module):
         """Draws the decisions of a batch, which several views of it may share.
 
         Args:
-            clips: Clips on the device to draw on.
+            clips: Any clips of the batch.
 
         Returns:
             The decisions, or None if each sample of each view draws separately.
         """
         if not self.per_batch:
             return None
-        draw = self._draw(clips[:1], 2)
-        return Decisions(draw[0] < self.jitter_prob, draw[1] < self.blur_prob)
+        jitter, blur = self._draw(clips[:1], 2)
+        return Decisions(bool(jitter < self.jitter_prob), bool(blur < self.blur_prob))
 
     @torch.no_grad()
     def forward(self, clips: Tensor, decisions: Decisions | None = None) -> Tensor:
@@ -170,37 +182,41 @@ class StrongAugment(nn.Module):
             decisions: Result of :meth:`decide`, to share it; None to draw.
 
         Returns:
-            (N, T, 3, H, W), RGB in [0, 1].
+            (N, T, 3, H, W), RGB in [0, 1]; `clips` itself if nothing was drawn.
         """
         jitter, blur = decisions or self.decide(clips) or (None, None)
         return self.blur(self.jitter(clips, jitter), blur)
 
-    def jitter(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
-        """Applies colour jitter where `whether` is true; if None, with `jitter_prob`."""
-        draw = self._draw(clips, len(ADJUSTMENTS)) * 2 - 1
-        amounts = (
-            self.strength * draw[0],
-            1 + self.strength * draw[1],
-            1 + self.strength * draw[2],
-            self.strength * draw[3],
-        )
-        changed = clips
-        for i in torch.randperm(len(ADJUSTMENTS)).tolist():  # host generator: no synchronisation
-            changed = ADJUSTMENTS[i](changed, amounts[i])
-        if whether is None:
-            whether = self._draw(clips)[0] < self.jitter_prob
-        return torch.where(whether, changed, clips)
+    def jitter(self, clips: Tensor, whether: bool | None = None) -> Tensor:
+        """Applies colour jitter to all clips or to none; if None, to each with `jitter_prob`."""
+        draw = self._draw(clips, len(ADJUSTMENTS))
+        order = torch.randperm(len(ADJUSTMENTS)).tolist()
+        chosen = self._chosen(clips, whether, self.jitter_prob)
 
-    def blur(self, clips: Tensor, whether: Tensor | None = None) -> Tensor:
-        """Applies Gaussian blur where `whether` is true; if None, with `blur_prob`."""
+        def change(part: Tensor) -> Tensor:
+            shifts = self.strength * (draw[:, chosen] * 2 - 1)
+            amounts = torch.stack([shifts[0], 1 + shifts[1], 1 + shifts[2], shifts[3]]).tolist()
+            changed = []
+            for clip, *of_clip in zip(part, *amounts, strict=True):
+                for i in order:
+                    clip = ADJUSTMENTS[i](clip, of_clip[i])
+                changed.append(clip)
+            return torch.stack(changed)
+
+        return _changed(clips, chosen, change)
+
+    def blur(self, clips: Tensor, whether: bool | None = None) -> Tensor:
+        """Applies Gaussian blur to all clips or to none; if None, to each with `blur_prob`."""
         low, high = self.blur_sigma
-        sigma = low + (high - low) * self._draw(clips)[0]
+        draw = self._draw(clips)[0]
+        chosen = self._chosen(clips, whether, self.blur_prob)
         height, width = clips.shape[-2:]
         size = (self.kernel_size(height), self.kernel_size(width))
-        changed = gaussian_blur(clips, sigma.flatten(), size)
-        if whether is None:
-            whether = self._draw(clips)[0] < self.blur_prob
-        return torch.where(whether, changed, clips)
+
+        def change(part: Tensor) -> Tensor:
+            return gaussian_blur(part, (low + (high - low) * draw[chosen]).tolist(), size)
+
+        return _changed(clips, chosen, change)
 
     def kernel_size(self, side: int) -> int:
         """Kernel size: as published, a tenth of the side, odd, but limited to the visible part.
@@ -210,7 +226,29 @@ class StrongAugment(nn.Module):
         tenth = math.ceil(side / 10)
         return min(tenth - 1 + tenth % 2, 2 * math.ceil(5 * self.blur_sigma[1]) + 1)
 
+    def _chosen(self, clips: Tensor, whether: bool | None, probability: float) -> list[int]:
+        """Numbers of the clips to change."""
+        if whether is None:
+            drawn = (self._draw(clips)[0] < probability).tolist()
+            return [n for n, value in enumerate(drawn) if value]
+        return list(range(len(clips))) if whether else []
+
     @staticmethod
     def _draw(clips: Tensor, count: int = 1) -> Tensor:
-        """Uniform random numbers (count, N, 1, 1, 1, 1) in [0, 1)."""
-        return torch.rand(count, len(clips), 1, 1, 1, 1, device=clips.device, dtype=clips.dtype)
+        """Uniform random numbers (count, N) in [0, 1), of the host's generator.
+
+        On the device, what is not drawn could not be skipped without waiting for the device.
+        """
+        shape = (count, len(clips), 1, 1, 1, 1)
+        return torch.rand(shape, dtype=clips.dtype, device='cpu').flatten(1)
+
+
+def _changed(clips: Tensor, chosen: list[int], change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Clips of which the chosen ones are changed; the same tensor if none is."""
+    if len(chosen) in (0, len(clips)):
+        return change(clips) if chosen else clips
+    parts = list(clips)
+    changed = change(torch.stack([parts[n] for n in chosen]))
+    for n, clip in zip(chosen, changed, strict=True):
+        parts[n] = clip
+    return torch.stack(parts)

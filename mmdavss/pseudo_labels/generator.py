@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,12 @@ from mmdavss.datasets.label_folder import (
     write_manifest,
 )
 from mmdavss.datasets.label_maps import IGNORE
-from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from mmdavss.modules import (
+    AdaptiveThresholds,
+    class_balanced_thresholds,
+    ranked_probabilities,
+    select_labels,
+)
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import InputError, UserError, number_of
 from mmdavss.utils.files import check_writable
@@ -37,13 +42,14 @@ from .predictor import (
     ClipPredictor,
     Frame,
     FrameClip,
+    Prediction,
     PredictorFactory,
     probability_histogram,
     threshold_units,
     unit_pixels,
 )
 from .target import target_frames
-from .workers import ClipRunner, number_of_frames, one_thread
+from .workers import ClipRunner, Turn, number_of_frames, one_thread
 
 KEY = 'pseudo_label_generator'
 SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')
@@ -392,7 +398,7 @@ class PseudoLabelGenerator:
         todo = clips[state['counted'] :]
         if todo:
             print(f'Histogram of the probabilities, {number_of(number_of_frames(todo), "frame")}:')
-        count = partial(probability_histogram, num_classes=num_classes)
+        count = partial(_count, num_classes=num_classes)
         for _, counts in runner(count, todo):
             histogram += counts
             journal.save(histogram=histogram.tolist(), counted=state['counted'] + 1)
@@ -402,35 +408,79 @@ class PseudoLabelGenerator:
     ) -> None:
         state = journal.state
         num_classes = len(state['classes'])
-        adaptive = AdaptiveThresholds(num_classes, **self.adaptive)
         done = len(state['thresholds'])
+        start = AdaptiveThresholds(num_classes, **self.adaptive).values
         if done:
-            adaptive.values[:] = list(state['thresholds'].values())[-1]
+            start = np.array(list(state['thresholds'].values())[-1])
+        fixed = None
         if self.selection == 'class_balanced':
             fixed = class_balanced_thresholds(np.array(state['histogram']), self.adaptive['alpha'])
+        write = _ClipWriter(out, num_classes, self.selection, self.adaptive, fixed)
         kept, predicted = np.array(state['kept']), np.array(state['predicted'])
         todo = clips[done:]
         print(
             f'Pseudo-labels of {number_of(number_of_frames(todo), "frame")}'
             + (f', {number_of_frames(clips) - number_of_frames(todo)} are done:' if done else ':')
         )
-        for clip, predictions in runner(list, todo):
-            for unit in threshold_units(clip.frames, predictions, self.selection):
-                if self.selection == 'class_balanced':
-                    thresholds = fixed
-                else:
-                    thresholds = adaptive.update(*unit_pixels(unit))
-                for frame, p in unit:
-                    chosen = select_labels(p.probability, p.labels, thresholds)
-                    predicted += np.bincount(p.labels.ravel(), minlength=num_classes)
-                    kept += np.bincount(chosen.ravel(), minlength=IGNORE + 1)[:num_classes]
-                    write_mask(osp.join(out, frame.mask), chosen, p.size)
+        for clip, (thresholds, clip_predicted, clip_kept) in runner(write, todo, start):
+            predicted += clip_predicted
+            kept += clip_kept
             state['thresholds'][clip.name] = thresholds.tolist()
             journal.save(
                 kept=kept.tolist(),
                 predicted=predicted.tolist(),
                 finished=len(state['thresholds']) == len(clips),
             )
+
+
+def _count(
+    clip: FrameClip, predictions: list[Prediction], turn: Turn, num_classes: int
+) -> np.ndarray:
+    return probability_histogram(predictions, num_classes)
+
+
+@dataclass(frozen=True)
+class _ClipWriter:
+    """Writes the pseudo-labels of a clip.
+
+    Only the thresholds, which follow clip by clip, wait for the clips before.
+
+    Attributes:
+        out: Folder of the pseudo-labels.
+        num_classes: Number of classes.
+        selection: Argument of :class:`PseudoLabelGenerator`.
+        adaptive: Arguments of :class:`AdaptiveThresholds`.
+        fixed: (K,), thresholds of ``class_balanced``.
+    """
+
+    out: str
+    num_classes: int
+    selection: str
+    adaptive: dict
+    fixed: np.ndarray | None
+
+    def __call__(
+        self, clip: FrameClip, predictions: list[Prediction], turn: Turn
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the last thresholds, and the pixels of each class: predicted, and kept."""
+        units = threshold_units(clip.frames, predictions, self.selection)
+        if self.fixed is not None:
+            thresholds = [self.fixed] * len(units)
+        else:
+            ranked = [ranked_probabilities(*unit_pixels(u), self.num_classes) for u in units]
+            adaptive = AdaptiveThresholds(self.num_classes, **self.adaptive)
+            with turn() as state:
+                adaptive.values[:] = state
+                thresholds = [adaptive.follow(own) for own in ranked]
+                state[:] = adaptive.values
+        predicted, kept = np.zeros((2, self.num_classes), np.int64)
+        for unit, own in zip(units, thresholds, strict=True):
+            for frame, p in unit:
+                chosen = select_labels(p.probability, p.labels, own)
+                predicted += np.bincount(p.labels.ravel(), minlength=self.num_classes)
+                kept += np.bincount(chosen.ravel(), minlength=IGNORE + 1)[: self.num_classes]
+                write_mask(osp.join(self.out, frame.mask), chosen, p.size)
+        return thresholds[-1], predicted, kept
 
 
 def _fingerprint(checkpoint: str) -> dict:

@@ -11,7 +11,12 @@ from mmengine.config import Config
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.modules import AdaptiveThresholds, class_balanced_thresholds, select_labels
+from mmdavss.modules import (
+    AdaptiveThresholds,
+    class_balanced_thresholds,
+    ranked_probabilities,
+    select_labels,
+)
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.progress import progress
 
@@ -127,8 +132,8 @@ class QualityMeter:
         for frames, predictions in self._predictions(aggregate):
             for unit in threshold_units(frames, predictions, selection):
                 if adaptive:
-                    pixels = unit_pixels(unit)
-                    fixed = [own.update(*pixels) for own in adaptive]
+                    ranked = ranked_probabilities(*unit_pixels(unit), len(self.classes))
+                    fixed = [own.follow(ranked) for own in adaptive]
                 for frame, p in unit:
                     if frame.mask not in self.labelled:
                         continue

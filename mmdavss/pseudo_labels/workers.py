@@ -5,17 +5,24 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from itertools import islice
+from multiprocessing.context import SpawnContext
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 
-from .predictor import ClipPredictor, FrameClip, PredictorFactory
+from .predictor import ClipPredictor, FrameClip, Prediction, PredictorFactory
+
+#: Number of the next clip after one has failed.
+FAILED = -1
 
 
 def _use_one_thread() -> None:
@@ -39,28 +46,79 @@ def one_thread() -> Iterator[None]:
         cudnn.benchmark, cudnn.deterministic = before[2:]
 
 
+class Turns:
+    """A state that one clip after the other changes, each when it is its turn.
+
+    Tasks of a pool begin in their order, so that a clip waits only for clips that are being
+    predicted or done.
+
+    Args:
+        state: Its start, (K,), float64.
+        context: How the processes that share it are started.
+    """
+
+    def __init__(self, state: np.ndarray, context: SpawnContext) -> None:
+        self._state = context.RawArray('d', state.tolist())
+        self._next = context.RawValue('q', 0)
+        self._changed = context.Condition()
+
+    @contextmanager
+    def turn(self, number: int) -> Iterator[np.ndarray]:
+        """Context manager: waits for all clips before `number`; yields the state, to change it.
+
+        Raises:
+            RuntimeError: If a clip before it has failed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._next.value in (number, FAILED))
+            if self._next.value == FAILED:
+                raise RuntimeError('an earlier clip has failed')
+            yield np.frombuffer(self._state)
+            self._next.value += 1
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        """Ends the waiting of clips after one that has failed."""
+        with self._changed:
+            self._next.value = FAILED
+            self._changed.notify_all()
+
+
+#: Context manager that yields the state which clips hand on, when it is a clip's turn.
+Turn = Callable[[], AbstractContextManager[np.ndarray]]
+#: What is made of the predictions of a clip.
+Work = Callable[[FrameClip, list[Prediction], Turn], Any]
+
+
 class _Worker:
     """State of a process of the pool: its own predictor."""
 
     make: Callable[[str], ClipPredictor]
     device: str
+    turns: Turns
     predictor: ClipPredictor | None = None
 
     @classmethod
-    def start(cls, make: Callable[[str], ClipPredictor], device: str, number: Any) -> None:
+    def start(
+        cls, make: Callable[[str], ClipPredictor], device: str, number: Any, turns: Turns
+    ) -> None:
         _use_one_thread()
         if device == 'cuda':
             with number.get_lock():
                 device = f'cuda:{number.value % torch.cuda.device_count()}'
                 number.value += 1
-        cls.make, cls.device = make, device
+        cls.make, cls.device, cls.turns = make, device, turns
 
     @classmethod
-    def run(cls, work: Callable, clip: FrameClip) -> Any:
-        if cls.predictor is None:
-            # Not in start(): a pool does not pass on exceptions of its initializer.
-            cls.predictor = cls.make(cls.device)
-        return work(cls.predictor(clip))
+    def run(cls, work: Work, clip: FrameClip, number: int) -> Any:
+        try:
+            if cls.predictor is None:
+                # Not in start(): a pool does not pass on exceptions of its initializer.
+                cls.predictor = cls.make(cls.device)
+            return work(clip, cls.predictor(clip), partial(cls.turns.turn, number))
+        except BaseException:
+            cls.turns.fail()
+            raise
 
 
 class ClipRunner:
@@ -79,38 +137,49 @@ class ClipRunner:
         self.make, self.workers, self.device = make, workers, device
         self.predictor: Any = predictor  # None with several workers, each of which builds its own
 
-    def __call__(self, work: Callable, clips: list[FrameClip]) -> Iterator[tuple[FrameClip, Any]]:
+    def __call__(
+        self, work: Work, clips: list[FrameClip], state: np.ndarray | None = None
+    ) -> Iterator[tuple[FrameClip, Any]]:
         """Processes clips, with a progress bar.
 
         Args:
-            work: Function of the predictions of a clip, called in the process that predicts it.
+            work: Function of a clip, its predictions, and its turn to change the state. It is
+                called in the process that predicts the clip.
             clips: The clips.
+            state: (K,), float64, start of the state that clips hand on in their order.
 
         Yields:
             Each clip and the result of `work`.
         """
         if not clips:
             return
+        state = np.zeros(0) if state is None else state.copy()
         with progress('segment', total=number_of_frames(clips)) as bar:
-            for clip, result in zip(clips, self._results(work, clips), strict=True):
+            for clip, result in zip(clips, self._results(work, clips, state), strict=True):
                 yield clip, result
                 bar.update(len(clip.frames))
 
-    def _results(self, work: Callable, clips: list[FrameClip]) -> Iterator[Any]:
+    def _results(self, work: Work, clips: list[FrameClip], state: np.ndarray) -> Iterator[Any]:
         if self.workers == 1:
-            yield from (work(self.predictor(clip)) for clip in clips)
+            for clip in clips:
+                yield work(clip, self.predictor(clip), lambda: nullcontext(state))
             return
         context = multiprocessing.get_context('spawn')
-        start = self.make, self.device, context.Value('i', 0)
+        start = self.make, self.device, context.Value('i', 0), Turns(state, context)
         with WorkerPool(self.workers, context, _Worker.start, start) as pool:
-            waiting = iter(clips)
+            waiting = enumerate(clips)
+
+            def submit(count: int) -> list[Future]:
+                return [
+                    pool.submit(_Worker.run, work, clip, number)
+                    for number, clip in islice(waiting, count)
+                ]
+
             # Bounds the number of results that are in memory at a time.
-            running = deque(
-                pool.submit(_Worker.run, work, clip) for clip in islice(waiting, self.workers + 1)
-            )
+            running = deque(submit(self.workers + 1))
             while running:
                 result = running.popleft().result()
-                running.extend(pool.submit(_Worker.run, work, clip) for clip in islice(waiting, 1))
+                running.extend(submit(1))
                 yield result
 
 

@@ -53,7 +53,7 @@ class VideoWriter:
             raise ValueError(
                 f'{self.path}: a frame of shape {frame.shape} in a video of {self._shape}'
             )
-        self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
+        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
     def _open(self, frame: np.ndarray) -> cv2.VideoWriter:
         height, width = frame.shape[:2]

@@ -17,6 +17,7 @@ from mmdavss.datasets.label_maps import (
     CLASSES_19,
     DARK_ZURICH_19,
     GTA_19,
+    ROWS,
     SYNTHIA_12,
     SYNTHIA_RAND_19,
     VIPER_15,
@@ -223,3 +224,15 @@ def test_unknown_colour_names_file_and_colour():
     image = np.array([[(128, 0, 0), (1, 2, 3)]], np.uint8)
     with pytest.raises(ValueError, match=r'y_L\.png: 1 pixel has.*\(1, 2, 3\)'):
         CAMVID_COLOUR.decode(image, 'y_L.png')
+
+
+def test_colours_by_a_table():
+    """Random pixels, in more rows than are decoded at a time, against a loop."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, len(CAMVID_COLOUR.colours), (ROWS + 5, 7))
+    image = np.array(CAMVID_COLOUR.colours, np.uint8)[ids]
+    np.testing.assert_array_equal(CAMVID_COLOUR.decode(image, 'a.png'), ids)
+    image[ROWS:, 3] = (4, 5, 6)
+    image[0, 0] = (4, 2, 6)
+    with pytest.raises(ValueError, match=r'6 pixels have.*RGB \(4, 2, 6\), \(4, 5, 6\)\. Use'):
+        CAMVID_COLOUR.decode(image, 'a.png')

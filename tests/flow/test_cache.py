@@ -28,11 +28,12 @@ def cached(tmp_path, build):
     MODELS.register_module(module=CountingFlow, force=True)
     CountingFlow.seen = 0
 
-    def make(**options):
+    def make(limit=None, **options):
         return build(
             dict(
                 type='CachedFlow',
                 cache_dir=str(tmp_path / 'cache'),
+                limit=limit,
                 provider=dict(type='CountingFlow', **options),
             )
         )
@@ -81,3 +82,46 @@ def test_anything_else_is_another_file(tmp_path, cached, images):
     cached(checkpoint=str(weights)).estimate_numpy(a, b)
     assert CountingFlow.seen == 7
     assert len(list((tmp_path / 'cache').rglob('*.npy'))) == 7
+
+
+def test_a_limit(tmp_path, cached):
+    """A file has 128 bytes of header and 5 x 6 x 2 x 2 of flow."""
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(256, size=(12, 2, 5, 6, 3), dtype=np.uint8)
+    limited = cached(limit=1000 / 2**30)
+    first = [limited.estimate_numpy(*pair) for pair in pairs]
+    sizes = [path.stat().st_size for path in (tmp_path / 'cache').rglob('*.npy')]
+    assert len(sizes) == 4 and 1000 - 248 < sum(sizes) <= 1000
+    # What is not stored has the same values, by frames and by tensors.
+    assert CountingFlow.seen == 12
+    np.testing.assert_array_equal([limited.estimate_numpy(*pair) for pair in pairs], first)
+    assert CountingFlow.seen == 20
+    tensors = cached(limit=1000 / 2**30)(to_frames(pairs[:, 0]), to_frames(pairs[:, 1]))
+    np.testing.assert_array_equal(tensors.permute(0, 2, 3, 1), first)
+    unlimited = cached()
+    np.testing.assert_array_equal([unlimited.estimate_numpy(*pair) for pair in pairs], first)
+    assert len(list((tmp_path / 'cache').rglob('*.npy'))) == 12
+    with pytest.raises(ValueError, match='limit=0'):
+        cached(limit=0)
+
+
+@pytest.mark.parametrize('content', [b'', b'x', None])
+def test_a_damaged_file_is_computed_again(tmp_path, cached, images, content):
+    """An empty one may be left where the machine stopped."""
+    first = cached().estimate_numpy(*images[:2])
+    (file,) = (tmp_path / 'cache').rglob('*.npy')
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] if content is None else content)
+    np.testing.assert_array_equal(cached().estimate_numpy(*images[:2]), first)
+    assert CountingFlow.seen == 2 and file.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, cached, images, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmdavss.flow.cache.print_log', lambda text, *_: said.append(text))
+    (tmp_path / 'cache').write_text('a file')
+    flow = cached()
+    for _ in range(2):
+        assert flow.estimate_numpy(*images[:2]).shape == (5, 6, 2)
+    assert CountingFlow.seen == 2
+    assert len(said) == 1 and 'computed each time' in said[0]

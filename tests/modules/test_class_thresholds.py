@@ -79,6 +79,27 @@ def test_threshold_that_reaches_one():
     assert thresholds.update(np.ones(100), np.zeros(100, int))[0] == 0.999
 
 
+@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
+def test_updates_are_those_of_percentiles(dtype):
+    """Bit by bit, against np.percentile of all pixels of a class and its threshold."""
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 7, 500):
+        options = dict(alpha=rng.random(), beta=0.5, gamma=2 * rng.random(), start=rng.random())
+        thresholds = AdaptiveThresholds(3, **options)
+        for _ in range(40):
+            before = thresholds.values.copy()
+            probability = rng.random(size).astype(dtype)
+            probability[: size // 3] = probability[0]  # ties, also with a threshold
+            probability[size // 2 :: 5] = before[0]
+            labels = rng.integers(0, 2, size)
+            expected = []
+            for k, theta in enumerate(before):
+                own = np.append(probability[labels == k].astype(np.float64), theta)
+                psi = np.percentile(own, 100 * (1 - options['alpha'] * theta ** options['gamma']))
+                expected.append(0.5 * theta + 0.5 * psi)
+            np.testing.assert_array_equal(thresholds.update(probability, labels), expected)
+
+
 def test_selection_exceeds():
     labels = select_labels(np.array([0.5, 0.6, 0.9, 0.2]), np.array([0, 0, 1, 1]), [0.5, 0.8])
     assert labels.tolist() == [255, 0, 1, 255] and labels.dtype == np.uint8

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmdavss.modules import StrongAugment
+from mmdavss.modules import strong_augment as module
 from mmdavss.modules.strong_augment import (
     adjust_brightness,
     adjust_contrast,
@@ -54,30 +55,26 @@ def test_saturation_and_hue(colours):
         h, s, v = colorsys.rgb_to_hsv(r, g, b)
         return colorsys.hsv_to_rgb((h - 0.17) % 1, s, v)
 
-    torch.testing.assert_close(
-        adjust_saturation(colours, torch.tensor(1.4).double()), pixelwise(saturate, colours)
-    )
-    torch.testing.assert_close(
-        adjust_hue(colours, torch.tensor(-0.17).double()), pixelwise(turn, colours)
-    )
+    torch.testing.assert_close(adjust_saturation(colours, 1.4), pixelwise(saturate, colours))
+    torch.testing.assert_close(adjust_hue(colours, -0.17), pixelwise(turn, colours))
 
 
 def test_brightness_is_added_and_contrast_multiplies():
     image = torch.tensor([0.0, 0.3, 0.95]).view(1, 3, 1, 1)
     torch.testing.assert_close(
-        adjust_brightness(image, torch.tensor(0.1)).flatten(), torch.tensor([0.1, 0.4, 1.0])
+        adjust_brightness(image, 0.1).flatten(), torch.tensor([0.1, 0.4, 1.0])
     )
     torch.testing.assert_close(
-        adjust_contrast(image, torch.tensor(1.2)).flatten(), torch.tensor([0.0, 0.36, 1.0])
+        adjust_contrast(image, 1.2).flatten(), torch.tensor([0.0, 0.36, 1.0])
     )
 
 
 @pytest.mark.parametrize('size', [(9, 5), (1, 7), (13, 13)])
 def test_blur_is_that_of_opencv(size):
     images = torch.rand(3, 2, 3, 24, 32)
-    sigma = torch.tensor([0.15, 0.7, 1.15])
-    blurred = gaussian_blur(images, sigma, size)
-    for image, result, s in zip(images, blurred, sigma.tolist(), strict=True):
+    sigmas = [0.15, 0.7, 1.15]
+    blurred = gaussian_blur(images, sigmas, size)
+    for image, result, s in zip(images, blurred, sigmas, strict=True):
         for frame, expected in zip(image, result, strict=True):
             by_opencv = cv2.GaussianBlur(
                 frame.permute(1, 2, 0).numpy(),
@@ -95,14 +92,107 @@ def test_kernel_is_a_tenth_of_the_image_and_no_longer_than_needed():
     assert [augment.kernel_size(side) for side in (10, 20, 21, 64, 96, 108)] == [1, 1, 3, 7, 9, 11]
     assert augment.kernel_size(640) == 13
     images = torch.rand(2, 1, 3, 128, 640)
-    sigma = torch.tensor([1.15, 0.6])
-    published = gaussian_blur(images, sigma, (13, 63))
-    torch.testing.assert_close(gaussian_blur(images, sigma, (13, 13)), published, atol=1e-6, rtol=0)
+    sigmas = [1.15, 0.6]
+    published = gaussian_blur(images, sigmas, (13, 63))
+    limited = gaussian_blur(images, sigmas, (13, 13))
+    torch.testing.assert_close(limited, published, atol=1e-6, rtol=0)
 
 
-def test_nothing_changes_with_probability_zero():
+def test_nothing_is_computed_with_probability_zero():
     clips = torch.rand(3, 2, 3, 40, 40)
-    assert torch.equal(StrongAugment(jitter_prob=0.0, blur_prob=0.0)(clips), clips)
+    assert StrongAugment(jitter_prob=0.0, blur_prob=0.0)(clips) is clips
+
+
+def computed_for_all(augment, clips):
+    """All clips jittered and blurred, then selected, with tensors of amounts and without in-place
+    operations: the plain form, with the same draws."""
+
+    def to_hsv(images):
+        value, dominant = images.max(-3)
+        chroma = value - images.amin(-3)
+        red, green, blue = images.unbind(-3)
+        safe = torch.where(chroma > 0, chroma, 1)
+        sixths = [(green - blue) / safe, (blue - red) / safe + 2, (red - green) / safe + 4]
+        sixth = torch.stack(sixths, dim=-3).gather(-3, dominant.unsqueeze(-3)).squeeze(-3)
+        saturation = chroma / torch.where(value > 0, value, 1)
+        return [(sixth / 6) % 1, saturation, value]
+
+    def to_rgb(hue, saturation, value):
+        channels = []
+        for offset in (5, 3, 1):
+            k = (offset + hue * 6) % 6
+            channels.append(value - value * saturation * torch.minimum(k, 4 - k).clamp(0, 1))
+        return torch.stack(channels, dim=-3)
+
+    def saturate(images, factor):
+        hue, saturation, value = to_hsv(images)
+        return to_rgb(hue, (saturation * factor).clamp(0, 1), value)
+
+    def turn(images, turns):
+        hue, saturation, value = to_hsv(images)
+        return to_rgb((hue + turns) % 1, saturation, value)
+
+    def draw(count=1):
+        return torch.rand(count, len(clips), 1, 1, 1, 1, dtype=clips.dtype)
+
+    amounts = draw(4) * 2 - 1
+    shifts, factors = augment.strength * amounts, 1 + augment.strength * amounts
+    operations = [
+        lambda x: (x + shifts[0]).clamp(0, 1),
+        lambda x: (x * factors[1]).clamp(0, 1),
+        lambda x: saturate(x, factors[2, ..., 0]),
+        lambda x: turn(x, shifts[3, ..., 0]),
+    ]
+    changed = clips
+    for i in torch.randperm(4).tolist():
+        changed = operations[i](changed)
+    jitter = draw()[0] < augment.jitter_prob
+    clips = torch.where(jitter, changed, clips)
+    low, high = augment.blur_sigma
+    sigmas = low + (high - low) * draw()[0].flatten()
+    blur = draw()[0] < augment.blur_prob
+    size = tuple(augment.kernel_size(side) for side in clips.shape[-2:])
+    blurred = torch.where(blur, gaussian_blur(clips, sigmas.tolist(), size), clips)
+    return blurred, int(jitter.sum()), int(blur.sum())
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_only_what_is_drawn_is_computed(dtype, monkeypatch):
+    """Bit by bit the results and draws of computing everything."""
+    augment = StrongAugment()
+    jittered, blurred = [], []
+    add = module.ADJUSTMENTS[0]
+    changes = (lambda *args: jittered.append(1) or add(*args), *module.ADJUSTMENTS[1:])
+    monkeypatch.setattr(module, 'ADJUSTMENTS', changes)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        clips = torch.rand(3, 2, 3, 24, 33, dtype=dtype)
+        if seed % 3 == 0:
+            clips = (4 * clips).round() / 4  # ties
+        torch.manual_seed(seed)
+        expected, jitter, blur = computed_for_all(augment, clips)
+        following = torch.rand(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                module,
+                'gaussian_blur',
+                lambda x, *a: blurred.append(len(x)) or gaussian_blur(x, *a),
+            )
+            torch.manual_seed(seed)
+            result = augment(clips)
+        assert torch.equal(torch.rand(1), following)
+        assert torch.equal(result, expected)
+        assert (len(jittered), sum(blurred)) == (jitter, blur)
+        jittered.clear()
+        blurred.clear()
+
+
+def test_nothing_waits_for_the_device():
+    """The meta device has no values to wait for."""
+    torch.manual_seed(0)
+    clips = torch.empty(8, 1, 3, 40, 40, device='meta')
+    assert StrongAugment()(clips).shape == clips.shape
+    assert StrongAugment(per_batch=True, jitter_prob=1, blur_prob=1)(clips).is_meta
 
 
 def test_each_sample_draws_and_its_frames_share_the_draw():
@@ -134,13 +224,13 @@ def test_jitter_alone_is_one_of_the_orders(colours):
     from itertools import permutations
 
     operations = [
-        lambda x: adjust_brightness(x, torch.tensor(0.2)),
-        lambda x: adjust_contrast(x, torch.tensor(1.2)),
-        lambda x: adjust_saturation(x, torch.tensor(1.2)),
-        lambda x: adjust_hue(x, torch.tensor(0.2)),
+        lambda x: adjust_brightness(x, 0.2),
+        lambda x: adjust_contrast(x, 1.2),
+        lambda x: adjust_saturation(x, 1.2),
+        lambda x: adjust_hue(x, 0.2),
     ]
     augment = StrongAugment(jitter_prob=1.0)
-    draws = iter([torch.ones(4, 1, 1, 1, 1, 1).double(), torch.zeros(1, 1, 1, 1, 1, 1).double()])
+    draws = iter([torch.ones(4, 1).double(), torch.zeros(1, 1).double()])
     augment._draw = lambda *args: next(draws)
     result = augment.jitter(colours[:, None])
     candidates = []

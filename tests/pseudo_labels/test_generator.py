@@ -7,6 +7,9 @@ share the rest.
 from __future__ import annotations
 
 import json
+import multiprocessing
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -24,6 +27,7 @@ from mmdavss.pseudo_labels.folder import remove
 from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.predictor import ClipPredictor, Frame, FrameClip
 from mmdavss.pseudo_labels.scores import pseudo_confusion, pseudo_miou, summary
+from mmdavss.pseudo_labels.workers import Turns
 from mmdavss.utils.errors import InputError, UserError
 
 pytestmark = pytest.mark.slow
@@ -566,3 +570,34 @@ def test_networks_that_cannot_be_used(frames, checkpoint, tmp_path):
     assert not (tmp_path / 'out').exists()
     with pytest.raises(UserError, match='None has no pseudo_label_generator'):
         PseudoLabelGenerator.from_config(Config(dict(model=MODEL)))
+
+
+def test_clips_take_turns():
+    """In their order, whichever is ready first; a clip after one that failed does not wait."""
+    turns = Turns(np.zeros(2), multiprocessing.get_context('spawn'))
+    order, errors = [], []
+
+    def take(number):
+        try:
+            with turns.turn(number) as state:
+                order.append((number, state.tolist()))
+                state += number + 1
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    def started(*numbers):
+        threads = [threading.Thread(target=take, args=(number,)) for number in numbers]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)
+        return threads
+
+    for thread in started(2, 1, 0):
+        thread.join(30)
+    assert order == [(0, [0, 0]), (1, [1, 1]), (2, [3, 3])]
+    waiting = started(5, 4)
+    turns.fail()
+    for thread in (*waiting, *started(6)):
+        thread.join(30)
+        assert not thread.is_alive()
+    assert errors == ['an earlier clip has failed'] * 3 and len(order) == 3

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
-from mmdavss.visualization import colourise, draw_grid, draw_legend, overlay
+from mmdavss.visualization import colourise, draw_grid, draw_legend, overlay, panels
 
 PALETTE = [(10, 20, 30), (200, 100, 0)]
 
@@ -12,6 +13,14 @@ def test_colourise():
     colours = colourise(np.array([[0, 1], [255, 1]], np.uint8), PALETTE)
     assert colours.dtype == np.uint8
     assert colours.tolist() == [[[10, 20, 30], [200, 100, 0]], [[0, 0, 0], [200, 100, 0]]]
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.int64])
+def test_colourise_any_type(dtype):
+    palette = np.random.default_rng(0).integers(0, 256, (19, 3))
+    labels = np.arange(256).reshape(8, 32)[:, ::-1]
+    expected = [[palette[k].tolist() if k < 19 else [0, 0, 0] for k in row] for row in labels]
+    assert colourise(labels.astype(dtype), palette).tolist() == expected
 
 
 def test_overlay_blends():
@@ -75,3 +84,28 @@ def test_legend_has_every_class(width):
         assert (legend == colour).all(-1).sum() == 18 * 18
     rows = {60: 4, 200: 2, 1000: 1}[width]
     assert legend.shape[0] == rows * 29 + 4
+
+
+def test_a_legend_is_drawn_once(monkeypatch):
+    calls = []
+    write = panels._write
+    monkeypatch.setattr(panels, '_write', lambda *args: calls.append(args) or write(*args))
+    panels._legend.cache_clear()
+    first = draw_legend(['a', 'b'], PALETTE, 200)
+    expected = first.copy()
+    first[:] = 0  # the caller's own
+    np.testing.assert_array_equal(draw_legend(('a', 'b'), np.array(PALETTE), 200), expected)
+    assert len(calls) == 2
+    assert (draw_legend(['a', 'c'], PALETTE, 200) != expected).any()
+    assert (draw_legend(['a', 'b'], PALETTE[::-1], 200) != expected).any()
+
+
+@pytest.mark.parametrize('place', [(60, 30), (60, 3), (2, 57)])
+@pytest.mark.parametrize('anchor', ['mm', 'lm'])
+def test_text_is_that_of_the_whole_canvas(place, anchor):
+    canvas = np.random.default_rng(0).integers(0, 256, (60, 120, 3), np.uint8)
+    picture = Image.fromarray(canvas)
+    font = panels._font(16)
+    ImageDraw.Draw(picture).text(place, 'Ågjpqy|Ä a longer title', panels.INK, font, anchor)
+    panels._write(canvas, 'Ågjpqy|Ä a longer title', place, 16, anchor)
+    np.testing.assert_array_equal(canvas, picture)

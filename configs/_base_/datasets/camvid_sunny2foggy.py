@@ -33,7 +33,13 @@ pseudo_labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=scale),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True),
+    dict(
+        type='LoadFlow',
+        provider=dict(type='DISFlowEstimator'),
+        both_ways=True,
+        cache_dir='work_dirs/flow_cache',
+        cache_limit=64,  # GiB
+    ),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]

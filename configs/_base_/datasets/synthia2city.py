@@ -7,7 +7,12 @@
 source_root = 'data/synthia_seq'
 target_root = 'data/cityscapes'
 # Flow current -> previous. DIS needs no weights; other providers: docs/datasets.md, "Flow".
-flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'))
+flow = dict(
+    type='LoadFlow',
+    provider=dict(type='DISFlowEstimator'),
+    cache_dir='work_dirs/flow_cache',
+    cache_limit=64,  # GiB
+)
 
 source_pipeline = [
     dict(type='LoadClip'),

@@ -7,7 +7,13 @@ source_root = 'data/viper'
 target_root = 'data/cityscapes'
 # Flow between the two frames. DIS needs no weights, the paper has FlowNet2; other providers:
 # docs/datasets.md, "Flow".
-flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'), both_ways=True)
+flow = dict(
+    type='LoadFlow',
+    provider=dict(type='DISFlowEstimator'),
+    both_ways=True,
+    cache_dir='work_dirs/flow_cache',
+    cache_limit=64,  # GiB
+)
 
 source_pipeline = [
     dict(type='LoadClip'),

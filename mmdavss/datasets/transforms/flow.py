@@ -28,6 +28,7 @@ class LoadFlow(BaseTransform):
             ``dict(type='PrecomputedFlow', ...)``. It runs in the data loader's processes,
             on the CPU.
         cache_dir: Folder for computed flow (:class:`CachedFlow`), or None.
+        cache_limit: Size of the folder in GiB from which on nothing more is stored, or None.
         both_ways: Whether to add flow forward in time.
 
     Raises:
@@ -35,10 +36,16 @@ class LoadFlow(BaseTransform):
     """
 
     def __init__(
-        self, provider: dict, cache_dir: str | None = None, both_ways: bool = False
+        self,
+        provider: dict,
+        cache_dir: str | None = None,
+        both_ways: bool = False,
+        cache_limit: float | None = None,
     ) -> None:
         if cache_dir is not None:
-            provider = dict(type='CachedFlow', provider=provider, cache_dir=cache_dir)
+            provider = dict(
+                type='CachedFlow', provider=provider, cache_dir=cache_dir, limit=cache_limit
+            )
         self.provider_cfg = provider
         self.provider = MODELS.build(provider)
         self.both_ways = both_ways

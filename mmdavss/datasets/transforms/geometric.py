@@ -237,11 +237,17 @@ class ClipFlip(BaseTransform):
         results['flip'] = self._draw()
         results['flip_direction'] = 'horizontal' if results['flip'] else None
         if results['flip']:
-            _each(results, IMAGES, mmcv.imflip)
-            _each(results, FLOWS, lambda flow: mmcv.imflip(flow) * np.array([-1, 1], np.float32))
+            _each(results, IMAGES, lambda image: cv2.flip(image, 1))
+            _each(results, FLOWS, _mirrored_flow)
             for key in results.get('seg_fields', []):
                 results[key] = mmcv.imflip(results[key])
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(prob={self.prob})'
+
+
+def _mirrored_flow(flow: np.ndarray) -> np.ndarray:
+    flow = cv2.flip(flow, 1)
+    flow[..., 0] *= -1
+    return flow

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
 
 import cv2
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
-from PIL import Image
+from PIL import ExifTags, Image
 
 from mmdavss.utils.errors import InputError
 from mmdavss.utils.inputs import open_image, read_bytes, reason
@@ -18,6 +20,11 @@ from ..label_maps import LabelSet
 
 #: Position of the bits per sample in a PNG file.
 IHDR_DEPTH = 24
+#: Chunks of a PNG file that change nothing in its pixels, for OpenCV nor for Pillow.
+PLAIN_CHUNKS = {b'IHDR', b'IDAT', b'IEND', b'gAMA', b'cHRM', b'sRGB', b'iCCP', b'pHYs', b'tIME'}
+#: Markers of a JPEG file but those within the pixels of a scan.
+NEXT_MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]', re.DOTALL)
+JPEG_PROGRESSIVE, JPEG_SCAN, JPEG_END = 0xC2, 0xDA, 0xD9
 
 
 def _broken(path: str, what: str, error: Exception) -> InputError:
@@ -30,6 +37,59 @@ def _broken(path: str, what: str, error: Exception) -> InputError:
 def _has_16_bits(data: bytes) -> bool:
     """Whether an image is a PNG with 16 bits per channel."""
     return data.startswith(b'\x89PNG') and data[IHDR_DEPTH] == 16
+
+
+def _is_plain_png(data: bytes) -> bool:
+    """Whether a PNG without damage has one picture, of 8 bits, without transparency or rotation."""
+    kinds, at = set(), 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from('>I4s', data, at)
+        kinds.add(kind)
+        at += length + 12
+    return data[IHDR_DEPTH] == 8 and kinds <= PLAIN_CHUNKS
+
+
+def _is_complete_jpeg(data: bytes) -> bool:
+    """Whether a JPEG has its end marker, behind the last scan and not within a thumbnail.
+
+    False also for several scans that are not progressive, whose later ones only Pillow checks.
+    """
+    at, markers = 2, []
+    while found := NEXT_MARKER.search(data, at):
+        at = found.end()
+        markers.append(data[at - 1])
+        if markers[-1] == JPEG_END:
+            return JPEG_PROGRESSIVE in markers or JPEG_SCAN not in markers[:-2]
+        # The length of a segment; behind the start of a scan, pixels follow up to the next marker.
+        at += int.from_bytes(data[at : at + 2], 'big')
+    return False
+
+
+def _decode_plain(data: bytes, header: Image.Image) -> np.ndarray | None:
+    """Decodes an image by OpenCV, with the result of Pillow; None if that is not certain.
+
+    OpenCV is faster, since Pillow's image is copied three times on its way to an array of BGR. But
+    OpenCV fills the missing part of a truncated file with grey, and treats rotation, transparency,
+    palettes and several pictures in a file differently: it gets only the files without these.
+
+    Args:
+        data: Content of the file.
+        header: The image, opened and verified by Pillow.
+
+    Returns:
+        (H, W, 3), uint8, BGR, or None.
+    """
+    if header.mode in ('RGB', 'L') and (
+        (header.format == 'PNG' and _is_plain_png(data))
+        or (
+            header.format == 'JPEG'
+            and header.getexif().get(ExifTags.Base.Orientation, 1) == 1
+            and _is_complete_jpeg(data)
+        )
+    ):
+        flag = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    return None
 
 
 def read_image(path: str) -> np.ndarray:
@@ -48,15 +108,17 @@ def read_image(path: str) -> np.ndarray:
     """
     data = read_bytes(path, 'frame')
     try:
-        mode = open_image(data).mode
-        # Pillow, because OpenCV fills the missing part of a truncated file with grey.
-        image = mmcv.imfrombytes(data, flag='color', backend='pillow')
+        header = open_image(data)
+        image = _decode_plain(data, header)
+        if image is None:
+            rgb = mmcv.imfrombytes(data, channel_order='rgb', backend='pillow')
+            image = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     except Exception as error:  # a dozen kinds, depending on where the file breaks off
         raise _broken(path, 'frame', error) from error
-    if mode.startswith(('I', 'F')):
+    if header.mode.startswith(('I', 'F')):
         # Pillow would make nearly all of it white.
         raise InputError(
-            f'{path}: this frame has mode {mode}, which is not a colour image but depth, '
+            f'{path}: this frame has mode {header.mode}, which is not a colour image but depth, '
             'labels or the like: correct the folder, or write frames of 8 bits.'
         )
     if _has_16_bits(data) and image.max() < 16:
@@ -65,7 +127,7 @@ def read_image(path: str) -> np.ndarray:
             f'{path}: this frame has 16 bits per channel, of which the upper 8 are '
             'empty, so it would be read as black: write frames of 8 bits.'
         )
-    return np.ascontiguousarray(image)
+    return image
 
 
 def read_mask(path: str) -> np.ndarray:
@@ -112,6 +174,8 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
         if labels.encoding == 'red':
             # Pillow cannot read 16 bits per channel.
             raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        elif labels.encoding == 'colour' and (plain := _decode_plain(data, header)) is not None:
+            raw = cv2.cvtColor(plain, cv2.COLOR_BGR2RGB)
         else:
             image = Image.open(io.BytesIO(data))
             # A palette image yields its ids unless it is converted.

@@ -1,8 +1,10 @@
+import io
 import struct
 import zlib
 from dataclasses import replace
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +14,7 @@ from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_19, GTA_19, VI
 from mmdavss.datasets.transforms import LoadClip, LoadClipAnnotations
 from mmdavss.datasets.transforms import loading as module
 from mmdavss.utils.errors import InputError
+from mmdavss.utils.inputs import open_image
 
 LABELS = LabelSet('Toy', ('road', 'sky'), ((0, 0, 0), (1, 1, 1)), {3: 0, 5: 1}, official=8)
 
@@ -162,6 +165,102 @@ def test_wrong_bits_of_png(tmp_path, picture, write, kind, writer):
             assert 'x.png: this' in str(error)
             errors += 1
     assert errors > 30
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def with_chunk(data, kind, content):
+    """A PNG with one more chunk, behind its header."""
+    crc = struct.pack('>I', zlib.crc32(kind + content))
+    return data[:33] + struct.pack('>I', len(content)) + kind + content + crc + data[33:]
+
+
+def pillow(data):
+    """What `read_image` returned when it decoded everything with Pillow."""
+    open_image(data)
+    return np.ascontiguousarray(mmcv.imfrombytes(data, flag='color', backend='pillow'))
+
+
+def frames(size):
+    """Yields files of one picture, and whether OpenCV may decode them."""
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).integers(0, 60, (height, width, 3))
+    picture = (np.dstack([2 * x, 3 * y, x + y]) % 196 + noise).astype(np.uint8)
+    image = Image.fromarray(picture)
+    turned = Image.Exif()
+    turned[0x112] = 6
+    thumbnail = b'Exif\0\0II*\0\x08\0\0\0\0\0' + saved(image, 'jpeg')
+    png = saved(image, 'png')
+    for progressive in (False, True):
+        for quality in (30, 95):
+            for name in ('4:4:4', '4:2:2', '4:2:0'):
+                options = dict(subsampling=name, quality=quality, progressive=progressive)
+                yield saved(image, 'jpeg', **options), True
+        for factor in (0x411111, 0x441111, 0x121111):  # 4:1:1, 4:1:0, 4:4:0
+            options = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+            options += [cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
+            options += [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+            yield cv2.imencode('.jpg', picture, options)[1].tobytes(), True
+    yield saved(image.convert('L'), 'jpeg'), True
+    yield saved(image, 'jpeg', keep_rgb=True), True
+    yield saved(image, 'jpeg', exif=thumbnail, comment=b'\xff\xd9'), True
+    yield saved(image, 'jpeg', exif=turned), False
+    yield saved(image.convert('CMYK'), 'jpeg'), False
+    yield png, True
+    yield saved(image.convert('L'), 'png'), True
+    yield with_chunk(png, b'gAMA', struct.pack('>I', 22000)), True
+    yield with_chunk(png, b'sRGB', b'\0'), True
+    yield saved(image, 'png', exif=turned), False
+    yield saved(image, 'png', transparency=(1, 2, 3)), False
+    yield saved(image, 'png', save_all=True, append_images=[image.rotate(180)]), False
+    for mode in ('RGBA', 'LA', 'P', '1'):
+        yield saved(image.convert(mode), 'png'), False
+    yield cv2.imencode('.png', picture.astype(np.uint16) * 257)[1].tobytes(), False
+    yield cv2.imencode('.bmp', picture)[1].tobytes(), False
+
+
+@pytest.mark.parametrize('size', [(37, 53), (64, 96), (5, 3)])
+def test_frames_are_those_of_pillow(tmp_path, size):
+    for number, (data, by_opencv) in enumerate(frames(size)):
+        (tmp_path / 'x').write_bytes(data)
+        image = module.read_image(str(tmp_path / 'x'))
+        np.testing.assert_array_equal(image, pillow(data), err_msg=str(number))
+        assert image.flags.c_contiguous and image.flags.writeable
+        plain = module._decode_plain(data, open_image(data)) is not None
+        assert plain == by_opencv, number
+
+
+def test_damage_is_found_where_pillow_finds_it(tmp_path, capfd):
+    """Cut off, with wrong bits, with a part left out or repeated: the same pictures and errors."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / 'x'
+    errors = count = 0
+    for data, by_opencv in frames((37, 53)):
+        for _ in range(4 * by_opencv):
+            start, end = np.sort(rng.integers(4, len(data), 2))
+            for damaged in (
+                data[:end],
+                data[:start] + data[end:],
+                data[:end] + data[start:],
+                flipped(data, rng.integers(1000), 2),
+            ):
+                path.write_bytes(damaged)
+                count += 1
+                try:
+                    expected = pillow(damaged)
+                except Exception:
+                    errors += 1
+                    with pytest.raises(InputError, match='cannot be decoded'):
+                        module.read_image(str(path))
+                else:
+                    np.testing.assert_array_equal(module.read_image(str(path)), expected)
+    assert 0.3 < errors / count < 0.9
+    capfd.readouterr()  # remarks of libjpeg
 
 
 def indexed(path, ids, palette):
