@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import tee
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -22,9 +23,10 @@ from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
 from .segmenter import VideoSegmenter
-from .videos import VideoReader
+from .videos import Frame, VideoReader
 
 Model = str | Path | Config
+Item = TypeVar('Item')
 #: Maximum frames per second of a video that can be written.
 MAX_FPS = 1000
 #: Minimum width of all panels together if they have a legend.
@@ -133,8 +135,11 @@ class VideoSegInferencer:
             ValueError: If an image is broken or frames differ in size.
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
+        yield from self._segment(video)
+
+    def _segment(self, images: Iterable[Frame]) -> Iterator[Segmented]:
         # In lockstep: no copy of the stream is more than one frame ahead of another.
-        frames, *copies = tee(video, 1 + len(self.segmenters))
+        frames, *copies = tee(images, 1 + len(self.segmenters))
         maps = [
             segment(frame.image for frame in copy)
             for segment, copy in zip(self.segmenters, copies, strict=True)
@@ -178,6 +183,13 @@ class VideoSegInferencer:
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
         folders = self._check(out, masks, opacity, width, fps, overwrite)
+
+        def write(frame: Segmented) -> None:
+            if writer is not None:
+                writer.write(self.draw(frame, opacity, show_input, legend, width))
+            for folder, labels in zip(folders, frame.labels, strict=False):
+                write_mask(folder / f'{frame.name}.png', labels)
+
         with ExitStack() as stack:
             writer = None
             if out is not None:
@@ -188,13 +200,18 @@ class VideoSegInferencer:
             began, done = time.monotonic(), 0
             if video.live:  # Ctrl-C is how a camera ends
                 stack.enter_context(suppress(KeyboardInterrupt))
-            for frame in self.stream(video):
-                if writer is not None:
-                    writer.write(self.draw(frame, opacity, show_input, legend, width))
-                for folder, labels in zip(folders, frame.labels, strict=False):
-                    write_mask(folder / f'{frame.name}.png', labels)
+            # While the networks see a frame, the one before is drawn and written and the next one
+            # read. One at a time: no more than three frames are held.
+            aside = stack.enter_context(ThreadPoolExecutor(1))
+            written = None
+            for frame in self._segment(_ahead(video, aside)):
+                if written is not None:
+                    written.result()
+                written = aside.submit(write, frame)
                 done += 1
                 bar.update()
+            if written is not None:
+                written.result()
         seconds = time.monotonic() - began
         return dict(
             frames=done,
@@ -296,6 +313,15 @@ class VideoSegInferencer:
             )
         odd = [(0, side % 2) for side in picture.shape[:2]]
         return np.pad(picture, (*odd, (0, 0)), mode='edge') if any(map(any, odd)) else picture
+
+
+def _ahead(items: Iterable[Item], pool: Executor) -> Iterator[Item]:
+    """Yields the items; the next one is made in the pool while the last one is used."""
+    iterator = iter(items)
+    coming = pool.submit(next, iterator, None)
+    while (item := coming.result()) is not None:
+        coming = pool.submit(next, iterator, None)
+        yield item
 
 
 def write_mask(path: Path, labels: np.ndarray) -> None:

@@ -147,10 +147,12 @@ class VideoSegmenter:
 
     def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:
         """Classes of the second frame, and the new state; the first frame is used for flow."""
-        sample, state = self._predict(pair, state)
-        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8), state
+        sample, state = self._predict(pair, state, with_scores=False)
+        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8, copy=False), state
 
-    def _predict(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[SegDataSample, Any]:
+    def _predict(
+        self, pair: list[tuple[str, np.ndarray]], state: Any, with_scores: bool = True
+    ) -> tuple[SegDataSample, Any]:
         """Prediction of the second frame, and the new state."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
@@ -171,9 +173,14 @@ class VideoSegmenter:
                 seg_fields=[],
             )
         )
+        if not self.model.net.needs_flow or 'flow' in data['inputs']:
+            # The frame before has served its purpose.
+            data['inputs']['frames'] = data['inputs']['frames'][-1:]
         with torch.no_grad():
             data = self.model.data_preprocessor(pseudo_collate([data]))
-            (sample,), state = self.model.step(**data, state=state, clip_length=self.clip_length)
+            (sample,), state = self.model.step(
+                **data, state=state, clip_length=self.clip_length, with_scores=with_scores
+            )
         return sample, state
 
 

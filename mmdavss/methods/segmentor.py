@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from mmengine.structures import PixelData
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor
 
-from mmdavss.ops import at_least_float32
+from mmdavss.ops import at_least_float32, resized_argmax
 from mmdavss.structures import Clip
 from mmdavss.utils.checkpoints import bare_names
 from mmdavss.utils.errors import NotFiniteError
@@ -198,6 +199,7 @@ class VideoSegmentor(BaseSegmentor):
         data_samples: OptSampleList = None,
         state: Any = None,
         clip_length: int = 2,
+        with_scores: bool = True,
     ) -> tuple[SampleList, Any]:
         """The next frame of a video, see :meth:`VideoNet.predict_next`.
 
@@ -207,6 +209,8 @@ class VideoSegmentor(BaseSegmentor):
             data_samples: As for :meth:`predict`.
             state: What the step before returned; None starts a video.
             clip_length: T of the clips that this is to equal.
+            with_scores: False leaves out ``seg_logits``, which a stream does not need: most of the
+                time is saved. ``pred_sem_seg`` is the same, in uint8.
 
         Returns:
             What :meth:`predict` gives for the clip that ends with the frame, and the state.
@@ -214,9 +218,15 @@ class VideoSegmentor(BaseSegmentor):
         flow = self.clip_flow(inputs)
         flow = None if flow is None or flow.shape[1] == 0 else flow[:, -1]
         scores, state = self.net.predict_next(inputs.frames[:, -1], flow, state, clip_length)
-        return self._segmented(scores, inputs, data_samples), state
+        return self._segmented(scores, inputs, data_samples, with_scores), state
 
-    def _segmented(self, scores: Tensor, inputs: Clip, data_samples: OptSampleList) -> SampleList:
+    def _segmented(
+        self,
+        scores: Tensor,
+        inputs: Clip,
+        data_samples: OptSampleList,
+        with_scores: bool = True,
+    ) -> SampleList:
         check_scores(
             scores,
             *(
@@ -233,7 +243,17 @@ class VideoSegmentor(BaseSegmentor):
             scores = resize(
                 scores, inputs.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
             )
-        return self.postprocess_result(scores, data_samples)
+        if (
+            with_scores
+            or padded
+            or data_samples is None
+            or any(s.metainfo.get('flip') for s in data_samples)
+        ):
+            return self.postprocess_result(scores, data_samples)
+        for one, sample in zip(scores.split(1), data_samples, strict=True):
+            labels = resized_argmax(one, sample.metainfo['ori_shape'], self.align_corners)
+            sample.set_data(dict(pred_sem_seg=PixelData(data=labels)))
+        return data_samples
 
 
 def check_scores(scores: Tensor, *frames: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
 import weakref
+from concurrent.futures import Executor, Future
 
 import cv2
 import numpy as np
@@ -86,6 +88,18 @@ class Counted(VideoReader):
             yield Frame(f'{number:06d}', image)
 
 
+class InTurn(Executor):
+    """Runs what it is given at once: what is alive can be counted."""
+
+    def __init__(self, max_workers: int) -> None:
+        pass
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        future: Future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
 def test_nothing_is_kept_of_frames_that_are_over(saved_model, accel, tmp_path, monkeypatch):
     cfg, checkpoint = saved_model(accel)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
@@ -99,6 +113,7 @@ def test_nothing_is_kept_of_frames_that_are_over(saved_model, accel, tmp_path, m
         return picture
 
     monkeypatch.setattr(segment, 'draw', drawn)
+    monkeypatch.setattr('mmdavss.inference.inferencer.ThreadPoolExecutor', InTurn)
     done = segment(video, out=tmp_path / 'out.mp4', legend=False)
     assert done['frames'] == 135 and video.seen == 3 * 135
     assert cv2.VideoCapture(str(tmp_path / 'out.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 135
@@ -136,6 +151,33 @@ def test_files(saved_model, per_frame, video_file, tmp_path):
     assert np.abs(half - (segment.palette[mask] / 2 + frame.image[..., ::-1] / 2)).max() <= 0.5
     assert segment.draw(frame, width=200).shape[1] == 200
     assert segment.draw(frame).shape[1] == 480
+
+
+def test_errors_of_the_other_thread_arrive(saved_model, per_frame, tmp_path, monkeypatch):
+    """Frames are drawn, written and read beside the networks; errors end the run all the same."""
+    cfg, checkpoint = saved_model(per_frame)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    main, others = threading.get_ident(), []
+
+    def full(path, labels):
+        others.append(threading.get_ident() != main)
+        if path.stem == '000003':
+            raise OSError('the disk is full')
+
+    monkeypatch.setattr('mmdavss.inference.inferencer.write_mask', full)
+    for count in (4, 8):  # the last frame, and one that is followed by others
+        with pytest.raises(OSError, match='the disk is full'):
+            segment(Counted(count, ()), masks=tmp_path / 'masks')
+    assert len(others) == 8 and all(others)
+
+    class Broken(Counted):
+        def __iter__(self):
+            yield from itertools.islice(super().__iter__(), 3)
+            raise ValueError('the file is broken')
+
+    with pytest.raises(ValueError, match='the file is broken'):
+        segment(Broken(5, ()), masks=tmp_path / 'masks')
+    assert len(others) == 11
 
 
 def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmdavss.losses import STPLLoss, stpl_loss
 from mmdavss.ops import rows_per_block
@@ -135,6 +136,37 @@ def test_module_is_the_mean_over_clips_and_survives_autocast():
         half = STPLLoss(temperature=0.5, loss_weight=3.0)(q, k, y, y, 3)
     assert half.dtype == torch.float32
     assert half.item() == loss.item()
+
+
+def test_gradient_follows_its_factor():
+    """The gradient is computed in the forward pass, before the factor of the loss is known."""
+    y = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    q, k = rows(8), rows(8, seed=1)
+    grads = torch.autograd.grad(stpl_loss(q, k, y, y, 3), (q, k))
+    for ours, once in zip(
+        torch.autograd.grad(-2.5 * stpl_loss(q, k, y, y, 3), (q, k)), grads, strict=True
+    ):
+        torch.testing.assert_close(ours, -2.5 * once)
+
+
+class Products(TorchDispatchMode):
+    """Multiplications in matrix products."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten.mm.out, torch.ops.aten.mm.default):
+            self.count += args[0].numel() * args[1].shape[1]
+        elif func in (torch.ops.aten.addmm_.default, torch.ops.aten.addmm.default):
+            self.count += args[1].numel() * args[2].shape[1]
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_product_is_computed_twice():
+    q, k = rows(600, 16), rows(500, 16, seed=1)
+    with Products() as products:
+        stpl_loss(q, k, torch.arange(600) % 4, torch.arange(500) % 4, 4).backward()
+    assert products.count == 3 * 600 * 500 * 16
 
 
 def test_unknown_denominator():
