@@ -183,13 +183,12 @@ CASES = {
         **SOURCE_ALONE,
     ),
     'dacs': MethodCase(
-        waits=('strong_augment.py',),
         model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
         trains=ACCEL,
         hooks=TEACHER,
         halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
     ),
-    'sepico_dist': sepico(SEPICO | CROP, waits=('strong_augment.py',)),
+    'sepico_dist': sepico(SEPICO | CROP),
     'sepico_released': sepico(
         SEPICO
         | CROP
@@ -198,7 +197,6 @@ CASES = {
             augment_source=True,
             projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN')),
         ),
-        waits=('strong_augment.py',),
     ),
     'sepico_dist_full': sepico(
         dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),
