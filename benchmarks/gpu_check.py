@@ -752,9 +752,9 @@ def recorded(parts: Iterable[nn.Module]) -> Iterator[list[Call]]:
 
 
 def seconds_of(run: Callable[[], Any], device: str, rounds: int = 5) -> float:
-    """Median time of a computation: of the GPU, or the process's CPU time."""
+    """Median time of a computation: of the GPU, or the process's CPU time of a single round."""
     times = []
-    for _ in range(rounds):
+    for _ in range(1 if device == 'cpu' else rounds):
         if device == 'cpu':
             start = time.process_time()
             run()
@@ -900,19 +900,22 @@ class RealConfig:
 def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
     """Part ``configs``: one step of each first, then the rest, the most different ones first."""
     init_default_scope('mmseg')
-    small = [name.removesuffix('.py') for name in kill_and_resume.METHODS.values()]
-    made = groups((ROOT / 'docs/speed.md').read_text(), full_size.full_size())
-    configs = {group.name: RealConfig(group, device) for group in map(Group, small)}
-    if device != 'cpu':
-        configs = {group.name: RealConfig(group, device) for group in made} | configs
-    else:
-        for group in made:
+    everything = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
+    full_groups = groups((ROOT / 'docs/speed.md').read_text(), full_size.full_size())
+    small_groups = [Group(name.removesuffix('.py')) for name in kill_and_resume.METHODS.values()]
+    if device == 'cpu':
+        for group in full_groups:
             yield f'{group.name}: float32', partial(need_gpu, device)
+        full_groups = []
+    configs = {
+        group.name: RealConfig(group, device)
+        for group in (*full_groups, *small_groups)
+        if any(chosen(f'{group.name}: {kind}', only) for kind in everything)
+    }
     order = most_different_first({name: words_of(own.cfg.model) for name, own in configs.items()})
     # A config of each method has all checks at the start.
     first = {name.partition('/')[0]: name for name in reversed(order)}.values()
     later = [name for name in order if name not in first]
-    everything = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
     for name in sorted(first, key=order.index):
         yield from configs[name].checks(everything)
     for name in later:
@@ -1188,6 +1191,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if options.work:
         # Results only: libraries print what they like.
         results, sys.stdout = sys.stdout, sys.stderr
+        full_size.quiet()
         work(
             options.work,
             device,
