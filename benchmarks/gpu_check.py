@@ -825,7 +825,8 @@ class RealConfig:
         wrapper, step = self.steps(precision)
         figures = trains(self.model, wrapper, step, tries=20 if precision == 'fp16' else 1)
         took = seconds_of(step, self.device, rounds=1)
-        return dict(figures, seconds_of_step=took, text=f'{took * 1000:.0f} ms')
+        alike = list(self.group.others)
+        return dict(figures, seconds_of_step=took, alike=alike, text=f'{took * 1000:.0f} ms')
 
     def memory(self) -> Figures:
         """Compares the peak memory with the count.
@@ -907,16 +908,19 @@ def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
         for group in full_groups:
             yield f'{group.name}: float32', partial(need_gpu, device)
         full_groups = []
-    configs = {
-        group.name: RealConfig(group, device)
-        for group in (*full_groups, *small_groups)
-        if any(chosen(f'{group.name}: {kind}', only) for kind in everything)
-    }
-    order = most_different_first({name: words_of(own.cfg.model) for name, own in configs.items()})
+    configs: dict[str, RealConfig] = {}
+    for alike in (full_groups, small_groups):
+        made = {
+            group.name: RealConfig(group, device)
+            for group in alike
+            if any(chosen(f'{group.name}: {kind}', only) for kind in everything)
+        }
+        words = {name: words_of(own.cfg.model) for name, own in made.items()}
+        configs |= {name: made[name] for name in most_different_first(words)}
     # A config of each method has all checks at the start.
-    first = {name.partition('/')[0]: name for name in reversed(order)}.values()
-    later = [name for name in order if name not in first]
-    for name in sorted(first, key=order.index):
+    first = {name.partition('/')[0]: name for name in reversed(configs)}.values()
+    later = [name for name in configs if name not in first]
+    for name in (name for name in configs if name in first):
         yield from configs[name].checks(everything)
     for name in later:
         yield from configs[name].checks(everything[:2])
@@ -1003,8 +1007,8 @@ def work(
             continue
         emit(dict(begin=name))
         emit(dict(name=name, **attempt(check)))
-        gc.collect()
         if torch.cuda.is_initialized():
+            gc.collect()
             try:
                 torch.cuda.synchronize()
                 torch.cuda.empty_cache()

@@ -248,7 +248,8 @@ def functions() -> dict[str, Callable[[], Function]]:
         ),
         'at_least_float32': lambda: Function(ops.at_least_float32, (logits,)),
         'cross_entropy': lambda: Function(
-            losses.cross_entropy, (advent()['logits'], advent()['label'])
+            partial(losses.cross_entropy, ignore_index=-1),
+            (advent()['logits'], advent()['label']),
         ),
         'cross_entropy weighted': lambda: Function(
             lambda scores, own, weights: losses.cross_entropy(
