@@ -247,10 +247,7 @@ def functions() -> dict[str, Callable[[], Function]]:
             partial(ops.photometric_visible, alpha=5.0), (image, other)
         ),
         'at_least_float32': lambda: Function(ops.at_least_float32, (logits,)),
-        'cross_entropy': lambda: Function(
-            partial(losses.cross_entropy, ignore_index=-1),
-            (advent()['logits'], advent()['label']),
-        ),
+        'cross_entropy': lambda: Function(losses.cross_entropy, (logits, labels)),
         'cross_entropy weighted': lambda: Function(
             lambda scores, own, weights: losses.cross_entropy(
                 scores, own, weights, scores.new_tensor([1.0, 2.0, 0.5, 1.0, 3.0])
