@@ -249,10 +249,10 @@ def functions() -> dict[str, Callable[[], Function]]:
         'at_least_float32': lambda: Function(ops.at_least_float32, (logits,)),
         'cross_entropy': lambda: Function(losses.cross_entropy, (logits, labels)),
         'cross_entropy weighted': lambda: Function(
-            lambda scores, own, weights: losses.cross_entropy(
-                scores, own, weights, scores.new_tensor([1.0, 2.0, 0.5, 1.0, 3.0])
+            lambda scores, own, weights, of_class: losses.cross_entropy(
+                scores, own, weights, of_class.detach()
             ),
-            (logits, labels, visible[:, 0].double()),
+            (logits, labels, visible[:, 0].double(), noise(5).exp()),
         ),
         'BatchCrossEntropyLoss': lambda: Function(losses.BatchCrossEntropyLoss(), (logits, labels)),
         'clip_cross_entropy': lambda: Function(
