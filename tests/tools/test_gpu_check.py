@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmdavss import losses, modules, ops
+from tests.second_device import second_device
 
 ROOT = Path(__file__).parents[2]
 #: Public names of ops, losses and modules without tensors to compare.
@@ -49,9 +50,11 @@ def compared(script) -> ModuleType:
     return sys.modules['gpu_functions']
 
 
-def results_of(script: ModuleType, part: str, *only: str, **options: object) -> dict[str, dict]:
+def results_of(
+    script: ModuleType, part: str, *only: str, device: str = 'cpu', **options: object
+) -> dict[str, dict]:
     messages: list[dict] = []
-    script.work(part, 'cpu', messages.append, only, **options)
+    script.work(part, device, messages.append, only, **options)
     assert 'plan' in messages[0]
     assert [m['begin'] for m in messages if 'begin' in m] == [
         m['name'] for m in messages if 'name' in m and m.get('error') != 'no time left'
@@ -69,10 +72,18 @@ def test_every_function_is_compared(compared):
     assert public - names == WITHOUT_TENSORS
 
 
-def test_functions_run(script):
-    results = results_of(script, 'ops')
+def test_functions_on_a_second_device(script):
+    """Each equals the CPU there, and mixes no devices."""
+    with second_device() as device:
+        results = results_of(script, 'ops', device=device)
     assert not [own for own in results.values() if own['status'] != 'passed']
     assert len(results) > 70
+
+
+def test_mixed_devices_are_found(compared):
+    function = compared.Function(lambda x: x + torch.ones(4), (compared.noise(3, 4),))
+    with second_device() as device, pytest.raises(RuntimeError, match='on the CPU and on'):
+        compared.compare(function, device)
 
 
 def test_differences_of_functions_are_found(compared):
@@ -107,6 +118,15 @@ def test_a_method(script):
         'equal': 'skipped',
     }
     assert results['source_only: fp16']['error'] == 'needs a GPU'
+
+
+@pytest.mark.parametrize('name', ['i2vda', 'sepico_dist'])
+def test_a_method_on_a_second_device(script, name):
+    with second_device() as device:
+        results = results_of(script, 'methods', f'{name}: equal', device=device)
+    (result,) = results.values()
+    assert result['status'] == 'passed', result
+    assert result['figures']['difference'] == 0  # its numbers are the CPU's
 
 
 def test_training_that_does_not_work_is_found(script):
