@@ -279,17 +279,19 @@ def small_waits(case: MethodCase, device: str) -> Figures:
     return waits_of(lambda: run(copy.copy(data)), case.waits, device)
 
 
-def history(case: MethodCase, device: str, **compile_options: Any) -> tuple[list[dict], dict]:
+def history(
+    case: MethodCase, device: str, compile_options: Mapping[str, Any] | None = None
+) -> tuple[list[dict], dict]:
     """Logs of two iterations in float64 and the final state, on the CPU.
 
     Args:
         case: The method.
         device: Where to train.
-        compile_options: Those of ``torch.compile``; none for no compilation.
+        compile_options: Those of ``torch.compile``, or None for no compilation.
     """
-    with double_precision(), DrawsOnHost():
+    with double_precision():
         model = build_method(case).to(device)
-        for part in model.modules() if compile_options else ():
+        for part in model.modules() if compile_options is not None else ():
             if isinstance(part, VideoNet):
                 part.compile(**compile_options)
         run = Training(case, model, build_optimisers(model))
@@ -318,7 +320,7 @@ def differences(ours: tuple[list[dict], dict], theirs: tuple[list[dict], dict]) 
 def small_equal(case: MethodCase, device: str) -> Figures:
     """Compares two iterations on a device with the CPU, in float64, with the same draws."""
     need_gpu(device)
-    with full_precision():
+    with full_precision(), DrawsOnHost():
         worst = differences(history(case, device), history(case, 'cpu'))
     return dict(difference=worst, text=f'{worst:.0e}')
 
@@ -341,9 +343,16 @@ def small_compiled(case: MethodCase, device: str) -> Figures:
     if case.student is None:
         raise Skipped('has no video net')
     torch.compiler.reset()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
     backend = 'aot_eager' if device == 'cpu' else 'inductor'
-    worst = differences(history(case, device, backend=backend), history(case, device))
-    return dict(difference=worst, backend=backend, text=f'{worst:.0e}')
+    with full_precision():
+        ours = history(case, device, dict(backend=backend))
+        graphs = counters['stats']['unique_graphs']
+        if not graphs:
+            raise Missed('nothing was compiled')
+        worst = differences(ours, history(case, device))
+    return dict(difference=worst, backend=backend, graphs=graphs, text=f'{worst:.0e}')
 
 
 def check_compile(device: str, only: Sequence[str] = ()) -> Checks:
@@ -1249,7 +1258,7 @@ def variables(device: str) -> dict[str, str]:
     """Environment variables of the processes of the parts."""
     own = dict(
         os.environ,
-        PYTHONPATH=os.pathsep.join([str(ROOT), *sys.path[1:0], os.environ.get('PYTHONPATH', '')]),
+        PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),
         # The GPU is counted without using it: processes that fork later can.
         PYTORCH_NVML_BASED_CUDA_CHECK='1',
         CUBLAS_WORKSPACE_CONFIG=':4096:8',
