@@ -164,7 +164,7 @@ class GivenFlow(BaseFlowProvider):
     """Replaces a provider that computes on the CPU."""
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: Any) -> Tensor:
-        return torch.empty_like(frame_a[:, :2])
+        return torch.zeros_like(frame_a[:, :2])
 
 
 @contextmanager
@@ -278,13 +278,13 @@ def networks_of(model: nn.Module) -> list[nn.Module]:
     ]
 
 
-def build(cfg: Config) -> nn.Module:
-    """Builds the model of a config on the meta device."""
+def build(cfg: Config, device: str = 'meta') -> nn.Module:
+    """Builds the model of a config with random weights, by default on the meta device."""
     init_default_scope('mmseg')
     linspace = torch.linspace
     # MiT reads the numbers of one while it is built.
     with (
-        torch.device('meta'),
+        torch.device(device),
         mock.patch('torch.linspace', lambda *args: linspace(*args, device='cpu')),
     ):
         model = MODELS.build(cfg.model)
@@ -292,10 +292,10 @@ def build(cfg: Config) -> nn.Module:
         if isinstance(part, BaseFlowProvider):
             part._loaded = True  # a FrozenFlowNet's weights need no file
             for network in part._networks:
-                network.to('meta')
+                network.to(device)
     if isinstance(getattr(model, 'flow', None), BaseFlowProvider) and not model.flow._networks:
         model.flow = GivenFlow()
-    model.data_preprocessor.to('meta')
+    model.data_preprocessor.to(device)
     if hasattr(model, 'schedule_proxy'):
         model.schedule_proxy(copy=False, launched=True)
     if hasattr(model, 'schedule_contrast'):

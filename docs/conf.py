@@ -64,7 +64,7 @@ NAVIGATION = {
         'analyses',
         'faq',
     ],
-    'Train': ['speed', 'reliability', 'bad_input', 'convert_checkpoints'],
+    'Train': ['speed', 'gpu', 'reliability', 'bad_input', 'convert_checkpoints'],
     'Methods': ['methods/*'],
     'Results': ['results', 'results_2026'],
     'Develop': ['add_a_method', 'api/index', '/CONTRIBUTING', '/CHANGELOG'],

@@ -46,12 +46,23 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope='session', autouse=True)
 def quick_configs() -> Iterator[None]:
-    """Shipped configs are read once, and the text of configs is not formatted.
+    """Shipped configs and their bases are read once, and the text of configs is not formatted.
 
-    Reading one opens ten files, and yapf takes seconds for each text that a run writes; the
-    commands that tests start as processes of their own still format.
+    Reading one opens ten files, of which most belong to many configs, each with a temporary folder
+    of its own, and yapf takes seconds for each text that a run writes; the commands that tests
+    start as processes of their own still format.
     """
-    read = Config.fromfile
+    read, read_part = Config.fromfile, Config._file2dict
+
+    @cache
+    def part_once(path: str, args: tuple, kwargs: tuple) -> tuple:
+        return read_part(path, *args, **dict(kwargs))
+
+    def file2dict(filename: str, *args: object, **kwargs: object) -> tuple:
+        path = Path(filename).resolve()
+        if CONFIGS not in path.parents:
+            return read_part(filename, *args, **kwargs)
+        return copy.deepcopy(part_once(str(path), args, tuple(kwargs.items())))
 
     @cache
     def read_once(name: str, folder: str) -> Config:
@@ -63,6 +74,7 @@ def quick_configs() -> Iterator[None]:
         return copy.deepcopy(read_once(str(filename), os.getcwd()))
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, '_file2dict', staticmethod(file2dict))
         patch.setattr(Config, 'fromfile', staticmethod(fromfile))
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
         yield

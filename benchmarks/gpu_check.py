@@ -1,0 +1,1272 @@
+"""Checks on a GPU that everything runs, equals the CPU and costs what the documentation says.
+
+    python benchmarks/gpu_check.py [--parts ops methods ...] [--only TEXT ...] [--seconds 570] \
+        [--out work_dirs/gpu_check] [--cpu] [--write]
+
+Needs one GPU, the checkout and the packages that the tests need; no data, no weights: networks have
+random weights, batches random content. Every check has a line of output. Both files in the output
+folder, gpu_check.json (with tracebacks) and gpu_check.md, are written after each check, so that an
+interrupted run keeps what it has. A failure stops no other check; a part whose process crashes goes
+on with the next check. What the time does not suffice for is listed as left out. The exit code is 1
+if a check failed. ``--write`` writes the tables to docs/gpu.md.
+
+Without a GPU, or with ``--cpu``, the script runs what it can on the CPU, with the MiniDrive configs
+in place of those of full size, and lists what needs a GPU.
+
+docs/gpu.md says what each part shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import gc
+import json
+import math
+import os
+import platform
+import re
+import runpy
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import full_size
+import kill_and_resume
+import torch
+import torch.distributed as distributed
+from gpu_functions import DrawsOnHost, Figures, Missed, compare, full_precision, functions
+from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors.base import BaseSegmentor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves, tree_map
+
+from mmdavss.analysis.results import with_part
+from mmdavss.launch.prepare import _use_amp
+from mmdavss.modules import SFM
+from mmdavss.structures import Clip
+from mmdavss.testing.methods import (
+    NUM_CLASSES,
+    MethodCase,
+    Training,
+    build_method,
+    build_optimisers,
+    optimisers_of,
+    training_batch,
+)
+from mmdavss.testing.numerics import (
+    double_precision,
+    draws_of_global_batch,
+    synchronised_batch_norm,
+)
+from mmdavss.video_nets import VideoNet
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / 'docs/gpu.md'
+BEGIN = '<!-- Results: written by `python benchmarks/gpu_check.py --write` -->'
+END = '<!-- End of results -->'
+#: Exit code of a part's process after an error that leaves the GPU unusable for it.
+BROKEN = 3
+#: Processes in the comparison with one process.
+WORLD = 2
+#: Largest time of a step over that of its networks' passes alone.
+LARGEST_RATIO = 1.1
+PRECISIONS = ('float32', 'fp16', 'bf16')
+
+Checks = Iterable[tuple[str, Callable[[], Figures | None]]]
+
+
+class Skipped(Exception):
+    """A check does not apply here; says why."""
+
+
+def cases() -> dict[str, MethodCase]:
+    """The methods of the tests; first those to which all tests apply."""
+    table = runpy.run_path(str(ROOT / 'tests/methods/table.py'))['CASES']
+    return dict(sorted(table.items(), key=lambda item: not item[1].thorough))
+
+
+def moved(value: Any, device: str) -> Any:
+    """A batch, a state or any other tree with its tensors on a device."""
+    if isinstance(value, Mapping):
+        return {key: moved(item, device) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, '_fields'):
+        return type(value)(*(moved(item, device) for item in value))
+    if isinstance(value, list | tuple):
+        return type(value)(moved(item, device) for item in value)
+    return value.to(device) if hasattr(value, 'to') else value
+
+
+def chosen(name: str, only: Sequence[str]) -> bool:
+    """Whether a name has one of the texts in it, or there are none."""
+    return not only or any(text in name for text in only)
+
+
+def need_gpu(device: str) -> None:
+    """Skips a check on the CPU.
+
+    Raises:
+        Skipped: On the CPU.
+    """
+    if device == 'cpu':
+        raise Skipped('needs a GPU')
+
+
+# ------------------------------------------------------------------------------------- functions
+
+
+def check_functions(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``ops``."""
+    init_default_scope('mmseg')
+    for name, make in functions().items():
+        yield name, lambda make=make: compare(make(), device)
+
+
+# --------------------------------------------------------------------------------- small methods
+
+
+def digests(model: nn.Module) -> dict[str, Tensor]:
+    """One number of each tensor of a state, which changes with it."""
+    return {name: value.double().sum() for name, value in model.state_dict().items()}
+
+
+def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
+    """Names of the tensors that differ."""
+    names = list(before)
+    differ = torch.stack([before[name] != after[name] for name in names]).tolist()
+    return {name for name, own in zip(names, differ, strict=True) if own}
+
+
+def trains(model: nn.Module, wrapper: Any, step: Callable[[], dict], tries: int = 1) -> Figures:
+    """Runs steps until all players' weights have changed.
+
+    Args:
+        model: The method.
+        wrapper: Its optimisers.
+        step: Runs a step and returns the log.
+        tries: Steps: loss scaling leaves out the first ones until its factor is small enough.
+
+    Raises:
+        Missed: If a number is not finite or the weights of a player stay.
+    """
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    players = optimisers_of(wrapper)
+    before = digests(model)
+    for _ in range(tries):
+        log = {key: value.item() for key, value in step().items()}
+        wrong = [key for key, value in log.items() if not math.isfinite(value)]
+        if wrong:
+            raise Missed(f'not finite: {", ".join(wrong)}')
+        after = digests(model)
+        new = changed(before, after)
+        still = [
+            player
+            for player in players
+            if trained
+            and not any(
+                player == 'model' or name.startswith(f'{player}.') for name in new & trained
+            )
+        ]
+        if not still and new:
+            break
+    else:
+        raise Missed(f'weights stay after {tries} steps: {still or "all"}')
+    wrong = [name for name in new if not bool(after[name].isfinite())]
+    if wrong:
+        raise Missed(f'not finite: {", ".join(sorted(wrong)[:5])}')
+    return dict(losses=log)
+
+
+AMP: dict[str, dict] = dict(
+    float32={},
+    fp16=dict(type='AmpOptimWrapper', loss_scale='dynamic'),
+    bf16=dict(type='Bfloat16OptimWrapper'),
+)
+
+
+def run_small(case: MethodCase, device: str, precision: str) -> Figures:
+    """Trains a small method in a precision."""
+    if precision == 'fp16':
+        need_gpu(device)
+    model = build_method(case).to(device)
+    wrapper = build_optimisers(model, **AMP[precision])
+    run = Training(case, model, wrapper)
+    return trains(
+        model,
+        wrapper,
+        lambda: run(moved(training_batch(case), device)),
+        tries=20 if precision == 'fp16' else 1,
+    )
+
+
+def waits_of(step: Callable[[], Any], known: Sequence[str], device: str) -> Figures:
+    """Where a step waits for the GPU.
+
+    Args:
+        step: Runs a step whose batch is on the GPU.
+        known: Files that are known to wait.
+        device: Where.
+
+    Raises:
+        Missed: If another one waits.
+    """
+    need_gpu(device)
+    step()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        step()
+        return dict(text='none')
+    except RuntimeError as error:
+        if 'synchronizing' not in str(error):
+            raise
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    places: set[str] = set()
+
+    def note(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        if 'synchronizing' in str(message):
+            places.add(_place(traceback.extract_stack()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('always')
+        warnings.showwarning = note
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            step()
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+    if {place.partition(':')[0] for place in places} <= {*known} and places:
+        return dict(text='known', places=sorted(places))
+    raise Missed(f'waits in {", ".join(sorted(places)) or "an unknown place"}')
+
+
+def _place(stack: Iterable[traceback.FrameSummary]) -> str:
+    """File and line of the innermost frame that is neither this script's nor within torch."""
+    for frame in reversed(list(stack)):
+        path = Path(frame.filename)
+        inside = 'torch' in path.parts and path.parent.name != 'modules'
+        if not inside and path != Path(__file__) and path.name != 'warnings.py':
+            return f'{path.name}:{frame.lineno}'
+    return 'unknown'
+
+
+def small_waits(case: MethodCase, device: str) -> Figures:
+    """Where a step of a small method waits."""
+    need_gpu(device)
+    model = build_method(case).to(device)
+    run = Training(case, model, build_optimisers(model))
+    data = moved(training_batch(case), device)
+    return waits_of(lambda: run(copy.copy(data)), case.waits, device)
+
+
+def history(
+    case: MethodCase, device: str, compile_options: Mapping[str, Any] | None = None
+) -> tuple[list[dict], dict]:
+    """Logs of two iterations in float64 and the final state, on the CPU.
+
+    Args:
+        case: The method.
+        device: Where to train.
+        compile_options: Those of ``torch.compile``, or None for no compilation.
+    """
+    with double_precision():
+        model = build_method(case).to(device)
+        for part in model.modules() if compile_options is not None else ():
+            if isinstance(part, VideoNet):
+                part.compile(**compile_options)
+        run = Training(case, model, build_optimisers(model))
+        torch.manual_seed(1)
+        logs = [run(moved(training_batch(case, step), device)) for step in range(2)]
+    return moved(logs, 'cpu'), moved(model.state_dict(), 'cpu')
+
+
+def differences(ours: tuple[list[dict], dict], theirs: tuple[list[dict], dict]) -> float:
+    """Largest relative difference of two trainings.
+
+    Raises:
+        AssertionError: If it is more than rounding in float64.
+    """
+    worst = 0.0
+    for own, other in zip((*ours[0], ours[1]), (*theirs[0], theirs[1]), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-6, atol=1e-9)
+        for name, value in own.items():
+            if value.numel() == 0:
+                continue
+            size = max(other[name].double().abs().max().item(), 1e-3)
+            worst = max(worst, (value - other[name]).double().abs().max().item() / size)
+    return worst
+
+
+def small_equal(case: MethodCase, device: str) -> Figures:
+    """Compares two iterations on a device with the CPU, in float64, with the same draws."""
+    need_gpu(device)
+    with full_precision(), DrawsOnHost():
+        worst = differences(history(case, device), history(case, 'cpu'))
+    return dict(difference=worst, text=f'{worst:.0e}')
+
+
+def check_methods(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``methods``."""
+    init_default_scope('mmseg')
+    for name, case in cases().items():
+        for precision in PRECISIONS:
+            yield f'{name}: {precision}', partial(run_small, case, device, precision)
+        yield f'{name}: waits', partial(small_waits, case, device)
+        yield f'{name}: equal', partial(small_equal, case, device)
+
+
+# --------------------------------------------------------------------------------- torch.compile
+
+
+def small_compiled(case: MethodCase, device: str) -> Figures:
+    """Compares two iterations of compiled nets with those of plain ones, in float64."""
+    if case.student is None:
+        raise Skipped('has no video net')
+    torch.compiler.reset()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    backend = 'aot_eager' if device == 'cpu' else 'inductor'
+    with full_precision():
+        ours = history(case, device, dict(backend=backend))
+        graphs = counters['stats']['unique_graphs']
+        if not graphs:
+            raise Missed('nothing was compiled')
+        worst = differences(ours, history(case, device))
+    return dict(difference=worst, backend=backend, graphs=graphs, text=f'{worst:.0e}')
+
+
+def check_compile(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``compile``: one case of each method."""
+    init_default_scope('mmseg')
+    seen = set()
+    for name, case in cases().items():
+        if case.model['type'] not in seen:
+            seen.add(case.model['type'])
+            yield name, partial(small_compiled, case, device)
+
+
+# ---------------------------------------------------------------------------------- two processes
+
+#: Sums one number over two processes on one GPU.
+NCCL = """
+import datetime, sys, torch
+from torch import distributed
+rank, store = int(sys.argv[1]), sys.argv[2]
+torch.cuda.set_device(rank % torch.cuda.device_count())
+distributed.init_process_group('nccl', init_method=f'file://{store}', rank=rank, world_size=2,
+                               timeout=datetime.timedelta(seconds=30))
+x = torch.ones(1, device='cuda')
+distributed.all_reduce(x)
+assert x.item() == 2
+"""
+
+
+def nccl_works() -> bool:
+    """Whether two processes can use NCCL here; it may refuse two on one GPU."""
+    with TemporaryDirectory() as folder:
+        started = [
+            subprocess.Popen(
+                [sys.executable, '-c', NCCL, str(rank), f'{folder}/store'],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for rank in range(WORLD)
+        ]
+        try:
+            return all(process.wait(60) == 0 for process in started)
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            for process in started:
+                process.kill()
+                process.wait()
+
+
+def separate(model: nn.Module) -> bool:
+    """Whether the players of a method have one DDP wrapper each."""
+    from mmdavss.testing.method_tests import separate as has_own_step  # needs pytest
+
+    return has_own_step(model)
+
+
+def _train_part(
+    case: MethodCase, device: str, rank: int | None = None
+) -> tuple[list[dict], dict[str, Tensor]]:
+    """Two iterations on the whole batch, or on that of a process."""
+    with double_precision():
+        model = build_method(case).to(device)
+        trainer = None
+        part = dict(count=2)
+        draws: Any = nullcontext()
+        if rank is not None:
+            options = dict(find_unused_parameters=bool(case.idle))
+            if separate(model):
+                trainer = MMSeparateDistributedDataParallel(model, **options)
+            else:
+                trainer = MMDistributedDataParallel(model, broadcast_buffers=False, **options)
+            part = dict(first=rank, count=1)
+            draws = draws_of_global_batch(rank, WORLD)
+        batches = [moved(training_batch(case, step, **part), device) for step in range(2)]
+        run = Training(case, model, build_optimisers(model), trainer)
+        torch.manual_seed(1)
+        with draws, full_precision():
+            logs = [run(batch) for batch in batches]
+    return moved(logs, 'cpu'), moved(model.state_dict(), 'cpu')
+
+
+def _work_of_rank(
+    rank: int, folder: str, names: Sequence[str], device: str, backend: str, seconds: float
+) -> None:
+    """One of the processes: saves the result of each method, or its traceback."""
+    if device == 'cpu':
+        torch.set_num_threads(1)
+    else:
+        torch.cuda.set_device(rank % torch.cuda.device_count())
+    init_default_scope('mmseg')
+    distributed.init_process_group(
+        backend,
+        init_method=f'file://{folder}/store',
+        rank=rank,
+        world_size=WORLD,
+        timeout=timedelta(seconds=seconds),
+    )
+    nn.BatchNorm2d.forward = synchronised_batch_norm(WORLD)  # type: ignore[method-assign]
+    for name in names:
+        try:
+            result: Any = _train_part(cases()[name], device, rank)
+        except Exception:
+            result = traceback.format_exc()
+        torch.save(result, f'{folder}/{name}.{rank}.part')
+        os.replace(f'{folder}/{name}.{rank}.part', f'{folder}/{name}.{rank}')
+    distributed.destroy_process_group()
+
+
+class Processes:
+    """Trains methods in two processes, on one GPU where there are not two.
+
+    Args:
+        device: ``cuda`` or ``cpu``.
+        names: The methods.
+        seconds: Time that a process waits for the other.
+    """
+
+    def __init__(self, device: str, names: Sequence[str], seconds: float = 30.0) -> None:
+        self.device, self.names, self.seconds = device, names, seconds
+        self.error = ''
+
+    @cached_property
+    def backend(self) -> str:
+        """What the processes communicate by."""
+        return 'nccl' if self.device != 'cpu' and nccl_works() else 'gloo'
+
+    @cached_property
+    def folder(self) -> TemporaryDirectory:
+        """Results of the processes, which have ended."""
+        folder = TemporaryDirectory()
+        # By fork, for which this process must not have used the GPU yet: no second import.
+        try:
+            torch.multiprocessing.start_processes(
+                _work_of_rank,
+                (folder.name, self.names, self.device, self.backend, self.seconds),
+                WORLD,
+                start_method='fork',
+            )
+        except Exception as error:
+            self.error = str(error)
+        return folder
+
+    def compare(self, name: str) -> Figures:
+        """Compares a method's results with those of one process."""
+        files = [Path(f'{self.folder.name}/{name}.{rank}') for rank in range(WORLD)]
+        if not all(file.is_file() for file in files):
+            raise Missed(f'the processes ended before: {self.error}')
+        found = [torch.load(file, weights_only=False) for file in files]
+        logs, state = _train_part(cases()[name], self.device)
+        worst = 0.0
+        for result in found:
+            if isinstance(result, str):
+                raise Missed(result)
+            # mmseg's accuracy is that of each process.
+            kept, others = (
+                [{k: v for k, v in log.items() if 'acc_seg' not in k} for log in own]
+                for own in (logs, result[0])
+            )
+            worst = max(worst, differences((others, result[1]), (kept, state)))
+        return dict(backend=self.backend, difference=worst, text=f'{self.backend}, {worst:.0e}')
+
+
+def check_processes(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``processes``."""
+    init_default_scope('mmseg')
+    names = [name for name, case in cases().items() if case.thorough and chosen(name, only)]
+    both = Processes(device, names)
+    for name in names:
+        yield name, partial(both.compare, name)
+
+
+# -------------------------------------------------------------------------------- kill and resume
+
+RESUMED = ('dacs', 'i2vda', 'stpl')
+
+
+class Resumed:
+    """Small trainings that are killed and resumed, with deterministic algorithms."""
+
+    #: Iterations; a checkpoint after 2 and 4.
+    ITERS = 4
+
+    @cached_property
+    def folder(self) -> TemporaryDirectory:
+        """A small MiniDrive, and the outputs."""
+        folder = TemporaryDirectory()
+        torch.set_num_threads(1)
+        kill_and_resume.small_data(Path(folder.name) / 'data')
+        return folder
+
+    def compare(self, method: str) -> Figures:
+        """Two whole runs and a killed and resumed one of a method are equal, bit for bit."""
+        strict = torch.use_deterministic_algorithms
+        # Some operators have no deterministic form; the two whole runs show whether it matters.
+        torch.use_deterministic_algorithms = lambda mode, **_: strict(mode, warn_only=True)
+        try:
+            return self._compare(method)
+        finally:
+            torch.use_deterministic_algorithms = strict
+
+    def _compare(self, method: str) -> Figures:
+        out = Path(self.folder.name)
+        config = kill_and_resume.small_config(method, out / 'data', out, self.ITERS, workers=0)
+        with config.open('a') as file:
+            file.write('\nrandomness = dict(seed=0, deterministic=True)\n')
+        whole, again, killed = (out / method / name for name in ('whole', 'again', 'killed'))
+        for folder in (whole, again):
+            self._train(config, folder)
+        fault = kill_and_resume.Fault('iteration', count=self.ITERS - 1)
+        self._train(config, killed, fault, -signal.SIGKILL)
+        if not (killed / 'iter_2.pth').is_file() or (killed / f'iter_{self.ITERS}.pth').exists():
+            raise Missed('the run was not killed between its checkpoints')
+        self._train(config, killed)
+        for name, other in (('two whole runs', again), ('a whole and a resumed run', killed)):
+            found = kill_and_resume.differences(whole, other)
+            if found:
+                raise Missed(f'{name} differ in {len(found)} places: {", ".join(found[:5])}')
+        return dict(text='bit-equal')
+
+    def _train(self, config: Path, folder: Path, fault: Any = None, code: int = 0) -> None:
+        got = kill_and_resume.train(config, folder, fault)
+        if got != code:
+            log = folder.with_suffix('.log').read_text()
+            raise Missed(f'exit code {got}, expected {code}: {log[-3000:]}')
+
+
+def check_resume(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``resume``."""
+    runs = Resumed()
+    for method in RESUMED:
+        yield method, partial(runs.compare, method)
+
+
+# ---------------------------------------------------------------------------------- real configs
+
+
+@dataclass(frozen=True)
+class Group:
+    """Configs whose steps are alike.
+
+    Attributes:
+        name: The one that is run.
+        others: Those that it stands for.
+        peak: Memory of a step in GiB, counted by benchmarks/full_size.py; None if unknown.
+    """
+
+    name: str
+    others: tuple[str, ...] = ()
+    peak: float | None = None
+
+
+def groups(page: str, known: Sequence[str]) -> list[Group]:
+    """Full-size configs with the memory that docs/speed.md says.
+
+    Args:
+        page: The page; configs with the same memory share a line of its table.
+        known: All full-size configs.
+    """
+    made, seen = [], set()
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.split('|')]
+        names = (
+            [name for name in re.findall(r'`([^`]+)`', cells[1]) if name in known]
+            if len(cells) > 6
+            else []
+        )
+        if names:
+            seen |= {*names}
+            made.append(Group(names[0], tuple(names[1:]), float(cells[6].strip('*'))))
+    return made + [Group(name) for name in known if name not in seen]
+
+
+def words_of(value: Any, key: str = '') -> set[str]:
+    """The choices in a config: all its short values with their keys."""
+    if isinstance(value, Mapping):
+        return set().union(*(words_of(item, name) for name, item in value.items()), set())
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        return set().union(*(words_of(item, key) for item in value))
+    return {f'{key}={value}'}
+
+
+def most_different_first(words: Mapping[str, set[str]]) -> list[str]:
+    """Orders names so that each next one has the most words that none before it has."""
+    left, seen, order = dict(words), set(), []
+    while left:
+        name = max(left, key=lambda name: len(left[name] - seen))
+        order.append(name)
+        seen |= left.pop(name)
+    return order
+
+
+def realistic(batch: dict, num_classes: int, device: str) -> dict:
+    """A batch of random content, of the sizes of one on the meta device."""
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(x: Tensor, kind: str) -> Tensor:
+        if kind == 'raw':
+            values = torch.randint(256, x.shape, generator=generator) / 255
+        else:
+            values = torch.randn(x.shape, generator=generator) * (2 if 'flow' in kind else 1)
+        return values.to(device)
+
+    def labels(x: Tensor) -> PixelData:
+        coarse = [-(-side // 32) for side in x.shape[-2:]]
+        blocks = torch.randint(num_classes, (len(x), 1, *coarse), generator=generator)
+        made = F.interpolate(blocks.float(), scale_factor=32)[:, 0, : x.shape[1], : x.shape[2]]
+        made[:, : x.shape[1] // 8] = 255
+        return PixelData(data=made.long().to(device))
+
+    inputs = {
+        domain: Clip(
+            **{kind: None if x is None else drawn(x, kind) for kind, x in clip._asdict().items()}
+        )
+        for domain, clip in batch['inputs'].items()
+    }
+    for samples in batch['data_samples'].values():
+        for sample in samples:
+            if 'gt_clip_seg' in sample:
+                sample.gt_clip_seg = labels(sample.gt_clip_seg.data)
+                sample.gt_sem_seg = PixelData(data=sample.gt_clip_seg.data[-1:])
+            elif 'gt_sem_seg' in sample:
+                sample.gt_sem_seg = labels(sample.gt_sem_seg.data)
+    return dict(inputs=inputs, data_samples=batch['data_samples'])
+
+
+def networks(model: nn.Module) -> Iterator[nn.Module]:
+    """The outermost networks of a method: backbones, layers of heads, flow nets, discriminators."""
+    containers = (VideoNet, BaseSegmentor, BaseDecodeHead, SFM, nn.ModuleList)
+    for child in model.children():
+        if isinstance(child, containers):
+            yield from networks(child)
+        elif any(True for _ in child.parameters()):
+            yield child
+
+
+@dataclass
+class Call:
+    """A pass of a network.
+
+    Attributes:
+        network: The network.
+        inputs: Its arguments, with a :class:`Shape` for each tensor.
+        gradients: Whether the graph was recorded.
+        backward: Whether a gradient came back.
+    """
+
+    network: nn.Module
+    inputs: tuple[tuple, dict]
+    gradients: bool
+    backward: bool = False
+
+    def replay(self) -> None:
+        """Runs it again, alone, with other numbers."""
+        args, kwargs = tree_map(lambda x: x.drawn() if isinstance(x, Shape) else x, self.inputs)
+        with torch.set_grad_enabled(self.gradients):
+            out = self.network(*args, **kwargs)
+        if self.backward:
+            ends = [x for x in tree_leaves(out) if isinstance(x, Tensor) and x.requires_grad]
+            torch.autograd.backward(ends, [torch.ones_like(x) for x in ends])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a tensor is like; not a tree, so that it is a leaf."""
+
+    size: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+    requires_grad: bool
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """That of a tensor; anything else as it is."""
+        if not isinstance(value, Tensor):
+            return value
+        return cls(value.shape, value.dtype, value.device, value.requires_grad)
+
+    def drawn(self) -> Tensor:
+        """A tensor of random numbers."""
+        made = torch.randn(self.size, device=self.device).to(self.dtype)
+        return made.requires_grad_(self.requires_grad)
+
+
+@contextmanager
+def recorded(parts: Iterable[nn.Module]) -> Iterator[list[Call]]:
+    """Context manager: the passes of networks."""
+    calls: list[Call] = []
+
+    def note(network: nn.Module, args: tuple, kwargs: dict, out: Any) -> None:
+        call = Call(network, tree_map(Shape.of, (args, kwargs)), torch.is_grad_enabled())
+        calls.append(call)
+
+        def came(_: Tensor) -> None:
+            call.backward = True
+
+        for x in tree_leaves(out):
+            if isinstance(x, Tensor) and x.requires_grad:
+                x.register_hook(came)
+
+    handles = [part.register_forward_hook(note, with_kwargs=True) for part in parts]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def seconds_of(run: Callable[[], Any], device: str, rounds: int = 5) -> float:
+    """Median time of a computation: of the GPU, or the process's CPU time of a single round."""
+    times = []
+    for _ in range(1 if device == 'cpu' else rounds):
+        if device == 'cpu':
+            start = time.process_time()
+            run()
+            times.append(time.process_time() - start)
+        else:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda.synchronize()
+            begin.record()
+            run()
+            end.record()
+            torch.cuda.synchronize()
+            times.append(begin.elapsed_time(end) / 1000)
+    return statistics.median(times)
+
+
+class RealConfig:
+    """Training steps of a config, at its size.
+
+    Args:
+        group: The config.
+        device: ``cuda`` or ``cpu``.
+    """
+
+    def __init__(self, group: Group, device: str) -> None:
+        self.group, self.device = group, device
+
+    @cached_property
+    def cfg(self) -> Config:
+        """The config."""
+        return Config.fromfile(ROOT / f'configs/{self.group.name}.py')
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The method, with random weights, on the device."""
+        peak = self.group.peak
+        if self.device != 'cpu' and peak is not None:
+            size = torch.cuda.get_device_properties(0).total_memory
+            if peak * 2**30 * 1.1 + 1e9 > size:
+                raise Skipped(f'needs {peak} GiB, the GPU has {size / 2**30:.1f}')
+        torch.manual_seed(0)
+        model = full_size.build(self.cfg, 'cpu').to(self.device)
+        model.data_preprocessor.forward = lambda data, training=False: data
+        return model
+
+    @cached_property
+    def data(self) -> dict:
+        """A batch on the device."""
+        batch = full_size.training_batch(self.cfg)
+        return realistic(batch, getattr(self.model, 'num_classes', NUM_CLASSES), self.device)
+
+    def steps(self, precision: str = 'float32') -> tuple[Any, Callable[[], dict]]:
+        """New optimisers, and a step with them."""
+        cfg = copy.deepcopy(self.cfg)
+        if precision != 'float32':
+            _use_amp(cfg, precision)
+        wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
+        return wrapper, lambda: self.model.train_step(copy.copy(self.data), wrapper)
+
+    def forget(self) -> None:
+        """Frees everything."""
+        for name in ('model', 'data'):
+            self.__dict__.pop(name, None)
+
+    def train(self, precision: str) -> Figures:
+        """Runs steps in a precision."""
+        if precision == 'fp16':
+            need_gpu(self.device)
+        wrapper, step = self.steps(precision)
+        figures = trains(self.model, wrapper, step, tries=20 if precision == 'fp16' else 1)
+        took = seconds_of(step, self.device, rounds=1)
+        alike = list(self.group.others)
+        return dict(figures, seconds_of_step=took, alike=alike, text=f'{took * 1000:.0f} ms')
+
+    def memory(self) -> Figures:
+        """Compares the peak memory with the count.
+
+        Raises:
+            Missed: If the step needs more than a card that is said to hold it may have.
+        """
+        need_gpu(self.device)
+        _, step = self.steps()
+        step()
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        peak = torch.cuda.max_memory_allocated() / 2**30
+        counted = self.group.peak
+        text = f'{peak:.1f} of {counted} GiB'
+        if counted is not None and peak > counted * 1.1 + 1e9 / 2**30:
+            raise Missed(f'{text}: more than the margin', peak=peak, counted=counted)
+        return dict(peak=peak, counted=counted, text=text)
+
+    def waits(self) -> Figures:
+        """Where a step waits for the GPU."""
+        need_gpu(self.device)
+        kind = type(self.model).__name__
+        known = {
+            file for case in cases().values() if case.model['type'] == kind for file in case.waits
+        }
+        return waits_of(self.steps()[1], sorted(known), self.device)
+
+    def ratio(self) -> Figures:
+        """Compares the time of a step with the passes of its networks, each alone.
+
+        Raises:
+            Missed: On a GPU, if it is more than `LARGEST_RATIO`.
+        """
+        _, step = self.steps()
+        step()
+        _, *frozen = full_size.networks_of(self.model)
+        with recorded([*networks(self.model), *frozen]) as calls:
+            step()
+        if not calls:
+            raise Missed('no pass of a network was seen')
+        whole = seconds_of(step, self.device)
+        passes = []
+        for call in calls:
+            call.replay()
+            passes.append(seconds_of(call.replay, self.device))
+            self.model.zero_grad()
+        ratio = whole / sum(passes)
+        figures = dict(step=whole, passes=passes, ratio=ratio, text=f'{ratio:.2f}')
+        if self.device != 'cpu' and ratio > LARGEST_RATIO:
+            raise Missed(f'{ratio:.2f} times its {len(passes)} passes', **figures)
+        return figures
+
+    def checks(self, kinds: Sequence[str]) -> Checks:
+        """Checks of these kinds; the last one frees everything."""
+        for kind in kinds:
+            check = partial(self.train, kind) if kind in PRECISIONS else getattr(self, kind)
+            yield f'{self.group.name}: {kind}', self._last(check) if kind == kinds[-1] else check
+
+    def _last(self, check: Callable[[], Figures]) -> Callable[[], Figures]:
+        def then_forget() -> Figures:
+            try:
+                return check()
+            finally:
+                self.forget()
+
+        return then_forget
+
+
+def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``configs``: one step of each first, then the rest, the most different ones first."""
+    init_default_scope('mmseg')
+    everything = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
+    full_groups = groups((ROOT / 'docs/speed.md').read_text(), full_size.full_size())
+    small_groups = [Group(name.removesuffix('.py')) for name in kill_and_resume.METHODS.values()]
+    if device == 'cpu':
+        for group in full_groups:
+            yield f'{group.name}: float32', partial(need_gpu, device)
+        full_groups = []
+    configs: dict[str, RealConfig] = {}
+    for alike in (full_groups, small_groups):
+        made = {
+            group.name: RealConfig(group, device)
+            for group in alike
+            if any(chosen(f'{group.name}: {kind}', only) for kind in everything)
+        }
+        words = {name: words_of(own.cfg.model) for name, own in made.items()}
+        configs |= {name: made[name] for name in most_different_first(words)}
+    # A config of each method has all checks at the start.
+    first = {name.partition('/')[0]: name for name in reversed(configs)}.values()
+    later = [name for name in configs if name not in first]
+    for name in (name for name in configs if name in first):
+        yield from configs[name].checks(everything)
+    for name in later:
+        yield from configs[name].checks(everything[:2])
+    for name in later:
+        yield from configs[name].checks(everything[2:])
+
+
+# ----------------------------------------------------------------------------------------- parts
+
+
+@dataclass(frozen=True)
+class Part:
+    """A group of checks that share a process.
+
+    Attributes:
+        checks: From the device and parts of names to the checks, ``row`` or ``row: column`` with
+            what runs it; checks with other names may be among them.
+        seconds: Time for all of them; the last part has what is left.
+        title: Heading of its results.
+    """
+
+    checks: Callable[[str, Sequence[str]], Checks]
+    seconds: float
+    title: str
+
+
+PARTS = dict(
+    ops=Part(check_functions, 40, 'Functions equal those on the CPU (error in float64, float32)'),
+    methods=Part(check_methods, 130, 'Methods, small networks'),
+    processes=Part(check_processes, 60, 'Two processes equal one (largest difference, float64)'),
+    resume=Part(check_resume, 70, 'Killed and resumed'),
+    compile=Part(check_compile, 70, 'torch.compile (largest difference, float64)'),
+    configs=Part(check_configs, 600, 'Configs at their size'),
+)
+
+
+def attempt(check: Callable[[], Figures | None]) -> dict:
+    """Runs a check; its status is ``passed``, ``skipped`` or ``failed``."""
+    start = time.monotonic()
+    try:
+        result: dict = dict(status='passed', figures=check() or {})
+    except Skipped as reason:
+        result = dict(status='skipped', error=str(reason))
+    except Missed as miss:
+        result = dict(status='failed', error=str(miss), figures=miss.figures)
+    except Exception as error:
+        message = f'{type(error).__name__}: {error}'.strip()
+        result = dict(status='failed', error=message, traceback=traceback.format_exc())
+    return dict(result, seconds=round(time.monotonic() - start, 2))
+
+
+def work(
+    part: str,
+    device: str,
+    emit: Callable[[dict], None],
+    only: Sequence[str] = (),
+    done: Sequence[str] = (),
+    seconds: float = float('inf'),
+) -> None:
+    """Runs the checks of a part in this process.
+
+    Args:
+        part: One of `PARTS`.
+        device: ``cuda`` or ``cpu``.
+        emit: Gets first ``dict(plan=[...])``, then for each check ``dict(begin=name)`` and
+            ``dict(name=name, status=..., ...)``.
+        only: Parts of names, one of which a check must have; none for all checks.
+        done: Checks that have run already.
+        seconds: Time after which no more checks begin.
+
+    Raises:
+        SystemExit: With `BROKEN`, if the GPU cannot be used any more.
+    """
+    end = time.monotonic() + seconds
+    checks = [
+        (name, check)
+        for name, check in PARTS[part].checks(device, only)
+        if name not in done and chosen(name, only)
+    ]
+    emit(dict(plan=[name for name, _ in checks]))
+    for name, check in checks:
+        if time.monotonic() > end:
+            emit(dict(name=name, status='skipped', error='no time left', seconds=0))
+            continue
+        emit(dict(begin=name))
+        emit(dict(name=name, **attempt(check)))
+        if torch.cuda.is_initialized():
+            gc.collect()
+            try:
+                torch.cuda.synchronize()
+                torch.cuda.empty_cache()
+            except RuntimeError:
+                raise SystemExit(BROKEN) from None
+
+
+def supervise(
+    command: Sequence[str],
+    seconds: float,
+    emit: Callable[[dict], None],
+    done: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Runs the process of a part, and starts it again after a crash.
+
+    Args:
+        command: The command, which prints the messages of :func:`work` as lines of json and gets
+            the names of the checks that have run as json on its input.
+        seconds: Time for the part; at its end the process is killed.
+        emit: Gets the result of each check.
+        done: Checks that have run already.
+        environment: Environment variables of the process.
+    """
+    finished = set(done)
+    end = time.monotonic() + seconds
+    planned: list[str] = []
+    while True:
+        running: str | None = None
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        clock = threading.Timer(max(0.0, end - time.monotonic()), _kill, (process,))
+        clock.start()
+        try:
+            process.stdin.write(json.dumps(sorted(finished)))
+            process.stdin.close()
+            for line in process.stdout:
+                if not line.startswith('{'):
+                    continue  # what a library prints
+                message = json.loads(line)
+                if 'plan' in message:
+                    planned = message['plan']
+                elif 'begin' in message:
+                    running = message['begin']
+                else:
+                    running = None
+                    finished.add(message['name'])
+                    emit(message)
+            code = process.wait()
+        finally:
+            clock.cancel()
+            _kill(process)
+        late = time.monotonic() >= end
+        if code == 0 and not late:
+            return
+        if running is not None:
+            error = 'ran out of time' if late else f'its process ended with exit code {code}'
+            finished.add(running)
+            emit(dict(name=running, status='skipped' if late else 'failed', error=error, seconds=0))
+        left = [name for name in planned if name not in finished]
+        if late or (running is None and code != BROKEN):
+            for name in left or ([] if planned else ['start']):
+                error = 'no time left' if late else f'the process ended with exit code {code}'
+                status = 'skipped' if late else 'failed'
+                emit(dict(name=name, status=status, error=error, seconds=0))
+            return
+        if not left:
+            return
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """Ends a process and those that it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+# --------------------------------------------------------------------------------------- results
+
+
+def environment_of(device: str) -> dict[str, str]:
+    """What the results were measured with."""
+    name = platform.processor() or platform.machine()
+    if device != 'cpu':
+        query = [
+            'nvidia-smi',
+            '--query-gpu=name,memory.total,driver_version',
+            '--format=csv,noheader',
+        ]
+        try:
+            name = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            name = 'unknown GPU'
+    revision = subprocess.run(
+        ['git', '-C', str(ROOT), 'describe', '--always', '--dirty'], capture_output=True, text=True
+    ).stdout.strip()
+    return dict(
+        device=name,
+        torch=torch.__version__,
+        cuda=str(torch.version.cuda),
+        cudnn=str(torch.backends.cudnn.version()),
+        python=platform.python_version(),
+        revision=revision or 'unknown',
+        date=time.strftime('%Y-%m-%d %H:%M'),
+    )
+
+
+def cell(result: Mapping | None) -> str:
+    """A result in a table."""
+    if result is None:
+        return ''
+    if result['status'] == 'passed':
+        return result['figures'].get('text', 'yes')
+    return '**failed**' if result['status'] == 'failed' else '–'
+
+
+def page_of(environment: Mapping[str, str], results: Mapping[str, Sequence[Mapping]]) -> str:
+    """The results in markdown.
+
+    Args:
+        environment: See :func:`environment_of`.
+        results: Those of the checks of each part.
+    """
+    counts = [
+        sum(result['status'] == status for own in results.values() for result in own)
+        for status in ('passed', 'failed', 'skipped')
+    ]
+    lines = [
+        ', '.join(f'{key} {value}' for key, value in environment.items()) + '.',
+        '',
+        '{} checks passed, {} failed, {} were left out.'.format(*counts),
+    ]
+    for part, own in results.items():
+        table: dict[str, dict[str, Mapping]] = {}
+        columns: list[str] = []
+        for result in own:
+            row, _, column = result['name'].partition(': ')
+            column = column or 'result'
+            if result.get('error') not in ('needs a GPU', 'no time left'):
+                table.setdefault(row, {})[column] = result
+                columns += [column] if column not in columns else []
+        lines += ['', f'### {PARTS[part].title}', '']
+        if table:
+            lines += [f'| | {" | ".join(columns)} |', '|---' * (len(columns) + 1) + '|']
+            for row, found in table.items():
+                cells = ' | '.join(cell(found.get(column)) for column in columns)
+                lines.append(f'| `{row}` | {cells} |')
+        for status, title in (('failed', 'Failed'), ('skipped', 'Left out')):
+            reasons: dict[str, list[str]] = {}
+            for result in own:
+                if result['status'] == status:
+                    message = result['error'].strip().splitlines() or ['']
+                    reason = (message[0] if len(message) == 1 else message[-1])[:300]
+                    reasons.setdefault(reason, []).append(result['name'])
+            if reasons:
+                lines += ['', f'{title}:', '']
+                lines += [f'- {reason}: {", ".join(names)}' for reason, names in reasons.items()]
+    return '\n'.join(lines)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
+    parser.add_argument('--only', nargs='+', default=[], help='checks with one of these texts')
+    parser.add_argument('--seconds', type=float, default=570, help='time for everything')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'))
+    parser.add_argument('--cpu', action='store_true', help='even where there is a GPU')
+    parser.add_argument('--write', action='store_true', help='into docs/gpu.md')
+    # Of the processes that this one starts.
+    parser.add_argument('--work', choices=PARTS, help=argparse.SUPPRESS)
+    options = parser.parse_args(args)
+    device = 'cpu' if options.cpu or not torch.cuda.is_available() else 'cuda'
+    if options.work:
+        # Results only: libraries print what they like.
+        results, sys.stdout = sys.stdout, sys.stderr
+        full_size.quiet()
+        work(
+            options.work,
+            device,
+            lambda message: print(json.dumps(message), file=results, flush=True),
+            options.only,
+            json.loads(sys.stdin.read()),
+            options.seconds,
+        )
+        return
+
+    end = time.monotonic() + options.seconds
+    options.out.mkdir(parents=True, exist_ok=True)
+    environment = environment_of(device)
+    print(', '.join(environment.values()), flush=True)
+    found: dict[str, list[dict]] = {}
+    for part in (name for name in PARTS if name in options.parts):
+        found[part] = []
+
+        def emit(result: dict, part: str = part) -> None:
+            found[part].append(result)
+            note = result.get('figures', {}).get('text') or result.get('error', '')
+            print(
+                part,
+                result['name'],
+                result['status'],
+                f'{result["seconds"]} s',
+                note[:200],
+                sep=' | ',
+                flush=True,
+            )
+            page = page_of(environment, found)
+            (options.out / 'gpu_check.md').write_text(page + '\n')
+            (options.out / 'gpu_check.json').write_text(
+                json.dumps(dict(environment=environment, results=found), indent=1)
+            )
+
+        seconds = min(PARTS[part].seconds, end - time.monotonic())
+        command = [sys.executable, '-W', 'ignore', __file__, '--work', part]
+        command += ['--seconds', str(seconds - 5), *(['--cpu'] if device == 'cpu' else [])]
+        command += ['--only', *options.only] if options.only else []
+        supervise(command, seconds, emit, environment=variables(device))
+    if options.write:
+        part = page_of(environment, found)
+        DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, part))
+    failed = sum(result['status'] == 'failed' for own in found.values() for result in own)
+    print(f'{failed} failed; {options.out}/gpu_check.md')
+    raise SystemExit(int(failed > 0))
+
+
+def variables(device: str) -> dict[str, str]:
+    """Environment variables of the processes of the parts."""
+    own = dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),
+        # The GPU is counted without using it: processes that fork later can.
+        PYTORCH_NVML_BASED_CUDA_CHECK='1',
+        CUBLAS_WORKSPACE_CONFIG=':4096:8',
+    )
+    if device == 'cpu':
+        own['CUDA_VISIBLE_DEVICES'] = ''
+    return own
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,373 @@
+"""benchmarks/gpu_check.py: what it compares, what it finds, and what a crash leaves, on the CPU."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmdavss import losses, modules, ops
+from tests.second_device import second_device
+
+ROOT = Path(__file__).parents[2]
+#: Public names of ops, losses and modules without tensors to compare.
+WITHOUT_TENSORS = {
+    # On the host, in numpy.
+    'AdaptiveThresholds',
+    'class_balanced_thresholds',
+    'select_labels',
+    # About modules.
+    'frozen_forward',
+    'has_dropout',
+    'norm_layers',
+    'predicting',
+    'unmoved_statistics',
+    # What others return or use.
+    'Decisions',
+    'rows_per_block',
+    # Compared with what it makes the masks for.
+    'class_mix_masks',
+}
+
+
+@pytest.fixture(scope='module')
+def script() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'benchmarks')
+        yield importlib.import_module('gpu_check')
+
+
+@pytest.fixture(scope='module')
+def compared(script) -> ModuleType:
+    return sys.modules['gpu_functions']
+
+
+def results_of(
+    script: ModuleType, part: str, *only: str, device: str = 'cpu', **options: object
+) -> dict[str, dict]:
+    messages: list[dict] = []
+    script.work(part, device, messages.append, only, **options)
+    assert 'plan' in messages[0]
+    assert [m['begin'] for m in messages if 'begin' in m] == [
+        m['name'] for m in messages if 'name' in m and m.get('error') != 'no time left'
+    ]
+    return {m['name']: m for m in messages if 'name' in m}
+
+
+# ------------------------------------------------------------------------------------- functions
+
+
+def test_every_function_is_compared(compared):
+    """A new one is to be added to benchmarks/gpu_functions.py."""
+    public = {name for room in (ops, losses, modules) for name in room.__all__}
+    names = {name.split()[0] for name in compared.functions()}
+    assert public - names == WITHOUT_TENSORS
+
+
+def test_functions_on_a_second_device(script):
+    """Each equals the CPU there, and mixes no devices."""
+    with second_device() as device:
+        results = results_of(script, 'ops', device=device)
+    assert not [own for own in results.values() if own['status'] != 'passed']
+    assert len(results) > 70
+
+
+def test_mixed_devices_are_found(compared):
+    function = compared.Function(lambda x: x + torch.ones(4), (compared.noise(3, 4),))
+    with second_device() as device, pytest.raises(RuntimeError, match='on the CPU and on'):
+        compared.compare(function, device)
+
+
+def test_differences_of_functions_are_found(compared):
+    """As if the second device computed something else: of the two calls the first is there."""
+
+    def pair(*first_and_other: object) -> object:
+        calls = iter(first_and_other * 2)
+        return compared.Function(lambda x: next(calls)(x), (compared.noise(3, 4),))
+
+    with pytest.raises(compared.Missed, match='error'):
+        compared.compare(pair(torch.sin, lambda x: torch.sin(x) * (1 + 1e-8)), 'cpu')
+    with pytest.raises(compared.Missed, match='labels'):
+        compared.compare(pair(lambda x: x > 0, lambda x: x > 0.5), 'cpu')
+    with pytest.raises(compared.Missed, match='finite'):
+        compared.compare(pair(torch.exp, lambda x: x.exp() / 0), 'cpu')
+    # The same values, another gradient.
+    with pytest.raises(compared.Missed, match='error'):
+        compared.compare(pair(torch.relu, lambda x: torch.relu(x).detach() + 0 * x), 'cpu')
+    compared.compare(pair(torch.sin, torch.sin), 'cpu')
+
+
+# --------------------------------------------------------------------------------------- methods
+
+
+def test_a_method(script):
+    results = results_of(script, 'methods', 'source_only:')
+    assert {name.partition(': ')[2]: result['status'] for name, result in results.items()} == {
+        'float32': 'passed',
+        'fp16': 'skipped',
+        'bf16': 'passed',
+        'waits': 'skipped',
+        'equal': 'skipped',
+    }
+    assert results['source_only: fp16']['error'] == 'needs a GPU'
+
+
+@pytest.mark.parametrize('name', ['i2vda', 'sepico_dist'])
+def test_a_method_on_a_second_device(script, name):
+    with second_device() as device:
+        results = results_of(script, 'methods', f'{name}: equal', device=device)
+    (result,) = results.values()
+    assert result['status'] == 'passed', result
+    assert result['figures']['difference'] == 0  # its numbers are the CPU's
+
+
+def test_training_that_does_not_work_is_found(script):
+    model = nn.Linear(2, 1)
+    wrapper = object()
+
+    def step(loss: float = 1.0, change: float = 0.0) -> dict:
+        with torch.no_grad():
+            model.bias += change
+        return dict(loss=torch.tensor(loss))
+
+    with pytest.raises(script.Missed, match='weights stay'):
+        script.trains(model, wrapper, step)
+    with pytest.raises(script.Missed, match='not finite: loss'):
+        script.trains(model, wrapper, lambda: step(float('nan'), 1.0))
+    script.trains(model, wrapper, lambda: step(change=1.0))
+    with pytest.raises(script.Missed, match='not finite: bias'):
+        script.trains(model, wrapper, lambda: step(change=float('inf')))
+
+
+def test_histories_that_differ_are_found(script):
+    case = script.cases()['adabn']
+    logs, state = script.history(case, 'cpu')
+    assert script.differences((logs, state), script.history(case, 'cpu')) == 0
+    name = next(name for name in state if name.endswith('running_mean'))
+    with pytest.raises(AssertionError):
+        script.differences((logs, state), (logs, {**state, name: state[name] + 1e-5}))
+
+
+def test_compiled_networks(script):
+    """On the CPU by a backend that traces and does not generate code."""
+    (result,) = results_of(script, 'compile', 'adabn').values()
+    assert result['status'] == 'passed', result
+    assert result['figures']['backend'] == 'aot_eager'
+
+
+def test_two_processes(script):
+    (result,) = results_of(script, 'processes', 'adabn').values()
+    assert result['status'] == 'passed', result
+    assert result['figures']['backend'] == 'gloo'
+
+
+@pytest.mark.parametrize(
+    'fault', [None, 'exit code', 'not killed', 'two whole runs', 'a whole and a resumed run']
+)
+def test_kill_and_resume(script, monkeypatch, tmp_path, fault):
+    """Which runs there are, and what each may do wrong; the runs themselves have tests."""
+    module = sys.modules['kill_and_resume']
+    monkeypatch.setattr(module, 'small_data', lambda folder: None)
+
+    def config(method: str, data: Path, out: Path, iters: int, workers: int) -> Path:
+        (out / method).mkdir()
+        (out / method / 'config.py').touch()
+        return out / method / 'config.py'
+
+    def train(path: Path, folder: Path, own: object = None) -> int:
+        assert 'deterministic=True' in path.read_text()
+        folder.mkdir(exist_ok=True)
+        (folder / 'iter_2.pth').touch()
+        folder.with_suffix('.log').write_text('the log')
+        if own is None or fault == 'not killed':
+            (folder / 'iter_4.pth').touch()
+        if fault == 'exit code':
+            return 1
+        return 0 if own is None else -9
+
+    def differences(whole: Path, other: Path) -> list[str]:
+        assert whole.name == 'whole'
+        kind = dict(again='two whole runs', killed='a whole and a resumed run')[other.name]
+        return ['iter_4.pth'] if kind == fault else []
+
+    for name, function in dict(small_config=config, train=train, differences=differences).items():
+        monkeypatch.setattr(module, name, function)
+    before = torch.use_deterministic_algorithms
+    (result,) = results_of(script, 'resume', 'dacs').values()
+    assert torch.use_deterministic_algorithms is before
+    assert result['status'] == ('failed' if fault else 'passed'), result
+    assert (fault or '') in result.get('error', '')
+
+
+# --------------------------------------------------------------------------------------- configs
+
+
+def test_groups_of_configs(script):
+    page = '\n'.join(
+        [
+            '| config | weights | optimiser | saved for backward | groups | step | fits |',
+            '|---|---|---|---|---|---|---|',
+            '| `a/x`<br>`a/y`<br>`a/gone` | 0.2 | 0.0 | 0.0 | 0 | **0.7** | 11 GB |',
+            '| `b/x` | 0.2 | 0.0 | 0.0 | 0 | **10.5** | 24 GB |',
+        ]
+    )
+    assert script.groups(page, ['a/x', 'a/y', 'b/x', 'c/new']) == [
+        script.Group('a/x', ('a/y',), 0.7),
+        script.Group('b/x', (), 10.5),
+        script.Group('c/new'),
+    ]
+
+
+def test_the_page_of_the_counts_is_read(script):
+    full_size = sys.modules['full_size'].full_size()
+    groups = script.groups((ROOT / 'docs/speed.md').read_text(), full_size)
+    assert {name for group in groups for name in (group.name, *group.others)} == set(full_size)
+    assert sum(group.peak is not None for group in groups) > 50
+
+
+def test_the_most_different_come_first(script):
+    words = dict(a={'1', '2'}, b={'1', '2', '3'}, c={'4', '5'}, d={'1', '3'})
+    assert script.most_different_first(words) == ['b', 'c', 'a', 'd']
+    assert script.words_of(dict(a=1, b=[dict(c=2), dict(c=3)], d=(1, 2))) == {
+        'a=1',
+        'c=2',
+        'c=3',
+        'd=(1, 2)',
+    }
+
+
+def test_a_config(script):
+    results = results_of(script, 'configs', 'adabn/accel-r18_miniviper2minicity:')
+    statuses = {name.partition(': ')[2]: own['status'] for name, own in results.items()}
+    assert {name for name, status in statuses.items() if status == 'passed'} == {
+        'float32',
+        'ratio',
+        'bf16',
+    }
+    assert set(statuses.values()) == {'passed', 'skipped'}
+
+
+def test_passes_are_recorded_and_replayed(script):
+    net = nn.ModuleDict(dict(a=nn.Conv2d(3, 4, 1), b=nn.Conv2d(4, 2, 1), c=nn.Conv2d(3, 4, 1)))
+    images = torch.randn(2, 3, 5, 6)
+    with script.recorded(net.values()) as calls:
+        with torch.no_grad():
+            net['c'](images)
+        net['c'](images)  # nobody uses it
+        F.relu(net['b'](net['a'](images))).sum().backward()
+    assert [call.network for call in calls] == [net[name] for name in 'ccab']
+    assert [call.gradients for call in calls] == [False, True, True, True]
+    assert [call.backward for call in calls] == [False, False, True, True]
+    net.zero_grad()
+    with script.recorded(net.values()) as again:
+        for call in calls:
+            call.replay()
+    assert [call.inputs for call in again] == [call.inputs for call in calls]
+    assert [call.backward for call in again] == [False, False, True, True]
+    assert net['c'].weight.grad is None and net['a'].weight.grad.abs().max() > 0
+
+
+# ----------------------------------------------------------------------------------- the command
+
+CRASHES = """
+import json, os, sys, time
+done = json.load(sys.stdin)
+say = lambda **message: print(json.dumps(message), flush=True)
+print('what a library prints')
+say(plan=[name for name in 'abcd' if name not in done])
+for name in 'abcd':
+    if name not in done:
+        say(begin=name)
+        if name == 'b':
+            os._exit({code})
+        if name == 'c':
+            time.sleep({sleep})
+        say(name=name, status='passed', seconds=0, figures=dict())
+"""
+
+
+@pytest.mark.parametrize(
+    ('code', 'sleep', 'seconds', 'expected'),
+    [
+        (139, 0, 60, ['passed', 'failed', 'passed', 'passed']),
+        (3, 0, 60, ['passed', 'failed', 'passed', 'passed']),
+        (3, 60, 2, ['passed', 'failed', 'skipped', 'skipped']),
+    ],
+)
+def test_a_crash_stops_no_other_check(script, code, sleep, seconds, expected):
+    results: list[dict] = []
+    command = [sys.executable, '-S', '-c', CRASHES.format(code=code, sleep=sleep)]
+    script.supervise(command, seconds, results.append)
+    assert [result['name'] for result in results] == list('abcd')
+    assert [result['status'] for result in results] == expected
+    assert str(code) in results[1]['error']
+    if sleep:
+        assert [result['error'] for result in results[2:]] == ['ran out of time', 'no time left']
+
+
+def test_a_part_that_does_not_start_is_a_failure(script):
+    results: list[dict] = []
+    script.supervise([sys.executable, '-S', '-c', 'raise SystemExit(1)'], 60, results.append)
+    assert [(own['name'], own['status']) for own in results] == [('start', 'failed')]
+
+
+def test_no_check_begins_after_the_time(script):
+    results = results_of(script, 'ops', 'warp', seconds=-1.0)
+    assert {own['error'] for own in results.values()} == {'no time left'}
+
+
+def test_an_error_has_its_traceback(script):
+    result = script.attempt(lambda: {}['missing'])
+    assert result['status'] == 'failed' and "['missing']" in result['traceback']
+
+
+def test_the_command(script, tmp_path, capsys, monkeypatch):
+    """From the command line to the files and the page, with a process of its own for the part."""
+    page = tmp_path / 'gpu.md'
+    page.write_text(f'before\n{script.BEGIN}\nold\n{script.END}\nafter\n')
+    monkeypatch.setattr(script, 'DOCUMENT', page)
+    out = tmp_path / 'out'
+    with pytest.raises(SystemExit) as end:
+        script.main(
+            ['--cpu', '--write', '--parts', 'ops', '--only', 'resize_flow', '--out', str(out)]
+        )
+    assert end.value.code == 0
+    found = json.loads((out / 'gpu_check.json').read_text())
+    assert [own['name'] for own in found['results']['ops']] == ['resize_flow']
+    assert found['environment']['torch'] == torch.__version__
+    assert 'ops | resize_flow | passed' in capsys.readouterr().out
+    text = (out / 'gpu_check.md').read_text()
+    assert '1 checks passed, 0 failed, 0 were left out.' in text
+    written = page.read_text()
+    assert text.strip() in written and 'old' not in written and written.startswith('before')
+
+
+def test_the_page(script):
+    page = script.page_of(
+        dict(device='X'),
+        dict(
+            methods=[
+                dict(name='a: float32', status='passed', figures=dict(text='3 ms')),
+                dict(name='a: waits', status='failed', error='first\nwaits in x.py:3', figures={}),
+                dict(name='b: float32', status='skipped', error='no time left'),
+                dict(name='c: float32', status='skipped', error='no time left'),
+            ]
+        ),
+    )
+    assert '1 checks passed, 1 failed, 2 were left out.' in page
+    assert '| | float32 | waits |\n|---|---|---|\n| `a` | 3 ms | **failed** |' in page
+    assert '- waits in x.py:3: a: waits' in page
+    assert '- no time left: b: float32, c: float32' in page
+
+
+def test_the_document_has_a_place_for_the_results(script):
+    text = script.DOCUMENT.read_text()
+    assert text.index(script.BEGIN) < text.index(script.END)
