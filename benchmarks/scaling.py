@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import logging
 import os
 import statistics
@@ -152,9 +154,9 @@ ROWS = [
     Row('step', 'clip length', (2, 4, 8, 16), lambda n: step(length=n)),
     Row('statistics', 'pixels', doubled(2**12), statistics_of),
     Row('statistics', 'classes', doubled(15), lambda n: statistics_of(classes=n)),
-    Row('DistCL', 'pixels', doubled(2**12), lambda n: contrast('DistCL', n)),
+    Row('DistCL', 'pixels', doubled(2**13), lambda n: contrast('DistCL', n)),
     Row('DistCL', 'classes', doubled(15), lambda n: contrast('DistCL', classes=n)),
-    Row('BankCL', 'pixels', doubled(2**12), lambda n: contrast('BankCL', n, bank=100)),
+    Row('BankCL', 'pixels', doubled(2**13), lambda n: contrast('BankCL', n, bank=100)),
     Row('BankCL', 'classes', doubled(15), lambda n: contrast('BankCL', classes=n, bank=100)),
     Row('BankCL', 'bank size', doubled(50), lambda n: contrast('BankCL', bank=n)),
     Row('STPL contrast', 'pixels', doubled(2**10), stpl),
@@ -177,6 +179,8 @@ def memory(key: str) -> float:
 def measure(call: Callable[[], object], rounds: int) -> tuple[float, float]:
     """Median milliseconds and peak MiB of a call."""
     call()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     before = memory('VmRSS')
     Path('/proc/self/clear_refs').write_text('5')
     call()
@@ -222,9 +226,8 @@ def main() -> None:
             found = [measure(row.prepare(size), args.rounds) for size in row.sizes]
         ms, mib = (list(column) for column in zip(*found, strict=True))
         # Below a MiB, the pages of the allocator are what is seen.
-        small = mib[-1] < 1
-        cells = '0' if small else f'{mib[0]:.1f}, {mib[-1]:.1f} MiB'
-        growth = '' if small else f'{slope(row.sizes, mib):.2f}'
+        growth = '' if min(mib) < 1 else f'{slope(row.sizes, mib):.2f}'
+        cells = f'{mib[0]:.1f}, {mib[-1]:.1f} MiB' if max(mib) >= 1 else 'under 1 MiB'
         line = (
             f'| {row.part} | {row.grows} | {row.sizes[0]}, {row.sizes[-1]} | '
             f'{ms[0]:.3g}, {ms[-1]:.3g} ms | {slope(row.sizes, ms):.2f} | {cells} | {growth} |'
