@@ -3,15 +3,17 @@
     python benchmarks/scaling.py [--parts STPL VPQ ...] [--write]
 
 Each row doubles one quantity three times. Exponents are slopes of a straight line through the
-logarithms of quantity and time (process time, one thread, median) and of quantity and memory (peak
-on top of what exists before the call; Linux). An exponent of 1 is linear growth; below it, parts
-that do not grow dominate. ``--write`` puts the table into docs/speed.md.
+logarithms of quantity and time (process time, one thread, median; the sizes alternate) and of
+quantity and memory (peak on top of what exists before the call; Linux). An exponent of 1 is linear
+growth; below it, parts that do not grow dominate. ``--write`` puts the table into docs/speed.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import logging
 import os
 import statistics
@@ -152,14 +154,14 @@ ROWS = [
     Row('step', 'clip length', (2, 4, 8, 16), lambda n: step(length=n)),
     Row('statistics', 'pixels', doubled(2**12), statistics_of),
     Row('statistics', 'classes', doubled(15), lambda n: statistics_of(classes=n)),
-    Row('DistCL', 'pixels', doubled(2**12), lambda n: contrast('DistCL', n)),
+    Row('DistCL', 'pixels', doubled(2**13), lambda n: contrast('DistCL', n)),
     Row('DistCL', 'classes', doubled(15), lambda n: contrast('DistCL', classes=n)),
-    Row('BankCL', 'pixels', doubled(2**12), lambda n: contrast('BankCL', n, bank=100)),
+    Row('BankCL', 'pixels', doubled(2**13), lambda n: contrast('BankCL', n, bank=100)),
     Row('BankCL', 'classes', doubled(15), lambda n: contrast('BankCL', classes=n, bank=100)),
     Row('BankCL', 'bank size', doubled(50), lambda n: contrast('BankCL', bank=n)),
     Row('STPL contrast', 'pixels', doubled(2**10), stpl),
     Row('STPL contrast', 'classes', doubled(15), lambda n: stpl(classes=n)),
-    Row('VPQ', 'pixels', doubled(2**15), vpq),
+    Row('VPQ', 'pixels', doubled(2**17), vpq),
     Row('VPQ', 'classes', doubled(15), lambda n: vpq(classes=n)),
     Row('VPQ', 'clip length', (4, 8, 16, 32), lambda n: vpq(length=n)),
     Row('stream', 'pixels', doubled(2**14), stream),
@@ -174,19 +176,21 @@ def memory(key: str) -> float:
     return int(status.partition(f'{key}:')[2].split()[0]) / 2**10
 
 
-def measure(call: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Median milliseconds and peak MiB of a call."""
+def peak(call: Callable[[], object]) -> float:
+    """MiB of the second call."""
     call()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     before = memory('VmRSS')
     Path('/proc/self/clear_refs').write_text('5')
     call()
-    mib = memory('VmHWM') - before
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        call()
-        times.append(1e3 * (time.process_time() - start))
-    return statistics.median(times), max(mib, 0.01)
+    return max(memory('VmHWM') - before, 0.01)
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return 1e3 * (time.process_time() - start)
 
 
 def slope(sizes: tuple[int, ...], values: list[float]) -> float:
@@ -219,12 +223,14 @@ def main() -> None:
             continue
         torch.manual_seed(0)
         with contextlib.redirect_stdout(None):
-            found = [measure(row.prepare(size), args.rounds) for size in row.sizes]
-        ms, mib = (list(column) for column in zip(*found, strict=True))
+            calls = [row.prepare(size) for size in row.sizes]
+            mib = [peak(call) for call in calls]
+            # The sizes alternate: on a shared machine, slow minutes are slow for all of them.
+            rounds = [[milliseconds(call) for call in calls] for _ in range(args.rounds)]
+        ms = [statistics.median(times) for times in zip(*rounds, strict=True)]
         # Below a MiB, the pages of the allocator are what is seen.
-        small = mib[-1] < 1
-        cells = '0' if small else f'{mib[0]:.1f}, {mib[-1]:.1f} MiB'
-        growth = '' if small else f'{slope(row.sizes, mib):.2f}'
+        growth = '' if min(mib) < 1 else f'{slope(row.sizes, mib):.2f}'
+        cells = f'{mib[0]:.1f}, {mib[-1]:.1f} MiB' if max(mib) >= 1 else 'under 1 MiB'
         line = (
             f'| {row.part} | {row.grows} | {row.sizes[0]}, {row.sizes[-1]} | '
             f'{ms[0]:.3g}, {ms[-1]:.3g} ms | {slope(row.sizes, ms):.2f} | {cells} | {growth} |'
