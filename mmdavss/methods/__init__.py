@@ -4,6 +4,7 @@ from .adabn import AdaBN
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .dacs import DACS
+from .daformer import DAFormer
 from .davsn import DAVSN
 from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
@@ -21,6 +22,7 @@ __all__ = [
     'AdversarialAdapter',
     'BaseAdapter',
     'DACS',
+    'DAFormer',
     'DAVSN',
     'FlowPretraining',
     'I2VDA',

@@ -145,7 +145,19 @@ def build_method(
         model.init_weights()
     if 'source_checkpoint' not in options:
         enliven(model)
+    if not init_weights:
+        pretrain(model)
     return model.train()
+
+
+def pretrain(model: BaseAdapter) -> None:
+    """Gives the pretrained companions of a method the same weights always, as a file would."""
+    generator = torch.Generator().manual_seed(0)
+    for companion in model.companions.values():
+        if companion.kind == 'pretrained':
+            for parameter in getattr(model, companion.name).parameters():
+                if parameter.ndim > 1:
+                    nn.init.kaiming_normal_(parameter, generator=generator)
 
 
 def enliven(model: nn.Module) -> None:

@@ -38,6 +38,8 @@ SEPICO = dict(
     confidence_threshold=0.5,
 )
 CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment'))
+DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
+DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
 VAT = dict(
     type='VAT',
     tube_loss=dict(type='TubeDiceLoss'),
@@ -188,6 +190,18 @@ CASES = {
         trains=ACCEL,
         hooks=TEACHER,
         halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+    ),
+    'daformer': MethodCase(
+        model=dict(DAFORMER, augment=dict(type='StrongAugment')),
+        trains=ACCEL,
+        hooks=TEACHER,
+        halves=dict(
+            confidence_threshold=0.0,
+            augment=None,
+            teacher_norm='student',
+            # All cells count, equally many in each half.
+            feature_distance=dict(DISTANCE, min_ratio=0.0),
+        ),
     ),
     'sepico_dist': sepico(SEPICO | CROP),
     'sepico_released': sepico(
