@@ -8,6 +8,7 @@ from .daformer import DAFormer
 from .davsn import DAVSN
 from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
+from .mic import MIC
 from .offline_self_training import OfflineSelfTraining
 from .self_training import SelfTraining
 from .sepico import SePiCo
@@ -26,6 +27,7 @@ __all__ = [
     'DAVSN',
     'FlowPretraining',
     'I2VDA',
+    'MIC',
     'MeanTeacher',
     'OfflineSelfTraining',
     'SFC',

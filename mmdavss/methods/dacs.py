@@ -41,6 +41,33 @@ class Labelled(NamedTuple):
     samples: SampleList = ()
 
 
+def every_other(source: Labelled, target: Labelled) -> Labelled:
+    """Source and target clips at the even places of a batch, by turns.
+
+    Of a batch of two, as published, they are the first of each domain.
+
+    Raises:
+        ValueError: If the batches differ in shape, or have an odd number of clips.
+    """
+    shapes = tuple(source.clip.raw.shape), tuple(target.clip.raw.shape)
+    if shapes[0] != shapes[1] or shapes[0][0] % 2:
+        raise ValueError(
+            f"MaskedConsistency(mode='separate'): the source batch is {shapes[0]} and the target "
+            f'batch {shapes[1]}: set an even batch_size (of each process), and give both pipelines '
+            'one crop size and clip length.'
+        )
+
+    def chosen(of_source: Tensor, of_target: Tensor) -> Tensor:
+        return torch.stack([of_source[::2], of_target[::2]], 1).flatten(0, 1)
+
+    clip = Clip(*map(chosen, source.clip[:2], target.clip[:2]))
+    flow = None
+    if source.flow is not None and target.flow is not None:
+        flow = chosen(source.flow, target.flow)
+    labels, weights = map(chosen, source[2:4], target[2:4])
+    return Labelled(clip, flow, labels, weights)
+
+
 @MODELS.register_module()
 class DACS(MeanTeacher):
     """Supervised source, and pseudo-labelled target with source classes pasted in (ClassMix).
@@ -63,6 +90,7 @@ class DACS(MeanTeacher):
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. Where the classifier's loss
             weighs the classes, so are the probabilities, as published. None for none.
+        masked: Config of a :class:`MaskedConsistency`, whose loss is the last; None for none.
         kwargs: Those of :class:`MeanTeacher`.
     """
 
@@ -82,6 +110,7 @@ class DACS(MeanTeacher):
         target_crop: OptConfigType = None,
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
+        masked: OptConfigType = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,6 +120,7 @@ class DACS(MeanTeacher):
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
         self.relabel_crop = relabel_crop
         self.day_reference = day_reference
+        self.masked = None if masked is None else MODELS.build(masked)
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
@@ -101,6 +131,8 @@ class DACS(MeanTeacher):
         if self.self_training:
             yield self.mix_loss(source, target, decisions)
         yield from self.extra_losses(source, target, decisions)
+        if self.masked is not None:
+            yield self.masked_loss(source, target)
         self.follow_target(target.clip)
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
@@ -212,22 +244,54 @@ class DACS(MeanTeacher):
             flow = class_mix(mask[:, None], source.flow, target.flow)
         labels = class_mix(mask[:, 0], source.labels, target.labels)
         weights = class_mix(mask[:, 0], source.weights, target.weights)
-        with self.counts_for('all', 'mixed'):
-            scores = self.student(self.strong(raw, decisions), flow)
+        losses = self.weighted_losses(self.strong(raw, decisions), flow, labels, weights)
         return {
-            'mix.loss_ce': self.weighted_cross_entropy(scores, labels, weights),
+            'mix.loss_ce': reduce(torch.add, losses.values()),
             'pseudo_label_weight': target.weights.mean(),
         }
 
-    def weighted_cross_entropy(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """The net's supervised loss, divided by all pixels, those ignored included, as published.
-
-        Classes weigh what they weigh in the loss of the classifier.
+    def masked_loss(self, source: Labelled, target: Labelled) -> dict[str, Tensor]:
+        """Cross-entropy on masked clips with the teacher's labels of the plain ones (MIC).
 
         Args:
-            scores: (N, K, h, w).
+            source: The source clips; :func:`every_other` takes part if that is configured.
+            target: The target clips, with the labels and weights that they had before mixing.
+        """
+        if self.masked.mode == 'separate':
+            seen = every_other(source, target)
+        else:
+            seen = source if self.masked.mode == 'source' else target
+        raw = seen.clip.raw if self.masked.augment is None else self.masked.augment(seen.clip.raw)
+        frames = self.masked.mask(self.data_preprocessor.normalise(raw))
+        losses = self.weighted_losses(frames, seen.flow, seen.labels, seen.weights)
+        return {
+            'masked.loss_ce': reduce(
+                torch.add,
+                (
+                    value * self.masked.loss_weight if name.startswith('decode.') else value
+                    for name, value in losses.items()
+                ),
+            )
+        }
+
+    def weighted_losses(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        labels: Tensor,
+        weights: Tensor,
+    ) -> dict[str, Tensor]:
+        """The net's supervised losses of strong views, divided by all pixels, as published.
+
+        Those ignored are among them. Classes weigh what they weigh in the classifier's loss.
+
+        Args:
+            frames: (N, T, 3, H, W), normalised.
+            flow: (N, T-1, 2, H, W) or None.
             labels: (N, H, W).
             weights: (N, H, W).
         """
-        losses = self.net.supervise(scores, labels, weights, avg_factor=labels.numel())
-        return reduce(torch.add, losses.values())
+        with self.counts_for('all', 'mixed'):
+            return self.net.weighted_losses(
+                frames, flow, labels, weights, avg_factor=labels.numel()
+            )

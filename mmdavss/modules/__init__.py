@@ -24,6 +24,7 @@ from .domain_game import DomainGame
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
+from .masked_consistency import MaskedConsistency, block_mask
 from .projection import ProjectionHead
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment
@@ -56,11 +57,13 @@ __all__ = [
     'DomainGame',
     'HeadDiscriminators',
     'ImageDiscriminator',
+    'MaskedConsistency',
     'ProjectionHead',
     'SequenceDiscriminator',
     'SpatioTemporalDiscriminator',
     'StrongAugment',
     'aggregate_predictions',
+    'block_mask',
     'class_balanced_thresholds',
     'class_entropy',
     'class_mix',

@@ -289,7 +289,13 @@ class MethodTests:
         for parts in (1, 2):
             with double_precision():
                 batches = [
-                    training_batch(case, step, first=part, count=2 // parts, even=True)
+                    training_batch(
+                        case,
+                        step,
+                        first=part * case.clips,
+                        count=2 * case.clips // parts,
+                        even=True,
+                    )
                     for step in range(2)
                     for part in range(parts)
                 ]
@@ -419,6 +425,8 @@ def _work_on(case: MethodCase, rank: int) -> tuple:
         trainer = MMDistributedDataParallel(
             model, broadcast_buffers=False, find_unused_parameters=bool(case.idle)
         )
-    batches = [training_batch(case, step, first=rank, count=1) for step in range(2)]
+    batches = [
+        training_batch(case, step, first=rank * case.clips, count=case.clips) for step in range(2)
+    ]
     with draws_of_global_batch(rank, WORLD):
         return train(case, model, batches, trainer)

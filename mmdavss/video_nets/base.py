@@ -303,6 +303,25 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             losses |= of_head.losses
         return losses
 
+    def weighted_losses(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        labels: Tensor,
+        weights: Tensor,
+        avg_factor: float | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of one pass for labels that weigh, such as a teacher's; without auxiliary heads.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W) or None.
+            labels: As of :meth:`supervise`, like the others.
+            weights: (N, H, W).
+            avg_factor: The divisor.
+        """
+        return self.supervise(self(frames, flow), labels, weights, avg_factor)
+
     @abstractmethod
     def loss(
         self,

@@ -40,6 +40,7 @@ SEPICO = dict(
 CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment'))
 DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
 DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
+MASKED = dict(type='MaskedConsistency', block_size=8)
 VAT = dict(
     type='VAT',
     tube_loss=dict(type='TubeDiceLoss'),
@@ -202,6 +203,24 @@ CASES = {
             # All cells count, equally many in each half.
             feature_distance=dict(DISTANCE, min_ratio=0.0),
         ),
+    ),
+    'dacs_masked': MethodCase(
+        model=dict(
+            type='DACS',
+            confidence_threshold=0.5,
+            masked=dict(MASKED, augment=dict(type='StrongAugment')),
+        ),
+        trains=ACCEL,
+        hooks=TEACHER,
+        halves=None,  # as for mic
+        thorough=False,
+    ),
+    'mic': MethodCase(
+        model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),
+        trains=ACCEL,
+        hooks=TEACHER,
+        clips=2,
+        halves=None,  # the classes of the mix and the blocks are drawn by turns
     ),
     'sepico_dist': sepico(SEPICO | CROP),
     'sepico_released': sepico(
