@@ -14,6 +14,7 @@ from torch import Tensor
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
+    MaskedConsistency,
     class_mix,
     class_mix_masks,
     day_guided,
@@ -120,7 +121,7 @@ class DACS(MeanTeacher):
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
         self.relabel_crop = relabel_crop
         self.day_reference = day_reference
-        self.masked = None if masked is None else MODELS.build(masked)
+        self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
@@ -132,7 +133,7 @@ class DACS(MeanTeacher):
             yield self.mix_loss(source, target, decisions)
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
-            yield self.masked_loss(source, target)
+            yield self.masked_loss(self.masked, source, target)
         self.follow_target(target.clip)
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
@@ -250,25 +251,28 @@ class DACS(MeanTeacher):
             'pseudo_label_weight': target.weights.mean(),
         }
 
-    def masked_loss(self, source: Labelled, target: Labelled) -> dict[str, Tensor]:
+    def masked_loss(
+        self, masked: MaskedConsistency, source: Labelled, target: Labelled
+    ) -> dict[str, Tensor]:
         """Cross-entropy on masked clips with the teacher's labels of the plain ones (MIC).
 
         Args:
+            masked: What is masked.
             source: The source clips; :func:`every_other` takes part if that is configured.
             target: The target clips, with the labels and weights that they had before mixing.
         """
-        if self.masked.mode == 'separate':
+        if masked.mode == 'separate':
             seen = every_other(source, target)
         else:
-            seen = source if self.masked.mode == 'source' else target
-        raw = seen.clip.raw if self.masked.augment is None else self.masked.augment(seen.clip.raw)
-        frames = self.masked.mask(self.data_preprocessor.normalise(raw))
+            seen = source if masked.mode == 'source' else target
+        raw = seen.clip.raw if masked.augment is None else masked.augment(seen.clip.raw)
+        frames = masked.mask(self.data_preprocessor.normalise(raw))
         losses = self.weighted_losses(frames, seen.flow, seen.labels, seen.weights)
         return {
             'masked.loss_ce': reduce(
                 torch.add,
                 (
-                    value * self.masked.loss_weight if name.startswith('decode.') else value
+                    value * masked.loss_weight if name.startswith('decode.') else value
                     for name, value in losses.items()
                 ),
             )

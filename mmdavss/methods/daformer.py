@@ -16,6 +16,7 @@ Rare classes are sampled by the data set (``rare_class_sampling``), rates warm u
 from __future__ import annotations
 
 import torch
+from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor
@@ -34,6 +35,8 @@ class DAFormer(DACS):
         feature_distance: Config of the :class:`FeatureDistance`.
         kwargs: Those of :class:`DACS`.
     """
+
+    pretrained: EncoderDecoder
 
     def __init__(self, feature_distance: ConfigType, **kwargs) -> None:
         super().__init__(**kwargs)

@@ -48,10 +48,11 @@ def test_published_step(case, monkeypatch):
     weights = torch.ones_like(data['pseudo_weight']), data['pseudo_weight']
     torch.manual_seed(int(data[f'{case}_torch_seed']))
     losses = model.masked_loss(
+        model.masked,
         *(
             Labelled(Clip(clip, clip), None, label, pixels)
             for clip, label, pixels in zip(clips, labels, weights, strict=True)
-        )
+        ),
     )
     assert torch.equal(seen[0], data[f'{case}_masked_img'])
     torch.testing.assert_close(losses['masked.loss_ce'], data[f'{case}_loss'], rtol=1e-6, atol=0)
@@ -110,4 +111,4 @@ def test_batches_that_have_no_halves(monkeypatch):
     clip = torch.zeros(3, 1, 3, 16, 16)
     batch = Labelled(Clip(clip, clip), None, torch.zeros(3, 16, 16), torch.ones(3, 16, 16))
     with pytest.raises(ValueError, match='even batch_size'):
-        model.masked_loss(batch, batch)
+        model.masked_loss(model.masked, batch, batch)
