@@ -40,6 +40,7 @@ from .hooks import (
     ProxyNetworkHook,
     ResumeCheckHook,
     RunReportHook,
+    SelfTrainingHook,
     StopSignalHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
@@ -67,6 +68,7 @@ __all__ = [
     'ProxyNetworkHook',
     'ResumeCheckHook',
     'RunReportHook',
+    'SelfTrainingHook',
     'StopSignalHook',
     'WorkDirLock',
     'accumulation',

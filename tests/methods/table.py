@@ -215,6 +215,18 @@ CASES = {
         halves=None,  # as for mic
         thorough=False,
     ),
+    'dacs_refined': MethodCase(
+        model=dict(
+            type='DACS',
+            confidence_threshold=0.5,
+            augment=dict(type='StrongAugment'),
+            refinement=dict(type='LabelRefinement', mode='max-confidence', fill_columns=4),
+        ),
+        trains=ACCEL,
+        length=3,
+        hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
+        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+    ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),
         trains=ACCEL,
