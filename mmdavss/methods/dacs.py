@@ -212,7 +212,8 @@ class DACS(MeanTeacher):
         labels, weights = label(clip, flow)
         if self.target_crop is not None:
             crop = self.target_crop.draw(labels)
-            clip = Clip(crop(clip.frames), crop(clip.raw))
+            valid = None if clip.valid is None else crop(clip.valid)
+            clip = Clip(crop(clip.frames), crop(clip.raw), valid=valid)
             flow = None if flow is None else crop(flow)
             labels, weights = (
                 label(clip, flow) if self.relabel_crop else (crop(labels), crop(weights))
@@ -229,7 +230,8 @@ class DACS(MeanTeacher):
         own = self._labels_of(clip, flow)
         refined = None
         if self._self_trains:
-            earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1])
+            # The margins are those of the current frame, as published.
+            earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1], valid=clip.valid)
             other = self._labels_of(earlier, flow[:, :-1])
             truth = target.labels if refinement.mode == 'oracle' else None
             refined = refinement(own, other, flow[:, -1], truth)
@@ -237,7 +239,7 @@ class DACS(MeanTeacher):
 
     def _labels_of(self, clip: Clip, flow: Tensor) -> PseudoLabels:
         probability, labels = self.teacher_probabilities(clip, self.for_student(flow)).max(1)
-        return PseudoLabels(labels, self.label_weights(probability), probability)
+        return PseudoLabels(labels, self.label_weights(probability, clip.valid), probability)
 
     @torch.no_grad()
     def _night_labels(self, pairs: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -250,7 +252,7 @@ class DACS(MeanTeacher):
             class_weight=self._class_factors(),
             **self.day_reference,
         ).max(1)
-        return labels, self.label_weights(probability)
+        return labels, self.label_weights(probability, pairs.valid)
 
     def _class_factors(self) -> Tensor | None:
         """(K,), how the loss of the classifier weighs the classes, or None."""
