@@ -19,7 +19,7 @@ def packed(*transforms, size=(64, 128)):
 
 
 def test_marks_go_through_what_follows():
-    """Of 64x128: 4 rows above, 12 below, 8 columns at the left; halved, mirrored, cut at the left."""
+    """Of 64x128: 4 rows above, 12 below, 8 columns at the left; halved and mirrored."""
     results = packed(
         dict(type='PseudoLabelMargins', top=4, bottom=12, left=8),
         dict(type='ClipResize', scale=(64, 32)),
