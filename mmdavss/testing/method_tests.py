@@ -199,7 +199,7 @@ class MethodTests:
             assert torch.equal(model(**data, mode='tensor'), scores)
             samples = model(**data, mode='predict')
             full = nn.functional.interpolate(
-                scores[:1], (64, 96), mode='bilinear', align_corners=True
+                scores[:1], (64, 96), mode='bilinear', align_corners=model.align_corners
             )
         assert samples[1].seg_logits.data.shape == (model.num_classes, 32, 48)
         assert torch.equal(samples[0].pred_sem_seg.data, full.argmax(1))

@@ -9,7 +9,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from mmdavss.structures import sample_labels
+
 from .base import VideoNet, segmentor_losses
+from .hrda import HRDA
 from .main_head import is_query_head, log_scores, open_head, refines
 
 
@@ -48,6 +51,8 @@ class PerFrame(VideoNet):
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
+        if isinstance(self.segmentor, HRDA):
+            return self.segmentor.scales(self.levels(frames[:, -1]), frames[:, -1]).fused
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
@@ -72,6 +77,9 @@ class PerFrame(VideoNet):
         data_samples: SampleList,
         levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
+        if isinstance(self.segmentor, HRDA):
+            scores = self.head_scores(frames, flow, levels, parts=('fused', 'losses'))
+            return self.supervise(scores, sample_labels(data_samples))
         levels = self.levels(frames[:, -1]) if levels is None else levels
         return segmentor_losses(self.segmentor, levels, data_samples)
 
