@@ -74,6 +74,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     Raises:
         ValueError: If ``test_cfg`` is neither.
+        TypeError: If the net cannot do with the segmentor.
     """
 
     #: Whether the net must be given the flow between its frames.
@@ -82,11 +83,18 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     temporal: bool = False
     #: Whether the net is of no use without a ``source_checkpoint``: parts of it are never trained.
     needs_checkpoint: bool = False
+    #: Whether its segmentor may be an :class:`HRDA`.
+    takes_scales: bool = False
 
     def __init__(self, segmentor: ConfigType, allow_random_init: bool = False) -> None:
         super().__init__()
         self.segmentor = MODELS.build(segmentor)
         self.allow_random_init = allow_random_init
+        if isinstance(self.segmentor, HRDA) and not self.takes_scales:
+            raise TypeError(
+                f'{type(self).__name__} carries features, and HRDA joins scores of two scales: use '
+                "PerFrame, or Accel with fusion='score'."
+            )
         self.windows = windows_of(self.segmentor.test_cfg)
         self.split(self.segmentor)
 
@@ -298,14 +306,16 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         if 'fused' in parts or 'current' in parts:
             with graph_for('fused' in parts or 'current' not in detached):
                 seen = self.levels(frames[:, -1]) if levels is None else levels
-                fused = frame_scores(self.segmentor, seen, frames[:, -1])
+                fused = frame_scores(self.segmentor, seen, frames[:, -1], self.heads)
         if 'current' in parts:
             current = {name: maps.fused for name, maps in fused.items()}
             if 'current' in detached:
                 current = {name: maps.detach() for name, maps in current.items()}
         if 'key' in parts:
             with torch.no_grad():
-                key = frame_scores(self.segmentor, self.levels(frames[:, 0]), frames[:, 0])
+                key = frame_scores(
+                    self.segmentor, self.levels(frames[:, 0]), frames[:, 0], self.heads
+                )
         return {
             name: maps._replace(
                 fused=fused[name].fused if name in fused else None,
@@ -469,7 +479,10 @@ def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
 
 
 def frame_scores(
-    segmentor: EncoderDecoder, levels: tuple[Tensor, ...], frames: Tensor
+    segmentor: EncoderDecoder,
+    levels: tuple[Tensor, ...],
+    frames: Tensor,
+    heads: Mapping[str, BaseDecodeHead],
 ) -> dict[str, HeadScores]:
     """Score maps of a segmentor for single frames: those that its losses need, ``fused``.
 
@@ -477,13 +490,14 @@ def frame_scores(
         segmentor: The segmentor.
         levels: Those of the frames.
         frames: (N, 3, H, W).
+        heads: :attr:`VideoNet.heads`.
 
     Returns:
-        By :func:`segmentor_heads`; of :class:`HRDA` ``decode``, and in training ``detail`` and
+        For each of `heads`; of :class:`HRDA` ``decode``, and in training ``detail`` and
         ``context`` where they have a loss.
     """
     if not isinstance(segmentor, HRDA):
-        return {name: HeadScores(head(levels)) for name, head in segmentor_heads(segmentor).items()}
+        return {name: HeadScores(head(levels)) for name, head in heads.items()}
     scales = segmentor.scales(levels, frames)
     factors = segmentor.loss_factors(scales, tuple(frames.shape[-2:]))
     maps = dict(

@@ -27,6 +27,8 @@ class PerFrame(VideoNet):
     at its threshold, so that the larger one is the class that mmseg predicts.
     """
 
+    takes_scales = True
+
     def split(self, segmentor: EncoderDecoder) -> None:
         open_head(segmentor)
 

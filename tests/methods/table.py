@@ -245,6 +245,13 @@ CASES = {
         flow=None,
         halves=None,  # as for mic
     ),
+    'mic_accel_hrda': MethodCase(
+        model=dict(DAFORMER, type='MIC', masked=MASKED),
+        student=dict(type='Accel', segmentor=HRDA),
+        trains=('student.fusion', *WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
+        hooks=TEACHER,
+        halves=None,  # as for mic
+    ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),
         trains=ACCEL,
