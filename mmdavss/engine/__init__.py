@@ -42,6 +42,7 @@ from .hooks import (
     ProxyNetworkHook,
     ResumeCheckHook,
     RunReportHook,
+    SelfTrainingHook,
     StopSignalHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
@@ -71,6 +72,7 @@ __all__ = [
     'ProxyNetworkHook',
     'ResumeCheckHook',
     'RunReportHook',
+    'SelfTrainingHook',
     'StopSignalHook',
     'WorkDirLock',
     'accumulation',

@@ -95,6 +95,11 @@ class DomainDataPreprocessor(SegDataPreProcessor):
             frames=batch,
             raw=pad_flow(raw)[0],
             augmented=None if augmented is None else pad_frames(augmented)[0],
+            valid=(
+                pad_flow([valid.float() for valid in inputs['valid']])[0][:, 0, 0]
+                if 'valid' in inputs
+                else None
+            ),
             **flows,
         )
         return clip, samples

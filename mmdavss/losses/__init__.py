@@ -1,6 +1,7 @@
 """Losses: a pure function and a registered module each, named after what they compute."""
 
 from .cross_entropy import BatchCrossEntropyLoss, clip_cross_entropy, cross_entropy
+from .feature_distance import FeatureDistance, feature_distance
 from .flow_epe import FlowEPELoss, flow_epe
 from .gan import DomainGANLoss
 from .intra_domain_consistency import TemporalConsistencyLoss, temporal_consistency_loss
@@ -22,6 +23,7 @@ __all__ = [
     'BatchCrossEntropyLoss',
     'DistCLLoss',
     'DomainGANLoss',
+    'FeatureDistance',
     'FlowEPELoss',
     'ProtoCLLoss',
     'PseudoLabelRegulariser',
@@ -32,6 +34,7 @@ __all__ = [
     'clip_cross_entropy',
     'cross_entropy',
     'dist_contrast',
+    'feature_distance',
     'flow_epe',
     'mean_feature_regulariser',
     'proto_contrast',

@@ -4,9 +4,11 @@ from .adabn import AdaBN
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .dacs import DACS
+from .daformer import DAFormer
 from .davsn import DAVSN
 from .i2vda import I2VDA
 from .mean_teacher import MeanTeacher
+from .mic import MIC
 from .offline_self_training import OfflineSelfTraining
 from .self_training import SelfTraining
 from .sepico import SePiCo
@@ -21,9 +23,11 @@ __all__ = [
     'AdversarialAdapter',
     'BaseAdapter',
     'DACS',
+    'DAFormer',
     'DAVSN',
     'FlowPretraining',
     'I2VDA',
+    'MIC',
     'MeanTeacher',
     'OfflineSelfTraining',
     'SFC',

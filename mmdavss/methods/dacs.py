@@ -14,6 +14,9 @@ from torch import Tensor
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
+    LabelRefinement,
+    MaskedConsistency,
+    PseudoLabels,
     class_mix,
     class_mix_masks,
     day_guided,
@@ -32,6 +35,7 @@ class Labelled(NamedTuple):
         labels: (N, H, W), int64, 255 where ignored.
         weights: (N, H, W), weight of each pixel's label.
         samples: The labels as mmseg's losses take them; none where a teacher gave them.
+        refined: Labels and weights for the mix, if they are others.
     """
 
     clip: Clip
@@ -39,6 +43,41 @@ class Labelled(NamedTuple):
     labels: Tensor
     weights: Tensor
     samples: SampleList = ()
+    refined: tuple[Tensor, Tensor] | None = None
+
+    def for_mix(self) -> Labelled:
+        """The same with the labels and weights for the mix."""
+        if self.refined is None:
+            return self
+        labels, weights = self.refined
+        return self._replace(labels=labels, weights=weights)
+
+
+def every_other(source: Labelled, target: Labelled) -> Labelled:
+    """Source and target clips at the even places of a batch, by turns.
+
+    Of a batch of two, as published, they are the first of each domain.
+
+    Raises:
+        ValueError: If the batches differ in shape, or have an odd number of clips.
+    """
+    shapes = tuple(source.clip.raw.shape), tuple(target.clip.raw.shape)
+    if shapes[0] != shapes[1] or shapes[0][0] % 2:
+        raise ValueError(
+            f"MaskedConsistency(mode='separate'): the source batch is {shapes[0]} and the target "
+            f'batch {shapes[1]}: set an even batch_size (of each process), and give both pipelines '
+            'one crop size and clip length.'
+        )
+
+    def chosen(of_source: Tensor, of_target: Tensor) -> Tensor:
+        return torch.stack([of_source[::2], of_target[::2]], 1).flatten(0, 1)
+
+    clip = Clip(*map(chosen, source.clip[:2], target.clip[:2]))
+    flow = None
+    if source.flow is not None and target.flow is not None:
+        flow = chosen(source.flow, target.flow)
+    labels, weights = map(chosen, source[2:4], target[2:4])
+    return Labelled(clip, flow, labels, weights)
 
 
 @MODELS.register_module()
@@ -63,6 +102,11 @@ class DACS(MeanTeacher):
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. Where the classifier's loss
             weighs the classes, so are the probabilities, as published. None for none.
+        refinement: Config of a :class:`LabelRefinement` of the pseudo-labels of the mix, by the
+            teacher's labels of the clip without its last frame; None for none. A
+            ``SelfTrainingHook`` lets it start later.
+        masked: Config of a :class:`MaskedConsistency`, whose loss is the last and takes the
+            pseudo-labels as they are; None for none.
         kwargs: Those of :class:`MeanTeacher`.
     """
 
@@ -82,6 +126,8 @@ class DACS(MeanTeacher):
         target_crop: OptConfigType = None,
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
+        refinement: OptConfigType = None,
+        masked: OptConfigType = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,6 +137,20 @@ class DACS(MeanTeacher):
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
         self.relabel_crop = relabel_crop
         self.day_reference = day_reference
+        self.refinement: LabelRefinement | None = (
+            None if refinement is None else MODELS.build(refinement)
+        )
+        if refinement is not None and not (target_crop is None and day_reference is None):
+            raise ValueError(
+                f'{type(self).__name__}: refinement does not go with target_crop or day_reference: '
+                'crop the target in its pipeline.'
+            )
+        self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
+        self.schedule_self_training(True)
+
+    def schedule_self_training(self, learns: bool) -> None:
+        """Whether the next iteration learns the mix, where that is configured."""
+        self._self_trains = learns and self.self_training
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
@@ -98,9 +158,11 @@ class DACS(MeanTeacher):
         if self.shared_augmentation and self.augment is not None:
             decisions = self.augment.decide(source.clip.raw)
         yield self.source_loss(source, decisions)
-        if self.self_training:
-            yield self.mix_loss(source, target, decisions)
+        if self._self_trains:
+            yield self.mix_loss(source, target.for_mix(), decisions)
         yield from self.extra_losses(source, target, decisions)
+        if self.masked is not None:
+            yield self.masked_loss(self.masked, source, target)
         self.follow_target(target.clip)
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
@@ -140,7 +202,9 @@ class DACS(MeanTeacher):
         return Labelled(clip, self.clip_flow(clip), labels, weights, source.samples)
 
     def target(self, target: DomainClips) -> Labelled:
-        """Target clips with the teacher's labels, cropped if so configured."""
+        """Target clips with the teacher's labels, cropped or refined if so configured."""
+        if self.refinement is not None:
+            return self._refined_target(target, self.refinement)
         clip = target.clip
         guided = self.day_reference is not None
         flow = None if guided else self.clip_flow(clip)
@@ -148,7 +212,8 @@ class DACS(MeanTeacher):
         labels, weights = label(clip, flow)
         if self.target_crop is not None:
             crop = self.target_crop.draw(labels)
-            clip = Clip(crop(clip.frames), crop(clip.raw))
+            valid = None if clip.valid is None else crop(clip.valid)
+            clip = Clip(crop(clip.frames), crop(clip.raw), valid=valid)
             flow = None if flow is None else crop(flow)
             labels, weights = (
                 label(clip, flow) if self.relabel_crop else (crop(labels), crop(weights))
@@ -156,6 +221,25 @@ class DACS(MeanTeacher):
         if guided:
             clip = Clip(clip.frames[:, 1:], clip.raw[:, 1:])
         return Labelled(clip, flow, labels, weights)
+
+    @torch.no_grad()
+    def _refined_target(self, target: DomainClips, refinement: LabelRefinement) -> Labelled:
+        """Target clips with the teacher's labels, and those of the mix refined by the video."""
+        clip = target.clip
+        flow = self.temporal_flow(clip, 2)
+        own = self._labels_of(clip, flow)
+        refined = None
+        if self._self_trains:
+            # The margins are those of the current frame, as published.
+            earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1], valid=clip.valid)
+            other = self._labels_of(earlier, flow[:, :-1])
+            truth = target.labels if refinement.mode == 'oracle' else None
+            refined = refinement(own, other, flow[:, -1], truth)
+        return Labelled(clip, self.for_student(flow), own.labels, own.weights, refined=refined)
+
+    def _labels_of(self, clip: Clip, flow: Tensor) -> PseudoLabels:
+        probability, labels = self.teacher_probabilities(clip, self.for_student(flow)).max(1)
+        return PseudoLabels(labels, self.label_weights(probability, clip.valid), probability)
 
     @torch.no_grad()
     def _night_labels(self, pairs: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -168,7 +252,7 @@ class DACS(MeanTeacher):
             class_weight=self._class_factors(),
             **self.day_reference,
         ).max(1)
-        return labels, self.label_weights(probability)
+        return labels, self.label_weights(probability, pairs.valid)
 
     def _class_factors(self) -> Tensor | None:
         """(K,), how the loss of the classifier weighs the classes, or None."""
@@ -212,22 +296,57 @@ class DACS(MeanTeacher):
             flow = class_mix(mask[:, None], source.flow, target.flow)
         labels = class_mix(mask[:, 0], source.labels, target.labels)
         weights = class_mix(mask[:, 0], source.weights, target.weights)
-        with self.counts_for('all', 'mixed'):
-            scores = self.student(self.strong(raw, decisions), flow)
+        losses = self.weighted_losses(self.strong(raw, decisions), flow, labels, weights)
         return {
-            'mix.loss_ce': self.weighted_cross_entropy(scores, labels, weights),
+            'mix.loss_ce': reduce(torch.add, losses.values()),
             'pseudo_label_weight': target.weights.mean(),
         }
 
-    def weighted_cross_entropy(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """The net's supervised loss, divided by all pixels, those ignored included, as published.
-
-        Classes weigh what they weigh in the loss of the classifier.
+    def masked_loss(
+        self, masked: MaskedConsistency, source: Labelled, target: Labelled
+    ) -> dict[str, Tensor]:
+        """Cross-entropy on masked clips with the teacher's labels of the plain ones (MIC).
 
         Args:
-            scores: (N, K, h, w).
+            masked: What is masked.
+            source: The source clips; :func:`every_other` takes part if that is configured.
+            target: The target clips, with the labels and weights that they had before mixing.
+        """
+        if masked.mode == 'separate':
+            seen = every_other(source, target)
+        else:
+            seen = source if masked.mode == 'source' else target
+        raw = seen.clip.raw if masked.augment is None else masked.augment(seen.clip.raw)
+        frames = masked.mask(self.data_preprocessor.normalise(raw))
+        losses = self.weighted_losses(frames, seen.flow, seen.labels, seen.weights)
+        return {
+            'masked.loss_ce': reduce(
+                torch.add,
+                (
+                    value * masked.loss_weight if name.startswith('decode.') else value
+                    for name, value in losses.items()
+                ),
+            )
+        }
+
+    def weighted_losses(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        labels: Tensor,
+        weights: Tensor,
+    ) -> dict[str, Tensor]:
+        """The net's supervised losses of strong views, divided by all pixels, as published.
+
+        Those ignored are among them. Classes weigh what they weigh in the classifier's loss.
+
+        Args:
+            frames: (N, T, 3, H, W), normalised.
+            flow: (N, T-1, 2, H, W) or None.
             labels: (N, H, W).
             weights: (N, H, W).
         """
-        losses = self.net.supervise(scores, labels, weights, avg_factor=labels.numel())
-        return reduce(torch.add, losses.values())
+        with self.counts_for('all', 'mixed'):
+            return self.net.weighted_losses(
+                frames, flow, labels, weights, avg_factor=labels.numel()
+            )

@@ -29,6 +29,8 @@ from .domain_game import DomainGame
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
+from .label_refinement import LabelRefinement, PseudoLabels
+from .masked_consistency import MaskedConsistency, block_mask
 from .projection import ProjectionHead
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment
@@ -61,11 +63,15 @@ __all__ = [
     'DomainGame',
     'HeadDiscriminators',
     'ImageDiscriminator',
+    'LabelRefinement',
+    'MaskedConsistency',
     'ProjectionHead',
+    'PseudoLabels',
     'SequenceDiscriminator',
     'SpatioTemporalDiscriminator',
     'StrongAugment',
     'aggregate_predictions',
+    'block_mask',
     'class_balanced_thresholds',
     'class_entropy',
     'class_mix',

@@ -200,7 +200,7 @@ class MethodTests:
             assert torch.equal(model(**data, mode='tensor'), scores)
             samples = model(**data, mode='predict')
             full = nn.functional.interpolate(
-                scores[:1], (64, 96), mode='bilinear', align_corners=True
+                scores[:1], (64, 96), mode='bilinear', align_corners=model.align_corners
             )
         assert samples[1].seg_logits.data.shape == (model.num_classes, 32, 48)
         assert torch.equal(samples[0].pred_sem_seg.data, full.argmax(1))
@@ -290,7 +290,13 @@ class MethodTests:
         for parts in (1, 2):
             with double_precision():
                 batches = [
-                    training_batch(case, step, first=part, count=2 // parts, even=True)
+                    training_batch(
+                        case,
+                        step,
+                        first=part * case.clips,
+                        count=2 * case.clips // parts,
+                        even=True,
+                    )
                     for step in range(2)
                     for part in range(parts)
                 ]
@@ -420,6 +426,8 @@ def _work_on(case: MethodCase, rank: int) -> tuple:
         trainer = GroupedDistributedDataParallel(
             model, broadcast_buffers=False, find_unused_parameters=bool(case.idle)
         )
-    batches = [training_batch(case, step, first=rank, count=1) for step in range(2)]
+    batches = [
+        training_batch(case, step, first=rank * case.clips, count=case.clips) for step in range(2)
+    ]
     with draws_of_global_batch(rank, WORLD):
         return train(case, model, batches, trainer)

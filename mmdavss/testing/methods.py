@@ -76,6 +76,7 @@ class MethodCase:
         domains: Domains that it trains on. ``('target',)`` is a source-free method.
         labelled: Domains whose labels it may use.
         length: Frames of its target clips.
+        clips: Clips of each domain in each of two processes.
         flow: Where its flow comes from: ``provider`` (it calls ``model.flow`` for clips without
             flow), ``pipeline`` (the clips must have it) or None.
         statistics: Whether a step moves the student's running batch-norm statistics.
@@ -95,6 +96,7 @@ class MethodCase:
     domains: Sequence[str] = ('source', 'target')
     labelled: Sequence[str] = ('source',)
     length: int = 2
+    clips: int = 1
     flow: str | None = 'provider'
     statistics: bool = True
     norm_eval: bool = True
@@ -145,7 +147,19 @@ def build_method(
         model.init_weights()
     if 'source_checkpoint' not in options:
         enliven(model)
+    if not init_weights:
+        pretrain(model)
     return model.train()
+
+
+def pretrain(model: BaseAdapter) -> None:
+    """Gives the pretrained companions of a method the same weights always, as a file would."""
+    generator = torch.Generator().manual_seed(0)
+    for companion in model.companions.values():
+        if companion.kind == 'pretrained':
+            for parameter in getattr(model, companion.name).parameters():
+                if parameter.ndim > 1:
+                    nn.init.kaiming_normal_(parameter, generator=generator)
 
 
 def enliven(model: nn.Module) -> None:
@@ -219,7 +233,7 @@ def training_batch(
     case: MethodCase,
     step: int = 0,
     first: int = 0,
-    count: int = 2,
+    count: int | None = None,
     even: bool = False,
     domains: Sequence[str] | None = None,
 ) -> dict:
@@ -229,12 +243,13 @@ def training_batch(
         case: The method.
         step: The iteration.
         first: First clip of the part.
-        count: Clips of the part.
+        count: Clips of the part, by default those of two processes.
         even: Whether all clips have all classes and the same number of labelled pixels. Otherwise
             they differ in their classes, and strongly in the number of labelled pixels.
         domains: Domains of the batch, by default the case's.
     """
     # The target's clips are the same whether or not there are source clips.
+    count = 2 * case.clips if count is None else count
     data = make_batch('source', 'target', count=count, seed=10 * step + first, length=case.length)
     for domain, samples in data['data_samples'].items():
         inputs = data['inputs'][domain]

@@ -71,6 +71,8 @@ def draws_of_global_batch(rank: int, world: int) -> Iterator[None]:
         def drawn(*args: Any, **kwargs: Any) -> Tensor:
             # torch.rand(2, 3), torch.randint(9, (2, 3)).
             *first, size = args if isinstance(args[-1], tuple) else (args,)
+            if not size:  # one number for the whole batch
+                return draw(*first, size, **kwargs)
             samples = 1 if len(size) == 6 else 0  # StrongAugment: (count, N, 1, 1, 1, 1)
             whole = [world * n if i == samples else n for i, n in enumerate(size)]
             out = draw(*first, whole, **kwargs)

@@ -5,11 +5,13 @@ from .base import HeadScores, VideoNet
 from .clip_scores import clip_scores
 from .dff import DFF
 from .distortion_aware import DistortionAwareVSS
+from .hrda import HRDA
 from .per_frame import PerFrame
 from .propagating import PropagatingNet
 
 __all__ = [
     'DFF',
+    'HRDA',
     'Accel',
     'DistortionAwareVSS',
     'HeadScores',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -15,7 +15,16 @@ from torch import Tensor, nn
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import sample_labels
 
-from .base import HEAD_PARTS, HeadScores, graph_for, segmentor_heads, segmentor_losses
+from .base import (
+    HEAD_PARTS,
+    HeadScores,
+    frame_scores,
+    graph_for,
+    levels_of,
+    segmentor_heads,
+    segmentor_losses,
+)
+from .hrda import HRDA
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -74,8 +83,10 @@ class Accel(PropagatingNet):
         allow_random_init: See :class:`VideoNet`.
 
     Raises:
-        ValueError: For an unknown option.
+        ValueError: For an unknown option, or an :class:`HRDA` whose features shall be fused.
     """
+
+    takes_scales = True
 
     def __init__(
         self,
@@ -105,6 +116,12 @@ class Accel(PropagatingNet):
         )
         if self.reference_segmentor is not None:
             self.split(self.reference_segmentor)
+        kinds = {isinstance(net, HRDA) for net in self.segmentors}
+        if kinds != {False} and (fusion == 'feature' or stage is not None or len(kinds) > 1):
+            raise ValueError(
+                "Accel: an HRDA joins scores of two scales: use fusion='score', one for both "
+                'branches, and no stages.'
+            )
         self.fusion_level = fusion
         self.fusion_init = fusion_init
         self.enlarge = enlarge
@@ -162,6 +179,8 @@ class Accel(PropagatingNet):
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
+        if isinstance(self.segmentor, HRDA):
+            return cast(Tensor, self._scale_scores(frames, flow)['decode'].fused)
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         if self.stage == 1:
             return self.classify(current)
@@ -171,6 +190,25 @@ class Accel(PropagatingNet):
         else:
             key = self.reference.decode_head._forward_feature(self._key_levels(frames[:, 0]))
         return self._joined_scores(self._current_maps(current), self._key_maps(key), to_key)
+
+    def _scale_scores(
+        self, frames: Tensor, flow: Tensor | None, levels: tuple[Tensor, ...] | None = None
+    ) -> dict[str, HeadScores]:
+        """Of an :class:`HRDA`: the joined scores of both frames are fused, a detail is of its own.
+
+        UnifiedVideoDA's network fuses the detail too, by the flow of the whole image.
+        """
+        to_key, current, key = self.key_flow(frames, flow), frames[:, -1], frames[:, 0]
+        scores = frame_scores(
+            self.segmentor, self.levels(current) if levels is None else levels, current, self.heads
+        )
+        with self._key_grad():
+            of_key = cast(HRDA, self.reference).scales(self._key_levels(key), key).fused
+        own = scores['decode']
+        fused = self._fuse(own.fused, of_key, to_key)
+        return scores | dict(
+            decode=own._replace(fused=fused, current=own.fused, key=of_key.detach())
+        )
 
     def _current_maps(self, features: Tensor) -> Tensor:
         return features if self.fusion_level == 'feature' else self.classify(features)
@@ -195,6 +233,10 @@ class Accel(PropagatingNet):
         if self.stage == 1:
             return super().head_scores(frames, flow, levels, parts, detached)
         fuses = 'fused' in parts
+        if isinstance(self.segmentor, HRDA):
+            if not fuses:
+                return super().head_scores(frames, flow, levels, parts, detached)
+            return self._scale_scores(frames, flow, levels)
         to_key = self.key_flow(frames, flow) if fuses else None
         current: tuple[Tensor, ...] = ()
         key: tuple[Tensor, ...] = ()
@@ -282,6 +324,16 @@ class Accel(PropagatingNet):
                 'reference',
             )
 
+    def _stream_maps(self, segmentor: EncoderDecoder, frame: Tensor) -> Tensor:
+        """What is fused of a frame (N, 3, H, W)."""
+        levels = levels_of(segmentor, frame)
+        if isinstance(segmentor, HRDA):
+            return segmentor.scales(levels, frame).fused
+        features = segmentor.decode_head._forward_feature(levels)
+        return (
+            features if self.fusion_level == 'feature' else segmentor.decode_head.cls_seg(features)
+        )
+
     def step(
         self,
         frame: Tensor,
@@ -289,16 +341,13 @@ class Accel(PropagatingNet):
         state: tuple[Seen, ...] | None = None,
         clip_length: int = 2,
     ) -> tuple[Tensor, tuple[Seen, ...] | None]:
-        features = self.features(frame)
+        current = self._stream_maps(self.segmentor, frame)
         if self.stage == 1:
-            return self.classify(features), None
-        current = self._current_maps(features)
+            return self.classify(current) if self.fusion_level == 'feature' else current, None
         if self.reference_segmentor is None:
             key = current
         else:
-            key = self._key_maps(
-                self.reference.decode_head._forward_feature(self._key_levels(frame))
-            )
+            key = self._stream_maps(self.reference_segmentor, frame)
         own_flow = flow is None and self.flow_net is not None
         seen = Seen(key, frame if own_flow else None, flow)
         if state is None:

@@ -25,6 +25,7 @@ from mmdavss.ops import at_least_float32
 from mmdavss.structures import sample_labels
 from mmdavss.utils.passes import is_dropout, predicting
 
+from .hrda import HRDA, Box
 from .main_head import check_size
 from .split_head import split_head
 from .windows import windows_of
@@ -38,16 +39,20 @@ class HeadScores(NamedTuple):
         current: (N, K, h, w), for the current frame, from it alone.
         key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
         losses: The net's own label-free losses, by name.
+        box: The part of the image that the maps show; None: all of it.
+        factor: Factor of the supervised loss.
     """
 
     fused: Tensor | None = None
     current: Tensor | None = None
     key: Tensor | None = None
     losses: Mapping[str, Tensor] = MappingProxyType({})
+    box: Box | None = None
+    factor: float = 1.0
 
 
-#: The parts of :class:`HeadScores`.
-HEAD_PARTS = HeadScores._fields
+#: The parts of :class:`HeadScores` that may be asked for.
+HEAD_PARTS = HeadScores._fields[:4]
 
 
 class VideoNet(BaseModule, metaclass=ABCMeta):
@@ -69,6 +74,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     Raises:
         ValueError: If ``test_cfg`` is neither.
+        TypeError: If the net cannot do with the segmentor.
     """
 
     #: Whether the net must be given the flow between its frames.
@@ -77,11 +83,18 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     temporal: bool = False
     #: Whether the net is of no use without a ``source_checkpoint``: parts of it are never trained.
     needs_checkpoint: bool = False
+    #: Whether its segmentor may be an :class:`HRDA`.
+    takes_scales: bool = False
 
     def __init__(self, segmentor: ConfigType, allow_random_init: bool = False) -> None:
         super().__init__()
         self.segmentor = MODELS.build(segmentor)
         self.allow_random_init = allow_random_init
+        if isinstance(self.segmentor, HRDA) and not self.takes_scales:
+            raise TypeError(
+                f'{type(self).__name__} carries features, and HRDA joins scores of two scales: use '
+                "PerFrame, or Accel with fusion='score'."
+            )
         self.windows = windows_of(self.segmentor.test_cfg)
         self.split(self.segmentor)
 
@@ -293,16 +306,23 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         if 'fused' in parts or 'current' in parts:
             with graph_for('fused' in parts or 'current' not in detached):
                 seen = self.levels(frames[:, -1]) if levels is None else levels
-                fused = current = {name: head(seen) for name, head in self.heads.items()}
-        if 'current' in detached:
-            current = {name: maps.detach() for name, maps in current.items()}
+                fused = frame_scores(self.segmentor, seen, frames[:, -1], self.heads)
+        if 'current' in parts:
+            current = {name: maps.fused for name, maps in fused.items()}
+            if 'current' in detached:
+                current = {name: maps.detach() for name, maps in current.items()}
         if 'key' in parts:
             with torch.no_grad():
-                seen = self.levels(frames[:, 0])
-                key = {name: head(seen) for name, head in self.heads.items()}
+                key = frame_scores(
+                    self.segmentor, self.levels(frames[:, 0]), frames[:, 0], self.heads
+                )
         return {
-            name: HeadScores(fused.get(name), current.get(name), key.get(name))
-            for name in self.heads
+            name: maps._replace(
+                fused=fused[name].fused if name in fused else None,
+                current=current.get(name),
+                key=key[name].fused if name in key else None,
+            )
+            for name, maps in (fused or key).items()
         }
 
     def supervise(
@@ -333,11 +353,35 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             scores = dict(decode=HeadScores(scores))
         losses = {}
         for name, of_head in scores.items():
-            losses |= add_prefix(
-                head_losses(self.heads[name], of_head.fused, labels, weights, avg_factor), name
-            )
-            losses |= of_head.losses
+            # Further maps of a net are those of its decode head.
+            head = self.heads.get(name, self.segmentor.decode_head)
+            own = _part_losses(head, of_head, labels, weights, avg_factor)
+            losses |= add_prefix(own, name) | of_head.losses
         return losses
+
+    def weighted_losses(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        labels: Tensor,
+        weights: Tensor,
+        avg_factor: float | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of one pass for labels that weigh, such as a teacher's; without auxiliary heads.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W) or None.
+            labels: As of :meth:`supervise`, like the others.
+            weights: (N, H, W).
+            avg_factor: The divisor.
+        """
+        scores: Tensor | Mapping[str, HeadScores]
+        if isinstance(self.segmentor, HRDA):
+            scores = self.head_scores(frames, flow, parts=('fused', 'losses'))
+        else:
+            scores = self(frames, flow)
+        return self.supervise(scores, labels, weights, avg_factor)
 
     @abstractmethod
     def loss(
@@ -434,6 +478,40 @@ def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     return heads
 
 
+def frame_scores(
+    segmentor: EncoderDecoder,
+    levels: tuple[Tensor, ...],
+    frames: Tensor,
+    heads: Mapping[str, BaseDecodeHead],
+) -> dict[str, HeadScores]:
+    """Score maps of a segmentor for single frames: those that its losses need, ``fused``.
+
+    Args:
+        segmentor: The segmentor.
+        levels: Those of the frames.
+        frames: (N, 3, H, W).
+        heads: :attr:`VideoNet.heads`.
+
+    Returns:
+        For each of `heads`; of :class:`HRDA` ``decode``, and in training ``detail`` and
+        ``context`` where they have a loss.
+    """
+    if not isinstance(segmentor, HRDA):
+        return {name: HeadScores(head(levels)) for name, head in heads.items()}
+    scales = segmentor.scales(levels, frames)
+    factors = segmentor.loss_factors(scales, tuple(frames.shape[-2:]))
+    maps = dict(
+        decode=HeadScores(scales.fused, factor=factors['decode']),
+        detail=HeadScores(scales.detail, box=scales.box, factor=factors['detail']),
+        context=HeadScores(scales.context, factor=factors['context']),
+    )
+    return {
+        name: own
+        for name, own in maps.items()
+        if name == 'decode' or (segmentor.training and own.factor)
+    }
+
+
 def head_losses(
     head: BaseDecodeHead,
     scores: Tensor,
@@ -476,6 +554,26 @@ def head_losses(
     if weights is None:
         losses['acc_seg'] = accuracy(scores, labels, head.ignore_index)
     return losses
+
+
+def _part_losses(
+    head: BaseDecodeHead,
+    scores: HeadScores,
+    labels: Tensor,
+    weights: Tensor | None,
+    avg_factor: float | None,
+) -> dict[str, Tensor]:
+    """:func:`head_losses` of maps of a part of the image, with their factor."""
+    box = scores.box
+    if box is not None:
+        pixels = labels.numel()
+        labels = box.crop(labels)
+        weights = None if weights is None else box.crop(weights)
+        avg_factor = None if avg_factor is None else avg_factor * labels.numel() / pixels
+    losses = head_losses(head, scores.fused, labels, weights, avg_factor)
+    if scores.factor == 1:
+        return losses
+    return {n: scores.factor * value if 'loss' in n else value for n, value in losses.items()}
 
 
 def accuracy(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:

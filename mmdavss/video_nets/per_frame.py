@@ -11,7 +11,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from mmdavss.structures import sample_labels
+
 from .base import VideoNet, segmentor_losses
+from .hrda import HRDA
 from .main_head import is_query_head, log_scores, open_head, refines
 
 
@@ -23,6 +26,8 @@ class PerFrame(VideoNet):
     head with one channel for two classes gives two scores: 0, and what it says, less what it says
     at its threshold, so that the larger one is the class that mmseg predicts.
     """
+
+    takes_scales = True
 
     def split(self, segmentor: EncoderDecoder) -> None:
         open_head(segmentor)
@@ -51,6 +56,8 @@ class PerFrame(VideoNet):
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
+        if isinstance(self.segmentor, HRDA):
+            return self.segmentor.scales(self.levels(frames[:, -1]), frames[:, -1]).fused
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
@@ -75,6 +82,9 @@ class PerFrame(VideoNet):
         data_samples: SampleList,
         levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
+        if isinstance(self.segmentor, HRDA):
+            scores = self.head_scores(frames, flow, levels, parts=('fused', 'losses'))
+            return self.supervise(scores, sample_labels(data_samples))
         levels = self.levels(frames[:, -1]) if levels is None else levels
         return segmentor_losses(self.segmentor, levels, data_samples)
 

@@ -292,7 +292,7 @@ def test_step_of_sepico(monkeypatch):
     head.conv_seg.register_forward_hook(lambda *a: seen['scores'].append(a[-1]))
     model.projection.register_forward_hook(lambda *a: seen['features'].append(a[-1]))
     backbone.register_forward_pre_hook(lambda _, a: seen['frames'].append(a[0]))
-    downscale, weighted = model._downscale, model.weighted_cross_entropy
+    downscale, weighted = model._downscale, model.weighted_losses
     monkeypatch.setattr(
         model,
         '_downscale',
@@ -300,8 +300,8 @@ def test_step_of_sepico(monkeypatch):
     )
     monkeypatch.setattr(
         model,
-        'weighted_cross_entropy',
-        lambda scores, *args: (seen['mixed'].append(args), weighted(scores, *args))[1],
+        'weighted_losses',
+        lambda frames, flow, *args: (seen['mixed'].append(args), weighted(frames, flow, *args))[1],
     )
     losses = model.loss(
         {name: Clip(normalise(clip), clip) for name, clip in raw.items()},
@@ -689,9 +689,8 @@ def test_dark_zurich(net, kind, batch):
         )
         * weights
     )
-    torch.testing.assert_close(
-        model.weighted_cross_entropy(scores, labels, weights), expected.mean()
-    )
+    (loss,) = model.net.supervise(scores, labels, weights, labels.numel()).values()
+    torch.testing.assert_close(loss, expected.mean())
 
 
 def test_night_only():

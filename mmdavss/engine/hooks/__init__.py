@@ -9,7 +9,7 @@ from .finite_guard import FiniteGuardHook
 from .iteration_seed import IterationSeedHook
 from .lock_check import LockCheckHook
 from .logger import MainProcessLoggerHook
-from .method_hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
+from .method_hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook, SelfTrainingHook
 from .resume_check import ResumeCheckHook
 from .run_report import RunReportHook
 from .stop_signal import StopSignalHook
@@ -29,5 +29,6 @@ __all__ = [
     'ProxyNetworkHook',
     'ResumeCheckHook',
     'RunReportHook',
+    'SelfTrainingHook',
     'StopSignalHook',
 ]

@@ -1,0 +1,62 @@
+"""DAFormer: DACS, held near the ImageNet features of things (Hoyer et al., CVPR 2022).
+
+The paper's symbols:
+
+===========================  ===============================================================
+g_theta, h_phi               ``student``, ``teacher`` (section 3.1)
+F_theta                      last level of the student's backbone
+F_ImageNet                   the same of ``pretrained``, a copy that is never trained
+L_FD, lambda_FD              ``feature_distance``, a :class:`FeatureDistance` (equations 10, 12)
+r, M_things                  its ``min_ratio`` and its ``classes`` (equation 11)
+===========================  ===============================================================
+
+Rare classes are sampled by the data set (``rare_class_sampling``), rates warm up by the schedule.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+from mmseg.utils import ConfigType, add_prefix
+from torch import Tensor
+
+from mmdavss.modules import Decisions
+from mmdavss.video_nets.base import levels_of
+
+from .dacs import DACS, Labelled
+
+
+@MODELS.register_module()
+class DAFormer(DACS):
+    """DACS with the feature distance of DAFormer on the source.
+
+    Args:
+        feature_distance: Config of the :class:`FeatureDistance`.
+        kwargs: Those of :class:`DACS`.
+    """
+
+    pretrained: EncoderDecoder
+
+    def __init__(self, feature_distance: ConfigType, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.feature_distance = MODELS.build(feature_distance)
+        # With its heads, which rest: a net of several scales decides what the backbone sees.
+        self.add_companion(
+            'pretrained', kind='pretrained', follows='student.segmentor', persistent=False
+        )
+
+    def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
+        """Cross-entropy of the source and the distance of its features, from one pass."""
+        frames = source.clip.frames
+        with self.counts_for('all'):
+            levels = self.student.levels(frames[:, -1])
+            losses = self.student.loss(frames, source.flow, source.samples, levels)
+        losses['loss_distance'] = self.feature_distance(
+            levels[-1], self._pretrained_level(frames[:, -1]), source.labels, self.num_classes
+        )
+        return add_prefix(losses, 'source')
+
+    @torch.no_grad()
+    def _pretrained_level(self, frames: Tensor) -> Tensor:
+        return levels_of(self.pretrained, frames)[-1]

@@ -1,0 +1,96 @@
+"""Pseudo-labels refined along the flow against the published code."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdavss.modules.label_refinement import LabelRefinement, PseudoLabels, carry, rarer
+
+GOLDEN = Path(__file__).parents[1] / 'data/golden'
+#: What the arrays of the filter call rare, the rarest first.
+RARE = [3, 5, 12, 16, 18, 17, 7, 6, 15, 4, 11]
+
+
+def golden(name):
+    arrays = np.load(GOLDEN / f'{name}.npz')
+    return {key: torch.tensor(arrays[key]) for key in arrays.files}
+
+
+@pytest.mark.parametrize(
+    ('flow', 'warped', 'mask'),
+    [('flow', 'warped', 'warped_mask'), ('integer_flow', 'warped_integer', 'warped_integer_mask')],
+)
+def test_published_carrying(flow, warped, mask):
+    data = golden('unifiedvda_warp_filter')
+    labels = data['label_at_other_frame'].permute(2, 0, 1)[None]
+    height = labels.shape[-2]
+    carried, valid = carry(labels, data[flow].permute(2, 0, 1)[None], int(0.7 * height))
+    assert torch.equal(valid[0], data[mask]) and valid.any() and not valid.all()
+    ours = torch.where(valid, carried[:, 0], 255)[0]
+    assert torch.equal(ours, data[warped][..., 0].long())
+
+
+@pytest.mark.parametrize(
+    ('name', 'only'), [('rare_filter', False), ('rare_filter_rare_common', True)]
+)
+def test_published_rare_classes(name, only):
+    data = golden('unifiedvda_warp_filter')
+    rank = LabelRefinement('rare', rare_classes=RARE).rank
+    assert torch.equal(rarer(data['pl1'], data['pl2'], rank, only), data[name])
+
+
+def pseudo_labels(data, name):
+    probability, labels = data[f'logits_{name}'].float().softmax(1).max(1)
+    share = (probability >= data['pseudo_threshold']).float().mean()
+    weights = share * data['valid_pseudo_mask'][:, 0]
+    assert torch.equal(labels, data[f'pseudo_label_{name}'].long())
+    torch.testing.assert_close(weights, data[f'pseudo_weight_{name}'], rtol=0, atol=1e-6)
+    return PseudoLabels(labels, weights, probability)
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('bottom_consis', dict(mode='consistency')),
+        ('bottom_maxconf', dict(mode='max-confidence')),
+        ('bottom_warpframe', dict(mode='carried')),
+        ('bottom_warpframe_05', dict(mode='carried', threshold=0.5)),
+        ('bottom_oracle', dict(mode='oracle')),
+        ('bottom_thing', dict(mode='carried', classes=[2, 3])),
+        ('bottom_stuff', dict(mode='carried', classes=[0, 1])),
+    ],
+)
+def test_published_refinement(name, options):
+    data = golden('unifiedvda_refine_published')
+    labels, weights = LabelRefinement(**options)(
+        pseudo_labels(data, 'current'),
+        pseudo_labels(data, 'other'),
+        data['flow'].float(),
+        data['target_label'][:, 0].long(),
+    )
+    assert torch.equal(labels, data[f'{name}_label'].long())
+    torch.testing.assert_close(weights, data[f'{name}_weight'], rtol=0, atol=1e-6)
+
+
+def test_rows_of_cityscapes():
+    """840 and 800 of 1024 rows."""
+    refine = LabelRefinement('carried', carry_rows=840 / 1024, fill_rows=800 / 1024)
+    assert int(refine.carry_rows * 1024) == 840 and int(refine.fill_rows * 1024) == 800
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [(dict(mode='best'), 'not one of'), (dict(mode='rare'), 'needs rare_classes')],
+)
+def test_bad_options(options, words):
+    with pytest.raises(ValueError, match=words):
+        LabelRefinement(**options)
+
+
+def test_an_oracle_needs_the_truth():
+    zeros = torch.zeros(1, 8, 8)
+    some = PseudoLabels(zeros.long(), zeros, zeros)
+    with pytest.raises(ValueError, match='needs the labels'):
+        LabelRefinement('oracle')(some, some, torch.zeros(1, 2, 8, 8))

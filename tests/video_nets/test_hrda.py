@@ -1,0 +1,274 @@
+"""HRDA against the published code, and what its scales see."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import nn
+
+from mmdavss.video_nets.hrda import Box, detail_box
+from mmdavss.video_nets.windows import Windows
+
+ARRAYS = np.load(Path(__file__).parents[1] / 'data/golden/hrda_fusion.npz')
+DATA = {name: torch.tensor(ARRAYS[name]) for name in ARRAYS.files}
+BOXES = sorted(n.removesuffix('_img_crop_divisible') for n in DATA if 'crop_divisible' in n)
+SLIDES = sorted(n.removesuffix('_img_crop') for n in DATA if n.endswith('_img_crop'))
+
+
+class NoBackbone(BaseModule):
+    def forward(self, images):
+        return (images,)
+
+
+class PatchHead(BaseDecodeHead):
+    """One strided convolution, as decoder and attention of the arrays."""
+
+    def forward(self, inputs):
+        return self.cls_seg(inputs[0])
+
+
+@pytest.fixture(scope='module', autouse=True)
+def registered():
+    kinds = dict(NoBackbone=NoBackbone, PatchHead=PatchHead)
+    for name, kind in kinds.items():
+        MODELS.register_module(name=name, module=kind)
+    yield
+    for name in kinds:
+        MODELS.module_dict.pop(name)
+
+
+def hrda_config(attention='attention', **options):
+
+    def head(name):
+        weight = DATA[f'{name}_weight']
+        return dict(
+            type='PatchHead',
+            in_channels=3,
+            channels=3,
+            num_classes=len(weight),
+            out_channels=len(weight),
+            align_corners=False,
+            dropout_ratio=0,
+            loss_decode=dict(type='BatchCrossEntropyLoss', avg_non_ignore=False),
+        )
+
+    return (
+        dict(
+            type='HRDA',
+            backbone=dict(type='NoBackbone'),
+            decode_head=head('head'),
+            attention_head=head(attention),
+            detail_size=DATA['hr_crop_size'].tolist(),
+            output_stride=int(DATA['output_stride']),
+            detail_weight=float(DATA['hr_loss_weight']),
+        )
+        | options
+    )
+
+
+def hrda(attention='attention', **options):
+    """The network of the arrays, in float64."""
+    net = MODELS.build(hrda_config(attention, **options))
+    fill(net, attention)
+    return net.double()
+
+
+def fill(net, attention='attention'):
+    """Gives a network the weights of the arrays."""
+    stride = int(DATA['output_stride'])
+    for part, name in ((net.decode_head, 'head'), (net.attention_head, attention)):
+        weight = DATA[f'{name}_weight']
+        part.conv_seg = nn.Conv2d(3, len(weight), stride, stride)
+        part.conv_seg.load_state_dict(dict(weight=weight, bias=DATA[f'{name}_bias']))
+        part.double()
+
+
+def numpy_draw(seed):
+    generator = np.random.RandomState(int(seed))
+    return lambda count: int(generator.randint(0, count))
+
+
+def close(ours, theirs):
+    torch.testing.assert_close(ours, theirs.double(), rtol=0, atol=1e-5)
+
+
+@pytest.fixture
+def box(monkeypatch):
+    draw = numpy_draw(DATA['numpy_seed'])
+    monkeypatch.setattr(
+        'mmdavss.video_nets.hrda.detail_box', lambda *args: detail_box(*args, draw=draw)
+    )
+    (top, bottom, left, right) = DATA['crop_box_y1y2x1x2'].tolist()
+    return Box((top, bottom), (left, right))
+
+
+@pytest.mark.parametrize('name', BOXES)
+def test_published_boxes(name):
+    height, width, *crop, divisor = DATA[f'{name}_img_crop_divisible'].tolist()
+    draw = numpy_draw(DATA[f'{name}_numpy_seed'])
+    draws = DATA[f'{name}_draws_y1y2x1x2'].tolist()
+    for top, bottom, left, right in draws:
+        assert detail_box((height, width), crop, divisor, draw) == ((top, bottom), (left, right))
+    if not draws:  # one side has no choice, where the published code fails
+        rows, columns = detail_box((height, width), crop, divisor, draw)
+        assert (0, height) in (rows, (0, height)) and (rows == (0, height) or columns == (0, width))
+
+
+def test_the_last_offset_is_out_of_reach():
+    largest = DATA['largest_offset_1024_512_div8'].tolist()
+    draws = [detail_box((1024, 1024), (512, 512), 8, lambda count: count - 1)]
+    assert [[rows[0], columns[0]] for rows, columns in draws] == [largest]
+
+
+def test_crops_larger_than_images():
+    assert detail_box((64, 96), (512, 512), 8) == ((0, 64), (0, 96))
+    rows, columns = detail_box((64, 96), (512, 32), 8)
+    assert rows == (0, 64) and columns[1] - columns[0] == 32
+
+
+def test_published_views(box):
+    net, images = hrda(), DATA['img'].double()
+    close(net.extract_feat(images)[0], DATA['context_image'])
+    close(box.crop(images), DATA['detail_image'])
+
+
+def test_published_fusion(box):
+    net, images = hrda(), DATA['img'].double()
+    scales = net.scales(net.extract_feat(images), images)
+    assert scales.box == box
+    close(scales.fused, DATA['fused_logits'])
+    close(scales.context, DATA['context_logits_times_1_minus_attention'])
+    close(scales.detail, DATA['detail_logits'])
+
+
+def test_published_fusion_with_one_weight_for_all_classes(box):
+    net, images = hrda('class_agnostic_attention'), DATA['img'].double()
+    scales = net.scales(net.extract_feat(images), images)
+    close(scales.fused, DATA['class_agnostic_fused_logits'])
+
+
+def test_published_teacher(monkeypatch):
+    """Windows in one batch, and joined without a box."""
+    net, images = hrda().eval(), DATA['img'].double()
+    scales = net.scales(net.extract_feat(images), images)
+    assert scales.box is None
+    close(scales.detail, DATA['slide_detail_logits'])
+    close(scales.fused, DATA['teacher_logits_output_size'])
+    close(net.encode_decode(images, []), DATA['teacher_logits'])
+
+
+@pytest.mark.parametrize('name', SLIDES)
+def test_published_windows(name):
+    height, width, crop = DATA[f'{name}_img_crop'].tolist()
+    boxes = [
+        [rows.start, rows.stop, columns.start, columns.stop]
+        for rows, columns in Windows((crop, crop), (crop // 2, crop // 2)).slices(height, width)
+    ]
+    assert boxes == DATA[f'{name}_boxes_y1y2x1x2'].tolist()
+
+
+def test_windows_in_one_batch_or_one_by_one():
+    net, images = hrda().eval(), DATA['img'].double()
+    together = net.scales(net.extract_feat(images), images).detail
+    boxes, (h, w) = DATA['slide_boxes_y1y2x1x2'].tolist(), together.shape[-2:]
+    total, count = torch.zeros_like(together), torch.zeros(h, w)
+    for top, bottom, left, right in boxes:
+        own = net.decode_head((images[..., top:bottom, left:right],))
+        total[..., top // 4 : bottom // 4, left // 4 : right // 4] += own
+        count[top // 4 : bottom // 4, left // 4 : right // 4] += 1
+    torch.testing.assert_close(together, total / count)
+
+
+def loss_of(maps, labels, weights):
+    """Cross-entropy, weighed, over all pixels."""
+    scores = F.interpolate(maps, labels.shape[-2:], mode='bilinear')
+    return (F.cross_entropy(scores, labels, ignore_index=255, reduction='none') * weights).mean()
+
+
+def test_factors_where_the_detail_is_everything():
+    net, images = hrda(), DATA['img'].double()
+    net.detail_size = tuple(images.shape[-2:])
+    scales = net.scales(net.extract_feat(images), images)
+    factors = net.loss_factors(scales, tuple(images.shape[-2:]))
+    maps = dict(decode=scales.fused, context=scales.context, detail=scales.detail)
+    names = dict(decode='fused', context='context', detail='detail')
+    for key in maps:
+        loss = factors[key] * loss_of(maps[key], DATA['label'][:, 0], DATA['seg_weight'])
+        torch.testing.assert_close(loss, DATA[f'fullcrop_loss_{names[key]}'], rtol=1e-5, atol=0)
+
+
+def test_factors_of_a_box(box):
+    net, images = hrda(), DATA['img'].double()
+    scales = net.scales(net.extract_feat(images), images)
+    factors = net.loss_factors(scales, tuple(images.shape[-2:]))
+    assert factors['context'] == 0
+    labels, weights = DATA['label'][:, 0], DATA['seg_weight']
+    for key, maps, name in (('decode', scales.fused, 'fused'), ('detail', scales.detail, 'detail')):
+        part = (lambda x: x) if key == 'decode' else box.crop
+        loss = factors[key] * loss_of(maps, part(labels), part(weights))
+        torch.testing.assert_close(loss, DATA[f'loss_{name}_weighted'], rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize('weighted', [True, False])
+def test_published_losses_and_gradients(box, weighted):
+    """Of a net for single frames: the joined scores and the detail, each over all its pixels."""
+    net = MODELS.build(
+        dict(type='PerFrame', segmentor=hrda_config(), allow_random_init=True)
+    ).double()
+    fill(net.segmentor)
+    labels = DATA['label'][:, 0]
+    weights = DATA['seg_weight'] if weighted else torch.ones_like(DATA['seg_weight'])
+    images = DATA['img'].double()[:, None]
+    losses = net.weighted_losses(images, None, labels, weights, labels.numel())
+    assert set(losses) == {'decode.loss_ce', 'detail.loss_ce'}
+    suffix = 'weighted' if weighted else 'unweighted'
+    for name, key in (('decode', 'fused'), ('detail', 'detail')):
+        torch.testing.assert_close(
+            losses[f'{name}.loss_ce'], DATA[f'loss_{key}_{suffix}'], rtol=1e-5, atol=0
+        )
+    if weighted:
+        total = sum(losses.values())
+        torch.testing.assert_close(total, DATA['loss_total'], rtol=1e-5, atol=0)
+        total.backward()
+        for part, name in (('decode_head', 'head'), ('attention_head', 'attention')):
+            layer = getattr(net.segmentor, part).conv_seg
+            for kind in ('weight', 'bias'):
+                expected = DATA[f'grad_{name}_{kind}']
+                torch.testing.assert_close(
+                    getattr(layer, kind).grad,
+                    expected,
+                    rtol=1e-4,
+                    atol=1e-4 * expected.abs().max().item(),
+                )
+
+
+def test_predicts_in_windows_as_published():
+    """Windows of the test, in each of which windows show the detail."""
+    net = MODELS.build(
+        dict(
+            type='PerFrame',
+            segmentor=hrda_config(
+                test_cfg=dict(
+                    mode='slide',
+                    crop_size=DATA['test_window'].tolist(),
+                    stride=DATA['test_stride'].tolist(),
+                )
+            ),
+            allow_random_init=True,
+        )
+    ).double()
+    fill(net.segmentor)
+    with torch.no_grad():
+        close(net.eval().predict(DATA['test_img'].double()[:, None]), DATA['test_logits'])
+
+
+def test_sides_that_do_not_fit():
+    with pytest.raises(ValueError, match='multiples of 8, not 100x64'):
+        hrda().extract_feat(torch.zeros(1, 3, 64, 100))
+    with pytest.raises(ValueError, match='detail_size'):
+        hrda(detail_size=(100, 100))
