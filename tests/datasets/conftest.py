@@ -252,7 +252,7 @@ def make_bddvid(tmp_path):
     ids[ids == 19] = 255
     for split, video in (
         ('train', '00054602-3bf57337'),
-        ('train', 'fd90cb2e-ca1f16c1'),
+        ('train', 'fe1f2409-5b415eb7'),
         ('val', '0010bf16-a457685b'),
     ):
         for n in range(303, 312):

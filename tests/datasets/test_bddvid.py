@@ -14,10 +14,10 @@ def test_clips_end_at_the_labelled_frame(bddvid):
     images = bddvid / 'train/images'
     assert [dataset.get_data_info(i)['frame_paths'] for i in range(len(dataset))] == [
         [str(images / f'{video}_{n}.jpg') for n in (303, 305, 307)]
-        for video in ('00054602-3bf57337', 'fd90cb2e-ca1f16c1')
+        for video in ('00054602-3bf57337', 'fe1f2409-5b415eb7')
     ]
     assert dataset[1]['inputs']['frames'].shape == (3, 3, 12, 20)
-    assert dataset[1]['data_samples'].seq_name == 'fd90cb2e-ca1f16c1'
+    assert dataset[1]['data_samples'].seq_name == 'fe1f2409-5b415eb7'
 
 
 def test_original_images_have_the_labels_of_their_split(bddvid):
@@ -52,13 +52,13 @@ def test_adaptation_needs_no_labels(bddvid):
     (bddvid / 'train/labels').rename(bddvid / 'elsewhere')
     assert len(BDDVidDataset(str(bddvid), with_labels=False)) == 2
     assert len(BDDVidDataset(str(bddvid), with_labels=False, frames='all')) == 18
-    with pytest.raises(FileNotFoundError, match='2 of 2 frames have no label.*fd90cb2e.*labels'):
+    with pytest.raises(FileNotFoundError, match='2 of 2 frames have no label.*fe1f2409.*labels'):
         BDDVidDataset(str(bddvid))
 
 
 def test_published_lists(bddvid):
     (bddvid / 'splits').mkdir()
-    (bddvid / 'splits/valid_imgs_train.txt').write_text('fd90cb2e-ca1f16c1_307\n')
+    (bddvid / 'splits/valid_imgs_train.txt').write_text('fe1f2409-5b415eb7_307\n')
     dataset = BDDVidDataset(str(bddvid), ann_file='splits/valid_imgs_train.txt')
     assert [dataset.get_data_info(i)['frame_number'] for i in range(len(dataset))] == [307]
 
@@ -68,8 +68,8 @@ def test_bad_options(bddvid):
         BDDVidDataset(str(bddvid), 'test')
     with pytest.raises(ValueError, match="classes_from='cityscapes'"):
         BDDVidDataset(str(bddvid), classes_from='cityscapes')
-    (bddvid / 'train/images/fd90cb2e-ca1f16c1_305.jpg').unlink()
-    with pytest.raises(FileNotFoundError, match='fd90cb2e-ca1f16c1_305.jpg is missing'):
+    (bddvid / 'train/images/fe1f2409-5b415eb7_305.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match='fe1f2409-5b415eb7_305.jpg is missing'):
         BDDVidDataset(str(bddvid))
     with pytest.raises(FileNotFoundError, match='val/images does not exist.*"BDDVid"'):
         BDDVidDataset(str(bddvid / 'train'), 'val')
