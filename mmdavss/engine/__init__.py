@@ -26,11 +26,13 @@ from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .data_preprocessor import DomainDataPreprocessor
 from .group_poly_lr import GroupPolyLR
+from .grouped_data_parallel import GroupedDistributedDataParallel
 from .hooks import (
     AtomicCheckpointHook,
     CollapseWarningHook,
     CompileNetsHook,
     DataTimeoutHook,
+    DeferredInfoHook,
     EMATeacherHook,
     FiniteGuardHook,
     IterationSeedHook,
@@ -40,6 +42,7 @@ from .hooks import (
     ProxyNetworkHook,
     ResumeCheckHook,
     RunReportHook,
+    SelfTrainingHook,
     StopSignalHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
@@ -54,10 +57,12 @@ __all__ = [
     'CollapseWarningHook',
     'CompileNetsHook',
     'DataTimeoutHook',
+    'DeferredInfoHook',
     'DomainDataPreprocessor',
     'EMATeacherHook',
     'FiniteGuardHook',
     'GroupPolyLR',
+    'GroupedDistributedDataParallel',
     'IterationSeedHook',
     'LockCheckHook',
     'MainProcessLoggerHook',
@@ -67,6 +72,7 @@ __all__ = [
     'ProxyNetworkHook',
     'ResumeCheckHook',
     'RunReportHook',
+    'SelfTrainingHook',
     'StopSignalHook',
     'WorkDirLock',
     'accumulation',

@@ -14,7 +14,9 @@ from torch import Tensor
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
+    LabelRefinement,
     MaskedConsistency,
+    PseudoLabels,
     class_mix,
     class_mix_masks,
     day_guided,
@@ -33,6 +35,7 @@ class Labelled(NamedTuple):
         labels: (N, H, W), int64, 255 where ignored.
         weights: (N, H, W), weight of each pixel's label.
         samples: The labels as mmseg's losses take them; none where a teacher gave them.
+        refined: Labels and weights for the mix, if they are others.
     """
 
     clip: Clip
@@ -40,6 +43,14 @@ class Labelled(NamedTuple):
     labels: Tensor
     weights: Tensor
     samples: SampleList = ()
+    refined: tuple[Tensor, Tensor] | None = None
+
+    def for_mix(self) -> Labelled:
+        """The same with the labels and weights for the mix."""
+        if self.refined is None:
+            return self
+        labels, weights = self.refined
+        return self._replace(labels=labels, weights=weights)
 
 
 def every_other(source: Labelled, target: Labelled) -> Labelled:
@@ -91,7 +102,11 @@ class DACS(MeanTeacher):
             day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
             helps to label the night image and is not seen otherwise. Where the classifier's loss
             weighs the classes, so are the probabilities, as published. None for none.
-        masked: Config of a :class:`MaskedConsistency`, whose loss is the last; None for none.
+        refinement: Config of a :class:`LabelRefinement` of the pseudo-labels of the mix, by the
+            teacher's labels of the clip without its last frame; None for none. A
+            ``SelfTrainingHook`` lets it start later.
+        masked: Config of a :class:`MaskedConsistency`, whose loss is the last and takes the
+            pseudo-labels as they are; None for none.
         kwargs: Those of :class:`MeanTeacher`.
     """
 
@@ -111,6 +126,7 @@ class DACS(MeanTeacher):
         target_crop: OptConfigType = None,
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
+        refinement: OptConfigType = None,
         masked: OptConfigType = None,
         **kwargs,
     ) -> None:
@@ -121,7 +137,20 @@ class DACS(MeanTeacher):
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
         self.relabel_crop = relabel_crop
         self.day_reference = day_reference
+        self.refinement: LabelRefinement | None = (
+            None if refinement is None else MODELS.build(refinement)
+        )
+        if refinement is not None and not (target_crop is None and day_reference is None):
+            raise ValueError(
+                f'{type(self).__name__}: refinement does not go with target_crop or day_reference: '
+                'crop the target in its pipeline.'
+            )
         self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
+        self.schedule_self_training(True)
+
+    def schedule_self_training(self, learns: bool) -> None:
+        """Whether the next iteration learns the mix, where that is configured."""
+        self._self_trains = learns and self.self_training
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
@@ -129,8 +158,8 @@ class DACS(MeanTeacher):
         if self.shared_augmentation and self.augment is not None:
             decisions = self.augment.decide(source.clip.raw)
         yield self.source_loss(source, decisions)
-        if self.self_training:
-            yield self.mix_loss(source, target, decisions)
+        if self._self_trains:
+            yield self.mix_loss(source, target.for_mix(), decisions)
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
             yield self.masked_loss(self.masked, source, target)
@@ -173,7 +202,9 @@ class DACS(MeanTeacher):
         return Labelled(clip, self.clip_flow(clip), labels, weights, source.samples)
 
     def target(self, target: DomainClips) -> Labelled:
-        """Target clips with the teacher's labels, cropped if so configured."""
+        """Target clips with the teacher's labels, cropped or refined if so configured."""
+        if self.refinement is not None:
+            return self._refined_target(target, self.refinement)
         clip = target.clip
         guided = self.day_reference is not None
         flow = None if guided else self.clip_flow(clip)
@@ -181,7 +212,8 @@ class DACS(MeanTeacher):
         labels, weights = label(clip, flow)
         if self.target_crop is not None:
             crop = self.target_crop.draw(labels)
-            clip = Clip(crop(clip.frames), crop(clip.raw))
+            valid = None if clip.valid is None else crop(clip.valid)
+            clip = Clip(crop(clip.frames), crop(clip.raw), valid=valid)
             flow = None if flow is None else crop(flow)
             labels, weights = (
                 label(clip, flow) if self.relabel_crop else (crop(labels), crop(weights))
@@ -189,6 +221,25 @@ class DACS(MeanTeacher):
         if guided:
             clip = Clip(clip.frames[:, 1:], clip.raw[:, 1:])
         return Labelled(clip, flow, labels, weights)
+
+    @torch.no_grad()
+    def _refined_target(self, target: DomainClips, refinement: LabelRefinement) -> Labelled:
+        """Target clips with the teacher's labels, and those of the mix refined by the video."""
+        clip = target.clip
+        flow = self.temporal_flow(clip, 2)
+        own = self._labels_of(clip, flow)
+        refined = None
+        if self._self_trains:
+            # The margins are those of the current frame, as published.
+            earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1], valid=clip.valid)
+            other = self._labels_of(earlier, flow[:, :-1])
+            truth = target.labels if refinement.mode == 'oracle' else None
+            refined = refinement(own, other, flow[:, -1], truth)
+        return Labelled(clip, self.for_student(flow), own.labels, own.weights, refined=refined)
+
+    def _labels_of(self, clip: Clip, flow: Tensor) -> PseudoLabels:
+        probability, labels = self.teacher_probabilities(clip, self.for_student(flow)).max(1)
+        return PseudoLabels(labels, self.label_weights(probability, clip.valid), probability)
 
     @torch.no_grad()
     def _night_labels(self, pairs: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -201,7 +252,7 @@ class DACS(MeanTeacher):
             class_weight=self._class_factors(),
             **self.day_reference,
         ).max(1)
-        return labels, self.label_weights(probability)
+        return labels, self.label_weights(probability, pairs.valid)
 
     def _class_factors(self) -> Tensor | None:
         """(K,), how the loss of the classifier weighs the classes, or None."""

@@ -63,13 +63,13 @@ class MeanTeacher(BaseAdapter):
 
         The weight is one number for the whole batch, as published (that of all processes): the
         share of its pixels whose probability reaches the threshold (SePiCo, equation 3). It is 0 in
-        the rows left out.
+        the rows left out and in margins (:class:`PseudoLabelMargins`).
 
         Returns:
             Labels (N, H, W), int64, and weights (N, H, W).
         """
         probability, labels = self.teacher_probabilities(clip, flow).max(1)
-        return labels, self.label_weights(probability)
+        return labels, self.label_weights(probability, clip.valid)
 
     @torch.no_grad()
     def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:
@@ -83,12 +83,17 @@ class MeanTeacher(BaseAdapter):
         )
         return scores.softmax(1)
 
-    def label_weights(self, probability: Tensor) -> Tensor:
-        """Weights (N, H, W) of pseudo-labels with the given probabilities (N, H, W)."""
+    def label_weights(self, probability: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Weights (N, H, W) of pseudo-labels.
+
+        Args:
+            probability: (N, H, W), those of the labels.
+            valid: (N, H, W), factors, 0 where the labels weigh nothing, or None.
+        """
         self.watch('the prediction of the teacher', probability)
         confident = mean_over_processes((probability >= self.confidence_threshold).float().mean())
         weights = confident.expand(probability.shape).clone()
         weights[:, : self.ignore_top] = 0
         if self.ignore_bottom:
             weights[:, -self.ignore_bottom :] = 0
-        return weights
+        return weights if valid is None else weights * valid

@@ -20,6 +20,7 @@ class Clip(NamedTuple):
         augmented: (N, T, 3, H, W), the cross-frame augmented view, normalised, or None.
         forward_flow: (N, T-1, 2, H, W) in pixels, ``forward_flow[:, k]`` from frame k to frame
             k+1, or None.
+        valid: (N, H, W), 0 where a pseudo-label weighs nothing, else 1, or None.
     """
 
     frames: Tensor
@@ -27,6 +28,7 @@ class Clip(NamedTuple):
     flow: Tensor | None = None
     augmented: Tensor | None = None
     forward_flow: Tensor | None = None
+    valid: Tensor | None = None
 
 
 def sample_labels(samples: SampleList) -> Tensor:

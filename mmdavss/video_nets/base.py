@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -18,10 +19,13 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, SampleList, add_prefix
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.ops import at_least_float32
-from mmdavss.utils.passes import predicting
+from mmdavss.structures import sample_labels
+from mmdavss.utils.passes import is_dropout, predicting
 
+from .hrda import HRDA, Box
 from .main_head import check_size
 from .split_head import split_head
 from .windows import windows_of
@@ -35,16 +39,20 @@ class HeadScores(NamedTuple):
         current: (N, K, h, w), for the current frame, from it alone.
         key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
         losses: The net's own label-free losses, by name.
+        box: The part of the image that the maps show; None: all of it.
+        factor: Factor of the supervised loss.
     """
 
     fused: Tensor | None = None
     current: Tensor | None = None
     key: Tensor | None = None
     losses: Mapping[str, Tensor] = MappingProxyType({})
+    box: Box | None = None
+    factor: float = 1.0
 
 
-#: The parts of :class:`HeadScores`.
-HEAD_PARTS = HeadScores._fields
+#: The parts of :class:`HeadScores` that may be asked for.
+HEAD_PARTS = HeadScores._fields[:4]
 
 
 class VideoNet(BaseModule, metaclass=ABCMeta):
@@ -153,6 +161,24 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
         return self.segmentor.decode_head.cls_seg(features)
 
+    def predicts(self) -> bool:
+        """Whether scores in the current mode are those of a prediction.
+
+        In training mode they are if batch norm uses running statistics and nothing is dropped.
+        Auxiliary heads do not matter.
+        """
+        left_out = {
+            id(module)
+            for segmentor in self.segmentors
+            if segmentor.with_auxiliary_head
+            for module in segmentor.auxiliary_head.modules()
+        }
+        return not any(
+            module.training and (isinstance(module, _BatchNorm) or is_dropout(module))
+            for module in self.modules()
+            if id(module) not in left_out
+        )
+
     def freeze_auxiliary(self) -> None:
         """Takes auxiliary heads out of training, for losses that give them no gradient."""
         for segmentor in self.segmentors:
@@ -189,6 +215,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         flow: Tensor | None = None,
         features: Tensor | None = None,
         heads: bool = False,
+        parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> Tensor | dict[str, HeadScores]:
         """Scores of the current frame.
 
@@ -196,16 +224,19 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W), normalised, the last frame is the current one.
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
                 with a flow branch of their own take it instead of estimating theirs.
-            features: (N, T, C, h, w), :meth:`features` of all frames if they are at hand: a net
-                that can use them saves its passes through the backbone.
+            features: (N, F, C, h, w), :meth:`features` of all frames, or of some in their order,
+                among them :meth:`frames_read`, if they are at hand: saves passes through the
+                backbone.
             heads: Whether to return :meth:`head_scores`: under several processes the players of an
                 adversarial method have to be called, their methods reduce no gradient.
+            parts: As of :meth:`head_scores`.
+            detached: As of :meth:`head_scores`.
 
         Returns:
             (N, K, h, w), or :meth:`head_scores`.
         """
         if heads:
-            return self.head_scores(frames, flow)
+            return self.head_scores(frames, flow, parts=parts, detached=detached)
         return self.scores(frames, flow, features)
 
     @abstractmethod
@@ -213,6 +244,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
+
+    def frames_read(self, length: int) -> tuple[int, ...]:
+        """Frames, in order, whose :meth:`features` decide the scores of a clip of `length`."""
+        return (length - 1,)
 
     def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores of a prediction, of whole frames or from sliding windows.
@@ -243,6 +278,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         flow: Tensor | None = None,
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
 
@@ -250,23 +286,33 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
-            parts: What is wanted, of :data:`HEAD_PARTS`. Passes through the backbone that serve
-                other parts only are left out; :meth:`supervise` needs ``fused`` and ``losses``.
+            parts: What is wanted, of :data:`HEAD_PARTS`. What serves other parts only is left
+                out; :meth:`supervise` needs ``fused`` and ``losses``.
+            detached: Parts that get no gradient, ``current``: a pass that serves them only keeps no
+                graph.
 
         Returns:
             For each of :attr:`heads` its scores. Here the current frame is seen alone.
         """
         fused, current, key = {}, {}, {}
         if 'fused' in parts or 'current' in parts:
-            seen = self.levels(frames[:, -1]) if levels is None else levels
-            fused = current = {name: head(seen) for name, head in self.heads.items()}
+            with graph_for('fused' in parts or 'current' not in detached):
+                seen = self.levels(frames[:, -1]) if levels is None else levels
+                fused = frame_scores(self.segmentor, seen, frames[:, -1])
+        if 'current' in parts:
+            current = {name: maps.fused for name, maps in fused.items()}
+            if 'current' in detached:
+                current = {name: maps.detach() for name, maps in current.items()}
         if 'key' in parts:
             with torch.no_grad():
-                seen = self.levels(frames[:, 0])
-                key = {name: head(seen) for name, head in self.heads.items()}
+                key = frame_scores(self.segmentor, self.levels(frames[:, 0]), frames[:, 0])
         return {
-            name: HeadScores(fused.get(name), current.get(name), key.get(name))
-            for name in self.heads
+            name: maps._replace(
+                fused=fused[name].fused if name in fused else None,
+                current=current.get(name),
+                key=key[name].fused if name in key else None,
+            )
+            for name, maps in (fused or key).items()
         }
 
     def supervise(
@@ -297,10 +343,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             scores = dict(decode=HeadScores(scores))
         losses = {}
         for name, of_head in scores.items():
-            losses |= add_prefix(
-                head_losses(self.heads[name], of_head.fused, labels, weights, avg_factor), name
-            )
-            losses |= of_head.losses
+            # Further maps of a net are those of its decode head.
+            head = self.heads.get(name, self.segmentor.decode_head)
+            own = _part_losses(head, of_head, labels, weights, avg_factor)
+            losses |= add_prefix(own, name) | of_head.losses
         return losses
 
     def weighted_losses(
@@ -320,7 +366,12 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             weights: (N, H, W).
             avg_factor: The divisor.
         """
-        return self.supervise(self(frames, flow), labels, weights, avg_factor)
+        scores: Tensor | Mapping[str, HeadScores]
+        if isinstance(self.segmentor, HRDA):
+            scores = self.head_scores(frames, flow, parts=('fused', 'losses'))
+        else:
+            scores = self(frames, flow)
+        return self.supervise(scores, labels, weights, avg_factor)
 
     @abstractmethod
     def loss(
@@ -396,6 +447,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return scores, tuple(states)
 
 
+def graph_for(wanted: bool) -> AbstractContextManager[None]:
+    """Context manager: keeps a graph only if it is wanted, and if one is kept around it."""
+    return torch.set_grad_enabled(wanted and torch.is_grad_enabled())
+
+
 def levels_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
     check_size(segmentor, *frames.shape[-2:])
@@ -412,6 +468,36 @@ def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     return heads
 
 
+def frame_scores(
+    segmentor: EncoderDecoder, levels: tuple[Tensor, ...], frames: Tensor
+) -> dict[str, HeadScores]:
+    """Score maps of a segmentor for single frames: those that its losses need, ``fused``.
+
+    Args:
+        segmentor: The segmentor.
+        levels: Those of the frames.
+        frames: (N, 3, H, W).
+
+    Returns:
+        By :func:`segmentor_heads`; of :class:`HRDA` ``decode``, and in training ``detail`` and
+        ``context`` where they have a loss.
+    """
+    if not isinstance(segmentor, HRDA):
+        return {name: HeadScores(head(levels)) for name, head in segmentor_heads(segmentor).items()}
+    scales = segmentor.scales(levels, frames)
+    factors = segmentor.loss_factors(scales, tuple(frames.shape[-2:]))
+    maps = dict(
+        decode=HeadScores(scales.fused, factor=factors['decode']),
+        detail=HeadScores(scales.detail, box=scales.box, factor=factors['detail']),
+        context=HeadScores(scales.context, factor=factors['context']),
+    )
+    return {
+        name: own
+        for name, own in maps.items()
+        if name == 'decode' or (segmentor.training and own.factor)
+    }
+
+
 def head_losses(
     head: BaseDecodeHead,
     scores: Tensor,
@@ -420,6 +506,9 @@ def head_losses(
     avg_factor: float | None = None,
 ) -> dict[str, Tensor]:
     """A head's ``loss_by_feat``, and the same with a weight for each pixel, which mmseg has not.
+
+    A head with a ``loss_by_feat`` of its own keeps it where there are no weights. mmseg's waits for
+    the device to compute the accuracy; this one does not.
 
     Args:
         head: The head.
@@ -431,25 +520,64 @@ def head_losses(
     Returns:
         Losses by their names, and without weights ``acc_seg``.
     """
-    if weights is None:
+    if weights is None and not is_plain(head):
         samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in labels]
         return head.loss_by_feat(scores, samples)
-    scores = resize(
-        at_least_float32(scores),
-        labels.shape[-2:],
-        mode='bilinear',
-        align_corners=head.align_corners,
-    )
+    if weights is not None:
+        scores = at_least_float32(scores)
+    scores = resize(scores, labels.shape[-2:], mode='bilinear', align_corners=head.align_corners)
+    factors = weights
     if head.sampler is not None:
-        weights = weights * head.sampler.sample(scores, labels[:, None])
+        drawn = head.sampler.sample(scores, labels[:, None])
+        factors = drawn if weights is None else weights * drawn
     several = isinstance(head.loss_decode, nn.ModuleList)
-    divisor = {} if avg_factor is None else dict(avg_factor=avg_factor)
+    divisor = {} if avg_factor is None or weights is None else dict(avg_factor=avg_factor)
     losses: dict[str, Tensor] = {}
     for loss in head.loss_decode if several else [head.loss_decode]:
-        value = loss(scores, labels, weight=weights, ignore_index=head.ignore_index, **divisor)
+        value = loss(scores, labels, weight=factors, ignore_index=head.ignore_index, **divisor)
         name = loss.loss_name
         losses[name] = losses[name] + value if name in losses else value
+    if weights is None:
+        losses['acc_seg'] = accuracy(scores, labels, head.ignore_index)
     return losses
+
+
+def _part_losses(
+    head: BaseDecodeHead,
+    scores: HeadScores,
+    labels: Tensor,
+    weights: Tensor | None,
+    avg_factor: float | None,
+) -> dict[str, Tensor]:
+    """:func:`head_losses` of maps of a part of the image, with their factor."""
+    box = scores.box
+    if box is not None:
+        pixels = labels.numel()
+        labels = box.crop(labels)
+        weights = None if weights is None else box.crop(weights)
+        avg_factor = None if avg_factor is None else avg_factor * labels.numel() / pixels
+    losses = head_losses(head, scores.fused, labels, weights, avg_factor)
+    if scores.factor == 1:
+        return losses
+    return {n: scores.factor * value if 'loss' in n else value for n, value in losses.items()}
+
+
+def accuracy(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    """mmseg's accuracy, which does not wait for the device.
+
+    Args:
+        scores: (N, K, H, W).
+        labels: (N, H, W), int64.
+        ignore_index: Label of the pixels to leave out.
+
+    Returns:
+        (1,), percentage of the labelled pixels whose class is the most probable one.
+    """
+    eps = torch.finfo(torch.float32).eps
+    correct = (scores.argmax(1) == labels) & (labels != ignore_index)
+    count = (labels != ignore_index).sum().double() + eps
+    percent = torch.full_like(count, 100.0) / count  # `100 / count` would round twice
+    return ((correct.sum().float() + eps) * percent.float())[None]
 
 
 def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
@@ -462,7 +590,32 @@ def segmentor_losses(
     segmentor: EncoderDecoder, levels: tuple[Tensor, ...], data_samples: SampleList
 ) -> dict[str, Tensor]:
     """A segmentor's ``loss`` from levels at hand, whatever its heads are: they own their losses."""
-    losses = segmentor._decode_head_forward_train(levels, data_samples)
+    losses = {}
+    if is_plain(segmentor.decode_head):
+        losses |= add_prefix(_plain_losses(segmentor.decode_head, levels, data_samples), 'decode')
+    else:
+        losses |= segmentor._decode_head_forward_train(levels, data_samples)
     if segmentor.with_auxiliary_head:
-        losses.update(segmentor._auxiliary_head_forward_train(levels, data_samples))
+        if is_plain(segmentor.auxiliary_head):
+            losses |= add_prefix(
+                _plain_losses(segmentor.auxiliary_head, levels, data_samples), 'aux'
+            )
+        else:
+            losses |= segmentor._auxiliary_head_forward_train(levels, data_samples)
     return losses
+
+
+def is_plain(head: nn.Module) -> bool:
+    """Whether a head trains its scores by mmseg's common losses, not by losses of its own."""
+    kind: Any = type(head)
+    return (
+        isinstance(head, BaseDecodeHead)
+        and kind.loss is BaseDecodeHead.loss
+        and kind.loss_by_feat is BaseDecodeHead.loss_by_feat
+    )
+
+
+def _plain_losses(
+    head: nn.Module, levels: tuple[Tensor, ...], data_samples: SampleList
+) -> dict[str, Tensor]:
+    return head_losses(cast(BaseDecodeHead, head), head(levels), sample_labels(data_samples))

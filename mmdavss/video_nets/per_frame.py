@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
@@ -9,7 +11,10 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from mmdavss.structures import sample_labels
+
 from .base import VideoNet, segmentor_losses
+from .hrda import HRDA
 from .main_head import is_query_head, log_scores, open_head, refines
 
 
@@ -42,12 +47,15 @@ class PerFrame(VideoNet):
         scores = super().classify(features)
         if self.segmentor.out_channels == self.num_classes:
             return scores
-        threshold = torch.logit(scores.new_tensor(self.segmentor.decode_head.threshold), eps=1e-6)
-        return torch.cat([torch.zeros_like(scores), scores - threshold], dim=1)
+        threshold = min(max(self.segmentor.decode_head.threshold, 1e-6), 1 - 1e-6)
+        logit = math.log(threshold / (1 - threshold))
+        return torch.cat([torch.zeros_like(scores), scores - logit], dim=1)
 
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
+        if isinstance(self.segmentor, HRDA):
+            return self.segmentor.scales(self.levels(frames[:, -1]), frames[:, -1]).fused
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         return self.classify(current)
 
@@ -72,6 +80,9 @@ class PerFrame(VideoNet):
         data_samples: SampleList,
         levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
+        if isinstance(self.segmentor, HRDA):
+            scores = self.head_scores(frames, flow, levels, parts=('fused', 'losses'))
+            return self.supervise(scores, sample_labels(data_samples))
         levels = self.levels(frames[:, -1]) if levels is None else levels
         return segmentor_losses(self.segmentor, levels, data_samples)
 

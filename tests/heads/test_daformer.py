@@ -69,3 +69,27 @@ def test_published_size():
         1028 * 256 + point + 3 * (1024 * 9 + 2048 + point) + 1024 * 256 * 9 + 512 + 256 * 19 + 19
     )
     assert sum(p.numel() for p in head.parameters()) == expected
+
+
+def test_without_dilations_one_convolution_takes_their_place(head, stages):
+    """HRDA's attention: nothing looks at neighbours but the resizing of the stages."""
+    config = dict(
+        type='DAFormerHead',
+        in_channels=[8, 16, 24, 32],
+        in_index=[0, 1, 2, 3],
+        channels=12,
+        embed_channels=6,
+        dilations=(),
+        num_classes=5,
+        norm_cfg=dict(type='BN'),
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss'),
+    )
+    small = MODELS.build(config).eval()
+    kernels = {
+        name: tuple(value.shape)
+        for name, value in small.named_parameters()
+        if value.ndim == 4 and not name.startswith('embeddings')
+    }
+    assert kernels == {'bottleneck.conv.weight': (12, 24, 1, 1), 'conv_seg.weight': (5, 12, 1, 1)}
+    assert small(stages).shape == (2, 5, 16, 24)

@@ -6,6 +6,7 @@ What each field says: ``MethodCase`` in ``mmdavss/testing``.
 from __future__ import annotations
 
 from mmdavss.testing import NUM_CLASSES, MethodCase
+from mmdavss.testing.methods import SEGMENTOR
 
 BOTH = ('student.segmentor.decode_head', 'student.segmentor.auxiliary_head')
 #: Per-frame networks; the auxiliary classifier of some methods rests.
@@ -41,6 +42,15 @@ CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugme
 DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
 DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
 MASKED = dict(type='MaskedConsistency', block_size=8)
+#: Context and detail of a small segmentor, whose details are a third of the frames.
+HRDA = {
+    **{name: part for name, part in SEGMENTOR.items() if name != 'auxiliary_head'},
+    'type': 'HRDA',
+    'decode_head': dict(SEGMENTOR['decode_head'], align_corners=False),
+    'attention_head': dict(SEGMENTOR['decode_head'], align_corners=False),
+    'detail_size': (32, 16),
+    'output_stride': 8,
+}
 VAT = dict(
     type='VAT',
     tube_loss=dict(type='TubeDiceLoss'),
@@ -80,7 +90,6 @@ CASES = {
         flow=None,
         norm_eval=False,
         halves=None,  # an average over batches
-        waits=('batchnorm.py',),  # torch's, for a plain average
         **SOURCE_FREE,
     ),
     'self_training': MethodCase(
@@ -187,6 +196,7 @@ CASES = {
         **SOURCE_ALONE,
     ),
     'dacs': MethodCase(
+        waits=('strong_augment.py',),
         model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
         trains=ACCEL,
         hooks=TEACHER,
@@ -215,6 +225,26 @@ CASES = {
         halves=None,  # as for mic
         thorough=False,
     ),
+    'dacs_refined': MethodCase(
+        model=dict(
+            type='DACS',
+            confidence_threshold=0.5,
+            augment=dict(type='StrongAugment'),
+            refinement=dict(type='LabelRefinement', mode='max-confidence', fill_columns=4),
+        ),
+        trains=ACCEL,
+        length=3,
+        hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
+        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+    ),
+    'mic_hrda': MethodCase(
+        model=dict(DAFORMER, type='MIC', masked=MASKED),
+        student=dict(type='PerFrame', segmentor=HRDA),
+        trains=(*WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
+        hooks=TEACHER,
+        flow=None,
+        halves=None,  # as for mic
+    ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),
         trains=ACCEL,
@@ -222,7 +252,7 @@ CASES = {
         clips=2,
         halves=None,  # the classes of the mix and the blocks are drawn by turns
     ),
-    'sepico_dist': sepico(SEPICO | CROP),
+    'sepico_dist': sepico(SEPICO | CROP, waits=('strong_augment.py',)),
     'sepico_released': sepico(
         SEPICO
         | CROP
@@ -230,7 +260,8 @@ CASES = {
             relabel_crop=True,
             augment_source=True,
             projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN')),
-        )
+        ),
+        waits=('strong_augment.py',),
     ),
     'sepico_dist_full': sepico(
         dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),

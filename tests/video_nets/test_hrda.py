@@ -42,8 +42,7 @@ def registered():
         MODELS.module_dict.pop(name)
 
 
-def hrda(attention='attention', **options):
-    """The network of the arrays, in float64."""
+def hrda_config(attention='attention', **options):
 
     def head(name):
         weight = DATA[f'{name}_weight']
@@ -55,28 +54,38 @@ def hrda(attention='attention', **options):
             out_channels=len(weight),
             align_corners=False,
             dropout_ratio=0,
+            loss_decode=dict(type='BatchCrossEntropyLoss', avg_non_ignore=False),
         )
 
-    net = MODELS.build(
+    return (
         dict(
             type='HRDA',
             backbone=dict(type='NoBackbone'),
             decode_head=head('head'),
             attention_head=head(attention),
-        )
-        | dict(
             detail_size=DATA['hr_crop_size'].tolist(),
             output_stride=int(DATA['output_stride']),
             detail_weight=float(DATA['hr_loss_weight']),
         )
         | options
     )
+
+
+def hrda(attention='attention', **options):
+    """The network of the arrays, in float64."""
+    net = MODELS.build(hrda_config(attention, **options))
+    fill(net, attention)
+    return net.double()
+
+
+def fill(net, attention='attention'):
+    """Gives a network the weights of the arrays."""
     stride = int(DATA['output_stride'])
     for part, name in ((net.decode_head, 'head'), (net.attention_head, attention)):
         weight = DATA[f'{name}_weight']
         part.conv_seg = nn.Conv2d(3, len(weight), stride, stride)
         part.conv_seg.load_state_dict(dict(weight=weight, bias=DATA[f'{name}_bias']))
-    return net.double()
+        part.double()
 
 
 def numpy_draw(seed):
@@ -203,6 +212,59 @@ def test_factors_of_a_box(box):
         part = (lambda x: x) if key == 'decode' else box.crop
         loss = factors[key] * loss_of(maps, part(labels), part(weights))
         torch.testing.assert_close(loss, DATA[f'loss_{name}_weighted'], rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize('weighted', [True, False])
+def test_published_losses_and_gradients(box, weighted):
+    """Of a net for single frames: the joined scores and the detail, each over all its pixels."""
+    net = MODELS.build(
+        dict(type='PerFrame', segmentor=hrda_config(), allow_random_init=True)
+    ).double()
+    fill(net.segmentor)
+    labels = DATA['label'][:, 0]
+    weights = DATA['seg_weight'] if weighted else torch.ones_like(DATA['seg_weight'])
+    images = DATA['img'].double()[:, None]
+    losses = net.weighted_losses(images, None, labels, weights, labels.numel())
+    assert set(losses) == {'decode.loss_ce', 'detail.loss_ce'}
+    suffix = 'weighted' if weighted else 'unweighted'
+    for name, key in (('decode', 'fused'), ('detail', 'detail')):
+        torch.testing.assert_close(
+            losses[f'{name}.loss_ce'], DATA[f'loss_{key}_{suffix}'], rtol=1e-5, atol=0
+        )
+    if weighted:
+        total = sum(losses.values())
+        torch.testing.assert_close(total, DATA['loss_total'], rtol=1e-5, atol=0)
+        total.backward()
+        for part, name in (('decode_head', 'head'), ('attention_head', 'attention')):
+            layer = getattr(net.segmentor, part).conv_seg
+            for kind in ('weight', 'bias'):
+                expected = DATA[f'grad_{name}_{kind}']
+                torch.testing.assert_close(
+                    getattr(layer, kind).grad,
+                    expected,
+                    rtol=1e-4,
+                    atol=1e-4 * expected.abs().max().item(),
+                )
+
+
+def test_predicts_in_windows_as_published():
+    """Windows of the test, in each of which windows show the detail."""
+    net = MODELS.build(
+        dict(
+            type='PerFrame',
+            segmentor=hrda_config(
+                test_cfg=dict(
+                    mode='slide',
+                    crop_size=DATA['test_window'].tolist(),
+                    stride=DATA['test_stride'].tolist(),
+                )
+            ),
+            allow_random_init=True,
+        )
+    ).double()
+    fill(net.segmentor)
+    with torch.no_grad():
+        close(net.eval().predict(DATA['test_img'].double()[:, None]), DATA['test_logits'])
 
 
 def test_sides_that_do_not_fit():

@@ -5,6 +5,7 @@ from .flow import LoadFlow
 from .formatting import PackClipInputs
 from .geometric import ClipCrop, ClipFlip, ClipResize
 from .loading import LoadClip, LoadClipAnnotations
+from .margins import PseudoLabelMargins
 
 __all__ = [
     'ClipCrop',
@@ -16,5 +17,6 @@ __all__ = [
     'LoadClipAnnotations',
     'LoadFlow',
     'PackClipInputs',
+    'PseudoLabelMargins',
     'TPSAugment',
 ]

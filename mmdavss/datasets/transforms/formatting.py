@@ -36,6 +36,7 @@ class PackClipInputs(BaseTransform):
     - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, if the clip has flow;
     - ``inputs['forward_flow']``: the same for the flow forward in time;
     - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, if it has an augmented view;
+    - ``inputs['valid']``: (1, 1, H, W), uint8, 0 in margins of :class:`PseudoLabelMargins`;
     - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) if there is a label,
       and ``gt_clip_seg`` (T, H, W) if all frames have one.
 
@@ -53,6 +54,10 @@ class PackClipInputs(BaseTransform):
                 inputs[key] = _stack(results[f'{key}s']).float()
         if 'imgs_aug' in results:
             inputs['augmented'] = _stack(results['imgs_aug'])
+        if 'valid_map' in results:
+            inputs['valid'] = torch.from_numpy(np.ascontiguousarray(results['valid_map']))[
+                None, None
+            ]
         sample = SegDataSample(
             metainfo={key: results[key] for key in self.meta_keys if key in results}
         )

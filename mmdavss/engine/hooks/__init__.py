@@ -4,11 +4,12 @@ from .atomic_checkpoint import AtomicCheckpointHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
 from .data_timeout import DataTimeoutHook
+from .deferred_log import DeferredInfoHook
 from .finite_guard import FiniteGuardHook
 from .iteration_seed import IterationSeedHook
 from .lock_check import LockCheckHook
 from .logger import MainProcessLoggerHook
-from .method_hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
+from .method_hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook, SelfTrainingHook
 from .resume_check import ResumeCheckHook
 from .run_report import RunReportHook
 from .stop_signal import StopSignalHook
@@ -18,6 +19,7 @@ __all__ = [
     'CollapseWarningHook',
     'CompileNetsHook',
     'DataTimeoutHook',
+    'DeferredInfoHook',
     'EMATeacherHook',
     'FiniteGuardHook',
     'IterationSeedHook',
@@ -27,5 +29,6 @@ __all__ = [
     'ProxyNetworkHook',
     'ResumeCheckHook',
     'RunReportHook',
+    'SelfTrainingHook',
     'StopSignalHook',
 ]

@@ -140,3 +140,27 @@ class OnlineStatisticsHook(MethodHook):
         self._model.schedule_contrast(
             update=runner.iter % self.interval == 0, contrast=runner.iter >= self.contrast_start
         )
+
+
+@HOOKS.register_module()
+class SelfTrainingHook(MethodHook):
+    """Tells a method from which iteration it learns pseudo-labels; before, only the rest.
+
+    Args:
+        start: That iteration.
+
+    Raises:
+        ValueError: If it is negative.
+    """
+
+    calls = 'schedule_self_training'
+
+    def __init__(self, start: int = 1500) -> None:
+        if start < 0:
+            raise ValueError(f'SelfTrainingHook: start={start} must not be negative.')
+        self.start = start
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        self._model.schedule_self_training(runner.iter >= self.start)
