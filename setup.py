@@ -64,6 +64,7 @@ COMMANDS = {
     'mmdavss-class-statistics': 'class_statistics',
     'mmdavss-precompute-flow': 'precompute_flow',
     'mmdavss-make-minidrive': 'make_minidrive',
+    'mmdavss-make-bddvid': 'make_bddvid',
     'mmdavss-analysis': 'analysis',
     'mmdavss-demo': 'demo',
     'mmdavss-torchrun': 'torchrun',

@@ -25,6 +25,7 @@ HEADER = '# Written by `make metafiles`.\n'
 COLLECTIONS = {
     'adabn': ('AdaBN', 'Adaptive Batch Normalization'),
     'dacs': ('DACS', 'DACS'),
+    'daformer': ('DAFormer', 'DAFormer'),
     'davsn': ('DA-VSN', 'Domain Adaptive Video Segmentation via Temporal Consistency'),
     'i2vda': ('I2VDA', 'Is It Necessary to Transfer Temporal Knowledge'),
     'oracle': ('Oracle', None),
@@ -36,6 +37,8 @@ COLLECTIONS = {
     'vat_vst': ('VAT-VST', 'Unsupervised Domain Adaptation for Video'),
 }
 DATASETS = {
+    'ACDCDataset': 'ACDC',
+    'BDDVidDataset': 'BDDVid',
     'CamVidDataset': 'CamVid',
     'CityscapesImageDataset': 'Cityscapes',
     'CityscapesSeqDataset': 'Cityscapes-Seq',

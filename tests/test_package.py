@@ -59,6 +59,8 @@ ROOT = Path(__file__).parents[1]
                 'SynthiaDataset',
                 'CityscapesImageDataset',
                 'DarkZurichImageDataset',
+                'ACDCDataset',
+                'BDDVidDataset',
             ],
         ),
     ],

@@ -1,10 +1,10 @@
-"""Generates MiniDrive, a miniature of seven data sets that needs no download.
+"""Generates MiniDrive, a miniature of eight data sets that needs no download.
 
     python tools/make_minidrive.py data/minidrive
 
-writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}. The
-same settings give the same bytes. Missing parts of a MiniDrive with the same settings are added;
-nothing else is changed.
+writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}, and
+with --acdc also data/minidrive/acdc. The same settings give the same bytes. Missing parts of a
+MiniDrive with the same settings are added; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -99,6 +99,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--camvid-frames', type=int, metavar='N', help='frames of each of them')
     parser.add_argument(
         '--camvid-size', type=_size, metavar='WxH', help='size of these frames (demo: 320x240)'
+    )
+    parser.add_argument(
+        '--acdc',
+        type=int,
+        metavar='N',
+        help='ACDC training images of each condition, fog, night, rain and snow (demo: 0)',
     )
     parser.add_argument(
         '--flow',

@@ -45,6 +45,7 @@ pseudo_labels = partial(run_tool, 'generate_pseudo_labels.py')
 class_statistics = partial(run_tool, 'class_statistics.py')
 precompute_flow = partial(run_tool, 'precompute_flow.py')
 make_minidrive = partial(run_tool, 'make_minidrive.py')
+make_bddvid = partial(run_tool, 'make_bddvid.py')
 demo = partial(run_tool, 'demo.py')
 torchrun = partial(run_tool, 'torchrun_local.py')
 

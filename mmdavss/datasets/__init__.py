@@ -1,6 +1,8 @@
 """Data sets of clips, the pairing of domains, and transforms over clips."""
 
 from . import transforms
+from .acdc import ACDCDataset
+from .bddvid import BDDVidDataset
 from .camvid import CamVidDataset
 from .cityscapes import CityscapesImageDataset
 from .cityscapes_seq import CityscapesSeqDataset
@@ -17,6 +19,8 @@ from .synthia_seq import SynthiaSeqDataset
 from .viper import ViperSeqDataset
 
 __all__ = [
+    'ACDCDataset',
+    'BDDVidDataset',
     'CamVidDataset',
     'CityscapesImageDataset',
     'CityscapesSeqDataset',

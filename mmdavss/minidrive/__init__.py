@@ -1,7 +1,7 @@
 """MiniDrive: a procedural street world with exact labels, optical flow and occlusion.
 
 Requires only numpy, OpenCV and Pillow. `tools/make_minidrive.py` writes it in the layouts of VIPER,
-SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES, Cityscapes-VPS and CamVid.
+SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES, Cityscapes-VPS, CamVid and ACDC.
 """
 
 from .labels import (

@@ -8,7 +8,7 @@ import multiprocessing
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,22 +31,24 @@ from .labels import (
     SYNTHIA_RAND_IDS,
     VIPER_IDS,
 )
-from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, varied_layout
-from .looks import camera_look, dawn_look, rendered_look, varied_look
+from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, build_scene, varied_layout
+from .looks import CONDITIONS, Look, camera_look, dawn_look, day_look, rendered_look, varied_look
 from .world import Frame, World
 
 VERSION = 1  # increase whenever the same settings give different bytes
 MARKER = 'minidrive.json'
 IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
 VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
-ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps', 'camvid')
+ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps', 'camvid', 'acdc')
 # settings of data sets that older MiniDrives lack
 ADDITIONS = dict(
     {name: (name,) for name in IMAGES},
     cityscapes_vps=VPS,
     camvid=('camvid', 'camvid_frames', 'camvid_size'),
+    acdc=('acdc',),
 )
 MOMENT = 5  # the frame of a drive that an image shows
+REFERENCE = 8  # the frame of the reference image of ACDC, a little further along the street
 SNIPPET = 30  # frames of a Cityscapes snippet
 LABELLED = 19  # number of its labelled frame, from 0
 VPS_LABELLED = range(4, SNIPPET, 5)  # the same for a Cityscapes-VPS clip
@@ -81,6 +83,8 @@ class Settings:
         camvid: Number of CamVid sequences.
         camvid_frames: Frames of each of them, at 15 Hz.
         camvid_size: Width and height of these frames.
+        acdc: Number of ACDC training images of each condition; there are a quarter as many, but
+            at least one, for validation.
         flow: Whether to write the exact flow and visibility to the previous frame too.
     """
 
@@ -101,6 +105,7 @@ class Settings:
     camvid: int = 0
     camvid_frames: int = 2
     camvid_size: tuple[int, int] = (320, 240)
+    acdc: int = 0
     flow: bool = False
 
     def __post_init__(self) -> None:
@@ -120,6 +125,7 @@ class Settings:
             'cityscapes_vps_val',
             'camvid',
             'camvid_frames',
+            'acdc',
         ):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
@@ -155,6 +161,7 @@ PRESETS = dict(
         clip_frames=(0, 29),
         camvid=2000,
         camvid_size=(480, 360),
+        acdc=100,
     ),
 )
 
@@ -196,6 +203,12 @@ def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
         ('camvid', 'train', index, range(settings.camvid_frames))
         for index in range(settings.camvid)
     ]
+    if settings.acdc:
+        drives += [
+            ('acdc', split, index, (MOMENT,))
+            for split, count in (('train', settings.acdc), ('val', max(1, settings.acdc // 4)))
+            for index in range(len(CONDITIONS) * count)
+        ]
     return [
         Chunk(kind, split, index, tuple(frames[at : at + CHUNK]))
         for kind, split, index, frames in drives
@@ -230,7 +243,28 @@ def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
     if kind == 'camvid':
         layout = varied_layout(np.random.default_rng((*seed, 1)))
         return World.create(seed, layout, varied_look, settings.camvid_frames, False)
+    if kind == 'acdc':
+        return _acdc_world(seed, CONDITIONS[_condition(index)])
     return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.0)
+
+
+def _condition(index: int) -> str:
+    """Condition of an ACDC drive: they take turns."""
+    return list(CONDITIONS)[index % len(CONDITIONS)]
+
+
+def _acdc_world(seed: tuple[int, ...], look: Callable[[np.random.Generator], Look]) -> World:
+    """A world whose scene does not depend on its look."""
+    chosen, rate = look(np.random.default_rng((*seed, 1))), 17.0
+    rng = np.random.default_rng(seed)
+    scene = build_scene(rng, OLD_TOWN, chosen.palette, SNIPPET / rate, False)
+    return World(scene, chosen, seed, rate)
+
+
+def reference_world(settings: Settings, split: str, index: int) -> World:
+    """The world of an ACDC drive by day."""
+    seed = (settings.seed, ROOTS.index('acdc'), int(split == 'val'), index)
+    return _acdc_world(seed, day_look)
 
 
 def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
@@ -239,7 +273,11 @@ def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
         return settings.camvid_size
     width, height = settings.size
     aspect = dict(
-        viper=1080 / 1920, synthia_seq=760 / 1280, gta=1052 / 1914, synthia_rand=760 / 1280
+        viper=1080 / 1920,
+        acdc=1080 / 1920,
+        synthia_seq=760 / 1280,
+        gta=1052 / 1914,
+        synthia_rand=760 / 1280,
     ).get(kind)
     return (width, height) if aspect is None else (width, round(width * aspect))
 
@@ -287,6 +325,11 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
     if chunk.kind == 'synthia_rand':
         root, name = Path('synthia_rand'), f'{chunk.index:07d}.png'
         return root / 'RGB' / name, root / 'GT' / 'LABELS' / name
+    if chunk.kind == 'acdc':
+        folder = Path(_condition(chunk.index), chunk.split, f'GOPR{chunk.index:04d}')
+        name = f'{folder.name}_frame_{number + 1:06d}'
+        image, label = f'{name}_rgb_anon.png', f'{name}_gt_labelTrainIds.png'
+        return Path('acdc', 'rgb_anon', folder, image), Path('acdc', 'gt', folder, label)
     if chunk.kind == 'cityscapes_vps':
         name, labelled_name = _vps_names(chunk, number)
         tail = 'gtFine_color' if number == LABELLED else 'final_mask'
@@ -323,6 +366,13 @@ def vps_image_of(chunk: Chunk, number: int) -> Path:
     return Path('cityscapes_vps', chunk.split, 'img', f'{_vps_names(chunk, number)[1]}_{tail}.png')
 
 
+def acdc_reference_of(image: Path) -> Path:
+    """The reference image of an ACDC image."""
+    *above, split, recording, name = image.parts
+    name = name.replace('_rgb_anon', '_rgb_ref_anon')
+    return Path(*above, f'{split}_ref', recording, name)
+
+
 def is_labelled(kind: str, number: int) -> bool:
     """Whether a frame has a label."""
     if kind == 'cityscapes_vps':
@@ -342,7 +392,7 @@ def _label_image(kind: str, frame: Frame) -> np.ndarray:
         return VIPER_IDS[frame.labels]
     if kind in ('cityscapes', 'gta'):
         return CITYSCAPES_IDS[frame.labels]
-    if kind == 'cityscapes_vps':
+    if kind in ('cityscapes_vps', 'acdc'):
         return CITYSCAPES_TRAIN_IDS[frame.labels]
     if kind == 'camvid':
         return CAMVID_IDS[frame.labels]
@@ -366,10 +416,13 @@ def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
         _write(root / image, frame.rgb)
         if chunk.kind == 'cityscapes_vps' and number in VPS_LABELLED:
             _write(root / vps_image_of(chunk, number), frame.rgb)
+        if chunk.kind == 'acdc':
+            reference = reference_world(settings, chunk.split, chunk.index)
+            _write(root / acdc_reference_of(image), reference.render(REFERENCE, size).rgb)
         if is_labelled(chunk.kind, number):
             write = _write_indexed if chunk.kind == 'gta' else _write
             write(root / label, _label_image(chunk.kind, frame))
-        if settings.flow and number > first and chunk.kind not in IMAGES:
+        if settings.flow and number > first and chunk.kind not in (*IMAGES, 'acdc'):
             flow, visible = world.exact_flow(number, number - 1, size)
             path = root / flow_path_of(chunk, number)
             write_flo(path, flow)
@@ -464,7 +517,11 @@ def generate(
     if marker.is_file():
         found = read_marker(root)
         old, new = found.get('settings', {}), wanted['settings']
-        added = [name for name in ADDITIONS if name not in old]
+        added = [
+            name
+            for name, own in ADDITIONS.items()
+            if name not in old or (new[name] and not any(old.get(key) for key in own))
+        ]
         ours = [name for name in ROOTS if name not in added]
         unknown = {key for name in added for key in ADDITIONS[name]}
         changed = ', '.join(

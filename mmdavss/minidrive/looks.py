@@ -66,6 +66,8 @@ class Sensor:
         contrast: Exponent of the tone curve.
         saturation: Factor of the colour saturation.
         tint: RGB gains of the white balance.
+        rain: Streaks of rain per 1000 pixels.
+        snow: Flakes of snow per 1000 pixels.
     """
 
     shutter: float = 0.0
@@ -78,6 +80,8 @@ class Sensor:
     contrast: float = 1.0
     saturation: float = 1.0
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    rain: float = 0.0
+    snow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -291,6 +295,111 @@ def camera_look(rng: np.random.Generator) -> Look:
     )
 
 
+def day_look(rng: np.random.Generator) -> Look:
+    """The camera by day: :func:`camera_look`, but no dusk."""
+    look = camera_look(rng)
+    while look.sun[2] < 0.2:
+        look = camera_look(rng)
+    return look
+
+
+def _overcast(look: Look, sky: float, light: float, **changes: Any) -> Look:
+    """A look under a closed sky without sun: grey of the sky, and ambient light."""
+    grey = np.array([0.97, 1.0, 1.03])
+    return replace(
+        look,
+        sky=Sky(sky * grey, sky * grey, np.zeros(3), 0.8, 0.95 * sky * grey),
+        sunlight=np.zeros(3),
+        ambient=light * grey,
+        **changes,
+    )
+
+
+def fog_look(rng: np.random.Generator) -> Look:
+    """The camera in fog: what is some ten metres away fades to the grey of the sky."""
+    look = camera_look(rng)
+    return _overcast(
+        look,
+        rng.uniform(0.62, 0.78),
+        rng.uniform(0.55, 0.7),
+        haze=rng.uniform(0.018, 0.04),
+        shadow=0.05,
+        sensor=replace(look.sensor, saturation=0.75),
+    )
+
+
+def night_look(rng: np.random.Generator) -> Look:
+    """The camera by night: little light, which is yellow, lit windows and lamps, and much noise."""
+    look = camera_look(rng)
+    lamp_light = np.array([1.0, 0.78, 0.5])
+    dark = rng.uniform(0.01, 0.03) * np.array([0.8, 0.85, 1.2])
+    return replace(
+        look,
+        texture=replace(look.texture, lit=rng.uniform(0.2, 0.5), lamps=rng.uniform(1.0, 1.4)),
+        sky=Sky(dark, 2 * dark + 0.02 * lamp_light, np.zeros(3), 0.3, 2 * dark),
+        sunlight=np.zeros(3),
+        ambient=rng.uniform(0.25, 0.45) * lamp_light,
+        haze=0.002,
+        shadow=0.3,
+        sensor=replace(
+            look.sensor,
+            noise=rng.uniform(0.02, 0.04),
+            vignette=rng.uniform(0.4, 0.7),
+            shutter=0.5,
+        ),
+    )
+
+
+def rain_look(rng: np.random.Generator) -> Look:
+    """The camera in rain: a closed sky, wet and dark asphalt, streaks, and a wet lens."""
+    look = camera_look(rng)
+    wet = rng.uniform(0.5, 0.7)
+    texture = replace(look.texture, asphalt=wet * look.texture.asphalt, patches=0.3, lamps=1.0)
+    return _overcast(
+        look,
+        rng.uniform(0.55, 0.75),
+        rng.uniform(0.4, 0.55),
+        texture=replace(texture, sidewalk=wet * texture.sidewalk),
+        haze=rng.uniform(0.006, 0.012),
+        shadow=0.1,
+        sensor=replace(look.sensor, blur=rng.uniform(1.5, 3.0), rain=rng.uniform(0.5, 1.5)),
+    )
+
+
+def snow_look(rng: np.random.Generator) -> Look:
+    """The camera in a snowfall: white ground and roofs, grey trees, and flakes in the air."""
+    look = camera_look(rng)
+    white = np.array([0.9, 0.92, 0.96])
+    road = rng.uniform(0.2, 0.7)  # how much of the snow lies on it
+    asphalt = look.texture.asphalt
+    return _overcast(
+        look,
+        rng.uniform(0.7, 0.8),
+        rng.uniform(0.6, 0.75),
+        palette=replace(
+            look.palette,
+            roof=0.5 * (look.palette.roof + white),
+            leaf=0.5 * (look.palette.leaf.mean(1, keepdims=True) + white),
+        ),
+        texture=replace(
+            look.texture,
+            asphalt=asphalt + road * (white - asphalt),
+            sidewalk=0.95 * white,
+            grass=white,
+            dry_grass=0.9 * white,
+            patches=0.3,
+        ),
+        haze=rng.uniform(0.006, 0.015),
+        shadow=0.05,
+        sensor=replace(look.sensor, saturation=0.75, snow=rng.uniform(0.5, 2.0)),
+    )
+
+
+#: Adverse conditions of ACDC. Their palettes have the sizes of that of :func:`day_look`: one seed
+#: gives the same scene under each of them.
+CONDITIONS = dict(fog=fog_look, night=night_look, rain=rain_look, snow=snow_look)
+
+
 def _varied(rng: np.random.Generator, *bases: np.ndarray, count: int = 6) -> np.ndarray:
     """Colours (count, 3): some of the bases, each with another brightness and saturation."""
     base = np.concatenate(bases)
@@ -390,6 +499,34 @@ def varied_look(rng: np.random.Generator) -> Look:
     )
 
 
+def precipitation(
+    kind: str, density: float, shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """What is in the air: (H, W) float32, the share of each pixel that it covers.
+
+    Args:
+        kind: ``rain``, thin streaks of one direction, or ``snow``, flakes of several sizes.
+        density: Number per 1000 pixels.
+        shape: Height and width.
+        rng: Source of positions and sizes.
+    """
+    height, width = shape
+    cover = np.zeros(shape, np.uint8)
+    slant = rng.uniform(-0.3, 0.3)
+    for _ in range(rng.poisson(density * height * width / 1000)):
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        size, value = rng.uniform(0.3, 1.0), int(rng.uniform(60, 200))
+        if kind == 'rain':
+            length = 0.12 * size * height
+            end = round(x + slant * length), round(y + length)
+            cv2.line(cover, (round(x), round(y)), end, value // 2, 1, cv2.LINE_AA)
+        else:
+            # In sixteenths of a pixel: most flakes are smaller than one.
+            radius = max(8, round(16 * 0.006 * size**3 * width))
+            cv2.circle(cover, (round(16 * x), round(16 * y)), radius, value, -1, cv2.LINE_AA, 4)
+    return cover.astype(np.float32) / 255
+
+
 def develop(
     image: np.ndarray,
     flow: np.ndarray | None,
@@ -432,6 +569,10 @@ def develop(
     if sensor.vignette:
         v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
         image = image * (1 - sensor.vignette * (u * u + v * v) / 2)[..., None]
+    for kind, density in (('rain', sensor.rain), ('snow', sensor.snow)):
+        if density:
+            cover = precipitation(kind, density, (height, width), rng)[..., None]
+            image = image + cover * (np.float32(0.8) - image)
     gain = 1 + sensor.gain_drift * np.sin(1.7 * time)
     image = image * (np.asarray(sensor.tint, np.float32) * np.float32(gain))
     grey = image @ np.array([0.3, 0.59, 0.11], np.float32)

@@ -214,6 +214,56 @@ def make_dark_zurich(tmp_path):
     return root
 
 
+def make_acdc(tmp_path):
+    """Two recordings of fog and one by night, with reference images; labels of train and val.
+
+    One recording in val, of snow, and one in test, of rain. In `train_ref` one image has a label.
+    """
+    root = tmp_path / 'data' / 'acdc'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
+    ids[ids == 19] = 255
+    for condition, split, recording, frames in (
+        ('fog', 'train', 'GOPR0475', (41, 42, 77)),
+        ('fog', 'train', 'GP010475', (41,)),
+        ('night', 'train', 'GOPR0351', (41, 92)),
+        ('snow', 'val', 'GP020604', (123,)),
+        ('rain', 'test', 'GOPR0572', (145,)),
+    ):
+        for n in frames:
+            name = f'{recording}/{recording}_frame_{n:06d}'
+            images, labels = root / 'rgb_anon' / condition, root / 'gt' / condition
+            write(images / split / f'{name}_rgb_anon.png', texture(n))
+            write(images / f'{split}_ref' / f'{name}_rgb_ref_anon.png', texture(n + 1000))
+            if split != 'test':
+                write(labels / split / f'{name}_gt_labelTrainIds.png', ids)
+    write(
+        root / 'gt/fog/train_ref/GOPR0475/GOPR0475_frame_000041_gt_ref_labelTrainIds.png', ids[::-1]
+    )
+    for condition in ('night', 'rain', 'snow', 'fog'):
+        for split in ('train', 'val', 'test', 'train_ref', 'val_ref', 'test_ref'):
+            (root / 'rgb_anon' / condition / split).mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def make_bddvid(tmp_path):
+    """Two clips of 9 frames in train, one in val with another frame 307 in `val_orig_10k`."""
+    root = tmp_path / 'data' / 'bddvid'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
+    ids[ids == 19] = 255
+    for split, video in (
+        ('train', '00054602-3bf57337'),
+        ('train', 'fe1f2409-5b415eb7'),
+        ('val', '0010bf16-a457685b'),
+    ):
+        for n in range(303, 312):
+            write(root / split / 'images' / f'{video}_{n}.jpg', texture(n))
+            write(
+                root / f'{split}_orig_10k' / 'images' / f'{video}_{n}.jpg', texture(n + (n == 307))
+            )
+        write(root / split / 'labels' / f'{video}_307.png', ids)
+    return root
+
+
 CAMVID_NAMES = (
     '0001TP_006690',
     '0001TP_006720',
@@ -270,6 +320,8 @@ MAKERS = {
         make_gta,
         make_synthia_rand,
         make_dark_zurich,
+        make_acdc,
+        make_bddvid,
         make_camvid,
     )
 }

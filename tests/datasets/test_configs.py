@@ -26,6 +26,9 @@ EXPECTED = {
     'gta2city_512': ((512, 512), (512, 512), 19, (12, 20)),
     'synthia_rand2city': ((640, 640), (640, 1280), 19, (12, 20)),
     'city2darkzurich': ((640, 640), (720, 1280), 19, (12, 20)),
+    'synthia_rand2city_512': ((512, 512), (512, 512), 19, (12, 20)),
+    'city2acdc_512': ((512, 512), (512, 512), 19, (12, 20)),
+    'city2darkzurich_512': ((512, 512), (512, 512), 19, (12, 20)),
     'viper2city_mix': ((640, 640), (640, 1280), 15, (12, 20)),
     'miniviper2minicity_mix': ((96, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_mix': ((180, 240), (180, 240), 11, (12, 20)),
@@ -64,12 +67,27 @@ PER_FRAME = (
 )
 #: The same, but source images, and target clips with flow both ways.
 IMAGE_TO_VIDEO = tuple(name for name in EXPECTED if name.endswith('_image2video'))
-IMAGES = ('gta2city', 'gta2city_512', 'synthia_rand2city', 'city2darkzurich', 'minigta2minicity')
+IMAGES = (
+    'gta2city',
+    'gta2city_512',
+    'synthia_rand2city',
+    'synthia_rand2city_512',
+    'city2acdc_512',
+    'city2darkzurich',
+    'city2darkzurich_512',
+    'minigta2minicity',
+)
 #: Whole images, where the target of training is cropped in the pipeline.
-VALIDATED = {'gta2city_512': (512, 1024)}
+VALIDATED = {
+    'gta2city_512': (512, 1024),
+    'synthia_rand2city_512': (512, 1024),
+    'city2acdc_512': (540, 960),
+    'city2darkzurich_512': (540, 960),
+}
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
-# Dark Zurich has no labels to train with.
-LABELLED = [name for name in EXPECTED if name != 'city2darkzurich']
+# No oracle is trained with them; Dark Zurich has no labels to train with.
+UNLABELLED = ('city2darkzurich', 'city2darkzurich_512', 'city2acdc_512', 'synthia_rand2city_512')
+LABELLED = [name for name in EXPECTED if name not in UNLABELLED]
 
 
 def config(name):
@@ -172,7 +190,7 @@ def test_vat_vst_never_pairs_a_frame_with_itself(data, name):
 def test_evaluator_takes_the_subset_of_the_classes(data, name):
     cfg = config(name)
     classes = DATASETS.build(cfg.val_dataloader.dataset).metainfo['classes']
-    if name == 'synthia_rand2city':
+    if name.startswith('synthia_rand2city'):
         metric, without = map(METRICS.build, cfg.val_evaluator)
         assert set(classes) - set(metric.subset) == {'terrain', 'truck', 'train'}
         assert set(metric.subset) - set(without.subset) == {'wall', 'fence', 'pole'}

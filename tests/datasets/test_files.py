@@ -41,6 +41,14 @@ ALL = [
         dict(split='val', time='night', with_labels=True),
         'rgb_anon/val/night/GOPR0356',
     ),
+    ('ACDCDataset', 'acdc', {}, 'rgb_anon/fog/train/GOPR0475'),
+    (
+        'ACDCDataset',
+        'acdc',
+        dict(reference_pairs=True, conditions=['fog']),
+        'rgb_anon/fog/train/GOPR0475',
+    ),
+    ('BDDVidDataset', 'bddvid', {}, 'train/images'),
     ('CamVidDataset', 'camvid', {}, 'images'),
     ('ClipFolderDataset', 'viper', {}, 'train/img/001'),
 ]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mmdavss.datasets import (
+    ACDCDataset,
     CamVidDataset,
     CityscapesImageDataset,
     CityscapesVPSDataset,
@@ -41,7 +42,8 @@ from mmdavss.minidrive import (
     camera_look,
     rendered_look,
 )
-from mmdavss.minidrive.generate import Settings, generate, make_world
+from mmdavss.minidrive.generate import Settings, generate, make_world, reference_world
+from mmdavss.minidrive.looks import precipitation
 from mmdavss.minidrive.raycast import GROUND, SKY
 
 pytestmark = pytest.mark.slow
@@ -64,6 +66,7 @@ TINY = Settings(
     clip_frames=(18, 24),
     camvid=2,
     camvid_size=(64, 48),
+    acdc=1,
     flow=True,
 )
 ONE = Settings(
@@ -518,6 +521,14 @@ def test_layouts_are_the_official_ones(tiny) -> None:
             expected |= {f'camvid/images/{name}.png', f'camvid/labels/{name}.png'}
         flow = f'camvid/flow/images/{drive}_f00002__{drive}_f00000'
         expected |= {f'{flow}.flo', f'{flow}_visible.png'}
+    for index, condition in enumerate(('fog', 'night', 'rain', 'snow')):
+        for split in ('train', 'val'):
+            name = f'GOPR000{index}/GOPR000{index}_frame_000006'
+            expected |= {
+                f'acdc/rgb_anon/{condition}/{split}/{name}_rgb_anon.png',
+                f'acdc/rgb_anon/{condition}/{split}_ref/{name}_rgb_ref_anon.png',
+                f'acdc/gt/{condition}/{split}/{name}_gt_labelTrainIds.png',
+            }
     assert set(_digests(tiny)) == expected
 
 
@@ -633,6 +644,62 @@ def test_camvid_reads_it(tiny) -> None:
     )
 
 
+def test_acdc_reads_it(tiny) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    dataset = ACDCDataset(str(tiny / 'acdc'), 'val', reference_pairs=True, pipeline=load)
+    assert [item['data_samples'].seq_name for item in dataset] == [
+        f'{condition}/GOPR000{i}' for i, condition in enumerate(('fog', 'night', 'rain', 'snow'))
+    ]
+    item = dataset[2]
+    assert item['inputs']['frames'].shape == (2, 3, 36, 64)  # with the reference image
+    labels = make_world(TINY, 'acdc', 'val', 2).render(5, (64, 36)).labels
+    np.testing.assert_array_equal(
+        item['data_samples'].gt_sem_seg.data[0].numpy(), CITYSCAPES_TRAIN_IDS[labels]
+    )
+
+
+def test_adverse_conditions() -> None:
+    """One scene in two looks, and what each condition does to it."""
+    size = (96, 54)
+    adverse, day = [], []
+    for index in range(8):
+        world, reference = (
+            make_world(TINY, 'acdc', 'train', index),
+            reference_world(TINY, 'train', index),
+        )
+        adverse.append(world.render(5, size))
+        day.append(reference.render(5, size))
+        np.testing.assert_array_equal(adverse[-1].labels, day[-1].labels)
+
+    def grey(frame, *labels):
+        return frame.rgb[np.isin(frame.labels, labels)].mean(1)
+
+    def distant(frame):
+        return frame.rgb[(frame.depth > 40) & np.isfinite(frame.depth)].mean(1)
+
+    # What each condition lowers, and below which share of its value by day.
+    for condition, value, share in (
+        (0, lambda frame: distant(frame).std(), 0.8),  # fog
+        (1, lambda frame: frame.rgb.mean(), 0.6),  # night
+        (2, lambda frame: grey(frame, Label.ROAD).mean(), 0.8),  # rain
+        # snow
+        (3, lambda f: grey(f, Label.BUILDING).mean() / grey(f, Label.SIDEWALK).mean(), 1.0),
+    ):
+        changed, plain = (
+            np.array([value(frame) for frame in frames[condition::4]]) for frames in (adverse, day)
+        )
+        assert (changed < share * plain).all(), (condition, changed / plain)
+
+
+@pytest.mark.parametrize('kind', ['rain', 'snow'])
+def test_precipitation(kind) -> None:
+    few, many = (
+        precipitation(kind, density, (90, 160), np.random.default_rng(0)) for density in (0.5, 4)
+    )
+    assert few.shape == (90, 160) and few.dtype == np.float32
+    assert 0 < (few > 0).mean() < 0.4 * (many > 0).mean() and many.max() <= 1
+
+
 def test_drives_for_camvid_have_all_classes_and_looks_of_their_own() -> None:
     size, drives = (80, 60), 24
     worlds = [make_world(TINY, 'camvid', 'train', index) for index in range(drives)]
@@ -734,6 +801,7 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
         synthia_rand=('synthia_rand',),
         cityscapes_vps=('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames'),
         camvid=('camvid', 'camvid_frames', 'camvid_size'),
+        acdc=('acdc',),
     )
     generate(root, TINY, progress=False)
     marker = root / 'minidrive.json'
@@ -766,7 +834,7 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
     # one of them alone
-    for kind in ('cityscapes_vps', 'camvid'):
+    for kind in ('cityscapes_vps', 'camvid', 'acdc'):
         images = {path: path.stat().st_mtime_ns for path in root.glob('gta/*/*')}
         state = json.loads((tiny / 'minidrive.json').read_text())
         for name in added[kind]:
@@ -803,6 +871,17 @@ def test_some_data_sets_alone(tiny, tmp_path) -> None:
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
     assert not generate(root, TINY, progress=False)
+
+
+def test_acdc_is_added_to_a_minidrive_without(tmp_path) -> None:
+    assert generate(tmp_path, ONE, progress=False)
+    assert not (tmp_path / 'acdc').exists() and not generate(tmp_path, ONE, progress=False)
+    more = dataclasses.replace(ONE, acdc=1)
+    assert generate(tmp_path, more, progress=False, only=['acdc'])
+    assert len(list(tmp_path.glob('acdc/rgb_anon/*/*/*/*'))) == 16
+    assert not generate(tmp_path, more, progress=False)
+    with pytest.raises(FileExistsError, match='acdc 1 -> 2'):
+        generate(tmp_path, dataclasses.replace(ONE, acdc=2), progress=False)
 
 
 def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:

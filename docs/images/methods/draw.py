@@ -203,6 +203,20 @@ PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
         ),
         'source>mix source>net target>teacher teacher>mix mix>net net>ce net>ce2 net>teacher',
     ),
+    daformer=(
+        dict(
+            source=Box(0, 0, 'data', 'source image, labels;\nrare classes more often'),
+            target=Box(0, 1, 'data', 'target image'),
+            teacher=Box(1, 1, 'aid', 'teacher: average of\nthe network over time'),
+            mix=Box(2, 1, 'data', 'ClassMix, as DACS'),
+            net=Box(3, 0.5, 'net', 'network'),
+            frozen=Box(3, 2, 'aid', 'its ImageNet weights,\nnever trained'),
+            ce=Box(4, 0, 'loss', 'cross-entropy\n(source)'),
+            ce2=Box(4, 1, 'loss', 'cross-entropy (mix),\nas DACS'),
+            fd=Box(4, 2, 'loss', "features of things in\nthe source stay near\nImageNet's"),
+        ),
+        'source>net source>mix target>teacher teacher>mix mix>net net>ce net>ce2 net>fd frozen>fd',
+    ),
     sepico=(
         dict(
             source=Box(0, 0, 'data', 'source clip, labels'),
