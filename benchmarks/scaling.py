@@ -5,7 +5,9 @@
 Each row doubles one quantity three times. Exponents are slopes of a straight line through the
 logarithms of quantity and time (process time, one thread, median; the sizes alternate) and of
 quantity and memory (peak on top of what exists before the call; Linux). An exponent of 1 is linear
-growth; below it, parts that do not grow dominate. ``--write`` puts the table into docs/speed.md.
+growth; below it, parts that do not grow dominate. Memory that is freed goes back to the system at
+once here, which makes times longer than they are elsewhere. ``--write`` puts the table into
+docs/speed.md.
 """
 
 from __future__ import annotations

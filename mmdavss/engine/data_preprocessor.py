@@ -55,12 +55,10 @@ class DomainDataPreprocessor(SegDataPreProcessor):
 
     def _normalise(self, frames: Tensor) -> Tensor:
         """Converts (..., 3, H, W) BGR, 0 to 255, to the network's channel order and scale."""
-        # A copy in either case; of bytes, flip moves a quarter of what it moves of floats.
         if self._channel_conversion:
-            frames = frames.flip(-3).float()
-        else:
-            frames = frames.to(torch.float32, copy=True)
-        return frames.sub_(self.mean).div_(self.std) if self._enable_normalize else frames
+            frames = frames.flip(-3)  # of bytes, a quarter of what it would move of floats
+        frames = frames.float()
+        return (frames - self.mean).div_(self.std) if self._enable_normalize else frames
 
     def _batch(
         self, inputs: Mapping | list, samples: list[SegDataSample] | None, training: bool

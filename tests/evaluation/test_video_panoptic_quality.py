@@ -114,6 +114,14 @@ def test_prediction_that_is_void():
     assert result['VPQ'] == 75
 
 
+def test_frames_larger_than_a_block(monkeypatch):
+    monkeypatch.setattr('mmdavss.evaluation.video_panoptic_quality.BLOCK', 7)
+    label, prediction = (torch.arange(24).view(4, 6) % n for n in (3, 4))
+    counts = np.zeros((4, 4), int)
+    np.add.at(counts, (label.numpy(), prediction.numpy()), 1)
+    assert np.array_equal(confusion_with_void(prediction, label, 3), counts)
+
+
 def test_windows_do_not_cross_clips():
     right, wrong = (row(a=2), row(a=2)), (row(a=2), row(b=2))
     result = evaluate(samples_of([[right, right], [wrong, wrong]]), windows=(2,), per_class=True)
