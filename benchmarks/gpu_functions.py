@@ -127,6 +127,17 @@ def _statistics(covariance: str, bank_size: int = 0) -> Function:
     )
 
 
+def _refined(scores: Tensor, other: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Pseudo-labels of scores (N, K, H, W), refined by those of another frame."""
+
+    def made(maps: Tensor) -> modules.PseudoLabels:
+        confidence, labels = maps.softmax(1).max(1)
+        return modules.PseudoLabels(labels, confidence.round(), confidence)
+
+    refine = modules.LabelRefinement('max-confidence', fill_columns=2).to(flow.device)
+    return refine(made(scores), made(other), flow)
+
+
 def _contrast(name: str) -> Function:
     data = golden(f'sepico_{name}')
     features = data['feat']
@@ -163,6 +174,7 @@ def functions() -> dict[str, Callable[[], Function]]:
     advent = partial(golden, 'advent_entropy_adversarial')
     epe = partial(golden, 'sfc_epe')
     stpl = partial(golden, 'stpl_eq3_eq4_literal')
+    distance = partial(golden, 'daformer_feature_distance')
     logits = noise(2, 5, 12, 16)
     clip = noise(2, 3, 5, 12, 16)
     flow, back = noise(2, 2, 12, 16, seed=1) * 2, noise(2, 2, 12, 16, seed=2) * 2
@@ -226,6 +238,9 @@ def functions() -> dict[str, Callable[[], Function]]:
         ),
         'backward_warp nearest': lambda: Function(
             partial(ops.backward_warp, mode='nearest'), (warp()['feat'], warp()['flow'])
+        ),
+        'resized_argmax': lambda: Function(
+            partial(ops.resized_argmax, size=(192, 256), align_corners=False), (logits,)
         ),
         'resize_flow': lambda: Function(partial(ops.resize_flow, size=(7, 19)), (flow,)),
         'compose_flow': lambda: Function(ops.compose_flow, (flow, back)),
@@ -291,6 +306,14 @@ def functions() -> dict[str, Callable[[], Function]]:
             partial(losses.STPLLoss(), num_classes=12),
             tuple(stpl()[key][None] for key in ('q', 'k', 'label_q', 'label_k')),
         ),
+        'feature_distance': lambda: Function(
+            losses.feature_distance,
+            (distance()['feat'], distance()['imagenet_feat'], distance()['mask'][:, 0]),
+        ),
+        'FeatureDistance': lambda: Function(
+            lambda *tensors: losses.FeatureDistance(range(6)).to(tensors[0].device)(*tensors, 19),
+            (distance()['feat'], distance()['imagenet_feat'], distance()['label'][:, 0]),
+        ),
         'PseudoLabelRegulariser': lambda: Function(
             losses.PseudoLabelRegulariser(),
             (
@@ -344,6 +367,14 @@ def functions() -> dict[str, Callable[[], Function]]:
             modules.day_guided,
             tuple(golden('sepico_dark_prob_mix')[f'{when}_prob'] for when in ('night', 'day')),
         ),
+        # Drawn on the device: all blocks are hidden, or none.
+        'block_mask': lambda: Function(
+            lambda x: modules.block_mask(2, (12, 16), 4, 0.0, x.device) * x, (noise(2, 5, 12, 16),)
+        ),
+        'MaskedConsistency': lambda: Function(
+            modules.MaskedConsistency(4, 1.0).mask, (noise(2, 2, 3, 12, 16),)
+        ),
+        'LabelRefinement': lambda: Function(_refined, (logits, positive[1], flow)),
         'ImageDiscriminator': lambda: module(
             partial(modules.ImageDiscriminator, 5, 4), noise(1, 5, 64, 64)
         ),

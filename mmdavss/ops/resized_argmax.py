@@ -11,6 +11,7 @@ from torch import Tensor
 SMALL = 2**15
 
 
+@torch.no_grad()
 def resized_argmax(scores: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
     """``resize(scores, size, mode='bilinear').argmax(1)``, also where scores are equal.
 
