@@ -25,8 +25,11 @@ HEADER = '# Written by `make metafiles`.\n'
 COLLECTIONS = {
     'adabn': ('AdaBN', 'Adaptive Batch Normalization'),
     'dacs': ('DACS', 'DACS'),
+    'daformer': ('DAFormer', 'DAFormer'),
     'davsn': ('DA-VSN', 'Domain Adaptive Video Segmentation via Temporal Consistency'),
+    'hrda': ('HRDA', 'HRDA'),
     'i2vda': ('I2VDA', 'Is It Necessary to Transfer Temporal Knowledge'),
+    'mic': ('MIC', 'MIC'),
     'oracle': ('Oracle', None),
     'sepico': ('SePiCo', 'SePiCo'),
     'sfc': ('SFC', 'Exploit Domain-Robust Optical Flow'),
