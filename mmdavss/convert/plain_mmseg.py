@@ -28,7 +28,7 @@ from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import read_checkpoint
 from mmdavss.utils.errors import UserError
-from mmdavss.video_nets import VideoNet
+from mmdavss.video_nets import HRDA, VideoNet
 
 #: Keys of a plain data preprocessor for normalisation, and for padding in tests.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
@@ -387,6 +387,8 @@ def export_segmentor(
     kind = MODELS.get(cfg.model.student.type)
     if kind is None:
         raise UserError(f'model.student.type={cfg.model.student.type!r} is not registered')
+    if MODELS.get(cfg.model.student.segmentor.type) is HRDA:
+        raise UserError('HRDA sees an image at two scales, which no plain mmseg model can do')
     name = _export_name(kind, cfg.model.student, per_frame_part)
     folder = Path(out)
     pipeline = _image_pipeline(cfg, bool(cfg.model.get('resize_to_input')))

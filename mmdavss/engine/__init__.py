@@ -26,11 +26,13 @@ from .anchored_optim_wrapper import AnchoredOptimWrapperConstructor
 from .bfloat16_optim_wrapper import Bfloat16OptimWrapper
 from .data_preprocessor import DomainDataPreprocessor
 from .group_poly_lr import GroupPolyLR
+from .grouped_data_parallel import GroupedDistributedDataParallel
 from .hooks import (
     AtomicCheckpointHook,
     CollapseWarningHook,
     CompileNetsHook,
     DataTimeoutHook,
+    DeferredInfoHook,
     EMATeacherHook,
     FiniteGuardHook,
     IterationSeedHook,
@@ -55,10 +57,12 @@ __all__ = [
     'CollapseWarningHook',
     'CompileNetsHook',
     'DataTimeoutHook',
+    'DeferredInfoHook',
     'DomainDataPreprocessor',
     'EMATeacherHook',
     'FiniteGuardHook',
     'GroupPolyLR',
+    'GroupedDistributedDataParallel',
     'IterationSeedHook',
     'LockCheckHook',
     'MainProcessLoggerHook',

@@ -32,6 +32,11 @@ class DomainDataPreprocessor(SegDataPreProcessor):
     mean: Tensor
     std: Tensor
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        # The copy of a batch does not wait for the steps before it.
+        self._non_blocking = True
+
     def forward(self, data: dict, training: bool = False) -> dict:
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
@@ -118,7 +119,8 @@ class ClipEach:
                 f'parameter of {type(module).__name__} once.'
             )
         self.members = members
-        self.hub = wrapper.message_hub
+        #: Is told the name and the norm of each part.
+        self.note: Callable[[str, Any], None] = wrapper.message_hub.update_scalar
         self.key = f'train/{name}.{{}}.grad_norm'
 
     def __call__(self, parameters: Sequence[Tensor], **kwargs) -> None:
@@ -130,4 +132,4 @@ class ClipEach:
         """
         for part, ids in self.members.items():
             norm = torch.nn.utils.clip_grad_norm_([p for p in parameters if id(p) in ids], **kwargs)
-            self.hub.update_scalar(self.key.format(part), float(norm))
+            self.note(self.key.format(part), norm)

@@ -24,11 +24,12 @@ AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
 
 
 def prepare_run(cfg: Config, launcher: str = 'none') -> None:
-    """Sets the launcher, and makes distributed runs possible on machines without CUDA, in place.
+    """Sets the launcher and prepares distributed runs, also on machines without CUDA, in place.
 
-    Call it right before ``Runner.from_cfg``. mmengine's launchers call ``torch.cuda.set_device``
-    and pass CUDA device ids to DDP. Without CUDA the gloo process group is therefore created here
-    (the Runner uses an existing one) and the model wrapper gets no device ids.
+    Call it right before ``Runner.from_cfg``. Where the config names no model wrapper it is
+    ``GroupedDistributedDataParallel``. mmengine's launchers call ``torch.cuda.set_device`` and pass
+    CUDA device ids to DDP. Without CUDA the gloo process group is therefore created here (the
+    Runner uses an existing one) and the model wrapper gets no device ids.
 
     Args:
         cfg: The config of the run.
@@ -44,7 +45,16 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
             '--launcher pytorch needs the environment of torchrun (RANK, WORLD_SIZE, LOCAL_RANK): '
             'start it with tools/dist_train.sh or tools/dist_test.sh'
         )
-    if launcher == 'none' or torch.cuda.is_available():
+    if launcher == 'none':
+        return
+    if cfg.get('model_wrapper_cfg') is None:
+        # As the Runner's default, but for the class.
+        cfg.model_wrapper_cfg = dict(
+            type='GroupedDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    if torch.cuda.is_available():
         return
     if launcher != 'pytorch':
         raise UserError(
@@ -58,15 +68,7 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
         )
     if not distributed.is_initialized():
         distributed.init_process_group(backend='gloo')
-    wrapper = cfg.get('model_wrapper_cfg')
-    if wrapper is None:
-        # The Runner's default without device ids.
-        wrapper = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )
-    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+    cfg.model_wrapper_cfg = dict(cfg.model_wrapper_cfg, device_ids=None)
 
 
 def finish_run() -> None:
@@ -89,6 +91,9 @@ def prepare_training(
 ) -> None:
     """Checks a training run before it starts and decides where it starts from.
 
+    Where the config says nothing else, mmengine's RuntimeInfoHook becomes ``DeferredInfoHook``, and
+    with CUDA the data loader pins the memory of batches, whose copy then does not wait.
+
     Args:
         cfg: The config of the run, changed in place; ``work_dir`` is set.
         resume: Continue from the last checkpoint in ``work_dir``, or start from the beginning if
@@ -109,6 +114,11 @@ def prepare_training(
         _use_amp(cfg, amp)
     if compile_nets:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
+    hooks = cfg.get('default_hooks')
+    if hooks is not None:
+        hooks.setdefault('runtime_info', dict(type='DeferredInfoHook'))
+    if torch.cuda.is_available() and cfg.get('train_dataloader') is not None:
+        cfg.train_dataloader.setdefault('pin_memory', True)
     work_dir = Path(cfg.work_dir)
     found = _checkpoints(work_dir)
     # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.

@@ -41,6 +41,8 @@ class AdaBN(BaseAdapter):
             raise ValueError('AdaBN: the student has no batch-norm layers to re-estimate.')
         for norm in self.norms:
             norm.momentum = None
+        #: Batches seen, the number that the layers keep on the device; None where not known.
+        self._seen: int | None = None
 
     @property
     def norms(self) -> list[_BatchNorm]:
@@ -57,6 +59,11 @@ class AdaBN(BaseAdapter):
             # auxiliary heads) see none and stay as they are.
             assert norm.num_batches_tracked is not None
             norm.num_batches_tracked.zero_()
+        self._seen = None
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._seen = None
 
     def train(self, mode: bool = True) -> AdaBN:
         """Only batch-norm layers train; dropout and the like stay off."""
@@ -78,6 +85,7 @@ class AdaBN(BaseAdapter):
         """Moves the statistics by one batch; the optimiser is left alone."""
         clip = DomainBatch(**self.data_preprocessor(data, True)).target.clip
         frames = clip.frames.flatten(0, 1)
+        self._average_plainly()
         with optim_wrapper.optim_context(self):
             for segmentor in self.net.segmentors:
                 features = segmentor.decode_head._forward_feature(levels_of(segmentor, frames))
@@ -86,3 +94,15 @@ class AdaBN(BaseAdapter):
             [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean'
         )
         return mean_log(dict(feature_norm=features.float().norm(dim=1).mean()))
+
+    def _average_plainly(self) -> None:
+        """Gives this batch the same weight as each one before it.
+
+        With a momentum of None each layer does so itself and reads its count, which waits for the
+        device; here that is read once.
+        """
+        tracked = self.norms[0].num_batches_tracked
+        assert tracked is not None  # it tracks
+        self._seen = (int(tracked) if self._seen is None else self._seen) + 1
+        for norm in self.norms:
+            norm.momentum = 1 / self._seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -15,10 +16,22 @@ from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.distributed import mean_log
 from mmdavss.utils.errors import number_of
-from mmdavss.utils.wrappers import accumulation
+from mmdavss.utils.wrappers import set_iteration, step_if_due
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
+
+
+class _Visit(torch.autograd.Function):
+    """0, from all parameters given: a backward pass reaches them and adds nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
+        return parameters[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
+        return (None,) * len(ctx.needs_input_grad)
 
 
 class BaseAdapter(VideoSegmentor):
@@ -103,6 +116,20 @@ class BaseAdapter(VideoSegmentor):
             companion.set_mode(self, mode)
         return self
 
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """As mmseg's, with a further mode.
+
+        Args:
+            inputs: Clips.
+            data_samples: Samples.
+            mode: ``tensor``, ``predict`` or ``loss``; or ``gradients``, which runs no network: a
+                scalar whose backward pass visits every parameter that has a gradient and changes
+                none, so that a DDP wrapper reduces them.
+        """
+        if mode == 'gradients':
+            return _Visit.apply(*(p for p in self.parameters() if p.grad is not None))
+        return super().forward(inputs, data_samples, mode)
+
     def loss(
         self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
     ) -> dict[str, Tensor]:
@@ -136,16 +163,32 @@ class BaseAdapter(VideoSegmentor):
     def train_step(
         self, data: dict | tuple | list, optim_wrapper: OptimWrapper
     ) -> dict[str, Tensor]:
-        """One step of the optimiser, with a backward pass for each of :meth:`loss_groups`.
+        """One iteration, with a backward pass for each of :meth:`loss_groups`.
 
-        Gradient accumulation, DistributedDataParallel, which does not come here, and methods that
-        override :meth:`loss` take one backward pass of the sum.
+        With several processes ``GroupedDistributedDataParallel`` has its own.
         """
-        if accumulation(optim_wrapper) > 1 or not self._has_groups():
-            return super().train_step(data, optim_wrapper)
-        groups = self.loss_groups(DomainBatch(**self.data_preprocessor(data, True)))
+        log = self.backpropagate(data, optim_wrapper)
+        step_if_due(optim_wrapper)
+        return log
+
+    def backpropagate(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        """The backward passes of an iteration, without the step of the optimiser.
+
+        A method that overrides :meth:`loss` has one, of the sum.
+
+        Args:
+            data: Batch of the data loader.
+            optim_wrapper: The optimiser's wrapper; its count of iterations grows by one.
+
+        Returns:
+            What is logged.
+        """
+        groups = self._groups(self.data_preprocessor(data, True))
         total: list[Tensor] = []
         log: dict[str, Tensor] = {}
+        iteration = optim_wrapper.inner_count
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
             with optim_wrapper.optim_context(self):
@@ -153,12 +196,18 @@ class BaseAdapter(VideoSegmentor):
             if losses is None:
                 break
             loss, own = self.parse_losses(losses)
-            optim_wrapper.backward(loss)
+            # All passes belong to one iteration: accumulation counts these.
+            set_iteration(optim_wrapper, iteration)
+            optim_wrapper.backward(optim_wrapper.scale_loss(loss))
             total.append(own.pop('loss'))
             log |= own
-        optim_wrapper.step()
-        optim_wrapper.zero_grad()
         return dict(loss=reduce(torch.add, total)) | log
+
+    def _groups(self, data: dict) -> Iterator[dict[str, Tensor]]:
+        if self._has_groups():
+            yield from self.loss_groups(DomainBatch(**data))
+        else:
+            yield self.loss(**data)
 
     def _has_groups(self) -> bool:
         return type(self).loss is BaseAdapter.loss

@@ -26,6 +26,8 @@ from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
 
+#: The parts of scores that are of single frames.
+SINGLE_FRAMES = ('current', 'key')
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
 
@@ -85,13 +87,25 @@ class DAVSN(AdversarialAdapter):
         flow = self.temporal_flow(target, 2)  # first, see given_flow
         if batch.has_source or self.discriminator is not None:
             clip = batch.source.clip
+            seen = SINGLE_FRAMES if self.discriminator is not None else ()
             with self.counts_for('all'):
-                scores = self.student(clip.frames, self.clip_flow(clip), heads=True)
+                # The discriminators alone see single frames of the source: without gradient.
+                scores = self.student(
+                    clip.frames,
+                    self.clip_flow(clip),
+                    heads=True,
+                    parts=('fused', 'losses', *seen),
+                    detached=seen,
+                )
             losses = add_prefix(self.net.supervise(scores, batch.source.labels), 'source')
-            pairs['source'] = self.frame_pairs(scores, clip)
-        scores = self.student(target.frames, self.for_student(flow), heads=True)
+            if seen:
+                pairs['source'] = self.frame_pairs(scores, clip)
+        scores = self.student(
+            target.frames, self.for_student(flow), heads=True, parts=SINGLE_FRAMES
+        )
         losses |= self.consistency(scores, flow)
-        pairs['target'] = self.frame_pairs(scores, target)
+        if self.discriminator is not None:
+            pairs['target'] = self.frame_pairs(scores, target)
         return losses, pairs
 
     def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:

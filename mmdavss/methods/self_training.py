@@ -16,6 +16,8 @@ from .base import BaseAdapter
 class SelfTraining(BaseAdapter):
     """Source-free self-training on the net's own confident predictions.
 
+    One pass labels and learns where it is that of a prediction (``norm_eval=True``, no dropout).
+
     "Simply computes the cross-entropy loss between predictions and pseudo-labels with a confident
     threshold" (STPL, section 4.3). The threshold is the same share of most confident pixels that
     STPL keeps.
@@ -33,10 +35,13 @@ class SelfTraining(BaseAdapter):
     def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
         clip = batch.target.clip
         flow = self.clip_flow(clip)
-        scores = frozen_forward(self.student, clip.frames, flow)
-        self.watch('the prediction that labels', scores)
-        positions, labels = most_confident(scores, self.confident_ratio)
-        logits = self.student(clip.frames, flow).flatten(2)
+        # Before the pass that trains, which may move the running statistics.
+        labelling = None if self.net.predicts() else frozen_forward(self.student, clip.frames, flow)
+        logits = self.student(clip.frames, flow)
+        labelling = logits.detach() if labelling is None else labelling
+        self.watch('the prediction that labels', labelling)
+        positions, labels = most_confident(labelling, self.confident_ratio)
+        logits = logits.flatten(2)
         kept = logits.gather(2, positions[:, None].expand(-1, logits.shape[1], -1))
         return dict(
             loss_self_training=F.cross_entropy(kept.float(), labels),

@@ -97,9 +97,9 @@ class SePiCo(DACS):
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
         with self.counts_for('all'):
-            levels = self.student.levels(frames[:, -1])
+            levels = self.student.levels(frames[:, -1]) if self._contrasts else None
             losses = self.student.loss(frames, source.flow, source.samples, levels)
-        if self._contrasts:
+        if levels is not None:
             losses |= self._contrast(levels, source.labels)
         return add_prefix(losses, 'source')
 

@@ -30,7 +30,6 @@ from torch import Tensor
 
 from mmdavss.modules import (
     class_entropy,
-    frozen_forward,
     has_dropout,
     most_confident,
     predicting,
@@ -148,13 +147,13 @@ class STPL(BaseAdapter):
         clip = batch.target.clip
         flow = self._flow(clip)
         z = self._features(clip.frames[:, -self._frames_seen() :])
-        labelled = self._label(clip, self.for_student(flow), z)
+        labelled, before = self._label(clip, self.for_student(flow), z)
         z_aug = self._augmented_features(clip)
         if self.fusion is not None:
             assert flow is not None and z_aug is not None
             losses = dict(loss_stpl=self.contrast_fused(z, z_aug, flow, labelled))
         else:
-            losses = self.contrast_frames(clip, z, z_aug, labelled)
+            losses = self.contrast_frames(z, z_aug, labelled, before)
         if self.anchor is not None:
             assert z_aug is not None
             losses['loss_anchor'] = self.anchor_loss(clip, self.for_student(flow), z_aug, labelled)
@@ -166,7 +165,7 @@ class STPL(BaseAdapter):
 
         Args:
             z: (N, F, C, h, w), of the last F frames.
-            z_aug: (N, T, C, h, w), of the augmented clip.
+            z_aug: (N, A, C, h, w), of the last A >= F frames of the augmented clip.
             flow: (N, T-1, 2, H, W).
             labelled: The pixels of the current frame, which label both.
         """
@@ -175,15 +174,19 @@ class STPL(BaseAdapter):
         return self._contrast(q, k, labelled, labelled)
 
     def contrast_frames(
-        self, clip: Clip, z: Tensor, z_aug: Tensor | None, labelled: Confident
+        self,
+        z: Tensor,
+        z_aug: Tensor | None,
+        labelled: Confident,
+        before: Confident | None,
     ) -> dict[str, Tensor]:
         """The other rows of table 3, without fusion: the current frame against another view.
 
         Args:
-            clip: The target clips.
             z: (N, F, C, h, w), of the last F frames.
-            z_aug: (N, A, C, h, w), of the last A augmented frames, or None.
+            z_aug: (N, A, C, h, w), of augmented frames, the current one last, or None.
             labelled: The pixels of the current frame.
+            before: Those of the previous frame, for the temporal contrast.
         """
         q = self._project(z[:, -1], labelled)
         losses = {}
@@ -196,7 +199,7 @@ class STPL(BaseAdapter):
         if 'temporal' in self.contrast:
             # Without the fusion block nothing is warped: a pixel of the previous frame has the
             # label that the net gives it there.
-            before = self._confident(self._previous_scores(clip, z))
+            assert before is not None
             k = self._project(z[:, -2], before)
             losses['loss_temporal'] = self._contrast(q, k, labelled, before)
         return losses
@@ -209,7 +212,7 @@ class STPL(BaseAdapter):
         Args:
             clip: The target clips.
             flow: What the student is given, (N, T-1, 2, H, W) or None.
-            z_aug: (N, T, C, h, w), of the augmented clip.
+            z_aug: (N, A, C, h, w), of augmented frames, among them all that the student reads.
             labelled: The pixels of the current frame.
         """
         scores = self._like_features(self.student(clip.augmented, flow, z_aug), z_aug)
@@ -255,9 +258,18 @@ class STPL(BaseAdapter):
         return self.student.features(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
     def _augmented_features(self, clip: Clip) -> Tensor | None:
-        """Those (N, T, C, h, w) of the augmented frames that something looks at."""
-        fused = self.contrast == 'spatio_temporal'
-        if not (fused or self.anchor is not None or 'spatial' in self.contrast):
+        """Those (N, A, C, h, w) of the augmented frames that something looks at, in order."""
+        length = clip.frames.shape[1]
+        seen: set[int] = set()
+        if self.fusion is not None:
+            seen |= set(range(length - self._frames_seen(), length))
+        elif 'spatial' in self.contrast:
+            seen |= {length - 1}
+        if self.anchor is not None:
+            # All frames take part in the statistics of a batch.
+            read = self.student.frames_read(length) if self.norm_eval else range(length)
+            seen |= set(read)
+        if not seen:
             return None
         frames = clip.augmented
         if frames is None:
@@ -266,27 +278,44 @@ class STPL(BaseAdapter):
                 'TPSAugment or CrossFrameAugment to the target pipeline.'
             )
         # What the net predicts later looks like the original, not like the augmented clip.
+        if len(seen) < length:
+            frames = torch.stack([frames[:, t] for t in sorted(seen)], dim=1)
         with unmoved_statistics(self.student):
-            return self._features(frames if fused or self.anchor is not None else frames[:, -1:])
+            return self._features(frames)
 
-    def _label(self, clip: Clip, flow: Tensor | None, z: Tensor) -> Confident:
-        """y^*: the confident pixels of the prediction for the original clip, which labels all."""
-        if self.anchor is not None:
-            scores = frozen_forward(self.anchor, clip.frames, flow)
-        else:
-            known = self._of_a_prediction(z) if z.shape[1] == clip.frames.shape[1] else None
-            scores = frozen_forward(self.student, clip.frames, flow, known)
-        return self._confident(self._like_features(scores, z))
+    def _label(
+        self, clip: Clip, flow: Tensor | None, z: Tensor
+    ) -> tuple[Confident, Confident | None]:
+        """y^*: the confident pixels of the prediction for the original clip, which labels all.
 
-    def _previous_scores(self, clip: Clip, z: Tensor) -> Tensor:
-        """Single-frame prediction for the previous frame."""
+        Each frame goes through a backbone once: the features of training serve the prediction too
+        where they are the same.
+
+        Returns:
+            Those of the current frame, and those of the previous frame, seen by itself, where they
+            are contrasted.
+        """
         net = self.student if self.anchor is None else self.anchor
-        known = self._of_a_prediction(z) if self.anchor is None else None
+        length = clip.frames.shape[1]
+        read, before = net.frames_read(length), None
+        compared = {length - 2} if self.fusion is None and 'temporal' in self.contrast else set()
+        shared = self.anchor is None and self._predicts()
         with predicting(net):
-            return net.classify(net.features(clip.frames[:, -2]) if known is None else known[:, -2])
+            known = {
+                t: (
+                    z[:, t - length].detach()
+                    if shared and t >= length - z.shape[1]
+                    else net.features(clip.frames[:, t])
+                )
+                for t in sorted({*read, *compared})
+            }
+            scores = net(clip.frames, flow, torch.stack([known[t] for t in read], dim=1))
+            for t in compared:
+                before = self._confident(net.classify(known[t]))
+        return self._confident(self._like_features(scores, z)), before
 
-    def _of_a_prediction(self, z: Tensor) -> Tensor | None:
-        """The features of training, if those of a prediction are the same."""
+    def _predicts(self) -> bool:
+        """Whether the features of training are those of a prediction."""
         segmentor = self.student.segmentor
         # The dropout of the head is part of the classifier, which labels in evaluation mode.
         drops = any(
@@ -295,7 +324,7 @@ class STPL(BaseAdapter):
             for name, child in net.named_children()
             if name not in ('decode_head', 'auxiliary_head', 'dropout')
         )
-        return z.detach() if self.norm_eval and not drops else None
+        return self.norm_eval and not drops
 
     def _like_features(self, scores: Tensor, z: Tensor) -> Tensor:
         """Scores at the resolution of the features: some nets predict at a higher one."""

@@ -134,10 +134,9 @@ class TPS(CrossFrameAdapter):
         frames, own = clip.frames[:, :2], flow[:, :1]
         mirrored = torch.rand(len(frames)) < self.mirror_prob  # of the host's generator
         if mirrored.any():
-            mirrored = mirrored.to(frames.device)
             frames, own = mirror(frames, mirrored), mirror(own, mirrored)
             if not self.released_mirror:
-                sign = torch.where(mirrored.view(-1, 1, 1, 1), -1.0, 1.0)
+                sign = torch.where(_like(mirrored, own[:, :, 0]), -1.0, 1.0)
                 own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
         scores = fused_scores(self.student, frames, self.for_student(own))
         to_earlier = chain_flow(flow[:, 1:])
@@ -155,8 +154,16 @@ class TPS(CrossFrameAdapter):
 
 
 def mirror(maps: Tensor, mirrored: Tensor) -> Tensor:
-    """Maps (N, ..., W), left to right for the samples where `mirrored` (N,) is true."""
+    """Maps (N, ..., W), left to right for the samples where `mirrored` (N,) is true.
+
+    `mirrored` is on the CPU, where nothing waits for it.
+    """
     if not mirrored.any():
         return maps
-    chosen = mirrored.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
-    return torch.where(chosen, maps.flip(-1), maps)
+    return torch.where(_like(mirrored, maps), maps.flip(-1), maps)
+
+
+def _like(mirrored: Tensor, maps: Tensor) -> Tensor:
+    """(N, 1, ...) on the device of maps (N, ...)."""
+    chosen = mirrored.view(-1, *[1] * (maps.ndim - 1))
+    return chosen.to(maps.device, non_blocking=True)

@@ -136,7 +136,9 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
     height, width = flow.shape[-2:]
     if (height, width) == tuple(size):
         return flow
-    scale = flow.new_tensor([size[1] / width, size[0] / height])[:, None, None]
+    scale = flow.new_empty(2, 1, 1)  # filled on the device: a tensor of numbers waits for it
+    scale[0].fill_(size[1] / width)
+    scale[1].fill_(size[0] / height)
     return F.interpolate(flow, size=tuple(size), mode='bilinear', align_corners=True) * scale
 
 

@@ -12,6 +12,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -164,11 +165,51 @@ def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, se
 # ---------------------------------------------------------------------------------------- waiting
 
 
+META = torch.device('meta')
+
+
+class _FromNumbers(TorchFunctionMode):
+    """Finds tensors on the meta device that are made of numbers of the host.
+
+    Args:
+        note: Is told the operation.
+    """
+
+    MAKES = (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor)
+    INDEXES = (Tensor.__getitem__, Tensor.__setitem__)
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self.note = note
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        if function in self.MAKES and out.is_meta and not _on_device(args[-1]):
+            self.note(function.__name__)
+        elif function in self.INDEXES and args[0].is_meta:
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(isinstance(one, list) or _on_host(one) for one in index):
+                self.note('index by a list')
+        return out
+
+
+def _on_device(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_meta
+
+
+def _on_host(value: Any) -> bool:
+    return isinstance(value, Tensor) and not value.is_meta
+
+
 class Waits(TorchDispatchMode):
     """Finds where the host would wait for the device, with tensors on the meta device.
 
     Operations that need the content of a tensor (``item``, ``bool``, positions of true elements, a
-    copy to the host) have to wait. Random numbers drawn on the host are on the CPU and do not.
+    copy to the host) have to wait, and so does a copy to the device: of a tensor on the CPU unless
+    it is ``non_blocking``, of numbers that a tensor is made of (``torch.tensor``), of a list that
+    indexes. Random numbers drawn on the host are on the CPU and do not.
 
     Attributes:
         found: File, line and operation of each wait.
@@ -189,19 +230,23 @@ class Waits(TorchDispatchMode):
             lambda kind, *args, **kwargs: plain('cpu' if kind == 'meta' else kind, *args, **kwargs),
         )
         self._patch.start()
+        self._numbers = _FromNumbers(self._note)
+        self._numbers.__enter__()
         return super().__enter__()
 
     def __exit__(self, *args: Any) -> None:
-        self._patch.stop()
         super().__exit__(*args)
+        self._numbers.__exit__(*args)
+        self._patch.stop()
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        name = function._schema.name.partition('::')[2]
+        self._to_device(name, args, kwargs)
         if not any(isinstance(x, Tensor) and x.is_meta for x in tree_leaves((args, kwargs))):
             return function(*args, **kwargs)
-        name = function._schema.name.partition('::')[2]
         x = args[0]
         if name == '_local_scalar_dense':
             self._note(name)
@@ -231,6 +276,19 @@ class Waits(TorchDispatchMode):
                 self._note(name)
                 return x if name == 'copy_' else torch.ones(x.shape, dtype=kwargs.get('dtype'))
         return function(*args, **kwargs)
+
+    def _to_device(self, name: str, args: tuple, kwargs: dict) -> None:
+        """Notes a copy from the host to the device that waits for it."""
+        if name == '_to_copy':
+            source, target = args[0], kwargs.get('device')
+            waits = not kwargs.get('non_blocking', False)
+        elif name == 'copy_':
+            source, target = args[1], args[0].device
+            waits = not (args[2] if len(args) > 2 else kwargs.get('non_blocking', False))
+        else:
+            return
+        if waits and not source.is_meta and target is not None and torch.device(target) == META:
+            self._note(name)
 
     @staticmethod
     def _positions(x: Tensor) -> Tensor:

@@ -53,8 +53,11 @@ def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
 
 def has_dropout(net: nn.Module) -> bool:
     """Whether a net uses dropout or drop path in training mode."""
-    return any(
-        'drop' in type(module).__name__.lower()
-        or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)
-        for module in net.modules()
+    return any(is_dropout(module) for module in net.modules())
+
+
+def is_dropout(module: nn.Module) -> bool:
+    """Whether a layer drops something in training mode."""
+    return 'drop' in type(module).__name__.lower() or (
+        isinstance(module, nn.MultiheadAttention) and module.dropout > 0
     )

@@ -25,3 +25,18 @@ def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:
         wrappers = optim_wrapper.values()
     # Wrappers of other packages may not accumulate.
     return math.lcm(*(getattr(wrapper, '_accumulative_counts', 1) for wrapper in wrappers))
+
+
+def set_iteration(optim_wrapper: OptimWrapper, count: int) -> None:
+    """Says how many iterations came before this one, whose number each backward pass adds to."""
+    optim_wrapper._inner_count = count
+
+
+def step_if_due(optim_wrapper: OptimWrapper) -> None:
+    """A step of the optimiser after the last backward pass of an iteration.
+
+    Where gradients are accumulated, only in the iteration that completes them.
+    """
+    if optim_wrapper.should_update():
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import sample_labels
 
-from .base import HEAD_PARTS, HeadScores, segmentor_heads, segmentor_losses
+from .base import HEAD_PARTS, HeadScores, graph_for, segmentor_heads, segmentor_losses
 from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
@@ -148,7 +148,12 @@ class Accel(PropagatingNet):
         return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
 
     def _key_grad(self) -> AbstractContextManager[None]:
-        return torch.set_grad_enabled(self.key_grad and torch.is_grad_enabled())
+        return graph_for(self.key_grad)
+
+    def frames_read(self, length: int) -> tuple[int, ...]:
+        if length == 1 or self.stage == 1 or self.reference_segmentor is not None:
+            return super().frames_read(length)
+        return 0, length - 1
 
     def _key_levels(self, frame: Tensor) -> tuple[Tensor, ...]:
         with self._key_grad():
@@ -185,16 +190,23 @@ class Accel(PropagatingNet):
         flow: Tensor | None = None,
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> dict[str, HeadScores]:
-        """See :meth:`VideoNet.head_scores`; the fused scores take both frames, so all are given."""
         if self.stage == 1:
-            return super().head_scores(frames, flow, levels, parts)
-        to_key = self.key_flow(frames, flow)
-        current = self.levels(frames[:, -1]) if levels is None else levels
-        key = self._key_levels(frames[:, 0])
+            return super().head_scores(frames, flow, levels, parts, detached)
+        fuses = 'fused' in parts
+        to_key = self.key_flow(frames, flow) if fuses else None
+        current: tuple[Tensor, ...] = ()
+        key: tuple[Tensor, ...] = ()
+        with graph_for(fuses or 'current' not in detached):
+            if fuses or 'current' in parts:
+                current = self.levels(frames[:, -1]) if levels is None else levels
+        with graph_for(fuses):
+            if fuses or 'key' in parts:
+                key = self._key_levels(frames[:, 0])
         key_heads = segmentor_heads(self.reference)
         return {
-            name: self._head_scores(head, key_heads[name], current, key, to_key)
+            name: self._head_scores(head, key_heads[name], current, key, to_key, parts, detached)
             for name, head in self.heads.items()
         }
 
@@ -205,20 +217,28 @@ class Accel(PropagatingNet):
         current: tuple[Tensor, ...],
         key: tuple[Tensor, ...],
         to_key: Tensor | None,
+        parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> HeadScores:
-        scores = head(current)
-        with self._key_grad():
-            key_scores = key_head(key)
-        if self.fusion_level == 'score':
-            fused = self._fuse(scores, key_scores, to_key)
-        elif head is self.segmentor.decode_head:
-            fused = head.cls_seg(
-                self._fuse(head._forward_feature(current), key_head._forward_feature(key), to_key)
-            )
-        else:
-            # The auxiliary classifier has features of its own width: single-frame.
-            fused = scores
-        return HeadScores(fused, scores, key_scores.detach())
+        fuses = 'fused' in parts
+        # The auxiliary classifier has features of its own width: single-frame.
+        by_features = self.fusion_level == 'feature' and head is self.segmentor.decode_head
+        by_scores = self.fusion_level == 'score'
+        fused = scores = key_scores = None
+        if fuses and by_features:
+            maps, key_maps = head._forward_feature(current), key_head._forward_feature(key)
+            fused = head.cls_seg(self._fuse(maps, key_maps, to_key))
+        if 'current' in parts or (fuses and not by_features):
+            with graph_for((fuses and not by_features) or 'current' not in detached):
+                scores = head.cls_seg(maps) if fuses and by_features else head(current)
+        if 'key' in parts or (fuses and by_scores):
+            with self._key_grad() if fuses and by_scores else torch.no_grad():
+                key_scores = key_head.cls_seg(key_maps) if fuses and by_features else key_head(key)
+        if fuses and not by_features:
+            fused = self._fuse(scores, key_scores, to_key) if by_scores else scores
+        if scores is not None and 'current' in detached:
+            scores = scores.detach()
+        return HeadScores(fused, scores, None if key_scores is None else key_scores.detach())
 
     def loss(
         self,
@@ -228,9 +248,8 @@ class Accel(PropagatingNet):
         levels: tuple[Tensor, ...] | None = None,
     ) -> dict:
         if self.stage != 1:
-            return self.supervise(
-                self.head_scores(frames, flow, levels), sample_labels(data_samples)
-            )
+            scores = self.head_scores(frames, flow, levels, parts=('fused', 'losses'))
+            return self.supervise(scores, sample_labels(data_samples))
         losses = {}
         for group in self._branch_losses(frames, data_samples, levels):
             losses |= group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -18,9 +19,11 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, SampleList, add_prefix
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.ops import at_least_float32
-from mmdavss.utils.passes import predicting
+from mmdavss.structures import sample_labels
+from mmdavss.utils.passes import is_dropout, predicting
 
 from .hrda import HRDA, Box
 from .main_head import check_size
@@ -158,6 +161,24 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
         return self.segmentor.decode_head.cls_seg(features)
 
+    def predicts(self) -> bool:
+        """Whether scores in the current mode are those of a prediction.
+
+        In training mode they are if batch norm uses running statistics and nothing is dropped.
+        Auxiliary heads do not matter.
+        """
+        left_out = {
+            id(module)
+            for segmentor in self.segmentors
+            if segmentor.with_auxiliary_head
+            for module in segmentor.auxiliary_head.modules()
+        }
+        return not any(
+            module.training and (isinstance(module, _BatchNorm) or is_dropout(module))
+            for module in self.modules()
+            if id(module) not in left_out
+        )
+
     def freeze_auxiliary(self) -> None:
         """Takes auxiliary heads out of training, for losses that give them no gradient."""
         for segmentor in self.segmentors:
@@ -194,6 +215,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         flow: Tensor | None = None,
         features: Tensor | None = None,
         heads: bool = False,
+        parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> Tensor | dict[str, HeadScores]:
         """Scores of the current frame.
 
@@ -201,16 +224,19 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W), normalised, the last frame is the current one.
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
                 with a flow branch of their own take it instead of estimating theirs.
-            features: (N, T, C, h, w), :meth:`features` of all frames if they are at hand: a net
-                that can use them saves its passes through the backbone.
+            features: (N, F, C, h, w), :meth:`features` of all frames, or of some in their order,
+                among them :meth:`frames_read`, if they are at hand: saves passes through the
+                backbone.
             heads: Whether to return :meth:`head_scores`: under several processes the players of an
                 adversarial method have to be called, their methods reduce no gradient.
+            parts: As of :meth:`head_scores`.
+            detached: As of :meth:`head_scores`.
 
         Returns:
             (N, K, h, w), or :meth:`head_scores`.
         """
         if heads:
-            return self.head_scores(frames, flow)
+            return self.head_scores(frames, flow, parts=parts, detached=detached)
         return self.scores(frames, flow, features)
 
     @abstractmethod
@@ -218,6 +244,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
+
+    def frames_read(self, length: int) -> tuple[int, ...]:
+        """Frames, in order, whose :meth:`features` decide the scores of a clip of `length`."""
+        return (length - 1,)
 
     def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores of a prediction, of whole frames or from sliding windows.
@@ -248,6 +278,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         flow: Tensor | None = None,
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
 
@@ -255,23 +286,30 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
-            parts: What is wanted, of :data:`HEAD_PARTS`. Passes through the backbone that serve
-                other parts only are left out; :meth:`supervise` needs ``fused`` and ``losses``.
+            parts: What is wanted, of :data:`HEAD_PARTS`. What serves other parts only is left
+                out; :meth:`supervise` needs ``fused`` and ``losses``.
+            detached: Parts that get no gradient, ``current``: a pass that serves them only keeps no
+                graph.
 
         Returns:
             For each of :attr:`heads` its scores. Here the current frame is seen alone.
         """
         fused, current, key = {}, {}, {}
         if 'fused' in parts or 'current' in parts:
-            seen = self.levels(frames[:, -1]) if levels is None else levels
-            fused = current = frame_scores(self.segmentor, seen, frames[:, -1])
+            with graph_for('fused' in parts or 'current' not in detached):
+                seen = self.levels(frames[:, -1]) if levels is None else levels
+                fused = frame_scores(self.segmentor, seen, frames[:, -1])
+        if 'current' in parts:
+            current = {name: maps.fused for name, maps in fused.items()}
+            if 'current' in detached:
+                current = {name: maps.detach() for name, maps in current.items()}
         if 'key' in parts:
             with torch.no_grad():
                 key = frame_scores(self.segmentor, self.levels(frames[:, 0]), frames[:, 0])
         return {
             name: maps._replace(
                 fused=fused[name].fused if name in fused else None,
-                current=current[name].fused if name in current else None,
+                current=current.get(name),
                 key=key[name].fused if name in key else None,
             )
             for name, maps in (fused or key).items()
@@ -409,6 +447,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         return scores, tuple(states)
 
 
+def graph_for(wanted: bool) -> AbstractContextManager[None]:
+    """Context manager: keeps a graph only if it is wanted, and if one is kept around it."""
+    return torch.set_grad_enabled(wanted and torch.is_grad_enabled())
+
+
 def levels_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
     check_size(segmentor, *frames.shape[-2:])
@@ -464,6 +507,9 @@ def head_losses(
 ) -> dict[str, Tensor]:
     """A head's ``loss_by_feat``, and the same with a weight for each pixel, which mmseg has not.
 
+    A head with a ``loss_by_feat`` of its own keeps it where there are no weights. mmseg's waits for
+    the device to compute the accuracy; this one does not.
+
     Args:
         head: The head.
         scores: (N, K, h, w).
@@ -474,24 +520,25 @@ def head_losses(
     Returns:
         Losses by their names, and without weights ``acc_seg``.
     """
-    if weights is None:
+    if weights is None and not is_plain(head):
         samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in labels]
         return head.loss_by_feat(scores, samples)
-    scores = resize(
-        at_least_float32(scores),
-        labels.shape[-2:],
-        mode='bilinear',
-        align_corners=head.align_corners,
-    )
+    if weights is not None:
+        scores = at_least_float32(scores)
+    scores = resize(scores, labels.shape[-2:], mode='bilinear', align_corners=head.align_corners)
+    factors = weights
     if head.sampler is not None:
-        weights = weights * head.sampler.sample(scores, labels[:, None])
+        drawn = head.sampler.sample(scores, labels[:, None])
+        factors = drawn if weights is None else weights * drawn
     several = isinstance(head.loss_decode, nn.ModuleList)
-    divisor = {} if avg_factor is None else dict(avg_factor=avg_factor)
+    divisor = {} if avg_factor is None or weights is None else dict(avg_factor=avg_factor)
     losses: dict[str, Tensor] = {}
     for loss in head.loss_decode if several else [head.loss_decode]:
-        value = loss(scores, labels, weight=weights, ignore_index=head.ignore_index, **divisor)
+        value = loss(scores, labels, weight=factors, ignore_index=head.ignore_index, **divisor)
         name = loss.loss_name
         losses[name] = losses[name] + value if name in losses else value
+    if weights is None:
+        losses['acc_seg'] = accuracy(scores, labels, head.ignore_index)
     return losses
 
 
@@ -515,6 +562,24 @@ def _part_losses(
     return {n: scores.factor * value if 'loss' in n else value for n, value in losses.items()}
 
 
+def accuracy(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    """mmseg's accuracy, which does not wait for the device.
+
+    Args:
+        scores: (N, K, H, W).
+        labels: (N, H, W), int64.
+        ignore_index: Label of the pixels to leave out.
+
+    Returns:
+        (1,), percentage of the labelled pixels whose class is the most probable one.
+    """
+    eps = torch.finfo(torch.float32).eps
+    correct = (scores.argmax(1) == labels) & (labels != ignore_index)
+    count = (labels != ignore_index).sum().double() + eps
+    percent = torch.full_like(count, 100.0) / count  # `100 / count` would round twice
+    return ((correct.sum().float() + eps) * percent.float())[None]
+
+
 def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
     """Scores (N, K, h, w) of every classifier, see :meth:`VideoNet.head_scores`."""
     scores = net.head_scores(frames, flow, parts=('fused',))
@@ -525,7 +590,32 @@ def segmentor_losses(
     segmentor: EncoderDecoder, levels: tuple[Tensor, ...], data_samples: SampleList
 ) -> dict[str, Tensor]:
     """A segmentor's ``loss`` from levels at hand, whatever its heads are: they own their losses."""
-    losses = segmentor._decode_head_forward_train(levels, data_samples)
+    losses = {}
+    if is_plain(segmentor.decode_head):
+        losses |= add_prefix(_plain_losses(segmentor.decode_head, levels, data_samples), 'decode')
+    else:
+        losses |= segmentor._decode_head_forward_train(levels, data_samples)
     if segmentor.with_auxiliary_head:
-        losses.update(segmentor._auxiliary_head_forward_train(levels, data_samples))
+        if is_plain(segmentor.auxiliary_head):
+            losses |= add_prefix(
+                _plain_losses(segmentor.auxiliary_head, levels, data_samples), 'aux'
+            )
+        else:
+            losses |= segmentor._auxiliary_head_forward_train(levels, data_samples)
     return losses
+
+
+def is_plain(head: nn.Module) -> bool:
+    """Whether a head trains its scores by mmseg's common losses, not by losses of its own."""
+    kind: Any = type(head)
+    return (
+        isinstance(head, BaseDecodeHead)
+        and kind.loss is BaseDecodeHead.loss
+        and kind.loss_by_feat is BaseDecodeHead.loss_by_feat
+    )
+
+
+def _plain_losses(
+    head: nn.Module, levels: tuple[Tensor, ...], data_samples: SampleList
+) -> dict[str, Tensor]:
+    return head_losses(cast(BaseDecodeHead, head), head(levels), sample_labels(data_samples))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from mmdavss.utils.wrappers import unwrapped
+
+from .base import VideoNet
 
 
 def clip_scores(
@@ -26,14 +30,22 @@ def clip_scores(
     Returns:
         (N, T, K, H, W).
     """
-    if unwrapped(net).temporal:
-        maps = torch.stack(
-            [
-                net(frames[:, : t + 1], None if flow is None or t == 0 else flow[:, :t])
-                for t in range(frames.shape[1])
-            ],
-            dim=1,
-        ).flatten(0, 1)
+    video_net = cast(VideoNet, unwrapped(net))
+    if video_net.temporal:
+        # Each frame goes through the backbone once, whatever number of scores it serves.
+        features: dict[int, Tensor] = {}
+        of_frames = []
+        for t in range(frames.shape[1]):
+            read = video_net.frames_read(t + 1)
+            features |= {r: video_net.features(frames[:, r]) for r in read if r not in features}
+            of_frames.append(
+                net(
+                    frames[:, : t + 1],
+                    None if flow is None or t == 0 else flow[:, :t],
+                    torch.stack([features[r] for r in read], dim=1),
+                )
+            )
+        maps = torch.stack(of_frames, dim=1).flatten(0, 1)
     else:
         maps = net(frames.flatten(0, 1)[:, None])
     scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)

@@ -13,7 +13,7 @@ from torch import Tensor
 from mmdavss.ops import compose_flow
 from mmdavss.structures import sample_labels
 
-from .base import HEAD_PARTS, HeadScores, segmentor_losses
+from .base import HEAD_PARTS, HeadScores, graph_for, segmentor_losses
 from .propagating import PropagatingNet
 
 
@@ -82,6 +82,9 @@ class DFF(PropagatingNet):
         """Carried features (N, C, h, w) as they are classified; here nothing is changed."""
         return carried
 
+    def frames_read(self, length: int) -> tuple[int, ...]:
+        return super().frames_read(length) if self.stage == 1 else (0,)
+
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
@@ -101,19 +104,29 @@ class DFF(PropagatingNet):
         flow: Tensor | None = None,
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
+        detached: Collection[str] = (),
     ) -> dict[str, HeadScores]:
         if self._single_frame(frames):
-            return super().head_scores(frames, flow, levels, parts)
-        current, key, fused = {}, {}, {}
+            return super().head_scores(frames, flow, levels, parts, detached)
+        current: dict[str, Tensor] = {}
+        key: dict[str, Tensor] = {}
+        fused = {}
+        carries = 'fused' in parts or 'losses' in parts
         if 'current' in parts:
-            levels = self.levels(frames[:, -1]) if levels is None else levels
-            current = {name: head(levels) for name, head in self.heads.items()}
-        seen = self.levels(frames[:, 0])
+            with graph_for('current' not in detached):
+                levels = self.levels(frames[:, -1]) if levels is None else levels
+                current = {name: head(levels) for name, head in self.heads.items()}
+        with graph_for(carries):
+            seen = self.levels(frames[:, 0]) if carries or 'key' in parts else ()
         if 'key' in parts:
             with torch.no_grad():
                 key = {name: head(seen) for name, head in self.heads.items()}
-        if 'fused' in parts or 'losses' in parts:
-            fused = self._carried_scores(seen, frames, flow, levels, 'losses' in parts)
+        if carries:
+            fused = self._carried_scores(
+                seen, frames, flow, levels, 'losses' in parts, current.get('decode')
+            )
+        if 'current' in detached:
+            current = {name: maps.detach() for name, maps in current.items()}
         return {
             name: HeadScores(
                 fused.get(name, (None, {}))[0],
@@ -148,6 +161,7 @@ class DFF(PropagatingNet):
         flow: Tensor | None,
         levels: tuple[Tensor, ...] | None,
         own_losses: bool = True,
+        own: Tensor | None = None,
     ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
         """For each head the scores from the key frame's levels, and the net's own losses."""
         to_key = self.key_flow(frames, flow)
@@ -158,7 +172,7 @@ class DFF(PropagatingNet):
             if name != 'decode':
                 scores[name] = head.cls_seg(carried), {}
             elif own_losses:
-                scores[name] = self._corrected_scores(carried, frames, to_key, levels)
+                scores[name] = self._corrected_scores(carried, frames, to_key, levels, own)
             else:
                 scores[name] = (
                     self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)),
@@ -167,7 +181,12 @@ class DFF(PropagatingNet):
         return scores
 
     def _corrected_scores(
-        self, carried: Tensor, frames: Tensor, to_key: Tensor, levels: tuple[Tensor, ...] | None
+        self,
+        carried: Tensor,
+        frames: Tensor,
+        to_key: Tensor,
+        levels: tuple[Tensor, ...] | None,
+        own: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """In training, the decode head's scores from carried features, and the net's own losses.
 
@@ -176,6 +195,7 @@ class DFF(PropagatingNet):
             frames: (N, T, 3, H, W).
             to_key: (N, 2, H', W').
             levels: Those of the current frame if they are at hand.
+            own: The decode head's scores (N, K, h, w) of the current frame if they are at hand.
         """
         return self.classify(self.correct(carried, frames[:, -1], frames[:, 0], to_key)), {}
 

@@ -111,12 +111,18 @@ class DistortionAwareVSS(DFF):
         return self._mix(carried, frame, logits)
 
     def _corrected_scores(
-        self, carried: Tensor, frames: Tensor, to_key: Tensor, levels: tuple[Tensor, ...] | None
+        self,
+        carried: Tensor,
+        frames: Tensor,
+        to_key: Tensor,
+        levels: tuple[Tensor, ...] | None,
+        own: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         frame = frames[:, -1]
         with torch.no_grad():
-            levels = self.levels(frame) if levels is None else levels
-            own = self.classify(self.segmentor.decode_head._forward_feature(levels))
+            if own is None:
+                levels = self.levels(frame) if levels is None else levels
+                own = self.classify(self.segmentor.decode_head._forward_feature(levels))
             distorted = (self.classify(carried).argmax(1) != own.argmax(1)).float()[:, None]
         logits = self.distortion_logits(frame, frames[:, 0], to_key, carried.shape[-2:])
         losses = dict(

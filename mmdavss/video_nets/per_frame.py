@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
@@ -45,8 +47,9 @@ class PerFrame(VideoNet):
         scores = super().classify(features)
         if self.segmentor.out_channels == self.num_classes:
             return scores
-        threshold = torch.logit(scores.new_tensor(self.segmentor.decode_head.threshold), eps=1e-6)
-        return torch.cat([torch.zeros_like(scores), scores - threshold], dim=1)
+        threshold = min(max(self.segmentor.decode_head.threshold, 1e-6), 1 - 1e-6)
+        logit = math.log(threshold / (1 - threshold))
+        return torch.cat([torch.zeros_like(scores), scores - logit], dim=1)
 
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None

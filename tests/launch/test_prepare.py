@@ -161,6 +161,23 @@ def test_compile_is_one_hook_more(tmp_path):
     assert cfg.custom_hooks == [dict(type='CompileNetsHook')]
 
 
+def test_logged_numbers_are_read_when_they_are_logged(tmp_path):
+    own = dict(type='RuntimeInfoHook')
+    for hooks, expected in ((dict(), dict(type='DeferredInfoHook')), (dict(runtime_info=own), own)):
+        cfg = Config(dict(work_dir=str(tmp_path), default_hooks=hooks))
+        prepare_training(cfg)
+        assert cfg.default_hooks.runtime_info == expected
+
+
+@pytest.mark.parametrize(('cuda', 'own'), [(True, {}), (True, dict(pin_memory=False)), (False, {})])
+def test_batches_are_pinned_for_cuda(tmp_path, monkeypatch, cuda, own):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    cfg = Config(dict(work_dir=str(tmp_path), train_dataloader=dict(own, batch_size=1)))
+    prepare_training(cfg)
+    expected = own.get('pin_memory', True) if cuda else None
+    assert cfg.train_dataloader.get('pin_memory') == expected
+
+
 @pytest.fixture
 def torchrun(monkeypatch):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
@@ -179,6 +196,26 @@ def test_without_launcher_the_config_stays(monkeypatch):
     prepare_run(cfg)
     assert cfg.launcher == 'none'
     assert cfg.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel')
+
+
+@pytest.mark.parametrize('cuda', [False, True])
+def test_losses_are_backpropagated_in_groups_unless_the_config_says_otherwise(
+    torchrun, monkeypatch, cuda
+):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
+    devices = {} if cuda else dict(device_ids=None)
+    cfg = Config(dict(find_unused_parameters=True))
+    prepare_run(cfg, 'pytorch')
+    assert cfg.model_wrapper_cfg == dict(
+        type='GroupedDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=True,
+        **devices,
+    )
+    cfg = Config(dict(model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')))
+    prepare_run(cfg, 'pytorch')
+    assert cfg.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel', **devices)
 
 
 def test_slurm_needs_cuda(monkeypatch):

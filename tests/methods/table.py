@@ -90,7 +90,6 @@ CASES = {
         flow=None,
         norm_eval=False,
         halves=None,  # an average over batches
-        waits=('batchnorm.py',),  # torch's, for a plain average
         **SOURCE_FREE,
     ),
     'self_training': MethodCase(
@@ -197,6 +196,7 @@ CASES = {
         **SOURCE_ALONE,
     ),
     'dacs': MethodCase(
+        waits=('strong_augment.py',),
         model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
         trains=ACCEL,
         hooks=TEACHER,
@@ -252,7 +252,7 @@ CASES = {
         clips=2,
         halves=None,  # the classes of the mix and the blocks are drawn by turns
     ),
-    'sepico_dist': sepico(SEPICO | CROP),
+    'sepico_dist': sepico(SEPICO | CROP, waits=('strong_augment.py',)),
     'sepico_released': sepico(
         SEPICO
         | CROP
@@ -260,7 +260,8 @@ CASES = {
             relabel_crop=True,
             augment_source=True,
             projection=dict(type='ProjectionHead', channels=8, norm_cfg=dict(type='BN')),
-        )
+        ),
+        waits=('strong_augment.py',),
     ),
     'sepico_dist_full': sepico(
         dict(SEPICO, statistics=dict(type='ClassStatistics', covariance='full')),

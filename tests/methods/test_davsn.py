@@ -95,7 +95,7 @@ class Published(nn.Module):
         )
         self.domains = ['trg', 'src']
 
-    def forward(self, frames, flow, heads):
+    def forward(self, frames, flow, heads, parts, detached=()):
         domain = self.domains.pop()
         return {
             name: HeadScores(

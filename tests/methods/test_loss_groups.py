@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -44,11 +45,11 @@ def made(accel):
     return make
 
 
-def step(model, data, counts=1):
+def step(model, data, counts=1, iterations=2):
     wrapper = OptimWrapper(
         torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), accumulative_counts=counts
     )
-    wrapper.initialize_count_status(model, 0, 10)
+    wrapper.initialize_count_status(model, 0, iterations)
     passes = []
     backward = wrapper.backward
 
@@ -57,7 +58,7 @@ def step(model, data, counts=1):
         backward(loss, **kwargs)
 
     wrapper.backward = note
-    logs = [model.train_step(data, wrapper) for _ in range(2)]
+    logs = [model.train_step(data, wrapper) for _ in range(iterations)]
     return logs, passes
 
 
@@ -96,9 +97,66 @@ def test_a_group_is_backpropagated_before_the_next_is_computed(made, batch):
     assert model.calls == ('source', 'backward', 'target', 'backward')
 
 
-def test_accumulation_takes_the_sum(made, batch):
-    _, passes = step(made(TwoPasses), doubled(batch), counts=2)
-    assert len(passes) == 2
+def test_accumulation_is_that_of_the_sum(made, batch):
+    """Two iterations are one step, also where the last step has one only."""
+    data = doubled(batch)
+    grouped, whole = made(TwoPasses), made(TwoPasses)
+    whole._has_groups = lambda: False
+    for iterations in (1, 2, 3):
+        logs, passes = step(grouped, data, counts=2, iterations=iterations)
+        other, others = step(whole, data, counts=2, iterations=iterations)
+        assert len(passes) == 2 * len(others) == 2 * iterations
+        assert torch.stack(passes).sum() == pytest.approx(torch.stack(others).sum().item())
+        for name, value in grouped.state_dict().items():
+            torch.testing.assert_close(value, whole.state_dict()[name], rtol=1e-6, atol=1e-9)
+
+
+class Saved:
+    """What a graph holds for its backward pass, by group: weak references."""
+
+    def __init__(self) -> None:
+        self.references: list[weakref.ref] = []
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        kept = Kept(tensor)
+        self.references.append(weakref.ref(kept))
+        return kept
+
+    def alive(self) -> int:
+        return sum(reference() is not None for reference in self.references)
+
+
+class Kept:
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
+def held_before_each_group(model: BaseAdapter, run: Callable[[], object]) -> list[tuple[int, int]]:
+    """Tensors saved for backward passes in a run: all so far, and those alive, at each group."""
+    found, saved = [], Saved()
+    groups = model.loss_groups
+
+    def noted(batch: DomainBatch) -> Iterator[dict]:
+        for losses in groups(batch):
+            yield losses
+            del losses
+            found.append((len(saved.references), saved.alive()))
+
+    model.loss_groups = noted
+    with torch.autograd.graph.saved_tensors_hooks(saved, lambda kept: kept.tensor):
+        run()
+    return found
+
+
+@pytest.mark.parametrize('counts', [1, 2])
+def test_a_graph_is_gone_before_the_next_group(made, batch, counts):
+    model = made(TwoPasses)
+    data = doubled(batch)
+    (saved, alive), (more, _) = held_before_each_group(
+        model, lambda: step(model, data, counts, iterations=1)
+    )
+    assert 0 < saved < more
+    assert alive == 0
 
 
 def test_a_loss_of_its_own_is_not_passed_over(made, batch):

@@ -14,8 +14,11 @@ from torch import nn
 
 from mmdavss.modules import temporal_pseudo_labels
 from mmdavss.ops import backward_warp
-from mmdavss.testing import PREPROCESSOR
+from mmdavss.testing import PREPROCESSOR, build_method, build_optimisers
+from mmdavss.testing.methods import Training, training_batch
+from mmdavss.testing.numerics import Waits
 from mmdavss.video_nets import HeadScores
+from tests.methods.table import CASES
 from tests.shipped import shipped
 
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/tps_step.npz')
@@ -321,3 +324,15 @@ def test_messages(tps, pairs):
         data = pairs('source')
         del data['inputs']['target'], data['data_samples']['target']
         model.train_step(data, optimiser(model))
+
+
+def test_mirroring_and_rescaling_do_not_wait_for_the_device():
+    case = CASES['tps']
+    for released in (False, True):
+        model = build_method(
+            case, mirror_prob=1.0, released_mirror=released, rescale=(0.8, 1.2)
+        ).to('meta')
+        run = Training(case, model, build_optimisers(model))
+        with Waits() as waits:
+            run(training_batch(case))
+        assert not waits.found

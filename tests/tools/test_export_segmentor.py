@@ -180,6 +180,7 @@ def test_what_cannot_be_exported(run_tool, saved_model, per_frame, tmp_path):
             dict(model=dict(data_preprocessor=dict(test_cfg=dict(size_divisor=32)))),
             'data_preprocessor.test_cfg',
         ),
+        (dict(model=dict(student=dict(segmentor=dict(type='HRDA')))), 'two scales'),
     ]:
         other = Config.fromfile(cfg.filename)
         other.merge_from_dict(change)

@@ -3,8 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from mmdavss.video_nets import HeadScores
+from mmdavss.video_nets.base import segmentor_losses
 
 SIZE = (32, 48)
 
@@ -65,9 +68,29 @@ def test_without_weights_as_mmseg(given, per_frame, build):
         'aux.loss_ce',
         'aux.acc_seg',
     }
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in labels]
+    for name, head in net.heads.items():
+        for part, value in head.loss_by_feat(scores[name], samples).items():
+            torch.testing.assert_close(losses[f'{name}.{part}'], value, rtol=0, atol=0)
     ones = net.supervise(heads, labels, torch.ones(2, *SIZE))
     for name, value in ones.items():
         torch.testing.assert_close(value, losses[name])
+
+
+@pytest.mark.parametrize('labelled', [True, False])
+def test_losses_of_a_segmentor_are_those_of_mmseg(per_frame, build, labelled):
+    """And the accuracy, also where no pixel is labelled; without its waiting for the device."""
+    net = build(per_frame)
+    labels = torch.randint(4, (2, 1, *SIZE))
+    labels[:, :, 5 if labelled else 0 :] = 255
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=one)) for one in labels]
+    levels = net.levels(torch.randn(2, 3, *SIZE))
+    expected = net.segmentor._decode_head_forward_train(levels, samples)
+    expected |= net.segmentor._auxiliary_head_forward_train(levels, samples)
+    losses = segmentor_losses(net.segmentor, levels, samples)
+    assert list(losses) == list(expected)
+    for name, value in losses.items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
 
 
 def test_hard_pixels_and_several_losses(given, per_frame, build):

@@ -4,6 +4,7 @@ from .atomic_checkpoint import AtomicCheckpointHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
 from .data_timeout import DataTimeoutHook
+from .deferred_log import DeferredInfoHook
 from .finite_guard import FiniteGuardHook
 from .iteration_seed import IterationSeedHook
 from .lock_check import LockCheckHook
@@ -18,6 +19,7 @@ __all__ = [
     'CollapseWarningHook',
     'CompileNetsHook',
     'DataTimeoutHook',
+    'DeferredInfoHook',
     'EMATeacherHook',
     'FiniteGuardHook',
     'IterationSeedHook',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.hooks import Hook
@@ -19,16 +19,35 @@ from mmdavss.utils.checkpoints import noted_checkpoint
 from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.wrappers import unwrapped
 
+from .deferred_log import log_is_due, on_device
+
 #: Smallest loss scale of mixed precision; reached after about thirty skipped steps in a row.
 LEAST_SCALE = 1e-4
 
 
+class Iteration(NamedTuple):
+    """What is to be checked of an iteration.
+
+    Attributes:
+        number: From 1.
+        batch: The files of its batch.
+        finite: Whether all is finite; on the device.
+        losses: Scalars by name.
+        watched: Norms by name.
+    """
+
+    number: int
+    batch: str
+    finite: Tensor
+    losses: Mapping[str, Tensor]
+    watched: Mapping[str, Tensor]
+
+
 @HOOKS.register_module()
 class FiniteGuardHook(Hook):
-    """Ends a run in the iteration in which something becomes NaN or infinite.
+    """Ends a run in which something becomes NaN or infinite.
 
-    It runs before all other hooks, so that nothing of that iteration is saved and the hooks that
-    update teacher, proxy and schedules do not see it. It checks
+    It runs before all other hooks, so that nothing of such an iteration is saved. It checks
 
     - the losses;
     - what a method watches (:meth:`BaseAdapter.watch`): predictions that become labels, features
@@ -41,16 +60,23 @@ class FiniteGuardHook(Hook):
 
     All weights are checked before the first iteration and before a checkpoint is written.
 
-    The check reduces everything to one small tensor and waits for the device once per iteration.
-    mmengine's RuntimeInfoHook waits right after it, once for each logged loss.
+    On the CPU every iteration is checked before the next one, so that the hooks that update
+    teacher, proxy and schedules do not see a broken one. Elsewhere the host would wait for the
+    device each time: iterations are checked together when the log is written and before a
+    checkpoint is saved, and the message is about the first broken one. What remembers may be broken
+    by then, but not in a checkpoint.
+
+    Args:
+        interval: Iterations from one check to the next; None for the above.
     """
 
     # Before RuntimeInfoHook, CheckpointHook and all hooks that follow the student.
     priority = 'HIGHEST'
 
-    _batch = 'unknown'
-
-    def __init__(self) -> None:
+    def __init__(self, interval: int | None = None) -> None:
+        self.interval = interval
+        self._batch = 'unknown'
+        self._seen: list[Iteration] = []
         self._state: dict[str, Tensor] = {}
         self._parameters: list[nn.Parameter] = []
 
@@ -85,7 +111,7 @@ class FiniteGuardHook(Hook):
         data_batch: Any = None,
         outputs: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Checks the iteration.
+        """Checks the iteration, or notes what is to be checked.
 
         Raises:
             NotFiniteError: If a value is NaN or infinite; names it and the files of the batch.
@@ -104,8 +130,26 @@ class FiniteGuardHook(Hook):
         values = [*losses.values(), *watched.values()]
         if moved:
             values.append(get_total_norm(moved).to(values[0] if values else torch.float32))
-        if values and not bool(torch.stack(values).isfinite().all()):
-            self._explain(runner, losses, watched)
+        if values:
+            finite = torch.stack(values).isfinite().all()
+            self._seen.append(Iteration(runner.iter + 1, self._batch, finite, losses, watched))
+            if self._is_due(runner, batch_idx, finite):
+                self._check(runner, scalers)
+
+    def _is_due(self, runner: Runner, batch_idx: int, finite: Tensor) -> bool:
+        if self.interval is not None:
+            return self.every_n_inner_iters(batch_idx, self.interval) or (
+                self.is_last_train_iter(runner)
+            )
+        return not on_device(finite) or log_is_due(self, runner, batch_idx)
+
+    def _check(self, runner: Runner, scalers: list[torch.amp.GradScaler]) -> None:
+        seen, self._seen = self._seen, []
+        if seen:
+            finite = torch.stack([one.finite for one in seen]).tolist()
+            for one, fine in zip(seen, finite, strict=True):
+                if not fine:
+                    self._explain(runner, one)
         # The device is idle by now: this only copies a number.
         if any(scaler.get_scale() < LEAST_SCALE for scaler in scalers):
             raise NotFiniteError(
@@ -114,12 +158,11 @@ class FiniteGuardHook(Hook):
                 'bf16, or go without --amp (docs/faq.md, "Training").'
             )
 
-    def _explain(
-        self, runner: Runner, losses: Mapping[str, Tensor], watched: Mapping[str, Tensor]
-    ) -> None:
-        where = f'iteration {runner.iter + 1}'
+    def _explain(self, runner: Runner, seen: Iteration) -> None:
+        losses, watched = seen.losses, seen.watched
+        where = f'iteration {seen.number}'
         then = (
-            f'The batch: {self._batch}. {_kept(runner)} Look at these files; then try without '
+            f'The batch: {seen.batch}. {_kept(runner)} Look at these files; then try without '
             '--amp, a lower learning rate, or clip_grad in optim_wrapper (docs/faq.md, '
             '"Training").'
         )
@@ -149,11 +192,12 @@ class FiniteGuardHook(Hook):
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Checks the weights to be saved.
+        """Checks the iterations that have not been checked, and the weights to be saved.
 
         Raises:
             NotFiniteError: If a weight or buffer is not finite; names some.
         """
+        self._check(runner, _scalers(runner))
         wrong = not_finite(checkpoint['state_dict'])
         if wrong:
             raise NotFiniteError(

@@ -135,3 +135,30 @@ def test_a_scale_that_has_fallen_to_nothing(scale, training):
         return
     with pytest.raises(NotFiniteError, match='overflow.*--amp bf16'):
         hook.after_train_iter(training, 6, None, losses(loss=1.0))
+
+
+def test_iterations_are_checked_together(training, batch):
+    """The first broken one is named, at the check or before a checkpoint is written."""
+    training.max_iters = 100
+
+    def seen(hook, *values):
+        hook.before_train(training)
+        for number, value in enumerate(values):
+            training.iter = number
+            hook.after_train_iter(
+                training, number, batch('target', seed=number), losses(loss=value)
+            )
+
+    seen(FiniteGuardHook(interval=3), 1.0, 2.0, 3.0)
+    broken = (1.0, float('nan'), float('nan'))
+    with pytest.raises(
+        NotFiniteError, match='iteration 2: loss is nan. The batch: target: 1.png, 2.png'
+    ):
+        seen(FiniteGuardHook(interval=3), *broken)
+    hook = FiniteGuardHook(interval=5)
+    seen(hook, *broken)
+    with pytest.raises(NotFiniteError, match='iteration 2: loss is nan'):
+        hook.before_save_checkpoint(training, dict(state_dict={}))
+    training.max_iters = 3
+    with pytest.raises(NotFiniteError, match='iteration 2: loss is nan'):
+        seen(FiniteGuardHook(interval=5), *broken)

@@ -1,0 +1,390 @@
+"""A training step makes the passes that its method's definition needs, and no others.
+
+Counted in FLOPs. What each method needs is written down here for each kind of video net, in passes
+of one frame per clip.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from mmdavss.modules import frozen_forward, most_confident
+from mmdavss.testing import build_method, build_optimisers, small_net
+from mmdavss.testing.flops import NetworkFlops
+from mmdavss.testing.methods import SIZE, Training, training_batch
+from mmdavss.testing.numerics import double_precision
+from mmdavss.video_nets import clip_scores
+from tests.methods.table import CASES, FLOW_NET
+
+aten = torch.ops.aten
+CLIPS = 2  # of each domain of a batch
+
+
+class Passes(Counter):
+    """Number of passes by part and direction."""
+
+    def __add__(self, other: Passes) -> Passes:
+        return Passes({key: self[key] + other[key] for key in {*self, *other}})
+
+    def of(self, owner: str) -> Passes:
+        return Passes({(owner, *key): value for key, value in self.items()})
+
+
+def passes(gradient: bool = False, **parts: float) -> Passes:
+    """Passes through parts, each with its backward pass or without."""
+    directions = ('forward', 'backward') if gradient else ('forward',)
+    return Passes({(part, way): count for part, count in parts.items() for way in directions})
+
+
+@dataclass(frozen=True)
+class Net:
+    """What a video net's scores of a clip take.
+
+    Attributes:
+        config: Config of the student.
+        read: Frames of a clip of two that go through the backbone.
+        key: Frames of them that a loss does not reach, each classified by itself.
+        join: Parts that join what the frames give.
+        own: What the net's own losses take besides, without gradient.
+        shown: What discriminators of single frames take besides, of supervised scores.
+    """
+
+    config: dict
+    read: frozenset[int]
+    key: int = 0
+    join: dict[str, int] = field(default_factory=dict)
+    own: dict[str, int] = field(default_factory=dict)
+    shown: dict[str, int] = field(default_factory=dict)
+
+    def classified(self, *heads: str, gradient: bool = False, called: bool = False) -> Passes:
+        """The heads' part of the fused scores.
+
+        Args:
+            heads: ``decode``, ``aux``.
+            gradient: Whether they are learnt.
+            called: Whether the net was called: then the classifier of Accel's key frame is learnt
+                too, which takes the gradient of its weights.
+        """
+        found = passes(gradient, **dict.fromkeys(heads, 1))
+        found += passes(**dict.fromkeys(heads, self.key))
+        if gradient and called:
+            found += Passes({('decode', 'backward'): 0.5 * self.key})
+        join = {part: n * (len(heads) if part == 'fusion' else 1) for part, n in self.join.items()}
+        return found + passes(gradient, **join)
+
+    def scores(self, *heads: str, gradient: bool = False, called: bool = False) -> Passes:
+        """The fused scores of heads."""
+        return (
+            passes(gradient, backbone=len(self.read) - self.key)
+            + passes(backbone=self.key)
+            + self.classified(*heads, gradient=gradient, called=called)
+        )
+
+    def supervised(self) -> Passes:
+        """The supervised losses of all heads."""
+        return self.scores('decode', 'aux', gradient=True) + passes(**self.own)
+
+    def labels(self, *heads: str) -> Passes:
+        """The fused scores that label."""
+        return self.scores(*(heads or ('decode',)))
+
+
+NETS = {
+    'per_frame': Net(
+        dict(type='PerFrame'),
+        read=frozenset({1}),
+        shown=dict(backbone=1, decode=1, aux=1),  # the key frame
+    ),
+    # The key frame gets no gradient.
+    'accel': Net(dict(type='Accel'), read=frozenset({0, 1}), key=1, join=dict(fusion=1)),
+    'dff': Net(
+        dict(type='DFF', flow_net=FLOW_NET),
+        read=frozenset({0}),
+        join=dict(flow_net=1),
+        shown=dict(backbone=1, decode=2, aux=2),  # the current frame, and its classification
+    ),
+    'distortion_aware': Net(
+        dict(type='DistortionAwareVSS', flow_net=FLOW_NET),
+        read=frozenset({0}),
+        join=dict(flow_net=1, distortion=1, correction=1),
+        own=dict(backbone=1, decode=2),  # of the current frame; of the carried features
+        shown=dict(decode=1, aux=2),  # the others are there
+    ),
+}
+#: A frame by itself, with gradient.
+SINGLE = passes(True, backbone=1, decode=1, aux=1)
+
+
+def stpl(n: Net, seen: set[int], augmented: set[int], compared: int = 0) -> Passes:
+    """Features of frames, which serve the labels too, and of augmented ones."""
+    known = passes(True, backbone=len(seen) + len(augmented))
+    return (
+        known
+        + passes(backbone=len(n.read - seen))
+        + n.classified('decode')
+        + passes(decode=compared)
+    )
+
+
+def anchored(
+    n: Net, seen: set[int], augmented: set[int], compared: frozenset[int] = frozenset()
+) -> Passes:
+    """Labels are the anchor's, and the classifier is learnt on the augmented frames."""
+    student = passes(True, backbone=len(seen) + len(augmented | n.read))
+    student += n.classified('decode', gradient=True, called=True)
+    anchor = passes(backbone=len(n.read | compared), decode=len(compared))
+    return student.of('student') + (anchor + n.classified('decode')).of('anchor')
+
+
+def sepico(n: Net) -> Passes:
+    """The current frames of source, mix and target; of the source they are the contrast's too."""
+    student = n.supervised() + n.scores('decode', gradient=True, called=True)
+    student += passes(True, backbone=1)
+    if 1 not in n.read:
+        student += passes(True, backbone=1)
+        if n.own:
+            student += Passes({('backbone', 'forward'): -1})  # the same
+    return student.of('student') + (passes(backbone=1) + n.labels()).of('teacher')
+
+
+def clips(n: Net) -> Passes:
+    """Each frame of a clip, as the video up to it is segmented."""
+    first = Net(n.config, frozenset({0}), n.key, dict(fusion=1) if n.key else {})
+    frames = passes(True, backbone=len({0} | n.read) if n.join else 2)
+    return frames + sum(
+        (net.classified('decode', gradient=True, called=True) for net in (first, n)), Passes()
+    )
+
+
+#: What a method needs: of its student, if nothing is said.
+NEEDED: dict[str, Callable[[Net], Passes]] = {
+    'source_only': lambda n: n.supervised(),
+    'adabn': lambda n: passes(backbone=2),
+    'self_training': lambda n: n.labels() + n.scores('decode', gradient=True, called=True),
+    'self_training, fixed statistics': lambda n: n.scores('decode', gradient=True, called=True),
+    'stpl': lambda n: stpl(n, {0, 1}, {0, 1}),
+    # Batch norm trains: labels are predictions of its running statistics.
+    'stpl_norm': lambda n: stpl(n, {0, 1}, {0, 1}) + passes(backbone=len(n.read)),
+    'spatial': lambda n: stpl(n, {1}, {1}),
+    'naive': lambda n: stpl(n, {0, 1}, {1}, compared=1),
+    'duplicate': lambda n: stpl(n, {1}, set()),
+    'stpl_anchor': lambda n: anchored(n, {0, 1}, {0, 1}),
+    'temporal_anchor': lambda n: anchored(n, {0, 1}, set(), frozenset({0})),
+    'vat': lambda n: clips(n) + clips(n),
+    'vst': clips,
+    'i2vda': lambda n: passes(True, backbone=3, decode=3).of('student') + n.labels().of('proxy'),
+    'davsn': lambda n: (
+        n.supervised() + passes(**n.shown) + SINGLE + passes(backbone=1, decode=1, aux=1)
+    ),
+    'davsn_source_free': lambda n: SINGLE + passes(backbone=1, decode=1, aux=1),
+    'tps': lambda n: (
+        n.supervised() + n.labels('decode', 'aux') + n.scores('decode', 'aux', gradient=True)
+    ),
+    # Source, previous, current and augmented clips.
+    'sfc': lambda n: (
+        n.supervised() + sum((n.scores('decode', 'aux', gradient=True) for _ in '012'), Passes())
+    ),
+    'dacs': lambda n: (
+        (n.supervised() + n.scores('decode', gradient=True, called=True)).of('student')
+        + n.labels().of('teacher')
+    ),
+    'sepico_dist': sepico,
+}
+#: Predict frame by frame.
+ONE_NET = {'i2vda': 'per_frame'}
+
+
+def parts_of(net: nn.Module) -> dict[str, nn.Module]:
+    segmentor = net.segmentor
+    found = dict(
+        backbone=segmentor.backbone, decode=segmentor.decode_head, aux=segmentor.auxiliary_head
+    )
+    for name in ('fusion', 'flow_net', 'distortion', 'correction'):
+        if getattr(net, name, None) is not None:
+            found[name] = getattr(net, name)
+    return found
+
+
+def flops_of_a_frame(net: nn.Module) -> dict[tuple[str, str], int]:
+    """FLOPs of a pass of each part by itself, on a frame of one clip."""
+    image = torch.zeros(1, 3, *SIZE)
+    levels = [level.detach().requires_grad_() for level in net.segmentor.backbone(image)]
+    h, w = levels[-1].shape[-2:]
+    inputs: dict[str, tuple] = dict(
+        backbone=(image,),
+        decode=(levels,),
+        aux=(levels,),
+        fusion=(torch.zeros(1, 2 * net.num_classes, h, w, requires_grad=True),),
+        flow_net=(image, image),
+        distortion=(torch.zeros(1, 6, 2 * h, 2 * w),),
+        correction=(image,),
+    )
+    found = {}
+    for name, part in parts_of(net).items():
+        with NetworkFlops({name: part}) as counter:
+            out = part(*inputs[name])
+            total = sum(maps.sum() for maps in ([out] if isinstance(out, Tensor) else out))
+            if total.requires_grad:
+                total.backward()
+        found[name, 'forward'] = counter.found[name].forward
+        found[name, 'backward'] = counter.found[name].backward
+    return found
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmseg')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('method', 'net'),
+    [(m, n) for m in NEEDED for n in NETS if ONE_NET.get(m, n) == n],
+)
+def test_passes_of_a_step(method: str, net: str) -> None:
+    name, _, fixed = method.partition(',')
+    case = CASES[name]
+    options = dict(norm_eval=True) if fixed else {}
+    model = build_method(case, student=small_net(NETS[net].config), **options)
+    needed = NEEDED[method](NETS[net])
+    if not any(len(key) == 3 for key in needed):
+        needed = needed.of('student')
+    owners = {key[0] for key in needed}
+    networks = {
+        f'{owner} {part}': module
+        for owner in owners
+        for part, module in parts_of(getattr(model, owner)).items()
+    }
+    run = Training(case, model, build_optimisers(model))
+    with NetworkFlops(networks) as counter:
+        run(training_batch(case))
+    found = {
+        (*name.split(), way): value
+        for name, flops in counter.found.items()
+        if name != 'other'
+        for way, value in (('forward', flops.forward), ('backward', flops.backward))
+        if value
+    }
+    # Nothing is missed: the rest of PyTorch's count are products of matrices in losses.
+    total = counter.get_flop_counts()['Global']
+    assert total[aten.convolution] == sum(f.forward for f in counter.found.values())
+    assert total.get(aten.convolution_backward, 0) == sum(
+        f.backward for f in counter.found.values()
+    )
+    frame = {owner: flops_of_a_frame(getattr(model, owner)) for owner in owners}
+    expected = {
+        (owner, part, way): CLIPS * count * frame[owner][part, way]
+        for (owner, part, way), count in needed.items()
+        if count
+    }
+    ratio = sum(found.values()) / sum(expected.values())
+    assert found == pytest.approx(expected, rel=1e-9), f'{ratio:.2f} of what is needed'
+
+
+# --------------------------------------------------------------------------- the same as with more
+
+
+def gradients(model: nn.Module, loss: Tensor) -> dict[str, Tensor | None]:
+    model.zero_grad()
+    loss.backward()
+    return {
+        name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()
+    }
+
+
+@pytest.mark.parametrize('net', [name for name in NETS if name != 'per_frame'])
+def test_frames_of_a_clip_as_if_each_had_passes_of_its_own(net: str) -> None:
+    """Scores and gradients; each frame and the frames before it are a clip."""
+    with double_precision():
+        model = build_method(CASES['vst'], student=small_net(NETS[net].config))
+        student = model.student
+        frames, flow = torch.randn(2, 3, 3, *SIZE), torch.randn(2, 2, 2, *SIZE)
+        flow = flow if student.needs_flow else None
+        weights = torch.randn(2, 3, student.num_classes, *SIZE)
+        scores = clip_scores(student, frames, True, flow)
+        plain = torch.stack(
+            [
+                F.interpolate(
+                    student(frames[:, : t + 1], None if flow is None or not t else flow[:, :t]),
+                    SIZE,
+                    mode='bilinear',
+                    align_corners=True,
+                )
+                for t in range(3)
+            ],
+            dim=1,
+        )
+        torch.testing.assert_close(scores, plain)
+        ours = gradients(model, (scores * weights).sum())
+        theirs = gradients(model, (plain * weights).sum())
+    torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_self_training_as_if_labelled_by_a_pass_of_its_own(net: str) -> None:
+    model = build_method(
+        CASES['self_training'], student=small_net(NETS[net].config), norm_eval=True
+    )
+    data = model.data_preprocessor(training_batch(CASES['self_training']), True)
+    clip = data['inputs']['target']
+    flow = model.clip_flow(clip)
+    labelling = frozen_forward(model.student, clip.frames, flow)
+    positions, labels = most_confident(labelling, model.confident_ratio)
+    logits = model.student(clip.frames, flow).flatten(2)
+    kept = torch.stack([logits[n][:, positions[n]] for n in range(2)])
+    theirs = gradients(model, F.cross_entropy(kept, labels))
+    ours = gradients(model, model(**data, mode='loss')['loss_self_training'])
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('net', NETS)
+@pytest.mark.parametrize('method', ['spatial', 'duplicate', 'temporal_anchor'])
+def test_stpl_as_if_labelled_by_passes_of_its_own(method: str, net: str) -> None:
+    """The labels are those of a prediction; the anchor's loss that of all augmented frames."""
+    with double_precision():
+        model = build_method(CASES[method], student=small_net(NETS[net].config))
+        clip = model.data_preprocessor(training_batch(CASES[method]), True)['inputs']['target']
+        clip = clip._replace(**{k: v.double() for k, v in clip._asdict().items()})
+        flow = model.clip_flow(clip)
+        z = model._features(clip.frames[:, -model._frames_seen() :])
+        labelled, before = model._label(clip, flow, z)
+        by = model.student if model.anchor is None else model.anchor
+        scores = frozen_forward(by, clip.frames, flow)
+        for ours, theirs in zip(labelled, model._confident(scores), strict=True):
+            assert torch.equal(ours, theirs)
+        if before is not None:
+            single = by.classify(by.features(clip.frames[:, -2]))
+            assert torch.equal(before.positions, model._confident(single).positions)
+        if model.anchor is not None:
+            seen = model._augmented_features(clip)
+            every = model._features(clip.augmented)
+            torch.testing.assert_close(
+                model.anchor_loss(clip, flow, seen, labelled),
+                model.anchor_loss(clip, flow, every, labelled),
+            )
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_detached_scores_are_the_same_without_a_graph(net: str) -> None:
+    student = build_method(CASES['davsn'], student=small_net(NETS[net].config)).student
+    frames, flow = torch.randn(2, 2, 3, *SIZE), torch.randn(2, 1, 2, *SIZE)
+    flow = flow if student.needs_flow else None
+    every = student(frames, flow, heads=True)
+    shown = student(frames, flow, heads=True, detached=('current', 'key'))
+    alone = student(frames, flow, heads=True, parts=('current', 'key'))
+    for name, scores in every.items():
+        for part in ('fused', 'current', 'key'):
+            torch.testing.assert_close(getattr(shown[name], part), getattr(scores, part))
+        torch.testing.assert_close(alone[name].current, scores.current)
+        torch.testing.assert_close(alone[name].key, scores.key)
+        assert shown[name].fused.requires_grad and alone[name].current.requires_grad
+        assert not shown[name].current.requires_grad and not shown[name].key.requires_grad
+        assert alone[name].fused is None or net == 'per_frame'

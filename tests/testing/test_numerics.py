@@ -1,0 +1,49 @@
+"""What waits for the device is found, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdavss.testing.numerics import Waits
+
+X = torch.zeros(2, 3, device='meta')
+HOST = torch.ones(2, 3)
+WAITING = {
+    'item': lambda: X.sum().item(),
+    'bool': lambda: bool(X.any()),
+    'positions': lambda: X.nonzero(),
+    'selection': lambda: X[X > 0],
+    'assignment to a selection': lambda: X.index_put_((X > 0,), torch.ones(6, device='meta')),
+    'to the host': lambda: X.cpu(),
+    'to the device': lambda: HOST.to('meta'),
+    'into a tensor of the device': lambda: X.copy_(HOST),
+    'a tensor of numbers': lambda: torch.tensor([1.0, 2.0], device='meta'),
+    'a tensor of one number': lambda: torch.as_tensor(1.0, device='meta'),
+    'numbers beside a tensor': lambda: X.new_tensor([1.0, 2.0]),
+    'a list of indices': lambda: X[:, [0, 1]],
+    'indices of the host': lambda: X[:, torch.tensor([0, 1])],
+}
+FREE = {
+    'arithmetic': lambda: (X + 1).clamp(min=0.5) * HOST.sum(),
+    'filling': lambda: X.new_full((2,), 3.0),
+    'assignment of a number': lambda: X.__setitem__((slice(None), 0), 1.0),
+    'masking': lambda: torch.where(X > 0, X, 1.0).masked_fill_(X > 0, 2.0),
+    'slices': lambda: X[:, 1:],
+    'not waiting': lambda: HOST.to('meta', non_blocking=True),
+    'on the host': lambda: (torch.tensor([1.0, 2.0])[[0, 1]], HOST[HOST > 0], HOST.sum().item()),
+}
+
+
+@pytest.mark.parametrize('name', WAITING)
+def test_waiting_is_found(name):
+    with Waits() as waits:
+        WAITING[name]()
+    assert [file for file, *_ in waits.found] == ['test_numerics.py']
+
+
+@pytest.mark.parametrize('name', FREE)
+def test_nothing_else_is(name):
+    with Waits() as waits:
+        FREE[name]()
+    assert not waits.found
