@@ -53,6 +53,9 @@ METHODS = {
     'vst': 'vat_vst/vst_deeplabv2-r18_miniviper2minivps.py',
     'i2vda': 'i2vda/deeplabv2-r18_miniviper2minivps.py',
     'dacs': 'dacs/accel-r18_miniviper2minicity.py',
+    'daformer': 'daformer/effnet-lite0_mini.py',
+    'hrda': 'hrda/effnet-lite0_mini.py',
+    'mic': 'mic/effnet-lite0_mini.py',
     'sepico_protocl': 'sepico/protocl_accel-r18_miniviper2minicity.py',
     'sepico_bankcl': 'sepico/bankcl_accel-r18_miniviper2minicity.py',
     'sepico_distcl': 'sepico/distcl_accel-r18_miniviper2minicity.py',
@@ -72,7 +75,15 @@ STARTS_FROM = {
     'sfc_tpl': ('sfm_pretraining', 'work_dirs/sfc/sfm_miniviper/iter_600.pth'),
 }
 WIDTH = 4  # channels of the first layers, an eighth of those of the configs
-SIZES = {(192, 108): (64, 36), (192, 96): (64, 32), (96, 192): (32, 64)}
+SIZES = {
+    (192, 108): (64, 36),
+    (192, 96): (64, 32),
+    (96, 192): (32, 64),
+    (256, 144): (64, 36),
+    (256, 128): (64, 32),
+    (128, 256): (32, 64),
+    (64, 128): (16, 32),
+}
 PLACES = ('iteration', 'validation', 'half a file', 'file not moved', 'file moved')
 
 

@@ -123,6 +123,10 @@ METHODS = {
         'self-training', 'stpl/accel-effnet-lite0_{}_self-training.py', net='Accel'
     ),
     'dacs': Method('DACS', 'dacs/effnet-lite0_{}.py', source=True),
+    'daformer': Method('DAFormer', 'daformer/effnet-lite0_{}.py', source=True),
+    'mic': Method('MIC', 'mic/effnet-lite0_{}.py', source=True),
+    'hrda': Method('HRDA', 'hrda/effnet-lite0_{}.py', source=True),
+    'mic-hrda': Method('MIC on HRDA', 'mic/hrda-effnet-lite0_{}.py', source=True),
     'sepico-protocl': Method('SePiCo (ProtoCL)', 'sepico/protocl_effnet-lite0_{}.py', source=True),
     'sepico-bankcl': Method('SePiCo (BankCL)', 'sepico/bankcl_effnet-lite0_{}.py', source=True),
     # Table 5, GTAV to Cityscapes, without the class-balanced crop.

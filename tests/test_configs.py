@@ -118,10 +118,12 @@ def test_accel_presets_build(name):
 
 
 def recipe(value, benchmark):
-    """A config without its data, number of classes and names of files."""
+    """A config without its data, sizes, classes and names of files."""
     if isinstance(value, dict):
         data = ('type', 'data_root', 'sequences', 'half', 'split', 'annotated', 'classes_from')
-        left_out = data if 'data_root' in value else ('scale', 'crop_size')
+        left_out = (
+            data if 'data_root' in value else ('scale', 'crop_size', 'detail_size', 'classes')
+        )
         return {
             key: recipe(own, benchmark)
             for key, own in value.items()
@@ -178,6 +180,19 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
                 f'{SEPICO} target_crop{" statistics" * (loss == "bankcl")}',
             )
             for loss in ('protocl', 'bankcl', 'distcl')
+        ),
+        (
+            'mic/effnet-lite0_mini',
+            'mic/daformer-mitb5_gta2city',
+            'augment feature_distance ignore_bottom ignore_top masked resize_to_input',
+        ),
+        *(
+            (
+                f'{name}effnet-lite0_mini',
+                f'{name}daformer-mitb5_gta2city',
+                f'augment feature_distance resize_to_input{options}',
+            )
+            for name, options in (('hrda/', ''), ('mic/hrda-', ' masked'))
         ),
         ('vat_vst/vat_effnet-lite0_mini', 'vat_vst/vat_deeplabv2-r50_viper2cityvps', ''),
         ('vat_vst/vst_effnet-lite0_mini', 'vat_vst/vst_deeplabv2-r50_viper2cityvps', 'norm_eval'),

@@ -16,15 +16,19 @@ from mmdavss.utils.configs import config_of_checkpoint
 
 from .base import VideoNet
 
+#: The part of an HRDA that networks of one scale lack.
+ATTENTION = 'segmentor.attention_head.'
+
 
 def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
     """Loads a video net's weights from a checkpoint of a method or of a plain mmseg segmentor.
 
     Weights of a single-frame net (a plain segmentor, or a method's ``PerFrame``) fit every video
     net: both branches of an Accel start from them, and what a video net puts around its
-    segmentors stays as it is, with a warning. So does a flow branch that has a checkpoint of its
-    own, where the source model's is of another kind: stage two with RAFT after a stage one with
-    FlowNetS. Training makes up for it; with `complete` this is an error.
+    segmentors stays as it is, with a warning. So does the attention of an HRDA, which a source
+    model of one scale lacks, and a flow branch that has a checkpoint of its own, where the source
+    model's is of another kind: stage two with RAFT after a stage one with FlowNetS. Training makes
+    up for it; with `complete` this is an error.
 
     Args:
         student: The video net.
@@ -73,17 +77,23 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
         )
     missing = student.state_dict().keys() - state.keys()
     if all(name.startswith('segmentor.') for name in state):
+        attends = any(ATTENTION in name for name in state)
         state |= {f'reference_{n}': v for n, v in state.items()}
         missing -= state.keys()
-        untouched = {n for n in missing if not n.startswith(('segmentor.', 'reference_segmentor.'))}
-        missing -= untouched
+        untouched = {
+            name: 'attention_head' if ATTENTION in name else name.split('.')[0]
+            for name in missing
+            if not name.startswith(('segmentor.', 'reference_segmentor.'))
+            or (ATTENTION in name and not attends)
+        }
+        missing -= untouched.keys()
         if untouched:
-            parts = sorted({n.split('.')[0] for n in untouched})
+            parts = sorted({*untouched.values()})
             if complete:
                 raise CheckpointError(
                     f'{path} does not fit: it is of a single-frame net and {parts} of {kind} would '
-                    'predict untrained. Name a config with a single-frame net (PerFrame), or a '
-                    f'checkpoint of {kind}.'
+                    'predict untrained. Name a config with a single-frame net (PerFrame) of one '
+                    f'scale, or a checkpoint of this {kind}.'
                 )
             print_log(
                 f'{path} is of a single-frame net: {parts} of {kind} start '

@@ -11,7 +11,9 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmdavss.utils.checkpoints import CheckpointError
 from mmdavss.video_nets.hrda import Box, detail_box
+from mmdavss.video_nets.loading import load_student
 from mmdavss.video_nets.windows import Windows
 
 ARRAYS = np.load(Path(__file__).parents[1] / 'data/golden/hrda_fusion.npz')
@@ -272,3 +274,48 @@ def test_sides_that_do_not_fit():
         hrda().extract_feat(torch.zeros(1, 3, 64, 100))
     with pytest.raises(ValueError, match='detail_size'):
         hrda(detail_size=(100, 100))
+
+
+def per_frame(segmentor):
+    return MODELS.build(dict(type='PerFrame', segmentor=segmentor, allow_random_init=True))
+
+
+@pytest.fixture
+def one_scale(tmp_path):
+    """A source model without attention, and its checkpoint."""
+    config = {k: v for k, v in hrda_config().items() if k in ('backbone', 'decode_head')}
+    net = per_frame(dict(config, type='EncoderDecoder'))
+    path = tmp_path / 'source.pth'
+    torch.save(dict(state_dict={f'student.{n}': v for n, v in net.state_dict().items()}), path)
+    return net, str(path)
+
+
+@pytest.mark.parametrize('kind', ['PerFrame', 'Accel'])
+def test_starts_from_a_source_model_of_one_scale(one_scale, kind, monkeypatch):
+    """Encoder and decoder are the source model's, the attention stays as it was initialised."""
+    source, path = one_scale
+    net = MODELS.build(dict(type=kind, segmentor=hrda_config(), allow_random_init=True))
+    attention = {n: v.clone() for n, v in net.segmentor.attention_head.state_dict().items()}
+    said = []
+    monkeypatch.setattr(
+        'mmdavss.video_nets.loading.print_log', lambda text, **kwargs: said.append(text)
+    )
+    load_student(net, path)
+    own = net.segmentor.state_dict()
+    assert all(torch.equal(own[n], v) for n, v in source.segmentor.state_dict().items())
+    assert all(torch.equal(own[f'attention_head.{n}'], v) for n, v in attention.items())
+    (text,) = said
+    assert 'attention_head' in text and ('fusion' in text) == (kind == 'Accel')
+
+
+def test_predicts_with_trained_attention_only(one_scale, tmp_path):
+    net, (_, path) = per_frame(hrda_config()), one_scale
+    with pytest.raises(CheckpointError, match='attention_head.*untrained'):
+        load_student(net, path, complete=True)
+    # Half of an attention is a mistake, also where adaptation starts.
+    state = {
+        n: v for n, v in net.state_dict().items() if n != 'segmentor.attention_head.conv_seg.bias'
+    }
+    torch.save(dict(state_dict={f'student.{n}': v for n, v in state.items()}), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='lacks 1 tensors'):
+        load_student(net, str(tmp_path / 'a.pth'))

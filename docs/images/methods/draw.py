@@ -217,6 +217,36 @@ PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
         ),
         'source>net source>mix target>teacher teacher>mix mix>net net>ce net>ce2 net>fd frozen>fd',
     ),
+    hrda=(
+        dict(
+            image=Box(0, 0.5, 'data', 'image'),
+            context=Box(1, 0, 'data', 'context: all of it\nat half its size'),
+            detail=Box(
+                1, 1, 'data', 'detail: a part of it,\nor overlapping windows,\nat full size'
+            ),
+            net=Box(2, 0.5, 'net', 'network, the same\nfor both'),
+            attention=Box(3, 0, 'net', 'attention: how much the\ndetail counts, from\nthe context'),
+            fused=Box(4, 0.5, 'net', 'joined scores'),
+            ce=Box(5, 0, 'loss', 'cross-entropy, 0.9'),
+            ce2=Box(5, 1, 'loss', 'cross-entropy of the\ndetail alone, 0.1'),
+        ),
+        'image>context image>detail context>net detail>net net>attention net>fused '
+        'attention>fused fused>ce net>ce2',
+    ),
+    mic=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip, labels'),
+            target=Box(0, 1, 'data', 'target clip'),
+            teacher=Box(1, 1, 'aid', 'teacher: average of\nthe network over time'),
+            mix=Box(2, 0.5, 'data', 'ClassMix, as DACS'),
+            masked=Box(1, 2, 'data', 'target, 70 % of its\nblocks hidden'),
+            net=Box(3, 0.5, 'net', 'network'),
+            ce=Box(4, 0, 'loss', 'losses of DAFormer\n(source and mix)'),
+            loss=Box(4, 1.5, 'loss', 'cross-entropy: labels\nof the plain target'),
+        ),
+        'source>mix source>net target>teacher target>masked teacher>mix mix>net masked>net net>ce '
+        'net>loss teacher>loss',
+    ),
     sepico=(
         dict(
             source=Box(0, 0, 'data', 'source clip, labels'),

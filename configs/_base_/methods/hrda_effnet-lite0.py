@@ -1,0 +1,39 @@
+# HRDA's small recipe: that of DAFormer on a network of two scales; details have half of the sides
+# of a crop, here MiniDrive's. Sizes are (height, width).
+_base_ = '../models/effnet-lite0.py'
+model = dict(
+    type='DAFormer',
+    confidence_threshold=0.968,
+    # Things of VIPER's 15 classes.
+    feature_distance=dict(
+        type='FeatureDistance',
+        classes=(4, 5, 9, 10, 11, 12, 13, 14),
+        loss_weight=0.005,
+        min_ratio=0.75,
+    ),
+    augment=dict(type='StrongAugment'),
+    student=dict(
+        segmentor=dict(
+            type='HRDA',
+            detail_size=(64, 128),
+            detail_weight=0.1,
+            output_stride=4,
+            attention_head=dict(
+                type='SegformerHead',
+                in_channels=[24, 40, 112, 320],
+                in_index=[0, 1, 2, 3],
+                channels=128,
+                dropout_ratio=0.1,
+                num_classes=15,
+                norm_cfg=dict(type='BN', requires_grad=True),
+                align_corners=False,
+            ),
+        )
+    ),
+)
+custom_hooks = [dict(type='EMATeacherHook', momentum=0.99)]
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-2))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

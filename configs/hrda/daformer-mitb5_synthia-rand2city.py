@@ -1,0 +1,9 @@
+# HRDA, SYNTHIA to Cityscapes, 16 classes: 65.8 mIoU in the paper.
+_base_ = [
+    '../_base_/models/hrda-daformer-mitb5.py',
+    '../_base_/methods/hrda.py',
+    '../_base_/datasets/synthia_rand2city_1024.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(rare_class_sampling={{_base_.rare_class_sampling}}))
+model = _base_.method
