@@ -7,7 +7,7 @@ host wait for is not simulated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -96,9 +96,12 @@ def _run(function: Any, args: tuple, kwargs: Mapping) -> Any:
 
 def _register() -> None:
     """Tells torch about the device, once in a process."""
+    setup = getattr(backend_registration, '_setup_privateuseone_for_python_backend', None)
+    if setup is None:
+        pytest.skip('this torch has no devices in Python')
     if _library:
         return
-    backend_registration._setup_privateuseone_for_python_backend(NAME)
+    setup(NAME)
     library = torch.library.Library('aten', 'IMPL')
 
     # Tensors made from Python numbers come here, below the dispatch mode.
@@ -117,16 +120,12 @@ def _register() -> None:
     _library.append(library)
 
 
-def in_child(work: Callable[[], None]) -> None:
-    """Runs a test in a forked process: torch never forgets a device once it is registered."""
-    if not hasattr(backend_registration, '_setup_privateuseone_for_python_backend'):
-        pytest.skip('this torch has no devices in Python')
-    torch.multiprocessing.start_processes(lambda rank: work(), nprocs=1, start_method='fork')
-
-
 @contextmanager
 def second_device() -> Iterator[str]:
-    """Context manager: a device in addition to the CPU; gives its name. For :func:`in_child`."""
+    """Context manager: a device in addition to the CPU; gives its name.
+
+    torch never forgets one: for a process of its own.
+    """
     _register()
     autocast = torch.autocast
     before = torch.__future__.get_overwrite_module_params_on_conversion()

@@ -68,6 +68,8 @@ def train(
         explained_memory(size, batch_size),
         progress(cfg.model.type, total=cfg.train_cfg.max_iters, unit='iterations') as bar,
     ):
+        # mmengine tells runners apart by name and second; two steps may start in one.
+        cfg.experiment_name = name
         runner = FileLoggingRunner.from_cfg(cfg)
         runner.model.to(device)
         runner.register_hook(TrainingProgressHook(bar, name, left))

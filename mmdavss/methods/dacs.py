@@ -150,7 +150,7 @@ class DACS(MeanTeacher):
 
     def schedule_self_training(self, learns: bool) -> None:
         """Whether the next iteration learns the mix, where that is configured."""
-        self._self_trains = learns and self.self_training
+        self._learns_mix = learns
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
@@ -158,7 +158,7 @@ class DACS(MeanTeacher):
         if self.shared_augmentation and self.augment is not None:
             decisions = self.augment.decide(source.clip.raw)
         yield self.source_loss(source, decisions)
-        if self._self_trains:
+        if self.self_training and self._learns_mix:
             yield self.mix_loss(source, target.for_mix(), decisions)
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
@@ -229,7 +229,7 @@ class DACS(MeanTeacher):
         flow = self.temporal_flow(clip, 2)
         own = self._labels_of(clip, flow)
         refined = None
-        if self._self_trains:
+        if self.self_training and self._learns_mix:
             # The margins are those of the current frame, as published.
             earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1], valid=clip.valid)
             other = self._labels_of(earlier, flow[:, :-1])

@@ -155,7 +155,7 @@ def build_method(
 def pretrain(model: BaseAdapter) -> None:
     """Gives the pretrained companions of a method the same weights always, as a file would."""
     generator = torch.Generator().manual_seed(0)
-    for companion in model.companions.values():
+    for companion in getattr(model, 'companions', {}).values():  # flow networks have none
         if companion.kind == 'pretrained':
             for parameter in getattr(model, companion.name).parameters():
                 if parameter.ndim > 1:

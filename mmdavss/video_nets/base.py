@@ -354,7 +354,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         losses = {}
         for name, of_head in scores.items():
             # Further maps of a net are those of its decode head.
-            head = self.heads.get(name, self.segmentor.decode_head)
+            head = self.heads[name if name in self.heads else 'decode']
             own = _part_losses(head, of_head, labels, weights, avg_factor)
             losses |= add_prefix(own, name) | of_head.losses
         return losses

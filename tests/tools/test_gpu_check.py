@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmdavss import losses, modules, ops
-from tests.second_device import in_child, second_device
 
 ROOT = Path(__file__).parents[2]
 #: Public names of ops, losses and modules without tensors to compare.
@@ -67,33 +67,23 @@ def results_of(
 # ------------------------------------------------------------------------------------- functions
 
 
+def test_on_a_second_device():
+    """In a process of its own, which then has that device for ever."""
+    file = Path(__file__).with_name('gpu_check_second_device.py')
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', str(file)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert '4 passed' in done.stdout
+
+
 def test_every_function_is_compared(compared):
     """A new one is to be added to benchmarks/gpu_functions.py."""
     public = {name for room in (ops, losses, modules) for name in room.__all__}
     names = {name.split()[0] for name in compared.functions()}
     assert public - names == WITHOUT_TENSORS
-
-
-def test_functions_on_a_second_device(script):
-    """Each equals the CPU there, and mixes no devices."""
-
-    def work() -> None:
-        with second_device() as device:
-            results = results_of(script, 'ops', device=device)
-        assert not [own for own in results.values() if own['status'] != 'passed']
-        assert len(results) > 70
-
-    in_child(work)
-
-
-def test_mixed_devices_are_found(compared):
-    function = compared.Function(lambda x: x + torch.ones(4), (compared.noise(3, 4),))
-
-    def work() -> None:
-        with second_device() as device, pytest.raises(RuntimeError, match='on the CPU and on'):
-            compared.compare(function, device)
-
-    in_child(work)
 
 
 def test_differences_of_functions_are_found(compared):
@@ -128,19 +118,6 @@ def test_a_method(script):
         'equal': 'skipped',
     }
     assert results['source_only: fp16']['error'] == 'needs a GPU'
-
-
-@pytest.mark.parametrize('name', ['i2vda', 'sepico_dist'])
-def test_a_method_on_a_second_device(script, name):
-
-    def work() -> None:
-        with second_device() as device:
-            results = results_of(script, 'methods', f'{name}: equal', device=device)
-        (result,) = results.values()
-        assert result['status'] == 'passed', result
-        assert result['figures']['difference'] == 0  # its numbers are the CPU's
-
-    in_child(work)
 
 
 def test_training_that_does_not_work_is_found(script):
