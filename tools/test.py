@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.launch.config_file import load_config
-from mmdavss.launch.prepare import finish_run, prepare_run
+from mmdavss.launch.prepare import end_run, prepare_run
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.quiet import QuietRunner
@@ -96,7 +96,7 @@ def main() -> None:
         if args.device is not None:
             runner.model.to(args.device)
         runner.test()
-        finish_run()
+    end_run()
 
 
 if __name__ == '__main__':

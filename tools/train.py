@@ -14,7 +14,7 @@ from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine import LockCheckHook
 from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.faults import explained_faults
-from mmdavss.launch.prepare import AMP_WRAPPERS, finish_run, prepare_run, prepare_training
+from mmdavss.launch.prepare import AMP_WRAPPERS, end_run, prepare_run, prepare_training
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
 from mmdavss.utils.quiet import QuietRunner
@@ -91,11 +91,11 @@ def main() -> None:
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
                 runner.train()
-                finish_run()
         except UserError as error:
             # Also into the log: perhaps only one of several ranks has the error.
             print_log(f'error: {error}', logger='current', level=logging.ERROR)
             raise SystemExit(1) from None
+    end_run()
 
 
 if __name__ == '__main__':

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,14 +74,24 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     cfg.model_wrapper_cfg = dict(cfg.model_wrapper_cfg, device_ids=None)
 
 
-def finish_run() -> None:
-    """Closes the process group, if there is one, at the end of a run that went well.
+def end_run() -> None:
+    """Ends a distributed run that went well: call it last.
 
-    Threads that still work for it while the interpreter ends can abort the process. After an error
-    the other processes may be waiting for this one: then it only ends.
+    Under gloo the process ends here, without Python's finalisation: gloo's threads outlive their
+    process group once DDP has used it, and one that still works then aborts the process. After an
+    error the other processes may be waiting for this one, which then ends as usual.
     """
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    if not distributed.is_initialized():
+        return
+    backend = distributed.get_backend()
+    distributed.destroy_process_group()
+    if backend == 'gloo':
+        for child in multiprocessing.active_children():
+            child.terminate()
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def prepare_training(
