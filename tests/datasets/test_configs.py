@@ -29,6 +29,11 @@ EXPECTED = {
     'synthia_rand2city_512': ((512, 512), (512, 512), 19, (12, 20)),
     'city2acdc_512': ((512, 512), (512, 512), 19, (12, 20)),
     'city2darkzurich_512': ((512, 512), (512, 512), 19, (12, 20)),
+    'gta2city_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
+    'synthia_rand2city_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
+    'city2darkzurich_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
+    'viper2city_1024': ((1024, 1024), (1024, 1024), 15, (12, 20)),
+    'synthia2city_1024': ((1024, 1024), (1024, 1024), 12, (12, 20)),
     'viper2city_mix': ((640, 640), (640, 1280), 15, (12, 20)),
     'miniviper2minicity_mix': ((96, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_mix': ((180, 240), (180, 240), 11, (12, 20)),
@@ -70,6 +75,11 @@ IMAGE_TO_VIDEO = tuple(name for name in EXPECTED if name.endswith('_image2video'
 IMAGES = (
     'gta2city',
     'gta2city_512',
+    'gta2city_1024',
+    'viper2city_1024',
+    'synthia2city_1024',
+    'synthia_rand2city_1024',
+    'city2darkzurich_1024',
     'synthia_rand2city',
     'synthia_rand2city_512',
     'city2acdc_512',
@@ -83,10 +93,27 @@ VALIDATED = {
     'synthia_rand2city_512': (512, 1024),
     'city2acdc_512': (540, 960),
     'city2darkzurich_512': (540, 960),
+    **dict.fromkeys(
+        (
+            f'{name}_1024'
+            for name in ('gta2city', 'synthia_rand2city', 'viper2city', 'synthia2city')
+        ),
+        (1024, 2048),
+    ),
+    'city2darkzurich_1024': (1080, 1920),
 }
+#: With margins of the target that no pseudo-labels are learnt in.
+MARGINS = [name for name in VALIDATED if name.endswith('_1024') and 'darkzurich' not in name]
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 # No oracle is trained with them; Dark Zurich has no labels to train with.
-UNLABELLED = ('city2darkzurich', 'city2darkzurich_512', 'city2acdc_512', 'synthia_rand2city_512')
+UNLABELLED = (
+    'city2darkzurich',
+    'city2darkzurich_512',
+    'city2acdc_512',
+    'synthia_rand2city_512',
+    'city2darkzurich_1024',
+    *MARGINS,
+)
 LABELLED = [name for name in EXPECTED if name not in UNLABELLED]
 
 
@@ -97,6 +124,8 @@ def config(name):
     cfg.train_dataloader.batch_size = 1
     for branch in filter(None, (cfg.train_dataloader.dataset.get(b) for b in ('source', 'target'))):
         for step in branch.pipeline:
+            if step.type == 'PseudoLabelMargins':  # wider than the fake frames
+                step.update(top=1, bottom=2, left=1, right=1)
             if 'ratio_range' in step and name in BENCHMARKS:
                 # The fake frames are narrower than the real ones, and may not fill the crop.
                 step.ratio_range = (1.5, 1.5)
@@ -135,7 +164,8 @@ def test_trains_and_validates(data, name):
                 branch == 'target' and name not in NOT_AUGMENTED and not name.endswith('_mix')
             )
         else:  # strong augmentation is the method's
-            assert set(inputs) == {'frames'}
+            margins = {'valid'} if branch == 'target' and name in MARGINS else set()
+            assert set(inputs) == {'frames'} | margins
     assert batch['data_samples']['source'][0].gt_sem_seg.shape == source_size
     assert 'gt_sem_seg' not in batch['data_samples']['target'][0]
 
@@ -324,10 +354,11 @@ def test_synthia_is_cut_below(data):
 
 @pytest.mark.parametrize('name', IMAGES)
 def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
-    """The idiom of the method configs; the crop's threshold is half of the sampling's."""
+    """The idiom of the method configs; the crop's threshold is half of the sampling's, HRDA's twice."""
     sampling = config(name).rare_class_sampling
     crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
-    assert crop.rare_class_min_pixels == sampling.min_pixels / 2
+    share = 2 if name.endswith('_1024') else 0.5
+    assert crop.rare_class_min_pixels == share * sampling.min_pixels
     path = tmp_path / f'{name}_rare.py'
     path.write_text(
         f"_base_ = '{CONFIGS / name}.py'\n"
