@@ -117,15 +117,21 @@ UNLABELLED = (
 LABELLED = [name for name in EXPECTED if name not in UNLABELLED]
 
 
+def narrow_margins(dataset):
+    """Those of the configs are wider than the fake frames."""
+    for step in dataset.pipeline:
+        if step.type == 'PseudoLabelMargins':
+            step.update(top=1, bottom=2, left=1, right=1)
+
+
 def config(name):
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
     cfg.train_dataloader.batch_size = 1
     for branch in filter(None, (cfg.train_dataloader.dataset.get(b) for b in ('source', 'target'))):
+        narrow_margins(branch)
         for step in branch.pipeline:
-            if step.type == 'PseudoLabelMargins':  # wider than the fake frames
-                step.update(top=1, bottom=2, left=1, right=1)
             if 'ratio_range' in step and name in BENCHMARKS:
                 # The fake frames are narrower than the real ones, and may not fill the crop.
                 step.ratio_range = (1.5, 1.5)
@@ -354,7 +360,7 @@ def test_synthia_is_cut_below(data):
 
 @pytest.mark.parametrize('name', IMAGES)
 def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
-    """The idiom of the method configs; the crop's threshold is half of the sampling's, HRDA's twice."""
+    """The idiom of the method configs; the crop's threshold is half of the sampling's, or twice."""
     sampling = config(name).rare_class_sampling
     crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
     share = 2 if name.endswith('_1024') else 0.5
@@ -366,6 +372,7 @@ def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
         '    rare_class_sampling={{_base_.rare_class_sampling}}))\n'
     )
     pair = Config.fromfile(path).train_dataloader.dataset
+    narrow_margins(pair.target)
     with pytest.raises(FileNotFoundError, match=f'{sampling.statistics}.*tools/class_statistics'):
         DATASETS.build(pair)
     source = DATASETS.build(pair.source)
