@@ -61,9 +61,8 @@ class FeatureDistance(nn.Module):
             raise ValueError(f'FeatureDistance: classes={tuple(classes)} are not all in 0..254.')
         self.loss_weight = loss_weight
         self.min_ratio = min_ratio
-        self.classes = tuple(range(IGNORED)) if classes is None else tuple(classes)
         counts = torch.zeros(IGNORED + 1, dtype=torch.bool)
-        counts[list(self.classes)] = True
+        counts[list(range(IGNORED) if classes is None else classes)] = True
         # Whether a label counts, on the device of the labels.
         self.register_buffer('counts', counts, persistent=False)
 

@@ -16,7 +16,6 @@ from mmdavss.modules import (
     Decisions,
     LabelRefinement,
     MaskedConsistency,
-    PseudoLabels,
     class_mix,
     class_mix_masks,
     day_guided,
@@ -152,13 +151,17 @@ class DACS(MeanTeacher):
         """Whether the next iteration learns the mix, where that is configured."""
         self._learns_mix = learns
 
+    @property
+    def _mixes(self) -> bool:
+        return self.self_training and self._learns_mix
+
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         source, target = self.source(batch.source), self.target(batch.target)
         decisions = None
         if self.shared_augmentation and self.augment is not None:
             decisions = self.augment.decide(source.clip.raw)
         yield self.source_loss(source, decisions)
-        if self.self_training and self._learns_mix:
+        if self._mixes:
             yield self.mix_loss(source, target.for_mix(), decisions)
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
@@ -227,19 +230,15 @@ class DACS(MeanTeacher):
         """Target clips with the teacher's labels, and those of the mix refined by the video."""
         clip = target.clip
         flow = self.temporal_flow(clip, 2)
-        own = self._labels_of(clip, flow)
+        own = self.labels_with_confidence(clip, self.for_student(flow))
         refined = None
-        if self.self_training and self._learns_mix:
+        if self._mixes:
             # The margins are those of the current frame, as published.
             earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1], valid=clip.valid)
-            other = self._labels_of(earlier, flow[:, :-1])
+            other = self.labels_with_confidence(earlier, self.for_student(flow[:, :-1]))
             truth = target.labels if refinement.mode == 'oracle' else None
             refined = refinement(own, other, flow[:, -1], truth)
         return Labelled(clip, self.for_student(flow), own.labels, own.weights, refined=refined)
-
-    def _labels_of(self, clip: Clip, flow: Tensor) -> PseudoLabels:
-        probability, labels = self.teacher_probabilities(clip, self.for_student(flow)).max(1)
-        return PseudoLabels(labels, self.label_weights(probability, clip.valid), probability)
 
     @torch.no_grad()
     def _night_labels(self, pairs: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from mmseg.models.utils import resize
 from torch import Tensor
 
+from mmdavss.modules import PseudoLabels
 from mmdavss.structures import Clip
 from mmdavss.utils.distributed import mean_over_processes
 from mmdavss.video_nets import VideoNet
@@ -68,8 +69,14 @@ class MeanTeacher(BaseAdapter):
         Returns:
             Labels (N, H, W), int64, and weights (N, H, W).
         """
+        labelled = self.labels_with_confidence(clip, flow)
+        return labelled.labels, labelled.weights
+
+    @torch.no_grad()
+    def labels_with_confidence(self, clip: Clip, flow: Tensor | None) -> PseudoLabels:
+        """:meth:`pseudo_labels`, with the probability of each."""
         probability, labels = self.teacher_probabilities(clip, flow).max(1)
-        return labels, self.label_weights(probability, clip.valid)
+        return PseudoLabels(labels, self.label_weights(probability, clip.valid), probability)
 
     @torch.no_grad()
     def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:

@@ -189,7 +189,8 @@ class Accel(PropagatingNet):
             key = features[:, 0] if self.key_grad else features[:, 0].detach()
         else:
             key = self.reference.decode_head._forward_feature(self._key_levels(frames[:, 0]))
-        return self._joined_scores(self._current_maps(current), self._key_maps(key), to_key)
+        maps = self._maps(self.segmentor, current), self._maps(self.reference, key)
+        return self._joined_scores(*maps, to_key)
 
     def _scale_scores(
         self, frames: Tensor, flow: Tensor | None, levels: tuple[Tensor, ...] | None = None
@@ -210,13 +211,11 @@ class Accel(PropagatingNet):
             decode=own._replace(fused=fused, current=own.fused, key=of_key.detach())
         )
 
-    def _current_maps(self, features: Tensor) -> Tensor:
-        return features if self.fusion_level == 'feature' else self.classify(features)
-
-    def _key_maps(self, features: Tensor) -> Tensor:
-        if self.fusion_level == 'feature':
-            return features
-        return self.reference.decode_head.cls_seg(features)
+    def _maps(self, segmentor: EncoderDecoder, features: Tensor) -> Tensor:
+        """What is fused of the features (N, C, h, w) of a branch."""
+        return (
+            features if self.fusion_level == 'feature' else segmentor.decode_head.cls_seg(features)
+        )
 
     def _joined_scores(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
         fused = self._fuse(current, key, to_key)
@@ -329,10 +328,7 @@ class Accel(PropagatingNet):
         levels = levels_of(segmentor, frame)
         if isinstance(segmentor, HRDA):
             return segmentor.scales(levels, frame).fused
-        features = segmentor.decode_head._forward_feature(levels)
-        return (
-            features if self.fusion_level == 'feature' else segmentor.decode_head.cls_seg(features)
-        )
+        return self._maps(segmentor, segmentor.decode_head._forward_feature(levels))
 
     def step(
         self,
