@@ -1,15 +1,9 @@
 # HRDA.
 _base_ = [
     '../_base_/methods/hrda_effnet-lite0.py',
-    '../_base_/datasets/day2dusk.py',
+    '../_base_/datasets/day2dusk_twice.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(
-    dataset=dict(
-        source=dict(clip_length=1),
-        target=dict(clip_length=1, pipeline={{_base_.mixed_pipeline}}),
-    )
-)
 model = dict(
     # Sign symbol, car, pedestrian, bicyclist.
     feature_distance=dict(classes=(6, 8, 9, 10)),
@@ -17,7 +11,7 @@ model = dict(
         segmentor=dict(
             decode_head=dict(num_classes=11),
             attention_head=dict(num_classes=11),
-            detail_size=(96, 128),
+            detail_size=(192, 256),
         )
     ),
     source_checkpoint='work_dirs/source_only/effnet-lite0_day2dusk/iter_600.pth',

@@ -1,21 +1,15 @@
 # MIC on HRDA.
 _base_ = [
     '../_base_/methods/hrda_effnet-lite0.py',
-    '../_base_/datasets/mini2camvid.py',
+    '../_base_/datasets/mini2camvid_twice.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(
-    dataset=dict(
-        source=dict(clip_length=1),
-        target=dict(clip_length=1, pipeline={{_base_.mixed_pipeline}}),
-    )
-)
 model = dict(
     type='MIC',
-    # As methods/mic_effnet-lite0.py has it.
+    # As methods/mic_effnet-lite0.py has it, at twice the resolution.
     masked=dict(
         type='MaskedConsistency',
-        block_size=16,
+        block_size=32,
         mask_ratio=0.7,
         mode='target',
         augment=dict(type='StrongAugment'),
@@ -27,7 +21,7 @@ model = dict(
         segmentor=dict(
             decode_head=dict(num_classes=11),
             attention_head=dict(num_classes=11),
-            detail_size=(96, 128),
+            detail_size=(192, 256),
         )
     ),
     source_checkpoint='work_dirs/source_only/effnet-lite0_mini2camvid/iter_600.pth',

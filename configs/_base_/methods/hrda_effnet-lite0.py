@@ -1,8 +1,10 @@
-# HRDA's small recipe: that of DAFormer on a network of two scales; details have half of the sides
-# of a crop, here MiniDrive's. Sizes are (height, width).
+# HRDA's small recipe: that of DAFormer at twice the resolution, of which the context has half, with
+# half of the iterations. Details have half of the sides of a crop, here MiniDrive's. Sizes are
+# (height, width).
 _base_ = '../models/effnet-lite0.py'
 model = dict(
     type='DAFormer',
+    norm_eval=True,
     confidence_threshold=0.968,
     # Things of VIPER's 15 classes.
     feature_distance=dict(
@@ -15,7 +17,7 @@ model = dict(
     student=dict(
         segmentor=dict(
             type='HRDA',
-            detail_size=(64, 128),
+            detail_size=(128, 256),
             detail_weight=0.1,
             output_stride=4,
             attention_head=dict(
@@ -33,7 +35,7 @@ model = dict(
 )
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.99)]
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-2))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=125, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=125, val_interval=125)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
