@@ -193,7 +193,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
             (
                 f'{name}effnet-lite0_mini',
                 f'{name}daformer-mitb5_gta2city',
-                f'augment feature_distance resize_to_input{options}',
+                f'augment feature_distance norm_eval resize_to_input{options}',
             )
             for name, options in (('hrda/', ''), ('mic/hrda-', ' masked'))
         ),
