@@ -1,6 +1,5 @@
-# HRDA's small recipe: that of DAFormer at twice the resolution, of which the context has half, with
-# half of the iterations. Details have half of the sides of a crop, here MiniDrive's. Sizes are
-# (height, width).
+# HRDA's small recipe: that of DAFormer at twice the resolution, of which the context has half.
+# Details have half of the sides of a crop, here MiniDrive's. Sizes are (height, width).
 _base_ = '../models/effnet-lite0.py'
 model = dict(
     type='DAFormer',
@@ -35,7 +34,7 @@ model = dict(
 )
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.99)]
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-2))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=125, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=125, val_interval=125)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
