@@ -154,20 +154,17 @@ def model(path: Path) -> dict[str, Any]:
     return entry
 
 
-def metafiles() -> Iterator[tuple[Path, str]]:
+def metafiles() -> Iterator[tuple[Path, dict[str, Any]]]:
     """All files and what they should hold."""
-
-    def dump(content: Mapping[str, Any]) -> str:
-        return HEADER + yaml.safe_dump(dict(content), sort_keys=False, width=100)
-
     for folder in COLLECTIONS:
         configs = sorted((ROOT / 'configs' / folder).glob('*.py'))
         content = dict(Collections=[collection(folder)], Models=[model(path) for path in configs])
-        yield ROOT / 'configs' / folder / 'metafile.yml', dump(content)
+        yield ROOT / 'configs' / folder / 'metafile.yml', content
     names = [f'configs/{folder}/metafile.yml' for folder in COLLECTIONS]
-    yield ROOT / 'model-index.yml', dump({'Import': names})
+    yield ROOT / 'model-index.yml', {'Import': names}
 
 
 if __name__ == '__main__':
-    for path, text in metafiles():
+    for path, content in metafiles():
+        text = HEADER + yaml.safe_dump(content, sort_keys=False, width=100)
         path.write_text(text, encoding='utf-8')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import multiprocessing
 import shutil
 import sys
 import time
@@ -439,12 +438,7 @@ def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) ->
         for chunk in chunks:
             yield write_chunk(root, settings, chunk)
         return
-    # never a plain fork: the parent may have threads of OpenCV or torch
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
-    if context.get_start_method() == 'forkserver':
-        context.set_forkserver_preload([__name__])
-    with WorkerPool(processes, context, _initialise_worker) as pool:
+    with WorkerPool(processes, initializer=_initialise_worker) as pool:
         tasks = [pool.submit(write_chunk, root, settings, chunk) for chunk in chunks]
         for task in as_completed(tasks):
             yield task.result()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from mmdavss.utils.progress import progress
-from mmdavss.utils.worker_pool import WorkerPool
+from mmdavss.utils.worker_pool import WorkerPool, process_context
 
 from .predictor import ClipPredictor, FrameClip, Prediction, PredictorFactory
 
@@ -57,7 +56,7 @@ class Turns:
         context: How the processes that share it are started.
     """
 
-    def __init__(self, state: np.ndarray, context: SpawnContext) -> None:
+    def __init__(self, state: np.ndarray, context: BaseContext) -> None:
         self._state = context.RawArray('d', state.tolist())
         self._next = context.RawValue('q', 0)
         self._changed = context.Condition()
@@ -164,7 +163,7 @@ class ClipRunner:
             for clip in clips:
                 yield work(clip, self.predictor(clip), lambda: nullcontext(state))
             return
-        context = multiprocessing.get_context('spawn')
+        context = process_context()
         start = self.make, self.device, context.Value('i', 0), Turns(state, context)
         with WorkerPool(self.workers, context, _Worker.start, start) as pool:
             waiting = enumerate(clips)

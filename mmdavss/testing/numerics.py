@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,11 @@ def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Te
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
-        mean = all_reduce(x.mean((0, 2, 3))) / world
-        centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / world
+        # Both moments at once; their difference needs float64.
+        wide = x.double()
+        moments = torch.stack((wide.mean((0, 2, 3)), wide.square().mean((0, 2, 3))))
+        mean, square = (all_reduce(moments) / world).unbind()
+        mean, variance = mean.to(x.dtype), (square - mean.square()).to(x.dtype)
         with torch.no_grad():
             assert self.num_batches_tracked is not None  # it tracks
             self.num_batches_tracked += 1
@@ -57,7 +59,7 @@ def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Te
             self.running_mean += momentum * (mean - self.running_mean)
             self.running_var += momentum * (variance * count / (count - 1) - self.running_var)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
     return forward
 
@@ -96,7 +98,8 @@ class Decisions(TorchDispatchMode):
     A decision is an operation from real numbers to integers or booleans: labels by argmax, the most
     confident pixels, comparisons with thresholds. Scores of an untrained net are so close that
     rounding, which depends on the CPU, changes decisions, and losses jump. Between runs with the
-    same decisions the losses are continuous in all rounded values.
+    same decisions the losses are continuous in all rounded values. Backward passes are left out:
+    no loss of a step depends on them.
 
     Args:
         made: Decisions to repeat, or None to record them in :attr:`made`.
@@ -114,6 +117,10 @@ class Decisions(TorchDispatchMode):
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         out = function(*args, **(kwargs or {}))
+        if is_real(out):  # most operations: what follows takes longer than they do
+            return out
+        if torch._C._current_graph_task_id() != -1:
+            return out
         if function in self.NONE or function._schema.is_mutable:
             return out
         if not any(is_real(value) for value in tree_leaves((args, kwargs))):
@@ -153,7 +160,8 @@ def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, se
     def rounded(x: Any) -> Any:
         if not is_real(x):
             return x
-        return x * (1 + unit * (2 * torch.rand(x.shape, generator=generator) - 1))
+        factor = torch.empty(x.shape).uniform_(1 - unit, 1 + unit, generator=generator)
+        return x * factor
 
     for name in layers:
         module = model.get_submodule(name)
@@ -166,6 +174,50 @@ def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, se
 
 
 META = torch.device('meta')
+_RESULTS: dict[tuple, tuple] = {}
+
+
+def run_on_meta(function: Any, args: tuple, kwargs: Mapping[str, Any]) -> Any:
+    """Runs an operation on tensors on the meta device.
+
+    PyTorch derives the results of most operations there in Python, which takes far longer than the
+    operations: sizes, strides and types of results are kept, for inputs that have the same ones.
+    """
+    schema = function._schema
+    if schema.is_mutable or any(result.alias_info is not None for result in schema.returns):
+        return function(*args, **kwargs)
+    try:
+        key = (function, _signature(args), _signature(tuple(kwargs.items())))
+        found = _RESULTS.get(key)
+    except TypeError:  # an argument that is neither of the below nor hashable
+        return function(*args, **kwargs)
+    if found is None:
+        out = function(*args, **kwargs)
+        outputs = out if isinstance(out, tuple) else (out,)
+        if all(_on_device(x) for x in outputs):
+            makes = [(x.shape, x.stride(), x.dtype) for x in outputs]
+            _RESULTS[key] = isinstance(out, tuple), makes
+        return out
+    several, makes = found
+    made = tuple(
+        torch.empty_strided(size, stride, dtype=dtype, device=META) for size, stride, dtype in makes
+    )
+    return made if several else made[0]
+
+
+def _signature(value: Any) -> Any:
+    """What the result of an operation depends on, less the content of tensors.
+
+    Raises:
+        TypeError: If there is a tensor that is not on the meta device, whose content may count.
+    """
+    if isinstance(value, Tensor):
+        if not value.is_meta:
+            raise TypeError
+        return value.dtype, value.shape, value.stride()
+    if isinstance(value, list | tuple):
+        return tuple(_signature(one) for one in value)
+    return type(value), value
 
 
 class _FromNumbers(TorchFunctionMode):
@@ -275,7 +327,7 @@ class Waits(TorchDispatchMode):
             if source.is_meta and target is not None and torch.device(target).type != 'meta':
                 self._note(name)
                 return x if name == 'copy_' else torch.ones(x.shape, dtype=kwargs.get('dtype'))
-        return function(*args, **kwargs)
+        return run_on_meta(function, args, kwargs)
 
     def _to_device(self, name: str, args: tuple, kwargs: dict) -> None:
         """Notes a copy from the host to the device that waits for it."""

@@ -13,6 +13,19 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 
+def process_context() -> BaseContext:
+    """How processes are started: as forks of a server, which imports this package once for all.
+
+    The server uses neither CUDA nor threads of torch and OpenCV; a fork of a process that does can
+    use neither. Where there are no forks, each process is started by itself.
+    """
+    if 'forkserver' not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['mmdavss'])
+    return context
+
+
 class WorkerPool:
     """Context manager: a pool of processes that ends with its block.
 
@@ -22,8 +35,7 @@ class WorkerPool:
 
     Args:
         workers: Number of processes.
-        context: How they are started, by default with 'spawn': a forked process can use neither
-            CUDA nor the threads of torch and OpenCV.
+        context: How they are started, by default as :func:`process_context` says.
         initializer: Called in each process before its first task.
         initargs: Its arguments.
     """
@@ -37,7 +49,7 @@ class WorkerPool:
     ) -> None:
         self._pool = ProcessPoolExecutor(
             workers,
-            context or multiprocessing.get_context('spawn'),
+            context or process_context(),
             _begin,
             (initializer, initargs),
         )

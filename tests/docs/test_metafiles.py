@@ -11,25 +11,26 @@ import yaml
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / '.dev_scripts/make_metafiles.py'))
+# The one in C reads ten times as fast.
+LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
-@pytest.fixture(scope='module')
-def expected() -> dict[str, str]:
-    return {path.relative_to(ROOT).as_posix(): text for path, text in SCRIPT['metafiles']()}
+def read(path: Path) -> dict:
+    return yaml.load(path.read_text(encoding='utf-8'), LOADER)
 
 
-def test_metafiles_are_those_of_the_configs(expected):
+def test_metafiles_are_those_of_the_configs():
     """If this fails: make metafiles."""
-    for name, text in expected.items():
+    for path, content in SCRIPT['metafiles']():
         # What is said, not how it is written: PyYAML's line breaks may change.
-        assert yaml.safe_load((ROOT / name).read_text(encoding='utf-8')) == yaml.safe_load(text)
+        assert read(path) == content
 
 
 def test_every_config_is_in_a_metafile():
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
+    index = read(ROOT / 'model-index.yml')
     entries = []
     for name in index['Import']:
-        content = yaml.safe_load((ROOT / name).read_text(encoding='utf-8'))
+        content = read(ROOT / name)
         collections = {entry['Name'] for entry in content['Collections']}
         assert all((ROOT / entry['README']).is_file() for entry in content['Collections'])
         assert {entry['In Collection'] for entry in content['Models']} == collections

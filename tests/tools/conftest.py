@@ -11,18 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
-from mmengine.visualization import Visualizer
 from mmseg.registry import MODELS
-from mmseg.visualization import SegLocalVisualizer
 from torch import nn
 
 from mmdavss.minidrive.generate import Settings, generate
+from tests.tools.forked import MANAGERS, ROOT
 
-ROOT = Path(__file__).parents[2]
-#: mmengine keeps their instances for the life of a process, under names that hold the second.
-MANAGERS = (MMLogger, MessageHub, DefaultScope, Visualizer, SegLocalVisualizer)
 PIPELINE = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(48, 24)),

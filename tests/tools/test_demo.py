@@ -6,7 +6,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.launch.config_file import final_checkpoint, load_config
 from mmdavss.utils.work_dir_lock import WorkDirLock
+from tests.tools.forked import start_tool
 
 ROOT = Path(__file__).parents[2]
 PRETRAINED = dict(source_only='effnet-lite0', stpl='accel-effnet-lite0', dacs='effnet-lite0')
@@ -54,7 +55,15 @@ def table_row(text: str, title: str) -> list[str]:
     return [cell.strip() for cell in rows[0].split('|')[2:-1]]
 
 
-def test_whole(demo, tmp_path, capsys):
+@pytest.fixture
+def forks(demo: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are processes, but none imports torch anew."""
+    plain = demo.subprocess
+    own = SimpleNamespace(Popen=start_tool, PIPE=plain.PIPE, STDOUT=plain.STDOUT)
+    monkeypatch.setattr(demo, 'subprocess', own)
+
+
+def test_whole(demo, forks, tmp_path, capsys):
     assert demo.main(TINY) == 0
     parts = [path.name for path in Path('data/minidrive').iterdir() if path.is_dir()]
     assert sorted(parts) == ['cityscapes', 'viper']
@@ -137,7 +146,7 @@ def check_pictures(folder: Path, panel: tuple[int, int], count: int) -> None:
 
 
 @pytest.fixture
-def built(demo, monkeypatch) -> list[Config]:
+def built(demo, forks, monkeypatch) -> list[Config]:
     """Configs of the training steps, whose nets and data are built; instead of training them, it
     saves them as they are.
     """

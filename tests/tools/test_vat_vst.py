@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from mmdavss.minidrive.generate import Settings, generate
+from tests.tools.forked import start_tool
 
 CONFIGS = Path('configs/vat_vst')
 NAME = 'deeplabv2-r18_miniviper2minivps'
@@ -157,28 +158,33 @@ def test_two_processes_learn_what_one_does(config, tmp_path, run_tool):
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    done = subprocess.run(
-        [
-            'bash',
-            str(TOOLS / 'dist_train.sh'),
-            str(path),
-            '2',
-            '--work-dir',
-            str(tmp_path / 'two'),
-            '--cfg-options',
-            'train_dataloader.batch_size=1',
-        ],
-        env=dict(
-            os.environ,
-            PYTHON=sys.executable,
-            PORT=str(port),
-            OMP_NUM_THREADS='1',
-            CUDA_VISIBLE_DEVICES='',
-        ),
-        capture_output=True,
-        text=True,
+    command = [
+        sys.executable,
+        str(TOOLS / 'train.py'),
+        str(path),
+        '--work-dir',
+        str(tmp_path / 'two'),
+        '--launcher',
+        'pytorch',
+        '--cfg-options',
+        'train_dataloader.batch_size=1',
+    ]
+    env = dict(
+        os.environ,
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+        WORLD_SIZE='2',
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
     )
-    assert done.returncode == 0, done.stderr
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ranks = [
+        start_tool(command, env=dict(env, RANK=rank, LOCAL_RANK=rank), **pipes) for rank in '01'
+    ]
+    for process in ranks:
+        with process:
+            said = process.stdout.read()
+        assert process.returncode == 0, said
     one, two = (load(tmp_path / folder / 'iter_1.pth')['state_dict'] for folder in ('one', 'two'))
     start = load(tmp_path / 'source.pth')['state_dict']
     assert one.keys() == two.keys()
