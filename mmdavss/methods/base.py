@@ -16,22 +16,10 @@ from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.distributed import mean_log
 from mmdavss.utils.errors import number_of
-from mmdavss.utils.wrappers import set_iteration, step_if_due
+from mmdavss.utils.wrappers import set_iteration, step_if_due, visit_gradients
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
-
-
-class _Visit(torch.autograd.Function):
-    """0, from all parameters given: a backward pass reaches them and adds nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
-        return parameters[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
-        return (None,) * len(ctx.needs_input_grad)
 
 
 class BaseAdapter(VideoSegmentor):
@@ -122,12 +110,11 @@ class BaseAdapter(VideoSegmentor):
         Args:
             inputs: Clips.
             data_samples: Samples.
-            mode: ``tensor``, ``predict`` or ``loss``; or ``gradients``, which runs no network: a
-                scalar whose backward pass visits every parameter that has a gradient and changes
-                none, so that a DDP wrapper reduces them.
+            mode: ``tensor``, ``predict`` or ``loss``; or ``gradients``, which runs no network, see
+                :func:`visit_gradients`.
         """
         if mode == 'gradients':
-            return _Visit.apply(*(p for p in self.parameters() if p.grad is not None))
+            return visit_gradients(self)
         return super().forward(inputs, data_samples, mode)
 
     def loss(
