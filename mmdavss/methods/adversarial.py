@@ -16,11 +16,10 @@ from torch import Tensor
 from mmdavss.modules import DomainGame, MaskedConsistency
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
-from mmdavss.utils.wrappers import set_iteration, step_if_due
+from mmdavss.utils.wrappers import check_players, set_iteration, step_if_due
 
+from .base import PLAYERS
 from .mean_teacher import Labelled, MeanTeacher
-
-PLAYERS = ('student', 'discriminator')
 
 
 class AdversarialAdapter(MeanTeacher):
@@ -119,14 +118,7 @@ class AdversarialAdapter(MeanTeacher):
             TypeError: If there is no optimiser for each.
         """
         players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
-        if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(
-            players
-        ):
-            raise TypeError(
-                f'{type(self).__name__}: optim_wrapper must hold an optimiser for each of '
-                f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
-                'student=dict(optimizer=...), discriminator=dict(optimizer=...)).'
-            )
+        check_players(type(self).__name__, optim_wrapper, players)
         batch = DomainBatch(**self.data_preprocessor(data, True))
         if self.masked is not None and self.net.needs_flow:
             # Once for both of the student's passes, and before the first, see given_flow.

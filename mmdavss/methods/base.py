@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.utils import SampleList
 from torch import Tensor
 
@@ -16,10 +16,13 @@ from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.distributed import mean_log
 from mmdavss.utils.errors import number_of
-from mmdavss.utils.wrappers import set_iteration, step_if_due, visit_gradients
+from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due, visit_gradients
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
+
+#: Those of a game with a discriminator: parts of a method, each with an optimiser.
+PLAYERS = ('student', 'discriminator')
 
 
 class BaseAdapter(VideoSegmentor):
@@ -143,12 +146,13 @@ class BaseAdapter(VideoSegmentor):
         needed by a later one. By default :meth:`losses` are the only group.
 
         Yields:
-            Losses of a group, and what else is logged.
+            Losses of a group, and what else is logged. Where there are several optimisers, they are
+            the student's, or the discriminator's if all names begin with ``discriminator.``.
         """
         yield self.losses(batch)
 
     def train_step(
-        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
     ) -> dict[str, Tensor]:
         """One iteration, with a backward pass for each of :meth:`loss_groups`.
 
@@ -159,7 +163,7 @@ class BaseAdapter(VideoSegmentor):
         return log
 
     def backpropagate(
-        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
     ) -> dict[str, Tensor]:
         """The backward passes of an iteration, without the step of the optimiser.
 
@@ -167,26 +171,34 @@ class BaseAdapter(VideoSegmentor):
 
         Args:
             data: Batch of the data loader.
-            optim_wrapper: The optimiser's wrapper; its count of iterations grows by one.
+            optim_wrapper: The optimiser's wrapper, or those of the players; the count of iterations
+                grows by one.
 
         Returns:
-            What is logged.
+            What is logged. The loss is the student's.
         """
+        wrappers = players_of(optim_wrapper)
         groups = self._groups(self.data_preprocessor(data, True))
         total: list[Tensor] = []
         log: dict[str, Tensor] = {}
-        iteration = optim_wrapper.inner_count
+        iterations = {name: own.inner_count for name, own in wrappers.items()}
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
-            with optim_wrapper.optim_context(self):
+            with wrappers['student'].optim_context(self):
                 losses = next(groups, None)
             if losses is None:
                 break
             loss, own = self.parse_losses(losses)
+            player = 'student'
+            if len(wrappers) > 1 and all(name.startswith('discriminator.') for name in losses):
+                player = 'discriminator'
+            wrapper = wrappers[player]
             # All passes belong to one iteration: accumulation counts these.
-            set_iteration(optim_wrapper, iteration)
-            optim_wrapper.backward(optim_wrapper.scale_loss(loss))
-            total.append(own.pop('loss'))
+            set_iteration(wrapper, iterations[player])
+            wrapper.backward(wrapper.scale_loss(loss))
+            value = own.pop('loss')
+            if player == 'student':
+                total.append(value)
             log |= own
         return dict(loss=reduce(torch.add, total)) | log
 

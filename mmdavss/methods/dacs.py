@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import reduce
 
 import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
@@ -14,12 +15,15 @@ from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
     LabelRefinement,
+    VideoDiscriminator,
     class_mix,
     class_mix_masks,
     day_guided,
 )
 from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.utils.wrappers import check_players
 
+from .base import PLAYERS
 from .mean_teacher import Labelled, MeanTeacher
 
 
@@ -48,8 +52,12 @@ class DACS(MeanTeacher):
         refinement: Config of a :class:`LabelRefinement` of the pseudo-labels of the mix, by the
             teacher's labels of the clip without its last frame; None for none. A
             ``SelfTrainingHook`` lets it start later.
-        kwargs: Those of :class:`MeanTeacher`. The loss of `masked` is the last of a step and takes
-            the pseudo-labels as they are.
+        discriminator: Config of a :class:`VideoDiscriminator`, without ``in_channels``, which plays
+            against the student after everything else; None for none. It has an optimiser of its own
+            (:class:`PlayerOptimWrapperConstructor`), and clips of both domains have two frames or
+            more: it sees the scores of a clip, and of that clip without its last frame.
+        kwargs: Those of :class:`MeanTeacher`. The loss of `masked` comes after that of the mix and
+            takes the pseudo-labels as they are.
     """
 
     #: ``all`` clips of training, as published; ``mixed``, not the source clips; ``target``, plain
@@ -69,6 +77,7 @@ class DACS(MeanTeacher):
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
         refinement: OptConfigType = None,
+        discriminator: OptConfigType = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -86,6 +95,9 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__}: refinement does not go with target_crop or day_reference: '
                 'crop the target in its pipeline.'
             )
+        self.discriminator: VideoDiscriminator | None = None
+        if discriminator is not None:
+            self.discriminator = MODELS.build(dict(discriminator, in_channels=self.num_classes))
         self.schedule_self_training(True)
 
     def schedule_self_training(self, learns: bool) -> None:
@@ -107,6 +119,8 @@ class DACS(MeanTeacher):
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
             yield self.masked_loss(self.masked, source, target)
+        if self.discriminator is not None:
+            yield from self.adversarial_losses(self.discriminator, source, target)
         self.follow_target(target.clip)
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
@@ -132,6 +146,49 @@ class DACS(MeanTeacher):
             decisions: As of :meth:`strong`.
         """
         yield from ()
+
+    def backpropagate(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
+    ) -> dict[str, Tensor]:
+        """As all methods; with a discriminator each player needs an optimiser.
+
+        Raises:
+            TypeError: If one has none.
+        """
+        if self.discriminator is not None:
+            check_players(type(self).__name__, optim_wrapper, PLAYERS)
+        return super().backpropagate(data, optim_wrapper)
+
+    def adversarial_losses(
+        self, discriminator: VideoDiscriminator, source: Labelled, target: Labelled
+    ) -> Iterator[dict[str, Tensor]]:
+        """Those of both players, from passes of their own (UnifiedVideoDA).
+
+        Args:
+            discriminator: The student's adversary.
+            source: The source clips, not augmented.
+            target: The target clips, likewise.
+        """
+        with self.counts_for('all'):
+            with torch.no_grad():
+                of_source = self._frame_pair(source)
+            of_target = self._frame_pair(target)
+        height, width = target.clip.frames.shape[-2:]
+        size = (height, width)
+        yield dict(loss_adversarial=discriminator.student_loss(of_target, size))
+        losses = discriminator.discriminator_losses(of_source, of_target, size)
+        yield add_prefix(losses, 'discriminator')
+
+    def _frame_pair(self, seen: Labelled) -> tuple[Tensor, Tensor]:
+        """Scores (N, K, h, w) of the current and of the previous frame, each with those before."""
+        frames, flow = seen.clip.frames, seen.flow
+        if frames.shape[1] < 2:
+            raise ValueError(
+                f'{type(self).__name__}: its discriminator sees two frames: set clip_length=2 in '
+                'the source and in the target data set.'
+            )
+        earlier = None if flow is None or frames.shape[1] == 2 else flow[:, :-1]
+        return self.student(frames, flow), self.student(frames[:, :-1], earlier)
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:

@@ -39,6 +39,10 @@ SEPICO = dict(
     confidence_threshold=0.5,
 )
 CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment'))
+DACS = dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5)
+DACS_HALVES = dict(confidence_threshold=0.0, augment=None, teacher_norm='student')
+#: Of pictures that are large enough for its five strides.
+ADVERSARY = dict(type='VideoDiscriminator', channels=4, resolution=2.0)
 DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
 DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
 MASKED = dict(type='MaskedConsistency', block_size=8)
@@ -225,10 +229,10 @@ CASES = {
         **SOURCE_ALONE,
     ),
     'dacs': MethodCase(
-        model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
+        model=DACS,
         trains=ACCEL,
         hooks=TEACHER,
-        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+        halves=DACS_HALVES,
     ),
     'daformer': MethodCase(
         model=dict(DAFORMER, augment=dict(type='StrongAugment')),
@@ -263,7 +267,27 @@ CASES = {
         trains=ACCEL,
         length=3,
         hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
-        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+        halves=DACS_HALVES,
+    ),
+    'dacs_discriminator': MethodCase(
+        model=dict(DACS, discriminator=ADVERSARY),
+        trains=(*ACCEL, 'discriminator'),
+        hooks=TEACHER,
+        halves=DACS_HALVES,
+    ),
+    'mic_hrda_discriminator': MethodCase(
+        model=dict(
+            DAFORMER,
+            type='MIC',
+            masked=MASKED,
+            discriminator=ADVERSARY,
+        ),
+        student=dict(type='PerFrame', segmentor=HRDA),
+        trains=(*WITHOUT_AUXILIARY, 'student.segmentor.attention_head', 'discriminator'),
+        hooks=TEACHER,
+        flow=None,
+        halves=None,  # as for mic
+        thorough=False,
     ),
     'mic_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
