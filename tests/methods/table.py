@@ -270,7 +270,9 @@ CASES = {
         halves=DACS_HALVES,
     ),
     'dacs_discriminator': MethodCase(
-        model=dict(DACS, discriminator=ADVERSARY),
+        model=dict(
+            DACS, augment=dict(type='StrongAugment', per_frame=True), discriminator=ADVERSARY
+        ),
         trains=(*ACCEL, 'discriminator'),
         hooks=TEACHER,
         halves=DACS_HALVES,
@@ -299,7 +301,7 @@ CASES = {
     ),
     'mic_accel_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
-        student=dict(type='Accel', segmentor=HRDA),
+        student=dict(type='Accel', segmentor=HRDA, propagation='truncate'),
         trains=('student.fusion', *WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
         hooks=TEACHER,
         halves=None,  # as for mic
