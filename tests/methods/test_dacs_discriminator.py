@@ -6,7 +6,7 @@ import torch
 from mmdavss.structures import DomainBatch
 from mmdavss.testing import build_method, build_optimisers, small_net
 from mmdavss.testing.methods import training_batch
-from tests.methods.table import CASES
+from tests.methods.table import ADVERSARY, CASES
 
 CASE = CASES['dacs_discriminator']
 
@@ -69,3 +69,8 @@ def test_needs_an_optimiser_for_each_player():
     model, plain = build_method(CASE), build_method(CASES['dacs'])
     with pytest.raises(TypeError, match="'student', 'discriminator'"):
         model.train_step(training_batch(CASE), build_optimisers(plain))
+
+
+def test_does_not_go_with_a_projection():
+    with pytest.raises(ValueError, match='SePiCo: no discriminator'):
+        build_method(CASES['sepico_dist'], discriminator=ADVERSARY)
