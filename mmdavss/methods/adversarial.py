@@ -146,26 +146,26 @@ class AdversarialAdapter(MeanTeacher):
     def _student_step(
         self, losses: dict[str, Tensor], batch: DomainBatch, optim_wrapper: OptimWrapper
     ) -> dict[str, Tensor]:
-        """The student's backward passes and its step: of its losses, and of masked clips."""
-        # One backward pass reduces the gradients as it goes; of two, neither does.
-        several = self.masked is not None and is_model_wrapper(self.student)
-        iteration = optim_wrapper.inner_count
+        """The student's step: its losses, and in a backward pass of their own the masked clips'."""
+        total, log = self.parse_losses(losses)
+        if self.masked is None:
+            optim_wrapper.update_params(total)
+            return log
         student: Any = self.student
-        with student.no_sync() if several else nullcontext():
-            total, log = self.parse_losses(losses)
+        wrapped = is_model_wrapper(student)
+        iteration = optim_wrapper.inner_count
+        # Neither pass reduces gradients, for the second one does not reach all parameters.
+        with student.no_sync() if wrapped else nullcontext():
             optim_wrapper.backward(optim_wrapper.scale_loss(total))
-            if self.masked is not None:
-                with optim_wrapper.optim_context(self.student):
-                    losses = self._masked_losses(self.masked, batch)
-                total, own = self.parse_losses(losses)
-                set_iteration(optim_wrapper, iteration)
-                optim_wrapper.backward(optim_wrapper.scale_loss(total))
-                log['loss'] = log['loss'] + own.pop('loss')
-                log |= own
-        if several and optim_wrapper.should_update():
+            with optim_wrapper.optim_context(student):
+                losses = self._masked_losses(self.masked, batch)
+            total, own = self.parse_losses(losses)
+            set_iteration(optim_wrapper, iteration)
+            optim_wrapper.backward(optim_wrapper.scale_loss(total))
+        if wrapped and optim_wrapper.should_update():
             student(None).backward()
         step_if_due(optim_wrapper)
-        return log
+        return log | own | dict(loss=log['loss'] + own['loss'])
 
     def _masked_losses(self, masked: MaskedConsistency, batch: DomainBatch) -> dict[str, Tensor]:
         """The loss of masked clips, with the teacher's labels of the plain ones."""
