@@ -225,11 +225,29 @@ def functions() -> dict[str, Callable[[], Function]]:
 
         return Function(compute, (noise(1, 5, 64, 64), noise(1, 5, 64, 64, seed=1)))
 
+    def video_game() -> Function:
+        def compute(*frames: Tensor) -> Any:
+            torch.manual_seed(0)
+            with torch.device('cpu'):
+                made = modules.VideoDiscriminator(5, 4)
+            made = made.to(frames[0].device, frames[0].dtype)
+            source, target = frames[:2], frames[2:]
+            return (
+                made.student_loss(target, (128, 128)),
+                made.discriminator_losses(source, target, (128, 128)),
+            )
+
+        return Function(compute, tuple(noise(1, 5, 32, 32, seed=n) for n in range(4)))
+
     def augment(images: Tensor) -> Tensor:
         torch.manual_seed(0)
         return modules.StrongAugment()(images)
 
     return {
+        'carry_by_truncation': lambda: Function(
+            partial(ops.carry_by_truncation, lowest_row=int(0.7 * warp()['flow'].shape[-2])),
+            (warp()['feat'], warp()['flow']),
+        ),
         'backward_warp': lambda: Function(
             partial(ops.backward_warp, return_mask=True), (warp()['feat'], warp()['flow'])
         ),
@@ -388,6 +406,7 @@ def functions() -> dict[str, Callable[[], Function]]:
             lambda: _Named(modules.SpatioTemporalDiscriminator(5, channels=4), pairs=True),
             noise(1, 10, 64, 64),
         ),
+        'VideoDiscriminator': video_game,
         'DomainGame': lambda: game('softmax'),
         'DomainGame self_information': lambda: game('self_information'),
         'self_information': lambda: Function(self_information, (advent()['logits'],)),

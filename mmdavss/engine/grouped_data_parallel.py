@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mmengine.model import MMDistributedDataParallel
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor
 
 from mmdavss.methods import BaseAdapter
-from mmdavss.utils.wrappers import step_if_due
+from mmdavss.utils.wrappers import is_due, step_if_due
 
 
 # In mmengine's own registry: the Runner looks up wrappers there, whatever the default scope is.
@@ -25,8 +25,8 @@ class GroupedDistributedDataParallel(MMDistributedDataParallel):
     the processes, and parameters without gradient are errors or, with
     ``find_unused_parameters=True``, keep none if no process has one.
 
-    Other models train as in mmengine's wrapper. Methods with several optimisers need
-    ``MMSeparateDistributedDataParallel``.
+    Other models train as in mmengine's wrapper. An :class:`AdversarialAdapter` needs
+    ``MMSeparateDistributedDataParallel``; the players of a :class:`DACS` step together.
 
     Args:
         module: The method.
@@ -35,14 +35,14 @@ class GroupedDistributedDataParallel(MMDistributedDataParallel):
     """
 
     def train_step(
-        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
     ) -> dict[str, Tensor]:
         """One iteration, see the class."""
         if not isinstance(self.module, BaseAdapter):
             return super().train_step(data, optim_wrapper)
         with self.no_sync():
             log = self.module.backpropagate(data, optim_wrapper)
-        if optim_wrapper.should_update():
+        if is_due(optim_wrapper):
             self(None, mode='gradients').backward()
         step_if_due(optim_wrapper)
         return log

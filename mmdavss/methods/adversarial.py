@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from typing import Any
 
-from mmengine.optim import OptimWrapperDict
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
 from torch import Tensor
 
-from mmdavss.modules import DomainGame
+from mmdavss.modules import DomainGame, MaskedConsistency
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.wrappers import check_players, set_iteration, step_if_due
 
-from .base import BaseAdapter
+from .base import PLAYERS
+from .mean_teacher import Labelled, MeanTeacher
 
-PLAYERS = ('student', 'discriminator')
 
-
-class AdversarialAdapter(BaseAdapter):
+class AdversarialAdapter(MeanTeacher):
     """A student in a :class:`DomainGame`: discriminators of its score maps play against it.
 
     In each iteration the student learns first, with the discriminators frozen, then the
@@ -29,6 +31,10 @@ class AdversarialAdapter(BaseAdapter):
     (:class:`PlayerOptimWrapperConstructor`). Under several processes the config sets
     ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``: each player reduces its
     own gradients.
+
+    With `masked` it has a teacher of its own, which labels the target clips, and the student learns
+    these labels from masked clips after everything else (MIC, section 4.1). That is a backward pass
+    of its own: the graphs of the game are gone when it begins.
 
     Subclasses implement :meth:`student_losses`.
 
@@ -45,8 +51,11 @@ class AdversarialAdapter(BaseAdapter):
         view: What discriminators see of scores, see :class:`DomainGame`.
         sum_frames: As of :class:`DomainGame`.
         likeness_weight: As of :class:`DomainGame`.
-        kwargs: Those of :class:`BaseAdapter`.
+        kwargs: Those of :class:`MeanTeacher`, which have no effect without `masked`, and those of
+            :class:`BaseAdapter`.
     """
+
+    always_taught = False
 
     def __init__(
         self,
@@ -109,15 +118,11 @@ class AdversarialAdapter(BaseAdapter):
             TypeError: If there is no optimiser for each.
         """
         players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
-        if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(
-            players
-        ):
-            raise TypeError(
-                f'{type(self).__name__}: optim_wrapper must hold an optimiser for each of '
-                f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
-                'student=dict(optimizer=...), discriminator=dict(optimizer=...)).'
-            )
+        check_players(type(self).__name__, optim_wrapper, players)
         batch = DomainBatch(**self.data_preprocessor(data, True))
+        if self.masked is not None and self.net.needs_flow:
+            # Once for both of the student's passes, and before the first, see given_flow.
+            batch = batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))
 
         student = optim_wrapper['student']
         with student.optim_context(self.student):
@@ -126,8 +131,7 @@ class AdversarialAdapter(BaseAdapter):
                 losses['loss_adversarial'] = self.game.student_loss(
                     self.discriminator, scores['target']
                 )
-        total, log = self.parse_losses(losses)
-        student.update_params(total)
+        log = self._student_step(losses, batch, student)
         if self.discriminator is None:
             return log
 
@@ -138,3 +142,36 @@ class AdversarialAdapter(BaseAdapter):
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})
         return log
+
+    def _student_step(
+        self, losses: dict[str, Tensor], batch: DomainBatch, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        """The student's step: its losses, and in a backward pass of their own the masked clips'."""
+        total, log = self.parse_losses(losses)
+        if self.masked is None:
+            optim_wrapper.update_params(total)
+            return log
+        student: Any = self.student
+        wrapped = is_model_wrapper(student)
+        iteration = optim_wrapper.inner_count
+        # Neither pass reduces gradients, for the second one does not reach all parameters.
+        with student.no_sync() if wrapped else nullcontext():
+            optim_wrapper.backward(optim_wrapper.scale_loss(total))
+            with optim_wrapper.optim_context(student):
+                losses = self._masked_losses(self.masked, batch)
+            total, own = self.parse_losses(losses)
+            set_iteration(optim_wrapper, iteration)
+            optim_wrapper.backward(optim_wrapper.scale_loss(total))
+        if wrapped and optim_wrapper.should_update():
+            student(None).backward()
+        step_if_due(optim_wrapper)
+        return log | own | dict(loss=log['loss'] + own['loss'])
+
+    def _masked_losses(self, masked: MaskedConsistency, batch: DomainBatch) -> dict[str, Tensor]:
+        """The loss of masked clips, with the teacher's labels of the plain ones."""
+        clip = batch.target.clip
+        flow = self.clip_flow(clip)
+        labels, weights = self.pseudo_labels(clip, flow)
+        target = Labelled(clip, flow, labels, weights)
+        source = target if masked.mode == 'target' else self.source(batch.source)
+        return self.masked_loss(masked, source, target) | dict(pseudo_label_weight=weights.mean())

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.utils import SampleList
 from torch import Tensor
 
@@ -16,22 +16,13 @@ from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.distributed import mean_log
 from mmdavss.utils.errors import number_of
-from mmdavss.utils.wrappers import set_iteration, step_if_due
+from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due, visit_gradients
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
 
-
-class _Visit(torch.autograd.Function):
-    """0, from all parameters given: a backward pass reaches them and adds nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
-        return parameters[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
-        return (None,) * len(ctx.needs_input_grad)
+#: Those of a game with a discriminator: parts of a method, each with an optimiser.
+PLAYERS = ('student', 'discriminator')
 
 
 class BaseAdapter(VideoSegmentor):
@@ -122,12 +113,11 @@ class BaseAdapter(VideoSegmentor):
         Args:
             inputs: Clips.
             data_samples: Samples.
-            mode: ``tensor``, ``predict`` or ``loss``; or ``gradients``, which runs no network: a
-                scalar whose backward pass visits every parameter that has a gradient and changes
-                none, so that a DDP wrapper reduces them.
+            mode: ``tensor``, ``predict`` or ``loss``; or ``gradients``, which runs no network, see
+                :func:`visit_gradients`.
         """
         if mode == 'gradients':
-            return _Visit.apply(*(p for p in self.parameters() if p.grad is not None))
+            return visit_gradients(self)
         return super().forward(inputs, data_samples, mode)
 
     def loss(
@@ -156,12 +146,13 @@ class BaseAdapter(VideoSegmentor):
         needed by a later one. By default :meth:`losses` are the only group.
 
         Yields:
-            Losses of a group, and what else is logged.
+            Losses of a group, and what else is logged. Where there are several optimisers, they are
+            the student's, or the discriminator's if all names begin with ``discriminator.``.
         """
         yield self.losses(batch)
 
     def train_step(
-        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
     ) -> dict[str, Tensor]:
         """One iteration, with a backward pass for each of :meth:`loss_groups`.
 
@@ -172,7 +163,7 @@ class BaseAdapter(VideoSegmentor):
         return log
 
     def backpropagate(
-        self, data: dict | tuple | list, optim_wrapper: OptimWrapper
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
     ) -> dict[str, Tensor]:
         """The backward passes of an iteration, without the step of the optimiser.
 
@@ -180,26 +171,34 @@ class BaseAdapter(VideoSegmentor):
 
         Args:
             data: Batch of the data loader.
-            optim_wrapper: The optimiser's wrapper; its count of iterations grows by one.
+            optim_wrapper: The optimiser's wrapper, or those of the players; the count of iterations
+                grows by one.
 
         Returns:
-            What is logged.
+            What is logged. The loss is the student's.
         """
+        wrappers = players_of(optim_wrapper)
         groups = self._groups(self.data_preprocessor(data, True))
         total: list[Tensor] = []
         log: dict[str, Tensor] = {}
-        iteration = optim_wrapper.inner_count
+        iterations = {name: own.inner_count for name, own in wrappers.items()}
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
-            with optim_wrapper.optim_context(self):
+            with wrappers['student'].optim_context(self):
                 losses = next(groups, None)
             if losses is None:
                 break
             loss, own = self.parse_losses(losses)
+            player = 'student'
+            if len(wrappers) > 1 and all(name.startswith('discriminator.') for name in losses):
+                player = 'discriminator'
+            wrapper = wrappers[player]
             # All passes belong to one iteration: accumulation counts these.
-            set_iteration(optim_wrapper, iteration)
-            optim_wrapper.backward(optim_wrapper.scale_loss(loss))
-            total.append(own.pop('loss'))
+            set_iteration(wrapper, iterations[player])
+            wrapper.backward(wrapper.scale_loss(loss))
+            value = own.pop('loss')
+            if player == 'student':
+                total.append(value)
             log |= own
         return dict(loss=reduce(torch.add, total)) | log
 

@@ -4,79 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from typing import NamedTuple
 
 import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import MODELS
-from mmseg.utils import OptConfigType, SampleList, add_prefix
+from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
 
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
     LabelRefinement,
-    MaskedConsistency,
+    VideoDiscriminator,
     class_mix,
     class_mix_masks,
     day_guided,
 )
 from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.utils.wrappers import check_players
 
-from .mean_teacher import MeanTeacher
-
-
-class Labelled(NamedTuple):
-    """Clips with labels of their current frames.
-
-    Attributes:
-        clip: The clips.
-        flow: (N, T-1, 2, H, W) or None, given with the clips or estimated.
-        labels: (N, H, W), int64, 255 where ignored.
-        weights: (N, H, W), weight of each pixel's label.
-        samples: The labels as mmseg's losses take them; none where a teacher gave them.
-        refined: Labels and weights for the mix, if they are others.
-    """
-
-    clip: Clip
-    flow: Tensor | None
-    labels: Tensor
-    weights: Tensor
-    samples: SampleList = ()
-    refined: tuple[Tensor, Tensor] | None = None
-
-    def for_mix(self) -> Labelled:
-        """The same with the labels and weights for the mix."""
-        if self.refined is None:
-            return self
-        labels, weights = self.refined
-        return self._replace(labels=labels, weights=weights)
-
-
-def every_other(source: Labelled, target: Labelled) -> Labelled:
-    """Source and target clips at the even places of a batch, by turns.
-
-    Of a batch of two, as published, they are the first of each domain.
-
-    Raises:
-        ValueError: If the batches differ in shape, or have an odd number of clips.
-    """
-    shapes = tuple(source.clip.raw.shape), tuple(target.clip.raw.shape)
-    if shapes[0] != shapes[1] or shapes[0][0] % 2:
-        raise ValueError(
-            f"MaskedConsistency(mode='separate'): the source batch is {shapes[0]} and the target "
-            f'batch {shapes[1]}: set an even batch_size (of each process), and give both pipelines '
-            'one crop size and clip length.'
-        )
-
-    def chosen(of_source: Tensor, of_target: Tensor) -> Tensor:
-        return torch.stack([of_source[::2], of_target[::2]], 1).flatten(0, 1)
-
-    clip = Clip(*map(chosen, source.clip[:2], target.clip[:2]))
-    flow = None
-    if source.flow is not None and target.flow is not None:
-        flow = chosen(source.flow, target.flow)
-    labels, weights = map(chosen, source[2:4], target[2:4])
-    return Labelled(clip, flow, labels, weights)
+from .base import PLAYERS
+from .mean_teacher import Labelled, MeanTeacher
 
 
 @MODELS.register_module()
@@ -104,9 +52,12 @@ class DACS(MeanTeacher):
         refinement: Config of a :class:`LabelRefinement` of the pseudo-labels of the mix, by the
             teacher's labels of the clip without its last frame; None for none. A
             ``SelfTrainingHook`` lets it start later.
-        masked: Config of a :class:`MaskedConsistency`, whose loss is the last and takes the
-            pseudo-labels as they are; None for none.
-        kwargs: Those of :class:`MeanTeacher`.
+        discriminator: Config of a :class:`VideoDiscriminator`, without ``in_channels``, which plays
+            against the student after everything else; None for none. It has an optimiser of its own
+            (:class:`PlayerOptimWrapperConstructor`), and clips of both domains have two frames or
+            more: it sees the scores of a clip, and of that clip without its last frame.
+        kwargs: Those of :class:`MeanTeacher`. The loss of `masked` comes after that of the mix and
+            takes the pseudo-labels as they are.
     """
 
     #: ``all`` clips of training, as published; ``mixed``, not the source clips; ``target``, plain
@@ -126,7 +77,7 @@ class DACS(MeanTeacher):
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
         refinement: OptConfigType = None,
-        masked: OptConfigType = None,
+        discriminator: OptConfigType = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -144,7 +95,9 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__}: refinement does not go with target_crop or day_reference: '
                 'crop the target in its pipeline.'
             )
-        self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
+        self.discriminator: VideoDiscriminator | None = None
+        if discriminator is not None:
+            self.discriminator = MODELS.build(dict(discriminator, in_channels=self.num_classes))
         self.schedule_self_training(True)
 
     def schedule_self_training(self, learns: bool) -> None:
@@ -166,6 +119,8 @@ class DACS(MeanTeacher):
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
             yield self.masked_loss(self.masked, source, target)
+        if self.discriminator is not None:
+            yield from self.adversarial_losses(self.discriminator, source, target)
         self.follow_target(target.clip)
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
@@ -192,17 +147,54 @@ class DACS(MeanTeacher):
         """
         yield from ()
 
+    def backpropagate(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapper | OptimWrapperDict
+    ) -> dict[str, Tensor]:
+        """As all methods; with a discriminator each player needs an optimiser.
+
+        Raises:
+            TypeError: If one has none.
+        """
+        if self.discriminator is not None:
+            check_players(type(self).__name__, optim_wrapper, PLAYERS)
+        return super().backpropagate(data, optim_wrapper)
+
+    def adversarial_losses(
+        self, discriminator: VideoDiscriminator, source: Labelled, target: Labelled
+    ) -> Iterator[dict[str, Tensor]]:
+        """Those of both players, from passes of their own (UnifiedVideoDA).
+
+        Args:
+            discriminator: The student's adversary.
+            source: The source clips, not augmented.
+            target: The target clips, likewise.
+        """
+        with self.counts_for('all'):
+            with torch.no_grad():
+                of_source = self._frame_pair(source)
+            of_target = self._frame_pair(target)
+        height, width = target.clip.frames.shape[-2:]
+        size = (height, width)
+        yield dict(loss_adversarial=discriminator.student_loss(of_target, size))
+        losses = discriminator.discriminator_losses(of_source, of_target, size)
+        yield add_prefix(losses, 'discriminator')
+
+    def _frame_pair(self, seen: Labelled) -> tuple[Tensor, Tensor]:
+        """Scores (N, K, h, w) of the current and of the previous frame, each with those before."""
+        frames, flow = seen.clip.frames, seen.flow
+        if frames.shape[1] < 2:
+            raise ValueError(
+                f'{type(self).__name__}: its discriminator sees two frames: set clip_length=2 in '
+                'the source and in the target data set.'
+            )
+        earlier = None if flow is None or frames.shape[1] == 2 else flow[:, :-1]
+        return self.student(frames, flow), self.student(frames[:, :-1], earlier)
+
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:
         """Moves the running statistics by plain target clips, if that is what they are of."""
         if self.running_statistics == 'target':
             self.student.features(clip.frames.flatten(0, 1))
-
-    def source(self, source: DomainClips) -> Labelled:
-        """Source clips with their flow and labels."""
-        clip, labels = source.clip, source.labels
-        weights = clip.raw.new_ones(labels.shape)
-        return Labelled(clip, self.clip_flow(clip), labels, weights, source.samples)
 
     def target(self, target: DomainClips) -> Labelled:
         """Target clips with the teacher's labels, cropped or refined if so configured."""
@@ -300,52 +292,3 @@ class DACS(MeanTeacher):
             'mix.loss_ce': reduce(torch.add, losses.values()),
             'pseudo_label_weight': target.weights.mean(),
         }
-
-    def masked_loss(
-        self, masked: MaskedConsistency, source: Labelled, target: Labelled
-    ) -> dict[str, Tensor]:
-        """Cross-entropy on masked clips with the teacher's labels of the plain ones (MIC).
-
-        Args:
-            masked: What is masked.
-            source: The source clips; :func:`every_other` takes part if that is configured.
-            target: The target clips, with the labels and weights that they had before mixing.
-        """
-        if masked.mode == 'separate':
-            seen = every_other(source, target)
-        else:
-            seen = source if masked.mode == 'source' else target
-        raw = seen.clip.raw if masked.augment is None else masked.augment(seen.clip.raw)
-        frames = masked.mask(self.data_preprocessor.normalise(raw))
-        losses = self.weighted_losses(frames, seen.flow, seen.labels, seen.weights)
-        return {
-            'masked.loss_ce': reduce(
-                torch.add,
-                (
-                    value * masked.loss_weight if name.startswith('decode.') else value
-                    for name, value in losses.items()
-                ),
-            )
-        }
-
-    def weighted_losses(
-        self,
-        frames: Tensor,
-        flow: Tensor | None,
-        labels: Tensor,
-        weights: Tensor,
-    ) -> dict[str, Tensor]:
-        """The net's supervised losses of strong views, divided by all pixels, as published.
-
-        Those ignored are among them. Classes weigh what they weigh in the classifier's loss.
-
-        Args:
-            frames: (N, T, 3, H, W), normalised.
-            flow: (N, T-1, 2, H, W) or None.
-            labels: (N, H, W).
-            weights: (N, H, W).
-        """
-        with self.counts_for('all', 'mixed'):
-            return self.net.weighted_losses(
-                frames, flow, labels, weights, avg_factor=labels.numel()
-            )

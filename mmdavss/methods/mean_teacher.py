@@ -1,19 +1,79 @@
-"""Self-training with an EMA teacher: what DACS, SePiCo and their like share."""
+"""An EMA teacher: what DACS, SePiCo and their like share, and MIC on adversarial methods."""
 
 from __future__ import annotations
 
+from functools import reduce
+from typing import NamedTuple
+
 import torch
 from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.utils import OptConfigType, SampleList
 from torch import Tensor
 
-from mmdavss.modules import PseudoLabels
-from mmdavss.structures import Clip
+from mmdavss.modules import MaskedConsistency, PseudoLabels
+from mmdavss.structures import Clip, DomainClips
 from mmdavss.utils.distributed import mean_over_processes
 from mmdavss.video_nets import VideoNet
+from mmdavss.video_nets.base import weighted_losses
 
 from .base import BaseAdapter
 
 TEACHER_NORMS = ('batch', 'student')
+
+
+class Labelled(NamedTuple):
+    """Clips with labels of their current frames.
+
+    Attributes:
+        clip: The clips.
+        flow: (N, T-1, 2, H, W) or None, given with the clips or estimated.
+        labels: (N, H, W), int64, 255 where ignored.
+        weights: (N, H, W), weight of each pixel's label.
+        samples: The labels as mmseg's losses take them; none where a teacher gave them.
+        refined: Labels and weights for the mix, if they are others.
+    """
+
+    clip: Clip
+    flow: Tensor | None
+    labels: Tensor
+    weights: Tensor
+    samples: SampleList = ()
+    refined: tuple[Tensor, Tensor] | None = None
+
+    def for_mix(self) -> Labelled:
+        """The same with the labels and weights for the mix."""
+        if self.refined is None:
+            return self
+        labels, weights = self.refined
+        return self._replace(labels=labels, weights=weights)
+
+
+def every_other(source: Labelled, target: Labelled) -> Labelled:
+    """Source and target clips at the even places of a batch, by turns.
+
+    Of a batch of two, as published, they are the first of each domain.
+
+    Raises:
+        ValueError: If the batches differ in shape, or have an odd number of clips.
+    """
+    shapes = tuple(source.clip.raw.shape), tuple(target.clip.raw.shape)
+    if shapes[0] != shapes[1] or shapes[0][0] % 2:
+        raise ValueError(
+            f"MaskedConsistency(mode='separate'): the source batch is {shapes[0]} and the target "
+            f'batch {shapes[1]}: set an even batch_size (of each process), and give both pipelines '
+            'one crop size and clip length.'
+        )
+
+    def chosen(of_source: Tensor, of_target: Tensor) -> Tensor:
+        return torch.stack([of_source[::2], of_target[::2]], 1).flatten(0, 1)
+
+    clip = Clip(*map(chosen, source.clip[:2], target.clip[:2]))
+    flow = None
+    if source.flow is not None and target.flow is not None:
+        flow = chosen(source.flow, target.flow)
+    labels, weights = map(chosen, source[2:4], target[2:4])
+    return Labelled(clip, flow, labels, weights)
 
 
 class MeanTeacher(BaseAdapter):
@@ -29,9 +89,13 @@ class MeanTeacher(BaseAdapter):
         teacher_norm: ``batch``: the teacher's batch norm uses the statistics of its batch, as
             published; its running ones are its own and nothing reads them. ``student``: it is in
             evaluation mode with the student's running statistics, which suits small batches.
+        masked: Config of a :class:`MaskedConsistency`, whose loss takes the pseudo-labels of the
+            plain clips; None for none.
         kwargs: Those of :class:`BaseAdapter`.
     """
 
+    #: Whether there is a teacher in any case, or for the sake of `masked` only.
+    always_taught: bool = True
     teacher: VideoNet
 
     def __init__(
@@ -40,6 +104,7 @@ class MeanTeacher(BaseAdapter):
         ignore_top: int = 0,
         ignore_bottom: int = 0,
         teacher_norm: str = 'batch',
+        masked: OptConfigType = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -52,10 +117,21 @@ class MeanTeacher(BaseAdapter):
         self.ignore_top = ignore_top
         self.ignore_bottom = ignore_bottom
         self.teacher_norm = teacher_norm
-        self.add_companion('teacher', kind='ema', norm=teacher_norm)
+        self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
+        if self.always_taught or masked is not None:
+            self.add_companion('teacher', kind='ema', norm=teacher_norm)
 
     def update_teacher(self, momentum: float) -> None:
-        """teacher <- momentum * teacher + (1 - momentum) * student (SePiCo, equation 5)."""
+        """teacher <- momentum * teacher + (1 - momentum) * student (SePiCo, equation 5).
+
+        Raises:
+            TypeError: If there is none.
+        """
+        if 'teacher' not in self.companions:
+            raise TypeError(
+                f'{type(self).__name__} has no teacher: take the EMATeacherHook out of '
+                '`custom_hooks`, or set `model.masked`, for which one is needed.'
+            )
         self.move_companions('ema', momentum)
 
     @torch.no_grad()
@@ -104,3 +180,58 @@ class MeanTeacher(BaseAdapter):
         if self.ignore_bottom:
             weights[:, -self.ignore_bottom :] = 0
         return weights if valid is None else weights * valid
+
+    def source(self, source: DomainClips) -> Labelled:
+        """Source clips with their flow and labels."""
+        clip, labels = source.clip, source.labels
+        weights = clip.raw.new_ones(labels.shape)
+        return Labelled(clip, self.clip_flow(clip), labels, weights, source.samples)
+
+    def masked_loss(
+        self, masked: MaskedConsistency, source: Labelled, target: Labelled
+    ) -> dict[str, Tensor]:
+        """Cross-entropy on masked clips with the teacher's labels of the plain ones (MIC).
+
+        Args:
+            masked: What is masked.
+            source: The source clips; :func:`every_other` takes part if that is configured.
+            target: The target clips, with the labels and weights that they had before mixing.
+        """
+        if masked.mode == 'separate':
+            seen = every_other(source, target)
+        else:
+            seen = source if masked.mode == 'source' else target
+        raw = seen.clip.raw if masked.augment is None else masked.augment(seen.clip.raw)
+        frames = masked.mask(self.data_preprocessor.normalise(raw))
+        losses = self.weighted_losses(frames, seen.flow, seen.labels, seen.weights)
+        return {
+            'masked.loss_ce': reduce(
+                torch.add,
+                (
+                    value * masked.loss_weight if name.startswith('decode.') else value
+                    for name, value in losses.items()
+                ),
+            )
+        }
+
+    def weighted_losses(
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        labels: Tensor,
+        weights: Tensor,
+    ) -> dict[str, Tensor]:
+        """The net's supervised losses of strong views, divided by all pixels, as published.
+
+        Those ignored are among them. Classes weigh what they weigh in the classifier's loss.
+
+        Args:
+            frames: (N, T, 3, H, W), normalised.
+            flow: (N, T-1, 2, H, W) or None.
+            labels: (N, H, W).
+            weights: (N, H, W).
+        """
+        with self.counts_for('all', 'mixed'):
+            return weighted_losses(
+                self.student, frames, flow, labels, weights, avg_factor=labels.numel()
+            )

@@ -50,6 +50,9 @@ class SePiCo(DACS):
         self_training: Whether the student learns the mix; False leaves the contrast and the
             source's cross-entropy (table 5).
         kwargs: Those of :class:`DACS`.
+
+    Raises:
+        ValueError: For a `discriminator`.
     """
 
     shared_augmentation = True
@@ -67,6 +70,11 @@ class SePiCo(DACS):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        if self.discriminator is not None:
+            raise ValueError(
+                'SePiCo: no discriminator goes with it: of its two players, the student and the '
+                'discriminator, neither owns the projection, which nothing would train.'
+            )
         self.contrastive_loss = MODELS.build(contrastive_loss)
         self.contrast_stages = tuple(contrast_stages)
         channels = self.student.level_channels()

@@ -49,6 +49,7 @@ from .temporal_labels import (
     temporal_pseudo_labels,
     warp_labels,
 )
+from .video_discriminator import VideoDiscriminator
 
 __all__ = [
     'SFM',
@@ -70,6 +71,7 @@ __all__ = [
     'SequenceDiscriminator',
     'SpatioTemporalDiscriminator',
     'StrongAugment',
+    'VideoDiscriminator',
     'aggregate_predictions',
     'block_mask',
     'class_balanced_thresholds',

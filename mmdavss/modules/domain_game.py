@@ -15,7 +15,8 @@ from mmdavss.utils.wrappers import unwrapped
 from .discriminators import HeadDiscriminators, SequenceDiscriminator, SpatioTemporalDiscriminator
 
 #: Scores of one head before the softmax: (N, K, H, W) of frames, (N, T, K, H, W) of clips; for
-#: the view ``pair``, those of the current and of the previous frame, (N, K, H, W) each.
+#: the views ``pair`` and ``joint``, those of the current and of the previous frame, (N, K, H, W)
+#: each.
 ScoreMaps = Tensor | tuple[Tensor, Tensor]
 
 
@@ -49,12 +50,18 @@ def pair(scores: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         twice.
     """
     current, previous = scores
-    other, same = (softmax(torch.cat([current, x], dim=1)) for x in (previous, current))
-    return other, same
+    return joint((current, previous)), joint((current, current))
+
+
+def joint(scores: tuple[Tensor, Tensor]) -> Tensor:
+    """Two frames under one softmax, (N, 2K, H, W), float32 at least: the first of :func:`pair`."""
+    return softmax(torch.cat(scores, dim=1))
 
 
 #: Views of scores for discriminators.
-VIEWS: dict[str, Callable] = dict(softmax=softmax, self_information=self_information, pair=pair)
+VIEWS: dict[str, Callable] = dict(
+    softmax=softmax, self_information=self_information, pair=pair, joint=joint
+)
 
 
 class DomainGame:
@@ -73,7 +80,8 @@ class DomainGame:
     Args:
         gan_loss: ``loss(scores, is_source)``, such as :class:`DomainGANLoss`.
         weights: Factor of the student's loss for each head.
-        view: Input of the discriminators: ``softmax``, ``self_information`` or ``pair``.
+        view: Input of the discriminators: ``softmax``, ``self_information``, ``pair`` or
+            ``joint``.
         discriminator_weight: Factor of each domain in the discriminators' loss.
         sum_frames: Whether to sum the student's loss over the frames of a clip, not average it.
         likeness_weight: Factor of :meth:`SpatioTemporalDiscriminator.likeness` in the

@@ -12,7 +12,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmdavss.ops.warp import sample_positions
+from mmdavss.ops import carry_by_truncation
 
 IGNORE = 255
 #: Rank of a class that is not rare; one more than the largest label.
@@ -32,37 +32,6 @@ class PseudoLabels(NamedTuple):
     labels: Tensor
     weights: Tensor
     confidence: Tensor
-
-
-def carry(maps: Tensor, flow: Tensor, lowest_row: int) -> tuple[Tensor, Tensor]:
-    """Values of another frame at the pixels that this frame's flow points to, by truncation.
-
-    As published, nothing is carried where the flow is zero or leads outside of the image, or below
-    a row (the ego car is not moving), and at every pixel **to which** two or more pixels point;
-    those that carry nothing point to themselves.
-
-    Args:
-        maps: (N, C, H, W) of the other frame.
-        flow: (N, 2, H, W) from this frame to it, in pixels.
-        lowest_row: First row that nothing is carried from.
-
-    Returns:
-        (N, C, H, W), and (N, H, W), bool, where something has been carried; elsewhere the values
-        mean nothing.
-    """
-    height, width = flow.shape[-2:]
-    columns, rows = sample_positions(flow)
-    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < lowest_row)
-    moved = inside & flow.ne(0).any(1)
-    own = torch.arange(height * width, device=flow.device)
-    pointed = torch.where(
-        moved, rows.clamp(0, height - 1).long() * width + columns.clamp(0, width - 1).long(), 0
-    ).flatten(1)
-    pointed = torch.where(moved.flatten(1), pointed, own)
-    hits = torch.zeros_like(pointed).scatter_add_(1, pointed, torch.ones_like(pointed))
-    valid = moved & (hits < 2).view_as(moved)
-    index = pointed[:, None].expand(-1, maps.shape[1], -1)
-    return maps.flatten(2).gather(2, index).view_as(maps), valid
 
 
 def rarer(first: Tensor, second: Tensor, rank: Tensor, only_against_common: bool = False) -> Tensor:
@@ -173,7 +142,7 @@ class LabelRefinement(nn.Module):
         """
         height, width = flow.shape[-2:]
         stack = torch.stack([other.labels.to(other.weights), other.weights, other.confidence], 1)
-        carried, valid = carry(stack, flow, int(self.carry_rows * height))
+        carried, valid = carry_by_truncation(stack, flow, int(self.carry_rows * height))
         labels = torch.where(valid, carried[:, 0].long(), IGNORE)
         weights = torch.where(valid, carried[:, 1], 0.0)
         labels, weights = self._filled(labels, weights, current, height, width)

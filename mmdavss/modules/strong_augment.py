@@ -116,7 +116,7 @@ class Decisions(NamedTuple):
 class StrongAugment(nn.Module):
     """Colour jitter and Gaussian blur of DACS and DAFormer, drawn for each sample.
 
-    All frames of a clip share a draw. The colour changes follow the published code, which differs
+    The colour changes follow the published code, which differs
     from Pillow: brightness is added, contrast multiplies, saturation and hue are those of HSV.
     Their random order is the same for the whole batch.
 
@@ -130,6 +130,8 @@ class StrongAugment(nn.Module):
         blur_sigma: Range of the standard deviation of the blur, in pixels.
         per_batch: Whether to decide on jitter and on blur once for the whole batch, as published,
             instead of for each sample. Strengths are drawn for each sample in both cases.
+        per_frame: Whether the frames of a clip are augmented one after the other, each with draws
+            of its own (the consistent mixing of UnifiedVideoDA); otherwise they share all draws.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -142,6 +144,7 @@ class StrongAugment(nn.Module):
         blur_prob: float = 0.5,
         blur_sigma: tuple[float, float] = (0.15, 1.15),
         per_batch: bool = False,
+        per_frame: bool = False,
     ) -> None:
         super().__init__()
         for name, value, largest in (
@@ -158,6 +161,7 @@ class StrongAugment(nn.Module):
         self.blur_prob = blur_prob
         self.blur_sigma = tuple(blur_sigma)
         self.per_batch = per_batch
+        self.per_frame = per_frame
 
     def decide(self, clips: Tensor) -> Decisions | None:
         """Draws the decisions of a batch, which several views of it may share.
@@ -184,6 +188,9 @@ class StrongAugment(nn.Module):
         Returns:
             (N, T, 3, H, W), RGB in [0, 1]; `clips` itself if nothing was drawn.
         """
+        if self.per_frame and clips.shape[1] > 1:
+            frames = [self(frame, decisions) for frame in clips.split(1, dim=1)]
+            return torch.cat(frames, dim=1)
         jitter, blur = decisions or self.decide(clips) or (None, None)
         return self.blur(self.jitter(clips, jitter), blur)
 

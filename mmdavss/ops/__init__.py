@@ -1,6 +1,7 @@
 """Pure functions on tensors: warping, splatting, occlusion, correlation, labels of scores."""
 
 from .blocks import rows_per_block
+from .carry import carry_by_truncation
 from .correlation import Correlation, correlation
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
 from .precision import at_least_float32
@@ -12,6 +13,7 @@ __all__ = [
     'Correlation',
     'at_least_float32',
     'backward_warp',
+    'carry_by_truncation',
     'chain_flow',
     'compose_flow',
     'correlation',

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -113,6 +114,16 @@ class DomainBatch:
             KeyError: If the batch has none.
         """
         return self._domain('target')
+
+    def with_clips(self, change: Callable[[Clip], Clip]) -> DomainBatch:
+        """The same batch with its clips changed, each domain's by one call."""
+        changed = copy(self)
+        changed._domains = {
+            name: own._replace(clip=change(own.clip)) for name, own in self._domains.items()
+        }
+        if self._single is not None:
+            changed._single = self._single._replace(clip=change(self._single.clip))
+        return changed
 
     def _domain(self, name: str) -> DomainClips:
         if self._single is not None:

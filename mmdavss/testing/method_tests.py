@@ -388,8 +388,12 @@ def gradients_of_step(model: BaseAdapter, wrapper: Any) -> dict[str, float]:
 
         def note(*args: Any, step: Callable = own.optimizer.step, player: str = player) -> Any:
             for name, parameter in model.named_parameters():
-                if parameter.grad is not None:
-                    assert player == 'model' or name.startswith(f'{player}.'), (player, name)
+                if parameter.grad is None:
+                    continue
+                own = player == 'model' or name.startswith(f'{player}.')
+                # Players whose steps come together have their gradients side by side.
+                assert own or not separate(model), (player, name)
+                if own:
                     reached[name] = parameter.grad.abs().max().item()
             return step(*args)
 

@@ -287,9 +287,10 @@ def build_optimisers(
         options: Further options of the optimiser wrapper.
     """
     cfg = dict(options, optimizer=dict(type='SGD', lr=lr, momentum=momentum))
-    if not isinstance(model, AdversarialAdapter):
+    adversary = getattr(model, 'discriminator', None)
+    if not isinstance(model, AdversarialAdapter) and adversary is None:
         return build_optim_wrapper(model, cfg)
-    players = [name for name in ('student', 'discriminator') if getattr(model, name) is not None]
+    players = ['student', *(['discriminator'] if adversary is not None else [])]
     return build_optim_wrapper(
         model, dict(constructor='PlayerOptimWrapperConstructor', **dict.fromkeys(players, cfg))
     )

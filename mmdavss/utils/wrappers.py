@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
+import torch
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from torch import nn
+from torch import Tensor, nn
 
 ModuleT = TypeVar('ModuleT', bound=nn.Module)
 
@@ -18,13 +18,60 @@ def unwrapped(module: ModuleT) -> ModuleT:
     return cast(ModuleT, module.module) if is_model_wrapper(module) else module
 
 
+class _Visit(torch.autograd.Function):
+    """0, from all parameters given: a backward pass reaches them and adds nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
+        return parameters[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
+        return (None,) * len(ctx.needs_input_grad)
+
+
+def visit_gradients(module: nn.Module) -> Tensor:
+    """A scalar whose backward pass visits every parameter with a gradient and changes none.
+
+    As the output of a DDP wrapper it makes it reduce what several backward passes have accumulated.
+    """
+    return _Visit.apply(*(p for p in module.parameters() if p.grad is not None))
+
+
 def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:
     """Smallest number of iterations that completes a step of every optimiser."""
-    wrappers: Iterable[Any] = [optim_wrapper]
-    if isinstance(optim_wrapper, OptimWrapperDict):
-        wrappers = optim_wrapper.values()
     # Wrappers of other packages may not accumulate.
-    return math.lcm(*(getattr(wrapper, '_accumulative_counts', 1) for wrapper in wrappers))
+    return math.lcm(
+        *(getattr(own, '_accumulative_counts', 1) for own in players_of(optim_wrapper).values())
+    )
+
+
+def players_of(optim_wrapper: OptimWrapper | OptimWrapperDict) -> dict[str, OptimWrapper]:
+    """The wrapper of each player; one for all that is trained is that of the student."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        return dict(optim_wrapper.items())
+    return dict(student=optim_wrapper)
+
+
+def check_players(
+    method: str, optim_wrapper: OptimWrapper | OptimWrapperDict, players: tuple[str, ...]
+) -> None:
+    """Checks that a method gets an optimiser for each of its players, and no other.
+
+    Args:
+        method: Its name, for the message.
+        optim_wrapper: What it gets.
+        players: Names of its players.
+
+    Raises:
+        TypeError: If it does not.
+    """
+    if not isinstance(optim_wrapper, OptimWrapperDict) or set(optim_wrapper.keys()) != set(players):
+        raise TypeError(
+            f'{method}: optim_wrapper must hold an optimiser for each of '
+            f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
+            'student=dict(optimizer=...), discriminator=dict(optimizer=...)).'
+        )
 
 
 def set_iteration(optim_wrapper: OptimWrapper, count: int) -> None:
@@ -32,11 +79,17 @@ def set_iteration(optim_wrapper: OptimWrapper, count: int) -> None:
     optim_wrapper._inner_count = count
 
 
-def step_if_due(optim_wrapper: OptimWrapper) -> None:
-    """A step of the optimiser after the last backward pass of an iteration.
+def is_due(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+    """Whether an optimiser steps after the backward passes of this iteration."""
+    return any(own.should_update() for own in players_of(optim_wrapper).values())
+
+
+def step_if_due(optim_wrapper: OptimWrapper | OptimWrapperDict) -> None:
+    """A step of each optimiser after the last backward pass of an iteration.
 
     Where gradients are accumulated, only in the iteration that completes them.
     """
-    if optim_wrapper.should_update():
-        optim_wrapper.step()
-        optim_wrapper.zero_grad()
+    for own in players_of(optim_wrapper).values():
+        if own.should_update():
+            own.step()
+            own.zero_grad()

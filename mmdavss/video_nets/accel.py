@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
-from mmdavss.ops import chain_flow, forward_splat, resize_flow
+from mmdavss.ops import carry_by_truncation, chain_flow, forward_splat, resize_flow
 from mmdavss.structures import sample_labels
 
 from .base import (
@@ -29,7 +30,7 @@ from .propagating import PropagatingNet, enlarge
 
 FUSIONS = ('score', 'feature')
 FUSION_INITS = ('identity', 'xavier')
-PROPAGATIONS = ('warp', 'splat')
+PROPAGATIONS = ('warp', 'splat', 'truncate')
 
 
 class Seen(NamedTuple):
@@ -53,7 +54,8 @@ class Accel(PropagatingNet):
     A reference branch sees the key frame (the first of the clip), an update branch the current
     one. What the reference branch computes is carried to the current frame by flow and joined
     with what the update branch computes by a 1x1 convolution. "Accel" names three networks in the
-    literature; ``configs/_base_/models`` has a preset for each:
+    literature; ``configs/_base_/models`` has a preset for each (below ``configs/hrda`` there is
+    UnifiedVideoDA's of an :class:`HRDA`, ``propagation='truncate'``):
 
     ==================  ================  ========  ===========  ====================  ========
     preset              branches          fusion    flow         propagation           key grad
@@ -76,7 +78,12 @@ class Accel(PropagatingNet):
             a net of stride 8 at the flow's quarter resolution, a factor of 2.
         propagation: ``warp`` samples the key frame's map backwards along the flow, bilinearly,
             ``splat`` throws it forward to the nearest pixel as DA-VSN does (see
-            :func:`mmdavss.ops.forward_splat`).
+            :func:`mmdavss.ops.forward_splat`). ``truncate`` is that of UnifiedVideoDA: both maps
+            are enlarged to the flow's size, and the key frame's has no value where
+            :func:`mmdavss.ops.carry_by_truncation` carries none. There it is 0; in the release,
+            255, which the fusion weighs like a score.
+        carry_rows: For ``truncate``: share of the height below which nothing is carried; 0.7 as
+            published, and 840/1024 for Cityscapes.
         padding_mode: What a backward warp reads outside the key frame: ``zeros`` leaves those
             pixels to the current frame, ``border`` is what TPS does.
         key_grad: Whether the loss reaches the reference branch.
@@ -99,6 +106,7 @@ class Accel(PropagatingNet):
         fusion_bias: bool = False,
         enlarge: int = 1,
         propagation: str = 'warp',
+        carry_rows: float = 0.7,
         padding_mode: str = 'zeros',
         key_grad: bool = False,
         allow_random_init: bool = False,
@@ -126,6 +134,7 @@ class Accel(PropagatingNet):
         self.fusion_init = fusion_init
         self.enlarge = enlarge
         self.propagation = propagation
+        self.carry_rows = carry_rows
         self.key_grad = key_grad
         channels = self.num_classes if fusion == 'score' else self.feature_channels
         self.fusion = nn.Conv2d(2 * channels, channels, 1, bias=fusion_bias)
@@ -157,11 +166,22 @@ class Accel(PropagatingNet):
     def carry(self, maps: Tensor, to_key: Tensor | None) -> Tensor:
         if to_key is None or self.propagation == 'warp':
             return super().carry(maps, to_key)
+        if self.propagation == 'truncate':
+            lowest = int(self.carry_rows * to_key.shape[-2])
+            carried, valid = carry_by_truncation(maps, to_key, lowest)
+            return carried.masked_fill(~valid[:, None], 0.0)
         # The negated flow stands in for the flow key -> current, which DA-VSN does not compute.
         return forward_splat(maps, -resize_flow(to_key, maps.shape[-2:]))
 
     def _fuse(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
-        current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
+        if self.propagation == 'truncate' and to_key is not None:
+            size = to_key.shape[-2:]
+            current, key = (
+                resize(maps, size, mode='bilinear', align_corners=self.align_corners)
+                for maps in (current, key)
+            )
+        else:
+            current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
         return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
 
     def _key_grad(self) -> AbstractContextManager[None]:
@@ -197,7 +217,8 @@ class Accel(PropagatingNet):
     ) -> dict[str, HeadScores]:
         """Of an :class:`HRDA`: the joined scores of both frames are fused, a detail is of its own.
 
-        UnifiedVideoDA's network fuses the detail too, by the flow of the whole image.
+        UnifiedVideoDA's network fuses the details too, which show different boxes of the two
+        frames, by the flow of the whole image.
         """
         to_key, current, key = self.key_flow(frames, flow), frames[:, -1], frames[:, 0]
         scores = frame_scores(

@@ -24,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import sample_labels
 from mmdavss.utils.passes import is_dropout, predicting
+from mmdavss.utils.wrappers import unwrapped, visit_gradients
 
 from .hrda import HRDA, Box
 from .main_head import check_size
@@ -219,7 +220,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     def forward(
         self,
-        frames: Tensor,
+        frames: Tensor | None,
         flow: Tensor | None = None,
         features: Tensor | None = None,
         heads: bool = False,
@@ -229,7 +230,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Scores of the current frame.
 
         Args:
-            frames: (N, T, 3, H, W), normalised, the last frame is the current one.
+            frames: (N, T, 3, H, W), normalised, the last frame is the current one. None runs no
+                network, see :func:`visit_gradients`.
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
                 with a flow branch of their own take it instead of estimating theirs.
             features: (N, F, C, h, w), :meth:`features` of all frames, or of some in their order,
@@ -243,6 +245,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         Returns:
             (N, K, h, w), or :meth:`head_scores`.
         """
+        if frames is None:
+            return visit_gradients(self)
         if heads:
             return self.head_scores(frames, flow, parts=parts, detached=detached)
         return self.scores(frames, flow, features)
@@ -358,30 +362,6 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             own = _part_losses(head, of_head, labels, weights, avg_factor)
             losses |= add_prefix(own, name) | of_head.losses
         return losses
-
-    def weighted_losses(
-        self,
-        frames: Tensor,
-        flow: Tensor | None,
-        labels: Tensor,
-        weights: Tensor,
-        avg_factor: float | None = None,
-    ) -> dict[str, Tensor]:
-        """Losses of one pass for labels that weigh, such as a teacher's; without auxiliary heads.
-
-        Args:
-            frames: (N, T, 3, H, W).
-            flow: (N, T-1, 2, H, W) or None.
-            labels: As of :meth:`supervise`, like the others.
-            weights: (N, H, W).
-            avg_factor: The divisor.
-        """
-        scores: Tensor | Mapping[str, HeadScores]
-        if isinstance(self.segmentor, HRDA):
-            scores = self.head_scores(frames, flow, parts=('fused', 'losses'))
-        else:
-            scores = self(frames, flow)
-        return self.supervise(scores, labels, weights, avg_factor)
 
     @abstractmethod
     def loss(
@@ -510,6 +490,32 @@ def frame_scores(
         for name, own in maps.items()
         if name == 'decode' or (segmentor.training and own.factor)
     }
+
+
+def weighted_losses(
+    student: VideoNet,
+    frames: Tensor,
+    flow: Tensor | None,
+    labels: Tensor,
+    weights: Tensor,
+    avg_factor: float | None = None,
+) -> dict[str, Tensor]:
+    """Losses of one pass for labels that weigh, such as a teacher's; without auxiliary heads.
+
+    Args:
+        student: The net, or the DDP wrapper around it.
+        frames: (N, T, 3, H, W).
+        flow: (N, T-1, 2, H, W) or None.
+        labels: As of :meth:`VideoNet.supervise`, like the others.
+        weights: (N, H, W).
+        avg_factor: The divisor.
+    """
+    net = unwrapped(student)
+    # A net of several scales has several maps to train, another one its prediction.
+    options: dict[str, Any] = {}
+    if isinstance(net.segmentor, HRDA):
+        options = dict(heads=True, parts=('fused', 'losses'))
+    return net.supervise(student(frames, flow, **options), labels, weights, avg_factor)
 
 
 def head_losses(

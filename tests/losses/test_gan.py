@@ -43,6 +43,18 @@ def test_equals_the_published_loss():
             )
 
 
+@pytest.mark.parametrize('kind', ['vanilla', 'lsgan'])
+def test_labels_the_other_way_round(kind):
+    scores = torch.randn(2, 3)
+    for is_source in (True, False):
+        assert torch.equal(
+            DomainGANLoss(kind, source_label=0)(scores, is_source),
+            DomainGANLoss(kind)(scores, not is_source),
+        )
+    with pytest.raises(ValueError, match='source_label=2 must be 0 or 1'):
+        DomainGANLoss(kind, source_label=2)
+
+
 def test_unknown_kind():
     with pytest.raises(ValueError, match="kind='w' is not one of"):
         DomainGANLoss('w')

@@ -39,9 +39,19 @@ SEPICO = dict(
     confidence_threshold=0.5,
 )
 CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment'))
+DACS = dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5)
+DACS_HALVES = dict(confidence_threshold=0.0, augment=None, teacher_norm='student')
+#: Of pictures that are large enough for its five strides.
+ADVERSARY = dict(type='VideoDiscriminator', channels=4, resolution=2.0)
 DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
 DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
 MASKED = dict(type='MaskedConsistency', block_size=8)
+#: For adversarial methods: masked clips, and the teacher that these then have.
+TAUGHT = dict(masked=MASKED, confidence_threshold=0.5)
+#: Options under which blocks and shares of sure pixels of two halves are those of the whole.
+TAUGHT_HALVES = dict(
+    masked=dict(MASKED, mask_ratio=0.0), confidence_threshold=0.0, teacher_norm='student'
+)
 #: Context and detail of a small segmentor, whose details are a third of the frames.
 HRDA = {
     **{name: part for name, part in SEGMENTOR.items() if name != 'auxiliary_head'},
@@ -56,6 +66,14 @@ VAT = dict(
     tube_loss=dict(type='TubeDiceLoss'),
     discriminator=dict(type='SequenceDiscriminator', channels=4),
 )
+I2VDA = dict(
+    type='I2VDA',
+    flow=dict(type='ZeroFlow'),
+    delta=0.99,
+    eta=2.0,
+    discriminator=dict(type='ImageDiscriminator', channels=4),
+)
+DAVSN = dict(type='DAVSN', discriminator=dict(type='SpatioTemporalDiscriminator', channels=4))
 
 
 def stpl(model: dict, *parts: str, **options: object) -> MethodCase:
@@ -127,6 +145,15 @@ CASES = {
     'vat': MethodCase(
         model=VAT, student='PerFrame', trains=(*WITHOUT_AUXILIARY, 'discriminator'), flow=None
     ),
+    'vat_masked': MethodCase(
+        model=dict(VAT, **TAUGHT),
+        student='PerFrame',
+        trains=(*WITHOUT_AUXILIARY, 'discriminator'),
+        hooks=TEACHER,
+        flow=None,
+        halves=None,  # as for davsn_masked
+        thorough=False,
+    ),
     'vst': MethodCase(
         model=dict(type='VST', regulariser=dict(type='PseudoLabelRegulariser')),
         student='PerFrame',
@@ -137,23 +164,29 @@ CASES = {
         halves=dict(refinement=None),
     ),
     'i2vda': MethodCase(
-        model=dict(
-            type='I2VDA',
-            flow=dict(type='ZeroFlow'),
-            delta=0.99,
-            eta=2.0,
-            discriminator=dict(type='ImageDiscriminator', channels=4),
-        ),
+        model=I2VDA,
         student='PerFrame',
         hooks=(dict(type='ProxyNetworkHook', launch=0, interval=5),),
         trains=(*WITHOUT_AUXILIARY, 'discriminator'),
         halves=dict(t=0.5, delta=None, eta=None),
     ),
+    'i2vda_masked': MethodCase(
+        model=dict(I2VDA, **TAUGHT),
+        student='PerFrame',
+        hooks=(*TEACHER, dict(type='ProxyNetworkHook', launch=0, interval=5)),
+        trains=(*WITHOUT_AUXILIARY, 'discriminator'),
+        halves=None,  # as for davsn_masked
+        thorough=False,
+    ),
     'davsn': MethodCase(
-        model=dict(
-            type='DAVSN', discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)
-        ),
+        model=DAVSN,
         trains=(*ACCEL, 'discriminator'),
+    ),
+    'davsn_masked': MethodCase(
+        model=dict(DAVSN, **TAUGHT),
+        trains=(*ACCEL, 'discriminator'),
+        hooks=TEACHER,
+        halves=TAUGHT_HALVES,
     ),
     'davsn_source_free': MethodCase(
         model=dict(type='DAVSN'), trains=ALL, idle=('student.fusion',), **SOURCE_FREE
@@ -196,10 +229,10 @@ CASES = {
         **SOURCE_ALONE,
     ),
     'dacs': MethodCase(
-        model=dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5),
+        model=DACS,
         trains=ACCEL,
         hooks=TEACHER,
-        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+        halves=DACS_HALVES,
     ),
     'daformer': MethodCase(
         model=dict(DAFORMER, augment=dict(type='StrongAugment')),
@@ -234,7 +267,29 @@ CASES = {
         trains=ACCEL,
         length=3,
         hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
-        halves=dict(confidence_threshold=0.0, augment=None, teacher_norm='student'),
+        halves=DACS_HALVES,
+    ),
+    'dacs_discriminator': MethodCase(
+        model=dict(
+            DACS, augment=dict(type='StrongAugment', per_frame=True), discriminator=ADVERSARY
+        ),
+        trains=(*ACCEL, 'discriminator'),
+        hooks=TEACHER,
+        halves=DACS_HALVES,
+    ),
+    'mic_hrda_discriminator': MethodCase(
+        model=dict(
+            DAFORMER,
+            type='MIC',
+            masked=MASKED,
+            discriminator=ADVERSARY,
+        ),
+        student=dict(type='PerFrame', segmentor=HRDA),
+        trains=(*WITHOUT_AUXILIARY, 'student.segmentor.attention_head', 'discriminator'),
+        hooks=TEACHER,
+        flow=None,
+        halves=None,  # as for mic
+        thorough=False,
     ),
     'mic_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
@@ -246,7 +301,7 @@ CASES = {
     ),
     'mic_accel_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
-        student=dict(type='Accel', segmentor=HRDA),
+        student=dict(type='Accel', segmentor=HRDA, propagation='truncate'),
         trains=('student.fusion', *WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
         hooks=TEACHER,
         halves=None,  # as for mic

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.methods.dacs import Labelled
+from mmdavss.methods.mean_teacher import Labelled
 from mmdavss.modules import (
     ClassStatistics,
     class_mix,

@@ -7,9 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmdavss.methods.dacs import Labelled
-from mmdavss.structures import Clip
-from mmdavss.testing import build_method, make_batch
+from mmdavss.methods.mean_teacher import Labelled
+from mmdavss.structures import Clip, DomainBatch
+from mmdavss.testing import build_method, build_optimisers, make_batch
+from mmdavss.testing.methods import training_batch
+from mmdavss.testing.numerics import double_precision
 from tests.methods.table import CASES, MASKED
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/mic_masked_step.npz'
@@ -112,3 +114,50 @@ def test_batches_that_have_no_halves(monkeypatch):
     batch = Labelled(Clip(clip, clip), None, torch.zeros(3, 16, 16), torch.ones(3, 16, 16))
     with pytest.raises(ValueError, match='even batch_size'):
         model.masked_loss(model.masked, batch, batch)
+
+
+@pytest.mark.parametrize('case', ['vat_masked', 'davsn_masked'])
+def test_adversarial_step_and_masked_clips(case, monkeypatch):
+    """The student's step is that of the game and that of the masked clips, with teacher's labels.
+
+    Its own teacher sees the plain target clips; each backward pass has only its own graph.
+    """
+    with double_precision():
+        case = CASES[case]
+        data = training_batch(case)
+        before = build_method(case)
+        moves = []
+        for masked in (None, MASKED):
+            model = build_method(case, masked=masked)
+            torch.manual_seed(3)
+            model.train_step(data, build_optimisers(model, lr=1.0))
+            moves.append(dict(model.student.named_parameters()))
+        model = build_method(case)
+        batch = DomainBatch(**model.data_preprocessor(data, True))
+        clip = batch.target.clip
+        with torch.no_grad():
+            labels, weights = model.pseudo_labels(clip, model.clip_flow(clip))
+        torch.manual_seed(3)
+        target = Labelled(clip, model.clip_flow(clip), labels, weights)
+        model.masked_loss(model.masked, target, target)['masked.loss_ce'].backward()
+    for name, parameter in model.student.named_parameters():
+        own = 0 if parameter.grad is None else parameter.grad
+        expected = moves[0][name] - own
+        torch.testing.assert_close(moves[1][name], expected, rtol=1e-6, atol=1e-9, msg=name)
+    start = dict(before.student.named_parameters())
+    assert any(not torch.equal(moves[0][name], moves[1][name]) for name in start)
+
+
+@pytest.mark.parametrize('mode', ['source', 'separate'])
+def test_adversarial_methods_mask_the_source_too(mode):
+    case = CASES['davsn_masked']
+    model = build_method(case, masked=dict(MASKED, mode=mode))
+    log = model.train_step(training_batch(case), build_optimisers(model))
+    assert log['masked.loss_ce'] > 0
+
+
+def test_a_teacher_that_nobody_needs():
+    model = build_method(CASES['vat'])
+    assert not hasattr(model, 'teacher')
+    with pytest.raises(TypeError, match='VAT has no teacher.*model.masked'):
+        model.update_teacher(0.9)

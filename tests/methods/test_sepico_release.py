@@ -27,7 +27,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdavss.datasets.rare_class import class_probabilities
-from mmdavss.methods.dacs import Labelled
+from mmdavss.methods.mean_teacher import Labelled
 from mmdavss.modules import class_mix_masks, downscale_labels
 from mmdavss.structures import Clip, DomainBatch
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmdavss.modules.label_refinement import LabelRefinement, PseudoLabels, carry, rarer
+from mmdavss.modules.label_refinement import LabelRefinement, PseudoLabels, rarer
+from mmdavss.ops import carry_by_truncation
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 #: What the arrays of the filter call rare, the rarest first.
@@ -26,7 +27,9 @@ def test_published_carrying(flow, warped, mask):
     data = golden('unifiedvda_warp_filter')
     labels = data['label_at_other_frame'].permute(2, 0, 1)[None]
     height = labels.shape[-2]
-    carried, valid = carry(labels, data[flow].permute(2, 0, 1)[None], int(0.7 * height))
+    carried, valid = carry_by_truncation(
+        labels, data[flow].permute(2, 0, 1)[None], int(0.7 * height)
+    )
     assert torch.equal(valid[0], data[mask]) and valid.any() and not valid.all()
     ours = torch.where(valid, carried[:, 0], 255)[0]
     assert torch.equal(ours, data[warped][..., 0].long())

@@ -249,3 +249,18 @@ def test_jitter_alone_is_one_of_the_orders(colours):
 def test_bad_options(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         StrongAugment(**option)
+
+
+@pytest.mark.parametrize('per_batch', [False, True])
+def test_frames_that_draw_by_themselves(per_batch):
+    """Each frame is augmented as a clip of one frame, one after the other."""
+    clips = torch.rand(2, 3, 3, 24, 32)
+    options = dict(jitter_prob=1.0, blur_prob=0.5, per_batch=per_batch)
+    together, apart = StrongAugment(**options), StrongAugment(**options, per_frame=True)
+    torch.manual_seed(4)
+    expected = torch.cat([together(clips[:, t : t + 1]) for t in range(3)], dim=1)
+    torch.manual_seed(4)
+    augmented = apart(clips)
+    assert torch.equal(augmented, expected)
+    torch.manual_seed(4)
+    assert not torch.equal(augmented, together(clips))

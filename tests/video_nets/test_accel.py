@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmdavss.ops import carry_by_truncation
 from mmdavss.video_nets import Accel, PerFrame
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/accel_fusion.npz'
@@ -40,6 +41,46 @@ def test_fusion_equals_published(accel, build, peer, options):
     for aux in ('', '_aux'):
         fused = net._fuse(data[f'score_cf{aux}'], data[f'score_kf{aux}'], flow)
         torch.testing.assert_close(fused, data[f'{peer}_fused{aux}'], rtol=0, atol=1e-5)
+
+
+UNIFIED = Path(__file__).parents[1] / 'data/golden/unifiedvda_accel_fusion.npz'
+
+
+@pytest.mark.parametrize('weights', ['initial', 'random'])
+@pytest.mark.parametrize('maps', ['fused', 'context', 'detail'])
+def test_fusion_of_unified_video_da(accel, build, maps, weights):
+    """Scores at the flow's size, carried by truncation.
+
+    Where nothing is carried the release fuses the number 255 in every channel, and we 0.
+    """
+    data = {k: torch.tensor(v) for k, v in np.load(UNIFIED).items()}
+    net = build(dict(accel, propagation='truncate'))
+    net.segmentor.align_corners = False
+    net.fusion.weight.data = data[f'fusion_weight_{weights}']
+    flow, previous = data['flow'], data[f'previous_{maps}']
+    fused = net._fuse(data[f'current_{maps}'], previous, flow)
+    _, valid = carry_by_truncation(
+        previous.new_zeros(2, 1, *flow.shape[-2:]), flow, int(0.7 * flow.shape[-2])
+    )
+    assert 0.2 < valid.float().mean() < 0.8
+    nothing = 255 * net.fusion.weight[:, previous.shape[1] :].sum(1).view(1, -1, 1, 1)
+    expected = torch.where(valid[:, None], fused, fused + nothing)
+    torch.testing.assert_close(expected, data[f'{weights}_{maps}'], rtol=0, atol=1e-4)
+
+
+def test_carries_by_truncation_above_a_row_and_trains(accel, build):
+    """The own car does not move; what is carried gets a gradient where the key frame has one."""
+    net = build(dict(accel, propagation='truncate', carry_rows=0.5, key_grad=True))
+    maps = torch.randn(1, net.num_classes, 4, 6, requires_grad=True)
+    flow = torch.zeros(1, 2, 32, 48)
+    flow[:, 1] = -1.0
+    carried = net.carry(
+        torch.nn.functional.interpolate(maps, (32, 48), mode='bilinear', align_corners=False), flow
+    )
+    assert carried[:, :, 0].eq(0).all() and carried[:, :, 17:].eq(0).all()
+    assert carried[:, :, 1:16].ne(0).all()
+    carried.sum().backward()
+    assert maps.grad.ne(0).any()
 
 
 def test_starts_as_the_single_frame_net(accel, per_frame, build):

@@ -32,8 +32,8 @@ target_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# For pseudo-labels refined by the video: clips of two frames, with the flow current -> previous.
-# DIS needs no weights; other providers: docs/datasets.md, "Flow".
+# Clips of two frames with the flow current -> previous, for pseudo-labels refined by the video and
+# for networks that fuse frames. DIS needs no weights; other providers: docs/datasets.md, "Flow".
 target_clip_pipeline = [
     dict(type='LoadClip'),
     dict(type='PseudoLabelMargins', top=30, bottom=240, left=30, right=30),
@@ -43,10 +43,26 @@ target_clip_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
+source_clip_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(2560, 1440)),
+    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+    dict(type='ClipCrop', crop_size=(1024, 1024), cat_max_ratio=0.75, rare_class_min_pixels=6000),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
 # The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(2048, 1024)),
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs'),
+]
+test_clip_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(2048, 1024)),
+    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
     dict(type='LoadClipAnnotations'),
     dict(type='PackClipInputs'),
 ]
