@@ -8,6 +8,8 @@ import torch
 from mmseg.registry import MODELS
 
 from mmdavss.losses import FeatureDistance, feature_distance
+from mmdavss.testing import NUM_CLASSES, build_method
+from tests.methods.table import CASES
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/daformer_feature_distance.npz'
 
@@ -107,3 +109,12 @@ def test_a_cell_that_does_not_count_gives_no_gradient():
 def test_classes_that_labels_cannot_have():
     with pytest.raises(ValueError, match='classes'):
         FeatureDistance(classes=[255])
+
+
+def test_classes_that_the_network_does_not_have():
+    """Those of 19 classes left for a network of fewer would mean other things, in silence."""
+    distance = dict(CASES['daformer'].model['feature_distance'], classes=(1, NUM_CLASSES))
+    with pytest.raises(
+        ValueError, match=rf'classes=\[{NUM_CLASSES}\] are not among the {NUM_CLASSES}'
+    ):
+        build_method(CASES['daformer'], feature_distance=distance)

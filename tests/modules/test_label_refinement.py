@@ -87,7 +87,12 @@ def test_rows_of_cityscapes():
 
 @pytest.mark.parametrize(
     ('options', 'words'),
-    [(dict(mode='best'), 'not one of'), (dict(mode='rare'), 'needs rare_classes')],
+    [
+        (dict(mode='best'), 'not one of'),
+        (dict(mode='rare'), 'needs rare_classes'),
+        (dict(mode='rare', rare_classes=[3, 256]), r'rare_classes=\(3, 256\) are not all'),
+        (dict(mode='carried', classes=[-1]), r'classes=\(-1,\) are not all in 0..254'),
+    ],
 )
 def test_bad_options(options, words):
     with pytest.raises(ValueError, match=words):

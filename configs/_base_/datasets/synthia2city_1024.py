@@ -41,29 +41,10 @@ target_clip_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# The same of the source, for networks that see two frames.
-source_clip_pipeline = [
-    dict(type='LoadClip'),
-    dict(type='LoadClipAnnotations'),
-    dict(type='ClipResize', scale=(2560, 1520)),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
-    # 2 times the min_pixels of the rare-class sampling; without it no effect.
-    dict(type='ClipCrop', crop_size=(1024, 1024), cat_max_ratio=0.75, rare_class_min_pixels=6000),
-    dict(type='ClipFlip', prob=0.5),
-    dict(type='PackClipInputs'),
-]
 # The label is loaded after the resize, so it keeps its full resolution.
 test_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(2048, 1024)),
-    dict(type='LoadClipAnnotations'),
-    dict(type='PackClipInputs'),
-]
-# For networks that see two frames.
-test_clip_pipeline = [
-    dict(type='LoadClip'),
-    dict(type='ClipResize', scale=(2048, 1024)),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
     dict(type='LoadClipAnnotations'),
     dict(type='PackClipInputs'),
 ]
