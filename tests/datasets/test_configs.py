@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS
@@ -234,6 +234,19 @@ def test_vat_vst_never_pairs_a_frame_with_itself(data, name):
             options.type == 'CityscapesSeqDataset' and options.get('frames') != 'all'
         )
         assert bool(left_out) == (not never)
+
+
+@pytest.mark.parametrize('name', ['viper2city_1024', 'synthia2bddvid'])
+def test_clips_for_refined_pseudo_labels(data, name):
+    """Two frames, the flow to the previous one, and the margins, all of one crop."""
+    cfg = config(name)
+    target = dict(cfg.target_train, clip_length=2, pipeline=cfg.target_clip_pipeline)
+    narrow_margins(ConfigDict(target))
+    inputs = DATASETS.build(target)[0]['inputs']
+    size = EXPECTED[name][1]
+    assert inputs['frames'].shape == (2, 3, *size) and inputs['flow'].shape == (1, 2, *size)
+    valid = inputs['valid']
+    assert valid.shape[-2:] == size and set(valid.unique().tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize('name', EXPECTED)
