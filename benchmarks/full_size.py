@@ -397,7 +397,7 @@ def full_size() -> list[str]:
     return sorted(
         name.removesuffix('.py')
         for name in names
-        if not any(word in name for word in ('-r18', 'mini', 'camvid-day'))
+        if not any(word in name for word in ('-r18', 'effnet-lite0', 'mini', 'camvid-day'))
     )
 
 

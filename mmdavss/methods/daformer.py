@@ -34,6 +34,9 @@ class DAFormer(DACS):
     Args:
         feature_distance: Config of the :class:`FeatureDistance`.
         kwargs: Those of :class:`DACS`.
+
+    Raises:
+        ValueError: If the distance is of classes that the network does not have.
     """
 
     pretrained: EncoderDecoder
@@ -41,6 +44,12 @@ class DAFormer(DACS):
     def __init__(self, feature_distance: ConfigType, **kwargs) -> None:
         super().__init__(**kwargs)
         self.feature_distance = MODELS.build(feature_distance)
+        unknown = [k for k in feature_distance.get('classes') or () if k >= self.num_classes]
+        if unknown:
+            raise ValueError(
+                f'{type(self).__name__}: feature_distance.classes={unknown} are not among the '
+                f'{self.num_classes} classes of the network: name its things.'
+            )
         # With its heads, which rest: a net of several scales decides what the backbone sees.
         self.add_companion(
             'pretrained', kind='pretrained', follows='student.segmentor', persistent=False

@@ -81,7 +81,7 @@ class LabelRefinement(nn.Module):
         classes: If given, others have no label.
 
     Raises:
-        ValueError: For an unknown mode, or ``rare`` without classes.
+        ValueError: For an unknown mode, ``rare`` without classes, or classes that no label has.
     """
 
     rank: Tensor
@@ -103,6 +103,9 @@ class LabelRefinement(nn.Module):
             raise ValueError(f'LabelRefinement: mode={mode!r} is not one of {MODES}.')
         if mode == 'rare' and not rare_classes:
             raise ValueError("LabelRefinement: mode='rare' needs rare_classes, the rarest first.")
+        for name, given in (('rare_classes', rare_classes), ('classes', classes or ())):
+            if not all(0 <= k < IGNORE for k in given):
+                raise ValueError(f'LabelRefinement: {name}={tuple(given)} are not all in 0..254.')
         self.mode = mode
         self.threshold = threshold
         self.carry_rows = carry_rows

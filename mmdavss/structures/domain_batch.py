@@ -33,7 +33,18 @@ class Clip(NamedTuple):
 
 
 def sample_labels(samples: SampleList) -> Tensor:
-    """The labels (N, H, W), int64, of samples with ``gt_sem_seg``."""
+    """The labels (N, H, W), int64, of samples with ``gt_sem_seg``.
+
+    Raises:
+        ValueError: If a sample has none.
+    """
+    for sample in samples:
+        if 'gt_sem_seg' not in sample:
+            raise ValueError(
+                f'{sample.get("img_path", "A clip")} comes without a label, which is needed here: '
+                'set with_labels=True in its data set, and put LoadClipAnnotations into its '
+                'pipeline.'
+            )
     return torch.cat([sample.gt_sem_seg.data for sample in samples]).long()
 
 

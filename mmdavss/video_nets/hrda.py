@@ -140,14 +140,16 @@ class HRDA(EncoderDecoder):
     Args:
         attention_head: Config of the head that weighs, like the decode head; ``num_classes`` is K,
             or 1 for one weight for all classes. It has no loss of its own.
-        detail_size: (height, width) of details in pixels.
+        detail_size: (height, width) of details in pixels, multiples of the output stride. As
+            published, the attention leaves out the last half cell of the context in a detail of an
+            odd number of cells.
         detail_weight: Factor of the loss of the detail by itself; the joined scores have the rest.
             Where the detail is as large as the image, the damped context has the same factor.
-        output_stride: Stride s of the decoder in pixels. Boxes lie on the grid of 2s.
+        output_stride: Stride s of the decoder in pixels. Boxes begin on the grid of 2s.
         kwargs: Those of mmseg's ``EncoderDecoder``.
 
     Raises:
-        ValueError: If details do not lie on that grid.
+        ValueError: If details are not whole cells of the decoder, or a head has `align_corners`.
     """
 
     def __init__(
@@ -163,10 +165,10 @@ class HRDA(EncoderDecoder):
         self.detail_size = tuple(detail_size)
         self.detail_weight = detail_weight
         self.output_stride = output_stride
-        if any(side % self.grid for side in self.detail_size):
+        if any(side < 1 or side % output_stride for side in self.detail_size):
             raise ValueError(
-                f'HRDA: detail_size={self.detail_size} must be multiples of {self.grid}, twice the '
-                'output_stride.'
+                f'HRDA: detail_size={self.detail_size} must be positive multiples of the '
+                f'output_stride, {output_stride}.'
             )
         if self.align_corners:
             raise ValueError('HRDA: align_corners must be False in its heads.')

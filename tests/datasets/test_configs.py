@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS
@@ -32,8 +32,11 @@ EXPECTED = {
     'gta2city_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
     'synthia_rand2city_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
     'city2darkzurich_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
+    'city2acdc_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
     'viper2city_1024': ((1024, 1024), (1024, 1024), 15, (12, 20)),
     'synthia2city_1024': ((1024, 1024), (1024, 1024), 12, (12, 20)),
+    'viper2bddvid': ((720, 720), (720, 720), 15, (12, 20)),
+    'synthia2bddvid': ((720, 720), (720, 720), 12, (12, 20)),
     'viper2city_mix': ((640, 640), (640, 1280), 15, (12, 20)),
     'miniviper2minicity_mix': ((96, 192), (96, 192), 15, (12, 20)),
     'camvid_day2dusk_mix': ((180, 240), (180, 240), 11, (12, 20)),
@@ -79,7 +82,10 @@ IMAGES = (
     'viper2city_1024',
     'synthia2city_1024',
     'synthia_rand2city_1024',
+    'city2acdc_1024',
     'city2darkzurich_1024',
+    'viper2bddvid',
+    'synthia2bddvid',
     'synthia_rand2city',
     'synthia_rand2city_512',
     'city2acdc_512',
@@ -100,10 +106,17 @@ VALIDATED = {
         ),
         (1024, 2048),
     ),
+    'city2acdc_1024': (1080, 1920),
     'city2darkzurich_1024': (1080, 1920),
+    'viper2bddvid': (720, 1280),
+    'synthia2bddvid': (720, 1280),
 }
 #: With margins of the target that no pseudo-labels are learnt in.
-MARGINS = [name for name in VALIDATED if name.endswith('_1024') and 'darkzurich' not in name]
+MARGINS = [
+    name
+    for name in VALIDATED
+    if name.endswith('2bddvid') or (name.endswith('_1024') and not name.startswith('city2'))
+]
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 # No oracle is trained with them; Dark Zurich has no labels to train with.
 UNLABELLED = (
@@ -111,6 +124,7 @@ UNLABELLED = (
     'city2darkzurich_512',
     'city2acdc_512',
     'synthia_rand2city_512',
+    'city2acdc_1024',
     'city2darkzurich_1024',
     *MARGINS,
 )
@@ -220,6 +234,19 @@ def test_vat_vst_never_pairs_a_frame_with_itself(data, name):
             options.type == 'CityscapesSeqDataset' and options.get('frames') != 'all'
         )
         assert bool(left_out) == (not never)
+
+
+@pytest.mark.parametrize('name', ['viper2city_1024', 'synthia2bddvid'])
+def test_clips_for_refined_pseudo_labels(data, name):
+    """Two frames, the flow to the previous one, and the margins, all of one crop."""
+    cfg = config(name)
+    target = dict(cfg.target_train, clip_length=2, pipeline=cfg.target_clip_pipeline)
+    narrow_margins(ConfigDict(target))
+    inputs = DATASETS.build(target)[0]['inputs']
+    size = EXPECTED[name][1]
+    assert inputs['frames'].shape == (2, 3, *size) and inputs['flow'].shape == (1, 2, *size)
+    valid = inputs['valid']
+    assert valid.shape[-2:] == size and set(valid.unique().tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize('name', EXPECTED)
@@ -363,7 +390,7 @@ def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
     """The idiom of the method configs; the crop's threshold is half of the sampling's, or twice."""
     sampling = config(name).rare_class_sampling
     crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
-    share = 2 if name.endswith('_1024') else 0.5
+    share = 2 if name.endswith(('_1024', '2bddvid')) else 0.5
     assert crop.rare_class_min_pixels == share * sampling.min_pixels
     path = tmp_path / f'{name}_rare.py'
     path.write_text(

@@ -8,6 +8,8 @@ import torch
 from mmseg.registry import MODELS
 
 from mmdavss.losses import FeatureDistance, feature_distance
+from mmdavss.testing import NUM_CLASSES, build_method
+from tests.methods.table import CASES
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/daformer_feature_distance.npz'
 
@@ -16,6 +18,11 @@ GOLDEN = Path(__file__).parents[1] / 'data/golden/daformer_feature_distance.npz'
 def data():
     arrays = np.load(GOLDEN)
     return {name: torch.tensor(arrays[name]) for name in arrays.files}
+
+
+def num_classes(data):
+    """The published code counts to 19; here only that no label is beyond matters."""
+    return 1 + max(data['label'][data['label'] != 255].max(), data['thing_classes'].max()).item()
 
 
 def distance(data, dtype=torch.float64, classes=None, labels=None):
@@ -33,7 +40,7 @@ def distance(data, dtype=torch.float64, classes=None, labels=None):
         features,
         data['imagenet_feat'].to(dtype),
         data['label'][:, 0] if labels is None else labels,
-        num_classes=19,
+        num_classes=num_classes(data),
     )
     return value, torch.autograd.grad(value, features)[0]
 
@@ -67,7 +74,9 @@ def test_labelled_cells_of_all_classes(data):
 def test_nothing_counts(data):
     """The published code has the mean of nothing, NaN."""
     things = data['thing_classes'].tolist()
-    value, gradient = distance(data, classes=things, labels=torch.full((2, 64, 96), 255))
+    value, gradient = distance(
+        data, classes=things, labels=torch.full_like(data['label'][:, 0], 255)
+    )
     assert value == 0 and gradient.eq(0).all()
 
 
@@ -100,3 +109,12 @@ def test_a_cell_that_does_not_count_gives_no_gradient():
 def test_classes_that_labels_cannot_have():
     with pytest.raises(ValueError, match='classes'):
         FeatureDistance(classes=[255])
+
+
+def test_classes_that_the_network_does_not_have():
+    """Those of 19 classes left for a network of fewer would mean other things, in silence."""
+    distance = dict(CASES['daformer'].model['feature_distance'], classes=(1, NUM_CLASSES))
+    with pytest.raises(
+        ValueError, match=rf'classes=\[{NUM_CLASSES}\] are not among the {NUM_CLASSES}'
+    ):
+        build_method(CASES['daformer'], feature_distance=distance)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
 
 from mmdavss.methods import BaseAdapter, SourceOnly
 from mmdavss.structures import DomainBatch
-from mmdavss.testing import PREPROCESSOR
+from mmdavss.testing import PREPROCESSOR, build_method, build_optimisers
+from mmdavss.testing.methods import Training, training_batch
+from tests.methods.table import CASES
 
 
 class TwoPasses(BaseAdapter):
@@ -157,6 +161,18 @@ def test_a_graph_is_gone_before_the_next_group(made, batch, counts):
     )
     assert 0 < saved < more
     assert alive == 0
+
+
+@pytest.mark.parametrize('name, groups', [('daformer', 2), ('dacs_refined', 2), ('mic_hrda', 3)])
+def test_graphs_of_source_mix_and_masked_images_do_not_add_up(name, groups):
+    """As in the published code, each is backpropagated before the next is made."""
+    init_default_scope('mmseg')
+    case = CASES[name]
+    model = build_method(case)
+    run = Training(case, model, build_optimisers(model))
+    held = held_before_each_group(model, lambda: run(training_batch(case)))
+    assert [alive for _, alive in held] == [0] * groups
+    assert 0 < held[0][0] and all(a < b for (a, _), (b, _) in pairwise(held))
 
 
 def test_a_loss_of_its_own_is_not_passed_over(made, batch):

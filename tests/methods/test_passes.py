@@ -17,15 +17,20 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmdavss.modules import frozen_forward, most_confident
-from mmdavss.testing import build_method, build_optimisers, small_net
+from mmdavss.testing import (
+    NUM_CLASSES,
+    MethodCase,
+    build_method,
+    build_optimisers,
+    small_net,
+)
 from mmdavss.testing.flops import NetworkFlops
 from mmdavss.testing.methods import SIZE, Training, training_batch
 from mmdavss.testing.numerics import double_precision
 from mmdavss.video_nets import clip_scores
-from tests.methods.table import CASES, FLOW_NET
+from tests.methods.table import CASES, FLOW_NET, HRDA
 
 aten = torch.ops.aten
-CLIPS = 2  # of each domain of a batch
 
 
 class Passes(Counter):
@@ -164,6 +169,25 @@ def clips(n: Net) -> Passes:
     )
 
 
+def dacs(n: Net, masked: bool = False, labelled: int = 1) -> Passes:
+    """The source, the mix and, if that is learnt, masked clips; clips that the teacher labels."""
+    student = n.supervised()
+    for _ in range(1 + masked):
+        student += n.scores('decode', gradient=True, called=True)
+    teacher = sum((n.labels() for _ in range(labelled)), Passes())
+    return student.of('student') + teacher.of('teacher')
+
+
+def daformer(n: Net, masked: bool = False) -> Passes:
+    """Of the source the current frames have features, of both encoders."""
+    found = dacs(n, masked) + passes(backbone=1).of('pretrained')
+    if 1 not in n.read:
+        found += passes(True, backbone=1).of('student')
+        if n.own:
+            found += Passes({('student', 'backbone', 'forward'): -1})  # the same
+    return found
+
+
 #: What a method needs: of its student, if nothing is said.
 NEEDED: dict[str, Callable[[Net], Passes]] = {
     'source_only': lambda n: n.supervised(),
@@ -192,10 +216,12 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'sfc': lambda n: (
         n.supervised() + sum((n.scores('decode', 'aux', gradient=True) for _ in '012'), Passes())
     ),
-    'dacs': lambda n: (
-        (n.supervised() + n.scores('decode', gradient=True, called=True)).of('student')
-        + n.labels().of('teacher')
-    ),
+    'dacs': dacs,
+    'dacs_masked': lambda n: dacs(n, masked=True),
+    # The teacher labels the clip without its last frame too.
+    'dacs_refined': lambda n: dacs(n, labelled=2),
+    'daformer': daformer,
+    'mic': lambda n: daformer(n, masked=True),
     'sepico_dist': sepico,
 }
 #: Predict frame by frame.
@@ -203,43 +229,48 @@ ONE_NET = {'i2vda': 'per_frame'}
 
 
 def parts_of(net: nn.Module) -> dict[str, nn.Module]:
-    segmentor = net.segmentor
-    found = dict(
-        backbone=segmentor.backbone, decode=segmentor.decode_head, aux=segmentor.auxiliary_head
+    """Parts of a video net, or of a segmentor."""
+    segmentor = getattr(net, 'segmentor', net)
+    places = dict(
+        backbone=(segmentor, 'backbone'),
+        decode=(segmentor, 'decode_head'),
+        aux=(segmentor, 'auxiliary_head'),
+        attention=(segmentor, 'attention_head'),
+        **{name: (net, name) for name in ('fusion', 'flow_net', 'distortion', 'correction')},
     )
-    for name in ('fusion', 'flow_net', 'distortion', 'correction'):
-        if getattr(net, name, None) is not None:
-            found[name] = getattr(net, name)
-    return found
+    found = {name: getattr(owner, part, None) for name, (owner, part) in places.items()}
+    return {name: part for name, part in found.items() if part is not None}
 
 
-#: By kind of video net and by what of it is learnt.
+#: By video net, size of the frame and what of the net is learnt.
 FLOPS: dict[tuple, dict[tuple[str, str], int]] = {}
 
 
-def flops_of_a_frame(kind: str, net: nn.Module) -> dict[tuple[str, str], int]:
+def flops_of_a_frame(net: nn.Module, size: tuple[int, int] = SIZE) -> dict[tuple[str, str], int]:
     """FLOPs of a pass of each part by itself, on a frame of one clip."""
-    key = (kind, *((name, p.requires_grad) for name, p in net.named_parameters()))
+    key = (str(net), size, *(p.requires_grad for p in net.parameters()))
     if key not in FLOPS:
-        FLOPS[key] = counted_flops(net)
+        FLOPS[key] = counted_flops(net, size)
     return FLOPS[key]
 
 
-def counted_flops(net: nn.Module) -> dict[tuple[str, str], int]:
-    image = torch.zeros(1, 3, *SIZE)
-    levels = [level.detach().requires_grad_() for level in net.segmentor.backbone(image)]
+def counted_flops(net: nn.Module, size: tuple[int, int]) -> dict[tuple[str, str], int]:
+    parts = parts_of(net)
+    image = torch.zeros(1, 3, *size)
+    levels = [level.detach().requires_grad_() for level in parts['backbone'](image)]
     h, w = levels[-1].shape[-2:]
     inputs: dict[str, tuple] = dict(
         backbone=(image,),
         decode=(levels,),
         aux=(levels,),
-        fusion=(torch.zeros(1, 2 * net.num_classes, h, w, requires_grad=True),),
+        attention=(levels,),
+        fusion=(torch.zeros(1, 2 * NUM_CLASSES, h, w, requires_grad=True),),
         flow_net=(image, image),
         distortion=(torch.zeros(1, 6, 2 * h, 2 * w),),
         correction=(image,),
     )
     found = {}
-    for name, part in parts_of(net).items():
+    for name, part in parts.items():
         with NetworkFlops({name: part}) as counter:
             out = part(*inputs[name])
             total = sum(maps.sum() for maps in ([out] if isinstance(out, Tensor) else out))
@@ -262,12 +293,18 @@ def scope():
 )
 def test_passes_of_a_step(method: str, net: str) -> None:
     name, _, fixed = method.partition(',')
-    case = CASES[name]
     options = dict(norm_eval=True) if fixed else {}
-    model = build_method(case, student=small_net(NETS[net].config), **options)
+    model = build_method(CASES[name], student=small_net(NETS[net].config), **options)
     needed = NEEDED[method](NETS[net])
     if not any(len(key) == 3 for key in needed):
         needed = needed.of('student')
+    assert_passes(model, CASES[name], needed)
+
+
+def assert_passes(
+    model: nn.Module, case: MethodCase, needed: Passes, size: tuple[int, int] = SIZE
+) -> None:
+    """A step makes these passes of frames (h, w) of each clip, and no others."""
     owners = {key[0] for key in needed}
     networks = {
         f'{owner} {part}': module
@@ -290,14 +327,41 @@ def test_passes_of_a_step(method: str, net: str) -> None:
     assert total.get(aten.convolution_backward, 0) == sum(
         f.backward for f in counter.found.values()
     )
-    frame = {owner: flops_of_a_frame(net, getattr(model, owner)) for owner in owners}
+    frame = {owner: flops_of_a_frame(getattr(model, owner), size) for owner in owners}
+    clips_of_a_batch = 2 * case.clips
     expected = {
-        (owner, part, way): CLIPS * count * frame[owner][part, way]
+        (owner, part, way): clips_of_a_batch * count * frame[owner][part, way]
         for (owner, part, way), count in needed.items()
         if count
     }
     ratio = sum(found.values()) / sum(expected.values())
     assert found == pytest.approx(expected, rel=1e-9), f'{ratio:.2f} of what is needed'
+
+
+@pytest.mark.parametrize('net', ['mic_hrda', 'mic_accel_hrda'])
+def test_passes_of_a_step_on_two_scales(net: str) -> None:
+    """In units of the context, half of whose sides the frame has."""
+    case = CASES[net]
+    model = build_method(case)
+    height, width = HRDA['detail_size']
+    context = SIZE[0] // 2, SIZE[1] // 2
+    detail = height * width / (context[0] * context[1])
+    windows = (2 * SIZE[0] // height - 1) * (2 * SIZE[1] // width - 1)
+
+    def scales(details: float, gradient: bool = False) -> Passes:
+        both = 1 + details * detail
+        return passes(gradient, backbone=both, decode=both, attention=1)
+
+    learnt, labelled = scales(1, gradient=True), scales(windows)
+    if net == 'mic_accel_hrda':
+        # The key frame has a detail of its own, and no gradient. Joined scores have the stride of
+        # the detail, twice that of the context.
+        fused = 4
+        learnt += scales(1) + passes(True, fusion=fused)
+        labelled += scales(windows) + passes(fusion=fused)
+    # Source, mix, masked.
+    needed = (learnt + learnt + learnt).of('student') + labelled.of('teacher')
+    assert_passes(model, case, needed + passes(backbone=1).of('pretrained'), context)
 
 
 # --------------------------------------------------------------------------- the same as with more

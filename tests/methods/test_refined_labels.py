@@ -61,6 +61,17 @@ def test_options_that_exclude_one_another(options, words):
         build_method(CASE, **options)
 
 
+def test_an_oracle_needs_labels_of_the_target():
+    """Which are in no target's data set but for that."""
+    model = build_method(CASE, refinement=dict(type='LabelRefinement', mode='oracle'))
+    data = training_batch(CASE)
+    list(model.loss_groups(DomainBatch(**model.data_preprocessor(data, True))))
+    for sample in data['data_samples']['target']:
+        del sample.gt_sem_seg
+    with pytest.raises(ValueError, match='png comes without a label.*with_labels=True'):
+        model.target(DomainBatch(**model.data_preprocessor(data, True)).target)
+
+
 def test_a_single_frame_has_nothing_to_refine_it():
     model = build_method(CASE)
     data = training_batch(CASE)

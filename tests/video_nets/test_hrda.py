@@ -182,8 +182,11 @@ def test_windows_in_one_batch_or_one_by_one():
     total, count = torch.zeros_like(together), torch.zeros(h, w)
     for top, bottom, left, right in boxes:
         own = net.decode_head((images[..., top:bottom, left:right],))
-        total[..., top // 4 : bottom // 4, left // 4 : right // 4] += own
-        count[top // 4 : bottom // 4, left // 4 : right // 4] += 1
+        top, bottom, left, right = (
+            side // net.output_stride for side in (top, bottom, left, right)
+        )
+        total[..., top:bottom, left:right] += own
+        count[top:bottom, left:right] += 1
     torch.testing.assert_close(together, total / count)
 
 
@@ -270,11 +273,42 @@ def test_predicts_in_windows_as_published():
         close(net.eval().predict(DATA['test_img'].double()[:, None]), DATA['test_logits'])
 
 
+def test_details_of_an_odd_number_of_cells(monkeypatch):
+    """As of DeepLab-v2 on BDDVid: half a cell of the context is beyond the attention."""
+    net = hrda(detail_size=(20, 20), output_stride=4)
+    monkeypatch.setattr(
+        'mmdavss.video_nets.hrda.detail_box', lambda *args: detail_box(*args, draw=lambda count: 1)
+    )
+    images = torch.rand(2, 3, 40, 40, dtype=torch.float64)
+    levels = net.extract_feat(images)
+    context, attention = net.decode_head(levels), net.attention_head(levels).sigmoid()
+    scales = net.scales(levels, images)
+    assert scales.box == ((8, 28), (8, 28))
+    inside, detail = torch.zeros(5, 5), torch.zeros(2, len(DATA['head_weight']), 10, 10).double()
+    inside[1:3, 1:3] = 1
+    detail[..., 2:7, 2:7] = net.decode_head((images[..., 8:28, 8:28],))
+    damped, seen = (
+        F.interpolate(maps, size=(10, 10), mode='bilinear')
+        for maps in ((1 - attention * inside) * context, attention * inside)
+    )
+    torch.testing.assert_close(scales.fused, seen * detail + damped)
+    # Half of a window is no whole number of cells: as published, windows begin in the cell before.
+    total, count = torch.zeros_like(detail), torch.zeros(10, 10)
+    for top, row in ((0, 0), (10, 2), (20, 5)):
+        for left, column in ((0, 0), (10, 2), (20, 5)):
+            window = images[..., top : top + 20, left : left + 20]
+            total[..., row : row + 5, column : column + 5] += net.decode_head((window,))
+            count[row : row + 5, column : column + 5] += 1
+    torch.testing.assert_close(net.eval().scales(levels, images).detail, total / count)
+
+
 def test_sides_that_do_not_fit():
+    net = hrda(output_stride=4)
     with pytest.raises(ValueError, match='multiples of 8, not 100x64'):
-        hrda().extract_feat(torch.zeros(1, 3, 64, 100))
-    with pytest.raises(ValueError, match='detail_size'):
-        hrda(detail_size=(100, 100))
+        net.extract_feat(torch.zeros(1, 3, 64, 100))
+    for size in ((102, 100), (0, 8)):
+        with pytest.raises(ValueError, match='detail_size'):
+            hrda(detail_size=size, output_stride=4)
 
 
 def per_frame(segmentor):

@@ -1,3 +1,3 @@
 # SePiCo (ProtoCL), SYNTHIA to Cityscapes, 16 classes.
-_base_ = './distcl_daformer-mitb5_synthia2city.py'
+_base_ = './distcl_daformer-mitb5_synthia-rand2city.py'
 model = dict(contrastive_loss=dict(type='ProtoCLLoss'), statistics=dict(covariance=None))

@@ -1,0 +1,22 @@
+# HRDA with DeepLab-v2, VIPER to BDDVid, 15 classes. UnifiedVideoDA (Kareer et al., TMLR 2024): the
+# rate of all parts of the network is the same, all decay. Details are 360x360, half of the crop.
+_base_ = [
+    '../_base_/models/hrda-deeplabv2red-r101.py',
+    '../_base_/methods/hrda.py',
+    '../_base_/datasets/viper2bddvid.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(rare_class_sampling={{_base_.rare_class_sampling}}))
+model = dict(
+    _base_.method,
+    feature_distance=dict(_base_.method.feature_distance, classes=(4, 5, 9, 10, 11, 12, 13, 14)),
+    student=dict(
+        segmentor=dict(
+            detail_size=(360, 360),
+            decode_head=dict(num_classes=15),
+            attention_head=dict(num_classes=15),
+            test_cfg=dict(crop_size=(720, 720), stride=(360, 360)),
+        )
+    ),
+)
+optim_wrapper = dict(paramwise_cfg=None)

@@ -1,0 +1,39 @@
+# MIC on HRDA, SYNTHIA-Seq to Cityscapes-Seq, 11 classes, pseudo-labels of the mix refined by the
+# video (UnifiedVideoDA, Kareer et al., TMLR 2024): each pixel has the surer label of the frame and
+# of the previous one, carried along the flow. Until iteration 1500 nothing is mixed. The other
+# refinements: hrda-daformer-mitb5_viper2city_refined.py.
+_base_ = [
+    '../_base_/models/hrda-daformer-mitb5.py',
+    '../_base_/methods/hrda.py',
+    '../_base_/datasets/synthia2city_1024.py',
+    '../_base_/default_runtime.py',
+]
+# The mix pastes clips onto clips: those of the source have two frames too.
+train_dataloader = dict(
+    dataset=dict(
+        rare_class_sampling={{_base_.rare_class_sampling}},
+        source=dict(clip_length=2),
+        target=dict(clip_length=2, pipeline={{_base_.target_clip_pipeline}}),
+    )
+)
+model = dict(
+    _base_.method,
+    type='MIC',
+    masked=_base_.masked,
+    refinement=dict(
+        type='LabelRefinement',
+        mode='max-confidence',
+        carry_rows=840 / 1024,
+        fill_rows=800 / 1024,
+        fill_columns=100,
+    ),
+    feature_distance=dict(_base_.method.feature_distance, classes=(5, 6, 9, 10, 11)),
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=12), attention_head=dict(num_classes=12))
+    ),
+)
+optim_wrapper = dict(paramwise_cfg=None)
+custom_hooks = [
+    dict(type='EMATeacherHook', momentum=0.999),
+    dict(type='SelfTrainingHook', start=1500),
+]

@@ -1,0 +1,45 @@
+# MIC on HRDA with DeepLab-v2, VIPER to BDDVid, 15 classes, pseudo-labels of the mix refined by the
+# video (UnifiedVideoDA, Kareer et al., TMLR 2024): a pixel has the label of the previous frame,
+# carried along the flow, where that of the frame is the same. Until iteration 1500 nothing is
+# mixed. The other refinements: hrda-daformer-mitb5_viper2city_refined.py. Details are 360x360, half
+# of the crop.
+_base_ = [
+    '../_base_/models/hrda-deeplabv2red-r101.py',
+    '../_base_/methods/hrda.py',
+    '../_base_/datasets/viper2bddvid.py',
+    '../_base_/default_runtime.py',
+]
+# The mix pastes clips onto clips: those of the source have two frames too.
+train_dataloader = dict(
+    dataset=dict(
+        rare_class_sampling={{_base_.rare_class_sampling}},
+        source=dict(clip_length=2),
+        target=dict(clip_length=2, pipeline={{_base_.target_clip_pipeline}}),
+    )
+)
+model = dict(
+    _base_.method,
+    type='MIC',
+    masked=_base_.masked,
+    refinement=dict(
+        type='LabelRefinement',
+        mode='consistency',
+        carry_rows=0.7,
+        fill_rows=0.7,
+        fill_columns=100,
+    ),
+    feature_distance=dict(_base_.method.feature_distance, classes=(4, 5, 9, 10, 11, 12, 13, 14)),
+    student=dict(
+        segmentor=dict(
+            detail_size=(360, 360),
+            decode_head=dict(num_classes=15),
+            attention_head=dict(num_classes=15),
+            test_cfg=dict(crop_size=(720, 720), stride=(360, 360)),
+        )
+    ),
+)
+optim_wrapper = dict(paramwise_cfg=None)
+custom_hooks = [
+    dict(type='EMATeacherHook', momentum=0.999),
+    dict(type='SelfTrainingHook', start=1500),
+]
