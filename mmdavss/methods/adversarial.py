@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
@@ -14,6 +17,7 @@ from torch import Tensor
 from mmdavss.modules import DomainGame
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.wrappers import step_if_due
 
 from .base import BaseAdapter
 
@@ -30,7 +34,9 @@ class AdversarialAdapter(BaseAdapter):
     ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``: each player reduces its
     own gradients.
 
-    Subclasses implement :meth:`student_losses`.
+    Subclasses implement :meth:`student_losses`. The student's passes of the two domains share
+    nothing: each is backpropagated before the next, as :meth:`BaseAdapter.loss_groups` are. With
+    several processes its gradients are reduced once, after the last.
 
     Args:
         discriminator: Config of the discriminators, without ``in_channels`` and ``heads``; None for
@@ -94,13 +100,27 @@ class AdversarialAdapter(BaseAdapter):
     @abstractmethod
     def student_losses(
         self, batch: DomainBatch
-    ) -> tuple[dict[str, Tensor], dict[str, dict[str, ScoreMaps]]]:
-        """The student's own losses, and the scores that the discriminators are shown.
+    ) -> Iterator[tuple[dict[str, Tensor], dict[str, dict[str, ScoreMaps]]]]:
+        """The student's own losses in groups, and the scores that the discriminators are shown.
 
-        Returns:
-            Losses without the adversarial one; and for ``source`` and ``target`` the score maps of
-            each head (:data:`ScoreMaps`), which are not looked at without a discriminator.
+        Yields:
+            Losses of a group, of a graph that no other group needs, without the adversarial one;
+            and for ``source`` or ``target`` or both the score maps of each head
+            (:data:`ScoreMaps`), which are not looked at without a discriminator.
         """
+
+    def _student_groups(
+        self, batch: DomainBatch, shown: dict[str, dict[str, ScoreMaps]]
+    ) -> Iterator[dict[str, Tensor]]:
+        """All losses of the student in groups; adds to `shown` what discriminators are shown."""
+        for losses, scores in self.student_losses(batch):
+            if self.discriminator is not None and 'target' in scores:
+                losses['loss_adversarial'] = self.game.student_loss(
+                    self.discriminator, scores['target']
+                )
+            shown |= scores
+            if losses:
+                yield losses
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One step of each player.
@@ -120,20 +140,19 @@ class AdversarialAdapter(BaseAdapter):
         batch = DomainBatch(**self.data_preprocessor(data, True))
 
         student = optim_wrapper['student']
-        with student.optim_context(self.student):
-            losses, scores = self.student_losses(batch)
-            if self.discriminator is not None:
-                losses['loss_adversarial'] = self.game.student_loss(
-                    self.discriminator, scores['target']
-                )
-        total, log = self.parse_losses(losses)
-        student.update_params(total)
+        shown: dict[str, dict[str, ScoreMaps]] = {}
+        network: Any = self.student
+        with network.no_sync() if is_model_wrapper(network) else nullcontext():
+            log = self._backpropagate(self._student_groups(batch, shown), student, network)
+        if student.should_update() and is_model_wrapper(network):
+            network(None).backward()
+        step_if_due(student)
         if self.discriminator is None:
             return log
 
         adversary = optim_wrapper['discriminator']
         with adversary.optim_context(self.discriminator):
-            losses = self.game.discriminator_losses(self.discriminator, scores)
+            losses = self.game.discriminator_losses(self.discriminator, shown)
         total, own = self.parse_losses(add_prefix(losses, 'discriminator'))
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})

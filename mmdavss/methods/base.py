@@ -10,28 +10,16 @@ from typing import Any
 import torch
 from mmengine.optim import OptimWrapper
 from mmseg.utils import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.distributed import mean_log
+from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
 from mmdavss.utils.wrappers import set_iteration, step_if_due
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
-
-
-class _Visit(torch.autograd.Function):
-    """0, from all parameters given: a backward pass reaches them and adds nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
-        return parameters[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
-        return (None,) * len(ctx.needs_input_grad)
 
 
 class BaseAdapter(VideoSegmentor):
@@ -127,7 +115,7 @@ class BaseAdapter(VideoSegmentor):
                 none, so that a DDP wrapper reduces them.
         """
         if mode == 'gradients':
-            return _Visit.apply(*(p for p in self.parameters() if p.grad is not None))
+            return visit_gradients(self)
         return super().forward(inputs, data_samples, mode)
 
     def loss(
@@ -186,12 +174,18 @@ class BaseAdapter(VideoSegmentor):
             What is logged.
         """
         groups = self._groups(self.data_preprocessor(data, True))
+        return self._backpropagate(groups, optim_wrapper, self)
+
+    def _backpropagate(
+        self, groups: Iterator[dict[str, Tensor]], optim_wrapper: OptimWrapper, player: nn.Module
+    ) -> dict[str, Tensor]:
+        """A backward pass for each group of losses of a player, and what is logged."""
         total: list[Tensor] = []
         log: dict[str, Tensor] = {}
         iteration = optim_wrapper.inner_count
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
-            with optim_wrapper.optim_context(self):
+            with optim_wrapper.optim_context(player):
                 losses = next(groups, None)
             if losses is None:
                 break

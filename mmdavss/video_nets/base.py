@@ -23,6 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import sample_labels
+from mmdavss.utils.distributed import visit_gradients
 from mmdavss.utils.passes import is_dropout, predicting
 
 from .hrda import HRDA, Box
@@ -219,7 +220,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     def forward(
         self,
-        frames: Tensor,
+        frames: Tensor | None,
         flow: Tensor | None = None,
         features: Tensor | None = None,
         heads: bool = False,
@@ -229,7 +230,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Scores of the current frame.
 
         Args:
-            frames: (N, T, 3, H, W), normalised, the last frame is the current one.
+            frames: (N, T, 3, H, W), normalised, the last frame is the current one. None runs
+                nothing and returns :func:`visit_gradients`, so that a DDP wrapper reduces them.
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
                 with a flow branch of their own take it instead of estimating theirs.
             features: (N, F, C, h, w), :meth:`features` of all frames, or of some in their order,
@@ -243,6 +245,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         Returns:
             (N, K, h, w), or :meth:`head_scores`.
         """
+        if frames is None:
+            return visit_gradients(self)
         if heads:
             return self.head_scores(frames, flow, parts=parts, detached=detached)
         return self.scores(frames, flow, features)

@@ -11,6 +11,7 @@ from torch import nn
 
 from mmdavss.structures import DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_optimisers
+from tests.methods.groups import student_losses
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_video_net(vat, clips, accel, options):
     source, target = (data['inputs'][name] for name in ('source', 'target'))
     labels = torch.stack([s.gt_clip_seg.data for s in data['data_samples']['source']])
     copied = copy.deepcopy(model)
-    losses, scores = model.student_losses(DomainBatch(**data))
+    losses, scores = student_losses(model, DomainBatch(**data))
     for clip, made in (
         (source, scores['source']['decode']),
         (target, scores['target']['decode']),
