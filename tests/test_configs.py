@@ -159,7 +159,10 @@ def test_the_same_methods_on_camvid():
     assert first == second and len(first) >= 16
 
 
-SEPICO = 'augment augment_source ignore_bottom ignore_top projection relabel_crop resize_to_input'
+SEPICO = (
+    'augment augment_source ignore_bottom ignore_top norm_eval projection relabel_crop '
+    'resize_to_input'
+)
 SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
 
 
@@ -171,7 +174,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
         (
             'dacs/effnet-lite0_mini',
             'dacs/deeplabv2-r101_gta2city',
-            'augment ignore_bottom ignore_top relabel_crop resize_to_input target_crop',
+            'augment ignore_bottom ignore_top norm_eval relabel_crop resize_to_input target_crop',
         ),
         *(
             (
@@ -184,7 +187,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
         (
             'mic/effnet-lite0_mini',
             'mic/daformer-mitb5_gta2city',
-            'augment feature_distance ignore_bottom ignore_top masked resize_to_input',
+            'augment feature_distance ignore_bottom ignore_top masked norm_eval resize_to_input',
         ),
         *(
             (

@@ -2,6 +2,7 @@
 _base_ = '../models/effnet-lite0.py'
 model = dict(
     type='DACS',
+    norm_eval=True,
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
 )

@@ -3,6 +3,7 @@
 _base_ = '../models/effnet-lite0.py'
 model = dict(
     type='MIC',
+    norm_eval=True,
     confidence_threshold=0.968,
     # Things of VIPER's 15 classes.
     feature_distance=dict(

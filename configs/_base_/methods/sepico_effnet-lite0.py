@@ -2,6 +2,7 @@
 _base_ = '../models/effnet-lite0.py'
 model = dict(
     type='SePiCo',
+    norm_eval=True,
     contrastive_loss=dict(type='DistCLLoss', temperature=100.0, loss_weight=1.0, reg_weight=1.0),
     statistics=dict(type='ClassStatistics', covariance='diagonal'),
     projection=dict(type='ProjectionHead', channels=128),
