@@ -17,10 +17,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from medians import medians, one_thread
 from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
 from PIL import Image
+from torch import Tensor
 
 import mmdavss  # noqa: F401
 from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_19, SYNTHIA_12, VIPER_15, LabelSet
@@ -170,6 +173,27 @@ def clip(folder: Path, width: int, height: int, rounds: int) -> None:
         for image in pictures:
             image.resize(TRAINING, Image.Resampling.BICUBIC)
         label.resize(TRAINING, Image.Resampling.NEAREST)
+
+    image = torch.from_numpy(np.array(pictures[0])).permute(2, 0, 1)[None]
+    exact = np.array(pictures[0].resize(TRAINING, Image.Resampling.BICUBIC))
+
+    def by_torch() -> Tensor:
+        return F.interpolate(image, TRAINING[::-1], mode='bicubic', antialias=True)
+
+    times = medians(
+        dict(
+            pillow=lambda: pictures[0].resize(TRAINING, Image.Resampling.BICUBIC),
+            bands=lambda: [
+                band.resize(TRAINING, Image.Resampling.BICUBIC) for band in pictures[0].split()
+            ],
+            torch=by_torch,
+        ),
+        rounds,
+    )
+    share = 100 * (by_torch()[0].permute(1, 2, 0).numpy() != exact).mean()
+    for name, took in times.items():
+        print(f'| bicubic resize of a frame, {name} | | {took:.1f} | |', flush=True)
+    print(f'| {share:.2f} % of the values of torch are not those of Pillow | | | |', flush=True)
 
     times = medians(
         dict(

@@ -1,24 +1,37 @@
 """Compares the segmentation of a stream of frames with its network alone.
 
     python benchmarks/streaming.py [--size 960 540] [--classes 15] [--frames 10]
+    python benchmarks/streaming.py --checkpoint CHECKPOINT --video FOLDER [--overlap]
 
-EfficientNet-Lite0 with random weights, frame by frame, as Accel and as DFF, segments frames at
-their own size on one thread. `network` is the time within the video net, up to scores at the
-resolution of its head; `flow` that of the optical flow that it needs (DIS); `stream` is the whole,
-from the decoded frame to the class of each of its pixels. Process time, means over the frames after
-the first five, which are DFF's first clip. Share: network and flow over the stream.
+EfficientNet-Lite0, frame by frame, as Accel and as DFF, segments frames at their own size on one
+thread. `network` is the time within the video net, up to scores at the resolution of its head;
+`flow` that of the optical flow that it needs (DIS); `classes` that from scores to the class of each
+pixel; `stream` is the whole, from the decoded frame. Process time, means over the frames after the
+first five, which are DFF's first clip. Share: network and flow over the stream.
+
+Without a checkpoint weights and frames are made up: then all pixels are of one class, and sorting
+the scores is cheap. Weights of ``source_only/effnet-lite0_mini`` and the frames of a video give the
+time of a real prediction.
+
+With ``--overlap`` the frames are read, segmented, drawn and written to a video: by two threads, and
+in turn. On a busy machine only the CPU time of the threads means something: on two free cores they
+gain at most the sum over the larger one.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import logging
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -28,9 +41,17 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 import mmdavss  # noqa: F401
+from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.segmenter import VideoSegmenter
+from mmdavss.methods import segmentor
+from mmdavss.utils.inputs import list_frames
 
 KEY_INTERVAL = 5
+#: What finds the classes.
+CLASSES = 'mmdavss.methods.segmentor.resized_argmax'
+#: What makes the second thread.
+EXECUTOR = 'mmdavss.inference.inferencer.ThreadPoolExecutor'
 NETS: dict[str, dict] = dict(
     PerFrame=dict(type='PerFrame'),
     Accel=dict(type='Accel'),
@@ -87,29 +108,95 @@ class Timer:
         return seconds
 
 
-def measure(net: str, size: tuple[int, int], classes: int, frames: int) -> dict[str, float]:
-    """Mean milliseconds of each part of a frame."""
+def video(folder: Path, size: tuple[int, int], count: int) -> Iterator[np.ndarray]:
+    """The first images (H, W, 3) of a folder, resized; again from the start if there are few."""
+    images = [cv2.resize(read_image(str(path)), size) for path in list_frames(folder)[:count]]
+    yield from itertools.islice(itertools.cycle(images), count)
+
+
+@contextlib.contextmanager
+def prepared(net: str, classes: int, weights: Path | None) -> Iterator[tuple[Config, Path]]:
+    """Context manager: config and checkpoint of a network, quietly."""
     config = config_of(net, classes)
     torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder, 'random.pth')
-        torch.save(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), checkpoint)
+    if weights is not None:
+        config.model.update(source_checkpoint=str(weights))
+    with contextlib.redirect_stdout(None), tempfile.TemporaryDirectory() as folder:
+        model = MODELS.build(config.model)
+        if weights is not None:
+            model.init_weights()
+        checkpoint = Path(folder, 'all.pth')
+        torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+        yield config, checkpoint
+
+
+def measure(
+    net: str, images: Iterator[np.ndarray], classes: int, frames: int, weights: Path | None
+) -> dict[str, float]:
+    """Mean milliseconds of each part of a frame."""
+    with prepared(net, classes, weights) as (config, checkpoint):
         segment = VideoSegmenter(config, checkpoint)
-    network, flow = Timer(), Timer()
+    network, flow, labels = Timer(), Timer(), Timer()
     # Instance attributes hide the methods.
     segment.model.net.predict_next = network.around(segment.model.net.predict_next)
     for step in segment.pipeline.transforms:
         if type(step).__name__ == 'LoadFlow':
             step.transform = flow.around(step.transform)
-    parts = dict(network=0.0, flow=0.0, stream=0.0)
-    stream = segment(moving(size, frames + KEY_INTERVAL))
-    for number in range(frames + KEY_INTERVAL):
-        start = time.process_time()
-        next(stream)
-        took = dict(stream=time.process_time() - start, network=network.take(), flow=flow.take())
-        if number >= KEY_INTERVAL:
-            parts = {key: parts[key] + seconds for key, seconds in took.items()}
+    parts = dict.fromkeys(('network', 'flow', 'classes', 'stream'), 0.0)
+    stream = segment(images)
+    with mock.patch(CLASSES, labels.around(segmentor.resized_argmax)):
+        for number in range(frames + KEY_INTERVAL):
+            start = time.process_time()
+            next(stream)
+            stop = time.process_time()
+            took = dict(
+                network=network.take(), flow=flow.take(), classes=labels.take(), stream=stop - start
+            )
+            if number >= KEY_INTERVAL:
+                parts = {key: parts[key] + seconds for key, seconds in took.items()}
     return {key: 1e3 * seconds / frames for key, seconds in parts.items()}
+
+
+class InTurn(Executor):
+    """Does at once what it is given."""
+
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        done: Future = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def overlap(
+    net: str, images: Iterator[np.ndarray], classes: int, weights: Path | None, rounds: int = 3
+) -> dict[str, float]:
+    """Milliseconds a frame of segmenting a video and writing it, medians.
+
+    Returns:
+        CPU time of the thread of the networks (``first``) and of all others (``second``), and the
+        time on the clock with two threads (``two``) and one (``one``), which alternate.
+    """
+    times: dict[str, list[float]] = {key: [] for key in ('first', 'second', 'two', 'one')}
+    with prepared(net, classes, weights) as (config, checkpoint):
+        segment = VideoSegInferencer(config, checkpoint, device='cpu', show_progress=False)
+        video = checkpoint.with_name('frames')
+        video.mkdir()
+        count = 0
+        for image in images:
+            cv2.imwrite(str(video / f'{count:04d}.png'), image)
+            count += 1
+        segment(video, out=checkpoint.with_name('out.mp4'))
+        for _ in range(rounds):
+            for name, pool in (('two', ThreadPoolExecutor), ('one', lambda _: InTurn())):
+                with mock.patch(EXECUTOR, pool):
+                    start = time.thread_time(), time.process_time(), time.monotonic()
+                    segment(video, out=checkpoint.with_name('out.mp4'), overwrite=True)
+                    end = time.thread_time(), time.process_time(), time.monotonic()
+                own, both, clock = (y - x for x, y in zip(start, end, strict=True))
+                if name == 'two':
+                    times['first'].append(own)
+                    times['second'].append(both - own)
+                times[name].append(clock)
+    return {key: 1e3 * statistics.median(values) / count for key, values in times.items()}
 
 
 def main() -> None:
@@ -119,19 +206,33 @@ def main() -> None:
     parser.add_argument('--size', type=int, nargs=2, default=(960, 540), metavar=('W', 'H'))
     parser.add_argument('--classes', type=int, default=15)
     parser.add_argument('--frames', type=int, default=10, help='measured frames, a multiple of 5')
+    parser.add_argument('--checkpoint', type=Path, help='of source_only/effnet-lite0_mini')
+    parser.add_argument('--video', type=Path, help='folder of frames')
+    parser.add_argument('--overlap', action='store_true', help='of two threads, see above')
     parser.add_argument('--nets', nargs='+', choices=NETS, default=list(NETS))
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     logging.disable(logging.WARNING)
     init_default_scope('mmseg')
-    print('| net | network | flow | stream | share |\n|---|---|---|---|---|')
+    if args.overlap:
+        print('| net | networks | reading and writing | two threads | one | most gain |')
+        print('|---|---|---|---|---|---|')
+    else:
+        print('| net | network | flow | classes | stream | share |\n|---|---|---|---|---|---|')
     for net in args.nets:
-        with contextlib.redirect_stdout(None):
-            result = measure(net, tuple(args.size), args.classes, args.frames)
+        size, count = tuple(args.size), args.frames + KEY_INTERVAL
+        images = moving(size, count) if args.video is None else video(args.video, size, count)
+        if args.overlap:
+            took = overlap(net, images, args.classes, args.checkpoint)
+            cells = ' | '.join(f'{milliseconds:.0f} ms' for milliseconds in took.values())
+            gain = (took['first'] + took['second']) / max(took['first'], took['second'])
+            print(f'| {net} | {cells} | {gain:.2f} |', flush=True)
+            continue
+        result = measure(net, images, args.classes, args.frames, args.checkpoint)
         print(
             f'| {net} | '
-            + ' | '.join(f'{result[key]:.0f} ms' for key in ('network', 'flow', 'stream'))
+            + ' | '.join(f'{result[key]:.0f} ms' for key in result)
             + f' | {(result["network"] + result["flow"]) / result["stream"]:.2f} |',
             flush=True,
         )

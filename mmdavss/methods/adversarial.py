@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
@@ -16,7 +17,7 @@ from torch import Tensor
 from mmdavss.modules import DomainGame, MaskedConsistency
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
-from mmdavss.utils.wrappers import check_players, set_iteration, step_if_due
+from mmdavss.utils.wrappers import check_players, step_if_due
 
 from .base import PLAYERS
 from .mean_teacher import Labelled, MeanTeacher
@@ -32,11 +33,12 @@ class AdversarialAdapter(MeanTeacher):
     ``model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')``: each player reduces its
     own gradients.
 
-    With `masked` it has a teacher of its own, which labels the target clips, and the student learns
-    these labels from masked clips after everything else (MIC, section 4.1). That is a backward pass
-    of its own: the graphs of the game are gone when it begins.
+    Subclasses implement :meth:`student_losses`. The student's passes of the two domains share
+    nothing: each is backpropagated before the next, as :meth:`BaseAdapter.loss_groups` are. With
+    several processes its gradients are reduced once, after the last.
 
-    Subclasses implement :meth:`student_losses`.
+    With `masked` it has a teacher of its own, which labels the target clips, and the student learns
+    these labels from masked clips in the last of its passes (MIC, section 4.1).
 
     Args:
         discriminator: Config of the discriminators, without ``in_channels`` and ``heads``; None for
@@ -103,13 +105,29 @@ class AdversarialAdapter(MeanTeacher):
     @abstractmethod
     def student_losses(
         self, batch: DomainBatch
-    ) -> tuple[dict[str, Tensor], dict[str, dict[str, ScoreMaps]]]:
-        """The student's own losses, and the scores that the discriminators are shown.
+    ) -> Iterator[tuple[dict[str, Tensor], dict[str, dict[str, ScoreMaps]]]]:
+        """The student's own losses in groups, and the scores that the discriminators are shown.
 
-        Returns:
-            Losses without the adversarial one; and for ``source`` and ``target`` the score maps of
-            each head (:data:`ScoreMaps`), which are not looked at without a discriminator.
+        Yields:
+            Losses of a group, of a graph that no other group needs, without the adversarial one;
+            and for ``source`` or ``target`` or both the score maps of each head
+            (:data:`ScoreMaps`), which are not looked at without a discriminator.
         """
+
+    def _student_groups(
+        self, batch: DomainBatch, shown: dict[str, dict[str, ScoreMaps]]
+    ) -> Iterator[dict[str, Tensor]]:
+        """All losses of the student in groups; adds to `shown` what discriminators are shown."""
+        for losses, scores in self.student_losses(batch):
+            if self.discriminator is not None and 'target' in scores:
+                losses['loss_adversarial'] = self.game.student_loss(
+                    self.discriminator, scores['target']
+                )
+            shown |= scores
+            if losses:
+                yield losses
+        if self.masked is not None:
+            yield self._masked_losses(self.masked, batch)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One step of each player.
@@ -121,51 +139,28 @@ class AdversarialAdapter(MeanTeacher):
         check_players(type(self).__name__, optim_wrapper, players)
         batch = DomainBatch(**self.data_preprocessor(data, True))
         if self.masked is not None and self.net.needs_flow:
-            # Once for both of the student's passes, and before the first, see given_flow.
+            # Once for all of the student's passes, and before the first, see given_flow.
             batch = batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))
 
         student = optim_wrapper['student']
-        with student.optim_context(self.student):
-            losses, scores = self.student_losses(batch)
-            if self.discriminator is not None:
-                losses['loss_adversarial'] = self.game.student_loss(
-                    self.discriminator, scores['target']
-                )
-        log = self._student_step(losses, batch, student)
+        shown: dict[str, dict[str, ScoreMaps]] = {}
+        network: Any = self.student
+        with network.no_sync() if is_model_wrapper(network) else nullcontext():
+            groups = self._student_groups(batch, shown)
+            log = self._backpropagate(groups, dict(student=student), network)
+        if student.should_update() and is_model_wrapper(network):
+            network(None).backward()
+        step_if_due(student)
         if self.discriminator is None:
             return log
 
         adversary = optim_wrapper['discriminator']
         with adversary.optim_context(self.discriminator):
-            losses = self.game.discriminator_losses(self.discriminator, scores)
+            losses = self.game.discriminator_losses(self.discriminator, shown)
         total, own = self.parse_losses(add_prefix(losses, 'discriminator'))
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})
         return log
-
-    def _student_step(
-        self, losses: dict[str, Tensor], batch: DomainBatch, optim_wrapper: OptimWrapper
-    ) -> dict[str, Tensor]:
-        """The student's step: its losses, and in a backward pass of their own the masked clips'."""
-        total, log = self.parse_losses(losses)
-        if self.masked is None:
-            optim_wrapper.update_params(total)
-            return log
-        student: Any = self.student
-        wrapped = is_model_wrapper(student)
-        iteration = optim_wrapper.inner_count
-        # Neither pass reduces gradients, for the second one does not reach all parameters.
-        with student.no_sync() if wrapped else nullcontext():
-            optim_wrapper.backward(optim_wrapper.scale_loss(total))
-            with optim_wrapper.optim_context(student):
-                losses = self._masked_losses(self.masked, batch)
-            total, own = self.parse_losses(losses)
-            set_iteration(optim_wrapper, iteration)
-            optim_wrapper.backward(optim_wrapper.scale_loss(total))
-        if wrapped and optim_wrapper.should_update():
-            student(None).backward()
-        step_if_due(optim_wrapper)
-        return log | own | dict(loss=log['loss'] + own['loss'])
 
     def _masked_losses(self, masked: MaskedConsistency, batch: DomainBatch) -> dict[str, Tensor]:
         """The loss of masked clips, with the teacher's labels of the plain ones."""

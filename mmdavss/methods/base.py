@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.utils import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.distributed import mean_log
+from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
-from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due, visit_gradients
+from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
@@ -177,14 +177,28 @@ class BaseAdapter(VideoSegmentor):
         Returns:
             What is logged. The loss is the student's.
         """
-        wrappers = players_of(optim_wrapper)
         groups = self._groups(self.data_preprocessor(data, True))
+        return self._backpropagate(groups, players_of(optim_wrapper), self)
+
+    def _backpropagate(
+        self,
+        groups: Iterator[dict[str, Tensor]],
+        wrappers: Mapping[str, OptimWrapper],
+        network: nn.Module,
+    ) -> dict[str, Tensor]:
+        """A backward pass for each group of losses, and what is logged.
+
+        Args:
+            groups: The groups, as of :meth:`loss_groups`.
+            wrappers: Optimiser's wrapper of each player.
+            network: The module that computes the losses.
+        """
         total: list[Tensor] = []
         log: dict[str, Tensor] = {}
         iterations = {name: own.inner_count for name, own in wrappers.items()}
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
-            with wrappers['student'].optim_context(self):
+            with wrappers['student'].optim_context(network):
                 losses = next(groups, None)
             if losses is None:
                 break

@@ -13,7 +13,7 @@ regularisation                          ``TemporalConsistencyLoss``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -81,8 +81,9 @@ class DAVSN(AdversarialAdapter):
         )
         self.auxiliary_weight = auxiliary_weight
 
-    def student_losses(self, batch: DomainBatch) -> tuple[dict[str, Tensor], dict[str, FramePairs]]:
-        losses, pairs = {}, {}
+    def student_losses(
+        self, batch: DomainBatch
+    ) -> Iterator[tuple[dict[str, Tensor], dict[str, FramePairs]]]:
         target = batch.target.clip
         flow = self.temporal_flow(target, 2)  # first, see given_flow
         if batch.has_source or self.discriminator is not None:
@@ -98,15 +99,16 @@ class DAVSN(AdversarialAdapter):
                     detached=seen,
                 )
             losses = add_prefix(self.net.supervise(scores, batch.source.labels), 'source')
-            if seen:
-                pairs['source'] = self.frame_pairs(scores, clip)
+            yield losses, dict(source=self.frame_pairs(scores, clip)) if seen else {}
+
         scores = self.student(
             target.frames, self.for_student(flow), heads=True, parts=SINGLE_FRAMES
         )
-        losses |= self.consistency(scores, flow)
-        if self.discriminator is not None:
-            pairs['target'] = self.frame_pairs(scores, target)
-        return losses, pairs
+        judged = self.discriminator is not None
+        yield (
+            self.consistency(scores, flow),
+            dict(target=self.frame_pairs(scores, target)) if judged else {},
+        )
 
     def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:
         """The single-frame scores (N, K, H, W) at the size of the image."""

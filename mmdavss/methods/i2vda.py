@@ -21,6 +21,8 @@ ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
@@ -147,7 +149,7 @@ class I2VDA(AdversarialAdapter):
 
     def student_losses(
         self, batch: DomainBatch
-    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    ) -> Iterator[tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]]:
         if self.proxy is not None and self._launched is None:
             raise RuntimeError(
                 'I2VDA: nothing launches the proxy network: set custom_hooks='
@@ -172,11 +174,13 @@ class I2VDA(AdversarialAdapter):
 
         with self.counts_for('all'):
             p_s = clip_scores(self.student, source.frames[:, -1:], self.align_corners)
-        losses = dict(loss_seg=cross_entropy(p_s[:, 0], labels))
+        yield dict(loss_seg=cross_entropy(p_s[:, 0], labels)), dict(source=dict(decode=p_s))
+
+        losses = {}
         shown = clip_scores(self.student, torch.stack(frames, dim=1), self.align_corners)
         if consistent:
-            losses |= self.consistency(clip, shown[:, -1], flow_1t, flow_01, flow_10)
-        return losses, dict(source=dict(decode=p_s), target=dict(decode=shown))
+            losses = self.consistency(clip, shown[:, -1], flow_1t, flow_01, flow_10)
+        yield losses, dict(target=dict(decode=shown))
 
     def moments(self, frames: Tensor) -> Tensor | float:
         """t, the same in every iteration or one for each of N frames: (N, 1, 1, 1)."""

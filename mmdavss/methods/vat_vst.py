@@ -16,7 +16,7 @@ L_reg                   ``regulariser``: PseudoLabelRegulariser
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from mmseg.registry import MODELS
@@ -58,18 +58,19 @@ class VAT(AdversarialAdapter):
 
     def student_losses(
         self, batch: DomainBatch
-    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    ) -> Iterator[tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]]:
         source = batch.source.clip
         labels = batch.source.clip_labels('VAT: the source clips')
         u = clip_scores(self.student, source.frames, self.align_corners, self.clip_flow(source))
-        losses, shown = dict(loss_ce=clip_cross_entropy(u, labels)), dict(source=dict(decode=u))
+        losses = dict(loss_ce=clip_cross_entropy(u, labels))
         if self.tube_loss is not None:
             losses['loss_tube'] = self.tube_loss(u, labels)
+        yield losses, dict(source=dict(decode=u))
+
         if self.discriminator is not None:
             target = batch.target.clip
             u = clip_scores(self.student, target.frames, self.align_corners, self.clip_flow(target))
-            shown['target'] = dict(decode=u)
-        return losses, shown
+            yield {}, dict(target=dict(decode=u))
 
 
 @MODELS.register_module()

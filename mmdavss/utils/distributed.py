@@ -12,10 +12,31 @@ process they cost nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class _Visit(torch.autograd.Function):
+    """0, from all parameters given: a backward pass reaches them and adds nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
+        return parameters[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
+        return (None,) * len(ctx.needs_input_grad)
+
+
+def visit_gradients(module: nn.Module) -> Tensor:
+    """A scalar whose backward pass visits every parameter that has a gradient and changes none.
+
+    As the output of a module in a DDP wrapper it has that reduce the gradients that there are.
+    """
+    return _Visit.apply(*(p for p in module.parameters() if p.grad is not None))
 
 
 def mean_over_processes(value: Tensor) -> Tensor:

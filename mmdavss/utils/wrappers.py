@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar, cast
 
-import torch
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from torch import Tensor, nn
+from torch import nn
 
 ModuleT = TypeVar('ModuleT', bound=nn.Module)
 
@@ -16,26 +15,6 @@ ModuleT = TypeVar('ModuleT', bound=nn.Module)
 def unwrapped(module: ModuleT) -> ModuleT:
     """The module inside a DDP wrapper, or the module itself if it is not wrapped."""
     return cast(ModuleT, module.module) if is_model_wrapper(module) else module
-
-
-class _Visit(torch.autograd.Function):
-    """0, from all parameters given: a backward pass reaches them and adds nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, *parameters: Tensor) -> Tensor:
-        return parameters[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, *gradient: Tensor) -> tuple[None, ...]:
-        return (None,) * len(ctx.needs_input_grad)
-
-
-def visit_gradients(module: nn.Module) -> Tensor:
-    """A scalar whose backward pass visits every parameter with a gradient and changes none.
-
-    As the output of a DDP wrapper it makes it reduce what several backward passes have accumulated.
-    """
-    return _Visit.apply(*(p for p in module.parameters() if p.grad is not None))
 
 
 def accumulation(optim_wrapper: OptimWrapper | OptimWrapperDict) -> int:

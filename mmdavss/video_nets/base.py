@@ -23,8 +23,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import sample_labels
+from mmdavss.utils.distributed import visit_gradients
 from mmdavss.utils.passes import is_dropout, predicting
-from mmdavss.utils.wrappers import unwrapped, visit_gradients
+from mmdavss.utils.wrappers import unwrapped
 
 from .hrda import HRDA, Box
 from .main_head import check_size
@@ -230,8 +231,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Scores of the current frame.
 
         Args:
-            frames: (N, T, 3, H, W), normalised, the last frame is the current one. None runs no
-                network, see :func:`visit_gradients`.
+            frames: (N, T, 3, H, W), normalised, the last frame is the current one. None runs
+                nothing and returns :func:`visit_gradients`, so that a DDP wrapper reduces them.
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
                 with a flow branch of their own take it instead of estimating theirs.
             features: (N, F, C, h, w), :meth:`features` of all frames, or of some in their order,

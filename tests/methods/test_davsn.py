@@ -19,6 +19,7 @@ from torch import nn
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 from mmdavss.video_nets import HeadScores, VideoNet
+from tests.methods.groups import student_losses
 from tests.shipped import shipped, shipped_config
 
 pytestmark = pytest.mark.sampled
@@ -131,7 +132,7 @@ def published(request):
 
 def test_equals_the_published_losses_of_the_student(published):
     model, inputs, samples = published
-    losses, scores = model.student_losses(DomainBatch(inputs, samples))
+    losses, scores = student_losses(model, DomainBatch(inputs, samples))
     for name, suffix in HEADS.items():
         factor = dict(decode=1.0, aux=0.1)[name]
         close(
@@ -165,7 +166,7 @@ def test_equals_the_published_losses_of_the_student(published):
 def test_gradient_of_the_published_consistency(published):
     """The gradient of a mean of weighted differences: the weight times the difference's sign."""
     model, inputs, samples = published
-    losses, _ = model.student_losses(DomainBatch(inputs, samples))
+    losses, _ = student_losses(model, DomainBatch(inputs, samples))
     losses['decode.loss_itcr'].backward()
     maps = golden('trg_cf').requires_grad_()
     p = maps.softmax(1)
@@ -179,7 +180,7 @@ def test_gradient_of_the_published_consistency(published):
 
 def test_equals_the_published_losses_of_the_discriminators(published):
     model, inputs, samples = published
-    _, scores = model.student_losses(DomainBatch(inputs, samples))
+    _, scores = student_losses(model, DomainBatch(inputs, samples))
     losses = model.game.discriminator_losses(model.discriminator, scores)
     target = sum(
         GOLDEN[f'out_loss_d_{kind}{suffix}'] for kind in ('sta', 'sa') for suffix in HEADS.values()
@@ -199,7 +200,7 @@ def test_equals_the_published_losses_of_the_discriminators(published):
 def test_one_step_of_the_shipped_config(published, request):
     """All losses, the clipping of five gradients, and the first step of each optimiser."""
     model, inputs, samples = published
-    losses, scores = model.student_losses(DomainBatch(inputs, samples))
+    losses, scores = student_losses(model, DomainBatch(inputs, samples))
     total = sum(losses.values()) + model.game.student_loss(model.discriminator, scores['target'])
     maps = dict(model.student.maps)
     learning = {
@@ -334,14 +335,13 @@ def test_gradients_stay_with_their_player(davsn, pairs, player):
     for name, wrapper in wrappers.items():
 
         def record(loss, name=name):
-            model.zero_grad()
-            loss.backward(retain_graph=True)
+            loss.backward()
             grads[name] = {
                 child: [p.grad is not None for p in module.parameters()]
                 for child, module in model.named_children()
             }
 
-        wrapper.update_params = record
+        wrapper.backward = record
     model.train_step(pairs('source'), wrappers)
     other = 'discriminator' if player == 'student' else 'student'
     assert all(grads[player][player]) and not any(grads[player][other])

@@ -1,0 +1,108 @@
+"""The student's passes of both domains are backpropagated one after the other."""
+
+import copy
+
+import pytest
+import torch
+import torch.distributed as distributed
+from mmengine.model import MMSeparateDistributedDataParallel
+from mmengine.registry import init_default_scope
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+
+from mmdavss.testing import build_method, build_optimisers, train
+from mmdavss.testing.methods import Training, training_batch
+from mmdavss.testing.numerics import double_precision
+from tests.methods.groups import in_one_group
+from tests.methods.table import CASES
+
+PLAYING = {
+    name: case for name, case in CASES.items() if 'discriminator' in case.model and case.student
+}
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    init_default_scope('mmseg')
+
+
+@pytest.mark.parametrize('counts', [1, 2])
+@pytest.mark.parametrize('name', PLAYING)
+def test_the_step_is_that_of_the_sum(name, counts):
+    """Weights, momentum and statistics after three iterations, the last a step of its own."""
+    case = PLAYING[name]
+    results = []
+    for whole in (False, True):
+        with double_precision():
+            model = build_method(case)
+            if whole:
+                in_one_group(model)
+            batches = [training_batch(case, step) for step in range(3)]
+            results.append(train(case, model, batches, momentum=0.9, accumulative_counts=counts))
+    (logs, state), (other_logs, other) = results
+    torch.testing.assert_close(logs, other_logs, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(state, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize('name', PLAYING)
+def test_the_source_is_backpropagated_before_the_target_is_seen(name):
+    case = PLAYING[name]
+    model = build_method(case)
+    wrapper = build_optimisers(model)
+    events = []
+    backward, forward = wrapper['student'].backward, model.student.forward
+
+    def noted_backward(loss, **kwargs):
+        events.append('backward')
+        return backward(loss, **kwargs)
+
+    def noted_forward(*args, **kwargs):
+        events.append('forward')
+        return forward(*args, **kwargs)
+
+    wrapper['student'].backward = noted_backward
+    model.student.forward = noted_forward
+    Training(case, model, wrapper)(training_batch(case))
+    assert events.count('backward') == 2
+    assert events[0] == 'forward'
+    assert 'forward' in events[events.index('backward') :]
+
+
+@pytest.fixture
+def group(tmp_path):
+    """A process group of this process alone."""
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    yield
+    distributed.destroy_process_group()
+
+
+def test_gradients_are_reduced_once_for_each_step(group):
+    """After the last group of the last accumulated iteration, all of them."""
+    case = PLAYING['davsn']
+    model = build_method(case)
+    plain = copy.deepcopy(model)
+    trainer = MMSeparateDistributedDataParallel(model)
+    events: list[str] = []
+
+    def reduced(state, bucket):  # torch wants the annotations themselves, not their names
+        if bucket.is_last():
+            events.append('reduced')
+        return allreduce_hook(None, bucket)
+
+    model.student.register_comm_hook(None, reduced)
+    wrapper = build_optimisers(model, accumulative_counts=2)
+    backward = wrapper['student'].backward
+
+    def noted(loss, **kwargs):
+        events.append('backward')
+        backward(loss, **kwargs)
+
+    wrapper['student'].backward = noted
+    batches = [training_batch(case, step) for step in range(4)]
+    run = Training(case, model, wrapper, trainer)
+    for data in batches:
+        run(data)
+    assert events == 2 * [*4 * ['backward'], 'reduced']
+    _, expected = train(case, plain, batches, accumulative_counts=2)
+    torch.testing.assert_close(dict(model.state_dict()), expected, rtol=1e-5, atol=1e-6)
