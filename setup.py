@@ -61,6 +61,7 @@ COMMANDS = {
     'mmdavss-export': 'export',
     'mmdavss-convert': 'convert',
     'mmdavss-pseudo-labels': 'pseudo_labels',
+    'mmdavss-select-source': 'select_source',
     'mmdavss-class-statistics': 'class_statistics',
     'mmdavss-precompute-flow': 'precompute_flow',
     'mmdavss-make-minidrive': 'make_minidrive',
@@ -95,7 +96,7 @@ setup(
     ],
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['mmdavss', 'mmdavss.*']),
-    package_data={'mmdavss': ['py.typed']},
+    package_data={'mmdavss': ['py.typed', 'analysis/published.json']},
     entry_points={
         'console_scripts': [
             f'{name} = mmdavss.cli.commands:{function}' for name, function in COMMANDS.items()

@@ -174,6 +174,7 @@ def functions() -> dict[str, Callable[[], Function]]:
     advent = partial(golden, 'advent_entropy_adversarial')
     epe = partial(golden, 'sfc_epe')
     stpl = partial(golden, 'stpl_eq3_eq4_literal')
+    ur, hcl = partial(golden, 'rivals_ur_loss'), partial(golden, 'rivals_hcl_losses')
     distance = partial(golden, 'daformer_feature_distance')
     logits = noise(2, 5, 12, 16)
     clip = noise(2, 3, 5, 12, 16)
@@ -239,9 +240,26 @@ def functions() -> dict[str, Callable[[], Function]]:
 
         return Function(compute, tuple(noise(1, 5, 32, 32, seed=n) for n in range(4)))
 
+    def negative_learning(scores: Tensor) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        return losses.NegativeLearning(width=1)(scores)
+
     def augment(images: Tensor) -> Tensor:
         torch.manual_seed(0)
         return modules.StrongAugment()(images)
+
+    def attack(images: Tensor, references: Tensor, chosen: Tensor) -> Any:
+        seen = modules.spectra(images, references, 4)
+        return modules.attacked_images(images, seen, chosen), seen.means(), seen.changes()
+
+    def resized_crop(clips: Tensor, own_flow: Tensor, own: Tensor) -> Any:
+        crop = modules.RandomResizedCrop((8, 8))
+        boxes = crop.draw(own)
+        return (
+            crop.frames(clips.expand(2, -1, -1, -1, -1), boxes),
+            crop.flow(own_flow, boxes),
+            crop.labels(own, boxes),
+        )
 
     return {
         'carry_by_truncation': lambda: Function(
@@ -272,6 +290,18 @@ def functions() -> dict[str, Callable[[], Function]]:
         'Correlation': lambda: module(
             partial(ops.Correlation, max_displacement=3), logits, positive[1]
         ),
+        **{
+            f'fourier_swap {window}': partial(
+                Function, partial(ops.fourier_swap, half_width=2, window=window), (image, other)
+            )
+            for window in ('symmetric', 'half', 'real')
+        },
+        'frequency_bands': lambda: Function(
+            lambda x: ops.frequency_bands(x.shape[-2:], 4, device=x.device), (image,)
+        ),
+        'exchange_amplitudes': lambda: Function(
+            ops.exchange_amplitudes, (image, torch.fft.fft2(other).abs())
+        ),
         'forward_backward_visible': lambda: Function(
             ops.forward_backward_visible, (flows()['flow_fw'], flows()['flow_bw'])
         ),
@@ -288,6 +318,12 @@ def functions() -> dict[str, Callable[[], Function]]:
             (logits, labels, visible[:, 0].double(), noise(5).exp()),
         ),
         'BatchCrossEntropyLoss': lambda: Function(losses.BatchCrossEntropyLoss(), (logits, labels)),
+        'soft_cross_entropy': lambda: Function(
+            lambda scores, own, shares: losses.soft_cross_entropy(
+                scores, torch.stack([own, (own + 1) % 5], 1), shares.softmax(1), own > 0
+            ),
+            (logits, labels.clamp(max=4), noise(2, 2, 12, 16, seed=7)),
+        ),
         'clip_cross_entropy': lambda: Function(
             losses.clip_cross_entropy, (clip, classes(2, 3, 12, 16))
         ),
@@ -323,6 +359,38 @@ def functions() -> dict[str, Callable[[], Function]]:
         'STPLLoss': lambda: Function(
             partial(losses.STPLLoss(), num_classes=12),
             tuple(stpl()[key][None] for key in ('q', 'k', 'label_q', 'label_k')),
+        ),
+        'robust_entropy': lambda: Function(losses.robust_entropy, (logits,)),
+        'RobustEntropyLoss': lambda: Function(losses.RobustEntropyLoss(), (logits,)),
+        'entropy_loss': lambda: Function(losses.entropy_loss, (logits,)),
+        'EntropyLoss': lambda: Function(losses.EntropyLoss(), (logits,)),
+        'negative_learning_loss': lambda: Function(
+            partial(losses.negative_learning_loss, rank=3), (logits,)
+        ),
+        'NegativeLearning': lambda: Function(negative_learning, (logits,)),
+        'decoder_disagreement': lambda: Function(
+            losses.decoder_disagreement,
+            (ur()['logits'], ur()['aux_logits']),
+        ),
+        'historical_agreement': lambda: Function(
+            losses.historical_agreement, (hcl()['scores_hist_main'], hcl()['scores_ema_main'])
+        ),
+        'historical_contrast': lambda: Function(
+            partial(losses.historical_contrast, num_classes=4),
+            tuple(hcl()[key][0] for key in ('x', 'y', 'label_x', 'label_y', 'reliability_y')),
+        ),
+        'HistoricalContrastLoss': lambda: Function(
+            partial(losses.HistoricalContrastLoss(), num_classes=5),
+            (
+                nn.functional.normalize(hcl()['feature_student'], dim=1),
+                nn.functional.normalize(hcl()['feature_ema'], dim=1),
+                hcl()['label_student_crop'].long(),
+                hcl()['label_teacher_crop'].long(),
+                hcl()['hccd_weight_main'],
+            ),
+        ),
+        'RareClassWeights': lambda: Function(
+            lambda own: modules.RareClassWeights(12).to(own.device)(own), (labels,)
         ),
         'feature_distance': lambda: Function(
             losses.feature_distance,
@@ -424,6 +492,19 @@ def functions() -> dict[str, Callable[[], Function]]:
         'occurring_classes': lambda: Function(modules.occurring_classes, (positive[0],)),
         'SFM': lambda: sfm('skip'),
         'SFM mask': lambda: sfm('mask'),
+        'random_rescale': lambda: Function(
+            partial(modules.random_rescale, factors=(0.5, 2.0), align_corners=True), (image[None],)
+        ),
+        'RandomResizedCrop': lambda: Function(resized_crop, (image[None], flow[:, None], labels)),
+        'random_cut': lambda: Function(
+            lambda x: modules.random_cut(x.shape[-2:], x.device) * x, (image,)
+        ),
+        'spectra': lambda: Function(attack, (image, other[..., ::2, ::2], noise(2, 4, 3))),
+        'most_wanted': lambda: Function(
+            partial(modules.most_wanted, portion=0.3), (noise(2, 4, 3),)
+        ),
+        'attacked_images': lambda: Function(attack, (image, other, noise(2, 4, 3))),
+        'FourierGate': lambda: module(partial(modules.FourierGate, 4), noise(2, 4, 3).exp()),
         'StrongAugment': lambda: Function(augment, (noise(8, 2, 3, 48, 64, seed=9).sigmoid(),)),
         'intermediate_flows': lambda: Function(
             partial(modules.intermediate_flows, t=0.3), (flow, back)

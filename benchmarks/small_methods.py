@@ -32,8 +32,12 @@ WAYS: dict[str, dict[str, dict[str, str]]] = {
         },
     }
 }
-#: The branch of the training data with the target's frames; source-only has none.
-TARGET_BRANCH = {'oracle': 'source', 'source-only': None}
+#: The branches of the training data with the target's frames, if not only the target.
+TARGET_BRANCHES: dict[str, tuple[str, ...]] = {
+    'oracle': ('source',),
+    'source-only': (),
+    'intrada': ('source', 'target'),
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,10 @@ LABELS = LABELS_ONLY | {'pseudo_label_generator.aggregate': 'False'}
 METHODS = {
     'source-only': Method('source-only', 'source_only/effnet-lite0_{}.py', None, source=True),
     'adabn': Method('AdaBN', 'adabn/effnet-lite0_{}.py'),
+    'tent': Method('TENT', 'tent/effnet-lite0_{}.py'),
+    'ur': Method('UR', 'ur/effnet-lite0_{}.py'),
+    'hcl': Method('HCL', 'hcl/effnet-lite0_{}.py'),
+    'ld': Method('LD', 'ld/effnet-lite0_{}.py'),
     # Tables 3 and 4, VIPER to Cityscapes-Seq.
     'stpl': Method(
         'STPL',
@@ -122,6 +130,19 @@ METHODS = {
     'self-training': Method(
         'self-training', 'stpl/accel-effnet-lite0_{}_self-training.py', net='Accel'
     ),
+    'adaptsegnet': Method('AdaptSegNet', 'adaptsegnet/effnet-lite0_{}.py', source=True),
+    'minent': Method('MinEnt', 'advent/minent_effnet-lite0_{}.py', source=True),
+    'advent': Method('AdvEnt', 'advent/advent_effnet-lite0_{}.py', source=True),
+    'intrada': Method('IntraDA', 'intrada/effnet-lite0_{}.py', start='advent'),
+    'rda': Method('RDA', 'rda/effnet-lite0_{}.py', source=True),
+    'fda': Method('FDA', 'fda/effnet-lite0_{}.py', source=True),
+    'pixmatch': Method('PixMatch', 'pixmatch/effnet-lite0_{}.py', source=True),
+    'cbst': Method('CBST', 'cbst/effnet-lite0_{}.py', source=True),
+    'crst-mrkld': Method('CRST (MRKLD)', 'crst/mrkld_effnet-lite0_{}.py', source=True),
+    'crst-lrent': Method('CRST (LRENT)', 'crst/lrent_effnet-lite0_{}.py', source=True),
+    'iast-warmup': Method("IAST's warm-up", 'iast/warmup_effnet-lite0_{}.py', source=True),
+    'iast': Method('IAST', 'iast/effnet-lite0_{}.py', start='iast-warmup'),
+    'ccm': Method('CCM', 'ccm/effnet-lite0_{}.py', source=True),
     'dacs': Method('DACS', 'dacs/effnet-lite0_{}.py', source=True),
     'daformer': Method('DAFormer', 'daformer/effnet-lite0_{}.py', source=True),
     'mic': Method('MIC', 'mic/effnet-lite0_{}.py', source=True),
@@ -228,10 +249,12 @@ METHODS = {
     'tps': Method('TPS', 'tps/accel-effnet-lite0_{}.py', net='Accel', source=True),
     'sfc': Method('SFC', 'sfc/accel-effnet-lite0_{}.py', net='Accel', source=True),
     'sfc-tpl': Method('SFC with TPL', 'sfc/accel-effnet-lite0_{}_tpl.py', net='Accel', source=True),
+    'vst*': Method('VAT-VST*, source-free', 'vat_vst/vst_effnet-lite0_{}_source-free.py'),
     'davsn*': Method(
         'DA-VSN*, source-free', 'davsn/accel-effnet-lite0_{}_source-free.py', net='Accel'
     ),
     'tps*': Method('TPS*, source-free', 'tps/accel-effnet-lite0_{}_source-free.py', net='Accel'),
+    'minent*': Method('MinEnt, source-free', 'advent/minent_effnet-lite0_{}_source-free.py'),
     'oracle': Method('oracle', 'oracle/effnet-lite0_{}.py', None),
 }
 

@@ -46,7 +46,7 @@ from small_methods import (
     MAIN,
     METHODS,
     SFM,
-    TARGET_BRANCH,
+    TARGET_BRANCHES,
     WAYS,
     changes_of,
     config_name,
@@ -82,11 +82,14 @@ DECISIVE = (
     'train_cfg',
     'custom_hooks',
     'pseudo_label_generator',
+    'rounds',
+    'source_selection',
 )
 #: Keys below them that do not, or only name files, whose contents are compared otherwise.
 INDIFFERENT = (
     'data_root',
     'pseudo_labels',
+    'frame_list',
     'source_checkpoint',
     'sfm_checkpoint',
     'num_workers',
@@ -176,14 +179,31 @@ def load(name: str) -> Config:
 
 def overrides(key: Key, way: str) -> dict[str, str]:
     """How a row and a way of a benchmark differ from the config."""
-    branch = TARGET_BRANCH.get(key.method, 'target')
     found = changes_of(key.method, key.row)
     for name, value in WAYS.get(key.benchmark, ONE_WAY)[way].items():
         if name.startswith('train_dataloader.'):
-            if branch is None:
-                continue
-            name = name.replace('.target.', f'.{branch}.')
-        found[name] = value
+            for branch in target_branches(key.method):
+                found[name.replace('.target.', f'.{branch}.')] = value
+        else:
+            found[name] = value
+    return found
+
+
+def target_branches(method: str) -> tuple[str, ...]:
+    """The branches of a method's training data with the target's frames."""
+    return TARGET_BRANCHES.get(method, ('target',))
+
+
+def labels_in(cfg: Config, folder: Path) -> dict[str, str]:
+    """Options that take the pseudo-labels of a config, and lists beside them, from a folder."""
+    found = {}
+    for branch in ('source', 'target'):
+        dataset = cfg.train_dataloader.dataset.get(branch) or {}
+        if branch == 'target' or dataset.get('pseudo_labels'):
+            found[f'train_dataloader.dataset.{branch}.pseudo_labels'] = str(folder)
+        if dataset.get('frame_list'):
+            name = folder / Path(dataset['frame_list']).name
+            found[f'train_dataloader.dataset.{branch}.frame_list'] = str(name)
     return found
 
 
@@ -202,7 +222,7 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
         folder = key.folder(work_dir, way)
         checkpoint = final_checkpoint(cfg, folder)
         options = moved_data(cfg, data_root) | changed
-        if found and TARGET_BRANCH.get(key.method, '') is None:
+        if found and not target_branches(key.method):
             # One training for all ways.
             tested = final_checkpoint(cfg, found[0].folder)
             arguments = ['tools/test.py', name, str(tested), '--work-dir', str(folder)]
@@ -218,9 +238,13 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
         commands = []
         start = key.start
         if start is not None:
-            own = way if TARGET_BRANCH.get(start.method, '') is not None else ''
+            own = way if target_branches(start.method) else ''
             source = final_checkpoint(load(start.config), start.folder(work_dir, own))
             options['model.source_checkpoint'] = str(source)
+            if 'rounds' in cfg:
+                commands.append(rounds_command(key, cfg, folder, options))
+                found.append(Step(way, folder, commands, checkpoint))
+                continue
             if 'pseudo_label_generator' in cfg:
                 labels = folder.with_name(f'{folder.name}_pseudo_labels')
                 read = ('train_dataloader.', 'pseudo_label_generator.')
@@ -235,10 +259,20 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
                         *as_options(target),
                     ]
                 )
-                options['train_dataloader.dataset.target.pseudo_labels'] = str(labels)
+                options |= labels_in(cfg, labels)
         commands.append(['tools/train.py', name, '--work-dir', str(folder), *as_options(options)])
         found.append(Step(way, folder, commands, checkpoint))
     return found
+
+
+def rounds_command(key: Key, cfg: Config, folder: Path, options: Mapping[str, str]) -> list[str]:
+    """What trains a method in rounds, each with its labels, the last one in `folder`."""
+    own = {'work_dir': str(folder)}
+    for branch in ('source', 'target'):
+        if (cfg.train_dataloader.dataset.get(branch) or {}).get('pseudo_labels'):
+            labels = folder.with_name(f'{folder.name}_{branch}_labels')
+            own[f'train_dataloader.dataset.{branch}.pseudo_labels'] = str(labels)
+    return ['tools/run_phases.py', f'configs/{key.config}', *as_options({**options, **own})]
 
 
 def as_options(options: Mapping[str, str]) -> list[str]:
@@ -356,7 +390,7 @@ def data_digest(key: Key, data_root: Path | None) -> str:
     for name, part in parts.items():
         if part:
             # Pseudo-labels do not exist yet.
-            unlabelled = ('pseudo_labels', 'label_clips')
+            unlabelled = ('pseudo_labels', 'label_clips', 'frame_list')
             options = {k: v for k, v in part.to_dict().items() if k not in unlabelled}
             root = options.get('data_root') or ''
             if data_root is not None and root.startswith('data/'):

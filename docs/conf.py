@@ -66,7 +66,7 @@ NAVIGATION = {
     ],
     'Train': ['speed', 'gpu', 'reliability', 'bad_input', 'convert_checkpoints'],
     'Methods': ['methods/*'],
-    'Results': ['results', 'results_2026'],
+    'Results': ['results', 'results_2026', 'rivals'],
     'Develop': ['add_a_method', 'api/index', '/CONTRIBUTING', '/CHANGELOG'],
 }
 CONFIGS = 'Configs'

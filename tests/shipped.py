@@ -38,9 +38,11 @@ def _narrow(cfg: dict, num_classes: int | None) -> None:
             continue
         if key.endswith('segmentor') and value.get('type') == 'EncoderDecoder':
             value.backbone.update(base_channels=1, stem_channels=1, init_cfg=None)
-            value.decode_head.in_channels, value.auxiliary_head.in_channels = 32, 16
-            if num_classes is not None:
-                value.decode_head.num_classes = value.auxiliary_head.num_classes = num_classes
+            for head, channels in (('decode_head', 32), ('auxiliary_head', 16)):
+                if value.get(head) is not None:
+                    value[head].in_channels = channels
+                    if num_classes is not None:
+                        value[head].num_classes = num_classes
         elif key == 'discriminator':
             value.channels = 4
         elif key == 'flow_net' and value.get('type') == 'FlowNetS':

@@ -12,12 +12,16 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
 from mmdavss.methods import (
+    CCM,
+    FDA,
     SFC,
     TPS,
     AdversarialAdapter,
     BaseAdapter,
     FlowPretraining,
     MeanTeacher,
+    MinEnt,
+    PixMatch,
     SourceOnly,
 )
 from mmdavss.structures import Clip
@@ -78,7 +82,13 @@ def test_builds(name):
     # A source-free config has no source data set at all.
     assert (pair.get('source') is not None) == (
         'source-free' not in name
-        and isinstance(model, (SourceOnly, MeanTeacher, AdversarialAdapter, TPS, SFC))
+        and (
+            isinstance(
+                model,
+                (SourceOnly, MeanTeacher, MinEnt, AdversarialAdapter, FDA, PixMatch, TPS, SFC, CCM),
+            )
+            or bool(getattr(model, 'source_weight', 0))
+        )
     )
     assert pair.get('target') is None or pair.target.get('with_labels') is False
     heads = model.student.segmentor
@@ -197,6 +207,42 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
             )
             for name, options in (('hrda/', ''), ('mic/hrda-', ' masked'))
         ),
+        ('adaptsegnet/effnet-lite0_mini', 'adaptsegnet/deeplabv2-r101_gta2city', ''),
+        *(
+            (f'{name}effnet-lite0_mini', f'{name}deeplabv2-r101_gta2city', options)
+            for name, options in (
+                ('cbst/', 'resize_to_input'),
+                ('crst/mrkld_', 'resize_to_input'),
+                ('crst/lrent_', 'resize_to_input'),
+                ('iast/warmup_', 'resize_to_input'),
+                ('iast/', 'norm_eval resize_to_input'),
+                ('ccm/', 'norm_eval resize_to_input'),
+            )
+        ),
+        ('advent/advent_effnet-lite0_mini', 'advent/advent_deeplabv2-r101_gta2city', ''),
+        ('advent/minent_effnet-lite0_mini', 'advent/minent_deeplabv2-r101_gta2city', 'norm_eval'),
+        (
+            'advent/minent_effnet-lite0_mini_source-free',
+            'advent/minent_accel_viper2city_source-free',
+            '',
+        ),
+        ('tent/effnet-lite0_mini', 'tent/accel_viper2city', 'batch_statistics'),
+        ('ur/effnet-lite0_mini', 'ur/accel_viper2city', 'norm_eval'),
+        ('ld/effnet-lite0_mini', 'ld/accel_viper2city', 'norm_eval'),
+        (
+            'hcl/effnet-lite0_mini',
+            'hcl/accel_viper2city',
+            'class_weights norm_eval projection teacher_norm',
+        ),
+        (
+            'vat_vst/vst_effnet-lite0_mini_source-free',
+            'vat_vst/vst_accel_viper2city_source-free',
+            'norm_eval',
+        ),
+        ('intrada/effnet-lite0_mini', 'intrada/deeplabv2-r101_gta2city', ''),
+        ('rda/effnet-lite0_mini', 'rda/deeplabv2-r101_gta2city', ''),
+        ('fda/effnet-lite0_mini', 'fda/deeplabv2-r101_gta2city', 'norm_eval'),
+        ('pixmatch/effnet-lite0_mini', 'pixmatch/deeplabv2-r101_gta2city', 'crop norm_eval'),
         ('vat_vst/vat_effnet-lite0_mini', 'vat_vst/vat_deeplabv2-r50_viper2cityvps', ''),
         ('vat_vst/vst_effnet-lite0_mini', 'vat_vst/vst_deeplabv2-r50_viper2cityvps', 'norm_eval'),
         ('i2vda/effnet-lite0_mini', 'i2vda/deeplabv2-r101_viper2city', ''),

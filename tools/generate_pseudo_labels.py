@@ -1,9 +1,11 @@
-"""Writes the pseudo-labels of a config's target data set, for self-training (VAT-VST).
+"""Writes the pseudo-labels of a config's target data set, for self-training.
 
-The config's `pseudo_label_generator` defines how they are selected. They are written to its
+The config names the model that predicts: `pseudo_label_generator.checkpoint`, or else the one that
+it starts from, `model.source_checkpoint`; predictions of several are averaged. Its
+`pseudo_label_generator` defines which pixels become labels. They are written to
 `train_dataloader.dataset.target.pseudo_labels`, or to --out:
 
-    python tools/generate_pseudo_labels.py CONFIG CHECKPOINT
+    python tools/generate_pseudo_labels.py CONFIG
     python tools/generate_pseudo_labels.py CONFIG CHECKPOINT --workers 8 --score
     python tools/generate_pseudo_labels.py CONFIG CHECKPOINT --device cuda --out data/labels_2
 
@@ -20,7 +22,7 @@ from mmengine.registry import init_default_scope
 import mmdavss  # noqa: F401
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
-from mmdavss.launch.config_file import load_config
+from mmdavss.launch.config_file import labelling_checkpoints, load_config
 from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.scores import score, summary, write_score
 from mmdavss.pseudo_labels.target import labelled_target, output_folder
@@ -33,7 +35,12 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of the self-training')
-    parser.add_argument('checkpoint', help='model that predicts, of any method with this network')
+    parser.add_argument(
+        'checkpoint',
+        nargs='*',
+        help='model that predicts, of any method with this network, if it is not the one that the '
+        'config names; of several the predictions are averaged',
+    )
     parser.add_argument('--out', metavar='DIR', help='folder of the pseudo-labels')
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='number of processes')
     parser.add_argument(
@@ -72,12 +79,13 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         generator = PseudoLabelGenerator.from_config(cfg)
+        checkpoints = args.checkpoint or labelling_checkpoints(cfg)
         out = args.out or output_folder(cfg)
         if args.score:
             labelled_target(cfg)  # fails now rather than after hours
         with WorkDirLock(out, '--out'):
             state = generator.generate(
-                cfg, args.checkpoint, out, args.workers, args.device, args.overwrite
+                cfg, checkpoints, out, args.workers, args.device, args.overwrite
             )
         print(f'{summary(state)}\npseudo-labels: {out}')
         if args.score:

@@ -4,8 +4,13 @@
         configs/vat_vst/vst_deeplabv2-r50_viper2cityvps.py
 
 Each config is trained with tools/train.py in its own folder. If it trains on pseudo-labels, they
-are generated first, with its `model.source_checkpoint` (tools/generate_pseudo_labels.py). Finished
-steps are skipped, an interrupted step continues where it stopped.
+are generated first (tools/generate_pseudo_labels.py, tools/select_source.py). Finished steps are
+skipped, an interrupted step continues where it stopped.
+
+A config with `rounds`, a list of what each round of self-training changes (KEY: VALUE), is trained
+once for each of them: every round starts from the result of the one before, which labels the
+target anew. The last round is in the config's folder, as of any other config, the others are in
+FOLDER_round1, FOLDER_round2 ... In values `{previous}` is the folder of the round before.
 """
 
 from __future__ import annotations
@@ -19,14 +24,26 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
 
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
-from mmdavss.launch.config_file import final_checkpoint, load_config
+from mmdavss.launch.config_file import (
+    final_checkpoint,
+    labelling_checkpoints,
+    load_config,
+)
 from mmdavss.utils.errors import UserError
 
 TOOLS = Path(__file__).parent
+#: What comes before a training: the key of the config that asks for it, the tool, and its title.
+LABELLING = (
+    ('pseudo_label_generator', 'generate_pseudo_labels.py', 'pseudo-labels'),
+    ('source_selection', 'select_source.py', 'source frames'),
+)
 #: Exit codes of a step that a signal has ended.
 STOPPED = (EXIT_CODE, *(128 + number for number in (signal.SIGINT, *SIGNALS)))
 
@@ -95,42 +112,104 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
         UserError: If a config starts from a checkpoint that neither exists nor is made by an
             earlier step.
     """
-    options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
-    values = _parse_options(args.cfg_options)
     steps: list[Step] = []
     made: set[Path] = set()
+    values = _parse_options(args.cfg_options)
     for path in args.configs:
-        cfg = load_config(path, values, None)
-        name = Path(path).stem
-        for key, needed in start_checkpoints(cfg.model):
-            if not Path(needed).is_file() and Path(needed).resolve() not in made:
-                raise UserError(
-                    f'{path} starts from {needed} (model.{key}), which does not exist '
-                    'and which no config before it makes: name its config first, or '
-                    f'set --cfg-options model.{key}=PATH'
-                )
-        source = cfg.model.get('source_checkpoint')
-        result = final_checkpoint(cfg)
-        if 'pseudo_label_generator' in cfg:
-            if source is None:
-                raise UserError(
-                    f'{path}: model.source_checkpoint is not set, which predicts the pseudo-labels'
-                )
-            command = [sys.executable, str(TOOLS / 'generate_pseudo_labels.py'), path, source]
-            if args.workers is not None:
-                command += ['--workers', str(args.workers)]
-            if args.device is not None:
-                command += ['--device', args.device]
-            # Pseudo-labels of a finished training may have been deleted since.
-            steps.append(Step(f'pseudo-labels of {name}', command + options, result))
-        train = (
-            [sys.executable, str(TOOLS / 'train.py'), path]
-            if args.gpus == 1
-            else ['bash', str(TOOLS / 'dist_train.sh'), path, str(args.gpus)]
-        )
-        steps.append(Step(f'training of {name}', [*train, '--resume', *options], result))
-        made.add(result.resolve())
+        for cfg, title, changes, folder in rounds_of(path, values):
+            needs = [*start_checkpoints(cfg.model, 'model.')]
+            if 'pseudo_label_generator' in cfg:
+                labellers = labelling_checkpoints(cfg)
+                needs += [('pseudo_label_generator.checkpoint', one) for one in labellers]
+            for key, needed in needs:
+                if not Path(needed).is_file() and Path(needed).resolve() not in made:
+                    raise UserError(
+                        f'{path} starts from {needed} ({key}), which does not exist '
+                        'and which no config before it makes: name its config first, or '
+                        f'set --cfg-options {key}=PATH'
+                    )
+            result = final_checkpoint(cfg)
+            # The last ones overrule those before.
+            options = [*args.cfg_options, *(f'{key}={value}' for key, value in changes.items())]
+            options = ['--cfg-options', *options] if options else []
+            for key, tool, what in LABELLING:
+                if key in cfg:
+                    command = [sys.executable, str(TOOLS / tool), path]
+                    if args.workers is not None:
+                        command += ['--workers', str(args.workers)]
+                    if args.device is not None:
+                        command += ['--device', args.device]
+                    # Pseudo-labels of a finished training may have been deleted since.
+                    steps.append(Step(f'{what} of {title}', command + options, result))
+            train = (
+                [sys.executable, str(TOOLS / 'train.py'), path]
+                if args.gpus == 1
+                else ['bash', str(TOOLS / 'dist_train.sh'), path, str(args.gpus)]
+            )
+            train += ['--resume']
+            if folder is not None:
+                train += ['--work-dir', folder]
+            steps.append(Step(f'training of {title}', train + options, result))
+            made |= {file.resolve() for file in checkpoints_of(cfg)}
     return steps
+
+
+def rounds_of(
+    path: str, values: Mapping[str, Any]
+) -> Iterator[tuple[Config, str, dict[str, Any], str | None]]:
+    """The trainings of a config: one, or its rounds.
+
+    Args:
+        path: The config.
+        values: Options of the command line, which overrule those of the rounds.
+
+    Yields:
+        The config with the values of the round, a title, what the round changes besides `values`,
+        and its folder if that is not the config's.
+
+    Raises:
+        UserError: If ``rounds`` is something else than a list of changes.
+    """
+    whole = load_config(path, values, None)
+    rounds = whole.get('rounds') or [{}]
+    if not isinstance(rounds, list) or not all(isinstance(one, Mapping) for one in rounds):
+        raise UserError(f'{path}: rounds must be a list of dicts, KEY: VALUE.')
+    folder, name = str(whole.work_dir), Path(path).stem
+    previous: Config | None = None
+    for number, own in enumerate(rounds, 1):
+        last = number == len(rounds)
+        changes = {key: value for key, value in own.items() if key not in values}
+        place = folder if last else f'{folder}_round{number}'
+        if previous is not None:
+            changes = {
+                key: _filled(value, str(previous.work_dir)) for key, value in changes.items()
+            }
+            changes['model.source_checkpoint'] = str(final_checkpoint(previous))
+        for branch in ('source', 'target') if not last else ():
+            labels = (whole.train_dataloader.dataset.get(branch) or {}).get('pseudo_labels')
+            if labels:
+                key = f'train_dataloader.dataset.{branch}.pseudo_labels'
+                changes[key] = f'{labels}_round{number}'
+        cfg = load_config(path, {**values, **changes}, place)
+        title = name if len(rounds) == 1 else f'{name}, round {number}'
+        yield cfg, title, changes, None if last else place
+        previous = cfg
+
+
+def _filled(value: Any, previous: str) -> Any:
+    if isinstance(value, str):
+        return value.replace('{previous}', previous)
+    return [_filled(one, previous) for one in value] if isinstance(value, list) else value
+
+
+def checkpoints_of(cfg: Config) -> Iterator[Path]:
+    """The checkpoints that a training leaves: the last one, and those before that are kept."""
+    hook, iterations = cfg.get('default_hooks', {}).get('checkpoint', {}), cfg.train_cfg.max_iters
+    yield final_checkpoint(cfg)
+    interval, kept = hook.get('interval', -1), hook.get('max_keep_ckpts', -1)
+    numbers = [*range(interval, iterations, interval)] if interval > 0 else []
+    for number in numbers if kept < 0 else numbers[len(numbers) + 1 - kept :]:
+        yield Path(cfg.work_dir, f'iter_{number}.pth')
 
 
 def _parse_options(options: Sequence[str]) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import re
@@ -313,6 +315,24 @@ class Table:
             for cells in (self.header, *body)
         )
         return '\n'.join([head, '|---' * len(self.header) + '|', *lines])
+
+    def text(self) -> str:
+        """Formats the table as plain text in columns."""
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[j]) for line in lines) for j in range(len(self.header))]
+        return '\n'.join(
+            '  '.join(
+                cell.rjust(width) if j else cell.ljust(width)
+                for j, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+    def csv(self) -> str:
+        """Formats the table as comma-separated values."""
+        out = io.StringIO(newline='')
+        csv.writer(out, lineterminator='\n').writerows([self.header, *self.rows])
+        return out.getvalue()
 
     def latex(self) -> str:
         """Formats the table as a LaTeX tabular, for the packages booktabs and graphicx."""

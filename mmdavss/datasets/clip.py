@@ -27,7 +27,7 @@ from mmdavss.utils.inputs import (
     walk,
 )
 
-from .label_folder import ADVICE, mask_labels, mask_name, read_frames, read_manifest
+from .label_folder import ADVICE, frame_line, mask_labels, mask_name, read_frames, read_manifest
 from .label_maps import LabelSet
 
 FRAMES = ('annotated', 'all')
@@ -62,6 +62,9 @@ class ClipSegDataset(BaseSegDataset):
             `data_root`, with one name per line.
         ann_file: Split file with one frame name per line, relative to `data_root`, which lists the
             current frames; replaces `frames` and `annotated`.
+        frame_list: Text file that a tool has written (tools/split_by_entropy.py), relative to the
+            working directory, with one SEQUENCE/NAME per line: of the current frames only these
+            are used.
         with_labels: False for use without labels: no label file is opened, none need exist.
         label_clips: Whether all frames of a clip come with their labels, for losses over time,
             instead of only the current one.
@@ -107,6 +110,7 @@ class ClipSegDataset(BaseSegDataset):
         annotated: str | None = None,
         sequences: Sequence[str] | str | None = None,
         ann_file: str = '',
+        frame_list: str | None = None,
         with_labels: bool = True,
         label_clips: bool = False,
         pseudo_labels: str | None = None,
@@ -139,6 +143,7 @@ class ClipSegDataset(BaseSegDataset):
         self.annotated = annotated
         self.sequences_file = sequences if isinstance(sequences, str) else None
         self.sequences = None if sequences is None or self.sequences_file else tuple(sequences)
+        self.frame_list = frame_list
         self.with_labels = with_labels
         self.label_clips = label_clips
         self.pseudo_labels = pseudo_labels
@@ -350,6 +355,8 @@ class ClipSegDataset(BaseSegDataset):
                 f'in {self.data_root!r}, for example '
                 f'{next(iter(next(f for f in found.values() if f).values()))!r}.'
             )
+        if self.frame_list is not None:
+            current = self._of_list(self.frame_list, found, current)
         if self.with_labels or self.pseudo_labels is not None:
             self._check_labels(found, current)
         data_list = self._clips(found, current)
@@ -486,6 +493,23 @@ class ClipSegDataset(BaseSegDataset):
                 'sequences: write SEQUENCE/NAME.'
             )
         return self._once(current, current, self.ann_file)
+
+    def _of_list(
+        self, path: str, found: Sequences, current: list[tuple[str, int]]
+    ) -> list[tuple[str, int]]:
+        """The current frames that a list names, in their order."""
+        lines = self._lines(path, 'list of frames', 'frame_list', 'one SEQUENCE/NAME')
+        names = {frame_line(s, self.frame_name(found[s][n])): (s, n) for s, n in current}
+        unknown = [line for _, line in lines if line not in names]
+        if unknown:
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {len(unknown)} of the {len(lines)} frames of {path} '
+                f'(frame_list) are not among the {len(names)} that the other options select: '
+                f'{_some(unknown)}. Names look like {next(iter(names))!r}. Write the list anew '
+                'for this data set.'
+            )
+        wanted = {line for _, line in lines}
+        return [frame for name, frame in names.items() if name in wanted]
 
     def _once(self, items: list[Any], keys: Iterable[Hashable], file: str) -> list[Any]:
         """Removes items whose key has occurred before; warns if there are any."""
@@ -650,7 +674,7 @@ class ClipFolderDataset(ClipSegDataset):
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
         ValueError: If the list is empty, a clip has another length or points outside `data_root`,
-            or two images have the same name.
+            two images have the same name, or `clips` and `frame_list` are both given.
     """
 
     DOCS = 'Your own frames'
@@ -671,6 +695,11 @@ class ClipFolderDataset(ClipSegDataset):
             raise ValueError(
                 'ClipFolderDataset: your own frames have no labels: set neither '
                 "with_labels=True nor frames='annotated'."
+            )
+        if clips is not None and kwargs.get('frame_list') is not None:
+            raise ValueError(
+                f'ClipFolderDataset: clips={clips!r} and frame_list={kwargs["frame_list"]!r} both '
+                'select frames: use one of them.'
             )
         self.clips = clips
         self.suffix = suffix

@@ -51,11 +51,15 @@ class DomainPairDataset(Dataset):
         seed: Seed of the draws.
         rare_class_sampling: ``statistics`` (file), ``temperature`` and ``min_pixels`` of
             :class:`RareClassSampler`, or None to disable it. Without a source it has no effect.
+        source_portion: Share of the source clips that take part, between 0 and 1 (CBST); None for
+            all. The subset is drawn with `portion_seed`: with the same seed a larger one contains
+            a smaller one.
+        portion_seed: Seed of this draw.
 
     Raises:
         FileNotFoundError: If the file with the class statistics does not exist.
-        ValueError: If there is no branch, a branch is empty, their classes differ, or the class
-            statistics do not belong to the source.
+        ValueError: If there is no branch, a branch is empty, the portion leaves none or all of the
+            source, the classes differ, or the class statistics do not belong to the source.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class DomainPairDataset(Dataset):
         target: dict | BaseDataset | None = None,
         seed: int = 0,
         rare_class_sampling: dict | None = None,
+        source_portion: float | None = None,
+        portion_seed: int = 0,
     ) -> None:
         branches = dict(source=source, target=target)
         # Any: the methods of ClipSegDataset that are used here are not those of BaseDataset.
@@ -92,6 +98,8 @@ class DomainPairDataset(Dataset):
             )
         # A target without classes (a user's own frames) uses those of the source.
         self._metainfo = self.branches[next(iter(classes or self.branches))].metainfo
+        if source_portion is not None and 'source' in self.branches:
+            self._take_portion(source_portion, portion_seed)
         self.rare_classes = None
         if rare_class_sampling is not None and 'source' in self.branches:
             self.rare_classes = RareClassSampler(self.branches['source'], **rare_class_sampling)
@@ -101,6 +109,23 @@ class DomainPairDataset(Dataset):
         else:
             rounds = 1 if self.rare_classes is None else max(1, MAX_PAIRS // sizes[0])
         self._length = sizes[0] * rounds
+
+    def _take_portion(self, portion: float, seed: int) -> None:
+        """Leaves a drawn subset of the source clips."""
+        source = self.branches['source']
+        if not 0 < portion < 1:
+            raise ValueError(
+                f'DomainPairDataset: source_portion={portion} must be between 0 and 1 (None for '
+                'all of the source, source=None for none of it).'
+            )
+        count = int(len(source) * portion)
+        if not count:
+            raise ValueError(
+                f'DomainPairDataset: source_portion={portion} of {len(source)} source clips leaves '
+                'none: choose a larger portion.'
+            )
+        drawn = np.random.default_rng(seed).permutation(len(source))[:count]
+        source.get_subset_(sorted(drawn.tolist()))
 
     @property
     def metainfo(self) -> dict:

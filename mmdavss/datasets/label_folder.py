@@ -30,6 +30,16 @@ def mask_name(sequence: str, frame: str) -> str:
     return osp.normpath(osp.join(sequence, f'{frame}.png')).replace(osp.sep, '/')
 
 
+def frame_line(sequence: str, frame: str) -> str:
+    """Line of a frame in a list of frames: that of its mask without the suffix."""
+    return mask_name(sequence, frame).removesuffix('.png')
+
+
+def soft_name(mask: str) -> str:
+    """Path of the soft labels that belong to a mask."""
+    return f'{mask.removesuffix(".png")}.soft.png'
+
+
 def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None) -> LabelSet:
     """Label set of the masks: train ids of the data set's classes."""
     colours: Sequence[Sequence[int]] = palette or [(0, 0, 0)] * len(classes)
@@ -96,6 +106,12 @@ def _is_histogram(value: Any, classes: int) -> bool:
     )
 
 
+def _are_entropies(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        type(number) in (int, float) and number >= 0 for number in value.values()
+    )
+
+
 def _is_file(value: Any) -> bool:
     return isinstance(value, dict) and all(
         isinstance(value.get(key), kind)
@@ -116,6 +132,12 @@ FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
     'counted': ('a number of clips', lambda value, classes: are_counts([value], 1)),
     'kept': ('a number of pixels of each class', are_counts),
     'predicted': ('a number of pixels of each class', are_counts),
+}
+
+
+#: The same for fields that not every folder has.
+OPTIONAL_FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
+    'entropies': ('a number for each frame', lambda value, classes: _are_entropies(value)),
 }
 
 
@@ -148,7 +170,7 @@ def read_manifest(folder: str, needed: Iterable[str] = ('finished',)) -> dict:
             f'{file}: classes must be a list of different names, but is '
             f'{_short(content.get("classes"))}. {anew}'
         )
-    for field, (what, fits) in FIELDS.items():
+    for field, (what, fits) in (FIELDS | OPTIONAL_FIELDS).items():
         if field in needed and field not in content:
             raise InputError(f'{file} has no {field}. {anew}')
         if field in content and not fits(content[field], len(content['classes'])):

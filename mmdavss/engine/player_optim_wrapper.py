@@ -36,7 +36,7 @@ class PlayerOptimWrapperConstructor:
 
     Args:
         optim_wrapper_cfg: For each player the config of an optimiser wrapper, optionally with
-            ``paramwise_cfg`` and ``clip_each``.
+            ``paramwise_cfg`` and ``clip_each``; None leaves a player of a base config out.
         paramwise_cfg: Must be set per player.
 
     Raises:
@@ -49,7 +49,7 @@ class PlayerOptimWrapperConstructor:
                 'PlayerOptimWrapperConstructor: set paramwise_cfg in the config of a '
                 f'player, one of {tuple(optim_wrapper_cfg)}.'
             )
-        self.players = dict(optim_wrapper_cfg)
+        self.players = {name: cfg for name, cfg in optim_wrapper_cfg.items() if cfg is not None}
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         """Builds the wrappers.

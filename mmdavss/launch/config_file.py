@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mmdavss.launch.config_keys import check_groups, unknown_keys
 from mmdavss.launch.packages import check_packages
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.errors import UserError, missing_module, not_installed
+from mmdavss.utils.journal import digest_of, file_digest
 from mmdavss.utils.processes import is_main_process
 
 #: Suffixes that mmengine reads.
@@ -170,6 +171,39 @@ def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:
         work_dir: Output folder, by default the config's.
     """
     return Path(work_dir or cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+
+
+def labelling_checkpoints(cfg: Config) -> list[str]:
+    """The checkpoints that label the target of a config: by default the one that it starts from.
+
+    Raises:
+        UserError: If the config names none.
+    """
+    named = cfg.get('pseudo_label_generator', {}).get('checkpoint')
+    named = cfg.model.get('source_checkpoint') if named is None else named
+    if not named:
+        raise UserError(
+            f'{cfg.filename}: model.source_checkpoint is not set, which predicts the '
+            'pseudo-labels (nor pseudo_label_generator.checkpoint)'
+        )
+    return [named] if isinstance(named, str) else list(named)
+
+
+def checkpoint_fingerprint(checkpoints: Sequence[str]) -> dict:
+    """``path``, ``size`` and ``sha256`` of a checkpoint, or of several together.
+
+    Raises:
+        UserError: If one does not exist.
+    """
+    for path in checkpoints:
+        if not Path(path).is_file():
+            raise UserError(f'checkpoint not found: {path}')
+    digests = [file_digest(path) for path in checkpoints]
+    return dict(
+        path=', '.join(map(str, checkpoints)),
+        size=sum(Path(path).stat().st_size for path in checkpoints),
+        sha256=digests[0] if len(digests) == 1 else digest_of(digests),
+    )
 
 
 def type_name(step: ConfigType) -> str:

@@ -23,6 +23,8 @@ TOP = (
     'find_unused_parameters',
     'model_wrapper_cfg',
     'pseudo_label_generator',
+    'rounds',
+    'source_selection',
     'sync_bn',
     'target_train_labelled',
 )

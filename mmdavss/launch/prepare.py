@@ -15,6 +15,8 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from mmdavss.datasets.label_folder import MANIFEST, read_manifest
+from mmdavss.launch.config_file import checkpoint_fingerprint, labelling_checkpoints
 from mmdavss.utils.checkpoints import damage, noted_checkpoint
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
@@ -117,12 +119,14 @@ def prepare_training(
         compile_nets: Compile the video nets.
 
     Raises:
-        UserError: If ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is
-            given, if a checkpoint that the run starts from is missing, if the one that it resumes
-            from is damaged, or if mixed precision cannot be used.
+        UserError: If the pseudo-labels were made with another model than the config names, if
+            ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is given, if a
+            checkpoint that the run starts from is missing, if the one that it resumes from is
+            damaged, or if mixed precision cannot be used.
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite are mutually exclusive')
+    check_pseudo_labels(cfg)
     if amp is not None:
         _use_amp(cfg, amp)
     if compile_nets:
@@ -159,6 +163,37 @@ def prepare_training(
             )
         if found:
             _delete_checkpoints(work_dir, found, cfg.get('load_from'))
+
+
+def check_pseudo_labels(cfg: Config) -> None:
+    """Checks that the model which the config names has made its pseudo-labels.
+
+    In rounds of self-training the labels of the round before are easily taken for those of this
+    one. Checkpoints that are no longer there cannot be compared.
+
+    Raises:
+        UserError: If another one has.
+    """
+    if not cfg.get('pseudo_label_generator'):
+        return
+    named = labelling_checkpoints(cfg)
+    for branch in ('source', 'target'):  # the source's: frames that the model has selected
+        part = cfg.train_dataloader.dataset.get(branch) or {}
+        folder = part.get('pseudo_labels')
+        if (
+            not folder
+            or not Path(folder, MANIFEST).is_file()
+            or not all(Path(path).is_file() for path in named)
+        ):
+            continue  # the data set and the model say what is missing
+        made = read_manifest(folder, ['checkpoint'])['checkpoint']
+        if made['sha256'] != checkpoint_fingerprint(named)['sha256']:
+            raise UserError(
+                f'the pseudo-labels in {folder} were made with {made["path"]} (sha256 '
+                f'{made["sha256"][:8]}), the config names {", ".join(named)}: make them again '
+                'with --overwrite, or set pseudo_label_generator.checkpoint to the model that '
+                'made them'
+            )
 
 
 def _checkpoints(work_dir: Path) -> list[Path]:

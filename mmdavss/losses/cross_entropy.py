@@ -76,6 +76,24 @@ def clip_cross_entropy(scores: Tensor, labels: Tensor, ignore_index: int = 255) 
     return mean_over_batch(losses.sum((0, 2, 3)), counts).sum()
 
 
+def soft_cross_entropy(scores: Tensor, classes: Tensor, shares: Tensor, labelled: Tensor) -> Tensor:
+    """Mean cross-entropy of pixels with soft labels (CRST's LRENT).
+
+    Args:
+        scores: (N, K, H, W), before the softmax.
+        classes: (N, C, H, W), int64, C different classes of each pixel.
+        shares: (N, C, H, W), their probabilities q; all other classes have none.
+        labelled: (N, H, W), bool, the pixels that count.
+
+    Returns:
+        Scalar, float32 at least: the mean of ``-sum_k q_k log p_k`` over the labelled pixels in the
+        batches of all processes; 0 if there are none.
+    """
+    logs = F.log_softmax(at_least_float32(scores), dim=1).gather(1, classes)
+    losses = torch.where(labelled, -(shares * logs).sum(1), 0.0)
+    return mean_over_batch(losses.sum(), labelled.sum())
+
+
 @MODELS.register_module()
 class BatchCrossEntropyLoss(CrossEntropyLoss):
     """mmseg's ``CrossEntropyLoss``, in at least float32 and with the mean over the global batch.

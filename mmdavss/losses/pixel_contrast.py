@@ -25,7 +25,7 @@ DENOMINATORS = ('negatives', 'all')
 BLOCK = 256
 
 
-class _LogSumExp(torch.autograd.Function):
+class LogSumExp(torch.autograd.Function):
     """logsumexp over keys of ``q.k * scale + offset(class of q, k)``, and its sum over queries.
 
     The gradient of the sum is computed along with it. Per query it would need the matrix again.
@@ -34,13 +34,14 @@ class _LogSumExp(torch.autograd.Function):
         queries: (M, D).
         keys: (L, D).
         classes: (M,), rows of `offsets`.
-        offsets: (C + 1, L), zero, or minus infinity where queries of the class exclude the key.
-        usable: (M,), bool, the queries to sum over.
+        offsets: (C + 1, L), minus infinity where queries of the class exclude the key.
+        weights: (M,), factors in the sum; queries of weight 0 are left out.
         scale: Factor.
+        skip_own: Whether query i excludes key i too; L is M then.
 
     Returns:
-        The sum, and the results of all queries (M,), minus infinity for those that exclude every
-        key. The latter have no gradient.
+        The weighted sum, and the results of all queries (M,), minus infinity for those that exclude
+        every key. The latter have no gradient.
     """
 
     @staticmethod
@@ -50,8 +51,9 @@ class _LogSumExp(torch.autograd.Function):
         keys: Tensor,
         classes: Tensor,
         offsets: Tensor,
-        usable: Tensor,
+        weights: Tensor,
         scale: float,
+        skip_own: bool = False,
     ) -> tuple[Tensor, Tensor]:
         needs_grad = any(ctx.needs_input_grad)
         block = min(len(queries), rows_per_block(queries.device, BLOCK, offsets[0].nbytes))
@@ -69,24 +71,27 @@ class _LogSumExp(torch.autograd.Function):
             scores = buffer[: len(q)]
             torch.index_select(offsets, 0, classes[rows], out=scores)
             scores.addmm_(q, scaled)
+            if skip_own:
+                scores.diagonal(start).fill_(-torch.inf)
             shift = scores.amax(1, keepdim=True).clamp_(min=lowest)
             total = scores.sub_(shift).exp_().sum(1, keepdim=True)
             result[rows] = (total.log() + shift)[:, 0]
             if needs_grad:
-                weight = torch.where(usable[rows, None], scale / total, 0.0)
+                weight = weights[rows, None]
+                weight = torch.where(weight > 0, weight * (scale / total), 0.0)
                 torch.mm(scores, keys, out=grad_queries[rows])
                 grad_queries[rows].mul_(weight)
                 grad_keys.addmm_(scores.T, q * weight)
         ctx.mark_non_differentiable(result)
         if needs_grad:
             ctx.save_for_backward(grad_queries, grad_keys)
-        return torch.where(usable, result, 0.0).sum(), result
+        return torch.where(weights > 0, weights * result, 0.0).sum(), result
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_queries, grad_keys = ctx.saved_tensors
-        return grad_queries * grad, grad_keys * grad, None, None, None, None
+        return grad_queries * grad, grad_keys * grad, None, None, None, None, None
 
 
 def stpl_loss(
@@ -150,8 +155,8 @@ def stpl_loss(
         takes_part = (counts > 0) & (others > 0) & (every < num_classes)
         usable = takes_part[query_class]
         offsets = keys.new_zeros(num_classes + 1, len(keys)).masked_fill_(excluded, -torch.inf)
-        total, repulsion = _LogSumExp.apply(
-            queries, keys, query_class, offsets, usable, 1 / temperature
+        total, repulsion = LogSumExp.apply(
+            queries, keys, query_class, offsets, usable.to(queries.dtype), 1 / temperature
         )
         if reduction == 'none':
             return torch.where(usable, repulsion - attraction, 0.0).detach()

@@ -21,20 +21,27 @@ class PseudoLabelRegulariser(nn.Module):
     its own pixels, divided by their number (in the batches of all processes) **and by the number of
     classes K**: IAST's code counts the elements of a weight map with the shape of the scores
     (``entropyloss`` and ``kldloss`` of its ``uda_segmentor.py``), and its weights assume this.
+    CRST's MRKLD has the plain mean: ``per_class=False``.
 
     Args:
         entropy_weight: Weight of the loss of unlabelled pixels, 3.0 in IAST.
         kld_weight: Weight of the loss of labelled pixels, 0.1 in IAST.
         ignore_index: Label of unlabelled pixels.
+        per_class: Whether both are divided by K, too.
     """
 
     def __init__(
-        self, entropy_weight: float = 3.0, kld_weight: float = 0.1, ignore_index: int = 255
+        self,
+        entropy_weight: float = 3.0,
+        kld_weight: float = 0.1,
+        ignore_index: int = 255,
+        per_class: bool = True,
     ) -> None:
         super().__init__()
         self.entropy_weight = entropy_weight
         self.kld_weight = kld_weight
         self.ignore_index = ignore_index
+        self.per_class = per_class
 
     def forward(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Losses ``loss_entropy`` and ``loss_kld``, zero without such pixels.
@@ -47,11 +54,10 @@ class PseudoLabelRegulariser(nn.Module):
         missing = labels == self.ignore_index
         entropy = -(logs.exp() * logs).sum(1)
         divergence = -logs.mean(1)
+        factor = scores.shape[1] if self.per_class else 1
 
         def mean(values: Tensor, where: Tensor) -> Tensor:
-            return mean_over_batch(
-                torch.where(where, values, 0.0).sum(), scores.shape[1] * where.sum()
-            )
+            return mean_over_batch(torch.where(where, values, 0.0).sum(), factor * where.sum())
 
         return dict(
             loss_entropy=self.entropy_weight * mean(entropy, missing),

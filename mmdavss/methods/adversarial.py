@@ -19,7 +19,6 @@ from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.wrappers import check_players, step_if_due
 
-from .base import PLAYERS
 from .mean_teacher import Labelled, MeanTeacher
 
 
@@ -133,10 +132,9 @@ class AdversarialAdapter(MeanTeacher):
         """One step of each player.
 
         Raises:
-            TypeError: If there is no optimiser for each.
+            TypeError: If one has none, or there are others.
         """
-        players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
-        check_players(type(self).__name__, optim_wrapper, players)
+        check_players(type(self).__name__, optim_wrapper, self.players)
         batch = DomainBatch(**self.data_preprocessor(data, True))
         if self.masked is not None and self.net.needs_flow:
             # Once for all of the student's passes, and before the first, see given_flow.

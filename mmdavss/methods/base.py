@@ -13,7 +13,7 @@ from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from mmdavss.modules import norm_layers, unmoved_statistics
-from mmdavss.structures import Clip, DomainBatch
+from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
 from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
@@ -70,6 +70,11 @@ class BaseAdapter(VideoSegmentor):
         for companion in self.companions.values():
             if companion.kind != 'pretrained':
                 companion.move(self)
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Parts that have an optimiser each: the student, and its discriminator if there is one."""
+        return PLAYERS if getattr(self, 'discriminator', None) is not None else PLAYERS[:1]
 
     def add_companion(
         self,
@@ -256,6 +261,27 @@ class BaseAdapter(VideoSegmentor):
                 'pipeline, or set `model.flow` to a provider.'
             )
         return flow
+
+    def with_flow(self, clips: DomainClips) -> DomainClips:
+        """Clips with the flow that the student is given, see :meth:`clip_flow`.
+
+        A method whose passes are in several groups calls it before the first, see
+        :meth:`given_flow`.
+        """
+        return clips._replace(clip=clips.clip._replace(flow=self.clip_flow(clips.clip)))
+
+    def augmented_frames(self, clip: Clip) -> Tensor:
+        """The augmented frames (N, T, 3, H, W) of target clips, on which labels are learnt.
+
+        Raises:
+            KeyError: If the clips come without.
+        """
+        if clip.augmented is None:
+            raise KeyError(
+                f'{type(self).__name__} needs an augmented view of the target clips: add '
+                'TPSAugment or CrossFrameAugment to their pipeline.'
+            )
+        return clip.augmented
 
     def for_student(self, flow: Tensor | None) -> Tensor | None:
         """Flow that a method has for itself, or None if the student takes its own or none."""

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mmdavss.losses import cross_entropy
 from mmdavss.modules import temporal_pseudo_labels
-from mmdavss.structures import Clip
 
 from .base import BaseAdapter
 
@@ -51,19 +50,6 @@ class CrossFrameAdapter(BaseAdapter):
     def head_weight(self, name: str) -> float:
         """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""
         return self.auxiliary_weight if name.endswith('aux') else 1.0
-
-    def augmented_frames(self, clip: Clip) -> Tensor:
-        """The augmented frames (N, T, 3, H, W) of target clips, on which labels are learnt.
-
-        Raises:
-            KeyError: If the clips come without.
-        """
-        if clip.augmented is None:
-            raise KeyError(
-                f'{type(self).__name__} needs an augmented view of the target clips: add '
-                'TPSAugment or CrossFrameAugment to their pipeline.'
-            )
-        return clip.augmented
 
     @torch.no_grad()
     def carried_labels(self, scores: Mapping[str, Tensor], flow: Tensor) -> dict[str, Tensor]:

@@ -23,7 +23,6 @@ from mmdavss.modules import (
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.wrappers import check_players
 
-from .base import PLAYERS
 from .mean_teacher import Labelled, MeanTeacher
 
 
@@ -156,7 +155,7 @@ class DACS(MeanTeacher):
             TypeError: If one has none.
         """
         if self.discriminator is not None:
-            check_players(type(self).__name__, optim_wrapper, PLAYERS)
+            check_players(type(self).__name__, optim_wrapper, self.players)
         return super().backpropagate(data, optim_wrapper)
 
     def adversarial_losses(

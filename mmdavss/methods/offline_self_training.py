@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
 
-from mmdavss.losses import clip_cross_entropy
+from mmdavss.losses import clip_cross_entropy, soft_cross_entropy
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 
@@ -21,8 +21,8 @@ class OfflineSelfTraining(BaseAdapter):
     """One round of self-training: a run with labels of ``tools/generate_pseudo_labels.py``.
 
     Target clips need such labels (``pseudo_labels`` of the data set). The next round labels the
-    target with this run's checkpoint, which then is the ``source_checkpoint``; a file of phases
-    walks through the rounds (``tools/run_phases.py``).
+    target with this run's checkpoint, which then is the ``source_checkpoint``:
+    ``tools/run_phases.py`` walks through the ``rounds`` of a config.
 
     Subclasses override what their paper does otherwise: :meth:`labels`, :meth:`scores`.
 
@@ -30,6 +30,7 @@ class OfflineSelfTraining(BaseAdapter):
         source_weight: Factor of the supervised losses of source clips; 0 trains without a source.
         regulariser: Config of losses that the target's predictions get besides, such as
             ``PseudoLabelRegulariser``, None for none.
+        soft_labels: Whether the labels are soft ones (CRST's LRENT), of the current frames.
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
@@ -37,7 +38,11 @@ class OfflineSelfTraining(BaseAdapter):
     """
 
     def __init__(
-        self, source_weight: float = 0.0, regulariser: OptConfigType = None, **kwargs
+        self,
+        source_weight: float = 0.0,
+        regulariser: OptConfigType = None,
+        soft_labels: bool = False,
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         if source_weight < 0:
@@ -48,12 +53,22 @@ class OfflineSelfTraining(BaseAdapter):
             # Nothing but the source trains the auxiliary classifier.
             self.student.freeze_auxiliary()
         self.source_weight = source_weight
+        self.soft_labels = soft_labels
         self.regulariser = None if regulariser is None else MODELS.build(regulariser)
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        # All flow before the first pass, see :meth:`given_flow`.
+        target = self.with_flow(batch.target)
         if self.source_weight:
-            yield self.source_loss(batch.source)
-        yield self.target_loss(batch.target)
+            yield self.source_loss(self.with_flow(batch.source))
+        yield self.target_loss(target)
+
+    def with_flow(self, domain: DomainClips) -> DomainClips:
+        """The clips with the flow that the student is given."""
+        flow = self.clip_flow(domain.clip)
+        if flow is None:
+            return domain
+        return domain._replace(clip=domain.clip._replace(flow=flow))
 
     def source_loss(self, source: DomainClips) -> dict[str, Tensor]:
         """The supervised losses of the source, weighted."""
@@ -66,13 +81,34 @@ class OfflineSelfTraining(BaseAdapter):
 
     def target_loss(self, target: DomainClips) -> dict[str, Tensor]:
         """Cross-entropy with the pseudo-labels, and what the regulariser adds."""
+        return self.label_losses(target, self.scores(target.clip))
+
+    def label_losses(self, target: DomainClips, scores: Tensor) -> dict[str, Tensor]:
+        """:meth:`target_loss` of scores (N, L, K, H, W) at hand."""
         labels, log = self.labels(target)
-        scores = self.scores(target.clip)
-        losses = dict(loss_ce=clip_cross_entropy(scores, labels))
+        soft = None
+        if self.soft_labels:
+            soft = target.soft_labels(f'{type(self).__name__}: the target clips')
+        return self.pseudo_losses(scores, labels, soft) | log
+
+    def pseudo_losses(
+        self, scores: Tensor, labels: Tensor, soft: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """The losses of labelled frames.
+
+        Args:
+            scores: (N, L, K, H, W).
+            labels: (N, L, H, W), int64.
+            soft: :meth:`DomainClips.soft_labels`, with L = 1, or None for hard ones.
+        """
+        if soft is None:
+            losses = dict(loss_ce=clip_cross_entropy(scores, labels))
+        else:
+            losses = dict(loss_ce=soft_cross_entropy(scores[:, 0], *soft, labels[:, 0] != IGNORE))
         if self.regulariser is not None:
             frames = [self.regulariser(scores[:, t], labels[:, t]) for t in range(labels.shape[1])]
             losses |= {name: sum(frame[name] for frame in frames) for name in frames[0]}
-        return losses | log
+        return losses
 
     def labels(self, target: DomainClips) -> tuple[Tensor, dict[str, Tensor]]:
         """The labels that are learnt: those of the current frames, as they were written.

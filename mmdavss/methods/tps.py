@@ -5,7 +5,7 @@ what                                    here
 ======================================  ======================================================
 cross-frame pseudo labelling            :meth:`TPS.pseudo_labels`, ``temporal_pseudo_labels``
 cross-frame augmentation                the pipeline's ``TPSAugment`` or ``CrossFrameAugment``,
-                                        ``clip.augmented``; :meth:`TPS.rescaled`
+                                        ``clip.augmented``; ``random_rescale``
 consistency with the pseudo-labels      ``loss_tps``
 ======================================  ======================================================
 """
@@ -20,7 +20,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
 
-from mmdavss.modules import match_histograms
+from mmdavss.modules import match_histograms, random_rescale
+from mmdavss.modules.random_resize import check_rescale
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow
 from mmdavss.structures import Clip, DomainBatch
@@ -68,10 +69,7 @@ class TPS(CrossFrameAdapter):
     ) -> None:
         super().__init__(**kwargs)
         self.histogram_matching = histogram_matching
-        if rescale is not None and not 0 < rescale[0] <= rescale[1] - 0.01:
-            raise ValueError(
-                f'TPS: rescale={tuple(rescale)} must be a range above 0, in hundredths, or None.'
-            )
+        check_rescale('TPS', rescale)
         if not 0 <= mirror_prob <= 1:
             raise ValueError(f'TPS: mirror_prob={mirror_prob} must be in [0, 1].')
         self.rescale = rescale
@@ -94,7 +92,9 @@ class TPS(CrossFrameAdapter):
         labels = self.pseudo_labels(target, flow)
         with self.counts_for('all'):
             scores = fused_scores(
-                self.student, self.rescaled(frames[:, -2:]), self.for_student(flow[:, -1:])
+                self.student,
+                random_rescale(frames[:, -2:], self.rescale, self.align_corners),
+                self.for_student(flow[:, -1:]),
             )
         scores = {
             name: resize(
@@ -107,21 +107,6 @@ class TPS(CrossFrameAdapter):
         }
         labelled = (labels['decode'] != IGNORE).float().mean()
         yield self.pseudo_losses(scores, labels, 'loss_tps') | dict(labelled=labelled)
-
-    def rescaled(self, frames: Tensor) -> Tensor:
-        """Frames (N, T, 3, H, W), all by the same random factor of `rescale`, or as they are.
-
-        Sides are multiples of 8. The flow need not follow: nets bring it to the size of what they
-        carry.
-        """
-        if self.rescale is None:
-            return frames
-        low, high = (round(100 * limit) for limit in self.rescale)
-        factor = torch.randint(low, high, ()).item() / 100  # of the host's generator: no waiting
-        size = tuple(max(1, round(side * factor / 8)) * 8 for side in frames.shape[-2:])
-        return resize(
-            frames.flatten(0, 1), size, mode='bilinear', align_corners=self.align_corners
-        ).unflatten(0, frames.shape[:2])
 
     @torch.no_grad()
     def pseudo_labels(self, clip: Clip, flow: Tensor) -> dict[str, Tensor]:

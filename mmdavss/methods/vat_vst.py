@@ -1,4 +1,4 @@
-"""VAT-VST: video adversarial training, then video self-training (Shin et al., AAAI 2022).
+"""VAT-VST: video adversarial training, then video self-training (Park et al., AAAI 2022).
 
 The paper's symbols:
 

@@ -18,6 +18,7 @@ from .class_thresholds import (
     select_labels,
 )
 from .confident_pixels import class_entropy, most_confident
+from .cut_mix import random_cut
 from .day_reference import day_guided
 from .discriminators import (
     HeadDiscriminators,
@@ -26,12 +27,15 @@ from .discriminators import (
     SpatioTemporalDiscriminator,
 )
 from .domain_game import DomainGame
+from .fourier_attack import FourierGate, attacked_images, most_wanted, spectra
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
 from .label_downscale import downscale_labels
 from .label_refinement import LabelRefinement, PseudoLabels
 from .masked_consistency import MaskedConsistency, block_mask
 from .projection import ProjectionHead
+from .random_resize import RandomResizedCrop, random_rescale
+from .rare_class_weights import RareClassWeights
 from .sfm import SFM, label_regions, occurring_classes
 from .strong_augment import Decisions, StrongAugment
 from .temporal_augmentation import (
@@ -52,6 +56,7 @@ from .temporal_labels import (
 from .video_discriminator import VideoDiscriminator
 
 __all__ = [
+    'RandomResizedCrop',
     'SFM',
     'STAM',
     'AdaptiveThresholds',
@@ -62,17 +67,20 @@ __all__ = [
     'ConvFusion',
     'Decisions',
     'DomainGame',
+    'FourierGate',
     'HeadDiscriminators',
     'ImageDiscriminator',
     'LabelRefinement',
     'MaskedConsistency',
     'ProjectionHead',
+    'RareClassWeights',
     'PseudoLabels',
     'SequenceDiscriminator',
     'SpatioTemporalDiscriminator',
     'StrongAugment',
     'VideoDiscriminator',
     'aggregate_predictions',
+    'attacked_images',
     'block_mask',
     'class_balanced_thresholds',
     'class_entropy',
@@ -88,6 +96,7 @@ __all__ = [
     'label_regions',
     'match_histograms',
     'most_confident',
+    'most_wanted',
     'norm_layers',
     'normalised_entropy',
     'occurring_classes',
@@ -95,8 +104,11 @@ __all__ = [
     'probability_cross_entropy',
     'rectified_labels',
     'round_trip_visible',
+    'random_cut',
+    'random_rescale',
     'ranked_probabilities',
     'select_labels',
+    'spectra',
     'synthesise_frame',
     'temporal_pseudo_labels',
     'unmoved_statistics',

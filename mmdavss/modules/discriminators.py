@@ -36,12 +36,13 @@ class ImageDiscriminator(BaseModule):
     Args:
         in_channels: Channels K of the maps.
         channels: Width of the first layer; it doubles up to the fourth.
+        first_kernel: Size of the first convolution, 3 in IAST's release.
     """
 
-    def __init__(self, in_channels: int, channels: int = 64) -> None:
+    def __init__(self, in_channels: int, channels: int = 64, first_kernel: int = 4) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 4, stride=2, padding=1), *_layers(channels)
+            nn.Conv2d(in_channels, channels, first_kernel, stride=2, padding=1), *_layers(channels)
         )
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -78,12 +79,19 @@ class HeadDiscriminators(ModuleDict):
         in_channels: Channels K of the maps.
         heads: Names of the classifiers.
         channels: Width of the first layers; it doubles up to the fourth.
+        first_kernel: As of :class:`ImageDiscriminator`.
     """
 
     def __init__(
-        self, in_channels: int, heads: Sequence[str] = ('decode',), channels: int = 64
+        self,
+        in_channels: int,
+        heads: Sequence[str] = ('decode',),
+        channels: int = 64,
+        first_kernel: int = 4,
     ) -> None:
-        super().__init__({head: ImageDiscriminator(in_channels, channels) for head in heads})
+        super().__init__(
+            {head: ImageDiscriminator(in_channels, channels, first_kernel) for head in heads}
+        )
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """For each classifier, scores (N, 1, H/32, W/32) of maps (N, K, H, W)."""

@@ -22,6 +22,8 @@ class ProjectionHead(nn.Sequential):
         norm_cfg: Config of a norm layer. None: one ReLU between the convolutions (SimCLR).
             Otherwise each convolution has no bias and is followed by the norm and a ReLU, as in
             the published SePiCo; the unit vectors are then non-negative.
+        norm_last: Whether norm and ReLU follow the second convolution too; without them, as in the
+            published HCL, it has a bias.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class ProjectionHead(nn.Sequential):
         channels: int = 128,
         hidden_channels: int | None = None,
         norm_cfg: OptConfigType = None,
+        norm_last: bool = True,
     ) -> None:
         hidden_channels = hidden_channels or in_channels
         if norm_cfg is None:
@@ -41,7 +44,9 @@ class ProjectionHead(nn.Sequential):
         else:
             super().__init__(
                 ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg),
-                ConvModule(hidden_channels, channels, 1, norm_cfg=norm_cfg),
+                ConvModule(hidden_channels, channels, 1, norm_cfg=norm_cfg)
+                if norm_last
+                else nn.Conv2d(hidden_channels, channels, 1),
             )
         self.out_channels = channels
 

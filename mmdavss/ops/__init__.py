@@ -1,8 +1,9 @@
-"""Pure functions on tensors: warping, splatting, occlusion, correlation, labels of scores."""
+"""Pure functions on tensors: warping, splatting, occlusion, correlation, spectra, labels."""
 
 from .blocks import rows_per_block
 from .carry import carry_by_truncation
 from .correlation import Correlation, correlation
+from .fourier import exchange_amplitudes, fourier_swap, frequency_bands, window_half_width
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
 from .precision import at_least_float32
 from .resized_argmax import resized_argmax
@@ -17,11 +18,15 @@ __all__ = [
     'chain_flow',
     'compose_flow',
     'correlation',
+    'exchange_amplitudes',
     'forward_backward_visible',
     'forward_splat',
+    'fourier_swap',
+    'frequency_bands',
     'photometric_visible',
     'photometric_weight',
     'resize_flow',
     'resized_argmax',
     'rows_per_block',
+    'window_half_width',
 ]

@@ -8,9 +8,21 @@ import os.path as osp
 import cv2
 import numpy as np
 
-from mmdavss.datasets.label_folder import FRAMES, MANIFEST, check_ours, read_frames
+from mmdavss.datasets.label_folder import (
+    FRAMES,
+    MANIFEST,
+    check_ours,
+    read_frames,
+    soft_name,
+)
 from mmdavss.utils.files import left_unfinished, replace_file
 
+from . import confidences
+
+#: Classes of a soft label.
+TOP = 3
+#: Lists of frames, see :class:`~mmdavss.pseudo_labels.entropy_split.EntropySplit`.
+EASY, HARD = 'easy.txt', 'hard.txt'
 #: File of the scores of :func:`~mmdavss.pseudo_labels.scores.score`.
 SCORE = 'score.json'
 
@@ -35,6 +47,29 @@ def write_mask(path: str, labels: np.ndarray, size: tuple[int, int]) -> None:
     replace_file(path, cv2.imencode('.png', full_size(labels, size))[1].tobytes())
 
 
+def write_soft(path: str, soft: np.ndarray, size: tuple[int, int]) -> None:
+    """Writes the three most probable classes of each pixel beside its mask, as :func:`soft_name`.
+
+    The file is a png of four channels of 8 bits: the second and the third class, and the shares of
+    both, in 255ths of the sum of the three. The first class is that of the mask where it has one.
+
+    Args:
+        path: File of the mask.
+        soft: (K, H, W), probabilities of the classes.
+        size: Height and width of the image file.
+    """
+    order = np.argsort(-soft, axis=0, kind='stable')[:TOP].astype(np.uint8)
+    shares = np.take_along_axis(soft, order.astype(np.intp), 0)
+    shares = np.rint(255 * shares / shares.sum(0)).astype(np.uint8)
+    if len(order) < TOP:  # two classes
+        order, shares = (np.concatenate([maps, 0 * maps[:1]]) for maps in (order, shares))
+    content = np.stack([*order[1:], *shares[1:]], -1)
+    replace_file(
+        osp.join(osp.dirname(path), soft_name(osp.basename(path))),
+        cv2.imencode('.png', full_size(content, size))[1].tobytes(),
+    )
+
+
 def remove(folder: str) -> None:
     """Deletes the pseudo-labels in a folder; other files stay.
 
@@ -46,7 +81,8 @@ def remove(folder: str) -> None:
         return
     check_ours(folder)
     masks = read_frames(folder) if osp.isfile(osp.join(folder, FRAMES)) else []
-    names = [*masks, SCORE, FRAMES, MANIFEST]
+    names = [*masks, *map(soft_name, masks), EASY, HARD, SCORE, FRAMES, MANIFEST]
+    confidences.remove(folder)
     for name in names:
         # `.part`: left by an interrupted run of an earlier version.
         for path in (osp.join(folder, name), osp.join(folder, f'{name}.part')):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,20 +23,17 @@ from mmdavss.datasets.label_folder import (
     write_manifest,
 )
 from mmdavss.datasets.label_maps import IGNORE
-from mmdavss.modules import (
-    AdaptiveThresholds,
-    class_balanced_thresholds,
-    ranked_probabilities,
-    select_labels,
-)
+from mmdavss.launch.config_file import checkpoint_fingerprint
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import InputError, UserError, number_of
 from mmdavss.utils.files import check_writable
 from mmdavss.utils.inputs import natural
-from mmdavss.utils.journal import Journal, as_json, digest_of, file_digest
+from mmdavss.utils.journal import Journal, as_json, digest_of
 from mmdavss.utils.work_dir_lock import holds_others
 
-from .folder import remove, write_mask
+from . import confidences
+from .entropy_split import EntropySplit, frame_entropy
+from .folder import remove, write_mask, write_soft
 from .predictor import (
     BINS,
     ClipPredictor,
@@ -45,14 +42,13 @@ from .predictor import (
     Prediction,
     PredictorFactory,
     probability_histogram,
-    threshold_units,
-    unit_pixels,
 )
+from .rules import RULES, LabelRule
 from .target import target_frames
 from .workers import ClipRunner, Turn, number_of_frames, one_thread
 
 KEY = 'pseudo_label_generator'
-SELECTIONS = ('clip_adaptive', 'instance_adaptive', 'class_balanced')
+FRAMES = ('all', 'training')
 #: What pseudo-labels depend on, by their name in a config.
 ASKED = dict(
     settings=KEY,
@@ -66,34 +62,43 @@ ASKED = dict(
 class PseudoLabelGenerator:
     """Writes the pseudo-labels of a target data set, clip by clip.
 
-    The network predicts every frame, together with its neighbours (equation 10); pixels whose
-    probability exceeds the threshold of their class become labels. The thresholds are
+    The network predicts every frame, and a rule (:mod:`mmdavss.pseudo_labels.rules`) decides which
+    pixels become labels of which class:
 
-    - ``clip_adaptive``: those of algorithm 1, updated clip by clip;
-    - ``instance_adaptive``: the same with every frame as its own clip (IAST);
-    - ``class_balanced``: every class keeps the share `alpha` of its pixels in the whole data set
-      (CBST), to a thousandth. The network runs twice.
+    - ``clip_adaptive``: thresholds of algorithm 1, updated clip by clip;
+    - ``instance_adaptive``: the same with every frame as its own clip (IAST); ``iast``: as its
+      release, two frames at a time;
+    - ``class_balanced``: every class keeps the share `alpha` of its pixels in the whole data set,
+      to a thousandth; ``cbst``: exactly as CBST has it; ``lrent``: with CRST's soft labels;
+    - ``ccm``: confident for any class or within the frame; ``quantile``: FDA's;
+    - ``all``: every pixel (IntraDA, HCL); frames can be split by their entropy (`split`).
 
-    The result does not depend on the number of workers. Progress is saved in the folder's
-    ``pseudo_labels.json`` after every clip (of `clip_frames` frames, with any selection), and an
-    interrupted generation continues from there.
+    Those with thresholds of the whole data set run the network twice. The result does not depend on
+    the number of workers. Progress is saved in the folder's ``pseudo_labels.json`` after every clip
+    (of `clip_frames` frames, with any rule), and an interrupted generation continues from there.
 
     Args:
         pipeline: Transforms from a clip of one frame to the input of the model.
-        selection: ``clip_adaptive``, ``instance_adaptive`` or ``class_balanced``.
+        selection: Name of the rule.
         aggregate: Whether predictions are averaged with those of neighbouring frames.
-        alpha: Argument of :class:`AdaptiveThresholds`, or the share that is kept.
-        beta: Argument of :class:`AdaptiveThresholds`.
-        gamma: Argument of :class:`AdaptiveThresholds`.
-        start: Argument of :class:`AdaptiveThresholds`.
-        cap: Argument of :class:`AdaptiveThresholds`.
         clip_frames: Longer sequences are cut into clips of this many frames. Neighbours may be in
             another clip.
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
         flow: Config of the flow provider, needed with `aggregate`.
+        mirror: Whether predictions are averaged with those of the mirrored frame.
+        scales: Factors of the frame's size, over which predictions are averaged.
+        checkpoint: Files whose predictions are averaged, or one; by default
+            ``model.source_checkpoint``. The tools read it.
+        frames: ``all`` frames of the target's sequences are labelled, or those that are current
+            frames in ``training``, whatever its lists of frames and pseudo-labels select.
+        split: Options of :class:`EntropySplit`, which writes the lists of easy and of hard frames
+            into the folder (IntraDA); for the rule ``all``. Other options than those of finished
+            pseudo-labels only change the lists.
+        rule: Options of the rule.
 
     Raises:
         ValueError: If an option has an invalid value.
+        TypeError: If the rule has no such option.
     """
 
     def __init__(
@@ -101,17 +106,20 @@ class PseudoLabelGenerator:
         pipeline: Sequence[dict],
         selection: str = 'clip_adaptive',
         aggregate: bool = True,
-        alpha: float = 0.2,
-        beta: float = 0.9,
-        gamma: float = 8.0,
-        start: float = 0.9,
-        cap: float | None = None,
         clip_frames: int = 30,
         occlusion: Mapping[str, float] | None = None,
         flow: Mapping[str, Any] | None = None,
+        mirror: bool = False,
+        scales: Sequence[float] = (1.0,),
+        checkpoint: str | Sequence[str] | None = None,
+        frames: str = 'all',
+        split: Mapping[str, Any] | None = None,
+        **rule: Any,
     ) -> None:
-        if selection not in SELECTIONS:
-            raise ValueError(f'{KEY}.selection={selection!r} is not one of {SELECTIONS}.')
+        if selection not in RULES:
+            raise ValueError(f'{KEY}.selection={selection!r} is not one of {tuple(RULES)}.')
+        if frames not in FRAMES:
+            raise ValueError(f'{KEY}.frames={frames!r} is not one of {FRAMES}.')
         if clip_frames < 1:
             raise ValueError(f'{KEY}.clip_frames={clip_frames} must be 1 or more.')
         if aggregate and flow is None:
@@ -119,19 +127,28 @@ class PseudoLabelGenerator:
                 f'{KEY}.flow is missing: name a provider, such as '
                 "dict(type='DISFlowEstimator'), or set aggregate=False."
             )
+        if not scales or min(scales) <= 0:
+            raise ValueError(f'{KEY}.scales={scales} must be factors above 0, such as (1.0, 1.25).')
         occlusion = dict(occlusion or {})
         if not set(occlusion) <= {'alpha', 'threshold'}:
             raise ValueError(f'{KEY}.occlusion={occlusion} may have alpha and threshold only.')
-        self.adaptive: dict[str, Any] = dict(
-            alpha=alpha, beta=beta, gamma=gamma, start=start, cap=cap
-        )
-        AdaptiveThresholds(1, **self.adaptive)  # checks them
+        self.rule: LabelRule = RULES[selection](**rule)
+        if split is not None and not self.rule.notes_entropy:
+            raise ValueError(
+                f"{KEY}.split needs selection='all', not {selection!r}: the labels of easy frames "
+                'are all of their pixels.'
+            )
         self.pipeline = list(pipeline)
         self.selection = selection
         self.aggregate = aggregate
         self.clip_frames = clip_frames
         self.occlusion = occlusion
         self.flow = dict(flow) if aggregate and flow is not None else None
+        self.mirror = mirror
+        self.scales = tuple(scales)
+        self.checkpoint = checkpoint
+        self.frames = frames
+        self.split = None if split is None else EntropySplit(**split)
 
     @classmethod
     def from_config(cls, cfg: Config) -> PseudoLabelGenerator:
@@ -155,18 +172,23 @@ class PseudoLabelGenerator:
     @property
     def settings(self) -> dict:
         """The options that the result depends on, as json stores them."""
-        return as_json(
-            dict(
-                selection=self.selection,
-                aggregate=self.aggregate,
-                **self.adaptive,
-                clip_frames=self.clip_frames,
-                occlusion=self.occlusion,
-                flow=self.flow,
-                pipeline=self.pipeline,
-            ),
-            repr,
+        settings = dict(
+            selection=self.selection,
+            aggregate=self.aggregate,
+            **self.rule.options(),
+            clip_frames=self.clip_frames,
+            occlusion=self.occlusion,
+            flow=self.flow,
+            pipeline=self.pipeline,
         )
+        # Only where they are used: folders of before these options existed stay valid.
+        if self.mirror:
+            settings['mirror'] = True
+        if self.scales != (1.0,):
+            settings['scales'] = self.scales
+        if self.frames != 'all':
+            settings['frames'] = self.frames
+        return as_json(settings, repr)
 
     def clips(self, dataset: ClipSegDataset) -> list[FrameClip]:
         """All frames of a data set, in order.
@@ -210,7 +232,7 @@ class PseudoLabelGenerator:
     def generate(
         self,
         cfg: Config,
-        checkpoint: str,
+        checkpoint: str | Sequence[str],
         out: str,
         workers: int = 1,
         device: str = 'cpu',
@@ -220,7 +242,8 @@ class PseudoLabelGenerator:
 
         Args:
             cfg: Config of the training.
-            checkpoint: File, as :func:`load_model` takes it.
+            checkpoint: File, as :func:`load_model` takes it, or several, whose predictions are
+                averaged.
             out: Folder of the pseudo-labels.
             workers: Number of processes.
             device: ``cpu``, ``cuda`` (the processes take the devices in turn), ``cuda:1`` ...
@@ -235,17 +258,18 @@ class PseudoLabelGenerator:
         """
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         usable_device(device)
-        dataset, classes, palette = target_frames(cfg, self.pipeline)
+        dataset, classes, palette = target_frames(cfg, self.pipeline, self.frames == 'all')
         clips = self.clips(dataset)
         masks = [frame.mask for clip in clips for frame in clip.frames]
-        make = self._maker(cfg, checkpoint)
+        checkpoints = [checkpoint] if isinstance(checkpoint, str) else list(checkpoint)
+        self.rule.check(len(classes))
         network = {key: cfg.model.get(key) for key in ('student', 'data_preprocessor')}
         neighbours = [
             (frame.mask, *map(osp.basename, frame.neighbours))
             for clip in clips
             for frame in clip.frames
         ]
-        file = _fingerprint(checkpoint)
+        file = checkpoint_fingerprint(checkpoints)
         asked = dict(
             settings=self.settings,
             checkpoint={key: file[key] for key in ('size', 'sha256')},
@@ -272,9 +296,8 @@ class PseudoLabelGenerator:
         resumed = not anew and self._resume(out, journal, file, clips)
         if resumed and journal.state['finished']:
             print(f'{out} is there already, with these settings.')
-            return journal.state
-        # With several workers each process builds its own; this one only checks the model.
-        predictor = self._check_model(make, 'cpu' if workers > 1 else device, len(classes))
+            return self._finished(journal.state, out)
+        runner = self.runner(cfg, checkpoints, workers, device, len(classes))
         if anew:
             remove(out)
         if not resumed:
@@ -286,13 +309,43 @@ class PseudoLabelGenerator:
             journal.save()
         if not journal.state['thresholds']:
             write_frames(out, masks)
-        runner = ClipRunner(make, None if workers > 1 else predictor, workers, device)
-        del predictor
         with one_thread():
-            if self.selection == 'class_balanced':
-                self._count(runner, clips, journal)
+            if self.rule.collects is not None:
+                self._collect(runner, clips, journal, out)
             self._write(runner, clips, journal, out)
-        return journal.state
+        confidences.remove(out)
+        return self._finished(journal.state, out)
+
+    def _finished(self, state: dict, out: str) -> dict:
+        if self.split is not None:
+            easy, hard = self.split.write(out, state)
+            print(f'{number_of(easy, "easy frame")}, {number_of(hard, "hard frame")}')
+        return state
+
+    def runner(
+        self,
+        cfg: Config,
+        checkpoints: Sequence[str],
+        workers: int,
+        device: str,
+        num_classes: int,
+    ) -> ClipRunner:
+        """What predicts clips as :meth:`generate` does.
+
+        Args:
+            cfg: Config of the training.
+            checkpoints: Files, as :func:`load_model` takes them.
+            workers: Number of processes.
+            device: As in :meth:`generate`.
+            num_classes: Number of classes of the target.
+
+        Raises:
+            UserError: If the model cannot be used.
+        """
+        make = self._maker(cfg, checkpoints)
+        # With several workers each process builds its own; this one only checks the model.
+        predictor = self._check_model(make, 'cpu' if workers > 1 else device, num_classes)
+        return ClipRunner(make, None if workers > 1 else predictor, workers, device)
 
     def predictor(
         self, cfg: Config, checkpoint: str, device: str, num_classes: int, aggregate: bool
@@ -315,16 +368,18 @@ class PseudoLabelGenerator:
                 f'{cfg.filename}: {KEY} has aggregate=False: predictions with '
                 'neighbours need aggregate=True and a flow provider'
             )
-        make = replace(self._maker(cfg, checkpoint), flow=self.flow if aggregate else None)
+        make = replace(self._maker(cfg, [checkpoint]), flow=self.flow if aggregate else None)
         return self._check_model(make, device, num_classes)
 
-    def _maker(self, cfg: Config, checkpoint: str) -> PredictorFactory:
+    def _maker(self, cfg: Config, checkpoints: Sequence[str]) -> PredictorFactory:
         return PredictorFactory(
             _as_dict(cfg, 'model', 'default_scope', 'custom_imports'),
-            str(checkpoint),
+            tuple(map(str, checkpoints)),
             self.pipeline,
             self.flow,
             self.occlusion,
+            self.mirror,
+            self.scales,
         )
 
     @staticmethod
@@ -338,8 +393,7 @@ class PseudoLabelGenerator:
             )
         return predictor
 
-    @staticmethod
-    def _resume(out: str, journal: Journal, file: dict, clips: list[FrameClip]) -> bool:
+    def _resume(self, out: str, journal: Journal, file: dict, clips: list[FrameClip]) -> bool:
         """Continues a folder with the same settings; returns False if it is new or empty."""
         if not journal.path.is_file():
             if osp.exists(out) and (not osp.isdir(out) or holds_others(out)):
@@ -379,6 +433,13 @@ class PseudoLabelGenerator:
                 'and finished are not of the same clips. Make the pseudo-labels again: '
                 f'{ADVICE} --out {out} --overwrite'
             )
+        if self.rule.collects == 'confidences' and not state['finished']:
+            lost = confidences.missing(out, state['counted'])
+            if lost:
+                raise UserError(
+                    f'{out}: {len(lost)} files of the first pass are missing, such as {lost[0]}: '
+                    'make all anew with --overwrite'
+                )
         done = [frame.mask for clip in clips[:clips_done] for frame in clip.frames]
         missing = [mask for mask in done if not osp.isfile(osp.join(out, mask))]
         if missing:
@@ -388,20 +449,26 @@ class PseudoLabelGenerator:
             )
         return True
 
-    def _count(self, runner: ClipRunner, clips: list[FrameClip], journal: Journal) -> None:
-        """First pass for class-balanced thresholds: the histogram of probabilities."""
+    def _collect(
+        self, runner: ClipRunner, clips: list[FrameClip], journal: Journal, out: str
+    ) -> None:
+        """First pass: what thresholds need to know of all frames."""
         state = journal.state
         num_classes = len(state['classes'])
         histogram = np.zeros((num_classes, BINS), np.int64)
         if state['histogram'] is not None:
             histogram += np.array(state['histogram'])
-        todo = clips[state['counted'] :]
+        first = state['counted']
+        todo = clips[first:]
         if todo:
-            print(f'Histogram of the probabilities, {number_of(number_of_frames(todo), "frame")}:')
-        count = partial(_count, num_classes=num_classes)
-        for _, counts in runner(count, todo):
-            histogram += counts
-            journal.save(histogram=histogram.tolist(), counted=state['counted'] + 1)
+            print(f'First pass for the thresholds, {number_of(number_of_frames(todo), "frame")}:')
+        numbers = {clip.name: number for number, clip in enumerate(clips)}
+        for _, counts in runner(_ClipCollector(out, num_classes, self.rule, numbers), todo):
+            if counts is None:
+                journal.save(counted=state['counted'] + 1)
+            else:
+                histogram += counts
+                journal.save(histogram=histogram.tolist(), counted=state['counted'] + 1)
 
     def _write(
         self, runner: ClipRunner, clips: list[FrameClip], journal: Journal, out: str
@@ -409,22 +476,22 @@ class PseudoLabelGenerator:
         state = journal.state
         num_classes = len(state['classes'])
         done = len(state['thresholds'])
-        start = AdaptiveThresholds(num_classes, **self.adaptive).values
         if done:
             start = np.array(list(state['thresholds'].values())[-1])
-        fixed = None
-        if self.selection == 'class_balanced':
-            fixed = class_balanced_thresholds(np.array(state['histogram']), self.adaptive['alpha'])
-        write = _ClipWriter(out, num_classes, self.selection, self.adaptive, fixed)
+        else:
+            start = self.rule.start(num_classes, self._collected(state, out, len(clips)))
+        write = _ClipWriter(out, num_classes, self.rule)
         kept, predicted = np.array(state['kept']), np.array(state['predicted'])
         todo = clips[done:]
         print(
             f'Pseudo-labels of {number_of(number_of_frames(todo), "frame")}'
             + (f', {number_of_frames(clips) - number_of_frames(todo)} are done:' if done else ':')
         )
-        for clip, (thresholds, clip_predicted, clip_kept) in runner(write, todo, start):
+        for clip, (thresholds, clip_predicted, clip_kept, entropies) in runner(write, todo, start):
             predicted += clip_predicted
             kept += clip_kept
+            if self.rule.notes_entropy:
+                state['entropies'] = state.get('entropies', {}) | entropies
             state['thresholds'][clip.name] = thresholds.tolist()
             journal.save(
                 kept=kept.tolist(),
@@ -432,11 +499,39 @@ class PseudoLabelGenerator:
                 finished=len(state['thresholds']) == len(clips),
             )
 
+    def _collected(self, state: dict, out: str, clips: int) -> Any:
+        """What the first pass has collected, as the rule takes it."""
+        if self.rule.collects == 'confidences':
+            return confidences.Confidences(out, clips, joined=self.rule.joined)
+        return None if self.rule.collects is None else np.array(state['histogram'])
 
-def _count(
-    clip: FrameClip, predictions: list[Prediction], turn: Turn, num_classes: int
-) -> np.ndarray:
-    return probability_histogram(predictions, num_classes)
+
+@dataclass(frozen=True)
+class _ClipCollector:
+    """First pass over a clip.
+
+    Attributes:
+        out: Folder of the pseudo-labels.
+        num_classes: Number of classes.
+        rule: The rule.
+        numbers: Numbers of the clips by name.
+    """
+
+    out: str
+    num_classes: int
+    rule: LabelRule
+    numbers: dict[str, int]
+
+    def __call__(
+        self, clip: FrameClip, predictions: Iterator[Prediction], turn: Turn
+    ) -> np.ndarray | None:
+        """Returns the histogram of the probabilities, or writes the confidences."""
+        if self.rule.collects == 'histogram':
+            return probability_histogram(predictions, self.num_classes)
+        frames = [self.rule.sample(prediction, self.num_classes) for prediction in predictions]
+        joined = [np.concatenate(own) for own in zip(*frames, strict=True)]
+        confidences.write(self.out, self.numbers[clip.name], joined)
+        return None
 
 
 @dataclass(frozen=True)
@@ -448,45 +543,40 @@ class _ClipWriter:
     Attributes:
         out: Folder of the pseudo-labels.
         num_classes: Number of classes.
-        selection: Argument of :class:`PseudoLabelGenerator`.
-        adaptive: Arguments of :class:`AdaptiveThresholds`.
-        fixed: (K,), thresholds of ``class_balanced``.
+        rule: The rule.
     """
 
     out: str
     num_classes: int
-    selection: str
-    adaptive: dict
-    fixed: np.ndarray | None
+    rule: LabelRule
 
     def __call__(
-        self, clip: FrameClip, predictions: list[Prediction], turn: Turn
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns the last thresholds, and the pixels of each class: predicted, and kept."""
-        units = threshold_units(clip.frames, predictions, self.selection)
-        if self.fixed is not None:
-            thresholds = [self.fixed] * len(units)
-        else:
-            ranked = [ranked_probabilities(*unit_pixels(u), self.num_classes) for u in units]
-            adaptive = AdaptiveThresholds(self.num_classes, **self.adaptive)
+        self, clip: FrameClip, predictions: Iterator[Prediction], turn: Turn
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
+        """Returns the last thresholds, the pixels of each class: predicted, and kept, and the
+        entropies of the frames, by their masks, if they are noted.
+        """
+        thresholds = np.zeros(self.num_classes)
+
+        @contextmanager
+        def noted() -> Iterator[np.ndarray]:
             with turn() as state:
-                adaptive.values[:] = state
-                thresholds = [adaptive.follow(own) for own in ranked]
-                state[:] = adaptive.values
+                yield state
+                thresholds[:] = state
+
         predicted, kept = np.zeros((2, self.num_classes), np.int64)
-        for unit, own in zip(units, thresholds, strict=True):
-            for frame, p in unit:
-                chosen = select_labels(p.probability, p.labels, own)
-                predicted += np.bincount(p.labels.ravel(), minlength=self.num_classes)
-                kept += np.bincount(chosen.ravel(), minlength=IGNORE + 1)[: self.num_classes]
-                write_mask(osp.join(self.out, frame.mask), chosen, p.size)
-        return thresholds[-1], predicted, kept
-
-
-def _fingerprint(checkpoint: str) -> dict:
-    if not osp.isfile(checkpoint):
-        raise UserError(f'checkpoint not found: {checkpoint}')
-    return dict(path=str(checkpoint), size=osp.getsize(checkpoint), sha256=file_digest(checkpoint))
+        entropies: dict[str, float] = {}
+        pairs = zip(clip.frames, predictions, strict=True)
+        for frame, p, chosen, soft in self.rule.label(pairs, self.num_classes, noted):
+            predicted += np.bincount(p.labels.ravel(), minlength=self.num_classes)
+            kept += np.bincount(chosen.ravel(), minlength=IGNORE + 1)[: self.num_classes]
+            write_mask(osp.join(self.out, frame.mask), chosen, p.size)
+            if soft is not None:
+                write_soft(osp.join(self.out, frame.mask), soft, p.size)
+            if self.rule.notes_entropy:
+                assert p.probabilities is not None
+                entropies[frame.mask] = frame_entropy(p.probabilities)
+        return thresholds, predicted, kept, entropies
 
 
 def _as_dict(cfg: Config, *keys: str) -> dict:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.methods.segmentor import check_scores
 from mmdavss.modules import aggregate_predictions
+from mmdavss.structures import Clip
 
 #: Bins of the histogram of probabilities, from 0 to 1.
 BINS = 1000
@@ -62,11 +64,17 @@ class Prediction(NamedTuple):
             network's input.
         labels: (H, W), uint8, its class.
         size: Height and width of the image file.
+        probabilities: (K, H, W), float32, of all classes, where the network computes; large.
     """
 
     probability: np.ndarray
     labels: np.ndarray
     size: tuple[int, int]
+    probabilities: Tensor | None = None
+
+    def reduced(self) -> Prediction:
+        """The prediction without the probabilities of all classes."""
+        return self._replace(probabilities=None)
 
 
 class _View(NamedTuple):
@@ -84,6 +92,9 @@ class ClipPredictor:
         pipeline: Transforms from a clip of one frame to the input of the model.
         flow: Flow provider; None for predictions without neighbours.
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
+        further: Methods whose probabilities are averaged with those of `model` (FDA's MBT).
+        mirror: Whether they are averaged with those of the mirrored frame.
+        scales: Factors of the frame's size, whose probabilities are averaged.
     """
 
     def __init__(
@@ -92,30 +103,38 @@ class ClipPredictor:
         pipeline: Sequence[dict],
         flow: BaseFlowProvider | None = None,
         occlusion: Mapping[str, float] | None = None,
+        further: Sequence[BaseAdapter] = (),
+        mirror: bool = False,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
-        self.model = model.eval()
+        self.model = model
+        self.models = [one.eval() for one in (model, *further)]
         self.pipeline = Compose(list(pipeline))
         self.flow: Any = flow  # None only if no neighbours are used
         self.occlusion = dict(occlusion or {})
+        #: Scale and whether the frame is mirrored, of each view.
+        self.views = [
+            (scale, flipped) for scale in scales for flipped in (False, True)[: 1 + mirror]
+        ]
 
     @torch.no_grad()
-    def __call__(self, clip: FrameClip) -> list[Prediction]:
-        """Predictions of the frames of a clip."""
+    def __call__(self, clip: FrameClip) -> Iterator[Prediction]:
+        """Yields the predictions of the frames of a clip."""
         uses = [
             (frame.path, *(frame.neighbours if self.flow is not None else ()))
             for frame in clip.frames
         ]
         last_use = {path: i for i, paths in enumerate(uses) for path in paths}
         views: dict[str, _View] = {}
-        predictions = []
         for i, paths in enumerate(uses):
             for path in paths:
                 if path not in views:
                     views[path] = self._view(path)
-            predictions.append(self._predict(*paths, views=views))
+            prediction = self._predict(*paths, views=views)
             # Probability maps are large: each is freed after its last use.
             views = {path: view for path, view in views.items() if last_use[path] > i}
-        return predictions
+            yield prediction
+            del prediction
 
     def _view(self, path: str) -> _View:
         data = self.pipeline(
@@ -130,18 +149,41 @@ class ClipPredictor:
         )
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
         clip, (sample,) = batch['inputs'], batch['data_samples']
-        scores = self.model.encode_decode(clip)
-        check_scores(scores, path)
-        scores = resize(
-            scores, clip.frames.shape[-2:], mode='bilinear', align_corners=self.model.align_corners
+        # A generator: no more than two maps are in memory.
+        maps = (
+            self._probabilities(model, clip, path, scale, flipped)
+            for model in self.models
+            for scale, flipped in self.views
         )
+        probabilities = reduce(torch.add, maps)
+        if (count := len(self.models) * len(self.views)) > 1:
+            probabilities = probabilities / count
         # Without the padding of the preprocessor.
         height, width = sample.img_shape[:2]
         return _View(
-            scores.float().softmax(1)[..., :height, :width],
+            probabilities[..., :height, :width],
             clip.raw[:, -1, :, :height, :width],
             tuple(sample.ori_shape[:2]),
         )
+
+    @staticmethod
+    def _probabilities(
+        model: BaseAdapter, clip: Clip, path: str, scale: float, flipped: bool
+    ) -> Tensor:
+        """Probabilities (1, K, H, W) of one view, back at the size and the side of the frame."""
+        size = clip.frames.shape[-2:]
+        frames = clip.frames
+        if scale != 1:
+            sides = [max(1, round(scale * side)) for side in size]
+            frames = resize(frames[:, 0], sides, mode='bilinear', align_corners=False)[:, None]
+        if flipped:
+            frames = frames.flip(-1)
+        scores = model.encode_decode(clip._replace(frames=frames))
+        check_scores(scores, path)
+        if flipped:
+            scores = scores.flip(-1)
+        scores = resize(scores, size, mode='bilinear', align_corners=model.align_corners)
+        return scores.float().softmax(1)
 
     def _predict(self, path: str, *neighbours: str, views: dict[str, _View]) -> Prediction:
         frame = views[path]
@@ -159,7 +201,9 @@ class ClipPredictor:
             **self.occlusion,
         )
         probability, labels = probabilities[0].max(0)
-        return Prediction(probability.cpu().numpy(), labels.byte().cpu().numpy(), frame.size)
+        return Prediction(
+            probability.cpu().numpy(), labels.byte().cpu().numpy(), frame.size, probabilities[0]
+        )
 
 
 @dataclass(frozen=True)
@@ -168,25 +212,34 @@ class PredictorFactory:
 
     Attributes:
         cfg: ``model``, ``default_scope`` and ``custom_imports`` of a config.
-        checkpoint: File, as :func:`load_model` takes it.
+        checkpoints: Files, as :func:`load_model` takes them.
         pipeline: Transforms from a clip of one frame to the input of the model.
         flow: Config of the flow provider; None for predictions without neighbours.
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
+        mirror: Argument of :class:`ClipPredictor`.
+        scales: Argument of :class:`ClipPredictor`.
     """
 
     cfg: dict
-    checkpoint: str
+    checkpoints: tuple[str, ...]
     pipeline: list
     flow: dict | None
     occlusion: dict
+    mirror: bool = False
+    scales: tuple[float, ...] = (1.0,)
 
     def __call__(self, device: str) -> ClipPredictor:
         """The predictor on a device."""
         if self.cfg.get('custom_imports'):
             import_modules_from_strings(**self.cfg['custom_imports'])
-        model = load_model(Config(dict(self.cfg)), self.checkpoint, device)
+        model, *further = (
+            load_model(Config(dict(self.cfg)), checkpoint, device)
+            for checkpoint in self.checkpoints
+        )
         flow = None if self.flow is None else MODELS.build(self.flow).to(device)
-        return ClipPredictor(model, self.pipeline, flow, self.occlusion)
+        return ClipPredictor(
+            model, self.pipeline, flow, self.occlusion, further, self.mirror, self.scales
+        )
 
 
 def probability_histogram(predictions: Iterable[Prediction], num_classes: int) -> np.ndarray:
@@ -207,29 +260,3 @@ def probability_histogram(predictions: Iterable[Prediction], num_classes: int) -
         cells = prediction.labels * np.int64(BINS) + bins.clip(max=BINS - 1)
         counts += np.bincount(cells.ravel(), minlength=counts.size)
     return counts.reshape(num_classes, BINS)
-
-
-#: A frame and its prediction.
-Predicted = tuple[Frame, Prediction]
-
-
-def threshold_units(
-    frames: Sequence[Frame], predictions: Sequence[Prediction], selection: str
-) -> list[list[Predicted]]:
-    """The frames of a clip in groups that share thresholds: all of them, or each separately.
-
-    Args:
-        frames: Frames of the clip.
-        predictions: Their predictions.
-        selection: Same as in :class:`PseudoLabelGenerator`.
-    """
-    pairs = list(zip(frames, predictions, strict=True))
-    return [[pair] for pair in pairs] if selection == 'instance_adaptive' else [pairs]
-
-
-def unit_pixels(unit: Sequence[Predicted]) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of all pixels of a group, (P,) each."""
-    return (
-        np.concatenate([prediction.probability.ravel() for _, prediction in unit]),
-        np.concatenate([prediction.labels.ravel() for _, prediction in unit]),
-    )

@@ -11,26 +11,13 @@ from mmengine.config import Config
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.modules import (
-    AdaptiveThresholds,
-    class_balanced_thresholds,
-    ranked_probabilities,
-    select_labels,
-)
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.progress import progress
 
 from .folder import full_size
 from .generator import PseudoLabelGenerator
-from .predictor import (
-    BINS,
-    ClipPredictor,
-    Frame,
-    Prediction,
-    probability_histogram,
-    threshold_units,
-    unit_pixels,
-)
+from .predictor import BINS, ClipPredictor, Frame, Prediction, probability_histogram
+from .rules import RULES, ClipAdaptive
 from .scores import pseudo_confusion, pseudo_miou
 from .target import labelled_target, target_frames
 
@@ -85,6 +72,12 @@ class QualityMeter:
     ) -> None:
         self.cfg, self.checkpoint, self.device, self.memory = cfg, checkpoint, device, memory
         self.generator = PseudoLabelGenerator.from_config(cfg)
+        if not isinstance(self.generator.rule, ClipAdaptive):
+            raise UserError(
+                f'{cfg.filename}: pseudo_label_generator.selection={self.generator.selection!r} '
+                'has no alpha: name a config of VST'
+            )
+        self.options = self.generator.rule.options()
         dataset, self.classes, _ = target_frames(cfg, self.generator.pipeline)
         self.clips = self.generator.clips(dataset)
         self.labelled = {}
@@ -118,21 +111,22 @@ class QualityMeter:
             alphas: Shares, 0 to 1.
         """
         selection, aggregate = WAYS[way]
-        options = self.generator.adaptive
+        rule = RULES[selection](**self.options)
+        assert isinstance(rule, ClipAdaptive)
         adaptive, fixed = [], []
-        if selection == 'class_balanced':
-            fixed = [class_balanced_thresholds(self._counts(), alpha) for alpha in alphas]
+        if rule.collects is None:
+            adaptive = [rule.thresholds(len(self.classes), alpha=alpha) for alpha in alphas]
         else:
-            adaptive = [
-                AdaptiveThresholds(len(self.classes), **{**options, 'alpha': alpha})
+            fixed = [
+                RULES[selection](alpha=alpha).start(len(self.classes), self._counts())
                 for alpha in alphas
             ]
         confusions = np.zeros((len(alphas), len(self.classes), len(self.classes)), np.int64)
         valid = 0
         for frames, predictions in self._predictions(aggregate):
-            for unit in threshold_units(frames, predictions, selection):
+            for unit in rule.units(list(zip(frames, predictions, strict=True))):
                 if adaptive:
-                    ranked = ranked_probabilities(*unit_pixels(unit), len(self.classes))
+                    ranked = rule.ranked(unit, len(self.classes))
                     fixed = [own.follow(ranked) for own in adaptive]
                 for frame, p in unit:
                     if frame.mask not in self.labelled:
@@ -140,7 +134,7 @@ class QualityMeter:
                     truth = read_label(*self.labelled[frame.mask])
                     valid += int((truth != IGNORE).sum())
                     for confusion, thresholds in zip(confusions, fixed, strict=True):
-                        chosen = select_labels(p.probability, p.labels, thresholds)
+                        chosen = rule.select(p, thresholds)
                         confusion += pseudo_confusion(
                             full_size(chosen, p.size), truth, len(self.classes)
                         )
@@ -161,7 +155,7 @@ class QualityMeter:
         kept: list[list[Prediction]] = []
         size = 0
         for clip in progress('segment', self.clips, unit='clips'):
-            predictions = self._predictors[aggregate](clip)
+            predictions = [p.reduced() for p in self._predictors[aggregate](clip)]
             size += sum(p.probability.nbytes + p.labels.nbytes for p in predictions)
             if size <= self.memory:
                 kept.append(predictions)

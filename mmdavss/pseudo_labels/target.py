@@ -26,13 +26,15 @@ def output_folder(cfg: Config) -> str:
 
 
 def target_frames(
-    cfg: Config, pipeline: list
+    cfg: Config, pipeline: list, every: bool = True
 ) -> tuple[ClipSegDataset, tuple[str, ...], list | None]:
-    """All frames of a config's target data set, as clips of one frame.
+    """Frames of a config's target data set, as clips of one frame.
 
     Args:
         cfg: Config of the training.
         pipeline: Transforms of a clip of one frame.
+        every: Whether all frames of the sequences are taken, instead of those that the data set
+            has as current frames without its pseudo-labels and its list of frames.
 
     Returns:
         The data set, the names of its classes and its palette, as json stores it.
@@ -44,11 +46,11 @@ def target_frames(
     options = {
         key: value
         for key, value in _target_config(cfg).items()
-        if key not in ('pseudo_labels', 'label_clips', 'clips')
+        if key not in ('pseudo_labels', 'label_clips', 'clips', 'frame_list')
     }
-    dataset = DATASETS.build(
-        dict(options, clip_length=1, frames='all', with_labels=False, pipeline=pipeline)
-    )
+    if every:
+        options['frames'] = 'all'
+    dataset = DATASETS.build(dict(options, clip_length=1, with_labels=False, pipeline=pipeline))
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):  # frames of a user, which come without metainfo
         source = cfg.train_dataloader.dataset.get('source')

@@ -85,8 +85,8 @@ class Turns:
 
 #: Context manager that yields the state which clips hand on, when it is a clip's turn.
 Turn = Callable[[], AbstractContextManager[np.ndarray]]
-#: What is made of the predictions of a clip.
-Work = Callable[[FrameClip, list[Prediction], Turn], Any]
+#: What is made of the predictions of a clip, which come one after the other.
+Work = Callable[[FrameClip, Iterator[Prediction], Turn], Any]
 
 
 class _Worker:

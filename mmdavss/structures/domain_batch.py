@@ -64,6 +64,32 @@ class DomainClips(NamedTuple):
         """Labels (N, H, W) of the current frames, int64."""
         return sample_labels(self.samples)
 
+    def soft_labels(self, owner: str) -> tuple[Tensor, Tensor]:
+        """The soft labels of the current frames: three classes of each pixel and their shares.
+
+        Args:
+            owner: Description of the clips for the message.
+
+        Returns:
+            Classes (N, 3, H, W), int64, and shares (N, 3, H, W), float32, whose sum is 1. Both mean
+            nothing where there is no label.
+
+        Raises:
+            KeyError: If the clips have none.
+        """
+        if any('gt_soft_seg' not in sample for sample in self.samples):
+            raise KeyError(
+                f'{owner} come without soft labels: add LoadSoftLabels to their pipeline, and make '
+                "the pseudo-labels with selection='lrent'."
+            )
+        soft = torch.stack([sample.gt_soft_seg.data for sample in self.samples])
+        labels = self.labels[:, None]
+        # Any class where there is no label.
+        first = labels.masked_fill(labels == 255, 0)
+        classes = torch.cat([first, soft[:, :2].long()], dim=1)
+        shares = soft[:, 2:].float() / 255
+        return classes, torch.cat([1 - shares.sum(1, keepdim=True), shares], dim=1)
+
     def clip_labels(self, owner: str) -> Tensor:
         """Labels (N, T, H, W) of all frames, int64.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 
 from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.flow import BaseFlowProvider, FlowNetS
-from mmdavss.methods import BaseAdapter
+from mmdavss.methods import AdversarialAdapter, BaseAdapter
 from mmdavss.modules import norm_layers
 from mmdavss.video_nets.loading import load_student
 
@@ -48,6 +49,8 @@ from .numerics import (
 )
 
 WORLD = 2
+#: Steps that read no gradient.
+SHARED_STEPS = (BaseModel.train_step, BaseAdapter.train_step, AdversarialAdapter.train_step)
 
 
 def of_cases(applies: Callable[[MethodCase], bool]) -> Callable:
@@ -124,7 +127,7 @@ class MethodTests:
             for domain, samples in data['data_samples'].items():
                 if stripped and domain not in case.labelled:
                     for sample in samples:
-                        del sample.gt_sem_seg, sample.gt_clip_seg
+                        del sample.gt_sem_seg, sample.gt_clip_seg, sample.gt_soft_seg
             log, state = train(case, build_method(case), [data])
             logs += log
             states.append(state)
@@ -330,8 +333,13 @@ class MethodTests:
             return log, state
 
         def losses(model: BaseAdapter, decisions: Decisions) -> dict[str, Tensor]:
-            # A step's losses do not depend on its gradients.
-            with mock.patch.object(Tensor, 'backward', lambda *args, **kwargs: None):
+            # A step's losses do not depend on its gradients, unless a method reads them itself.
+            own = type(model).train_step not in SHARED_STEPS
+            with (
+                nullcontext()
+                if own
+                else mock.patch.object(Tensor, 'backward', lambda *args, **kwargs: None)
+            ):
                 return trained(model, decisions)[0]
 
         decisions = Decisions()

@@ -239,6 +239,8 @@ def training_batch(
 ) -> dict:
     """Makes the batch of an iteration, or a part of it: frames, flow both ways, all labels.
 
+    The labels are hard and soft ones.
+
     Args:
         case: The method.
         step: The iteration.
@@ -265,6 +267,10 @@ def training_batch(
             labels[:, : 4 if even else 4 + 20 * odd] = 255
             sample.gt_clip_seg = PixelData(data=labels)
             sample.gt_sem_seg = PixelData(data=labels[-1:])
+            # Soft labels: two further classes and their shares.
+            soft = torch.randint(NUM_CLASSES, (4, *SIZE), generator=generator)
+            soft[2:] *= 20
+            sample.gt_soft_seg = PixelData(data=soft.byte())
     wanted = case.domains if domains is None else domains
     return {
         key: {domain: own for domain, own in value.items() if domain in wanted}
@@ -287,12 +293,12 @@ def build_optimisers(
         options: Further options of the optimiser wrapper.
     """
     cfg = dict(options, optimizer=dict(type='SGD', lr=lr, momentum=momentum))
-    adversary = getattr(model, 'discriminator', None)
-    if not isinstance(model, AdversarialAdapter) and adversary is None:
+    plays = isinstance(model, BaseAdapter) and len(model.players) > 1
+    if not plays and not isinstance(model, AdversarialAdapter):
         return build_optim_wrapper(model, cfg)
-    players = ['student', *(['discriminator'] if adversary is not None else [])]
     return build_optim_wrapper(
-        model, dict(constructor='PlayerOptimWrapperConstructor', **dict.fromkeys(players, cfg))
+        model,
+        dict(constructor='PlayerOptimWrapperConstructor', **dict.fromkeys(model.players, cfg)),
     )
 
 

@@ -49,7 +49,7 @@ def check_players(
         raise TypeError(
             f'{method}: optim_wrapper must hold an optimiser for each of '
             f"{players}: optim_wrapper=dict(constructor='PlayerOptimWrapperConstructor', "
-            'student=dict(optimizer=...), discriminator=dict(optimizer=...)).'
+            f'{", ".join(f"{player}=dict(optimizer=...)" for player in players)}).'
         )
 
 

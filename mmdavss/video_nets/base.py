@@ -601,9 +601,15 @@ def accuracy(scores: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
     return ((correct.sum().float() + eps) * percent.float())[None]
 
 
-def fused_scores(net: VideoNet, frames: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
+def fused_scores(
+    net: VideoNet,
+    frames: Tensor,
+    flow: Tensor | None = None,
+    levels: tuple[Tensor, ...] | None = None,
+) -> dict[str, Tensor]:
     """Scores (N, K, h, w) of every classifier, see :meth:`VideoNet.head_scores`."""
-    scores = net.head_scores(frames, flow, parts=('fused',))
+    at_hand = {} if levels is None else dict(levels=levels)
+    scores = net.head_scores(frames, flow, **at_hand, parts=('fused',))
     return {name: cast(Tensor, of_head.fused) for name, of_head in scores.items()}
 
 

@@ -182,6 +182,24 @@ def test_split_file_errors(viper):
         ViperSeqDataset(str(viper), ann_file='other.txt')
 
 
+def test_list_of_frames(viper, tmp_path, monkeypatch):
+    """Of the frames that the other options select; clips may begin before them."""
+    monkeypatch.chdir(tmp_path)
+    Path('easy.txt').write_text('002/002_00003\n001/001_00010\n\n')
+    dataset = ViperSeqDataset(str(viper), frame_list='easy.txt')
+    assert numbers(dataset) == [[9, 10], [2, 3]]
+    assert numbers(ViperSeqDataset(str(viper), frame_list='easy.txt', clip_length=1)) == [[10], [3]]
+    with pytest.raises(FileNotFoundError, match='1 of the 2 frames of easy.txt.*001/001_00010'):
+        ViperSeqDataset(str(viper), frame_list='easy.txt', sequences=['002'])
+    Path('hard.txt').write_text('')
+    with pytest.raises(ValueError, match='list of frames hard.txt .frame_list. is empty'):
+        ViperSeqDataset(str(viper), frame_list='hard.txt')
+    with pytest.raises(FileNotFoundError, match='gone.txt .frame_list. does not exist'):
+        ViperSeqDataset(str(viper), frame_list='gone.txt')
+    with pytest.raises(ValueError, match='both select frames'):
+        ClipFolderDataset(str(viper), clips='clips.txt', frame_list='easy.txt')
+
+
 def test_empty_selection(viper):
     with pytest.raises(ValueError, match=r"no frame is left.*annotated='x\*'"):
         ViperSeqDataset(str(viper), annotated='x*')

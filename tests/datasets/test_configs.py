@@ -54,9 +54,14 @@ EXPECTED = {
     'mini': ((128, 256), (128, 256), 15, (12, 20)),
     'mini2camvid': ((192, 256), (240, 320), 11, (12, 20)),
     'day2dusk': ((192, 256), (240, 320), 11, (12, 20)),
+    'mini_twice': ((256, 512), (256, 512), 15, (12, 20)),
+    'mini2camvid_twice': ((384, 512), (384, 512), 11, (12, 20)),
+    'day2dusk_twice': ((384, 512), (384, 512), 11, (12, 20)),
 }
 #: For all methods: flow both ways, an augmented view of the target.
 BENCHMARKS = ('mini', 'mini2camvid', 'day2dusk')
+#: For HRDA, which predicts frame by frame.
+TWICE = tuple(f'{name}_twice' for name in BENCHMARKS)
 #: For nets with a flow branch and methods with a flow network: the same without flow.
 OWN_FLOW = tuple(
     f'{name}_own-flow'
@@ -92,6 +97,7 @@ IMAGES = (
     'city2darkzurich',
     'city2darkzurich_512',
     'minigta2minicity',
+    *TWICE,
 )
 #: Whole images, where the target of training is cropped in the pipeline.
 VALIDATED = {
@@ -110,6 +116,8 @@ VALIDATED = {
     'city2darkzurich_1024': (1080, 1920),
     'viper2bddvid': (720, 1280),
     'synthia2bddvid': (720, 1280),
+    'mini2camvid_twice': (480, 640),
+    'day2dusk_twice': (480, 640),
 }
 #: With margins of the target that no pseudo-labels are learnt in.
 MARGINS = [
@@ -127,6 +135,7 @@ UNLABELLED = (
     'city2acdc_1024',
     'city2darkzurich_1024',
     *MARGINS,
+    *TWICE,
 )
 LABELLED = [name for name in EXPECTED if name not in UNLABELLED]
 
@@ -146,7 +155,7 @@ def config(name):
     for branch in filter(None, (cfg.train_dataloader.dataset.get(b) for b in ('source', 'target'))):
         narrow_margins(branch)
         for step in branch.pipeline:
-            if 'ratio_range' in step and name in BENCHMARKS:
+            if 'ratio_range' in step and name in (*BENCHMARKS, *TWICE):
                 # The fake frames are narrower than the real ones, and may not fill the crop.
                 step.ratio_range = (1.5, 1.5)
     return cfg

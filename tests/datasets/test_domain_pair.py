@@ -136,3 +136,34 @@ def test_errors():
 def test_target_without_classes_takes_those_of_the_source():
     dataset = DomainPairDataset(Numbers(3), Numbers(3, None))
     assert dataset.metainfo['classes'] == ('road', 'sky')
+
+
+class Portion(Numbers):
+    def get_subset_(self, indices):
+        self.indices = indices
+        self.length = len(indices)
+
+    def __getitem__(self, index):
+        return super().__getitem__(self.indices[index])
+
+
+def subset(**options):
+    return DomainPairDataset(Portion(40), Numbers(3), **options).branches['source'].indices
+
+
+def test_portion_of_the_source_grows():
+    small, large = subset(source_portion=0.1), subset(source_portion=0.3)
+    assert len(small) == 4 and len(large) == 12 and set(small) < set(large)
+    assert small == sorted(small) == subset(source_portion=0.1)
+    assert set(subset(source_portion=0.3, portion_seed=1)) != set(large)
+    pairs = DomainPairDataset(Portion(40), Numbers(3), source_portion=0.1)
+    assert len(pairs) == 4 * 3
+    assert {pairs[i]['data_samples']['source'] for i in range(12)} == set(small)
+
+
+@pytest.mark.parametrize(
+    'portion, words', [(0, 'between 0 and 1'), (1, 'between 0 and 1'), (0.01, 'leaves none')]
+)
+def test_bad_portions(portion, words):
+    with pytest.raises(ValueError, match=f'source_portion={portion} .*{words}'):
+        subset(source_portion=portion)

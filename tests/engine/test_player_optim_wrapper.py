@@ -45,6 +45,17 @@ def build(model: nn.Module, **discriminator) -> OptimWrapperDict:
     )
 
 
+def test_a_player_of_a_base_config_can_be_left_out():
+    sgd = dict(optimizer=dict(type='SGD', lr=1.0))
+    wrappers = build_optim_wrapper(
+        Model(),
+        dict(
+            constructor='PlayerOptimWrapperConstructor', student=sgd, discriminator=sgd, gate=None
+        ),
+    )
+    assert set(wrappers.keys()) == {'student', 'discriminator'}
+
+
 def test_each_part_is_clipped_by_itself():
     """Gradients (3, 4), (0.3, 0.4) and (6, 8): norms 5, 0.5 and 10."""
     model = Model()

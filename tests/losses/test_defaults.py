@@ -12,8 +12,14 @@ from mmdavss.losses import STPLLoss, TubeDiceLoss, tube_dice_loss
 from mmdavss.modules import ClassStatistics
 
 DEFAULTS = {
+    # FDA's release, but for the divisor, which is that of its number of classes.
+    'RobustEntropyLoss': dict(eta=2.0, epsilon=1e-8, normaliser=None, loss_weight=1.0),
     # IAST's code, per pixel and class.
     'PseudoLabelRegulariser': dict(entropy_weight=3.0, kld_weight=0.1),
+    # HCL's release; UR's and MinEnt's entropy; LD's release.
+    'HistoricalContrastLoss': dict(temperature=0.07, margin=0.1, loss_weight=0.5),
+    'EntropyLoss': dict(normalised=True, loss_weight=1.0),
+    'NegativeLearning': dict(width=3, entropy_weight=1.0, negative_weight=1.0),
     # A loss weighs as much as its equation says.
     'TemporalConsistencyLoss': dict(loss_weight=1.0),
     'TubeDiceLoss': dict(loss_weight=1.0),

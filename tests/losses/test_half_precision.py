@@ -12,6 +12,7 @@ from mmdavss.losses import (
     FlowEPELoss,
     ProtoCLLoss,
     PseudoLabelRegulariser,
+    RobustEntropyLoss,
     STPLLoss,
     TemporalConsistencyLoss,
     TubeDiceLoss,
@@ -64,6 +65,7 @@ LOSSES = {
     'vanilla': ((2, 1, 6, 8), lambda x: DomainGANLoss()(x, True)),
     'lsgan': ((2, 1, 6, 8), lambda x: DomainGANLoss('lsgan')(x, False)),
     'epe': ((2, 2, 6, 8), lambda x: FlowEPELoss()(x, x.flip(0) + 1, labels=LABELS[:, 0])),
+    'robust_entropy': ((2, K, 6, 8), RobustEntropyLoss()),
     'regulariser': ((2, K, 6, 8), lambda x: PseudoLabelRegulariser()(x, LABELS[:, 0])),
     'temporal_consistency': (
         (2, K, 6, 8),

@@ -61,6 +61,7 @@ HRDA = {
     'detail_size': (32, 16),
     'output_stride': 8,
 }
+ENTROPY = dict(type='RobustEntropyLoss', loss_weight=0.1)
 VAT = dict(
     type='VAT',
     tube_loss=dict(type='TubeDiceLoss'),
@@ -115,6 +116,50 @@ CASES = {
         trains=('student.fusion', *WITHOUT_AUXILIARY),
         **SOURCE_FREE,
     ),
+    'tent': MethodCase(
+        model=dict(type='TENT'),
+        trains=WITHOUT_AUXILIARY[:1],
+        halves=dict(),
+        **SOURCE_FREE,
+    ),
+    'ur': MethodCase(
+        model=dict(
+            type='UR', num_decoders=2, dilations=(1, 2), regulariser=dict(type='EntropyLoss')
+        ),
+        trains=('student.fusion', *WITHOUT_AUXILIARY, 'decoders'),
+        domains=('target',),
+        labelled=('target',),  # pseudo-labels
+        halves=dict(dropout_ratio=0.0),
+    ),
+    'hcl': MethodCase(
+        model=dict(
+            type='HCL',
+            projection=dict(
+                type='ProjectionHead',
+                hidden_channels=16,
+                channels=8,
+                norm_cfg=dict(type='BN'),
+                norm_last=False,
+            ),
+            contrast=dict(type='HistoricalContrastLoss'),
+            class_weights=dict(pixels=200),
+        ),
+        trains=(*ACCEL, 'projection'),
+        hooks=(*TEACHER, dict(type='HistoryHook', interval=2)),
+        domains=('target',),
+        labelled=('target',),  # pseudo-labels
+        halves=dict(
+            teacher_norm='student',
+            projection=dict(type='ProjectionHead', channels=8, hidden_channels=16),
+        ),
+    ),
+    'ld': MethodCase(
+        model=dict(type='OfflineSelfTraining', regulariser=dict(type='NegativeLearning', width=1)),
+        trains=('student.fusion', *WITHOUT_AUXILIARY),
+        domains=('target',),
+        labelled=('target',),  # pseudo-labels
+        halves=None,  # the ranks of the complementary labels are drawn by turns
+    ),
     'stpl': stpl(STPL, 'fusion', 'projection'),
     'stpl_add': stpl(dict(STPL, fusion=dict(type='AddFusion')), 'projection', thorough=False),
     'stpl_concat': stpl(dict(STPL, fusion=dict(type='ConcatFusion')), 'projection', thorough=False),
@@ -163,6 +208,28 @@ CASES = {
         flow='pipeline',
         halves=dict(refinement=None),
     ),
+    'mrkld': MethodCase(
+        model=dict(
+            type='OfflineSelfTraining',
+            source_weight=0.25,
+            regulariser=dict(
+                type='PseudoLabelRegulariser', entropy_weight=0.0, kld_weight=0.1, per_class=False
+            ),
+        ),
+        trains=ACCEL,
+        labelled=('source', 'target'),  # the target's are pseudo-labels
+    ),
+    'lrent': MethodCase(
+        model=dict(type='OfflineSelfTraining', source_weight=0.25, soft_labels=True),
+        trains=ACCEL,
+        labelled=('source', 'target'),
+    ),
+    'ccm': MethodCase(
+        model=dict(type='CCM'),
+        trains=('student.fusion', *WITHOUT_AUXILIARY),
+        labelled=('source', 'target'),
+        halves=None,  # one mean over the labelled pixels of both domains
+    ),
     'i2vda': MethodCase(
         model=I2VDA,
         student='PerFrame',
@@ -178,6 +245,45 @@ CASES = {
         halves=None,  # as for davsn_masked
         thorough=False,
     ),
+    'adaptsegnet': MethodCase(
+        model=dict(
+            type='AdaptSegNet',
+            discriminator=dict(type='HeadDiscriminators', channels=4),
+            gan_loss=dict(type='DomainGANLoss', kind='lsgan'),
+        ),
+        student='PerFrame',
+        trains=(*ALL, 'discriminator'),
+        flow=None,
+    ),
+    'advent': MethodCase(
+        model=dict(type='AdvEnt', discriminator=dict(type='HeadDiscriminators', channels=4)),
+        trains=(*ACCEL, 'discriminator'),
+    ),
+    'rda': MethodCase(
+        model=dict(
+            type='RDA',
+            discriminator=dict(type='HeadDiscriminators', channels=4),
+            bands=8,
+            protection_weight=0.1,
+            rescale=None,
+        ),
+        trains=(*ACCEL, 'discriminator', 'gate'),
+        halves=dict(reference='self'),  # the gate's noise is drawn for each batch
+    ),
+    'rda_released': MethodCase(
+        model=dict(
+            type='RDA',
+            discriminator=dict(type='HeadDiscriminators', channels=4),
+            reference='self',
+        ),
+        student='PerFrame',
+        trains=(*ALL, 'discriminator'),
+        flow=None,
+        halves=dict(rescale=None),
+        thorough=False,
+    ),
+    'minent': MethodCase(model=dict(type='MinEnt'), trains=ACCEL),
+    'minent_source_free': MethodCase(model=dict(type='MinEnt'), trains=ACCEL, **SOURCE_FREE),
     'davsn': MethodCase(
         model=DAVSN,
         trains=(*ACCEL, 'discriminator'),
@@ -203,6 +309,26 @@ CASES = {
         length=3,
         halves=dict(confidence_threshold=None),
         **SOURCE_FREE,
+    ),
+    'fda': MethodCase(model=dict(type='FDA', beta=0.1, entropy=ENTROPY), trains=ACCEL),
+    'fda_sst': MethodCase(
+        model=dict(type='FDA', beta=0.1, entropy=ENTROPY, learn_labels=True),
+        trains=ACCEL,
+        labelled=('source', 'target'),  # pseudo-labels
+    ),
+    'pixmatch': MethodCase(
+        model=dict(
+            type='PixMatch',
+            fourier_weight=0.1,
+            cutmix_weight=0.1,
+            beta=0.1,
+            confidence_threshold=0.5,
+            augment=dict(type='StrongAugment'),
+            crop=dict(size=(32, 32)),
+        ),
+        trains=ACCEL,
+        # What is drawn is drawn for each batch.
+        halves=dict(augment=None, crop=None, cutmix_weight=0.0, confidence_threshold=None),
     ),
     'sfc': MethodCase(
         model=dict(type='SFC', sfm=SFM, pseudo_weight=1.0, confidence_threshold=0.5),

@@ -6,6 +6,7 @@ of one frame per clip.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ class Net:
         join: Parts that join what the frames give.
         own: What the net's own losses take besides, without gradient.
         shown: What discriminators of single frames take besides, of supervised scores.
+        current: The same of the current frame alone.
     """
 
     config: dict
@@ -68,6 +70,7 @@ class Net:
     join: dict[str, int] = field(default_factory=dict)
     own: dict[str, int] = field(default_factory=dict)
     shown: dict[str, int] = field(default_factory=dict)
+    current: dict[str, int] = field(default_factory=dict)
 
     def classified(self, *heads: str, gradient: bool = False, called: bool = False) -> Passes:
         """The heads' part of the fused scores.
@@ -115,6 +118,7 @@ NETS = {
         read=frozenset({0}),
         join=dict(flow_net=1),
         shown=dict(backbone=1, decode=2, aux=2),  # the current frame, and its classification
+        current=dict(backbone=1, decode=1, aux=1),
     ),
     'distortion_aware': Net(
         dict(type='DistortionAwareVSS', flow_net=FLOW_NET),
@@ -122,6 +126,7 @@ NETS = {
         join=dict(flow_net=1, distortion=1, correction=1),
         own=dict(backbone=1, decode=2),  # of the current frame; of the carried features
         shown=dict(decode=1, aux=2),  # the others are there
+        current=dict(aux=1),
     ),
 }
 #: A frame by itself, with gradient.
@@ -188,12 +193,25 @@ def daformer(n: Net, masked: bool = False) -> Passes:
     return found
 
 
+def hcl(n: Net) -> Passes:
+    """The fused scores of three models; of two of them the current frame's level is contrasted."""
+    seen = int(1 not in n.read)  # that frame is read for the contrast alone
+    student = n.scores('decode', 'aux', gradient=True) + passes(True, backbone=seen)
+    labels = n.labels('decode', 'aux')
+    teacher = labels + passes(backbone=seen)
+    return student.of('student') + teacher.of('teacher') + labels.of('history')
+
+
 #: What a method needs: of its student, if nothing is said.
 NEEDED: dict[str, Callable[[Net], Passes]] = {
     'source_only': lambda n: n.supervised(),
     'adabn': lambda n: passes(backbone=2),
     'self_training': lambda n: n.labels() + n.scores('decode', gradient=True, called=True),
     'self_training, fixed statistics': lambda n: n.scores('decode', gradient=True, called=True),
+    'tent': lambda n: n.scores('decode', gradient=True),
+    # The features of the current frame serve the decoders too.
+    'ur': lambda n: n.scores('decode', gradient=True, called=True),
+    'hcl': hcl,
     'stpl': lambda n: stpl(n, {0, 1}, {0, 1}),
     # Batch norm trains: labels are predictions of its running statistics.
     'stpl_norm': lambda n: stpl(n, {0, 1}, {0, 1}) + passes(backbone=len(n.read)),
@@ -205,6 +223,9 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'vat': lambda n: clips(n) + clips(n),
     'vst': clips,
     'i2vda': lambda n: passes(True, backbone=3, decode=3).of('student') + n.labels().of('proxy'),
+    # The discriminators see the current frames.
+    'advent': lambda n: n.supervised() + passes(**n.current) + SINGLE,
+    'minent': lambda n: n.supervised() + n.scores('decode', 'aux', gradient=True),
     'davsn': lambda n: (
         n.supervised() + passes(**n.shown) + SINGLE + passes(backbone=1, decode=1, aux=1)
     ),
@@ -224,8 +245,8 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'mic': lambda n: daformer(n, masked=True),
     'sepico_dist': sepico,
 }
-#: Predict frame by frame.
-ONE_NET = {'i2vda': 'per_frame'}
+#: Predict frame by frame; others read the current frame, or train parts of the network.
+ONE_NET = {'i2vda': 'per_frame', 'tent': 'accel', 'ur': 'accel', 'hcl': 'accel'}
 
 
 def parts_of(net: nn.Module) -> dict[str, nn.Module]:
@@ -354,9 +375,10 @@ def test_passes_of_a_step_on_two_scales(net: str) -> None:
 
     learnt, labelled = scales(1, gradient=True), scales(windows)
     if net == 'mic_accel_hrda':
-        # The key frame has a detail of its own, and no gradient. Joined scores have the stride of
-        # the detail, twice that of the context.
-        fused = 4
+        # The key frame has a detail of its own, and no gradient. Scores that are carried by
+        # truncation are fused at the size of the image.
+        levels = model.net.segmentor.backbone(torch.zeros(1, 3, *context))
+        fused = math.prod(SIZE) // math.prod(levels[-1].shape[-2:])
         learnt += scales(1) + passes(True, fusion=fused)
         labelled += scales(windows) + passes(fusion=fused)
     # Source, mix, masked.

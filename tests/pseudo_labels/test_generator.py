@@ -22,10 +22,11 @@ from torch import nn
 
 from mmdavss.datasets import ClipFolderDataset
 from mmdavss.datasets.label_folder import read_manifest, write_manifest
-from mmdavss.pseudo_labels import folder, generator
+from mmdavss.pseudo_labels import confidences, folder, generator
 from mmdavss.pseudo_labels.folder import remove
 from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.predictor import ClipPredictor, Frame, FrameClip
+from mmdavss.pseudo_labels.rules import RULES, ClipAdaptive
 from mmdavss.pseudo_labels.scores import pseudo_confusion, pseudo_miou, summary
 from mmdavss.pseudo_labels.workers import Turns
 from mmdavss.utils.errors import InputError, UserError
@@ -89,21 +90,15 @@ def checkpoint(tmp_path: Path) -> str:
     return str(path)
 
 
-def config(root: Path, **generator) -> Config:
+ADAPTIVE = dict(alpha=0.5, beta=0.5, gamma=1.0, start=0.8)
+
+
+def config(root: Path, rule: dict = ADAPTIVE, **generator) -> Config:
     return Config(
         dict(
             model=MODEL,
             pseudo_label_generator=dict(
-                dict(
-                    aggregate=False,
-                    alpha=0.5,
-                    beta=0.5,
-                    gamma=1.0,
-                    start=0.8,
-                    clip_frames=2,
-                    pipeline=PIPELINE,
-                ),
-                **generator,
+                dict(aggregate=False, clip_frames=2, pipeline=PIPELINE), **(rule | generator)
             ),
             train_dataloader=dict(
                 dataset=dict(
@@ -194,6 +189,68 @@ def test_neighbours(tmp_path):
     assert found == [['f3'], ['f4'], ['f1'], ['f2']]
 
 
+def test_views_are_averaged(tmp_path):
+    """Mirrored and scaled frames, and several networks."""
+
+    class Sided(PaintedNet):
+        """Sees the left half only, and names its width."""
+
+        widths: list[int] = []
+
+        def predict(self, frames, flow=None):
+            self.widths.append(frames.shape[-1])
+            scores = super().forward(frames)
+            scores[..., frames.shape[-1] // 2 :] = np.log(1 / 3)
+            return scores
+
+    paint(tmp_path / 'f1.png', 0, np.full((4, 8), 90))
+    frame = Frame('f1.png', str(tmp_path / 'f1.png'))
+    model = MODELS.build(MODEL)
+    (plain,) = ClipPredictor(model, PIPELINE)(FrameClip('f1', (frame,)))
+    assert plain.probabilities.shape == (3, 4, 8)
+    np.testing.assert_allclose(plain.probabilities.max(0).values, plain.probability)
+    assert plain.probability == pytest.approx(np.full((4, 8), 0.9))
+    model.student = Sided()
+    (mirrored,) = ClipPredictor(model, PIPELINE, mirror=True)(FrameClip('f1', (frame,)))
+    assert mirrored.probability == pytest.approx(np.full((4, 8), (0.9 + 1 / 3) / 2))
+    (scaled,) = ClipPredictor(model, PIPELINE, scales=(1.0, 1.5))(FrameClip('f1', (frame,)))
+    assert Sided.widths[-2:] == [8, 12] and scaled.probability.shape == (4, 8)
+    assert scaled.probability[0, 0] == pytest.approx(0.9)
+    other = MODELS.build(MODEL)
+    (both,) = ClipPredictor(model, PIPELINE, further=[other])(FrameClip('f1', (frame,)))
+    assert both.probability[0] == pytest.approx([0.9] * 4 + [(0.9 + 1 / 3) / 2] * 4)
+
+
+def test_several_checkpoints(frames, checkpoint, tmp_path):
+    """Their digest is that of both, in this order."""
+    other = str(tmp_path / 'iter_2.pth')
+    torch.save(dict(state_dict={'student.unused': torch.ones(1)}, meta={}), other)
+    cfg, out = config(frames, {}, selection='all'), tmp_path / 'out'
+    state = run(cfg, [checkpoint, other], out)
+    assert masks(out) == [[0, 0], [0, 0], [1, 1]]
+    assert state['checkpoint']['path'] == f'{checkpoint}, {other}'
+    assert run(cfg, [checkpoint, other], out) == state
+    for changed in ([other, checkpoint], checkpoint):
+        with pytest.raises(UserError, match='checkpoint: was'):
+            run(cfg, changed, out)
+
+
+def test_a_lost_file_of_the_first_pass(frames, checkpoint, tmp_path, monkeypatch):
+    cfg, out = config(frames, {}, selection='cbst'), tmp_path / 'out'
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(generator, 'write_mask', fail)
+        run(cfg, checkpoint, out)
+    (out / 'first_pass/000001.npz').unlink()
+    with pytest.raises(UserError, match='1 files of the first pass are missing, such as .*000001'):
+        run(cfg, checkpoint, out)
+    run(cfg, checkpoint, out, overwrite=True)
+    assert masks(out) and not (out / 'first_pass').exists()
+
+
 def test_flow_goes_from_the_frame_to_the_neighbour(tmp_path):
     """A neighbour whose picture lies one pixel to the right."""
     paint(tmp_path / 'f1.png', 0, [90, 60, 75])
@@ -209,9 +266,10 @@ def test_flow_goes_from_the_frame_to_the_neighbour(tmp_path):
     assert prediction.probability[0] == pytest.approx([0.9, 0.6, 0.75])
 
 
-@pytest.mark.parametrize('selection', generator.SELECTIONS)
+@pytest.mark.parametrize('selection', RULES)
 def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, selection):
-    cfg = config(frames, selection=selection)
+    rule = ADAPTIVE if issubclass(RULES[selection], ClipAdaptive) else {}
+    cfg = config(frames, rule, selection=selection)
     written, limit = [], None
 
     def stop(module, name):
@@ -227,10 +285,14 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
 
     stop(generator, 'write_manifest')
     stop(generator, 'write_frames')
-    stop(folder, 'replace_file')  # of a mask
+    stop(folder, 'replace_file')  # of a mask, and of soft labels
+    stop(confidences, 'replace_file')
     run(cfg, checkpoint, tmp_path / 'whole')
     whole, writes = content(tmp_path / 'whole'), len(written)
-    assert writes == {'class_balanced': 9}.get(selection, 7)
+    # The state, the list, 3 masks, 2 clips; a first pass has an entry for each clip, or a file too.
+    first_pass = {None: 0, 'histogram': 2, 'confidences': 4}[RULES[selection].collects]
+    soft = 3 * (selection == 'lrent')
+    assert writes == 7 + first_pass + soft
     for count in range(writes):  # before each of them
         limit, out = count, tmp_path / str(count)
         written.clear()
@@ -242,8 +304,8 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
         written.clear()
         run(cfg, checkpoint, out)
         assert content(out) == whole
-        # Nothing that was done is done again: 2 frames, then their clip's entry.
-        assert count < writes - 2 or len(written) <= 2
+        # Nothing that was done is done again: a frame, then its clip's entry.
+        assert count < writes - 2 - bool(soft) or len(written) <= 2 + bool(soft)
 
 
 def test_other_processes_give_the_same(tmp_path, per_frame):
@@ -262,7 +324,6 @@ def test_other_processes_give_the_same(tmp_path, per_frame):
             dict(type='ClipResize', scale=(48, 32)),
             dict(type='PackClipInputs'),
         ],
-        start=0.3,
     )
     cfg.train_dataloader.dataset.target.metainfo.classes = ('road', 'sky', 'car', 'person')
     cfg.model = dict(
@@ -276,13 +337,18 @@ def test_other_processes_give_the_same(tmp_path, per_frame):
     path = tmp_path / 'iter_1.pth'
     torch.save(dict(state_dict=model.state_dict(), meta={}), path)
     threads = torch.get_num_threads()
-    run(cfg, str(path), tmp_path / 'one')
-    assert torch.get_num_threads() == threads
-    run(cfg, str(path), tmp_path / 'two', workers=2)
-    one = content(tmp_path / 'one')
-    assert one == content(tmp_path / 'two') and len(one) == 7
-    mask = cv2.imread(str(tmp_path / 'one/2.png'), cv2.IMREAD_UNCHANGED)
-    assert mask.shape == (40, 80) and len(np.unique(mask)) > 1
+    for rule, files in ((dict(ADAPTIVE, start=0.3), 7), (dict(selection='lrent', portion=0.5), 12)):
+        options = cfg.pseudo_label_generator
+        for key in ADAPTIVE:
+            options.pop(key, None)
+        options.update(rule, mirror='selection' in rule)
+        one, two = (tmp_path / f'{files}{name}' for name in ('one', 'two'))
+        run(cfg, str(path), one)
+        assert torch.get_num_threads() == threads
+        run(cfg, str(path), two, workers=2)
+        assert content(one) == content(two) and len(content(one)) == files
+        mask = cv2.imread(str(one / '2.png'), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == (40, 80) and len(np.unique(mask)) > 1
 
 
 def test_finished_is_left_alone(frames, checkpoint, tmp_path, capsys):
@@ -523,6 +589,8 @@ def test_own_frames_read_their_masks(frames, checkpoint, tmp_path):
         (dict(alpha=3), 'alpha=3'),
         (dict(clip_frames=0), 'clip_frames=0'),
         (dict(alfa=3), 'alfa'),
+        (dict(scales=()), 'scales=..'),
+        (dict(scales=(1.0, 0)), 'scales='),
     ],
 )
 def test_bad_options(frames, option, words):
@@ -601,3 +669,52 @@ def test_clips_take_turns():
         thread.join(30)
         assert not thread.is_alive()
     assert errors == ['an earlier clip has failed'] * 3 and len(order) == 3
+
+
+def test_frames_split_by_their_entropy(frames, checkpoint, tmp_path):
+    """Labels of all pixels, two lists that data sets read, and other lists without the network."""
+    out = tmp_path / 'out'
+    every = dict(selection='all', split=dict(easy=0.67))
+    cfg = config(frames, {}, **every)
+    cfg.train_dataloader.dataset.target.update(
+        frame_list=str(out / 'hard.txt'), pseudo_labels=str(out), with_labels=False
+    )
+    state = run(cfg, checkpoint, out)
+    assert masks(out) == [[0, 0], [0, 0], [1, 1]]
+
+    def entropy(*percent: float) -> float:
+        """Mean over pixels and classes, the other classes sharing the rest."""
+        p = np.array([[q, (1 - q) / 2, (1 - q) / 2] for q in percent])
+        return float(-(p * np.log(p)).sum(1).mean() / np.log(3) / 3)
+
+    expected = [entropy(0.9, 0.6), entropy(0.5, 0.7), entropy(0.95, 0.95)]
+    assert list(state['entropies'].values()) == pytest.approx(expected, rel=1e-5)
+    assert (out / 'easy.txt').read_text() == 'a/f3\na/f1\n'
+    assert (out / 'hard.txt').read_text() == 'a/f2\n'
+    hard = DATASETS.build(cfg.train_dataloader.dataset.target)
+    assert [hard.get_data_info(i)['frame_name'] for i in range(len(hard))] == ['f2']
+
+    before = content(out)
+    cfg.pseudo_label_generator.split = dict(easy=0.34, rare_classes=['road', 'car'])
+    run(cfg, checkpoint, out)
+    # One of two rare classes is in f1 and in f2: their entropy counts as it is, that of f3 by half
+    # more, which is not enough.
+    assert (out / 'easy.txt').read_text() == 'a/f3\n'
+    changed = {path.name for path, own in content(out).items() if before[path] != own}
+    assert changed == {'easy.txt', 'hard.txt'}
+    cfg.pseudo_label_generator.split = dict(rare_classes=['tree'])
+    with pytest.raises(UserError, match="there is no class 'tree', only road, sky, car"):
+        run(cfg, checkpoint, out)
+    remove(str(out))
+    assert not any(out.iterdir())
+
+
+def test_training_frames_only(frames, checkpoint, tmp_path):
+    """Those that the target has as current frames, without its list and its pseudo-labels."""
+    out = tmp_path / 'out'
+    cfg = config(frames, {}, selection='all', frames='training')
+    cfg.train_dataloader.dataset.target.update(clip_length=2, whole_clips=True, ann_file='list.txt')
+    (frames / 'list.txt').write_text('f2\nf3\n')
+    state = run(cfg, checkpoint, out)
+    assert state['frames']['count'] == 2 and state['settings']['frames'] == 'training'
+    assert list(state['entropies']) == ['a/f2.png', 'a/f3.png']

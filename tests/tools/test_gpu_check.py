@@ -35,6 +35,7 @@ WITHOUT_TENSORS = {
     'Decisions',
     'PseudoLabels',
     'rows_per_block',
+    'window_half_width',
     # Compared with what it makes the masks for.
     'class_mix_masks',
 }

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from mmdavss.utils.errors import UserError
+
+TOOL = Path(__file__).parents[2] / 'tools/run_phases.py'
 
 
 class Step(subprocess.Popen):
@@ -34,3 +42,76 @@ def test_signals_are_handed_on(number, run_tool, toy_config, monkeypatch, capfd,
         run_tool('run_phases.py', toy_config)
     assert 'is saved. The same call continues from here' in capfd.readouterr().err
     assert signal.getsignal(number) == before
+
+
+ROUNDED = """
+_base_ = '{}'
+rounds = [
+    {{'pseudo_label_generator.portion': 0.2, 'optim_wrapper.optimizer.lr': 0.1}},
+    {{'pseudo_label_generator.portion': 0.25}},
+    {{
+        'pseudo_label_generator.portion': 0.3,
+        'pseudo_label_generator.checkpoint': ['{{previous}}/iter_1.pth'],
+    }},
+]
+pseudo_label_generator = dict(selection='cbst', portion=0.2, aggregate=False, pipeline=[])
+train_dataloader = dict(dataset=dict(target=dict(pseudo_labels='labels')))
+model = dict(source_checkpoint='start.pth')
+train_cfg = dict(max_iters=2)
+default_hooks = dict(checkpoint=dict(interval=1))
+work_dir = 'work'
+"""
+
+
+def steps_of(*arguments: str):
+    tool = runpy.run_path(str(TOOL))
+    with patch.object(sys, 'argv', ['run_phases.py', *arguments]):
+        return tool['find_steps'](tool['parse_args']())
+
+
+@pytest.fixture
+def rounded(toy_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'rounded.py').write_text(ROUNDED.format(toy_config))
+    (tmp_path / 'start.pth').write_bytes(b'')
+    return 'rounded.py'
+
+
+def test_rounds(rounded):
+    """Each starts from the one before, which labels, if no other model does."""
+    steps = steps_of(rounded, '--cfg-options', 'pseudo_label_generator.portion=0.4')
+    assert [step.title for step in steps] == [
+        f'{what} of rounded, round {number}'
+        for number in (1, 2, 3)
+        for what in ('pseudo-labels', 'training')
+    ]
+    assert [str(step.result) for step in steps[::2]] == [
+        'work_round1/iter_2.pth',
+        'work_round2/iter_2.pth',
+        'work/iter_2.pth',
+    ]
+    for label, train in zip(steps[::2], steps[1::2], strict=True):
+        start = label.command.index('--cfg-options')
+        assert label.command[start:] == train.command[train.command.index('--cfg-options') :]
+    options = [step.command[step.command.index('--cfg-options') + 1 :] for step in steps[::2]]
+    labels = 'train_dataloader.dataset.target.pseudo_labels=labels_round'
+    asked = 'pseudo_label_generator.portion=0.4'
+    assert options == [
+        [asked, 'optim_wrapper.optimizer.lr=0.1', f'{labels}1'],
+        [asked, 'model.source_checkpoint=work_round1/iter_2.pth', f'{labels}2'],
+        [
+            asked,
+            "pseudo_label_generator.checkpoint=['work_round2/iter_1.pth']",
+            'model.source_checkpoint=work_round2/iter_2.pth',
+        ],
+    ]
+    assert ['--work-dir' in step.command for step in steps[1::2]] == [True, True, False]
+
+
+def test_checkpoints_that_no_round_leaves(rounded):
+    with pytest.raises(UserError, match='starts from start2.pth .model.source_checkpoint'):
+        steps_of(rounded, '--cfg-options', 'model.source_checkpoint=start2.pth')
+    with pytest.raises(UserError, match='work_round2/iter_1.pth .pseudo_label_generator.check'):
+        steps_of(rounded, '--cfg-options', 'default_hooks.checkpoint.interval=2')
+    with pytest.raises(UserError, match='rounds must be a list of dicts'):
+        steps_of(rounded, '--cfg-options', 'rounds=[1]')

@@ -157,6 +157,34 @@ def test_source_only_is_trained_once_and_starts_both_ways(script):
     assert 'train_dataloader.dataset.source.half=second' in oracle.commands[0]
 
 
+def test_lists_of_frames_are_those_beside_the_labels(script, tmp_path):
+    """IntraDA, whose source is the target too: both ways, and both of its data sets."""
+    for method in ('advent', 'intrada'):
+        write_config(script, tmp_path, 'day2dusk', method)
+    path = tmp_path / script.config_name('day2dusk', 'intrada')
+    path.write_text(
+        path.read_text()
+        + 'pseudo_label_generator = dict(selection="all")\n'
+        + 'for name, own in (("source", "easy"), ("target", "hard")):\n'
+        + '    train_dataloader["dataset"][name] = dict(\n'
+        + '        branch, pseudo_labels="x", frame_list=f"x/{own}.txt")\n'
+    )
+    clear(script)
+    first, second = script.steps(script.Key('day2dusk', 'intrada', 'main', 0), Path('w'))
+    for step, suffix in ((first, ''), (second, '_second')):
+        labels = f'w/day2dusk/intrada/seed0{suffix}_pseudo_labels'
+        labelling, training = step.commands
+        assert labelling[labelling.index('--out') + 1] == labels
+        source = f'w/day2dusk/advent/seed0{suffix}/iter_4.pth'
+        assert source in labelling and f'model.source_checkpoint={source}' in training
+        for branch, name in (('source', 'easy'), ('target', 'hard')):
+            key = f'train_dataloader.dataset.{branch}'
+            assert f'{key}.pseudo_labels={labels}' in training
+            assert f'{key}.frame_list={labels}/{name}.txt' in training
+            for command in (labelling, training):
+                assert (f'{key}.half=second' in command) == (suffix != '')
+
+
 def test_rows_start_from_rows_and_data_can_be_elsewhere(script):
     key = script.Key('mini', 'vst', 'from-image-adv', 0)
     (step,) = script.steps(key, Path('w'), Path('/elsewhere'))

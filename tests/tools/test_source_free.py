@@ -48,12 +48,30 @@ def minidrive(tmp_path):
 
 @pytest.mark.parametrize(
     'method, reads_source',
-    [('source_only', True), ('adabn', False), ('stpl', False), ('tps', False), ('davsn', False)],
+    [
+        ('source_only', True),
+        ('adabn', False),
+        ('stpl', False),
+        ('tps', False),
+        ('davsn', False),
+        ('minent', False),
+        ('tent', False),
+        ('ur', False),
+        ('hcl', False),
+        ('ld', False),
+        ('vst', False),
+    ],
 )
 def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, run_tool):
     # These have a form with the source, too.
     form = '_source-free' if method in ('tps', 'davsn') else ''
     config = f'configs/{method}/accel-r18_miniviper2minicity{form}.py'
+    if method == 'minent':
+        config = 'configs/advent/minent_effnet-lite0_mini_source-free.py'
+    elif method in ('tent', 'ur', 'hcl', 'ld'):
+        config = f'configs/{method}/effnet-lite0_mini.py'
+    elif method == 'vst':
+        config = 'configs/vat_vst/vst_effnet-lite0_mini_source-free.py'
     cfg = Config.fromfile(config)
     source, target = minidrive / 'viper', minidrive / 'cityscapes'
     checkpoint = str(tmp_path / 'source.pth')
@@ -85,6 +103,11 @@ def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, 
     OPENED.clear()
     LISTENING.append(True)
     try:
+        if 'pseudo_label_generator' in cfg:
+            labels = tmp_path / 'labels'
+            own = ['--cfg-options', f'train_dataloader.dataset.target.data_root={target}']
+            run_tool('generate_pseudo_labels.py', config, checkpoint, '--out', labels, *own)
+            options.append(f'train_dataloader.dataset.target.pseudo_labels={labels}')
         run_tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
     finally:
         LISTENING.clear()

@@ -48,7 +48,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**scored, test_mode=True, pipeline=test_pipeline),
+    dataset=dict(**scored, clip_length=1, test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])

@@ -52,7 +52,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
+    dataset=dict(**target, split='val', clip_length=1, test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])

@@ -117,6 +117,49 @@ PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
         ),
         'target>net net>norm',
     ),
+    ur=(
+        dict(
+            target=Box(0, 0.5, 'data', 'target frame and its\npseudo-label'),
+            net=Box(1, 0.5, 'net', 'network: features'),
+            main=Box(2, 0, 'net', 'its classifier'),
+            drop=Box(2, 1, 'aid', 'four decoders, half of\nthe channels dropped'),
+            ce=Box(3, 0, 'loss', 'cross-entropy, entropy'),
+            unc=Box(3, 1, 'loss', 'difference to the main\nprediction'),
+        ),
+        'target>net net>main net>drop main>ce drop>unc',
+    ),
+    hcl=(
+        dict(
+            view=Box(0, 0, 'data', 'target frame,\nrecoloured'),
+            target=Box(0, 1.5, 'data', 'target frame and its\npseudo-label'),
+            net=Box(1, 0, 'net', 'network'),
+            ema=Box(1, 1, 'aid', 'its moving average'),
+            past=Box(1, 2, 'aid', 'its past: a copy of\nsome time ago'),
+            hcid=Box(2, 0, 'loss', 'HCID: contrast of\nfeatures'),
+            agree=Box(2, 2, 'aid', 'agreement of both'),
+            hccd=Box(3, 1, 'loss', 'HCCD: cross-entropy,\nweighted'),
+        ),
+        'view>net target>ema target>past net>hcid ema>hcid ema>agree past>agree '
+        'agree>hccd net>hccd',
+    ),
+    ld=(
+        dict(
+            target=Box(0, 0.5, 'data', 'target frame and its\npseudo-label'),
+            net=Box(1, 0.5, 'net', 'network'),
+            ce=Box(2, 0, 'loss', 'positive: cross-entropy\nof labelled pixels'),
+            neg=Box(2, 1, 'loss', 'negative: a class that\nit is not; entropy'),
+        ),
+        'target>net net>ce net>neg',
+    ),
+    tent=(
+        dict(
+            target=Box(0, 0, 'data', 'target frames'),
+            net=Box(1, 0, 'fixed', 'network:\nother weights stay'),
+            norm=Box(2, 0, 'net', 'its batch norm:\nscale and shift'),
+            loss=Box(3, 0, 'loss', 'entropy of the\nprediction'),
+        ),
+        'target>net net>norm norm>loss',
+    ),
     stpl=(
         dict(
             clip=Box(0, 0, 'data', 'target clip\nt−1, t'),
@@ -276,6 +319,119 @@ PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
             loss=Box(3, 1.5, 'loss', 'cross-entropy'),
         ),
         'source>hist hist>net0 net0>ce early>net1 net1>warp warp>loss now>net2 net2>loss',
+    ),
+    adaptsegnet=(
+        dict(
+            source=Box(0, 0, 'data', 'source frame, labels'),
+            target=Box(0, 1, 'data', 'target frame'),
+            net=Box(1, 0.5, 'net', 'network'),
+            ce=Box(2, 0, 'loss', 'cross-entropy\n(source)'),
+            disc=Box(2, 1, 'aid', 'discriminator of\nclass probabilities'),
+            adv=Box(3, 1, 'loss', 'adversarial loss'),
+        ),
+        'source>net target>net net>ce net>disc disc>adv',
+    ),
+    advent=(
+        dict(
+            source=Box(0, 0, 'data', 'source frame, labels'),
+            target=Box(0, 1, 'data', 'target frame'),
+            net=Box(1, 0.5, 'net', 'network'),
+            ce=Box(2, 0, 'loss', 'cross-entropy\n(source)'),
+            min=Box(2, 1, 'loss', 'MinEnt: entropy\n(target)'),
+            disc=Box(2, 2, 'aid', 'AdvEnt: discriminator\nof entropy maps'),
+            adv=Box(3, 2, 'loss', 'adversarial loss'),
+        ),
+        'source>net target>net net>ce net>min net>disc disc>adv',
+    ),
+    fda=(
+        dict(
+            source=Box(0, 0, 'data', 'source frame, labels'),
+            target=Box(0, 1, 'data', 'target frame'),
+            swap=Box(1, 0, 'aid', "low frequencies'\namplitudes"),
+            net=Box(2, 0.5, 'net', 'network'),
+            ce=Box(3, 0, 'loss', 'cross-entropy\n(source)'),
+            entropy=Box(3, 1, 'loss', 'robust entropy;\nthen pseudo-labels'),
+        ),
+        'source>swap target>swap swap>net target>net net>ce net>entropy',
+    ),
+    pixmatch=(
+        dict(
+            source=Box(0, 0, 'data', 'source frame, labels'),
+            target=Box(0, 1, 'data', 'target frame'),
+            view=Box(1, 0, 'aid', "augmented, in the\nsource's style, or mixed"),
+            net0=Box(2, 0, 'net', 'network'),
+            net1=Box(2, 1, 'net', 'network'),
+            loss=Box(3, 0.5, 'loss', 'cross-entropy with\nthe plain prediction'),
+        ),
+        'source>view target>view view>net0 target>net1 net0>loss net1>loss',
+    ),
+    rda=(
+        dict(
+            target=Box(0, 0, 'data', 'target frame'),
+            reference=Box(0, 1, 'data', 'reference frame'),
+            gate=Box(1, 1, 'aid', 'gate: bands of\nfrequencies'),
+            net0=Box(2, 0, 'net', 'network'),
+            net1=Box(2, 1, 'net', 'network'),
+            loss=Box(3, 0.5, 'loss', "consistency, and\nAdvEnt's losses"),
+        ),
+        'target>net0 target>gate reference>gate gate>net1 net0>loss net1>loss',
+    ),
+    intrada=(
+        dict(
+            target=Box(0, 0.5, 'data', 'target frames'),
+            first=Box(1, 0.5, 'fixed', 'AdvEnt model'),
+            easy=Box(2, 0, 'data', 'easy: little entropy,\nwith its labels'),
+            hard=Box(2, 1, 'data', 'hard: the others'),
+            net=Box(3, 0.5, 'net', 'network'),
+            loss=Box(4, 0.5, 'loss', "AdvEnt's losses,\neasy to hard"),
+        ),
+        'target>first first>easy first>hard easy>net hard>net net>loss',
+    ),
+    cbst=(
+        dict(
+            target=Box(0, 0, 'data', 'target frames'),
+            first=Box(1, 0, 'fixed', 'model of the\nround before'),
+            labels=Box(2, 0, 'data', 'the surest pixels\nof each class'),
+            source=Box(2, 1, 'data', 'a part of the\nsource, labels'),
+            net=Box(3, 0.5, 'net', 'network'),
+            loss=Box(4, 0.5, 'loss', 'cross-entropy\n(both)'),
+        ),
+        'target>first first>labels labels>net source>net net>loss',
+    ),
+    crst=(
+        dict(
+            target=Box(0, 0, 'data', 'target frames'),
+            first=Box(1, 0, 'fixed', 'model of the\nround before'),
+            labels=Box(2, 0, 'data', 'the surest pixels,\nLRENT: soft labels'),
+            source=Box(2, 1, 'data', 'a part of the\nsource, labels'),
+            net=Box(3, 0.5, 'net', 'network'),
+            loss=Box(4, 0, 'loss', 'cross-entropy\n(both)'),
+            reg=Box(4, 1, 'loss', 'MRKLD: labelled\npixels less sure'),
+        ),
+        'target>first first>labels labels>net source>net net>loss net>reg',
+    ),
+    iast=(
+        dict(
+            target=Box(0, 0.5, 'data', 'target frames'),
+            first=Box(1, 0.5, 'fixed', 'warm-up, or model of\nthe round before'),
+            labels=Box(2, 0.5, 'data', 'labels, thresholds\nfollow the images'),
+            net=Box(3, 0.5, 'net', 'network'),
+            loss=Box(4, 0, 'loss', 'cross-entropy'),
+            reg=Box(4, 1, 'loss', 'unlabelled pixels\nsurer, others less'),
+        ),
+        'target>first first>labels labels>net net>loss net>reg',
+    ),
+    ccm=(
+        dict(
+            target=Box(0, 0, 'data', 'target frames'),
+            source=Box(0, 1, 'data', 'source frames, labels'),
+            first=Box(1, 0, 'fixed', 'model of the\nround before'),
+            labels=Box(2, 0, 'data', 'confident pixels'),
+            like=Box(2, 1, 'data', 'frames and pixels\nthat are like these'),
+            net=Box(3, 0.5, 'net', 'network'),
+            loss=Box(4, 0.5, 'loss', 'cross-entropy,\nentropy (both)'),
+        ),
+        'target>first first>labels labels>like source>like labels>net like>net net>loss',
     ),
     davsn=(
         dict(

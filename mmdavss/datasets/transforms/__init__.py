@@ -3,11 +3,12 @@
 from .augment import ClipPhotoMetricDistortion, CrossFrameAugment, TPSAugment
 from .flow import LoadFlow
 from .formatting import PackClipInputs
-from .geometric import ClipCrop, ClipFlip, ClipResize
-from .loading import LoadClip, LoadClipAnnotations
+from .geometric import ClassMiningCrop, ClipCrop, ClipFlip, ClipResize
+from .loading import LoadClip, LoadClipAnnotations, LoadSoftLabels
 from .margins import PseudoLabelMargins
 
 __all__ = [
+    'ClassMiningCrop',
     'ClipCrop',
     'ClipFlip',
     'ClipPhotoMetricDistortion',
@@ -16,6 +17,7 @@ __all__ = [
     'LoadClip',
     'LoadClipAnnotations',
     'LoadFlow',
+    'LoadSoftLabels',
     'PackClipInputs',
     'PseudoLabelMargins',
     'TPSAugment',

@@ -13,6 +13,8 @@ from mmcv.transforms.utils import cache_randomness
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 
+from ..label_folder import read_manifest
+
 IMAGES = ('imgs', 'imgs_aug')
 FLOWS = ('flows', 'forward_flows')
 INTERPOLATIONS = ('bilinear', 'bicubic')
@@ -212,6 +214,60 @@ class ClipCrop(RandomCrop):
             f'{type(self).__name__}(crop_size={self.share}, mode={self.mode!r}, '
             f'cat_max_ratio={self.cat_max_ratio}, '
             f'rare_class_min_pixels={self.rare_class_min_pixels})'
+        )
+
+
+@TRANSFORMS.register_module()
+class ClassMiningCrop(ClipCrop):
+    """A random crop that often shows one of the classes that are seldom predicted (CBST, CRST).
+
+    With probability `prob` it is centred, as far as the frame allows, on a random pixel of a random
+    one of these classes that the label holds; otherwise, or if it holds none, it is any crop.
+
+    Args:
+        crop_size: As of :class:`ClipCrop`.
+        pseudo_labels: Folder of the pseudo-labels, whose description counts the predicted pixels.
+        share: Classes with a smaller share of these are mined.
+        prob: Probability.
+    """
+
+    def __init__(
+        self,
+        crop_size: tuple[float, float],
+        pseudo_labels: str,
+        share: float = 0.001,
+        prob: float = 0.8,
+    ) -> None:
+        super().__init__(crop_size)
+        self.pseudo_labels = pseudo_labels
+        self.mined_share = share
+        self.prob = prob
+        self._mined: np.ndarray | None = None
+
+    @property
+    def mined(self) -> np.ndarray:
+        """The mined classes, read when they are needed first."""
+        if self._mined is None:
+            counts = np.array(read_manifest(self.pseudo_labels, ['predicted'])['predicted'])
+            self._mined = np.flatnonzero(counts < self.mined_share * counts.sum())
+        return self._mined
+
+    def _random(self, results: dict) -> tuple[int, int, int, int]:
+        label = results['gt_seg_map']
+        here = [k for k in self.mined if (label == k).any()]
+        if np.random.rand() >= self.prob or not here:
+            return super()._random(results)
+        ys, xs = np.nonzero(label == here[np.random.randint(len(here))])
+        pixel = np.random.randint(len(ys))
+        height, width = self.crop_size
+        y = int(np.clip(ys[pixel] - height // 2, 0, label.shape[0] - height))
+        x = int(np.clip(xs[pixel] - width // 2, 0, label.shape[1] - width))
+        return y, y + height, x, x + width
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(crop_size={self.share}, pseudo_labels={self.pseudo_labels!r}, '
+            f'share={self.mined_share}, prob={self.prob})'
         )
 
 

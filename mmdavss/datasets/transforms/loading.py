@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 from mmdavss.utils.errors import InputError
 from mmdavss.utils.inputs import open_image, read_bytes, reason
 
+from ..label_folder import soft_name
 from ..label_maps import LabelSet
 
 #: Position of the bits per sample in a PNG file.
@@ -296,6 +297,39 @@ class LoadClipAnnotations(BaseTransform):
                 f'{width}x{height}: unpack both again from the same release.'
             )
         return label
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class LoadSoftLabels(BaseTransform):
+    """Reads the soft labels that lie beside the mask of a clip's current frame.
+
+    ``selection='lrent'`` of the pseudo-labels writes them. Place it where the label is loaded: what
+    resizes, crops and flips the label does the same with these.
+
+    Required keys: ``seg_map_path``, ``ori_shape``.
+    Added keys: ``gt_soft_map`` ((H, W, 4), uint8): second and third class and their shares in
+    255ths; also named in ``seg_fields``.
+
+    Raises:
+        MissingInputError: If the pseudo-labels have none.
+        InputError: If the file is broken or has another size than the image.
+    """
+
+    def transform(self, results: dict) -> dict:
+        path = soft_name(results['seg_map_path'] or '')
+        data = read_bytes(path, 'file of soft labels')
+        soft = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if soft is None or soft.shape != (*results['ori_shape'], 4):
+            raise InputError(
+                f'{path} is no image of four channels with the size of its frame '
+                f'{results["frame_paths"][-1]}: make the pseudo-labels again.'
+            )
+        results['gt_soft_map'] = soft
+        results['seg_fields'].append('gt_soft_map')
+        return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'

@@ -9,7 +9,13 @@ from .finite_guard import FiniteGuardHook
 from .iteration_seed import IterationSeedHook
 from .lock_check import LockCheckHook
 from .logger import MainProcessLoggerHook
-from .method_hooks import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook, SelfTrainingHook
+from .method_hooks import (
+    EMATeacherHook,
+    HistoryHook,
+    OnlineStatisticsHook,
+    ProxyNetworkHook,
+    SelfTrainingHook,
+)
 from .resume_check import ResumeCheckHook
 from .run_report import RunReportHook
 from .stop_signal import StopSignalHook
@@ -22,6 +28,7 @@ __all__ = [
     'DeferredInfoHook',
     'EMATeacherHook',
     'FiniteGuardHook',
+    'HistoryHook',
     'IterationSeedHook',
     'LockCheckHook',
     'MainProcessLoggerHook',

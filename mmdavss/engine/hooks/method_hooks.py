@@ -164,3 +164,34 @@ class SelfTrainingHook(MethodHook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         self._model.schedule_self_training(runner.iter >= self.start)
+
+
+@HOOKS.register_module()
+class HistoryHook(MethodHook):
+    """Tells a method when to record its historical model (HCL).
+
+    Before the iterations `interval`, 2 `interval`, ...; the release does so within them. What is
+    recorded is in the method's checkpoint and the decision follows from the runner's iteration, so
+    that a resumed run continues where it was. With ``accumulative_counts`` of the optimiser
+    wrapper the optimiser's steps count.
+
+    Args:
+        interval: Iterations from one record to the next.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+
+    calls = 'record_history'
+
+    def __init__(self, interval: int = 300) -> None:
+        if interval < 1:
+            raise ValueError(f'HistoryHook: interval={interval} must be 1 or more.')
+        self.interval = interval
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        step, part = divmod(runner.iter, accumulation(runner.optim_wrapper))
+        if part == 0 and step and step % self.interval == 0:
+            self._model.record_history()

@@ -1,10 +1,12 @@
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmdavss.datasets.transforms import ClipCrop, ClipFlip, ClipResize
+from mmdavss.datasets.label_folder import write_manifest
+from mmdavss.datasets.transforms import ClassMiningCrop, ClipCrop, ClipFlip, ClipResize
 
 
 def test_the_fixture_itself(clip, agree):
@@ -275,3 +277,45 @@ def test_bad_options():
         ClipResize(scale=(4, 4), interpolation='area')
     with pytest.raises(ValueError, match="backend='PIL'"):
         ClipResize(scale=(4, 4), backend='PIL')
+
+
+def mining(folder, predicted, **options):
+    write_manifest(
+        str(folder), dict(finished=True, classes=['a', 'b', 'c'], predicted=list(predicted))
+    )
+    return ClassMiningCrop((4, 6), str(folder), **options)
+
+
+def test_mined_classes_of_the_release(tmp_path):
+    golden = np.load(Path(__file__).parents[2] / 'data/golden/rivals_cbst_crst_selection.npz')
+    counts = golden['predicted_pixels'].tolist()
+    write_manifest(
+        str(tmp_path),
+        dict(finished=True, classes=[*map(str, range(len(counts)))], predicted=counts),
+    )
+    mined = ClassMiningCrop((4, 6), str(tmp_path)).mined
+    assert set(mined) == set(golden['mine_id'])
+
+
+@pytest.mark.parametrize('pixel', [(0, 0), (8, 12), (15, 23)])
+def test_mining_centres_a_rare_pixel(clip, tmp_path, pixel):
+    clip['gt_seg_map'] = np.zeros((16, 24), np.uint8)
+    clip['gt_seg_map'][pixel] = 2
+    crop = mining(tmp_path, [100000, 50, 50], prob=1.0)
+    for _ in range(3):  # class 1 is mined too, but is not here
+        results = crop(copy.deepcopy(clip))
+        top, bottom, left, right = results['crop_bbox']
+        assert (bottom - top, right - left) == (4, 6)
+        assert results['gt_seg_map'].shape == (4, 6) and (results['gt_seg_map'] == 2).sum() == 1
+        middle = min(max(pixel[0] - 2, 0), 12), min(max(pixel[1] - 3, 0), 18)
+        assert (top, left) == middle
+        assert results['imgs'][0].shape[:2] == (4, 6)
+
+
+def test_mining_is_a_random_crop_otherwise(clip, tmp_path):
+    clip['gt_seg_map'] = np.zeros((16, 24), np.uint8)
+    clip['gt_seg_map'][0, 0] = 2
+    for predicted, prob in (([100, 100, 100], 1.0), ([10**6, 9, 9], 0.0)):
+        crop = mining(tmp_path, predicted, prob=prob)
+        places = {crop(copy.deepcopy(clip))['crop_bbox'] for _ in range(9)}
+        assert len(places) > 2

@@ -11,7 +11,15 @@ from PIL import Image
 
 from mmdavss.datasets import LabelSet
 from mmdavss.datasets.label_maps import CAMVID_COLOUR, CITYSCAPES_19, GTA_19, VIPER_15
-from mmdavss.datasets.transforms import LoadClip, LoadClipAnnotations
+from mmdavss.datasets.transforms import (
+    ClipCrop,
+    ClipFlip,
+    ClipResize,
+    LoadClip,
+    LoadClipAnnotations,
+    LoadSoftLabels,
+    PackClipInputs,
+)
 from mmdavss.datasets.transforms import loading as module
 from mmdavss.utils.errors import InputError
 from mmdavss.utils.inputs import open_image
@@ -388,3 +396,42 @@ def test_colour_frames_of_16_bits(tmp_path, picture):
     cv2.imwrite(path, picture.astype(np.uint16))
     with pytest.raises(InputError, match='a.png.*16 bits.*black'):
         module.read_image(path)
+
+
+def test_soft_labels(tmp_path):
+    """They go where the label goes: resized, cropped and flipped."""
+    soft = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    cv2.imwrite(str(tmp_path / 'a.soft.png'), soft)
+    results = annotations(tmp_path / 'a.png')
+    # A label that says which pixel is which.
+    results.update(
+        gt_seg_map=np.arange(6, dtype=np.uint8).reshape(2, 3),
+        imgs=[np.zeros((2, 3, 3), np.uint8)],
+    )
+    results['seg_fields'].append('gt_seg_map')
+    results = LoadSoftLabels()(results)
+    np.testing.assert_array_equal(results['gt_soft_map'], soft)
+    for change in (
+        ClipResize(scale=(6, 8)),
+        ClipResize(scale=(5, 4), backend='pillow'),
+        ClipCrop(crop_size=(3, 4)),
+        ClipFlip(prob=1.0),
+    ):
+        results = change(results)
+    sample = PackClipInputs()(results)['data_samples']
+    pixels = sample.gt_sem_seg.data[0].numpy()
+    assert pixels.shape == (3, 4) and len(np.unique(pixels)) > 2
+    expected = soft.reshape(6, 4)[pixels].transpose(2, 0, 1)
+    np.testing.assert_array_equal(sample.gt_soft_seg.data, expected)
+
+
+def test_bad_soft_labels(tmp_path):
+    results = annotations(tmp_path / 'a.png')
+    with pytest.raises(FileNotFoundError, match=r'a.soft.png'):
+        LoadSoftLabels()(results)
+    cv2.imwrite(str(tmp_path / 'a.soft.png'), np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(InputError, match=r'a.soft.png is no image of four channels .* f.png'):
+        LoadSoftLabels()(results)
+    (tmp_path / 'a.soft.png').write_bytes(b'no')
+    with pytest.raises(InputError, match=r'a.soft.png is no image of four channels'):
+        LoadSoftLabels()(results)

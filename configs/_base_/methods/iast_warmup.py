@@ -1,0 +1,36 @@
+# The adversarial warm-up of IAST, for any network: `model = _base_.method` in a config.
+method = dict(
+    type='AdaptSegNet',
+    # The first convolution is 3x3, unlike AdaptSegNet's.
+    discriminator=dict(type='HeadDiscriminators', channels=64, first_kernel=3),
+    gan_loss=dict(type='DomainGANLoss', kind='lsgan'),
+    adversarial_weight=0.05,
+    discriminator_weight=0.5,
+    running_statistics='all',
+)
+# Each player reduces its own gradients.
+model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
+# Adam 2e-5 for both, the backbone at a tenth of it; cosine to a thousandth, per iteration. The
+# release has four epochs of GTAV in batches of 8: 12483 iterations.
+optim_wrapper = dict(
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        constructor='AnchoredOptimWrapperConstructor',
+        optimizer=dict(type='Adam', lr=2e-5, betas=(0.9, 0.999), weight_decay=5e-4),
+        paramwise_cfg=dict(custom_keys={'^.segmentor.backbone': dict(lr_mult=0.1)}),
+    ),
+    discriminator=dict(optimizer=dict(type='Adam', lr=2e-5, betas=(0.9, 0.999))),
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.001,
+        T_max=12483,
+        begin=0,
+        end=12483,
+        by_epoch=False,
+    )
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=12483, val_interval=4161)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

@@ -1,0 +1,8 @@
+# MinEnt's small recipe.
+_base_ = '../models/effnet-lite0.py'
+model = dict(type='MinEnt', norm_eval=True, entropy_weight=0.001, auxiliary_entropy_weight=0.0002)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-2))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=100, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=100, val_interval=100)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

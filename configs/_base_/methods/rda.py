@@ -1,0 +1,50 @@
+# RDA with the values of its release, for any network: `model = _base_.method` in a config.
+method = dict(
+    type='RDA',
+    # As in the paper the attack takes the amplitudes of another image. In the release it takes its
+    # own, which changes nothing ('self'; then without `gate` in optim_wrapper).
+    reference='source',
+    bands=32,
+    portion=0.1,
+    released_bands=False,
+    protection_weight=0.0002,
+    consistency_weight=1.0,
+    rescale=(0.8, 1.2),
+    discriminator=dict(type='HeadDiscriminators', channels=64),
+    gan_loss=dict(type='DomainGANLoss', kind='vanilla'),
+    adversarial_weight=0.001,
+    # Without effect where the network has no auxiliary classifier (a single level).
+    auxiliary_adversarial_weight=0.0002,
+    discriminator_weight=0.5,
+    running_statistics='all',
+)
+# Each player reduces its own gradients.
+model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
+# As AdvEnt, with the student's gradient clipped. The gate begins with the student's rate: 1e-6 of
+# the release's options is overwritten by it.
+optim_wrapper = dict(
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        constructor='AnchoredOptimWrapperConstructor',
+        optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
+        paramwise_cfg=dict(
+            custom_keys={
+                # The release lists the backbone's convolutions three times, and SGD takes a step
+                # for each: its code is 3.0, the paper 1.0.
+                '^.segmentor.backbone': dict(lr_mult=1.0),
+                '^.fusion': dict(lr_mult=10.0),
+                '^.segmentor.decode_head': dict(lr_mult=10.0),
+                '^.segmentor.auxiliary_head': dict(lr_mult=10.0),
+            }
+        ),
+        clip_grad=dict(max_norm=1.0),
+    ),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
+    gate=dict(optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4)),
+)
+param_scheduler = [
+    dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=250000, by_epoch=False)
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=120000, val_interval=4000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

@@ -1,0 +1,25 @@
+# CRST's LRENT. tools/run_phases.py labels the target before each round.
+_base_ = [
+    '../_base_/methods/crst_lrent_effnet-lite0.py',
+    '../_base_/datasets/mini.py',
+    '../_base_/default_runtime.py',
+]
+labelled_pipeline = [
+    *_base_.pseudo_labelled_pipeline[:2],
+    dict(type='LoadSoftLabels'),
+    *_base_.pseudo_labelled_pipeline[2:],
+]
+train_dataloader = dict(
+    dataset=dict(
+        source=dict(clip_length=1),
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/crst_lrent_effnet-lite0_mini',
+            clip_length=1,
+            pipeline=labelled_pipeline,
+        ),
+    )
+)
+pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
+model = dict(
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
+)

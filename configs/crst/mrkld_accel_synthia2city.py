@@ -1,0 +1,32 @@
+# CRST's MRKLD on Accel, SYNTHIA-Seq to Cityscapes-Seq: 44.7 mIoU in I2VDA's table 2.
+# tools/run_phases.py labels the target before each round.
+_base_ = [
+    '../_base_/models/accel-tps_deeplabv2-r101.py',
+    '../_base_/methods/crst.py',
+    '../_base_/datasets/synthia2city.py',
+    '../_base_/default_runtime.py',
+]
+# No augmented view: nothing uses it.
+plain_pipeline = [t for t in _base_.target_pipeline if t['type'] != 'TPSAugment']
+labels = dict(type='LoadClipAnnotations')
+labelled_pipeline = [*plain_pipeline[:1], labels, *plain_pipeline[1:]]
+# To generate pseudo-labels: each frame as the first of a video.
+prediction_pipeline = [
+    t for t in _base_.target_pipeline if t['type'] not in ('LoadFlow', 'TPSAugment')
+]
+train_dataloader = dict(
+    dataset=dict(
+        source_portion=0.03,
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/crst_mrkld_accel_synthia2city',
+            pipeline=labelled_pipeline,
+        ),
+    )
+)
+pseudo_label_generator = dict(pipeline=prediction_pipeline)
+model = dict(
+    _base_.method,
+    # No loss uses a second classifier.
+    student=dict(segmentor=dict(auxiliary_head=None)),
+    source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth',
+)

@@ -1,0 +1,27 @@
+# CRST*, CamVid-Sunny to CamVid-Foggy: 63.95 / 53.02 mIoU / VPQ in VAT-VST's tables 8 and 9,
+# from the adversarial model that IAST starts from.
+# The table does not say which of its variants: MRKLD.
+# tools/run_phases.py labels the target before each round.
+_base_ = [
+    '../_base_/models/deeplabv2-r50.py',
+    '../_base_/methods/crst.py',
+    '../_base_/datasets/camvid_sunny2foggy.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(
+    dataset=dict(
+        source_portion=0.03,
+        source=dict(clip_length=1),
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/crst_mrkld_deeplabv2-r50_camvid-sunny2foggy_from-adversarial',
+            clip_length=1,
+            pipeline={{_base_.pseudo_labelled_pipeline}},
+        ),
+    )
+)
+pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
+model = dict(
+    _base_.method,
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    source_checkpoint='work_dirs/iast/warmup_deeplabv2-r50_camvid-sunny2foggy/iter_40000.pth',
+)

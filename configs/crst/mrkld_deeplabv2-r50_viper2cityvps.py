@@ -1,0 +1,26 @@
+# CRST, VIPER to Cityscapes-VPS: 38.81 / 23.26 mIoU / VPQ in VAT-VST's tables 1 and 2,
+# from the source-only model.
+# The table does not say which of its variants: MRKLD.
+# tools/run_phases.py labels the target before each round.
+_base_ = [
+    '../_base_/models/deeplabv2-r50.py',
+    '../_base_/methods/crst.py',
+    '../_base_/datasets/viper2cityvps.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(
+    dataset=dict(
+        source_portion=0.03,
+        source=dict(clip_length=1),
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/crst_mrkld_deeplabv2-r50_viper2cityvps',
+            clip_length=1,
+            pipeline={{_base_.pseudo_labelled_pipeline}},
+        ),
+    )
+)
+pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
+model = dict(
+    _base_.method,
+    source_checkpoint='work_dirs/source_only/deeplabv2-r50_viper2cityvps/iter_40000.pth',
+)

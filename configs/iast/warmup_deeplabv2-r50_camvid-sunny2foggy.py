@@ -1,0 +1,26 @@
+# The adversarial warm-up of IAST, CamVid-Sunny to CamVid-Foggy.
+# CBST* and CRST* of VAT-VST's tables start from it, too.
+_base_ = [
+    '../_base_/models/deeplabv2-r50.py',
+    '../_base_/methods/iast_warmup.py',
+    '../_base_/datasets/camvid_sunny2foggy.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(source=dict(clip_length=1), target=dict(clip_length=1)))
+model = dict(
+    _base_.method,
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    source_checkpoint='work_dirs/source_only/deeplabv2-r50_camvid-sunny2foggy/iter_40000.pth',
+)
+# VAT-VST gives no schedule: the length of its VAT here.
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.001,
+        T_max=40000,
+        begin=0,
+        end=40000,
+        by_epoch=False,
+    )
+]
+train_cfg = dict(max_iters=40000, val_interval=4000)

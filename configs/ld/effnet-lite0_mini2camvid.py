@@ -1,0 +1,22 @@
+# LD, source-free.
+_base_ = [
+    '../_base_/methods/ld_effnet-lite0.py',
+    '../_base_/datasets/mini2camvid.py',
+    '../_base_/default_runtime.py',
+]
+# Source-free: this run has no source data set.
+train_dataloader = dict(
+    dataset=dict(
+        source=None,
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/ld_effnet-lite0_mini2camvid',
+            clip_length=1,
+            pipeline={{_base_.pseudo_labelled_pipeline}},
+        ),
+    )
+)
+pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
+model = dict(
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    source_checkpoint='work_dirs/source_only/effnet-lite0_mini2camvid/iter_600.pth',
+)

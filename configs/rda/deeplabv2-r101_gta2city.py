@@ -1,0 +1,8 @@
+# RDA with the paper's attack, GTAV to Cityscapes.
+_base_ = [
+    '../_base_/models/deeplabv2-r101.py',
+    '../_base_/methods/rda.py',
+    '../_base_/datasets/gta2city_whole.py',
+    '../_base_/default_runtime.py',
+]
+model = _base_.method

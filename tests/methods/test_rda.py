@@ -1,0 +1,226 @@
+"""RDA: the published attack and losses from the shipped config, and a gate that learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from mmdavss.methods import rda
+from mmdavss.modules import FourierGate, most_wanted
+from mmdavss.structures import Clip, DomainBatch
+from mmdavss.testing import build_method, build_optimisers
+from mmdavss.testing.methods import training_batch
+from mmdavss.testing.numerics import double_precision
+from tests.methods.groups import student_losses
+from tests.methods.table import CASES
+from tests.shipped import shipped, shipped_config
+
+DATA = np.load(Path(__file__).parents[1] / 'data/golden/rivals_rda_faa.npz')
+GOLDEN = {key: torch.from_numpy(np.asarray(DATA[key])) for key in DATA.files}
+
+
+class Scores(nn.Module):
+    """A gate that says the published scores: components are 3 times the band plus the channel."""
+
+    def forward(self, means: Tensor) -> Tensor:
+        self.means = means
+        return GOLDEN['gate_score'].view(1, 32, 3)
+
+
+def attacked(reference: Tensor, **options: object) -> tuple:
+    model = shipped('rda/deeplabv2-r101_gta2city')
+    for name, value in options.items():
+        setattr(model, name, value)
+    source, image = reference[:, None], GOLDEN['image']
+    clips = dict(source=Clip(source, source), target=Clip(image[:, None], image[:, None]))
+    gate = Scores()
+    batch = DomainBatch(clips, dict(source=[], target=[]))
+    return model, gate, *model.attack(gate, image, batch)
+
+
+def test_equals_the_published_attack():
+    """With the release's bands; the reference is smaller than the image."""
+    model, gate, image, protection = attacked(GOLDEN['reference'], released_bands=True)
+    chosen = model._played[1].flatten().nonzero().flatten()
+    assert torch.equal(chosen, GOLDEN['chosen'])
+    torch.testing.assert_close(image, GOLDEN['perturbed_half'], rtol=0, atol=1e-3)
+    torch.testing.assert_close(protection, GOLDEN['loss_faa'], rtol=1e-5, atol=0)
+    # What the gate sees is the mean over the spectrum, with zeros outside of the component.
+    amplitude = torch.fft.fft2(GOLDEN['image']).abs()
+    inside = (GOLDEN['band_of_pixel'] == 5).float()
+    torch.testing.assert_close(gate.means[0, 5], (amplitude[0] * inside).mean((1, 2)))
+
+
+def test_symmetric_bands_change_little_of_the_published_attack():
+    """Our bands differ from those by a row and a column; the image is as far from the plain one."""
+    image = attacked(GOLDEN['reference'])[2]
+    assert (image - GOLDEN['perturbed_half']).abs().max() > 1
+    changes = [(x - GOLDEN['image']).square().mean() for x in (image, GOLDEN['perturbed_half'])]
+    torch.testing.assert_close(*changes, rtol=0.25, atol=0)
+    # The spectrum is that of a real image: amplitudes outside of the chosen components stay.
+    ours, plain = (torch.fft.fft2(x).abs() for x in (image, GOLDEN['image']))
+    same = ((ours - plain).abs() < 1e-3 * plain.mean()).float().mean()
+    assert same > 0.8
+
+
+def test_an_image_attacked_with_itself_stays():
+    image = attacked(GOLDEN['image'])[2]
+    torch.testing.assert_close(image, GOLDEN['image'], rtol=0, atol=1e-3)
+
+
+def test_equals_the_published_consistency():
+    model = shipped('rda/deeplabv2-r101_gta2city')
+    perturbed, plain = (GOLDEN[f'scores_{name}'] for name in ('perturbed', 'plain'))
+    plain = plain.clone().requires_grad_()
+    losses = model.consistency(dict(decode=perturbed, aux=plain), dict(decode=plain, aux=plain))
+    torch.testing.assert_close(
+        losses['decode.loss_consistency'], GOLDEN['loss_rda'], rtol=1e-5, atol=0
+    )
+    assert losses['aux.loss_consistency'] == 0
+    assert not losses['decode.loss_consistency'].requires_grad  # plain predictions are fixed
+
+
+def test_the_released_config_has_no_gate():
+    """Without its rescaling nothing is left to be consistent with."""
+    cfg = shipped_config('rda/deeplabv2-r101_gta2city_released')
+    model = MODELS.build(cfg.model).train()
+    assert model.gate is None and model.players == ('student', 'discriminator')
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert set(wrapper.keys()) == {'student', 'discriminator'}
+    model = build_method(CASES['rda_released'], rescale=None, norm_eval=True)
+    log = model.train_step(training_batch(CASES['rda_released']), build_optimisers(model))
+    assert log['decode.loss_consistency'] == log['aux.loss_consistency'] == 0
+    torch.testing.assert_close(log['loss_adversarial_attacked'], log['loss_adversarial'])
+    model = build_method(CASES['rda_released'], rescale=(0.8, 1.2), norm_eval=True)
+    torch.manual_seed(1)
+    log = model.train_step(training_batch(CASES['rda_released']), build_optimisers(model))
+    assert log['decode.loss_consistency'] > 0
+
+
+# ----------------------------------------------------------------------- gate
+
+
+@pytest.mark.parametrize('counts', [1, 2])
+def test_the_gate_climbs_the_losses(counts, monkeypatch):
+    """Its gradient is that of its scores times the slope of the student's losses, reversed.
+
+    The slope is measured: each component a little more or less exchanged. Accumulation divides
+    the losses of the student, and those of the gate, once.
+    """
+    case = CASES['rda']
+    with double_precision():
+        model = build_method(case, norm_eval=True, bands=2, portion=0.5)
+        batch = DomainBatch(**model.data_preprocessor(training_batch(case), True))
+        given: list[Tensor] = []
+
+        def choose(*args: object) -> Tensor:
+            return given[-1] if given else most_wanted(*args)
+
+        monkeypatch.setattr(rda, 'most_wanted', choose)
+
+        def total() -> tuple[Tensor, Tensor, Tensor]:
+            torch.manual_seed(3)
+            losses, _ = student_losses(model, batch)
+            return model.parse_losses(losses)[0], *model._played
+
+        chosen = total()[2].detach().clone()
+        slope = torch.zeros_like(chosen)
+        for position in np.ndindex(*chosen.shape):
+            values = []
+            for change in (1e-7, -1e-7):
+                given.append(chosen.clone())
+                given[-1][position] += change
+                values.append(total()[0].item())
+            slope[position] = (values[0] - values[1]) / 2e-7
+        given.clear()
+        assert slope.abs().min() > 0
+        parameters = list(model.gate.parameters())
+        expected = torch.autograd.grad(-(total()[1] * slope).sum(), parameters)
+
+        wrapper = build_optimisers(model, accumulative_counts=counts)
+        gate = wrapper['gate']
+        backward, found = gate.backward, []
+
+        def noted(loss: Tensor) -> None:
+            backward(loss)
+            found.extend(parameter.grad.clone() for parameter in parameters)
+
+        monkeypatch.setattr(gate, 'backward', noted)
+        torch.manual_seed(3)
+        model.train_step(training_batch(case), wrapper)
+        for own, wanted in zip(found, expected, strict=True):
+            limit = 1e-6 * wanted.abs().max().item()
+            torch.testing.assert_close(own, wanted / counts, rtol=0, atol=limit)
+
+
+def test_scores_of_a_gate():
+    """Noise in training only; each component has its own answer; large amplitudes do no harm."""
+    torch.manual_seed(0)
+    gate = FourierGate(4)
+    means = torch.rand(3, 4, 3) * 1e9
+    scores = gate(means)
+    assert scores.shape == (3, 4, 3) and scores.dtype == torch.float32
+    assert (scores > 0).all() and (scores < 1).all()
+    assert not torch.equal(gate(means), scores)
+    gate.eval()
+    assert torch.equal(gate(means), gate(means))
+    # The noise of a yes or no is logistic: its mean share is a half where the gate is undecided.
+    gate.train()
+    nn.init.zeros_(gate.logits.weight)
+    nn.init.zeros_(gate.logits.bias)
+    drawn = gate(means.expand(3, 4, 3).repeat(400, 1, 1))
+    assert drawn.mean().item() == pytest.approx(0.5, abs=0.015)
+    below = (drawn < 0.25).float().mean().item()  # a logit below -ln 3
+    assert below == pytest.approx(0.25, abs=0.02)
+
+
+def test_most_wanted():
+    scores = torch.tensor([[[0.1, 0.9], [0.5, 0.2]], [[0.4, 0.3], [0.8, 0.6]]])
+    expected = torch.tensor([[[0.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [1.0, 1.0]]])
+    assert torch.equal(most_wanted(scores, 0.5), expected)
+    assert most_wanted(scores, 0.7).sum() == 4  # 2.8 of 4, rounded down, of each
+    assert most_wanted(scores, 1.0).all()
+
+
+def test_the_reference():
+    """The source's current frame or the target's previous one."""
+    case = CASES['rda']
+    data = training_batch(case)
+    for reference, domain, frame in (('source', 'source', -1), ('previous', 'target', -2)):
+        model = build_method(case, reference=reference)
+        batch = DomainBatch(**model.data_preprocessor(data, True))
+        clip = getattr(batch, domain).clip
+        assert torch.equal(model.references(batch), clip.frames[:, frame])
+    clip = batch.target.clip
+    single = dict(source=clip, target=Clip(clip.frames[:, -1:], clip.raw[:, -1:]))
+    with pytest.raises(ValueError, match="reference='previous' needs target clips of 2 frames"):
+        model.references(DomainBatch(single, dict(source=[], target=[])))
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(reference='next'), "reference='next' is not one of"),
+        (dict(portion=0.01), 'portion=0.01 must leave at least one of 24 components'),
+        (dict(portion=1.1), 'portion=1.1 must'),
+        (dict(bands=1), 'bands=1 must be 2 or more'),
+        (dict(rescale=(1.2, 0.8)), 'RDA: rescale'),
+    ],
+)
+def test_values_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        build_method(CASES['rda'], **options)
+
+
+def test_every_player_needs_an_optimiser():
+    model = build_method(CASES['rda'])
+    wrapper = build_optimisers(model)
+    del wrapper.optim_wrappers['gate']
+    with pytest.raises(TypeError, match=r'gate=dict\(optimizer=...\)'):
+        model.train_step(training_batch(CASES['rda']), wrapper)
