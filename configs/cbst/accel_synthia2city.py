@@ -27,6 +27,6 @@ pseudo_label_generator = dict(pipeline=prediction_pipeline)
 model = dict(
     _base_.method,
     # No loss uses a second classifier.
-    student=dict(segmentor=dict(auxiliary_head=None)),
+    student=dict(segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=None)),
     source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth',
 )
