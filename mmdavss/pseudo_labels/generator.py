@@ -44,7 +44,7 @@ from .predictor import (
     probability_histogram,
 )
 from .rules import RULES, LabelRule
-from .target import target_frames
+from .target import from_config, target_frames
 from .workers import ClipRunner, Turn, number_of_frames, one_thread
 
 KEY = 'pseudo_label_generator'
@@ -157,17 +157,12 @@ class PseudoLabelGenerator:
         Raises:
             UserError: If there is none, or it has unknown keys.
         """
-        options = cfg.get(KEY)
-        if not options:
-            raise UserError(
-                f'{cfg.filename} has no {KEY}: the configs of configs/vat_vst that '
-                'train with pseudo-labels have one'
-            )
-        try:
-            return cls(**options.to_dict())
-        except TypeError as error:
-            reason = str(error).split('__init__() ')[-1]
-            raise UserError(f'{cfg.filename}: {KEY}: {reason}') from error
+        return from_config(
+            cls,
+            cfg,
+            KEY,
+            'the configs of configs/vat_vst that train with pseudo-labels',
+        )
 
     @property
     def settings(self) -> dict:

@@ -36,7 +36,7 @@ from .folder import full_size, remove, write_mask
 from .generator import PseudoLabelGenerator
 from .predictor import Frame, FrameClip, Prediction
 from .rules import FixedRule
-from .target import output_folder, target_frames
+from .target import from_config, output_folder, target_frames
 from .workers import ClipRunner, Turn, one_thread
 
 KEY = 'source_selection'
@@ -224,14 +224,7 @@ class SourceSelection:
         Raises:
             UserError: If there is none, or it has other keys.
         """
-        options = cfg.get(KEY)
-        if not options:
-            raise UserError(f'{cfg.filename} has no {KEY}: the configs of configs/ccm have one')
-        try:
-            return cls(**options.to_dict())
-        except TypeError as error:
-            reason = str(error).split('__init__() ')[-1]
-            raise UserError(f'{cfg.filename}: {KEY}: {reason}') from error
+        return from_config(cls, cfg, KEY, 'the configs of configs/ccm')
 
     def select(
         self, cfg: Config, workers: int = 1, device: str = 'cpu', overwrite: bool = False

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets.clip import ClipSegDataset
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.journal import as_json
+
+T = TypeVar('T')
+
+
+def from_config(kind: type[T], cfg: Config, key: str, folder: str) -> T:
+    """Builds the object that a config describes under a key.
+
+    Args:
+        kind: Its class.
+        cfg: The config.
+        key: The key, whose value are the arguments.
+        folder: Where configs that have the key are, for the message.
+
+    Raises:
+        UserError: If the config has none, or one with unknown arguments.
+    """
+    options = cfg.get(key)
+    if not options:
+        raise UserError(f'{cfg.filename} has no {key}: {folder} have one')
+    try:
+        return kind(**options.to_dict())
+    except TypeError as error:
+        reason = str(error).split('__init__() ')[-1]
+        raise UserError(f'{cfg.filename}: {key}: {reason}') from error
 
 
 def output_folder(cfg: Config) -> str:
