@@ -56,6 +56,20 @@ METHODS = {
     'daformer': 'daformer/effnet-lite0_mini.py',
     'hrda': 'hrda/effnet-lite0_mini.py',
     'mic': 'mic/effnet-lite0_mini.py',
+    'adaptsegnet': 'adaptsegnet/effnet-lite0_mini.py',
+    'advent': 'advent/advent_effnet-lite0_mini.py',
+    'minent': 'advent/minent_effnet-lite0_mini.py',
+    'rda': 'rda/effnet-lite0_mini.py',
+    'fda': 'fda/effnet-lite0_mini.py',
+    'pixmatch': 'pixmatch/effnet-lite0_mini.py',
+    'cbst': 'cbst/effnet-lite0_mini.py',
+    'crst_lrent': 'crst/lrent_effnet-lite0_mini.py',
+    'crst_mrkld': 'crst/mrkld_effnet-lite0_mini.py',
+    'iast_warmup': 'iast/warmup_effnet-lite0_mini.py',
+    'tent': 'tent/effnet-lite0_mini.py',
+    'ur': 'ur/effnet-lite0_mini.py',
+    'hcl': 'hcl/effnet-lite0_mini.py',
+    'ld': 'ld/effnet-lite0_mini.py',
     'sepico_protocl': 'sepico/protocl_accel-r18_miniviper2minicity.py',
     'sepico_bankcl': 'sepico/bankcl_accel-r18_miniviper2minicity.py',
     'sepico_distcl': 'sepico/distcl_accel-r18_miniviper2minicity.py',
@@ -82,7 +96,10 @@ SIZES = {
     (256, 144): (64, 36),
     (256, 128): (64, 32),
     (128, 256): (32, 64),
-    (64, 128): (16, 32),
+    # HRDA's frames, of which a detail has (128, 256).
+    (512, 288): (128, 72),
+    (512, 256): (128, 64),
+    (256, 512): (64, 128),
 }
 PLACES = ('iteration', 'validation', 'half a file', 'file not moved', 'file moved')
 

@@ -54,6 +54,8 @@ EXPECTED = {
     'mini': ((128, 256), (128, 256), 15, (12, 20)),
     'mini2camvid': ((192, 256), (240, 320), 11, (12, 20)),
     'day2dusk': ((192, 256), (240, 320), 11, (12, 20)),
+    'gta2city_whole': ((720, 1280), (512, 1024), 19, (12, 20)),
+    'synthia_rand2city_whole': ((760, 1280), (512, 1024), 19, (12, 20)),
     'mini_twice': ((256, 512), (256, 512), 15, (12, 20)),
     'mini2camvid_twice': ((384, 512), (384, 512), 11, (12, 20)),
     'day2dusk_twice': ((384, 512), (384, 512), 11, (12, 20)),
@@ -97,6 +99,8 @@ IMAGES = (
     'city2darkzurich',
     'city2darkzurich_512',
     'minigta2minicity',
+    'gta2city_whole',
+    'synthia_rand2city_whole',
     *TWICE,
 )
 #: Whole images, where the target of training is cropped in the pipeline.
@@ -394,7 +398,7 @@ def test_synthia_is_cut_below(data):
     np.testing.assert_array_equal(label[::6, ::6], whole[:16])
 
 
-@pytest.mark.parametrize('name', IMAGES)
+@pytest.mark.parametrize('name', [name for name in IMAGES if 'rare_class_sampling' in config(name)])
 def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
     """The idiom of the method configs; the crop's threshold is half of the sampling's, or twice."""
     sampling = config(name).rare_class_sampling
@@ -467,7 +471,10 @@ def test_first_frame_of_synthia_is_a_previous_one_only(data):
 def test_flips_and_resize_are_those_of_the_releases(name):
     """ADVENT's family: no flip, Pillow's bicubic in every pipeline. All others: mmcv's."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    of_advent = name.removesuffix('_own-flow') in ('viper2city', 'synthia2city')
+    of_advent = name.endswith('_whole') or name.removesuffix('_own-flow') in (
+        'viper2city',
+        'synthia2city',
+    )
     chains = [cfg[key] for key in cfg if key.endswith('pipeline')] if of_advent else []
     chains += [
         cfg.train_dataloader.dataset.source.pipeline,
