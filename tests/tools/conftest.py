@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def toy_config(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def run_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Runs a script in this process: importing torch anew for each call takes seconds."""
 
     def run(name: str, *args: object) -> None:
@@ -43,7 +45,11 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr('sys.argv', [name, *map(str, args)])
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
 
-    return run
+    yield run
+    # Loaders that a run has left end here: torch terminates workers that do not end in five
+    # seconds, and reports that as an error, wherever the process then is.
+    with suppress(RuntimeError):
+        gc.collect()
 
 
 @pytest.fixture
