@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
@@ -88,7 +87,4 @@ class AdaptSegNet(AdversarialAdapter):
 
     def enlarged(self, scores: Levels, maps: Tensor) -> Levels:
         """The scores of each level at the size of other maps (..., H, W)."""
-        return {
-            name: resize(own, maps.shape[-2:], mode='bilinear', align_corners=self.align_corners)
-            for name, own in scores.items()
-        }
+        return {name: self.resized(own, maps.shape[-2:]) for name, own in scores.items()}

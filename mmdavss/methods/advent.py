@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
@@ -81,12 +80,7 @@ class MinEnt(BaseAdapter):
             yield add_prefix(losses, 'source')
         scores = self.student(clip.frames, flow, heads=True, parts=('fused',))
         size = clip.frames.shape[-2:]
-        maps = {
-            name: resize(
-                scores[name].fused, size, mode='bilinear', align_corners=self.align_corners
-            )
-            for name in self.net.heads
-        }
+        maps = {name: self.resized(scores[name].fused, size) for name in self.net.heads}
         yield {
             f'{name}.loss_entropy': self.weights[name] * entropy_loss(own)
             for name, own in maps.items()

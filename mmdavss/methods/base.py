@@ -42,6 +42,8 @@ class BaseAdapter(VideoSegmentor):
 
     #: Values of the option ``running_statistics`` that a method knows.
     STATISTICS: tuple[str, ...] = ('all',)
+    #: Factor of the target losses of auxiliary classifiers.
+    auxiliary_weight: float = 1.0
 
     def __init__(
         self,
@@ -282,6 +284,10 @@ class BaseAdapter(VideoSegmentor):
                 'TPSAugment or CrossFrameAugment to their pipeline.'
             )
         return clip.augmented
+
+    def head_weight(self, name: str) -> float:
+        """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""
+        return self.auxiliary_weight if name.endswith('aux') else 1.0
 
     def for_student(self, flow: Tensor | None) -> Tensor | None:
         """Flow that a method has for itself, or None if the student takes its own or none."""

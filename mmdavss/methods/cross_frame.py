@@ -13,6 +13,18 @@ from mmdavss.modules import temporal_pseudo_labels
 from .base import BaseAdapter
 
 
+def check_confidence(method: str, threshold: float | None) -> None:
+    """Checks the option ``confidence_threshold`` of a method.
+
+    Raises:
+        ValueError: If it is neither between 0 and 1 nor None.
+    """
+    if threshold is not None and not 0 < threshold < 1:
+        raise ValueError(
+            f'{method}: confidence_threshold={threshold} must be in (0, 1), or None for no limit.'
+        )
+
+
 class CrossFrameAdapter(BaseAdapter):
     """Cross-frame pseudo-labels: each classifier is trained on labels of its own.
 
@@ -40,16 +52,8 @@ class CrossFrameAdapter(BaseAdapter):
         super().__init__(**kwargs)
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
-        if confidence_threshold is not None and not 0 < confidence_threshold < 1:
-            raise ValueError(
-                f'{type(self).__name__}: confidence_threshold={confidence_threshold} '
-                'must be in (0, 1), or None for no limit.'
-            )
+        check_confidence(type(self).__name__, confidence_threshold)
         self.confidence_threshold = confidence_threshold
-
-    def head_weight(self, name: str) -> float:
-        """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""
-        return self.auxiliary_weight if name.endswith('aux') else 1.0
 
     @torch.no_grad()
     def carried_labels(self, scores: Mapping[str, Tensor], flow: Tensor) -> dict[str, Tensor]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor
@@ -112,14 +111,11 @@ class DAVSN(AdversarialAdapter):
 
     def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:
         """The single-frame scores (N, K, H, W) at the size of the image."""
+        size = clip.frames.shape[-2:]
+        pairs = {name: _frames(head) for name, head in scores.items()}
         return {
-            name: tuple(
-                resize(
-                    maps, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
-                )
-                for maps in _frames(head)
-            )
-            for name, head in scores.items()
+            name: (self.resized(current, size), self.resized(previous, size))
+            for name, (current, previous) in pairs.items()
         }
 
     def consistency(self, scores: Mapping[str, HeadScores], flow: Tensor) -> dict[str, Tensor]:
@@ -132,14 +128,13 @@ class DAVSN(AdversarialAdapter):
         losses = {}
         _, previous = _frames(scores['decode'])
         to_previous = resize_flow(chain_flow(flow), previous.shape[-2:])
-        weights = dict(decode=1.0, aux=self.auxiliary_weight)
         for name, head in scores.items():
             current, previous = _frames(head)
             # The negated flow stands in for the flow previous -> current, as in the release.
             propagated, reached = forward_splat(
                 previous.float().softmax(1), -to_previous, return_mask=True
             )
-            losses[f'{name}.loss_itcr'] = weights[name] * self.consistency_loss(
+            losses[f'{name}.loss_itcr'] = self.head_weight(name) * self.consistency_loss(
                 current.float().softmax(1), propagated, reached
             )
         return losses

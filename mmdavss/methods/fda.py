@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType
 from torch import Tensor
@@ -88,13 +87,11 @@ class FDA(OfflineSelfTraining):
     def target_loss(self, target: DomainClips) -> dict[str, Tensor]:
         """Robust entropy of the target, and cross-entropy with its pseudo-labels."""
         clip = target.clip
-        scores = self.student(clip.frames, clip.flow)
+        scores = self.student(clip.frames, self.clip_flow(clip))
         losses = {}
         if self.entropy is not None:
             losses['loss_entropy'] = self.entropy(scores)
         if self.learn_labels:
-            scores = resize(
-                scores, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
-            )
+            scores = self.resized(scores, clip.frames.shape[-2:])
             losses |= self.label_losses(target, scores[:, None])
         return losses

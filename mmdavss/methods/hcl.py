@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
@@ -117,8 +116,7 @@ class HCL(BaseAdapter):
         losses = {}
         for name, maps in self._enlarged(scores, clip).items():
             loss = cross_entropy(maps, labels, agreement[name], weights, avg_factor=labels.numel())
-            factor = self.auxiliary_weight if name.endswith('aux') else 1.0
-            losses[f'{name}.loss_hccd'] = factor * loss
+            losses[f'{name}.loss_hccd'] = self.head_weight(name) * loss
         losses['loss_hcid'] = self.contrast(
             self.projection(level), keys, labels, labels, entropy, self.num_classes
         )
@@ -133,8 +131,4 @@ class HCL(BaseAdapter):
 
     def _enlarged(self, scores: dict[str, Tensor], clip: Clip) -> dict[str, Tensor]:
         """Score maps at the size of the frames."""
-        size, corners = clip.frames.shape[-2:], self.align_corners
-        return {
-            name: resize(maps, size, mode='bilinear', align_corners=corners)
-            for name, maps in scores.items()
-        }
+        return {name: self.resized(maps, clip.frames.shape[-2:]) for name, maps in scores.items()}

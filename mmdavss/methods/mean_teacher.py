@@ -6,7 +6,6 @@ from functools import reduce
 from typing import NamedTuple
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList
 from torch import Tensor
@@ -158,13 +157,7 @@ class MeanTeacher(BaseAdapter):
     def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:
         """The teacher's class probabilities (N, K, H, W) of the current frames."""
         scores = self.teacher(clip.frames, flow)
-        scores = resize(
-            scores.float(),
-            clip.frames.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
-        return scores.softmax(1)
+        return self.resized(scores.float(), clip.frames.shape[-2:]).softmax(1)
 
     def label_weights(self, probability: Tensor, valid: Tensor | None = None) -> Tensor:
         """Weights (N, H, W) of pseudo-labels.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
@@ -63,12 +62,10 @@ class OfflineSelfTraining(BaseAdapter):
             yield self.source_loss(self.with_flow(batch.source))
         yield self.target_loss(target)
 
-    def with_flow(self, domain: DomainClips) -> DomainClips:
-        """The clips with the flow that the student is given."""
-        flow = self.clip_flow(domain.clip)
-        if flow is None:
-            return domain
-        return domain._replace(clip=domain.clip._replace(flow=flow))
+    def with_flow(self, clips: DomainClips) -> DomainClips:
+        """As all methods; flow that the student does not take stays, for refinements (VST)."""
+        given = super().with_flow(clips)
+        return clips if given.clip.flow is None else given
 
     def source_loss(self, source: DomainClips) -> dict[str, Tensor]:
         """The supervised losses of the source, weighted."""
@@ -123,9 +120,7 @@ class OfflineSelfTraining(BaseAdapter):
     def scores(self, clip: Clip) -> Tensor:
         """Scores (N, L, K, H, W) of the frames that have labels: here of the current one."""
         scores = self.student(clip.frames, self.clip_flow(clip))
-        return resize(
-            scores, clip.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
-        )[:, None]
+        return self.resized(scores, clip.frames.shape[-2:])[:, None]
 
 
 def labelled_share(labels: Tensor) -> Tensor:

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
@@ -31,6 +30,7 @@ from mmdavss.structures import DomainBatch, DomainClips
 from mmdavss.video_nets.base import fused_scores
 
 from .base import BaseAdapter
+from .cross_frame import check_confidence
 from .offline_self_training import labelled_share
 
 #: Labels (N, H, W), int64, for each classifier.
@@ -93,10 +93,7 @@ class PixMatch(BaseAdapter):
             raise ValueError(
                 f'PixMatch: the weights {self.weights} must not be negative, and not all be 0.'
             )
-        if confidence_threshold is not None and not 0 < confidence_threshold < 1:
-            raise ValueError(
-                f'PixMatch: confidence_threshold={confidence_threshold} must be in (0, 1), or None.'
-            )
+        check_confidence('PixMatch', confidence_threshold)
         window_half_width((2**20, 2**20), beta, window)  # says what is wrong before training
         self.confidence_threshold = confidence_threshold
         self.auxiliary_weight = auxiliary_weight
@@ -146,15 +143,13 @@ class PixMatch(BaseAdapter):
         losses = {}
         for name, maps in fused_scores(self.student, view.frames, view.flow).items():
             labels = view.labels[name]
-            factor = weight * (self.auxiliary_weight if name.endswith('aux') else 1.0)
             loss = cross_entropy(self.enlarged(maps, labels.shape[-2:]), labels)
-            losses[f'{name}.loss_ce'] = factor * loss
+            losses[f'{name}.loss_ce'] = weight * self.head_weight(name) * loss
         return losses | dict(labelled=labelled_share(view.labels['decode']))
 
     def enlarged(self, scores: Tensor, size: torch.Size) -> Tensor:
         """Scores (N, K, H, W) at the size of the image, at least float32."""
-        scores = at_least_float32(scores)
-        return resize(scores, size, mode='bilinear', align_corners=self.align_corners)
+        return self.resized(at_least_float32(scores), size)
 
     def augmented(self, source: DomainClips, target: DomainClips, labels: Labels) -> View:
         """Target clips in other colours, and random parts of them; the labels of these parts."""

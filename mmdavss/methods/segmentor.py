@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -85,6 +86,10 @@ class VideoSegmentor(BaseSegmentor):
     def align_corners(self) -> bool:
         """How score maps are resized."""
         return self.net.align_corners
+
+    def resized(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """Score maps (N, K, h, w) at another size (H, W), bilinearly."""
+        return resize(scores, size, mode='bilinear', align_corners=self.align_corners)
 
     # ------------------------------------------------------------------ weights
 
@@ -240,9 +245,7 @@ class VideoSegmentor(BaseSegmentor):
         )
         if padded or data_samples is None or self.resize_to_input:
             # Otherwise scores go to the original size in one step, as ADVENT and its like do.
-            scores = resize(
-                scores, inputs.frames.shape[-2:], mode='bilinear', align_corners=self.align_corners
-            )
+            scores = self.resized(scores, inputs.frames.shape[-2:])
         if (
             with_scores
             or padded

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
@@ -140,13 +139,7 @@ class SePiCo(DACS):
         """Stages (N, C_i, h_i, w_i) to unit features (N, A, h, w)."""
         chosen = [levels[i] for i in self.contrast_stages]
         size = max(tuple(stage.shape[-2:]) for stage in chosen)
-        fused = torch.cat(
-            [
-                resize(stage, size, mode='bilinear', align_corners=self.align_corners)
-                for stage in chosen
-            ],
-            dim=1,
-        )
+        fused = torch.cat([self.resized(stage, size) for stage in chosen], dim=1)
         return projection(fused)
 
     def _downscale(self, labels: Tensor, features: Tensor) -> Tensor:

@@ -24,7 +24,6 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmseg.models.segmentors import EncoderDecoder
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
@@ -373,7 +372,7 @@ class SFC(CrossFrameAdapter):
 
         In float32: a hundred times a score is out of the range of half precision.
         """
-        scores = resize(scores.float(), size, mode='bilinear', align_corners=self.align_corners)
+        scores = self.resized(scores.float(), size)
         return (self.softmax_scale * scores).softmax(1)
 
 

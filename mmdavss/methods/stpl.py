@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
 from torch import Tensor
@@ -330,7 +329,7 @@ class STPL(BaseAdapter):
         """Scores at the resolution of the features: some nets predict at a higher one."""
         if scores.shape[-2:] == z.shape[-2:]:
             return scores
-        return resize(scores, z.shape[-2:], mode='bilinear', align_corners=self.align_corners)
+        return self.resized(scores, z.shape[-2:])
 
     def _confident(self, scores: Tensor) -> Confident:
         """The pixels of scores (N, K, h, w) that are used."""

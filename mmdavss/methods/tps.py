@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
@@ -97,13 +96,7 @@ class TPS(CrossFrameAdapter):
                 self.for_student(flow[:, -1:]),
             )
         scores = {
-            name: resize(
-                maps,
-                labels[name].shape[-2:],
-                mode='bilinear',
-                align_corners=self.align_corners,
-            )
-            for name, maps in scores.items()
+            name: self.resized(maps, labels[name].shape[-2:]) for name, maps in scores.items()
         }
         labelled = (labels['decode'] != IGNORE).float().mean()
         yield self.pseudo_losses(scores, labels, 'loss_tps') | dict(labelled=labelled)

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -83,7 +82,7 @@ class UR(OfflineSelfTraining):
         labels, log = self.labels(target)
         scores, features = self.scores_with_features(target.clip)
         auxiliary = [
-            self._resized(decoder(self.drop_channels(features)), target.clip)
+            self.resized(decoder(self.drop_channels(features)), scores.shape[-2:])
             for decoder in self.decoders
         ]
         uncertainty = decoder_disagreement(scores, auxiliary)
@@ -98,14 +97,10 @@ class UR(OfflineSelfTraining):
             seen = [self.student.features(frames[:, t]) for t in earlier]
         features = self.student.features(frames[:, -1])
         scores = self.student(frames, flow, torch.stack([*seen, features], dim=1))
-        return self._resized(scores, clip), features
+        return self.resized(scores, frames.shape[-2:]), features
 
     def drop_channels(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) with some channels set to 0 and the others scaled up, each time
         others."""
         drawn = torch.rand((*features.shape[:2], 1, 1), device=features.device)
         return features * (drawn >= self.dropout_ratio) / (1 - self.dropout_ratio)
-
-    def _resized(self, scores: Tensor, clip: Clip) -> Tensor:
-        size = clip.frames.shape[-2:]
-        return resize(scores, size, mode='bilinear', align_corners=self.align_corners)
