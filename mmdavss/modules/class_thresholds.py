@@ -137,15 +137,26 @@ def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
 
 
 def select_labels(
-    probability: np.ndarray, labels: np.ndarray, thresholds: Sequence[float] | np.ndarray
+    probability: np.ndarray,
+    labels: np.ndarray,
+    thresholds: Sequence[float] | np.ndarray,
+    inclusive: bool = False,
 ) -> np.ndarray:
     """Labels (uint8) of pixels whose probability exceeds the threshold of their class, else 255.
+
+    Args:
+        probability: Largest class probability of each pixel, any shape.
+        labels: Predicted classes, same shape.
+        thresholds: (K,).
+        inclusive: Whether a probability that equals its threshold is enough.
 
     Raises:
         NotFiniteError: If a probability is NaN (which would never exceed a threshold).
     """
     _check(probability)
-    return np.where(probability > np.asarray(thresholds)[labels], labels, IGNORE).astype(np.uint8)
+    own = np.asarray(thresholds)[labels]
+    keeps = probability >= own if inclusive else probability > own
+    return np.where(keeps, labels, IGNORE).astype(np.uint8)
 
 
 def _check(probability: np.ndarray) -> None:

@@ -198,8 +198,7 @@ class ReleasedInstanceAdaptive(InstanceAdaptive):
 
     @staticmethod
     def select(prediction: Prediction, thresholds: np.ndarray) -> np.ndarray:
-        keeps = prediction.probability >= thresholds[prediction.labels]
-        return np.where(keeps, prediction.labels, IGNORE).astype(np.uint8)
+        return select_labels(prediction.probability, prediction.labels, thresholds, inclusive=True)
 
 
 class FixedRule(LabelRule):
@@ -290,8 +289,9 @@ class QuantileCapped(RankedRule):
         return np.where(counts > 0, np.minimum(values, self.cap), 0.0)
 
     def choose(self, prediction: Prediction, thresholds: np.ndarray) -> tuple[Any, ...]:
-        keeps = prediction.probability >= thresholds[prediction.labels]
-        return (np.where(keeps, prediction.labels, IGNORE).astype(np.uint8),)
+        return (
+            select_labels(prediction.probability, prediction.labels, thresholds, inclusive=True),
+        )
 
 
 class CBST(RankedRule):
@@ -370,8 +370,12 @@ class CBST(RankedRule):
         values = np.where(values > 0, values, np.float32(1)).astype(np.float64)
         return np.broadcast_to(values, num_classes).copy()
 
+    def ratios(self, prediction: Prediction, thresholds: np.ndarray) -> np.ndarray:
+        """The weighted probabilities over the thresholds of their classes, (K, H, W), float32."""
+        return self.weighted(prediction) / thresholds.astype(np.float32)[:, None, None]
+
     def choose(self, prediction: Prediction, thresholds: np.ndarray) -> tuple[Any, ...]:
-        ratio = self.weighted(prediction) / thresholds.astype(np.float32)[:, None, None]
+        ratio = self.ratios(prediction, thresholds)
         labels = np.where(ratio.max(0) >= 1, ratio.argmax(0), IGNORE)
         return (labels.astype(np.uint8),)
 
@@ -398,8 +402,7 @@ class LRENT(CBST):
         self.temperature = temperature
 
     def choose(self, prediction: Prediction, thresholds: np.ndarray) -> tuple[Any, ...]:
-        ratio = self.weighted(prediction) / thresholds.astype(np.float32)[:, None, None]
-        q = ratio.astype(np.float64) ** (1 / self.temperature)
+        q = self.ratios(prediction, thresholds).astype(np.float64) ** (1 / self.temperature)
         total = q.sum(0)
         labels = np.where(total > 1, q.argmax(0), IGNORE)
         return labels.astype(np.uint8), (q / np.maximum(total, 1e-300)).astype(np.float32)

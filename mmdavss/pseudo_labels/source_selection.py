@@ -279,7 +279,9 @@ class SourceSelection:
                     'model: select anew with --overwrite'
                 )
             remove(out)
-        check_writable(out, f'name another folder in train_dataloader.dataset.source of {cfg}')
+        check_writable(
+            out, f'name another folder in train_dataloader.dataset.source of {cfg.filename}'
+        )
         frames = self.pool_of(tuple(target['classes']))
         runner = generator.runner(cfg, checkpoints, workers, device, len(target['classes']))
         with one_thread():
