@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
+from mmdavss.backbones.dinov2 import ARCHS as DINOV2
 from mmdavss.methods import (
     CCM,
     FDA,
@@ -51,6 +52,10 @@ def small(cfg):
     if isinstance(cfg, dict):
         if cfg.get('type') == 'MixVisionTransformer':
             cfg.update(num_layers=[1, 1, 1, 1], init_cfg=None)
+        if cfg.get('type') in ('DINOv2', 'DINOv2Adapter'):
+            width = DINOV2[cfg['arch']][0] if isinstance(cfg['arch'], str) else cfg['arch'][0]
+            cfg.update(arch=(16, 4, 2))
+            return {str([width] * 4): [16] * 4}
         if cfg.get('type') in ('ResNet', 'ResNetV1c', 'CeilResNet', 'FixedStemResNet'):
             width = cfg.get('base_channels', 64)
             cfg.update(base_channels=4, stem_channels=4, init_cfg=None)

@@ -46,6 +46,7 @@ from .hooks import (
     SelfTrainingHook,
     StopSignalHook,
 )
+from .layer_decay_optim_wrapper import LayerDecayOptimWrapperConstructor
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     'GroupPolyLR',
     'GroupedDistributedDataParallel',
     'IterationSeedHook',
+    'LayerDecayOptimWrapperConstructor',
     'LockCheckHook',
     'MainProcessLoggerHook',
     'NotFiniteError',
