@@ -320,6 +320,24 @@ def test_other_nets_of_effnet_lite0_train(name, stride):
     )
 
 
+def test_the_tiny_transformer_trains():
+    """VFM-UDA++ with all its parts, from random weights."""
+    cfg = Config.fromfile(ROOT / 'mic/dinov2-tiny_mini.py')
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    backbone = model.student.segmentor.backbone
+    before = {key: own.clone() for key, own in backbone.named_parameters()}
+    log = model.train().train_step(
+        make_batch('source', 'target', length=1), build_optim_wrapper(model, cfg.optim_wrapper)
+    )
+    assert {key.split('.')[0] for key in log if '.loss' in key} == {
+        'source', 'mix', 'masked', 'distillation'
+    }  # fmt: skip
+    assert all(torch.isfinite(value) for value in log.values())
+    assert any(not torch.equal(own, before[key]) for key, own in backbone.named_parameters())
+
+
 def segmentors(cfg):
     """The networks for single frames of a video net's config."""
     return [cfg[key] for key in ('segmentor', 'reference_segmentor') if cfg.get(key)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ PATCH = 14
 GRID = 37
 #: The rest of a checkpoint: what VFM-UDA++ puts before all names, and what only pretraining needs.
 PREFIX = 'network.encoder.'
-LEFT_OUT = re.compile(r'mask_token$|(?:.*\.)?head\b|num_batches_tracked$')
+LEFT_OUT = re.compile(r'mask_token$|(?:.*\.)?head\.')
 SOURCE = 'https://github.com/facebookresearch/dinov2'
 
 
@@ -171,7 +173,12 @@ class DINOv2(BaseModule):
                 f'{kind} has {PATCH}x{PATCH}: take a file named vits14, vitb14 or vitl14.'
             )
         own = self.state_dict()
-        wrong = [name for name in misfits(self, given) if name in given or not self.is_new(name)]
+        new = not any(self.is_new(name) for name in given)
+        wrong = [
+            name
+            for name in misfits(self, given)
+            if name in given or not (new and self.is_new(name))
+        ]
         # The adapter does without the last layer norm.
         wrong += [name for name in given if name not in own and not name.startswith('norm.')]
         if wrong:
@@ -182,10 +189,16 @@ class DINOv2(BaseModule):
                 f'and {_registers(given)} registers; the config has {self.embed_dims}, '
                 f'{len(self.blocks)} and {self.num_registers}: set `arch` and `num_registers`.'
             )
+        if any(self.is_new(name) for name in own.keys() - given.keys()):
+            print_log(
+                f'{path} has no adapter: that of {kind} starts as it was drawn.',
+                logger='current',
+                level=logging.WARNING,
+            )
         self.load_state_dict(given, strict=False)
 
     def is_new(self, name: str) -> bool:
-        """Whether a weight need not be in a pretrained file: none here."""
+        """Whether a file of weights may lack a weight, with all others of this kind: none here."""
         return False
 
     def blocks_behind(self, name: str) -> int | None:

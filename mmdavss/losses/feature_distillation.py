@@ -40,8 +40,8 @@ class FeatureDistillation(BaseModule):
     to another network than the student's own, through a head that is trained and not tested.
 
     Args:
-        backbone: Config of the frozen network, a :class:`DINOv2`; its last map is taken. It is in
-            no checkpoint.
+        backbone: Config of the frozen network, a :class:`DINOv2`; its last map is taken. Its
+            weights come from their file and are in no checkpoint.
         in_channels: Channels of the student's features.
         size: (height, width) of what the frozen network sees: the images, resized.
         loss_weight: Factor, of each domain.
@@ -62,13 +62,15 @@ class FeatureDistillation(BaseModule):
         allow_random_init: bool = False,
     ) -> None:
         super().__init__()
-        if backbone.get('init_cfg') is None and not allow_random_init:
+        has_file = backbone.get('init_cfg') is not None
+        if not has_file and not allow_random_init:
             raise ValueError(
                 'FeatureDistillation: a frozen network with random weights teaches nothing: set '
                 "backbone.init_cfg=dict(type='Pretrained', checkpoint=...) to its file."
             )
         self.backbone = MODELS.build(backbone).requires_grad_(False)
-        keep_out_of_checkpoints(self.backbone)
+        if has_file:
+            keep_out_of_checkpoints(self.backbone)
         hidden = 4 * in_channels
         self.head = nn.Sequential(
             nn.Linear(in_channels, hidden),

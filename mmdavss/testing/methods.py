@@ -16,7 +16,6 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.losses import FeatureDistillation
 from mmdavss.methods import AdversarialAdapter, BaseAdapter
 
 NUM_CLASSES = 4
@@ -154,20 +153,13 @@ def build_method(
 
 
 def pretrain(model: BaseAdapter) -> None:
-    """Gives the pretrained parts of a method the same weights always, as a file would."""
+    """Gives the pretrained companions of a method the same weights always, as a file would."""
     generator = torch.Generator().manual_seed(0)
-    networks = [
-        getattr(model, companion.name)
-        for companion in getattr(model, 'companions', {}).values()  # flow networks have none
-        if companion.kind == 'pretrained'
-    ]
-    networks += [part.backbone for part in model.modules() if isinstance(part, FeatureDistillation)]
-    for network in networks:
-        for name, parameter in network.named_parameters():
-            if parameter.ndim > 1:
-                nn.init.kaiming_normal_(parameter, generator=generator)
-            elif name.endswith('bias'):
-                nn.init.zeros_(parameter)
+    for companion in getattr(model, 'companions', {}).values():  # flow networks have none
+        if companion.kind == 'pretrained':
+            for parameter in getattr(model, companion.name).parameters():
+                if parameter.ndim > 1:
+                    nn.init.kaiming_normal_(parameter, generator=generator)
 
 
 def enliven(model: nn.Module) -> None:

@@ -183,6 +183,9 @@ def test_half_an_adapter(tmp_path):
     given = MODELS.build(dict(type='DINOv2Adapter', channels=8, **SMALL)).state_dict()
     with pytest.raises(CheckpointError, match='have another shape or'):
         load(tmp_path, given, type='DINOv2Adapter', channels=4)
+    del given['up.bias']
+    with pytest.raises(CheckpointError, match="1 tensors are missing.*'up.bias'"):
+        load(tmp_path, given, type='DINOv2Adapter', channels=8)
 
 
 def test_missing_file():

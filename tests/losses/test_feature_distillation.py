@@ -87,16 +87,27 @@ def test_mirrored_teacher_turns_the_flow(monkeypatch):
 
 
 def test_the_frozen_network_is_in_no_checkpoint_and_stays():
-    module = MODELS.build(dict(DISTILLATION, in_channels=8)).train()
+    init_cfg = dict(type='Pretrained', checkpoint='file.pth')
+    config = dict(
+        DISTILLATION, in_channels=8, backbone=dict(DISTILLATION['backbone'], init_cfg=init_cfg)
+    )
+    module = MODELS.build(config).train()
     assert not module.backbone.training and module.head.training
     assert all(name.startswith('head.') for name in module.state_dict())
-    other = MODELS.build(dict(DISTILLATION, in_channels=8))
+    other = MODELS.build(config)
     before = other.backbone.cls_token.clone()
     assert not other.load_state_dict(module.state_dict()).missing_keys
     assert torch.equal(other.backbone.cls_token, before)
     module(torch.randn(2, 8, 3, 4), torch.randn(2, 3, 32, 48)).backward()
     trained = {name for name, own in module.named_parameters() if own.grad is not None}
     assert trained == {name for name, _ in module.named_parameters() if name.startswith('head.')}
+
+
+def test_a_frozen_network_without_a_file_is_in_the_checkpoint():
+    """Or a resumed run would have another one."""
+    module, other = (MODELS.build(dict(DISTILLATION, in_channels=8)) for _ in '01')
+    other.load_state_dict(module.state_dict())
+    assert torch.equal(other.backbone.cls_token, module.backbone.cls_token)
 
 
 def test_weight_and_size(monkeypatch):
