@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmdavss.ops import at_least_float32
-from mmdavss.utils.checkpoints import CheckpointError, misfits, read_weights
+from mmdavss.utils.checkpoints import CheckpointError, read_weights
 
 #: Width, number of blocks and heads of the published networks.
 ARCHS = {
@@ -172,12 +172,14 @@ class DINOv2(BaseModule):
                 f'{path} is of patches of {patches.shape[-1]}x{patches.shape[-2]} pixels, and '
                 f'{kind} has {PATCH}x{PATCH}: take a file named vits14, vitb14 or vitl14.'
             )
-        own = self.state_dict()
+        # Of a frozen network the state is empty, so that it is in no checkpoint.
+        own = dict((*self.named_parameters(), *self.named_buffers()))
         new = not any(self.is_new(name) for name in given)
         wrong = [
             name
-            for name in misfits(self, given)
-            if name in given or not (new and self.is_new(name))
+            for name, value in own.items()
+            if (name in given and given[name].shape != value.shape)
+            or (name not in given and not (new and self.is_new(name)))
         ]
         # The adapter does without the last layer norm.
         wrong += [name for name in given if name not in own and not name.startswith('norm.')]

@@ -103,6 +103,21 @@ def test_the_frozen_network_is_in_no_checkpoint_and_stays():
     assert trained == {name for name, _ in module.named_parameters() if name.startswith('head.')}
 
 
+def test_the_frozen_network_has_the_weights_of_its_file(tmp_path):
+    given = MODELS.build(DISTILLATION['backbone'])
+    path = tmp_path / 'dinov2.pth'
+    torch.save(given.state_dict(), path)
+    init_cfg = dict(type='Pretrained', checkpoint=str(path))
+    backbone = dict(DISTILLATION['backbone'], init_cfg=init_cfg)
+    module = MODELS.build(dict(DISTILLATION, in_channels=8, backbone=backbone))
+    module.init_weights()
+    loaded = dict(module.backbone.named_parameters())
+    assert all(torch.equal(own, loaded[name]) for name, own in given.named_parameters())
+    backbone['num_registers'] = 4
+    with pytest.raises(ValueError, match='does not fit DINOv2'):
+        MODELS.build(dict(DISTILLATION, in_channels=8, backbone=backbone)).init_weights()
+
+
 def test_a_frozen_network_without_a_file_is_in_the_checkpoint():
     """Or a resumed run would have another one."""
     module, other = (MODELS.build(dict(DISTILLATION, in_channels=8)) for _ in '01')
