@@ -57,22 +57,20 @@ class KITTISTEPDataset(ClipSegDataset):
         metainfo.setdefault('thing_classes', tuple(name for name in THINGS if name in classes))
         super().__init__(data_root=data_root, labels=KITTI_STEP_19, metainfo=metainfo, **kwargs)
 
-    def _folder(self, kind: str, sequence: str = '') -> str:
-        return osp.join(self.data_root, kind, self.split, sequence)
-
     def scan(self) -> Sequences:
         """Frames of every sequence folder."""
+        images = osp.join(self.data_root, 'images', self.split)
         return {
             sequence: {
                 int(match[1]): path
-                for match, path in self.list_images(self._folder('images', sequence), r'(\d+)\.png')
+                for match, path in self.list_images(osp.join(images, sequence), r'(\d+)\.png')
             }
-            for sequence in self.list_folders(self._folder('images'))
+            for sequence in self.list_folders(images)
             if sequence.isdigit()
         }
 
     def image_path(self, sequence: str, number: int) -> str:
-        return osp.join(self._folder('images', sequence), f'{number:06d}.png')
+        return osp.join(self.data_root, 'images', self.split, sequence, f'{number:06d}.png')
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
-        return osp.join(self._folder('panoptic_maps', sequence), f'{number:06d}.png')
+        return osp.join(self.data_root, 'panoptic_maps', self.split, sequence, f'{number:06d}.png')

@@ -139,7 +139,7 @@ class VideoConsistencyMetric(BaseMetric):
             for n, video in windows.items():
                 values[n] += video[:-1] if self.mode == 'published' else video
         kept = {n: [value for value in found if not np.isnan(value)] for n, found in values.items()}
-        counts = ', '.join(number_of(len(found), f'window of {n}') for n, found in kept.items())
+        counts = ', '.join(f'{len(found)} windows of {n}' for n, found in kept.items())
         print_log(
             f'mVC of {number_of(len(videos), "video")}, mode {self.mode}, predictions need '
             f'{"" if self.correct else "not "}be right: {counts}',
