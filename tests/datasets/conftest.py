@@ -374,7 +374,7 @@ def make_all(tmp_path):
         (first, *_) = sorted(folder.glob('0001TP_*'))
         for n in range(4):
             (folder / f'0001TP_9{n:05d}{tail}').write_bytes(first.read_bytes())
-    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta', 'camvid'):
+    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta', 'camvid', 'shift'):
         (mini / roots[name].name).symlink_to(roots[name])
     # All frames of the two training clips of Cityscapes-VPS, which are of Cityscapes' val.
     frames = roots['cityscapes_vps'] / 'train/img_all'
