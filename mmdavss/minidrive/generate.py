@@ -192,7 +192,7 @@ PRESETS = dict(
         camvid=2000,
         camvid_size=(480, 360),
         acdc=100,
-        shift=20,
+        shift=8,
         shift_frames=100,
     ),
 )

@@ -23,6 +23,7 @@ from mmdavss.datasets import (
     SynthiaDataset,
 )
 from mmdavss.datasets.label_maps import _CAMVID
+from mmdavss.evaluation import TemporalConsistencyMetric
 from mmdavss.minidrive import (
     CAMVID_IDS,
     CITYSCAPES_IDS,
@@ -757,12 +758,14 @@ def test_a_continuous_shift_goes_there_and_back() -> None:
             np.testing.assert_array_equal(frame.labels, rendered[0].labels)
         depth = rendered[0].depth
         far, sky = (depth > 30) & np.isfinite(depth), np.isinf(depth)
-
-        def contrast(rgb: np.ndarray) -> float:
-            return np.abs(rgb[far].astype(float) - rgb[sky].mean(0)).mean()
-
-        measure = np.mean if condition == 'night' else contrast
-        values = np.array([measure(frame.rgb) for frame in rendered])
+        values = np.array(
+            [
+                frame.rgb.mean()
+                if condition == 'night'
+                else np.abs(frame.rgb[far].astype(float) - frame.rgb[sky].mean(0)).mean()
+                for frame in rendered
+            ]
+        )
         assert (np.diff(values)[:4] < 0).all() and (np.diff(values)[4:] > 0).all(), values
         assert values[4] < 0.6 * values[0] and abs(values[0] - values[8]) < 0.05 * values[0]
         # No step is large: the largest of a sine is 0.36 of the range in 8 steps.
@@ -784,6 +787,29 @@ def test_flow_and_labels_do_not_depend_on_the_look() -> None:
     # A discrete shift stays as it is.
     discrete = make_world(settings, 'shift', 'train', 3)
     assert drifted(settings, discrete, 3, 5) is discrete
+
+
+def test_tc_of_exact_labels_with_the_flow_of_a_shift(tiny) -> None:
+    """The flow leads to pixels with the same label; no flow does so less often."""
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    root = tiny / 'shift'
+    dataset = SHIFTDataset(str(root), shift='continuous/1x', clip_length=1, pipeline=load)
+    exact = dict(
+        type='PrecomputedFlow',
+        root=str(root / 'flow'),
+        frame_root=str(root),
+        template='{folder}/{stem}__{stem_b}.flo',
+    )
+    found = {}
+    for flow, options in ((exact, dict(occlusion='exact')), (dict(type='ZeroFlow'), {})):
+        metric = TemporalConsistencyMetric(flow, 'mine', direction='backward', **options)
+        metric.dataset_meta = dataset.metainfo
+        for item in dataset:
+            sample = item['data_samples']
+            sample.pred_sem_seg = sample.gt_sem_seg
+            metric.process({}, [sample.to_dict()])
+        found[flow['type']] = metric.evaluate(len(dataset))['TC.mine']
+    assert found['PrecomputedFlow'] > found['ZeroFlow'] + 10
 
 
 @pytest.mark.parametrize('kind', ['rain', 'snow'])
