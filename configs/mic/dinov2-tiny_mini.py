@@ -37,3 +37,5 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=10, by_epoch=False),
 ]
 train_cfg = dict(max_iters=20, val_interval=20)
+# SyncBatchNorm needs GPUs.
+sync_bn = None
