@@ -2,6 +2,7 @@
 
 from .blocks import rows_per_block
 from .carry import carry_by_truncation
+from .components import connected_components
 from .correlation import Correlation, correlation
 from .fourier import exchange_amplitudes, fourier_swap, frequency_bands, window_half_width
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
@@ -17,6 +18,7 @@ __all__ = [
     'carry_by_truncation',
     'chain_flow',
     'compose_flow',
+    'connected_components',
     'correlation',
     'exchange_amplitudes',
     'forward_backward_visible',
