@@ -172,8 +172,7 @@ class CMOM(BaseAdapter):
     def consensus(self, scores: Mapping[str, HeadScores], flow: Tensor) -> Tensor:
         """Classes (N, h, w) that the predictions for both frames agree on, elsewhere 255.
 
-        The probabilities of the first frame are splatted along the flow (N, T-1, 2, H, W). Pixels
-        that nothing reaches have class 0, as published.
+        The first frame's are splatted along the flow (N, T-1, 2, H, W), 0 where nothing arrives.
         """
         current, key = _current(scores), scores['decode'].key
         assert key is not None  # it was asked for
