@@ -132,7 +132,9 @@ def recipe(value, benchmark):
     if isinstance(value, dict):
         data = ('type', 'data_root', 'sequences', 'half', 'split', 'annotated', 'classes_from')
         left_out = (
-            data if 'data_root' in value else ('scale', 'crop_size', 'detail_size', 'classes')
+            data
+            if 'data_root' in value
+            else ('scale', 'crop_size', 'detail_size', 'classes', 'background', 'foreground')
         )
         return {
             key: recipe(own, benchmark)
@@ -251,6 +253,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
             'davsn/accel_viper2city',
             'auxiliary_adversarial_weight auxiliary_weight discriminator',
         ),
+        ('cmom/accel-effnet-lite0_mini', 'cmom/accel_viper2city', 'alignment released_flow'),
         (
             'davsn/accel-effnet-lite0_mini_source-free',
             'davsn/accel_viper2city_source-free',
