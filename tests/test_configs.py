@@ -13,6 +13,7 @@ from mmseg.structures import SegDataSample
 
 from mmdavss.methods import (
     CCM,
+    CMOM,
     FDA,
     SFC,
     TPS,
@@ -85,7 +86,18 @@ def test_builds(name):
         and (
             isinstance(
                 model,
-                (SourceOnly, MeanTeacher, MinEnt, AdversarialAdapter, FDA, PixMatch, TPS, SFC, CCM),
+                (
+                    SourceOnly,
+                    MeanTeacher,
+                    MinEnt,
+                    AdversarialAdapter,
+                    FDA,
+                    PixMatch,
+                    TPS,
+                    SFC,
+                    CCM,
+                    CMOM,
+                ),
             )
             or bool(getattr(model, 'source_weight', 0))
         )
