@@ -210,16 +210,13 @@ class FeatureAlignment(nn.Module):
         losses = []
         for bank, classes, regions in self._kinds(labels):
             means = region_means(features, regions)
-            counts = bank.full[:, None].expand(regions.shape[:3])
             if bank is self.background:
-                counts = counts & self._confirmed(means, classes, classify)
-                number = 1
+                counts = self._confirmed(means, classes, classify)
             else:
-                there = regions.any(3)
-                counts = counts & there
-                number = there.sum(2, keepdim=True).clamp(min=1)
-            distances = torch.where(counts, bank.distance(means), 0.0) / number
-            losses.append(self.loss_weight * distances.sum((1, 2)).mean())
+                counts = regions.any(3)
+            distance = bank.distance(means) / regions.any(3).sum(2, keepdim=True).clamp(min=1)
+            distance = torch.where(counts & bank.full[:, None], distance, 0.0)
+            losses.append(self.loss_weight * distance.sum((1, 2)).mean())
         return dict(loss_background=losses[0], loss_foreground=losses[1])
 
     def _kinds(self, labels: Tensor) -> tuple[tuple[FeatureBank, Tensor, Tensor], ...]:
@@ -234,5 +231,5 @@ class FeatureAlignment(nn.Module):
     @torch.no_grad()
     def _confirmed(means: Tensor, classes: Tensor, classify: Classifier) -> Tensor:
         """(N, K, R), bool: mean features (N, K, R, A) whose class the classifier finds."""
-        scores = classify(means.flatten(0, 2)[..., None, None])
+        scores = classify(means.detach().flatten(0, 2)[..., None, None])
         return scores.argmax(1).view(means.shape[:3]) == classes[:, None]
