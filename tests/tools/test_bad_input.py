@@ -27,6 +27,10 @@ from mmdavss.datasets.label_maps import CLASSES_19
 from mmdavss.flow import write_flow
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
+from mmdavss.launch.prepare import check_pseudo_labels
+from mmdavss.ops.fourier import window_half_width
+from mmdavss.pseudo_labels.entropy_split import EntropySplit
+from mmdavss.pseudo_labels.rules import CBST, CCM
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.work_dir_lock import Owner
 
@@ -198,6 +202,17 @@ def masks(world: World, **manifest: object) -> None:
         ),
     )
     world.write('pseudo/frames.txt', 'a/01.png\n')
+
+
+def labelled(folder: str, checkpoint: str) -> Config:
+    """A training with the pseudo-labels of a folder, which a checkpoint should have made."""
+    return Config(
+        dict(
+            model=dict(source_checkpoint=checkpoint),
+            pseudo_label_generator=dict(selection='all'),
+            train_dataloader=dict(dataset=dict(target=dict(pseudo_labels=folder))),
+        )
+    )
 
 
 def statistics(world: World, content: str) -> None:
@@ -739,6 +754,47 @@ CONFIGS: list[Case] = [
         ('[7]', 'alignment', 'the 4 of the network'),
     ),
 ]
+ROUNDS: list[Case] = [
+    (
+        'a portion of 0 of the pixels as labels',
+        nothing,
+        lambda w: CBST(portion=0.0),
+        ('portion=0.0', 'no pixel'),
+    ),
+    (
+        'a portion of 1',
+        nothing,
+        lambda w: CCM(portion=1.0),
+        ('portion=1.0', "selection='all'"),
+    ),
+    (
+        'an easy share of 1, without hard frames',
+        nothing,
+        lambda w: EntropySplit(easy=1.0),
+        ('easy=1.0', 'between 0 and 1'),
+    ),
+    (
+        'an easy share of too few frames',
+        nothing,
+        lambda w: EntropySplit(easy=0.1).lists({'a.png': 1.0, 'b.png': 2.0}),
+        ('easy=0.1', 'no easy one', 'more target data'),
+    ),
+    (
+        'a window that leaves no amplitude (FDA)',
+        nothing,
+        lambda w: window_half_width(SIZE, 0.01, 'half'),
+        ('beta=0.01', '(12, 20)', 'set beta'),
+    ),
+    (
+        "labels of another round's model",
+        lambda w: (
+            masks(w, checkpoint=dict(path='round1.pth', size=7, sha256='0' * 64)),
+            w.write('round2.pth', 'weights'),
+        ),
+        lambda w: check_pseudo_labels(labelled('pseudo', 'round2.pth')),
+        ('pseudo', 'round1.pth', 'round2.pth', '--overwrite'),
+    ),
+]
 CHECKPOINTS: list[Case] = [
     (
         'a checkpoint that is missing',
@@ -998,7 +1054,9 @@ COMMANDS: list[Case] = [
     ),
 ]
 CASES = [
-    case for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, CHECKPOINTS, COMMANDS) for case in part
+    case
+    for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, ROUNDS, CHECKPOINTS, COMMANDS)
+    for case in part
 ]
 
 
