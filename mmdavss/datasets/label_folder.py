@@ -2,7 +2,8 @@
 
 A folder holds ``{sequence}/{frame}.png`` for each frame, 8-bit masks of train ids at the size of
 the frame (255: no label), ``frames.txt``, the list of these masks, and ``pseudo_labels.json``,
-which describes how they were made and whether they are complete.
+which describes how they were made and whether they are complete. Pseudo-labels of pairs of frames
+have ``{sequence}/{frame}.previous.png`` for the previous ones.
 """
 
 from __future__ import annotations
