@@ -20,7 +20,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, METRICS, MODELS
 from PIL import Image
 
 from mmdavss.datasets.label_maps import CLASSES_19
@@ -754,6 +754,91 @@ CONFIGS: list[Case] = [
         ('[7]', 'alignment', 'the 4 of the network'),
     ),
 ]
+
+
+def long_video(config: dict, metric: dict) -> None:
+    """Scores a data set whose predictions are its labels."""
+    dataset = DATASETS.build(
+        dict(
+            config,
+            clip_length=1,
+            pipeline=[
+                dict(type='LoadClip'),
+                dict(type='LoadClipAnnotations'),
+                dict(type='PackClipInputs'),
+            ],
+        )
+    )
+    scorer = METRICS.build(metric)
+    scorer.dataset_meta = dataset.metainfo
+    for item in dataset:
+        sample = item['data_samples']
+        sample.pred_sem_seg = sample.gt_sem_seg
+        scorer.process({}, [sample.to_dict()])
+    scorer.evaluate(len(dataset))
+
+
+SHIFT = dict(type='SHIFTDataset', data_root='shift')
+FRONT = 'shift/discrete/videos/train/front'
+LONG_VIDEOS: list[Case] = [
+    (
+        'films of SHIFT that are not unpacked',
+        lambda w: w.write(f'{FRONT}/img.tar', ''),
+        lambda w: w.read(SHIFT),
+        ('front/img does not exist', 'img.tar', 'decompress_videos'),
+    ),
+    (
+        'conditions of SHIFT without seq.csv',
+        lambda w: w.image(f'{FRONT}/img/00a1-0f2e/00000000_img_front.jpg', RED, 'jpeg'),
+        lambda w: w.read(dict(SHIFT, weathers=['clear'])),
+        ('seq.csv does not exist', 'weathers', 'group seq'),
+    ),
+    (
+        'conditions that no sequence of SHIFT has',
+        lambda w: (
+            w.image(f'{FRONT}/img/00a1-0f2e/00000000_img_front.jpg', RED, 'jpeg'),
+            w.write(f'{FRONT}/seq.csv', 'video,start_weather_coarse\n00a1-0f2e,clear\n'),
+        ),
+        lambda w: w.read(dict(SHIFT, weathers=['haze'])),
+        ('seq.csv', "['haze']", "['clear']"),
+    ),
+    (
+        'videos of VSPW without their list',
+        lambda w: w.image('vspw/data/1001_5z/origin/00000001.jpg', RED, 'jpeg'),
+        lambda w: w.read(dict(type='VSPWDataset', data_root='vspw', split='val')),
+        ('val.txt does not exist', 'docs/datasets.md'),
+    ),
+    (
+        'a grey mask for KITTI-STEP, which has numbers of objects',
+        lambda w: (
+            w.image('step/images/val/0002/000000.png', RED),
+            w.image('step/panoptic_maps/val/0002/000000.png', np.zeros(SIZE, np.uint8)),
+        ),
+        lambda w: long_video(
+            dict(type='KITTISTEPDataset', data_root='step', split='val'), dict(type='STQMetric')
+        ),
+        ('0002/000000.png', 'mode RGB', 'mode L', 'official masks'),
+    ),
+    (
+        'STQ without the numbers of objects',
+        lambda w: (
+            w.image('step/images/val/0002/000000.png', RED),
+            w.image('step/panoptic_maps/val/0002/000000.png', np.zeros((*SIZE, 3), np.uint8)),
+        ),
+        lambda w: long_video(
+            dict(type='KITTISTEPDataset', data_root='step', split='val'), dict(type='STQMetric')
+        ),
+        ('000000 of 0002', 'gt_tracks', 'LoadTracks'),
+    ),
+    (
+        'mVC of single images',
+        nothing,
+        lambda w: long_video(
+            dict(type='GTADataset', data_root='gta'), dict(type='VideoConsistencyMetric')
+        ),
+        ('1 labelled frame', 'lengths=(8, 16)', "frames='all'"),
+    ),
+]
 ROUNDS: list[Case] = [
     (
         'a portion of 0 of the pixels as labels',
@@ -1055,7 +1140,7 @@ COMMANDS: list[Case] = [
 ]
 CASES = [
     case
-    for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, ROUNDS, CHECKPOINTS, COMMANDS)
+    for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, LONG_VIDEOS, ROUNDS, CHECKPOINTS, COMMANDS)
     for case in part
 ]
 
