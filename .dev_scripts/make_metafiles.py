@@ -32,6 +32,7 @@ COLLECTIONS = {
     'advent': ('ADVENT', 'ADVENT'),
     'cbst': ('CBST', 'Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced'),
     'ccm': ('CCM', 'Content-Consistent Matching'),
+    'cmom': ('CMOM', 'Domain Adaptive Video Semantic Segmentation via Cross-Domain Moving'),
     'crst': ('CRST', 'Confidence Regularized Self-Training'),
     'dacs': ('DACS', 'DACS'),
     'daformer': ('DAFormer', 'DAFormer'),

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mmdavss import losses, modules, ops
 from mmdavss.modules.class_balanced_crop import crop_at, crop_scores
-from mmdavss.modules.class_mix import class_masks
+from mmdavss.modules.class_mix import class_masks, draw_share
 from mmdavss.modules.domain_game import self_information
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,6 +136,23 @@ def _refined(scores: Tensor, other: Tensor, flow: Tensor) -> tuple[Tensor, Tenso
 
     refine = modules.LabelRefinement('max-confidence', fill_columns=2).to(flow.device)
     return refine(made(scores), made(other), flow)
+
+
+def _share(labels: Tensor) -> Tensor:
+    torch.manual_seed(0)
+    return draw_share(labels, 0.75)
+
+
+def _aligned(features: Tensor, target: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    made = modules.FeatureAlignment((0, 2), (1, 3), 3, prototypes=1, instances=3, components=3)
+    made = made.to(features.device, features.dtype)
+
+    def classify(rows: Tensor) -> Tensor:
+        return torch.cat([rows, 1 - rows], dim=1)
+
+    for _ in range(2):
+        made.update(features.detach(), labels, classify)
+    return made(target, labels, classify) | made.state_dict()
 
 
 def _contrast(name: str) -> Function:
@@ -292,6 +309,7 @@ def functions() -> dict[str, Callable[[], Function]]:
             ),
             (noise(2, 240, 2, 4), noise(2, 9, 2, 2, 3, 2), noise(2, 9, 2, 2, 3)),
         ),
+        'connected_components': lambda: Function(ops.connected_components, (labels,)),
         'forward_splat': lambda: Function(
             partial(ops.forward_splat, return_mask=True), (logits, flow)
         ),
@@ -454,6 +472,7 @@ def functions() -> dict[str, Callable[[], Function]]:
         ),
         'class_mix': lambda: Function(mix, (labels, image, other)),
         'class_mix masks': lambda: Function(class_masks, (labels, noise(2, 256) > 0)),
+        'class_mix share': lambda: Function(_share, (labels,)),
         'ClassStatistics diagonal': lambda: _statistics('diagonal'),
         'ClassStatistics full': lambda: _statistics('full'),
         'ClassStatistics bank': lambda: _statistics('diagonal', bank_size=3),
@@ -505,6 +524,10 @@ def functions() -> dict[str, Callable[[], Function]]:
         'STAM': lambda: module(partial(modules.STAM, 5), pair),
         'ProjectionHead': lambda: module(partial(modules.ProjectionHead, 5, 8), logits),
         'match_histograms': lambda: Function(modules.match_histograms, levels),
+        'FeatureAlignment': lambda: Function(_aligned, (image, other, labels)),
+        'nearest_labels': lambda: Function(
+            partial(modules.nearest_labels, size=(7, 19)), (labels,)
+        ),
         'downscale_labels': lambda: Function(
             partial(modules.downscale_labels, size=(6, 8), num_classes=7),
             (golden('sepico_label_downscale')['label'][:, 0],),

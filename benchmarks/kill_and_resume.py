@@ -76,6 +76,7 @@ METHODS = {
     'sepico_distcl': 'sepico/distcl_accel-r18_miniviper2minicity.py',
     'davsn': 'davsn/accel-r18_miniviper2minicity.py',
     'davsn_source_free': 'davsn/accel-r18_miniviper2minicity_source-free.py',
+    'cmom': 'cmom/accel-effnet-lite0_mini.py',
     'tps': 'tps/accel-r18_miniviper2minicity.py',
     'tps_source_free': 'tps/accel-r18_miniviper2minicity_source-free.py',
     'flow_pretraining': 'sfc/flownets_miniviper.py',

@@ -246,6 +246,9 @@ METHODS = {
         },
     ),
     'davsn': Method('DA-VSN', 'davsn/accel-effnet-lite0_{}.py', net='Accel', source=True),
+    'cmom': Method(
+        'CMOM', 'cmom/accel-effnet-lite0_{}.py', start='davsn', net='Accel', source=True
+    ),
     'tps': Method('TPS', 'tps/accel-effnet-lite0_{}.py', net='Accel', source=True),
     'sfc': Method('SFC', 'sfc/accel-effnet-lite0_{}.py', net='Accel', source=True),
     'sfc-tpl': Method('SFC with TPL', 'sfc/accel-effnet-lite0_{}_tpl.py', net='Accel', source=True),

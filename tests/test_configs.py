@@ -14,6 +14,7 @@ from mmseg.structures import SegDataSample
 from mmdavss.backbones.dinov2 import ARCHS as DINOV2
 from mmdavss.methods import (
     CCM,
+    CMOM,
     FDA,
     SFC,
     TPS,
@@ -90,7 +91,18 @@ def test_builds(name):
         and (
             isinstance(
                 model,
-                (SourceOnly, MeanTeacher, MinEnt, AdversarialAdapter, FDA, PixMatch, TPS, SFC, CCM),
+                (
+                    SourceOnly,
+                    MeanTeacher,
+                    MinEnt,
+                    AdversarialAdapter,
+                    FDA,
+                    PixMatch,
+                    TPS,
+                    SFC,
+                    CCM,
+                    CMOM,
+                ),
             )
             or bool(getattr(model, 'source_weight', 0))
         )
@@ -137,7 +149,9 @@ def recipe(value, benchmark):
     if isinstance(value, dict):
         data = ('type', 'data_root', 'sequences', 'half', 'split', 'annotated', 'classes_from')
         left_out = (
-            data if 'data_root' in value else ('scale', 'crop_size', 'detail_size', 'classes')
+            data
+            if 'data_root' in value
+            else ('scale', 'crop_size', 'detail_size', 'classes', 'background', 'foreground')
         )
         return {
             key: recipe(own, benchmark)
@@ -256,6 +270,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
             'davsn/accel_viper2city',
             'auxiliary_adversarial_weight auxiliary_weight discriminator',
         ),
+        ('cmom/accel-effnet-lite0_mini', 'cmom/accel_viper2city', 'alignment released_flow'),
         (
             'davsn/accel-effnet-lite0_mini_source-free',
             'davsn/accel_viper2city_source-free',

@@ -27,7 +27,16 @@ from mmdavss.utils.inputs import (
     walk,
 )
 
-from .label_folder import ADVICE, frame_line, mask_labels, mask_name, read_frames, read_manifest
+from .label_folder import (
+    ADVICE,
+    frame_line,
+    mask_labels,
+    mask_name,
+    of_pairs,
+    previous_name,
+    read_frames,
+    read_manifest,
+)
 from .label_maps import LabelSet
 
 FRAMES = ('annotated', 'all')
@@ -157,6 +166,7 @@ class ClipSegDataset(BaseSegDataset):
             metainfo = {**labels.metainfo, **metainfo, 'classes': labels.classes}
         self.labels = labels
         self._listings: dict[str, dict[str, str]] = {}
+        self._pairs = False
         super().__init__(data_root=data_root, ann_file=ann_file, metainfo=metainfo, **kwargs)
 
     @classmethod
@@ -288,6 +298,7 @@ class ClipSegDataset(BaseSegDataset):
                 f'{tuple(content["classes"])}, the data set has {labels.classes}. Make them '
                 f'with this data set in the config: {ADVICE}'
             )
+        self._pairs = of_pairs(content)
         masks = read_frames(folder)
         if found is not None:
             folders = {osp.dirname(mask_name(sequence, 'frame')) for sequence in found}
@@ -299,10 +310,13 @@ class ClipSegDataset(BaseSegDataset):
                 f'{_some(missing)}. Make them again: {ADVICE} --out {folder} --overwrite'
             )
 
-    def _label_file(self, sequence: str, number: int, image: str) -> str:
+    def _label_file(self, sequence: str, number: int, image: str, earlier: bool = False) -> str:
         if self.pseudo_labels is None:
             return self._on_disk(self.label_path(sequence, number, image))
-        return osp.join(self.pseudo_labels, mask_name(sequence, self.frame_name(image)))
+        mask = mask_name(sequence, self.frame_name(image))
+        if earlier and self._pairs:
+            mask = previous_name(mask)
+        return osp.join(self.pseudo_labels, mask)
 
     def _listing(self, folder: str) -> dict[str, str]:
         """File names in a folder, both as they are and with the suffix in lower case."""
@@ -584,7 +598,7 @@ class ClipSegDataset(BaseSegDataset):
                 missing.append((self.image_path(s, gaps[-1]), numbers[n]))
                 continue
             earlier = (
-                [self._label_file(s, w, numbers[w]) for w in wanted[:-1]]
+                [self._label_file(s, w, numbers[w], earlier=True) for w in wanted[:-1]]
                 if self.label_clips
                 else []
             )

@@ -2,7 +2,8 @@
 
 A folder holds ``{sequence}/{frame}.png`` for each frame, 8-bit masks of train ids at the size of
 the frame (255: no label), ``frames.txt``, the list of these masks, and ``pseudo_labels.json``,
-which describes how they were made and whether they are complete.
+which describes how they were made and whether they are complete. Pseudo-labels of pairs of frames
+have ``{sequence}/{frame}.previous.png`` for the previous ones.
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ def frame_line(sequence: str, frame: str) -> str:
 def soft_name(mask: str) -> str:
     """Path of the soft labels that belong to a mask."""
     return f'{mask.removesuffix(".png")}.soft.png'
+
+
+def previous_name(mask: str) -> str:
+    """Path of the mask of a frame as the previous one of a pair."""
+    return f'{mask.removesuffix(".png")}.previous.png'
+
+
+def of_pairs(content: dict) -> bool:
+    """Whether pseudo-labels, by their ``pseudo_labels.json``, are of pairs of frames."""
+    rows = content.get('thresholds') or {}
+    return any(len(row) > len(content['classes']) for row in rows.values())
 
 
 def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None) -> LabelSet:
@@ -81,7 +93,7 @@ def are_names(value: Any) -> bool:
 def _are_thresholds(value: Any, classes: int) -> bool:
     return isinstance(value, dict) and all(
         isinstance(row, list)
-        and len(row) == classes
+        and len(row) in (classes, 2 * classes)  # of current, and of previous frames of pairs
         and all(type(number) in (int, float) and number >= 0 for number in row)
         for row in value.values()
     )
@@ -137,6 +149,10 @@ FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
 
 #: The same for fields that not every folder has.
 OPTIONAL_FIELDS: dict[str, tuple[str, Callable[[Any, int], bool]]] = {
+    'followed': (
+        'null or thresholds of each class',
+        lambda value, classes: value is None or _are_thresholds({'': value}, classes),
+    ),
     'entropies': ('a number for each frame', lambda value, classes: _are_entropies(value)),
 }
 

@@ -6,6 +6,7 @@ from .advent import AdvEnt, MinEnt
 from .adversarial import AdversarialAdapter
 from .base import BaseAdapter
 from .ccm import CCM
+from .cmom import CMOM
 from .dacs import DACS
 from .daformer import DAFormer
 from .davsn import DAVSN
@@ -34,6 +35,7 @@ __all__ = [
     'AdversarialAdapter',
     'BaseAdapter',
     'CCM',
+    'CMOM',
     'DACS',
     'DAFormer',
     'DAVSN',

@@ -21,7 +21,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
@@ -29,7 +28,7 @@ from mmseg.utils import ConfigType, OptConfigType, SampleList, add_prefix
 from torch import Tensor, nn
 
 from mmdavss.losses import flow_epe
-from mmdavss.modules import label_regions
+from mmdavss.modules import label_regions, nearest_labels
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
@@ -152,8 +151,7 @@ class SFMPretraining(FlowPretraining):
         labels = torch.stack([sample.gt_clip_seg.data[-2:] for sample in samples])
         previous, current = (label_regions(labels[:, t], self.num_classes) for t in range(2))
         flow = self.sfm(clip.raw[:, -1], clip.raw[:, -2], current, previous)
-        small = F.interpolate(labels[:, -1:].float(), flow.shape[-2:], mode='nearest')
-        return flow, small[:, 0].long()
+        return flow, nearest_labels(labels[:, -1], flow.shape[-2:])
 
 
 @MODELS.register_module()

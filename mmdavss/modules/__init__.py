@@ -27,10 +27,11 @@ from .discriminators import (
     SpatioTemporalDiscriminator,
 )
 from .domain_game import DomainGame
+from .feature_alignment import FeatureAlignment
 from .fourier_attack import FourierGate, attacked_images, most_wanted, spectra
 from .fusion import STAM, AddFusion, ConcatFusion, ConvFusion
 from .histogram_matching import match_histograms
-from .label_downscale import downscale_labels
+from .label_downscale import downscale_labels, nearest_labels
 from .label_refinement import LabelRefinement, PseudoLabels
 from .masked_consistency import MaskedConsistency, block_mask
 from .projection import ProjectionHead
@@ -67,6 +68,7 @@ __all__ = [
     'ConvFusion',
     'Decisions',
     'DomainGame',
+    'FeatureAlignment',
     'FourierGate',
     'HeadDiscriminators',
     'ImageDiscriminator',
@@ -98,6 +100,7 @@ __all__ = [
     'match_histograms',
     'most_confident',
     'most_wanted',
+    'nearest_labels',
     'norm_layers',
     'normalised_entropy',
     'occurring_classes',

@@ -69,11 +69,18 @@ class AdaptiveThresholds:
         """
         return self.follow(ranked_probabilities(probability, labels, len(self.values)))
 
-    def follow(self, ranked: Sequence[np.ndarray]) -> np.ndarray:
-        """:meth:`update` by the result of :func:`ranked_probabilities`, in no time."""
+    def follow(self, ranked: Sequence[np.ndarray], others: np.ndarray | None = None) -> np.ndarray:
+        """:meth:`update` by the result of :func:`ranked_probabilities`, in no time.
+
+        Args:
+            ranked: The result.
+            others: (K,), thresholds that decide the share and join U instead of these (CMOM: for
+                previous frames those of current ones).
+        """
+        decisive = (self.values if others is None else others).tolist()
         for k, theta in enumerate(self.values.tolist()):
-            share = 1 - self.alpha * theta**self.gamma
-            value = self.beta * theta + (1 - self.beta) * _quantile(ranked[k], theta, share)
+            share = 1 - self.alpha * decisive[k] ** self.gamma
+            value = self.beta * theta + (1 - self.beta) * _quantile(ranked[k], decisive[k], share)
             if self.cap is not None:
                 value = min(self.cap, value)
             self.values[k] = value if value < 1 else RESET

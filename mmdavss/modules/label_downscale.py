@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+
+def nearest_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Labels at another size: row y of h is row floor(y * H / h) of H.
+
+    Args:
+        labels: (..., H, W), integers.
+        size: (h, w).
+
+    Returns:
+        ``(..., *size)``, int64.
+    """
+    maps = labels.reshape(1, -1, *labels.shape[-2:]).float()
+    resized = F.interpolate(maps, tuple(size), mode='nearest').long()
+    return resized.view(*labels.shape[:-2], *size)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from .blocks import rows_per_block
 from .carry import carry_by_truncation
+from .components import connected_components
 from .correlation import Correlation, correlation
 from .deformable_attention import deformable_sampling
 from .fourier import exchange_amplitudes, fourier_swap, frequency_bands, window_half_width
@@ -18,6 +19,7 @@ __all__ = [
     'carry_by_truncation',
     'chain_flow',
     'compose_flow',
+    'connected_components',
     'correlation',
     'deformable_sampling',
     'exchange_amplitudes',

@@ -18,6 +18,7 @@ from mmdavss.datasets.label_folder import (
     FIELDS,
     MANIFEST,
     mask_name,
+    previous_name,
     read_manifest,
     write_frames,
     write_manifest,
@@ -67,7 +68,8 @@ class PseudoLabelGenerator:
 
     - ``clip_adaptive``: thresholds of algorithm 1, updated clip by clip;
     - ``instance_adaptive``: the same with every frame as its own clip (IAST); ``iast``: as its
-      release, two frames at a time;
+      release, two frames at a time; ``pair``: that of CMOM, each frame together with the one
+      before it, which a video net sees, and which gets a mask of its own (:func:`previous_name`);
     - ``class_balanced``: every class keeps the share `alpha` of its pixels in the whole data set,
       to a thousandth; ``cbst``: exactly as CBST has it; ``lrent``: with CRST's soft labels;
     - ``ccm``: confident for any class or within the frame; ``quantile``: FDA's;
@@ -94,10 +96,13 @@ class PseudoLabelGenerator:
         split: Options of :class:`EntropySplit`, which writes the lists of easy and of hard frames
             into the folder (IntraDA); for the rule ``all``. Other options than those of finished
             pseudo-labels only change the lists.
+        passes: How many times thresholds follow the clips; labels are those of the last pass.
+        seed: Seed of the order of the clips, another one in each pass; None for that of the data
+            set.
         rule: Options of the rule.
 
     Raises:
-        ValueError: If an option has an invalid value.
+        ValueError: If an option has an invalid value, or the rule does not go with it.
         TypeError: If the rule has no such option.
     """
 
@@ -114,6 +119,8 @@ class PseudoLabelGenerator:
         checkpoint: str | Sequence[str] | None = None,
         frames: str = 'all',
         split: Mapping[str, Any] | None = None,
+        passes: int = 1,
+        seed: int | None = None,
         **rule: Any,
     ) -> None:
         if selection not in RULES:
@@ -138,6 +145,15 @@ class PseudoLabelGenerator:
                 f"{KEY}.split needs selection='all', not {selection!r}: the labels of easy frames "
                 'are all of their pixels.'
             )
+        if passes < 1:
+            raise ValueError(f'{KEY}.passes={passes} must be 1 or more.')
+        if self.rule.collects is not None and passes > 1:
+            raise ValueError(f'{KEY}.passes={passes}: thresholds of {selection!r} do not follow.')
+        if self.rule.pairs and (aggregate or mirror or tuple(scales) != (1.0,)):
+            raise ValueError(
+                f'{KEY}.selection={selection!r} labels frames as a video net sees them: set '
+                'aggregate=False, mirror=False and scales=(1.0,).'
+            )
         self.pipeline = list(pipeline)
         self.selection = selection
         self.aggregate = aggregate
@@ -148,6 +164,8 @@ class PseudoLabelGenerator:
         self.scales = tuple(scales)
         self.checkpoint = checkpoint
         self.frames = frames
+        self.passes = passes
+        self.seed = seed
         self.split = None if split is None else EntropySplit(**split)
 
     @classmethod
@@ -183,10 +201,14 @@ class PseudoLabelGenerator:
             settings['scales'] = self.scales
         if self.frames != 'all':
             settings['frames'] = self.frames
+        if self.passes > 1:
+            settings['passes'] = self.passes
+        if self.seed is not None:
+            settings['seed'] = self.seed
         return as_json(settings, repr)
 
     def clips(self, dataset: ClipSegDataset) -> list[FrameClip]:
-        """All frames of a data set, in order.
+        """All frames of a data set, in order; for a rule of pairs those that have a previous one.
 
         Neighbours are `frame_distance` before and after a frame in the data set's numbering, as far
         as such frames exist: those at the ends of a sequence have one neighbour.
@@ -195,7 +217,7 @@ class PseudoLabelGenerator:
             dataset: A data set with clips of one frame.
 
         Raises:
-            ValueError: If two frames would have the same mask.
+            ValueError: If two frames would have the same mask, or none has a previous one.
         """
         found = dataset.scan()
         chosen: dict[str, set[str]] = {}
@@ -219,10 +241,29 @@ class PseudoLabelGenerator:
                         'rename one of them.'
                     )
                 frames.append(Frame(mask, path, tuple(numbers[m] for m in around if m in numbers)))
+                if self.rule.pairs and around[0] in numbers:
+                    earlier = numbers[around[0]]
+                    own = previous_name(mask_name(sequence, dataset.frame_name(earlier)))
+                    pair = (Frame(own, earlier), Frame(mask, path, earlier=(earlier,)))
+                    clips.append(FrameClip(mask.removesuffix('.png'), pair))
+            if self.rule.pairs:
+                continue
             for first in range(0, len(frames), self.clip_frames):
                 part = tuple(frames[first : first + self.clip_frames])
                 clips.append(FrameClip(part[0].mask.removesuffix('.png'), part))
+        if not clips:
+            raise ValueError(
+                f'{KEY}.selection={self.selection!r} needs pairs of frames, but no frame of '
+                f'{type(dataset).__name__} has one {dataset.frame_distance} before it.'
+            )
         return clips
+
+    def order(self, clips: Sequence[FrameClip], number: int) -> list[FrameClip]:
+        """The clips in the order of a pass."""
+        if self.seed is None:
+            return list(clips)
+        order = np.random.default_rng([self.seed, number]).permutation(len(clips))
+        return [clips[i] for i in order]
 
     def generate(
         self,
@@ -254,7 +295,8 @@ class PseudoLabelGenerator:
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         usable_device(device)
         dataset, classes, palette = target_frames(cfg, self.pipeline, self.frames == 'all')
-        clips = self.clips(dataset)
+        in_order = self.clips(dataset)
+        clips = self.order(in_order, self.passes - 1)
         masks = [frame.mask for clip in clips for frame in clip.frames]
         checkpoints = [checkpoint] if isinstance(checkpoint, str) else list(checkpoint)
         self.rule.check(len(classes))
@@ -307,6 +349,7 @@ class PseudoLabelGenerator:
         with one_thread():
             if self.rule.collects is not None:
                 self._collect(runner, clips, journal, out)
+            self._follow(runner, in_order, journal)
             self._write(runner, clips, journal, out)
         confidences.remove(out)
         return self._finished(journal.state, out)
@@ -420,7 +463,7 @@ class PseudoLabelGenerator:
         if (
             list(state['thresholds']) != [clip.name for clip in clips[:clips_done]]
             or state['finished'] != (clips_done == len(clips))
-            or state['counted'] > len(clips)
+            or state['counted'] > max(1, self.passes - 1) * len(clips)
             or (histogram is not None and len(histogram[0]) != BINS)
         ):
             raise InputError(
@@ -465,6 +508,20 @@ class PseudoLabelGenerator:
                 histogram += counts
                 journal.save(histogram=histogram.tolist(), counted=state['counted'] + 1)
 
+    def _follow(self, runner: ClipRunner, in_order: list[FrameClip], journal: Journal) -> None:
+        """The passes before the last one: thresholds follow the clips."""
+        state = journal.state
+        num_classes = len(state['classes'])
+        clips = [clip for n in range(self.passes - 1) for clip in self.order(in_order, n)]
+        todo = clips[state['counted'] :]
+        if not todo or state['thresholds']:
+            return
+        known = state.get('followed')
+        start = self.rule.start(num_classes) if known is None else np.array(known)
+        print(f'Passes for the thresholds, {number_of(number_of_frames(todo), "frame")}:')
+        for _, thresholds in runner(_ClipFollower(num_classes, self.rule), todo, start):
+            journal.save(followed=thresholds.tolist(), counted=state['counted'] + 1)
+
     def _write(
         self, runner: ClipRunner, clips: list[FrameClip], journal: Journal, out: str
     ) -> None:
@@ -473,6 +530,8 @@ class PseudoLabelGenerator:
         done = len(state['thresholds'])
         if done:
             start = np.array(list(state['thresholds'].values())[-1])
+        elif state.get('followed') is not None:
+            start = np.array(state['followed'])
         else:
             start = self.rule.start(num_classes, self._collected(state, out, len(clips)))
         write = _ClipWriter(out, num_classes, self.rule)
@@ -530,6 +589,44 @@ class _ClipCollector:
 
 
 @dataclass(frozen=True)
+class _ClipFollower:
+    """Thresholds follow a clip, whose labels are not kept.
+
+    Attributes:
+        num_classes: Number of classes.
+        rule: The rule.
+    """
+
+    num_classes: int
+    rule: LabelRule
+
+    def __call__(
+        self, clip: FrameClip, predictions: Iterator[Prediction], turn: Turn
+    ) -> np.ndarray:
+        """Returns the thresholds after the clip."""
+        noted = _Noted(turn)
+        pairs = zip(clip.frames, predictions, strict=True)
+        for _ in self.rule.label(pairs, self.num_classes, noted):
+            pass
+        return noted.thresholds
+
+
+class _Noted:
+    """A turn that keeps the thresholds which it ends with, in :attr:`thresholds`."""
+
+    thresholds: np.ndarray
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+
+    @contextmanager
+    def __call__(self) -> Iterator[np.ndarray]:
+        with self.turn() as state:
+            yield state
+            self.thresholds = state.copy()
+
+
+@dataclass(frozen=True)
 class _ClipWriter:
     """Writes the pseudo-labels of a clip.
 
@@ -551,14 +648,7 @@ class _ClipWriter:
         """Returns the last thresholds, the pixels of each class: predicted, and kept, and the
         entropies of the frames, by their masks, if they are noted.
         """
-        thresholds = np.zeros(self.num_classes)
-
-        @contextmanager
-        def noted() -> Iterator[np.ndarray]:
-            with turn() as state:
-                yield state
-                thresholds[:] = state
-
+        noted = _Noted(turn)
         predicted, kept = np.zeros((2, self.num_classes), np.int64)
         entropies: dict[str, float] = {}
         pairs = zip(clip.frames, predictions, strict=True)
@@ -571,7 +661,7 @@ class _ClipWriter:
             if self.rule.notes_entropy:
                 assert p.probabilities is not None
                 entropies[frame.mask] = frame_entropy(p.probabilities)
-        return thresholds, predicted, kept, entropies
+        return noted.thresholds, predicted, kept, entropies
 
 
 def _as_dict(cfg: Config, *keys: str) -> dict:

@@ -36,11 +36,13 @@ class Frame:
         mask: File of its pseudo-labels below the folder.
         path: Image file.
         neighbours: Image files of the previous and the next frame, as far as they exist.
+        earlier: Image files of the frames that a video net sees before this one.
     """
 
     mask: str
     path: str
     neighbours: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,9 @@ class ClipPredictor:
     """Predicts the frames of a clip, each together with its neighbours (equation 10).
 
     Args:
-        model: Method. If its student is a video net, each frame is predicted as the first of a
-            video: only the aggregation uses neighbouring frames.
-        pipeline: Transforms from a clip of one frame to the input of the model.
+        model: Method. If its student is a video net, a frame without earlier ones is predicted as
+            the first of a video: only the aggregation uses neighbouring frames.
+        pipeline: Transforms from a clip to the input of the model.
         flow: Flow provider; None for predictions without neighbours.
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
         further: Methods whose probabilities are averaged with those of `model` (FDA's MBT).
@@ -126,20 +128,20 @@ class ClipPredictor:
         ]
         last_use = {path: i for i, paths in enumerate(uses) for path in paths}
         views: dict[str, _View] = {}
-        for i, paths in enumerate(uses):
+        for i, (frame, paths) in enumerate(zip(clip.frames, uses, strict=True)):
             for path in paths:
                 if path not in views:
-                    views[path] = self._view(path)
+                    views[path] = self._view(path, frame.earlier if path == frame.path else ())
             prediction = self._predict(*paths, views=views)
             # Probability maps are large: each is freed after its last use.
             views = {path: view for path, view in views.items() if last_use[path] > i}
             yield prediction
             del prediction
 
-    def _view(self, path: str) -> _View:
+    def _view(self, path: str, earlier: tuple[str, ...]) -> _View:
         data = self.pipeline(
             dict(
-                frame_paths=[path],
+                frame_paths=[*earlier, path],
                 img_path=path,
                 seg_map_path=None,
                 seg_fields=[],

@@ -59,6 +59,8 @@ class LabelRule:
     joined = False
     #: Whether the entropy of each frame is noted, from which frames are ranked.
     notes_entropy = False
+    #: Whether clips are pairs of frames, each a previous and a current one.
+    pairs = False
 
     def options(self) -> dict[str, Any]:
         """The options, as the class takes them."""
@@ -69,7 +71,7 @@ class LabelRule:
         raise NotImplementedError
 
     def start(self, num_classes: int, collected: Any = None) -> np.ndarray:
-        """Thresholds (K,), float64, before the first clip.
+        """Thresholds (K,), float64, before the first clip; of pairs (2K,), first the current ones.
 
         Args:
             num_classes: Number of classes K.
@@ -90,7 +92,7 @@ class LabelRule:
             predicted: Frames and predictions, one after the other.
             num_classes: Number of classes K.
             turn: Context manager that waits for the clips before and yields the thresholds, which
-                clips hand on: (K,), to be changed in place.
+                clips hand on: those of :meth:`start`, to be changed in place.
         """
         raise NotImplementedError
 
@@ -199,6 +201,41 @@ class ReleasedInstanceAdaptive(InstanceAdaptive):
     @staticmethod
     def select(prediction: Prediction, thresholds: np.ndarray) -> np.ndarray:
         return select_labels(prediction.probability, prediction.labels, thresholds, inclusive=True)
+
+
+class ReleasedPairAdaptive(ReleasedInstanceAdaptive):
+    """``pair``: IAST's for pairs of a previous and a current frame, as CMOM's release has it.
+
+    Both frames have thresholds of their own. Those of the current frame, before its update, also
+    decide the share of the previous one's pixels, and are its further sample. Thresholds are at
+    most the cap.
+
+    Args:
+        cap: Argument of :class:`AdaptiveThresholds`.
+        kwargs: Those of :class:`ClipAdaptive`.
+    """
+
+    pairs = True
+
+    def __init__(self, cap: float | None = 0.999, **kwargs: float) -> None:
+        super().__init__(cap=cap, **kwargs)
+
+    def start(self, num_classes: int, collected: Any = None) -> np.ndarray:
+        return np.tile(super().start(num_classes), 2)
+
+    def label(
+        self, predicted: Iterable[Predicted], num_classes: int, turn: Turn
+    ) -> Iterator[Labelled]:
+        previous, current = ((frame, prediction.reduced()) for frame, prediction in predicted)
+        ranked = [self.ranked([own], num_classes) for own in (current, previous)]
+        own, other = self.thresholds(num_classes), self.thresholds(num_classes)
+        with turn() as state:
+            own.values[:], other.values[:] = state[:num_classes], state[num_classes:]
+            other.follow(ranked[1], own.values.copy())
+            own.follow(ranked[0])
+            state[:] = np.concatenate([own.values, other.values])
+        for (frame, prediction), thresholds in ((previous, other), (current, own)):
+            yield Labelled(frame, prediction, self.select(prediction, thresholds.values))
 
 
 class FixedRule(LabelRule):
@@ -491,6 +528,7 @@ RULES: dict[str, Callable[..., LabelRule]] = dict(
     clip_adaptive=ClipAdaptive,
     instance_adaptive=InstanceAdaptive,
     iast=ReleasedInstanceAdaptive,
+    pair=ReleasedPairAdaptive,
     class_balanced=ClassBalanced,
     all=AllPixels,
     quantile=QuantileCapped,

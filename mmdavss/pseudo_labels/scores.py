@@ -119,7 +119,7 @@ def summary(state: dict) -> str:
         state: Content of ``pseudo_labels.json``.
     """
     kept, predicted = (np.array(state[key]) for key in ('kept', 'predicted'))
-    last = list(state['thresholds'].values())[-1]
+    last = list(state['thresholds'].values())[-1][: len(kept)]  # of pairs, the current frame's
     lines = [f'{"class":15} {"of pixels":>9} {"kept":>7} {"threshold":>9}']
     for name, own, all_, threshold in zip(state['classes'], kept, predicted, last, strict=True):
         share = f'{own / all_:7.2%}' if all_ else f'{"-":>7}'

@@ -165,7 +165,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     def features(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W) to the input (N, C, h, w) of the classifier."""
-        return self.segmentor.decode_head._forward_feature(self.levels(frames))
+        return self.level_features(self.levels(frames))
+
+    def level_features(self, levels: tuple[Tensor, ...]) -> Tensor:
+        """:meth:`levels` to :meth:`features`."""
+        return self.segmentor.decode_head._forward_feature(levels)
 
     def classify(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""

@@ -97,6 +97,19 @@ I2VDA = dict(
     eta=2.0,
     discriminator=dict(type='ImageDiscriminator', channels=4),
 )
+#: Banks that the first clips fill, so that they count in the second iteration.
+CMOM = dict(
+    type='CMOM',
+    alignment=dict(
+        type='FeatureAlignment',
+        background=(0, 2),
+        foreground=(1, 3),
+        prototypes=1,
+        instances=3,
+        components=3,
+        loss_weight=1.0,
+    ),
+)
 DAVSN = dict(type='DAVSN', discriminator=dict(type='SpatioTemporalDiscriminator', channels=4))
 
 
@@ -332,6 +345,20 @@ CASES = {
         length=3,
         halves=dict(confidence_threshold=None),
         **SOURCE_FREE,
+    ),
+    'cmom': MethodCase(
+        model=CMOM,
+        trains=ACCEL,
+        labelled=('source', 'target'),  # the target's are pseudo-labels
+        halves=dict(alignment=None, mix_share=0.0),  # classes are drawn for each clip
+    ),
+    'cmom_released': MethodCase(
+        model=dict(CMOM, released_flow=True),
+        student=dict(type='Accel', propagation='splat'),
+        trains=ACCEL,
+        labelled=('source', 'target'),
+        halves=None,  # as for cmom
+        thorough=False,
     ),
     'fda': MethodCase(model=dict(type='FDA', beta=0.1, entropy=ENTROPY), trains=ACCEL),
     'fda_sst': MethodCase(

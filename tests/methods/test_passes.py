@@ -202,6 +202,8 @@ def hcl(n: Net) -> Passes:
     return student.of('student') + teacher.of('teacher') + labels.of('history')
 
 
+#: Pixels of a frame's features.
+FEATURES = SIZE[0] // 8 * (SIZE[1] // 8)
 #: What a method needs: of its student, if nothing is said.
 NEEDED: dict[str, Callable[[Net], Passes]] = {
     'source_only': lambda n: n.supervised(),
@@ -230,6 +232,8 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
         n.supervised() + passes(**n.shown) + SINGLE + passes(backbone=1, decode=1, aux=1)
     ),
     'davsn_source_free': lambda n: SINGLE + passes(backbone=1, decode=1, aux=1),
+    # Of source and mix, of which the classifier confirms the means of 8 and of 2 regions.
+    'cmom': lambda n: n.supervised() + n.supervised() + passes(decode=10 / FEATURES),
     'tps': lambda n: (
         n.supervised() + n.labels('decode', 'aux') + n.scores('decode', 'aux', gradient=True)
     ),
@@ -256,6 +260,7 @@ ONE_NET = {
     'tent': 'accel',
     'ur': 'accel',
     'hcl': 'accel',
+    'cmom': 'accel',
 }
 
 

@@ -1,16 +1,21 @@
 """ClassMix, against reference numbers and by hand."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmdavss.modules import class_mix, class_mix_masks
-from mmdavss.modules.class_mix import class_masks, draw_classes
+from mmdavss.modules.class_mix import class_masks, draw_classes, draw_share
+from mmdavss.ops import resize_flow
 
 # Computed with the published implementation of DAFormer.
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/daformer_class_mix.npz')
+# With the published implementation of CMOM.
+CLIPS = np.load(Path(__file__).parents[1] / 'data/golden/cmom_mix.npz')
 
 
 @pytest.mark.parametrize('case', ['c0', 'c1'])
@@ -80,3 +85,58 @@ def test_clips_are_mixed_in_all_frames():
     source, target = torch.ones(1, 2, 3, 2, 2), torch.zeros(1, 2, 3, 2, 2)
     mixed = class_mix(mask, source, target)
     assert (mixed[..., 0, 0] == 1).all() and mixed.sum() == 6
+
+
+def clips(*keys):
+    return [torch.from_numpy(CLIPS[key]) for key in keys]
+
+
+def test_clips_are_mixed_with_the_masks_of_their_frames():
+    size = CLIPS['trg_pseudo_label_current'].shape[-2:]
+    # Frames (1, 2, ...), the previous one first.
+    source, target, labels, pseudo = (
+        torch.stack(clips(f'{key}_previous', f'{key}_current'), dim=1)
+        for key in ('src_img', 'trg_img', 'src_label', 'trg_pseudo_label')
+    )
+    source = F.interpolate(source[0].float(), size, mode='bilinear', align_corners=True)[None]
+    labels = F.interpolate(labels.float(), size, mode='nearest').long()
+    chosen = torch.zeros(1, 256, dtype=torch.bool)
+    chosen[0, clips('drawn_classes')[0]] = True
+    masks = class_masks(labels.flatten(0, 1), chosen.expand(2, -1)).unflatten(0, (1, 2))
+    frames = class_mix(masks, source, target.float())
+    mixed = class_mix(masks[:, :, 0], labels, pseudo.long())
+    for t, name in enumerate(('previous', 'current')):
+        np.testing.assert_allclose(frames[0, t], CLIPS[f'mixed_img_{name}'], atol=1e-5)
+        np.testing.assert_array_equal(mixed[:, t], CLIPS[f'mixed_label_{name}'])
+    native = clips('src_flow_native', 'trg_flow_native')
+    # The mask of the previous frame, as released.
+    for key, resized in (
+        ('in_pixels_of_its_grid', lambda flow: resize_flow(flow, size)),
+        ('as_released', partial(F.interpolate, size=size, mode='bilinear', align_corners=True)),
+    ):
+        flow = class_mix(masks[:, 0], *map(resized, native))
+        np.testing.assert_allclose(flow[0], CLIPS[f'mixed_flow_{key}'], atol=1e-4)
+
+
+def test_draws_the_published_share_of_the_published_candidates():
+    size = CLIPS['trg_pseudo_label_current'].shape[-2:]
+    labels = F.interpolate(clips('src_label_current')[0][None].float(), size)[0].long()
+    seen = set()
+    for seed in range(20):
+        chosen = draw_share(
+            labels, float(CLIPS['mix_ratio']), generator=torch.Generator().manual_seed(seed)
+        )
+        assert chosen.sum() == CLIPS['number_drawn']
+        seen |= set(chosen.nonzero()[:, 1].tolist())
+    assert seen == set(CLIPS['candidate_classes'].tolist())
+
+
+@pytest.mark.parametrize('count', range(8))
+def test_draws_a_rounded_share_of_the_classes_of_each_sample(count):
+    labels = torch.full((2, 1, 9), 255)
+    labels[0, 0, :count] = torch.arange(count) + 3
+    labels[1, 0, 0] = 40
+    for share in (0.5, 0.75):
+        chosen = draw_share(labels, share)
+        assert chosen.sum(1).tolist() == [round(share * count), round(share)]
+        assert set(chosen[0].nonzero()[:, 0].tolist()) <= set(range(3, 3 + count))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
-from mmdavss.modules import downscale_labels
+from mmdavss.modules import downscale_labels, nearest_labels
 
 # Public DAFormer/SePiCo code on random labels.
 GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_label_downscale.npz'
@@ -87,3 +87,12 @@ def test_type_is_kept_and_growing_is_refused():
     assert downscale_labels(labels, (2, 2), 5).dtype == torch.uint8
     with pytest.raises(ValueError, match=r'size=\(8, 2\) is larger than the labels, \(4, 4\)'):
         downscale_labels(labels, (8, 2), 5)
+
+
+def test_nearest_labels_of_clips():
+    labels = torch.arange(2 * 3 * 4 * 6).view(2, 3, 4, 6) % 256
+    labels[0, 0, 0, 0] = 255
+    small = nearest_labels(labels, (2, 4))
+    # floor(y * 4 / 2), floor(x * 6 / 4)
+    assert torch.equal(small, labels[:, :, [0, 2]][..., [0, 1, 3, 4]])
+    assert torch.equal(nearest_labels(labels[0, 0].to(torch.uint8), (2, 4)), small[0, 0])

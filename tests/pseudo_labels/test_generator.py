@@ -30,6 +30,7 @@ from mmdavss.pseudo_labels.rules import RULES, ClipAdaptive
 from mmdavss.pseudo_labels.scores import pseudo_confusion, pseudo_miou, summary
 from mmdavss.pseudo_labels.workers import Turns
 from mmdavss.utils.errors import InputError, UserError
+from mmdavss.utils.journal import Journal
 
 pytestmark = pytest.mark.slow
 
@@ -289,10 +290,11 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
     stop(confidences, 'replace_file')
     run(cfg, checkpoint, tmp_path / 'whole')
     whole, writes = content(tmp_path / 'whole'), len(written)
-    # The state, the list, 3 masks, 2 clips; a first pass has an entry for each clip, or a file too.
+    # The state, the list, 3 masks (of 2 pairs 4), 2 clips; a first pass has an entry for each clip,
+    # or a file too.
     first_pass = {None: 0, 'histogram': 2, 'confidences': 4}[RULES[selection].collects]
-    soft = 3 * (selection == 'lrent')
-    assert writes == 7 + first_pass + soft
+    soft, pairs = 3 * (selection == 'lrent'), RULES[selection].pairs
+    assert writes == 7 + first_pass + soft + pairs
     for count in range(writes):  # before each of them
         limit, out = count, tmp_path / str(count)
         written.clear()
@@ -305,7 +307,7 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
         run(cfg, checkpoint, out)
         assert content(out) == whole
         # Nothing that was done is done again: a frame, then its clip's entry.
-        assert count < writes - 2 - bool(soft) or len(written) <= 2 + bool(soft)
+        assert count < writes - 2 - bool(soft) - pairs or len(written) <= 2 + bool(soft) + pairs
 
 
 def test_other_processes_give_the_same(tmp_path, per_frame):
@@ -591,6 +593,9 @@ def test_own_frames_read_their_masks(frames, checkpoint, tmp_path):
         (dict(alfa=3), 'alfa'),
         (dict(scales=()), 'scales=..'),
         (dict(scales=(1.0, 0)), 'scales='),
+        (dict(passes=0), 'passes=0'),
+        (dict(selection='class_balanced', passes=2), 'do not follow'),
+        (dict(selection='pair', mirror=True), 'set aggregate=False, mirror=False'),
     ],
 )
 def test_bad_options(frames, option, words):
@@ -718,3 +723,104 @@ def test_training_frames_only(frames, checkpoint, tmp_path):
     state = run(cfg, checkpoint, out)
     assert state['frames']['count'] == 2 and state['settings']['frames'] == 'training'
     assert list(state['entropies']) == ['a/f2.png', 'a/f3.png']
+
+
+def test_pairs(frames, checkpoint, tmp_path):
+    """Each frame together with the one before it; the first one has none."""
+    cfg = config(frames, selection='pair', cap=None)
+    state = run(cfg, checkpoint, tmp_path / 'out')
+    names = ['a/f1.previous.png', 'a/f2.png', 'a/f2.previous.png', 'a/f3.png']
+    assert (tmp_path / 'out/frames.txt').read_text().split() == names
+    rule = PseudoLabelGenerator.from_config(cfg).rule
+    thresholds = rule.start(3)
+    for clip in (('f2', 0, [0.5, 0.7], [0.9, 0.6]), ('f3', 1, [0.95, 0.95], [0.5, 0.7])):
+        name, kind, current, previous = clip
+        w = thresholds.copy()[:3]
+        for place, own_kind, own in ((0, kind, current), (3, 0, previous)):
+            for k in range(3):
+                values = [*np.float16(own if k == own_kind else []), w[k]]
+                share = np.percentile(values, 100 * (1 - 0.5 * w[k]))
+                thresholds[place + k] = thresholds[place + k] / 2 + share / 2
+        np.testing.assert_allclose(state['thresholds'][f'a/{name}'], thresholds, atol=1e-6)
+    assert 'road' in summary(state)
+    # The data set has the current frames, and labels of both.
+    target = dict(cfg.train_dataloader.dataset.target, pseudo_labels=str(tmp_path / 'out'))
+    dataset = DATASETS.build(dict(target, with_labels=False, label_clips=True, pipeline=[]))
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert [
+        [Path(path).name for path in (*info['earlier_seg_map_paths'], info['seg_map_path'])]
+        for info in infos
+    ] == [['f1.previous.png', 'f2.png'], ['f2.previous.png', 'f3.png']]
+
+
+def test_pairs_need_a_previous_frame(tmp_path, checkpoint):
+    paint(tmp_path / 'frames/a/f1.png', 0, [90, 60])
+    with pytest.raises(ValueError, match='no frame of ClipFolderDataset has one 1 before it'):
+        run(config(tmp_path / 'frames', selection='pair'), checkpoint, tmp_path / 'out')
+
+
+def test_a_pair_is_seen_by_a_video_net(frame_folder, tmp_path, accel):
+    """The current frame with the previous one and their flow, which comes from the pipeline."""
+    cfg = config(frame_folder, selection='pair')
+    flow = dict(type='LoadFlow', provider=dict(type='DISFlowEstimator'))
+    cfg.pseudo_label_generator.pipeline = [PIPELINE[0], flow, PIPELINE[1]]
+    cfg.model.student = accel
+    model = MODELS.build(cfg.model).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    path = tmp_path / 'accel.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    images = [str(frame_folder / f'f{n}.png') for n in range(2)]
+    pair = (Frame('f0.previous.png', images[0]), Frame('f1.png', images[1], earlier=images[:1]))
+    predictor = PseudoLabelGenerator.from_config(cfg).predictor(
+        cfg, str(path), 'cpu', 4, aggregate=False
+    )
+    arrays = [cv2.imread(image) for image in images]
+    frames = torch.stack([torch.from_numpy(array).movedim(-1, 0).float() for array in arrays])
+    known = MODELS.build(flow['provider']).estimate_numpy(*arrays[::-1], *images[::-1])
+    known = torch.from_numpy(known).movedim(-1, 0)[None, None]
+    with torch.no_grad():
+        expected = [model.student(frames[None, :1]), model.student(frames[None], known)]
+    for made, scores in zip(predictor(FrameClip('f1', pair)), expected, strict=True):
+        maps = nn.functional.interpolate(
+            scores, frames.shape[-2:], mode='bilinear', align_corners=True
+        ).softmax(1)
+        np.testing.assert_allclose(made.probability, maps[0].max(0).values, atol=1e-5)
+
+
+@pytest.mark.parametrize('seed', [None, 3])
+def test_passes(frames, checkpoint, tmp_path, monkeypatch, seed):
+    """Thresholds follow three times, in another order each time; an interrupted run goes on."""
+    options = dict(clip_frames=1, passes=3, seed=seed)
+    state = run(config(frames, **options), checkpoint, tmp_path / 'out')
+    once = dict(clip_frames=1)
+    generator = PseudoLabelGenerator.from_config(config(frames, **options))
+    clips = [FrameClip(name, ()) for name in ('a/f1', 'a/f2', 'a/f3')]
+    orders = [[clip.name for clip in generator.order(clips, n)] for n in range(3)]
+    assert all(sorted(order) == ['a/f1', 'a/f2', 'a/f3'] for order in orders)
+    assert (orders[0] != orders[1] or orders[1] != orders[2]) == (seed is not None)
+    assert list(state['thresholds']) == orders[2]
+    # The same as one pass over the frames three times.
+    names = [name for order in orders for name in order]
+    for n, name in enumerate(names):
+        image = cv2.imread(str(frames / f'{name}.png'))
+        paint(tmp_path / f'long/a/f{n}.png', image[..., 0], image[..., 2])
+    whole = run(config(tmp_path / 'long', **once), checkpoint, tmp_path / 'whole')
+    assert list(whole['thresholds'].values())[-3:] == list(state['thresholds'].values())
+
+    saves = 0
+    plain = Journal.save
+
+    def save(self, **changes):
+        nonlocal saves
+        plain(self, **changes)
+        saves += 1
+        if saves in (4, 9):  # while thresholds follow; between two clips
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, 'save', save)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(config(frames, **options), checkpoint, tmp_path / 'again')
+    run(config(frames, **options), checkpoint, tmp_path / 'again')
+    assert content(tmp_path / 'again') == content(tmp_path / 'out')

@@ -145,6 +145,29 @@ def test_iast(tag, options):
     np.testing.assert_allclose(after, golden[f'{tag}_threshold'], atol=1e-6)
 
 
+def test_pairs_of_cmom():
+    """Both frames' labels and running thresholds, pair by pair."""
+    golden = dict(np.load(GOLDEN / 'cmom_pseudo_labels.npz'))
+    size = golden['image_size'].tolist()
+    options = {key: float(golden[key]) for key in ('alpha', 'gamma', 'start')}
+    rule = RULES['pair'](beta=float(golden['momentum']), cap=float(golden['ceiling']), **options)
+    assert rule.options() == RULES['pair']().options()
+    names = ('current', 'previous')
+    num_classes = golden['scores_current'].shape[1]
+    state = rule.start(num_classes)
+    for n in range(len(golden['scores_current'])):
+        scores = torch.from_numpy(np.stack([golden[f'scores_{name}'][n] for name in names[::-1]]))
+        scores = torch.nn.functional.interpolate(
+            scores.float(), size, mode='bilinear', align_corners=True
+        )
+        pair = predicted(scores.softmax(1).numpy())
+        found = rule.label(pair, num_classes, lambda: nullcontext(state))
+        for name, own in zip(names[::-1], found, strict=True):
+            np.testing.assert_array_equal(own.labels, golden[f'label_{name}'][n])
+        expected = [golden[f'thresholds_{name}_after'][n] for name in names]
+        np.testing.assert_allclose(state, np.concatenate(expected), atol=1e-6)
+
+
 def test_fda(tmp_path):
     golden = arrays('fda_mbt_labels')
     confidence, labels = golden['mean_confidence'], golden['mean_label'].astype(np.uint8)

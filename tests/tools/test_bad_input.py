@@ -748,6 +748,18 @@ CONFIGS: list[Case] = [
         ),
         ('4 classes', 'num_classes'),
     ),
+    (
+        'a class to align that the network does not have',
+        nothing,
+        lambda w: load_model(
+            w.configured(
+                "model = dict(type='CMOM', alignment=dict(type='FeatureAlignment', "
+                'background=[0], foreground=[7]))'
+            ),
+            w.checkpoint,
+        ),
+        ('[7]', 'alignment', 'the 4 of the network'),
+    ),
 ]
 
 

@@ -433,6 +433,22 @@ PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
         ),
         'target>first first>labels labels>like source>like labels>net like>net net>loss',
     ),
+    cmom=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip,\nlabels of t−1 and t'),
+            target=Box(0, 1, 'data', 'target clip\nt−1, t'),
+            first=Box(0, 2, 'fixed', 'trained network\n(DA-VSN)'),
+            labels=Box(1, 2, 'aid', 'pseudo-labels, once,\nsure pixels'),
+            mix=Box(1, 1, 'aid', 'classes of the source\non the target,\nin each frame their own'),
+            net=Box(2, 0.5, 'net', 'network'),
+            ce=Box(3, 0, 'loss', 'cross-entropy\n(source and mix)'),
+            agree=Box(3, 2, 'aid', 'mix: where t−1, carried\nalong the flow, and t\nagree'),
+            banks=Box(3, 1, 'aid', 'banks of features\nof stuff and things'),
+            loss=Box(4, 1.5, 'loss', 'distance from the\nnearest of its class'),
+        ),
+        'source>net source>mix target>mix first>labels labels>mix mix>net net>ce net>banks '
+        'net>agree banks>loss agree>loss',
+    ),
     davsn=(
         dict(
             source=Box(0, 0.5, 'data', 'source clip, labels'),

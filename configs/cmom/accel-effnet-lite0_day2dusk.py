@@ -1,0 +1,28 @@
+# CMOM. Before it tools/generate_pseudo_labels.py; tools/run_phases.py runs that step too.
+_base_ = [
+    '../_base_/methods/cmom_effnet-lite0.py',
+    '../_base_/datasets/day2dusk.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(
+    dataset=dict(
+        source=dict(label_clips=True, whole_clips=True),
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/cmom_accel-effnet-lite0_day2dusk',
+            pipeline={{_base_.pseudo_labelled_pipeline}},
+        ),
+    )
+)
+pseudo_label_generator = dict(
+    pipeline=[t for t in _base_.test_pipeline if t['type'] != 'LoadClipAnnotations']
+)
+model = dict(
+    student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
+    alignment=dict(
+        # Sky, building, road, pavement, tree, fence.
+        background=(0, 1, 3, 4, 5, 7),
+        # Pole, sign symbol, car, pedestrian, bicyclist.
+        foreground=(2, 6, 8, 9, 10),
+    ),
+    source_checkpoint='work_dirs/davsn/accel-effnet-lite0_day2dusk/iter_100.pth',
+)

@@ -1,0 +1,154 @@
+"""Banks of source features and the losses of CMOM's feature alignment."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdavss.modules import FeatureAlignment
+from mmdavss.modules.feature_alignment import FeatureBank, largest_regions, region_means
+
+# Computed with the published implementation of CMOM; components by scipy.
+GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/cmom_feature_alignment.npz')
+
+
+def golden(key: str) -> torch.Tensor:
+    value = torch.from_numpy(GOLDEN[key])
+    return value.double() if value.is_floating_point() else value.long()
+
+
+CLASSIFY = partial(F.conv2d, weight=golden('classifier_weight')[:, :, None, None])
+
+
+def filled(images: slice = slice(None)) -> FeatureAlignment:
+    """The alignment after the source images of the published computation."""
+    alignment = FeatureAlignment(
+        background=golden('background_classes').tolist(),
+        foreground=golden('foreground_classes').tolist(),
+        channels=golden('classifier_weight').shape[1],
+        prototypes=int(GOLDEN['num_prototype']),
+        instances=int(GOLDEN['num_instance']),
+    ).double()
+    for features, labels in zip(
+        golden('src_features')[images], golden('src_labels')[images], strict=True
+    ):
+        small = F.interpolate(labels[None, None].double(), features.shape[1:])[0].long()
+        found = CLASSIFY(features[None]).argmax(1)
+        alignment.update(features[None], torch.where(small == found, small, 255), CLASSIFY)
+    return alignment
+
+
+def consensus() -> torch.Tensor:
+    current, carried = (golden(f'trg_prob_{key}').argmax(1) for key in ('current', 'propagated'))
+    return torch.where(current == carried, current, 255)
+
+
+def test_banks_are_the_published_ones():
+    alignment = filled()
+    for name, bank in (('background', alignment.background), ('instances', alignment.foreground)):
+        np.testing.assert_array_equal(bank.written, GOLDEN[f'bank_{name}_written'])
+        torch.testing.assert_close(bank.entries, golden(f'bank_{name}'), rtol=0, atol=1e-5)
+
+
+def test_losses_are_the_published_ones():
+    np.testing.assert_array_equal(consensus(), GOLDEN['consensus_label'])
+    features = golden('trg_feature').requires_grad_()
+    losses = filled()(features, consensus(), CLASSIFY)
+    assert losses['loss_background'] > 0 and losses['loss_foreground'] > 0
+    for name, key in (('background', 'loss_background'), ('foreground', 'loss_instances')):
+        # The released losses before the factor of 0.01.
+        torch.testing.assert_close(
+            losses[f'loss_{name}'] / 0.01, golden(key)[0], rtol=1e-6, atol=1e-6
+        )
+    sum(losses.values()).backward()
+    torch.testing.assert_close(
+        features.grad, golden('grad_of_0p01_times_sum_wrt_feature'), rtol=1e-4, atol=1e-9
+    )
+
+
+def test_banks_that_are_just_full_do_not_count():
+    alignment = filled()
+    for bank in (alignment.background, alignment.foreground):
+        bank.written.fill_(bank.entries.shape[1])
+    losses = alignment(golden('trg_feature'), consensus(), CLASSIFY)
+    assert losses['loss_background'] == float(GOLDEN['loss_background_banks_just_full'][0]) == 0
+    assert losses['loss_foreground'] == float(GOLDEN['loss_instances_banks_just_full'][0]) == 0
+    for bank in (alignment.background, alignment.foreground):
+        bank.written.add_(1)
+    losses = alignment(golden('trg_feature'), consensus(), CLASSIFY)
+    assert min(losses.values()) > 0
+
+
+def test_a_batch_is_its_images_one_after_the_other():
+    one, several = filled(slice(4)), filled(slice(0))
+    labels = golden('src_labels')[:4]
+    features = golden('src_features')[:4]
+    small = F.interpolate(labels[:, None].double(), features.shape[2:])[:, 0].long()
+    found = CLASSIFY(features).argmax(1)
+    several.update(features, torch.where(small == found, small, 255), CLASSIFY)
+    assert one.background.written.sum() > 0
+    for key, value in one.state_dict().items():
+        torch.testing.assert_close(several.state_dict()[key], value, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize('missing', ['labels', 'classes'])
+def test_nothing_to_align(missing):
+    """No consensus or no classes: no loss, zero gradients, banks as they were."""
+    alignment = filled()
+    labels = torch.full_like(consensus(), 255)
+    if missing == 'classes':
+        alignment = FeatureAlignment([], [], channels=16).double()
+        labels = consensus()
+    before = {key: value.clone() for key, value in alignment.state_dict().items()}
+    alignment.update(golden('src_features')[:1], labels, CLASSIFY)
+    torch.testing.assert_close(alignment.state_dict(), before, rtol=0, atol=0)
+    features = golden('trg_feature').requires_grad_()
+    # A bias: the class of an empty class's zero feature is none of the background.
+    bias = torch.zeros(8).double()
+    bias[golden('foreground_classes')[0]] = 1
+    losses = alignment(features, labels, partial(CLASSIFY, bias=bias))
+    assert losses['loss_background'] == losses['loss_foreground'] == 0
+    sum(losses.values()).backward()
+    assert not features.grad.any()
+
+
+def test_the_largest_components_come_first():
+    labels = torch.full((1, 4, 9), 255)
+    labels[0, 0, 0] = 3
+    labels[0, 2:, 0] = 3
+    labels[0, 1:3, 4:6] = 3
+    labels[0, 3, 6] = 3  # touches the former at a corner
+    labels[0, 0, 8] = 5
+    regions = largest_regions(labels, torch.tensor([5, 3]), 2).view(1, 2, 2, 4, 9)
+    assert regions.sum((3, 4)).tolist() == [[[1, 0], [5, 2]]]
+    assert regions[0, 1, 0, 3, 6] and regions[0, 1, 1, 2:, 0].all()
+    means = region_means(torch.arange(36.0).view(1, 1, 4, 9), regions.flatten(3))
+    assert means[0, :, :, 0].tolist() == [[8, 0], [21, 22.5]]
+
+
+def test_a_ring_keeps_the_latest():
+    bank = FeatureBank(2, 3, 1)
+    rows = torch.arange(1.0, 5)[:, None, None, None].expand(4, 2, 2, 1).clone()
+    rows[:, :, 1] += 10
+    valid = torch.tensor([[[1, 1], [0, 1]], [[0, 0], [0, 1]], [[1, 1], [0, 0]], [[0, 1], [1, 0]]])
+    bank.write(rows, valid.bool())
+    assert bank.written.tolist() == [5, 3]
+    # 1, 11, 3, then 13, 14 over the first two; 11, 12, 4.
+    assert bank.entries[..., 0].tolist() == [[13, 14, 3], [11, 12, 4]]
+    assert bank.full.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(background=[0, 1], foreground=[1]), 'must be different classes'),
+        (dict(background=[255], foreground=[]), 'must be different classes'),
+        (dict(background=[0], foreground=[1], instances=5), 'components=10 1 to instances=5'),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureAlignment(**options, channels=4)
