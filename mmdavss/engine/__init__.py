@@ -45,6 +45,7 @@ from .hooks import (
     RunReportHook,
     SelfTrainingHook,
     StopSignalHook,
+    StudentLabelsHook,
 )
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
 
@@ -76,6 +77,7 @@ __all__ = [
     'RunReportHook',
     'SelfTrainingHook',
     'StopSignalHook',
+    'StudentLabelsHook',
     'WorkDirLock',
     'accumulation',
     'bare_names',

@@ -16,6 +16,7 @@ from .mean_teacher import MeanTeacher
 from .mic import MIC
 from .offline_self_training import OfflineSelfTraining
 from .pixmatch import PixMatch
+from .quadmix import QuadMix
 from .rda import RDA
 from .self_training import SelfTraining
 from .sepico import SePiCo
@@ -46,6 +47,7 @@ __all__ = [
     'MinEnt',
     'OfflineSelfTraining',
     'PixMatch',
+    'QuadMix',
     'RDA',
     'SFC',
     'SFMPretraining',
