@@ -237,12 +237,13 @@ class BaseAdapter(VideoSegmentor):
         loss, log = super().parse_losses(losses)
         return loss, mean_log(log)
 
-    def temporal_flow(self, clip: Clip, length: int) -> Tensor:
-        """:meth:`given_flow` of target clips, for a method that cannot do without.
+    def temporal_flow(self, clip: Clip, length: int, domain: str = 'target') -> Tensor:
+        """:meth:`given_flow` of clips, for a method that cannot do without.
 
         Args:
-            clip: Of the target.
-            length: Frames that it must have at least.
+            clip: The clips.
+            length: Frames that they must have at least.
+            domain: Whose clips they are, for the message.
 
         Returns:
             (N, T-1, 2, H, W). The student gets it through :meth:`for_student`.
@@ -253,13 +254,13 @@ class BaseAdapter(VideoSegmentor):
         name, frames = type(self).__name__, clip.frames.shape[1]
         if frames < length:
             raise ValueError(
-                f'{name}: target clips have {number_of(frames, "frame")} and need {length} '
-                f'or more: set clip_length={length} in the target data set.'
+                f'{name}: {domain} clips have {number_of(frames, "frame")} and need {length} '
+                f'or more: set clip_length={length} in the {domain} data set.'
             )
         flow = self.given_flow(clip)
         if flow is None:
             raise ValueError(
-                f'{name}: target clips come without flow: add LoadFlow to their '
+                f'{name}: {domain} clips come without flow: add LoadFlow to their '
                 'pipeline, or set `model.flow` to a provider.'
             )
         return flow

@@ -134,10 +134,11 @@ class QuadMix(TPS):
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         target, clip = batch.target.clip, batch.source.clip
         flow = self.temporal_flow(target, 3)  # first, see given_flow
+        source_flow = self.temporal_flow(clip, 2, 'source')
+        frames = self.matched(clip, target) if self.histogram_matching else clip.frames
+        pair = slice(-2, None)
         source = ClipLayer(
-            self.matched(clip, target) if self.histogram_matching else clip.frames,
-            batch.source.clip_labels(CLIPS),
-            self.given_flow(clip),
+            frames[:, pair], batch.source.clip_labels(CLIPS)[:, pair], source_flow[:, -1:]
         )
         # The alignment joins the graphs of three passes: they are computed again, one at a time.
         scores = self.fused(source.frames, source.flow, again=True, size=self.source_size)
