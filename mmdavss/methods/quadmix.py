@@ -43,6 +43,7 @@ from mmdavss.video_nets import Accel, HeadScores
 from mmdavss.video_nets.base import fused_scores
 from mmdavss.video_nets.loading import load_student
 
+from .companion import Companion
 from .tps import TPS, mirror
 
 CLIPS = 'QuadMix: the source clips'
@@ -58,7 +59,7 @@ class QuadMix(TPS):
     the pixels of each class, in the target those of two pairs of frames, are aligned between the
     domains. In the first step the templates are of its own clips.
 
-    Source clips have two frames with labels (``label_clips=True``), target clips three.
+    Source clips have two labelled frames (``label_clips=True``), target clips three, or more.
 
     Args:
         rare_classes: Numbers of the rare classes; without them there are no patches.
@@ -94,16 +95,12 @@ class QuadMix(TPS):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(self.net, Accel) or not self.net.fuses_given_scores:
-            raise TypeError(
-                'QuadMix mixes flow and joins scores along it: its student must be an Accel with '
-                "fusion='score', without flow_net, stage and HRDA."
-            )
+        self.require_score_fusion()
         if (labeller is None) != (labeller_checkpoint is None):
             raise ValueError('QuadMix: set both labeller and labeller_checkpoint, or neither.')
         self.patched = bool(rare_classes)
-        rare = [k in set(rare_classes) for k in range(256)]
-        self.register_buffer('is_rare', torch.tensor(rare), persistent=False)
+        rare = torch.tensor([k in rare_classes for k in range(256)])
+        self.register_buffer('is_rare', rare, persistent=False)
         self.template_confidence = template_confidence
         self.mmd_weight = mmd_weight
         self.aggregate_earlier = aggregate_earlier
@@ -115,6 +112,7 @@ class QuadMix(TPS):
             self.add_companion('labeller', kind='fixed')
         else:
             self.labeller = MODELS.build(labeller).requires_grad_(False)
+            self.companions['labeller'] = Companion('labeller', 'pretrained')
         self.schedule_labels(by_student=False)
 
     def init_weights(self) -> None:
@@ -122,30 +120,27 @@ class QuadMix(TPS):
         if self.labeller_checkpoint is not None:
             load_student(self.labeller, self.labeller_checkpoint, option='labeller_checkpoint')
 
-    def train(self, mode: bool = True) -> QuadMix:
-        super().train(mode)
-        self.labeller.eval()
-        return self
-
     def schedule_labels(self, by_student: bool) -> None:
         """Whether the student labels the target in the next iteration, or the frozen net."""
         self._student_labels = by_student
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         target, clip = batch.target.clip, batch.source.clip
-        flow = self.temporal_flow(target, 3)  # first, see given_flow
+        flow = self.temporal_flow(target, 3)[:, -2:]  # first, see given_flow
+        target = target._replace(frames=target.frames[:, -3:])
         source_flow = self.temporal_flow(clip, 2, 'source')
         frames = self.matched(clip, target) if self.histogram_matching else clip.frames
-        pair = slice(-2, None)
-        source = ClipLayer(
-            frames[:, pair], batch.source.clip_labels(CLIPS)[:, pair], source_flow[:, -1:]
-        )
+        labels = batch.source.clip_labels(CLIPS)
+        source = ClipLayer(frames[:, -2:], labels[:, -2:], source_flow[:, -1:])
         # The alignment joins the graphs of three passes: they are computed again, one at a time.
-        scores = self.fused(source.frames, source.flow, again=True, size=self.source_size)
+        frames = source.frames
+        if self.source_size is not None:
+            frames = self.resized(frames.flatten(0, 1), self.source_size).unflatten(0, (-1, 2))
+        scores = self.fused(frames, source_flow[:, -1:], again=True)
         maps = {name: HeadScores(own) for name, own in scores.items()}
         losses = add_prefix(self.net.supervise(maps, source.labels[:, -1]), 'source')
         of_source = class_mean_scores(scores['decode'], source.labels[:, -1])
-        labels, current, sure = self.target_layer(target, flow)
+        pseudo, current, sure = self.target_layer(target, flow)
 
         last = self.memory.recall(dict(source=source.frames, target=current.frames))
         last_source, drawn = source_template(last['source'] if last else source, self.is_rare)
@@ -163,25 +158,14 @@ class QuadMix(TPS):
 
         strong = random_rescale(strong, self.rescale, self.align_corners)
         scores = self.fused(strong, flow[:, -1:], again=self.aggregate_earlier)
-        scores = {n: self.resized(own, labels[n].shape[-2:]) for n, own in scores.items()}
+        scores = {n: self.resized(own, pseudo[n].shape[-2:]) for n, own in scores.items()}
         of_target = self.aggregated(scores['decode'], target, flow)
         mmd = self.mmd_weight * maximum_mean_discrepancy(of_source, of_target)
-        yield losses | self.pseudo_losses(scores, labels, 'loss_tps') | dict(loss_mmd=mmd)
+        yield losses | self.pseudo_losses(scores, pseudo, 'loss_tps') | dict(loss_mmd=mmd)
         self.memory.remember(source, current)
 
-    def fused(
-        self,
-        frames: Tensor,
-        flow: Tensor | None,
-        again: bool = False,
-        size: tuple[int, int] | None = None,
-    ) -> dict[str, Tensor]:
-        """Scores of every classifier for clips, maybe resized.
-
-        With `again` the backward pass computes the graph of the backbone once more.
-        """
-        if size is not None:
-            frames = self.resized(frames.flatten(0, 1), size).unflatten(0, frames.shape[:2])
+    def fused(self, frames: Tensor, flow: Tensor, again: bool = False) -> dict[str, Tensor]:
+        """Scores of every classifier; `again`: the backward pass repeats the backbone's."""
         with self.counts_for('all'):
             levels = recomputed(self.net, self.net.levels, frames[:, -1]) if again else None
             return fused_scores(self.net, frames, flow, levels)
@@ -201,13 +185,8 @@ class QuadMix(TPS):
         return (vectors + class_mean_scores(self.resized(plain, scores.shape[-2:]))) / 2
 
     @torch.no_grad()
-    def target_layer(
-        self, target: Clip, flow: Tensor
-    ) -> tuple[dict[str, Tensor], ClipLayer, Tensor]:
-        """Labels of the current frame for each classifier, from scores of the pair before it.
-
-        And the plain pair with labels at its size, and where these are sure (N, 2, H, W).
-        """
+    def target_layer(self, target: Clip, flow: Tensor) -> tuple[dict, ClipLayer, Tensor]:
+        """Labels by classifier, from scores of the earlier pair; the pair; where it is sure."""
         net = self.net if self._student_labels else self.labeller
         with self.counts_for('all', 'target'):
             scores, mirrored = self.earlier_scores(net, target, flow)

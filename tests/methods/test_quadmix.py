@@ -356,7 +356,7 @@ def test_what_it_cannot_use():
         small_net('Accel', fusion='feature'),
         small_net('Accel', stage=1),
     ):
-        with pytest.raises(TypeError, match='must be an Accel with'):
+        with pytest.raises(TypeError, match='student must be an Accel'):
             build(student)
     with pytest.raises(ValueError, match='set both labeller and labeller_checkpoint'):
         build(small_net('Accel'), labeller=small_net('Accel'))
