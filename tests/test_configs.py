@@ -264,6 +264,11 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
             )
             for tag in ('', '_source-free')
         ),
+        (
+            'quadmix/accel-effnet-lite0_mini',
+            'quadmix/accel_synthia2city',
+            'auxiliary_weight labeller labeller_checkpoint mirror_prob new_classifier rare_classes',
+        ),
         ('sfc/accel-effnet-lite0_mini', 'sfc/accel_viper2city_stage1', SFC_SMALL),
         ('sfc/accel-effnet-lite0_mini_tpl', 'sfc/accel_synthia2city_tpl-stage1', SFC_SMALL),
     ],

@@ -53,14 +53,20 @@ optim_wrapper = dict(
         custom_keys={
             '^.student.segmentor.decode_head': dict(lr_mult=10.0),
             '^.student.fusion': dict(lr_mult=10.0),
-            'norm': dict(decay_mult=0.0),
+            # As published the layer norms of MiT do not decay; of mmseg's MiT those behind the
+            # stages have numbers for names.
+            '.norm': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.0.2.': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.1.2.': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.2.2.': dict(decay_mult=0.0),
+            '^.student.segmentor.backbone.layers.3.2.': dict(decay_mult=0.0),
         }
     ),
 )
 # To 0 from the end of the warm-up on.
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, begin=0, end=1500, by_epoch=False),
-    dict(type='PolyLR', power=1.0, eta_min=0.0, begin=1500, end=40000, by_epoch=False),
+    dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
+    dict(type='PolyLR', power=1.0, eta_min=0.0, begin=1500, end=40001, by_epoch=False),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
 val_cfg = dict(type='ValLoop')
