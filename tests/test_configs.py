@@ -132,12 +132,14 @@ def recipe(value, benchmark):
     if isinstance(value, dict):
         data = ('type', 'data_root', 'sequences', 'half', 'split', 'annotated', 'classes_from')
         left_out = (
-            data if 'data_root' in value else ('scale', 'crop_size', 'detail_size', 'classes')
+            data
+            if 'data_root' in value
+            else ('scale', 'crop_size', 'detail_size', 'classes', 'size')
         )
         return {
             key: recipe(own, benchmark)
             for key, own in value.items()
-            if key not in (*left_out, 'num_classes', 'sfm_checkpoint')
+            if key not in (*left_out, 'num_classes', 'rare_classes', 'sfm_checkpoint')
         }
     if isinstance(value, (list, tuple)):
         return [recipe(own, benchmark) for own in value]

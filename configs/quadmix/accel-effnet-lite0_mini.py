@@ -9,7 +9,19 @@ rare_classes = (3, 4, 5, 7, 13, 14)
 train_dataloader = dict(
     dataset=dict(
         source=dict(label_clips=True),
-        target=dict(clip_length=3),
+        # The target has the size of the source's crops.
+        target=dict(
+            clip_length=3,
+            pipeline=[
+                dict(type='LoadClip'),
+                dict(type='ClipResize', scale=(256, 128)),
+                {{_base_.flow}},
+                dict(type='ClipCrop', crop_size=(128, 256)),
+                dict(type='ClipFlip', prob=0.5),
+                dict(type='CrossFrameAugment'),
+                dict(type='PackClipInputs'),
+            ],
+        ),
         rare_patches=dict(classes=rare_classes, count=2, size=(128, 256)),
     )
 )
