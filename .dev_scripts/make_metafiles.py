@@ -62,6 +62,7 @@ DATASETS = {
     'CityscapesVPSDataset': 'Cityscapes-VPS',
     'DarkZurichImageDataset': 'Dark Zurich',
     'GTADataset': 'GTAV',
+    'SHIFTDataset': 'SHIFT',
     'SynthiaDataset': 'SYNTHIA-RAND',
     'SynthiaSeqDataset': 'SYNTHIA-Seq',
     'ViperSeqDataset': 'VIPER',

@@ -1,10 +1,11 @@
-"""Generates MiniDrive, a miniature of eight data sets that needs no download.
+"""Generates MiniDrive, a miniature of nine data sets that needs no download.
 
     python tools/make_minidrive.py data/minidrive
 
 writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}, and
-with --acdc also data/minidrive/acdc. The same settings give the same bytes. Missing parts of a
-MiniDrive with the same settings are added; nothing else is changed.
+with --acdc also data/minidrive/acdc, with --shift also data/minidrive/shift. The same settings give
+the same bytes. Missing parts of a MiniDrive with the same settings are added; nothing else is
+changed.
 """
 
 from __future__ import annotations
@@ -106,6 +107,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='ACDC training images of each condition, fog, night, rain and snow (demo: 0)',
     )
+    parser.add_argument(
+        '--shift',
+        type=int,
+        metavar='N',
+        help='SHIFT training sequences of each kind: day to night and back, clear to foggy and '
+        'back, and always clear, foggy or night (demo: 0)',
+    )
+    parser.add_argument('--shift-frames', type=int, metavar='N', help='frames of each of them')
     parser.add_argument(
         '--flow',
         action='store_true',

@@ -12,11 +12,14 @@ from .dark_zurich import DarkZurichImageDataset
 from .domain_pair import DomainPairDataset
 from .gta import GTADataset
 from .image import ImageSegDataset
+from .kitti_step import KITTISTEPDataset
 from .label_maps import LabelSet
 from .sampling import Draw, DrawSampler
+from .shift import SHIFTDataset
 from .synthia_rand import SynthiaDataset
 from .synthia_seq import SynthiaSeqDataset
 from .viper import ViperSeqDataset
+from .vspw import VSPWDataset
 
 __all__ = [
     'ACDCDataset',
@@ -33,9 +36,12 @@ __all__ = [
     'DrawSampler',
     'GTADataset',
     'ImageSegDataset',
+    'KITTISTEPDataset',
     'LabelSet',
+    'SHIFTDataset',
     'SynthiaDataset',
     'SynthiaSeqDataset',
+    'VSPWDataset',
     'ViperSeqDataset',
     'transforms',
 ]

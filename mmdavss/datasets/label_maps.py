@@ -29,7 +29,10 @@ class LabelSet:
         official: Number of official ids; they are 0 to ``official - 1``.
         encoding: What the files hold: ``ids`` (one channel, or a palette image), ``panoptic`` (one
             channel, the id or 1000 times the id plus the number of the instance), ``red`` (16-bit
-            colour image with the id in the red channel) or ``colour`` (RGB codes).
+            colour image with the id in the red channel), ``first`` (the id in the first channel of
+            8 bits, whatever the others hold), ``tracks`` (8-bit RGB: the id in red, the number of
+            the instance, the same in all frames, is 256 times green plus blue) or ``colour`` (RGB
+            codes).
         colours: RGB of each official id: the codes in the files for ``colour``; for the other
             encodings, what a mask's palette must agree with (default: the palette of the classes).
         official_palette: Whether the official masks have a palette, equal to `colours`; masks whose
@@ -229,6 +232,19 @@ def ego_vehicle(ids: np.ndarray, ego_id: int) -> np.ndarray:
         same = (ids == ego_id).astype(np.uint8)
         cv2.floodFill(same, region, seed, 0, flags=8 | cv2.FLOODFILL_MASK_ONLY | 1 << 8)
     return region[1:-1, 1:-1].astype(bool)
+
+
+def colour_map(count: int) -> tuple[RGB, ...]:
+    """Colours of the first ids in the colour map of PASCAL VOC, all different, black first.
+
+    The bits of an id, three at a time from the lowest, are bits of red, green and blue, from the
+    highest.
+    """
+
+    def channel(i: int, which: int) -> int:
+        return sum((i >> 3 * place + which & 1) << 7 - place for place in range(8))
+
+    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(count))
 
 
 _COLOURS: dict[str, RGB] = {
@@ -668,4 +684,75 @@ CAMVID_COLOUR = LabelSet(
 #: CamVid with masks that hold the ids of the 11 classes, 11 for void.
 CAMVID_IDS = LabelSet(
     'CamVid (id masks)', CLASSES_CAMVID, _CAMVID_PALETTE, {i: i for i in range(11)}, official=12
+)
+
+#: KITTI-STEP: ids are the train ids of Cityscapes; the numbers of people and cars are beside them.
+KITTI_STEP_19 = replace(DARK_ZURICH_19, name='KITTI-STEP', encoding='tracks')
+
+# The 23 ids of SHIFT (those of CARLA 0.9.12) and their colours. What is not scored is ignored.
+_SHIFT: tuple[tuple[str, RGB, bool], ...] = (
+    ('unlabeled', (0, 0, 0), False),
+    ('building', (70, 70, 70), True),
+    ('fence', (100, 40, 40), True),
+    ('other', (55, 90, 80), False),
+    ('pedestrian', (220, 20, 60), True),
+    ('pole', (153, 153, 153), True),
+    ('road line', (157, 234, 50), True),
+    ('road', (128, 64, 128), True),
+    ('sidewalk', (244, 35, 232), True),
+    ('vegetation', (107, 142, 35), True),
+    ('vehicle', (0, 0, 142), True),
+    ('wall', (102, 102, 156), True),
+    ('traffic sign', (220, 220, 0), True),
+    ('sky', (70, 130, 180), True),
+    ('ground', (81, 0, 81), False),
+    ('bridge', (150, 100, 100), False),
+    ('rail track', (230, 150, 140), False),
+    ('guard rail', (180, 165, 180), False),
+    ('traffic light', (250, 170, 30), True),
+    ('static', (110, 190, 160), False),
+    ('dynamic', (170, 120, 50), False),
+    ('water', (45, 60, 150), False),
+    ('terrain', (145, 170, 100), True),
+)
+_SHIFT_SCORED = [i for i, (_, _, scored) in enumerate(_SHIFT) if scored]
+
+#: SHIFT, the 14 classes of its challenge, in the order of the ids.
+SHIFT_14 = LabelSet(
+    'SHIFT',
+    tuple(_SHIFT[i][0] for i in _SHIFT_SCORED),
+    tuple(_SHIFT[i][1] for i in _SHIFT_SCORED),
+    {i: k for k, i in enumerate(_SHIFT_SCORED)},
+    official=23,
+    encoding='first',
+    colours=tuple(colour for _, colour, _ in _SHIFT),
+)
+
+#: VSPW's 124 classes, the ids 1 to 124 of its table (label_num_dic_final.json); 0 is others.
+CLASSES_VSPW = tuple(
+    """
+    wall ceiling door stair ladder escalator Playground_slide handrail_or_fence window rail goal
+    pillar pole floor ground grass sand athletic_field road path crosswalk building house bridge
+    tower windmill well_or_well_lid other_construction sky mountain stone wood ice snowfield
+    grandstand sea river lake waterfall water billboard_or_Bulletin_Board sculpture pipeline flag
+    parasol_or_umbrella cushion_or_carpet tent roadblock car bus truck bicycle motorcycle
+    wheeled_machine ship_or_boat raft airplane tyre traffic_light lamp person cat dog horse cattle
+    other_animal tree flower other_plant toy ball_net backboard skateboard bat ball
+    cupboard_or_showcase_or_storage_rack box traveling_case_or_trolley_case basket bag_or_package
+    trash_can cage plate tub_or_bowl_or_pot bottle_or_cup barrel fishbowl bed pillow table_or_desk
+    chair_or_seat bench sofa shelf bathtub gun commode roaster other_machine refrigerator
+    washing_machine Microwave_oven fan curtain textiles clothes painting_or_poster mirror
+    flower_pot_or_vase clock book tool blackboard tissue screen_or_television computer printer
+    Mobile_phone keyboard other_electronic_product fruit food instrument train
+    """.split()
+)
+
+#: VSPW: others (0) and void (255) are ignored.
+VSPW_124 = LabelSet(
+    'VSPW',
+    CLASSES_VSPW,
+    colour_map(len(CLASSES_VSPW) + 1)[1:],
+    {i + 1: i for i in range(len(CLASSES_VSPW))},
+    official=len(CLASSES_VSPW) + 1,
+    void_id=IGNORE,
 )

@@ -17,6 +17,7 @@ from mmdavss.utils.errors import number_of
 from mmdavss.utils.inputs import natural
 
 from .class_subset import check_subset, classes_of
+from .samples import labelled_frame
 
 #: Pixels per block on a CPU: 0.5 MiB of int64.
 BLOCK = 2**16
@@ -73,22 +74,17 @@ class VPQMetric(BaseMetric):
         """Computes each frame's confusion matrix once; windows sum them.
 
         Raises:
-            ValueError: If a sample lacks its sequence or frame name.
+            ValueError: If a sample lacks its sequence or frame name, or its label.
         """
         num_classes = len(classes_of(self))
         for sample in data_samples:
-            if 'seq_name' not in sample or 'frame_name' not in sample:
-                raise ValueError(
-                    'VPQMetric: a sample has no seq_name and frame_name, which identify the frames '
-                    'of a clip. Use a data set of mmdavss and PackClipInputs with both among its '
-                    'meta_keys.'
-                )
+            sequence, name = labelled_frame(self, sample)
             prediction = sample['pred_sem_seg']['data']
             label = sample['gt_sem_seg']['data'].to(prediction)
             self.results.append(
                 (
-                    sample['seq_name'],
-                    sample['frame_name'],
+                    sequence,
+                    name,
                     confusion_with_void(prediction, label, num_classes),
                 )
             )

@@ -1,7 +1,7 @@
 """MiniDrive: a procedural street world with exact labels, optical flow and occlusion.
 
 Requires only numpy, OpenCV and Pillow. `tools/make_minidrive.py` writes it in the layouts of VIPER,
-SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES, Cityscapes-VPS, CamVid and ACDC.
+SYNTHIA-Seq, Cityscapes-Seq, GTAV, SYNTHIA-RAND-CITYSCAPES, Cityscapes-VPS, CamVid, ACDC and SHIFT.
 """
 
 from .labels import (
@@ -9,6 +9,7 @@ from .labels import (
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     PALETTE,
+    SHIFT_IDS,
     SYNTHIA_IDS,
     SYNTHIA_RAND_IDS,
     VIPER_IDS,
@@ -32,6 +33,7 @@ __all__ = [
     'Material',
     'OLD_TOWN',
     'PALETTE',
+    'SHIFT_IDS',
     'SUBURB',
     'SUBURB_CARS',
     'SYNTHIA_IDS',

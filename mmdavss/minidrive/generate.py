@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import shutil
 import sys
@@ -26,25 +28,38 @@ from .labels import (
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     PALETTE,
+    SHIFT_IDS,
     SYNTHIA_IDS,
     SYNTHIA_RAND_IDS,
     VIPER_IDS,
 )
 from .layouts import OLD_TOWN, SUBURB, SUBURB_CARS, build_scene, varied_layout
-from .looks import CONDITIONS, Look, camera_look, dawn_look, day_look, rendered_look, varied_look
+from .looks import (
+    CONDITIONS,
+    SHIFTS,
+    Drift,
+    Look,
+    camera_look,
+    dawn_look,
+    day_look,
+    drift,
+    rendered_look,
+    varied_look,
+)
 from .world import Frame, World
 
 VERSION = 1  # increase whenever the same settings give different bytes
 MARKER = 'minidrive.json'
 IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
 VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
-ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps', 'camvid', 'acdc')
+ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps', 'camvid', 'acdc', 'shift')
 # settings of data sets that older MiniDrives lack
 ADDITIONS = dict(
     {name: (name,) for name in IMAGES},
     cityscapes_vps=VPS,
     camvid=('camvid', 'camvid_frames', 'camvid_size'),
     acdc=('acdc',),
+    shift=('shift', 'shift_frames'),
 )
 MOMENT = 5  # the frame of a drive that an image shows
 REFERENCE = 8  # the frame of the reference image of ACDC, a little further along the street
@@ -54,6 +69,13 @@ VPS_LABELLED = range(4, SNIPPET, 5)  # the same for a Cityscapes-VPS clip
 VPS_TRAIN = 400  # training clips of Cityscapes-VPS; other clips are numbered after them
 CITIES = dict(
     train=('aachen', 'bochum', 'bremen', 'cologne'), val=('frankfurt', 'lindau', 'munster')
+)
+SHIFT_RATE = 10.0  # frames per second of SHIFT's videos
+# discrete shifts in turn: what a clear day has turned to, if anything, and its name in seq.csv
+DISCRETE = dict(
+    clear=(None, 'clear', 'daytime'),
+    foggy=('clear_to_foggy', 'foggy', 'daytime'),
+    night=('daytime_to_night', 'clear', 'night'),
 )
 CHUNK = 10  # frames per unit of work
 
@@ -84,6 +106,10 @@ class Settings:
         camvid_size: Width and height of these frames.
         acdc: Number of ACDC training images of each condition; there are a quarter as many, but
             at least one, for validation.
+        shift: Number of SHIFT training sequences of each kind: continuous day to night and clear
+            to foggy, and back; discrete clear, foggy and night. There are a quarter as many, but
+            at least one, for validation.
+        shift_frames: Frames of each of them, at 10 Hz, 2 or more.
         flow: Whether to write the exact flow and visibility to the previous frame too.
     """
 
@@ -105,6 +131,8 @@ class Settings:
     camvid_frames: int = 2
     camvid_size: tuple[int, int] = (320, 240)
     acdc: int = 0
+    shift: int = 0
+    shift_frames: int = 40
     flow: bool = False
 
     def __post_init__(self) -> None:
@@ -125,9 +153,12 @@ class Settings:
             'camvid',
             'camvid_frames',
             'acdc',
+            'shift',
         ):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
+        if self.shift_frames < 2:
+            raise ValueError(f'shift_frames: {self.shift_frames} is less than 2, start and end')
         first, last = self.snippet_frames
         if not 0 <= first <= LABELLED <= last < SNIPPET:
             raise ValueError(
@@ -161,6 +192,8 @@ PRESETS = dict(
         camvid=2000,
         camvid_size=(480, 360),
         acdc=100,
+        shift=8,
+        shift_frames=100,
     ),
 )
 
@@ -201,6 +234,11 @@ def plan(settings: Settings, roots: tuple[str, ...] = ROOTS) -> list[Chunk]:
     drives += [
         ('camvid', 'train', index, range(settings.camvid_frames))
         for index in range(settings.camvid)
+    ]
+    drives += [
+        ('shift', split, index, range(settings.shift_frames))
+        for split in ('train', 'val')
+        for index in _shift_drives(settings, split)
     ]
     if settings.acdc:
         drives += [
@@ -244,6 +282,8 @@ def make_world(settings: Settings, kind: str, split: str, index: int) -> World:
         return World.create(seed, layout, varied_look, settings.camvid_frames, False)
     if kind == 'acdc':
         return _acdc_world(seed, CONDITIONS[_condition(index)])
+    if kind == 'shift':
+        return _shift_world(settings, seed, index)
     return World.create(seed, OLD_TOWN, camera_look, SNIPPET, True, rate=17.0)
 
 
@@ -260,6 +300,44 @@ def _acdc_world(seed: tuple[int, ...], look: Callable[[np.random.Generator], Loo
     return World(scene, chosen, seed, rate)
 
 
+def _shift_drives(settings: Settings, split: str) -> list[int]:
+    """Numbers of the SHIFT sequences of a split: even for continuous shifts, odd for discrete."""
+    count = settings.shift
+    if split == 'val' and count:
+        count = max(1, count // 4)
+    return [*range(0, 2 * count * len(SHIFTS), 2), *range(1, 2 * count * len(DISCRETE), 2)]
+
+
+def _shift_conditions(index: int) -> tuple[str | None, str, str]:
+    """Shift, weather and time of day at the start of a SHIFT sequence: they take turns."""
+    if index % 2 == 0:
+        return list(SHIFTS)[index // 2 % len(SHIFTS)], 'clear', 'daytime'
+    return list(DISCRETE.values())[index // 2 % len(DISCRETE)]
+
+
+def _drift(settings: Settings, seed: tuple[int, ...], index: int) -> Drift:
+    kind = _shift_conditions(index)[0] or next(iter(SHIFTS))
+    return drift(kind, np.random.default_rng((*seed, 1)), settings.shift_frames)
+
+
+def _shift_world(settings: Settings, seed: tuple[int, ...], index: int) -> World:
+    """The world of a SHIFT sequence; in a continuous shift, with the look of its first frame."""
+    looks, (shift, *_) = _drift(settings, seed, index), _shift_conditions(index)
+    look = looks.far if index % 2 and shift is not None else looks.start
+    rng = np.random.default_rng(seed)
+    duration = settings.shift_frames / SHIFT_RATE
+    scene = build_scene(rng, OLD_TOWN, look.palette, duration, False)
+    return World(scene, look, seed, SHIFT_RATE)
+
+
+def drifted(settings: Settings, world: World, index: int, number: int) -> World:
+    """The world of a SHIFT sequence with the look of a frame."""
+    if index % 2:
+        return world
+    look = _drift(settings, world.seed, index).look(number)
+    return World(world.scene, look, world.seed, world.rate)
+
+
 def reference_world(settings: Settings, split: str, index: int) -> World:
     """The world of an ACDC drive by day."""
     seed = (settings.seed, ROOTS.index('acdc'), int(split == 'val'), index)
@@ -274,6 +352,7 @@ def frame_size(settings: Settings, kind: str) -> tuple[int, int]:
     aspect = dict(
         viper=1080 / 1920,
         acdc=1080 / 1920,
+        shift=800 / 1280,
         synthia_seq=760 / 1280,
         gta=1052 / 1914,
         synthia_rand=760 / 1280,
@@ -329,6 +408,12 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
         name = f'{folder.name}_frame_{number + 1:06d}'
         image, label = f'{name}_rgb_anon.png', f'{name}_gt_labelTrainIds.png'
         return Path('acdc', 'rgb_anon', folder, image), Path('acdc', 'gt', folder, label)
+    if chunk.kind == 'shift':
+        folder, sequence = shift_folder(chunk.split, chunk.index), _shift_sequence(chunk)
+        return (
+            folder / 'img' / sequence / f'{number:08d}_img_front.jpg',
+            folder / 'semseg' / sequence / f'{number:08d}_semseg_front.png',
+        )
     if chunk.kind == 'cityscapes_vps':
         name, labelled_name = _vps_names(chunk, number)
         tail = 'gtFine_color' if number == LABELLED else 'final_mask'
@@ -347,6 +432,33 @@ def paths_of(chunk: Chunk, number: int) -> tuple[Path, Path]:
         Path('cityscapes', 'leftImg8bit_sequence', f'{name}_leftImg8bit.png'),
         Path('cityscapes', 'gtFine', f'{name}_gtFine_labelIds.png'),
     )
+
+
+def shift_folder(split: str, index: int) -> Path:
+    """Folder of the front view of a SHIFT sequence."""
+    if index % 2:
+        return Path('shift', 'discrete', 'videos', split, 'front')
+    return Path('shift', 'continuous', 'videos', '1x', split, 'front')
+
+
+def _shift_sequence(chunk: Chunk) -> str:
+    """Name of a SHIFT sequence: eight hexadecimal digits, unique."""
+    number = chunk.index + (0x8000 if chunk.split == 'val' else 0)
+    return f'{number:04x}-{40503 * (number + 1) & 0xFFFF:04x}'
+
+
+def _shift_table(settings: Settings, split: str, index: int) -> str:
+    """Table of the SHIFT sequences in the folder of one of them, as in ``seq.csv``."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    table.writerow(('video', 'shift_type', 'start_weather_coarse', 'start_timeofday_coarse'))
+    for i in _shift_drives(settings, split):
+        if i % 2 != index % 2:
+            continue
+        shift, *conditions = _shift_conditions(i)
+        name = _shift_sequence(Chunk('shift', split, i, ()))
+        table.writerow((name, '' if i % 2 else shift, *conditions))
+    return text.getvalue()
 
 
 def _vps_names(chunk: Chunk, number: int) -> tuple[str, str]:
@@ -395,6 +507,8 @@ def _label_image(kind: str, frame: Frame) -> np.ndarray:
         return CITYSCAPES_TRAIN_IDS[frame.labels]
     if kind == 'camvid':
         return CAMVID_IDS[frame.labels]
+    if kind == 'shift':
+        return SHIFT_IDS[frame.labels]
     # SYNTHIA: 16 bits, class in the red channel, instance in the green one
     label = np.zeros((*frame.labels.shape, 3), np.uint16)
     label[..., 0] = (SYNTHIA_IDS if kind == 'synthia_seq' else SYNTHIA_RAND_IDS)[frame.labels]
@@ -410,9 +524,14 @@ def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
     snippets = _snippets(settings)
     first = snippets[chunk.kind][0] if chunk.kind in snippets else 0
     for number in chunk.frames:
+        if chunk.kind == 'shift':
+            world = drifted(settings, world, chunk.index, number)
         frame = world.render(number, size)
         image, label = paths_of(chunk, number)
         _write(root / image, frame.rgb)
+        if chunk.kind == 'shift' and chunk.index < 2 and number == 0:
+            table = root / shift_folder(chunk.split, chunk.index) / 'seq.csv'
+            table.write_text(_shift_table(settings, chunk.split, chunk.index))
         if chunk.kind == 'cityscapes_vps' and number in VPS_LABELLED:
             _write(root / vps_image_of(chunk, number), frame.rgb)
         if chunk.kind == 'acdc':
@@ -514,7 +633,8 @@ def generate(
         added = [
             name
             for name, own in ADDITIONS.items()
-            if name not in old or (new[name] and not any(old.get(key) for key in own))
+            if name not in old
+            or (new[name] and not any(old.get(key) for key in own if key != f'{name}_frames'))
         ]
         ours = [name for name in ROOTS if name not in added]
         unknown = {key for name in added for key in ADDITIONS[name]}

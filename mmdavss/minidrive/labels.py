@@ -218,6 +218,35 @@ CAMVID_IDS = _table(
     }
 )
 
+#: Ids of SHIFT, which are those of CARLA 0.9.12: one class for all vehicles with and without motor,
+#: riders are pedestrians, litter bins are 'dynamic' (20). No bonnet is in view there.
+SHIFT_IDS = _table(
+    {
+        Label.SKY: 13,
+        Label.ROAD: 7,
+        Label.LANE_MARK: 6,
+        Label.SIDEWALK: 8,
+        Label.TERRAIN: 22,
+        Label.BUILDING: 1,
+        Label.FENCE: 2,
+        Label.POLE: 5,
+        Label.LIGHT: 18,
+        Label.SIGN: 12,
+        Label.TREE: 9,
+        Label.HEDGE: 9,
+        Label.PERSON: 4,
+        Label.RIDER: 4,
+        Label.CAR: 10,
+        Label.TRUCK: 10,
+        Label.BUS: 10,
+        Label.MOTORCYCLE: 10,
+        Label.BICYCLE: 10,
+        Label.PARKED_BICYCLE: 10,
+        Label.CLUTTER: 20,
+        Label.EGO: 0,
+    }
+)
+
 #: RGB colours for drawing labels: those of Cityscapes.
 PALETTE = np.zeros((len(Label), 3), np.uint8)
 for _label, _rgb in {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import cv2
@@ -317,7 +317,10 @@ def _overcast(look: Look, sky: float, light: float, **changes: Any) -> Look:
 
 def fog_look(rng: np.random.Generator) -> Look:
     """The camera in fog: what is some ten metres away fades to the grey of the sky."""
-    look = camera_look(rng)
+    return _in_fog(camera_look(rng), rng)
+
+
+def _in_fog(look: Look, rng: np.random.Generator) -> Look:
     return _overcast(
         look,
         rng.uniform(0.62, 0.78),
@@ -330,7 +333,10 @@ def fog_look(rng: np.random.Generator) -> Look:
 
 def night_look(rng: np.random.Generator) -> Look:
     """The camera by night: little light, which is yellow, lit windows and lamps, and much noise."""
-    look = camera_look(rng)
+    return _by_night(camera_look(rng), rng)
+
+
+def _by_night(look: Look, rng: np.random.Generator) -> Look:
     lamp_light = np.array([1.0, 0.78, 0.5])
     dark = rng.uniform(0.01, 0.03) * np.array([0.8, 0.85, 1.2])
     return replace(
@@ -398,6 +404,65 @@ def snow_look(rng: np.random.Generator) -> Look:
 #: Adverse conditions of ACDC. Their palettes have the sizes of that of :func:`day_look`: one seed
 #: gives the same scene under each of them.
 CONDITIONS = dict(fog=fog_look, night=night_look, rain=rain_look, snow=snow_look)
+
+
+#: Continuous shifts of SHIFT, from a clear day, and what each of them turns it to.
+SHIFTS = dict(daytime_to_night=_by_night, clear_to_foggy=_in_fog)
+
+
+#: The haze of a clear day; hazy evenings have more.
+CLEAR = 0.006
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A look that changes while a drive lasts: there and back.
+
+    Args:
+        start: The look at the first and at the last frame.
+        far: The look in the middle. Both have the same palette.
+        frames: Number of frames, at least 2.
+    """
+
+    start: Look
+    far: Look
+    frames: int
+
+    def share(self, frame: float) -> float:
+        """How much of the look `far` there is in a frame, 0 to 1, smooth in time."""
+        return float(np.sin(np.pi * frame / (self.frames - 1)) ** 2)
+
+    def look(self, frame: float) -> Look:
+        """The look of a frame."""
+        return _mix(self.start, self.far, self.share(frame))
+
+
+def drift(kind: str, rng: np.random.Generator, frames: int) -> Drift:
+    """A drift that begins on a clear day.
+
+    Args:
+        kind: One of :data:`SHIFTS`.
+        rng: Source of the looks at both ends.
+        frames: Number of frames.
+    """
+    start = day_look(rng)
+    while start.haze > CLEAR:
+        start = day_look(rng)
+    return Drift(start, SHIFTS[kind](start, rng), frames)
+
+
+def _mix(one: Any, other: Any, share: float) -> Any:
+    """Weighted mean of two looks, or of their parts; what is no number is taken from `one`."""
+    if is_dataclass(one) and not isinstance(one, type):
+        names = (field.name for field in fields(one))
+        return replace(
+            one, **{name: _mix(getattr(one, name), getattr(other, name), share) for name in names}
+        )
+    if isinstance(one, tuple):
+        return tuple(_mix(a, b, share) for a, b in zip(one, other, strict=True))
+    if isinstance(one, (float, np.ndarray)):
+        return one + share * (other - one)
+    return one
 
 
 def _varied(rng: np.random.Generator, *bases: np.ndarray, count: int = 6) -> np.ndarray:

@@ -264,6 +264,82 @@ def make_bddvid(tmp_path):
     return root
 
 
+def make_kitti_step(tmp_path):
+    """Two sequences of 4 and 2 frames in train, one in val, one without labels in test.
+
+    Ids 0 to 18 and void; where the id is 13 (car), the number of the car is 300 plus the frame's.
+    """
+    root = tmp_path / 'data' / 'kitti_step'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 20).reshape(SIZE).astype(np.uint8)
+    ids[ids == 19] = 255
+    for split, sequence, count in (
+        ('train', '0000', 4),
+        ('train', '0001', 2),
+        ('val', '0002', 3),
+        ('test', '0000', 2),
+    ):
+        for n in range(count):
+            write(root / 'images' / split / sequence / f'{n:06d}.png', texture(n))
+            tracks = np.where(ids == 13, 300 + n, 0)
+            label = np.stack([tracks % 256, tracks // 256, ids], axis=-1)  # BGR
+            if split != 'test':
+                path = root / 'panoptic_maps' / split / sequence / f'{n:06d}.png'
+                write(path, label.astype(np.uint8))
+    return root
+
+
+def make_vspw(tmp_path):
+    """Two videos in train and one in val, whose frames have no regular numbers; ids 0 to 124."""
+    root = tmp_path / 'data' / 'vspw'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 126).reshape(SIZE).astype(np.uint8)
+    ids[ids == 125] = 255
+    for split, video, numbers in (
+        ('train', '1001_5z_ijQjUf_0', (1, 3, 8)),
+        ('train', '0_wHCy0fpbqiE', (12, 13)),
+        ('val', '1476_75AL-XN84cI', (90, 102)),
+        ('test', '988_f_Xvy_DCPt8', (1,)),
+    ):
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / f'{split}.txt').open('a') as file:
+            file.write(f'{video}\n')
+        for n in numbers:
+            write(root / f'data/{video}/origin/{n:08d}.jpg', texture(n))
+            if split != 'test':
+                write(root / f'data/{video}/mask/{n:08d}.png', ids)
+    return root
+
+
+def make_shift(tmp_path):
+    """Discrete images and videos and continuous videos of the front view; ids 0 to 22.
+
+    In the videos, labels have one channel, in the images three, of which the first holds the id.
+    """
+    root = tmp_path / 'data' / 'shift'
+    ids = (np.arange(SIZE[0] * SIZE[1]) % 23).reshape(SIZE).astype(np.uint8)
+    colour = np.stack([ids + 100, ids + 50, ids], axis=-1)  # BGR
+    table = {}
+    for folder, sequence, numbers, row in (
+        ('discrete/images/train', '0003-17fb', (0, 10, 20), ',clear,daytime'),
+        ('discrete/images/val', '007b-4e72', (0, 10), ',foggy,night'),
+        ('discrete/videos/train', '0003-17fb', (0, 1, 2), ',clear,daytime'),
+        ('discrete/videos/train', '0aee-69fd', (0, 1), ',rainy,dawn/dusk'),
+        ('continuous/videos/1x/train', '00a1-0f2e', (0, 1, 2), 'daytime_to_night,clear,daytime'),
+        ('continuous/videos/1x/train', '0b5c-9d10', (0, 1), 'clear_to_foggy,clear,daytime'),
+        ('continuous/videos/1x/val', '1c22-77aa', (0, 1), 'clear_to_rainy,cloudy,night'),
+    ):
+        table.setdefault(folder, []).append(f'{sequence},{row}\n')
+        for n in numbers:
+            front = root / folder / 'front'
+            write(front / f'img/{sequence}/{n:08d}_img_front.jpg', texture(n))
+            label = colour if '/images/' in folder else ids
+            write(front / f'semseg/{sequence}/{n:08d}_semseg_front.png', label)
+    for folder, rows in table.items():
+        (root / folder / 'front/seq.csv').write_text(
+            'video,shift_type,start_weather_coarse,start_timeofday_coarse\n' + ''.join(rows)
+        )
+    return root
+
+
 CAMVID_NAMES = (
     '0001TP_006690',
     '0001TP_006720',
@@ -298,7 +374,7 @@ def make_all(tmp_path):
         (first, *_) = sorted(folder.glob('0001TP_*'))
         for n in range(4):
             (folder / f'0001TP_9{n:05d}{tail}').write_bytes(first.read_bytes())
-    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta', 'camvid'):
+    for name in ('viper', 'synthia', 'cityscapes', 'cityscapes_vps', 'gta', 'camvid', 'shift'):
         (mini / roots[name].name).symlink_to(roots[name])
     # All frames of the two training clips of Cityscapes-VPS, which are of Cityscapes' val.
     frames = roots['cityscapes_vps'] / 'train/img_all'
@@ -322,6 +398,9 @@ MAKERS = {
         make_dark_zurich,
         make_acdc,
         make_bddvid,
+        make_kitti_step,
+        make_shift,
+        make_vspw,
         make_camvid,
     )
 }

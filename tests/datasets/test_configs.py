@@ -59,6 +59,7 @@ EXPECTED = {
     'mini_twice': ((256, 512), (256, 512), 15, (12, 20)),
     'mini2camvid_twice': ((384, 512), (384, 512), 11, (12, 20)),
     'day2dusk_twice': ((384, 512), (384, 512), 11, (12, 20)),
+    'minishift': ((120, 192), (120, 192), 14, (12, 20)),
 }
 #: For all methods: flow both ways, an augmented view of the target.
 BENCHMARKS = ('mini', 'mini2camvid', 'day2dusk')
@@ -101,6 +102,7 @@ IMAGES = (
     'minigta2minicity',
     'gta2city_whole',
     'synthia_rand2city_whole',
+    'minishift',
     *TWICE,
 )
 #: Whole images, where the target of training is cropped in the pipeline.
@@ -138,6 +140,7 @@ UNLABELLED = (
     'synthia_rand2city_512',
     'city2acdc_1024',
     'city2darkzurich_1024',
+    'minishift',
     *MARGINS,
     *TWICE,
 )
@@ -273,9 +276,12 @@ def test_evaluator_takes_the_subset_of_the_classes(data, name):
         assert (metric.prefix, without.prefix) == (None, '13') and len(without.subset) == 13
         return
     metrics = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
-    assert [metric.type for metric in metrics] == ['ClassSubsetIoU', 'VPQMetric'][: len(metrics)]
+    others = ['VideoConsistencyMetric' if name == 'minishift' else 'VPQMetric']
+    assert [metric.type for metric in metrics] == ['ClassSubsetIoU', *others][: len(metrics)]
     for metric in map(METRICS.build, metrics):
-        if 'synthia' in name:
+        if type(metric).__name__ == 'VideoConsistencyMetric':
+            assert metric.lengths == (8, 16)  # it has no classes
+        elif 'synthia' in name:
             assert len(metric.subset) == 11 and set(classes) - set(metric.subset) == {'fence'}
         else:
             assert metric.subset is None

@@ -49,6 +49,14 @@ ALL = [
         'rgb_anon/fog/train/GOPR0475',
     ),
     ('BDDVidDataset', 'bddvid', {}, 'train/images'),
+    ('KITTISTEPDataset', 'kitti_step', {}, 'images/train/0000'),
+    (
+        'SHIFTDataset',
+        'shift',
+        dict(shift='continuous/1x', shift_types=['daytime_to_night']),
+        'continuous/videos/1x/train/front/img/00a1-0f2e',
+    ),
+    ('VSPWDataset', 'vspw', {}, 'data/1001_5z_ijQjUf_0/origin'),
     ('CamVidDataset', 'camvid', {}, 'images'),
     ('ClipFolderDataset', 'viper', {}, 'train/img/001'),
 ]

@@ -19,14 +19,17 @@ from mmdavss.datasets import (
     CityscapesImageDataset,
     CityscapesVPSDataset,
     GTADataset,
+    SHIFTDataset,
     SynthiaDataset,
 )
 from mmdavss.datasets.label_maps import _CAMVID
+from mmdavss.evaluation import TemporalConsistencyMetric
 from mmdavss.minidrive import (
     CAMVID_IDS,
     CITYSCAPES_IDS,
     CITYSCAPES_TRAIN_IDS,
     OLD_TOWN,
+    SHIFT_IDS,
     SUBURB,
     SYNTHIA_IDS,
     SYNTHIA_RAND_IDS,
@@ -42,7 +45,13 @@ from mmdavss.minidrive import (
     camera_look,
     rendered_look,
 )
-from mmdavss.minidrive.generate import Settings, generate, make_world, reference_world
+from mmdavss.minidrive.generate import (
+    Settings,
+    drifted,
+    generate,
+    make_world,
+    reference_world,
+)
 from mmdavss.minidrive.looks import precipitation
 from mmdavss.minidrive.raycast import GROUND, SKY
 
@@ -67,6 +76,8 @@ TINY = Settings(
     camvid=2,
     camvid_size=(64, 48),
     acdc=1,
+    shift=1,
+    shift_frames=2,
     flow=True,
 )
 ONE = Settings(
@@ -529,6 +540,24 @@ def test_layouts_are_the_official_ones(tiny) -> None:
                 f'acdc/rgb_anon/{condition}/{split}_ref/{name}_rgb_ref_anon.png',
                 f'acdc/gt/{condition}/{split}/{name}_gt_labelTrainIds.png',
             }
+    for split, first in (('train', 0), ('val', 0x8000)):
+        for folder, numbers in (('continuous/videos/1x', (0, 2)), ('discrete/videos', (1, 3, 5))):
+            front = f'shift/{folder}/{split}/front'
+            expected.add(f'{front}/seq.csv')
+            (found,) = {
+                tuple(sorted(path.name for path in (tiny / front / kind).iterdir()))
+                for kind in ('img', 'semseg')
+            }
+            assert [name[:5] for name in found] == [f'{first + number:04x}-' for number in numbers]
+            for sequence in found:
+                for n in range(2):
+                    expected |= {
+                        f'{front}/img/{sequence}/{n:08d}_img_front.jpg',
+                        f'{front}/semseg/{sequence}/{n:08d}_semseg_front.png',
+                    }
+                flow = front.replace('shift/', 'shift/flow/') + f'/img/{sequence}'
+                flow += '/00000001_img_front__00000000_img_front'
+                expected |= {f'{flow}.flo', f'{flow}_visible.png'}
     assert set(_digests(tiny)) == expected
 
 
@@ -691,6 +720,98 @@ def test_adverse_conditions() -> None:
         assert (changed < share * plain).all(), (condition, changed / plain)
 
 
+def test_shift_reads_it(tiny) -> None:
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    root = str(tiny / 'shift')
+    night = SHIFTDataset(
+        root, 'val', shift='continuous/1x', shift_types=['daytime_to_night'], pipeline=load
+    )
+    assert len(night) == 2 and len(SHIFTDataset(root, shift='continuous/1x')) == 4
+    conditions = dict(weathers=['clear'], times=['night'])
+    assert len(SHIFTDataset(root)) == 6 and len(SHIFTDataset(root, **conditions)) == 2
+    item = night[1]
+    assert item['inputs']['frames'].shape == (2, 3, 40, 64)  # 1280:800
+    labels = make_world(TINY, 'shift', 'val', 0).render(1, (64, 40)).labels
+    train_ids = {i: k for k, i in enumerate([1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 18, 22])}
+    np.testing.assert_array_equal(
+        item['data_samples'].gt_sem_seg.data[0].numpy(),
+        np.vectorize(lambda label: train_ids.get(SHIFT_IDS[label], 255))(labels),
+    )
+
+
+def test_a_continuous_shift_goes_there_and_back() -> None:
+    """Brightness by night; in fog, how what is far away differs from the sky."""
+    settings = dataclasses.replace(ONE, shift=1, shift_frames=9)
+    size = (96, 60)
+    for index, condition in ((0, 'night'), (2, 'fog')):
+        world = make_world(settings, 'shift', 'train', index)
+        looks = [drifted(settings, world, index, n).look for n in range(9)]
+        for look in looks:
+            np.testing.assert_array_equal(look.palette.wall, world.look.palette.wall)
+        # The scene is still, so that only the light and the air change.
+        frames = [
+            drifted(settings, World(world.scene, world.look, world.seed, 1e9), index, n)
+            for n in range(9)
+        ]
+        rendered = [frame.render(n, size) for n, frame in enumerate(frames)]
+        for frame in rendered:
+            np.testing.assert_array_equal(frame.labels, rendered[0].labels)
+        depth = rendered[0].depth
+        far, sky = (depth > 30) & np.isfinite(depth), np.isinf(depth)
+        values = np.array(
+            [
+                frame.rgb.mean()
+                if condition == 'night'
+                else np.abs(frame.rgb[far].astype(float) - frame.rgb[sky].mean(0)).mean()
+                for frame in rendered
+            ]
+        )
+        assert (np.diff(values)[:4] < 0).all() and (np.diff(values)[4:] > 0).all(), values
+        assert values[4] < 0.6 * values[0] and abs(values[0] - values[8]) < 0.05 * values[0]
+        # No step is large: the largest of a sine is 0.36 of the range in 8 steps.
+        assert np.abs(np.diff(values)).max() < 0.6 * (values[0] - values[4])
+        hazes = [look.haze for look in looks]
+        assert hazes == pytest.approx(hazes[::-1])
+        assert (hazes[4] > 3 * hazes[0]) == (condition == 'fog')
+
+
+def test_flow_and_labels_do_not_depend_on_the_look() -> None:
+    settings = dataclasses.replace(ONE, shift=1, shift_frames=9)
+    world = make_world(settings, 'shift', 'train', 0)
+    for a, b in zip(
+        world.exact_flow(5, 4, SIZE),
+        drifted(settings, world, 0, 5).exact_flow(5, 4, SIZE),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+    # A discrete shift stays as it is.
+    discrete = make_world(settings, 'shift', 'train', 3)
+    assert drifted(settings, discrete, 3, 5) is discrete
+
+
+def test_tc_of_exact_labels_with_the_flow_of_a_shift(tiny) -> None:
+    """The flow leads to pixels with the same label; no flow does so less often."""
+    load = [dict(type='LoadClip'), dict(type='LoadClipAnnotations'), dict(type='PackClipInputs')]
+    root = tiny / 'shift'
+    dataset = SHIFTDataset(str(root), shift='continuous/1x', clip_length=1, pipeline=load)
+    exact = dict(
+        type='PrecomputedFlow',
+        root=str(root / 'flow'),
+        frame_root=str(root),
+        template='{folder}/{stem}__{stem_b}.flo',
+    )
+    found = {}
+    for flow, options in ((exact, dict(occlusion='exact')), (dict(type='ZeroFlow'), {})):
+        metric = TemporalConsistencyMetric(flow, 'mine', direction='backward', **options)
+        metric.dataset_meta = dataset.metainfo
+        for item in dataset:
+            sample = item['data_samples']
+            sample.pred_sem_seg = sample.gt_sem_seg
+            metric.process({}, [sample.to_dict()])
+        found[flow['type']] = metric.evaluate(len(dataset))['TC.mine']
+    assert found['PrecomputedFlow'] > found['ZeroFlow'] + 10
+
+
 @pytest.mark.parametrize('kind', ['rain', 'snow'])
 def test_precipitation(kind) -> None:
     few, many = (
@@ -802,6 +923,7 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
         cityscapes_vps=('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames'),
         camvid=('camvid', 'camvid_frames', 'camvid_size'),
         acdc=('acdc',),
+        shift=('shift', 'shift_frames'),
     )
     generate(root, TINY, progress=False)
     marker = root / 'minidrive.json'
@@ -834,7 +956,7 @@ def test_missing_data_sets_are_added(tiny, tmp_path) -> None:
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
     # one of them alone
-    for kind in ('cityscapes_vps', 'camvid', 'acdc'):
+    for kind in ('cityscapes_vps', 'camvid', 'acdc', 'shift'):
         images = {path: path.stat().st_mtime_ns for path in root.glob('gta/*/*')}
         state = json.loads((tiny / 'minidrive.json').read_text())
         for name in added[kind]:
@@ -882,6 +1004,16 @@ def test_acdc_is_added_to_a_minidrive_without(tmp_path) -> None:
     assert not generate(tmp_path, more, progress=False)
     with pytest.raises(FileExistsError, match='acdc 1 -> 2'):
         generate(tmp_path, dataclasses.replace(ONE, acdc=2), progress=False)
+
+
+def test_shift_is_added_to_a_minidrive_without(tmp_path) -> None:
+    assert generate(tmp_path, ONE, progress=False)
+    more = dataclasses.replace(ONE, shift=1, shift_frames=2)
+    assert generate(tmp_path, more, progress=False, only=['shift'])
+    assert len(list(tmp_path.glob('shift/**/*.jpg'))) == 20
+    assert not generate(tmp_path, more, progress=False)
+    with pytest.raises(FileExistsError, match='shift_frames 2 -> 3'):
+        generate(tmp_path, dataclasses.replace(more, shift_frames=3), progress=False)
 
 
 def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import runpy
 import subprocess
@@ -51,9 +52,12 @@ class ForkedTool:
         assert python == sys.executable and Path(script).parent == ROOT / 'tools'
         cv2.setNumThreads(1)  # ends the threads of OpenCV: a fork would wait for them
         source, sink = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _run(script, arguments, os.environ if env is None else env, sink)
+        # Not os.fork(): the fork would take the children of this process for its own, and the end
+        # of a distributed run terminates those.
+        self._process = multiprocessing.get_context('fork').Process(
+            target=_run, args=(script, arguments, os.environ if env is None else env, sink)
+        )
+        self._process.start()
         os.close(sink)
         self.stdout = open(source, encoding='utf-8')
 
@@ -62,7 +66,8 @@ class ForkedTool:
 
     def __exit__(self, *_: object) -> None:
         self.stdout.close()
-        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self._process.join()
+        self.returncode = self._process.exitcode
 
 
 def _run(script: str, arguments: list[str], env: Mapping[str, str], sink: int) -> None:

@@ -20,13 +20,17 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, METRICS, MODELS
 from PIL import Image
 
 from mmdavss.datasets.label_maps import CLASSES_19
 from mmdavss.flow import write_flow
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
+from mmdavss.launch.prepare import check_pseudo_labels
+from mmdavss.ops.fourier import window_half_width
+from mmdavss.pseudo_labels.entropy_split import EntropySplit
+from mmdavss.pseudo_labels.rules import CBST, CCM
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.work_dir_lock import Owner
 
@@ -198,6 +202,17 @@ def masks(world: World, **manifest: object) -> None:
         ),
     )
     world.write('pseudo/frames.txt', 'a/01.png\n')
+
+
+def labelled(folder: str, checkpoint: str) -> Config:
+    """A training with the pseudo-labels of a folder, which a checkpoint should have made."""
+    return Config(
+        dict(
+            model=dict(source_checkpoint=checkpoint),
+            pseudo_label_generator=dict(selection='all'),
+            train_dataloader=dict(dataset=dict(target=dict(pseudo_labels=folder))),
+        )
+    )
 
 
 def statistics(world: World, content: str) -> None:
@@ -727,6 +742,132 @@ CONFIGS: list[Case] = [
         ('4 classes', 'num_classes'),
     ),
 ]
+
+
+def long_video(config: dict, metric: dict) -> None:
+    """Scores a data set whose predictions are its labels."""
+    dataset = DATASETS.build(
+        dict(
+            config,
+            clip_length=1,
+            pipeline=[
+                dict(type='LoadClip'),
+                dict(type='LoadClipAnnotations'),
+                dict(type='PackClipInputs'),
+            ],
+        )
+    )
+    scorer = METRICS.build(metric)
+    scorer.dataset_meta = dataset.metainfo
+    for item in dataset:
+        sample = item['data_samples']
+        sample.pred_sem_seg = sample.gt_sem_seg
+        scorer.process({}, [sample.to_dict()])
+    scorer.evaluate(len(dataset))
+
+
+SHIFT = dict(type='SHIFTDataset', data_root='shift')
+FRONT = 'shift/discrete/videos/train/front'
+LONG_VIDEOS: list[Case] = [
+    (
+        'films of SHIFT that are not unpacked',
+        lambda w: w.write(f'{FRONT}/img.tar', ''),
+        lambda w: w.read(SHIFT),
+        ('front/img does not exist', 'img.tar', 'decompress_videos'),
+    ),
+    (
+        'conditions of SHIFT without seq.csv',
+        lambda w: w.image(f'{FRONT}/img/00a1-0f2e/00000000_img_front.jpg', RED, 'jpeg'),
+        lambda w: w.read(dict(SHIFT, weathers=['clear'])),
+        ('seq.csv does not exist', 'weathers', 'group seq'),
+    ),
+    (
+        'conditions that no sequence of SHIFT has',
+        lambda w: (
+            w.image(f'{FRONT}/img/00a1-0f2e/00000000_img_front.jpg', RED, 'jpeg'),
+            w.write(f'{FRONT}/seq.csv', 'video,start_weather_coarse\n00a1-0f2e,clear\n'),
+        ),
+        lambda w: w.read(dict(SHIFT, weathers=['haze'])),
+        ('seq.csv', "['haze']", "['clear']"),
+    ),
+    (
+        'videos of VSPW without their list',
+        lambda w: w.image('vspw/data/1001_5z/origin/00000001.jpg', RED, 'jpeg'),
+        lambda w: w.read(dict(type='VSPWDataset', data_root='vspw', split='val')),
+        ('val.txt does not exist', 'docs/datasets.md'),
+    ),
+    (
+        'a grey mask for KITTI-STEP, which has numbers of objects',
+        lambda w: (
+            w.image('step/images/val/0002/000000.png', RED),
+            w.image('step/panoptic_maps/val/0002/000000.png', np.zeros(SIZE, np.uint8)),
+        ),
+        lambda w: long_video(
+            dict(type='KITTISTEPDataset', data_root='step', split='val'), dict(type='STQMetric')
+        ),
+        ('0002/000000.png', 'mode RGB', 'mode L', 'official masks'),
+    ),
+    (
+        'STQ without the numbers of objects',
+        lambda w: (
+            w.image('step/images/val/0002/000000.png', RED),
+            w.image('step/panoptic_maps/val/0002/000000.png', np.zeros((*SIZE, 3), np.uint8)),
+        ),
+        lambda w: long_video(
+            dict(type='KITTISTEPDataset', data_root='step', split='val'), dict(type='STQMetric')
+        ),
+        ('000000 of 0002', 'gt_tracks', 'LoadTracks'),
+    ),
+    (
+        'mVC of single images',
+        nothing,
+        lambda w: long_video(
+            dict(type='GTADataset', data_root='gta'), dict(type='VideoConsistencyMetric')
+        ),
+        ('1 labelled frame', 'lengths=(8, 16)', "frames='all'"),
+    ),
+]
+ROUNDS: list[Case] = [
+    (
+        'a portion of 0 of the pixels as labels',
+        nothing,
+        lambda w: CBST(portion=0.0),
+        ('portion=0.0', 'no pixel'),
+    ),
+    (
+        'a portion of 1',
+        nothing,
+        lambda w: CCM(portion=1.0),
+        ('portion=1.0', "selection='all'"),
+    ),
+    (
+        'an easy share of 1, without hard frames',
+        nothing,
+        lambda w: EntropySplit(easy=1.0),
+        ('easy=1.0', 'between 0 and 1'),
+    ),
+    (
+        'an easy share of too few frames',
+        nothing,
+        lambda w: EntropySplit(easy=0.1).lists({'a.png': 1.0, 'b.png': 2.0}),
+        ('easy=0.1', 'no easy one', 'more target data'),
+    ),
+    (
+        'a window that leaves no amplitude (FDA)',
+        nothing,
+        lambda w: window_half_width(SIZE, 0.01, 'half'),
+        ('beta=0.01', '(12, 20)', 'set beta'),
+    ),
+    (
+        "labels of another round's model",
+        lambda w: (
+            masks(w, checkpoint=dict(path='round1.pth', size=7, sha256='0' * 64)),
+            w.write('round2.pth', 'weights'),
+        ),
+        lambda w: check_pseudo_labels(labelled('pseudo', 'round2.pth')),
+        ('pseudo', 'round1.pth', 'round2.pth', '--overwrite'),
+    ),
+]
 CHECKPOINTS: list[Case] = [
     (
         'a checkpoint that is missing',
@@ -986,7 +1127,9 @@ COMMANDS: list[Case] = [
     ),
 ]
 CASES = [
-    case for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, CHECKPOINTS, COMMANDS) for case in part
+    case
+    for part in (IMAGES, MASKS, FLOWS, LISTS, CONFIGS, LONG_VIDEOS, ROUNDS, CHECKPOINTS, COMMANDS)
+    for case in part
 ]
 
 

@@ -16,7 +16,10 @@ rounds = [
     {'pseudo_label_generator.portion': 0.25},
     {'pseudo_label_generator.portion': 0.3},
 ]
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-2))
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=5e-5, momentum=0.9, weight_decay=5e-4),
+)
 param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=80, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80, val_interval=80)
 val_cfg = dict(type='ValLoop')

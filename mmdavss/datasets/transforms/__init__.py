@@ -4,7 +4,7 @@ from .augment import ClipPhotoMetricDistortion, CrossFrameAugment, TPSAugment
 from .flow import LoadFlow
 from .formatting import PackClipInputs
 from .geometric import ClassMiningCrop, ClipCrop, ClipFlip, ClipResize
-from .loading import LoadClip, LoadClipAnnotations, LoadSoftLabels
+from .loading import LoadClip, LoadClipAnnotations, LoadSoftLabels, LoadTracks
 from .margins import PseudoLabelMargins
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     'LoadClipAnnotations',
     'LoadFlow',
     'LoadSoftLabels',
+    'LoadTracks',
     'PackClipInputs',
     'PseudoLabelMargins',
     'TPSAugment',

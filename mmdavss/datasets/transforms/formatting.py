@@ -39,8 +39,8 @@ class PackClipInputs(BaseTransform):
     - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, if it has an augmented view;
     - ``inputs['valid']``: (1, 1, H, W), uint8, 0 in margins of :class:`PseudoLabelMargins`;
     - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) if there is a label,
-      ``gt_clip_seg`` (T, H, W) if all frames have one, and ``gt_soft_seg`` (4, H, W), uint8, if
-      there are soft labels.
+      ``gt_clip_seg`` (T, H, W) if all frames have one, ``gt_soft_seg`` (4, H, W), uint8, if there
+      are soft labels, and ``gt_tracks`` (1, H, W), the numbers of objects, if they are loaded.
 
     Args:
         meta_keys: Keys to copy into the metainfo of the data sample, if present.
@@ -69,6 +69,9 @@ class PackClipInputs(BaseTransform):
         if 'gt_soft_map' in results:
             soft = np.ascontiguousarray(results['gt_soft_map'].transpose(2, 0, 1))
             sample.gt_soft_seg = PixelData(data=torch.from_numpy(soft))
+        if 'gt_track_map' in results:
+            tracks = torch.from_numpy(results['gt_track_map'][None].astype(np.int64))
+            sample.gt_tracks = PixelData(data=tracks)
         earlier = [
             results[key] for key in results.get('seg_fields', ()) if key.startswith('gt_seg_map_')
         ]

@@ -25,6 +25,8 @@ IHDR_DEPTH = 24
 PLAIN_CHUNKS = {b'IHDR', b'IDAT', b'IEND', b'gAMA', b'cHRM', b'sRGB', b'iCCP', b'pHYs', b'tIME'}
 #: Markers of a JPEG file but those within the pixels of a scan.
 NEXT_MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]', re.DOTALL)
+#: Modes of labels whose first channel is the id, for each encoding.
+CHANNELS = {'first': ('L', 'RGB', 'RGBA'), 'tracks': ('RGB',)}
 JPEG_PROGRESSIVE, JPEG_SCAN, JPEG_END = 0xC2, 0xDA, 0xD9
 
 
@@ -200,6 +202,14 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
             f'in the red channel, but this one has mode {mode}.'
         )
     assert raw is not None  # only OpenCV returns None
+    if labels.encoding in CHANNELS:
+        if mode not in CHANNELS[labels.encoding] or _has_16_bits(data):
+            kinds = ' or '.join(CHANNELS[labels.encoding])
+            raise InputError(
+                f'{path}: labels of {labels.name} are images of 8 bits with the id in the first '
+                f'channel (mode {kinds}), but this one has mode {mode}: use the official masks.'
+            )
+        raw = raw if raw.ndim == 2 else raw[..., 0]
     if labels.encoding in ('ids', 'panoptic'):
         if raw.ndim != 2 or raw.dtype.kind not in 'iu':
             raise InputError(
@@ -297,6 +307,40 @@ class LoadClipAnnotations(BaseTransform):
                 f'{width}x{height}: unpack both again from the same release.'
             )
         return label
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class LoadTracks(BaseTransform):
+    """Reads the numbers of the objects in a clip's current frame, which are the same in all frames.
+
+    The label holds them beside the class, as in KITTI-STEP. Place it directly after
+    :class:`LoadClipAnnotations`, which checks the file.
+
+    Required keys: ``seg_map_path``, ``label_spec``, ``gt_seg_map``.
+    Added keys: ``gt_track_map`` ((H, W), uint16): number of the object, 0 without one; also named
+    in ``seg_fields``.
+
+    Raises:
+        ValueError: If the labels have no numbers of objects, or the transform is misplaced.
+    """
+
+    def transform(self, results: dict) -> dict:
+        labels = results['label_spec']
+        if labels is None or labels.encoding != 'tracks':
+            raise ValueError(
+                f'LoadTracks: the labels of {results["frame_paths"][-1]} have no numbers of '
+                'objects: use KITTISTEPDataset with its labels, or remove this transform.'
+            )
+        label = results.get('gt_seg_map')
+        tracks = read_image(results['seg_map_path'])[..., :2].astype(np.uint16) @ [1, 256]
+        if label is None or label.shape != tracks.shape:
+            raise ValueError('LoadTracks: place it directly after LoadClipAnnotations.')
+        results['gt_track_map'] = tracks.astype(np.uint16)
+        results['seg_fields'].append('gt_track_map')
+        return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'

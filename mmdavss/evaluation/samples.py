@@ -1,0 +1,28 @@
+"""What metrics over videos read from a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.evaluator import BaseMetric
+
+
+def labelled_frame(metric: BaseMetric, sample: Mapping[str, Any]) -> tuple[str, str]:
+    """Names of the sequence and the frame of a sample that has a label.
+
+    Raises:
+        ValueError: If it lacks a name or the label.
+    """
+    name = type(metric).__name__
+    if 'seq_name' not in sample or 'frame_name' not in sample:
+        raise ValueError(
+            f'{name}: a sample has no seq_name and frame_name, which identify the frames of a '
+            'clip. Use a data set of mmdavss and PackClipInputs with both among its meta_keys.'
+        )
+    if 'gt_sem_seg' not in sample:
+        raise ValueError(
+            f'{name}: {sample["frame_name"]} of {sample["seq_name"]} has no label. Set '
+            'with_labels=True and put LoadClipAnnotations into the pipeline.'
+        )
+    return sample['seq_name'], sample['frame_name']
