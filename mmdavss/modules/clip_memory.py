@@ -28,6 +28,9 @@ class ClipMemory(nn.Module):
         names: What is kept: the names of the layers.
     """
 
+    #: Told to ResumeCheckHook: the tensors of a checkpoint have sizes that no config says.
+    sized_by_batch = True
+
     def __init__(self, *names: str) -> None:
         super().__init__()
         self.names = names
