@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, nn
 
 from mmdavss.utils.distributed import global_batch
@@ -68,16 +68,16 @@ class ClipMemory(nn.Module):
         """
         recalled = {}
         for name in self.names:
-            own = frames[name]
-            rows = slice(get_rank() * len(own), (get_rank() + 1) * len(own))
-            kept = {part: getattr(self, f'{name}_{part}') for part in ClipLayer._fields}
-            kept = {
-                part: None if value is None else value[rows].to(own.device, TYPES.get(part))
-                for part, value in kept.items()
-            }
-            if kept['frames'] is None or kept['frames'].shape != own.shape:
+            own, kept = frames[name], getattr(self, f'{name}_frames')
+            whole = (len(own) * get_world_size(), *own.shape[1:])
+            if kept is None or kept.shape != whole:
                 return None
-            recalled[name] = ClipLayer(**kept)
+            rows = slice(get_rank() * len(own), (get_rank() + 1) * len(own))
+            parts: dict[str, Any] = {}
+            for part in ClipLayer._fields:
+                value = getattr(self, f'{name}_{part}')
+                parts[part] = None if value is None else value[rows].to(own.device, TYPES.get(part))
+            recalled[name] = ClipLayer(**parts)
         return recalled
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
