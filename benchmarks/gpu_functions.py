@@ -255,6 +255,10 @@ def functions() -> dict[str, Callable[[], Function]]:
         torch.manual_seed(0)
         return modules.StrongAugment()(images)
 
+    def augment_as_torchvision(images: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return modules.TorchvisionAugment(grey_prob=0.3)(images)
+
     def attack(images: Tensor, references: Tensor, chosen: Tensor) -> Any:
         seen = modules.spectra(images, references, 4)
         return modules.attacked_images(images, seen, chosen), seen.means(), seen.changes()
@@ -288,6 +292,13 @@ def functions() -> dict[str, Callable[[], Function]]:
         'resize_flow': lambda: Function(partial(ops.resize_flow, size=(7, 19)), (flow,)),
         'compose_flow': lambda: Function(ops.compose_flow, (flow, back)),
         'chain_flow': lambda: Function(ops.chain_flow, (torch.stack([flow, back], 1),)),
+        'mirrored_flow': lambda: Function(ops.mirrored_flow, (flow,)),
+        'deformable_sampling': lambda: Function(
+            lambda cells, at, weights: ops.deformable_sampling(
+                cells, [(12, 16), (6, 8)], at.sigmoid(), weights.softmax(-1)
+            ),
+            (noise(2, 240, 2, 4), noise(2, 9, 2, 2, 3, 2), noise(2, 9, 2, 2, 3)),
+        ),
         'forward_splat': lambda: Function(
             partial(ops.forward_splat, return_mask=True), (logits, flow)
         ),
@@ -406,6 +417,16 @@ def functions() -> dict[str, Callable[[], Function]]:
         'FeatureDistance': lambda: Function(
             lambda *tensors: losses.FeatureDistance(range(6)).to(tensors[0].device)(*tensors, 19),
             (distance()['feat'], distance()['imagenet_feat'], distance()['label'][:, 0]),
+        ),
+        'feature_distillation': lambda: Function(
+            losses.feature_distillation, (logits, positive[1])
+        ),
+        'FeatureDistillation': lambda: module(
+            lambda: losses.FeatureDistillation(
+                dict(type='DINOv2', arch=(16, 2, 2)), 5, (28, 42), allow_random_init=True
+            ),
+            logits,
+            image,
         ),
         'PseudoLabelRegulariser': lambda: Function(
             losses.PseudoLabelRegulariser(),
@@ -528,6 +549,9 @@ def functions() -> dict[str, Callable[[], Function]]:
         'attacked_images': lambda: Function(attack, (image, other, noise(2, 4, 3))),
         'FourierGate': lambda: module(partial(modules.FourierGate, 4), noise(2, 4, 3).exp()),
         'StrongAugment': lambda: Function(augment, (noise(8, 2, 3, 48, 64, seed=9).sigmoid(),)),
+        'TorchvisionAugment': lambda: Function(
+            augment_as_torchvision, (noise(8, 2, 3, 48, 64, seed=9).sigmoid(),)
+        ),
         'intermediate_flows': lambda: Function(
             partial(modules.intermediate_flows, t=0.3), (flow, back)
         ),

@@ -56,6 +56,7 @@ METHODS = {
     'daformer': 'daformer/effnet-lite0_mini.py',
     'hrda': 'hrda/effnet-lite0_mini.py',
     'mic': 'mic/effnet-lite0_mini.py',
+    'vfmuda': 'mic/dinov2-tiny_mini.py',
     'adaptsegnet': 'adaptsegnet/effnet-lite0_mini.py',
     'advent': 'advent/advent_effnet-lite0_mini.py',
     'minent': 'advent/minent_effnet-lite0_mini.py',

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
+from mmdavss.backbones.dinov2 import ARCHS as DINOV2
 from mmdavss.methods import (
     CCM,
     FDA,
@@ -51,6 +52,10 @@ def small(cfg):
     if isinstance(cfg, dict):
         if cfg.get('type') == 'MixVisionTransformer':
             cfg.update(num_layers=[1, 1, 1, 1], init_cfg=None)
+        if cfg.get('type') in ('DINOv2', 'DINOv2Adapter'):
+            width = DINOV2[cfg['arch']][0] if isinstance(cfg['arch'], str) else cfg['arch'][0]
+            cfg.update(arch=(16, 4, 2))
+            return {str([width] * 4): [16] * 4}
         if cfg.get('type') in ('ResNet', 'ResNetV1c', 'CeilResNet', 'FixedStemResNet'):
             width = cfg.get('base_channels', 64)
             cfg.update(base_channels=4, stem_channels=4, init_cfg=None)
@@ -320,6 +325,24 @@ def test_other_nets_of_effnet_lite0_train(name, stride):
     assert any(
         not torch.equal(own, before[key]) for key, own in segmentor.backbone.named_parameters()
     )
+
+
+def test_the_tiny_transformer_trains():
+    """VFM-UDA++ with all its parts, from random weights."""
+    cfg = Config.fromfile(ROOT / 'mic/dinov2-tiny_mini.py')
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    backbone = model.student.segmentor.backbone
+    before = {key: own.clone() for key, own in backbone.named_parameters()}
+    log = model.train().train_step(
+        make_batch('source', 'target', length=1), build_optim_wrapper(model, cfg.optim_wrapper)
+    )
+    assert {key.split('.')[0] for key in log if '.loss' in key} == {
+        'source', 'mix', 'masked', 'distillation'
+    }  # fmt: skip
+    assert all(torch.isfinite(value) for value in log.values())
+    assert any(not torch.equal(own, before[key]) for key, own in backbone.named_parameters())
 
 
 def segmentors(cfg):

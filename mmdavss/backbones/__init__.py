@@ -1,7 +1,9 @@
 """Backbones that are missing in mmsegmentation."""
 
+from .dinov2 import DINOv2
 from .efficientnet_lite import EfficientNetLite
 from .fixed_stem import FixedStemResNet
 from .resnet import CeilResNet
+from .vit_adapter import DINOv2Adapter
 
-__all__ = ['CeilResNet', 'EfficientNetLite', 'FixedStemResNet']
+__all__ = ['CeilResNet', 'DINOv2', 'DINOv2Adapter', 'EfficientNetLite', 'FixedStemResNet']

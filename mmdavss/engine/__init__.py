@@ -47,6 +47,7 @@ from .hooks import (
     StopSignalHook,
     StudentLabelsHook,
 )
+from .layer_decay_optim_wrapper import LayerDecayOptimWrapperConstructor
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     'GroupPolyLR',
     'GroupedDistributedDataParallel',
     'IterationSeedHook',
+    'LayerDecayOptimWrapperConstructor',
     'LockCheckHook',
     'MainProcessLoggerHook',
     'NotFiniteError',

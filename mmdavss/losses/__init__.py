@@ -9,6 +9,7 @@ from .cross_entropy import (
 from .decoder_disagreement import decoder_disagreement
 from .entropy import EntropyLoss, entropy_loss
 from .feature_distance import FeatureDistance, feature_distance
+from .feature_distillation import FeatureDistillation, feature_distillation
 from .flow_epe import FlowEPELoss, flow_epe
 from .gan import DomainGANLoss
 from .historical_contrast import (
@@ -40,6 +41,7 @@ __all__ = [
     'DomainGANLoss',
     'EntropyLoss',
     'FeatureDistance',
+    'FeatureDistillation',
     'FlowEPELoss',
     'HistoricalContrastLoss',
     'NegativeLearning',
@@ -56,6 +58,7 @@ __all__ = [
     'dist_contrast',
     'entropy_loss',
     'feature_distance',
+    'feature_distillation',
     'flow_epe',
     'historical_agreement',
     'historical_contrast',

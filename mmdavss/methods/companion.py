@@ -12,6 +12,7 @@ from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
 from mmdavss.modules import norm_layers
+from mmdavss.utils.checkpoints import keep_out_of_checkpoints
 from mmdavss.utils.wrappers import unwrapped
 
 KINDS = ('fixed', 'pretrained', 'copy', 'ema')
@@ -62,8 +63,7 @@ class Companion:
         """Makes the copy."""
         made = copy.deepcopy(self._followed(method)).requires_grad_(False)
         if not self.persistent:
-            made.register_state_dict_post_hook(_leave_out)
-            made.register_load_state_dict_pre_hook(_fill_in)
+            keep_out_of_checkpoints(made)
         setattr(method, self.name, made)
 
     def modules(self, method: nn.Module) -> tuple[nn.Module, nn.Module]:
@@ -108,14 +108,3 @@ class Companion:
 def _copy(source: Iterable[Tensor], destination: Iterable[Tensor]) -> None:
     for own, other in zip(source, destination, strict=True):
         other.copy_(own)
-
-
-def _leave_out(module: nn.Module, state_dict: dict, prefix: str, metadata: dict) -> None:
-    for name in [name for name in state_dict if name.startswith(prefix)]:
-        del state_dict[name]
-
-
-def _fill_in(module: nn.Module, state_dict: dict, prefix: str, *args: Any) -> None:
-    # What is not in the checkpoint stays as it is, and is not reported as missing.
-    for name, value in (*module.named_parameters(), *module.named_buffers()):
-        state_dict.setdefault(prefix + name, value)

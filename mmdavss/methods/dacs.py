@@ -11,10 +11,12 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, add_prefix
 from torch import Tensor
 
+from mmdavss.losses import FeatureDistillation
 from mmdavss.modules import (
     ClassBalancedCrop,
     Decisions,
     LabelRefinement,
+    StrongAugment,
     VideoDiscriminator,
     class_mix,
     class_mix_masks,
@@ -39,6 +41,12 @@ class DACS(MeanTeacher):
 
     Args:
         augment: Config of the strong augmentation, None for none.
+        source_augment: Config of the augmentation of the source clips for their own loss; None for
+            plain clips, as published. What is pasted is plain in any case.
+        target_augment: Config of the augmentation of the target clips that are pasted onto, before
+            `augment` (VFM-UDA++); None for none.
+        distillation: Config of a :class:`FeatureDistillation`, without ``in_channels``, of the last
+            map of the backbone, source and target (VFM-UDA++); None for none.
         target_crop: Config of the class-balanced crop of the target (SePiCo, algorithm 1), None
             where the pipeline gives source and target one size.
         relabel_crop: Whether the teacher labels that crop anew, so that its labels and the share
@@ -72,6 +80,9 @@ class DACS(MeanTeacher):
     def __init__(
         self,
         augment: OptConfigType = None,
+        source_augment: OptConfigType = None,
+        target_augment: OptConfigType = None,
+        distillation: OptConfigType = None,
         target_crop: OptConfigType = None,
         relabel_crop: bool = False,
         day_reference: OptConfigType = None,
@@ -80,7 +91,14 @@ class DACS(MeanTeacher):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.augment = None if augment is None else MODELS.build(augment)
+        self.augment, self.source_augment, self.target_augment = (
+            None if own is None else MODELS.build(own)
+            for own in (augment, source_augment, target_augment)
+        )
+        self.distillation: FeatureDistillation | None = None
+        if distillation is not None:
+            channels = self.student.level_channels()[-1]
+            self.distillation = MODELS.build(dict(distillation, in_channels=channels))
         self.target_crop = None if target_crop is None else ClassBalancedCrop(**target_crop)
         if relabel_crop and target_crop is None:
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
@@ -95,6 +113,11 @@ class DACS(MeanTeacher):
                 'crop the target in its pipeline.'
             )
         self.discriminator: VideoDiscriminator | None = None
+        if discriminator is not None and distillation is not None:
+            raise ValueError(
+                f'{type(self).__name__}: no discriminator goes with a distillation: of its two '
+                "players neither owns the distillation's head, which nothing would train."
+            )
         if discriminator is not None:
             self.discriminator = MODELS.build(dict(discriminator, in_channels=self.num_classes))
         self.schedule_self_training(True)
@@ -118,6 +141,10 @@ class DACS(MeanTeacher):
         yield from self.extra_losses(source, target, decisions)
         if self.masked is not None:
             yield self.masked_loss(self.masked, source, target)
+        if self.distillation is not None:
+            for name, seen in (('source', source), ('target', target)):
+                loss = self.distillation_loss(self.distillation, seen)
+                yield {f'distillation.loss_{name}': loss}
         if self.discriminator is not None:
             yield from self.adversarial_losses(self.discriminator, source, target)
         self.follow_target(target.clip)
@@ -131,8 +158,21 @@ class DACS(MeanTeacher):
         """
         with self.counts_for('all'):
             return add_prefix(
-                self.student.loss(source.clip.frames, source.flow, source.samples), 'source'
+                self.student.loss(self.source_frames(source), source.flow, source.samples), 'source'
             )
+
+    def source_frames(self, source: Labelled) -> Tensor:
+        """Source clips (N, T, 3, H, W) as their own loss sees them: plain or augmented."""
+        if self.source_augment is None:
+            return source.clip.frames
+        return self.view(source.clip.raw, self.source_augment)
+
+    def distillation_loss(self, distillation: FeatureDistillation, seen: Labelled) -> Tensor:
+        """Distance of the current frames' last map from the features of the frozen network."""
+        with self.counts_for('all'):
+            frames = self.view(seen.clip.raw[:, -1:], distillation.augment)
+            levels = self.student.levels(frames[:, 0])
+        return distillation(levels[-1], seen.clip.frames[:, -1])
 
     def extra_losses(
         self, source: Labelled, target: Labelled, decisions: Decisions | None
@@ -255,9 +295,13 @@ class DACS(MeanTeacher):
             raw: The clips.
             decisions: What they share with other views of the batch, see :class:`StrongAugment`.
         """
-        if self.augment is not None:
-            raw = self.augment(raw, decisions)
-        return self.data_preprocessor.normalise(raw)
+        return self.view(raw, self.augment, decisions)
+
+    def view(
+        self, raw: Tensor, augment: StrongAugment | None, decisions: Decisions | None = None
+    ) -> Tensor:
+        """Raw clips (N, T, 3, H, W), augmented if there is an augmentation, and normalised."""
+        return self.data_preprocessor.normalise(raw if augment is None else augment(raw, decisions))
 
     def mix_loss(
         self, source: Labelled, target: Labelled, decisions: Decisions | None = None
@@ -280,7 +324,10 @@ class DACS(MeanTeacher):
                 'length, or set `target_crop`.'
             )
         mask = class_mix_masks(source.labels)
-        raw = class_mix(mask[:, None], source.clip.raw, target.clip.raw)
+        onto = target.clip.raw
+        if self.target_augment is not None:
+            onto = self.target_augment(onto)
+        raw = class_mix(mask[:, None], source.clip.raw, onto)
         flow = None
         if source.flow is not None and target.flow is not None:
             flow = class_mix(mask[:, None], source.flow, target.flow)

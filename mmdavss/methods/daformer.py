@@ -57,7 +57,7 @@ class DAFormer(DACS):
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
         """Cross-entropy of the source and the distance of its features, from one pass."""
-        frames = source.clip.frames
+        frames = self.source_frames(source)
         with self.counts_for('all'):
             levels = self.student.levels(frames[:, -1])
             losses = self.student.loss(frames, source.flow, source.samples, levels)

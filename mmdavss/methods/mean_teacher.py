@@ -11,6 +11,7 @@ from mmseg.utils import OptConfigType, SampleList
 from torch import Tensor
 
 from mmdavss.modules import MaskedConsistency, PseudoLabels
+from mmdavss.ops import mirrored_flow
 from mmdavss.structures import Clip, DomainClips
 from mmdavss.utils.distributed import mean_over_processes
 from mmdavss.video_nets import VideoNet
@@ -88,6 +89,8 @@ class MeanTeacher(BaseAdapter):
         teacher_norm: ``batch``: the teacher's batch norm uses the statistics of its batch, as
             published; its running ones are its own and nothing reads them. ``student``: it is in
             evaluation mode with the student's running statistics, which suits small batches.
+        mirrored: Whether the teacher's probabilities are means of those of a clip and of the
+            mirrored clip (VFM-UDA++).
         masked: Config of a :class:`MaskedConsistency`, whose loss takes the pseudo-labels of the
             plain clips; None for none.
         kwargs: Those of :class:`BaseAdapter`.
@@ -103,6 +106,7 @@ class MeanTeacher(BaseAdapter):
         ignore_top: int = 0,
         ignore_bottom: int = 0,
         teacher_norm: str = 'batch',
+        mirrored: bool = False,
         masked: OptConfigType = None,
         **kwargs,
     ) -> None:
@@ -116,6 +120,7 @@ class MeanTeacher(BaseAdapter):
         self.ignore_top = ignore_top
         self.ignore_bottom = ignore_bottom
         self.teacher_norm = teacher_norm
+        self.mirrored = mirrored
         self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
         if self.always_taught or masked is not None:
             self.add_companion('teacher', kind='ema', norm=teacher_norm)
@@ -156,8 +161,16 @@ class MeanTeacher(BaseAdapter):
     @torch.no_grad()
     def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:
         """The teacher's class probabilities (N, K, H, W) of the current frames."""
-        scores = self.teacher(clip.frames, flow)
-        return self.resized(scores.float(), clip.frames.shape[-2:]).softmax(1)
+        frames = clip.frames
+        probabilities = self._probabilities(frames, flow)
+        if not self.mirrored:
+            return probabilities
+        turned = None if flow is None else mirrored_flow(flow)
+        return (probabilities + self._probabilities(frames.flip(-1), turned).flip(-1)) / 2
+
+    def _probabilities(self, frames: Tensor, flow: Tensor | None) -> Tensor:
+        scores = self.teacher(frames, flow)
+        return self.resized(scores.float(), frames.shape[-2:]).softmax(1)
 
     def label_weights(self, probability: Tensor, valid: Tensor | None = None) -> Tensor:
         """Weights (N, H, W) of pseudo-labels.

@@ -100,7 +100,7 @@ class SePiCo(DACS):
         """Cross-entropy and contrast of the source, from one pass."""
         if self._update_statistics:
             self._learn_statistics(source.clip.frames[:, -1], source.labels)
-        frames = source.clip.frames
+        frames = self.source_frames(source)
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
         with self.counts_for('all'):

@@ -23,7 +23,7 @@ from torch import Tensor
 from mmdavss.modules import match_histograms, random_rescale
 from mmdavss.modules.random_resize import check_rescale
 from mmdavss.modules.temporal_labels import IGNORE
-from mmdavss.ops import chain_flow
+from mmdavss.ops import chain_flow, mirrored_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.video_nets.base import fused_scores
 
@@ -132,10 +132,9 @@ class TPS(CrossFrameAdapter):
         frames, own = clip.frames[:, :2], flow[:, :1]
         mirrored = torch.rand(len(frames)) < self.mirror_prob  # of the host's generator
         if mirrored.any():
-            frames, own = mirror(frames, mirrored), mirror(own, mirrored)
-            if not self.released_mirror:
-                sign = torch.where(_like(mirrored, own[:, :, 0]), -1.0, 1.0)
-                own = torch.stack([own[:, :, 0] * sign, own[:, :, 1]], dim=2)
+            frames = mirror(frames, mirrored)
+            turned = own.flip(-1) if self.released_mirror else mirrored_flow(own)
+            own = torch.where(_like(mirrored, own), turned, own)
         scores = fused_scores(net, frames, self.for_student(own))
         if self.released_mirror:
             return scores, mirrored

@@ -49,7 +49,7 @@ from .projection import ProjectionHead
 from .random_resize import RandomResizedCrop, random_rescale
 from .rare_class_weights import RareClassWeights
 from .sfm import SFM, label_regions, occurring_classes
-from .strong_augment import Decisions, StrongAugment
+from .strong_augment import Decisions, StrongAugment, TorchvisionAugment
 from .temporal_augmentation import (
     intermediate_flows,
     normalised_entropy,
@@ -92,6 +92,7 @@ __all__ = [
     'SequenceDiscriminator',
     'SpatioTemporalDiscriminator',
     'StrongAugment',
+    'TorchvisionAugment',
     'VideoDiscriminator',
     'aggregate_predictions',
     'attacked_images',

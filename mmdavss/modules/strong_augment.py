@@ -71,6 +71,28 @@ def adjust_hue(images: Tensor, turns: float) -> Tensor:
     return hsv_to_rgb(hsv)
 
 
+def rgb_to_grey(images: Tensor) -> Tensor:
+    """Converts (..., 3, H, W) from RGB to luma (..., 1, H, W), with torchvision's weights."""
+    red, green, blue = images.split(1, dim=-3)
+    return 0.2989 * red + 0.587 * green + 0.114 * blue
+
+
+def scale_brightness(images: Tensor, factor: float) -> Tensor:
+    """Multiplies images in [0, 1] by `factor` (``adjust_brightness`` of torchvision)."""
+    return (images * factor).clamp_(0, 1)
+
+
+def scale_contrast(images: Tensor, factor: float) -> Tensor:
+    """Multiplies the distance from the image's mean luma (``adjust_contrast`` of torchvision)."""
+    mean = rgb_to_grey(images).mean((-3, -2, -1), keepdim=True)
+    return torch.lerp(mean, images, factor).clamp_(0, 1)
+
+
+def scale_saturation(images: Tensor, factor: float) -> Tensor:
+    """Multiplies the distance from the pixel's luma (``adjust_saturation`` of torchvision)."""
+    return torch.lerp(rgb_to_grey(images), images, factor).clamp_(0, 1)
+
+
 ADJUSTMENTS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
 
 
@@ -137,6 +159,9 @@ class StrongAugment(nn.Module):
         ValueError: If a value is outside its range.
     """
 
+    #: Brightness, contrast, saturation and hue of a clip, each with its amount.
+    adjustments: Sequence[Callable[[Tensor, float], Tensor]] = ADJUSTMENTS
+
     def __init__(
         self,
         strength: float = 0.2,
@@ -201,16 +226,20 @@ class StrongAugment(nn.Module):
         chosen = self._chosen(clips, whether, self.jitter_prob)
 
         def change(part: Tensor) -> Tensor:
-            shifts = self.strength * (draw[:, chosen] * 2 - 1)
-            amounts = torch.stack([shifts[0], 1 + shifts[1], 1 + shifts[2], shifts[3]]).tolist()
+            amounts = self._amounts(draw[:, chosen]).tolist()
             changed = []
             for clip, *of_clip in zip(part, *amounts, strict=True):
                 for i in order:
-                    clip = ADJUSTMENTS[i](clip, of_clip[i])
+                    clip = self.adjustments[i](clip, of_clip[i])
                 changed.append(clip)
             return torch.stack(changed)
 
         return _changed(clips, chosen, change)
+
+    def _amounts(self, draw: Tensor) -> Tensor:
+        """Amounts (4, N) of the adjustments, of uniform numbers in [0, 1)."""
+        shifts = self.strength * (draw * 2 - 1)
+        return torch.stack([shifts[0], 1 + shifts[1], 1 + shifts[2], shifts[3]])
 
     def blur(self, clips: Tensor, whether: bool | None = None) -> Tensor:
         """Applies Gaussian blur to all clips or to none; if None, to each with `blur_prob`."""
@@ -248,6 +277,61 @@ class StrongAugment(nn.Module):
         """
         shape = (count, len(clips), 1, 1, 1, 1)
         return torch.rand(shape, dtype=clips.dtype, device='cpu').flatten(1)
+
+
+@MODELS.register_module()
+class TorchvisionAugment(StrongAugment):
+    """Colour jitter, grey and Gaussian blur of torchvision, drawn for each sample (VFM-UDA++).
+
+    Unlike in :class:`StrongAugment` brightness, contrast and saturation are factors of the distance
+    from black, from the image's mean luma and from the pixel's luma, and each has a range of its
+    own.
+
+    Args:
+        brightness: Factors are in ``1 -+ brightness``.
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: Shifts are in ``-+ hue`` of the circle.
+        jitter_prob: Probability of colour jitter.
+        grey_prob: Probability of conversion to grey, after the jitter.
+        blur_prob: Probability of blur.
+        blur_sigma: Range of the standard deviation of the blur, in pixels.
+
+    Raises:
+        ValueError: If a value is outside its range.
+    """
+
+    adjustments = (scale_brightness, scale_contrast, scale_saturation, adjust_hue)
+
+    def __init__(
+        self,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        saturation: float = 0.2,
+        hue: float = 0.2,
+        jitter_prob: float = 0.8,
+        grey_prob: float = 0.0,
+        blur_prob: float = 0.5,
+        blur_sigma: tuple[float, float] = (0.15, 1.15),
+    ) -> None:
+        super().__init__(hue, jitter_prob, blur_prob, blur_sigma)
+        factors = dict(brightness=brightness, contrast=contrast, saturation=saturation)
+        for name, value in dict(factors, grey_prob=grey_prob).items():
+            if not 0 <= value <= 1:
+                raise ValueError(f'TorchvisionAugment: {name}={value} must be in [0, 1].')
+        self.ranges = (*factors.values(), hue)
+        self.grey_prob = grey_prob
+
+    @torch.no_grad()
+    def forward(self, clips: Tensor, decisions: Decisions | None = None) -> Tensor:
+        """Augments raw clips (N, T, 3, H, W), RGB in [0, 1]; `decisions` are not shared."""
+        clips = self.jitter(clips)
+        chosen = self._chosen(clips, None, self.grey_prob)
+        return self.blur(_changed(clips, chosen, lambda part: rgb_to_grey(part).expand_as(part)))
+
+    def _amounts(self, draw: Tensor) -> Tensor:
+        shifts = draw.new_tensor(self.ranges)[:, None] * (draw * 2 - 1)  # on the host
+        return torch.cat([1 + shifts[:3], shifts[3:]])
 
 
 def _changed(clips: Tensor, chosen: list[int], change: Callable[[Tensor], Tensor]) -> Tensor:

@@ -3,12 +3,13 @@
 from .blocks import rows_per_block
 from .carry import carry_by_truncation
 from .correlation import Correlation, correlation
+from .deformable_attention import deformable_sampling
 from .fourier import exchange_amplitudes, fourier_swap, frequency_bands, window_half_width
 from .occlusion import forward_backward_visible, photometric_visible, photometric_weight
 from .precision import at_least_float32
 from .resized_argmax import resized_argmax
 from .splat import forward_splat
-from .warp import backward_warp, chain_flow, compose_flow, resize_flow
+from .warp import backward_warp, chain_flow, compose_flow, mirrored_flow, resize_flow
 
 __all__ = [
     'Correlation',
@@ -18,11 +19,13 @@ __all__ = [
     'chain_flow',
     'compose_flow',
     'correlation',
+    'deformable_sampling',
     'exchange_amplitudes',
     'forward_backward_visible',
     'forward_splat',
     'fourier_swap',
     'frequency_bands',
+    'mirrored_flow',
     'photometric_visible',
     'photometric_weight',
     'resize_flow',

@@ -170,3 +170,9 @@ def chain_flow(flows: Tensor) -> Tensor:
     for k in range(flows.shape[1] - 2, -1, -1):
         to_first = compose_flow(to_first, flows[:, k])
     return to_first
+
+
+def mirrored_flow(flow: Tensor) -> Tensor:
+    """Flow (..., 2, H, W) of frames that are mirrored left to right: u changes its sign."""
+    u, v = flow.flip(-1).unbind(-3)
+    return torch.stack([-u, v], dim=-3)

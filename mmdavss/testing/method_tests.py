@@ -21,6 +21,7 @@ from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.backbones import DINOv2
 from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.flow import BaseFlowProvider, FlowNetS
 from mmdavss.methods import AdversarialAdapter, BaseAdapter
@@ -229,7 +230,7 @@ class MethodTests:
             for inputs in data['inputs'].values():
                 del inputs['flow'], inputs['forward_flow']
         for module in model.modules():
-            if isinstance(module, ResNet | FlowNetS):
+            if isinstance(module, ResNet | DINOv2 | FlowNetS):
                 module.register_forward_pre_hook(lambda *_: calls.append('pass'))
         train(case, model, [data])
         first = calls.index('pass')

@@ -318,6 +318,26 @@ def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     ]
 
 
+def keep_out_of_checkpoints(module: nn.Module) -> None:
+    """Leaves a part of a model out of its checkpoints, for weights that come from a file anyway.
+
+    Loading a checkpoint leaves them as they are.
+    """
+    module.register_state_dict_post_hook(_leave_out)
+    module.register_load_state_dict_pre_hook(_fill_in)
+
+
+def _leave_out(module: nn.Module, state_dict: dict, prefix: str, metadata: dict) -> None:
+    for name in [name for name in state_dict if name.startswith(prefix)]:
+        del state_dict[name]
+
+
+def _fill_in(module: nn.Module, state_dict: dict, prefix: str, *args: Any) -> None:
+    # What is not in the checkpoint stays as it is, and is not reported as missing.
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
+        state_dict.setdefault(prefix + name, value)
+
+
 def noted_checkpoint(work_dir: str | Path) -> str | None:
     """Path of a run's last checkpoint as noted by the run, or None."""
     note = Path(work_dir, 'last_checkpoint')

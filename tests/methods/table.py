@@ -61,6 +61,29 @@ HRDA = {
     'detail_size': (32, 16),
     'output_stride': 8,
 }
+#: A network and a method like those of VFM-UDA++; the frames are 2 x 3 patches of a DINOv2.
+DINOV2 = dict(arch=(32, 4, 2), channels=4)
+ADAPTER = dict(
+    type='EncoderDecoder',
+    backbone=dict(type='DINOv2Adapter', **DINOV2),
+    decode_head=dict(
+        type='PyramidHead',
+        in_channels=[32] * 4,
+        in_index=[0, 1, 2, 3],
+        num_classes=NUM_CLASSES,
+        norm_cfg=dict(type='BN'),
+        align_corners=False,
+        loss_decode=dict(type='BatchCrossEntropyLoss'),
+    ),
+)
+JITTER = dict(type='TorchvisionAugment', grey_prob=0.2)
+DISTILLATION = dict(
+    type='FeatureDistillation',
+    backbone=dict(type='DINOv2', arch=(16, 2, 2), num_registers=2),
+    size=(42, 56),
+    loss_weight=1.0,
+    allow_random_init=True,
+)
 ENTROPY = dict(type='RobustEntropyLoss', loss_weight=0.1)
 VAT = dict(
     type='VAT',
@@ -408,6 +431,29 @@ CASES = {
         length=3,
         hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
         halves=DACS_HALVES,
+    ),
+    'dacs_distilled': MethodCase(
+        model=dict(
+            DACS,
+            confidence_threshold=0.3,
+            augment=JITTER,
+            source_augment=JITTER,
+            target_augment=JITTER,
+            mirrored=True,
+            masked=dict(MASKED, augment=JITTER),
+            distillation=dict(DISTILLATION, augment=JITTER),
+        ),
+        student=dict(type='PerFrame', segmentor=ADAPTER),
+        trains=(*WITHOUT_AUXILIARY, 'distillation'),
+        hooks=TEACHER,
+        flow=None,
+        halves=dict(
+            DACS_HALVES,
+            source_augment=None,
+            target_augment=None,
+            masked=None,  # classes of the mix and blocks are drawn by turns
+            distillation=DISTILLATION,
+        ),
     ),
     'dacs_discriminator': MethodCase(
         model=dict(

@@ -239,6 +239,10 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     ),
     'dacs': dacs,
     'dacs_masked': lambda n: dacs(n, masked=True),
+    # The teacher labels the mirrored clip too; two views of single frames are distilled.
+    'dacs_distilled': lambda n: (
+        dacs(n, masked=True, labelled=2) + passes(True, backbone=2).of('student')
+    ),
     # The teacher labels the clip without its last frame too.
     'dacs_refined': lambda n: dacs(n, labelled=2),
     'daformer': daformer,
@@ -246,7 +250,13 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'sepico_dist': sepico,
 }
 #: Predict frame by frame; others read the current frame, or train parts of the network.
-ONE_NET = {'i2vda': 'per_frame', 'tent': 'accel', 'ur': 'accel', 'hcl': 'accel'}
+ONE_NET = {
+    'i2vda': 'per_frame',
+    'dacs_distilled': 'per_frame',
+    'tent': 'accel',
+    'ur': 'accel',
+    'hcl': 'accel',
+}
 
 
 def parts_of(net: nn.Module) -> dict[str, nn.Module]:

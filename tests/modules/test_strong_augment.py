@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdavss.modules import StrongAugment
+from mmdavss.modules import StrongAugment, TorchvisionAugment
 from mmdavss.modules import strong_augment as module
 from mmdavss.modules.strong_augment import (
     adjust_brightness,
@@ -16,7 +16,11 @@ from mmdavss.modules.strong_augment import (
     adjust_saturation,
     gaussian_blur,
     hsv_to_rgb,
+    rgb_to_grey,
     rgb_to_hsv,
+    scale_brightness,
+    scale_contrast,
+    scale_saturation,
 )
 
 
@@ -163,7 +167,7 @@ def test_only_what_is_drawn_is_computed(dtype, monkeypatch):
     jittered, blurred = [], []
     add = module.ADJUSTMENTS[0]
     changes = (lambda *args: jittered.append(1) or add(*args), *module.ADJUSTMENTS[1:])
-    monkeypatch.setattr(module, 'ADJUSTMENTS', changes)
+    monkeypatch.setattr(StrongAugment, 'adjustments', changes)
     for seed in range(20):
         torch.manual_seed(seed)
         clips = torch.rand(3, 2, 3, 24, 33, dtype=dtype)
@@ -264,3 +268,50 @@ def test_frames_that_draw_by_themselves(per_batch):
     assert torch.equal(augmented, expected)
     torch.manual_seed(4)
     assert not torch.equal(augmented, together(clips))
+
+
+def test_changes_of_torchvision(colours):
+    """``adjust_brightness``, ``adjust_contrast``, ``adjust_saturation``: blends, cut to [0, 1]."""
+    grey = (0.2989 * colours[:, 0] + 0.587 * colours[:, 1] + 0.114 * colours[:, 2])[:, None]
+    torch.testing.assert_close(rgb_to_grey(colours), grey)
+    for change, other in (
+        (scale_brightness, torch.zeros_like(grey)),
+        (scale_contrast, grey.mean() * torch.ones_like(grey)),
+        (scale_saturation, grey),
+    ):
+        for factor in (0.0, 0.4, 1.7):
+            expected = (factor * colours + (1 - factor) * other).clamp(0, 1)
+            torch.testing.assert_close(change(colours, factor), expected)
+
+
+def test_ranges_of_torchvision(monkeypatch):
+    torch.manual_seed(0)
+    clips = torch.rand(200, 2, 3, 8, 8)
+    seen = {name: [] for name in ('brightness', 'contrast', 'saturation', 'hue')}
+
+    def noted(name):
+        return lambda clip, amount: seen[name].append(amount) or clip
+
+    monkeypatch.setattr(TorchvisionAugment, 'adjustments', tuple(map(noted, seen)))
+    options = dict(brightness=0.8, contrast=0.5, saturation=0.3, hue=0.05)
+    TorchvisionAugment(**options, jitter_prob=1.0)(clips)
+    for name, middle in dict(brightness=1, contrast=1, saturation=1, hue=0).items():
+        spread = options[name]
+        assert len(seen[name]) == 200
+        assert middle - spread <= min(seen[name]) < middle - 0.9 * spread
+        assert middle + 0.9 * spread < max(seen[name]) <= middle + spread
+
+
+def test_share_of_grey_samples():
+    torch.manual_seed(0)
+    clips = torch.rand(400, 2, 3, 4, 4)
+    made = TorchvisionAugment(jitter_prob=0.0, grey_prob=0.3, blur_prob=0.0)(clips)
+    grey = (made == made[:, :, :1]).flatten(1).all(1)
+    assert grey.double().mean().item() == pytest.approx(0.3, abs=5 * 0.023)
+    assert torch.equal(made[~grey], clips[~grey])
+    torch.testing.assert_close(made[grey][:, :, 0], rgb_to_grey(clips[grey])[:, :, 0])
+
+
+def test_options_of_torchvision():
+    with pytest.raises(ValueError, match='saturation=1.5 must be in'):
+        TorchvisionAugment(saturation=1.5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdavss.ops import backward_warp, chain_flow, compose_flow, resize_flow
+from mmdavss.ops import backward_warp, chain_flow, compose_flow, mirrored_flow, resize_flow
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 
@@ -180,3 +180,13 @@ def test_errors():
         backward_warp(x, torch.zeros(1, 2, 4, 5), padding_mode='wrap')
     with pytest.raises(ValueError, match=r'\(N, 2, H, W\)'):
         resize_flow(torch.zeros(2, 4, 5), (2, 2))
+
+
+def test_mirrored_flow():
+    """Warping mirrored frames along it gives the mirrored warped frame."""
+    torch.manual_seed(0)
+    frames, flow = torch.rand(2, 3, 6, 8), torch.randn(2, 2, 6, 8)
+    warped = backward_warp(frames, flow)
+    torch.testing.assert_close(
+        backward_warp(frames.flip(-1), mirrored_flow(flow)), warped.flip(-1), rtol=0, atol=1e-5
+    )

@@ -234,6 +234,13 @@ def rare_classes(world: World) -> None:
 Case = tuple[str, Callable[[World], object], Callable[[World], object], tuple[str, ...]]
 
 
+def dinov2(path: str) -> None:
+    backbone = dict(
+        type='DINOv2', arch=(8, 1, 1), init_cfg=dict(type='Pretrained', checkpoint=path)
+    )
+    MODELS.build(backbone).init_weights()
+
+
 def few_bits() -> bytes:
     """A grey PNG of 4 bits, of the size of the others."""
     height, width = SIZE
@@ -934,6 +941,18 @@ CHECKPOINTS: list[Case] = [
         lambda w: w.save('bad.pth', dict(state_dict={'student.x': torch.ones(3)})),
         lambda w: w.source_checkpoint('bad.pth'),
         ('bad.pth', 'lacks', 'another network'),
+    ),
+    (
+        'weights of DINOv2 that are missing',
+        nothing,
+        lambda w: dinov2('gone.pth'),
+        ('gone.pth', 'do not exist', 'Download them'),
+    ),
+    (
+        'weights of a transformer with another patch size',
+        lambda w: w.save('bad.pth', {'patch_embed.proj.weight': torch.ones(8, 3, 16, 16)}),
+        lambda w: dinov2('bad.pth'),
+        ('bad.pth', '16x16', '14x14', 'vits14'),
     ),
     (
         'the checkpoint of another network (load_from)',

@@ -3,7 +3,7 @@
 from .augment import ClipPhotoMetricDistortion, CrossFrameAugment, TPSAugment
 from .flow import LoadFlow
 from .formatting import PackClipInputs
-from .geometric import ClassMiningCrop, ClipCrop, ClipFlip, ClipResize
+from .geometric import ClassMiningCrop, ClipCrop, ClipFlip, ClipPad, ClipResize
 from .loading import LoadClip, LoadClipAnnotations, LoadSoftLabels, LoadTracks
 from .margins import PseudoLabelMargins
 
@@ -11,6 +11,7 @@ __all__ = [
     'ClassMiningCrop',
     'ClipCrop',
     'ClipFlip',
+    'ClipPad',
     'ClipPhotoMetricDistortion',
     'ClipResize',
     'CrossFrameAugment',

@@ -218,6 +218,37 @@ class ClipCrop(RandomCrop):
 
 
 @TRANSFORMS.register_module()
+class ClipPad(BaseTransform):
+    """Pads a clip at the right and at the bottom, where it is smaller than a crop that follows.
+
+    Frames are black there, flow is 0, labels are 255, and pseudo-labels weigh nothing if
+    :class:`PseudoLabelMargins` came before.
+
+    Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
+    ``img_shape``.
+
+    Args:
+        size: Least (height, width).
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        height, width = size
+        self.size = (height, width)
+
+    def transform(self, results: dict) -> dict:
+        shape = tuple(map(max, self.size, results['imgs'][-1].shape[:2]))
+        _each(results, (*IMAGES, *FLOWS), lambda array: mmcv.impad(array, shape=shape))
+        for key in results.get('seg_fields', []):
+            filling = 0 if key == 'valid_map' else 255
+            results[key] = mmcv.impad(results[key], shape=shape, pad_val=filling)
+        results['img_shape'] = shape
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size})'
+
+
+@TRANSFORMS.register_module()
 class ClassMiningCrop(ClipCrop):
     """A random crop that often shows one of the classes that are seldom predicted (CBST, CRST).
 

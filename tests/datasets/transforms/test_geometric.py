@@ -6,7 +6,13 @@ import pytest
 from PIL import Image
 
 from mmdavss.datasets.label_folder import write_manifest
-from mmdavss.datasets.transforms import ClassMiningCrop, ClipCrop, ClipFlip, ClipResize
+from mmdavss.datasets.transforms import (
+    ClassMiningCrop,
+    ClipCrop,
+    ClipFlip,
+    ClipPad,
+    ClipResize,
+)
 
 
 def test_the_fixture_itself(clip, agree):
@@ -319,3 +325,26 @@ def test_mining_is_a_random_crop_otherwise(clip, tmp_path):
         crop = mining(tmp_path, predicted, prob=prob)
         places = {crop(copy.deepcopy(clip))['crop_bbox'] for _ in range(9)}
         assert len(places) > 2
+
+
+def test_pad_fills_what_is_missing(clip):
+    """Frames of 16x24 to 20x24: black, without label, flow 0; what is large enough stays."""
+    clip['valid_map'] = np.ones((16, 24), np.uint8)
+    clip['seg_fields'].append('valid_map')
+    before = copy.deepcopy(clip)
+    results = ClipPad((20, 10))(clip)
+    assert results['img_shape'] == (20, 24)
+    for key, filling in (('imgs', 0), ('flows', 0)):
+        for padded, own in zip(results[key], before[key], strict=True):
+            assert padded.dtype == own.dtype and padded.shape == (20, *own.shape[1:])
+            np.testing.assert_array_equal(padded[:16], own)
+            assert (padded[16:] == filling).all()
+    for key, filling in (('gt_seg_map', 255), ('valid_map', 0)):
+        np.testing.assert_array_equal(results[key][:16], before[key])
+        assert results[key].shape == (20, 24) and (results[key][16:] == filling).all()
+
+
+def test_pad_leaves_large_clips(clip):
+    before = copy.deepcopy(clip)
+    results = ClipPad((16, 10))(clip)
+    np.testing.assert_array_equal(results['imgs'], before['imgs'])

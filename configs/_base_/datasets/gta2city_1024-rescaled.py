@@ -1,0 +1,73 @@
+# GTAV -> Cityscapes in 19 classes as VFM-UDA++ has it: the shorter sides are 1440 and 1024, times
+# 0.9 to 1.1, batches of 2, 1024x1024 crops, what is smaller is padded; scored in windows at full
+# resolution. Single images: clips of one frame, no flow. docs/datasets.md: where the data comes
+# from. Scale and crop sizes: scale is (width, height), crop_size (height, width).
+source_root = 'data/gta'
+target_root = 'data/cityscapes'
+# For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
+# written by tools/class_statistics.py.
+rare_class_sampling = dict(
+    statistics='data/gta/class_statistics.json', temperature=0.01, min_pixels=3000
+)
+
+source_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(
+        type='ClipResize',
+        scale=(2620, 1440),
+        ratio_range=(0.9, 1.1),
+        keep_ratio=True,
+        backend='pillow',
+    ),
+    # 2 times the min_pixels of the rare-class sampling; without it no effect.
+    dict(type='ClipCrop', crop_size=(1024, 1024), cat_max_ratio=0.75, rare_class_min_pixels=6000),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# Pseudo-labels weigh nothing in the margins of the whole frame: 3 % at the top, 25 % at the bottom,
+# 3 % at each side.
+target_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='PseudoLabelMargins', top=30, bottom=256, left=61, right=61),
+    dict(
+        type='ClipResize',
+        scale=(2048, 1024),
+        ratio_range=(0.9, 1.1),
+        keep_ratio=True,
+        backend='pillow',
+    ),
+    dict(type='ClipPad', size=(1024, 1024)),
+    dict(type='ClipCrop', crop_size=(1024, 1024)),
+    dict(type='ClipFlip', prob=0.5),
+    dict(type='PackClipInputs'),
+]
+# The label is loaded after the resize, so it keeps its full resolution.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(2048, 1024)),
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs'),
+]
+
+target = dict(type='CityscapesImageDataset', data_root=target_root)
+source_train = dict(type='GTADataset', data_root=source_root, pipeline=source_pipeline)
+target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
+
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler', shuffle=True),
+    dataset=dict(type='DomainPairDataset', source=source_train, target=target_train),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

@@ -1,0 +1,10 @@
+# VFM-UDA++ on DINOv2 ViT-L/14, GTAV to Cityscapes, 19 classes: 79.8 mIoU in its README.
+_base_ = [
+    '../_base_/models/dinov2-vitl14.py',
+    '../_base_/methods/vfmuda.py',
+    '../_base_/datasets/gta2city_1024-rescaled.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(rare_class_sampling={{_base_.rare_class_sampling}}))
+model = dict(_base_.method, masked=_base_.masked, distillation=_base_.distillation)
+custom_hooks = _base_.teacher

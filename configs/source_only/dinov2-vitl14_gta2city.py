@@ -1,0 +1,8 @@
+# DINOv2 ViT-L/14 trained on GTAV, scored on Cityscapes: source-only of VFM-UDA++'s setting.
+_base_ = [
+    '../_base_/models/dinov2-vitl14.py',
+    '../_base_/methods/vfmuda.py',
+    '../_base_/datasets/gta2city_1024-rescaled.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(dataset=dict(target=None))
