@@ -45,6 +45,7 @@ COLLECTIONS = {
     'mic': ('MIC', 'MIC'),
     'oracle': ('Oracle', None),
     'pixmatch': ('PixMatch', 'PixMatch'),
+    'quadmix': ('QuadMix', 'Unified Domain Adaptive Semantic Segmentation'),
     'rda': ('RDA', 'RDA'),
     'sepico': ('SePiCo', 'SePiCo'),
     'sfc': ('SFC', 'Exploit Domain-Robust Optical Flow'),

@@ -248,6 +248,19 @@ def batch_of(dataset: Mapping, count: int) -> tuple[Clip, list[SegDataSample]]:
     return clip, samples
 
 
+def with_patches(
+    patches: Mapping, clip: Clip, samples: list[SegDataSample]
+) -> tuple[Clip, list[SegDataSample]]:
+    """The batch with patches of rare classes, see :class:`RarePatches`."""
+    count, size = patches['count'], patches['size']
+    for sample in samples:
+        labels = torch.empty(count, *size, dtype=torch.int64, device='meta')
+        sample.gt_rare_seg = PixelData(data=labels)
+        sample.set_metainfo(dict(mix_box=(0, 0)))
+    rare = torch.empty(len(samples), count, 3, *size, device='meta')
+    return clip._replace(rare=rare), samples
+
+
 def training_batch(cfg: Config) -> dict[str, dict]:
     """A batch of a config's training data."""
     loader = cfg.train_dataloader
@@ -256,6 +269,8 @@ def training_batch(cfg: Config) -> dict[str, dict]:
         for name in ('source', 'target')
         if loader.dataset.get(name)
     }
+    if loader.dataset.get('rare_patches'):
+        made['source'] = with_patches(loader.dataset.rare_patches, *made['source'])
     return dict(
         inputs={name: clip for name, (clip, _) in made.items()},
         data_samples={name: samples for name, (_, samples) in made.items()},

@@ -228,6 +228,13 @@ def functions() -> dict[str, Callable[[], Function]]:
         mask = modules.class_mix_masks(own)
         return mask, modules.class_mix(mask, source, target)
 
+    def pasted(own: Tensor, source: Tensor, target: Tensor) -> Any:
+        onto, layer = (
+            modules.ClipLayer(frames[:, None], own[:, None], mask=own[:, None] > 3)
+            for frames in (target, source)
+        )
+        return [part for part in modules.paste_layers(onto, [layer]) if part is not None]
+
     def game(view: str) -> Function:
         def compute(scores: Tensor, source: Tensor) -> Any:
             torch.manual_seed(0)
@@ -453,6 +460,9 @@ def functions() -> dict[str, Callable[[], Function]]:
             name: partial(_contrast_module, name)
             for name in ('ProtoCLLoss', 'BankCLLoss', 'DistCLLoss')
         },
+        'maximum_mean_discrepancy': lambda: Function(
+            losses.maximum_mean_discrepancy, (noise(5, 4), noise(5, 4, seed=1))
+        ),
         'mean_feature_regulariser': lambda: Function(
             partial(losses.mean_feature_regulariser, temperature=0.07),
             (
@@ -471,8 +481,20 @@ def functions() -> dict[str, Callable[[], Function]]:
             (labels, corners),
         ),
         'class_mix': lambda: Function(mix, (labels, image, other)),
-        'class_mix masks': lambda: Function(class_masks, (labels, noise(2, 256) > 0)),
         'class_mix share': lambda: Function(_share, (labels,)),
+        'class_masks': lambda: Function(class_masks, (labels, noise(2, 256) > 0)),
+        'occurring_values': lambda: Function(modules.occurring_values, (labels,)),
+        'draw_values': lambda: Function(
+            lambda own: modules.draw_values(modules.occurring_values(own), 255), (labels,)
+        ),
+        'paste_layers': lambda: Function(pasted, (labels, image, other)),
+        'crop_layer': lambda: Function(
+            lambda own, frames: modules.crop_layer(
+                modules.ClipLayer(frames[:, None], own[:, None]), [(1, 2), (3, 0)], (6, 8)
+            )[:2],
+            (labels, image),
+        ),
+        'class_mean_scores': lambda: Function(modules.class_mean_scores, (logits, labels)),
         'ClassStatistics diagonal': lambda: _statistics('diagonal'),
         'ClassStatistics full': lambda: _statistics('full'),
         'ClassStatistics bank': lambda: _statistics('diagonal', bank_size=3),

@@ -63,6 +63,7 @@ METHODS = {
     'rda': 'rda/effnet-lite0_mini.py',
     'fda': 'fda/effnet-lite0_mini.py',
     'pixmatch': 'pixmatch/effnet-lite0_mini.py',
+    'quadmix': 'quadmix/accel-effnet-lite0_mini.py',
     'cbst': 'cbst/effnet-lite0_mini.py',
     'crst_lrent': 'crst/lrent_effnet-lite0_mini.py',
     'crst_mrkld': 'crst/mrkld_effnet-lite0_mini.py',
@@ -238,7 +239,7 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
         hook.update(
             {
                 key: few
-                for key, few in dict(contrast_start=3, launch=3, interval=2).items()
+                for key, few in dict(contrast_start=3, launch=3, interval=2, start=3).items()
                 if key in hook
             }
         )

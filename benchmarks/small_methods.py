@@ -250,6 +250,9 @@ METHODS = {
         'CMOM', 'cmom/accel-effnet-lite0_{}.py', start='davsn', net='Accel', source=True
     ),
     'tps': Method('TPS', 'tps/accel-effnet-lite0_{}.py', net='Accel', source=True),
+    'quadmix': Method(
+        'QuadMix', 'quadmix/accel-effnet-lite0_{}.py', start='tps', net='Accel', source=True
+    ),
     'sfc': Method('SFC', 'sfc/accel-effnet-lite0_{}.py', net='Accel', source=True),
     'sfc-tpl': Method('SFC with TPL', 'sfc/accel-effnet-lite0_{}_tpl.py', net='Accel', source=True),
     'vst*': Method('VAT-VST*, source-free', 'vat_vst/vst_effnet-lite0_{}_source-free.py'),

@@ -17,7 +17,8 @@ that others name in ``like``:
                 where both occur in a part; null where nothing of a part is trained. All that is
                 trained has to be there.
 ``schedule``    {player: {part: rates}}: the name of an array of ``release_schedules.npz`` and its
-                column (``["name", 0]``), or a poly ``{"base":, "power":, "horizon":}``.
+                column (``["name", 0]``), a poly ``{"base":, "power":, "horizon":}``, or an array of
+                factors of a rate ``{"base":, "factor": "name"}``.
 ``deviations``  {path: {"what":, "ours":, "reason":}}: where a config does not have the release's
                 value, and means it. ``rates.PLAYER.PART`` and ``schedule.PLAYER.PART`` are paths
                 too.

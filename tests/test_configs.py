@@ -151,12 +151,20 @@ def recipe(value, benchmark):
         left_out = (
             data
             if 'data_root' in value
-            else ('scale', 'crop_size', 'detail_size', 'classes', 'background', 'foreground')
+            else (
+                'scale',
+                'crop_size',
+                'detail_size',
+                'classes',
+                'background',
+                'foreground',
+                'size',
+            )
         )
         return {
             key: recipe(own, benchmark)
             for key, own in value.items()
-            if key not in (*left_out, 'num_classes', 'sfm_checkpoint')
+            if key not in (*left_out, 'num_classes', 'rare_classes', 'sfm_checkpoint')
         }
     if isinstance(value, (list, tuple)):
         return [recipe(own, benchmark) for own in value]
@@ -283,6 +291,11 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
                 'auxiliary_weight mirror_prob rescale',
             )
             for tag in ('', '_source-free')
+        ),
+        (
+            'quadmix/accel-effnet-lite0_mini',
+            'quadmix/accel_synthia2city',
+            'auxiliary_weight labeller labeller_checkpoint mirror_prob new_classifier rare_classes',
         ),
         ('sfc/accel-effnet-lite0_mini', 'sfc/accel_viper2city_stage1', SFC_SMALL),
         ('sfc/accel-effnet-lite0_mini_tpl', 'sfc/accel_synthia2city_tpl-stage1', SFC_SMALL),

@@ -164,6 +164,10 @@ def wanted_rates(schedule, last: int) -> tuple[np.ndarray, np.ndarray]:
         at = RATES['iterations']
         rates = RATES[name] if RATES[name].ndim == 1 else RATES[name][:, column]
         return at[at <= last], rates[at <= last]
+    if 'factor' in schedule:
+        at = RATES['iterations']
+        rates = schedule['base'] * RATES[schedule['factor']]
+        return at[at <= last], rates[at <= last]
     at = np.array(sorted({*RATES['iterations'].tolist(), *EARLY}))
     at = at[at <= last]
     return at, schedule['base'] * (1 - at / schedule['horizon']) ** schedule['power']

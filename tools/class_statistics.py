@@ -41,7 +41,7 @@ from mmdavss.utils.worker_pool import WorkerPool
 
 ADVICE = (
     'write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
-    'rare_class_sampling.statistics=FILE'
+    'rare_class_sampling.statistics=FILE (rare_patches.statistics for QuadMix)'
 )
 #: Number of label files that a process gets at a time.
 CHUNK = 8
@@ -91,7 +91,7 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
     if not source:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')
     dataset = DATASETS.build(source)
-    sampling = pair.get('rare_class_sampling') or {}
+    sampling = pair.get('rare_class_sampling') or pair.get('rare_patches') or {}
     return dataset, sampling.get('statistics', osp.join(dataset.data_root, 'class_statistics.json'))
 
 

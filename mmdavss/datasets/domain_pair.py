@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from mmdavss.utils.randomness import randomness_of
 
 from .rare_class import RareClassSampler
+from .rare_patches import RarePatches
 from .sampling import Draw
 
 #: Largest number of pairs: keeps a sampler's permutation within tens of megabytes.
@@ -55,6 +56,8 @@ class DomainPairDataset(Dataset):
             all. The subset is drawn with `portion_seed`: with the same seed a larger one contains
             a smaller one.
         portion_seed: Seed of this draw.
+        rare_patches: Arguments of :class:`RarePatches`, which adds images of rare classes to the
+            source clips; None for none. Without a source it has no effect.
 
     Raises:
         FileNotFoundError: If the file with the class statistics does not exist.
@@ -70,6 +73,7 @@ class DomainPairDataset(Dataset):
         rare_class_sampling: dict | None = None,
         source_portion: float | None = None,
         portion_seed: int = 0,
+        rare_patches: dict | None = None,
     ) -> None:
         branches = dict(source=source, target=target)
         # Any: the methods of ClipSegDataset that are used here are not those of BaseDataset.
@@ -103,6 +107,9 @@ class DomainPairDataset(Dataset):
         self.rare_classes = None
         if rare_class_sampling is not None and 'source' in self.branches:
             self.rare_classes = RareClassSampler(self.branches['source'], **rare_class_sampling)
+        self.rare_patches = None
+        if rare_patches is not None and 'source' in self.branches:
+            self.rare_patches = RarePatches(self.branches['source'], **rare_patches)
         sizes = [len(branch) for branch in self.branches.values()]
         if len(sizes) == 2:
             rounds = max(1, min(sizes[1], MAX_PAIRS // sizes[0]))
@@ -168,6 +175,8 @@ class DomainPairDataset(Dataset):
             else self.branches[name].prepare_data(i, rare_class)
             for name, i in drawn.items()
         }
+        if self.rare_patches is not None:
+            self.rare_patches.add(items['source'])
         return {
             key: {name: item[key] for name, item in items.items()}
             for key in ('inputs', 'data_samples')

@@ -45,6 +45,7 @@ from .hooks import (
     RunReportHook,
     SelfTrainingHook,
     StopSignalHook,
+    StudentLabelsHook,
 )
 from .layer_decay_optim_wrapper import LayerDecayOptimWrapperConstructor
 from .player_optim_wrapper import PlayerOptimWrapperConstructor
@@ -78,6 +79,7 @@ __all__ = [
     'RunReportHook',
     'SelfTrainingHook',
     'StopSignalHook',
+    'StudentLabelsHook',
     'WorkDirLock',
     'accumulation',
     'bare_names',

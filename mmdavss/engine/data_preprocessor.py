@@ -98,6 +98,12 @@ class DomainDataPreprocessor(SegDataPreProcessor):
                 if 'valid' in inputs
                 else None
             ),
+            # Of a size of their own, not padded.
+            rare=(
+                torch.stack([self._normalise(f) for f in inputs['rare']])
+                if 'rare' in inputs
+                else None
+            ),
             **flows,
         )
         return clip, samples

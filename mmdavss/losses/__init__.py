@@ -18,6 +18,7 @@ from .historical_contrast import (
     historical_contrast,
 )
 from .intra_domain_consistency import TemporalConsistencyLoss, temporal_consistency_loss
+from .mmd import maximum_mean_discrepancy
 from .negative_learning import NegativeLearning, negative_learning_loss
 from .pixel_contrast import STPLLoss, stpl_loss
 from .pseudo_label_regulariser import PseudoLabelRegulariser
@@ -61,6 +62,7 @@ __all__ = [
     'flow_epe',
     'historical_agreement',
     'historical_contrast',
+    'maximum_mean_discrepancy',
     'mean_feature_regulariser',
     'negative_learning_loss',
     'proto_contrast',

@@ -17,6 +17,7 @@ from .mean_teacher import MeanTeacher
 from .mic import MIC
 from .offline_self_training import OfflineSelfTraining
 from .pixmatch import PixMatch
+from .quadmix import QuadMix
 from .rda import RDA
 from .self_training import SelfTraining
 from .sepico import SePiCo
@@ -48,6 +49,7 @@ __all__ = [
     'MinEnt',
     'OfflineSelfTraining',
     'PixMatch',
+    'QuadMix',
     'RDA',
     'SFC',
     'SFMPretraining',

@@ -17,6 +17,7 @@ from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
 from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
+from mmdavss.video_nets import Accel
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
@@ -312,3 +313,16 @@ class BaseAdapter(VideoSegmentor):
                 f'cannot be {type(self.student).__name__}; use PerFrame.'
             )
         self.student.freeze_auxiliary()
+
+    def require_score_fusion(self) -> None:
+        """For methods that mix clips with their flow, along which the student joins scores.
+
+        Raises:
+            TypeError: If the student is no such net.
+        """
+        net = self.net
+        if not isinstance(net, Accel) or not net.fuses_given_scores:
+            raise TypeError(
+                f'{type(self).__name__} mixes flow and joins scores along it: its student must be '
+                "an Accel with fusion='score', without flow_net, stage and HRDA."
+            )

@@ -157,8 +157,7 @@ class CMOM(BaseAdapter):
                 f'{len(onto)} target clips of {onto.shape[1]}: give both data sets one clip_length.'
             )
         labels = nearest_labels(batch.source.clip_labels('CMOM: the source clips'), size)
-        chosen = draw_share(labels[:, -1], self.mix_share)[:, None].expand(*count, -1)
-        masks = class_masks(labels.flatten(0, 1), chosen.flatten(0, 1)).unflatten(0, count)
+        masks = class_masks(labels, draw_share(labels[:, -1], self.mix_share)).transpose(1, 2)
         frames = self.resized(frames.flatten(0, 1), size).unflatten(0, count)
         flow = resize_flow(source_flow.flatten(0, 1), size).view_as(target_flow)
         of_flow = masks[:, :-1] if self.released_flow else masks[:, 1:]

@@ -49,6 +49,8 @@ class VideoSegmentor(BaseSegmentor):
     student: VideoNet
     flow: Any
     data_preprocessor: Any
+    #: Whether the decode head is not taken from :attr:`source_checkpoint`.
+    starts_with_new_classifier: bool = False
 
     def __init__(
         self,
@@ -105,7 +107,9 @@ class VideoSegmentor(BaseSegmentor):
             forget_pretrained(self)
         super().init_weights()
         if self.source_checkpoint is not None:
-            load_student(self.net, self.source_checkpoint)
+            load_student(
+                self.net, self.source_checkpoint, new_classifier=self.starts_with_new_classifier
+            )
         elif self.net.needs_checkpoint:
             raise ValueError(
                 f'{type(self).__name__}: the student is in stage two, which freezes backbones that '

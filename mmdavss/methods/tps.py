@@ -13,6 +13,7 @@ consistency with the pseudo-labels      ``loss_tps``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from mmseg.registry import MODELS
@@ -109,19 +110,36 @@ class TPS(CrossFrameAdapter):
             clip: Of the target, three frames or more.
             flow: (N, T-1, 2, H, W).
         """
+        scores, mirrored = self.earlier_scores(self.student, clip, flow)
+        labels = self.carried_labels(scores, chain_flow(flow[:, 1:]))
+        return {name: mirror(maps, mirrored) for name, maps in labels.items()}
+
+    @torch.no_grad()
+    def earlier_scores(
+        self, net: Any, clip: Clip, flow: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Scores (N, K, h, w) of the earlier pair for each classifier.
+
+        Args:
+            net: The video net that segments it.
+            clip: As of :meth:`pseudo_labels`.
+            flow: Likewise.
+
+        Returns:
+            The scores, and for which samples (N,) what is made of them is still to be mirrored
+            back: none, unless it is as released.
+        """
         frames, own = clip.frames[:, :2], flow[:, :1]
         mirrored = torch.rand(len(frames)) < self.mirror_prob  # of the host's generator
         if mirrored.any():
             frames = mirror(frames, mirrored)
             turned = own.flip(-1) if self.released_mirror else mirrored_flow(own)
             own = torch.where(_like(mirrored, own), turned, own)
-        scores = fused_scores(self.student, frames, self.for_student(own))
-        to_earlier = chain_flow(flow[:, 1:])
+        scores = fused_scores(net, frames, self.for_student(own))
         if self.released_mirror:
-            labels = self.carried_labels(scores, to_earlier)
-            return {name: mirror(maps, mirrored) for name, maps in labels.items()}
+            return scores, mirrored
         scores = {name: mirror(maps, mirrored) for name, maps in scores.items()}
-        return self.carried_labels(scores, to_earlier)
+        return scores, torch.zeros_like(mirrored)
 
     def matched(self, source: Clip, target: Clip) -> Tensor:
         """Frames (N, T, 3, H, W) of source clips with the colours of the target's current ones."""

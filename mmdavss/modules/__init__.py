@@ -5,11 +5,22 @@ from mmdavss.utils.passes import (
     has_dropout,
     norm_layers,
     predicting,
+    recomputed,
     unmoved_statistics,
 )
 
 from .class_balanced_crop import ClassBalancedCrop
-from .class_mix import class_mix, class_mix_masks
+from .class_mix import (
+    ClipLayer,
+    class_masks,
+    class_mix,
+    class_mix_masks,
+    crop_layer,
+    draw_values,
+    occurring_values,
+    paste_layers,
+)
+from .class_scores import class_mean_scores
 from .class_statistics import ClassStatistics
 from .class_thresholds import (
     AdaptiveThresholds,
@@ -17,6 +28,7 @@ from .class_thresholds import (
     ranked_probabilities,
     select_labels,
 )
+from .clip_memory import ClipMemory
 from .confident_pixels import class_entropy, most_confident
 from .cut_mix import random_cut
 from .day_reference import day_guided
@@ -64,6 +76,8 @@ __all__ = [
     'AddFusion',
     'ClassBalancedCrop',
     'ClassStatistics',
+    'ClipLayer',
+    'ClipMemory',
     'ConcatFusion',
     'ConvFusion',
     'Decisions',
@@ -87,11 +101,15 @@ __all__ = [
     'block_mask',
     'class_balanced_thresholds',
     'class_entropy',
+    'class_masks',
+    'class_mean_scores',
     'class_mix',
     'class_mix_masks',
     'consensus',
+    'crop_layer',
     'day_guided',
     'downscale_labels',
+    'draw_values',
     'fill_in',
     'frozen_forward',
     'has_dropout',
@@ -104,6 +122,8 @@ __all__ = [
     'norm_layers',
     'normalised_entropy',
     'occurring_classes',
+    'occurring_values',
+    'paste_layers',
     'predicting',
     'probability_cross_entropy',
     'rectified_labels',
@@ -111,6 +131,7 @@ __all__ = [
     'random_cut',
     'random_rescale',
     'ranked_probabilities',
+    'recomputed',
     'select_labels',
     'spectra',
     'synthesise_frame',

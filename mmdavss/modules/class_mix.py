@@ -5,6 +5,9 @@ All sizes follow from shapes: nothing synchronises with the device.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
@@ -30,7 +33,7 @@ def draw_classes(labels: Tensor, generator: torch.Generator | None = None) -> Te
     occurs.scatter_(0, labels.flatten(), 1)
     all_reduce(occurs, 'max')
     occurs = occurs.bool()
-    return _ranks(occurs.expand(len(labels), -1), generator) < (occurs.sum() + 1) // 2
+    return draw_values(occurs.expand(len(labels), -1), (occurs.sum() + 1) // 2, generator)
 
 
 def draw_share(
@@ -52,29 +55,54 @@ def draw_share(
     Returns:
         (N, 256), bool.
     """
-    occurs = torch.zeros(len(labels), VALUES, dtype=torch.bool, device=labels.device)
-    occurs.scatter_(1, labels.flatten(1), True)
+    occurs = occurring_values(labels)
     occurs[:, ignore_index] = False
     # In float64, as Python has it.
     count = (share * occurs.sum(1, keepdim=True).double()).round()
-    return _ranks(occurs, generator) < count
+    return draw_values(occurs, count, generator)
 
 
-def _ranks(occurs: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Random ranks (N, 256) of values; those that occur (N, 256) have the lowest."""
-    order = torch.rand(len(occurs), VALUES, device=occurs.device, generator=generator)
-    return order.masked_fill(~occurs, 2.0).argsort(1).argsort(1)
+def occurring_values(labels: Tensor) -> Tensor:
+    """Which label values occur in each sample.
+
+    Args:
+        labels: (N, ...), int64, values 0 to 255.
+
+    Returns:
+        (N, 256), bool.
+    """
+    occurs = torch.zeros(len(labels), VALUES, dtype=torch.bool, device=labels.device)
+    return occurs.scatter_(1, labels.flatten(1), True)
+
+
+def draw_values(
+    among: Tensor, count: int | Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draws label values for each sample, without replacement.
+
+    Args:
+        among: (N, 256), bool, the values to draw from.
+        count: How many to draw; all of them if there are fewer.
+        generator: Generator on the device of `among`; None for the default one.
+
+    Returns:
+        (N, 256), bool.
+    """
+    order = torch.rand(len(among), VALUES, device=among.device, generator=generator)
+    # Values to draw from have the lowest ranks.
+    rank = order.masked_fill(~among, 2.0).argsort(1).argsort(1)
+    return (rank < count) & among
 
 
 def class_masks(labels: Tensor, chosen: Tensor) -> Tensor:
     """Masks of the label values chosen for each sample.
 
     Args:
-        labels: (N, H, W), int64, values 0 to 255.
+        labels: (N, H, W), or (N, T, H, W) of all frames of clips, int64, values 0 to 255.
         chosen: (N, 256), bool.
 
     Returns:
-        (N, 1, H, W), bool.
+        (N, 1, H, W) or (N, 1, T, H, W), bool.
     """
     return chosen.gather(1, labels.flatten(1)).view_as(labels)[:, None]
 
@@ -110,3 +138,95 @@ def class_mix(mask: Tensor, source: Tensor, target: Tensor) -> Tensor:
         Tensor of the same shape.
     """
     return torch.where(mask, source, target)
+
+
+class ClipLayer(NamedTuple):
+    """Labelled clips to paste onto others, or to be pasted onto.
+
+    Attributes:
+        frames: (N, T, 3, H, W).
+        labels: (N, T, H, W), int64, of all frames.
+        flow: (N, T-1, 2, H, W), ``flow[:, k]`` from frame k+1 to frame k, or None for a layer that
+            has none and leaves the flow below it as it is.
+        mask: (N, T, H, W), bool, the pixels to paste; None for the lowest layer. Of a mix, the
+            pixels that layers without flow cover.
+    """
+
+    frames: Tensor
+    labels: Tensor
+    flow: Tensor | None = None
+    mask: Tensor | None = None
+
+
+def paste_layers(onto: ClipLayer, layers: Iterable[ClipLayer]) -> ClipLayer:
+    """Pastes clips onto others one after the other, each frame by a mask of its own.
+
+    As each frame has the mask of its own label, moving objects keep their motion. A flow takes the
+    mask of the **earlier** of its two frames, as CMOM and QuadMix do.
+
+    Args:
+        onto: The lowest layer.
+        layers: What to paste, the topmost last.
+
+    Returns:
+        The mix.
+
+    Raises:
+        ValueError: If a layer has no mask.
+    """
+    frames, labels, flow, _ = onto
+    still = torch.zeros_like(labels, dtype=torch.bool)
+    for layer in layers:
+        if layer.mask is None:
+            raise ValueError('paste_layers: a layer comes without mask.')
+        frames = class_mix(layer.mask[:, :, None], layer.frames, frames)
+        labels = class_mix(layer.mask, layer.labels, labels)
+        if layer.flow is None:
+            still = still | layer.mask
+        elif flow is not None:
+            flow = class_mix(layer.mask[:, :-1, None], layer.flow, flow)
+    return ClipLayer(frames, labels, flow, still)
+
+
+def crop_layer(
+    layer: ClipLayer, corners: Sequence[tuple[int, int] | None], size: Sequence[int]
+) -> ClipLayer:
+    """Crops of clips, at a place of its own for each.
+
+    Args:
+        layer: The clips.
+        corners: First row and column of each crop; None if that is unknown.
+        size: (h, w) of the crops.
+
+    Returns:
+        The same parts with the size (h, w); `layer` itself if it has this size.
+
+    Raises:
+        ValueError: If a crop is not inside the frames.
+    """
+    have = tuple(layer.frames.shape[-2:])
+    if have == tuple(size):
+        return layer
+    known = [corner for corner in corners if corner is not None]
+    if len(known) < len(corners) or any(
+        first + side > whole
+        for corner in known
+        for first, side, whole in zip(corner, size, have, strict=True)
+    ):
+        raise ValueError(
+            f'Clips of the size {have} are mixed with clips of the size {tuple(size)}, and their '
+            f'crops at {list(corners)} are not inside them: give both pipelines one size, or '
+            "set the smaller one as `size` of the data set's `rare_patches`, which draws the crops."
+        )
+
+    def crops(maps: Tensor) -> Tensor:
+        return torch.stack(
+            [
+                own[..., y : y + size[0], x : x + size[1]]
+                for own, (y, x) in zip(maps, known, strict=True)
+            ]
+        )
+
+    return layer._replace(
+        **{name: crops(maps) for name, maps in layer._asdict().items() if maps is not None}
+    )

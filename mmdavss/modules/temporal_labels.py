@@ -115,3 +115,25 @@ def temporal_pseudo_labels(
     if confidence_threshold is None:
         return labels
     return torch.where(confidence >= confidence_threshold, labels, IGNORE)
+
+
+@torch.no_grad()
+def labels_of_pair(scores: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Pseudo-labels of two frames from the scores of the earlier one (QuadMix).
+
+    Those of the earlier frame are of its scores, those of the later one of its probabilities,
+    carried along the flow (outside the earlier frame, those of its border).
+
+    Args:
+        scores: (N, K, H, W), before the softmax, of the earlier frame.
+        flow: (N, 2, H, W), from the later frame to the earlier one.
+
+    Returns:
+        Labels (N, 2, H, W), int64, the later frame last, and how sure they are (N, 2, H, W): as
+        released the score itself in the earlier frame, the probability in the later one.
+    """
+    probabilities = scores.softmax(1, dtype=torch.promote_types(scores.dtype, torch.float32))
+    own = scores.max(1)
+    carried = backward_warp(probabilities, flow, padding_mode='border').max(1)
+    sure = torch.stack([own.values.to(carried.values.dtype), carried.values], dim=1)
+    return torch.stack([own.indices, carried.indices], dim=1), sure

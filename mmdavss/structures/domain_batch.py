@@ -22,6 +22,7 @@ class Clip(NamedTuple):
         forward_flow: (N, T-1, 2, H, W) in pixels, ``forward_flow[:, k]`` from frame k to frame
             k+1, or None.
         valid: (N, H, W), 0 where a pseudo-label weighs nothing, else 1, or None.
+        rare: (N, R, 3, h, w), normalised images of which rare classes are cut out, or None.
     """
 
     frames: Tensor
@@ -30,6 +31,7 @@ class Clip(NamedTuple):
     augmented: Tensor | None = None
     forward_flow: Tensor | None = None
     valid: Tensor | None = None
+    rare: Tensor | None = None
 
 
 def sample_labels(samples: SampleList) -> Tensor:
@@ -105,6 +107,27 @@ class DomainClips(NamedTuple):
                 '`label_clips=True` in their data set.'
             )
         return torch.stack([sample.gt_clip_seg.data for sample in self.samples]).long()
+
+    def rare_patches(self, owner: str) -> tuple[Tensor, Tensor]:
+        """Images of rare classes, and where these are.
+
+        Args:
+            owner: Description of the clips for the message.
+
+        Returns:
+            Images (N, R, 3, h, w), normalised, and labels (N, R, h, w), int64: the class of the
+            image at its pixels, 255 elsewhere.
+
+        Raises:
+            KeyError: If the clips have none.
+        """
+        if self.clip.rare is None or any('gt_rare_seg' not in sample for sample in self.samples):
+            raise KeyError(
+                f'{owner} come without patches of rare classes: set '
+                '`train_dataloader.dataset.rare_patches`.'
+            )
+        labels = torch.stack([sample.gt_rare_seg.data for sample in self.samples])
+        return self.clip.rare, labels.long()
 
 
 class DomainBatch:

@@ -239,7 +239,7 @@ def training_batch(
 ) -> dict:
     """Makes the batch of an iteration, or a part of it: frames, flow both ways, all labels.
 
-    The labels are hard and soft ones.
+    The labels are hard and soft ones. Source clips have patches of rare classes.
 
     Args:
         case: The method.
@@ -271,11 +271,26 @@ def training_batch(
             soft = torch.randint(NUM_CLASSES, (4, *SIZE), generator=generator)
             soft[2:] *= 20
             sample.gt_soft_seg = PixelData(data=soft.byte())
+        if domain == 'source':
+            _add_rare_patches(inputs, samples, step, first)
     wanted = case.domains if domains is None else domains
     return {
         key: {domain: own for domain, own in value.items() if domain in wanted}
         for key, value in data.items()
     }
+
+
+def _add_rare_patches(
+    inputs: dict, samples: Sequence[SegDataSample], step: int, first: int
+) -> None:
+    """Adds two patches to each clip, of the classes 1 and 2, in a few rows of the clip's frames."""
+    inputs['rare'] = []
+    for i, (frames, sample) in enumerate(zip(inputs['frames'], samples, strict=True), first):
+        inputs['rare'].append(frames.flip(-1)[:2])
+        labels = torch.full((2, *SIZE), 255)
+        for k in range(2):
+            labels[k, 8 * k + step : 8 * k + 10, 4 * (i % 2) : 30] = k + 1
+        sample.gt_rare_seg = PixelData(data=labels)
 
 
 # ---------------------------------------------------------------------------------------- training

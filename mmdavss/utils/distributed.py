@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_gather, all_reduce, get_world_size
 from torch import Tensor, nn
 
 
@@ -54,6 +54,19 @@ def mean_over_processes(value: Tensor) -> Tensor:
     value = value.to(torch.promote_types(value.dtype, torch.float32), copy=True)
     all_reduce(value, op='mean')
     return value
+
+
+def global_batch(value: Tensor) -> Tensor:
+    """The samples of all processes, in the order of the processes, without gradient.
+
+    Args:
+        value: (N, ...), of the same shape in every process.
+
+    Returns:
+        (N times the number of processes, ...); `value` itself, detached, if there is one process.
+    """
+    value = value.detach()
+    return value if get_world_size() == 1 else torch.cat(all_gather(value.contiguous()))
 
 
 def mean_over_batch(total: Tensor, count: Tensor) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 
 def norm_layers(net: nn.Module) -> list[_BatchNorm]:
@@ -49,6 +51,20 @@ def frozen_forward(net: nn.Module, *args: Tensor | None) -> Tensor:
     """``net(*args)`` inside :func:`predicting`."""
     with predicting(net):
         return net(*args)
+
+
+def recomputed(net: nn.Module, function: Callable[..., Any], *args: Tensor) -> Any:
+    """``function(*args)``, a pass of `net` whose graph the backward pass computes again.
+
+    For losses that compare several passes: only one of their graphs is in memory at a time. What
+    is drawn is the same both times, and running statistics move the first time only.
+    """
+    return checkpoint(
+        function,
+        *args,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), unmoved_statistics(net)),
+    )
 
 
 def has_dropout(net: nn.Module) -> bool:

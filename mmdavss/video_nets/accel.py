@@ -159,6 +159,16 @@ class Accel(PropagatingNet):
         return self.segmentor if self.reference_segmentor is None else self.reference_segmentor
 
     @property
+    def fuses_given_scores(self) -> bool:
+        """Whether it joins score maps of single frames along flow that comes with the clips."""
+        return (
+            self.fusion_level == 'score'
+            and self.flow_net is None
+            and self.stage is None
+            and not isinstance(self.segmentor, HRDA)
+        )
+
+    @property
     def segmentors(self) -> tuple[EncoderDecoder, ...]:
         reference = self.reference_segmentor
         return (self.segmentor,) if reference is None else (self.segmentor, reference)
@@ -175,14 +185,59 @@ class Accel(PropagatingNet):
 
     def _fuse(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
         if self.propagation == 'truncate' and to_key is not None:
-            size = to_key.shape[-2:]
-            current, key = (
-                resize(maps, size, mode='bilinear', align_corners=self.align_corners)
-                for maps in (current, key)
-            )
+            current, key = self._at_flow(to_key, current, key)
         else:
             current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
         return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
+
+    def _at_flow(self, to_key: Tensor, *maps: Tensor) -> Iterator[Tensor]:
+        """Maps (N, C, h, w) at the size of a flow (N, 2, H, W)."""
+        for own in maps:
+            yield resize(own, to_key.shape[-2:], mode='bilinear', align_corners=self.align_corners)
+
+    def pasted_scores(self, frames: Tensor, flow: Tensor | None, still: Tensor | None) -> Tensor:
+        """Scores of clips into which something is pasted that has no motion (QuadMix).
+
+        Both frames' scores are joined at the size of the flow; at the pixels without motion, those
+        of the current frame stand in for those of the key frame.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W).
+            still: (N, T, H, W), bool, the pixels without motion; None for none.
+
+        Returns:
+            (N, K, H, W).
+
+        Raises:
+            ValueError: If there is no flow.
+        """
+        to_key = self.key_flow(frames, flow)
+        if to_key is None:
+            raise ValueError('Accel: clips of one frame have nothing to join.')
+        current = self._maps(self.segmentor, self.features(frames[:, -1]))
+        with self._key_grad():
+            reference = self.reference
+            levels = self._key_levels(frames[:, 0])
+            key = self._maps(reference, reference.decode_head._forward_feature(levels))
+        return self.fuse_pasted(current, key, to_key, None if still is None else still[:, -1])
+
+    def fuse_pasted(
+        self, current: Tensor, key: Tensor, to_key: Tensor, still: Tensor | None
+    ) -> Tensor:
+        """The joined scores (N, K, H, W) of :meth:`pasted_scores`.
+
+        Args:
+            current: Scores (N, K, h, w) of the current frame.
+            key: Those of the key frame.
+            to_key: (N, 2, H, W), flow current->key.
+            still: (N, H, W), bool, or None.
+        """
+        current, key = self._at_flow(to_key, current, key)
+        key = self.carry(key, to_key)
+        if still is not None:
+            key = torch.where(still[:, None], current, key)
+        return self.fusion(torch.cat([current, key], dim=1))
 
     def _key_grad(self) -> AbstractContextManager[None]:
         return graph_for(self.key_grad)

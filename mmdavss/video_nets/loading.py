@@ -18,9 +18,16 @@ from .base import VideoNet
 
 #: The part of an HRDA that networks of one scale lack.
 ATTENTION = 'segmentor.attention_head.'
+DECODE_HEAD = 'segmentor.decode_head.'
 
 
-def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
+def load_student(
+    student: nn.Module,
+    path: str,
+    complete: bool = False,
+    new_classifier: bool = False,
+    option: str = 'source_checkpoint',
+) -> None:
     """Loads a video net's weights from a checkpoint of a method or of a plain mmseg segmentor.
 
     Weights of a single-frame net (a plain segmentor, or a method's ``PerFrame``) fit every video
@@ -34,6 +41,8 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
         student: The video net.
         path: The checkpoint.
         complete: Whether the net has to be that of the checkpoint, for predictions.
+        new_classifier: Whether the decode head stays as it is, where the checkpoint has another.
+        option: Of the model, which names the checkpoint.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -43,7 +52,7 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
     state = read_weights(
         path,
         missing_checkpoint(
-            'source_checkpoint',
+            option,
             path,
             'the source model first (its config is in configs/source_only, '
             'the first of two stages in configs/sfc)',
@@ -59,6 +68,10 @@ def load_student(student: nn.Module, path: str, complete: bool = False) -> None:
         state = {f'segmentor.{n}': v for n, v in state.items()}
     if not complete:
         state = _with_own_branch(student, state, path)
+    if new_classifier:
+        state = {n: v for n, v in state.items() if not n.startswith(DECODE_HEAD)} | {
+            n: v for n, v in student.state_dict().items() if n.startswith(DECODE_HEAD)
+        }
     kind = type(student).__name__
     surplus = surplus_tensors(student.state_dict(), state)
     if surplus:

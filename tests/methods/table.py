@@ -360,6 +360,20 @@ CASES = {
         halves=None,  # as for cmom
         thorough=False,
     ),
+    'quadmix': MethodCase(
+        model=dict(
+            type='QuadMix',
+            rare_classes=(1, 2),
+            template_confidence=0.2,
+            mmd_weight=1.0,
+            mirror_prob=0.5,
+            rescale=None,
+        ),
+        trains=ACCEL,
+        length=3,
+        hooks=(dict(type='StudentLabelsHook', start=1),),
+        halves=None,  # templates are those of the batch before, class vectors those of a batch
+    ),
     'fda': MethodCase(model=dict(type='FDA', beta=0.1, entropy=ENTROPY), trains=ACCEL),
     'fda_sst': MethodCase(
         model=dict(type='FDA', beta=0.1, entropy=ENTROPY, learn_labels=True),

@@ -8,7 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmdavss.modules import class_mix, class_mix_masks
+from mmdavss.modules import (
+    ClipLayer,
+    class_mix,
+    class_mix_masks,
+    crop_layer,
+    draw_values,
+    occurring_values,
+    paste_layers,
+)
 from mmdavss.modules.class_mix import class_masks, draw_classes, draw_share
 from mmdavss.ops import resize_flow
 
@@ -140,3 +148,49 @@ def test_draws_a_rounded_share_of_the_classes_of_each_sample(count):
         chosen = draw_share(labels, share)
         assert chosen.sum(1).tolist() == [round(share * count), round(share)]
         assert set(chosen[0].nonzero()[:, 0].tolist()) <= set(range(3, 3 + count))
+
+
+def test_values_are_drawn_among_those_of_each_sample():
+    """As many as asked for, or as there are; all with the same probability."""
+    among = torch.zeros(3000, 256, dtype=torch.bool)
+    among[:, [3, 9, 255]] = True
+    among[0] = False
+    among[1] = False
+    among[1, 7] = True
+    drawn = draw_values(among, 2, torch.Generator().manual_seed(0))
+    assert not (drawn & ~among).any()
+    assert drawn.sum(1).tolist() == [0, 1] + [2] * 2998
+    shares = drawn[2:, [3, 9, 255]].float().mean(0)
+    torch.testing.assert_close(shares, torch.full((3,), 2 / 3), rtol=0, atol=0.03)
+    labels = torch.tensor([[[0, 4]], [[255, 255]]])
+    assert occurring_values(labels).nonzero().tolist() == [[0, 0], [0, 4], [1, 255]]
+
+
+def test_layers_keep_the_masks_of_their_frames():
+    """By hand: an object moves from pixel 0 to 1; flow has the mask of the earlier frame."""
+    onto = ClipLayer(
+        torch.zeros(1, 2, 3, 1, 3), torch.zeros(1, 2, 1, 3).long(), torch.zeros(1, 1, 2, 1, 3)
+    )
+    mask = torch.tensor([[1, 0, 0], [0, 1, 0]]).bool().view(1, 2, 1, 3)
+    moving = ClipLayer(onto.frames + 1, onto.labels + 1, torch.full_like(onto.flow, 5.0), mask=mask)
+    still_mask = torch.tensor([0, 1, 1]).bool().expand(1, 2, 1, 3)
+    still = ClipLayer(onto.frames + 2, onto.labels + 2, mask=still_mask)
+    mix = paste_layers(onto, [still, moving])
+    assert mix.labels[0, :, 0].tolist() == [[1, 2, 2], [0, 1, 2]]
+    assert torch.equal(mix.frames, mix.labels[:, :, None].expand(-1, -1, 3, -1, -1).float())
+    assert mix.flow[0, 0, :, 0].tolist() == [[5, 0, 0]] * 2
+    assert torch.equal(mix.mask, still_mask)
+    with pytest.raises(ValueError, match='without mask'):
+        paste_layers(onto, [onto])
+
+
+def test_crops_of_layers():
+    frames = torch.arange(2 * 1 * 3 * 4 * 5.0).view(2, 1, 3, 4, 5)
+    layer = ClipLayer(frames, frames[:, :, 0].long())
+    crop = crop_layer(layer, [(0, 1), (2, 2)], (2, 3))
+    assert torch.equal(crop.frames[1], frames[1, ..., 2:4, 2:5])
+    assert torch.equal(crop.labels[0], layer.labels[0, ..., :2, 1:4])
+    assert crop.flow is None and crop_layer(layer, [None, None], (4, 5)) is layer
+    for corners in ([(0, 0), None], [(0, 0), (3, 0)]):
+        with pytest.raises(ValueError, match='give both pipelines one size'):
+            crop_layer(layer, corners, (2, 3))

@@ -510,6 +510,18 @@ MASKS: list[Case] = [
         rare_classes,
         ('statistics.json', 'class_statistics.py', '--overwrite'),
     ),
+    (
+        'a rare class that no image has',
+        nothing,
+        lambda w: DATASETS.build(
+            dict(
+                type='DomainPairDataset',
+                source=dict(type='GTADataset', data_root='gta', pipeline=[]),
+                rare_patches=dict(classes=(16,), count=1, size=(4, 4)),
+            )
+        ),
+        ('gta', "'train'", 'rare_patches.classes'),
+    ),
 ]
 FLOWS: list[Case] = [
     (

@@ -30,8 +30,11 @@ WITHOUT_TENSORS = {
     'has_dropout',
     'norm_layers',
     'predicting',
+    'recomputed',
     'unmoved_statistics',
     # What others return or use.
+    'ClipLayer',
+    'ClipMemory',
     'Decisions',
     'PseudoLabels',
     'rows_per_block',

@@ -320,6 +320,23 @@ PICTURES: dict[str, tuple[dict[str, Box], str]] = dict(
         ),
         'source>hist hist>net0 net0>ce early>net1 net1>warp warp>loss now>net2 net2>loss',
     ),
+    quadmix=(
+        dict(
+            source=Box(0, 0, 'data', 'source clip, labels'),
+            target=Box(0, 1, 'data', 'target clip'),
+            last=Box(0, 2, 'aid', 'clips of the last step,\nrare patches'),
+            labels=Box(1, 1, 'fixed', 'TPS model, then\nthe network: labels'),
+            mix=Box(2, 2, 'aid', 'classes pasted into both,\neach frame by its masks'),
+            net0=Box(3, 0, 'net', 'network'),
+            net1=Box(3, 1, 'net', 'network'),
+            net2=Box(3, 2, 'net', 'network'),
+            ce0=Box(4, 0, 'loss', 'cross-entropy;\nclass vectors aligned'),
+            ce1=Box(4, 1, 'loss', 'cross-entropy;\nclass vectors aligned'),
+            ce2=Box(4, 2, 'loss', 'cross-entropy\n(both mixes)'),
+        ),
+        'source>net0 net0>ce0 target>labels labels>net1 net1>ce1 last>mix labels>mix mix>net2 '
+        'net2>ce2',
+    ),
     adaptsegnet=(
         dict(
             source=Box(0, 0, 'data', 'source frame, labels'),

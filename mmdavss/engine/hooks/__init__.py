@@ -15,6 +15,7 @@ from .method_hooks import (
     OnlineStatisticsHook,
     ProxyNetworkHook,
     SelfTrainingHook,
+    StudentLabelsHook,
 )
 from .resume_check import ResumeCheckHook
 from .run_report import RunReportHook
@@ -38,4 +39,5 @@ __all__ = [
     'RunReportHook',
     'SelfTrainingHook',
     'StopSignalHook',
+    'StudentLabelsHook',
 ]

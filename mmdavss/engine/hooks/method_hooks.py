@@ -167,6 +167,30 @@ class SelfTrainingHook(MethodHook):
 
 
 @HOOKS.register_module()
+class StudentLabelsHook(MethodHook):
+    """Tells a method from which iteration its student labels the target; before, a frozen net does.
+
+    Args:
+        start: That iteration.
+
+    Raises:
+        ValueError: If it is negative.
+    """
+
+    calls = 'schedule_labels'
+
+    def __init__(self, start: int = 8000) -> None:
+        if start < 0:
+            raise ValueError(f'StudentLabelsHook: start={start} must not be negative.')
+        self.start = start
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        self._model.schedule_labels(by_student=runner.iter >= self.start)
+
+
+@HOOKS.register_module()
 class HistoryHook(MethodHook):
     """Tells a method when to record its historical model (HCL).
 

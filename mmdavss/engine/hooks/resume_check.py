@@ -54,8 +54,15 @@ class ResumeCheckHook(Hook):
             )
         # mmengine would run it as Python.
         checkpoint['meta'].pop('config', None)
+        model: Any = unwrapped(runner.model)
+        # What is made with the first batch, such as a memory of clips, has the checkpoint's sizes.
+        made = [
+            f'{name}.'
+            for name, module in model.named_modules()
+            if getattr(module, 'sized_by_batch', False)
+        ]
         wrong = (
-            _other_model(unwrapped(runner.model).state_dict(), checkpoint['state_dict'])
+            _other_model(model.state_dict(), checkpoint['state_dict'], tuple(made))
             or _other_optimiser(runner.optim_wrapper, checkpoint['optimizer'])
             or _other_schedules(runner.param_schedulers, checkpoint.get('param_schedulers'))
         )
@@ -67,8 +74,13 @@ class ResumeCheckHook(Hook):
             )
 
 
-def _other_model(own: Mapping[str, Any], saved: Mapping[str, Any]) -> str | None:
-    ours, theirs = map(_unwrapped_names, (own, saved))
+def _other_model(
+    own: Mapping[str, Any], saved: Mapping[str, Any], made: tuple[str, ...]
+) -> str | None:
+    ours, theirs = (
+        {name: x for name, x in _unwrapped_names(state).items() if not name.startswith(made)}
+        for state in (own, saved)
+    )
     lacking = [
         name for name in ours.keys() - theirs.keys() if not name.endswith('num_batches_tracked')
     ]

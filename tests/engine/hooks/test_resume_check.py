@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, PolyLR
 from torch import nn
 
 from mmdavss.engine import ResumeCheckHook
+from mmdavss.modules import ClipLayer, ClipMemory
 from mmdavss.utils.checkpoints import CheckpointError
 
 
@@ -52,6 +53,19 @@ def saved(run: SimpleNamespace, prefix: str = '') -> dict:
 def test_the_same_run_goes_on(kind, players, prefix):
     run = runner(net(student=2, teacher=2), kind, players=players)
     ResumeCheckHook().after_load_checkpoint(run, saved(run, prefix))
+
+
+def test_a_memory_of_clips_may_be_there():
+    """It begins with the first step; what else a checkpoint has and a run lacks is an error."""
+    run, before = runner(net(student=2)), runner(net(student=2))
+    for each in (run, before):
+        each.model['memory'] = ClipMemory('source')
+    layer = ClipLayer(torch.zeros(1, 2, 3, 4, 5), torch.zeros(1, 2, 4, 5).long())
+    before.model['memory'].remember(layer)
+    ResumeCheckHook().after_load_checkpoint(run, saved(before))
+    before.model['other'] = nn.Linear(1, 1)
+    with pytest.raises(CheckpointError, match='has 2 tensors of other'):
+        ResumeCheckHook().after_load_checkpoint(run, saved(before))
 
 
 @pytest.mark.parametrize(
