@@ -94,7 +94,8 @@ class DINOv2(BaseModule):
     Args:
         arch: ``small``, ``base`` or ``large``; or (width, number of blocks, heads).
         num_registers: Register tokens: 4 for weights named ``reg4``, else 0.
-        out_indices: Blocks whose tokens are maps of the output; -1 for the last one.
+        out_indices: Blocks whose tokens are maps of the output, in the order of the blocks; -1 for
+            the last one.
         final_norm: Whether the maps are those behind the last layer norm.
         input_scale: Factor by which images are resized, to the nearest whole patches: 1.09375 (35
             / 32) makes 1024 pixels 1120.
@@ -102,7 +103,7 @@ class DINOv2(BaseModule):
         init_cfg: Where the weights come from.
 
     Raises:
-        ValueError: For an unknown `arch`.
+        ValueError: For an unknown `arch`, or a block that is not there.
     """
 
     def __init__(
@@ -122,7 +123,11 @@ class DINOv2(BaseModule):
         self.embed_dims = width
         self.num_heads = heads
         self.num_registers = num_registers
-        self.out_indices = {index % depth for index in out_indices}
+        if wrong := [index for index in out_indices if not -depth <= index < depth]:
+            raise ValueError(
+                f'{type(self).__name__}: out_indices={wrong} are no blocks: there are {depth}.'
+            )
+        self.out_indices = sorted({index % depth for index in out_indices})
         self.input_scale = input_scale
         self.with_cp = with_cp
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
@@ -132,7 +137,7 @@ class DINOv2(BaseModule):
         self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, width, PATCH, PATCH)))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6) if final_norm else nn.Identity()
-        # Random weights are those of tests; as DINOv2's are drawn before its training.
+        # Drawn as by DINOv2 before its training; only tests use random weights.
         for token in (self.cls_token, self.pos_embed):
             nn.init.trunc_normal_(token, std=0.02)
 
@@ -200,7 +205,7 @@ class DINOv2(BaseModule):
         self.load_state_dict(given, strict=False)
 
     def is_new(self, name: str) -> bool:
-        """Whether a file of weights may lack a weight, with all others of this kind: none here."""
+        """Whether a weight belongs to a part that files may lack as a whole; none here."""
         return False
 
     def blocks_behind(self, name: str) -> int | None:
@@ -265,7 +270,7 @@ class DINOv2(BaseModule):
         return grid.flatten(2).transpose(1, 2).to(self.pos_embed.dtype)
 
     def run(self, block: nn.Module, tokens: Tensor) -> Tensor:
-        """A block, whose activations are kept or not."""
+        """Runs a block; with `with_cp` its activations are recomputed in the backward pass."""
         if self.with_cp and torch.is_grad_enabled():
             return checkpoint(block, tokens, use_reentrant=False)
         return block(tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -215,7 +215,12 @@ class DINOv2Adapter(DINOv2):
         channels: Width of the convolutional network.
         norm_cfg: Config of its norm layers; by default, batch norm as published. The release's is
             synchronised: ``sync_bn='torch'`` in a config.
-        kwargs: Those of :class:`DINOv2`, but for registers and output.
+        input_scale: As of :class:`DINOv2`.
+        with_cp: As of :class:`DINOv2`.
+        init_cfg: As of :class:`DINOv2`.
+
+    Raises:
+        ValueError: For an unknown `arch`, or a number of blocks that does not divide.
     """
 
     def __init__(
@@ -223,15 +228,19 @@ class DINOv2Adapter(DINOv2):
         arch: str | Sequence[int] = 'base',
         channels: int = 64,
         norm_cfg: ConfigType | None = None,
-        **kwargs: Any,
+        input_scale: float = 1.0,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(arch, final_norm=False, **kwargs)
+        super().__init__(
+            arch, final_norm=False, input_scale=input_scale, with_cp=with_cp, init_cfg=init_cfg
+        )
         width = self.embed_dims
         norm_cfg = norm_cfg or dict(type='BN', momentum=0.01)
-        if self.num_registers or len(self.blocks) % 4:
+        if len(self.blocks) % 4:
             raise ValueError(
-                f'{type(self).__name__}: num_registers={self.num_registers} must be 0, and the '
-                f'number of blocks ({len(self.blocks)}) a multiple of 4.'
+                f'{type(self).__name__}: the number of blocks ({len(self.blocks)}) must be a '
+                'multiple of 4.'
             )
         self.level_embed = nn.Parameter(torch.zeros(3, width))
         self.spm = SpatialPrior(width, channels, norm_cfg)

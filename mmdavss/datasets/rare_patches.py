@@ -13,13 +13,12 @@ from mmengine.structures import PixelData
 from mmdavss.utils.errors import number_of
 
 from .clip import ClipSegDataset
+from .label_maps import IGNORE
 from .rare_class import count_pixels, label_files, read_statistics
+from .transforms import LoadFlow
 
 #: How often an image is redrawn whose crop has too few pixels of its class.
 TRIES = 10
-IGNORE = 255
-#: What a single image needs none of.
-LEFT_OUT = ('LoadFlow',)
 
 
 class RarePatches:
@@ -83,7 +82,7 @@ class RarePatches:
         self.size = tuple(size)
         self.rows, self.columns = rows, columns
         transforms = dataset.pipeline.transforms
-        self.pipeline = Compose([t for t in transforms if type(t).__name__ not in LEFT_OUT])
+        self.pipeline = Compose([t for t in transforms if not isinstance(t, LoadFlow)])
         if statistics is None:
             assert dataset.labels is not None  # label_files raises without
             files = label_files(dataset).values()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
+from mmseg.utils import OptConfigType
 from torch import Tensor, nn
 
 
@@ -21,13 +22,21 @@ class PyramidHead(BaseDecodeHead):
     Args:
         in_channels: Channels of the four maps, the finest first; those of the last one are halved
             three times.
-        kwargs: Passed to :class:`mmseg.BaseDecodeHead`; without dropout, as published.
+        dropout_ratio: None, as published.
+        norm_cfg: Of the norm layers; by default, batch norm.
+        kwargs: Passed to :class:`mmseg.BaseDecodeHead`.
 
     Raises:
         ValueError: If there are not four maps.
     """
 
-    def __init__(self, in_channels: Sequence[int], dropout_ratio: float = 0.0, **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        dropout_ratio: float = 0.0,
+        norm_cfg: OptConfigType = None,
+        **kwargs,
+    ) -> None:
         if len(in_channels) != 4:
             raise ValueError(f'PyramidHead: in_channels={in_channels} must be those of four maps.')
         widths = [in_channels[-1] // 2**halvings for halvings in range(4)]
@@ -36,6 +45,7 @@ class PyramidHead(BaseDecodeHead):
             widths[-1],
             input_transform='multiple_select',
             dropout_ratio=dropout_ratio,
+            norm_cfg=norm_cfg or dict(type='BN'),
             init_cfg=dict(type='Normal', std=0.1, override=dict(name='conv_seg')),
             **kwargs,
         )

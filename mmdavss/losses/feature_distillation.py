@@ -36,12 +36,12 @@ def feature_distillation(features: Tensor, frozen: Tensor) -> Tensor:
 class FeatureDistillation(BaseModule):
     """Keeps features near those of a frozen network (Englert et al., 2025).
 
-    :class:`FeatureDistance`'s brother: of all cells instead of those of things, of both domains,
-    to another network than the student's own, through a head that is trained and not tested.
+    Unlike :class:`FeatureDistance` it compares all cells of both domains, with another network
+    than the student's own, through a head that only training uses.
 
     Args:
         backbone: Config of the frozen network, a :class:`DINOv2`; its last map is taken. Its
-            weights come from their file and are in no checkpoint.
+            weights come from the file that its `init_cfg` names and are then in no checkpoint.
         in_channels: Channels of the student's features.
         size: (height, width) of what the frozen network sees: the images, resized.
         loss_weight: Factor, of each domain.

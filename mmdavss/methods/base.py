@@ -17,7 +17,6 @@ from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
 from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
-from mmdavss.video_nets import Accel
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
@@ -86,6 +85,7 @@ class BaseAdapter(VideoSegmentor):
         follows: str = 'student',
         norm: str = 'student',
         persistent: bool = True,
+        module: nn.Module | None = None,
     ) -> None:
         """Makes a copy of a part of this method, as the attribute `name`.
 
@@ -95,9 +95,10 @@ class BaseAdapter(VideoSegmentor):
             follows: Path of the part.
             norm: ``student`` or ``batch``.
             persistent: Whether it is in checkpoints.
+            module: Taken instead of the copy, for a network of its own: ``pretrained``.
         """
         companion = Companion(name, kind, follows, norm, persistent)
-        companion.create(self)
+        companion.create(self, module)
         self.companions[name] = companion
 
     def move_companions(self, kind: str, momentum: float = 0.0) -> None:
@@ -313,16 +314,3 @@ class BaseAdapter(VideoSegmentor):
                 f'cannot be {type(self.student).__name__}; use PerFrame.'
             )
         self.student.freeze_auxiliary()
-
-    def require_score_fusion(self) -> None:
-        """For methods that mix clips with their flow, along which the student joins scores.
-
-        Raises:
-            TypeError: If the student is no such net.
-        """
-        net = self.net
-        if not isinstance(net, Accel) or not net.fuses_given_scores:
-            raise TypeError(
-                f'{type(self).__name__} mixes flow and joins scores along it: its student must be '
-                "an Accel with fusion='score', without flow_net, stage and HRDA."
-            )

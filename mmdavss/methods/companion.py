@@ -59,9 +59,10 @@ class Companion:
                     f'Companion {self.name}: {option}={value!r} is not one of {known}.'
                 )
 
-    def create(self, method: nn.Module) -> None:
-        """Makes the copy."""
-        made = copy.deepcopy(self._followed(method)).requires_grad_(False)
+    def create(self, method: nn.Module, module: nn.Module | None = None) -> None:
+        """Makes the copy, or takes a module as it."""
+        made = copy.deepcopy(self._followed(method)) if module is None else module
+        made.requires_grad_(False)
         if not self.persistent:
             keep_out_of_checkpoints(made)
         setattr(method, self.name, made)

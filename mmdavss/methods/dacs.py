@@ -115,8 +115,8 @@ class DACS(MeanTeacher):
         self.discriminator: VideoDiscriminator | None = None
         if discriminator is not None and distillation is not None:
             raise ValueError(
-                f'{type(self).__name__}: no discriminator goes with a distillation: of its two '
-                "players neither owns the distillation's head, which nothing would train."
+                f'{type(self).__name__}: discriminator and distillation are mutually exclusive: no '
+                'optimiser would train the head of the distillation.'
             )
         if discriminator is not None:
             self.discriminator = MODELS.build(dict(discriminator, in_channels=self.num_classes))

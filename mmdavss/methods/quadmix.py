@@ -43,7 +43,6 @@ from mmdavss.video_nets import Accel, HeadScores
 from mmdavss.video_nets.base import fused_scores
 from mmdavss.video_nets.loading import load_student
 
-from .companion import Companion
 from .tps import TPS, mirror
 
 CLIPS = 'QuadMix: the source clips'
@@ -76,7 +75,7 @@ class QuadMix(TPS):
 
     Raises:
         TypeError: If the student is no Accel that joins scores along given flow.
-        ValueError: If there is a labeller without checkpoint, or a checkpoint without one.
+        ValueError: If only one of labeller and its checkpoint is set, or a rare class is unknown.
     """
 
     labeller: Any
@@ -95,7 +94,13 @@ class QuadMix(TPS):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.require_score_fusion()
+        if not isinstance(self.net, Accel) or not self.net.fuses_given_scores:
+            raise TypeError(
+                'QuadMix mixes flow and joins scores along it: its student must be an Accel with '
+                "fusion='score', without flow_net, stage and HRDA."
+            )
+        if unknown := [k for k in rare_classes if not 0 <= k < self.num_classes]:
+            raise ValueError(f'QuadMix: rare_classes={unknown} are no classes of the network.')
         if (labeller is None) != (labeller_checkpoint is None):
             raise ValueError('QuadMix: set both labeller and labeller_checkpoint, or neither.')
         self.patched = bool(rare_classes)
@@ -108,11 +113,12 @@ class QuadMix(TPS):
         self.labeller_checkpoint = labeller_checkpoint
         self.starts_with_new_classifier = new_classifier
         self.memory = ClipMemory('source', 'target')
-        if labeller is None:
-            self.add_companion('labeller', kind='fixed')
-        else:
-            self.labeller = MODELS.build(labeller).requires_grad_(False)
-            self.companions['labeller'] = Companion('labeller', 'pretrained')
+        self.add_companion(
+            'labeller',
+            kind='fixed' if labeller is None else 'pretrained',
+            persistent=labeller is None,  # else it has a checkpoint of its own
+            module=None if labeller is None else MODELS.build(labeller),
+        )
         self.schedule_labels(by_student=False)
 
     def init_weights(self) -> None:
@@ -121,7 +127,7 @@ class QuadMix(TPS):
             load_student(self.labeller, self.labeller_checkpoint, option='labeller_checkpoint')
 
     def schedule_labels(self, by_student: bool) -> None:
-        """Whether the student labels the target in the next iteration, or the frozen net."""
+        """Chooses whether the student or the frozen net labels the target in the next step."""
         self._student_labels = by_student
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:

@@ -74,6 +74,11 @@ class SePiCo(DACS):
                 'SePiCo: no discriminator goes with it: of its two players, the student and the '
                 'discriminator, neither owns the projection, which nothing would train.'
             )
+        if augment_source and self.source_augment is not None:
+            raise ValueError(
+                'SePiCo: augment_source and source_augment are mutually exclusive: the former is '
+                'the augmentation of the mix.'
+            )
         self.contrastive_loss = MODELS.build(contrastive_loss)
         self.contrast_stages = tuple(contrast_stages)
         channels = self.student.level_channels()
@@ -100,9 +105,10 @@ class SePiCo(DACS):
         """Cross-entropy and contrast of the source, from one pass."""
         if self._update_statistics:
             self._learn_statistics(source.clip.frames[:, -1], source.labels)
-        frames = self.source_frames(source)
         if self.augment_source:
             frames = self.strong(source.clip.raw, decisions)
+        else:
+            frames = self.source_frames(source)
         with self.counts_for('all'):
             levels = self.student.levels(frames[:, -1]) if self._contrasts else None
             losses = self.student.loss(frames, source.flow, source.samples, levels)

@@ -418,7 +418,7 @@ CLEAR = 0.006
 class Drift:
     """A look that changes while a drive lasts: there and back.
 
-    Args:
+    Attributes:
         start: The look at the first and at the last frame.
         far: The look in the middle. Both have the same palette.
         frames: Number of frames, at least 2.

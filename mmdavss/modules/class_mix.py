@@ -57,7 +57,7 @@ def draw_share(
     """
     occurs = occurring_values(labels)
     occurs[:, ignore_index] = False
-    # In float64, as Python has it.
+    # In float64, so that halves round as in the release, in Python.
     count = (share * occurs.sum(1, keepdim=True).double()).round()
     return draw_values(occurs, count, generator)
 
@@ -162,7 +162,7 @@ def paste_layers(onto: ClipLayer, layers: Iterable[ClipLayer]) -> ClipLayer:
     """Pastes clips onto others one after the other, each frame by a mask of its own.
 
     As each frame has the mask of its own label, moving objects keep their motion. A flow takes the
-    mask of the **earlier** of its two frames, as CMOM and QuadMix do.
+    mask of the **earlier** of its two frames, as the releases of CMOM and QuadMix have it.
 
     Args:
         onto: The lowest layer.
@@ -178,7 +178,7 @@ def paste_layers(onto: ClipLayer, layers: Iterable[ClipLayer]) -> ClipLayer:
     still = torch.zeros_like(labels, dtype=torch.bool)
     for layer in layers:
         if layer.mask is None:
-            raise ValueError('paste_layers: a layer comes without mask.')
+            raise ValueError('paste_layers: a layer to paste has no mask: set ClipLayer.mask.')
         frames = class_mix(layer.mask[:, :, None], layer.frames, frames)
         labels = class_mix(layer.mask, layer.labels, labels)
         if layer.flow is None:

@@ -9,6 +9,8 @@ from torch import Tensor
 from mmdavss.ops import at_least_float32
 from mmdavss.utils.distributed import sum_over_processes
 
+from .label_downscale import nearest_labels
+
 
 def class_mean_scores(scores: Tensor, labels: Tensor | None = None, least: int = 5) -> Tensor:
     """Mean score vector of the pixels that are predicted to be of a class, for each class.
@@ -26,7 +28,7 @@ def class_mean_scores(scores: Tensor, labels: Tensor | None = None, least: int =
     num_classes = scores.shape[1]
     classes = scores.argmax(1)
     if labels is not None:
-        labels = F.interpolate(labels[:, None].to(scores.dtype), classes.shape[-2:])[:, 0].long()
+        labels = nearest_labels(labels, classes.shape[-2:])
         classes = torch.where(labels == classes, classes, num_classes)
     members = F.one_hot(classes.flatten(1), num_classes + 1)[..., :-1].to(scores.dtype)
     counts = sum_over_processes(members.sum((0, 1)))

@@ -21,14 +21,14 @@ class ClipMemory(nn.Module):
     """Keeps clips with their labels, flow and masks from one step to the next.
 
     They are buffers, so that they are in the checkpoint and a resumed run goes on with the clips
-    that it would have had. Their sizes are those of the first batch. With several processes each
+    that it would have had. Their sizes are those of the last batch. With several processes each
     holds the clips of all, and gets back those at its own place.
 
     Args:
         names: What is kept: the names of the layers.
     """
 
-    #: Told to ResumeCheckHook: the tensors of a checkpoint have sizes that no config says.
+    #: Read by ResumeCheckHook: the sizes of these tensors depend on the batch, not on the config.
     sized_by_batch = True
 
     def __init__(self, *names: str) -> None:
@@ -63,8 +63,8 @@ class ClipMemory(nn.Module):
             frames: Those of this step, (N, T, 3, H, W) by the names of the layers.
 
         Returns:
-            The layers by name. None if nothing has been kept, or clips of another size or number:
-            in the first step.
+            The layers by name. None in the first step, and if the kept clips differ in number or
+            size.
         """
         recalled = {}
         for name in self.names:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from mmengine.dist import all_gather
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.ops import at_least_float32, connected_components
+from mmdavss.utils.distributed import global_batch
 
 #: Features (M, A, 1, 1) to scores (M, K, 1, 1).
 Classifier = Callable[[Tensor], Tensor]
@@ -35,7 +35,8 @@ def class_regions(labels: Tensor, classes: Tensor) -> Tensor:
 def largest_regions(labels: Tensor, classes: Tensor, count: int) -> Tensor:
     """The largest 8-connected components of each class, the largest one first.
 
-    Of equal ones that comes first whose first pixel does; the published code has no order.
+    Of equally large ones, that with the first pixel in row order comes first; the published code
+    has no order.
 
     Args:
         labels: (N, h, w), int64, 0 or more.
@@ -103,7 +104,7 @@ class FeatureBank(nn.Module):
             rows: (N, K, R, A), R <= S.
             valid: (N, K, R), bool, those to add.
         """
-        rows, valid = (torch.cat(all_gather(part.contiguous())) for part in (rows, valid))
+        rows, valid = global_batch(rows), global_batch(valid)
         size = self.entries.shape[1]
         for own, counts in zip(rows.to(self.entries.dtype), valid, strict=True):
             # Those to add come first; the others are written back as they are.

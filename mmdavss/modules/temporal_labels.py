@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from mmdavss.ops import backward_warp, photometric_visible, resize_flow
+from mmdavss.ops import at_least_float32, backward_warp, photometric_visible, resize_flow
 
 IGNORE = 255
 
@@ -132,8 +132,8 @@ def labels_of_pair(scores: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
         Labels (N, 2, H, W), int64, the later frame last, and how sure they are (N, 2, H, W): as
         released the score itself in the earlier frame, the probability in the later one.
     """
-    probabilities = scores.softmax(1, dtype=torch.promote_types(scores.dtype, torch.float32))
+    scores = at_least_float32(scores)
     own = scores.max(1)
-    carried = backward_warp(probabilities, flow, padding_mode='border').max(1)
-    sure = torch.stack([own.values.to(carried.values.dtype), carried.values], dim=1)
+    carried = backward_warp(scores.softmax(1), flow, padding_mode='border').max(1)
+    sure = torch.stack([own.values, carried.values], dim=1)
     return torch.stack([own.indices, carried.indices], dim=1), sure

@@ -83,8 +83,8 @@ class PseudoLabelGenerator:
         pipeline: Transforms from a clip of one frame to the input of the model.
         selection: Name of the rule.
         aggregate: Whether predictions are averaged with those of neighbouring frames.
-        clip_frames: Longer sequences are cut into clips of this many frames. Neighbours may be in
-            another clip.
+        clip_frames: Longer sequences are cut into clips of this many frames, for a rule of pairs of
+            two. Neighbours may be in another clip.
         occlusion: ``alpha`` and ``threshold`` of :func:`aggregate_predictions`.
         flow: Config of the flow provider, needed with `aggregate`.
         mirror: Whether predictions are averaged with those of the mirrored frame.

@@ -185,17 +185,11 @@ class Accel(PropagatingNet):
 
     def _fuse(self, current: Tensor, key: Tensor, to_key: Tensor | None) -> Tensor:
         if self.propagation == 'truncate' and to_key is not None:
-            current, key = self._at_flow(to_key, current, key)
-        else:
-            current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
+            return self.fuse_pasted(current, key, to_key, None)
+        current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
         return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
 
-    def _at_flow(self, to_key: Tensor, *maps: Tensor) -> Iterator[Tensor]:
-        """Maps (N, C, h, w) at the size of a flow (N, 2, H, W)."""
-        for own in maps:
-            yield resize(own, to_key.shape[-2:], mode='bilinear', align_corners=self.align_corners)
-
-    def pasted_scores(self, frames: Tensor, flow: Tensor | None, still: Tensor | None) -> Tensor:
+    def pasted_scores(self, frames: Tensor, flow: Tensor, still: Tensor) -> Tensor:
         """Scores of clips into which something is pasted that has no motion (QuadMix).
 
         Both frames' scores are joined at the size of the flow; at the pixels without motion, those
@@ -204,28 +198,24 @@ class Accel(PropagatingNet):
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W).
-            still: (N, T, H, W), bool, the pixels without motion; None for none.
+            still: (N, T, H, W), bool, the pixels without motion.
 
         Returns:
             (N, K, H, W).
-
-        Raises:
-            ValueError: If there is no flow.
         """
         to_key = self.key_flow(frames, flow)
-        if to_key is None:
-            raise ValueError('Accel: clips of one frame have nothing to join.')
+        assert to_key is not None  # there is flow
         current = self._maps(self.segmentor, self.features(frames[:, -1]))
         with self._key_grad():
             reference = self.reference
             levels = self._key_levels(frames[:, 0])
             key = self._maps(reference, reference.decode_head._forward_feature(levels))
-        return self.fuse_pasted(current, key, to_key, None if still is None else still[:, -1])
+        return self.fuse_pasted(current, key, to_key, still[:, -1])
 
     def fuse_pasted(
         self, current: Tensor, key: Tensor, to_key: Tensor, still: Tensor | None
     ) -> Tensor:
-        """The joined scores (N, K, H, W) of :meth:`pasted_scores`.
+        """Scores (N, K, H, W) joined at the size of the flow, see :meth:`pasted_scores`.
 
         Args:
             current: Scores (N, K, h, w) of the current frame.
@@ -233,7 +223,10 @@ class Accel(PropagatingNet):
             to_key: (N, 2, H, W), flow current->key.
             still: (N, H, W), bool, or None.
         """
-        current, key = self._at_flow(to_key, current, key)
+        current, key = (
+            resize(own, to_key.shape[-2:], mode='bilinear', align_corners=self.align_corners)
+            for own in (current, key)
+        )
         key = self.carry(key, to_key)
         if still is not None:
             key = torch.where(still[:, None], current, key)

@@ -41,8 +41,8 @@ def load_student(
         student: The video net.
         path: The checkpoint.
         complete: Whether the net has to be that of the checkpoint, for predictions.
-        new_classifier: Whether the decode head stays as it is, where the checkpoint has another.
-        option: Of the model, which names the checkpoint.
+        new_classifier: Whether the decode head keeps its own weights, whatever the checkpoint has.
+        option: Name of the model's option that holds `path`, for messages.
 
     Raises:
         FileNotFoundError: If there is no such file.

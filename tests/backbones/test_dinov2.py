@@ -200,8 +200,8 @@ def test_missing_file():
     ('config', 'message'),
     [
         (dict(type='DINOv2', arch='huge'), "arch='huge' is not one of"),
-        (dict(type='DINOv2Adapter', arch=(16, 3, 2)), 'must be 0, and the number of blocks'),
-        (dict(type='DINOv2Adapter', num_registers=4, **SMALL), 'num_registers=4 must be 0'),
+        (dict(type='DINOv2Adapter', arch=(16, 3, 2)), 'the number of blocks'),
+        (dict(type='DINOv2', out_indices=(-1, 9), **SMALL), r'out_indices=\[9\] are no blocks'),
     ],
 )
 def test_options(config, message):

@@ -144,5 +144,5 @@ def test_a_frozen_network_needs_weights():
 
 
 def test_no_discriminator_beside_it():
-    with pytest.raises(ValueError, match='no discriminator goes with a distillation'):
+    with pytest.raises(ValueError, match='discriminator and distillation are mutually exclusive'):
         build_method(CASES['dacs_discriminator'], distillation=DISTILLATION)

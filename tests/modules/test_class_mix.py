@@ -180,7 +180,7 @@ def test_layers_keep_the_masks_of_their_frames():
     assert torch.equal(mix.frames, mix.labels[:, :, None].expand(-1, -1, 3, -1, -1).float())
     assert mix.flow[0, 0, :, 0].tolist() == [[5, 0, 0]] * 2
     assert torch.equal(mix.mask, still_mask)
-    with pytest.raises(ValueError, match='without mask'):
+    with pytest.raises(ValueError, match='has no mask'):
         paste_layers(onto, [onto])
 
 
