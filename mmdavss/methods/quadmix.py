@@ -179,7 +179,8 @@ class QuadMix(TPS):
     def mixed_loss(self, mix: ClipLayer) -> Tensor:
         """Cross-entropy of the current frames of a mix, at their size."""
         with self.counts_for('all'):
-            scores = cast(Accel, self.net).pasted_scores(mix.frames, mix.flow, mix.mask)
+            flow, still = cast(Tensor, mix.flow), cast(Tensor, mix.mask)
+            scores = cast(Accel, self.net).pasted_scores(mix.frames, flow, still)
         return cross_entropy(scores, mix.labels[:, -1])
 
     def aggregated(self, scores: Tensor, target: Clip, flow: Tensor) -> Tensor:
