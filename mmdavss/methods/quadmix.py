@@ -75,7 +75,7 @@ class QuadMix(TPS):
 
     Raises:
         TypeError: If the student is no Accel that joins scores along given flow.
-        ValueError: If only one of labeller and its checkpoint is set, or a rare class is unknown.
+        ValueError: If only one of labeller and its checkpoint is set.
     """
 
     labeller: Any
@@ -99,8 +99,6 @@ class QuadMix(TPS):
                 'QuadMix mixes flow and joins scores along it: its student must be an Accel with '
                 "fusion='score', without flow_net, stage and HRDA."
             )
-        if unknown := [k for k in rare_classes if not 0 <= k < self.num_classes]:
-            raise ValueError(f'QuadMix: rare_classes={unknown} are no classes of the network.')
         if (labeller is None) != (labeller_checkpoint is None):
             raise ValueError('QuadMix: set both labeller and labeller_checkpoint, or neither.')
         self.patched = bool(rare_classes)
