@@ -24,6 +24,8 @@ def shipped_config(name: str, num_classes: int | None = None) -> Config:
     init_default_scope(cfg.default_scope)
     cfg.model.source_checkpoint = None
     _narrow(cfg.model, num_classes)
+    if num_classes is not None and cfg.model.get('rare_classes'):
+        cfg.model.rare_classes = [k for k in cfg.model.rare_classes if k < num_classes]
     return cfg
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -103,7 +103,7 @@ class DINOv2(BaseModule):
         init_cfg: Where the weights come from.
 
     Raises:
-        ValueError: For an unknown `arch`, or a block that is not there.
+        ValueError: For an unknown `arch`, a block that is not there, or weights of several files.
     """
 
     def __init__(
@@ -117,6 +117,14 @@ class DINOv2(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        for start in init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]:
+            if start.get('type') in ('Pretrained', PretrainedInit) and (
+                start is not init_cfg or {*start} != {'type', 'checkpoint'}
+            ):
+                raise ValueError(
+                    f'{type(self).__name__}: init_cfg={init_cfg} must be '
+                    "dict(type='Pretrained', checkpoint=FILE): the file is checked as a whole."
+                )
         if isinstance(arch, str) and arch not in ARCHS:
             raise ValueError(f'{type(self).__name__}: arch={arch!r} is not one of {(*ARCHS,)}.')
         width, depth, heads = ARCHS[arch] if isinstance(arch, str) else arch
@@ -149,7 +157,7 @@ class DINOv2(BaseModule):
             CheckpointError: If it is not of this network.
         """
         config = self.init_cfg
-        if isinstance(config, Mapping) and config['type'] == 'Pretrained':
+        if isinstance(config, Mapping) and config['type'] in ('Pretrained', PretrainedInit):
             self._load(config['checkpoint'])
         else:
             super().init_weights()
@@ -167,7 +175,7 @@ class DINOv2(BaseModule):
         }
         given = {name: value for name, value in given.items() if not LEFT_OUT.match(name)}
         patches = given.get('patch_embed.proj.weight')
-        if patches is None:
+        if patches is None or patches.ndim != 4:
             raise CheckpointError(
                 f'{path} is not of DINOv2: it has no patch_embed.proj.weight, but such as '
                 f'{next(iter(given), None)!r}. {kind} takes files of {SOURCE}.'

@@ -99,6 +99,9 @@ class ClipSegDataset(BaseSegDataset):
     LAYOUT: str = ''
     #: Default of `frames` without labels.
     UNLABELLED_FRAMES: str = 'all'
+    #: Default of `frames` with the labels of the data set; ``all`` where it labels every frame, so
+    #: that a missing label is an error and no gap.
+    LABELLED_FRAMES: str = 'annotated'
     #: Suffixes of frame names in split files, in addition to an image suffix.
     NAME_TAILS: tuple[str, ...] = ()
     #: Whether frame names are unique over all sequences: folders in split files are then ignored.
@@ -141,8 +144,10 @@ class ClipSegDataset(BaseSegDataset):
                 f'{frame_distance} must be 1 or more.'
             )
         if frames is None:
-            labelled = with_labels or pseudo_labels is not None
-            frames = 'annotated' if labelled else self.UNLABELLED_FRAMES
+            if pseudo_labels is not None or annotated is not None:
+                frames = 'annotated'
+            else:
+                frames = self.LABELLED_FRAMES if with_labels else self.UNLABELLED_FRAMES
         if frames not in FRAMES:
             raise ValueError(f'{name}: frames={frames!r} is not one of {FRAMES}.')
         self.clip_length = clip_length

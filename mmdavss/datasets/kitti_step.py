@@ -37,6 +37,7 @@ class KITTISTEPDataset(ClipSegDataset):
         ValueError: As in the base class, and if test is to be read with labels.
     """
 
+    LABELLED_FRAMES = 'all'
     METAINFO = {**KITTI_STEP_19.metainfo, 'thing_classes': THINGS}
     DOCS = 'KITTI-STEP'
     LAYOUT = 'images/{train,val,test}/SSSS/FFFFFF.png and panoptic_maps/{train,val}/SSSS/FFFFFF.png'

@@ -65,6 +65,9 @@ class RarePatches:
                 f'rare_patches: classes={tuple(classes)} must be numbers of the {len(names)} '
                 f'classes of the source, 0 to {len(names) - 1}.'
             )
+        for name, limits in (('rows', rows), ('columns', columns)):
+            if limits is not None and not 0 <= limits[0] <= limits[1]:
+                raise ValueError(f'rare_patches: {name}={limits} must be 0 <= first <= last.')
         if not 1 <= count <= len(self.classes):
             raise ValueError(
                 f'rare_patches: count={count} must be 1 to {len(self.classes)}, the number of '

@@ -63,6 +63,7 @@ class SHIFTDataset(ClipSegDataset):
             or is no such table.
     """
 
+    LABELLED_FRAMES = 'all'
     METAINFO = SHIFT_14.metainfo
     DOCS = 'SHIFT'
     LAYOUT = (
@@ -132,6 +133,11 @@ class SHIFTDataset(ClipSegDataset):
         if self.conditions:
             wanted = self._with_conditions()
             sequences = [name for name in sequences if name in wanted]
+            if not sequences:
+                raise InputError(
+                    f'SHIFTDataset: no sequence of {images} has {self.conditions} in its seq.csv: '
+                    'change these options.'
+                )
         return {
             sequence: {
                 int(match[1]): path

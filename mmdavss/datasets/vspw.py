@@ -32,6 +32,7 @@ class VSPWDataset(ClipSegDataset):
         ValueError: As in the base class.
     """
 
+    LABELLED_FRAMES = 'all'
     METAINFO = VSPW_124.metainfo
     DOCS = 'VSPW'
     LAYOUT = '{train,val,test}.txt, data/VIDEO/origin/NNNNNNNN.jpg and data/VIDEO/mask/NNNNNNNN.png'

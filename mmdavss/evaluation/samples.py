@@ -12,7 +12,7 @@ def labelled_frame(metric: BaseMetric, sample: Mapping[str, Any]) -> tuple[str, 
     """Names of the sequence and the frame of a sample that has a label.
 
     Raises:
-        ValueError: If it lacks a name or the label.
+        ValueError: If it lacks a name or the label, or its prediction has another size.
     """
     name = type(metric).__name__
     if 'seq_name' not in sample or 'frame_name' not in sample:
@@ -24,5 +24,13 @@ def labelled_frame(metric: BaseMetric, sample: Mapping[str, Any]) -> tuple[str, 
         raise ValueError(
             f'{name}: {sample["frame_name"]} of {sample["seq_name"]} has no label. Set '
             'with_labels=True and put LoadClipAnnotations into the pipeline.'
+        )
+    predicted, labelled = (
+        tuple(sample[key]['data'].shape[-2:]) for key in ('pred_sem_seg', 'gt_sem_seg')
+    )
+    if predicted != labelled:
+        raise ValueError(
+            f'{name}: {sample["frame_name"]} of {sample["seq_name"]} has a label of {labelled} and '
+            f'a prediction of {predicted}: put LoadClipAnnotations behind ClipResize.'
         )
     return sample['seq_name'], sample['frame_name']

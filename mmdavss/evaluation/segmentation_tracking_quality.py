@@ -58,7 +58,7 @@ class STQMetric(BaseMetric):
 
     def __init__(self, things: Sequence[str] | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.things = None if things is None else tuple(things)
+        self.things = (things,) if isinstance(things, str) else things and tuple(things)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Counts the pixels of classes and pairs of tracks in each frame.
@@ -82,6 +82,10 @@ class STQMetric(BaseMetric):
                 for key in ('gt_sem_seg', 'gt_tracks')
             )
             found = sample.get('pred_tracks')
+            if found is not None and (found['data'].is_floating_point() or found['data'].min() < 0):
+                raise ValueError(
+                    f'STQMetric: pred_tracks of {name} of {sequence} must be integers, 0 or more.'
+                )
             pairs = track_pairs(
                 prediction,
                 torch.zeros_like(prediction) if found is None else found['data'].squeeze(0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -78,8 +79,12 @@ class PyramidHead(BaseDecodeHead):
         *finer, joined = self._transform_inputs(inputs)
         for up, lateral, smooth in zip(self.up, self.lateral, self.smooth, strict=True):
             of_next = lateral(finer.pop())
-            height, width = of_next.shape[-2:]  # odd where the coarser map was rounded up
-            joined = smooth(up(joined)[..., :height, :width] + of_next)
+            # Of odd sides the coarser map was rounded up, by convolutions, or down, by pooling.
+            height, width = of_next.shape[-2:]
+            doubled = up(joined)
+            short = (max(0, width - doubled.shape[-1]), max(0, height - doubled.shape[-2]))
+            doubled = F.pad(doubled, (0, short[0], 0, short[1]), mode='replicate')
+            joined = smooth(doubled[..., :height, :width] + of_next)
         return self.last(joined)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

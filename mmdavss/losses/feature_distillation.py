@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType
@@ -62,13 +64,17 @@ class FeatureDistillation(BaseModule):
         allow_random_init: bool = False,
     ) -> None:
         super().__init__()
-        has_file = backbone.get('init_cfg') is not None
+        self.backbone = MODELS.build(backbone).requires_grad_(False)
+        start = self.backbone.init_cfg
+        has_file = isinstance(start, Mapping) and start.get('type') in (
+            'Pretrained',
+            PretrainedInit,
+        )
         if not has_file and not allow_random_init:
             raise ValueError(
                 'FeatureDistillation: a frozen network with random weights teaches nothing: set '
                 "backbone.init_cfg=dict(type='Pretrained', checkpoint=...) to its file."
             )
-        self.backbone = MODELS.build(backbone).requires_grad_(False)
         if has_file:
             keep_out_of_checkpoints(self.backbone)
         hidden = 4 * in_channels

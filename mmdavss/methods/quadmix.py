@@ -75,7 +75,8 @@ class QuadMix(TPS):
 
     Raises:
         TypeError: If the student is no Accel that joins scores along given flow.
-        ValueError: If only one of labeller and its checkpoint is set.
+        ValueError: If only one of labeller and its checkpoint is set, an untrained classifier would
+            label, the labeller has other classes or heads, or a rare class is unknown.
     """
 
     labeller: Any
@@ -101,6 +102,10 @@ class QuadMix(TPS):
             )
         if (labeller is None) != (labeller_checkpoint is None):
             raise ValueError('QuadMix: set both labeller and labeller_checkpoint, or neither.')
+        if new_classifier and labeller is None:
+            raise ValueError('QuadMix: with new_classifier a copy cannot label: set a labeller.')
+        if unknown := [k for k in rare_classes if not 0 <= k < self.num_classes]:
+            raise ValueError(f'QuadMix: rare_classes={unknown} are no classes of the network.')
         self.patched = bool(rare_classes)
         rare = torch.tensor([k in rare_classes for k in range(256)])
         self.register_buffer('is_rare', rare, persistent=False)
@@ -117,6 +122,13 @@ class QuadMix(TPS):
             persistent=labeller is None,  # else it has a checkpoint of its own
             module=None if labeller is None else MODELS.build(labeller),
         )
+        if (self.labeller.num_classes, {*self.net.heads} - {*self.labeller.heads}) != (
+            self.num_classes,
+            set(),
+        ):
+            raise ValueError(
+                'QuadMix: the labeller must have the classes and heads of the student.'
+            )
         self.schedule_labels(by_student=False)
 
     def init_weights(self) -> None:
@@ -151,10 +163,10 @@ class QuadMix(TPS):
         current = target_template(current, sure, drawn)
         strong = self.augmented_frames(target)[:, -2:]
         corners = [sample.get('mix_box') for sample in batch.source.samples]
-        patches = still_layers(*batch.source.rare_patches(CLIPS), 2) if self.patched else []
-        onto, last_source = (
-            crop_layer(own, corners, strong.shape[-2:]) for own in (source, last_source)
-        )
+        size = strong.shape[-2:]
+        rare = batch.source.rare_patches(CLIPS) if self.patched else None
+        patches = [] if rare is None else still_layers(*rare, 2, size)
+        onto, last_source = (crop_layer(own, corners, size) for own in (source, last_source))
         layers = (last_source, *patches, last['target'] if last else current)
         yield {'mix.loss_into_source': self.mixed_loss(paste_layers(onto, layers))}
         mix = paste_layers(current._replace(frames=strong), layers)

@@ -651,7 +651,7 @@ def generate(
                 'folder, or replace it with --overwrite'
             )
         if not changed:
-            done = ours if found.get('complete') else found.get('done', [])
+            done = [n for n in ours if found.get('complete') or n in found.get('done', [])]
             if set(only) <= set(done):
                 return False
         for name in added:

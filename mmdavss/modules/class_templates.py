@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from .class_mix import ClipLayer, class_masks, draw_values, occurring_values
@@ -42,17 +44,28 @@ def target_template(clips: ClipLayer, sure: Tensor, but: Tensor) -> ClipLayer:
     return clips._replace(mask=class_masks(clips.labels, drawn)[:, 0] & sure)
 
 
-def still_layers(images: Tensor, labels: Tensor, length: int) -> list[ClipLayer]:
+def still_layers(
+    images: Tensor, labels: Tensor, length: int, size: Sequence[int]
+) -> list[ClipLayer]:
     """Layers of patches that do not move: the same ones in all frames, without flow.
 
     Args:
         images: (N, R, 3, H, W).
         labels: (N, R, H, W), int64, 255 outside of the patches.
         length: Number of frames, T.
+        size: (H, W) of the clips that they are pasted onto.
 
     Returns:
         R layers.
+
+    Raises:
+        ValueError: If they have another size.
     """
+    if images.shape[-2:] != tuple(size):
+        raise ValueError(
+            f'patches of rare classes have {tuple(images.shape[-2:])} pixels (height, width), what '
+            f'they are pasted onto {tuple(size)}: set `rare_patches.size` to that.'
+        )
     images, labels = (
         maps[:, :, None].expand(-1, -1, length, *maps.shape[2:]) for maps in (images, labels)
     )

@@ -314,6 +314,8 @@ class TorchvisionAugment(StrongAugment):
         blur_prob: float = 0.5,
         blur_sigma: tuple[float, float] = (0.15, 1.15),
     ) -> None:
+        if not 0 <= hue <= 0.5:
+            raise ValueError(f'{type(self).__name__}: hue={hue} must be in [0, 0.5].')
         super().__init__(hue, jitter_prob, blur_prob, blur_sigma)
         factors = dict(brightness=brightness, contrast=contrast, saturation=saturation)
         for name, value in dict(factors, grey_prob=grey_prob).items():

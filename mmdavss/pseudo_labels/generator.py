@@ -448,9 +448,9 @@ class PseudoLabelGenerator:
                 )
             elif key == 'settings':
                 text = ', '.join(
-                    f'{name} was {old.get(name)!r} and is {new[name]!r}'
-                    for name in new
-                    if old.get(name) != new[name]
+                    f'{name} was {old.get(name)!r} and is {new.get(name)!r}'
+                    for name in {**old, **new}
+                    if old.get(name) != new.get(name)
                 )
             elif key == 'classes':
                 text = f'was {old} and is {new}'

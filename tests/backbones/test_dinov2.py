@@ -200,6 +200,10 @@ def test_missing_file():
     ('config', 'message'),
     [
         (dict(type='DINOv2', arch='huge'), "arch='huge' is not one of"),
+        (
+            dict(type='DINOv2', init_cfg=[dict(type='Pretrained', checkpoint='x')]),
+            'checked as a whole',
+        ),
         (dict(type='DINOv2Adapter', arch=(16, 3, 2)), 'the number of blocks'),
         (dict(type='DINOv2', out_indices=(-1, 9), **SMALL), r'out_indices=\[9\] are no blocks'),
     ],

@@ -63,6 +63,13 @@ def test_folder_that_is_not_prepared(kitti_step):
     with pytest.raises(ValueError, match="split='trian'"):
         KITTISTEPDataset(str(kitti_step), 'trian')
     (kitti_step / 'training').rename(kitti_step / 'images')
+    # Every frame has a label: one that lacks is no frame to skip.
+    mask = kitti_step / 'panoptic_maps/train/0000/000001.png'
+    content = mask.read_bytes()
+    mask.unlink()
+    with pytest.raises(FileNotFoundError, match='no label file'):
+        KITTISTEPDataset(str(kitti_step))
+    mask.write_bytes(content)
     (kitti_step / 'panoptic_maps').rename(kitti_step / 'maps')
     with pytest.raises(FileNotFoundError, match='panoptic_maps/train/0000/000000.png'):
         KITTISTEPDataset(str(kitti_step))

@@ -121,6 +121,8 @@ def test_flow_is_not_loaded_for_patches(roots):
         (dict(classes=(CAR, FENCE), min_pixels=(12, 5)), "enough pixels of 'car'"),
         (dict(classes=(CAR, 19)), 'must be numbers of the 19 classes'),
         (dict(count=3), 'count=3 must be 1 to 2'),
+        (dict(rows=(4, 0)), r'rows=\(4, 0\) must be 0 <= first <= last'),
+        (dict(columns=(-3, 1)), r'columns=\(-3, 1\) must be'),
         (dict(min_pixels=(1, 2, 3)), 'min_pixels has 3 numbers for 2 of `classes`'),
     ],
 )

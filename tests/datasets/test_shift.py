@@ -80,6 +80,8 @@ def test_conditions(shift):
     assert sequences(**both) == {'0003-17fb'}
     with pytest.raises(ValueError, match=r"weathers=\('haze',\).*seq.csv.*\['clear', 'rainy'\]"):
         sequences(weathers=['haze'])
+    with pytest.raises(ValueError, match='no sequence of .*front/img has .*change these options'):
+        sequences(weathers=['rainy'], times=['daytime'])
 
 
 def test_broken_tables(shift):

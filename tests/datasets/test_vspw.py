@@ -48,7 +48,7 @@ def test_classes_by_hand():
 
 
 def test_test_has_no_masks(vspw):
-    with pytest.raises(FileNotFoundError, match='none of the 1 frames has a label file'):
+    with pytest.raises(FileNotFoundError, match='1 of 1 frames have no label file'):
         VSPWDataset(str(vspw), 'test')
     assert len(VSPWDataset(str(vspw), 'test', with_labels=False)) == 1
 

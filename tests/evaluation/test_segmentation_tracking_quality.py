@@ -119,6 +119,18 @@ def test_predictions_without_tracks(caplog):
     assert evaluate(samples) == percent((1 + 1 / 2 + 1 / 2) / 3, 1)
 
 
+def test_tracks_and_sizes_of_predictions():
+    for numbers in ([-1, 2], [1.0, 2.0]):
+        (sample,) = samples_of([[('p1 c1', 'p1 c1')]])
+        sample.pred_tracks = PixelData(data=torch.tensor(numbers).view(1, 1, 2))
+        with pytest.raises(ValueError, match='000000 of 0000 must be integers, 0 or more'):
+            evaluate([sample])
+    (sample,) = samples_of([[('p1 c1', 'p1 c1')]])
+    sample.pred_sem_seg = PixelData(data=torch.zeros(1, 1, 3).long())
+    with pytest.raises(ValueError, match=r'label of \(1, 2\) and a prediction of \(1, 3\)'):
+        evaluate([sample])
+
+
 def test_things_of_the_metric_or_of_the_data_set():
     samples = samples_of([[('p1 c1', 'p1 c1'), ('p1 c1', 'p1 c2')]])
     assert evaluate(samples)['AQ'] == pytest.approx(75)

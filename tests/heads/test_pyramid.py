@@ -47,6 +47,10 @@ def test_written_out():
 
 def test_sides_that_are_no_multiples():
     assert MODELS.build(HEAD)(levels(25, 19)).shape == (2, 5, 25, 19)
+    # Rounded down, as by the pooling of mmseg's Feature2Pyramid.
+    sides = ((25, 19), (12, 9), (6, 4), (3, 2))
+    maps = [torch.randn(2, n, *size) for n, size in zip(HEAD['in_channels'], sides, strict=True)]
+    assert MODELS.build(HEAD)(maps).shape == (2, 5, 25, 19)
 
 
 def test_start():

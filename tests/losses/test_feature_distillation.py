@@ -141,6 +141,9 @@ def test_a_frozen_network_needs_weights():
     backbone = dict(type='DINOv2', arch=(16, 2, 2))
     with pytest.raises(ValueError, match='teaches nothing: set backbone.init_cfg'):
         FeatureDistillation(backbone, 8)
+    # Another start is no file: the network would be random and in no checkpoint.
+    with pytest.raises(ValueError, match='teaches nothing'):
+        FeatureDistillation(dict(backbone, init_cfg=dict(type='TruncNormal', layer='Linear')), 8)
 
 
 def test_no_discriminator_beside_it():

@@ -79,7 +79,9 @@ def test_equals_the_published_mixes():
     own = whole.where(whole == a['rare_classes'][:, None, None], 255)
     rare = ClipLayer(a['rare_img'][None].double(), own[None])
     rare = crop_layer(rare, corners[:1], size)
-    patches = still_layers(rare.frames.expand(count, -1, -1, -1, -1), rare.labels, 2)
+    patches = still_layers(
+        rare.frames.expand(count, -1, -1, -1, -1), rare.labels, 2, rare.frames.shape[-2:]
+    )
 
     for domain, onto in (
         ('target', pair(a, 'trg')),
@@ -360,6 +362,14 @@ def test_what_it_cannot_use():
             build(student)
     with pytest.raises(ValueError, match='set both labeller and labeller_checkpoint'):
         build(small_net('Accel'), labeller=small_net('Accel'))
+    with pytest.raises(ValueError, match='with new_classifier a copy cannot label'):
+        build(small_net('Accel'), new_classifier=True)
+    with pytest.raises(ValueError, match=re.escape('rare_classes=[99] are no classes')):
+        build(small_net('Accel'), rare_classes=(1, 99))
+    other = small_net('Accel')
+    other['segmentor']['decode_head']['num_classes'] += 1
+    with pytest.raises(ValueError, match='classes and heads of the student'):
+        build(small_net('Accel'), labeller=other, labeller_checkpoint='none.pth')
     with pytest.raises(FileNotFoundError, match=re.escape("labeller_checkpoint 'none.pth'")):
         build(
             small_net('Accel'), labeller=small_net('Accel'), labeller_checkpoint='none.pth'
@@ -373,7 +383,7 @@ def test_what_it_cannot_use():
         ('gt_clip_seg', KeyError, '`label_clips=True`'),
         ('flow', ValueError, 'source clips come without flow'),
         ('frames', ValueError, 'source clips have 1 frame'),
-        ('size', ValueError, 'give both pipelines one size'),
+        ('size', ValueError, 'set `rare_patches.size` to that'),
         ('augmented', KeyError, 'needs an augmented view'),
     ],
 )

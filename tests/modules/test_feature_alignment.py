@@ -100,14 +100,14 @@ def test_nothing_to_align(missing):
     alignment = filled()
     labels = torch.full_like(consensus(), 255)
     if missing == 'classes':
-        alignment = FeatureAlignment([], [], channels=16).double()
+        alignment = FeatureAlignment([], [], channels=golden('src_features').shape[1]).double()
         labels = consensus()
     before = {key: value.clone() for key, value in alignment.state_dict().items()}
     alignment.update(golden('src_features')[:1], labels, CLASSIFY)
     torch.testing.assert_close(alignment.state_dict(), before, rtol=0, atol=0)
     features = golden('trg_feature').requires_grad_()
     # A bias: the class of an empty class's zero feature is none of the background.
-    bias = torch.zeros(8).double()
+    bias = torch.zeros(len(golden('classifier_weight'))).double()
     bias[golden('foreground_classes')[0]] = 1
     losses = alignment(features, labels, partial(CLASSIFY, bias=bias))
     assert losses['loss_background'] == losses['loss_foreground'] == 0

@@ -335,8 +335,10 @@ class LoadTracks(BaseTransform):
                 'objects: use KITTISTEPDataset with its labels, or remove this transform.'
             )
         label = results.get('gt_seg_map')
+        if label is None:
+            raise ValueError('LoadTracks: place it directly after LoadClipAnnotations.')
         tracks = read_image(results['seg_map_path'])[..., :2].astype(np.uint16) @ [1, 256]
-        if label is None or label.shape != tracks.shape:
+        if label.shape != tracks.shape:
             raise ValueError('LoadTracks: place it directly after LoadClipAnnotations.')
         results['gt_track_map'] = tracks.astype(np.uint16)
         results['seg_fields'].append('gt_track_map')
