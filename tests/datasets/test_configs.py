@@ -30,6 +30,7 @@ EXPECTED = {
     'city2acdc_512': ((512, 512), (512, 512), 19, (12, 20)),
     'city2darkzurich_512': ((512, 512), (512, 512), 19, (12, 20)),
     'gta2city_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
+    'gta2city_1024-rescaled': ((1024, 1024), (1024, 1024), 19, (12, 20)),
     'synthia_rand2city_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
     'city2darkzurich_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
     'city2acdc_1024': ((1024, 1024), (1024, 1024), 19, (12, 20)),
@@ -87,6 +88,7 @@ IMAGES = (
     'gta2city',
     'gta2city_512',
     'gta2city_1024',
+    'gta2city_1024-rescaled',
     'viper2city_1024',
     'synthia2city_1024',
     'synthia_rand2city_1024',
@@ -118,6 +120,7 @@ VALIDATED = {
         ),
         (1024, 2048),
     ),
+    'gta2city_1024-rescaled': (1024, 2048),
     'city2acdc_1024': (1080, 1920),
     'city2darkzurich_1024': (1080, 1920),
     'viper2bddvid': (720, 1280),
@@ -129,7 +132,8 @@ VALIDATED = {
 MARGINS = [
     name
     for name in VALIDATED
-    if name.endswith('2bddvid') or (name.endswith('_1024') and not name.startswith('city2'))
+    if name.endswith(('2bddvid', '-rescaled'))
+    or (name.endswith('_1024') and not name.startswith('city2'))
 ]
 VIDEOS = [name for name in EXPECTED if name not in IMAGES]
 # No oracle is trained with them; Dark Zurich has no labels to train with.
@@ -409,7 +413,7 @@ def test_rare_classes_are_sampled_with_one_line(own_data, name, tmp_path):
     """The idiom of the method configs; the crop's threshold is half of the sampling's, or twice."""
     sampling = config(name).rare_class_sampling
     crop = next(t for t in config(name).source_train.pipeline if t.type == 'ClipCrop')
-    share = 2 if name.endswith(('_1024', '2bddvid')) else 0.5
+    share = 2 if name.endswith(('_1024', '-rescaled', '2bddvid')) else 0.5
     assert crop.rare_class_min_pixels == share * sampling.min_pixels
     path = tmp_path / f'{name}_rare.py'
     path.write_text(
@@ -475,7 +479,10 @@ def test_first_frame_of_synthia_is_a_previous_one_only(data):
 
 @pytest.mark.parametrize('name', EXPECTED)
 def test_flips_and_resize_are_those_of_the_releases(name):
-    """ADVENT's family: no flip, Pillow's bicubic in every pipeline. All others: mmcv's."""
+    """ADVENT's family: no flip, Pillow's bicubic in every pipeline. All others: mmcv's.
+
+    But for VFM-UDA++, which trains with Pillow's.
+    """
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     of_advent = name.endswith('_whole') or name.removesuffix('_own-flow') in (
         'viper2city',
@@ -490,7 +497,9 @@ def test_flips_and_resize_are_those_of_the_releases(name):
     for chain in chains:
         (resize,) = [step for step in chain if step['type'] == 'ClipResize']
         found = resize.get('interpolation', 'bilinear'), resize.get('backend', 'cv2')
-        assert found == (('bicubic', 'pillow') if of_advent else ('bilinear', 'cv2'))
+        training = chain is not chains[-1]
+        own = 'pillow' if name.endswith('-rescaled') and training else 'cv2'
+        assert found == (('bicubic', 'pillow') if of_advent else ('bilinear', own))
         assert not of_advent or 'ClipFlip' not in [step['type'] for step in chain]
     flips = [
         step for step in cfg.train_dataloader.dataset.source.pipeline if step['type'] == 'ClipFlip'

@@ -44,7 +44,7 @@ FULL = sorted(
     path.relative_to(ROOT).as_posix()
     for folder in ('sepico', 'dacs')
     for path in (ROOT / folder).glob('*.py')
-    if 'r18' not in path.name and 'effnet' not in path.name
+    if not any(net in path.name for net in ('r18', 'effnet', 'dinov2'))
 )
 #: Supervised training in SePiCo's setting.
 SUPERVISED = sorted(

@@ -57,11 +57,7 @@ METHODS = [
     'vat',
     'vst',
     'i2vda',
-    'dacs',
-    'sepico_protocl',
-    'sepico_bankcl',
-    'sepico_distcl',
-    'davsn',
+    'sepico_bankcl',  # has what DACS and the other two have
     'tps',
     'flow_pretraining',
     'sfm_pretraining',
