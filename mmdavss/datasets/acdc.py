@@ -72,13 +72,7 @@ class ACDCDataset(ClipSegDataset):
                 f'ACDCDataset: conditions={conditions} must name at least one of {CONDITIONS}, '
                 'and no other.'
             )
-        if split not in SPLITS:
-            raise ValueError(f'ACDCDataset: split={split!r} is not one of {SPLITS}.')
-        if split == 'test' and kwargs.get('with_labels', True):
-            raise ValueError(
-                "ACDCDataset: the labels of split='test' are not public: set with_labels=False, or "
-                "score split='val'."
-            )
+        self.check_split(split, SPLITS, ('test',), kwargs.get('with_labels', True))
         self.reference = split.endswith('_ref')
         if reference_pairs and (clip_length != 1 or self.reference):
             raise ValueError(

@@ -80,8 +80,7 @@ class BDDVidDataset(ClipSegDataset):
         annotated: str = f'*_{LABELLED}',
         **kwargs,
     ) -> None:
-        if split not in SPLITS:
-            raise ValueError(f'BDDVidDataset: split={split!r} is not one of {SPLITS}.')
+        self.check_split(split, SPLITS)
         if classes_from not in LABEL_SETS:
             raise ValueError(
                 f'BDDVidDataset: classes_from={classes_from!r} is not one of {tuple(LABEL_SETS)}.'

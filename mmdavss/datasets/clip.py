@@ -144,10 +144,12 @@ class ClipSegDataset(BaseSegDataset):
                 f'{frame_distance} must be 1 or more.'
             )
         if frames is None:
-            if pseudo_labels is not None or annotated is not None:
+            if with_labels and annotated is None:
+                frames = self.LABELLED_FRAMES
+            elif with_labels or pseudo_labels is not None:
                 frames = 'annotated'
             else:
-                frames = self.LABELLED_FRAMES if with_labels else self.UNLABELLED_FRAMES
+                frames = self.UNLABELLED_FRAMES
         if frames not in FRAMES:
             raise ValueError(f'{name}: frames={frames!r} is not one of {FRAMES}.')
         self.clip_length = clip_length
@@ -180,6 +182,33 @@ class ClipSegDataset(BaseSegDataset):
         return None
 
     # Defined by subclasses: where the files are.
+
+    @classmethod
+    def check_split(
+        cls,
+        split: str,
+        splits: Sequence[str],
+        private: Sequence[str] = (),
+        with_labels: bool = True,
+    ) -> None:
+        """Checks the name of a split.
+
+        Args:
+            split: The name.
+            splits: Those that there are.
+            private: Those whose labels are not public.
+            with_labels: Whether the labels are wanted.
+
+        Raises:
+            ValueError: If there is no such split, or its labels are wanted and not public.
+        """
+        if split not in splits:
+            raise ValueError(f'{cls.__name__}: split={split!r} is not one of {splits}.')
+        if split in private and with_labels:
+            raise ValueError(
+                f'{cls.__name__}: the labels of split={split!r} are not public: set '
+                "with_labels=False, or score split='val'."
+            )
 
     def scan(self) -> Sequences:
         """All frames on disk: ``{sequence: {frame number: image file}}``."""
@@ -725,6 +754,33 @@ class ClipFolderDataset(ClipSegDataset):
         super().__init__(
             data_root=data_root, labels=None, clip_length=clip_length, with_labels=False, **kwargs
         )
+
+    @classmethod
+    def check_split(
+        cls,
+        split: str,
+        splits: Sequence[str],
+        private: Sequence[str] = (),
+        with_labels: bool = True,
+    ) -> None:
+        """Checks the name of a split.
+
+        Args:
+            split: The name.
+            splits: Those that there are.
+            private: Those whose labels are not public.
+            with_labels: Whether the labels are wanted.
+
+        Raises:
+            ValueError: If there is no such split, or its labels are wanted and not public.
+        """
+        if split not in splits:
+            raise ValueError(f'{cls.__name__}: split={split!r} is not one of {splits}.')
+        if split in private and with_labels:
+            raise ValueError(
+                f'{cls.__name__}: the labels of split={split!r} are not public: set '
+                "with_labels=False, or score split='val'."
+            )
 
     def scan(self) -> Sequences:
         """Folders with images; frames are numbered by their position."""

@@ -45,13 +45,7 @@ class KITTISTEPDataset(ClipSegDataset):
     def __init__(
         self, data_root: str, split: str = 'train', metainfo: dict | None = None, **kwargs
     ) -> None:
-        if split not in SPLITS:
-            raise ValueError(f'KITTISTEPDataset: split={split!r} is not one of {SPLITS}.')
-        if split == 'test' and kwargs.get('with_labels', True):
-            raise ValueError(
-                "KITTISTEPDataset: the labels of split='test' are not public: set "
-                "with_labels=False, or score split='val'."
-            )
+        self.check_split(split, SPLITS, ('test',), kwargs.get('with_labels', True))
         self.split = split
         metainfo = dict(metainfo or {})
         classes: Sequence[str] = metainfo.get('classes', KITTI_STEP_19.classes)

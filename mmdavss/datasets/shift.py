@@ -85,19 +85,15 @@ class SHIFTDataset(ClipSegDataset):
         frame_distance: int | None = None,
         **kwargs,
     ) -> None:
+        tests = [name for name in SPLITS if name.endswith('test')]
+        self.check_split(split, SPLITS, tests, kwargs.get('with_labels', True))
         for name, value, choices in (
-            ('split', split, SPLITS),
             ('shift', shift, SHIFTS),
             ('framerate', framerate, FRAMERATES),
             ('view', view, VIEWS),
         ):
             if value not in choices:
                 raise ValueError(f'SHIFTDataset: {name}={value!r} is not one of {choices}.')
-        if split.endswith('test') and kwargs.get('with_labels', True):
-            raise ValueError(
-                f'SHIFTDataset: the labels of split={split!r} are not public: set '
-                "with_labels=False, or score split='val'."
-            )
         kind, *speed = shift.split('/')
         self.folder = osp.join(data_root, kind, framerate, *speed, split, view)
         self.view = view

@@ -38,8 +38,7 @@ class VSPWDataset(ClipSegDataset):
     LAYOUT = '{train,val,test}.txt, data/VIDEO/origin/NNNNNNNN.jpg and data/VIDEO/mask/NNNNNNNN.png'
 
     def __init__(self, data_root: str, split: str = 'train', **kwargs) -> None:
-        if split not in SPLITS:
-            raise ValueError(f'VSPWDataset: split={split!r} is not one of {SPLITS}.')
+        self.check_split(split, SPLITS)
         self.split = split
         super().__init__(data_root=data_root, labels=VSPW_124, **kwargs)
 

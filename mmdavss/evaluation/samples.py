@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from mmengine.evaluator import BaseMetric
+
+T = TypeVar('T')
+
+
+def by_sequence(results: Iterable[tuple[str, str, T]]) -> dict[str, dict[str, T]]:
+    """Results of frames by sequence and name; frames that a sampler has repeated count once."""
+    sequences: dict[str, dict[str, T]] = {}
+    for sequence, name, result in results:
+        sequences.setdefault(sequence, {})[name] = result
+    return sequences
 
 
 def labelled_frame(metric: BaseMetric, sample: Mapping[str, Any]) -> tuple[str, str]:

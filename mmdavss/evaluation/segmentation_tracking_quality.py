@@ -15,7 +15,7 @@ from torch import Tensor
 from mmdavss.utils.errors import number_of
 
 from .class_subset import classes_of
-from .samples import labelled_frame
+from .samples import by_sequence, labelled_frame
 from .video_panoptic_quality import confusion_with_void
 
 #: Stands for pixels that are in no track.
@@ -94,7 +94,7 @@ class STQMetric(BaseMetric):
                 [classes.index(thing) for thing in things],
             )
             confusion = confusion_with_void(prediction, label, len(classes))
-            self.results.append((sequence, name, confusion, pairs, found is not None))
+            self.results.append((sequence, name, (confusion, pairs, found is not None)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Computes AQ, SQ and STQ of the whole data set, in percent.
@@ -102,14 +102,14 @@ class STQMetric(BaseMetric):
         Raises:
             ValueError: If no frame has a track.
         """
-        frames = {}
-        for sequence, name, *counts in results:
-            # Frames repeated as padding by a sampler count once.
-            frames[sequence, name] = counts
-        sequences: dict[str, Counter] = {}
-        for (sequence, _), (_, pairs, _) in frames.items():
-            sequences.setdefault(sequence, Counter()).update(pairs)
-        qualities = [q for pairs in sequences.values() for q in association_qualities(pairs)]
+        sequences = by_sequence(results)
+        frames = [counts for own in sequences.values() for counts in own.values()]
+        qualities: list[float] = []
+        for own in sequences.values():
+            tracks: Counter[tuple[int, int]] = Counter()
+            for _, pairs, _ in own.values():
+                tracks.update(pairs)
+            qualities += association_qualities(tracks)
         if not qualities:
             raise ValueError(
                 f'STQMetric: none of the {number_of(len(frames), "frame")} has an object of '
@@ -117,15 +117,15 @@ class STQMetric(BaseMetric):
                 'numbers (things).'
             )
         # The labels' void is no class: its row, what is predicted there, does not count.
-        total = np.sum([confusion for confusion, *_ in frames.values()], axis=0)[:-1]
+        total = np.sum([confusion for confusion, *_ in frames], axis=0)[:-1]
         overlap = total.diagonal()
         union = total.sum(1) + total[:, :-1].sum(0) - overlap
         aq, sq = np.mean(qualities), np.mean(overlap[union > 0] / union[union > 0])
-        own = sum(tracked for *_, tracked in frames.values())
+        tracked = any(tracked for *_, tracked in frames)
+        note = '' if tracked else '; the predictions have no tracks: each thing class is one track'
         print_log(
             f'STQ of {number_of(len(qualities), "track")} in '
-            f'{number_of(len(sequences), "sequence")}, {number_of(len(frames), "frame")}'
-            + ('' if own else '; the predictions have no tracks: each thing class is one track'),
+            f'{number_of(len(sequences), "sequence")}, {number_of(len(frames), "frame")}{note}',
             'current',
         )
         values = dict(STQ=np.sqrt(aq * sq), AQ=aq, SQ=sq)

@@ -17,7 +17,7 @@ from mmdavss.utils.errors import number_of
 from mmdavss.utils.inputs import natural
 
 from .class_subset import classes_of
-from .samples import labelled_frame
+from .samples import by_sequence, labelled_frame
 
 MODES = ('all', 'published')
 VOID = 255
@@ -110,10 +110,7 @@ class VideoConsistencyMetric(BaseMetric):
             ValueError: If the frames of a video differ in size, or no video has as many frames as
                 the shortest window.
         """
-        videos: dict[str, dict[str, Frame]] = {}
-        for sequence, name, frame in results:
-            # Frames repeated as padding by a sampler count once.
-            videos.setdefault(sequence, {})[name] = frame
+        videos: dict[str, dict[str, Frame]] = by_sequence(results)
         longest = max(map(len, videos.values()))
         if longest < min(self.lengths) + (self.mode == 'published'):
             raise ValueError(

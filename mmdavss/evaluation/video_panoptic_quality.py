@@ -17,7 +17,7 @@ from mmdavss.utils.errors import number_of
 from mmdavss.utils.inputs import natural
 
 from .class_subset import check_subset, classes_of
-from .samples import labelled_frame
+from .samples import by_sequence, labelled_frame
 
 #: Pixels per block on a CPU: 0.5 MiB of int64.
 BLOCK = 2**16
@@ -93,10 +93,7 @@ class VPQMetric(BaseMetric):
         """Groups the frames by clip and computes the means, in percent."""
         classes, subset = classes_of(self), check_subset(self, self.subset)
         rows = [classes.index(name) for name in subset]
-        clips: dict[str, dict[str, np.ndarray]] = {}
-        for sequence, frame, confusion in results:
-            # Frames repeated as padding by a sampler count once.
-            clips.setdefault(sequence, {})[frame] = confusion
+        clips: dict[str, dict[str, np.ndarray]] = by_sequence(results)
         values = (
             video_panoptic_quality(
                 [

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.modules.label_downscale import nearest_labels
 from mmdavss.ops import at_least_float32
 
 from .pixel_contrast import LogSumExp
@@ -145,8 +146,7 @@ class HistoricalContrastLoss(nn.Module):
         entropy = F.interpolate(entropy[:, None], size, mode='bilinear', align_corners=True)
         reliability = (1 + self.margin - entropy).clamp(1 - self.margin, 1 + self.margin)
         query_classes, key_classes = (
-            F.interpolate(own[:, None].to(entropy.dtype), size, mode='nearest').long().flatten(1)
-            for own in (query_labels, key_labels)
+            nearest_labels(own, size).flatten(1) for own in (query_labels, key_labels)
         )
         losses = [
             historical_contrast(q, k, ql, kl, r, num_classes, self.temperature, self.ignore_index)

@@ -38,7 +38,7 @@ from mmdavss.modules import (
 )
 from mmdavss.modules.class_templates import source_template, still_layers, target_template
 from mmdavss.modules.temporal_labels import labels_of_pair
-from mmdavss.structures import Clip, DomainBatch
+from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.video_nets import Accel, HeadScores
 from mmdavss.video_nets.base import fused_scores
 from mmdavss.video_nets.loading import load_student
@@ -114,7 +114,7 @@ class QuadMix(TPS):
         self.aggregate_earlier = aggregate_earlier
         self.source_size = source_size
         self.labeller_checkpoint = labeller_checkpoint
-        self.starts_with_new_classifier = new_classifier
+        self.new_classifier = new_classifier
         self.memory = ClipMemory('source', 'target')
         self.add_companion(
             'labeller',
@@ -122,10 +122,8 @@ class QuadMix(TPS):
             persistent=labeller is None,  # else it has a checkpoint of its own
             module=None if labeller is None else MODELS.build(labeller),
         )
-        if (self.labeller.num_classes, {*self.net.heads} - {*self.labeller.heads}) != (
-            self.num_classes,
-            set(),
-        ):
+        lacking = self.net.heads.keys() - self.labeller.heads.keys()
+        if lacking or self.labeller.num_classes != self.num_classes:
             raise ValueError(
                 'QuadMix: the labeller must have the classes and heads of the student.'
             )
@@ -136,41 +134,29 @@ class QuadMix(TPS):
         if self.labeller_checkpoint is not None:
             load_student(self.labeller, self.labeller_checkpoint, option='labeller_checkpoint')
 
+    def load_source(self, path: str) -> None:
+        load_student(self.net, path, new_classifier=self.new_classifier)
+
     def schedule_labels(self, by_student: bool) -> None:
         """Chooses whether the student or the frozen net labels the target in the next step."""
         self._student_labels = by_student
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
-        target, clip = batch.target.clip, batch.source.clip
-        flow = self.temporal_flow(target, 3)[:, -2:]  # first, see given_flow
+        target = batch.target.clip
+        flow = self.temporal_flow(target, 3)[:, -2:]  # all flow before the first pass
         target = target._replace(frames=target.frames[:, -3:])
-        source_flow = self.temporal_flow(clip, 2, 'source')
-        frames = self.matched(clip, target) if self.histogram_matching else clip.frames
-        labels = batch.source.clip_labels(CLIPS)
-        source = ClipLayer(frames[:, -2:], labels[:, -2:], source_flow[:, -1:])
-        # The alignment joins the graphs of three passes: they are computed again, one at a time.
-        frames = source.frames
-        if self.source_size is not None:
-            frames = self.resized(frames.flatten(0, 1), self.source_size).unflatten(0, (-1, 2))
-        scores = self.fused(frames, source_flow[:, -1:], again=True)
-        maps = {name: HeadScores(own) for name, own in scores.items()}
-        losses = add_prefix(self.net.supervise(maps, source.labels[:, -1]), 'source')
-        of_source = class_mean_scores(scores['decode'], source.labels[:, -1])
+        source = self.source_layer(batch.source, target)
+        losses, of_source = self.source_losses(source)
         pseudo, current, sure = self.target_layer(target, flow)
 
         last = self.memory.recall(dict(source=source.frames, target=current.frames))
         last_source, drawn = source_template(last['source'] if last else source, self.is_rare)
         current = target_template(current, sure, drawn)
+        last_target = last['target'] if last else current
         strong = self.augmented_frames(target)[:, -2:]
-        corners = [sample.get('mix_box') for sample in batch.source.samples]
-        size = strong.shape[-2:]
-        rare = batch.source.rare_patches(CLIPS) if self.patched else None
-        patches = [] if rare is None else still_layers(*rare, 2, size)
-        onto, last_source = (crop_layer(own, corners, size) for own in (source, last_source))
-        layers = (last_source, *patches, last['target'] if last else current)
-        yield {'mix.loss_into_source': self.mixed_loss(paste_layers(onto, layers))}
-        mix = paste_layers(current._replace(frames=strong), layers)
-        yield {'mix.loss_into_target': self.pseudo_weight * self.mixed_loss(mix)}
+        yield from self.mix_losses(
+            batch.source, source, current._replace(frames=strong), last_source, last_target
+        )
 
         strong = random_rescale(strong, self.rescale, self.align_corners)
         scores = self.fused(strong, flow[:, -1:], again=self.aggregate_earlier)
@@ -179,6 +165,50 @@ class QuadMix(TPS):
         mmd = self.mmd_weight * maximum_mean_discrepancy(of_source, of_target)
         yield losses | self.pseudo_losses(scores, pseudo, 'loss_tps') | dict(loss_mmd=mmd)
         self.memory.remember(source, current)
+
+    def source_layer(self, source: DomainClips, target: Clip) -> ClipLayer:
+        """The current pair of the source, maybe in the colours of the target."""
+        flow = self.temporal_flow(source.clip, 2, 'source')
+        matching = self.histogram_matching
+        frames = self.matched(source.clip, target) if matching else source.clip.frames
+        return ClipLayer(frames[:, -2:], source.clip_labels(CLIPS)[:, -2:], flow[:, -1:])
+
+    def source_losses(self, source: ClipLayer) -> tuple[dict[str, Tensor], Tensor]:
+        """Cross-entropy of the source, and its class vectors (K, K)."""
+        frames, flow = source.frames, cast(Tensor, source.flow)
+        if self.source_size is not None:
+            frames = self.resized(frames.flatten(0, 1), self.source_size).unflatten(0, (-1, 2))
+        # The alignment joins the graphs of three passes: they are computed again, one at a time.
+        scores = self.fused(frames, flow, again=True)
+        maps = {name: HeadScores(own) for name, own in scores.items()}
+        losses = add_prefix(self.net.supervise(maps, source.labels[:, -1]), 'source')
+        return losses, class_mean_scores(scores['decode'], source.labels[:, -1])
+
+    def mix_losses(
+        self,
+        clips: DomainClips,
+        source: ClipLayer,
+        target: ClipLayer,
+        last_source: ClipLayer,
+        last_target: ClipLayer,
+    ) -> Iterator[dict[str, Tensor]]:
+        """Cross-entropy of both domains' pairs with the same templates, one graph at a time.
+
+        Args:
+            clips: Those of the source, with patches of rare classes.
+            source: The current pair of the source.
+            target: That of the target, augmented, with pseudo-labels.
+            last_source: The source template.
+            last_target: The target template.
+        """
+        size = target.frames.shape[-2:]
+        corners = [sample.get('mix_box') for sample in clips.samples]
+        rare = still_layers(*clips.rare_patches(CLIPS), 2, size) if self.patched else []
+        source, last_source = (crop_layer(own, corners, size) for own in (source, last_source))
+        layers = (last_source, *rare, last_target)
+        yield {'mix.loss_into_source': self.mixed_loss(paste_layers(source, layers))}
+        mix = paste_layers(target, layers)
+        yield {'mix.loss_into_target': self.pseudo_weight * self.mixed_loss(mix)}
 
     def fused(self, frames: Tensor, flow: Tensor, again: bool = False) -> dict[str, Tensor]:
         """Scores of every classifier; `again`: the backward pass repeats the backbone's."""

@@ -49,8 +49,6 @@ class VideoSegmentor(BaseSegmentor):
     student: VideoNet
     flow: Any
     data_preprocessor: Any
-    #: Whether the decode head is not taken from :attr:`source_checkpoint`.
-    starts_with_new_classifier: bool = False
 
     def __init__(
         self,
@@ -107,9 +105,7 @@ class VideoSegmentor(BaseSegmentor):
             forget_pretrained(self)
         super().init_weights()
         if self.source_checkpoint is not None:
-            load_student(
-                self.net, self.source_checkpoint, new_classifier=self.starts_with_new_classifier
-            )
+            self.load_source(self.source_checkpoint)
         elif self.net.needs_checkpoint:
             raise ValueError(
                 f'{type(self).__name__}: the student is in stage two, which freezes backbones that '
@@ -123,6 +119,10 @@ class VideoSegmentor(BaseSegmentor):
                 'checkpoint=...)` in the backbone, or say `allow_random_init=True` in '
                 '`model.student`.'
             )
+
+    def load_source(self, path: str) -> None:
+        """Takes the student's weights from a source model."""
+        load_student(self.net, path)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         if not prefix:

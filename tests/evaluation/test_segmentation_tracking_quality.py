@@ -11,9 +11,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS
 from mmseg.structures import SegDataSample
-from torch import distributed
 
 from mmdavss.evaluation import STQMetric
+from tests.evaluation.two_processes import in_two_processes
 
 VOID = 255
 #: Classes of the clips: a stuff class and two of things.
@@ -188,27 +188,13 @@ def test_order_and_padding():
         assert evaluate([*order, samples[1]]) == expected
 
 
-def work(rank, folder, samples):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    metric = STQMetric(collect_dir=f'{folder}/results')
-    metric.dataset_meta = dict(classes=CLASSES, thing_classes=THINGS)
-    share = samples[rank::2]
-    if rank:
-        share = [*share, samples[0]]  # both ranks get as many, as DefaultSampler does it
-    metric.process({}, [one.to_dict() for one in share])
-    torch.save(metric.evaluate(len(samples)), f'{folder}/{rank}.pth')
-    distributed.destroy_process_group()
-
-
 def test_two_processes(tmp_path):
     samples = samples_of(SOME)
-    torch.multiprocessing.start_processes(work, (tmp_path, samples), 2, start_method='fork')
     expected = evaluate(samples)
-    for rank in range(2):
-        assert torch.load(tmp_path / f'{rank}.pth', weights_only=False) == expected
+    found = in_two_processes(
+        STQMetric(), dict(classes=CLASSES, thing_classes=THINGS), samples, tmp_path
+    )
+    assert found == [expected] * 2
 
 
 def test_errors():

@@ -10,11 +10,11 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS
 from mmseg.structures import SegDataSample
-from torch import distributed
 
 from mmdavss.evaluation.temporal_consistency import TemporalConsistencyMetric, warped_areas
 from mmdavss.flow import write_flow
 from mmdavss.minidrive.generate import Settings, generate, make_world
+from tests.evaluation.two_processes import in_two_processes
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/metric_flow_consistency.npz'
 SIZE = (256, 128)
@@ -206,33 +206,18 @@ def test_frames_are_freed(video):
     assert metric.evaluate(5) == {'TC.PrecomputedFlow': 100, 'consistency': 100}
 
 
-def work(rank, folder, flow, samples):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    metric = TemporalConsistencyMetric(flow, collect_dir=f'{folder}/results')
-    metric.dataset_meta = dict(classes=('a', 'b', 'c'))
-    share = samples[rank::2]
-    if rank:
-        share = [*share, samples[0]]  # both ranks get as many, as DefaultSampler does it
-    metric.process({}, [one.to_dict() for one in share])
-    torch.save(metric.evaluate(len(samples)), f'{folder}/{rank}.pth')
-    distributed.destroy_process_group()
-
-
 def test_two_processes(video, tmp_path):
-    """Forked, like the workers of a data loader: this module cannot be imported by name."""
     rng = np.random.default_rng(0)
     flows = {(i, i + 1): rng.normal(size=2) for i in range(3)}
     one, _ = video(list(rng.integers(0, 3, (4, 6, 8))), flows, 'one')
     two, flow = video(list(rng.integers(0, 3, (3, 6, 8))), flows, 'two')
     samples = [*one, *two]
-    torch.multiprocessing.start_processes(work, (tmp_path, flow, samples), 2, start_method='fork')
     expected = evaluate(samples, 'abc', flow=flow)
     assert 5 < expected['TC.PrecomputedFlow'] < 50
-    for rank in range(2):
-        assert torch.load(tmp_path / f'{rank}.pth', weights_only=False) == expected
+    found = in_two_processes(
+        TemporalConsistencyMetric(flow), dict(classes=('a', 'b', 'c')), samples, tmp_path
+    )
+    assert found == [expected] * 2
     # Any order in one process, too.
     assert evaluate([samples[i] for i in rng.permutation(7)], 'abc', flow=flow) == expected
 

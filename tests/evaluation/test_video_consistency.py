@@ -9,9 +9,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
-from torch import distributed
 
 from mmdavss.evaluation import VideoConsistencyMetric
+from tests.evaluation.two_processes import in_two_processes
 
 VOID = 255
 
@@ -150,29 +150,15 @@ def test_order_and_padding():
         assert evaluate([*order, samples[3]], lengths=(2,)) == expected
 
 
-def work(rank, folder, samples):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    metric = VideoConsistencyMetric(lengths=(2, 3), collect_dir=f'{folder}/results')
-    metric.dataset_meta = dict(classes=('a', 'b'))
-    share = samples[rank::2]
-    if rank:
-        share = [*share, samples[0]]  # both ranks get as many, as DefaultSampler does it
-    metric.process({}, [one.to_dict() for one in share])
-    torch.save(metric.evaluate(len(samples)), f'{folder}/{rank}.pth')
-    distributed.destroy_process_group()
-
-
 def test_two_processes(tmp_path):
     flip = [1, 0, 1, 1]
     samples = samples_of([[(STILL, STILL), (STILL, flip), (STILL, STILL)], [(STILL, flip)] * 4])
-    torch.multiprocessing.start_processes(work, (tmp_path, samples), 2, start_method='fork')
     expected = evaluate(samples, lengths=(2, 3))
     assert 50 < expected['mVC3'] < 100
-    for rank in range(2):
-        assert torch.load(tmp_path / f'{rank}.pth', weights_only=False) == expected
+    found = in_two_processes(
+        VideoConsistencyMetric(lengths=(2, 3)), dict(classes=('a', 'b')), samples, tmp_path
+    )
+    assert found == [expected] * 2
 
 
 def test_errors():

@@ -9,9 +9,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
-from torch import distributed
 
 from mmdavss.evaluation.video_panoptic_quality import VPQMetric, confusion_with_void
+from tests.evaluation.two_processes import in_two_processes
 
 VOID = 255
 
@@ -219,23 +219,7 @@ def test_subset_of_the_classes():
     assert whole['VPQ'] == pytest.approx(100 * (4 / 6 + 1 + 0) / 3, abs=0.005)
 
 
-def work(rank, folder, samples):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    metric = VPQMetric(windows=(1, 2), collect_dir=f'{folder}/results')
-    metric.dataset_meta = dict(classes=('a', 'b'))
-    share = samples[rank::2]
-    if rank:
-        share = [*share, samples[0]]  # both ranks get as many, as DefaultSampler does it
-    metric.process({}, [one.to_dict() for one in share])
-    torch.save(metric.evaluate(len(samples)), f'{folder}/{rank}.pth')
-    distributed.destroy_process_group()
-
-
 def test_two_processes(tmp_path):
-    """Forked, like the workers of a data loader: this module cannot be imported by name."""
     truth = row(a=6, b=4)
     samples = samples_of(
         [
@@ -243,10 +227,9 @@ def test_two_processes(tmp_path):
             [(truth, row(b=10)), (truth, truth)],
         ]
     )
-    torch.multiprocessing.start_processes(work, (tmp_path, samples), 2, start_method='fork')
     expected = evaluate(samples, windows=(1, 2))
-    for rank in range(2):
-        assert torch.load(tmp_path / f'{rank}.pth', weights_only=False) == expected
+    found = in_two_processes(VPQMetric(windows=(1, 2)), dict(classes=('a', 'b')), samples, tmp_path)
+    assert found == [expected] * 2
 
 
 def test_errors():

@@ -142,9 +142,8 @@ class OnlineStatisticsHook(MethodHook):
         )
 
 
-@HOOKS.register_module()
-class SelfTrainingHook(MethodHook):
-    """Tells a method from which iteration it learns pseudo-labels; before, only the rest.
+class StartHook(MethodHook):
+    """Base of hooks that tell the method in each iteration whether one of them has been reached.
 
     Args:
         start: That iteration.
@@ -152,42 +151,36 @@ class SelfTrainingHook(MethodHook):
     Raises:
         ValueError: If it is negative.
     """
+
+    def __init__(self, start: int) -> None:
+        if start < 0:
+            raise ValueError(f'{type(self).__name__}: start={start} must not be negative.')
+        self.start = start
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        getattr(self._model, self.calls)(runner.iter >= self.start)
+
+
+@HOOKS.register_module()
+class SelfTrainingHook(StartHook):
+    """Tells a method from which iteration it learns pseudo-labels; before, only the rest."""
 
     calls = 'schedule_self_training'
 
     def __init__(self, start: int = 1500) -> None:
-        if start < 0:
-            raise ValueError(f'SelfTrainingHook: start={start} must not be negative.')
-        self.start = start
-
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
-    ) -> None:
-        self._model.schedule_self_training(runner.iter >= self.start)
+        super().__init__(start)
 
 
 @HOOKS.register_module()
-class StudentLabelsHook(MethodHook):
-    """Tells a method from which iteration its student labels the target; before, a frozen net does.
-
-    Args:
-        start: That iteration.
-
-    Raises:
-        ValueError: If it is negative.
-    """
+class StudentLabelsHook(StartHook):
+    """Tells a method from which iteration its student labels the target, no longer a frozen net."""
 
     calls = 'schedule_labels'
 
     def __init__(self, start: int = 8000) -> None:
-        if start < 0:
-            raise ValueError(f'StudentLabelsHook: start={start} must not be negative.')
-        self.start = start
-
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
-    ) -> None:
-        self._model.schedule_labels(by_student=runner.iter >= self.start)
+        super().__init__(start)
 
 
 @HOOKS.register_module()
