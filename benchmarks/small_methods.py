@@ -32,6 +32,8 @@ WAYS: dict[str, dict[str, dict[str, str]]] = {
         },
     }
 }
+#: Benchmarks whose scored frames follow each other in time: the others' are a second apart.
+CONSECUTIVE = ('mini',)
 #: The branches of the training data with the target's frames, if not only the target.
 TARGET_BRANCHES: dict[str, tuple[str, ...]] = {
     'oracle': ('source',),

@@ -12,8 +12,8 @@ docs/results.json is written. The same call continues an interrupted one: finish
 objects are not repeated. Several calls may share a work dir. A training that fails does not stop
 the others and is reported at the end.
 
-An object whose config, start model or data have changed since is reported, and replaced only with
---again.
+An object whose config, start model or data have changed since, or that lacks a score, is reported,
+and replaced only with --again.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from mmseg.registry import DATASETS
 from small_methods import (
     ABLATIONS,
     BENCHMARKS,
+    CONSECUTIVE,
     MAIN,
     METHODS,
     SFM,
@@ -71,6 +72,9 @@ RESULTS = ROOT / 'docs/results.json'
 WORK_DIR = Path('work_dirs/small_results')
 #: File in a run's folder that says what it was trained from.
 ORIGIN = 'origin.json'
+#: File in a run's folder with its temporal consistency, and the name of the flow in it.
+TEMPORAL = 'temporal.json'
+FLOW = 'DIS'
 #: Keys of a config that decide a result.
 DECISIVE = (
     'model',
@@ -148,16 +152,23 @@ class Step:
         folder: Its work dir.
         commands: Programs and arguments, from the repository's root.
         result: File that a finished step has; None for a test, which has scores.
+        temporal: Program and arguments that write :data:`TEMPORAL`; None where frames do not allow.
     """
 
     way: str
     folder: Path
     commands: list[list[str]]
     result: Path | None
+    temporal: list[str] | None = None
 
     @property
     def done(self) -> bool:
-        """Whether its scores are there."""
+        """Whether all of its scores are there."""
+        return self.scored and (self.temporal is None or (self.folder / TEMPORAL).is_file())
+
+    @property
+    def scored(self) -> bool:
+        """Whether its commands are done."""
         if self.result is None:
             return test_log(self.folder) is not None
         try:
@@ -236,6 +247,9 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
             'default_hooks.logger.interval': str(LOGGED),
         }
         commands = []
+        temporal = None
+        if key.benchmark in CONSECUTIVE:
+            temporal = temporal_command(name, checkpoint, folder, options)
         start = key.start
         if start is not None:
             own = way if target_branches(start.method) else ''
@@ -243,7 +257,7 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
             options['model.source_checkpoint'] = str(source)
             if 'rounds' in cfg:
                 commands.append(rounds_command(key, cfg, folder, options))
-                found.append(Step(way, folder, commands, checkpoint))
+                found.append(Step(way, folder, commands, checkpoint, temporal))
                 continue
             if 'pseudo_label_generator' in cfg:
                 labels = folder.with_name(f'{folder.name}_pseudo_labels')
@@ -261,7 +275,7 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
                 )
                 options |= labels_in(cfg, labels)
         commands.append(['tools/train.py', name, '--work-dir', str(folder), *as_options(options)])
-        found.append(Step(way, folder, commands, checkpoint))
+        found.append(Step(way, folder, commands, checkpoint, temporal))
     return found
 
 
@@ -273,6 +287,22 @@ def rounds_command(key: Key, cfg: Config, folder: Path, options: Mapping[str, st
             labels = folder.with_name(f'{folder.name}_{branch}_labels')
             own[f'train_dataloader.dataset.{branch}.pseudo_labels'] = str(labels)
     return ['tools/run_phases.py', f'configs/{key.config}', *as_options({**options, **own})]
+
+
+def temporal_command(
+    config: str, checkpoint: Path, folder: Path, options: Mapping[str, str]
+) -> list[str]:
+    """What measures the temporal consistency of a finished training."""
+    return [
+        'tools/analysis/temporal_consistency.py',
+        config,
+        str(checkpoint),
+        '--flow-name',
+        FLOW,
+        '--json',
+        str(folder / TEMPORAL),
+        *as_options({k: v for k, v in options.items() if k.startswith('test_')}),
+    ]
 
 
 def as_options(options: Mapping[str, str]) -> list[str]:
@@ -328,7 +358,8 @@ def needs_sfm(method: str) -> bool:
 def command_line(key: Key) -> str:
     """What trains and scores an object, as a user types it."""
     commands = [sfm_command(key.benchmark)] if needs_sfm(key.method) else []
-    commands += [command for step in steps(key) for command in step.commands]
+    for step in steps(key):
+        commands += [*step.commands, *([] if step.temporal is None else [step.temporal])]
     return ' && '.join(shlex.join(['python', *command]) for command in commands)
 
 
@@ -442,6 +473,12 @@ def scores(step: Step) -> dict[str, float]:
     return last_validation(step.folder)
 
 
+def temporal_consistency(step: Step) -> float:
+    """TC of a finished step."""
+    (found,) = json.loads((step.folder / TEMPORAL).read_text(encoding='utf-8')).values()
+    return found[f'TC.{FLOW}']
+
+
 def _iterations(step: Step) -> int:
     assert step.result is not None
     return int(step.result.stem.removeprefix('iter_'))
@@ -477,6 +514,8 @@ def make_object(key: Key, work_dir: Path, origin: Mapping[str, str]) -> dict[str
         entry['ways'] = {
             way: {name: _mean([row[name]]) for name in metrics} for way, row in found.items()
         }
+    if key.benchmark in CONSECUTIVE:
+        entry['TC'] = _mean(temporal_consistency(step) for step in done)
     entry |= dict(
         minutes=round(statistics.mean(minutes), 2),
         command=command_line(key),
@@ -556,6 +595,8 @@ def changes(entry: Mapping[str, Any], data: str | None) -> list[str]:
         found.append('its config or that of a model that it starts from has changed')
     if data is not None and entry['data'] != data:
         found.append('the data have changed')
+    if key.benchmark in CONSECUTIVE and 'TC' not in entry:
+        found.append('it has no TC')
     return found
 
 
@@ -695,7 +736,15 @@ class Work:
         return entry
 
     def _step(self, key: Key, step: Step, origin: Mapping[str, str]) -> None:
+        if not (same_origin(step.folder, origin) and step.scored):
+            self._commands(key, step, origin)
+        if step.temporal is not None:
+            self._call(step.temporal, step.folder / 'temporal.log')
+
+    def _commands(self, key: Key, step: Step, origin: Mapping[str, str]) -> None:
         resume = ['--resume']
+        # The weights will be others.
+        (step.folder / TEMPORAL).unlink(missing_ok=True)
         if not same_origin(step.folder, origin):
             resume = ['--overwrite']
             # What another run has left must not count as the result of this one.
@@ -944,7 +993,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default=WORK_DIR, help='folder of all runs')
     parser.add_argument('--data-root', type=Path, help='folder of the data sets; default data')
     parser.add_argument(
-        '--again', action='store_true', help='replace results of other configs or data'
+        '--again',
+        action='store_true',
+        help='replace results of other configs or data, and those without TC',
     )
     parser.add_argument(
         '--dry-run', action='store_true', help='print the commands that are missing'

@@ -28,6 +28,9 @@ FEWEST = 3
 #: Percent of the gap that the goals ask for.
 STPL_GOAL, SOURCE_GOAL = 30, 60
 
+#: Scores of the tables of methods, and their columns.
+SCORES = {'mIoU': 'mIoU', 'aAcc': 'right pixels, %', 'VPQ': 'VPQ^s', 'TC': 'TC'}
+
 #: An object of docs/results.json.
 Entry = Mapping[str, Any]
 
@@ -145,17 +148,19 @@ def method_table(scores: Scores, benchmark: str) -> str:
     if not methods:
         return NOTHING
     found = {method: scores.by_seed(benchmark, method) for method in methods}
-    with_vpq = any(values(entries, 'VPQ') for entries in found.values())
-    header = ['method', 'net', 'seeds', 'mIoU', 'right pixels, %']
-    header += ['VPQ^s'] if with_vpq else []
+    shown = {
+        name: column
+        for name, column in SCORES.items()
+        if any(values(entries, name) for entries in found.values())
+    }
+    header = ['method', 'net', 'seeds', *shown.values()]
     header += ['gap closed, %', 'above source-only', 'minutes']
     rows = []
     for method, entries in found.items():
         above = scores.above(benchmark, method)
         adapted = method not in BOUNDS
         row = [title(method), METHODS[method].net, str(len(entries))]
-        row += [spread(values(entries, name)) for name in ('mIoU', 'aAcc')]
-        row += [spread(values(entries, 'VPQ'))] if with_vpq else []
+        row += [spread(values(entries, name)) for name in shown]
         row += [
             _percent(scores.gap(benchmark, method)) if adapted else '',
             f'{sum(above.values())} of {len(above)}' if adapted and above else '',
@@ -164,8 +169,7 @@ def method_table(scores: Scores, benchmark: str) -> str:
         rows.append(row)
     columns = {
         header.index(column): [mean(values(entries, name)) for entries in found.values()]
-        for name, column in (('mIoU', 'mIoU'), ('aAcc', 'right pixels, %'), ('VPQ', 'VPQ^s'))
-        if column in header
+        for name, column in shown.items()
     }
     bold = best(columns, [method != 'oracle' for method in methods])
     return Table(header, rows, frozenset(bold)).markdown()

@@ -171,9 +171,11 @@ def test_table_of_methods(tables):
     assert '- MiniDrive, rendered to camera: not reached, DACS closes 41 %.' in goals
 
 
-def test_vpq_of_some_methods(tables):
-    scores = tables.Scores([entry('source-only', 0, 20.0), entry('vat', 0, 21.0, VPQ=12.0)])
+@pytest.mark.parametrize(('name', 'column'), [('VPQ', 'VPQ^s'), ('TC', 'TC')])
+def test_score_of_some_methods(tables, name, column):
+    scores = tables.Scores([entry('source-only', 0, 20.0), entry('vat', 0, 21.0, **{name: 12.0})])
     table = tables.method_table(scores, 'mini')
+    assert cells(table, 'method')[5] == column
     assert cells(table, 'source-only')[5] == '–' and cells(table, 'VAT')[5] == '12.0'
 
 

@@ -71,10 +71,16 @@ def plan_of(script: ModuleType, folder: Path, *keys, entries=(), **options):
 def tool(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, fails: Callable[[list[str]], bool]
 ) -> list[list[str]]:
-    """Replaces the processes: trainings leave scores, the calls are returned."""
+    """Replaces the processes: trainings leave scores, the calls are returned but for those that
+    measure TC."""
     calls = []
 
     def call(self, command: list[str], log: Path) -> None:
+        if command[0] == 'tools/analysis/temporal_consistency.py':
+            assert Path(command[2]).is_file()
+            scores = {'seed0': {'mIoU': 30.0, 'TC.DIS': 70.0}}
+            Path(command[command.index('--json') + 1]).write_text(json.dumps(scores))
+            return
         calls.append(command)
         if fails(command):
             raise script.Failed(f'see {log}')
@@ -257,6 +263,32 @@ def test_trains_what_is_missing(script, tmp_path, monkeypatch, capsys):
     plan = plan_of(script, tmp_path / 'empty', ('mini', 'stpl', 'main', 0), entries=entries)
     assert [key.method for key in plan.train] == ['source-only', 'stpl']
     assert not list(tmp_path.glob('**/*.lock'))
+
+
+def test_temporal_consistency_where_frames_follow_each_other(script, tmp_path, monkeypatch):
+    calls = tool(script, monkeypatch, lambda command: False)
+    key = ('mini', 'source-only', 'main', 0)
+    (step,) = script.steps(script.Key(*key), tmp_path, Path('/elsewhere'))
+    file = tmp_path / 'mini/source-only/seed0' / script.TEMPORAL
+    assert step.temporal == [
+        'tools/analysis/temporal_consistency.py',
+        'configs/source_only/effnet-lite0_mini.py',
+        str(file.with_name('iter_4.pth')),
+        *('--flow-name', 'DIS', '--json', str(file)),
+        *('--cfg-options', 'test_dataloader.dataset.data_root=/elsewhere/minidrive/x'),
+    ]
+    assert 'temporal_consistency.py' in script.command_line(script.Key(*key))
+    assert script.steps(script.Key('day2dusk', 'vat', 'main', 0))[0].temporal is None
+    work(script, plan_of(script, tmp_path, key), tmp_path)
+    (entry,) = script.read_results(tmp_path / 'results.json')
+    assert entry['TC'] == 70.0
+    # An object of before lacks it; a run that is still there is not trained anew.
+    file.unlink()
+    del entry['TC']
+    plan = plan_of(script, tmp_path, key, entries=[entry])
+    assert plan.notes == ['mini, source-only, seed 0: it has no TC: --again trains it anew']
+    work(script, plan_of(script, tmp_path, key, entries=[entry], again=True), tmp_path)
+    assert script.read_results(tmp_path / 'results.json')[0]['TC'] == 70.0 and len(calls) == 1
 
 
 def test_scores_are_means_of_the_ways(script, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """tools/analysis/temporal_consistency.py on a few generated frames."""
 
+import json
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -53,14 +55,20 @@ def table(out):
 
 def test_table(config, tmp_path, run_tool, capsys):
     checkpoint = tmp_path / 'source.pth'
-    run_tool(
-        'analysis/temporal_consistency.py', config, checkpoint, checkpoint, '--names', 'a', 'b'
-    )
+    file = tmp_path / 'scores/tc.json'
+    names = ['--names', 'a', 'b', '--json', file]
+    run_tool('analysis/temporal_consistency.py', config, checkpoint, checkpoint, *names)
     out = capsys.readouterr().out
     head, rows = table(out)
     assert head == ['', 'mIoU', 'TC.DISFlowEstimator', 'consistency']
     # The same checkpoint twice: the same numbers twice.
     assert rows['a'] == rows['b'] and all(0 <= value <= 100 for value in rows['a'])
+    written = json.loads(file.read_text())
+    assert {name: list(scores) for name, scores in written.items()} == {
+        'a': head[1:],
+        'b': head[1:],
+    }
+    assert list(written['a'].values()) == rows['a']
     # All 3 frames of both snippets, of which 1 has a label.
     assert '3 of 15 classes: 4 pairs of frames in 2 sequences' in out
 

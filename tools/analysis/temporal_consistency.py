@@ -18,6 +18,8 @@ The exact flow of a MiniDrive that was made with --flow, occluded pixels left ou
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 import torch
 from mmengine.config import ConfigDict
@@ -29,6 +31,7 @@ from mmdavss.analysis.results import Table
 from mmdavss.cli.analysis import CheckpointParser, models, read_config, run
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
+from mmdavss.utils.files import replace_file
 from mmdavss.utils.progress import progress
 
 SCORES = ('mIoU', 'VPQ')
@@ -72,6 +75,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         help="classes in the mean of TC; default: those of the config's evaluator, or all",
     )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores there too')
     return parser.parse_args()
 
 
@@ -116,6 +120,12 @@ def main() -> None:
         values = {key: value for key, value in scores.items() if key.split('/')[-1] in SCORES}
         values |= evaluate(model, all_frames(cfg.test_dataloader), temporal)
         rows.append((name, values))
+    if args.json is not None:
+        found = {
+            name: {key: float(value) for key, value in values.items()} for name, values in rows
+        }
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(args.json, json.dumps(found, indent=1).encode())
     keys = list(rows[0][1])
     print()
     print(
