@@ -595,8 +595,6 @@ def changes(entry: Mapping[str, Any], data: str | None) -> list[str]:
         found.append('its config or that of a model that it starts from has changed')
     if data is not None and entry['data'] != data:
         found.append('the data have changed')
-    if key.benchmark in CONSECUTIVE and 'TC' not in entry:
-        found.append('it has no TC')
     return found
 
 
@@ -953,7 +951,10 @@ def make_plan(
                 blocked[key] = f'{", ".join(changed)}: --again trains it anew'
                 notes.append(f'{key}: {blocked[key]}')
                 return False
-            replaced = bool(changed)
+            lacking = key.benchmark in CONSECUTIVE and 'TC' not in entry
+            if lacking and not again and not as_start:
+                notes.append(f'{key}: it has no TC: --again measures it')
+            replaced = bool(changed) or (lacking and again)
             ready = all(is_done(step, origins[key]) for step in steps(key, work_dir, data_root))
             if not replaced and (ready or not as_start):
                 return True

@@ -286,7 +286,12 @@ def test_temporal_consistency_where_frames_follow_each_other(script, tmp_path, m
     file.unlink()
     del entry['TC']
     plan = plan_of(script, tmp_path, key, entries=[entry])
-    assert plan.notes == ['mini, source-only, seed 0: it has no TC: --again trains it anew']
+    assert plan.notes == ['mini, source-only, seed 0: it has no TC: --again measures it']
+    assert plan.train == []
+    # Others may start from it all the same.
+    other = ('mini', 'stpl', 'main', 0)
+    plan = plan_of(script, tmp_path, other, entries=[entry])
+    assert [key.method for key in plan.train] == ['source-only', 'stpl'] and plan.notes == []
     work(script, plan_of(script, tmp_path, key, entries=[entry], again=True), tmp_path)
     assert script.read_results(tmp_path / 'results.json')[0]['TC'] == 70.0 and len(calls) == 1
 
