@@ -251,7 +251,19 @@ METHODS = {
     'cmom': Method(
         'CMOM', 'cmom/accel-effnet-lite0_{}.py', start='davsn', net='Accel', source=True
     ),
-    'tps': Method('TPS', 'tps/accel-effnet-lite0_{}.py', net='Accel', source=True),
+    # CMOM and QuadMix go on from DA-VSN and TPS: this is TPS with as many iterations in all.
+    'tps': Method(
+        'TPS',
+        'tps/accel-effnet-lite0_{}.py',
+        net='Accel',
+        source=True,
+        rows={
+            'twice': Row(
+                'twice the iterations',
+                changes={'train_cfg.max_iters': '200', 'param_scheduler.0.end': '200'},
+            )
+        },
+    ),
     'quadmix': Method(
         'QuadMix', 'quadmix/accel-effnet-lite0_{}.py', start='tps', net='Accel', source=True
     ),

@@ -50,7 +50,7 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 train_dataloader = dict(
     dataset=dict(
-        rare_class_sampling={{_base_.rare_class_sampling}},
+        rare_class_sampling=dict(_base_.rare_class_sampling, temperature=0.05),
         source=dict(pipeline=source_pipeline),
         target=dict(pipeline=target_pipeline),
     )

@@ -10,6 +10,7 @@ train_dataloader = dict(dataset=dict(target=None))
 model = dict(
     student=dict(
         type='Accel',
+        padding_mode='border',
         segmentor=dict(
             decode_head=dict(num_classes=15), test_cfg=dict(_delete_=True, mode='whole')
         ),

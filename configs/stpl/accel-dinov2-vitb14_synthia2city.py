@@ -11,6 +11,7 @@ model = dict(
     type='STPL',
     student=dict(
         type='Accel',
+        padding_mode='border',
         segmentor=dict(
             decode_head=dict(num_classes=12), test_cfg=dict(_delete_=True, mode='whole')
         ),

@@ -7,7 +7,7 @@ target_root = 'data/cityscapes'
 # For methods that sample rare classes: train_dataloader.dataset.rare_class_sampling. The file is
 # written by tools/class_statistics.py.
 rare_class_sampling = dict(
-    statistics='data/gta/class_statistics.json', temperature=0.01, min_pixels=3000
+    statistics='data/gta/class_statistics.json', temperature=0.05, min_pixels=3000
 )
 
 source_pipeline = [
