@@ -91,6 +91,9 @@ class EfficientNetLite(BaseModule):
         self.blocks = nn.ModuleList()
         ends, reached, dilation = [], 2, 1
         for kernel, stride, expansion, width, count in LITE0:
+            # A block whose stride is taken away still reads neighbours: only what follows it does
+            # not.
+            first_dilation = dilation
             if stride == 2 and reached == output_stride:
                 stride, dilation = 1, 2 * dilation
             reached *= stride
@@ -105,10 +108,10 @@ class EfficientNetLite(BaseModule):
                     with_cp=with_cp,
                     **shared,
                 )
-                conv = block.depthwise_conv.conv
-                if dilation > 1:
-                    conv.dilation = (dilation, dilation)
-                    conv.padding = (dilation * (kernel // 2), dilation * (kernel // 2))
+                conv, apart = block.depthwise_conv.conv, first_dilation if number == 0 else dilation
+                if apart > 1:
+                    conv.dilation = (apart, apart)
+                    conv.padding = (apart * (kernel // 2), apart * (kernel // 2))
                 self.blocks.append(block)
                 channels = width
             ends.append(len(self.blocks) - 1)

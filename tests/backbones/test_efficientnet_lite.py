@@ -36,7 +36,7 @@ def test_equals_the_published_network(published, output_stride):
         maps = net(torch.from_numpy(published['input']))
     for number, got in enumerate(maps):
         wanted = torch.from_numpy(published[f'stage{number}'])
-        if got.shape == wanted.shape:  # a dilated last stage is another function
+        if got.shape == wanted.shape:  # the dilated last stage: below
             torch.testing.assert_close(got, wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
     assert [m.shape[1] for m in maps] == [24, 40, 112, 320]
     strides = [published['input'].shape[-1] / m.shape[-1] for m in maps]
@@ -84,3 +84,14 @@ def test_missing_package():
 def test_output_stride():
     with pytest.raises(ValueError, match='must be 16 or 32'):
         MODELS.build(dict(type='EfficientNetLite', output_stride=8))
+
+
+def test_the_dilated_network_is_the_strided_one_between_its_pixels():
+    """Away from the borders, where "same" pads both differently."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(1, 3, 512, 512, generator=generator)
+    with torch.no_grad():
+        dilated, strided = (build(output_stride=s).eval()(images)[-1] for s in (16, 32))
+    # A strided convolution with "same" padding reads around the odd pixels.
+    got, wanted = dilated[..., 1::2, 1::2][..., 6:-6, 6:-6], strided[..., 6:-6, 6:-6]
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
