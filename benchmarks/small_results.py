@@ -26,6 +26,7 @@ import math
 import os
 import platform
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -484,6 +485,23 @@ def _iterations(step: Step) -> int:
     return int(step.result.stem.removeprefix('iter_'))
 
 
+def rounds_before(folder: Path) -> list[Path]:
+    """Folders of the rounds before the last one, which `folder` is of."""
+    return sorted(folder.parent.glob(f'{folder.name}_round*'))
+
+
+def labels_of(folder: Path) -> list[Path]:
+    """Folders of the labels that a training has made, in rounds or not."""
+    kinds = ('pseudo', 'source', 'target')
+    return [path for kind in kinds for path in folder.parent.glob(f'{folder.name}_{kind}_labels*')]
+
+
+def training_minutes(folder: Path) -> float:
+    """Minutes of a finished training, without its validation."""
+    last = max(int(path.stem.removeprefix('iter_')) for path in folder.glob('iter_*.pth'))
+    return training_means(folder, 'time', [last])[last] * last / 60
+
+
 def make_object(key: Key, work_dir: Path, origin: Mapping[str, str]) -> dict[str, Any]:
     """The object of finished steps.
 
@@ -495,9 +513,7 @@ def make_object(key: Key, work_dir: Path, origin: Mapping[str, str]) -> dict[str
     done = steps(key, work_dir)
     found = {step.way: scores(step) for step in done}
     minutes = [
-        training_means(step.folder, 'time', [_iterations(step)])[_iterations(step)]
-        * _iterations(step)
-        / 60
+        sum(training_minutes(folder) for folder in (step.folder, *rounds_before(step.folder)))
         for step in done
         if step.result is not None
     ]
@@ -750,6 +766,8 @@ class Work:
                 step.result.unlink(missing_ok=True)
             while (log := test_log(step.folder)) is not None:
                 log.unlink()
+            for left in (*rounds_before(step.folder), *labels_of(step.folder)):
+                shutil.rmtree(left)
         step.folder.mkdir(parents=True, exist_ok=True)
         replace_file(step.folder / ORIGIN, json.dumps(origin).encode())
         if needs_sfm(key.method):

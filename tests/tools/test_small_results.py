@@ -24,6 +24,7 @@ val_evaluator = [dict(type='ClassSubsetIoU'), dict(type='VPQMetric')]
 test_evaluator = dict(type='ClassSubsetIoU')
 train_cfg = dict(max_iters=4)
 """
+SCORES = {'mIoU': 30.0, 'aAcc': 80.0, 'IoU.road': 60.0, 'IoU.pole': float('nan')}
 LABELS = 'pseudo_label_generator = dict(alpha=0.2)\n'
 
 
@@ -68,6 +69,15 @@ def plan_of(script: ModuleType, folder: Path, *keys, entries=(), **options):
     return script.make_plan([script.Key(*key) for key in keys], entries, folder, **options)
 
 
+def leave_scores(folder: Path) -> None:
+    """What a training of 4 iterations leaves."""
+    (folder / '1/vis_data').mkdir(parents=True, exist_ok=True)
+    rows = [{'lr': 1.0, 'time': 3.0, 'step': 4}, {**SCORES, 'step': 4}]
+    text = ''.join(json.dumps(row) + '\n' for row in rows)
+    (folder / '1/vis_data/scalars.json').write_text(text)
+    (folder / 'iter_4.pth').write_text('weights')
+
+
 def tool(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, fails: Callable[[list[str]], bool]
 ) -> list[list[str]]:
@@ -85,21 +95,19 @@ def tool(
         if fails(command):
             raise script.Failed(f'see {log}')
         if command[0] == 'tools/run_phases.py':
+            folder = [word for word in command if word.startswith('work_dir=')]
+            for name in folder and (f'{folder[0][9:]}_round1', folder[0][9:]):
+                leave_scores(Path(name))
             return
         if command[0] == 'tools/generate_pseudo_labels.py':
             Path(command[command.index('--out') + 1]).mkdir(exist_ok=True)
             return
         folder = Path(command[command.index('--work-dir') + 1])
-        scores = {'mIoU': 30.0, 'aAcc': 80.0, 'IoU.road': 60.0, 'IoU.pole': float('nan')}
         if command[0] == 'tools/test.py':
             (folder / '1').mkdir()
-            (folder / '1/1.json').write_text(json.dumps(scores | {'mIoU': 20.0, 'IoU.pole': 4.0}))
+            (folder / '1/1.json').write_text(json.dumps(SCORES | {'mIoU': 20.0, 'IoU.pole': 4.0}))
             return
-        (folder / '1/vis_data').mkdir(parents=True, exist_ok=True)
-        rows = [{'lr': 1.0, 'time': 3.0, 'step': 4}, {**scores, 'step': 4}]
-        text = ''.join(json.dumps(row) + '\n' for row in rows)
-        (folder / '1/vis_data/scalars.json').write_text(text)
-        (folder / 'iter_4.pth').write_text('weights')
+        leave_scores(folder)
 
     monkeypatch.setattr(script.Work, '_call', call)
     return calls
@@ -350,6 +358,33 @@ def test_a_changed_config(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, 'data_digest', lambda key, root: 'others')
     plan = plan_of(script, tmp_path, keys[0], entries=renewed)
     assert 'the data have changed' in plan.notes[0]
+
+
+def test_rounds_of_another_config_are_not_gone_on_with(script, tmp_path, monkeypatch):
+    tool(script, monkeypatch, lambda command: False)
+    rounds = 'rounds = [{}, {}]\n' + LABELS
+    write_config(script, tmp_path, 'mini', 'cbst', more=rounds)
+    clear(script)
+    key = ('mini', 'cbst', 'main', 0)
+    work(script, plan_of(script, tmp_path, key), tmp_path)
+    entry = script.read_results(tmp_path / 'results.json')[-1]
+    # Both rounds: 4 iterations of 3 seconds each.
+    assert entry['method'] == 'cbst' and entry['minutes'] == 0.4
+    folder = tmp_path / 'mini/cbst'
+    for name in ('seed0_target_labels_round1', 'seed0_source_labels', 'seed1_target_labels'):
+        (folder / name).mkdir()
+    write_config(script, tmp_path, 'mini', 'cbst', more=rounds + 'model["weight"] = 0.1\n')
+    clear(script)
+    seen = []
+    keep = script.Work._call
+
+    def call(self, command, log):
+        seen.append(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+        keep(self, command, log)
+
+    monkeypatch.setattr(script.Work, '_call', call)
+    work(script, plan_of(script, tmp_path, key, entries=[entry], again=True), tmp_path)
+    assert [name for name in seen[0] if 'lock' not in name] == ['seed0', 'seed1_target_labels']
 
 
 def test_an_interrupted_training_continues(script, tmp_path, monkeypatch):
