@@ -229,9 +229,8 @@ def test_every_row_changes_what_its_config_builds(modules):
             model = MODELS.build(dict(cfg.model, source_checkpoint=None))
             assert type(model).__name__ == cfg.model.type
             start = methods.start_of(name, row)
-            built.add(
-                (cfg.model.to_dict().__repr__(), str(cfg.get('pseudo_label_generator')), start)
-            )
+            decisive = (cfg.model, cfg.get('pseudo_label_generator'), cfg.train_cfg)
+            built.add((*map(repr, decisive), start))
         assert len(built) == 1 + sum(row.method is None for row in method.rows.values())
 
 
