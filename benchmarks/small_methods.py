@@ -278,6 +278,16 @@ METHODS = {
     'oracle': Method('oracle', 'oracle/effnet-lite0_{}.py', None),
 }
 
+#: What published figures lead to expect: the first row above the second one.
+EXPECTED = (
+    (('mic', MAIN), ('dacs', MAIN)),
+    (('hrda', MAIN), ('dacs', MAIN)),
+    (('hrda', MAIN), ('mic', MAIN)),
+    (('cmom', MAIN), ('tps', MAIN)),
+    (('cmom', MAIN), ('tps', 'twice')),
+    (('quadmix', MAIN), ('cmom', MAIN)),
+)
+
 
 def config_name(benchmark: str, method: str) -> str:
     """Name of a method's config below ``configs/``, that of its rows too."""

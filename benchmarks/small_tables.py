@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from small_methods import ABLATIONS, BENCHMARKS, MAIN, METHODS, WAYS
+from small_methods import ABLATIONS, BENCHMARKS, EXPECTED, MAIN, METHODS, WAYS
 
 from mmdavss.analysis.results import DASH, Table, gap_closed, sign_test, spread, with_part
 
@@ -105,9 +105,8 @@ class Scores:
 
 
 def values(entries: Mapping[int, Entry], name: str) -> list[float]:
-    """A score of all seeds; empty if one has none."""
-    found = [entry.get(name) for entry in entries.values()]
-    return [] if None in found else found
+    """A score of the seeds that have it."""
+    return [entry[name] for entry in entries.values() if entry.get(name) is not None]
 
 
 def title(method: str) -> str:
@@ -332,6 +331,8 @@ def goals(scores: Scores) -> str:
         found = scores.differences(benchmark, ('adabn', MAIN), ('source-only', MAIN))
         text = f'{spread(found, sign="+")} mIoU.' if found else NOTHING
         lines.append(f'- {name}: {text}')
+    lines += ['', 'What published figures lead to expect, differences in mIoU:', '']
+    lines += [f'- {_expected(scores, one, other)}' for one, other in EXPECTED]
     lines += [
         '',
         f"The papers' orders, on {BENCHMARKS[ABLATIONS]}, each row to the whole method:",
@@ -372,6 +373,20 @@ def _closed(scores: Scores, benchmark: str, methods: Sequence[str], goal: int) -
 
 def _percent(gap: float | None) -> str:
     return DASH if gap is None else f'{gap:.0f}'
+
+
+def _expected(scores: Scores, one: tuple[str, str], other: tuple[str, str]) -> str:
+    parts = []
+    for benchmark, name in BENCHMARKS.items():
+        if found := scores.differences(benchmark, one, other):
+            above = f'above in {sum(d > 0 for d in found)} of {len(found)}'
+            parts.append(f'{name} {spread(found, sign="+")}, {above}')
+    titles = [
+        title(method) + ('' if row == MAIN else f' ({METHODS[method].rows[row].title})')
+        for method, row in (one, other)
+    ]
+    text = f'{"; ".join(parts)}.' if parts else NOTHING
+    return f'{" above ".join(titles)}: {text}'
 
 
 def _orders(scores: Scores, method: str) -> str:

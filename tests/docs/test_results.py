@@ -171,6 +171,23 @@ def test_table_of_methods(tables):
     assert '- MiniDrive, rendered to camera: not reached, DACS closes 41 %.' in goals
 
 
+def test_expectations(tables):
+    scores = tables.Scores(
+        [
+            *(entry('mic', seed, 20.0 + seed) for seed in (0, 1)),
+            *(entry('dacs', seed, 20.5) for seed in (0, 1)),
+            both_ways('mic', 0, 20.0, 22.0),
+            both_ways('dacs', 0, 18.0, 20.0),
+        ]
+    )
+    goals = tables.goals(scores)
+    assert (
+        '- MIC above DACS: MiniDrive, rendered to camera +0.0 ± 0.7, above in 1 of 2; '
+        'CamVid, day to dusk +2.0 ± 0.0, above in 2 of 2.'
+    ) in goals
+    assert '- CMOM above TPS (twice the iterations): Not measured yet.' in goals
+
+
 @pytest.mark.parametrize(('name', 'column'), [('VPQ', 'VPQ^s'), ('TC', 'TC')])
 def test_score_of_some_methods(tables, name, column):
     scores = tables.Scores([entry('source-only', 0, 20.0), entry('vat', 0, 21.0, **{name: 12.0})])
