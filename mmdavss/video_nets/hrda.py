@@ -188,7 +188,8 @@ class HRDA(EncoderDecoder):
         if height % self.grid or width % self.grid:
             raise ValueError(
                 f'HRDA takes images whose sides are multiples of {self.grid}, not '
-                f'{width}x{height}: let a Resize or crop of the pipeline make them so.'
+                f'{width}x{height}: let a Resize or crop of the pipeline make them so, without a '
+                '`rescale` of the method.'
             )
         return self._encode(
             resize(inputs, (height // 2, width // 2), mode='bilinear', align_corners=False)
