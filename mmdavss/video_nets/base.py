@@ -29,7 +29,7 @@ from mmdavss.utils.wrappers import unwrapped
 
 from .hrda import HRDA, Box
 from .main_head import check_size
-from .split_head import split_head
+from .split_head import is_plain, split_head
 from .windows import windows_of
 
 
@@ -120,7 +120,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             ValueError: If it cannot; says which it can take.
         """
         for segmentor in self.segmentors:
-            check_size(segmentor, height, width)
+            _check_size(segmentor, height, width)
 
     @property
     def num_classes(self) -> int:
@@ -458,10 +458,17 @@ def graph_for(wanted: bool) -> AbstractContextManager[None]:
 
 def levels_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
-    check_size(segmentor, *frames.shape[-2:])
+    _check_size(segmentor, *frames.shape[-2:])
     maps = segmentor.extract_feat(frames)
     # DDRNet and PIDNet have one map, without a tuple around it, in a prediction.
     return (maps,) if isinstance(maps, Tensor) else tuple(maps)
+
+
+def _check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
+    if isinstance(segmentor, HRDA):
+        segmentor.check_size(height, width)
+    else:
+        check_size(segmentor, height, width)
 
 
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
@@ -646,16 +653,6 @@ def segmentor_losses(
         else:
             losses |= segmentor._auxiliary_head_forward_train(levels, data_samples)
     return losses
-
-
-def is_plain(head: nn.Module) -> bool:
-    """Whether a head trains its scores by mmseg's common losses, not by losses of its own."""
-    kind: Any = type(head)
-    return (
-        isinstance(head, BaseDecodeHead)
-        and kind.loss is BaseDecodeHead.loss
-        and kind.loss_by_feat is BaseDecodeHead.loss_by_feat
-    )
 
 
 def _plain_losses(

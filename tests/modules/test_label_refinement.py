@@ -95,6 +95,10 @@ def test_rows_of_cityscapes():
         (dict(mode='rare'), 'needs rare_classes'),
         (dict(mode='rare', rare_classes=[3, 256]), r'rare_classes=\(3, 256\) are not all'),
         (dict(mode='carried', classes=[-1]), r'classes=\(-1,\) are not all in 0..254'),
+        (dict(mode='carried', threshold=1.5), r'threshold=1.5 must be in \[0, 1\]'),
+        (dict(mode='carried', carry_rows=840), r'carry_rows=840 must be in \[0, 1\]'),
+        (dict(mode='carried', fill_rows=float('nan')), 'fill_rows=nan must be in'),
+        (dict(mode='carried', fill_columns=-1), 'fill_columns=-1 must be 0 or more'),
     ],
 )
 def test_bad_options(options, words):
