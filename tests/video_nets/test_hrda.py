@@ -165,6 +165,14 @@ def test_published_teacher(monkeypatch):
     close(net.encode_decode(images, []), DATA['teacher_logits'])
 
 
+def test_published_teacher_with_a_fixed_half():
+    """An attention that says nothing weighs both scales by a half."""
+    net, images = hrda().eval(), DATA['img'].double()
+    for parameter in net.attention_head.conv_seg.parameters():
+        nn.init.zeros_(parameter)
+    close(net.encode_decode(images, []), DATA['fixed_half_teacher_logits'])
+
+
 @pytest.mark.parametrize('name', SLIDES)
 def test_published_windows(name):
     height, width, crop = DATA[f'{name}_img_crop'].tolist()
