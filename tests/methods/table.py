@@ -535,6 +535,26 @@ CASES = {
         hooks=TEACHER,
         halves=None,  # as for mic
     ),
+    'mic_accel_hrda_combined': MethodCase(
+        model=dict(
+            DAFORMER,
+            type='MIC',
+            augment=dict(type='StrongAugment', per_frame=True),
+            masked=MASKED,
+            refinement=dict(type='LabelRefinement', mode='consistency', fill_columns=4),
+            discriminator=ADVERSARY,
+        ),
+        student=dict(type='Accel', segmentor=HRDA, propagation='truncate'),
+        trains=(
+            'student.fusion',
+            *WITHOUT_AUXILIARY,
+            'student.segmentor.attention_head',
+            'discriminator',
+        ),
+        hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
+        halves=None,  # as for mic
+        thorough=False,
+    ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),
         trains=ACCEL,
