@@ -6,7 +6,7 @@ No GPU is needed and nothing is trained: the model of a config is built on PyTor
 whose tensors have a size and no content, and runs a whole training step: passes of all networks,
 backward passes, clipping, optimisers, which have their state from the start. Every storage is
 counted from creation to release. The peak is the memory of the step. ``--write`` writes the table
-of all configs to docs/speed.md.
+to docs/speed.md: of all configs, or, where some are named, their rows between those that are there.
 
 Sizes that depend on the content are taken at their largest: every pixel has a label, every class
 occurs (SFC's SFM runs all of them), every random view is drawn. Labels are known and flows are
@@ -485,6 +485,33 @@ def table(names: list[str], accumulate: int = 1) -> Iterator[str]:
         yield row(alike, memory)
 
 
+def merged(old: list[str], new: list[str], known: list[str]) -> list[str]:
+    """Lines of a table with new rows among the old ones, by the names of their first configs.
+
+    Args:
+        old: Lines of the table in the document.
+        new: Those of the configs that were measured.
+        known: Names of all configs of the table; others leave it.
+    """
+    cells: dict[tuple[str, str], list[str]] = {}
+    again = {name for line in new[2:] for name in _names(line)}
+    for lines, own in ((old, False), (new, True)):
+        for line in lines[2:]:
+            names = [n for n in _names(line) if n in known and (own or n not in again)]
+            for name in names:
+                key = (name.split('/')[0], line.split(' | ', 1)[1])
+                cells.setdefault(key, []).append(name)
+    rows = sorted((sorted(names), rest) for (_, rest), names in cells.items())
+    return new[:2] + [
+        '| ' + '<br>'.join(f'`{name}`' for name in names) + f' | {rest}' for names, rest in rows
+    ]
+
+
+def _names(line: str) -> list[str]:
+    """The configs of a row."""
+    return line.split(' | ', 1)[0].removeprefix('| ').replace('`', '').split('<br>')
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -502,7 +529,11 @@ def main() -> None:
         print(line, flush=True)
         lines.append(line)
     if args.write:
-        DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, '\n'.join(lines)))
+        text = DOCUMENT.read_text()
+        if names:
+            old = text.split(BEGIN)[1].split(END)[0].strip().splitlines()
+            lines = merged(old, lines, full_size())
+        DOCUMENT.write_text(with_part(text, BEGIN, END, '\n'.join(lines)))
 
 
 if __name__ == '__main__':

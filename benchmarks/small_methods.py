@@ -146,10 +146,18 @@ METHODS = {
     'iast': Method('IAST', 'iast/effnet-lite0_{}.py', start='iast-warmup'),
     'ccm': Method('CCM', 'ccm/effnet-lite0_{}.py', source=True),
     'dacs': Method('DACS', 'dacs/effnet-lite0_{}.py', source=True),
+    'dacs-refined': Method(
+        'DACS, labels refined by the video', 'dacs/effnet-lite0_{}_refined.py', source=True
+    ),
     'daformer': Method('DAFormer', 'daformer/effnet-lite0_{}.py', source=True),
     'mic': Method('MIC', 'mic/effnet-lite0_{}.py', source=True),
     'hrda': Method('HRDA', 'hrda/effnet-lite0_{}.py', source=True),
     'mic-hrda': Method('MIC on HRDA', 'mic/hrda-effnet-lite0_{}.py', source=True),
+    'mic-hrda-refined': Method(
+        'MIC on HRDA, labels refined by the video',
+        'mic/hrda-effnet-lite0_{}_refined.py',
+        source=True,
+    ),
     'sepico-protocl': Method('SePiCo (ProtoCL)', 'sepico/protocl_effnet-lite0_{}.py', source=True),
     'sepico-bankcl': Method('SePiCo (BankCL)', 'sepico/bankcl_effnet-lite0_{}.py', source=True),
     # Table 5, GTAV to Cityscapes, without the class-balanced crop.

@@ -18,7 +18,8 @@ that others name in ``like``:
                 trained has to be there.
 ``schedule``    {player: {part: rates}}: the name of an array of ``release_schedules.npz`` and its
                 column (``["name", 0]``), a poly ``{"base":, "power":, "horizon":}``, or an array of
-                factors of a rate ``{"base":, "factor": "name"}``.
+                factors of a rate ``{"base":, "factor": "name"}``, which are the rates of the array
+                divided by ``"of"`` if that is given.
 ``deviations``  {path: {"what":, "ours":, "reason":}}: where a config does not have the release's
                 value, and means it. ``rates.PLAYER.PART`` and ``schedule.PLAYER.PART`` are paths
                 too.

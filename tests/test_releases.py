@@ -166,7 +166,7 @@ def wanted_rates(schedule, last: int) -> tuple[np.ndarray, np.ndarray]:
         return at[at <= last], rates[at <= last]
     if 'factor' in schedule:
         at = RATES['iterations']
-        rates = schedule['base'] * RATES[schedule['factor']]
+        rates = schedule['base'] * RATES[schedule['factor']] / schedule.get('of', 1)
         return at[at <= last], rates[at <= last]
     at = np.array(sorted({*RATES['iterations'].tolist(), *EARLY}))
     at = at[at <= last]

@@ -24,6 +24,8 @@ model = dict(
         carry_rows=840 / 1024,
         fill_rows=800 / 1024,
         fill_columns=100,
+        # For mode='rare': pole, rider, sign, light, fence, person.
+        rare_classes=(4, 10, 6, 5, 3, 9),
     ),
     feature_distance=dict(_base_.method.feature_distance, classes=(5, 6, 9, 10, 11)),
     student=dict(

@@ -1,9 +1,8 @@
 # MIC on HRDA, VIPER to Cityscapes-Seq, 15 classes, pseudo-labels of the mix refined by the video
 # (UnifiedVideoDA, Kareer et al., TMLR 2024): each pixel has the surer label of the frame and of the
 # previous one, carried along the flow. Until iteration 1500 nothing is mixed. The other refinements
-# are `--cfg-options model.refinement.mode=MODE`: `consistency`, `carried`, `rare` (with
-# model.refinement.rare_classes, the rarest first), and as an upper bound `oracle` (with labels in
-# the target's data set and pipeline).
+# are `--cfg-options model.refinement.mode=MODE`: `consistency`, `carried`, `rare`, and as an upper
+# bound `oracle` (with labels in the target's data set and pipeline).
 _base_ = [
     '../_base_/models/hrda-daformer-mitb5.py',
     '../_base_/methods/hrda.py',
@@ -28,6 +27,8 @@ model = dict(
         carry_rows=840 / 1024,
         fill_rows=800 / 1024,
         fill_columns=100,
+        # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
+        rare_classes=(14, 13, 5, 4, 12, 3, 9),
     ),
     feature_distance=dict(_base_.method.feature_distance, classes=(4, 5, 9, 10, 11, 12, 13, 14)),
     student=dict(

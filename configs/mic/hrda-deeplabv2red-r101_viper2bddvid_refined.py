@@ -27,6 +27,8 @@ model = dict(
         carry_rows=0.7,
         fill_rows=0.7,
         fill_columns=100,
+        # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
+        rare_classes=(14, 13, 5, 4, 12, 3, 9),
     ),
     feature_distance=dict(_base_.method.feature_distance, classes=(4, 5, 9, 10, 11, 12, 13, 14)),
     student=dict(

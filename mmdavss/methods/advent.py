@@ -25,7 +25,7 @@ from mmdavss.losses import entropy_loss
 from mmdavss.structures import DomainBatch
 
 from .adaptsegnet import AdaptSegNet
-from .base import BaseAdapter
+from .mean_teacher import MeanTeacher
 
 
 @MODELS.register_module()
@@ -41,20 +41,26 @@ class AdvEnt(AdaptSegNet):
 
 
 @MODELS.register_module()
-class MinEnt(BaseAdapter):
+class MinEnt(MeanTeacher):
     """Labelled source clips, and predictions for the target with little entropy.
 
     The entropy is that of every classifier's prediction; a video net's is that of the fused frames.
     Without source clips (``source=None`` of the data set) only the entropy is left.
 
+    With `masked` it has a teacher, whose labels of the target clips the student learns from masked
+    ones in the last of its passes (MIC, section 4.1).
+
     Args:
         entropy_weight: Factor of the entropy, lambda_ent.
         auxiliary_entropy_weight: That of the auxiliary classifier's, as released.
-        kwargs: Those of :class:`BaseAdapter`.
+        kwargs: Those of :class:`MeanTeacher`, which have no effect without `masked`, and those of
+            :class:`BaseAdapter`.
 
     Raises:
         ValueError: If a factor is negative.
     """
+
+    always_taught = False
 
     def __init__(
         self,
@@ -71,6 +77,9 @@ class MinEnt(BaseAdapter):
             )
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        if self.masked is not None and self.net.needs_flow:
+            # Once for all passes, and before the first, see given_flow.
+            batch = batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))
         clip = batch.target.clip
         flow = self.clip_flow(clip)
         if batch.has_source:
@@ -85,3 +94,5 @@ class MinEnt(BaseAdapter):
             f'{name}.loss_entropy': self.weights[name] * entropy_loss(own)
             for name, own in maps.items()
         }
+        if self.masked is not None:
+            yield self.taught_losses(self.masked, batch)

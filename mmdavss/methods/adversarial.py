@@ -14,12 +14,12 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
 from torch import Tensor
 
-from mmdavss.modules import DomainGame, MaskedConsistency
+from mmdavss.modules import DomainGame
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.wrappers import check_players, step_if_due
 
-from .mean_teacher import Labelled, MeanTeacher
+from .mean_teacher import MeanTeacher
 
 
 class AdversarialAdapter(MeanTeacher):
@@ -126,7 +126,7 @@ class AdversarialAdapter(MeanTeacher):
             if losses:
                 yield losses
         if self.masked is not None:
-            yield self._masked_losses(self.masked, batch)
+            yield self.taught_losses(self.masked, batch)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One step of each player.
@@ -159,12 +159,3 @@ class AdversarialAdapter(MeanTeacher):
         adversary.update_params(total)
         log.update({key: value for key, value in own.items() if key != 'loss'})
         return log
-
-    def _masked_losses(self, masked: MaskedConsistency, batch: DomainBatch) -> dict[str, Tensor]:
-        """The loss of masked clips, with the teacher's labels of the plain ones."""
-        clip = batch.target.clip
-        flow = self.clip_flow(clip)
-        labels, weights = self.pseudo_labels(clip, flow)
-        target = Labelled(clip, flow, labels, weights)
-        source = target if masked.mode == 'target' else self.source(batch.source)
-        return self.masked_loss(masked, source, target) | dict(pseudo_label_weight=weights.mean())

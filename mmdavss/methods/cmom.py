@@ -31,7 +31,7 @@ from mmdavss.modules.class_mix import class_masks, draw_share
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import DomainBatch, DomainClips
-from mmdavss.video_nets import HeadScores
+from mmdavss.video_nets import HRDA, HeadScores
 
 from .base import BaseAdapter
 from .offline_self_training import labelled_share
@@ -57,6 +57,7 @@ class CMOM(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
+        TypeError: If features of an :class:`HRDA` shall be aligned.
         ValueError: If the share is not between 0 and 1, or a class to align is not the network's.
     """
 
@@ -77,6 +78,12 @@ class CMOM(BaseAdapter):
         self.released_flow = released_flow
         self.alignment: FeatureAlignment | None = None
         if alignment is not None:
+            if any(isinstance(net, HRDA) for net in self.student.segmentors):
+                raise TypeError(
+                    'CMOM: the alignment needs features that the classifier makes all scores of, '
+                    'and HRDA joins scores of two scales: set alignment=None, or take an '
+                    'EncoderDecoder.'
+                )
             aligned = [*alignment.get('background', ()), *alignment.get('foreground', ())]
             if unknown := [k for k in aligned if k >= self.num_classes]:
                 raise ValueError(

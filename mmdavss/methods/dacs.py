@@ -112,6 +112,13 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__}: refinement does not go with target_crop or day_reference: '
                 'crop the target in its pipeline.'
             )
+        for name in ('rare_classes', 'classes'):
+            unknown = [k for k in (refinement or {}).get(name) or () if k >= self.num_classes]
+            if unknown:
+                raise ValueError(
+                    f'{type(self).__name__}: refinement.{name}={unknown} are not among the '
+                    f'{self.num_classes} classes of the network.'
+                )
         self.discriminator: VideoDiscriminator | None = None
         if discriminator is not None and distillation is not None:
             raise ValueError(

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from mmdavss.modules import Decisions
 from mmdavss.video_nets.base import levels_of
+from mmdavss.video_nets.loading import has_pretrained
 
 from .dacs import DACS, Labelled
 
@@ -54,6 +55,23 @@ class DAFormer(DACS):
         self.add_companion(
             'pretrained', kind='pretrained', follows='student.segmentor', persistent=False
         )
+
+    def init_weights(self) -> None:
+        """Initialises the student and the pretrained copy, see :meth:`BaseAdapter.init_weights`.
+
+        Raises:
+            ValueError: If the copy has no pretrained weights, and random ones are not allowed.
+        """
+        # Without a source checkpoint the student is checked, which has the same weights.
+        allowed = self.source_checkpoint is None or self.net.allow_random_init
+        if not allowed and not has_pretrained(self.pretrained):
+            raise ValueError(
+                f'{type(self).__name__}: the feature distance is one to pretrained features, which '
+                '`model.source_checkpoint` does not have. Set `init_cfg=dict(type="Pretrained", '
+                'checkpoint=...)` in the backbone too, or say `allow_random_init=True` in '
+                '`model.student`, for a distance to random features.'
+            )
+        super().init_weights()
 
     def source_loss(self, source: Labelled, decisions: Decisions | None) -> dict[str, Tensor]:
         """Cross-entropy of the source and the distance of its features, from one pass."""

@@ -112,7 +112,8 @@ class DAVSN(AdversarialAdapter):
     def frame_pairs(self, scores: Mapping[str, HeadScores], clip: Clip) -> FramePairs:
         """The single-frame scores (N, K, H, W) at the size of the image."""
         size = clip.frames.shape[-2:]
-        pairs = {name: _frames(head) for name, head in scores.items()}
+        # Further maps of a net, which only its supervised loss needs, are of the current frame.
+        pairs = {name: _frames(scores[name]) for name in self.net.heads}
         return {
             name: (self.resized(current, size), self.resized(previous, size))
             for name, (current, previous) in pairs.items()

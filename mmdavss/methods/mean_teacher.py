@@ -1,4 +1,4 @@
-"""An EMA teacher: what DACS, SePiCo and their like share, and MIC on adversarial methods."""
+"""An EMA teacher: what DACS, SePiCo and their like share, and MIC on methods without one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmdavss.modules import MaskedConsistency, PseudoLabels
 from mmdavss.ops import mirrored_flow
-from mmdavss.structures import Clip, DomainClips
+from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_over_processes
 from mmdavss.video_nets import VideoNet
 from mmdavss.video_nets.base import weighted_losses
@@ -219,6 +219,20 @@ class MeanTeacher(BaseAdapter):
                 ),
             )
         }
+
+    def taught_losses(self, masked: MaskedConsistency, batch: DomainBatch) -> dict[str, Tensor]:
+        """:meth:`masked_loss` of a method that has a teacher for its sake only (MIC, section 4.1).
+
+        Args:
+            masked: What is masked.
+            batch: The clips; the teacher labels those of the target, as they are.
+        """
+        clip = batch.target.clip
+        flow = self.clip_flow(clip)
+        labels, weights = self.pseudo_labels(clip, flow)
+        target = Labelled(clip, flow, labels, weights)
+        source = target if masked.mode == 'target' else self.source(batch.source)
+        return self.masked_loss(masked, source, target) | dict(pseudo_label_weight=weights.mean())
 
     def weighted_losses(
         self,

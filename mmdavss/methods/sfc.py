@@ -18,7 +18,7 @@ TPL                       ``*.loss_tpl``, ``pseudo_weight``, ``temporal_pseudo_l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.model import BaseModel
@@ -35,7 +35,7 @@ from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import misfits, read_weights
 from mmdavss.utils.distributed import mean_log
 from mmdavss.utils.errors import number_of
-from mmdavss.video_nets.base import fused_scores, segmentor_heads
+from mmdavss.video_nets.base import frame_scores, fused_scores, segmentor_heads
 from mmdavss.video_nets.loading import missing_checkpoint
 
 from .cross_frame import CrossFrameAdapter
@@ -338,7 +338,8 @@ class SFC(CrossFrameAdapter):
     def _single_frame_scores(prefix: str, net: EncoderDecoder, frames: Tensor) -> dict[str, Tensor]:
         # In a function of its own: nothing holds the levels while another branch is run.
         levels = tuple(net.extract_feat(frames))
-        return {f'{prefix}{name}': head(levels) for name, head in segmentor_heads(net).items()}
+        scores = frame_scores(net, levels, frames, segmentor_heads(net), supervised=False)
+        return {f'{prefix}{name}': cast(Tensor, own.fused) for name, own in scores.items()}
 
     def augmented_losses(
         self, clip: Clip, given: Tensor | None, labels: Mapping[str, Tensor]

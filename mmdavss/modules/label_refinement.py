@@ -81,7 +81,8 @@ class LabelRefinement(nn.Module):
         classes: If given, others have no label.
 
     Raises:
-        ValueError: For an unknown mode, ``rare`` without classes, or classes that no label has.
+        ValueError: For an unknown mode, ``rare`` without classes, classes that no label has, or a
+            value outside its range.
     """
 
     rank: Tensor
@@ -106,6 +107,15 @@ class LabelRefinement(nn.Module):
         for name, given in (('rare_classes', rare_classes), ('classes', classes or ())):
             if not all(0 <= k < IGNORE for k in given):
                 raise ValueError(f'LabelRefinement: {name}={tuple(given)} are not all in 0..254.')
+        for name, share in (
+            ('threshold', threshold),
+            ('carry_rows', carry_rows),
+            ('fill_rows', fill_rows),
+        ):
+            if not 0 <= share <= 1:
+                raise ValueError(f'LabelRefinement: {name}={share} must be in [0, 1].')
+        if fill_columns < 0:
+            raise ValueError(f'LabelRefinement: fill_columns={fill_columns} must be 0 or more.')
         self.mode = mode
         self.threshold = threshold
         self.carry_rows = carry_rows

@@ -248,7 +248,7 @@ class Accel(PropagatingNet):
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
         if isinstance(self.segmentor, HRDA):
-            return cast(Tensor, self._scale_scores(frames, flow)['decode'].fused)
+            return cast(Tensor, self._scale_scores(frames, flow, supervised=False)['decode'].fused)
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         if self.stage == 1:
             return self.classify(current)
@@ -261,7 +261,11 @@ class Accel(PropagatingNet):
         return self._joined_scores(*maps, to_key)
 
     def _scale_scores(
-        self, frames: Tensor, flow: Tensor | None, levels: tuple[Tensor, ...] | None = None
+        self,
+        frames: Tensor,
+        flow: Tensor | None,
+        levels: tuple[Tensor, ...] | None = None,
+        supervised: bool = True,
     ) -> dict[str, HeadScores]:
         """Of an :class:`HRDA`: the joined scores of both frames are fused, a detail is of its own.
 
@@ -269,9 +273,8 @@ class Accel(PropagatingNet):
         frames, by the flow of the whole image.
         """
         to_key, current, key = self.key_flow(frames, flow), frames[:, -1], frames[:, 0]
-        scores = frame_scores(
-            self.segmentor, self.levels(current) if levels is None else levels, current, self.heads
-        )
+        levels = self.levels(current) if levels is None else levels
+        scores = frame_scores(self.segmentor, levels, current, self.heads, supervised)
         with self._key_grad():
             of_key = cast(HRDA, self.reference).scales(self._key_levels(key), key).fused
         own = scores['decode']
@@ -304,7 +307,7 @@ class Accel(PropagatingNet):
         if isinstance(self.segmentor, HRDA):
             if not fuses:
                 return super().head_scores(frames, flow, levels, parts, detached)
-            return self._scale_scores(frames, flow, levels)
+            return self._scale_scores(frames, flow, levels, 'losses' in parts)
         to_key = self.key_flow(frames, flow) if fuses else None
         current: tuple[Tensor, ...] = ()
         key: tuple[Tensor, ...] = ()

@@ -29,7 +29,7 @@ from mmdavss.utils.wrappers import unwrapped
 
 from .hrda import HRDA, Box
 from .main_head import check_size
-from .split_head import split_head
+from .split_head import is_plain, split_head
 from .windows import windows_of
 
 
@@ -120,7 +120,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             ValueError: If it cannot; says which it can take.
         """
         for segmentor in self.segmentors:
-            check_size(segmentor, height, width)
+            _check_size(segmentor, height, width)
 
     @property
     def num_classes(self) -> int:
@@ -178,9 +178,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def trains_as_it_predicts(self) -> bool:
         """Whether scores in the current mode are those of a prediction.
 
-        In training mode they are if batch norm uses running statistics and nothing is dropped.
-        Auxiliary heads do not matter.
+        In training mode they are if batch norm uses running statistics and nothing is dropped;
+        those of an :class:`HRDA` never are: its detail is one box. Auxiliary heads do not matter.
         """
+        if any(isinstance(net, HRDA) and net.training for net in self.segmentors):
+            return False
         left_out = {
             id(module)
             for segmentor in self.segmentors
@@ -202,6 +204,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def freeze_classifier(self) -> None:
         """Takes everything behind :meth:`features` out of training (hypothesis transfer)."""
         self.freeze_auxiliary()
+        for segmentor in self.segmentors:
+            if isinstance(segmentor, HRDA):
+                segmentor.attention_head.requires_grad_(False)
         # Where the scores are the features nothing is behind them.
         if hasattr(self.segmentor.decode_head, 'conv_seg'):
             self.segmentor.decode_head.conv_seg.requires_grad_(False)
@@ -309,13 +314,17 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
                 graph.
 
         Returns:
-            For each of :attr:`heads` its scores. Here the current frame is seen alone.
+            For each of :attr:`heads` its scores; with ``losses`` among `parts` also maps that only
+            supervised losses need: ``detail`` and ``context`` of :class:`HRDA`. Here the current
+            frame is seen alone.
         """
         fused, current, key = {}, {}, {}
         if 'fused' in parts or 'current' in parts:
             with graph_for('fused' in parts or 'current' not in detached):
                 seen = self.levels(frames[:, -1]) if levels is None else levels
-                fused = frame_scores(self.segmentor, seen, frames[:, -1], self.heads)
+                fused = frame_scores(
+                    self.segmentor, seen, frames[:, -1], self.heads, 'losses' in parts
+                )
         if 'current' in parts:
             current = {name: maps.fused for name, maps in fused.items()}
             if 'current' in detached:
@@ -323,7 +332,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         if 'key' in parts:
             with torch.no_grad():
                 key = frame_scores(
-                    self.segmentor, self.levels(frames[:, 0]), frames[:, 0], self.heads
+                    self.segmentor, self.levels(frames[:, 0]), frames[:, 0], self.heads, False
                 )
         return {
             name: maps._replace(
@@ -449,10 +458,17 @@ def graph_for(wanted: bool) -> AbstractContextManager[None]:
 
 def levels_of(segmentor: EncoderDecoder, frames: Tensor) -> tuple[Tensor, ...]:
     """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) that the heads of a segmentor get."""
-    check_size(segmentor, *frames.shape[-2:])
+    _check_size(segmentor, *frames.shape[-2:])
     maps = segmentor.extract_feat(frames)
     # DDRNet and PIDNet have one map, without a tuple around it, in a prediction.
     return (maps,) if isinstance(maps, Tensor) else tuple(maps)
+
+
+def _check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
+    if isinstance(segmentor, HRDA):
+        segmentor.check_size(height, width)
+    else:
+        check_size(segmentor, height, width)
 
 
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
@@ -468,18 +484,21 @@ def frame_scores(
     levels: tuple[Tensor, ...],
     frames: Tensor,
     heads: Mapping[str, BaseDecodeHead],
+    supervised: bool,
 ) -> dict[str, HeadScores]:
-    """Score maps of a segmentor for single frames: those that its losses need, ``fused``.
+    """Score maps of a segmentor for single frames, as ``fused``.
 
     Args:
         segmentor: The segmentor.
         levels: Those of the frames.
         frames: (N, 3, H, W).
         heads: :attr:`VideoNet.heads`.
+        supervised: Whether to add what only supervised losses need. It is of no use to other
+            losses: boxes of two passes are different parts of the image.
 
     Returns:
-        For each of `heads`; of :class:`HRDA` ``decode``, and in training ``detail`` and
-        ``context`` where they have a loss.
+        For each of `heads`; of :class:`HRDA` ``decode``, and in training, if `supervised`,
+        ``detail`` and ``context`` where they have a loss.
     """
     if not isinstance(segmentor, HRDA):
         return {name: HeadScores(head(levels)) for name, head in heads.items()}
@@ -493,7 +512,7 @@ def frame_scores(
     return {
         name: own
         for name, own in maps.items()
-        if name == 'decode' or (segmentor.training and own.factor)
+        if name == 'decode' or (supervised and segmentor.training and own.factor)
     }
 
 
@@ -634,16 +653,6 @@ def segmentor_losses(
         else:
             losses |= segmentor._auxiliary_head_forward_train(levels, data_samples)
     return losses
-
-
-def is_plain(head: nn.Module) -> bool:
-    """Whether a head trains its scores by mmseg's common losses, not by losses of its own."""
-    kind: Any = type(head)
-    return (
-        isinstance(head, BaseDecodeHead)
-        and kind.loss is BaseDecodeHead.loss
-        and kind.loss_by_feat is BaseDecodeHead.loss_by_feat
-    )
 
 
 def _plain_losses(

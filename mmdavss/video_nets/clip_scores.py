@@ -30,6 +30,11 @@ def clip_scores(
     Returns:
         (N, T, K, H, W).
     """
+
+    def enlarged(maps: Tensor) -> Tensor:
+        # Of a clip without flow a net may have maps of another size.
+        return resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
+
     video_net = cast(VideoNet, unwrapped(net))
     if video_net.temporal:
         # Each frame goes through the backbone once, whatever number of scores it serves.
@@ -39,17 +44,16 @@ def clip_scores(
             read = video_net.frames_read(t + 1)
             features |= {r: video_net.features(frames[:, r]) for r in read if r not in features}
             of_frames.append(
-                net(
-                    frames[:, : t + 1],
-                    None if flow is None or t == 0 else flow[:, :t],
-                    _stacked([features[r] for r in read]),
+                enlarged(
+                    net(
+                        frames[:, : t + 1],
+                        None if flow is None or t == 0 else flow[:, :t],
+                        _stacked([features[r] for r in read]),
+                    )
                 )
             )
-        maps = torch.stack(of_frames, dim=1).flatten(0, 1)
-    else:
-        maps = net(frames.flatten(0, 1)[:, None])
-    scores = resize(maps, frames.shape[-2:], mode='bilinear', align_corners=align_corners)
-    return scores.unflatten(0, frames.shape[:2])
+        return torch.stack(of_frames, dim=1)
+    return enlarged(net(frames.flatten(0, 1)[:, None])).unflatten(0, frames.shape[:2])
 
 
 def _stacked(features: list[Tensor]) -> Tensor:

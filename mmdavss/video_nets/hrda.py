@@ -10,8 +10,10 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
-from torch import Tensor
+from torch import Tensor, nn
 
+from .main_head import fitting_size
+from .split_head import is_plain
 from .windows import Windows
 
 
@@ -125,6 +127,28 @@ def fuse(
     return seen * detail + enlarged, damped
 
 
+def _check_head(name: str, head: nn.Module, counts: tuple[int, ...]) -> None:
+    """Checks that a head gives one score map with one of some numbers of channels.
+
+    Raises:
+        TypeError: If it gives other results.
+        ValueError: If it gives another map.
+    """
+    if not is_plain(head):
+        raise TypeError(
+            f'HRDA: {name} is a {type(head).__name__}, which has several results or losses of its '
+            'own: take a head that gives one score map (DAFormerHead, SegformerHead, '
+            'DeepLabV2Head, FCNHead, UPerHead, ...).'
+        )
+    if head.align_corners:
+        raise ValueError(f'HRDA: align_corners must be False in its heads; {name} has True.')
+    if head.out_channels not in counts:
+        raise ValueError(
+            f'HRDA: {name} gives {head.out_channels} channels and not '
+            f'{" or ".join(map(str, counts))}: set its num_classes.'
+        )
+
+
 @MODELS.register_module()
 class HRDA(EncoderDecoder):
     """Encoder and decoder on two scales, joined by an attention head (Hoyer et al., ECCV 2022).
@@ -139,17 +163,22 @@ class HRDA(EncoderDecoder):
 
     Args:
         attention_head: Config of the head that weighs, like the decode head; ``num_classes`` is K,
-            or 1 for one weight for all classes. It has no loss of its own.
+            or 1 for one weight for all classes. It has no loss of its own. Both heads give one
+            score map, trained by mmseg's common losses: those with several results (DAHead,
+            EncHead, PIDHead, DDRHead), cascades and queries do not.
         detail_size: (height, width) of details in pixels, multiples of the output stride. As
             published, the attention leaves out the last half cell of the context in a detail of an
             odd number of cells.
         detail_weight: Factor of the loss of the detail by itself; the joined scores have the rest.
             Where the detail is as large as the image, the damped context has the same factor.
         output_stride: Stride s of the decoder in pixels. Boxes begin on the grid of 2s.
-        kwargs: Those of mmseg's ``EncoderDecoder``.
+        kwargs: Those of mmseg's ``EncoderDecoder``, without an ``auxiliary_head``: nothing would
+            train it.
 
     Raises:
-        ValueError: If details are not whole cells of the decoder, or a head has `align_corners`.
+        TypeError: If a head is none that it can join scores of, or `detail_size` is no pair.
+        ValueError: If details are not whole cells of the decoder, a head has `align_corners` or
+            another number of classes, or a value is outside its range.
     """
 
     def __init__(
@@ -160,18 +189,27 @@ class HRDA(EncoderDecoder):
         output_stride: int = 4,
         **kwargs,
     ) -> None:
+        if kwargs.get('auxiliary_head') is not None:
+            raise TypeError('HRDA trains no auxiliary_head: set auxiliary_head=None.')
         super().__init__(**kwargs)
         self.attention_head = MODELS.build(attention_head)
+        if not isinstance(detail_size, (tuple, list)) or len(detail_size) != 2:
+            raise TypeError(f'HRDA: detail_size={detail_size!r} must be (height, width).')
         self.detail_size = tuple(detail_size)
         self.detail_weight = detail_weight
         self.output_stride = output_stride
-        if any(side < 1 or side % output_stride for side in self.detail_size):
+        if output_stride < 1 or any(side < 1 or side % output_stride for side in self.detail_size):
             raise ValueError(
                 f'HRDA: detail_size={self.detail_size} must be positive multiples of the '
-                f'output_stride, {output_stride}.'
+                f'output_stride, {output_stride}, and that 1 or more.'
             )
-        if self.align_corners:
-            raise ValueError('HRDA: align_corners must be False in its heads.')
+        if not 0 <= detail_weight <= 1:
+            raise ValueError(f'HRDA: detail_weight={detail_weight} must be in [0, 1].')
+        for name, counts in (
+            ('decode_head', (self.num_classes,)),
+            ('attention_head', (1, self.num_classes)),
+        ):
+            _check_head(name, getattr(self, name), counts)
 
     @property
     def grid(self) -> int:
@@ -182,17 +220,46 @@ class HRDA(EncoderDecoder):
         """Images (N, 3, H, W) to the levels of their context.
 
         Raises:
-            ValueError: If a side is no multiple of twice the output stride.
+            ValueError: As :meth:`check_size`.
         """
         height, width = inputs.shape[-2:]
-        if height % self.grid or width % self.grid:
-            raise ValueError(
-                f'HRDA takes images whose sides are multiples of {self.grid}, not '
-                f'{width}x{height}: let a Resize or crop of the pipeline make them so.'
-            )
+        self.check_size(height, width)
         return self._encode(
             resize(inputs, (height // 2, width // 2), mode='bilinear', align_corners=False)
         )
+
+    def check_size(self, height: int, width: int) -> None:
+        """Checks that backbone and decode head can take both scales of images of a size.
+
+        Raises:
+            ValueError: If a side is no multiple of twice the output stride, or they cannot take
+                the context or the detail.
+        """
+        if height % self.grid or width % self.grid:
+            raise ValueError(
+                f'HRDA takes images whose sides are multiples of {self.grid}, not '
+                f'{width}x{height}: let a Resize or crop of the pipeline make them so, without a '
+                '`rescale` of the method.'
+            )
+        context = (height // 2, width // 2)
+        detail = tuple(
+            min(own, side) for own, side in zip(self.detail_size, (height, width), strict=True)
+        )
+        names = f'{type(self.backbone).__name__} with {type(self.decode_head).__name__}'
+        fitting, only = fitting_size(self, *context)
+        if fitting != context:
+            raise ValueError(
+                f'HRDA: {names} takes as context, half of an image, only images{only} such as '
+                f'{fitting[1]}x{fitting[0]}, not {context[1]}x{context[0]}: let a Resize or crop '
+                f'of the pipeline make images of {2 * fitting[1]}x{2 * fitting[0]}.'
+            )
+        fitting, only = fitting_size(self, *detail)
+        if fitting != detail:
+            raise ValueError(
+                f'HRDA: {names} takes as detail only images{only} such as '
+                f'{fitting[1]}x{fitting[0]}, not {detail[1]}x{detail[0]}: set '
+                f'detail_size={fitting}.'
+            )
 
     def scales(self, levels: tuple[Tensor, ...], inputs: Tensor) -> Scales:
         """Scores of both scales and joined.
@@ -200,10 +267,22 @@ class HRDA(EncoderDecoder):
         Args:
             levels: :meth:`extract_feat` of the images.
             inputs: The images, (N, 3, H, W).
+
+        Raises:
+            ValueError: If the maps of the heads do not have the output stride.
         """
         size = inputs.shape[-2:]
         context = self.decode_head(levels)
         attention = self.attention_head(levels).sigmoid()
+        expected = tuple(side // self.grid for side in size)
+        for name, maps in (('decode_head', context), ('attention_head', attention)):
+            if tuple(maps.shape[-2:]) != expected:
+                raise ValueError(
+                    f'HRDA: output_stride={self.output_stride} means maps of '
+                    f'{expected[1]}x{expected[0]} of the context of {size[1]}x{size[0]} pixels, '
+                    f'but its {name} gives {maps.shape[-1]}x{maps.shape[-2]}: set output_stride '
+                    "to the decoder's, and give both heads the same levels."
+                )
         box = None
         if self.training:
             box = detail_box(tuple(size), self.detail_size, self.grid)
@@ -214,7 +293,9 @@ class HRDA(EncoderDecoder):
         return Scales(fused, damped, detail, box)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, ...]:
-        return super().extract_feat(images)
+        maps = super().extract_feat(images)
+        # DDRNet and PIDNet have one map, without a tuple around it, in a prediction.
+        return (maps,) if isinstance(maps, Tensor) else tuple(maps)
 
     def _details(self, inputs: Tensor) -> Tensor:
         """The mean (N, K, H/s, W/s) of overlapping windows, half a window apart."""
@@ -241,9 +322,17 @@ class HRDA(EncoderDecoder):
         Args:
             scales: The scores.
             size: (H, W) of the images.
+
+        Raises:
+            ValueError: If nothing is left for the joined scores.
         """
         whole = scales.box is None or Box((0, size[0]), (0, size[1])) == scales.box
         parts = dict(detail=self.detail_weight, context=self.detail_weight if whole else 0.0)
+        if scales.box is not None and sum(parts.values()) > 1:
+            raise ValueError(
+                f'HRDA: details are as large as the images, so that the context has the factor '
+                f'{self.detail_weight} too: set detail_weight to 0.5 or less.'
+            )
         return dict(decode=1 - sum(parts.values())) | parts
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -203,8 +203,7 @@ def forget_pretrained(model: nn.Module) -> None:
     """Takes pretrained weights out of the networks that a source checkpoint fills."""
     nets = [net for net in model.modules() if isinstance(net, VideoNet)]
     for module in (part for net in nets for branch in net.segmentors for part in branch.modules()):
-        given = getattr(module, 'init_cfg', None)
-        configs = [given] if isinstance(given, Mapping) else given or []
+        configs = _initial(module)
         if not any(map(_is_pretrained, configs)):
             continue
         kept = [config for config in configs if not _is_pretrained(config)]
@@ -214,8 +213,13 @@ def forget_pretrained(model: nn.Module) -> None:
 
 def has_pretrained(net: nn.Module) -> bool:
     """Whether a part of a net starts from pretrained weights."""
-    configs = (getattr(module, 'init_cfg', None) for module in net.modules())
-    return any(isinstance(c, Mapping) and _is_pretrained(c) for c in configs)
+    return any(_is_pretrained(config) for module in net.modules() for config in _initial(module))
+
+
+def _initial(module: nn.Module) -> Sequence[ConfigType]:
+    """The configs of the weights that a module starts from."""
+    given = getattr(module, 'init_cfg', None)
+    return [given] if isinstance(given, Mapping) else given or []
 
 
 def _is_pretrained(config: ConfigType) -> bool:

@@ -100,6 +100,23 @@ def check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
     Raises:
         ValueError: If it cannot; says which it can take.
     """
+    fitting, only = fitting_size(segmentor, height, width)
+    if fitting != (height, width):
+        raise ValueError(
+            f'{type(segmentor.backbone).__name__} with {type(segmentor.decode_head).__name__} '
+            f'takes only frames{only} '
+            f'such as {fitting[1]}x{fitting[0]}, not {width}x{height}: let a Resize of the '
+            f'test_pipeline make them of it, scale=({fitting[1]}, {fitting[0]}) and '
+            f'keep_ratio=False; adapt_video.py has --size {fitting[1]} {fitting[0]}'
+        )
+
+
+def fitting_size(segmentor: EncoderDecoder, height: int, width: int) -> tuple[tuple[int, int], str]:
+    """The size of images like (height, width) that backbone and head can take.
+
+    Returns:
+        (height, width), and in words what all such sizes have in common, or nothing.
+    """
     backbone, head = segmentor.backbone, segmentor.decode_head
     only, fitting = '', (height, width)
     if isinstance(backbone, BEiT):
@@ -112,13 +129,7 @@ def check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
     elif (factor := _factor(backbone)) > 1:
         only = f' whose sides are multiples of {factor}'
         fitting = tuple(max(1, round(side / factor)) * factor for side in (height, width))
-    if fitting != (height, width):
-        raise ValueError(
-            f'{type(backbone).__name__} with {type(head).__name__} takes only frames{only} '
-            f'such as {fitting[1]}x{fitting[0]}, not {width}x{height}: let a Resize of the '
-            f'test_pipeline make them of it, scale=({fitting[1]}, {fitting[0]}) and '
-            f'keep_ratio=False; adapt_video.py has --size {fitting[1]} {fitting[0]}'
-        )
+    return fitting, only
 
 
 def _factor(backbone: nn.Module) -> int:

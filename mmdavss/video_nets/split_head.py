@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from types import MethodType
+from typing import Any
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
+
+
+def is_plain(head: nn.Module) -> bool:
+    """Whether a head trains its scores by mmseg's common losses, not by losses of its own."""
+    kind: Any = type(head)
+    return (
+        isinstance(head, BaseDecodeHead)
+        and kind.loss is BaseDecodeHead.loss
+        and kind.loss_by_feat is BaseDecodeHead.loss_by_feat
+    )
 
 
 def split_head(head: nn.Module, several: bool = False) -> None:

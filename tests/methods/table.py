@@ -291,6 +291,19 @@ CASES = {
         trains=(*ALL, 'discriminator'),
         flow=None,
     ),
+    'adaptsegnet_masked': MethodCase(
+        model=dict(
+            type='AdaptSegNet',
+            discriminator=dict(type='HeadDiscriminators', channels=4),
+            **TAUGHT,
+        ),
+        student='PerFrame',
+        trains=(*ALL, 'discriminator'),
+        hooks=TEACHER,
+        flow=None,
+        halves=TAUGHT_HALVES,
+        thorough=False,
+    ),
     'advent': MethodCase(
         model=dict(type='AdvEnt', discriminator=dict(type='HeadDiscriminators', channels=4)),
         trains=(*ACCEL, 'discriminator'),
@@ -319,6 +332,9 @@ CASES = {
         thorough=False,
     ),
     'minent': MethodCase(model=dict(type='MinEnt'), trains=ACCEL),
+    'minent_masked': MethodCase(
+        model=dict(type='MinEnt', **TAUGHT), trains=ACCEL, hooks=TEACHER, halves=TAUGHT_HALVES
+    ),
     'minent_source_free': MethodCase(model=dict(type='MinEnt'), trains=ACCEL, **SOURCE_FREE),
     'davsn': MethodCase(
         model=DAVSN,
@@ -518,6 +534,26 @@ CASES = {
         trains=('student.fusion', *WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
         hooks=TEACHER,
         halves=None,  # as for mic
+    ),
+    'mic_accel_hrda_combined': MethodCase(
+        model=dict(
+            DAFORMER,
+            type='MIC',
+            augment=dict(type='StrongAugment', per_frame=True),
+            masked=MASKED,
+            refinement=dict(type='LabelRefinement', mode='consistency', fill_columns=4),
+            discriminator=ADVERSARY,
+        ),
+        student=dict(type='Accel', segmentor=HRDA, propagation='truncate'),
+        trains=(
+            'student.fusion',
+            *WITHOUT_AUXILIARY,
+            'student.segmentor.attention_head',
+            'discriminator',
+        ),
+        hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
+        halves=None,  # as for mic
+        thorough=False,
     ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),

@@ -116,9 +116,11 @@ def test_batches_that_have_no_halves(monkeypatch):
         model.masked_loss(model.masked, batch, batch)
 
 
-@pytest.mark.parametrize('case', ['vat_masked', 'davsn_masked'])
-def test_adversarial_step_and_masked_clips(case, monkeypatch):
-    """The student's step is that of the game and that of the masked clips, with teacher's labels.
+@pytest.mark.parametrize(
+    'case', ['vat_masked', 'davsn_masked', 'adaptsegnet_masked', 'minent_masked']
+)
+def test_a_method_without_teacher_and_masked_clips(case, monkeypatch):
+    """The student's step is the method's and that of the masked clips, with a teacher's labels.
 
     Its own teacher sees the plain target clips; each backward pass has only its own graph.
     """
@@ -148,16 +150,19 @@ def test_adversarial_step_and_masked_clips(case, monkeypatch):
     assert any(not torch.equal(moves[0][name], moves[1][name]) for name in start)
 
 
+@pytest.mark.parametrize('name', ['davsn_masked', 'minent_masked'])
 @pytest.mark.parametrize('mode', ['source', 'separate'])
-def test_adversarial_methods_mask_the_source_too(mode):
-    case = CASES['davsn_masked']
+def test_methods_without_teacher_mask_the_source_too(mode, name):
+    case = CASES[name]
     model = build_method(case, masked=dict(MASKED, mode=mode))
     log = model.train_step(training_batch(case), build_optimisers(model))
     assert log['masked.loss_ce'] > 0
 
 
-def test_a_teacher_that_nobody_needs():
-    model = build_method(CASES['vat'])
+@pytest.mark.parametrize('name', ['vat', 'minent'])
+def test_a_teacher_that_nobody_needs(name):
+    model = build_method(CASES[name])
     assert not hasattr(model, 'teacher')
-    with pytest.raises(TypeError, match='VAT has no teacher.*model.masked'):
+    assert {n.partition('.')[0] for n in model.state_dict()} <= {'student', 'discriminator'}
+    with pytest.raises(TypeError, match=f'{type(model).__name__} has no teacher.*model.masked'):
         model.update_teacher(0.9)

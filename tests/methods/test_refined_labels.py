@@ -61,6 +61,13 @@ def test_options_that_exclude_one_another(options, words):
         build_method(CASE, **options)
 
 
+@pytest.mark.parametrize('name', ['classes', 'rare_classes'])
+def test_classes_that_the_network_lacks(name):
+    refinement = {'type': 'LabelRefinement', 'mode': 'rare', 'rare_classes': (3,), name: (3, 4)}
+    with pytest.raises(ValueError, match=rf'refinement.{name}=\[4\] are not among the 4 classes'):
+        build_method(CASE, refinement=refinement)
+
+
 def test_an_oracle_needs_labels_of_the_target():
     """Which are in no target's data set but for that."""
     model = build_method(CASE, refinement=dict(type='LabelRefinement', mode='oracle'))

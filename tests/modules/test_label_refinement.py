@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
 
+from mmdavss.datasets.label_maps import CLASSES_12, CLASSES_15, CLASSES_19
 from mmdavss.modules.label_refinement import LabelRefinement, PseudoLabels, rarer
 from mmdavss.ops import carry_by_truncation
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 #: What the arrays of the filter call rare, the rarest first.
 RARE = [3, 5, 12, 16, 18, 17, 7, 6, 15, 4, 11]
 
@@ -95,6 +99,10 @@ def test_rows_of_cityscapes():
         (dict(mode='rare'), 'needs rare_classes'),
         (dict(mode='rare', rare_classes=[3, 256]), r'rare_classes=\(3, 256\) are not all'),
         (dict(mode='carried', classes=[-1]), r'classes=\(-1,\) are not all in 0..254'),
+        (dict(mode='carried', threshold=1.5), r'threshold=1.5 must be in \[0, 1\]'),
+        (dict(mode='carried', carry_rows=840), r'carry_rows=840 must be in \[0, 1\]'),
+        (dict(mode='carried', fill_rows=float('nan')), 'fill_rows=nan must be in'),
+        (dict(mode='carried', fill_columns=-1), 'fill_columns=-1 must be 0 or more'),
     ],
 )
 def test_bad_options(options, words):
@@ -107,3 +115,38 @@ def test_an_oracle_needs_the_truth():
     some = PseudoLabels(zeros.long(), zeros, zeros)
     with pytest.raises(ValueError, match='needs the labels'):
         LabelRefinement('oracle')(some, some, torch.zeros(1, 2, 8, 8))
+
+
+FULL_SIZE = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.glob('*/*_refined.py')
+    if 'effnet' not in path.name
+)
+
+
+@pytest.mark.parametrize('name', FULL_SIZE)
+def test_rare_classes_of_the_configs(name):
+    """By one option, with the classes that the arrays call rare, as the config numbers them."""
+    cfg = Config.fromfile(CONFIGS / name)
+    cfg.merge_from_dict({'model.refinement.mode': 'rare'})
+    refine = MODELS.build(cfg.model.refinement)
+    classes = {15: CLASSES_15, 12: CLASSES_12}[cfg.model.student.segmentor.decode_head.num_classes]
+    numbers = torch.full((256,), 255)
+    for k, label in enumerate(CLASSES_19):
+        if label in classes:
+            numbers[k] = classes.index(label)
+    data = golden('unifiedvda_warp_filter')
+    labels = [numbers[data[key].long()] for key in ('pl1', 'pl2')]
+    known = ((labels[0] != 255) & (labels[1] != 255)).float()
+    ones = torch.ones_like(known)
+    # Nothing moves: no pixel is carried where the flow is exactly 0.
+    flow = torch.full((len(known), 2, *known.shape[1:]), 0.25)
+    ours, _ = refine(*(PseudoLabels(own, ones, ones) for own in labels), flow)
+    # Below these rows nothing is carried, and the frame has its own labels.
+    rows = slice(int(refine.carry_rows * known.shape[1]))
+    wanted = numbers[data['rare_filter'].long()]
+    assert known[:, rows].any() and (wanted != 255)[:, rows].any()
+    seen = known[:, rows].bool()
+    differ = (labels[0] != labels[1])[:, rows] & seen
+    assert (wanted[:, rows][differ] != 255).any() and (wanted[:, rows][differ] == 255).any()
+    assert torch.equal(ours[:, rows][seen], wanted[:, rows][seen])

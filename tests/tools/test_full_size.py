@@ -141,3 +141,21 @@ def test_the_table_is_written(full_size, monkeypatch, tmp_path, capsys):
         f'| `{names[1]}` | 1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB |',
         '',
     ]
+
+
+def test_rows_of_some_configs_go_between_the_others(full_size):
+    head = ['| config | step |', '|---|---|']
+    old = [*head, '| `dacs/a` | 1 |', '| `mic/a`<br>`mic/c`<br>`mic/gone` | 2 |', '| `mic/d` | 3 |']
+    new = [*head, '| `mic/c` | 4 |', '| `mic/b` | 3 |', '| `hrda/a` | 3 |']
+    known = ['dacs/a', 'hrda/a', 'mic/a', 'mic/b', 'mic/c', 'mic/d']
+    assert full_size.merged(old, new, known) == [
+        *head,
+        '| `dacs/a` | 1 |',
+        '| `hrda/a` | 3 |',
+        '| `mic/a` | 2 |',
+        '| `mic/b`<br>`mic/d` | 3 |',
+        '| `mic/c` | 4 |',
+    ]
+    text = full_size.DOCUMENT.read_text()
+    lines = text.split(full_size.BEGIN)[1].split(full_size.END)[0].strip().splitlines()
+    assert full_size.merged(lines, lines, full_size.full_size()) == lines

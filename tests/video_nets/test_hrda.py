@@ -165,6 +165,14 @@ def test_published_teacher(monkeypatch):
     close(net.encode_decode(images, []), DATA['teacher_logits'])
 
 
+def test_published_teacher_with_a_fixed_half():
+    """An attention that says nothing weighs both scales by a half."""
+    net, images = hrda().eval(), DATA['img'].double()
+    for parameter in net.attention_head.conv_seg.parameters():
+        nn.init.zeros_(parameter)
+    close(net.encode_decode(images, []), DATA['fixed_half_teacher_logits'])
+
+
 @pytest.mark.parametrize('name', SLIDES)
 def test_published_windows(name):
     height, width, crop = DATA[f'{name}_img_crop'].tolist()
@@ -309,6 +317,109 @@ def test_sides_that_do_not_fit():
     for size in ((102, 100), (0, 8)):
         with pytest.raises(ValueError, match='detail_size'):
             hrda(detail_size=size, output_stride=4)
+
+
+def head_config(kind='FCNHead', **options):
+    return dict(
+        dict(
+            type=kind,
+            in_channels=4,
+            channels=4,
+            num_convs=0,
+            num_classes=3,
+            align_corners=False,
+            loss_decode=dict(type='BatchCrossEntropyLoss'),
+        ),
+        **options,
+    )
+
+
+def several(kind, **options):
+    """The config of a head with several results, or losses of its own."""
+    return {n: v for n, v in head_config(kind, **options).items() if n != 'num_convs'}
+
+
+@pytest.mark.parametrize(
+    ('options', 'kind', 'words'),
+    [
+        (dict(detail_weight=-0.1), ValueError, r'detail_weight=-0.1 must be in \[0, 1\]'),
+        (dict(detail_weight=1.5), ValueError, 'detail_weight=1.5'),
+        (dict(detail_weight=float('nan')), ValueError, 'detail_weight=nan'),
+        (dict(detail_size=16), TypeError, r'detail_size=16 must be \(height, width\)'),
+        (dict(detail_size=(16,)), TypeError, 'detail_size'),
+        (dict(output_stride=0), ValueError, 'output_stride, 0'),
+        (dict(attention_head=head_config(num_classes=2)), ValueError, 'attention_head gives 2 ch'),
+        (dict(attention_head=head_config(align_corners=True)), ValueError, 'attention_head has T'),
+        (dict(decode_head=head_config(align_corners=True)), ValueError, 'decode_head has True'),
+        (
+            dict(decode_head=head_config(num_classes=2, out_channels=1)),
+            ValueError,
+            'decode_head gives 1 channels and not 2',
+        ),
+        (dict(auxiliary_head=head_config()), TypeError, 'trains no auxiliary_head'),
+        (dict(decode_head=several('DAHead', pam_channels=2)), TypeError, 'decode_head is a DAHead'),
+        (dict(attention_head=several('DAHead', pam_channels=2)), TypeError, 'attention_head is a'),
+        (
+            dict(decode_head=several('EncHead', in_channels=[4], in_index=[0], num_codes=2)),
+            TypeError,
+            'decode_head is a EncHead',
+        ),
+        (dict(decode_head=several('DDRHead')), TypeError, 'decode_head is a DDRHead'),
+        (dict(decode_head=several('PIDHead')), TypeError, 'decode_head is a PIDHead'),
+    ],
+)
+def test_what_it_does_not_take(options, kind, words):
+    with pytest.raises(kind, match=f'^HRDA.*{words}') as told:
+        MODELS.build(hrda_config(**options))
+    assert '\n' not in str(told.value)
+
+
+def test_another_stride_than_the_decoders():
+    for attention in ('attention', 'class_agnostic_attention'):
+        net = hrda(attention, output_stride=2, detail_size=(16, 16))
+        with pytest.raises(ValueError, match='output_stride=2 means maps of 16x8 .* gives 8x4'):
+            net.scales(net.extract_feat(images := torch.zeros(2, 3, 32, 64).double()), images)
+
+
+def test_nothing_left_for_the_joined_scores():
+    """The damped context has the detail's factor where both are the whole image."""
+    net, images = hrda(detail_weight=0.6), DATA['img'].double()
+    net.detail_size = size = tuple(images.shape[-2:])
+    scales = net.scales(net.extract_feat(images), images)
+    with pytest.raises(ValueError, match='detail_weight to 0.5'):
+        net.loss_factors(scales, size)
+    net.eval().loss_factors(net.scales(net.extract_feat(images), images), size)
+
+
+def test_sides_that_its_backbone_does_not_take():
+    """It sees the context and the details, not the image."""
+    net = per_frame(
+        dict(
+            type='HRDA',
+            backbone=dict(
+                type='UNet',
+                base_channels=4,
+                num_stages=3,
+                strides=(1, 1, 1),
+                enc_num_convs=(2, 2, 2),
+                dec_num_convs=(2, 2),
+                downsamples=(True, True),
+                enc_dilations=(1, 1, 1),
+                dec_dilations=(1, 1),
+            ),
+            decode_head=head_config(in_index=2),
+            attention_head=head_config(in_index=2),
+            detail_size=(8, 8),
+            output_stride=1,
+        )
+    )
+    net.check_size(16, 24)
+    # Images of multiples of 4 are fine for a UNet by itself.
+    with pytest.raises(ValueError, match=r'context.*multiples of 4 such as 8x8, not 8x6.*16x16'):
+        net.check_size(12, 16)
+    net.segmentor.detail_size = (8, 6)
+    with pytest.raises(ValueError, match=r'detail only.*not 6x8: set detail_size=\(8, 8\)'):
+        net.levels(torch.zeros(1, 3, 16, 24))
 
 
 def per_frame(segmentor):

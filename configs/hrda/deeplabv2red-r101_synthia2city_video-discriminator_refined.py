@@ -1,0 +1,65 @@
+# HRDA with DeepLab-v2, SYNTHIA-Seq to Cityscapes-Seq, 11 classes, with a discriminator of two
+# frames and pseudo-labels of the mix refined by the video (UnifiedVideoDA, Kareer et al., TMLR
+# 2024, `--adv-scale 0.1 --consis-filter True`). Its parts by themselves are
+# deeplabv2red-r101_synthia2city_video-discriminator.py and
+# deeplabv2red-r101_synthia2city_refined.py. A pixel has the carried label where that of the frame
+# is the same; the other refinements: ../mic/hrda-daformer-mitb5_viper2city_refined.py.
+_base_ = [
+    '../_base_/models/hrda-deeplabv2red-r101.py',
+    '../_base_/methods/hrda.py',
+    '../_base_/datasets/synthia2city_1024.py',
+    '../_base_/default_runtime.py',
+]
+train_dataloader = dict(
+    dataset=dict(
+        rare_class_sampling={{_base_.rare_class_sampling}},
+        source=dict(clip_length=2),
+        target=dict(clip_length=2, pipeline={{_base_.target_clip_pipeline}}),
+    )
+)
+model = dict(
+    _base_.method,
+    discriminator=dict(
+        type='VideoDiscriminator',
+        adversarial_weight=0.001,
+        scale=0.1,
+        resolution=0.5,
+        gan_loss=dict(type='DomainGANLoss', kind='lsgan', source_label=0),
+    ),
+    refinement=dict(
+        type='LabelRefinement',
+        mode='consistency',
+        carry_rows=840 / 1024,
+        fill_rows=800 / 1024,
+        fill_columns=100,
+        # For mode='rare': pole, rider, sign, light, fence, person.
+        rare_classes=(4, 10, 6, 5, 3, 9),
+    ),
+    feature_distance=dict(_base_.method.feature_distance, classes=(5, 6, 9, 10, 11)),
+    student=dict(
+        segmentor=dict(decode_head=dict(num_classes=12), attention_head=dict(num_classes=12)),
+    ),
+)
+# The student at one rate in all parts, all of which decay; the discriminator as AdaptSegNet's.
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
+    ),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
+)
+param_scheduler = dict(
+    _delete_=True,
+    student=[
+        dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
+        dict(type='GroupPolyLR', power=1.0, eta_min=0.0, begin=0, end=40000, by_epoch=False),
+    ],
+    discriminator=[
+        dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=40000, by_epoch=False)
+    ],
+)
+custom_hooks = [
+    dict(type='EMATeacherHook', momentum=0.999),
+    dict(type='SelfTrainingHook', start=1500),
+]

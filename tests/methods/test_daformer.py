@@ -1,0 +1,44 @@
+"""What DAFormer's feature distance is a distance to."""
+
+import pytest
+import torch
+from mmengine.runner import save_checkpoint
+
+from mmdavss.testing import build_method, small_net
+from tests.methods.table import CASES
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Makes checkpoints of a source model and of a pretrained backbone."""
+
+    def make(case):
+        student = build_method(case).student
+        paths = [str(tmp_path / name) for name in ('source.pth', 'backbone.pth')]
+        state = {f'student.{name}': value for name, value in student.state_dict().items()}
+        save_checkpoint(dict(state_dict=state), paths[0])
+        backbone = student.segmentor.backbone.state_dict()
+        twos = {name: torch.full_like(value, 2) for name, value in backbone.items()}
+        save_checkpoint(dict(state_dict=twos), paths[1])
+        return paths
+
+    return make
+
+
+@pytest.mark.parametrize('name', ['daformer', 'mic', 'mic_hrda'])
+def test_the_reference_is_pretrained_or_allowed_to_be_random(name, files):
+    """A source checkpoint fills the student alone."""
+    case = CASES[name]
+    source, backbone = files(case)
+    start = dict(init_weights=True, source_checkpoint=source)
+    net = small_net(case.student, allow_random_init=False)
+    with pytest.raises(ValueError, match=r'^\w+: the feature distance.*allow_random_init') as told:
+        build_method(case, student=net, **start)
+    assert '\n' not in str(told.value)
+    build_method(case, student=dict(net, allow_random_init=True), **start)
+    given = dict(type='Pretrained', checkpoint=backbone)
+    for init_cfg in (given, [given]):
+        net['segmentor']['backbone']['init_cfg'] = init_cfg
+        model = build_method(case, student=net, **start)
+        assert model.pretrained.backbone.conv1.weight.eq(2).all()
+        assert not model.net.segmentor.backbone.conv1.weight.eq(2).any()

@@ -1,0 +1,92 @@
+"""Every method of the table on HRDA."""
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from mmdavss.modules import frozen_forward
+from mmdavss.testing import build_method, build_optimisers, small_net
+from mmdavss.testing.method_tests import gradients_of_step
+from mmdavss.testing.methods import Training, part_of, training_batch
+from tests.methods.table import CASES, HRDA
+
+NETS = dict(
+    PerFrame=dict(type='PerFrame', segmentor=HRDA),
+    Accel=dict(type='Accel', segmentor=HRDA, propagation='truncate'),
+)
+ROWS = [(name, net) for name, case in CASES.items() if case.student is not None for net in NETS]
+#: What they say, of a network or of an option that does not go with it.
+REFUSALS = {
+    ('quadmix', net): (TypeError, 'QuadMix .* without flow_net, stage and HRDA') for net in NETS
+} | {
+    (name, net): (TypeError, 'CMOM: .* HRDA .* alignment=None')
+    for name in ('cmom', 'cmom_released')
+    for net in NETS
+}
+REFUSALS |= {
+    (name, 'Accel'): (ValueError, 'I2VDA: .* cannot be Accel') for name in ('i2vda', 'i2vda_masked')
+}
+#: Options without which a row trains on it.
+OPTIONS = {'rda_released': dict(rescale=None)}
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope():
+    init_default_scope('mmseg')
+
+
+@pytest.mark.parametrize(('name', 'net'), ROWS)
+def test_trains_or_says_why_not(name, net):
+    """Each trainable part gets a gradient; only labelled clips train the detail by itself."""
+    case = CASES[name]
+    options = dict(OPTIONS.get(name, {}), student=small_net(NETS[net]))
+    if (name, net) in REFUSALS:
+        kind, words = REFUSALS[name, net]
+        with pytest.raises(kind, match=words) as told:
+            build_method(case, **options)
+        assert '\n' not in str(told.value)
+        return
+    model = build_method(case, **options)
+    required = {n for n, p in model.named_parameters() if p.requires_grad}
+    wrapper = build_optimisers(model)
+    reached = gradients_of_step(model, wrapper)
+    log = Training(case, model, wrapper)(training_batch(case))
+    assert {part_of(n) for n in required - reached.keys()} <= set(case.idle)
+    assert all(value.isfinite().all() for value in log.values())
+    of_detail = {n for n in log if 'detail' in n}
+    assert of_detail <= {f'{p}detail.{n}' for p in ('', 'source.') for n in ('loss_ce', 'acc_seg')}
+    assert 'source' in case.labelled or not of_detail
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_maps_that_only_supervised_losses_need(net):
+    model = build_method(CASES['tps'], student=small_net(NETS[net]))
+    clip = model.data_preprocessor(training_batch(CASES['tps']), True)['inputs']['target']
+    for parts, names in (
+        (('fused', 'losses'), {'decode', 'detail'}),
+        (('fused',), {'decode'}),
+        (('current', 'key'), {'decode'}),
+    ):
+        assert model.student.head_scores(clip.frames, clip.flow, parts=parts).keys() == names
+
+
+def test_labels_of_a_prediction():
+    """Scores of training see one detail: self-training labels by those of a prediction."""
+    case = CASES['self_training']
+    model = build_method(case, student=small_net(NETS['PerFrame']), norm_eval=True)
+    assert not model.net.trains_as_it_predicts() and model.net.eval().trains_as_it_predicts()
+    model.train()
+    seen = []
+    model.watch = lambda name, maps: seen.append(maps)
+    batch = model.data_preprocessor(training_batch(case), True)
+    model.loss(**batch)
+    clip = batch['inputs']['target']
+    assert torch.equal(seen[-1], frozen_forward(model.student, clip.frames, None))
+
+
+def test_single_frames_of_sfc_are_joined_scores():
+    """L_flow is of what is predicted, not of the context alone."""
+    model = build_method(CASES['sfc'], student=small_net(NETS['PerFrame'])).eval()
+    clip = model.data_preprocessor(training_batch(CASES['sfc']), True)['inputs']['target']
+    ((scores,),) = model.score_groups((clip.frames, None))
+    torch.testing.assert_close(scores['decode'], model.net.scores(clip.frames))
