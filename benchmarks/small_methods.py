@@ -291,6 +291,8 @@ EXPECTED = (
     (('mic', MAIN), ('dacs', MAIN)),
     (('hrda', MAIN), ('dacs', MAIN)),
     (('hrda', MAIN), ('mic', MAIN)),
+    (('dacs-refined', MAIN), ('dacs', MAIN)),
+    (('mic-hrda-refined', MAIN), ('mic-hrda', MAIN)),
     (('cmom', MAIN), ('tps', MAIN)),
     (('cmom', MAIN), ('tps', 'twice')),
     (('quadmix', MAIN), ('cmom', MAIN)),
