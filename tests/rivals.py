@@ -43,6 +43,9 @@ def table_lines(table: PublishedTable, numbers: dict[str, int]) -> Iterator[str]
     if table.net:
         yield f'{table.net}.{marks}'
         yield ''
+    if table.tool:
+        yield f'Measured by [tools/analysis/{table.tool}](analyses.md), not by a validation.'
+        yield ''
     yield f'| method | {" | ".join(table.metrics)} | config |'
     yield '|' + '---|' * (len(table.metrics) + 2)
     for row in table.rows:

@@ -54,6 +54,7 @@ class PublishedTable:
         classes: Names of the classes, in the paper's order.
         rows: In the paper's order.
         notes: Names of the notes on all of it.
+        tool: What measures its figures, in ``tools/analysis``, if validations do not have them.
     """
 
     paper: str
@@ -64,6 +65,7 @@ class PublishedTable:
     classes: tuple[str, ...]
     rows: tuple[PublishedRow, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+    tool: str | None = None
 
     @property
     def name(self) -> str:
@@ -130,6 +132,7 @@ def published_tables() -> Iterator[PublishedTable]:
             tuple(entry['classes']),
             tuple(rows),
             tuple(entry.get('notes', ())),
+            entry.get('tool'),
         )
 
 
@@ -165,6 +168,22 @@ def _last(run: Path, metric: str) -> Mapping[str, float] | None:
     except ValueError:  # a run that has just begun, or validates something else
         return None
     return validations[max(validations)]
+
+
+def classes_without_iou(
+    table: PublishedTable, runs: Mapping[str, Sequence[Mapping[str, float]]]
+) -> list[str]:
+    """Classes of a table that no validation of its runs has a score of.
+
+    Args:
+        table: The table.
+        runs: Validations of the runs of each config, see :func:`measured_runs`.
+
+    Returns:
+        Their names; empty without runs.
+    """
+    scored = {key for validations in runs.values() for own in validations for key in own}
+    return [name for name in table.classes if runs and table.prefix + name not in scored]
 
 
 def side_by_side(table: PublishedTable, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Table:

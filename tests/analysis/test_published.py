@@ -5,12 +5,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
 
 from mmdavss.analysis import published
 from mmdavss.analysis.published import (
     PublishedRow,
     PublishedTable,
     absent_methods,
+    classes_without_iou,
     measured_runs,
     published_notes,
     published_papers,
@@ -69,6 +73,42 @@ def test_printed_means_are_those_of_the_classes():
                     wrong.add((name, row.title))
                     assert row.notes
     assert wrong == WRONG_MEANS
+
+
+@pytest.mark.parametrize('name', [n for n, t in TABLES.items() if t.classes])
+def test_validations_of_its_configs_have_its_classes(name):
+    """Of every row: the first metric of the table logs the classes, and it has the table's.
+
+    Those of VAT-VST's VIPER have pole, which a note says.
+    """
+    table = TABLES[name]
+    kind = 'VPQMetric' if table.prefix == 'VPQ.' else 'ClassSubsetIoU'
+    for config in {row.config for row in table.rows if row.config}:
+        cfg = Config.fromfile(ROOT / f'configs/{config}.py')
+        init_default_scope(cfg.default_scope)
+        evaluators = cfg.val_evaluator
+        evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
+        own = next(e for e in evaluators if e.type == kind and not e.get('prefix'))
+        assert own.get('per_class'), config
+        data = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
+        scored = own.get('subset') or data.metainfo['classes']
+        missing = {'pole'} if 'no-pole' in table.notes else set()
+        assert set(table.classes) - set(scored) == missing, config
+
+
+def test_what_validations_do_not_have():
+    """Figures of other commands, which exist and are about the figures of the table."""
+    tools = {name: table.tool for name, table in TABLES.items() if table.tool}
+    assert tools == {'STPL:5': 'temporal_consistency.py', 'VAT-VST:7': 'pseudo_labels.py'}
+    for name, tool in tools.items():
+        text = (ROOT / 'tools/analysis' / tool).read_text()
+        assert TABLES[name].metrics[0].split()[0] in text
+
+
+def test_classes_without_a_score(table):
+    assert classes_without_iou(table, {}) == []
+    runs = {'ur/net': [{'mIoU': 1.0}, {'mIoU': 1.0, 'IoU.sky': 2.0}]}
+    assert classes_without_iou(table, runs) == ['road']
 
 
 def test_one_row_of_stpl_is_another_one():

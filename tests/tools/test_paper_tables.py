@@ -4,6 +4,9 @@ import csv
 import json
 
 import pytest
+from mmengine.config import Config
+
+from tests.shipped import CONFIGS
 
 
 def log(folder, **scores):
@@ -36,6 +39,29 @@ def test_tables_of_what_was_trained(tmp_path, run_tool, capsys):
     assert out.with_suffix('.tex').read_text().count(r'\toprule') == 3
     with pytest.raises(SystemExit, match='exists: choose another --out'):
         run_tool('analysis/paper_tables.py', tmp_path, '--out', out)
+
+
+def test_what_no_run_fills(tmp_path, run_tool, capsys):
+    """Tables of other commands say which; classes of which no score was logged are named."""
+    log(tmp_path / 'stpl/accel_viper2city', mIoU=50.0)
+    log(tmp_path / 'fda/deeplabv2-r50_viper2cityvps', mIoU=50.0, **{'IoU.road': 80.0})
+    out = tmp_path / 'papers.md'
+    names = 'STPL:1', 'STPL:5', 'VAT-VST:1', 'VAT-VST:7'
+    run_tool('analysis/paper_tables.py', tmp_path, '--tables', *names, '--out', out)
+    one, five, vat, seven = out.read_text().split('## ')[1:]
+    assert '`val_evaluator.0.per_class=True`) logs it' in one
+    assert 'Not from runs: tools/analysis/temporal_consistency.py' in five
+    assert 'have pole and not bicycle' in vat
+    assert 'the validations do not have: sidewalk, building, fence, pole,' in vat
+    assert 'Not from runs: tools/analysis/pseudo_labels.py' in seven
+    run_tool('analysis/paper_tables.py', '--list')
+    assert 'consistency (of tools/analysis/temporal_consistency.py)' in capsys.readouterr().out
+
+
+def test_the_advice_works_for_lists():
+    cfg = Config.fromfile(CONFIGS / 'vat_vst/vst_deeplabv2-r18_miniviper2minivps.py')
+    cfg.merge_from_dict({'val_evaluator.0.per_class': True})
+    assert [bool(own.get('per_class')) for own in cfg.val_evaluator] == [True, False]
 
 
 def test_named_tables(tmp_path, run_tool, capsys):

@@ -3,9 +3,12 @@ what they print.
 
 WORK_DIRS is the folder that tools/train.py writes into: the run of configs/stpl/accel_viper2city.py
 is looked for in WORK_DIRS/stpl/accel_viper2city, and several runs of it (seed0, seed1, ...) in
-folders there. The last validation counts, never the best one. IoU of classes: validate with
-`--cfg-options val_evaluator.per_class=True`. Prints text, and writes it (.txt), markdown, LaTeX and
-one csv for each table.
+folders there. The last validation counts, never the best one. Classes have the scores that this
+validation logged (per_class=True of its metrics, which the configs of the tables have). Prints
+text, and writes it (.txt), markdown, LaTeX and one csv for each table.
+
+Tables whose figures are of no validation (--list marks them) are made with the published ones only:
+another command measures them, which is named below the table.
 
     python tools/analysis/paper_tables.py work_dirs --tables STPL:1 STPL:2 --out work_dirs/papers.md
     python tools/analysis/paper_tables.py work_dirs            # all that have a run
@@ -15,10 +18,12 @@ one csv for each table.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmdavss.analysis.published import (
     PublishedTable,
+    classes_without_iou,
     measured_runs,
     published_notes,
     published_papers,
@@ -75,6 +80,24 @@ def title_of(table: PublishedTable) -> str:
     return f'{table.paper} ({paper}), table {table.table}: {table.benchmark}'
 
 
+def remarks(table: PublishedTable, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+    """What to know about a table: the notes on it and its rows, and what no run can or did fill."""
+    named = dict.fromkeys([*table.notes, *(n for row in table.rows for n in row.notes)])
+    found = [published_notes()[name] for name in named]
+    if table.tool:
+        found.append(f'Not from runs: tools/analysis/{table.tool} measures these figures.')
+    missing = classes_without_iou(table, runs)
+    if missing and len(missing) == len(table.classes):
+        found.append(
+            f'The validations have no {table.prefix}<class>: `per_class=True` of the metric '
+            '(`--cfg-options val_evaluator.per_class=True`, in a list of them '
+            '`val_evaluator.0.per_class=True`) logs it.'
+        )
+    elif missing:
+        found.append(f'Classes that the validations do not have: {", ".join(missing)}.')
+    return found
+
+
 def write_tables(args: argparse.Namespace) -> None:
     """Makes the tables and writes the files."""
     if not args.work_dirs.is_dir():
@@ -91,8 +114,7 @@ def write_tables(args: argparse.Namespace) -> None:
     files = {}
     for table, runs in found:
         made, title = side_by_side(table, runs), title_of(table)
-        named = dict.fromkeys([*table.notes, *(n for row in table.rows for n in row.notes)])
-        notes = [published_notes()[name] for name in named]
+        notes = remarks(table, runs)
         text.append('\n'.join([title, made.text(), *notes, '']))
         markdown.append('\n\n'.join([f'## {title}', made.markdown(), *notes]) + '\n')
         latex.append(f'% {title}\n{made.latex()}\n')
@@ -116,7 +138,8 @@ def main() -> None:
     with one_line():
         if args.list:
             for table in published_tables():
-                print(f'{table.name:12}{table.benchmark}: {", ".join(table.metrics)}')
+                tool = f' (of tools/analysis/{table.tool})' if table.tool else ''
+                print(f'{table.name:12}{table.benchmark}: {", ".join(table.metrics)}{tool}')
         else:
             write_tables(args)
 

@@ -76,7 +76,8 @@ def main() -> None:
     if without and args.metric == 'mIoU':
         markdown.append(
             f'Logs of {", ".join(without)} hold no classes: validate with '
-            '`--cfg-options val_evaluator.per_class=True`.\n'
+            '`--cfg-options val_evaluator.per_class=True`, or `val_evaluator.0.per_class=True` if '
+            'the config has a list of evaluators.\n'
         )
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text('\n'.join(markdown), encoding='utf-8')

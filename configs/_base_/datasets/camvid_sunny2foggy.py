@@ -79,5 +79,8 @@ val_dataloader = dict(
     dataset=dict(**target, test_mode=True, pipeline=test_pipeline, clip_length=1),
 )
 test_dataloader = val_dataloader
-val_evaluator = [dict(type='ClassSubsetIoU', iou_metrics=['mIoU']), dict(type='VPQMetric')]
+val_evaluator = [
+    dict(type='ClassSubsetIoU', iou_metrics=['mIoU'], per_class=True),
+    dict(type='VPQMetric', per_class=True),
+]
 test_evaluator = val_evaluator

@@ -53,5 +53,5 @@ val_dataloader = dict(
     dataset=dict(**target, split='val', test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'])
+val_evaluator = dict(type='ClassSubsetIoU', iou_metrics=['mIoU'], per_class=True)
 test_evaluator = val_evaluator

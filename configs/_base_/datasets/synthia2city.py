@@ -73,6 +73,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     type='ClassSubsetIoU',
     iou_metrics=['mIoU'],
+    per_class=True,
     subset=[
         'road',
         'sidewalk',

@@ -100,7 +100,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = [
-    dict(type='ClassSubsetIoU', iou_metrics=['mIoU'], subset=reported),
-    dict(type='VPQMetric', subset=reported),
+    dict(type='ClassSubsetIoU', iou_metrics=['mIoU'], per_class=True, subset=reported),
+    dict(type='VPQMetric', per_class=True, subset=reported),
 ]
 test_evaluator = val_evaluator

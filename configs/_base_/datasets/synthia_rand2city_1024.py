@@ -59,6 +59,7 @@ val_evaluator = [
     dict(
         type='ClassSubsetIoU',
         iou_metrics=['mIoU'],
+        per_class=True,
         subset=[
             'road',
             'sidewalk',
