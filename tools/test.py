@@ -1,9 +1,14 @@
-"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``.
+
+Several checkpoints of one network are scored together, as the mean of their class probabilities
+(FDA's multi-band transfer): ``python tools/test.py CONFIG A.pth B.pth C.pth``.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -18,9 +23,14 @@ from mmdavss.utils.quiet import QuietRunner
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description='Evaluate a checkpoint')
+    parser = argparse.ArgumentParser(description='Evaluate a checkpoint, or the mean of several')
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoints',
+        nargs='+',
+        metavar='checkpoint',
+        help='checkpoint file; of several the mean of their class probabilities is scored',
+    )
     parser.add_argument(
         '--work-dir',
         help="folder of the log; default work_dirs/ and the config's place in configs/",
@@ -56,17 +66,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str | None) -> None:
-    """Sets the checkpoint and the outputs of a test run in its config.
+def prepare_testing(
+    cfg: Config, checkpoints: Sequence[str], out: str | None, show_dir: str | None
+) -> None:
+    """Sets the checkpoints and the outputs of a test run in its config.
 
     Raises:
-        UserError: If the checkpoint does not exist or the config cannot be tested.
+        UserError: If a checkpoint does not exist or the config cannot be tested.
     """
-    if '://' not in checkpoint and not Path(checkpoint).expanduser().is_file():
-        raise UserError(f'checkpoint file not found: {checkpoint}')
+    for path in checkpoints:
+        if '://' not in path and not Path(path).expanduser().is_file():
+            raise UserError(f'checkpoint file not found: {path}')
     if cfg.get('test_dataloader') is None or cfg.get('test_evaluator') is None:
         raise UserError(f'{cfg.filename} has no test_dataloader and test_evaluator')
-    cfg.load_from = checkpoint
+    cfg.load_from, *further = checkpoints
     cfg.resume = False
     evaluators = cfg.test_evaluator
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
@@ -74,11 +87,13 @@ def prepare_testing(cfg: Config, checkpoint: str, out: str | None, show_dir: str
         if not evaluator.get('format_only'):
             own = evaluator.pop('output_dir', None)
             out = own if out is None else out
+    hooks = []
+    if further:
+        hooks.append(dict(type='MeanPredictionHook', checkpoints=further))
     if out is not None or show_dir is not None:
-        cfg.custom_hooks = [
-            *(cfg.get('custom_hooks') or []),
-            dict(type='SavePredictionsHook', out=out, show_dir=show_dir),
-        ]
+        hooks.append(dict(type='SavePredictionsHook', out=out, show_dir=show_dir))
+    if hooks:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *hooks]
 
 
 def main() -> None:
@@ -89,7 +104,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with usage_error(parser):
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
-        prepare_testing(cfg, args.checkpoint, args.out, args.show_dir)
+        prepare_testing(cfg, args.checkpoints, args.out, args.show_dir)
         prepare_run(cfg, args.launcher)
     with one_line():
         runner = QuietRunner.from_cfg(cfg)

@@ -64,6 +64,9 @@ class VideoSegmentor(BaseSegmentor):
         self.flow = None if flow is None else MODELS.build(flow)
         self.source_checkpoint = source_checkpoint
         self.resize_to_input = resize_to_input
+        #: Networks whose probabilities are averaged with the student's in predictions, see
+        #: MeanPredictionHook. No parts of the method: a tuple registers none.
+        self.further_nets: tuple[VideoNet, ...] = ()
         #: What :meth:`watch` saw in this iteration; FiniteGuardHook reads and empties it.
         self.watched: dict[str, Tensor] = {}
 
@@ -187,8 +190,16 @@ class VideoSegmentor(BaseSegmentor):
         return self.net.features(inputs.frames[:, -1])
 
     def encode_decode(self, inputs: Clip, data_samples: OptSampleList = None) -> Tensor:
-        """Scores (N, K, h, w) of the current frame, see :meth:`VideoNet.predict`."""
-        return self.net.predict(inputs.frames, self.clip_flow(inputs))
+        """Scores (N, K, h, w) of the current frame, see :meth:`VideoNet.predict`.
+
+        With :attr:`further_nets` the mean of the probabilities of all networks.
+        """
+        flow = self.clip_flow(inputs)
+        scores = self.net.predict(inputs.frames, flow)
+        if not self.further_nets:
+            return scores
+        maps = [scores, *(net.predict(inputs.frames, flow) for net in self.further_nets)]
+        return torch.stack([at_least_float32(one).softmax(1) for one in maps]).mean(0)
 
     _forward = encode_decode  # type: ignore[assignment]  # mmseg's takes images
 

@@ -119,3 +119,16 @@ def test_what_is_started(script, environment, words):
         'pytorch',
         '--x',
     ]
+
+
+def test_further_checkpoints_stand_beside_the_first():
+    """Their mean is scored: they come before the options, of which argparse has only one list."""
+    done = subprocess.run(
+        ['bash', str(TOOLS / 'dist_test.sh'), 'a.py', 'b.pth', '2', 'c.pth', 'd.pth', '--x', 'y'],
+        env=dict(os.environ, PYTHON='echo'),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = 'a.py b.pth c.pth d.pth --launcher pytorch --x y'
+    assert done.stdout.rstrip().endswith(words)

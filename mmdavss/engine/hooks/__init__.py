@@ -9,6 +9,7 @@ from .finite_guard import FiniteGuardHook
 from .iteration_seed import IterationSeedHook
 from .lock_check import LockCheckHook
 from .logger import MainProcessLoggerHook
+from .mean_prediction import MeanPredictionHook
 from .method_hooks import (
     EMATeacherHook,
     HistoryHook,
@@ -33,6 +34,7 @@ __all__ = [
     'IterationSeedHook',
     'LockCheckHook',
     'MainProcessLoggerHook',
+    'MeanPredictionHook',
     'OnlineStatisticsHook',
     'ProxyNetworkHook',
     'ResumeCheckHook',
