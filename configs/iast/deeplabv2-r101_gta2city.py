@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/datasets/gta2city_whole.py',
     '../_base_/default_runtime.py',
 ]
-# Crops with a height of 341 to 1000 pixels of 1024, to 1024x512.
+# Crops with a height of 341 to 1000 pixels of 1024, as 1024x512.
 labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -21,7 +21,7 @@ prediction_pipeline = [
     dict(type='PackClipInputs'),
 ]
 # The checkpoint that labels the next round.
-default_hooks = dict(checkpoint=dict(interval=3121))
+default_hooks = dict(checkpoint=dict(interval=3120))
 larger = {'pseudo_label_generator.pipeline.1.scale': (1536, 768)}
 rounds = [_base_.rounds[0], *({**own, **larger} for own in _base_.rounds[1:])]
 train_dataloader = dict(
@@ -37,6 +37,14 @@ train_dataloader = dict(
 pseudo_label_generator = dict(pipeline=prediction_pipeline)
 model = dict(
     _base_.method,
-    student=dict(segmentor=dict(auxiliary_head=None)),
-    source_checkpoint='work_dirs/iast/warmup_deeplabv2-r101_gta2city/iter_12483.pth',
+    # As released: batch norm's affine part is fixed, and the cross-entropy is the mean over the
+    # labelled pixels.
+    student=dict(
+        segmentor=dict(
+            backbone=dict(norm_cfg=dict(requires_grad=False)),
+            decode_head=dict(loss_decode=dict(avg_non_ignore=True)),
+            auxiliary_head=None,
+        )
+    ),
+    source_checkpoint='work_dirs/iast/warmup_deeplabv2-r101_gta2city/iter_24964.pth',
 )

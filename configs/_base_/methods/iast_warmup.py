@@ -11,7 +11,7 @@ method = dict(
 # Each player reduces its own gradients.
 model_wrapper_cfg = dict(type='MMSeparateDistributedDataParallel')
 # Adam 2e-5 for both, the backbone at a tenth of it; cosine to a thousandth, per iteration. The
-# release has four epochs of GTAV in batches of 8: 12483 iterations.
+# release has four epochs of GTAV in whole batches of 4: 24964 iterations.
 optim_wrapper = dict(
     constructor='PlayerOptimWrapperConstructor',
     student=dict(
@@ -25,12 +25,12 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.001,
-        T_max=12483,
+        T_max=24964,
         begin=0,
-        end=12483,
+        end=24964,
         by_epoch=False,
     )
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=12483, val_interval=4161)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=24964, val_interval=6241)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
