@@ -23,9 +23,15 @@ train_dataloader = dict(
         ),
     )
 )
+# 849 source and 2975 target frames.
+rounds = [
+    {**own, 'model.source_weight': 849 * own['train_dataloader.dataset.source_portion'] / 2975}
+    for own in _base_.rounds
+]
 pseudo_label_generator = dict(pipeline=prediction_pipeline)
 model = dict(
     _base_.method,
+    source_weight=rounds[0]['model.source_weight'],
     # No loss uses a second classifier.
     student=dict(segmentor=dict(decode_head=dict(num_classes=12), auxiliary_head=None)),
     source_checkpoint='work_dirs/source_only/accel_synthia2city/iter_40000.pth',

@@ -18,9 +18,15 @@ train_dataloader = dict(
         ),
     )
 )
+# 577 source and 124 target frames.
+rounds = [
+    {**own, 'model.source_weight': 577 * own['train_dataloader.dataset.source_portion'] / 124}
+    for own in _base_.rounds
+]
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
 model = dict(
     _base_.method,
+    source_weight=rounds[0]['model.source_weight'],
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
     source_checkpoint='work_dirs/iast/warmup_deeplabv2-r50_camvid-sunny2foggy/iter_40000.pth',
 )

@@ -38,6 +38,9 @@ pseudo_label_generator = dict(pipeline=prediction_pipeline)
 source_selection = dict(source={{_base_.source_train}})
 model = dict(
     _base_.method,
-    student=dict(segmentor=dict(auxiliary_head=None)),
+    # As released: batch norm's affine part is fixed.
+    student=dict(
+        segmentor=dict(backbone=dict(norm_cfg=dict(requires_grad=False)), auxiliary_head=None)
+    ),
     source_checkpoint='work_dirs/source_only/deeplabv2-r101_gta2city/iter_40000.pth',
 )

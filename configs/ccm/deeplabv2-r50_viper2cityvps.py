@@ -22,7 +22,8 @@ train_dataloader = dict(
     )
 )
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
-source_selection = dict(source={{_base_.source_train}})
+# The share of GTAV's 1191: 4.77 % of the paper's 42455.
+source_selection = dict(source={{_base_.source_train}}, count=2025)
 model = dict(
     _base_.method,
     source_checkpoint='work_dirs/source_only/deeplabv2-r50_viper2cityvps/iter_40000.pth',

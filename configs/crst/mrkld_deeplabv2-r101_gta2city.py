@@ -41,6 +41,14 @@ train_dataloader = dict(
 pseudo_label_generator = dict(pipeline=prediction_pipeline)
 model = dict(
     _base_.method,
-    student=dict(segmentor=dict(auxiliary_head=None)),
+    # As released: batch norm's affine part is fixed, and the cross-entropy of the source is the
+    # mean over its labelled pixels.
+    student=dict(
+        segmentor=dict(
+            backbone=dict(norm_cfg=dict(requires_grad=False)),
+            decode_head=dict(loss_decode=dict(avg_non_ignore=True)),
+            auxiliary_head=None,
+        )
+    ),
     source_checkpoint='work_dirs/source_only/deeplabv2-r101_gta2city/iter_40000.pth',
 )

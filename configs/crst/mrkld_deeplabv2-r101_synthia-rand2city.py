@@ -39,9 +39,23 @@ train_dataloader = dict(
         target=dict(pseudo_labels=labels, pipeline=labelled_pipeline),
     )
 )
+# 9400 source and 2975 target frames.
+rounds = [
+    {**own, 'model.source_weight': 9400 * own['train_dataloader.dataset.source_portion'] / 2975}
+    for own in _base_.rounds
+]
 pseudo_label_generator = dict(pipeline=prediction_pipeline)
 model = dict(
     _base_.method,
-    student=dict(segmentor=dict(auxiliary_head=None)),
+    source_weight=rounds[0]['model.source_weight'],
+    # As released: batch norm's affine part is fixed, and the cross-entropy of the source is the
+    # mean over its labelled pixels.
+    student=dict(
+        segmentor=dict(
+            backbone=dict(norm_cfg=dict(requires_grad=False)),
+            decode_head=dict(loss_decode=dict(avg_non_ignore=True)),
+            auxiliary_head=None,
+        )
+    ),
     source_checkpoint='work_dirs/source_only/deeplabv2-r101_synthia-rand2city/iter_40000.pth',
 )

@@ -19,8 +19,14 @@ train_dataloader = dict(
         ),
     )
 )
+# 42455 source and 12000 target frames.
+rounds = [
+    {**own, 'model.source_weight': 42455 * own['train_dataloader.dataset.source_portion'] / 12000}
+    for own in _base_.rounds
+]
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
 model = dict(
     _base_.method,
+    source_weight=rounds[0]['model.source_weight'],
     source_checkpoint='work_dirs/iast/warmup_deeplabv2-r50_viper2cityvps/iter_40000.pth',
 )

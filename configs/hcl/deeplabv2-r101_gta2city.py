@@ -29,8 +29,11 @@ train_dataloader = dict(
 pseudo_label_generator = dict(pipeline={{_base_.target_pipeline}})
 model = dict(
     _base_.method,
-    # The source model has one.
-    student=dict(segmentor=dict(auxiliary_head=None)),
+    # As released: batch norm's affine part is fixed. The source model has one
+    # classifier.
+    student=dict(
+        segmentor=dict(backbone=dict(norm_cfg=dict(requires_grad=False)), auxiliary_head=None)
+    ),
     source_checkpoint='work_dirs/source_only/deeplabv2-r101_gta2city/iter_40000.pth',
 )
 # Those of STPL's tables in the base; these are the release's.

@@ -4,7 +4,7 @@ method = dict(
     type='OfflineSelfTraining',
     # The release trains on one heap of source and target, in its first round 748 and 2975 images.
     # Here each step has a clip of either.
-    source_weight=0.25,
+    source_weight=24966 * 0.03 / 2975,
     # The release's 0.1 acts twice; the paper's is 0.1.
     regulariser=dict(
         type='PseudoLabelRegulariser', entropy_weight=0.0, kld_weight=0.01, per_class=False
@@ -18,16 +18,19 @@ rounds = [
     {
         'pseudo_label_generator.portion': 0.2,
         'train_dataloader.dataset.source_portion': 0.03,
+        'model.source_weight': 24966 * 0.03 / 2975,
         'train_dataloader.dataset.portion_seed': 0,
     },
     {
         'pseudo_label_generator.portion': 0.25,
         'train_dataloader.dataset.source_portion': 0.0325,
+        'model.source_weight': 24966 * 0.0325 / 2975,
         'train_dataloader.dataset.portion_seed': 1,
     },
     {
         'pseudo_label_generator.portion': 0.3,
         'train_dataloader.dataset.source_portion': 0.035,
+        'model.source_weight': 24966 * 0.035 / 2975,
         'train_dataloader.dataset.portion_seed': 2,
     },
 ]
