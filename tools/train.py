@@ -14,7 +14,13 @@ from mmdavss.cli.key_values import KeyValues
 from mmdavss.engine import LockCheckHook
 from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.faults import explained_faults
-from mmdavss.launch.prepare import AMP_WRAPPERS, end_run, prepare_run, prepare_training
+from mmdavss.launch.prepare import (
+    AMP_WRAPPERS,
+    check_source_free,
+    end_run,
+    prepare_run,
+    prepare_training,
+)
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
 from mmdavss.utils.quiet import QuietRunner
@@ -90,6 +96,7 @@ def main() -> None:
                 runner = QuietRunner.from_cfg(cfg)
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
+                check_source_free(runner.model, cfg)
                 runner.train()
         except UserError as error:
             # Also into the log: perhaps only one of several ranks has the error.

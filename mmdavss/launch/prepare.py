@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import distributed
+from torch import distributed, nn
 
 from mmdavss.datasets.label_folder import MANIFEST, read_manifest
 from mmdavss.launch.config_file import checkpoint_fingerprint, labelling_checkpoints
 from mmdavss.utils.checkpoints import damage, noted_checkpoint
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
+from mmdavss.utils.wrappers import unwrapped
 
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 
@@ -94,6 +95,24 @@ def end_run() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def check_source_free(model: nn.Module, cfg: Config) -> None:
+    """Checks, before a data set is built, that a source-free method gets no source.
+
+    Args:
+        model: The method.
+        cfg: The config of the run.
+
+    Raises:
+        UserError: If it does.
+    """
+    data = cfg.train_dataloader.get('dataset') or {}
+    if getattr(unwrapped(model), 'source_free', False) and data.get('source') is not None:
+        raise UserError(
+            f'{cfg.filename}: {cfg.model.type} is source-free, and train_dataloader.dataset has a '
+            'source: set train_dataloader.dataset.source=None'
+        )
 
 
 def prepare_training(

@@ -34,6 +34,8 @@ class AdaBN(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`; ``source_checkpoint`` is the model to re-estimate.
     """
 
+    source_free = True
+
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.student.requires_grad_(False)
@@ -83,7 +85,7 @@ class AdaBN(BaseAdapter):
     @torch.no_grad()
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Moves the statistics by one batch; the optimiser is left alone."""
-        clip = DomainBatch(**self.data_preprocessor(data, True)).target.clip
+        clip = self.domain_batch(**self.data_preprocessor(data, True)).target.clip
         frames = clip.frames.flatten(0, 1)
         self._average_plainly()
         with optim_wrapper.optim_context(self):

@@ -135,7 +135,7 @@ class AdversarialAdapter(MeanTeacher):
             TypeError: If one has none, or there are others.
         """
         check_players(type(self).__name__, optim_wrapper, self.players)
-        batch = DomainBatch(**self.data_preprocessor(data, True))
+        batch = self.domain_batch(**self.data_preprocessor(data, True))
         if self.masked is not None and self.net.needs_flow:
             # Once for all of the student's passes, and before the first, see given_flow.
             batch = batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))

@@ -37,6 +37,7 @@ class BaseAdapter(VideoSegmentor):
             are trained, which keeps an adaptation without labels near its source model.
         running_statistics: Which passes of training move the student's running batch-norm
             statistics, which only prediction reads: one of :attr:`STATISTICS`.
+        source_free: Whether a batch with source clips is an error; None as in the class.
         kwargs: Those of :class:`VideoSegmentor`: student, flow, source_checkpoint, ...
     """
 
@@ -44,15 +45,20 @@ class BaseAdapter(VideoSegmentor):
     STATISTICS: tuple[str, ...] = ('all',)
     #: Factor of the target losses of auxiliary classifiers.
     auxiliary_weight: float = 1.0
+    #: Whether the method has no use for source clips, which are an error then.
+    source_free: bool = False
 
     def __init__(
         self,
         norm_eval: bool = False,
         train_norm_only: bool = False,
         running_statistics: str = 'all',
+        source_free: bool | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        if source_free is not None:
+            self.source_free = source_free
         self.norm_eval = norm_eval
         if running_statistics not in self.STATISTICS:
             raise ValueError(
@@ -135,9 +141,24 @@ class BaseAdapter(VideoSegmentor):
         """All losses of a batch, and what else is logged: the entry that mmseg calls."""
         return {
             name: value
-            for group in self.loss_groups(DomainBatch(inputs, data_samples))
+            for group in self.loss_groups(self.domain_batch(inputs, data_samples))
             for name, value in group.items()
         }
+
+    def domain_batch(
+        self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
+    ) -> DomainBatch:
+        """The clips of a batch by their domain.
+
+        Raises:
+            ValueError: If the method is source-free, and there are clips of the source.
+        """
+        if self.source_free and isinstance(inputs, Mapping) and 'source' in inputs:
+            raise ValueError(
+                f'{type(self).__name__} is source-free, and the batch has source clips: set '
+                '`train_dataloader.dataset.source=None`.'
+            )
+        return DomainBatch(inputs, data_samples)
 
     def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
         """The losses of a batch that share a graph, and what else is logged.
@@ -227,7 +248,7 @@ class BaseAdapter(VideoSegmentor):
 
     def _groups(self, data: dict) -> Iterator[dict[str, Tensor]]:
         if self._has_groups():
-            yield from self.loss_groups(DomainBatch(**data))
+            yield from self.loss_groups(self.domain_batch(**data))
         else:
             yield self.loss(**data)
 

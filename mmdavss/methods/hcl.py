@@ -55,6 +55,8 @@ class HCL(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
+    source_free = True
+
     teacher: VideoNet
     history: VideoNet
     teacher_projection: Any

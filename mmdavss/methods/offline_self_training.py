@@ -26,7 +26,8 @@ class OfflineSelfTraining(BaseAdapter):
     Subclasses override what their paper does otherwise: :meth:`labels`, :meth:`scores`.
 
     Args:
-        source_weight: Factor of the supervised losses of source clips; 0 trains without a source.
+        source_weight: Factor of the supervised losses of source clips; 0 trains without a source:
+            the method is source-free then.
         regulariser: Config of losses that the target's predictions get besides, such as
             ``PseudoLabelRegulariser``, None for none.
         soft_labels: Whether the labels are soft ones (CRST's LRENT), of the current frames.
@@ -43,7 +44,7 @@ class OfflineSelfTraining(BaseAdapter):
         soft_labels: bool = False,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{'source_free': not source_weight, **kwargs})
         if source_weight < 0:
             raise ValueError(
                 f'{type(self).__name__}: source_weight={source_weight} must not be negative.'

@@ -27,6 +27,8 @@ class SelfTraining(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
+    source_free = True
+
     def __init__(self, confident_ratio: float = 0.7, **kwargs) -> None:
         super().__init__(**kwargs)
         self.confident_ratio = confident_ratio

@@ -87,6 +87,8 @@ class STPL(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
     """
 
+    source_free = True
+
     fusion: Any
     anchor: VideoNet | None
 

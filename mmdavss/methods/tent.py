@@ -44,6 +44,8 @@ class TENT(BaseAdapter):
             ``norm_eval=True``.
     """
 
+    source_free = True
+
     def __init__(
         self, batch_statistics: bool = False, train_norm_only: bool = True, **kwargs
     ) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmdavss.engine import HistoryHook
 from mmdavss.losses import NegativeLearning, historical_contrast, negative_learning_loss
+from mmdavss.methods import AdaBN, BaseAdapter
 from mmdavss.modules import RareClassWeights, norm_layers
 from mmdavss.structures import Clip, DomainClips
 from mmdavss.testing import build_method, small_net
@@ -58,6 +59,37 @@ class Says(nn.Module):
 
     def forward(self, *args):
         return self.output
+
+
+#: Cases of methods that have no use for a source. Those of methods that have a form with it are
+#: marked by their configs.
+NEVER = {name for name, case in CASES.items() if tuple(case.domains) == ('target',)} - {
+    'davsn_source_free',
+    'minent_source_free',
+    'tps_source_free',
+}
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_source_clips_are_an_error(name):
+    """Of source-free methods, and of others that are told so."""
+    case = CASES[name]
+    model = build_method(case)
+    if not isinstance(model, BaseAdapter):
+        return  # pretraining of a part of a net, on the source
+    assert model.source_free == (name in NEVER)
+    data = model.data_preprocessor(training_batch(case, domains=('source', 'target')), True)
+    if name in NEVER:
+        with pytest.raises(ValueError, match='is source-free, and the batch has source clips'):
+            model.domain_batch(**data)
+        if not isinstance(model, AdaBN):
+            with pytest.raises(ValueError, match='source=None'):
+                model(**data, mode='loss')
+    model.source_free = True
+    only = {key: dict(target=own['target']) for key, own in data.items()}
+    assert model.domain_batch(**only).target.clip is only['inputs']['target']
+    with pytest.raises(ValueError, match='is source-free'):
+        model.domain_batch(**data)
 
 
 # --------------------------------------------------------------------------------------------- UR

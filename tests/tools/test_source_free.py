@@ -47,6 +47,39 @@ def minidrive(tmp_path):
 
 
 @pytest.mark.parametrize(
+    'config, changes',
+    [
+        ('ur/effnet-lite0_mini', {}),
+        ('ld/effnet-lite0_mini', {}),
+        ('vat_vst/vst_effnet-lite0_mini_source-free', {}),
+        ('davsn/accel-effnet-lite0_mini_source-free', {'model.source_free': True}),
+    ],
+)
+def test_a_source_is_an_error(config, changes, minidrive, tmp_path, run_tool, capsys):
+    """In one line, before a file of it is opened."""
+    cfg = Config.fromfile(f'configs/{config}.py')
+    source = minidrive / 'viper'
+    cfg.train_dataloader.dataset.source = dict(
+        type='ViperSeqDataset', data_root=str(source), pipeline=[dict(type='LoadClip')]
+    )
+    cfg.pop('pseudo_label_generator', None)
+    cfg.model.source_checkpoint = None
+    cfg.model.student.allow_random_init = True
+    cfg.merge_from_dict(changes)
+    cfg.dump(tmp_path / 'config.py')
+    OPENED.clear()
+    LISTENING.append(True)
+    try:
+        with pytest.raises(SystemExit, match='1'):
+            run_tool('train.py', tmp_path / 'config.py', '--work-dir', tmp_path / 'run')
+    finally:
+        LISTENING.clear()
+    said = capsys.readouterr()
+    assert 'is source-free, and train_dataloader.dataset has a source' in said.out + said.err
+    assert not any(path.startswith(str(source)) for path in OPENED)
+
+
+@pytest.mark.parametrize(
     'method, reads_source',
     [
         ('source_only', True),

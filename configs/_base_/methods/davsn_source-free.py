@@ -2,6 +2,8 @@
 # STPL, for any network: `model = _base_.method` in a config.
 method = dict(
     type='DAVSN',
+    # Source clips are an error.
+    source_free=True,
     # The remaining part of the method: consistency over time.
     discriminator=None,
     gan_loss=dict(type='DomainGANLoss', kind='vanilla'),

@@ -2,6 +2,8 @@
 # `model = _base_.method` in a config.
 method = dict(
     type='MinEnt',
+    # Source clips are an error.
+    source_free=True,
     # There is nothing to weigh the entropy against; its two parts are weighed as released.
     entropy_weight=1.0,
     auxiliary_entropy_weight=0.2,

@@ -2,6 +2,8 @@
 # for any network: `model = _base_.method` in a config.
 method = dict(
     type='TPS',
+    # Source clips are an error.
+    source_free=True,
     # SYNTHIA; VIPER has 0.1.
     pseudo_weight=1.0,
     auxiliary_weight=0.1,
