@@ -39,6 +39,26 @@ def test_trains_and_logs(run_tool, toy_config, tmp_path):
     assert 'eta:' in log and 'Iter(train) [3/3]' in log
 
 
+def test_moving_average_of_the_weights(run_tool, toy_config, tmp_path):
+    """EMAHook, as PixMatch's configs have it: validations and checkpoints have the average."""
+    config = tmp_path / 'with_average.py'
+    config.write_text(
+        f'_base_ = {toy_config!r}\ncustom_hooks = [dict(type="EMAHook", momentum=0.5)]\n'
+    )
+    out = tmp_path / 'run'
+    run_tool('train.py', config, '--work-dir', out)
+    # Weights 0 and -1, of which the first one starts the average.
+    assert weight(out / 'iter_2.pth') == -0.5
+    saved = torch.load(out / 'iter_2.pth', weights_only=False)
+    assert saved['ema_state_dict']['module.weight'].item() == -1
+    assert [line['mIoU'] for line in scalars(out) if 'mIoU' in line] == [-0.5]
+    run_tool('test.py', config, out / 'iter_2.pth', '--work-dir', tmp_path / 'test')
+    assert json.loads(next((tmp_path / 'test').glob('*/*.json')).read_text())['mIoU'] == -0.5
+    # A resumed run goes on from the weights themselves: -3, and from their average.
+    run_tool('train.py', config, '--work-dir', out, '--resume', *THREE_ITERATIONS)
+    assert weight(out / 'iter_3.pth') == -1.75
+
+
 def test_tensorboard_is_one_line(run_tool, toy_config, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -16,6 +16,9 @@ method = dict(
     window='symmetric',
     running_statistics='all',
 )
+# Validations, tests and checkpoints have the moving average of the weights, 0.999, which trains
+# nothing.
+custom_hooks = [dict(type='EMAHook', momentum=0.001)]
 # SGD 1e-4, everything but the backbone at ten times that, poly 0.9 over 40k iterations.
 optim_wrapper = dict(
     type='OptimWrapper',
