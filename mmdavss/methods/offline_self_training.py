@@ -1,4 +1,27 @@
-"""Training on pseudo-labels that were written before."""
+"""Training on pseudo-labels that were written before: CBST, CRST, IAST and LD.
+
+These methods are a rule for the labels, a regulariser and rounds; the rest is one class. ``rule``
+stands for ``pseudo_label_generator`` of a config, whose rules are in ``pseudo_labels/rules.py``.
+
+================================  ================================================================
+CBST (Zou et al., ECCV 2018)
+y^_t, k_c, portion p              labels, ``loss_ce``; rule ``cbst``, its ``portion``, in ``rounds``
+                                  larger; ``source_portion`` of the data set pair
+source in the sum of losses       ``source_weight``
+CRST (Zou et al., ICCV 2019)
+alpha of MRKLD, r(p) on y^_t      ``regulariser``: PseudoLabelRegulariser, ``kld_weight``
+y^_t, alpha of LRENT              ``soft_labels=True``; rule ``lrent``, its ``temperature``
+IAST (Mei et al., ECCV 2020)
+theta, alpha, beta, gamma         rule ``iast``, its options of the same names
+R_c and R_i, lambda               ``regulariser``: ``kld_weight`` and ``entropy_weight``
+G_0                               ``source_checkpoint``, a warm-up with AdaptSegNet
+LD (You et al., ACM MM 2021)
+positive learning                 ``loss_ce``; rule ``ccm``
+negative learning, entropy        ``regulariser``: NegativeLearning
+IntraDA (Pan et al., CVPR 2020)
+labels of the easy split X_te     rule ``all``, ``split``; they are learnt by AdvEnt, not here
+================================  ================================================================
+"""
 
 from __future__ import annotations
 
