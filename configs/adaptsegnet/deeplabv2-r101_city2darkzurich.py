@@ -1,5 +1,5 @@
-# AdaptSegNet, Cityscapes to Dark Zurich: 30.4 mIoU of the test images in SePiCo's table 3, which does
-# not tell how it was trained.
+# AdaptSegNet, Cityscapes to Dark Zurich: 30.4 mIoU of the test images in SePiCo's table 3, which
+# does not tell how it was trained.
 _base_ = [
     '../_base_/models/deeplabv2-r101.py',
     '../_base_/methods/adaptsegnet.py',

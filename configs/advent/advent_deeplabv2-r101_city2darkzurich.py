@@ -1,5 +1,5 @@
-# AdvEnt, Cityscapes to Dark Zurich: 29.7 mIoU of the test images in SePiCo's table 3, which does not
-# tell how it was trained.
+# AdvEnt, Cityscapes to Dark Zurich: 29.7 mIoU of the test images in SePiCo's table 3, which does
+# not tell how it was trained.
 _base_ = [
     '../_base_/models/deeplabv2-r101.py',
     '../_base_/methods/advent.py',
