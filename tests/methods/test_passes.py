@@ -328,7 +328,8 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     # The teacher labels the crop anew.
     'sepico_released': lambda n: sepico(n) + n.labels().of('teacher'),
 }
-NEEDED |= {f'{name}_masked': masked(NEEDED[name]) for name in ('vat', 'i2vda', 'davsn')}
+TAUGHT = ('vat', 'i2vda', 'adaptsegnet', 'minent', 'davsn')
+NEEDED |= {f'{name}_masked': masked(NEEDED[name]) for name in TAUGHT}
 #: Rows of the table that need the passes of another one.
 ALIKE = dict(
     source_only=('source_only_dff', 'source_only_distortion_aware'),
@@ -357,7 +358,12 @@ ONE_NET = {
 }
 ONE_NET |= {other: 'accel' for name in ('stpl', 'sepico_dist') for other in ALIKE[name]}
 #: On two scales, and no video nets at all.
-OF_THEIR_OWN = ('mic_hrda', 'mic_accel_hrda', 'mic_hrda_discriminator')
+OF_THEIR_OWN = (
+    'mic_hrda',
+    'mic_accel_hrda',
+    'mic_hrda_discriminator',
+    'mic_accel_hrda_combined',
+)
 WITHOUT_NET = ('flow_pretraining', 'sfm_pretraining')
 
 
@@ -496,19 +502,30 @@ def test_passes_of_a_step_on_two_scales(net: str) -> None:
         both = 1 + details * detail
         return passes(gradient, backbone=both, decode=both, attention=1)
 
-    learnt, labelled = scales(1, gradient=True), scales(windows)
-    if net == 'mic_accel_hrda':
-        # The key frame has a detail of its own, and no gradient. Scores that are carried by
-        # truncation are fused at the size of the image.
+    learnt, seen, labelled = scales(1, gradient=True), scales(1), scales(windows)
+    alone = learnt, seen, labelled  # a frame without one before it
+    if 'accel' in net:
+        # The key frame has a detail of its own, and no gradient; a frame alone is its own.
         levels = model.net.segmentor.backbone(torch.zeros(1, 3, *context))
-        fused = math.prod(SIZE) // math.prod(levels[-1].shape[-2:])
-        learnt += scales(1) + passes(True, fusion=fused)
-        labelled += scales(windows) + passes(fusion=fused)
+        pixels = math.prod(levels[-1].shape[-2:])
+        joined = FEATURES // pixels
+        alone = (
+            learnt + seen + passes(True, fusion=joined),
+            seen + seen + passes(fusion=joined),
+            labelled + labelled + passes(fusion=joined),
+        )
+        # Scores that are carried by truncation are fused at the size of the image.
+        fused = math.prod(SIZE) // pixels
+        learnt += seen + passes(True, fusion=fused)
+        seen += seen + passes(fusion=fused)
+        labelled += labelled + passes(fusion=fused)
     # Source, mix, masked.
     student = learnt + learnt + learnt
-    if net == 'mic_hrda_discriminator':
-        # Both frames of the source and of the target.
-        student += scales(1) + scales(1) + learnt + learnt
+    if model.discriminator is not None:
+        # Both frames of the target and of the source.
+        student += learnt + alone[0] + seen + alone[1]
+    if model.refinement is not None:
+        labelled += alone[2]  # the frame before
     needed = student.of('student') + labelled.of('teacher')
     assert_passes(model, case, needed + passes(backbone=1).of('pretrained'), context)
 

@@ -172,6 +172,12 @@ def test_the_table_is_written(full_size, write):
     assert full_size.rows_of('\n'.join(lines)) == dict.fromkeys(NAMES, CELLS)
 
 
+def test_the_table_of_the_page_is_read_as_it_is_written(full_size):
+    text = full_size.DOCUMENT.read_text()
+    page = text.split(full_size.BEGIN)[1].split(full_size.END)[0].strip()
+    assert full_size.table(full_size.rows_of(page)) == page.splitlines()
+
+
 def test_named_configs_are_written_beside_the_others(write):
     """What is gone is left out, what is alike shares a line of its method."""
     others = [
