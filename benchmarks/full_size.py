@@ -1,12 +1,14 @@
 """Memory of a training step of the full-size configs, and the cards that it fits.
 
-    python benchmarks/full_size.py [tps/accel_viper2city ...] [--accumulate N] [--write]
+    python benchmarks/full_size.py [tps/accel_viper2city ...] [--missing] [--accumulate N] [--write]
 
 No GPU is needed and nothing is trained: the model of a config is built on PyTorch's meta device,
 whose tensors have a size and no content, and runs a whole training step: passes of all networks,
 backward passes, clipping, optimisers, which have their state from the start. Every storage is
 counted from creation to release. The peak is the memory of the step. ``--write`` writes the table
-to docs/speed.md: of all configs, or, where some are named, their rows between those that are there.
+to docs/speed.md after each config: of all of them, or, with names or ``--missing``, these rows
+beside the others that are there. All take hours of one core; configs that differ only in what has
+no size are counted once.
 
 Sizes that depend on the content are taken at their largest: every pixel has a label, every class
 occurs (SFC's SFM runs all of them), every random view is drawn. Labels are known and flows are
@@ -24,9 +26,10 @@ import argparse
 import gc
 import inspect
 import logging
+import re
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,6 +247,9 @@ def batch_of(dataset: Mapping, count: int) -> tuple[Clip, list[SegDataSample]]:
             sample.gt_sem_seg = PixelData(data=labels[-1:])
             if option(dataset, 'label_clips'):
                 sample.gt_clip_seg = PixelData(data=labels)
+        if 'LoadSoftLabels' in steps:
+            soft = torch.empty(4, *size, dtype=torch.uint8, device='meta')
+            sample.gt_soft_seg = PixelData(data=soft)
         samples.append(sample)
     return clip, samples
 
@@ -432,8 +438,8 @@ def quiet() -> None:
     logging.disable(logging.WARNING)
 
 
-def row(names: list[str], memory: Memory) -> str:
-    """A line of the table."""
+def cells(memory: Memory) -> str:
+    """What a line of the table says after the names."""
 
     def gib(size: int) -> str:
         return f'{size / 2**30:.1f}'
@@ -441,75 +447,70 @@ def row(names: list[str], memory: Memory) -> str:
     cards = memory.cards()
     return ' | '.join(
         [
-            '| ' + '<br>'.join(f'`{name}`' for name in names),
             gib(memory.weights),
             gib(memory.optimiser + memory.gradients),
             gib(memory.saved),
             str(memory.groups),
             f'**{gib(memory.peak)}**',
-            f'{cards[0]} GB |' if cards else 'none |',
+            f'{cards[0]} GB' if cards else 'none',
         ]
     )
 
 
-def table(names: list[str], accumulate: int = 1) -> Iterator[str]:
-    """Lines of the table; configs with the same memory share a line.
+def rows_of(page: str) -> dict[str, str]:
+    """The cells of each config in a table."""
+    found = {}
+    for line in page.splitlines():
+        names, _, rest = line.removeprefix('| ').partition(' | ')
+        if line.startswith('| `') and rest.count(' | ') == 5:
+            found.update(dict.fromkeys(re.findall('`([^`]+)`', names), rest.removesuffix(' |')))
+    return found
+
+
+def table(rows: Mapping[str, str]) -> list[str]:
+    """Lines of a table; configs of a method with the same cells share a line."""
+    lines = [
+        '| config | weights | gradients, optimiser | saved for backward | groups | step | fits |',
+        '|---|---|---|---|---|---|---|',
+    ]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, own in sorted(rows.items()):
+        alike.setdefault((name.split('/')[0], own), []).append(name)
+    for (_, own), names in alike.items():
+        lines.append('| ' + '<br>'.join(f'`{name}`' for name in names) + f' | {own} |')
+    return lines
+
+
+def sizes(value: Any) -> Any:
+    """A part of a config, or a batch, with shapes in place of tensors and without paths."""
+    if isinstance(value, Mapping):
+        paths = ('checkpoint', 'init_cfg', 'pretrained')
+        return {key: sizes(item) for key, item in value.items() if not key.endswith(paths)}
+    if isinstance(value, list | tuple):
+        return [sizes(item) for item in value]
+    if isinstance(value, SegDataSample):
+        return {key: sizes(item) for key, item in value.items()}
+    if isinstance(value, PixelData):
+        return sizes(value.data)
+    return (value.shape, value.dtype) if isinstance(value, Tensor) else value
+
+
+def measure_all(names: Sequence[str], accumulate: int = 1) -> Iterator[tuple[str, Memory]]:
+    """Memory of a step of each config.
 
     Args:
         names: Of the configs.
         accumulate: ``accumulative_counts`` of the optimiser; for methods with one.
     """
-    yield '| config | weights | gradients, optimiser | saved for backward | groups | step | fits |'
-    yield '|---|---|---|---|---|---|---|'
-    rows: dict[tuple, tuple[list[str], Memory]] = {}
+    known: dict[str, Memory] = {}
     for name in names:
         cfg = Config.fromfile(CONFIGS / f'{name}.py')
         if accumulate > 1:
             cfg.optim_wrapper.accumulative_counts = accumulate
-        memory = measure(cfg)
-        key = (
-            name.split('/')[0],
-            *(
-                round(size / 2**30, 1)
-                for size in (
-                    memory.weights,
-                    memory.optimiser + memory.gradients,
-                    memory.saved,
-                    memory.peak,
-                )
-            ),
-            memory.groups,
-        )
-        rows.setdefault(key, ([], memory))[0].append(name)
-    for alike, memory in rows.values():
-        yield row(alike, memory)
-
-
-def merged(old: list[str], new: list[str], known: list[str]) -> list[str]:
-    """Lines of a table with new rows among the old ones, by the names of their first configs.
-
-    Args:
-        old: Lines of the table in the document.
-        new: Those of the configs that were measured.
-        known: Names of all configs of the table; others leave it.
-    """
-    cells: dict[tuple[str, str], list[str]] = {}
-    again = {name for line in new[2:] for name in _names(line)}
-    for lines, own in ((old, False), (new, True)):
-        for line in lines[2:]:
-            names = [n for n in _names(line) if n in known and (own or n not in again)]
-            for name in names:
-                key = (name.split('/')[0], line.split(' | ', 1)[1])
-                cells.setdefault(key, []).append(name)
-    rows = sorted((sorted(names), rest) for (_, rest), names in cells.items())
-    return new[:2] + [
-        '| ' + '<br>'.join(f'`{name}`' for name in names) + f' | {rest}' for names, rest in rows
-    ]
-
-
-def _names(line: str) -> list[str]:
-    """The configs of a row."""
-    return line.split(' | ', 1)[0].removeprefix('| ').replace('`', '').split('<br>')
+        key = repr(sizes([cfg.model.to_dict(), dict(cfg.optim_wrapper), training_batch(cfg)]))
+        if key not in known:
+            known[key] = measure(cfg)
+        yield name, known[key]
 
 
 def main() -> None:
@@ -517,23 +518,31 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('configs', nargs='*', help='names below configs/; all of full size')
+    parser.add_argument('--missing', action='store_true', help='those that have no row')
     parser.add_argument(
         '--accumulate', type=int, default=1, metavar='N', help='batches for a step of the optimiser'
     )
     parser.add_argument('--write', action='store_true', help='into docs/speed.md')
     args = parser.parse_args()
     quiet()
+    page = DOCUMENT.read_text()
+    begin, end = page.index(BEGIN), page.index(END)
     names = [name.removesuffix('.py').removeprefix('configs/') for name in args.configs]
-    lines = []
-    for line in table(names or full_size(), args.accumulate):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        text = DOCUMENT.read_text()
-        if names:
-            old = text.split(BEGIN)[1].split(END)[0].strip().splitlines()
-            lines = merged(old, lines, full_size())
-        DOCUMENT.write_text(with_part(text, BEGIN, END, '\n'.join(lines)))
+    rows = {}
+    if names or args.missing:
+        known = {*full_size()}
+        rows = {key: own for key, own in rows_of(page[begin:end]).items() if key in known}
+    if args.missing:
+        names += [name for name in full_size() if name not in rows and name not in names]
+    elif not names:
+        names = full_size()
+    print(*table({}), sep='\n', flush=True)
+    for name, memory in measure_all(names, args.accumulate):
+        rows[name] = cells(memory)
+        print(table({name: rows[name]})[-1], flush=True)
+        if args.write:
+            text = DOCUMENT.read_text()
+            DOCUMENT.write_text(with_part(text, BEGIN, END, '\n'.join(table(rows))))
 
 
 if __name__ == '__main__':

@@ -7,8 +7,9 @@ Needs one GPU, the checkout and the packages that the tests need; no data, no we
 random weights, batches random content. Every check has a line of output. Both files in the output
 folder, gpu_check.json (with tracebacks) and gpu_check.md, are written after each check, so that an
 interrupted run keeps what it has. A failure stops no other check; a part whose process crashes goes
-on with the next check. What the time does not suffice for is listed as left out. The exit code is 1
-if a check failed. ``--write`` writes the tables to docs/gpu.md.
+on with the next check. Parts that measure no time run beside each other on a GPU. What the time
+does not suffice for is listed as left out. The exit code is 1 if a check failed. ``--write`` writes
+the tables to docs/gpu.md.
 
 Without a GPU, or with ``--cpu``, the script runs what it can on the CPU, with the MiniDrive configs
 in place of those of full size, and lists what needs a GPU.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import copy
 import gc
+import itertools
 import json
 import math
 import os
@@ -36,6 +38,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,7 +53,7 @@ import torch
 import torch.distributed as distributed
 from gpu_functions import DrawsOnHost, Figures, Missed, compare, full_precision, functions
 from mmengine.config import Config
-from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -61,6 +64,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves, tree_map
 
 from mmdavss.analysis.results import with_part
+from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.launch.prepare import _use_amp
 from mmdavss.modules import SFM
 from mmdavss.structures import Clip
@@ -88,6 +92,8 @@ END = '<!-- End of results -->'
 BROKEN = 3
 #: Processes in the comparison with one process.
 WORLD = 2
+#: Seconds of a run, which the parts share.
+SECONDS = 570
 #: Largest time of a step over that of its networks' passes alone.
 LARGEST_RATIO = 1.1
 PRECISIONS = ('float32', 'fp16', 'bf16')
@@ -291,9 +297,8 @@ def history(
     """
     with double_precision():
         model = build_method(case).to(device)
-        for part in model.modules() if compile_options is not None else ():
-            if isinstance(part, VideoNet):
-                part.compile(**compile_options)
+        if compile_options is not None:
+            compile_nets(model, compile_options)
         run = Training(case, model, build_optimisers(model))
         torch.manual_seed(1)
         logs = [run(moved(training_batch(case, step), device)) for step in range(2)]
@@ -338,21 +343,38 @@ def check_methods(device: str, only: Sequence[str] = ()) -> Checks:
 # --------------------------------------------------------------------------------- torch.compile
 
 
+def compile_nets(model: nn.Module, options: Mapping[str, Any]) -> None:
+    """Compiles the video nets of a method, as ``--compile`` does."""
+    for part in model.modules():
+        if isinstance(part, VideoNet):
+            part.compile(**options)
+
+
+@contextmanager
+def compiling(device: str) -> Iterator[dict[str, Any]]:
+    """Context manager: the options of ``torch.compile`` there, with nothing compiled before.
+
+    Raises:
+        Missed: If nothing was compiled in it.
+    """
+    torch.compiler.reset()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    # A backend for CPUs that traces and generates no code.
+    yield dict(backend='aot_eager' if device == 'cpu' else 'inductor')
+    if not counters['stats']['unique_graphs']:
+        raise Missed('nothing was compiled')
+
+
 def small_compiled(case: MethodCase, device: str) -> Figures:
     """Compares two iterations of compiled nets with those of plain ones, in float64."""
     if case.student is None:
         raise Skipped('has no video net')
-    torch.compiler.reset()
-    counters = torch._dynamo.utils.counters
-    counters.clear()
-    backend = 'aot_eager' if device == 'cpu' else 'inductor'
     with full_precision():
-        ours = history(case, device, dict(backend=backend))
-        graphs = counters['stats']['unique_graphs']
-        if not graphs:
-            raise Missed('nothing was compiled')
+        with compiling(device) as options:
+            ours = history(case, device, options)
         worst = differences(ours, history(case, device))
-    return dict(difference=worst, backend=backend, graphs=graphs, text=f'{worst:.0e}')
+    return dict(options, difference=worst, text=f'{worst:.0e}')
 
 
 def check_compile(device: str, only: Sequence[str] = ()) -> Checks:
@@ -415,16 +437,16 @@ def _train_part(
     """Two iterations on the whole batch, or on that of a process."""
     with double_precision():
         model = build_method(case).to(device)
-        trainer = None
-        part = dict(count=2)
+        trainer: Any = None
+        part = {}
         draws: Any = nullcontext()
         if rank is not None:
             options = dict(find_unused_parameters=bool(case.idle))
             if separate(model):
                 trainer = MMSeparateDistributedDataParallel(model, **options)
             else:
-                trainer = MMDistributedDataParallel(model, broadcast_buffers=False, **options)
-            part = dict(first=rank, count=1)
+                trainer = GroupedDistributedDataParallel(model, broadcast_buffers=False, **options)
+            part = dict(first=rank * case.clips, count=case.clips)
             draws = draws_of_global_batch(rank, WORLD)
         batches = [moved(training_batch(case, step, **part), device) for step in range(2)]
         run = Training(case, model, build_optimisers(model), trainer)
@@ -625,13 +647,9 @@ def groups(page: str, known: Sequence[str]) -> list[Group]:
     return made + [Group(name) for name in known if name not in seen]
 
 
-def words_of(value: Any, key: str = '') -> set[str]:
-    """The choices in a config: all its short values with their keys."""
-    if isinstance(value, Mapping):
-        return set().union(*(words_of(item, name) for name, item in value.items()), set())
-    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
-        return set().union(*(words_of(item, key) for item in value))
-    return {f'{key}={value}'}
+def words_of(name: str) -> set[str]:
+    """What the name of a config says: method, network, domains, options."""
+    return {*re.split('[/_]', name)}
 
 
 def most_different_first(words: Mapping[str, set[str]]) -> list[str]:
@@ -662,6 +680,11 @@ def realistic(batch: dict, num_classes: int, device: str) -> dict:
         made[:, : x.shape[1] // 8] = 255
         return PixelData(data=made.long().to(device))
 
+    def soft(x: Tensor) -> PixelData:
+        made = torch.randint(num_classes, x.shape, generator=generator)
+        made[2:] %= 128  # the shares of two classes beside the label's
+        return PixelData(data=made.to(x.dtype).to(device))
+
     inputs = {
         domain: Clip(
             **{kind: None if x is None else drawn(x, kind) for kind, x in clip._asdict().items()}
@@ -675,6 +698,10 @@ def realistic(batch: dict, num_classes: int, device: str) -> dict:
                 sample.gt_sem_seg = PixelData(data=sample.gt_clip_seg.data[-1:])
             elif 'gt_sem_seg' in sample:
                 sample.gt_sem_seg = labels(sample.gt_sem_seg.data)
+            if 'gt_rare_seg' in sample:
+                sample.gt_rare_seg = labels(sample.gt_rare_seg.data)
+            if 'gt_soft_seg' in sample:
+                sample.gt_soft_seg = soft(sample.gt_soft_seg.data)
     return dict(inputs=inputs, data_samples=batch['data_samples'])
 
 
@@ -799,12 +826,12 @@ class RealConfig:
     def model(self) -> nn.Module:
         """The method, with random weights, on the device."""
         peak = self.group.peak
-        if self.device != 'cpu' and peak is not None:
-            size = torch.cuda.get_device_properties(0).total_memory
-            if peak * 2**30 * 1.1 + 1e9 > size:
-                raise Skipped(f'needs {peak} GiB, the GPU has {size / 2**30:.1f}')
+        if self.device.startswith('cuda') and peak is not None:
+            free, _ = torch.cuda.mem_get_info()
+            if peak * 2**30 * 1.1 + 1e9 > free:
+                raise Skipped(f'needs {peak} GiB, {free / 2**30:.1f} are free')
         torch.manual_seed(0)
-        model = full_size.build(self.cfg, 'cpu').to(self.device)
+        model = full_size.build(self.cfg, self.device).to(self.device)
         model.data_preprocessor.forward = lambda data, training=False: data
         return model
 
@@ -836,6 +863,20 @@ class RealConfig:
         took = seconds_of(step, self.device, rounds=1)
         alike = list(self.group.others)
         return dict(figures, seconds_of_step=took, alike=alike, text=f'{took * 1000:.0f} ms')
+
+    def compiled(self) -> Figures:
+        """Runs steps with compiled video nets; they stay so."""
+        if not any(isinstance(part, VideoNet) for part in self.model.modules()):
+            raise Skipped('has no video net')
+        with compiling(self.device) as options:
+            compile_nets(self.model, options)
+            wrapper, step = self.steps()
+            start = time.monotonic()
+            figures = trains(self.model, wrapper, step)
+            first = time.monotonic() - start
+        took = seconds_of(step, self.device, rounds=1)
+        text = f'{first:.0f} s, then {took * 1000:.0f} ms'
+        return dict(figures, **options, first=first, seconds_of_step=took, text=text)
 
     def memory(self) -> Figures:
         """Compares the peak memory with the count.
@@ -907,34 +948,87 @@ class RealConfig:
         return then_forget
 
 
-def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
-    """Part ``configs``: one step of each first, then the rest, the most different ones first."""
-    init_default_scope('mmseg')
-    everything = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
-    full_groups = groups((ROOT / 'docs/speed.md').read_text(), full_size.full_size())
-    small_groups = [Group(name.removesuffix('.py')) for name in kill_and_resume.METHODS.values()]
-    if device == 'cpu':
-        for group in full_groups:
-            yield f'{group.name}: float32', partial(need_gpu, device)
-        full_groups = []
-    configs: dict[str, RealConfig] = {}
-    for alike in (full_groups, small_groups):
-        made = {
-            group.name: RealConfig(group, device)
-            for group in alike
-            if any(chosen(f'{group.name}: {kind}', only) for kind in everything)
+def small_configs() -> list[str]:
+    """MiniDrive's configs, first those of benchmarks/kill_and_resume.py."""
+    paths = sorted((ROOT / 'configs').glob('[!_]*/*_mini*.py'))
+    every = [path.relative_to(ROOT / 'configs').as_posix() for path in paths]
+    first = [*kill_and_resume.METHODS.values()]
+    names = dict.fromkeys([*first, *(name for name in every if 'mini2camvid' not in name)])
+    return [name.removesuffix('.py') for name in names]
+
+
+def one_of_each(names: Iterable[str]) -> list[str]:
+    """The first config of each method."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.partition('/')[0], name)
+    return list(first.values())
+
+
+def chosen_configs(
+    device: str, only: Sequence[str], kinds: Sequence[str]
+) -> dict[str, list[RealConfig]]:
+    """Configs of which some of the checks are chosen.
+
+    Returns:
+        ``full``: of full size, one of each method; ``small``: MiniDrive's, one of each method with
+        its options; ``later_full``, ``later_small``: the others. The most different ones come
+        first. On the CPU none has full size.
+    """
+    page = (ROOT / 'docs/speed.md').read_text()
+    full = {group.name: group for group in groups(page, full_size.full_size())}
+    small = small_configs()
+    known = {name.removesuffix('.py') for name in kill_and_resume.METHODS.values()}
+    first = {
+        *one_of_each(most_different_first({name: words_of(name) for name in full})),
+        *known,
+        *one_of_each(small),
+    }
+    made: dict[str, list[RealConfig]] = {}
+    for size, names in (('full', [] if device == 'cpu' else [*full]), ('small', small)):
+        words = {
+            name: words_of(name)
+            for name in names
+            if any(chosen(f'{name}: {kind}', only) for kind in kinds)
         }
-        words = {name: words_of(own.cfg.model) for name, own in made.items()}
-        configs |= {name: made[name] for name in most_different_first(words)}
-    # A config of each method has all checks at the start.
-    first = {name.partition('/')[0]: name for name in reversed(configs)}.values()
-    later = [name for name in configs if name not in first]
-    for name in (name for name in configs if name in first):
-        yield from configs[name].checks(everything)
-    for name in later:
-        yield from configs[name].checks(everything[:2])
-    for name in later:
-        yield from configs[name].checks(everything[2:])
+        for name in most_different_first(words):
+            config = RealConfig(full.get(name, Group(name)), device)
+            made.setdefault(size if name in first else f'later_{size}', []).append(config)
+    return {name: made.get(name, []) for name in ('full', 'small', 'later_full', 'later_small')}
+
+
+def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``configs``: everything for one of each method, then one step of each, then the rest."""
+    init_default_scope('mmseg')
+    full_kinds = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
+    small_kinds = ('float32', 'waits', 'ratio', 'fp16', 'bf16')  # their memory is not counted
+    found = chosen_configs(device, only, full_kinds)
+    if device == 'cpu':
+        for name in full_size.full_size():
+            yield f'{name}: float32', partial(need_gpu, device)
+    for size, kinds in (
+        ('full', full_kinds),
+        ('small', small_kinds),
+        ('later_full', full_kinds[:2]),
+        ('later_small', small_kinds[:1]),
+        ('later_full', full_kinds[2:]),
+        ('later_small', small_kinds[1:]),
+    ):
+        for config in found[size]:
+            yield from config.checks(kinds)
+
+
+def check_compiled(device: str, only: Sequence[str] = ()) -> Checks:
+    """Part ``compiled``: by turns a small config and one of full size, of each method first."""
+    init_default_scope('mmseg')
+    found = chosen_configs(device, only, ['compiled'])
+    if device == 'cpu':
+        for name in full_size.full_size():
+            yield f'{name}: compiled', partial(need_gpu, device)
+    for order in ('', 'later_'):
+        for pair in itertools.zip_longest(found[f'{order}small'], found[f'{order}full']):
+            for config in filter(None, pair):
+                yield from config.checks(['compiled'])
 
 
 # ----------------------------------------------------------------------------------------- parts
@@ -947,22 +1041,26 @@ class Part:
     Attributes:
         checks: From the device and parts of names to the checks, ``row`` or ``row: column`` with
             what runs it; checks with other names may be among them.
-        seconds: Time for all of them; the last part has what is left.
+        seconds: Time for all of them, of `SECONDS`.
         title: Heading of its results.
+        alone: Whether no other part runs beside it on a GPU, since it measures times.
     """
 
     checks: Callable[[str, Sequence[str]], Checks]
     seconds: float
     title: str
+    alone: bool = False
 
 
+#: What ends after the others is what the last part, which is alone, has to wait for.
 PARTS = dict(
-    ops=Part(check_functions, 40, 'Functions equal those on the CPU (error in float64, float32)'),
-    methods=Part(check_methods, 130, 'Methods, small networks'),
-    processes=Part(check_processes, 60, 'Two processes equal one (largest difference, float64)'),
-    resume=Part(check_resume, 70, 'Killed and resumed'),
-    compile=Part(check_compile, 70, 'torch.compile (largest difference, float64)'),
-    configs=Part(check_configs, 600, 'Configs at their size'),
+    ops=Part(check_functions, 60, 'Functions equal those on the CPU (error in float64, float32)'),
+    methods=Part(check_methods, 180, 'Methods, small networks'),
+    processes=Part(check_processes, 120, 'Two processes equal one (largest difference, float64)'),
+    resume=Part(check_resume, 120, 'Killed and resumed'),
+    compile=Part(check_compile, 180, 'torch.compile (largest difference, float64)'),
+    compiled=Part(check_compiled, 180, 'Configs with torch.compile (first step, later one)'),
+    configs=Part(check_configs, 570, 'Configs at their size', alone=True),
 )
 
 
@@ -1025,12 +1123,17 @@ def work(
                 raise SystemExit(BROKEN) from None
 
 
+#: The running processes of parts.
+LIVE: set[subprocess.Popen] = set()
+
+
 def supervise(
     command: Sequence[str],
     seconds: float,
     emit: Callable[[dict], None],
     done: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
 ) -> None:
     """Runs the process of a part, and starts it again after a crash.
 
@@ -1041,11 +1144,13 @@ def supervise(
         emit: Gets the result of each check.
         done: Checks that have run already.
         environment: Environment variables of the process.
+        stop: Ends it when it is set.
     """
     finished = set(done)
     end = time.monotonic() + seconds
     planned: list[str] = []
-    while True:
+    stop = threading.Event() if stop is None else stop
+    while not stop.is_set():
         running: str | None = None
         process = subprocess.Popen(
             command,
@@ -1055,6 +1160,7 @@ def supervise(
             env=environment,
             start_new_session=True,
         )
+        LIVE.add(process)
         assert process.stdin is not None and process.stdout is not None
         clock = threading.Timer(max(0.0, end - time.monotonic()), _kill, (process,))
         clock.start()
@@ -1077,6 +1183,9 @@ def supervise(
         finally:
             clock.cancel()
             _kill(process)
+            LIVE.discard(process)
+        if stop.is_set():
+            return
         late = time.monotonic() >= end
         if code == 0 and not late:
             return
@@ -1193,7 +1302,7 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     parser.add_argument('--only', nargs='+', default=[], help='checks with one of these texts')
-    parser.add_argument('--seconds', type=float, default=570, help='time for everything')
+    parser.add_argument('--seconds', type=float, default=SECONDS, help='time for everything')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'))
     parser.add_argument('--cpu', action='store_true', help='even where there is a GPU')
     parser.add_argument('--write', action='store_true', help='into docs/gpu.md')
@@ -1219,36 +1328,49 @@ def main(args: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     environment = environment_of(device)
     print(', '.join(environment.values()), flush=True)
-    found: dict[str, list[dict]] = {}
-    for part in (name for name in PARTS if name in options.parts):
-        found[part] = []
+    parts = [name for name in PARTS if name in options.parts]
+    found: dict[str, list[dict]] = {part: [] for part in parts}
+    writing, stop = threading.Lock(), threading.Event()
 
-        def emit(result: dict, part: str = part) -> None:
+    def emit(part: str, result: dict) -> None:
+        note = result.get('figures', {}).get('text') or result.get('error', '')
+        took = f'{result["seconds"]} s'
+        with writing:
             found[part].append(result)
-            note = result.get('figures', {}).get('text') or result.get('error', '')
-            print(
-                part,
-                result['name'],
-                result['status'],
-                f'{result["seconds"]} s',
-                note[:200],
-                sep=' | ',
-                flush=True,
-            )
+            print(part, result['name'], result['status'], took, note[:200], sep=' | ', flush=True)
             page = page_of(environment, found)
             (options.out / 'gpu_check.md').write_text(page + '\n')
             (options.out / 'gpu_check.json').write_text(
                 json.dumps(dict(environment=environment, results=found), indent=1)
             )
 
-        seconds = min(PARTS[part].seconds, end - time.monotonic())
+    def run(part: str) -> None:
+        share = PARTS[part].seconds * max(1.0, options.seconds / SECONDS)
+        seconds = min(share, end - time.monotonic())
         command = [sys.executable, '-W', 'ignore', __file__, '--work', part]
         command += ['--seconds', str(seconds - 5), *(['--cpu'] if device == 'cpu' else [])]
         command += ['--only', *options.only] if options.only else []
-        supervise(command, seconds, emit, environment=variables(device))
+        supervise(command, seconds, partial(emit, part), environment=variables(device), stop=stop)
+
+    together = [part for part in parts if not PARTS[part].alone]
+    with ThreadPoolExecutor(1 if device == 'cpu' else max(1, len(together))) as pool:
+        runs = [pool.submit(run, part) for part in together]
+        try:
+            for own in runs:
+                own.result()
+        except BaseException:
+            stop.set()
+            while not all(own.done() for own in runs):
+                for process in [*LIVE]:
+                    _kill(process)
+                time.sleep(0.1)
+            raise
+    for part in parts:
+        if PARTS[part].alone:
+            run(part)
     if options.write:
-        part = page_of(environment, found)
-        DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, part))
+        page = page_of(environment, found)
+        DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, page))
     failed = sum(result['status'] == 'failed' for own in found.values() for result in own)
     print(f'{failed} failed; {options.out}/gpu_check.md')
     raise SystemExit(int(failed > 0))

@@ -213,7 +213,7 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
     folder = out / method
     folder.mkdir(parents=True, exist_ok=True)
     cfg = Config.fromfile(ROOT / 'configs' / METHODS[method])
-    text = _small(cfg.to_dict())
+    text = shrunk(cfg.to_dict())
     cfg = Config(text)
     cfg.train_cfg.update(max_iters=iters)
     cfg.default_hooks.checkpoint.interval = 2
@@ -268,10 +268,10 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
     return config
 
 
-def _small(value: object) -> object:
-    """A config with small frames and narrow layers."""
+def shrunk(value: object) -> object:
+    """A part of a config with small frames and narrow layers."""
     if isinstance(value, dict):
-        value = {key: _small(item) for key, item in value.items()}
+        value = {key: shrunk(item) for key, item in value.items()}
         if value.get('base_channels') == 32:
             value.update(base_channels=WIDTH, stem_channels=WIDTH)
         elif value.get('base_channels') == 12:
@@ -282,7 +282,7 @@ def _small(value: object) -> object:
     if isinstance(value, tuple) and value in SIZES:
         return SIZES[value]
     if isinstance(value, (list, tuple)):
-        return type(value)(_small(item) for item in value)
+        return type(value)(shrunk(item) for item in value)
     return value
 
 

@@ -1,6 +1,7 @@
 """Compares time and memory of SePiCo's statistics and losses with straightforward forms.
 
     python benchmarks/sepico.py [--device cpu] [--parts statistics bank ...]
+    python benchmarks/sepico.py --rows 1024 4096
 
 The straightforward forms follow the published algorithm: an N x C x A tensor for the statistics, a
 loop over classes for the banks, a one-hot map for the labels. Losses run forward and backward from
@@ -8,6 +9,8 @@ N x A x h x w features, with the regulariser. Each form runs in separate process
 a part alternate; times are medians, on a CPU of process time, and only their ratio matters. Memory
 is the peak on top of the inputs, which both forms share. On a CPU it is that of the process
 (Linux), measured in a run in which the C library returns freed memory at once.
+
+``--rows`` compares DistCL with blocks of other sizes on the CPU, in one process.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from medians import medians, one_thread
 from torch import Tensor
 
 IMAGES, SIZE, FACTOR, CHANNELS, CLASSES, BANK, TEMPERATURE = 2, 640, 8, 512, 19, 200, 100.0
@@ -195,6 +199,26 @@ def measure(part: str, form: str, device: str, repeats: int) -> dict[str, float]
     )
 
 
+def compare_blocks(sizes: list[int], rounds: int) -> None:
+    """Prints the time of DistCL in blocks of other numbers of rows, over that of its own."""
+    from mmdavss.losses import semantic_contrast
+
+    one_thread()
+    torch.manual_seed(0)
+    own = semantic_contrast.BLOCK
+    call = prepare('dist', FORMS[1], SIZE // FACTOR, 'cpu')
+
+    def with_blocks(size: int) -> None:
+        semantic_contrast.BLOCK = size
+        call()
+
+    forms = {str(size): lambda size=size: with_blocks(size) for size in (own, *sizes)}
+    found = medians(forms, rounds)
+    print('| rows of a block | ms | of those of the first |\n|---|---|---|')
+    for name, ms in found.items():
+        print(f'| {name} | {ms:.0f} | {ms / found[str(own)]:.2f} |')
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -205,7 +229,11 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=3, help='runs in each process')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--form', choices=FORMS, help=argparse.SUPPRESS)
+    parser.add_argument('--rows', nargs='+', type=int, help='blocks of DistCL to compare')
     args = parser.parse_args()
+    if args.rows:
+        compare_blocks(args.rows, rounds=7 * args.rounds)
+        return
     if args.form:
         print(json.dumps(measure(args.parts[0], args.form, args.device, args.repeats)))
         return

@@ -29,7 +29,7 @@ from mmdavss.methods import (
 from mmdavss.structures import Clip
 from mmdavss.testing import make_batch
 from tests.origins import model_checkpoints
-from tests.releases import value_at
+from tests.releases import full_size, value_at
 
 pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[1] / 'configs'
@@ -69,6 +69,27 @@ def small(cfg):
                 value['in_channels'] = widths[str(value['in_channels'])]
         return widths
     return None
+
+
+def steps_of(part: object, kind: str) -> list[dict]:
+    """The transforms of a kind in a part of a config, wherever they are."""
+    if isinstance(part, dict):
+        own = [part] if part.get('type') == kind else []
+        return own + [step for value in part.values() for step in steps_of(value, kind)]
+    if isinstance(part, list | tuple):
+        return [step for value in part for step in steps_of(value, kind)]
+    return []
+
+
+@pytest.mark.parametrize('name', full_size())
+def test_flow_of_large_frames_is_kept(name):
+    """DIS takes 0.1 s and more for a pair, in every epoch."""
+    cfg = Config.fromfile(ROOT / name)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for step in steps_of(cfg.get(loader, {}), 'LoadFlow'):
+            if step['provider']['type'] == 'DISFlowEstimator':
+                assert step['cache_dir'] == 'work_dirs/flow_cache', loader
+                assert step['cache_limit'] > 0, loader
 
 
 @pytest.mark.parametrize('name', CONFIGS)

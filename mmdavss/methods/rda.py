@@ -108,10 +108,12 @@ class RDA(AdvEnt):
     ) -> Iterator[tuple[dict[str, Tensor], dict[str, Levels]]]:
         losses, source = self.source_losses(batch.source)
         yield losses, dict(source=source)
-        losses = {}
         frames = batch.target.clip.frames
         plain = self.current_scores(frames)
-        images = frames[:, -1]
+        if self.discriminator is not None:
+            yield {}, dict(target=self.enlarged(plain, frames))
+        # The graph of the plain pass ends with the adversarial loss.
+        losses, images = {}, frames[:, -1]
         if self.gate is not None:
             images, losses['loss_protection'] = self.attack(self.gate, images, batch)
         images = random_rescale(images[:, None], self.rescale, self.align_corners)
@@ -121,7 +123,7 @@ class RDA(AdvEnt):
             losses['loss_adversarial_attacked'] = self.game.student_loss(
                 self.discriminator, self.enlarged(attacked, frames)
             )
-        yield losses, dict(target=self.enlarged(plain, frames))
+        yield losses, {}
 
     def attack(self, gate: nn.Module, images: Tensor, batch: DomainBatch) -> tuple[Tensor, Tensor]:
         """Target images (N, 3, H, W) under attack, and minus the change of shapes, weighted.

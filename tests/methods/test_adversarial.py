@@ -51,6 +51,7 @@ def test_the_step_is_that_of_the_sum(name, counts):
 
 @pytest.mark.parametrize('name', PLAYING)
 def test_the_source_is_backpropagated_before_the_target_is_seen(name):
+    """And RDA's plain frames before the attacked ones."""
     case = PLAYING[name]
     model = build_method(case)
     wrapper = build_optimisers(model)
@@ -68,9 +69,11 @@ def test_the_source_is_backpropagated_before_the_target_is_seen(name):
     wrapper['student'].backward = noted_backward
     model.student.forward = noted_forward
     Training(case, model, wrapper)(training_batch(case))
-    assert events.count('backward') == 2 + ('masked' in case.model)
+    attacked = isinstance(model, methods.RDA)
+    assert events.count('backward') == 2 + attacked + ('masked' in case.model)
     assert events[0] == 'forward'
     assert 'forward' in events[events.index('backward') :]
+    assert not attacked or events == ['forward', 'backward'] * 3
 
 
 @pytest.fixture

@@ -183,6 +183,15 @@ def dacs(n: Net, masked: bool = False, labelled: int = 1) -> Passes:
     return student.of('student') + teacher.of('teacher')
 
 
+def with_discriminator(n: Net) -> Passes:
+    """Besides, both frames of the plain clips, of the source without gradient."""
+    first = Net(n.config, frozenset({0}), n.key, dict(fusion=1) if n.key else {})
+    student = n.labels() + passes(backbone=1) + first.classified('decode')
+    student += n.scores('decode', gradient=True, called=True) + passes(True, backbone=1)
+    student += first.classified('decode', gradient=True, called=True)
+    return dacs(n) + (student + passes(**UNREAD['dacs_discriminator'])).of('student')
+
+
 def daformer(n: Net, masked: bool = False) -> Passes:
     """Of the source the current frames have features, of both encoders."""
     found = dacs(n, masked) + passes(backbone=1).of('pretrained')
@@ -202,6 +211,40 @@ def hcl(n: Net) -> Passes:
     return student.of('student') + teacher.of('teacher') + labels.of('history')
 
 
+#: With Accel: what is computed and not needed.
+UNREAD = dict(
+    # The auxiliary scores of the target's current and first frame.
+    quadmix=dict(aux=2, fusion=1),
+    # A frame alone is its own key frame, of which the backbone has a pass of its own.
+    dacs_discriminator=dict(backbone=2),
+)
+
+
+def quadmix(n: Net) -> Passes:
+    """Source, target, and both with patches; the target's pair of the current and first frame."""
+    both = n.scores('decode', 'aux', gradient=True)
+    # Of source and target the backward pass repeats the backbone's of the current frame.
+    student = both + both + passes(backbone=2)
+    # Mixes are joined at the size of the image.
+    student += n.scores('decode', gradient=True) + n.scores('decode', gradient=True)
+    student += passes(True, fusion=2 * (SIZE[0] * SIZE[1] // FEATURES - 1))
+    student += n.scores('decode', gradient=True)
+    student += passes(**UNREAD['quadmix'])
+    return student.of('student') + n.labels('decode', 'aux').of('labeller')
+
+
+def masked(needed: Callable[[Net], Passes]) -> Callable[[Net], Passes]:
+    """The same, clips that a teacher labels, and masked ones that learn these labels."""
+
+    def with_masked(n: Net) -> Passes:
+        own = needed(n)
+        own = own if any(len(key) == 3 for key in own) else own.of('student')
+        learnt = n.scores('decode', gradient=True, called=True)
+        return own + learnt.of('student') + n.labels().of('teacher')
+
+    return with_masked
+
+
 #: Pixels of a frame's features.
 FEATURES = SIZE[0] // 8 * (SIZE[1] // 8)
 #: What a method needs: of its student, if nothing is said.
@@ -213,12 +256,21 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'tent': lambda n: n.scores('decode', gradient=True),
     # The features of the current frame serve the decoders too.
     'ur': lambda n: n.scores('decode', gradient=True, called=True),
+    # Labels of the target come with it.
+    'ld': lambda n: n.scores('decode', gradient=True, called=True),
+    'mrkld': lambda n: n.supervised() + n.scores('decode', gradient=True, called=True),
+    'lrent': lambda n: n.supervised() + n.scores('decode', gradient=True, called=True),
+    'ccm': lambda n: (
+        n.scores('decode', gradient=True, called=True)
+        + n.scores('decode', gradient=True, called=True)
+    ),
     'hcl': hcl,
     'stpl': lambda n: stpl(n, {0, 1}, {0, 1}),
     # Batch norm trains: labels are predictions of its running statistics.
     'stpl_norm': lambda n: stpl(n, {0, 1}, {0, 1}) + passes(backbone=len(n.read)),
     'spatial': lambda n: stpl(n, {1}, {1}),
     'naive': lambda n: stpl(n, {0, 1}, {1}, compared=1),
+    'temporal': lambda n: stpl(n, {0, 1}, set(), compared=1),
     'duplicate': lambda n: stpl(n, {1}, set()),
     'stpl_anchor': lambda n: anchored(n, {0, 1}, {0, 1}),
     'temporal_anchor': lambda n: anchored(n, {0, 1}, set(), frozenset({0})),
@@ -227,7 +279,23 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'i2vda': lambda n: passes(True, backbone=3, decode=3).of('student') + n.labels().of('proxy'),
     # The discriminators see the current frames.
     'advent': lambda n: n.supervised() + passes(**n.current) + SINGLE,
+    'adaptsegnet': lambda n: n.supervised() + passes(**n.current) + SINGLE,
+    # The attacked frames too, up to whose pixels the gate has its gradient.
+    'rda': lambda n: (
+        n.supervised() + passes(**n.current) + SINGLE + SINGLE + Passes({('image', 'backward'): 1})
+    ),
+    'rda_released': lambda n: n.supervised() + passes(**n.current) + SINGLE + SINGLE,
     'minent': lambda n: n.supervised() + n.scores('decode', 'aux', gradient=True),
+    'minent_source_free': lambda n: n.scores('decode', 'aux', gradient=True),
+    # The source in the colours of the target, and the target.
+    'fda': lambda n: n.supervised() + n.scores('decode', gradient=True, called=True),
+    'fda_sst': lambda n: n.supervised() + n.scores('decode', gradient=True, called=True),
+    # Labels of plain clips; augmented, styled and mixed ones.
+    'pixmatch': lambda n: (
+        n.supervised()
+        + n.labels('decode', 'aux')
+        + sum((n.scores('decode', 'aux', gradient=True) for _ in '012'), Passes())
+    ),
     'davsn': lambda n: (
         n.supervised() + passes(**n.shown) + SINGLE + passes(backbone=1, decode=1, aux=1)
     ),
@@ -237,6 +305,10 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'tps': lambda n: (
         n.supervised() + n.labels('decode', 'aux') + n.scores('decode', 'aux', gradient=True)
     ),
+    'tps_source_free': lambda n: (
+        n.labels('decode', 'aux') + n.scores('decode', 'aux', gradient=True)
+    ),
+    'quadmix': quadmix,
     # Source, previous, current and augmented clips.
     'sfc': lambda n: (
         n.supervised() + sum((n.scores('decode', 'aux', gradient=True) for _ in '012'), Passes())
@@ -249,10 +321,25 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     ),
     # The teacher labels the clip without its last frame too.
     'dacs_refined': lambda n: dacs(n, labelled=2),
+    'dacs_discriminator': with_discriminator,
     'daformer': daformer,
     'mic': lambda n: daformer(n, masked=True),
     'sepico_dist': sepico,
+    # The teacher labels the crop anew.
+    'sepico_released': lambda n: sepico(n) + n.labels().of('teacher'),
 }
+TAUGHT = ('vat', 'i2vda', 'adaptsegnet', 'minent', 'davsn')
+NEEDED |= {f'{name}_masked': masked(NEEDED[name]) for name in TAUGHT}
+#: Rows of the table that need the passes of another one.
+ALIKE = dict(
+    source_only=('source_only_dff', 'source_only_distortion_aware'),
+    stpl=('stpl_add', 'stpl_concat', 'stpl_conv'),
+    cmom=('cmom_released',),
+    sepico_dist=('sepico_dist_full', 'sepico_proto', 'sepico_bank', 'sepico_fused'),
+)
+NEEDED |= {other: NEEDED[name] for name, others in ALIKE.items() for other in others}
+#: Options of a row of which not all passes would be of frames of one size.
+ONE_SIZE = dict(rda_released=dict(rescale=None), pixmatch=dict(crop=None))
 #: Predict frame by frame; others read the current frame, or train parts of the network.
 ONE_NET = {
     'i2vda': 'per_frame',
@@ -261,7 +348,23 @@ ONE_NET = {
     'ur': 'accel',
     'hcl': 'accel',
     'cmom': 'accel',
+    'cmom_released': 'accel',
+    'quadmix': 'accel',
+    'dacs_discriminator': 'accel',
+    'sepico_released': 'accel',
+    'i2vda_masked': 'per_frame',
+    'source_only_dff': 'dff',
+    'source_only_distortion_aware': 'distortion_aware',
 }
+ONE_NET |= {other: 'accel' for name in ('stpl', 'sepico_dist') for other in ALIKE[name]}
+#: On two scales, and no video nets at all.
+OF_THEIR_OWN = (
+    'mic_hrda',
+    'mic_accel_hrda',
+    'mic_hrda_discriminator',
+    'mic_accel_hrda_combined',
+)
+WITHOUT_NET = ('flow_pretraining', 'sfm_pretraining')
 
 
 def parts_of(net: nn.Module) -> dict[str, nn.Module]:
@@ -314,12 +417,23 @@ def counted_flops(net: nn.Module, size: tuple[int, int]) -> dict[tuple[str, str]
                 total.backward()
         found[name, 'forward'] = counter.found[name].forward
         found[name, 'backward'] = counter.found[name].backward
+    with NetworkFlops(dict(backbone=parts['backbone'])) as counter:
+        sum(maps.sum() for maps in parts['backbone'](image.requires_grad_())).backward()
+    # What the gradient of the image takes besides.
+    found['image', 'backward'] = counter.found['backbone'].backward - found['backbone', 'backward']
     return found
 
 
 @pytest.fixture(autouse=True)
 def scope():
     init_default_scope('mmseg')
+
+
+def test_every_method_is_counted() -> None:
+    counted = {method.partition(',')[0] for method in NEEDED}
+    assert counted.isdisjoint({*OF_THEIR_OWN, *WITHOUT_NET})
+    assert counted | {*OF_THEIR_OWN, *WITHOUT_NET} == CASES.keys()
+    assert [name for name, case in CASES.items() if case.student is None] == [*WITHOUT_NET]
 
 
 @pytest.mark.slow
@@ -329,7 +443,7 @@ def scope():
 )
 def test_passes_of_a_step(method: str, net: str) -> None:
     name, _, fixed = method.partition(',')
-    options = dict(norm_eval=True) if fixed else {}
+    options = dict(norm_eval=True) if fixed else ONE_SIZE.get(name, {})
     model = build_method(CASES[name], student=small_net(NETS[net].config), **options)
     needed = NEEDED[method](NETS[net])
     if not any(len(key) == 3 for key in needed):
@@ -365,16 +479,16 @@ def assert_passes(
     )
     frame = {owner: flops_of_a_frame(getattr(model, owner), size) for owner in owners}
     clips_of_a_batch = 2 * case.clips
-    expected = {
-        (owner, part, way): clips_of_a_batch * count * frame[owner][part, way]
-        for (owner, part, way), count in needed.items()
-        if count
-    }
+    expected: Counter[tuple] = Counter()
+    for (owner, part, way), count in needed.items():
+        own = 'backbone' if part == 'image' else part
+        expected[owner, own, way] += clips_of_a_batch * count * frame[owner][part, way]
+    expected = Counter({key: value for key, value in expected.items() if value})
     ratio = sum(found.values()) / sum(expected.values())
     assert found == pytest.approx(expected, rel=1e-9), f'{ratio:.2f} of what is needed'
 
 
-@pytest.mark.parametrize('net', ['mic_hrda', 'mic_accel_hrda'])
+@pytest.mark.parametrize('net', OF_THEIR_OWN)
 def test_passes_of_a_step_on_two_scales(net: str) -> None:
     """In units of the context, half of whose sides the frame has."""
     case = CASES[net]
@@ -388,16 +502,31 @@ def test_passes_of_a_step_on_two_scales(net: str) -> None:
         both = 1 + details * detail
         return passes(gradient, backbone=both, decode=both, attention=1)
 
-    learnt, labelled = scales(1, gradient=True), scales(windows)
-    if net == 'mic_accel_hrda':
-        # The key frame has a detail of its own, and no gradient. Scores that are carried by
-        # truncation are fused at the size of the image.
+    learnt, seen, labelled = scales(1, gradient=True), scales(1), scales(windows)
+    alone = learnt, seen, labelled  # a frame without one before it
+    if 'accel' in net:
+        # The key frame has a detail of its own, and no gradient; a frame alone is its own.
         levels = model.net.segmentor.backbone(torch.zeros(1, 3, *context))
-        fused = math.prod(SIZE) // math.prod(levels[-1].shape[-2:])
-        learnt += scales(1) + passes(True, fusion=fused)
-        labelled += scales(windows) + passes(fusion=fused)
+        pixels = math.prod(levels[-1].shape[-2:])
+        joined = FEATURES // pixels
+        alone = (
+            learnt + seen + passes(True, fusion=joined),
+            seen + seen + passes(fusion=joined),
+            labelled + labelled + passes(fusion=joined),
+        )
+        # Scores that are carried by truncation are fused at the size of the image.
+        fused = math.prod(SIZE) // pixels
+        learnt += seen + passes(True, fusion=fused)
+        seen += seen + passes(fusion=fused)
+        labelled += labelled + passes(fusion=fused)
     # Source, mix, masked.
-    needed = (learnt + learnt + learnt).of('student') + labelled.of('teacher')
+    student = learnt + learnt + learnt
+    if model.discriminator is not None:
+        # Both frames of the target and of the source.
+        student += learnt + alone[0] + seen + alone[1]
+    if model.refinement is not None:
+        labelled += alone[2]  # the frame before
+    needed = student.of('student') + labelled.of('teacher')
     assert_passes(model, case, needed + passes(backbone=1).of('pretrained'), context)
 
 

@@ -123,39 +123,86 @@ def test_fits_24_gb(full_size, config):
     assert memory.groups > 1
 
 
-def test_the_table_is_written(full_size, monkeypatch, tmp_path, capsys):
+def test_soft_labels_are_part_of_the_batch(full_size):
+    """As the pipeline of LRENT loads them."""
+    cfg = Config.fromfile(ROOT / 'configs/crst/lrent_deeplabv2-r101_gta2city.py')
+    data = full_size.training_batch(cfg)
+    sample = data['data_samples']['target'][0]
+    size = data['inputs']['target'].frames.shape[-2:]
+    assert sample.gt_soft_seg.data.dtype == torch.uint8
+    assert sample.gt_soft_seg.data.shape == (4, *size)
+    assert 'gt_soft_seg' not in data['data_samples']['source'][0]
+
+
+NAMES = ('source_only/deeplabv2-r50_camvid-sunny2foggy', 'tps/accel_viper2city')
+CELLS = '1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB'
+
+
+@pytest.fixture
+def write(full_size, monkeypatch, tmp_path, capsys):
+    """Runs the command with ``--write``; returns the lines of the table without its head."""
     document = tmp_path / 'speed.md'
-    document.write_text(f'before\n{full_size.BEGIN}\nold\n{full_size.END}\nafter\n')
     monkeypatch.setattr(full_size, 'DOCUMENT', document)
-    monkeypatch.setattr(
-        full_size, 'measure', lambda cfg: full_size.Memory(2**30, 2**29, 2**29, 2**31, 3, 2**33)
-    )
     monkeypatch.setattr(full_size, 'quiet', lambda: None)
-    names = ['source_only/deeplabv2-r50_camvid-sunny2foggy', 'tps/accel_viper2city']
-    monkeypatch.setattr(sys, 'argv', ['full_size.py', *names, f'configs/{names[0]}.py', '--write'])
-    full_size.main()
-    lines = document.read_text().splitlines()
-    assert lines[0] == 'before' and lines[-1] == 'after' and 'old' not in lines
-    assert lines[-5:-2] == [
-        f'| `{names[0]}`<br>`{names[0]}` | 1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB |',
-        f'| `{names[1]}` | 1.0 | 1.0 | 2.0 | 3 | **8.0** | 11 GB |',
-        '',
-    ]
+    measured: list[str] = []
+
+    def measure(cfg: Config) -> object:
+        measured.append(cfg.filename)
+        return full_size.Memory(2**30, 2**29, 2**29, 2**31, 3, 2**33)
+
+    monkeypatch.setattr(full_size, 'measure', measure)
+
+    def run(*args: str, old: str = '', count: int | None = None) -> list[str]:
+        document.write_text(f'before\n{full_size.BEGIN}\n{old}\n{full_size.END}\nafter\n')
+        monkeypatch.setattr(sys, 'argv', ['full_size.py', *args, '--write'])
+        measured.clear()
+        full_size.main()
+        assert count is None or len(measured) == count
+        lines = document.read_text().splitlines()
+        assert lines[0] == 'before' and lines[-1] == 'after'
+        assert lines[2] == lines[-3] == ''
+        return lines[5:-3]
+
+    return run
 
 
-def test_rows_of_some_configs_go_between_the_others(full_size):
-    head = ['| config | step |', '|---|---|']
-    old = [*head, '| `dacs/a` | 1 |', '| `mic/a`<br>`mic/c`<br>`mic/gone` | 2 |', '| `mic/d` | 3 |']
-    new = [*head, '| `mic/c` | 4 |', '| `mic/b` | 3 |', '| `hrda/a` | 3 |']
-    known = ['dacs/a', 'hrda/a', 'mic/a', 'mic/b', 'mic/c', 'mic/d']
-    assert full_size.merged(old, new, known) == [
-        *head,
-        '| `dacs/a` | 1 |',
-        '| `hrda/a` | 3 |',
-        '| `mic/a` | 2 |',
-        '| `mic/b`<br>`mic/d` | 3 |',
-        '| `mic/c` | 4 |',
-    ]
+def test_the_table_is_written(full_size, write):
+    lines = write(*NAMES, f'configs/{NAMES[0]}.py', old='old')
+    assert lines == [f'| `{name}` | {CELLS} |' for name in NAMES]
+    assert full_size.rows_of('\n'.join(lines)) == dict.fromkeys(NAMES, CELLS)
+
+
+def test_the_table_of_the_page_is_read_as_it_is_written(full_size):
     text = full_size.DOCUMENT.read_text()
-    lines = text.split(full_size.BEGIN)[1].split(full_size.END)[0].strip().splitlines()
-    assert full_size.merged(lines, lines, full_size.full_size()) == lines
+    page = text.split(full_size.BEGIN)[1].split(full_size.END)[0].strip()
+    assert full_size.table(full_size.rows_of(page)) == page.splitlines()
+
+
+def test_named_configs_are_written_beside_the_others(write):
+    """What is gone is left out, what is alike shares a line of its method."""
+    others = [
+        f'| `tps/dff_viper2city`<br>`tps/gone` | {CELLS} |',
+        '| `davsn/accel_viper2city` | 0.1 | 0.1 | 0.1 | 2 | **0.5** | none |',
+        f'| `{NAMES[1]}` | 0.1 | 0.1 | 0.1 | 2 | **0.5** | none |',
+    ]
+    assert write(NAMES[1], old='\n'.join(others), count=1) == [
+        others[1],
+        f'| `{NAMES[1]}`<br>`tps/dff_viper2city` | {CELLS} |',
+    ]
+
+
+def test_missing_rows_are_written(full_size, monkeypatch, write):
+    monkeypatch.setattr(full_size, 'full_size', lambda: [*NAMES])
+    old = f'| `{NAMES[0]}` | 0.1 | 0.1 | 0.1 | 2 | **0.5** | none |'
+    assert write('--missing', old=old, count=1) == [old, f'| `{NAMES[1]}` | {CELLS} |']
+    assert write(old=old, count=2) == [f'| `{name}` | {CELLS} |' for name in NAMES]
+
+
+def test_configs_with_the_same_sizes_are_counted_once(full_size, monkeypatch):
+    """The counts of one whose labels come from another checkpoint are its own."""
+    counted: list[str] = []
+    monkeypatch.setattr(full_size, 'measure', lambda cfg: counted.append(cfg.filename))
+    name = 'vat_vst/vst_deeplabv2-r50_viper2cityvps'
+    others = [f'{name}_from-image-adv', NAMES[1]]
+    assert [found for found, _ in full_size.measure_all([name, *others])] == [name, *others]
+    assert len(counted) == 2

@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -159,9 +160,11 @@ def test_compiled_networks(script):
 
 
 def test_two_processes(script):
-    (result,) = results_of(script, 'processes', 'adabn').values()
-    assert result['status'] == 'passed', result
-    assert result['figures']['backend'] == 'gloo'
+    """Of every method, as in tests/methods/test_every_method.py."""
+    results = results_of(script, 'processes')
+    assert not [own for own in results.values() if own['status'] != 'passed']
+    assert {own['figures']['backend'] for own in results.values()} == {'gloo'}
+    assert results.keys() == {name for name, case in script.cases().items() if case.thorough}
 
 
 @pytest.mark.parametrize(
@@ -225,18 +228,93 @@ def test_the_page_of_the_counts_is_read(script):
     full_size = sys.modules['full_size'].full_size()
     groups = script.groups((ROOT / 'docs/speed.md').read_text(), full_size)
     assert {name for group in groups for name in (group.name, *group.others)} == set(full_size)
-    assert sum(group.peak is not None for group in groups) > 50
+    assert all(group.peak is not None for group in groups)
 
 
 def test_the_most_different_come_first(script):
     words = dict(a={'1', '2'}, b={'1', '2', '3'}, c={'4', '5'}, d={'1', '3'})
     assert script.most_different_first(words) == ['b', 'c', 'a', 'd']
-    assert script.words_of(dict(a=1, b=[dict(c=2), dict(c=3)], d=(1, 2))) == {
-        'a=1',
-        'c=2',
-        'c=3',
-        'd=(1, 2)',
+    assert script.words_of('sfc/accel-raft_viper2city_stage1') == {
+        'sfc',
+        'accel-raft',
+        'viper2city',
+        'stage1',
     }
+
+
+def configs_of(script: ModuleType, device: str = 'cpu') -> dict[str, list[str]]:
+    found = script.chosen_configs(device, (), ['float32'])
+    return {size: [config.group.name for config in configs] for size, configs in found.items()}
+
+
+def test_every_method_has_a_small_and_a_large_config_at_the_start(script):
+    """A folder is that of a method; with options that change it, there are more small ones."""
+    found = configs_of(script, 'cuda')
+    folders = {path.parent.name for path in (ROOT / 'configs').glob('[!_]*/*.py')}
+    for size in ('full', 'small'):
+        assert {name.partition('/')[0] for name in found[size]} == folders
+    started = {f'{name}.py' for name in found['small']}
+    assert started >= {*sys.modules['kill_and_resume'].METHODS.values()}
+    groups = script.groups(
+        (ROOT / 'docs/speed.md').read_text(), sys.modules['full_size'].full_size()
+    )
+    assert sorted(found['full'] + found['later_full']) == sorted(group.name for group in groups)
+    assert not configs_of(script)['full']
+
+
+def test_the_order_of_the_checks(script, monkeypatch):
+    """All of the first configs, then a step of each other one, and its memory."""
+
+    def configs(*names: str) -> list:
+        return [script.RealConfig(script.Group(name), 'cuda') for name in names]
+
+    found = dict(
+        full=configs('a'), small=configs('b'), later_full=configs('c'), later_small=configs('d')
+    )
+    monkeypatch.setattr(script, 'chosen_configs', lambda *_: found)
+    assert [name for name, _ in script.check_configs('cuda')] == [
+        *(f'a: {kind}' for kind in ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')),
+        *(f'b: {kind}' for kind in ('float32', 'waits', 'ratio', 'fp16', 'bf16')),
+        'c: float32',
+        'c: memory',
+        'd: float32',
+        *(f'c: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
+        *(f'd: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
+    ]
+    assert [name.partition(':')[0] for name, _ in script.check_compiled('cuda')] == [*'badc']
+
+
+@pytest.fixture
+def shrunk(script, monkeypatch):
+    """Configs of small frames and narrow networks, as those that are killed and resumed."""
+    plain = script.Config.fromfile
+    shrink = sys.modules['kill_and_resume'].shrunk
+
+    def fromfile(path: Path) -> object:
+        return script.Config(shrink(plain(path).to_dict()))
+
+    monkeypatch.setattr(script, 'Config', type('', (script.Config,), dict(fromfile=fromfile)))
+
+
+def test_every_small_config(script, shrunk):
+    """A step of each method with the batch that the script makes."""
+    names = configs_of(script)['small']
+    results = {}
+    for name in names:
+        config = script.RealConfig(script.Group(name), 'cpu')
+        results[name] = script.attempt(lambda config=config: config.train('float32'))
+    assert not {name: own for name, own in results.items() if own['status'] != 'passed'}
+
+
+def test_a_compiled_config(script, shrunk):
+    """By the backend that generates no code; flow networks are no video nets."""
+    results = results_of(script, 'compiled', 'adabn/accel-r18_mini', 'sfc/flownets_miniviper')
+    ran = {name: own for name, own in results.items() if own.get('error') != 'needs a GPU'}
+    assert {name: own['status'] for name, own in ran.items()} == {
+        'adabn/accel-r18_miniviper2minicity: compiled': 'passed',
+        'sfc/flownets_miniviper: compiled': 'skipped',
+    }
+    assert ran['adabn/accel-r18_miniviper2minicity: compiled']['figures']['backend'] == 'aot_eager'
 
 
 def test_a_config(script):
@@ -317,6 +395,41 @@ def test_a_part_that_does_not_start_is_a_failure(script):
 def test_no_check_begins_after_the_time(script):
     results = results_of(script, 'ops', 'warp', seconds=-1.0)
     assert {own['error'] for own in results.values()} == {'no time left'}
+
+
+def test_a_part_ends_when_it_is_told(script):
+    """And begins none of its other checks."""
+    results: list[dict] = []
+    stop = threading.Event()
+
+    def told(result: dict) -> None:
+        results.append(result)
+        stop.set()
+        for process in script.LIVE:
+            script._kill(process)
+
+    command = [sys.executable, '-S', '-c', CRASHES.format(code=3, sleep=60)]
+    script.supervise(command, 60, told, done=['b'], stop=stop)
+    assert [own['name'] for own in results] == ['a']
+    assert not script.LIVE
+
+
+def test_a_run_that_fails_leaves_no_process(script, monkeypatch, tmp_path):
+    """As if it was interrupted while parts run beside each other."""
+    command = [sys.executable, '-S', '-c', CRASHES.format(code=3, sleep=60)]
+    supervise = script.supervise
+
+    def started(_: object, seconds: float, emit: object, **options: object) -> None:
+        if seconds < script.PARTS['methods'].seconds:
+            raise KeyboardInterrupt
+        supervise(command, seconds, emit, done=['a', 'b'], **options)
+
+    monkeypatch.setattr(script, 'supervise', started)
+    monkeypatch.setattr(script, 'environment_of', lambda device: {})
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        script.main(['--parts', 'ops', 'methods', '--out', str(tmp_path)])
+    assert not script.LIVE
 
 
 def test_an_error_has_its_traceback(script):

@@ -11,6 +11,13 @@ target_root = 'data/bddvid'
 rare_class_sampling = dict(
     statistics='data/synthia_seq/class_statistics.json', temperature=0.01, min_pixels=3000
 )
+# Flow current -> previous, of clips. DIS needs no weights; others: docs/datasets.md, "Flow".
+flow = dict(
+    type='LoadFlow',
+    provider=dict(type='DISFlowEstimator'),
+    cache_dir='work_dirs/flow_cache',
+    cache_limit=64,  # GiB
+)
 
 source_pipeline = [
     dict(type='LoadClip'),
@@ -31,13 +38,12 @@ target_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# For pseudo-labels refined by the video: clips of two frames, with the flow current -> previous.
-# DIS needs no weights; other providers: docs/datasets.md, "Flow".
+# For pseudo-labels refined by the video: clips of two frames.
 target_clip_pipeline = [
     dict(type='LoadClip'),
     dict(type='PseudoLabelMargins', top=21, bottom=169, left=19, right=19),
     dict(type='ClipResize', scale=(1280, 720)),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+    flow,
     dict(type='ClipCrop', crop_size=(720, 720)),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),

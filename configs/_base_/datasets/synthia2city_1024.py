@@ -11,6 +11,13 @@ target_root = 'data/cityscapes'
 rare_class_sampling = dict(
     statistics='data/synthia_seq/class_statistics.json', temperature=0.01, min_pixels=3000
 )
+# Flow current -> previous, of clips. DIS needs no weights; others: docs/datasets.md, "Flow".
+flow = dict(
+    type='LoadFlow',
+    provider=dict(type='DISFlowEstimator'),
+    cache_dir='work_dirs/flow_cache',
+    cache_limit=64,  # GiB
+)
 
 source_pipeline = [
     dict(type='LoadClip'),
@@ -30,13 +37,12 @@ target_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# Clips of two frames with the flow current -> previous, for pseudo-labels refined by the video and
-# for networks that fuse frames. DIS needs no weights; other providers: docs/datasets.md, "Flow".
+# Clips of two frames, for pseudo-labels refined by the video and for networks that fuse frames.
 target_clip_pipeline = [
     dict(type='LoadClip'),
     dict(type='PseudoLabelMargins', top=30, bottom=240, left=30, right=30),
     dict(type='ClipResize', scale=(2048, 1024)),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+    flow,
     dict(type='ClipCrop', crop_size=(1024, 1024)),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
@@ -45,7 +51,7 @@ source_clip_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(2560, 1520)),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+    flow,
     dict(type='ClipCrop', crop_size=(1024, 1024), cat_max_ratio=0.75, rare_class_min_pixels=6000),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
@@ -60,7 +66,7 @@ test_pipeline = [
 test_clip_pipeline = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(2048, 1024)),
-    dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+    flow,
     dict(type='LoadClipAnnotations'),
     dict(type='PackClipInputs'),
 ]
