@@ -74,7 +74,7 @@ class TestWeights:
 
     def test_missing_branch(self, method, batch):
         with pytest.raises(KeyError, match='no target clips'):
-            model = method('stpl')
+            model = method('dacs')
             model.train_step(batch('source'), build_optimisers(model))
 
 
