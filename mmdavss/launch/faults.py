@@ -95,11 +95,23 @@ def explained_faults(
     try:
         yield
     except Exception as error:
-        message, machine = _explain(error)
-        if message is None or (isinstance(error, UserError) and message == str(error)):
+        try:
+            line = _advised(error, work_dir, advice)
+        except RuntimeError as late:
+            # torch tells of a dead data-loading process wherever its signal interrupts: here too.
+            line = _advised(late, work_dir, advice)
+        if line is None:
             raise
-        kept = f'. {_kept(work_dir, advice)}' if machine else ''
-        raise UserError(f'{message.rstrip(".")}{kept}') from error
+        raise UserError(line) from error
+
+
+def _advised(error: BaseException, work_dir: str | Path, advice: str) -> str | None:
+    """The line with advice; None if the error is to be raised as it is."""
+    message, machine = _explain(error)
+    if message is None or (isinstance(error, UserError) and message == str(error)):
+        return None
+    kept = f'. {_kept(work_dir, advice)}' if machine else ''
+    return f'{message.rstrip(".")}{kept}'
 
 
 def explain(error: BaseException) -> str | None:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmdavss.cli.exits import one_line
 from mmdavss.evaluation.health import class_drift
 from mmdavss.flow import read_flow
+from mmdavss.launch import faults
 from mmdavss.launch.faults import explain, explained_faults
 from mmdavss.utils.errors import UserError
 
@@ -148,6 +149,21 @@ def test_where_to_go_on(tmp_path):
         with pytest.raises(UserError) as raised, explained_faults(tmp_path):
             call(tmp_path)
         assert ('run/iter_4.pth; continue with --resume' in str(raised.value)) == kept
+
+
+def test_the_signal_of_a_dead_process_interrupts_the_report(tmp_path, monkeypatch):
+    """torch's handler raises wherever it is called, here while the checkpoint is looked for."""
+    killed = 'DataLoader worker (pid 7) is killed by signal: Bus error. It is possible ...'
+    kept = faults._kept
+
+    def interrupted(*args):
+        monkeypatch.setattr(faults, '_kept', kept)
+        raise RuntimeError(killed)
+
+    monkeypatch.setattr(faults, '_kept', interrupted)
+    with pytest.raises(UserError, match=r'Bus error.*no checkpoint of this run yet'):
+        with explained_faults(tmp_path):
+            raise RuntimeError('DataLoader worker (pid(s) 7) exited unexpectedly')
 
 
 def test_interrupted(capfd):
