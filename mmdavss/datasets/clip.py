@@ -755,33 +755,6 @@ class ClipFolderDataset(ClipSegDataset):
             data_root=data_root, labels=None, clip_length=clip_length, with_labels=False, **kwargs
         )
 
-    @classmethod
-    def check_split(
-        cls,
-        split: str,
-        splits: Sequence[str],
-        private: Sequence[str] = (),
-        with_labels: bool = True,
-    ) -> None:
-        """Checks the name of a split.
-
-        Args:
-            split: The name.
-            splits: Those that there are.
-            private: Those whose labels are not public.
-            with_labels: Whether the labels are wanted.
-
-        Raises:
-            ValueError: If there is no such split, or its labels are wanted and not public.
-        """
-        if split not in splits:
-            raise ValueError(f'{cls.__name__}: split={split!r} is not one of {splits}.')
-        if split in private and with_labels:
-            raise ValueError(
-                f'{cls.__name__}: the labels of split={split!r} are not public: set '
-                "with_labels=False, or score split='val'."
-            )
-
     def scan(self) -> Sequences:
         """Folders with images; frames are numbered by their position."""
         if not osp.isdir(self.data_root):

@@ -77,9 +77,7 @@ class MinEnt(MeanTeacher):
             )
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
-        if self.masked is not None and self.net.needs_flow:
-            # Once for all passes, and before the first, see given_flow.
-            batch = batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))
+        batch = self.with_flow_for_all(batch)
         clip = batch.target.clip
         flow = self.clip_flow(clip)
         if batch.has_source:

@@ -136,10 +136,7 @@ class AdversarialAdapter(MeanTeacher):
         """
         check_players(type(self).__name__, optim_wrapper, self.players)
         batch = self.domain_batch(**self.data_preprocessor(data, True))
-        if self.masked is not None and self.net.needs_flow:
-            # Once for all of the student's passes, and before the first, see given_flow.
-            batch = batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))
-
+        batch = self.with_flow_for_all(batch)
         student = optim_wrapper['student']
         shown: dict[str, dict[str, ScoreMaps]] = {}
         network: Any = self.student

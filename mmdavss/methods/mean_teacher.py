@@ -220,6 +220,12 @@ class MeanTeacher(BaseAdapter):
             )
         }
 
+    def with_flow_for_all(self, batch: DomainBatch) -> DomainBatch:
+        """A batch whose flow is computed before the first pass and once, if `masked` adds one."""
+        if self.masked is None or not self.net.needs_flow:
+            return batch
+        return batch.with_clips(lambda clip: clip._replace(flow=self.given_flow(clip)))
+
     def taught_losses(self, masked: MaskedConsistency, batch: DomainBatch) -> dict[str, Tensor]:
         """:meth:`masked_loss` of a method that has a teacher for its sake only (MIC, section 4.1).
 
