@@ -13,20 +13,8 @@ train_dataloader = dict(
     )
 )
 model = dict(
-    # Each pixel has the surer label of the frame and of the previous one (UnifiedVideoDA). Rows as
-    # released for frames that are not 1024 high; columns: about a tenth of a crop.
-    refinement=dict(
-        type='LabelRefinement',
-        mode='max-confidence',
-        carry_rows=0.7,
-        fill_rows=0.7,
-        fill_columns=25,
-    ),
+    refinement=_base_.refinement,
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
     source_checkpoint='work_dirs/source_only/effnet-lite0_mini2camvid/iter_600.pth',
 )
-# Until iteration 10 nothing is mixed: 1500 of 40k as published.
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.99),
-    dict(type='SelfTrainingHook', start=10),
-]
+custom_hooks = _base_.refined_hooks

@@ -23,11 +23,8 @@ model = dict(
     _base_.method,
     augment=dict(_base_.method.augment, per_frame=True),
     refinement=dict(
-        type='LabelRefinement',
+        _base_.refinement,
         mode='consistency',
-        carry_rows=840 / 1024,
-        fill_rows=800 / 1024,
-        fill_columns=100,
         # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
         rare_classes=(14, 13, 5, 4, 12, 3, 9),
     ),
@@ -41,7 +38,4 @@ model = dict(
 )
 # The rate of all parts is the same, all decay.
 optim_wrapper = dict(paramwise_cfg=None)
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='SelfTrainingHook', start=1500),
-]
+custom_hooks = _base_.refined_hooks

@@ -19,11 +19,7 @@ train_dataloader = dict(
 model = dict(
     _base_.method,
     refinement=dict(
-        type='LabelRefinement',
-        mode='max-confidence',
-        carry_rows=840 / 1024,
-        fill_rows=800 / 1024,
-        fill_columns=100,
+        _base_.refinement,
         # For mode='rare': pole, rider, sign, light, fence, person.
         rare_classes=(4, 10, 6, 5, 3, 9),
     ),
@@ -33,7 +29,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(paramwise_cfg=None)
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='SelfTrainingHook', start=1500),
-]
+custom_hooks = _base_.refined_hooks

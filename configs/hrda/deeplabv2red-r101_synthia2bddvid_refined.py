@@ -20,11 +20,10 @@ train_dataloader = dict(
 model = dict(
     _base_.method,
     refinement=dict(
-        type='LabelRefinement',
+        _base_.refinement,
         mode='consistency',
         carry_rows=0.7,
         fill_rows=0.7,
-        fill_columns=100,
         # For mode='rare': pole, rider, sign, light, fence, person.
         rare_classes=(4, 10, 6, 5, 3, 9),
     ),
@@ -39,7 +38,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(paramwise_cfg=None)
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='SelfTrainingHook', start=1500),
-]
+custom_hooks = _base_.refined_hooks

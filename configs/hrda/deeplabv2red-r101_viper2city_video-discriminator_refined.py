@@ -19,19 +19,10 @@ train_dataloader = dict(
 )
 model = dict(
     _base_.method,
-    discriminator=dict(
-        type='VideoDiscriminator',
-        adversarial_weight=0.001,
-        scale=0.1,
-        resolution=0.5,
-        gan_loss=dict(type='DomainGANLoss', kind='lsgan', source_label=0),
-    ),
+    discriminator=_base_.discriminator,
     refinement=dict(
-        type='LabelRefinement',
+        _base_.refinement,
         mode='consistency',
-        carry_rows=840 / 1024,
-        fill_rows=800 / 1024,
-        fill_columns=100,
         # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
         rare_classes=(14, 13, 5, 4, 12, 3, 9),
     ),
@@ -40,26 +31,6 @@ model = dict(
         segmentor=dict(decode_head=dict(num_classes=15), attention_head=dict(num_classes=15)),
     ),
 )
-# The student at one rate in all parts, all of which decay; the discriminator as AdaptSegNet's.
-optim_wrapper = dict(
-    _delete_=True,
-    constructor='PlayerOptimWrapperConstructor',
-    student=dict(
-        optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
-    ),
-    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
-)
-param_scheduler = dict(
-    _delete_=True,
-    student=[
-        dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
-        dict(type='GroupPolyLR', power=1.0, eta_min=0.0, begin=0, end=40000, by_epoch=False),
-    ],
-    discriminator=[
-        dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=40000, by_epoch=False)
-    ],
-)
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='SelfTrainingHook', start=1500),
-]
+optim_wrapper = dict(_base_.player_wrappers, _delete_=True)
+param_scheduler = dict(_base_.player_schedules, _delete_=True)
+custom_hooks = _base_.refined_hooks

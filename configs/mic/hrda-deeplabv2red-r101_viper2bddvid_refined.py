@@ -22,11 +22,10 @@ model = dict(
     type='MIC',
     masked=_base_.masked,
     refinement=dict(
-        type='LabelRefinement',
+        _base_.refinement,
         mode='consistency',
         carry_rows=0.7,
         fill_rows=0.7,
-        fill_columns=100,
         # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
         rare_classes=(14, 13, 5, 4, 12, 3, 9),
     ),
@@ -41,7 +40,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(paramwise_cfg=None)
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.999),
-    dict(type='SelfTrainingHook', start=1500),
-]
+custom_hooks = _base_.refined_hooks

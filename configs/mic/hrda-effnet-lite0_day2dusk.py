@@ -6,15 +6,7 @@ _base_ = [
 ]
 model = dict(
     type='MIC',
-    # As methods/mic_effnet-lite0.py has it, at twice the resolution.
-    masked=dict(
-        type='MaskedConsistency',
-        block_size=32,
-        mask_ratio=0.7,
-        mode='target',
-        augment=dict(type='StrongAugment'),
-        loss_weight=1.0,
-    ),
+    masked=_base_.masked,
     # Sign symbol, car, pedestrian, bicyclist.
     feature_distance=dict(classes=(6, 8, 9, 10)),
     student=dict(

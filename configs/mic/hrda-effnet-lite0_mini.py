@@ -6,14 +6,6 @@ _base_ = [
 ]
 model = dict(
     type='MIC',
-    # As methods/mic_effnet-lite0.py has it, at twice the resolution.
-    masked=dict(
-        type='MaskedConsistency',
-        block_size=32,
-        mask_ratio=0.7,
-        mode='target',
-        augment=dict(type='StrongAugment'),
-        loss_weight=1.0,
-    ),
+    masked=_base_.masked,
     source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
 )

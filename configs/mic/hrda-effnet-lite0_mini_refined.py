@@ -13,30 +13,12 @@ train_dataloader = dict(
 )
 model = dict(
     type='MIC',
-    # As methods/mic_effnet-lite0.py has it, at twice the resolution.
-    masked=dict(
-        type='MaskedConsistency',
-        block_size=32,
-        mask_ratio=0.7,
-        mode='target',
-        augment=dict(type='StrongAugment'),
-        loss_weight=1.0,
-    ),
-    # Each pixel has the surer label of the frame and of the previous one (UnifiedVideoDA). Rows as
-    # released for frames that are not 1024 high; columns: about a tenth of a crop.
+    masked=_base_.masked,
     refinement=dict(
-        type='LabelRefinement',
-        mode='max-confidence',
-        carry_rows=0.7,
-        fill_rows=0.7,
-        fill_columns=50,
+        _base_.refinement,
         # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
         rare_classes=(14, 13, 5, 4, 12, 3, 9),
     ),
     source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
 )
-# Until iteration 10 nothing is mixed: 1500 of 40k as published.
-custom_hooks = [
-    dict(type='EMATeacherHook', momentum=0.99),
-    dict(type='SelfTrainingHook', start=10),
-]
+custom_hooks = _base_.refined_hooks

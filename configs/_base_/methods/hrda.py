@@ -22,7 +22,42 @@ masked = dict(
     augment=dict(type='StrongAugment', per_batch=True),
     loss_weight=1.0,
 )
+# Parts of UnifiedVideoDA (Kareer et al., TMLR 2024) for a method on clips. Its rows are of 1024.
+refinement = dict(
+    type='LabelRefinement',
+    mode='max-confidence',
+    carry_rows=840 / 1024,
+    fill_rows=800 / 1024,
+    fill_columns=100,
+)
+discriminator = dict(
+    type='VideoDiscriminator',
+    adversarial_weight=0.001,
+    scale=0.1,
+    resolution=0.5,
+    gan_loss=dict(type='DomainGANLoss', kind='lsgan', source_label=0),
+)
+# With a discriminator: the student at one rate in all parts, all of which decay; the discriminator
+# as AdaptSegNet's. In a config with `_delete_=True` for `optim_wrapper` and `param_scheduler`.
+player_wrappers = dict(
+    constructor='PlayerOptimWrapperConstructor',
+    student=dict(
+        optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
+    ),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
+)
+player_schedules = dict(
+    student=[
+        dict(type='LinearLR', start_factor=1e-6, begin=0, end=1501, by_epoch=False),
+        dict(type='GroupPolyLR', power=1.0, eta_min=0.0, begin=0, end=40000, by_epoch=False),
+    ],
+    discriminator=[
+        dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=40000, by_epoch=False)
+    ],
+)
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.999)]
+# With refined labels: until iteration 1500 nothing is mixed.
+refined_hooks = [*custom_hooks, dict(type='SelfTrainingHook', start=1500)]
 # DAFormer's: AdamW, encoder 6e-5, heads 6e-4, weight decay 0.01, 40k iterations. Warm-up over 1500
 # iterations, times a poly of power 1 that counts from the first iteration. (mmengine's LinearLR
 # arrives one iteration before its end.)
