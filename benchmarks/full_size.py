@@ -467,16 +467,22 @@ def rows_of(page: str) -> dict[str, str]:
     return found
 
 
+def alike(rows: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
+    """Configs of a method with the same cells, and these."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, own in sorted(rows.items()):
+        found.setdefault((name.split('/')[0], own), []).append(name)
+    for (_, own), names in found.items():
+        yield names, own
+
+
 def table(rows: Mapping[str, str]) -> list[str]:
     """Lines of a table; configs of a method with the same cells share a line."""
     lines = [
         '| config | weights | gradients, optimiser | saved for backward | groups | step | fits |',
         '|---|---|---|---|---|---|---|',
     ]
-    alike: dict[tuple[str, str], list[str]] = {}
-    for name, own in sorted(rows.items()):
-        alike.setdefault((name.split('/')[0], own), []).append(name)
-    for (_, own), names in alike.items():
+    for names, own in alike(rows):
         lines.append('| ' + '<br>'.join(f'`{name}`' for name in names) + f' | {own} |')
     return lines
 

@@ -633,18 +633,12 @@ def groups(page: str, known: Sequence[str]) -> list[Group]:
         page: The page; configs with the same memory share a line of its table.
         known: All full-size configs.
     """
-    made, seen = [], set()
-    for line in page.splitlines():
-        cells = [cell.strip() for cell in line.split('|')]
-        names = (
-            [name for name in re.findall(r'`([^`]+)`', cells[1]) if name in known]
-            if len(cells) > 6
-            else []
-        )
-        if names:
-            seen |= {*names}
-            made.append(Group(names[0], tuple(names[1:]), float(cells[6].strip('*'))))
-    return made + [Group(name) for name in known if name not in seen]
+    rows = {name: own for name, own in full_size.rows_of(page).items() if name in known}
+    made = [
+        Group(first, tuple(others), float(own.split(' | ')[4].strip('*')))
+        for (first, *others), own in full_size.alike(rows)
+    ]
+    return made + [Group(name) for name in known if name not in rows]
 
 
 def words_of(name: str) -> set[str]:
