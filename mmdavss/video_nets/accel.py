@@ -249,6 +249,8 @@ class Accel(PropagatingNet):
     ) -> Tensor:
         if isinstance(self.segmentor, HRDA):
             return cast(Tensor, self._scale_scores(frames, flow, supervised=False)['decode'].fused)
+        if features is None and frames.shape[1] == 1 and self.reference_segmentor is None:
+            features = self.features(frames[:, 0])[:, None]  # one pass: it is its own key frame
         current = self.features(frames[:, -1]) if features is None else features[:, -1]
         if self.stage == 1:
             return self.classify(current)

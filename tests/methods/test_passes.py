@@ -189,7 +189,7 @@ def with_discriminator(n: Net) -> Passes:
     student = n.labels() + passes(backbone=1) + first.classified('decode')
     student += n.scores('decode', gradient=True, called=True) + passes(True, backbone=1)
     student += first.classified('decode', gradient=True, called=True)
-    return dacs(n) + (student + passes(**UNREAD['dacs_discriminator'])).of('student')
+    return dacs(n) + student.of('student')
 
 
 def daformer(n: Net, masked: bool = False) -> Passes:
@@ -215,8 +215,6 @@ def hcl(n: Net) -> Passes:
 UNREAD = dict(
     # The auxiliary scores of the target's current and first frame.
     quadmix=dict(aux=2, fusion=1),
-    # A frame alone is its own key frame, of which the backbone has a pass of its own.
-    dacs_discriminator=dict(backbone=2),
 )
 
 
