@@ -19,6 +19,7 @@ and replaced only with --again.
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import hashlib
 import json
@@ -201,6 +202,13 @@ def overrides(key: Key, way: str) -> dict[str, str]:
     return found
 
 
+def result_of(key: Key, folder: Path) -> Path:
+    """The last checkpoint of a training in a folder: a row may change how long that is."""
+    cfg = copy.deepcopy(load(key.config))
+    cfg.merge_from_dict(changes_of(key.method, key.row))
+    return final_checkpoint(cfg, folder)
+
+
 def target_branches(method: str) -> tuple[str, ...]:
     """The branches of a method's training data with the target's frames."""
     return TARGET_BRANCHES.get(method, ('target',))
@@ -232,11 +240,11 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
     for way in WAYS.get(key.benchmark, ONE_WAY):
         changed = overrides(key, way)
         folder = key.folder(work_dir, way)
-        checkpoint = final_checkpoint(cfg, folder)
+        checkpoint = result_of(key, folder)
         options = moved_data(cfg, data_root) | changed
         if found and not target_branches(key.method):
             # One training for all ways.
-            tested = final_checkpoint(cfg, found[0].folder)
+            tested = result_of(key, found[0].folder)
             arguments = ['tools/test.py', name, str(tested), '--work-dir', str(folder)]
             options = {k: v for k, v in options.items() if k.startswith('test_')}
             options |= {f'{evaluator(cfg, "test")}.per_class': 'True'}
@@ -254,7 +262,7 @@ def steps(key: Key, work_dir: Path = WORK_DIR, data_root: Path | None = None) ->
         start = key.start
         if start is not None:
             own = way if target_branches(start.method) else ''
-            source = final_checkpoint(load(start.config), start.folder(work_dir, own))
+            source = result_of(start, start.folder(work_dir, own))
             options['model.source_checkpoint'] = str(source)
             if 'rounds' in cfg:
                 commands.append(rounds_command(key, cfg, folder, options))

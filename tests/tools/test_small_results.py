@@ -224,6 +224,13 @@ def test_rows_change_the_config_of_their_method(script):
     assert len({script.fingerprint('mini', 'stpl', row) for row in rows}) == 3
 
 
+def test_rows_change_how_long_their_method_is_trained(module):
+    (step,) = module.steps(module.Key('mini', 'tps', 'twice', 0))
+    assert 'train_cfg.max_iters=200' in step.commands[-1]
+    assert step.result.name == 'iter_200.pth'
+    assert str(step.result) in step.temporal
+
+
 def test_seeds_are_outermost_and_starts_come_first(script):
     keys = script.wanted(['mini'], ['stpl', 'vst', 'vat', 'source-only'], ['main'], [0, 1])
     assert [(key.seed, key.method) for key in keys] == [
