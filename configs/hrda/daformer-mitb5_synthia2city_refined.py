@@ -1,6 +1,6 @@
 # HRDA, SYNTHIA-Seq to Cityscapes-Seq, 11 classes, pseudo-labels of the mix refined by the video
-# (UnifiedVideoDA, Kareer et al., TMLR 2024): each pixel has the surer label of the frame and of the
-# previous one, carried along the flow. Until iteration 1500 nothing is mixed. The other
+# (UnifiedVideoDA, Kareer et al., TMLR 2024): each pixel has the more confident label of the frame
+# and of the previous one, carried along the flow. Until iteration 1500 nothing is mixed. The other
 # refinements: ../mic/hrda-daformer-mitb5_viper2city_refined.py.
 _base_ = [
     '../_base_/models/hrda-daformer-mitb5.py',

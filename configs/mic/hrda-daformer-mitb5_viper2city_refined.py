@@ -1,8 +1,8 @@
 # MIC on HRDA, VIPER to Cityscapes-Seq, 15 classes, pseudo-labels of the mix refined by the video
-# (UnifiedVideoDA, Kareer et al., TMLR 2024): each pixel has the surer label of the frame and of the
-# previous one, carried along the flow. Until iteration 1500 nothing is mixed. The other refinements
-# are `--cfg-options model.refinement.mode=MODE`: `consistency`, `carried`, `rare`, and as an upper
-# bound `oracle` (with labels in the target's data set and pipeline).
+# (UnifiedVideoDA, Kareer et al., TMLR 2024): each pixel has the more confident label of the frame
+# and of the previous one, carried along the flow. Until iteration 1500 nothing is mixed. The other
+# refinements are `--cfg-options model.refinement.mode=MODE`: `consistency`, `carried`, `rare`, and
+# as an upper bound `oracle` (with labels in the target's data set and pipeline).
 _base_ = [
     '../_base_/models/hrda-daformer-mitb5.py',
     '../_base_/methods/hrda.py',

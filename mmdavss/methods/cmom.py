@@ -57,7 +57,7 @@ class CMOM(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
-        TypeError: If features of an :class:`HRDA` shall be aligned.
+        TypeError: If features of an :class:`HRDA` are to be aligned.
         ValueError: If the share is not between 0 and 1, or a class to align is not the network's.
     """
 

@@ -63,7 +63,7 @@ def test_labels_of_iast(key):
 
 @pytest.mark.parametrize('cap, kept', [(None, 0.2), (0.999, 0.6)])
 def test_share_of_a_sure_class(cap, kept):
-    """Six tenths are surer than 0.999: only without a cap is alpha the share of labels."""
+    """Six tenths are above 0.999: only without a cap is alpha the share of labels."""
     probability = np.concatenate([np.linspace(0.9, 0.99, 400), np.linspace(0.9991, 0.9999, 600)])
     labels = np.zeros(1000, int)
     thresholds = AdaptiveThresholds(1, cap=cap)

@@ -6,9 +6,9 @@ model = dict(
     confidence_threshold=0.968,
     augment=dict(type='StrongAugment'),
 )
-# Labels of the mix refined by the video (UnifiedVideoDA): each pixel has the surer label of the
-# frame and of the previous one. Rows as released for frames that are not 1024 high; columns: about
-# a tenth of a crop. Until iteration 10 nothing is mixed: 1500 of 40k as published.
+# Labels of the mix refined by the video (UnifiedVideoDA): each pixel has the more confident label
+# of the frame and of the previous one. Rows as released for frames that are not 1024 high; columns:
+# about a tenth of a crop. Until iteration 10 nothing is mixed: 1500 of 40k as published.
 refinement = dict(
     type='LabelRefinement',
     mode='max-confidence',

@@ -41,9 +41,9 @@ masked = dict(
     augment=dict(type='StrongAugment'),
     loss_weight=1.0,
 )
-# Labels of the mix refined by the video (UnifiedVideoDA): each pixel has the surer label of the
-# frame and of the previous one. Rows as released for frames that are not 1024 high; columns: about
-# a tenth of a crop. Until iteration 10 nothing is mixed: 1500 of 40k as published.
+# Labels of the mix refined by the video (UnifiedVideoDA): each pixel has the more confident label
+# of the frame and of the previous one. Rows as released for frames that are not 1024 high; columns:
+# about a tenth of a crop. Until iteration 10 nothing is mixed: 1500 of 40k as published.
 refinement = dict(
     type='LabelRefinement',
     mode='max-confidence',

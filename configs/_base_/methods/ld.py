@@ -4,7 +4,7 @@ method = dict(
     regulariser=dict(type='NegativeLearning', width=3, entropy_weight=1.0, negative_weight=1.0),
     norm_eval=False,
 )
-# The labels of CCM, in the first round: the surest 20 % of each class, and of each frame.
+# The labels of CCM, in the first round: the most confident 20 % of each class, and of each frame.
 pseudo_label_generator = dict(selection='ccm', aggregate=False, portion=0.2, every=5)
 # No paper has it on these benchmarks; the settings are those of STPL (its section 4.1): lr 2.5e-6,
 # poly 0.9, 20k iterations.

@@ -5,7 +5,7 @@ model = dict(
     regulariser=dict(type='NegativeLearning', width=3, entropy_weight=1.0, negative_weight=1.0),
     norm_eval=True,
 )
-# The labels of CCM, in the first round: the surest 20 % of each class, and of each frame.
+# The labels of CCM, in the first round: the most confident 20 % of each class, and of each frame.
 pseudo_label_generator = dict(selection='ccm', aggregate=False, portion=0.2, every=5)
 # STPL's small schedule.
 optim_wrapper = dict(

@@ -4,7 +4,7 @@ method = dict(
     regulariser=dict(type='NegativeLearning', width=3, entropy_weight=1.0, negative_weight=1.0),
     norm_eval=False,
 )
-# The labels of CCM: the surest of each class, and of each frame.
+# The labels of CCM: the most confident of each class, and of each frame.
 pseudo_label_generator = dict(selection='ccm', aggregate=False, portion=0.2, every=5)
 # Labelled crops of CCM: the shorter side becomes 720 times 0.5 to 1.5.
 labelled_crops = [

@@ -9,7 +9,7 @@ model = dict(
     regulariser=dict(type='EntropyLoss', normalised=True, loss_weight=1.0),
     norm_eval=True,
 )
-# The labels of CBST: the surest 20 % of each class.
+# The labels of CBST: the most confident 20 % of each class.
 pseudo_label_generator = dict(selection='cbst', aggregate=False, portion=0.2, every=10, mirror=True)
 # STPL's small schedule; the decoders, which begin at random, at ten times the rate, as released.
 optim_wrapper = dict(

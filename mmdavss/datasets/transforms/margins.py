@@ -1,4 +1,4 @@
-"""Margins of target images that a method shall not learn from."""
+"""Margins of target images that a method must not learn from."""
 
 from __future__ import annotations
 
