@@ -14,8 +14,6 @@ from mmseg.utils import ConfigType
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-import mmdavss.utils.package_files  # noqa: F401  registers pip://
-
 #: Kernel size, stride, expansion, channels and number of blocks of each stage of Lite0
 #: (``tensorflow/tpu``, ``efficientnet_lite_builder.py``: no squeeze-and-excitation, ReLU6).
 LITE0 = (

@@ -14,8 +14,6 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import WEIGHT_INITIALIZERS, Registry, init_default_scope
 from mmengine.utils import get_object_from_string
-from mmseg.models.backbones import ResNet
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import (
     DepthEstimator,
     EncoderDecoder,
@@ -400,6 +398,7 @@ def export_segmentor(
         )
     preprocessor['type'] = 'SegDataPreProcessor'
     segmentor = _plain_segmentor(cfg.model.student.segmentor)
+    _replace_losses(segmentor)
     modules = _take_modules(segmentor)
     export = Export(
         folder / f'{name}.py', folder / f'{name}.pth', tuple(folder / file for file in modules)
@@ -531,30 +530,44 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
     return made
 
 
+def _replace_losses(segmentor: dict) -> None:
+    """Puts mmseg's cross-entropy in the place of this package's losses, which do not predict."""
+    for part in dicts_in(segmentor):
+        for key, value in part.items():
+            if not key.startswith('loss_'):
+                continue
+            for loss in dicts_in(value):
+                if _own_class(loss) is not None:
+                    loss.clear()
+                    loss.update(type='CrossEntropyLoss')
+
+
+def _own_class(part: Mapping) -> type | None:
+    """The class of a part of a config, if it is one of this package."""
+    kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
+    return kind if kind is not None and _is_own(kind.__module__) else None
+
+
+def _is_own(module: str | None) -> bool:
+    return module is not None and module.split('.')[0] == 'mmdavss'
+
+
 def _take_modules(segmentor: dict) -> dict[str, str]:
     """Finds the backbones and heads that mmseg does not have, and renames them in the config.
 
     Returns:
         Names and contents of the Python files.
+
+    Raises:
+        UserError: If such a file needs this package.
     """
     modules: dict[str, str] = {}
-    for part in list(dicts_in(segmentor)):
-        kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
-        if kind is None or kind.__module__.split('.')[0] != 'mmdavss':
-            continue
-        if not issubclass(kind, BaseDecodeHead | ResNet):
-            # A loss, which does not predict.
-            part.clear()
-            part.update(type='CrossEntropyLoss')
+    for part in dicts_in(segmentor):
+        kind = _own_class(part)
+        if kind is None:
             continue
         source = inspect.getsource(sys.modules[kind.__module__])
-        own = [
-            node
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.ImportFrom)
-            and (node.level or (node.module or '').startswith('mmdavss'))
-        ]
-        if own:
+        if _needs_package(source):
             raise UserError(
                 f'{kind.__name__} cannot be exported: {kind.__module__} needs other '
                 'parts of mmdavss'
@@ -567,3 +580,13 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
         modules[f'exported_{kind.__module__.split(".")[-1]}.py'] = source
         part['type'] = name
     return modules
+
+
+def _needs_package(source: str) -> bool:
+    """Whether Python code imports parts of this package."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.level or _is_own(node.module)):
+            return True
+        if isinstance(node, ast.Import) and any(_is_own(alias.name) for alias in node.names):
+            return True
+    return False

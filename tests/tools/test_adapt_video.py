@@ -32,7 +32,7 @@ from mmdavss.adaptation.recipes import (
     stpl_model,
 )
 from mmdavss.adaptation.report import report
-from mmdavss.convert.plain_mmseg import default_palette, read_method_config
+from mmdavss.convert.plain_mmseg import default_palette, export_segmentor, read_method_config
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 from mmdavss.inference.segmenter import VideoSegmenter
@@ -121,7 +121,16 @@ def plain(segmentor, tmp_path):
     return tmp_path / 'plain.py', tmp_path / 'plain.pth'
 
 
-def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
+def exported_wrongly(*args, **kwargs):
+    """An export whose classifier has lost what it knew."""
+    export = export_segmentor(*args, **kwargs)
+    saved = torch.load(export.checkpoint)
+    saved['state_dict']['decode_head.conv_seg.weight'].neg_()
+    torch.save(saved, export.checkpoint)
+    return export
+
+
+def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys, monkeypatch):
     out = tmp_path / 'out'
     run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
     said = capsys.readouterr()
@@ -157,6 +166,7 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
         '| left |',
         '| mean confidence |',
         'plain_mmseg/segmentor.py',
+        'it labels all pixels of the first frame the same',
         'adapt_video.py',
     ):
         assert words in text
@@ -198,7 +208,11 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys):
         if path.name in ('adapted.pth', 'clips.txt', 'before_after.mp4', 'iter_2.pth')
     }
     assert len(times) == 5
+    # But an export is compared with the model, and the report says where they differ.
+    monkeypatch.setattr('mmdavss.adaptation.adaptation.export_segmentor', exported_wrongly)
     run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
+    text = (out / 'report.md').read_text()
+    assert re.search(r'it labels \d+\.\d+% of the pixels of the first frame otherwise', text)
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
     with pytest.raises(SystemExit, match='holds an adaptation with other settings.*--overwrite'):
         run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW, '--seed', 1)
