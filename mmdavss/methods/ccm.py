@@ -46,6 +46,8 @@ class CCM(OfflineSelfTraining):
         kwargs: Those of :class:`OfflineSelfTraining`; the weight of the source is 1.
     """
 
+    WITHOUT = ('soft_labels', 'regulariser')
+
     def __init__(self, entropy_weight: float = 0.5, double_softmax: bool = False, **kwargs) -> None:
         super().__init__(source_weight=1.0, **kwargs)
         self.student.freeze_auxiliary()

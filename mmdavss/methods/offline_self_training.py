@@ -46,7 +46,8 @@ class OfflineSelfTraining(BaseAdapter):
     target with this run's checkpoint, which then is the ``source_checkpoint``:
     ``tools/run_phases.py`` walks through the ``rounds`` of a config.
 
-    Subclasses override what their paper does otherwise: :meth:`labels`, :meth:`scores`.
+    Subclasses override what their paper does otherwise: :meth:`labels`, :meth:`scores`. They name
+    in :attr:`WITHOUT` the options that their losses do not have.
 
     Args:
         source_weight: Factor of the supervised losses of source clips; 0 trains without a source:
@@ -57,8 +58,11 @@ class OfflineSelfTraining(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
-        ValueError: If `source_weight` is negative.
+        ValueError: If `source_weight` is negative, or the method has no such option.
     """
+
+    #: Options of this class that have no meaning here: ``soft_labels``, ``regulariser``.
+    WITHOUT: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -72,6 +76,12 @@ class OfflineSelfTraining(BaseAdapter):
             raise ValueError(
                 f'{type(self).__name__}: source_weight={source_weight} must not be negative.'
             )
+        given = dict(soft_labels=soft_labels, regulariser=regulariser)
+        for name in self.WITHOUT:
+            if given[name]:
+                raise ValueError(
+                    f'{type(self).__name__}: its losses have no {name}: remove model.{name}.'
+                )
         if not source_weight:
             # Nothing but the source trains the auxiliary classifier.
             self.student.freeze_auxiliary()

@@ -49,6 +49,8 @@ class UR(OfflineSelfTraining):
             than those of the current frame.
     """
 
+    WITHOUT = ('soft_labels',)
+
     def __init__(
         self,
         num_decoders: int = 4,

@@ -92,6 +92,9 @@ class VST(OfflineSelfTraining):
             ``source_checkpoint`` the model of phase 1.
     """
 
+    #: The soft labels of files are of the current frames alone.
+    WITHOUT = ('soft_labels',)
+
     def __init__(
         self,
         refinement: str | None = 'consensus',

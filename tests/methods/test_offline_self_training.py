@@ -18,10 +18,9 @@ def method(accel):
         torch.manual_seed(0)
         model = MODELS.build(
             dict(
-                type='OfflineSelfTraining',
+                dict(type='OfflineSelfTraining') | options,
                 student=copy.deepcopy(accel),
                 data_preprocessor=PREPROCESSOR,
-                **options,
             )
         )
         return model.train()
@@ -78,3 +77,14 @@ def test_what_is_trained(method, batch, source_weight):
 def test_bad_weight(method):
     with pytest.raises(ValueError, match='source_weight=-1'):
         method(source_weight=-1)
+
+
+@pytest.mark.parametrize('kind', ['VST', 'UR', 'CCM'])
+def test_labels_that_a_method_cannot_learn(method, kind):
+    with pytest.raises(ValueError, match=f'{kind}: .* remove model.soft_labels'):
+        method(type=kind, soft_labels=True)
+
+
+def test_a_regulariser_that_ccm_would_not_use(method):
+    with pytest.raises(ValueError, match='CCM: .* remove model.regulariser'):
+        method(type='CCM', regulariser=dict(type='EntropyLoss'))
