@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -83,9 +85,12 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         pad_frames = _stacker(padding, self.pad_val)
         pad_flow = _stacker(padding, 0.0)
         batch, padded = pad_frames(frames, samples, self.seg_pad_val, training)
-        if not training and padded is not None and samples is not None:
-            for sample, info in zip(samples, padded, strict=True):
-                sample.set_metainfo(info)
+        if padded is not None and samples is not None:
+            if training:
+                self._pad_labels(samples, batch.shape[-2:])
+            else:
+                for sample, info in zip(samples, padded, strict=True):
+                    sample.set_metainfo(info)
         flows = {
             key: pad_flow(list(inputs[key]))[0] for key in ('flow', 'forward_flow') if key in inputs
         }
@@ -107,6 +112,16 @@ class DomainDataPreprocessor(SegDataPreProcessor):
             **flows,
         )
         return clip, samples
+
+    def _pad_labels(self, samples: list[SegDataSample], size: Sequence[int]) -> None:
+        """Pads the labels that mmseg does not know to `size`, in place."""
+        for sample in samples:
+            for key, value in (('gt_clip_seg', self.seg_pad_val), ('gt_soft_seg', 0)):
+                if key in sample:
+                    labels = sample.get(key).data
+                    height, width = labels.shape[-2:]
+                    margins = (0, size[1] - width, 0, size[0] - height)
+                    sample.set_data({key: PixelData(data=F.pad(labels, margins, value=value))})
 
     def _padding(self, training: bool) -> dict | None:
         """The ``size`` or ``size_divisor`` in force, or None for no padding."""

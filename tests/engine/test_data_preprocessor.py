@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.structures import PixelData
 
 from mmdavss.engine import DomainDataPreprocessor
 from mmdavss.structures import Clip
@@ -45,6 +46,10 @@ def test_padding(batch):
     for key in ('frames', 'flow', 'augmented'):
         data['inputs']['source'][key] += other['inputs']['source'][key]
     data['data_samples']['source'] += other['data_samples']['source']
+    for sample in data['data_samples']['source']:
+        label = sample.gt_sem_seg.data
+        sample.gt_clip_seg = PixelData(data=label.repeat(2, 1, 1))
+        sample.gt_soft_seg = PixelData(data=torch.full((4, *label.shape[1:]), 50).byte())
     with pytest.raises(ValueError, match=r'\(32, 48\), \(40, 44\)'):
         DomainDataPreprocessor()(data, training=True)
     pre = DomainDataPreprocessor(mean=[5.0] * 3, std=[1.0] * 3, size_divisor=16)
@@ -52,5 +57,8 @@ def test_padding(batch):
     clip = out['inputs']['source']
     assert clip.frames.shape[-2:] == clip.flow.shape[-2:] == (48, 48)
     assert clip.frames[0, :, :, 32:].abs().max() == 0 and clip.flow[1, ..., 44:].abs().max() == 0
-    label = out['data_samples']['source'][0].gt_sem_seg.data
-    assert label.shape[-2:] == (48, 48) and (label[:, 32:] == 255).all()
+    for key, value in dict(gt_sem_seg=255, gt_clip_seg=255, gt_soft_seg=0).items():
+        labels = torch.stack([sample.get(key).data for sample in out['data_samples']['source']])
+        assert labels.shape[-2:] == (48, 48), key
+        assert (labels[0, :, 32:] == value).all() and (labels[1, ..., 44:] == value).all(), key
+        assert (labels[0, :, :32] != value).any(), key
