@@ -51,8 +51,7 @@ class Frame:
 
     def prediction(self) -> Tensor:
         """(H, W), uint8."""
-        if self.pixels is None:
-            raise RuntimeError(f'{self.path}: its pixels were dropped after the last comparison')
+        assert self.pixels is not None  # they are dropped after the last comparison
         data = np.frombuffer(bytearray(zlib.decompress(self.pixels)), np.uint8)
         return torch.from_numpy(data).reshape(self.shape)
 

@@ -3,8 +3,8 @@
 User errors and machine faults are reported in one line; bugs keep their traceback. The line is for
 
 - :class:`~mmdavss.utils.errors.UserError` and its kinds,
-- a ValueError or ImportError that this package raised on purpose, not one from another library or
-  from a calculation,
+- an error of :data:`RAISED` that a ``raise`` statement of this package raised, not one from another
+  library, a calculation or a lookup,
 - an OSError that names a file, or that only a machine causes (:data:`ADVICE`),
 - a class in a config that no module has registered (mmengine raises a KeyError),
 - a data-loading process that died or hung.
@@ -14,6 +14,7 @@ All other errors count as bugs. The same rules apply to errors from worker proce
 
 from __future__ import annotations
 
+import ast
 import errno
 import linecache
 import os
@@ -76,6 +77,10 @@ UNREGISTERED = re.compile(r'(\w[\w.]*) is not in the (\S+) registry')
 
 
 PACKAGE = str(Path(__file__).parents[1])
+
+
+#: Kinds of errors that this package raises with a message for the user.
+RAISED = (ValueError, ImportError, OSError, KeyError, TypeError, RuntimeError)
 
 
 @contextmanager
@@ -151,8 +156,9 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
             f'{lost[1]} is not in the {lost[2]} registry: correct its name in the config, or '
             "import the module that registers it (custom_imports=dict(imports=['MODULE']))"
         ), False
-    if isinstance(error, (ValueError, ImportError, OSError)) and _on_purpose(error):
-        return str(error), False
+    if _for_users(error) and _on_purpose(error):
+        # str() of a KeyError is the representation of its message.
+        return str(error.args[0] if isinstance(error, KeyError) else error), False
     return _file_error(error, ADVICE), False
 
 
@@ -168,6 +174,11 @@ def _file_error(error: BaseException, advice: dict[int, str]) -> str | None:
 
 def _text(filename: str | bytes | int) -> str:
     return os.fsdecode(filename) if isinstance(filename, bytes) else str(filename)
+
+
+def _for_users(error: BaseException) -> bool:
+    # A NotImplementedError, which is a RuntimeError, is for whoever writes the subclass.
+    return isinstance(error, RAISED) and not isinstance(error, NotImplementedError)
 
 
 def _on_purpose(error: BaseException) -> bool:
@@ -209,8 +220,9 @@ def _in_worker(error: BaseException) -> str | None:
         return _file_error(OSError(int(numbered[1]), numbered[2], name), ADVICE)
     if isinstance(error, UserError):
         return message
-    ours = isinstance(error, (ValueError, ImportError, OSError)) and _raised_here(_frames(text))
-    return message if ours else None
+    if not (_for_users(error) and _raised_here(_frames(text))):
+        return None
+    return ast.literal_eval(message) if isinstance(error, KeyError) else message
 
 
 def _lost_worker(texts: list[str]) -> str | None:

@@ -8,13 +8,20 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
+import torch
+from mmseg.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
 from mmdavss.cli.exits import one_line
 from mmdavss.evaluation.health import class_drift
 from mmdavss.flow import read_flow
 from mmdavss.launch import faults
+from mmdavss.launch.config_file import check_part
 from mmdavss.launch.faults import explain, explained_faults
+from mmdavss.ops import backward_warp
+from mmdavss.pseudo_labels.rules import LabelRule
+from mmdavss.structures import DomainBatch
+from mmdavss.testing import small_net
 from mmdavss.utils.errors import UserError
 
 
@@ -30,6 +37,27 @@ def other_library(folder) -> None:
 def no_purpose(folder) -> None:
     """A ValueError in a line of this package that raises none: shapes that do not fit."""
     class_drift(np.ones(3), np.ones(4))
+
+
+def no_clips(folder) -> object:
+    return DomainBatch({}, {}).source
+
+
+def ids_between(folder) -> None:
+    backward_warp(torch.ones(1, 1, 2, 2, dtype=torch.long), torch.zeros(1, 2, 2, 2))
+
+
+def no_flow_branch(folder) -> None:
+    MODELS.build(small_net('DFF')).estimate_flow(torch.zeros(1, 2, 3, 32, 32))
+
+
+def no_such_key(folder) -> None:
+    """A KeyError in a line of this package that looks something up."""
+    check_part(MODELS, {}, '--flow')
+
+
+def not_written_yet(folder) -> None:
+    LabelRule().start(4)
 
 
 def system(code: int, name: str | None = '/data/a.png'):
@@ -57,6 +85,9 @@ def after_another(folder) -> None:
 LINES = [
     (raises(UserError('say so')), 'say so'),
     (ours, 'a.flo'),
+    (no_clips, 'The batch has no source clips, only []'),
+    (ids_between, "needs mode='nearest'"),
+    (no_flow_branch, 'set `flow_net`'),
     (lambda folder: (folder / 'gone').read_text(), 'gone: does not exist'),
     (lambda folder: folder.read_text(), 'is a folder'),
     (lambda folder: (folder / ('n' * 300)).write_text(''), 'shorten it'),
@@ -71,6 +102,8 @@ LINES = [
 TRACEBACKS = [
     other_library,
     no_purpose,
+    no_such_key,
+    not_written_yet,
     raises(KeyError('x')),
     raises(TypeError('x')),
     raises(AttributeError('x')),
@@ -138,9 +171,10 @@ def test_the_same_from_a_pool(tmp_path):
     with ProcessPoolExecutor(1) as pool:
         found = [
             explain(fault(lambda work: work.result(), pool.submit(call, tmp_path)))
-            for call in (ours, other_library, no_purpose)
+            for call in (ours, no_clips, other_library, no_purpose, no_such_key)
         ]
-    assert 'a.flo' in found[0] and found[1:] == [None, None]
+    assert 'a.flo' in found[0] and found[1].startswith('The batch has no source clips')
+    assert found[2:] == [None] * 3
 
 
 def test_where_to_go_on(tmp_path):
