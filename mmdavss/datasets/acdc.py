@@ -126,6 +126,6 @@ class ACDCDataset(ClipSegDataset):
                     f'ACDCDataset: {path} is missing, the reference image of {info["img_path"]}. '
                     'Unpack all of rgb_anon, or set reference_pairs=False.'
                 )
-            info['frame_paths'] = [path, info['img_path']]
+            info.update(frame_paths=[path, info['img_path']], reference_path=path)
         self._listings.clear()
         return data_list

@@ -110,7 +110,7 @@ class DarkZurichImageDataset(ImageSegDataset):
                     f'DarkZurichImageDataset: {path} is missing, the day image of {name} in '
                     f'{self.day_pairs!r} (day_pairs).'
                 )
-            info['frame_paths'] = [path, info['img_path']]
+            info.update(frame_paths=[path, info['img_path']], reference_path=path)
         self._listings.clear()
         return data_list
 

@@ -27,6 +27,9 @@ from mmdavss.utils.wrappers import check_players
 
 from .mean_teacher import Labelled, MeanTeacher
 
+#: Options of :func:`day_guided` that a config may set.
+DAY_OPTIONS = ('static', 'ratio', 'threshold')
+
 
 @MODELS.register_module()
 class DACS(MeanTeacher):
@@ -53,9 +56,10 @@ class DACS(MeanTeacher):
             of sure pixels are those of the crop, as published; otherwise the labels of the whole
             image are cropped, which saves a pass.
         day_reference: Arguments of :func:`day_guided`, for single night images that come with a
-            day image of the same place (``DarkZurichImageDataset(day_pairs=...)``): the day image
-            helps to label the night image and is not seen otherwise. Where the classifier's loss
-            weighs the classes, so are the probabilities, as published. None for none.
+            day image of the same place (``DarkZurichImageDataset(day_pairs=...)``,
+            ``ACDCDataset(reference_pairs=True)``): the day image helps to label the night image and
+            is not seen otherwise. Where the classifier's loss weighs the classes, so are the
+            probabilities, as published. None for none.
         refinement: Config of a :class:`LabelRefinement` of the pseudo-labels of the mix, by the
             teacher's labels of the clip without its last frame; None for none. A
             ``SelfTrainingHook`` lets it start later.
@@ -103,6 +107,12 @@ class DACS(MeanTeacher):
         if relabel_crop and target_crop is None:
             raise ValueError(f'{type(self).__name__}: relabel_crop=True needs a `target_crop`.')
         self.relabel_crop = relabel_crop
+        unknown = sorted(set(day_reference or ()) - set(DAY_OPTIONS))
+        if unknown:
+            raise ValueError(
+                f'{type(self).__name__}: day_reference has {", ".join(unknown)}, which is none of '
+                f'its options: {", ".join(DAY_OPTIONS)}.'
+            )
         self.day_reference = day_reference
         self.refinement: LabelRefinement | None = (
             None if refinement is None else MODELS.build(refinement)
@@ -248,6 +258,8 @@ class DACS(MeanTeacher):
             return self._refined_target(target, self.refinement)
         clip = target.clip
         guided = self.day_reference is not None
+        if guided:
+            self._check_pairs(target)
         flow = None if guided else self.clip_flow(clip)
         label = self._night_labels if guided else self.pseudo_labels
         labels, weights = label(clip, flow)
@@ -277,6 +289,17 @@ class DACS(MeanTeacher):
             truth = target.labels if refinement.mode == 'oracle' else None
             refined = refinement(own, other, flow[:, -1], truth)
         return Labelled(clip, self.for_student(flow), own.labels, own.weights, refined=refined)
+
+    def _check_pairs(self, target: DomainClips) -> None:
+        """Raises ValueError if a target clip is no night image behind its day image."""
+        for sample in target.samples:
+            if 'reference_path' not in sample:
+                raise ValueError(
+                    f'{type(self).__name__}: day_reference needs pairs of a day and a night image, '
+                    f'and {sample.get("img_path", "a target clip")} has no day image: set '
+                    'day_pairs or reference_pairs of the target data set, or '
+                    'model.day_reference=None.'
+                )
 
     @torch.no_grad()
     def _night_labels(self, pairs: Clip, flow: Tensor | None) -> tuple[Tensor, Tensor]:

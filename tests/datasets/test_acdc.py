@@ -51,7 +51,9 @@ def test_reference_comes_before_the_image(acdc):
         str(images / f'train/{name}_anon.png'),
     ]
     assert dataset.get_data_info(1)['img_path'] == str(images / f'train/{name}_anon.png')
-    assert dataset[1]['inputs']['frames'].shape == (2, 3, 12, 20)
+    item = dataset[1]
+    assert item['inputs']['frames'].shape == (2, 3, 12, 20)
+    assert item['data_samples'].reference_path == item['data_samples'].frame_paths[0]
     (images / f'train_ref/{name}_ref_anon.png').unlink()
     with pytest.raises(FileNotFoundError, match='000042_rgb_ref_anon.png is missing.*rgb_anon'):
         ACDCDataset(str(acdc), reference_pairs=True)

@@ -63,7 +63,9 @@ def test_day_image_comes_before_the_night_image(dark_zurich, day_pairs):
         ],
     ]
     assert dataset.get_data_info(0)['img_path'] == dataset.get_data_info(0)['frame_paths'][1]
-    assert dataset[0]['inputs']['frames'].shape == (2, 3, 12, 20)
+    item = dataset[0]
+    assert item['inputs']['frames'].shape == (2, 3, 12, 20)
+    assert item['data_samples'].reference_path == item['data_samples'].frame_paths[0]
 
 
 def test_broken_lists_of_pairs(dark_zurich):

@@ -255,6 +255,8 @@ class TestDACS:
         """The day image helps to label, and is not mixed: only the night image is left."""
         model = method('dacs', student=per_frame, day_reference=dict(static=[0, 1]))
         data = model.data_preprocessor(batch('source', 'target'), True)
+        for sample in data['data_samples']['target']:
+            sample.set_metainfo(dict(reference_path='day.png'))
         pairs = data['inputs']['target']
         night = model.target(DomainBatch(**data).target)
         assert torch.equal(night.clip.frames, pairs.frames[:, 1:])
@@ -271,6 +273,16 @@ class TestDACS:
             )
         assert torch.equal(night.labels, day_guided(at_night, at_day, [0, 1]).argmax(1))
         assert not torch.equal(night.labels, at_night.argmax(1))
+
+    def test_day_reference_that_cannot_be(self, method, batch, per_frame):
+        with pytest.raises(ValueError, match='day_reference has treshold.*: static, ratio'):
+            method('dacs', student=per_frame, day_reference=dict(treshold=0.4))
+        model = method('dacs', student=per_frame, day_reference=dict(static=[0, 1]))
+        # The frame before is no day image.
+        for length in (1, 2):
+            data = model.data_preprocessor(batch('source', 'target', length=length), True)
+            with pytest.raises(ValueError, match='100.png has no day image: set day_pairs'):
+                model(**data, mode='loss')
 
     def test_no_labelled_pixel(self, method, batch):
         model = method('sepico_dist')

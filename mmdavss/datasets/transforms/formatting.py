@@ -14,6 +14,7 @@ META_KEYS = (
     'img_path',
     'seg_map_path',
     'frame_paths',
+    'reference_path',
     'seq_name',
     'frame_name',
     'frame_number',
