@@ -84,7 +84,7 @@ def windows_of(test_cfg: Mapping[str, Any] | None) -> Windows | None:
 
     Raises:
         ValueError: If ``mode`` is neither ``whole`` nor ``slide``, or ``slide`` comes without
-            ``crop_size`` and ``stride``.
+            ``crop_size`` and ``stride``, or with windows that leave pixels out.
     """
     test_cfg = test_cfg or {}
     mode = test_cfg.get('mode', 'whole')
@@ -100,4 +100,10 @@ def windows_of(test_cfg: Mapping[str, Any] | None) -> Windows | None:
             "test_cfg.mode='slide' of the segmentor needs crop_size=(height, width) and "
             f'stride=(vertical, horizontal), both above 0; given are {given[0]} and {given[1]}.'
         )
-    return Windows(*map(tuple, given))
+    crop_size, stride = map(tuple, given)
+    if any(step > side for step, side in zip(stride, crop_size, strict=True)):
+        raise ValueError(
+            f'test_cfg.stride={stride} of the segmentor leaves pixels between windows out: it must '
+            f'not be above crop_size={crop_size}.'
+        )
+    return Windows(crop_size, stride)

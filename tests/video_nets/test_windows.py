@@ -136,6 +136,7 @@ def test_whole_frames():
         (dict(mode='slide'), 'needs crop_size'),
         (dict(mode='slide', crop_size=(24, 20), stride=(0, 4)), 'both above 0'),
         (dict(mode='slide', crop_size=24, stride=16), 'given are 24 and 16'),
+        (dict(mode='slide', crop_size=(24, 20), stride=(24, 21)), 'must not be above crop_size'),
     ],
 )
 def test_unknown_windows(test_cfg, message, per_frame, build):
