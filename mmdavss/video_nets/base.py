@@ -28,7 +28,7 @@ from mmdavss.utils.passes import is_dropout, predicting
 from mmdavss.utils.wrappers import unwrapped
 
 from .hrda import HRDA, Box
-from .main_head import check_size
+from .main_head import check_size, fitting_size
 from .split_head import is_plain, split_head
 from .windows import windows_of
 
@@ -160,7 +160,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def level_channels(self) -> tuple[int, ...]:
         """Channels C_i of :meth:`levels`, found by a pass over a small image."""
         with predicting(self):
-            levels = self.levels(next(self.parameters()).new_zeros(1, 3, 64, 64))
+            size = _small_size(self.segmentor)
+            levels = self.levels(next(self.parameters()).new_zeros(1, 3, *size))
         return tuple(level.shape[1] for level in levels)
 
     def features(self, frames: Tensor) -> Tensor:
@@ -469,6 +470,15 @@ def _check_size(segmentor: EncoderDecoder, height: int, width: int) -> None:
         segmentor.check_size(height, width)
     else:
         check_size(segmentor, height, width)
+
+
+def _small_size(segmentor: EncoderDecoder) -> tuple[int, int]:
+    """A (height, width) that a segmentor can take: 64 where it has the choice."""
+    if not isinstance(segmentor, HRDA):
+        return fitting_size(segmentor, 64, 64)[0]
+    side = 32 + -32 % segmentor.output_stride
+    (height, width), _ = fitting_size(segmentor, side, side)  # of the context
+    return 2 * height, 2 * width
 
 
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
