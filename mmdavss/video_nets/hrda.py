@@ -166,9 +166,10 @@ class HRDA(EncoderDecoder):
             or 1 for one weight for all classes. It has no loss of its own. Both heads give one
             score map, trained by mmseg's common losses: those with several results (DAHead,
             EncHead, PIDHead, DDRHead), cascades and queries do not.
-        detail_size: (height, width) of details in pixels, multiples of the output stride. As
-            published, the attention leaves out the last half cell of the context in a detail of an
-            odd number of cells.
+        detail_size: (height, width) of details in pixels, multiples of the output stride. Of an odd
+            number of cells (BDDVid's 360 pixels at stride 8), as published the attention leaves out
+            the last half cell of the context, and windows that begin half a window on are placed
+            half a cell before their place.
         detail_weight: Factor of the loss of the detail by itself; the joined scores have the rest.
             Where the detail is as large as the image, the damped context has the same factor.
         output_stride: Stride s of the decoder in pixels. Boxes begin on the grid of 2s.
