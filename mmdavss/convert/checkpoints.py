@@ -27,7 +27,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.launch.config_file import read_config_file
-from mmdavss.utils.checkpoints import read_checkpoint
+from mmdavss.utils.checkpoints import lacking, read_checkpoint
 from mmdavss.utils.errors import UserError
 
 State = dict[str, Tensor]
@@ -274,14 +274,9 @@ def convert_state(
     aux = [name for name in made if '.auxiliary_head.' in name and name not in own]
     for name in aux:
         del made[name]
-    missing = [name for name in own if name not in made]
-    filled = [
-        name
-        for name in missing
-        if '.auxiliary_head.' in name or name.endswith('num_batches_tracked')
-    ]
+    missing = [name for name in lacking(own, made) if '.auxiliary_head.' not in name]
+    filled = [name for name in own if name not in made and name not in missing]
     made |= {name: own[name].clone() for name in filled}
-    missing = [name for name in missing if name not in filled]
     unexpected = [name for name in made if name not in own]
     shapes = [
         f'{name} {tuple(made[name].shape)} instead of {tuple(own[name].shape)}'

@@ -15,7 +15,7 @@ import re
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from http.client import HTTPException
@@ -309,12 +309,27 @@ def _some(keys: Mapping) -> str:
     return ', '.join(repr(key) for key in list(keys)[:4]) or 'nothing'
 
 
+def lacking(own: Iterable[str], given: Container[str]) -> list[str]:
+    """Names of tensors that a checkpoint has to have and lacks.
+
+    Batch norm's counters of batches need not be there: they do not predict, and checkpoints of old
+    versions of PyTorch and of other frameworks have none.
+
+    Args:
+        own: Names of the network's tensors.
+        given: Those of the checkpoint.
+    """
+    return [name for name in own if name not in given and not name.endswith('num_batches_tracked')]
+
+
 def misfits(module: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """Names of a module's tensors that `weights` lacks or has in another shape."""
+    own = module.state_dict()
+    missing = set(lacking(own, weights))
     return [
         name
-        for name, value in module.state_dict().items()
-        if name not in weights or weights[name].shape != value.shape
+        for name, value in own.items()
+        if name in missing or (name in weights and weights[name].shape != value.shape)
     ]
 
 

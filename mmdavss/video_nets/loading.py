@@ -11,7 +11,7 @@ from mmengine.model import PretrainedInit
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
-from mmdavss.utils.checkpoints import CheckpointError, misfits, read_weights
+from mmdavss.utils.checkpoints import CheckpointError, lacking, misfits, read_weights
 from mmdavss.utils.configs import config_of_checkpoint
 
 from .base import VideoNet
@@ -88,7 +88,7 @@ def load_student(
             logger='current',
             level=logging.WARNING,
         )
-    missing = student.state_dict().keys() - state.keys()
+    missing = set(lacking(student.state_dict(), state))
     if all(name.startswith('segmentor.') for name in state):
         attends = any(ATTENTION in name for name in state)
         state |= {f'reference_{n}': v for n, v in state.items()}
@@ -114,11 +114,10 @@ def load_student(
                 logger='current',
                 level=logging.WARNING,
             )
-    missing = sorted(missing)
     if missing:
         raise CheckpointError(
             f'{path} lacks {len(missing)} tensors of {kind}, for example '
-            f'{missing[0]!r} (it has such as {own!r}): is it a checkpoint of another network?'
+            f'{min(missing)!r} (it has such as {own!r}): is it a checkpoint of another network?'
         )
     check_shapes(student.state_dict(), state, path)
     student.load_state_dict(state, strict=False)
@@ -163,11 +162,7 @@ def check_checkpoint(
     """
     check_shapes(own, given, 'The checkpoint')
     prefix = f'{prefix}student.'
-    missing = sorted(
-        name
-        for name in own.keys() - given.keys()
-        if name.startswith(prefix) and not name.endswith('num_batches_tracked')
-    )
+    missing = sorted(name for name in lacking(own, given) if name.startswith(prefix))
     if missing:
         raise CheckpointError(
             f'The checkpoint does not fit: it lacks {len(missing)} tensors of the student, for '

@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmdavss.utils.checkpoints import CheckpointError, bare_names
+from mmdavss.utils.checkpoints import CheckpointError, bare_names, lacking
 from mmdavss.utils.wrappers import unwrapped
 
 #: Keys of a checkpoint that mmengine needs to resume.
@@ -81,12 +81,9 @@ def _other_model(
         {name: x for name, x in _unwrapped_names(state).items() if not name.startswith(made)}
         for state in (own, saved)
     )
-    lacking = [
-        name for name in ours.keys() - theirs.keys() if not name.endswith('num_batches_tracked')
-    ]
     texts = [
         f'it {what} {len(names)} tensors of {_parts(names)}'
-        for what, names in (('lacks', lacking), ('has', theirs.keys() - ours.keys()))
+        for what, names in (('lacks', lacking(ours, theirs)), ('has', theirs.keys() - ours.keys()))
         if names
     ]
     if texts:
