@@ -37,9 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 
-def pytest_collection_finish() -> None:
-    """Takes all modules and tests out of garbage collections: mmengine runs one for each data set
-    that is built, and they took most of its time."""
+@pytest.fixture(scope='module', autouse=True)
+def frozen_heap() -> None:
+    """Takes all that is there before a module out of garbage collections: modules, tests, configs
+    that were read. mmengine runs one for each data set that is built, and they took most of its
+    time."""
     gc.collect()
     gc.freeze()
 
