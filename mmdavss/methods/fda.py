@@ -44,7 +44,8 @@ class FDA(OfflineSelfTraining):
         kwargs: Those of :class:`OfflineSelfTraining`.
 
     Raises:
-        ValueError: For a value that an option cannot have.
+        ValueError: For a value that an option cannot have, or options of labels that are not
+            learnt.
     """
 
     def __init__(
@@ -57,6 +58,11 @@ class FDA(OfflineSelfTraining):
         **kwargs,
     ) -> None:
         super().__init__(source_weight=source_weight, **kwargs)
+        if not learn_labels and (self.soft_labels or self.regulariser is not None):
+            raise ValueError(
+                'FDA: without learn_labels=True no pseudo-labels are learnt: remove '
+                'model.soft_labels and model.regulariser.'
+            )
         window_half_width((2**20, 2**20), beta, window)  # says what is wrong before training
         self.beta = beta
         self.window = window

@@ -127,6 +127,7 @@ def test_the_switch_of_the_release():
         (dict(beta=0.5), 'beta=0.5 must be in'),
         (dict(beta=-0.01), 'beta=-0.01 must be in'),
         (dict(window='square'), "window='square' is not one of"),
+        (dict(soft_labels=True), 'without learn_labels=True no pseudo-labels'),
     ],
 )
 def test_values_that_cannot_be(options, message):
