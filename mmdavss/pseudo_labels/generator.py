@@ -207,6 +207,10 @@ class PseudoLabelGenerator:
             settings['seed'] = self.seed
         return as_json(settings, repr)
 
+    def target(self, cfg: Config) -> tuple[ClipSegDataset, tuple[str, ...], list | None]:
+        """The frames of a config's target that are labelled, see :func:`target_frames`."""
+        return target_frames(cfg, self.pipeline, self.frames == 'all')
+
     def clips(self, dataset: ClipSegDataset) -> list[FrameClip]:
         """All frames of a data set, in order; for a rule of pairs those that have a previous one.
 
@@ -294,7 +298,7 @@ class PseudoLabelGenerator:
         """
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         usable_device(device)
-        dataset, classes, palette = target_frames(cfg, self.pipeline, self.frames == 'all')
+        dataset, classes, palette = self.target(cfg)
         in_order = self.clips(dataset)
         clips = self.order(in_order, self.passes - 1)
         masks = [frame.mask for clip in clips for frame in clip.frames]

@@ -19,7 +19,7 @@ from .generator import PseudoLabelGenerator
 from .predictor import BINS, ClipPredictor, Frame, Prediction, probability_histogram
 from .rules import RULES, ClipAdaptive
 from .scores import pseudo_confusion, pseudo_miou
-from .target import labelled_target, target_frames
+from .target import labelled_target
 
 #: Ways to make pseudo-labels, as VAT-VST compares them: ``selection`` and ``aggregate`` of
 #: :class:`PseudoLabelGenerator`.
@@ -53,9 +53,10 @@ class Quality:
 class QualityMeter:
     """Scores the pseudo-labels that a checkpoint would give, for many values of alpha at once.
 
-    All frames of the target are predicted, since thresholds follow all of them; those of
-    ``target_train_labelled`` are scored. Predictions are kept if all of them fit into `memory`;
-    otherwise every call of :meth:`measure` runs the network over the target again.
+    All frames that would be labelled are predicted, since thresholds follow all of them, in the
+    order and as often as ``seed`` and ``passes`` of the generator say; those of
+    ``target_train_labelled`` are scored, in the last pass. Predictions are kept if all of them fit
+    into `memory`; otherwise every pass of :meth:`measure` runs the network over the target again.
 
     Args:
         cfg: Config with ``pseudo_label_generator`` and ``target_train_labelled``.
@@ -78,7 +79,7 @@ class QualityMeter:
                 'has no alpha: name a config of VST'
             )
         self.options = self.generator.rule.options()
-        dataset, self.classes, _ = target_frames(cfg, self.generator.pipeline)
+        dataset, self.classes, _ = self.generator.target(cfg)
         self.clips = self.generator.clips(dataset)
         self.labelled = {}
         labelled = labelled_target(cfg)
@@ -100,11 +101,11 @@ class QualityMeter:
                 'both must have the same frames'
             )
         self._predictors: dict[bool, ClipPredictor] = {}
-        self._kept: dict[bool, list[list[Prediction]]] = {}
+        self._kept: dict[bool, dict[str, list[Prediction]]] = {}
         self._histogram: np.ndarray | None = None
 
     def measure(self, way: str, alphas: Sequence[float]) -> list[Quality]:
-        """The quality for each alpha, in one run over the target.
+        """The quality for each alpha, for all alphas together.
 
         Args:
             way: One of :data:`WAYS`.
@@ -123,50 +124,56 @@ class QualityMeter:
             ]
         confusions = np.zeros((len(alphas), len(self.classes), len(self.classes)), np.int64)
         valid = 0
-        for frames, predictions in self._predictions(aggregate):
-            for unit in rule.units(list(zip(frames, predictions, strict=True))):
-                if adaptive:
-                    ranked = rule.ranked(unit, len(self.classes))
-                    fixed = [own.follow(ranked) for own in adaptive]
-                for frame, p in unit:
-                    if frame.mask not in self.labelled:
-                        continue
-                    truth = read_label(*self.labelled[frame.mask])
-                    valid += int((truth != IGNORE).sum())
-                    for confusion, thresholds in zip(confusions, fixed, strict=True):
-                        chosen = rule.select(p, thresholds)
-                        confusion += pseudo_confusion(
-                            full_size(chosen, p.size), truth, len(self.classes)
-                        )
+        last = self.generator.passes - 1 if adaptive else 0
+        for number in range(last + 1):
+            for frames, predictions in self._predictions(aggregate, number):
+                for unit in rule.units(list(zip(frames, predictions, strict=True))):
+                    if adaptive:
+                        ranked = rule.ranked(unit, len(self.classes))
+                        fixed = [own.follow(ranked) for own in adaptive]
+                    for frame, p in unit:
+                        if number < last or frame.mask not in self.labelled:
+                            continue
+                        truth = read_label(*self.labelled[frame.mask])
+                        valid += int((truth != IGNORE).sum())
+                        for confusion, thresholds in zip(confusions, fixed, strict=True):
+                            chosen = rule.select(p, thresholds)
+                            confusion += pseudo_confusion(
+                                full_size(chosen, p.size), truth, len(self.classes)
+                            )
         found = []
         for alpha, confusion in zip(alphas, confusions, strict=True):
             mean, iou = pseudo_miou(confusion)
             found.append(Quality(alpha, confusion.sum() / max(valid, 1), 100 * mean, 100 * iou))
         return found
 
-    def _predictions(self, aggregate: bool) -> Iterator[tuple[tuple[Frame, ...], list[Prediction]]]:
+    def _predictions(
+        self, aggregate: bool, number: int
+    ) -> Iterator[tuple[tuple[Frame, ...], list[Prediction]]]:
+        """Frames and predictions of the clips, in the order of a pass."""
+        clips = self.generator.order(self.clips, number)
         if aggregate in self._kept:
-            yield from zip((clip.frames for clip in self.clips), self._kept[aggregate], strict=True)
+            yield from ((clip.frames, self._kept[aggregate][clip.name]) for clip in clips)
             return
         if aggregate not in self._predictors:
             self._predictors[aggregate] = self.generator.predictor(
                 self.cfg, self.checkpoint, self.device, len(self.classes), aggregate
             )
-        kept: list[list[Prediction]] = []
+        kept: dict[str, list[Prediction]] = {}
         size = 0
-        for clip in progress('segment', self.clips, unit='clips'):
+        for clip in progress('segment', clips, unit='clips'):
             predictions = [p.reduced() for p in self._predictors[aggregate](clip)]
             size += sum(p.probability.nbytes + p.labels.nbytes for p in predictions)
             if size <= self.memory:
-                kept.append(predictions)
+                kept[clip.name] = predictions
             yield clip.frames, predictions
-        if len(kept) == len(self.clips):
+        if len(kept) == len(clips):
             self._kept[aggregate] = kept
 
     def _counts(self) -> np.ndarray:
         if self._histogram is None:
             histogram = np.zeros((len(self.classes), BINS), np.int64)
-            for _, predictions in self._predictions(False):
+            for _, predictions in self._predictions(False, 0):
                 histogram += probability_histogram(predictions, len(self.classes))
             self._histogram = histogram
         return self._histogram

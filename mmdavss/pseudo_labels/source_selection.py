@@ -36,7 +36,7 @@ from .folder import full_size, remove, write_mask
 from .generator import PseudoLabelGenerator
 from .predictor import Frame, FrameClip, Prediction
 from .rules import FixedRule
-from .target import from_config, output_folder, target_frames
+from .target import from_config, output_folder
 from .workers import ClipRunner, Turn, one_thread
 
 KEY = 'source_selection'
@@ -372,7 +372,7 @@ def source_folder(cfg: Config) -> str:
 def survey_target(
     cfg: Config, generator: PseudoLabelGenerator, runner: ClipRunner, manifest: Mapping[str, Any]
 ) -> Survey:
-    """Layouts of all target frames, and the class means of their labelled pixels.
+    """Layouts of the labelled target frames, and the class means of their labelled pixels.
 
     Args:
         cfg: Config of the training.
@@ -383,7 +383,7 @@ def survey_target(
     Raises:
         InputError: If the frames differ in size.
     """
-    dataset, classes, _ = target_frames(cfg, generator.pipeline)
+    dataset, classes, _ = generator.target(cfg)
     thresholds = np.array(list(manifest['thresholds'].values())[-1])
     rows: list[np.ndarray] = []
     columns: list[np.ndarray] = []

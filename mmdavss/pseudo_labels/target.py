@@ -52,7 +52,7 @@ def output_folder(cfg: Config) -> str:
 
 
 def target_frames(
-    cfg: Config, pipeline: list, every: bool = True
+    cfg: Config, pipeline: list, every: bool
 ) -> tuple[ClipSegDataset, tuple[str, ...], list | None]:
     """Frames of a config's target data set, as clips of one frame.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
+from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.predictor import Prediction
 from mmdavss.pseudo_labels.rules import RULES
 from mmdavss.pseudo_labels.source_selection import (
@@ -18,6 +21,7 @@ from mmdavss.pseudo_labels.source_selection import (
     layout,
     similar_pixels,
     softened_sums,
+    survey_target,
 )
 
 GOLDEN = dict(np.load(Path(__file__).parents[1] / 'data/golden/rivals_ccm.npz'))
@@ -130,6 +134,29 @@ def test_similar_pixels():
     # A class that the target lacks.
     means[0] = np.nan
     assert not similar_pixels(own, label, means, 0.9)[label == 0].any()
+
+
+def test_layouts_are_of_the_frames_that_are_labelled(tmp_path):
+    """Of the target's training frames, where only these have pseudo-labels."""
+    folder = tmp_path / 'leftImg8bit_sequence/train/aachen'
+    folder.mkdir(parents=True)
+    for number in (18, 19):
+        image = np.zeros((2, 4, 3), np.uint8)
+        cv2.imwrite(str(folder / f'aachen_000000_{number:06d}_leftImg8bit.png'), image)
+    target = dict(type='CityscapesSeqDataset', data_root=str(tmp_path), annotated='*19')
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(source=None, target=target))))
+    generator = PseudoLabelGenerator([], 'ccm', aggregate=False, frames='training')
+    surveyed = []
+
+    def runner(surveyor, clips):
+        for clip in clips:
+            surveyed.extend(frame.mask for frame in clip.frames)
+            maps = prediction_of(np.full((15, 2, 4), 1 / 15, np.float32))
+            yield clip, surveyor(clip, iter([maps] * len(clip.frames)), None)
+
+    survey = survey_target(cfg, generator, runner, dict(thresholds=dict(a=[0.0] * 15)))
+    assert surveyed == ['aachen_000000_000018/aachen_000000_000019.png']
+    assert len(survey.rows) == 1
 
 
 def test_few_frames_have_few_centres():

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.quality import ALPHAS, WAYS, QualityMeter
+from mmdavss.pseudo_labels.scores import score
 
 
 def test_the_same_as_writing_and_scoring_them(self_training, run_tool, capsys):
@@ -58,6 +60,22 @@ def test_the_same_as_writing_and_scoring_them(self_training, run_tool, capsys):
             else pytest.approx(float(own[0.3][f'IoU.{name}']))
             for name in score['iou']
         }
+
+
+@pytest.mark.parametrize(
+    'options', [dict(frames='training'), dict(frames='all', clip_frames=1, passes=3, seed=3)]
+)
+@pytest.mark.parametrize('memory', [1 << 20, 1])
+def test_thresholds_follow_as_in_the_generation(self_training, options, memory):
+    cfg = self_training
+    cfg.filename = 'config.py'
+    cfg.pseudo_label_generator.update(selection='instance_adaptive', aggregate=False, **options)
+    PseudoLabelGenerator.from_config(cfg).generate(cfg, 'iter_1.pth', 'out')
+    (found,) = QualityMeter(cfg, 'iter_1.pth', memory=memory).measure('instance-adaptive', [0.2])
+    written = score(cfg, 'out')
+    assert 0 < written['proportion'] < 1
+    assert found.proportion == pytest.approx(written['proportion'])
+    assert found.p_miou == pytest.approx(written['p_miou'])
 
 
 def test_kept_predictions_change_nothing(self_training):
