@@ -12,7 +12,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdavss.modules import norm_layers
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.distributed import mean_log
-from mmdavss.video_nets.base import levels_of
 
 from .base import BaseAdapter
 
@@ -32,11 +31,20 @@ class AdaBN(BaseAdapter):
 
     Args:
         kwargs: Those of :class:`BaseAdapter`; ``source_checkpoint`` is the model to re-estimate.
+
+    Raises:
+        ValueError: If the student has no batch-norm layers, or an option has no effect.
     """
 
     source_free = True
 
     def __init__(self, **kwargs) -> None:
+        for option in ('norm_eval', 'train_norm_only'):
+            if kwargs.get(option):
+                raise ValueError(
+                    f'AdaBN: {option}=True has no effect, since batch-norm statistics are all that '
+                    'is adapted: leave it out.'
+                )
         super().__init__(**kwargs)
         self.student.requires_grad_(False)
         if not self.norms:
@@ -89,8 +97,7 @@ class AdaBN(BaseAdapter):
         frames = clip.frames.flatten(0, 1)
         self._average_plainly()
         with optim_wrapper.optim_context(self):
-            for segmentor in self.net.segmentors:
-                features = segmentor.decode_head._forward_feature(levels_of(segmentor, frames))
+            *_, features = self.net.branch_features(frames)
         # Averages of every process have the same weight: so has their mean.
         all_reduce_params(
             [b for n in self.norms for b in (n.running_mean, n.running_var)], op='mean'

@@ -172,6 +172,12 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """:meth:`levels` to :meth:`features`."""
         return self.segmentor.decode_head._forward_feature(levels)
 
+    def branch_features(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """:meth:`features` of each of :attr:`segmentors`, for frames (N, 3, H, W)."""
+        return tuple(
+            net.decode_head._forward_feature(levels_of(net, frames)) for net in self.segmentors
+        )
+
     def classify(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to single-frame scores (N, K, h, w)."""
         return self.segmentor.decode_head.cls_seg(features)

@@ -115,6 +115,11 @@ class TestAdaBN:
         with pytest.raises(ValueError, match='no batch-norm'):
             method('adabn', student=accel)
 
+    @pytest.mark.parametrize('option', ['norm_eval', 'train_norm_only'])
+    def test_options_without_effect(self, method, option):
+        with pytest.raises(ValueError, match=f'AdaBN: {option}=True has no effect'):
+            method('adabn', **{option: True})
+
 
 class TestSTPL:
     def literal(self, model, data):
