@@ -156,8 +156,9 @@ class STPL(BaseAdapter):
         else:
             losses = self.contrast_frames(z, z_aug, labelled, before)
         if self.anchor is not None:
-            assert z_aug is not None
-            losses['loss_anchor'] = self.anchor_loss(clip, self.for_student(flow), z_aug, labelled)
+            losses['loss_anchor'] = self.anchor_loss(
+                clip, self.for_student(flow), z, z_aug, labelled
+            )
         losses['pseudo_label_entropy'] = class_entropy(labelled.labels, self.num_classes)
         return losses
 
@@ -206,17 +207,23 @@ class STPL(BaseAdapter):
         return losses
 
     def anchor_loss(
-        self, clip: Clip, flow: Tensor | None, z_aug: Tensor, labelled: Confident
+        self,
+        clip: Clip,
+        flow: Tensor | None,
+        z: Tensor,
+        z_aug: Tensor | None,
+        labelled: Confident,
     ) -> Tensor:
         """Not the paper's: cross-entropy of the augmented clip with the anchor's labels.
 
         Args:
             clip: The target clips.
             flow: What the student is given, (N, T-1, 2, H, W) or None.
+            z: (N, F, C, h, w), of the last F frames.
             z_aug: (N, A, C, h, w), of augmented frames, among them all that the student reads.
             labelled: The pixels of the current frame.
         """
-        scores = self._like_features(self.student(clip.augmented, flow, z_aug), z_aug)
+        scores = self._like_features(self.student(self.augmented_frames(clip), flow, z_aug), z)
         chosen = _chosen(scores, labelled.positions).float()
         return self.anchor_weight * F.cross_entropy(chosen, labelled.labels)
 
@@ -266,18 +273,12 @@ class STPL(BaseAdapter):
             seen |= set(range(length - self._frames_seen(), length))
         elif 'spatial' in self.contrast:
             seen |= {length - 1}
-        if self.anchor is not None:
+        if self.anchor is not None and (read := self.student.frames_read(length)):
             # All frames take part in the statistics of a batch.
-            read = self.student.frames_read(length) if self.norm_eval else range(length)
-            seen |= set(read)
+            seen |= set(read if self.norm_eval else range(length))
         if not seen:
             return None
-        frames = clip.augmented
-        if frames is None:
-            raise KeyError(
-                f'STPL: contrast={self.contrast!r} needs an augmented view: add '
-                'TPSAugment or CrossFrameAugment to the target pipeline.'
-            )
+        frames = self.augmented_frames(clip)
         # What the net predicts later looks like the original, not like the augmented clip.
         if len(seen) < length:
             frames = torch.stack([frames[:, t] for t in sorted(seen)], dim=1)
@@ -310,7 +311,8 @@ class STPL(BaseAdapter):
                 )
                 for t in sorted({*read, *compared})
             }
-            scores = net(clip.frames, flow, torch.stack([known[t] for t in read], dim=1))
+            features = torch.stack([known[t] for t in read], dim=1) if read else None
+            scores = net(clip.frames, flow, features)
             for t in compared:
                 before = self._confident(net.classify(known[t]))
         return self._confident(self._like_features(scores, z)), before

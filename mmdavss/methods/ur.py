@@ -68,7 +68,7 @@ class UR(OfflineSelfTraining):
         if 1 not in self.student.frames_read(2):
             raise ValueError(
                 f'UR: {type(self.student).__name__} does not predict from the features of the '
-                'current frame, which the decoders see: use PerFrame or Accel.'
+                'current frame, which the decoders see: use PerFrame or Accel, without an HRDA.'
             )
         self.dropout_ratio = dropout_ratio
         self.uncertainty_weight = uncertainty_weight

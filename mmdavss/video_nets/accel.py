@@ -236,9 +236,10 @@ class Accel(PropagatingNet):
         return graph_for(self.key_grad)
 
     def frames_read(self, length: int) -> tuple[int, ...]:
+        read = super().frames_read(length)
         if length == 1 or self.stage == 1 or self.reference_segmentor is not None:
-            return super().frames_read(length)
-        return 0, length - 1
+            return read
+        return (0, *read) if read else read
 
     def _key_levels(self, frame: Tensor) -> tuple[Tensor, ...]:
         with self._key_grad():

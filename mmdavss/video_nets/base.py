@@ -275,8 +275,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """Scores (N, K, h, w) of the current frame, see :meth:`forward`."""
 
     def frames_read(self, length: int) -> tuple[int, ...]:
-        """Frames, in order, whose :meth:`features` decide the scores of a clip of `length`."""
-        return (length - 1,)
+        """Frames, in order, whose :meth:`features` decide the scores of a clip of `length`.
+
+        None of an :class:`HRDA`, whose scores also come from its details.
+        """
+        return () if isinstance(self.segmentor, HRDA) else (length - 1,)
 
     def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores of a prediction, of whole frames or from sliding windows.

@@ -56,6 +56,8 @@ def clip_scores(
     return enlarged(net(frames.flatten(0, 1)[:, None])).unflatten(0, frames.shape[:2])
 
 
-def _stacked(features: list[Tensor]) -> Tensor:
-    """(N, F, C, h, w); of one frame without a copy."""
+def _stacked(features: list[Tensor]) -> Tensor | None:
+    """(N, F, C, h, w); of one frame without a copy; None of none."""
+    if not features:
+        return None
     return features[0][:, None] if len(features) == 1 else torch.stack(features, dim=1)

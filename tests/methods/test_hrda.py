@@ -26,6 +26,10 @@ REFUSALS = {
 REFUSALS |= {
     (name, 'Accel'): (ValueError, 'I2VDA: .* cannot be Accel') for name in ('i2vda', 'i2vda_masked')
 }
+REFUSALS |= {
+    ('ur', net): (ValueError, f'UR: {net} does not predict from the features .* without an HRDA')
+    for net in NETS
+}
 #: Options without which a row trains on it.
 OPTIONS = {'rda_released': dict(rescale=None)}
 
@@ -90,3 +94,26 @@ def test_single_frames_of_sfc_are_joined_scores():
     clip = model.data_preprocessor(training_batch(CASES['sfc']), True)['inputs']['target']
     ((scores,),) = model.score_groups((clip.frames, None))
     torch.testing.assert_close(scores['decode'], model.net.scores(clip.frames))
+
+
+@pytest.mark.parametrize('name', ['vst', 'stpl', 'stpl_anchor'])
+def test_no_features_of_which_no_scores_come(name):
+    """Frames go through the backbone as often as calls with the frames alone take."""
+    case = CASES[name]
+    model = build_method(case, student=small_net(NETS['Accel']), norm_eval=False)
+    clip = model.data_preprocessor(training_batch(case), True)['inputs']['target']
+    net = model.net if getattr(model, 'anchor', None) is None else model.anchor
+    calls = []
+    net.segmentor.backbone.register_forward_hook(lambda *_: calls.append(1))
+    if name == 'vst':
+        model.scores(clip)
+        made = len(calls)
+        for t in range(2):
+            net(clip.frames[:, : t + 1], clip.flow if t else None)
+    else:
+        z = model._features(clip.frames)
+        calls.clear()
+        model._label(clip, clip.flow, z)
+        made = len(calls)
+        frozen_forward(net, clip.frames, clip.flow)
+    assert made == len(calls) - made

@@ -606,8 +606,8 @@ def test_stpl_as_if_labelled_by_passes_of_its_own(method: str, net: str) -> None
             seen = model._augmented_features(clip)
             every = model._features(clip.augmented)
             torch.testing.assert_close(
-                model.anchor_loss(clip, flow, seen, labelled),
-                model.anchor_loss(clip, flow, every, labelled),
+                model.anchor_loss(clip, flow, z, seen, labelled),
+                model.anchor_loss(clip, flow, z, every, labelled),
             )
 
 
