@@ -296,6 +296,7 @@ class Adaptation:
             self.metainfo,
             iters,
             self.out / name,
+            self.trial.needs_flow,
         )
         return train(
             name,

@@ -71,7 +71,7 @@ class TimeLeft:
         """
         self.steps[step] = left
         if step == 'adabn' and 'adapt' in self.steps:
-            # Same data and network: the other estimate was wrong by the same factor.
+            # The same network: the other estimate was wrong by the same factor.
             self.steps['adapt'] = self.guesses['adapt'] * whole / max(self.guesses[step], 1e-9)
 
 

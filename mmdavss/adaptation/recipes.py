@@ -122,6 +122,7 @@ def stage_config(
     metainfo: dict,
     iters: int,
     work_dir: Path,
+    needs_flow: bool,
 ) -> Config:
     """Config of a training stage.
 
@@ -135,7 +136,15 @@ def stage_config(
         metainfo: Classes and palette.
         iters: Number of iterations.
         work_dir: Folder of the stage's checkpoints and logs.
+        needs_flow: Whether the network must be given flow.
     """
+    # DIS takes most of the time of loading: only where something reads the flow.
+    stpl = model['type'] == 'STPL'
+    flow, augmented = [], []
+    if stpl or (needs_flow and model['type'] != 'AdaBN'):
+        flow.append(dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')))
+    if stpl:
+        augmented.append(dict(type='CrossFrameAugment'))
     dataset = dict(
         type='ClipFolderDataset',
         data_root=str(frames),
@@ -145,9 +154,9 @@ def stage_config(
         pipeline=[
             dict(type='LoadClip'),
             dict(type='ClipResize', scale=size, **resize_options(resize_step(cfg))),
-            dict(type='LoadFlow', provider=dict(type='DISFlowEstimator')),
+            *flow,
             dict(type='ClipFlip', prob=0.5),
-            dict(type='CrossFrameAugment'),
+            *augmented,
             dict(type='PackClipInputs'),
         ],
     )

@@ -25,11 +25,13 @@ class Trial:
     Attributes:
         network: Class names of the video net and its head.
         has_norms: Whether the network has batch norm, which AdaBN needs.
+        needs_flow: Whether it must be given flow.
         seconds: Time to predict one frame.
     """
 
     network: str
     has_norms: bool
+    needs_flow: bool
     seconds: float
 
 
@@ -77,4 +79,9 @@ def try_network(
         ) from error
     head = getattr(net.segmentors[0], 'decode_head', None)
     # The first prediction is slower: memory is allocated.
-    return Trial(f'{type(net).__name__} with {type(head).__name__}', has_norms, times[2] - times[1])
+    return Trial(
+        f'{type(net).__name__} with {type(head).__name__}',
+        has_norms,
+        net.needs_flow,
+        times[2] - times[1],
+    )

@@ -26,6 +26,7 @@ from mmdavss.adaptation.frames import folder_names
 from mmdavss.adaptation.measuring import measure
 from mmdavss.adaptation.memory import explained_memory
 from mmdavss.adaptation.recipes import (
+    adabn_model,
     checkpoint_iterations,
     self_training_model,
     stage_config,
@@ -631,8 +632,9 @@ def test_the_recipe_is_that_of_the_small_config(method, base, plain, tmp_path):
     measured = Config.fromfile(get_config_path(f'_base_/methods/{base}.py'))
     data = Config.fromfile(get_config_path('_base_/datasets/mini.py')).train_dataloader
     cfg, settings = read_method_config(*plain), Settings()
+    model = method(cfg, 'source.pth')
     own = stage_config(
-        cfg, method(cfg, 'source.pth'), settings, tmp_path, 99, (9, 9), {}, settings.iters, tmp_path
+        cfg, model, settings, tmp_path, 99, (9, 9), {}, settings.iters, tmp_path, False
     )
     assert own.model.pop('source_checkpoint') == 'source.pth'
     del own.model.resize_to_input  # as plain mmseg predicts
@@ -644,12 +646,34 @@ def test_the_recipe_is_that_of_the_small_config(method, base, plain, tmp_path):
     assert own.train_cfg.max_iters == measured.train_cfg.max_iters
     assert own.train_dataloader.batch_size == data.batch_size
     steps, expected = (
-        [step.type for step in loader.dataset.target.pipeline]
+        [
+            step.type
+            for step in loader.dataset.target.pipeline
+            if step.type not in ('LoadFlow', 'CrossFrameAugment')
+        ]
         for loader in (own.train_dataloader, data)
     )
-    assert [step for step in steps if step != 'LoadFlow'] == [
-        step for step in expected if step != 'LoadFlow'
-    ]
+    assert steps == expected
+
+
+@pytest.mark.parametrize(
+    ('method', 'needs_flow', 'expected'),
+    [
+        (stpl_model, False, ['LoadFlow', 'CrossFrameAugment']),
+        (self_training_model, False, []),
+        (self_training_model, True, ['LoadFlow']),
+        (adabn_model, True, []),
+    ],
+)
+def test_flow_and_augmented_views_where_something_reads_them(
+    method, needs_flow, expected, plain, tmp_path
+):
+    cfg = read_method_config(*plain)
+    own = stage_config(
+        cfg, method(cfg, 's.pth'), Settings(), tmp_path, 9, (9, 9), {}, 1, tmp_path, needs_flow
+    )
+    steps = [step.type for step in own.train_dataloader.dataset.target.pipeline]
+    assert [step for step in steps if step in ('LoadFlow', 'CrossFrameAugment')] == expected
 
 
 def test_adabn_only_where_asked_for(plain, video_file, tmp_path):
