@@ -6,9 +6,10 @@
 BASE and NEW are clones or worktrees of this repository without uncommitted changes. Every small
 config of each (MiniDrive; CamVid too with --camvid) is trained with tools/train.py of its checkout,
 in a separate process, on one thread of the CPU, with the data, sizes, batch size and seed of the
-config. Configs that start from a checkpoint get the same checkout's, and pseudo-labels and class
-statistics are made with its tools. If a hook of a config starts or repeats an action after a number
-of iterations, that number is scaled down with the training, so that the action happens.
+config. Configs that start from a checkpoint get the same checkout's, and pseudo-labels, selections
+of source frames and class statistics are made with its tools. If a hook of a config starts or
+repeats an action after a number of iterations, that number is scaled down with the training, so
+that the action happens.
 
 Weights, buffers, optimisers, pseudo-labels and the losses of every iteration must be equal. The
 exit status is 1 if anything differs or could not be trained.
@@ -70,6 +71,7 @@ class Task:
         needs: Checkpoints that it starts from.
         pseudo_labels: Folder of the pseudo-labels that it trains on, written beforehand.
         labeller: Checkpoint that predicts the pseudo-labels.
+        source_frames: Folder of the source frames that are selected with these.
         statistics: Whether rare-class sampling needs class statistics.
         schedule: Hook arguments that count iterations, by their dotted keys.
     """
@@ -80,6 +82,7 @@ class Task:
     needs: tuple[str, ...]
     pseudo_labels: str | None
     labeller: str | None
+    source_frames: str | None
     statistics: bool
     schedule: dict[str, int]
 
@@ -187,6 +190,7 @@ def describe(config: str, cfg: Config) -> Task:
         needs=tuple(sorted(needs)),
         pseudo_labels=dataset.target.pseudo_labels if labelled else None,
         labeller=cfg.model.source_checkpoint if labelled else None,
+        source_frames=dataset.source.pseudo_labels if 'source_selection' in cfg else None,
         statistics=bool(dataset.get('rare_class_sampling')),
         schedule=iteration_counts(cfg.get('custom_hooks') or []),
     )
@@ -366,6 +370,9 @@ class Trainings:
         if task.pseudo_labels:
             with locked(self.folder / task.pseudo_labels):  # several configs share them
                 self._call('generate_pseudo_labels', task, task.labeller, '--workers', '1')
+        if task.source_frames:
+            with locked(self.folder / task.source_frames):
+                self._call('select_source', task, '--workers', '1')
         given = [f'{key}={value}' for key, value in options.items()]
         self._call('train', task, '--cfg-options', *given)
         if not (work_dir / f'iter_{self.iters}.pth').is_file():
@@ -389,11 +396,11 @@ class Trainings:
             raise Failure(f'tools/{tool}.py failed with exit status {code}, see {log}')
 
     def results(self, task: Task) -> tuple[dict[str, Any], dict[str, float]]:
-        """A config's weights (and the labels it trained on), and its logged values."""
+        """A config's weights (and the masks it trained on), and its logged values."""
         work_dir = self.folder / task.folder
         trained = weights(work_dir / f'iter_{self.iters}.pth')
-        if task.pseudo_labels:
-            trained |= labels(self.folder / task.pseudo_labels)
+        for folder in filter(None, (task.pseudo_labels, task.source_frames)):
+            trained |= {f'{folder}/{n}': mask for n, mask in labels(self.folder / folder).items()}
         return trained, losses(work_dir)
 
 

@@ -161,6 +161,18 @@ def test_a_commit_is_trained_once(script, trainings, monkeypatch):
     assert (trainings.folder / trainings.tasks[config].needs[0]).read_text() == source
 
 
+def test_source_frames_are_selected_after_the_labels(trainings, monkeypatch):
+    calls = []
+
+    def call(tool: str, task, *arguments: object) -> None:
+        calls.append(tool)
+        (trainings.folder / task.folder / 'iter_1.pth').touch()
+
+    monkeypatch.setattr(trainings, '_call', call)
+    trainings._run_tools(trainings.tasks['ccm/effnet-lite0_mini.py'])
+    assert calls == ['generate_pseudo_labels', 'select_source', 'train']
+
+
 def test_failures_are_named(script, trainings, monkeypatch):
     """A config whose start fails, or is made by no config, is not left out."""
 
