@@ -14,6 +14,9 @@ from mmdavss.utils.wrappers import accumulation, unwrapped
 class MethodHook(Hook):
     """Base of hooks that call the method, without its DDP wrapper.
 
+    Starts and intervals count iterations of the runner, as ``max_iters`` and learning-rate
+    schedules do, also with ``accumulative_counts`` of the optimiser wrapper (docs/speed.md).
+
     Attributes:
         calls: Name of the method's function that the hook calls.
     """
@@ -189,8 +192,7 @@ class HistoryHook(MethodHook):
 
     Before the iterations `interval`, 2 `interval`, ...; the release does so within them. What is
     recorded is in the method's checkpoint and the decision follows from the runner's iteration, so
-    that a resumed run continues where it was. With ``accumulative_counts`` of the optimiser
-    wrapper the optimiser's steps count.
+    that a resumed run continues where it was.
 
     Args:
         interval: Iterations from one record to the next.
@@ -209,6 +211,5 @@ class HistoryHook(MethodHook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        step, part = divmod(runner.iter, accumulation(runner.optim_wrapper))
-        if part == 0 and step and step % self.interval == 0:
+        if runner.iter and runner.iter % self.interval == 0:
             self._model.record_history()

@@ -6,7 +6,14 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from mmdavss.engine import EMATeacherHook, OnlineStatisticsHook, ProxyNetworkHook
+from mmdavss.engine import (
+    EMATeacherHook,
+    HistoryHook,
+    OnlineStatisticsHook,
+    ProxyNetworkHook,
+    SelfTrainingHook,
+    StudentLabelsHook,
+)
 
 
 class Recorder:
@@ -21,6 +28,14 @@ class Recorder:
 
     def schedule_proxy(self, copy, launched):
         self.calls.append((copy, launched))
+
+    def record_history(self):
+        self.calls.append('recorded')
+
+    def schedule_self_training(self, started):
+        self.calls.append(started)
+
+    schedule_labels = schedule_self_training
 
 
 def run(hook, iterations, **wrapper):
@@ -51,6 +66,21 @@ def test_ema_moves_once_for_each_step_of_the_optimiser():
     # Before the iterations 0, 2 and 4: each time the student has made a step.
     assert seen == [(1, 0.0), (1, 0.0), (2, -1.0), (2, -1.0), (3, -2.0)]
     assert runner.model.calls == pytest.approx([0, 1 / 2, 2 / 3])
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: ProxyNetworkHook(launch=3, interval=4),
+        lambda: OnlineStatisticsHook(contrast_start=3, interval=4),
+        lambda: SelfTrainingHook(3),
+        lambda: StudentLabelsHook(3),
+        lambda: HistoryHook(4),
+    ],
+)
+def test_schedules_count_iterations_with_accumulation_too(make):
+    plain, accumulated = (run(make(), range(9), _accumulative_counts=n) for n in (1, 2))
+    assert accumulated == plain and len(plain) > 1
 
 
 def test_statistics_schedule_follows_the_iteration():
