@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 from mmdavss.ops import rows_per_block
 
 DENOMINATORS = ('negatives', 'all')
+REDUCTIONS = ('mean', 'none')
 #: Queries per block on a CPU: 256 x 5734 scores are 6 MB, which fit into its cache.
 BLOCK = 256
 
@@ -130,7 +131,14 @@ def stpl_loss(
 
     Returns:
         Scalar or (M,), float32 at least.
+
+    Raises:
+        ValueError: For an unknown denominator or reduction.
     """
+    if denominator not in DENOMINATORS:
+        raise ValueError(f'stpl_loss: denominator={denominator!r} is not one of {DENOMINATORS}.')
+    if reduction not in REDUCTIONS:
+        raise ValueError(f'stpl_loss: reduction={reduction!r} is not one of {REDUCTIONS}.')
     # Exponentials of half-precision scores are too coarse: autocast must not reach them.
     with torch.autocast(queries.device.type, enabled=False):
         if queries.dtype in (torch.float16, torch.bfloat16):

@@ -174,6 +174,13 @@ def test_unknown_denominator():
         STPLLoss(denominator='positives')
 
 
+@pytest.mark.parametrize('option', ['denominator', 'reduction'])
+def test_unknown_options_of_the_function(option):
+    rows, labels = torch.eye(2), torch.arange(2)
+    with pytest.raises(ValueError, match=f"stpl_loss: {option}='sum' is not one of"):
+        stpl_loss(rows, rows, labels, labels, 2, **{option: 'sum'})
+
+
 @pytest.mark.parametrize('broken', [[3], range(8)])
 @pytest.mark.parametrize('side', ['queries', 'keys'])
 @pytest.mark.parametrize('denominator', ['negatives', 'all'])
