@@ -17,6 +17,7 @@ from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
 from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
+from mmdavss.video_nets import VideoNet
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
@@ -103,6 +104,8 @@ class BaseAdapter(VideoSegmentor):
             persistent: Whether it is in checkpoints.
             module: Taken instead of the copy, for a network of its own: ``pretrained``.
         """
+        if isinstance(module, VideoNet):  # a copy knows as much as what it follows
+            module.set_normalisation(self.data_preprocessor)
         companion = Companion(name, kind, follows, norm, persistent)
         companion.create(self, module)
         self.companions[name] = companion

@@ -11,6 +11,7 @@ from mmseg.registry import MODELS
 
 from mmdavss.methods import SourceOnly
 from mmdavss.modules import norm_layers
+from tests.methods.table import FLOW_NET
 
 PREPROCESSOR = dict(type='DomainDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3)
 
@@ -76,6 +77,15 @@ def test_normalisation(method, batch, norm):
         norm == 'student'
     )
     assert not model.eval().companion.training and not any(layer.training for layer in layers)
+
+
+def test_a_network_of_its_own_knows_the_normalisation(method, accel, batch):
+    """As a flow branch needs it, which looks at images."""
+    accel['flow_net'] = FLOW_NET
+    model = method(kind='pretrained', module=MODELS.build(accel))
+    frames = model.data_preprocessor(batch('target'))['inputs']['target'].frames
+    assert torch.equal(model.companion.images(frames), model.student.images(frames))
+    model.companion(frames)
 
 
 def test_pretrained_backbone_outside_of_checkpoints(method, batch, tmp_path):
