@@ -188,12 +188,10 @@ class ClipCrop(RandomCrop):
     def _random(self, results: dict) -> tuple[int, int, int, int]:
         rare_class = None if self.rare_class_min_pixels is None else results.get('rare_class')
         label = results.get('gt_seg_map')
-        if label is None and (self.cat_max_ratio < 1 or rare_class is not None):
-            option = 'cat_max_ratio' if self.cat_max_ratio < 1 else 'rare_class_min_pixels'
-            raise ValueError(
-                f'ClipCrop: {option}={getattr(self, option)} needs a label, '
-                f'but {results["frame_paths"][-1]} has none.'
-            )
+        if self.cat_max_ratio < 1:
+            label = self._label(results, f'cat_max_ratio={self.cat_max_ratio}')
+        elif rare_class is not None:
+            label = self._label(results, f'rare_class_min_pixels={self.rare_class_min_pixels}')
         inputs = dict(img=results['imgs'][-1], gt_seg_map=label)
         bbox = self.crop_bbox(inputs)
         if rare_class is not None and label is not None:
@@ -202,6 +200,16 @@ class ClipCrop(RandomCrop):
                     break
                 bbox = self.crop_bbox(inputs)
         return bbox
+
+    def _label(self, results: dict, option: str) -> np.ndarray:
+        """The label of a clip, which an option needs."""
+        label = results.get('gt_seg_map')
+        if label is None:
+            raise ValueError(
+                f'{type(self).__name__}: {option} needs a label, but {results["frame_paths"][-1]} '
+                'has none: put LoadClipAnnotations before it.'
+            )
+        return label
 
     def _place(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
         height, width = self.crop_size
@@ -284,7 +292,7 @@ class ClassMiningCrop(ClipCrop):
         return self._mined
 
     def _random(self, results: dict) -> tuple[int, int, int, int]:
-        label = results['gt_seg_map']
+        label = self._label(results, f'share={self.mined_share}')
         here = [k for k in self.mined if (label == k).any()]
         if np.random.rand() >= self.prob or not here:
             return super()._random(results)

@@ -327,6 +327,13 @@ def test_mining_is_a_random_crop_otherwise(clip, tmp_path):
         assert len(places) > 2
 
 
+def test_mining_needs_a_label(clip, tmp_path):
+    del clip['gt_seg_map']
+    clip['seg_fields'] = []
+    with pytest.raises(ValueError, match='ClassMiningCrop: share=0.001 .*a/2.png.*LoadClipAnnot'):
+        mining(tmp_path, [9, 9, 9])(clip)
+
+
 def test_pad_fills_what_is_missing(clip):
     """Frames of 16x24 to 20x24: black, without label, flow 0; what is large enough stays."""
     clip['valid_map'] = np.ones((16, 24), np.uint8)
