@@ -18,8 +18,8 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.launch.config_file import type_name
-from mmdavss.launch.model import load_model, read_config
+from mmdavss.launch.config_file import as_config, type_name
+from mmdavss.launch.model import load_model
 from mmdavss.utils.inputs import list_frames
 
 #: Flow without weights or files.
@@ -46,6 +46,7 @@ class VideoSegmenter:
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
+        UserError: If the config file cannot be read.
         ValueError: If the checkpoint does not fit the video net, or the net does not fit the
             classes.
     """
@@ -57,7 +58,7 @@ class VideoSegmenter:
         device: str | torch.device = 'cpu',
         flow: OptConfigType = None,
     ) -> None:
-        cfg = read_config(config)
+        cfg = as_config(config)
         self.model = load_model(cfg, checkpoint, device)
         steps = [
             step

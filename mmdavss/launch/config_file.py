@@ -76,6 +76,11 @@ def read_config_file(path: str | Path) -> Config:
     return cfg
 
 
+def as_config(config: str | Path | Config) -> Config:
+    """A config itself, or that of a file, see :func:`read_config_file`."""
+    return config if isinstance(config, Config) else read_config_file(config)
+
+
 def require(cfg: Config, *keys: str) -> None:
     """Checks that a config has the keys that a tool needs.
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from mmdavss.launch.config_file import as_config
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.device import usable_device
 from mmdavss.video_nets.loading import load_student
@@ -27,18 +28,14 @@ def load_model(
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If there is no such device.
+        UserError: If there is no such device, or the config file cannot be read.
         ValueError: If the checkpoint does not fit the video net.
     """
     device = usable_device(device)
-    cfg = read_config(config)
+    cfg = as_config(config)
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(cfg.model)
     load_student(model.student, str(checkpoint), complete=True)
     return model.to(device).eval()
-
-
-def read_config(config: str | Path | Config) -> Config:
-    return config if isinstance(config, Config) else Config.fromfile(config)

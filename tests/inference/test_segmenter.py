@@ -16,7 +16,7 @@ from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
-from mmdavss.utils.errors import NotFiniteError
+from mmdavss.utils.errors import NotFiniteError, UserError
 from mmdavss.utils.inputs import list_frames
 
 CLASSES = ('road', 'sky', 'car', 'person')
@@ -171,6 +171,13 @@ def test_natural_order(tmp_path):
     for name in ('f10.png', 'f9.png', 'f1.JPG', 'notes.txt'):
         (tmp_path / name).touch()
     assert [path.name for path in list_frames(tmp_path)] == ['f1.JPG', 'f9.png', 'f10.png']
+
+
+@pytest.mark.parametrize('use', [load_model, VideoSegmenter])
+def test_misspelt_config(use, checkpoint):
+    """Names of the package's configs are found without a clone, and nearest ones named."""
+    with pytest.raises(UserError, match='not found.*did you mean stpl/accel_viper2city.py'):
+        use('configs/stpl/accel_viper2cty.py', checkpoint)
 
 
 def test_mistakes(config, checkpoint, frames, tmp_path):
