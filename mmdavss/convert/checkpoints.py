@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from mmdavss.launch.config_file import read_config_file
 from mmdavss.utils.checkpoints import lacking, read_checkpoint
 from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import unfinished_file
 
 State = dict[str, Tensor]
 
@@ -347,9 +348,9 @@ def convert_checkpoint(
         raise UserError(f'{checkpoint}: {error}') from None
     out.parent.mkdir(parents=True, exist_ok=True)
     state = {f'student.{name}': value.contiguous() for name, value in done.state.items()}
-    torch.save(
-        dict(meta=dict(converted_from=f'{kind}: {Path(checkpoint).name}'), state_dict=state), out
-    )
+    meta = dict(converted_from=f'{kind}: {Path(checkpoint).name}')
+    with unfinished_file(out) as file:
+        torch.save(dict(meta=meta, state_dict=state), file)
     return done
 
 

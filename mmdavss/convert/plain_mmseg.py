@@ -26,6 +26,7 @@ from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import read_checkpoint
 from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import replace_file, unfinished_file
 from mmdavss.video_nets import HRDA, VideoNet
 
 #: Keys of a plain data preprocessor for normalisation, and for padding in tests.
@@ -418,7 +419,7 @@ def export_segmentor(
     )
     folder.mkdir(parents=True, exist_ok=True)
     for path, source in zip(export.modules, modules.values(), strict=True):
-        path.write_text(source, encoding='utf-8')
+        replace_file(path, source.encode())
     imports = [
         module
         for module in (cfg.get('custom_imports') or {}).get('imports', ())
@@ -459,11 +460,11 @@ def export_segmentor(
         )
     else:
         what = '# A segmentor exported by mmdavss; needs mmseg only.\n'
-    export.config.write_text(
-        what + (_IMPORT_BESIDE if modules else '') + Config(content).pretty_text, encoding='utf-8'
-    )
+    text = what + (_IMPORT_BESIDE if modules else '') + Config(content).pretty_text
+    replace_file(export.config, text.encode())
     state = {key: value.cpu() for key, value in model.net.segmentor.state_dict().items()}
-    torch.save(dict(meta=dict(dataset_meta=metainfo), state_dict=state), export.checkpoint)
+    with unfinished_file(export.checkpoint) as file:
+        torch.save(dict(meta=dict(dataset_meta=metainfo), state_dict=state), file)
     return export
 
 

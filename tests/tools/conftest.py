@@ -7,8 +7,9 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,28 @@ def steps_in_process(run_tool: Callable[..., None], monkeypatch: pytest.MonkeyPa
             return 0
 
     monkeypatch.setattr(subprocess, 'Popen', Step)
+
+
+@pytest.fixture
+def interrupted_save(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], AbstractContextManager]:
+    """A context in which ``torch.save`` is interrupted, after which a folder is as before."""
+
+    def save(obj: object, file: Any) -> None:
+        if isinstance(file, str | Path):
+            Path(file).write_bytes(b'half')
+        else:
+            file.write(b'half')
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def interrupted(folder: Path) -> Iterator[None]:
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, SystemExit)):
+            patch.setattr(torch, 'save', save)
+            yield
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    return interrupted
 
 
 @pytest.fixture

@@ -36,6 +36,17 @@ def test_file(published, run_tool, tmp_path, capsys):
     run_tool('convert_checkpoint.py', 'advent', cfg.filename, path, '--out', out, '--overwrite')
 
 
+def test_an_interrupted_conversion_leaves_the_old_file(
+    published, run_tool, tmp_path, interrupted_save
+):
+    cfg, _, path = published
+    out = tmp_path / 'new' / 'converted.pth'
+    call = ('convert_checkpoint.py', 'advent', cfg.filename, path, '--out', out)
+    run_tool(*call)
+    with interrupted_save(out.parent):
+        run_tool(*call, '--overwrite')
+
+
 def test_mistakes(published, run_tool, tmp_path):
     cfg, _, path = published
     out = tmp_path / 'converted.pth'

@@ -191,6 +191,15 @@ def test_nothing_is_overwritten_unasked(run_tool, saved_model, per_frame, tmp_pa
     export(run_tool, saved, tmp_path / 'export', '--overwrite')
 
 
+def test_an_interrupted_export_leaves_the_old_files(
+    run_tool, saved_model, per_frame, tmp_path, interrupted_save
+):
+    saved = saved_model(per_frame)
+    export(run_tool, saved, tmp_path / 'export')
+    with interrupted_save(tmp_path / 'export'):
+        export(run_tool, saved, tmp_path / 'export', '--overwrite')
+
+
 def test_what_cannot_be_exported(run_tool, saved_model, per_frame, tmp_path):
     cfg, checkpoint = saved_model(per_frame)
     pipeline = cfg.test_dataloader.dataset.pipeline
