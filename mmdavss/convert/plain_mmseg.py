@@ -21,6 +21,7 @@ from mmseg.models.segmentors import (
 )
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
+from mmdavss.datasets.label_maps import colour_map
 from mmdavss.launch.config_file import merge_options, read_config_file, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
@@ -197,20 +198,8 @@ def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | 
     names = tuple(str(name) for name in meta['classes'])
     palette = meta.get('palette')
     if palette is None or len(palette) != len(names):
-        palette = default_palette(len(names))
+        palette = colour_map(len(names) + 1)[1:]  # without black
     return dict(classes=names, palette=[[int(c) for c in colour] for colour in palette])
-
-
-def default_palette(number: int) -> list[list[int]]:
-    """Distinct default colours: those of PASCAL VOC, without its black."""
-    colours = []
-    for index in range(1, number + 1):
-        colour = [0, 0, 0]
-        for bit in range(8):
-            for channel in range(3):
-                colour[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
-        colours.append(colour)
-    return colours
 
 
 def _clip_pipeline(cfg: Config) -> list[dict]:

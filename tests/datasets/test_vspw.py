@@ -45,6 +45,7 @@ def test_classes_by_hand():
     colours = colour_map(125)
     assert {i: colours[i] for i in known} == known and len(set(colours)) == 125
     assert VSPW_124.palette == colours[1:]
+    assert len(set(colour_map(151))) == 151
 
 
 def test_test_has_no_masks(vspw):
