@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
+from mmdavss import engine
 from mmdavss.engine import (
     EMATeacherHook,
     HistoryHook,
@@ -114,6 +115,10 @@ def test_proxy_schedule_to_the_iteration(options, copies):
     assert [launched for _, launched in calls] == [k >= launch for k in steps]
     # A resumed run takes up in the middle.
     assert run(ProxyNetworkHook(**options), [8000]) == [calls[steps.index(8000)]]
+
+
+def test_the_engine_exports_every_hook():
+    assert set(engine.hooks.__all__) <= set(engine.__all__)
 
 
 @pytest.mark.parametrize('hook', [EMATeacherHook(), OnlineStatisticsHook(), ProxyNetworkHook()])
