@@ -196,12 +196,12 @@ class MeanTeacher(BaseAdapter):
     def masked_loss(
         self, masked: MaskedConsistency, source: Labelled, target: Labelled
     ) -> dict[str, Tensor]:
-        """Cross-entropy on masked clips with the teacher's labels of the plain ones (MIC).
+        """Cross-entropy on masked clips with the labels of the plain ones (MIC).
 
         Args:
-            masked: What is masked.
-            source: The source clips; :func:`every_other` takes part if that is configured.
-            target: The target clips, with the labels and weights that they had before mixing.
+            masked: What is masked; its mode says which of the clips.
+            source: The source clips, with their own labels.
+            target: The target clips, with the teacher's labels and weights from before mixing.
         """
         if masked.mode == 'separate':
             seen = every_other(source, target)

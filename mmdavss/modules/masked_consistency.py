@@ -61,7 +61,8 @@ class MaskedConsistency(nn.Module):
         mode: ``target``: all target clips of a batch, as for daytime targets
             (``separatetrgaug`` of the release). ``separate``: every other clip of a batch, source
             and target, as for targets at night or in bad weather; of the batches of two of the
-            release that is the first of each domain.
+            release that is the first of each domain. ``source``: all source clips, with their own
+            labels (``separatesrcaug``).
         augment: Config of the strong augmentation before masking, which makes draws of its own;
             None for none.
         loss_weight: Factor of the loss of the prediction. As published it does not reach what a
