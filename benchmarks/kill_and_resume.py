@@ -41,6 +41,7 @@ from mmdavss.engine.hooks.stop_signal import EXIT_CODE
 from mmdavss.minidrive.generate import Settings, generate
 from mmdavss.utils import atomic_backend, files
 from mmdavss.utils.atomic_backend import AtomicBackend
+from mmdavss.utils.inputs import natural
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Config of each method, below configs/. SFC comes after the runs that it needs.
@@ -429,6 +430,11 @@ def _reached(work_dir: Path) -> int:
     return int(Path(note.read_text()).stem.split('_')[-1]) if note.is_file() else 0
 
 
+def checkpoints_of(work_dir: Path) -> list[Path]:
+    """The checkpoints of a run, in the order of their iterations."""
+    return sorted(work_dir.glob('iter_*.pth'), key=lambda path: natural(path.name))
+
+
 def draw_fault(generator: random.Random, iters: int, seconds: float) -> Fault:
     """A fault at a random point.
 
@@ -478,8 +484,8 @@ def torment(method: str, config: Path, out: Path, iters: int, kills: int, seed: 
         seed: Random seed of the faults.
     """
     generator, record = random.Random(f'{method} {seed}'), Record()
-    stamps = sorted((out / 'whole').glob('iter_*.pth'))
-    seconds = max(0.05, stamps[-1].stat().st_mtime - stamps[0].stat().st_mtime) / 2
+    stamps = [path.stat().st_mtime for path in checkpoints_of(out / 'whole')]
+    seconds = max(0.05, stamps[-1] - stamps[0]) / 2
     while record.kills.total() < kills:
         work_dir, chain = out / f'killed{record.runs}', []
         while True:

@@ -32,6 +32,13 @@ def folder(script, tmp_path_factory) -> Path:
     return folder
 
 
+def test_checkpoints_in_the_order_of_their_iterations(script, tmp_path):
+    names = ['iter_8.pth', 'iter_10.pth', 'iter_100.pth']
+    for name in reversed(names):
+        (tmp_path / name).touch()
+    assert [path.name for path in script.checkpoints_of(tmp_path)] == names
+
+
 def kill(
     method: str, script: ModuleType, folder: Path, fault: object, code: int, note: str
 ) -> tuple[Path, Path]:
