@@ -414,7 +414,7 @@ def export_segmentor(
         for module in (cfg.get('custom_imports') or {}).get('imports', ())
         if module.split('.')[0] != 'mmdavss'
     ]
-    imports += [path.stem for path in export.modules]
+    imports += [path.stem for path in export.modules if path.stem not in imports]
     content = dict(
         default_scope='mmseg',
         **(
@@ -457,6 +457,8 @@ def export_segmentor(
     return export
 
 
+#: How the Python files of an export begin.
+_EXPORTED = 'exported_'
 _IMPORT_BESIDE = """import sys
 
 # The backbone or head is in a Python file beside this one.
@@ -545,6 +547,8 @@ def _is_own(module: str | None) -> bool:
 def _take_modules(segmentor: dict) -> dict[str, str]:
     """Finds the backbones and heads that mmseg does not have, and renames them in the config.
 
+    Those of an earlier export have their name already.
+
     Returns:
         Names and contents of the Python files.
 
@@ -553,10 +557,15 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
     """
     modules: dict[str, str] = {}
     for part in dicts_in(segmentor):
-        kind = _own_class(part)
+        kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
         if kind is None:
             continue
         source = inspect.getsource(sys.modules[kind.__module__])
+        if kind.__module__.startswith(_EXPORTED):
+            modules[f'{kind.__module__}.py'] = source
+            continue
+        if not _is_own(kind.__module__):
+            continue
         if _needs_package(source):
             raise UserError(
                 f'{kind.__name__} cannot be exported: {kind.__module__} needs other '
@@ -567,7 +576,7 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
         source = source.replace(
             '@MODELS.register_module()', f"@MODELS.register_module(name='{name}', force=True)"
         )
-        modules[f'exported_{kind.__module__.split(".")[-1]}.py'] = source
+        modules[f'{_EXPORTED}{kind.__module__.split(".")[-1]}.py'] = source
         part['type'] = name
     return modules
 

@@ -170,6 +170,11 @@ def test_to_the_bit(run_tool, saved_model, per_frame, accel, frame_folder, tmp_p
             torch.load(file)['state_dict'] for file in (f'{one}.pth', again / 'segmentor.pth')
         )
         assert all(torch.equal(first[key], value) for key, value in second.items())
+        modules = {path.name: path.read_text() for path in (moved / name).glob('exported_*.py')}
+        assert modules == {path.name: path.read_text() for path in again.glob('exported_*.py')}
+        assert Config.fromfile(again / 'segmentor.py').get('custom_imports') == (
+            Config.fromfile(f'{one}.py').get('custom_imports')
+        )
 
     # The part of a video net predicts what its segmentor alone does.
     model = load_model(*video_net)
