@@ -19,10 +19,12 @@ import errno
 import linecache
 import os
 import re
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_sharer
 from pathlib import Path
 
 from mmdavss.utils.checkpoints import noted_checkpoint
@@ -65,6 +67,10 @@ ADVICE = MACHINE | {
 DIED = re.compile(r'DataLoader worker \(pid\(?s?\)? ?[\d, ]+\)(?: is killed by signal: ([^.]*))?')
 
 
+#: Seconds within which torch is told how a process ended whose connection is lost.
+TOLD = 2.0
+
+
 HUNG = re.compile(r'DataLoader timed out after (\d+) seconds')
 
 
@@ -101,6 +107,8 @@ def explained_faults(
         yield
     except Exception as error:
         try:
+            if _lost_connection(error):
+                time.sleep(TOLD)
             line = _advised(error, work_dir, advice)
         except RuntimeError as late:
             # torch tells of a dead data-loading process wherever its signal interrupts: here too.
@@ -139,7 +147,7 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
             # A UserError raised from it on purpose names the file and the remedy.
             made = isinstance(error, UserError) and error.__cause__ is cause
             return str(error) if made else found, True
-    if (found := _lost_worker([str(cause) for cause in chain])) is not None:
+    if (found := _lost_worker(chain)) is not None:
         return found, True
     if any(isinstance(cause, BrokenProcessPool) for cause in chain):
         return (
@@ -225,7 +233,16 @@ def _in_worker(error: BaseException) -> str | None:
     return ast.literal_eval(message) if isinstance(error, KeyError) else message
 
 
-def _lost_worker(texts: list[str]) -> str | None:
+def _lost_connection(error: BaseException) -> bool:
+    """Whether a data-loading process was gone before its batch was taken from it."""
+    return isinstance(error, (OSError, EOFError)) and any(
+        frame.f_code.co_filename == resource_sharer.__file__
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+
+
+def _lost_worker(chain: Sequence[BaseException]) -> str | None:
+    texts = [str(cause) for cause in chain]
     for text in texts:
         if found := HUNG.search(text):
             return (
@@ -235,7 +252,7 @@ def _lost_worker(texts: list[str]) -> str | None:
                 'default_hooks.data_timeout.seconds=SECONDS'
             )
     died = [found for text in texts if (found := DIED.search(text))]
-    if not died:
+    if not died and not any(map(_lost_connection, chain)):
         return None
     signal = next((found[1] for found in died if found[1]), None)
     how = 'ended unexpectedly' if signal is None else f'was killed ({signal})'

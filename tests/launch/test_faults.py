@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import resource_sharer
 
 import numpy as np
 import pytest
@@ -198,6 +200,31 @@ def test_the_signal_of_a_dead_process_interrupts_the_report(tmp_path, monkeypatc
     with pytest.raises(UserError, match=r'Bus error.*no checkpoint of this run yet'):
         with explained_faults(tmp_path):
             raise RuntimeError('DataLoader worker (pid(s) 7) exited unexpectedly')
+
+
+@pytest.mark.parametrize('killed', [None, 'Bus error'])
+def test_a_process_that_is_gone_before_its_batch_is_taken(tmp_path, monkeypatch, killed):
+    """How it ended may be told a moment later."""
+    monkeypatch.setattr(faults, 'TOLD', 0.2)
+
+    def told(*args):
+        raise RuntimeError(f'DataLoader worker (pid 7) is killed by signal: {killed}. It is ...')
+
+    file = os.open(tmp_path, os.O_RDONLY)
+    batch = resource_sharer.DupFd(file)
+    resource_sharer.stop(timeout=5)
+    before = signal.signal(signal.SIGALRM, told)
+    words = 'ended unexpectedly' if killed is None else r'was killed \(Bus error\)'
+    try:
+        with pytest.raises(UserError, match=f'a data-loading process {words}'):
+            with explained_faults(tmp_path):
+                try:
+                    batch.detach()
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0.05 if killed else 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.close(file)
 
 
 def test_interrupted(capfd):

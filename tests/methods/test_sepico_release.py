@@ -101,6 +101,9 @@ def build(name, classes=None, **options):
 
 def preprocessed(model, batch, **kwargs):
     data = batch('source', 'target', augmented=False, **dict(dict(length=1), **kwargs))
+    if model.day_reference is not None:
+        for sample in data['data_samples']['target']:
+            sample.set_metainfo(dict(reference_path='day.png'))
     return model.data_preprocessor(data, True)
 
 
