@@ -412,7 +412,7 @@ def export_segmentor(
     imports = [
         module
         for module in (cfg.get('custom_imports') or {}).get('imports', ())
-        if module.split('.')[0] != 'mmdavss'
+        if not _is_own(module)
     ]
     imports += [path.stem for path in export.modules if path.stem not in imports]
     content = dict(
@@ -529,15 +529,15 @@ def _replace_losses(segmentor: dict) -> None:
             if not key.startswith('loss_'):
                 continue
             for loss in dicts_in(value):
-                if _own_class(loss) is not None:
+                kind = _class_of(loss)
+                if kind is not None and _is_own(kind.__module__):
                     loss.clear()
                     loss.update(type='CrossEntropyLoss')
 
 
-def _own_class(part: Mapping) -> type | None:
-    """The class of a part of a config, if it is one of this package."""
-    kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
-    return kind if kind is not None and _is_own(kind.__module__) else None
+def _class_of(part: Mapping) -> type | None:
+    """The registered class of a part of a config."""
+    return MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
 
 
 def _is_own(module: str | None) -> bool:
@@ -557,14 +557,13 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
     """
     modules: dict[str, str] = {}
     for part in dicts_in(segmentor):
-        kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else None
-        if kind is None:
+        kind = _class_of(part)
+        exported = kind is not None and kind.__module__.startswith(_EXPORTED)
+        if kind is None or not (exported or _is_own(kind.__module__)):
             continue
         source = inspect.getsource(sys.modules[kind.__module__])
-        if kind.__module__.startswith(_EXPORTED):
+        if exported:
             modules[f'{kind.__module__}.py'] = source
-            continue
-        if not _is_own(kind.__module__):
             continue
         if _needs_package(source):
             raise UserError(
