@@ -124,28 +124,35 @@ class QualityMeter:
             ]
         confusions = np.zeros((len(alphas), len(self.classes), len(self.classes)), np.int64)
         valid = 0
-        last = self.generator.passes - 1 if adaptive else 0
-        for number in range(last + 1):
-            for frames, predictions in self._predictions(aggregate, number):
-                for unit in rule.units(list(zip(frames, predictions, strict=True))):
-                    if adaptive:
-                        ranked = rule.ranked(unit, len(self.classes))
-                        fixed = [own.follow(ranked) for own in adaptive]
-                    for frame, p in unit:
-                        if number < last or frame.mask not in self.labelled:
-                            continue
-                        truth = read_label(*self.labelled[frame.mask])
-                        valid += int((truth != IGNORE).sum())
-                        for confusion, thresholds in zip(confusions, fixed, strict=True):
-                            chosen = rule.select(p, thresholds)
-                            confusion += pseudo_confusion(
-                                full_size(chosen, p.size), truth, len(self.classes)
-                            )
+        passes = self.generator.passes if adaptive else 1
+        for scored, unit in self._units(rule, aggregate, passes):
+            if adaptive:
+                ranked = rule.ranked(unit, len(self.classes))
+                fixed = [own.follow(ranked) for own in adaptive]
+            for frame, p in unit if scored else ():
+                if frame.mask not in self.labelled:
+                    continue
+                truth = read_label(*self.labelled[frame.mask])
+                valid += int((truth != IGNORE).sum())
+                for confusion, thresholds in zip(confusions, fixed, strict=True):
+                    chosen = rule.select(p, thresholds)
+                    confusion += pseudo_confusion(
+                        full_size(chosen, p.size), truth, len(self.classes)
+                    )
         found = []
         for alpha, confusion in zip(alphas, confusions, strict=True):
             mean, iou = pseudo_miou(confusion)
             found.append(Quality(alpha, confusion.sum() / max(valid, 1), 100 * mean, 100 * iou))
         return found
+
+    def _units(
+        self, rule: ClipAdaptive, aggregate: bool, passes: int
+    ) -> Iterator[tuple[bool, Sequence[tuple[Frame, Prediction]]]]:
+        """Frames that share thresholds, pass by pass, and whether the pass is the last one."""
+        for number in range(passes):
+            for frames, predictions in self._predictions(aggregate, number):
+                for unit in rule.units(list(zip(frames, predictions, strict=True))):
+                    yield number == passes - 1, unit
 
     def _predictions(
         self, aggregate: bool, number: int
