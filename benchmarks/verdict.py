@@ -360,21 +360,20 @@ def main() -> None:
     path = args.out / 'rows.json'
     rows: dict[str, dict] = json.loads(path.read_text()) if path.is_file() else {}
     starts = rows.setdefault('starts', {})
-    for seed in args.seeds:
-        for case in CASES[seed]:
-            name = f'{seed}-{case.name}'
-            if 'figures' not in rows.get(name, {}):
-                try:
-                    work = prepare(seed, case, args.data, args.out)
-                except NotFiniteError as error:
-                    print(f'{name} is left out: {error}', flush=True)
-                    continue
-                start = f'{seed}-{case.look}-{case.before}'
-                add_row(name, work, case.look, args.data, rows, starts, start)
-                replace_file(path, (json.dumps(rows, indent=1) + '\n').encode())
-                print(name, rows[name]['mIoU'], said(rows[name]), flush=True)
-    names = [f'{seed}-{case.name}' for seed in args.seeds for case in CASES[seed]]
-    done = {name: rows[name] for name in names if 'figures' in rows.get(name, {})}
+    cases = {f'{seed}-{case.name}': (seed, case) for seed in args.seeds for case in CASES[seed]}
+    for name, (seed, case) in cases.items():
+        if 'figures' in rows.get(name, {}):
+            continue
+        try:
+            work = prepare(seed, case, args.data, args.out)
+        except NotFiniteError as error:
+            print(f'{name} is left out: {error}', flush=True)
+            continue
+        start = f'{seed}-{case.look}-{case.before}'
+        add_row(name, work, case.look, args.data, rows, starts, start)
+        replace_file(path, (json.dumps(rows, indent=1) + '\n').encode())
+        print(name, rows[name]['mIoU'], said(rows[name]), flush=True)
+    done = {name: rows[name] for name in cases if 'figures' in rows.get(name, {})}
     print_cases(done)
     print_summary(done)
 
