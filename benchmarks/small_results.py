@@ -64,6 +64,7 @@ from mmdavss.cli.exits import one_line
 from mmdavss.engine.hooks.run_report import fingerprint as data_fingerprint
 from mmdavss.engine.hooks.run_report import revision
 from mmdavss.launch.config_file import final_checkpoint
+from mmdavss.minidrive.generate import MARKER, read_marker
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import replace_file
 from mmdavss.utils.work_dir_lock import WorkDirLock
@@ -414,7 +415,10 @@ def sfm_digest(benchmark: str) -> str:
 
 
 def data_digest(key: Key, data_root: Path | None) -> str:
-    """Hash of the names and sizes of the files that a config trains on and is scored on.
+    """Hash of the files that a config trains on and is scored on.
+
+    Of files on disk it is that of their names and sizes. Of MiniDrive it is that of how it was
+    made: between CPUs a few pixels differ by one grey level, and so the sizes of some images.
 
     Raises:
         OSError, UserError: If the data are not there.
@@ -441,9 +445,15 @@ def data_digest(key: Key, data_root: Path | None) -> str:
 
 @functools.cache
 def _dataset_digest(options: str) -> str:
-    found = data_fingerprint(DATASETS.build(json.loads(options)))
+    dataset = DATASETS.build(json.loads(options))
+    found = data_fingerprint(dataset)
     assert found is not None
-    return found['hash']
+    root = Path(dataset.data_root)
+    if not (root.parent / MARKER).is_file():
+        return found['hash']
+    made = read_marker(root.parent)
+    decisive = [made['settings'].get(key) for key in ('seed', 'size', 'camvid_size')]
+    return _digest([root.name, made['version'], *decisive, found['items'], found['files']])
 
 
 @functools.cache

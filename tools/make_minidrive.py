@@ -4,8 +4,8 @@
 
 writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}, and
 with --acdc also data/minidrive/acdc, with --shift also data/minidrive/shift. The same settings give
-the same bytes. Missing parts of a MiniDrive with the same settings are added; nothing else is
-changed.
+the same bytes on one kind of CPU; on another, a few pixels may differ by one grey level. Missing
+parts of a MiniDrive with the same settings are added; nothing else is changed.
 """
 
 from __future__ import annotations

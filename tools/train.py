@@ -20,6 +20,7 @@ from mmdavss.launch.prepare import (
     end_run,
     prepare_run,
     prepare_training,
+    run_training,
 )
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
@@ -97,7 +98,7 @@ def main() -> None:
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
                 check_source_free(runner.model, cfg)
-                runner.train()
+                run_training(runner)
         except UserError as error:
             # Also into the log: perhaps only one of several ranks has the error.
             print_log(f'error: {error}', logger='current', level=logging.ERROR)

@@ -12,7 +12,7 @@ from mmengine.runner import save_checkpoint
 
 from mmdavss.launch.config_file import final_checkpoint
 from mmdavss.launch.faults import explained_faults
-from mmdavss.launch.prepare import prepare_training
+from mmdavss.launch.prepare import prepare_training, run_training
 from mmdavss.utils.checkpoints import read_weights
 from mmdavss.utils.journal import Journal
 from mmdavss.utils.progress import progress
@@ -74,7 +74,7 @@ def train(
         runner.model.to(device)
         runner.register_hook(TrainingProgressHook(bar, name, left))
         with explained_faults(cfg.work_dir, 'the same command goes on'):
-            runner.train()
+            run_training(runner)
     journal.save(trained=[*journal.state.get('trained', ()), name])
     return str(last)
 

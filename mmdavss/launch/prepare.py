@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 from torch import distributed, nn
 
 from mmdavss.datasets.label_folder import MANIFEST, read_manifest
@@ -75,6 +76,18 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     if not distributed.is_initialized():
         distributed.init_process_group(backend='gloo')
     cfg.model_wrapper_cfg = dict(cfg.model_wrapper_cfg, device_ids=None)
+
+
+def run_training(runner: Runner) -> None:
+    """Trains and ends the processes that load data, for callers that have more to do.
+
+    The garbage collector, which would end them later, closes their queues first and then waits five
+    seconds for each process that hears of no end.
+    """
+    runner.train()
+    for loop in filter(None, (runner.train_loop, runner.val_loop)):
+        for name in ('dataloader_iterator', 'dataloader'):
+            vars(loop).pop(name, None)
 
 
 def end_run() -> None:

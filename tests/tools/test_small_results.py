@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -365,6 +365,31 @@ def test_a_changed_config(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, 'data_digest', lambda key, root: 'others')
     plan = plan_of(script, tmp_path, keys[0], entries=renewed)
     assert 'the data have changed' in plan.notes[0]
+
+
+def test_the_digest_of_data(module, tmp_path):
+    """MiniDrive's files may differ in size from CPU to CPU; nothing else's may."""
+    images = tmp_path / 'camvid/images'
+    images.mkdir(parents=True)
+    (tmp_path / 'camvid/labels').mkdir()
+
+    def digest(sizes: Sequence[int] = (5, 6), **made: object) -> str:
+        for number, size in enumerate(sizes):
+            for path in (f'images/a_f0000{number}.png', f'labels/a_f0000{number}.png'):
+                (tmp_path / 'camvid' / path).write_bytes(bytes(size))
+        if made:
+            settings = dict(seed=0, size=[256, 128], camvid_size=[320, 240], acdc=0)
+            marker = dict(version=1, settings=settings | made, complete=True)
+            (tmp_path / 'minidrive.json').write_text(json.dumps(marker))
+        module._dataset_digest.cache_clear()
+        root = str(tmp_path / 'camvid')
+        return module._dataset_digest(json.dumps(dict(type='CamVidDataset', data_root=root)))
+
+    assert digest() == digest() != digest((5, 7))
+    found = digest(seed=0)
+    assert found == digest((5, 7)) == digest(acdc=8)
+    others = [digest(seed=1), digest(camvid_size=[64, 48]), digest((5, 6, 7), seed=0)]
+    assert len({found, *others}) == 4
 
 
 def test_rounds_of_another_config_are_not_gone_on_with(script, tmp_path, monkeypatch):
