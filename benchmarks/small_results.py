@@ -78,6 +78,9 @@ ORIGIN = 'origin.json'
 #: File in a run's folder with its temporal consistency, and the name of the flow in it.
 TEMPORAL = 'temporal.json'
 FLOW = 'DIS'
+#: Field with the mIoU of the model that a training started from. On another machine the same seed
+#: may give another one.
+START = 'start_mIoU'
 #: Keys of a config that decide a result.
 DECISIVE = (
     'model',
@@ -520,7 +523,7 @@ def training_minutes(folder: Path) -> float:
     return training_means(folder, 'time', [last])[last] * last / 60
 
 
-def make_object(key: Key, work_dir: Path, origin: Mapping[str, str]) -> dict[str, Any]:
+def make_object(key: Key, work_dir: Path, origin: Mapping[str, Any]) -> dict[str, Any]:
     """The object of finished steps.
 
     Args:
@@ -612,11 +615,14 @@ def waiting_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def changes(entry: Mapping[str, Any], data: str | None) -> list[str]:
+def changes(
+    entry: Mapping[str, Any], entries: Mapping[Key, Mapping[str, Any]], data: str | None
+) -> list[str]:
     """What of an object's origin is of another time.
 
     Args:
         entry: The object.
+        entries: All objects.
         data: Hash of today's data; None does not compare them.
     """
     key = key_of(entry)
@@ -629,6 +635,8 @@ def changes(entry: Mapping[str, Any], data: str | None) -> list[str]:
         found.append('its config or that of a model that it starts from has changed')
     if data is not None and entry['data'] != data:
         found.append('the data have changed')
+    if key.start in entries and entry.get(START) != entries[key.start]['mIoU']:
+        found.append('the model that it starts from was trained anew')
     return found
 
 
@@ -757,7 +765,10 @@ class Work:
                 stack.enter_context(WorkDirLock(folder.with_name(f'{folder.name}.lock')))
             except UserError:
                 return None
-            origin = self.origins[key]
+            origin: dict[str, Any] = dict(self.origins[key])
+            if key.start is not None:
+                entries = read_results(self.results)
+                origin[START] = next(own['mIoU'] for own in entries if key_of(own) == key.start)
             for step in steps(key, self.work_dir, self.data_root):
                 if not is_done(step, origin):
                     self._step(key, step, origin)
@@ -767,13 +778,13 @@ class Work:
             put(self.results, entry)
         return entry
 
-    def _step(self, key: Key, step: Step, origin: Mapping[str, str]) -> None:
+    def _step(self, key: Key, step: Step, origin: Mapping[str, Any]) -> None:
         if not (same_origin(step.folder, origin) and step.scored):
             self._commands(key, step, origin)
         if step.temporal is not None:
             self._call(step.temporal, step.folder / 'temporal.log')
 
-    def _commands(self, key: Key, step: Step, origin: Mapping[str, str]) -> None:
+    def _commands(self, key: Key, step: Step, origin: Mapping[str, Any]) -> None:
         resume = ['--resume']
         # The weights will be others.
         (step.folder / TEMPORAL).unlink(missing_ok=True)
@@ -866,17 +877,21 @@ class Work:
         return sum(map(expected, [*self.waiting, *self.running])) / self.jobs
 
 
-def same_origin(folder: Path, origin: Mapping[str, str]) -> bool:
+def same_origin(folder: Path, origin: Mapping[str, Any]) -> bool:
     """Whether a folder's run was begun from today's configs and data."""
     path = folder / ORIGIN
     if not path.is_file():
         return False
     saved = json.loads(path.read_text(encoding='utf-8'))
-    # Nothing is known about the data in a dry run.
-    return saved['fingerprint'] == origin['fingerprint'] and origin['data'] in ('', saved['data'])
+    # Nothing is known about the data in a dry run, and about the start model in a plan.
+    return (
+        saved['fingerprint'] == origin['fingerprint']
+        and origin['data'] in ('', saved['data'])
+        and origin.get(START) in (None, saved.get(START))
+    )
 
 
-def is_done(step: Step, origin: Mapping[str, str]) -> bool:
+def is_done(step: Step, origin: Mapping[str, Any]) -> bool:
     """Whether a step is finished and from today's configs and data."""
     return same_origin(step.folder, origin) and step.done
 
@@ -982,7 +997,7 @@ def make_plan(
             )
         entry, replaced = existing.get(key), False
         if entry is not None:
-            changed = changes(entry, origins[key]['data'] if compare_data else None)
+            changed = changes(entry, existing, origins[key]['data'] if compare_data else None)
             if changed and not again:
                 blocked[key] = f'{", ".join(changed)}: --again trains it anew'
                 notes.append(f'{key}: {blocked[key]}')
@@ -1062,8 +1077,9 @@ def main() -> None:
     with one_line('interrupted: the same call continues from here'):
         if args.tables:
             entries = read_results(RESULTS)
+            existing = {key_of(entry): entry for entry in entries}
             for entry in entries:
-                for text in changes(entry, None):
+                for text in changes(entry, existing, None):
                     print(f'{key_of(entry)}: {text}', file=sys.stderr)
             write_pages(entries)
             return

@@ -76,6 +76,9 @@ def test_objects(modules):
         assert ('ways' in found) == (key.benchmark in methods.WAYS)
         assert (ROOT / found['config']).is_file()
         assert found['command'].startswith('python tools/') and '/tmp' not in found['command']
+        # All methods of a seed start from one and the same model.
+        start = next((own for own in entries if script.key_of(own) == key.start), None)
+        assert found.get('start_mIoU') == (start and start['mIoU']), key
 
 
 def test_pages_are_those_of_the_file(modules):

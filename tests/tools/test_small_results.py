@@ -367,6 +367,26 @@ def test_a_changed_config(script, tmp_path, monkeypatch):
     assert 'the data have changed' in plan.notes[0]
 
 
+def test_another_start_model_of_the_same_seed(script, tmp_path, monkeypatch):
+    """What another machine trains to another score is no longer what the others started from."""
+    calls = tool(script, monkeypatch, lambda command: False)
+    keys = [('mini', name, 'main', 0) for name in ('source-only', 'vat', 'stpl')]
+    work(script, plan_of(script, tmp_path, *keys), tmp_path)
+    entries = script.read_results(tmp_path / 'results.json')
+    assert [entry.get('start_mIoU') for entry in entries] == [None, 30.0, 30.0]
+    entries[0]['mIoU'] = 31.0
+    script.write_results(tmp_path / 'results.json', entries)
+    plan = plan_of(script, tmp_path, *keys, entries=entries)
+    text = 'the model that it starts from was trained anew: --again trains it anew'
+    assert plan.notes == [f'mini, {name}, seed 0: {text}' for name in ('vat', 'stpl')]
+    del calls[:]
+    work(script, plan_of(script, tmp_path, *keys, entries=entries, again=True), tmp_path)
+    assert [command[-1] for command in calls] == ['--overwrite', '--overwrite']
+    entries = script.read_results(tmp_path / 'results.json')
+    assert [entry.get('start_mIoU') for entry in entries] == [None, 31.0, 31.0]
+    assert plan_of(script, tmp_path, *keys, entries=entries).notes == []
+
+
 def test_the_digest_of_data(module, tmp_path):
     """MiniDrive's files may differ in size from CPU to CPU; nothing else's may."""
     images = tmp_path / 'camvid/images'
