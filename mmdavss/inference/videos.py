@@ -103,7 +103,7 @@ class VideoReader:
             self.name = Path(parts.path).stem or parts.hostname or 'stream'
         else:
             self.name = path.resolve().stem if path.is_file() else path.resolve().name
-        if path.is_dir():
+        if there and path.is_dir():
             try:
                 self._files = list_frames(path)
             except FileNotFoundError as error:

@@ -296,7 +296,9 @@ def test_a_stream_that_stops(silent_server, moving_images):
         ('rtsp://host', 'rtsp://host', 'host'),
     ],
 )
-def test_what_goes_on_for_ever(monkeypatch, source, opened, name):
+def test_what_goes_on_for_ever(tmp_path, monkeypatch, source, opened, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '0').mkdir()  # '0' would be this folder, 0 is the camera
     asked = []
 
     def capture(where, *timeouts):
