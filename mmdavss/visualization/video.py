@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import glob
+import re
 import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import cv2
 import numpy as np
 
+#: Seconds without a change after which the partial file of another process counts as left behind.
+STALE = 86400.0
+
 
 class VideoWriter:
     """Writes frames to an mp4 file, as a context manager.
 
-    The file appears under its name only when the block ends without an error, so that an
-    interrupted run does not leave half a video.
+    The file appears under its name only when the block ends without an error and the file holds
+    all frames, so that neither an interrupted run nor a full disk leaves half a video.
 
     Args:
         path: The file; its folder is created. An existing file is replaced.
@@ -23,6 +28,7 @@ class VideoWriter:
 
     Raises:
         ValueError: If `path` does not end in ``.mp4``.
+        OSError: At the end of the block, if frames are missing in the file.
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
@@ -36,6 +42,7 @@ class VideoWriter:
         )
         self._writer: cv2.VideoWriter | None = None
         self._shape: tuple[int, ...] = ()
+        self._count = 0
 
     def write(self, frame: np.ndarray) -> None:
         """Adds a frame.
@@ -54,14 +61,14 @@ class VideoWriter:
                 f'{self.path}: a frame of shape {frame.shape} in a video of {self._shape}'
             )
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        self._count += 1
 
     def _open(self, frame: np.ndarray) -> cv2.VideoWriter:
         height, width = frame.shape[:2]
         if height % 2 or width % 2:
             raise ValueError(f'{self.path}: frames of {width}x{height}, but both must be even')
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for left in self.path.parent.glob(f'.{glob.escape(self.path.stem)}.*.partial.mp4'):
-            left.unlink()  # by a process that was killed
+        self._remove_stale()
         # MPEG-4, which every build of OpenCV can write and read.
         writer = cv2.VideoWriter(
             str(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
@@ -83,7 +90,29 @@ class VideoWriter:
         if self._writer is None:
             return
         self._writer.release()
-        if kind is None:
-            self._partial.replace(self.path)
-        else:
+        try:
+            if kind is None:
+                self._check()
+                self._partial.replace(self.path)
+        finally:
             self._partial.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        """Compares the frames in the file with those written: OpenCV reports no failed writing."""
+        found = cv2.VideoCapture(str(self._partial))
+        count = int(found.get(cv2.CAP_PROP_FRAME_COUNT)) if found.isOpened() else 0
+        found.release()
+        if count != self._count:
+            raise OSError(
+                f'{self.path}: {count} of {self._count} frames could be written: make room if the '
+                'disk is full, or write elsewhere (--out)'
+            )
+
+    def _remove_stale(self) -> None:
+        """Removes partial files of this video that killed processes left behind."""
+        partial = re.compile(rf'\.{re.escape(self.path.stem)}\.[0-9a-f]{{32}}\.partial\.mp4')
+        for path in self.path.parent.iterdir():
+            if partial.fullmatch(path.name):
+                with suppress(FileNotFoundError):  # its process has just finished it
+                    if time.time() - path.stat().st_mtime > STALE:
+                        path.unlink()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+import resource
+
 import cv2
 import numpy as np
 import pytest
 
 from mmdavss.visualization import VideoWriter
+from mmdavss.visualization.video import STALE
 
 
 def read(path) -> list[np.ndarray]:
@@ -39,6 +43,37 @@ def test_an_error_leaves_what_was_there(tmp_path):
         raise KeyError
     assert path.read_text() == 'earlier'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    """A limit on the size of files fails as a full disk does, of which OpenCV says nothing."""
+    path = tmp_path / 'video.mp4'
+    path.write_text('earlier')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    frames = np.random.default_rng(0).integers(0, 256, (8, 48, 96, 3), np.uint8)
+    try:
+        with pytest.raises(OSError, match='video.mp4: 0 of 8 frames.*--out'):
+            with VideoWriter(path, 10) as video:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+                for frame in frames:
+                    video.write(frame)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == 'earlier'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_what_a_killed_process_left_is_removed(tmp_path):
+    """Not the partial files of running processes, nor those of other videos."""
+    left, running = (tmp_path / f'.a.{digit * 32}.partial.mp4' for digit in '01')
+    other = tmp_path / f'.a.b.{"0" * 32}.partial.mp4'
+    for path in (left, running, other):
+        path.touch()
+    for path in (left, other):
+        os.utime(path, (0, path.stat().st_mtime - STALE - 60))
+    with VideoWriter(tmp_path / 'a.mp4', 10) as video:
+        video.write(np.zeros((48, 96, 3), np.uint8))
+    assert set(tmp_path.iterdir()) == {running, other, tmp_path / 'a.mp4'}
 
 
 @pytest.mark.parametrize(
