@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from itertools import tee
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import check_writable
+from mmdavss.utils.files import check_writable, replace_file
 from mmdavss.utils.progress import progress
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
@@ -198,19 +198,19 @@ class VideoSegInferencer:
                 progress(f'segment {video.name}', total=video.count, disable=not self.show_progress)
             )
             began, done = time.monotonic(), 0
-            if video.live:  # Ctrl-C is how a camera ends
-                stack.enter_context(suppress(KeyboardInterrupt))
+            # Ctrl-C is how a camera ends.
+            ended = suppress(KeyboardInterrupt) if video.live else nullcontext()
+            written = None
             # While the networks see a frame, the one before is drawn and written and the next one
             # read. One at a time: no more than three frames are held.
-            aside = stack.enter_context(ThreadPoolExecutor(1))
-            written = None
-            for frame in self._segment(_ahead(video, aside)):
-                if written is not None:
-                    written.result()
-                written = aside.submit(write, frame)
-                done += 1
-                bar.update()
-            if written is not None:
+            with ended, ThreadPoolExecutor(1) as aside:
+                for frame in self._segment(_ahead(video, aside)):
+                    if written is not None:
+                        written.result()
+                    written = aside.submit(write, frame)
+                    done += 1
+                    bar.update()
+            if written is not None:  # after Ctrl-C too
                 written.result()
         seconds = time.monotonic() - began
         return dict(
@@ -325,10 +325,10 @@ def _ahead(items: Iterable[Item], pool: Executor) -> Iterator[Item]:
 
 
 def write_mask(path: Path, labels: np.ndarray) -> None:
-    """Writes classes (H, W), uint8, as a png file of one channel.
+    """Writes classes (H, W), uint8, as a png file of one channel, completely or not at all.
 
     Raises:
         OSError: If the file cannot be written.
     """
-    if not cv2.imwrite(str(path), labels):
-        raise OSError(f'{path} cannot be written')
+    # Not with OpenCV, which does not report a full disk.
+    replace_file(path, cv2.imencode('.png', labels)[1].tobytes())

@@ -218,7 +218,7 @@ def test_flow_of_the_video(saved_model, accel, frame_folder):
     )
 
 
-def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path):
+def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path, monkeypatch):
     cfg, checkpoint = saved_model(per_frame)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
 
@@ -234,6 +234,16 @@ def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path):
     video.live = True
     assert segment(video, out=tmp_path / 'camera.mp4')['frames'] == 3
     assert len(list(VideoReader(tmp_path / 'camera.mp4'))) == 3
+
+    # The last frame is still being written then.
+    def full(path, labels):
+        if path.stem == '000002':
+            raise OSError('the disk is full')
+
+    monkeypatch.setattr('mmdavss.inference.inferencer.write_mask', full)
+    with pytest.raises(OSError, match='the disk is full'):
+        segment(video, out=tmp_path / 'full.mp4', masks=tmp_path / 'masks')
+    assert not (tmp_path / 'full.mp4').exists()
 
 
 def test_mistakes(saved_model, per_frame, video_file, tmp_path):
