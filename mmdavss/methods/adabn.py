@@ -62,8 +62,9 @@ class AdaBN(BaseAdapter):
         """
         return [norm for net in self.net.segmentors for norm in norm_layers(net)]
 
-    def init_weights(self) -> None:
-        super().init_weights()
+    def start_from_weights(self) -> None:
+        """As in :class:`BaseAdapter`; and no batch has been seen."""
+        super().start_from_weights()
         for norm in self.norms:
             # The first batch takes the place of what is there. Layers that only serve losses (in
             # auxiliary heads) see none and stay as they are.

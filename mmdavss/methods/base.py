@@ -74,8 +74,16 @@ class BaseAdapter(VideoSegmentor):
                 norm.requires_grad_(True)
 
     def init_weights(self) -> None:
-        """Initialises the student, see :meth:`VideoSegmentor.init_weights`, then the companions."""
+        """Initialises the student, see :meth:`VideoSegmentor.init_weights`, then what follows it."""
         super().init_weights()
+        self.start_from_weights()
+
+    def start_from_weights(self) -> None:
+        """Sets what follows from the student's first weights: the companions.
+
+        After ``init_weights``, and after a checkpoint that the run starts from (``load_from``) has
+        replaced these weights; not when a run is resumed.
+        """
         for companion in self.companions.values():
             if companion.kind != 'pretrained':
                 companion.move(self)

@@ -24,8 +24,9 @@ class Companion:
     """How a copy of a part of a method follows that part.
 
     The copy is a child of the method. It gets no gradient, has no active dropout, and is set to
-    what it follows at the end of ``init_weights``. :meth:`BaseAdapter.add_companion` makes one, and
-    :meth:`BaseAdapter.move_companions` moves those of a kind; hooks decide when.
+    what it follows when training starts, see :meth:`BaseAdapter.start_from_weights`.
+    :meth:`BaseAdapter.add_companion` makes one, and :meth:`BaseAdapter.move_companions` moves those
+    of a kind; hooks decide when.
 
     Attributes:
         name: The attribute of the method that is the copy, and its prefix in checkpoints.

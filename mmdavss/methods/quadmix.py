@@ -129,8 +129,9 @@ class QuadMix(TPS):
             )
         self.schedule_labels(by_student=False)
 
-    def init_weights(self) -> None:
-        super().init_weights()
+    def start_from_weights(self) -> None:
+        """As in :class:`BaseAdapter`; and the labeller's checkpoint is read."""
+        super().start_from_weights()
         if self.labeller_checkpoint is not None:
             load_student(self.labeller, self.labeller_checkpoint, option='labeller_checkpoint')
 

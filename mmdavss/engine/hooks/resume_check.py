@@ -1,4 +1,4 @@
-"""Checks that a resume checkpoint contains the training state of this run."""
+"""Tells a resumed run from one that only starts from the weights of a checkpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ class ResumeCheckHook(Hook):
 
     That is, with another method, network, optimiser or parameter groups. mmengine would only warn
     about missing tensors, and PyTorch's error does not name them.
+
+    In a run that starts from a checkpoint (``load_from``), which mmengine loads after the method
+    has initialised itself, the method is told: see :meth:`BaseAdapter.start_from_weights`.
     """
+
+    _started = False
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks what was loaded.
@@ -42,6 +47,7 @@ class ResumeCheckHook(Hook):
                 'of weights: name another file.'
             )
         if not runner._resume:
+            self._started = True
             return
         missing = [key for key in NEEDED if key not in checkpoint]
         if not missing and not {'iter', 'epoch'} <= set(checkpoint['meta']):
@@ -72,6 +78,11 @@ class ResumeCheckHook(Hook):
                 'was trained with, or start a new run from its weights in another folder '
                 '(model.source_checkpoint and --work-dir).'
             )
+
+    def before_train(self, runner: Runner) -> None:
+        """Tells a method that the loaded weights are those that it starts from."""
+        if self._started and hasattr(method := unwrapped(runner.model), 'start_from_weights'):
+            method.start_from_weights()
 
 
 def _other_model(

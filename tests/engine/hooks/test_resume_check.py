@@ -11,7 +11,9 @@ from torch import nn
 
 from mmdavss.engine import ResumeCheckHook
 from mmdavss.modules import ClipLayer, ClipMemory
+from mmdavss.testing import build_method
 from mmdavss.utils.checkpoints import CheckpointError
+from tests.methods.table import CASES
 
 
 def net(**parts: int) -> nn.Module:
@@ -126,3 +128,32 @@ def test_text_in_a_checkpoint_is_not_run():
 def test_what_is_no_checkpoint():
     with pytest.raises(CheckpointError, match='iter_2.pth holds a Tensor and not a checkpoint'):
         ResumeCheckHook().after_load_checkpoint(runner(net(student=2)), torch.ones(1))
+
+
+@pytest.mark.parametrize('resume', [False, True])
+@pytest.mark.parametrize(
+    ('case', 'follower'),
+    [('stpl_anchor', 'anchor'), ('hcl', 'history'), ('quadmix', 'labeller'), ('adabn', None)],
+)
+def test_a_run_that_starts_from_a_checkpoint(case, follower, resume):
+    """mmengine loads it after init_weights: what follows the student is set anew."""
+    checkpoint = build_method(CASES[case], seed=1).state_dict()
+    for name, value in checkpoint.items():
+        if name.endswith('num_batches_tracked'):
+            value.fill_(7)
+    model = build_method(CASES[case])
+    run = SimpleNamespace(model=model, _resume=False, _load_from='source.pth')
+    hook = ResumeCheckHook()
+    if not resume:
+        hook.after_load_checkpoint(run, dict(state_dict=checkpoint))
+    model.load_state_dict(checkpoint)
+    hook.before_train(run)
+    assert torch.equal(
+        model.student.segmentor.backbone.conv1.weight,
+        checkpoint['student.segmentor.backbone.conv1.weight'],
+    )
+    if follower is None:
+        assert {norm.num_batches_tracked.item() for norm in model.norms} == {7 if resume else 0}
+        return
+    pairs = zip(getattr(model, follower).parameters(), model.student.parameters(), strict=True)
+    assert all([torch.equal(a, b) for a, b in pairs]) != resume
