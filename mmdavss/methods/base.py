@@ -74,7 +74,7 @@ class BaseAdapter(VideoSegmentor):
                 norm.requires_grad_(True)
 
     def init_weights(self) -> None:
-        """Initialises the student, see :meth:`VideoSegmentor.init_weights`, then what follows it."""
+        """Initialises the student, see :meth:`VideoSegmentor.init_weights`, and what follows."""
         super().init_weights()
         self.start_from_weights()
 
