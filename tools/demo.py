@@ -42,7 +42,7 @@ from mmseg.registry import DATASETS
 from mmdavss import __version__
 from mmdavss.analysis.results import read_validations
 from mmdavss.cli.exits import exit_status
-from mmdavss.cli.key_values import KeyValues
+from mmdavss.cli.key_values import KeyValues, key_value
 from mmdavss.datasets.label_maps import CAMVID_IDS, CITYSCAPES_15, LabelSet
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.config_file import final_checkpoint, load_config
@@ -344,13 +344,16 @@ class Plan:
         options = [f'default_hooks.checkpoint.interval={interval}', 'val_evaluator.per_class=True']
         if self.camvid is not None:
             options += [
-                f'{part}_dataloader.dataset.data_root={self.camvid}' for part in ('val', 'test')
+                key_value(f'{part}_dataloader.dataset.data_root', str(self.camvid))
+                for part in ('val', 'test')
             ]
             if cfg.train_dataloader.dataset.target is not None:
-                options.append(f'train_dataloader.dataset.target.data_root={self.camvid}')
+                options.append(
+                    key_value('train_dataloader.dataset.target.data_root', str(self.camvid))
+                )
         if step.start is not None:
             checkpoint = self.record(step.start).get('checkpoint')
-            options.append(f'model.source_checkpoint={checkpoint}')
+            options.append(key_value('model.source_checkpoint', checkpoint))
         options += self.given
         return config, options, load_config(config, parse_options(options), folder)
 
@@ -726,11 +729,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.frames < 3:
         parser.error(f'--frames: {args.frames} is less than 3')
-    if args.camvid is not None and re.search(r'[\s,\'"()\[\]]', str(args.camvid)):
-        parser.error(
-            f'--camvid: {str(args.camvid)!r} has a space, comma, quote or bracket, which an option '
-            'of a config cannot hold: give a link to the folder'
-        )
     if args.work_dir is None:
         args.work_dir = Path('work_dirs', 'demo' if args.camvid is None else 'demo_camvid')
     return args

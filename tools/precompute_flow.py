@@ -65,7 +65,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         action=KeyValues,
         default={},
-        help='arguments of the provider, key=value',
+        help='arguments of the provider, key=value, as --cfg-options of tools/train.py',
     )
     parser.add_argument(
         '--device', type=device_option, default='cpu', help='cpu (default), cuda, cuda:1 ...'

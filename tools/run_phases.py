@@ -29,7 +29,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmdavss.cli.exits import one_line
-from mmdavss.cli.key_values import KeyValues
+from mmdavss.cli.key_values import KeyValues, key_value
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
 from mmdavss.launch.config_file import (
     final_checkpoint,
@@ -110,7 +110,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
 
     Raises:
         UserError: If a config starts from a checkpoint that neither exists nor is made by an
-            earlier step.
+            earlier step, or a round changes a value that no command line can pass.
     """
     steps: list[Step] = []
     made: set[Path] = set()
@@ -130,7 +130,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
                     )
             result = final_checkpoint(cfg)
             # The last ones overrule those before.
-            options = [*args.cfg_options, *(f'{key}={value}' for key, value in changes.items())]
+            options = [*args.cfg_options, *(key_value(*change) for change in changes.items())]
             options = ['--cfg-options', *options] if options else []
             for key, tool, what in LABELLING:
                 if key in cfg:

@@ -59,7 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
         nargs='+',
         action=KeyValues,
         metavar='KEY=VALUE',
-        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text',
+        help='replace values of the config: a.b=1 a.c="[1,2]" a.d.0.e=text; text with commas or '
+        """brackets in two kinds of quotes: a.d="'x, y'\"""",
     )
     parser.add_argument(
         '--launcher',

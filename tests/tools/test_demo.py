@@ -200,6 +200,7 @@ def camvid(tmp_path) -> Path:
 
 def test_camvid(demo, built, camvid, tmp_path, capsys):
     """Simulation to reality: MiniDrive's part for it, CamVid without labels, Seq05VD scored."""
+    camvid = camvid.rename(tmp_path / 'my "camvid", (a copy)')
     assert demo.main(['--camvid', str(camvid), *TINY]) == 0
     parts = [path.name for path in Path('data/minidrive').iterdir() if path.is_dir()]
     assert parts == ['camvid']
@@ -224,7 +225,7 @@ def test_camvid(demo, built, camvid, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ('folder', 'words'),
-    [('nothing', 'nothing'), ('camvid', '0016E5'), ('a b', "'a b' has a space")],
+    [('nothing', 'nothing'), ('camvid', '0016E5')],
 )
 def test_camvid_is_checked_first(folder, words, demo, built, camvid, capsys):
     for path in camvid.rglob('0016E5*'):

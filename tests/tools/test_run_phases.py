@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import runpy
 import signal
@@ -12,6 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
+from mmdavss.cli.key_values import KeyValues
 from mmdavss.utils.errors import UserError
 
 TOOL = Path(__file__).parents[2] / 'tools/run_phases.py'
@@ -106,6 +108,18 @@ def test_rounds(rounded):
         ],
     ]
     assert ['--work-dir' in step.command for step in steps[1::2]] == [True, True, False]
+
+
+def test_rounds_in_a_folder_with_a_space_and_a_comma(rounded):
+    """The steps read the options as this tool does."""
+    steps = steps_of(rounded, '--cfg-options', 'work_dir="my work, 2"')
+    assert str(steps[-1].result) == 'my work, 2/iter_2.pth'
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues)
+    command = steps[-1].command
+    options = parser.parse_args(command[command.index('--cfg-options') :]).cfg_options
+    assert options['model.source_checkpoint'] == 'my work, 2_round2/iter_2.pth'
+    assert options['pseudo_label_generator.checkpoint'] == ['my work, 2_round2/iter_1.pth']
 
 
 def test_checkpoints_that_no_round_leaves(rounded):
