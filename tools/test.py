@@ -46,6 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
         help='folder for pictures of the predictions, with the same names',
     )
     parser.add_argument(
+        '--overwrite', action='store_true', help='replace existing files of --out and --show-dir'
+    )
+    parser.add_argument(
         '--device', type=device_option, help='cpu, cuda, cuda:1 ...; default: a GPU if there is one'
     )
     parser.add_argument(
@@ -68,7 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def prepare_testing(
-    cfg: Config, checkpoints: Sequence[str], out: str | None, show_dir: str | None
+    cfg: Config,
+    checkpoints: Sequence[str],
+    out: str | None,
+    show_dir: str | None,
+    overwrite: bool = False,
 ) -> None:
     """Sets the checkpoints and the outputs of a test run in its config.
 
@@ -92,7 +99,9 @@ def prepare_testing(
     if further:
         hooks.append(dict(type='MeanPredictionHook', checkpoints=further))
     if out is not None or show_dir is not None:
-        hooks.append(dict(type='SavePredictionsHook', out=out, show_dir=show_dir))
+        hooks.append(
+            dict(type='SavePredictionsHook', out=out, show_dir=show_dir, overwrite=overwrite)
+        )
     if hooks:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *hooks]
 
@@ -105,7 +114,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with usage_error(parser):
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
-        prepare_testing(cfg, args.checkpoints, args.out, args.show_dir)
+        prepare_testing(cfg, args.checkpoints, args.out, args.show_dir, args.overwrite)
         prepare_run(cfg, args.launcher)
     with one_line():
         runner = QuietRunner.from_cfg(cfg)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os.path as osp
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import cv2
 import numpy as np
+from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
-from PIL import Image
 
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import distinct_targets
+from mmdavss.utils.files import distinct_targets, replace_file
 
 
 @HOOKS.register_module()
@@ -31,20 +33,32 @@ class SavePredictionsHook(Hook):
     Args:
         out: Folder of label images (8 bits, the class of each pixel), or None.
         show_dir: Folder of images with the predictions drawn on them, or None.
+        overwrite: Whether existing files are replaced.
     """
 
-    def __init__(self, out: str | None = None, show_dir: str | None = None) -> None:
+    def __init__(
+        self, out: str | None = None, show_dir: str | None = None, overwrite: bool = False
+    ) -> None:
         self.out = out
         self.show_dir = show_dir
+        self.overwrite = overwrite
         self._names: dict[str, str] = {}
 
     def before_test(self, runner: Runner) -> None:
         """Determines all file names before anything is predicted.
 
         Raises:
-            UserError: If two frames would get the same file.
+            UserError: If two frames would get the same file, or one exists.
         """
         self._names = frame_files(runner.test_dataloader.dataset)
+        for option, folder in (('--out', self.out), ('--show-dir', self.show_dir)):
+            for name in self._names.values() if folder is not None and not self.overwrite else ():
+                if (path := Path(folder, name)).exists():
+                    raise UserError(
+                        f'{path} is there already: choose another folder ({option}), or replace '
+                        'the files (--overwrite)'
+                    )
+        barrier()  # no process writes while another one still looks
 
     def after_test_iter(
         self,
@@ -53,21 +67,27 @@ class SavePredictionsHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[SegDataSample] | None = None,
     ) -> None:
-        """Writes the files of a batch."""
+        """Writes the files of a batch, each completely or not at all."""
         for sample in outputs or ():
             name = self._names[sample.img_path]
             if self.out is not None:
                 labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
                 # As in mmseg, for data sets whose classes count from 1.
                 labels = labels + bool(sample.metainfo.get('reduce_zero_label'))
-                path = Path(self.out, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(labels.astype(np.uint8)).save(path)
+                _write(Path(self.out, name), cv2.imencode('.png', labels.astype(np.uint8))[1])
             if self.show_dir is not None:
                 image = np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
-                runner.visualizer.add_datasample(
-                    name, image, data_sample=sample, out_file=str(Path(self.show_dir, name))
-                )
+                with TemporaryDirectory() as folder:
+                    picture = Path(folder, 'picture.png')
+                    runner.visualizer.add_datasample(
+                        name, image, data_sample=sample, out_file=str(picture)
+                    )
+                    _write(Path(self.show_dir, name), picture.read_bytes())
+
+
+def _write(path: Path, content: bytes | np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, bytes(content))
 
 
 def frame_files(dataset: Any) -> dict[str, str]:

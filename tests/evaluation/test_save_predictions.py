@@ -61,12 +61,17 @@ def test_each_frame_has_its_file(synthia, tmp_path):
         hook.after_test_iter(runner, index, None, [sample])
     files = [f'{sequence}/{number:06d}.png' for sequence in SEQUENCES for number in range(2)]
     for folder in (out, pictures):
-        assert sorted(str(path.relative_to(folder)) for path in folder.rglob('*.png')) == files
+        written = [path for path in folder.rglob('*') if path.is_file()]
+        assert sorted(str(path.relative_to(folder)) for path in written) == files
     for index, name in enumerate(files):
         labels = np.array(Image.open(out / name))
         assert labels.dtype == np.uint8 and labels.shape == (4, 6) and (labels == index).all()
         drawn = cv2.imread(str(pictures / name))[..., ::-1]
         assert (drawn[0, 0] == synthia.metainfo['palette'][index]).all()
+    for option, folders in (('--out', (str(out), None)), ('--show-dir', (None, str(pictures)))):
+        with pytest.raises(UserError, match=f'000000.png is there already.*{option}.*--overwrite'):
+            SavePredictionsHook(*folders).before_test(runner)
+        SavePredictionsHook(*folders, overwrite=True).before_test(runner)
 
 
 def test_data_sets_without_sequences(tmp_path):

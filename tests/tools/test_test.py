@@ -78,7 +78,7 @@ def test_outputs(out, several, checkpoint):
     assert first == dict(type='IoUMetric')
     assert not several or cfg.test_evaluator[1] == dict(type='Other')
     assert cfg.custom_hooks == [
-        dict(type='SavePredictionsHook', out=out or 'own', show_dir='pictures')
+        dict(type='SavePredictionsHook', out=out or 'own', show_dir='pictures', overwrite=False)
     ]
 
 
