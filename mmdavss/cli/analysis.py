@@ -97,12 +97,17 @@ class CheckpointParser(argparse.ArgumentParser):
             if '://' not in path and not Path(path).is_file():
                 self.error(f'{path} does not exist')
         if self.out is not None:
-            if found.out.suffix.lower() not in ('.png', '.pdf', '.svg', '.jpg'):
-                self.error(f'--out {found.out}: must be a picture (.png)')
-            for path in (found.out, found.out.with_suffix('.csv')):
-                if path.exists() and not found.overwrite:
-                    self.error(f'{path} exists: choose another --out, or use --overwrite')
+            check_picture(self, found.out, found.overwrite)
         return found
+
+
+def check_picture(parser: argparse.ArgumentParser, out: Path, overwrite: bool) -> None:
+    """Makes it a usage error if `out` is no picture, or it or its csv file is there already."""
+    if out.suffix.lower() not in ('.png', '.pdf', '.svg', '.jpg'):
+        parser.error(f'--out {out}: must be a picture (.png)')
+    for path in (out, out.with_suffix('.csv')):
+        if path.exists() and not overwrite:
+            parser.error(f'{path} exists: choose another --out, or use --overwrite')
 
 
 def read_config(args: argparse.Namespace) -> Config:

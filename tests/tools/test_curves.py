@@ -87,3 +87,6 @@ def test_messages(tmp_path, run_tool, capsys):
     with pytest.raises(SystemExit):
         run_tool('analysis/curves.py', tmp_path, '--out', tmp_path / 'a.png')
     assert '--overwrite' in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # it would be a.png
+        run_tool('analysis/curves.py', tmp_path, '--out', tmp_path / 'a')
+    assert 'a: must be a picture (.png)' in capsys.readouterr().err

@@ -26,7 +26,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmdavss.analysis.results import find_runs, scores_of, training_means
-from mmdavss.cli.analysis import run, save
+from mmdavss.cli.analysis import check_picture, run, save
 
 #: {name: {iteration: the score of each run}}
 Curves = dict[str, dict[int, list[float]]]
@@ -45,9 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/curves.png'), help='the plot')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing plot')
     args = parser.parse_args()
-    for path in (args.out, args.out.with_suffix('.csv')):
-        if path.exists() and not args.overwrite:
-            parser.error(f'{path} exists: choose another --out, or use --overwrite')
+    check_picture(parser, args.out, args.overwrite)
     return args
 
 

@@ -76,7 +76,11 @@ def parse_args() -> argparse.Namespace:
         help="classes in the mean of TC; default: those of the config's evaluator, or all",
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores there too')
-    return parser.parse_args()
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
+    args = parser.parse_args()
+    if args.json is not None and args.json.exists() and not args.overwrite:
+        parser.error(f'{args.json} exists: choose another --json, or use --overwrite')
+    return args
 
 
 def all_frames(loader: ConfigDict) -> ConfigDict:
