@@ -127,10 +127,10 @@ class DAVSN(AdversarialAdapter):
             flow: (N, T-1, 2, H, W).
         """
         losses = {}
-        _, previous = _frames(scores['decode'])
-        to_previous = resize_flow(chain_flow(flow), previous.shape[-2:])
+        whole = chain_flow(flow)
         for name, head in scores.items():
             current, previous = _frames(head)
+            to_previous = resize_flow(whole, previous.shape[-2:])
             # The negated flow stands in for the flow previous -> current, as in the release.
             propagated, reached = forward_splat(
                 previous.float().softmax(1), -to_previous, return_mask=True

@@ -308,6 +308,22 @@ def test_losses_by_hand(davsn, pairs):
     close(log['discriminator.loss_likeness'], 0.7 * model.discriminator.likeness())
 
 
+def test_consistency_of_classifiers_with_different_resolutions(davsn):
+    """As of those of PSPNet-like nets: each at its own."""
+    model, generator = davsn(), torch.Generator().manual_seed(0)
+    scores = {
+        name: HeadScores(
+            current=torch.randn(2, 4, *size, generator=generator),
+            key=3 * torch.randn(2, 4, *size, generator=generator),
+        )
+        for name, size in (('decode', (8, 12)), ('aux', (4, 6)))
+    }
+    flow = 8 * torch.randn(2, 1, 2, 32, 48, generator=generator)
+    losses = model.consistency(scores, flow)
+    for name, heads in scores.items():
+        close(losses[f'{name}.loss_itcr'], 0.001 * consistency(heads, flow[:, 0]))
+
+
 def consistency(scores, flow):
     """Pixel by pixel: each of the previous frame goes to round(p - flow), the last one wins."""
     (count, classes, height, width) = scores.current.shape
