@@ -315,7 +315,7 @@ def convert_checkpoint(
 
     Args:
         kind: Its format, one of :data:`FORMATS`.
-        config: A config of this package with the same network.
+        config: A config with the same network: a file, or the name of one of this package.
         checkpoint: The published file.
         out: The new file, for ``model.source_checkpoint`` and all tools.
         teacher: Same as in :func:`convert_state`.
@@ -327,9 +327,8 @@ def convert_checkpoint(
     Raises:
         UserError: If an input does not exist or does not fit, or `out` exists already.
     """
-    for path in (config, checkpoint):
-        if not Path(path).is_file():
-            raise UserError(f'{path} does not exist')
+    if not Path(checkpoint).is_file():
+        raise UserError(f'{checkpoint} does not exist')
     out = Path(out)
     if out.exists() and not overwrite:
         raise UserError(f'{out} is there already: choose another name, or replace it (--overwrite)')

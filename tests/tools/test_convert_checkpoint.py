@@ -47,14 +47,21 @@ def test_an_interrupted_conversion_leaves_the_old_file(
         run_tool(*call, '--overwrite')
 
 
-def test_mistakes(published, run_tool, tmp_path):
+def test_mistakes(published, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     cfg, _, path = published
     out = tmp_path / 'converted.pth'
     torch.save(dict(epoch=3), tmp_path / 'empty.pth')
     for arguments, words in [
         (('sfc', cfg.filename, path), 'published.pth: the checkpoint does not fit PerFrame'),
         (('advent', cfg.filename, 'gone.pth'), 'gone.pth does not exist'),
+        (('advent', 'gone.py', path), 'gone.py'),
         (('advent', cfg.filename, tmp_path / 'empty.pth'), 'empty.pth holds no weights'),
+        # A config of the package is found from any folder.
+        (
+            ('advent', 'configs/davsn/accel_viper2city.py', 'empty.pth'),
+            'empty.pth holds no weights',
+        ),
     ]:
         with pytest.raises(SystemExit, match=f'error: .*({words})'):
             run_tool('convert_checkpoint.py', *arguments, '--out', out)
