@@ -45,7 +45,7 @@ from mmdavss.cli.exits import exit_status
 from mmdavss.cli.key_values import KeyValues, key_value
 from mmdavss.datasets.label_maps import CAMVID_IDS, CITYSCAPES_15, LabelSet
 from mmdavss.inference.segmenter import VideoSegmenter
-from mmdavss.launch.config_file import final_checkpoint, load_config
+from mmdavss.launch.config_file import final_checkpoint, iterations_of, load_config
 from mmdavss.minidrive.generate import ROOTS, read_marker
 from mmdavss.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.minidrive.layouts import OLD_TOWN
@@ -340,7 +340,7 @@ class Plan:
         config, folder = short(ROOT / 'configs' / step.name / name), str(self.root / step.name)
         cfg = load_config(config, parse_options(self.given), folder)
         # Checkpoints on the way, for --resume, and the score of each class.
-        interval = max(1, cfg.train_cfg.max_iters // 4)
+        interval = max(1, iterations_of(cfg) // 4)
         options = [f'default_hooks.checkpoint.interval={interval}', 'val_evaluator.per_class=True']
         if self.camvid is not None:
             options += [
@@ -381,7 +381,7 @@ def train(number: int, step: Training, plan: Plan) -> None:
     """
     records, folder = plan.records, plan.root / step.name
     config, options, cfg = plan.configure(step)
-    last = cfg.train_cfg.max_iters
+    last = iterations_of(cfg)
     checkpoint = final_checkpoint(cfg, folder)
     settings = settings_of(cfg, step, plan)
     command = [

@@ -33,6 +33,7 @@ from mmdavss.cli.key_values import KeyValues, key_value
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE, SIGNALS
 from mmdavss.launch.config_file import (
     final_checkpoint,
+    iterations_of,
     labelling_checkpoints,
     load_config,
 )
@@ -204,7 +205,7 @@ def _filled(value: Any, previous: str) -> Any:
 
 def checkpoints_of(cfg: Config) -> Iterator[Path]:
     """The checkpoints that a training leaves: the last one, and those before that are kept."""
-    hook, iterations = cfg.get('default_hooks', {}).get('checkpoint', {}), cfg.train_cfg.max_iters
+    hook, iterations = cfg.get('default_hooks', {}).get('checkpoint', {}), iterations_of(cfg)
     yield final_checkpoint(cfg)
     interval, kept = hook.get('interval', -1), hook.get('max_keep_ckpts', -1)
     numbers = [*range(interval, iterations, interval)] if interval > 0 else []

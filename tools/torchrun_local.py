@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import socket
 import sys
 
@@ -80,7 +81,11 @@ class LoopbackRendezvous(RendezvousHandler):
 def main() -> None:
     args, port = sys.argv[1:], 0
     if args[:1] == ['--port']:
-        port, args = int(args[1]), args[2:]
+        value, args = ''.join(args[1:2]), args[2:]
+        if not re.fullmatch('[0-9]{1,5}', value) or (port := int(value)) > 65535:
+            raise SystemExit(
+                f'error: --port {value!r}: must be a number from 0 to 65535, 0 for any'
+            )
     try:
         listener = socket.create_server((ADDRESS, port))
     except OSError as error:

@@ -174,8 +174,26 @@ def final_checkpoint(cfg: Config, work_dir: str | Path | None = None) -> Path:
     Args:
         cfg: The config of the training.
         work_dir: Output folder, by default the config's.
+
+    Raises:
+        UserError: If the training does not count iterations.
     """
-    return Path(work_dir or cfg.work_dir, f'iter_{cfg.train_cfg.max_iters}.pth')
+    return Path(work_dir or cfg.work_dir, f'iter_{iterations_of(cfg)}.pth')
+
+
+def iterations_of(cfg: Config) -> int:
+    """Number of iterations of a training.
+
+    Raises:
+        UserError: If the training does not count iterations.
+    """
+    iterations = (cfg.get('train_cfg') or {}).get('max_iters')
+    if iterations is None:
+        raise UserError(
+            f'{cfg.filename} has no train_cfg.max_iters: only trainings that count iterations are '
+            "supported here (train_cfg=dict(type='IterBasedTrainLoop', max_iters=N))"
+        )
+    return iterations
 
 
 def labelling_checkpoints(cfg: Config) -> list[str]:

@@ -76,6 +76,12 @@ def test_one_machine_is_not_reached_from_others():
         socket.create_connection(('127.0.0.2', place.master_port), timeout=5)
 
 
+@pytest.mark.parametrize('port', [[], ['abc'], ['70000'], ['-1']])
+def test_a_port_that_is_none(port, run_tool):
+    with pytest.raises(SystemExit, match='error: --port .*: must be a number from 0 to 65535'):
+        run_tool('torchrun_local.py', '--port', *port)
+
+
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
 @pytest.mark.parametrize(
     ('environment', 'words'),

@@ -127,5 +127,7 @@ def test_checkpoints_that_no_round_leaves(rounded):
         steps_of(rounded, '--cfg-options', 'model.source_checkpoint=start2.pth')
     with pytest.raises(UserError, match='work_round2/iter_1.pth .pseudo_label_generator.check'):
         steps_of(rounded, '--cfg-options', 'default_hooks.checkpoint.interval=2')
+    with pytest.raises(UserError, match='rounded.py has no train_cfg.max_iters'):
+        steps_of(rounded, '--cfg-options', 'train_cfg.max_iters=None')
     with pytest.raises(UserError, match='rounds must be a list of dicts'):
         steps_of(rounded, '--cfg-options', 'rounds=[1]')
