@@ -52,8 +52,10 @@ class SavePredictionsHook(Hook):
         """
         self._names = frame_files(runner.test_dataloader.dataset)
         for option, folder in (('--out', self.out), ('--show-dir', self.show_dir)):
-            for name in self._names.values() if folder is not None and not self.overwrite else ():
-                if (path := Path(folder, name)).exists():
+            if folder is None or self.overwrite:
+                continue
+            for path in (Path(folder, name) for name in self._names.values()):
+                if path.exists():
                     raise UserError(
                         f'{path} is there already: choose another folder ({option}), or replace '
                         'the files (--overwrite)'

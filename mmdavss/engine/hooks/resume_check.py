@@ -81,7 +81,8 @@ class ResumeCheckHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Tells a method that the loaded weights are those that it starts from."""
-        if self._started and hasattr(method := unwrapped(runner.model), 'start_from_weights'):
+        method: Any = unwrapped(runner.model)
+        if self._started and hasattr(method, 'start_from_weights'):
             method.start_from_weights()
 
 
