@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS
 
-from mmdavss.convert.plain_mmseg import Export, export_segmentor, read_method_config
+from mmdavss.convert.plain_mmseg import Export, as_plain, export_segmentor, read_method_config
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.segmenter import VideoSegmenter
@@ -146,7 +146,13 @@ class Adaptation:
                 checkpoint=[state.st_size, state.st_mtime_ns],
                 videos=[video_identity(reader) for reader in self.readers],
                 settings=dict(settings, size=self.size),
-            )
+                classes=self.metainfo,
+                pipeline=as_plain(self.cfg.test_dataloader.dataset.pipeline),
+            ),
+            [
+                *(Path(str(reader.source)) for reader in self.readers),
+                *map(Path, filter(None, (self.checkpoint, self.cfg.filename))),
+            ],
         )
 
     @property

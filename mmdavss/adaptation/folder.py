@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,37 +49,61 @@ class ResultFolder:
         if not (self.path / RECORD).is_file() and self.path.exists() and holds_others(self.path):
             raise UserError(f'{self.path} holds other things: choose a new folder (--out)')
 
-    def begin(self, given: Mapping[str, Any]) -> None:
+    def begin(self, given: Mapping[str, Any], inputs: Iterable[Path]) -> None:
         """Continues the adaptation in the folder, or starts a new one.
 
         Args:
             given: What the adapted model depends on, by name.
+            inputs: Files and folders that it is made from.
 
         Raises:
-            InputError: If the journal cannot be read.
+            InputError: If the journal cannot be read, and `overwrite` is not set.
             UserError: If the folder holds a different adaptation that has written a checkpoint, and
-                `overwrite` is not set.
+                `overwrite` is not set, or one of `inputs` would be deleted with it.
         """
         self.journal = Journal(self.path / RECORD, dict(given=as_json(given, str)))
         self.fresh = not self.journal.path.is_file()
         if not self.fresh:
-            changed = {} if self.overwrite else self.journal.resume(_read_record(self.journal.path))
-            if not changed and not self.overwrite:
-                return
-            # An adaptation without a checkpoint, failed or stopped, is not worth keeping.
-            if changed and any(self.path.rglob('*.pth')):
-                before, now = changed['given']
-                names = [key for key in now if before.get(key) != now[key]]
-                raise UserError(
-                    f'{self.path} holds an adaptation with other {" and ".join(names)}: choose '
-                    'another folder (--out), or replace it (--overwrite)'
-                )
-            for folder in (self.frames, self.export, *(self.path / name for name in STAGES)):
-                shutil.rmtree(folder, ignore_errors=True)
-            for file in (self.config, self.checkpoint, self.video, self.picture, self.report):
-                file.unlink(missing_ok=True)
+            try:
+                changed = self.journal.resume(_read_record(self.journal.path))
+            except InputError:
+                if not self.overwrite:
+                    raise
+            else:
+                if not changed:
+                    return
+                # An adaptation without a checkpoint, failed or stopped, is not worth keeping.
+                if not self.overwrite and any(self.path.rglob('*.pth')):
+                    before, now = changed['given']
+                    names = [key for key in now if before.get(key) != now[key]]
+                    raise UserError(
+                        f'{self.path} holds an adaptation with other {" and ".join(names)}: choose '
+                        'another folder (--out), or replace it (--overwrite)'
+                    )
+            self._clear(inputs)
         self.path.mkdir(parents=True, exist_ok=True)
         self.journal.save()
+
+    def _clear(self, inputs: Iterable[Path]) -> None:
+        """Deletes the results.
+
+        Raises:
+            UserError: If an input is one of them, or lies in one; then nothing is deleted.
+        """
+        folders = [self.frames, self.export, *(self.path / name for name in STAGES)]
+        files = [self.config, self.checkpoint, self.video, self.picture, self.report]
+        results = {path.resolve() for path in (*folders, *files)}
+        for path in inputs:
+            place = path.resolve()
+            if not results.isdisjoint((place, *place.parents)):
+                raise UserError(
+                    f'{path} belongs to the adaptation in {self.path}, which would be deleted: '
+                    'choose another folder (--out)'
+                )
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in files:
+            file.unlink(missing_ok=True)
 
     def withdraw(self) -> None:
         """Removes what a failed start has written, unless it continued an earlier one."""

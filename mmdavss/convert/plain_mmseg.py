@@ -141,7 +141,8 @@ def method_config(
                 resize_to_input=_resizes_twice(cfg),
             ),
             test_dataloader=loader,
-        )
+        ),
+        filename=cfg.filename,
     )
 
 

@@ -22,6 +22,7 @@ from mmdavss import get_config_path
 from mmdavss.adaptation import ADABN_ITERS, Adaptation, Adapted, Settings, adapt
 from mmdavss.adaptation.choice import Candidate, candidates_of, choose, explained
 from mmdavss.adaptation.estimates import TimeLeft, duration
+from mmdavss.adaptation.folder import ResultFolder
 from mmdavss.adaptation.frames import folder_names
 from mmdavss.adaptation.measuring import measure
 from mmdavss.adaptation.memory import explained_memory
@@ -527,6 +528,74 @@ def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch)
         out,
         Settings(pairs=2, size=(32, 16), preview=7, workers=1),
     )
+
+
+@pytest.fixture
+def adapted(tmp_path):
+    """A folder that holds an adaptation."""
+    folder = ResultFolder(tmp_path / 'out')
+    folder.begin(dict(method='a'), [])
+    (folder.path / 'adapt').mkdir()
+    for path in (folder.config, folder.checkpoint, folder.video, folder.path / 'adapt/iter_2.pth'):
+        path.write_text('')
+    return folder.path
+
+
+@pytest.mark.parametrize('given', ['adapted.py', 'adapted.pth', 'adapt/iter_2.pth', 'adapt'])
+def test_overwrite_keeps_what_it_starts_from(given, adapted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(adapted.rglob('*'))
+    folder = ResultFolder('out', overwrite=True)
+    with pytest.raises(UserError, match=f'{given} belongs to the adaptation in out.*--out'):
+        folder.begin(dict(method='b'), [tmp_path / 'video.mp4', adapted / given])
+    assert sorted(adapted.rglob('*')) == before
+    folder.begin(dict(method='b'), [tmp_path, adapted.parent / 'adapted.pth'])
+    assert [path.name for path in adapted.iterdir()] == ['adapt.json']
+
+
+def test_model_and_videos_are_what_it_starts_from(plain, video_file, tmp_path):
+    out = tmp_path / 'out'
+    cfg, few = read_method_config(*plain), Settings(pairs=2)
+    Adaptation(cfg, plain[1], [video_file], out, few)
+    (out / 'frames').mkdir()
+    for path in (out / 'adapted.py', out / 'adapted.pth', out / 'frames/drive.mp4'):
+        path.write_bytes(
+            {'.py': plain[0], '.pth': plain[1]}.get(path.suffix, video_file).read_bytes()
+        )
+    for config, checkpoint, video in (
+        (out / 'adapted.py', plain[1], video_file),
+        (plain[0], out / 'adapted.pth', video_file),
+        (*plain, out / 'frames/drive.mp4'),
+    ):
+        cfg = read_method_config(config, checkpoint)
+        with pytest.raises(UserError, match='belongs to the adaptation'):
+            Adaptation(cfg, checkpoint, [video], out, Settings(seed=1), overwrite=True)
+    assert (out / 'adapted.pth').is_file() and (out / 'frames/drive.mp4').is_file()
+
+
+def test_overwrite_continues_the_same(adapted):
+    ResultFolder(adapted, overwrite=True).begin(dict(method='a'), [])
+    assert (adapted / 'adapted.pth').is_file()
+    (adapted / 'adapt.json').write_text('{')
+    with pytest.raises(UserError, match='--overwrite'):
+        ResultFolder(adapted).begin(dict(method='a'), [])
+    ResultFolder(adapted, overwrite=True).begin(dict(method='a'), [])
+    assert not (adapted / 'adapted.pth').exists()
+
+
+def test_other_classes_and_steps_are_another_adaptation(plain, video_file, tmp_path):
+    def start(cfg):
+        return Adaptation(cfg, plain[1], [video_file], tmp_path / 'out', Settings(size=(32, 16)))
+
+    start(read_method_config(*plain))
+    (tmp_path / 'out/adapted.pth').touch()
+    with pytest.raises(UserError, match='with other classes:'):
+        start(read_method_config(*plain, classes=['a', 'b', 'c']))
+    other = read_method_config(*plain)
+    other.test_dataloader.dataset.pipeline[1].interpolation = 'bilinear'
+    with pytest.raises(UserError, match='with other pipeline:'):
+        start(other)
+    start(read_method_config(*plain))
 
 
 def test_damaged_video(plain, jpegs, tmp_path, monkeypatch):
