@@ -36,7 +36,9 @@ from mmdavss.launch.config_file import (
     iterations_of,
     labelling_checkpoints,
     load_config,
+    start_checkpoints,
 )
+from mmdavss.utils.checkpoints import checkpoint_file, is_missing
 from mmdavss.utils.errors import UserError
 
 TOOLS = Path(__file__).parent
@@ -93,19 +95,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def start_checkpoints(cfg: Mapping, prefix: str = '') -> Iterator[tuple[str, str]]:
-    """Yields the files that a model config and its parts start from, with their keys."""
-    for key, value in cfg.items():
-        if isinstance(value, Mapping):
-            yield from start_checkpoints(value, f'{prefix}{key}.')
-        elif (
-            (key == 'checkpoint' or key.endswith('_checkpoint'))
-            and isinstance(value, str)
-            and '://' not in value
-        ):
-            yield f'{prefix}{key}', value
-
-
 def find_steps(args: argparse.Namespace) -> list[Step]:
     """The commands, in order.
 
@@ -118,12 +107,12 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
     values = _parse_options(args.cfg_options)
     for path in args.configs:
         for cfg, title, changes, folder in rounds_of(path, values):
-            needs = [*start_checkpoints(cfg.model, 'model.')]
+            needs = [*start_checkpoints(cfg.model, 'model')]
             if 'pseudo_label_generator' in cfg:
                 labellers = labelling_checkpoints(cfg)
                 needs += [('pseudo_label_generator.checkpoint', one) for one in labellers]
             for key, needed in needs:
-                if not Path(needed).is_file() and Path(needed).resolve() not in made:
+                if is_missing(needed) and checkpoint_file(needed).resolve() not in made:
                     raise UserError(
                         f'{path} starts from {needed} ({key}), which does not exist '
                         'and which no config before it makes: name its config first, or '

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmengine.config import Config
 
@@ -17,6 +16,7 @@ from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.launch.config_file import load_config
 from mmdavss.launch.prepare import end_run, prepare_run
+from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.quiet import QuietRunner
@@ -83,7 +83,7 @@ def prepare_testing(
         UserError: If a checkpoint does not exist or the config cannot be tested.
     """
     for path in checkpoints:
-        if '://' not in path and not Path(path).expanduser().is_file():
+        if is_missing(path):
             raise UserError(f'checkpoint file not found: {path}')
     if cfg.get('test_dataloader') is None or cfg.get('test_evaluator') is None:
         raise UserError(f'{cfg.filename} has no test_dataloader and test_evaluator')

@@ -19,7 +19,7 @@ from mmdavss.evaluation.health import HealthFigures
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader, without_password
-from mmdavss.utils.checkpoints import read_checkpoint
+from mmdavss.utils.checkpoints import checkpoint_file, read_checkpoint
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.quiet import without_loss_warnings
@@ -106,10 +106,11 @@ class Adaptation:
         overwrite: bool = False,
         device: str | torch.device | None = None,
     ) -> None:
-        if not Path(checkpoint).is_file():
+        file = checkpoint_file(checkpoint)
+        if not file.is_file():
             raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
         self.cfg = cfg
-        self.checkpoint = str(checkpoint)
+        self.checkpoint = str(file)
         self.settings = settings
         self.device = usable_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.folder = ResultFolder(out, overwrite)

@@ -23,6 +23,7 @@ from mmdavss.datasets.label_maps import LabelSet
 from mmdavss.launch.config_file import load_config
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
+from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
@@ -94,7 +95,7 @@ class CheckpointParser(argparse.ArgumentParser):
         except FileNotFoundError as error:
             self.error(str(error))
         for path in found.checkpoints:
-            if '://' not in path and not Path(path).is_file():
+            if is_missing(path):
                 self.error(f'{path} does not exist')
         if self.out is not None:
             check_picture(self, found.out, found.overwrite)

@@ -25,7 +25,7 @@ from mmdavss.datasets.label_maps import colour_map
 from mmdavss.launch.config_file import merge_options, read_config_file, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
-from mmdavss.utils.checkpoints import read_checkpoint
+from mmdavss.utils.checkpoints import is_missing, read_checkpoint
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import replace_file, unfinished_file
 from mmdavss.video_nets import HRDA, VideoNet
@@ -177,7 +177,7 @@ def _num_classes(head: Mapping | Sequence[Mapping]) -> int | None:
 
 def _dataset_meta(cfg: Config, checkpoint: str | Path, classes: Sequence[str] | None) -> dict:
     """``classes`` and ``palette`` as given, or from the checkpoint, or from the data set."""
-    if not Path(checkpoint).is_file():
+    if is_missing(checkpoint):
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     saved = read_checkpoint(checkpoint).get('meta') or {}
     meta = dict(saved.get('dataset_meta') or {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mmseg.utils import ConfigType
 
 from mmdavss.launch.config_keys import check_groups, unknown_keys
 from mmdavss.launch.packages import check_packages
+from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.errors import UserError, missing_module, not_installed
 from mmdavss.utils.journal import digest_of, file_digest
@@ -196,6 +197,29 @@ def iterations_of(cfg: Config) -> int:
     return iterations
 
 
+def start_checkpoints(part: Any, key: str = '') -> Iterator[tuple[str, str]]:
+    """Yields the checkpoints that a config, or a part of one, starts from, with their keys.
+
+    These are the values of ``load_from``, ``checkpoint`` and keys that end in ``_checkpoint``.
+
+    Args:
+        part: The config's dict, or anything in it.
+        key: Its own dotted key.
+    """
+    if isinstance(part, Mapping):
+        for name, value in part.items():
+            yield from start_checkpoints(value, f'{key}.{name}' if key else str(name))
+    elif isinstance(part, list | tuple):
+        # Several checkpoints have the key of their list.
+        for number, value in enumerate(part):
+            own = key if isinstance(value, str) else f'{key}.{number}'
+            yield from start_checkpoints(value, own)
+    elif isinstance(part, str):
+        name = key.rpartition('.')[2]
+        if name in ('load_from', 'checkpoint') or name.endswith('_checkpoint'):
+            yield key, part
+
+
 def labelling_checkpoints(cfg: Config) -> list[str]:
     """The checkpoints that label the target of a config: by default the one that it starts from.
 
@@ -218,13 +242,14 @@ def checkpoint_fingerprint(checkpoints: Sequence[str]) -> dict:
     Raises:
         UserError: If one does not exist.
     """
-    for path in checkpoints:
-        if not Path(path).is_file():
+    files = [checkpoint_file(path) for path in checkpoints]
+    for path, file in zip(checkpoints, files, strict=True):
+        if not file.is_file():
             raise UserError(f'checkpoint not found: {path}')
-    digests = [file_digest(path) for path in checkpoints]
+    digests = [file_digest(file) for file in files]
     return dict(
         path=', '.join(map(str, checkpoints)),
-        size=sum(Path(path).stat().st_size for path in checkpoints),
+        size=sum(file.stat().st_size for file in files),
         sha256=digests[0] if len(digests) == 1 else digest_of(digests),
     )
 

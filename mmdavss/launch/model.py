@@ -11,6 +11,7 @@ from mmseg.registry import MODELS
 
 from mmdavss.launch.config_file import as_config
 from mmdavss.methods.base import BaseAdapter
+from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.device import usable_device
 from mmdavss.video_nets.loading import load_student
 
@@ -33,7 +34,7 @@ def load_model(
     """
     device = usable_device(device)
     cfg = as_config(config)
-    if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
+    if is_missing(checkpoint):
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     model = MODELS.build(cfg.model)

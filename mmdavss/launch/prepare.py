@@ -17,8 +17,12 @@ from mmengine.runner import Runner
 from torch import distributed, nn
 
 from mmdavss.datasets.label_folder import MANIFEST, read_manifest
-from mmdavss.launch.config_file import checkpoint_fingerprint, labelling_checkpoints
-from mmdavss.utils.checkpoints import damage, noted_checkpoint
+from mmdavss.launch.config_file import (
+    checkpoint_fingerprint,
+    labelling_checkpoints,
+    start_checkpoints,
+)
+from mmdavss.utils.checkpoints import checkpoint_file, damage, is_missing, noted_checkpoint
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process
 from mmdavss.utils.wrappers import unwrapped
@@ -152,12 +156,18 @@ def prepare_training(
 
     Raises:
         UserError: If the pseudo-labels were made with another model than the config names, if
-            ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is given, if a
-            checkpoint that the run starts from is missing, if the one that it resumes from is
-            damaged, or if mixed precision cannot be used.
+            ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is given, if
+            both are (``resume`` perhaps by the config), if a checkpoint that the run starts from is
+            missing or would be deleted, if the one that it resumes from is damaged, or if mixed
+            precision cannot be used.
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite are mutually exclusive')
+    if overwrite and cfg.get('resume'):
+        raise UserError(
+            '--overwrite starts again, but the config has resume=True: leave out one of them '
+            '(--cfg-options resume=False)'
+        )
     check_pseudo_labels(cfg)
     if amp is not None:
         _use_amp(cfg, amp)
@@ -175,7 +185,7 @@ def prepare_training(
     resume = resume or bool(cfg.get('resume'))
     if explicit:
         _check_checkpoint(cfg.load_from)
-        _check_intact(Path(cfg.load_from).expanduser(), found)
+        _check_intact(checkpoint_file(cfg.load_from), found)
     elif resume:
         last = _last_checkpoint(work_dir, found)
         cfg.resume = last is not None
@@ -194,7 +204,7 @@ def prepare_training(
                 'and start again with --overwrite'
             )
         if found:
-            _delete_checkpoints(work_dir, found, cfg.get('load_from'))
+            _delete_checkpoints(work_dir, found, cfg)
 
 
 def check_pseudo_labels(cfg: Config) -> None:
@@ -215,7 +225,7 @@ def check_pseudo_labels(cfg: Config) -> None:
         if (
             not folder
             or not Path(folder, MANIFEST).is_file()
-            or not all(Path(path).is_file() for path in named)
+            or not all(checkpoint_file(path).is_file() for path in named)
         ):
             continue  # the data set and the model say what is missing
         made = read_manifest(folder, ['checkpoint'])['checkpoint']
@@ -294,23 +304,21 @@ def _check_intact(path: Path, found: list[Path]) -> None:
 
 
 def _check_checkpoint(path: str | None) -> None:
-    if path is None or '://' in path:
-        return
-    if not Path(path).expanduser().is_file():
+    if path is not None and is_missing(path):
         raise UserError(
             f'load_from: checkpoint not found: {path}. Train it first, or name another one with '
             '--cfg-options load_from=PATH'
         )
 
 
-def _delete_checkpoints(work_dir: Path, found: list[Path], load_from: str | None) -> None:
-    if load_from is not None and Path(load_from).expanduser().resolve() in [
-        path.resolve() for path in found
-    ]:
-        raise UserError(
-            f'--overwrite would delete {load_from}, where this run starts from (load_from): name '
-            'another folder with --work-dir'
-        )
+def _delete_checkpoints(work_dir: Path, found: list[Path], cfg: Config) -> None:
+    doomed = {path.resolve() for path in found}
+    for key, path in start_checkpoints(cfg.to_dict()):
+        if checkpoint_file(path).resolve() in doomed:
+            raise UserError(
+                f'--overwrite would delete {path}, where this run starts from ({key}): name '
+                'another folder with --work-dir'
+            )
     if is_main_process():
         for path in [*found, work_dir / 'last_checkpoint']:
             path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import os.path as osp
 import re
 import threading
 import zipfile
@@ -107,7 +108,7 @@ def _load(
 ) -> Any:
     """Replacement of ``torch.load`` (the original is `load`), see :func:`guarded`."""
     where = filename
-    if isinstance(file, str | os.PathLike) and Path(file) != Path(filename).expanduser():
+    if isinstance(file, str | os.PathLike) and Path(file) != checkpoint_file(filename):
         where = f'{filename} (here {file})'
     whole = _is_archive(file)
     wrong = damage(file) if whole else None
@@ -247,6 +248,16 @@ _MMENGINES: Any = vars(CheckpointLoader)['load_checkpoint']
 setattr(CheckpointLoader, 'load_checkpoint', classmethod(_safe(_MMENGINES.__func__)))  # noqa: B010
 
 
+def checkpoint_file(path: str | Path) -> Path:
+    """The file that the path of a checkpoint names; ``~`` is the home folder, as for mmengine."""
+    return Path(osp.expanduser(path))
+
+
+def is_missing(path: str | Path) -> bool:
+    """Whether a checkpoint is a file that does not exist; a URL is taken to be there."""
+    return '://' not in str(path) and not checkpoint_file(path).is_file()
+
+
 def read_checkpoint(path: str | Path) -> dict:
     """Reads everything in a checkpoint, on the CPU.
 
@@ -281,7 +292,7 @@ def read_weights(path: str, hint: str) -> dict[str, Tensor]:
         FileNotFoundError: If there is no such file.
         CheckpointError: If it is not a checkpoint, is damaged, could run code, or has no weights.
     """
-    if '://' not in path and not Path(path).expanduser().is_file():
+    if is_missing(path):
         raise FileNotFoundError(hint)
     checkpoint = read_checkpoint(path)
     weights = checkpoint.get('state_dict', checkpoint)

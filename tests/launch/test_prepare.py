@@ -8,8 +8,10 @@ from mmengine.config import Config
 from mmseg.registry import OPTIM_WRAPPERS
 
 from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
+from mmdavss.datasets.label_folder import MANIFEST
 from mmdavss.engine import Bfloat16OptimWrapper
-from mmdavss.launch.config_file import read_config_file
+from mmdavss.launch.config_file import checkpoint_fingerprint, read_config_file
+from mmdavss.launch.prepare import check_pseudo_labels
 
 
 @pytest.mark.parametrize(
@@ -94,11 +96,53 @@ def test_overwrite_deletes_only_checkpoints(work_dir):
     assert {path.name for path in work_dir.iterdir()} == {'kept.pth', 'notes.txt'}
 
 
-def test_overwrite_keeps_what_the_run_starts_from(work_dir):
-    cfg = Config(dict(work_dir=str(work_dir), load_from=str(work_dir / 'iter_10.pth')))
-    with pytest.raises(UserError, match='iter_10.pth'):
+@pytest.mark.parametrize(
+    'key',
+    [
+        'load_from',
+        'model.source_checkpoint',
+        'model.labeller_checkpoint',
+        'model.parts.1.checkpoint',
+        'pseudo_label_generator.checkpoint',
+    ],
+)
+def test_overwrite_keeps_what_the_run_starts_from(key, work_dir, monkeypatch):
+    monkeypatch.setenv('HOME', str(work_dir))
+    path = '~/iter_10.pth'
+    several = ['~/iter_1.pth', path] if key.startswith('pseudo') else path
+    data = dict(dataset=dict())
+    cfg = Config(dict(work_dir=str(work_dir), model=dict(parts=[{}, {}]), train_dataloader=data))
+    cfg.merge_from_dict({key: several})
+    with pytest.raises(UserError, match=rf'{path}, where this run starts from \({key}\)'):
         prepare_training(cfg, overwrite=True)
     assert (work_dir / 'iter_20.pth').exists()
+
+
+@pytest.mark.parametrize('start', [{}, dict(load_from='iter_10.pth')])
+def test_overwrite_is_not_ignored_if_the_config_resumes(start, work_dir):
+    cfg = Config(dict(work_dir=str(work_dir), resume=True, **start))
+    with pytest.raises(UserError, match='--overwrite.*resume=True.*resume=False'):
+        prepare_training(cfg, overwrite=True)
+
+
+def test_pseudo_labels_of_another_model_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'a.pth').write_text('a')
+    (tmp_path / MANIFEST).touch()
+    made = dict(path='b.pth', sha256=checkpoint_fingerprint(['~/a.pth'])['sha256'])
+    monkeypatch.setattr('mmdavss.launch.prepare.read_manifest', lambda *_: dict(checkpoint=made))
+    dataset = dict(target=dict(pseudo_labels=str(tmp_path)))
+    cfg = Config(
+        dict(
+            model=dict(source_checkpoint='~/a.pth'),
+            pseudo_label_generator=dict(portion=0.2),
+            train_dataloader=dict(dataset=dataset),
+        )
+    )
+    check_pseudo_labels(cfg)
+    (tmp_path / 'a.pth').write_text('b')
+    with pytest.raises(UserError, match='were made with b.pth .*the config names ~/a.pth'):
+        check_pseudo_labels(cfg)
 
 
 def test_amp_needs_cuda(tmp_path, monkeypatch):

@@ -122,6 +122,16 @@ def test_rounds_in_a_folder_with_a_space_and_a_comma(rounded):
     assert options['pseudo_label_generator.checkpoint'] == ['my work, 2_round2/iter_1.pth']
 
 
+def test_checkpoints_in_the_home_folder(rounded, monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    (tmp_path / 'home').mkdir()
+    start = 'model.source_checkpoint=~/start.pth'
+    with pytest.raises(UserError, match='starts from ~/start.pth'):
+        steps_of(rounded, '--cfg-options', start)
+    (tmp_path / 'start.pth').rename(tmp_path / 'home/start.pth')
+    assert len(steps_of(rounded, '--cfg-options', start)) == 6
+
+
 def test_checkpoints_that_no_round_leaves(rounded):
     with pytest.raises(UserError, match='starts from start2.pth .model.source_checkpoint'):
         steps_of(rounded, '--cfg-options', 'model.source_checkpoint=start2.pth')

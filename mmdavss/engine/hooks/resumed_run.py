@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.runner import Runner
 
+from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.journal import as_json, differences
 
@@ -43,7 +43,7 @@ ADVICE = (
 
 def last_report(checkpoint: str | None) -> dict[str, Any]:
     """The report of the last start of a checkpoint's run; empty if there is none."""
-    found = sorted(Path(checkpoint or '').parent.glob('*/report.json'))
+    found = sorted(checkpoint_file(checkpoint or '').parent.glob('*/report.json'))
     try:
         report = json.loads(found[-1].read_text(encoding='utf-8')) if found else {}
     except ValueError:  # the machine went down

@@ -23,6 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.journal import as_json, file_digest, write_json
 from mmdavss.version import __version__
 
@@ -73,6 +74,7 @@ class RunReportHook(Hook):
 def report(runner: Runner) -> dict[str, Any]:
     """Makes the content of the file."""
     start = runner._load_from or runner.cfg.get('model', {}).get('source_checkpoint')
+    file = checkpoint_file(start or '')
     return dict(
         command=sys.argv,
         versions=dict(
@@ -102,7 +104,7 @@ def report(runner: Runner) -> dict[str, Any]:
         if start is None
         else dict(
             path=str(start),
-            sha256=file_digest(start) if osp.isfile(start) else None,  # a URL
+            sha256=file_digest(file) if file.is_file() else None,  # a URL
             resumed=bool(runner._resume),
         ),
         data={name: fingerprint(dataset) for name, dataset in _datasets(runner)},
