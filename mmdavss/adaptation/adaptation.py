@@ -18,7 +18,8 @@ from mmdavss.convert.plain_mmseg import Export, as_plain, export_segmentor, read
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.segmenter import VideoSegmenter
-from mmdavss.inference.videos import VideoReader, without_password
+from mmdavss.inference.videos import VideoReader
+from mmdavss.utils.addresses import without_password
 from mmdavss.utils.checkpoints import checkpoint_file, read_checkpoint
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import UserError, number_of

@@ -20,6 +20,7 @@ from mmengine.logging import print_log
 
 from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.utils.addresses import without_password
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.inputs import list_frames
 
@@ -313,11 +314,6 @@ class VideoReader:
         self.damaged = torn or missing > max(2, TOLERATED * expected)
         if told is None:
             print_log(self.note, logger='current', level=logging.WARNING)
-
-
-def without_password(text: str) -> str:
-    """The text with user names and passwords of addresses replaced by ``***``."""
-    return re.sub(r'(?<=://)[^/\s]*@', '***@', text)
 
 
 def _camera(source: str | Path | int) -> int | None:

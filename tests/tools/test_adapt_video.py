@@ -881,7 +881,7 @@ def test_time_that_is_left():
     ]
 
 
-def test_public_function(plain, video_file, tmp_path, capsys):
+def test_public_function(plain, video_file, tmp_path, capsys, monkeypatch):
     import mmdavss.apis
 
     assert mmdavss.apis.adapt is adapt and find_spec('mmdavss.apis.adapt') is None
@@ -892,6 +892,7 @@ def test_public_function(plain, video_file, tmp_path, capsys):
         inspect.signature(adapt).parameters
     )
     assert options <= names
+    monkeypatch.setattr('sys.argv', ['adapt_video.py', 'rtsp://me:secret@host/x'])
     done = adapt(
         *plain,
         video_file,
@@ -909,7 +910,11 @@ def test_public_function(plain, video_file, tmp_path, capsys):
     assert done.checkpoint.is_file() and done.config.is_file() and done.video.is_file()
     assert 0 < done.figures['after'].confidence < 1 and not done.damaged and done.notes == ()
     text = done.report.read_text()
-    assert 'secret' not in text and '***@host' in text and 'of 32x16' in text
+    assert '***@host' in text and 'of 32x16' in text
+    written = [path for path in (tmp_path / 'out').rglob('*') if path.is_file()]
+    assert not any(b'secret' in path.read_bytes() for path in written)
+    (run,) = (path for path in written if path.name == 'report.json')
+    assert 'rtsp://***@host/x' in run.read_text()
     cfg = Config.fromfile(done.config)
     assert cfg.model.student.segmentor.decode_head.dropout_ratio == 0.3
     assert tuple(cfg.test_dataloader.dataset.pipeline[1].scale) == (32, 16)

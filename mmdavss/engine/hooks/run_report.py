@@ -23,6 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from mmdavss.utils.addresses import without_password
 from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.journal import as_json, file_digest, write_json
 from mmdavss.version import __version__
@@ -38,10 +39,10 @@ FILES = ('frame_paths', 'img_path', 'seg_map_path', 'earlier_seg_map_paths')
 class RunReportHook(Hook):
     """Writes ``report.json`` beside the log, before the first iteration.
 
-    It holds the command, versions, the seed, the config, the git revisions of this package and of
-    the current directory with whether there were uncommitted changes, the checkpoint that the run
-    starts from, and a fingerprint of the files of each data set. Two runs whose reports differ
-    only in paths and times were made from the same inputs.
+    It holds the command (without passwords of addresses), versions, the seed, the config, the git
+    revisions of this package and of the current directory with whether there were uncommitted
+    changes, the checkpoint that the run starts from, and a fingerprint of the files of each data
+    set. Two runs whose reports differ only in paths and times were made from the same inputs.
 
     A resumed run is compared with the report of its last start: another method, network, optimiser
     or schedule, other classes or other training data are an error. A warning lists all other
@@ -76,7 +77,7 @@ def report(runner: Runner) -> dict[str, Any]:
     start = runner._load_from or runner.cfg.get('model', {}).get('source_checkpoint')
     file = checkpoint_file(start or '')
     return dict(
-        command=sys.argv,
+        command=[without_password(part) for part in sys.argv],
         versions=dict(
             python=platform.python_version(),
             platform=platform.platform(),
