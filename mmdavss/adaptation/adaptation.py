@@ -14,7 +14,14 @@ from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS
 
-from mmdavss.convert.plain_mmseg import Export, as_plain, export_segmentor, read_method_config
+from mmdavss.convert.plain_mmseg import (
+    Export,
+    as_plain,
+    export_segmentor,
+    exported_modules,
+    read_method_config,
+    write_config,
+)
 from mmdavss.evaluation.health import HealthFigures
 from mmdavss.inference.inferencer import VideoSegInferencer
 from mmdavss.inference.segmenter import VideoSegmenter
@@ -252,7 +259,11 @@ class Adaptation:
             The adapted checkpoint; its config, ``adapted.py``, is beside it.
         """
         path = self.folder.checkpoint
-        adapted_config(self.cfg, self.sized).dump(self.folder.config)
+        write_config(
+            self.folder.config,
+            adapted_config(self.cfg, self.sized),
+            exported_modules(self.cfg.model),
+        )
         if path.is_file():
             return path
         start, settings = self.checkpoint, self.settings

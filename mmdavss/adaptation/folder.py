@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmdavss.convert.plain_mmseg import EXPORTED
 from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.errors import InputError, UserError
 from mmdavss.utils.inputs import read_json
@@ -92,6 +93,7 @@ class ResultFolder:
         """
         folders = [self.frames, self.export, *(self.path / name for name in STAGES)]
         files = [self.config, self.checkpoint, self.video, self.picture, self.report]
+        files += self.path.glob(f'{EXPORTED}*.py')
         results = {path.resolve() for path in (*folders, *files)}
         for path in inputs:
             place = path.resolve()

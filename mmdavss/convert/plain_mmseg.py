@@ -407,9 +407,6 @@ def export_segmentor(
         classes=tuple(dataset.metainfo['classes']),
         palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, source in zip(export.modules, modules.values(), strict=True):
-        replace_file(path, source.encode())
     imports = [
         module
         for module in (cfg.get('custom_imports') or {}).get('imports', ())
@@ -450,16 +447,34 @@ def export_segmentor(
         )
     else:
         what = '# A segmentor exported by mmdavss; needs mmseg only.\n'
-    text = what + (_IMPORT_BESIDE if modules else '') + Config(content).pretty_text
-    replace_file(export.config, text.encode())
     state = {key: value.cpu() for key, value in model.net.segmentor.state_dict().items()}
+    folder.mkdir(parents=True, exist_ok=True)
     with unfinished_file(export.checkpoint) as file:
         torch.save(dict(meta=dict(dataset_meta=metainfo), state_dict=state), file)
+        file.flush()
+        # Weights of an earlier export never lie beside the new config, which may fit them.
+        export.checkpoint.unlink(missing_ok=True)
+        write_config(export.config, Config(content), modules, what)
     return export
 
 
+def write_config(path: Path, cfg: Config, modules: Mapping[str, str], head: str = '') -> None:
+    """Writes a config and the Python files that it imports from its folder, each atomically.
+
+    Args:
+        path: The config's file; its folder exists.
+        cfg: The config.
+        modules: Names and contents of the Python files.
+        head: Comment at the start of the config.
+    """
+    for name, source in modules.items():
+        replace_file(path.with_name(name), source.encode())
+    text = head + (_IMPORT_BESIDE if modules else '') + cfg.pretty_text
+    replace_file(path, text.encode())
+
+
 #: How the Python files of an export begin.
-_EXPORTED = 'exported_'
+EXPORTED = 'exported_'
 _IMPORT_BESIDE = """import sys
 
 # The backbone or head is in a Python file beside this one.
@@ -556,16 +571,12 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
     Raises:
         UserError: If such a file needs this package.
     """
-    modules: dict[str, str] = {}
+    modules = exported_modules(segmentor)
     for part in dicts_in(segmentor):
         kind = _class_of(part)
-        exported = kind is not None and kind.__module__.startswith(_EXPORTED)
-        if kind is None or not (exported or _is_own(kind.__module__)):
+        if kind is None or not _is_own(kind.__module__):
             continue
         source = inspect.getsource(sys.modules[kind.__module__])
-        if exported:
-            modules[f'{kind.__module__}.py'] = source
-            continue
         if _needs_package(source):
             raise UserError(
                 f'{kind.__name__} cannot be exported: {kind.__module__} needs other '
@@ -576,9 +587,20 @@ def _take_modules(segmentor: dict) -> dict[str, str]:
         source = source.replace(
             '@MODELS.register_module()', f"@MODELS.register_module(name='{name}', force=True)"
         )
-        modules[f'{_EXPORTED}{kind.__module__.split(".")[-1]}.py'] = source
+        modules[f'{EXPORTED}{kind.__module__.split(".")[-1]}.py'] = source
         part['type'] = name
     return modules
+
+
+def exported_modules(model: Mapping) -> dict[str, str]:
+    """Names and contents of the Python files of earlier exports that a model's config needs."""
+    kinds = filter(None, map(_class_of, dicts_in(model)))
+    names = dict.fromkeys(kind.__module__ for kind in kinds)
+    return {
+        f'{name}.py': inspect.getsource(sys.modules[name])
+        for name in names
+        if name.startswith(EXPORTED)
+    }
 
 
 def _needs_package(source: str) -> bool:

@@ -212,6 +212,28 @@ def test_adapts_and_comes_back(name, plain, image, batch, tmp_path):
     assert (there.pred_sem_seg.data[0].numpy() == here).all()
 
 
+def test_killed_between_config_and_weights(plain, tmp_path, monkeypatch):
+    """Weights of an earlier export stay until the new ones are written, and no longer."""
+    config, checkpoint = plain(*HEADS['fcn'])
+    cfg = read_method_config(config, checkpoint)
+    out = export_segmentor(cfg, checkpoint, tmp_path / 'out')
+    weights = out.checkpoint.read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for place, left in (
+        ('torch.save', weights),
+        ('mmdavss.convert.plain_mmseg.replace_file', None),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, killed)
+            with pytest.raises(KeyboardInterrupt):
+                export_segmentor(cfg, checkpoint, tmp_path / 'out', overwrite=True)
+        assert (out.checkpoint.read_bytes() if out.checkpoint.exists() else None) == left
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['segmentor.py']
+
+
 @pytest.mark.slow
 def test_configs_in_pure_python(tmp_path, saved, image):
     (tmp_path / 'base.py').write_text("classes = 4\ndefault_scope = 'mmseg'\n")

@@ -8,6 +8,7 @@ import pkgutil
 import re
 import runpy
 import signal
+import sys
 from importlib.util import find_spec
 from itertools import cycle
 
@@ -245,6 +246,30 @@ def test_other_methods_and_video_nets(method, run_tool, saved_model, accel, fram
         assert moved == statistics and '## Checkpoints' not in text
     else:
         assert any('conv1.weight' in name for name in moved) and '## Checkpoints' in text
+
+
+def test_exported_models_can_be_read_anywhere(saved_model, per_frame, video_file, tmp_path):
+    """The adapted config brings the Python file along that an exported one imports."""
+    cfg, checkpoint = saved_model(per_frame)
+    export = export_segmentor(cfg, checkpoint, tmp_path / 'export')
+    (module,) = export.modules
+    done = adapt(
+        export.config, export.checkpoint, video_file, tmp_path / 'out', method='adabn',
+        adabn_iters=1, pairs=2, preview=2, workers=0, device='cpu',
+    )  # fmt: skip
+    beside = done.config.with_name(module.name)
+    assert beside.read_bytes() == module.read_bytes()
+    # As in a new process.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('sys.path', [p for p in sys.path if not p.startswith(str(tmp_path))])
+        patch.delitem(sys.modules, module.stem)
+        patch.delitem(MODELS.module_dict, 'ExportedDeepLabV2Head')
+        (labels,) = VideoSegmenter(done.config, done.checkpoint)([np.zeros((40, 80, 3), np.uint8)])
+        assert labels.shape == (40, 80) and sys.modules[module.stem].__file__ == str(beside)
+        sys.modules.pop(module.stem)
+    # Another adaptation in the folder needs it no longer.
+    ResultFolder(done.config.parent, overwrite=True).begin(dict(model='b'), [])
+    assert not beside.exists()
 
 
 def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
