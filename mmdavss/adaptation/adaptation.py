@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -37,7 +36,7 @@ from .choice import Candidate, candidates_of, choose
 from .estimates import TimeLeft, duration, guessed_seconds
 from .folder import ResultFolder, video_identity
 from .frame_size import config_of_size, fitting_size, pipeline_size
-from .frames import FramePairs
+from .frames import FramePairs, write_image
 from .measuring import measure
 from .recipes import (
     adabn_model,
@@ -359,8 +358,9 @@ class Adaptation:
             width=min(640, self.shapes[0][0]),
             overwrite=True,
         )
-        frames = list(VideoReader(path))
-        cv2.imwrite(str(picture), frames[len(frames) // 2].image)
+        made = VideoReader(path)
+        ((_, image),) = made.choose([(made.count or made.length()) // 2])
+        write_image(picture, image)
         self.folder.journal.save(preview=self.settings.preview)
         return path
 

@@ -52,7 +52,8 @@ class FramePairs:
         """Writes the pairs; an interrupted extraction continues.
 
         Args:
-            journal: Gets ``notes``, what is wrong with each video.
+            journal: Gets ``notes``, what is wrong with each video, once its frames are written: a
+                video whose frames are there is not read again.
 
         Raises:
             UserError: If a video has no two successive readable frames, or frames of different
@@ -60,7 +61,7 @@ class FramePairs:
         """
         if (self.folder / CLIPS).is_file():
             return
-        lines, notes = [], {}
+        lines, notes = [], dict(journal.state.get('notes', {}))
         for name, reader, shape in zip(self.names, self.readers, self.shapes, strict=True):
             take = self._record if reader.live else self._take
             later = take(name, reader, shape)
@@ -70,9 +71,11 @@ class FramePairs:
                     + ('' if reader.read is None else f', {reader.read} in all')
                 )
             lines += [f'{name}/{n - 1:06d}.png\t{name}/{n:06d}.png\n' for n in later]
+            if reader.live:  # recorded anew
+                notes.pop(name, None)
             if reader.note is not None:
                 notes[name] = dict(note=reader.note, damaged=reader.damaged)
-        journal.save(notes=notes)
+            journal.save(notes=notes)
         replace_file(self.folder / CLIPS, ''.join(lines).encode())
 
     def files(self) -> list[tuple[Path, Path]]:

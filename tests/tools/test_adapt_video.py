@@ -291,6 +291,34 @@ def test_frames_go_on_where_they_were(plain, video_file, tmp_path):
     assert len((folder / 'clips.txt').read_text().splitlines()) == 4
 
 
+def test_an_interrupted_extraction_remembers_what_is_damaged(plain, jpegs, video_file, tmp_path):
+    """The frames of the damaged video are there already, and it is not read again."""
+    broken = jpegs(lost=[8])
+
+    def start():
+        return Adaptation(
+            read_method_config(*plain),
+            plain[1],
+            [broken, video_file],
+            tmp_path / 'out',
+            Settings(pairs=2),
+        )
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    first = start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(first.readers[1], 'choose', killed)
+        with pytest.raises(KeyboardInterrupt):
+            first.extract()
+    again = start()
+    again.extract()
+    assert again.readers[0].note is None
+    assert [*again.record['notes']] == ['jpegs'] and len(again.pairs()) == 4
+    assert '19 of about 20 frames' in again.record['notes']['jpegs']['note']
+
+
 def test_no_two_videos_share_a_folder():
     assert folder_names(['0001', '0001', '0001_0']) == ['0001_3', '0001_1', '0001_0']
     for names in (
@@ -877,6 +905,12 @@ def test_killed_between_training_and_choosing(plain, video_file, tmp_path, monke
         kept = torch.load(last.adapt())['state_dict']
         assert last.adapt() == out / 'adapted.pth'
     assert last.figures() == dict(before=figures_of(0.9), after=figures_of(0.95))
+    (out / 'before_after.png').mkdir()
+    with pytest.raises(IsADirectoryError):  # a picture that cannot be written is none
+        last.preview()
+    (out / 'before_after.png').rmdir()
+    video = list(VideoReader(last.preview()))
+    assert (cv2.imread(str(out / 'before_after.png')) == video[6].image).all() and len(video) == 12
     states = [torch.load(path, weights_only=False)['state_dict'] for path in made]
     same = [
         all(torch.equal(value, state[name]) for name, value in kept.items()) for state in states
