@@ -274,6 +274,7 @@ def add_row(
         len(row['classes']),
         work.settings.checked,
         work.device,
+        work.size,
     )
     row['figures'] = {
         key: asdict(value) for key, value in zip(('before', 'after'), figures, strict=True)

@@ -38,6 +38,7 @@ from .folder import ResultFolder, video_identity
 from .frame_size import config_of_size, fitting_size, pipeline_size
 from .frames import FramePairs, write_image
 from .measuring import measure
+from .memory import explained_memory
 from .recipes import (
     adabn_model,
     adapted_config,
@@ -284,13 +285,15 @@ class Adaptation:
         """The iteration of the checkpoint to keep, of `made`, by iteration; the journal has it."""
         if 'chosen' not in self.record:
             config = Config.fromfile(self.folder.config)
-            before, *after = measure(
-                [(self.sized, self.checkpoint), *((config, path) for path in made.values())],
-                self.pairs(),
-                len(self.metainfo['classes']),
-                self.settings.checked,
-                self.device,
-            )
+            with explained_memory(self.size):
+                before, *after = measure(
+                    [(self.sized, self.checkpoint), *((config, path) for path in made.values())],
+                    self.pairs(),
+                    len(self.metainfo['classes']),
+                    self.settings.checked,
+                    self.device,
+                    self.size,
+                )
             figures = dict(zip(made, after, strict=True))
             candidates = candidates_of(before, figures, self.metainfo['classes'])
             chosen = choose(candidates)

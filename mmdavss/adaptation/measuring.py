@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +29,12 @@ def measure(
     num_classes: int,
     checked: int,
     device: torch.device,
+    size: tuple[int, int],
 ) -> list[HealthFigures]:
     """Health figures of models on pairs of successive frames.
+
+    Predictions are compared at the size at which the network sees the frames, or at that of the
+    frames if they are smaller. Scores at the size of a large video would fill the memory.
 
     Args:
         models: Config and checkpoint of each model. The first is what all are compared with. One
@@ -38,6 +43,7 @@ def measure(
         num_classes: Number of classes.
         checked: Maximum number of pairs, spread evenly over `pairs`.
         device: Where the models compute.
+        size: (width, height) to which the models resize frames.
     """
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(checked, len(pairs))).round().astype(int))
     with without_loss_warnings():
@@ -47,32 +53,53 @@ def measure(
     with progress('health', chosen, unit='pairs') as bar:
         for number in bar:
             images = [read_image(str(file)) for file in pairs[number]]
-            flow, visible = flow_to_previous(provider, *images)
-            reference = None
-            for segment, found in zip(segmenters, health, strict=True):
-                segment.model.to(device)
-                maps = []
-                for sample in segment.samples(images):
-                    labels = sample.pred_sem_seg.data.float()[None]
-                    maps.append(
-                        torch.nn.functional.interpolate(
-                            labels, visible.shape, mode='nearest-exact'
-                        )[0, 0]
-                        .byte()
-                        .cpu()
-                    )
-                scores = sample.seg_logits.data
-                *_, mirrored = segment.samples(
-                    [cv2.flip(image, 1) for image in images[-segment.clip_length :]]
-                )
-                segment.model.to('cpu')
-                reference = scores if reference is None else reference
-                found.add_frame(scores)
-                before, current = maps
-                found.add_pair(before, current, flow, visible)
-                found.add_mirrored(scores, mirrored.seg_logits.data)
-                found.add_reference(scores, reference)
+            add_pair(segmenters, health, images, device, size, provider)
     return [found.figures() for found in health]
+
+
+def add_pair(
+    segmenters: Sequence[VideoSegmenter],
+    health: Sequence[Health],
+    images: Sequence[np.ndarray],
+    device: torch.device,
+    size: tuple[int, int],
+    provider: DISFlowEstimator,
+) -> None:
+    """Adds a pair of successive frames to the figures of each model.
+
+    Args:
+        segmenters: The models, on the CPU again afterwards.
+        health: Gets what each of them predicts.
+        images: Two frames (H, W, 3), uint8, BGR, the earlier one first.
+        device: As for :func:`measure`.
+        size: As for :func:`measure`.
+        provider: Estimates the flow.
+    """
+    before, current = images
+    flow, visible = flow_to_previous(provider, before, current)
+    height, width = current.shape[:2]
+    size = min((width, height), size, key=math.prod)
+    reference = None
+    for segment, found in zip(segmenters, health, strict=True):
+        segment.model.to(device)
+        maps = []
+        for sample in segment.samples(images, size):
+            labels = sample.pred_sem_seg.data.float()[None]
+            maps.append(
+                torch.nn.functional.interpolate(labels, visible.shape, mode='nearest-exact')[0, 0]
+                .byte()
+                .cpu()
+            )
+        scores = sample.seg_logits.data
+        *_, mirrored = segment.samples(
+            [cv2.flip(image, 1) for image in images[-segment.clip_length :]], size
+        )
+        segment.model.to('cpu')
+        reference = scores if reference is None else reference
+        found.add_frame(scores)
+        found.add_pair(*maps, flow, visible)
+        found.add_mirrored(scores, mirrored.seg_logits.data)
+        found.add_reference(scores, reference)
 
 
 def flow_to_previous(

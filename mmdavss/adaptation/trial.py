@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from mmdavss.evaluation.health import Health
+from mmdavss.flow import DISFlowEstimator
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.modules import norm_layers
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.quiet import without_loss_warnings
 
+from .measuring import add_pair
 from .memory import explained_memory
 from .settings import Settings
 
@@ -43,7 +46,7 @@ def try_network(
     size: tuple[int, int],
     settings: Settings,
 ) -> Trial:
-    """Builds a network and predicts a frame with it.
+    """Builds a network, predicts a frame with it, and takes its figures as after the training.
 
     Args:
         cfg: Config of the model.
@@ -71,6 +74,9 @@ def try_network(
         with explained_memory(size):
             for _ in segment([image, image]):
                 times.append(time.monotonic())
+            # Two models are compared: the scores of one are kept beside those of the other.
+            health = [Health(segment.model.num_classes) for _ in range(2)]
+            add_pair([segment] * 2, health, [image] * 2, device, size, DISFlowEstimator())
     except RuntimeError as error:
         if settings.size is None:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,18 @@ class VideoSegmenter:
         yield from self._stream(frames, self._segment)
 
     def samples(
-        self, frames: str | Path | Iterable[str | Path | np.ndarray]
+        self,
+        frames: str | Path | Iterable[str | Path | np.ndarray],
+        size: tuple[int, int] | None = None,
     ) -> Iterator[SegDataSample]:
         """As :meth:`__call__`, but yields everything that is predicted, including ``seg_logits``.
 
         Args:
             frames: As for :meth:`__call__`.
+            size: (width, height) of the predictions, by default that of the frames. What the
+                network sees does not depend on it.
         """
-        yield from self._stream(frames, self._predict)
+        yield from self._stream(frames, partial(self._predict, size=size))
 
     def _stream(
         self,
@@ -152,9 +157,13 @@ class VideoSegmenter:
         return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8, copy=False), state
 
     def _predict(
-        self, pair: list[tuple[str, np.ndarray]], state: Any, with_scores: bool = True
+        self,
+        pair: list[tuple[str, np.ndarray]],
+        state: Any,
+        with_scores: bool = True,
+        size: tuple[int, int] | None = None,
     ) -> tuple[SegDataSample, Any]:
-        """Prediction of the second frame, and the new state."""
+        """Prediction of the second frame at `size`, see :meth:`samples`, and the new state."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
         if images[0].shape[:2] != shape:
@@ -170,7 +179,7 @@ class VideoSegmenter:
                 img_path=names[-1],
                 imgs=list(images),
                 img_shape=shape,
-                ori_shape=shape,
+                ori_shape=shape if size is None else size[::-1],
                 seg_fields=[],
             )
         )

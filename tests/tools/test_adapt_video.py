@@ -35,8 +35,9 @@ from mmdavss.adaptation.recipes import (
     stpl_model,
 )
 from mmdavss.adaptation.report import report
+from mmdavss.adaptation.trial import try_network
 from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
-from mmdavss.evaluation.health import HealthFigures
+from mmdavss.evaluation.health import Health, HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader
@@ -552,6 +553,31 @@ def test_memory_that_ran_out(error):
         raise error
 
 
+@pytest.mark.parametrize(('scale', 'expected'), [((48, 24), (24, 48)), ((160, 80), (40, 80))])
+def test_figures_at_the_size_of_the_network(scale, expected, plain, video_file, monkeypatch):
+    """But not larger than the frames, which have 80x40."""
+    cfg, shapes = read_method_config(*plain), []
+    cfg.test_dataloader.dataset.pipeline[1].scale = scale
+    add = Health.add_mirrored
+
+    def noted(self, *scores):
+        shapes.extend(tuple(one.shape) for one in scores)
+        add(self, *scores)
+
+    monkeypatch.setattr(Health, 'add_mirrored', noted)
+    image = next(iter(VideoReader(video_file))).image
+    cpu = torch.device('cpu')
+    try_network(cfg, str(plain[1]), cpu, image, scale, Settings())
+    assert shapes == [(3, *expected)] * 4
+    monkeypatch.setattr(Health, 'add_mirrored', exhausted)
+    with pytest.raises(UserError, match='the memory ran out: choose a smaller --size'):
+        try_network(cfg, str(plain[1]), cpu, image, scale, Settings())
+
+
+def exhausted(*_):
+    raise MemoryError
+
+
 def test_a_failed_start_blocks_nothing(plain, video_file, tmp_path, monkeypatch):
     out = tmp_path / 'out'
     cfg = read_method_config(*plain)
@@ -919,8 +945,9 @@ def test_killed_between_training_and_choosing(plain, video_file, tmp_path, monke
 
     # Several models in one go have the figures that each has alone.
     models = [(last.sized, plain[1]), *((Config.fromfile(out / 'adapted.py'), p) for p in made[2:])]
-    together = measure(models, last.pairs(), 3, 9, last.device)
-    alone = [measure([models[0], model], last.pairs(), 3, 9, last.device)[1] for model in models]
+    rest = last.pairs(), 3, 9, last.device, last.size
+    together = measure(models, *rest)
+    alone = [measure([models[0], model], *rest)[1] for model in models]
     assert together == alone
 
 
