@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import LabelSet
-from mmdavss.launch.config_file import load_config
+from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.checkpoints import is_missing
@@ -126,7 +126,12 @@ def models(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[str, BaseAda
 
 
 def test_data(cfg: Config) -> DataLoader:
-    """Builds the config's test_dataloader."""
+    """Builds the config's test_dataloader.
+
+    Raises:
+        UserError: If it has none.
+    """
+    require(cfg, 'test_dataloader')
     return Runner.build_dataloader(cfg.test_dataloader)
 
 
@@ -187,8 +192,9 @@ def video_frames(
         The frames, and the positions of the chosen ones among them.
 
     Raises:
-        UserError: If there is no such sequence or frame.
+        UserError: If there is no test_dataloader, or no such sequence or frame.
     """
+    require(cfg, 'test_dataloader')
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
     found = {name: numbers for name, numbers in dataset.scan().items() if numbers}
     sequence = args.sequence or min(found, key=natural)

@@ -22,7 +22,7 @@ from mmseg.models.segmentors import (
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmdavss.datasets.label_maps import colour_map
-from mmdavss.launch.config_file import merge_options, read_config_file, type_name
+from mmdavss.launch.config_file import merge_options, read_config_file, require, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import is_missing, read_checkpoint
@@ -61,7 +61,8 @@ def read_method_config(
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If there is no such config, or the network is not supported.
+        UserError: If there is no such config, a part of it is missing, or the network is not
+            supported.
     """
     cfg = read_config_file(config)
     merge_options(cfg, options, config)
@@ -70,6 +71,7 @@ def read_method_config(
         raise UserError(f'{config} has no `model`')
     if 'student' not in cfg.model:
         return method_config(cfg, checkpoint, classes)
+    require(cfg, 'test_dataloader')
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     known = (dataset.get('metainfo') or {}).get('classes')
     if classes is not None and list(classes) != list(known or ()):
@@ -373,6 +375,7 @@ def export_segmentor(
         UserError: If the network cannot be exported, or an export exists already.
         ValueError: If the checkpoint does not fit.
     """
+    require(cfg, 'test_dataloader')
     kind = MODELS.get(cfg.model.student.type)
     if kind is None:
         raise UserError(f'model.student.type={cfg.model.student.type!r} is not registered')

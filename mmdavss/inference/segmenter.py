@@ -19,7 +19,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
 from mmdavss.datasets.transforms.loading import read_image
-from mmdavss.launch.config_file import as_config, type_name
+from mmdavss.launch.config_file import as_config, require, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.utils.inputs import list_frames
 
@@ -47,7 +47,7 @@ class VideoSegmenter:
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        UserError: If the config file cannot be read.
+        UserError: If the config file cannot be read, or has no ``model`` or ``test_dataloader``.
         ValueError: If the checkpoint does not fit the video net, or the net does not fit the
             classes.
     """
@@ -60,6 +60,7 @@ class VideoSegmenter:
         flow: OptConfigType = None,
     ) -> None:
         cfg = as_config(config)
+        require(cfg, 'test_dataloader')
         self.model = load_model(cfg, checkpoint, device)
         steps = [
             step

@@ -91,8 +91,8 @@ def require(cfg: Config, *keys: str) -> None:
     missing = [key for key in keys if cfg.get(key) is None]
     if missing:
         raise UserError(
-            f'{cfg.filename} has no {", ".join(missing)}: inherit a config of configs/ '
-            '(_base_), or name another one'
+            f'{cfg.filename or "the config"} has no {", ".join(missing)}: inherit a config of '
+            'configs/ (_base_), or name another one'
         )
 
 

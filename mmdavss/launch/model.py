@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from mmdavss.launch.config_file import as_config
+from mmdavss.launch.config_file import as_config, require
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.device import usable_device
@@ -29,11 +29,13 @@ def load_model(
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        UserError: If there is no such device, or the config file cannot be read.
+        UserError: If there is no such device, or the config file cannot be read or has no
+            ``model``.
         ValueError: If the checkpoint does not fit the video net.
     """
     device = usable_device(device)
     cfg = as_config(config)
+    require(cfg, 'model')
     if is_missing(checkpoint):
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))

@@ -192,6 +192,11 @@ def test_mistakes(config, checkpoint, frames, tmp_path):
     config.test_dataloader.dataset.metainfo = dict(classes=CLASSES[:3])
     with pytest.raises(ValueError, match='3 classes, the model 4'):
         VideoSegmenter(config, checkpoint)
+    for key in ('test_dataloader', 'model'):
+        config[key] = None
+        with pytest.raises(UserError, match=f'has no {key}: inherit a config'):
+            VideoSegmenter(config, checkpoint)
+        config.test_dataloader = dict(dataset=dict())
 
 
 @pytest.mark.parametrize(

@@ -1041,6 +1041,7 @@ def test_plain_configs(plain, tmp_path):
 
 def test_mistakes(run_tool, plain, video_file, tmp_path):
     own = get_config_path('source_only/deeplabv2-r18_miniviper2minivps.py')
+    (tmp_path / 'no_test.py').write_text(f'_base_ = {own!r}\ntest_dataloader = None\n')
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full' / 'thesis.tex').touch()
     for arguments, words in [
@@ -1049,6 +1050,10 @@ def test_mistakes(run_tool, plain, video_file, tmp_path):
         ((*plain, video_file, '--out', tmp_path / 'full'), 'full holds other things'),
         ((*plain, video_file, '--out', tmp_path / 'o', '--iters', 0), 'iters must be 1'),
         ((plain[1], plain[0], video_file, '--out', tmp_path / 'o'), 'the config comes first'),
+        (
+            (tmp_path / 'no_test.py', plain[1], video_file, '--out', tmp_path / 'o'),
+            'no_test.py has no test_dataloader',
+        ),
         (
             (own, plain[1], video_file, '--out', tmp_path / 'o', '--classes', 'a'),
             'leave out --classes',

@@ -1,8 +1,13 @@
 """tools/analysis/tsne.py and neighbours.py on a few generated frames."""
 
 import csv
+from argparse import Namespace
 
 import pytest
+from mmengine.config import Config
+
+from mmdavss.cli.analysis import video_frames
+from mmdavss.utils.errors import UserError
 
 
 def read(path):
@@ -80,6 +85,18 @@ def test_arguments(analysed, tmp_path, run_tool, capsys):
         with pytest.raises(SystemExit):
             run_tool('analysis/neighbours.py', config, checkpoint, *extra)
         assert message in capsys.readouterr().err
+    for tool, *more in (('neighbours', '--out', tmp_path / 'a.png'), ('temporal_consistency',)):
+        with pytest.raises(SystemExit, match='config.py has no test_dataloader'):
+            run_tool(
+                f'analysis/{tool}.py',
+                config,
+                checkpoint,
+                *more,
+                '--cfg-options',
+                'test_dataloader=None',
+            )
+    with pytest.raises(UserError, match='has no test_dataloader'):
+        video_frames(Config(dict(test_dataloader=None)), Namespace())
     with pytest.raises(SystemExit, match='error: --cfg-options does not fit'):
         run_tool(
             'analysis/neighbours.py',

@@ -31,6 +31,7 @@ from mmdavss.analysis.results import Table
 from mmdavss.cli.analysis import CheckpointParser, models, read_config, run
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
+from mmdavss.launch.config_file import require
 from mmdavss.utils.files import replace_file
 from mmdavss.utils.progress import progress
 
@@ -107,6 +108,7 @@ def evaluate(model: nn.Module, loader: ConfigDict, metrics: ConfigDict | list) -
 def main() -> None:
     args = parse_args()
     cfg = read_config(args)
+    require(cfg, 'test_dataloader', 'test_evaluator')
     evaluators = cfg.test_evaluator
     first = evaluators[0] if isinstance(evaluators, list) else evaluators
     temporal = dict(
