@@ -97,7 +97,8 @@ def add_pair(
         segment.model.to('cpu')
         reference = scores if reference is None else reference
         found.add_frame(scores)
-        found.add_pair(*maps, flow, visible)
+        labels_before, labels_now = maps
+        found.add_pair(labels_before, labels_now, flow, visible)
         found.add_mirrored(scores, mirrored.seg_logits.data)
         found.add_reference(scores, reference)
 

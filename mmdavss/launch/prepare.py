@@ -313,10 +313,10 @@ def _check_checkpoint(path: str | None) -> None:
 
 def _delete_checkpoints(work_dir: Path, found: list[Path], cfg: Config) -> None:
     doomed = {path.resolve() for path in found}
-    for key, path in start_checkpoints(cfg.to_dict()):
-        if checkpoint_file(path).resolve() in doomed:
+    for key, start in start_checkpoints(cfg.to_dict()):
+        if checkpoint_file(start).resolve() in doomed:
             raise UserError(
-                f'--overwrite would delete {path}, where this run starts from ({key}): name '
+                f'--overwrite would delete {start}, where this run starts from ({key}): name '
                 'another folder with --work-dir'
             )
     if is_main_process():
