@@ -216,7 +216,9 @@ class MMFlowEstimator(BaseFlowProvider):
         network: Any = self._networks[0]
         shape = tuple(pair.shape[-2:])
         sample = self._sample_type(metainfo=dict(img_shape=shape, ori_shape=shape))
-        data = network.data_preprocessor(dict(inputs=[pair], data_samples=[sample]))
+        # It moves data to a device of its own, which only its own `to` sets, not that of an owner.
+        preprocessor = network.data_preprocessor.to(next(network.parameters()).device)
+        data = preprocessor(dict(inputs=[pair], data_samples=[sample]))
         (sample,) = network.predict(data['inputs'], data['data_samples'])
         return sample.pred_flow_fw.data
 

@@ -171,6 +171,16 @@ def test_numpy_images(estimator):
     )
 
 
+def test_follows_its_owner(estimator):
+    """With its preprocessor, which would move frames back to the CPU."""
+    parent = nn.Module()
+    parent.flow = estimator()
+    parent.to('meta')
+    # Not the provider's call, as there is no autocast on this device.
+    flow = parent.flow._estimate(*(f.to('meta') for f in frames()), None)
+    assert flow.device.type == 'meta' and flow.shape == (2, 2, 50, 70)
+
+
 @pytest.mark.parametrize('prefix', ['', 'module.'])
 def test_checkpoint(tmp_path, estimator, prefix):
     trained = estimator()
