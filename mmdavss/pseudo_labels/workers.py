@@ -20,8 +20,8 @@ from mmdavss.utils.worker_pool import WorkerPool, process_context
 
 from .predictor import ClipPredictor, FrameClip, Prediction, PredictorFactory
 
-#: Number of the next clip after one has failed.
-FAILED = -1
+#: More than the number of any clip.
+NONE = 2**62
 
 
 def _use_one_thread() -> None:
@@ -49,7 +49,8 @@ class Turns:
     """A state that one clip after the other changes, each when it is its turn.
 
     Tasks of a pool begin in their order, so that a clip waits only for clips that are being
-    predicted or done.
+    predicted or done. Clips before one that fails go on: their results are as good as ever, and
+    come before its error.
 
     Args:
         state: Its start, (K,), float64.
@@ -59,6 +60,7 @@ class Turns:
     def __init__(self, state: np.ndarray, context: BaseContext) -> None:
         self._state = context.RawArray('d', state.tolist())
         self._next = context.RawValue('q', 0)
+        self._failed = context.RawValue('q', NONE)  # the first of them
         self._changed = context.Condition()
 
     @contextmanager
@@ -69,17 +71,19 @@ class Turns:
             RuntimeError: If a clip before it has failed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._next.value in (number, FAILED))
-            if self._next.value == FAILED:
+            self._changed.wait_for(
+                lambda: self._next.value == number or self._failed.value < number
+            )
+            if self._failed.value < number:
                 raise RuntimeError('an earlier clip has failed')
             yield np.frombuffer(self._state)
             self._next.value += 1
             self._changed.notify_all()
 
-    def fail(self) -> None:
-        """Ends the waiting of clips after one that has failed."""
+    def fail(self, number: int) -> None:
+        """Ends the waiting of the clips after `number`, which has failed."""
         with self._changed:
-            self._next.value = FAILED
+            self._failed.value = min(number, self._failed.value)
             self._changed.notify_all()
 
 
@@ -116,7 +120,7 @@ class _Worker:
                 cls.predictor = cls.make(cls.device)
             return work(clip, cls.predictor(clip), partial(cls.turns.turn, number))
         except BaseException:
-            cls.turns.fail()
+            cls.turns.fail(number)
             raise
 
 

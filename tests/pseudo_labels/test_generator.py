@@ -646,7 +646,8 @@ def test_networks_that_cannot_be_used(frames, checkpoint, tmp_path):
 
 
 def test_clips_take_turns():
-    """In their order, whichever is ready first; a clip after one that failed does not wait."""
+    """In their order, whichever is ready first; clips after one that failed do not wait, those
+    before it go on."""
     turns = Turns(np.zeros(2), multiprocessing.get_context('spawn'))
     order, errors = [], []
 
@@ -668,12 +669,17 @@ def test_clips_take_turns():
     for thread in started(2, 1, 0):
         thread.join(30)
     assert order == [(0, [0, 0]), (1, [1, 1]), (2, [3, 3])]
-    waiting = started(5, 4)
-    turns.fail()
-    for thread in (*waiting, *started(6)):
+    waiting = started(7, 6, 4)
+    turns.fail(5)
+    for thread in (*waiting[:2], *started(8)):
         thread.join(30)
         assert not thread.is_alive()
     assert errors == ['an earlier clip has failed'] * 3 and len(order) == 3
+    turns.fail(6)
+    for thread in (*started(3, 7), waiting[2]):
+        thread.join(30)
+        assert not thread.is_alive()
+    assert len(errors) == 4 and order[3:] == [(3, [6, 6]), (4, [10, 10])]
 
 
 def test_frames_split_by_their_entropy(frames, checkpoint, tmp_path):
