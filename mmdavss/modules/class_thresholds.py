@@ -132,7 +132,8 @@ def class_balanced_thresholds(counts: np.ndarray, share: float) -> np.ndarray:
         share: Share of each class's pixels that become labels.
 
     Returns:
-        (K,), lower edges of bins; 1 for classes that do not occur.
+        (K,), lower edges of bins; 1 for classes that do not occur. None lies between the lower edge
+        of the last bin and 1: a class with more than the share in the last bin keeps all of it.
     """
     bins = counts.shape[1]
     above = counts[:, ::-1].cumsum(1)[:, ::-1]

@@ -71,7 +71,8 @@ class PseudoLabelGenerator:
       release, two frames at a time; ``pair``: that of CMOM, each frame together with the one
       before it, which a video net sees, and which gets a mask of its own (:func:`previous_name`);
     - ``class_balanced``: every class keeps the share `alpha` of its pixels in the whole data set,
-      to a thousandth; ``cbst``: exactly as CBST has it; ``lrent``: with CRST's soft labels;
+      by thresholds in thousandths up to 0.999, so that very confident classes keep more; ``cbst``:
+      exactly as CBST has it; ``lrent``: with CRST's soft labels;
     - ``ccm``: confident for any class or within the frame; ``quantile``: FDA's;
     - ``all``: every pixel (IntraDA, HCL); frames can be split by their entropy (`split`).
 

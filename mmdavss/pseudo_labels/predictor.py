@@ -247,7 +247,8 @@ class PredictorFactory:
 def probability_histogram(predictions: Iterable[Prediction], num_classes: int) -> np.ndarray:
     """Number of pixels of each class per bin of their probability.
 
-    Class-balanced thresholds come from it (:func:`class_balanced_thresholds`).
+    Class-balanced thresholds come from it (:func:`class_balanced_thresholds`); they are at most the
+    lower edge of the last bin, 0.999.
 
     Args:
         predictions: Predictions of frames.

@@ -260,9 +260,11 @@ class FixedRule(LabelRule):
 
 
 class ClassBalanced(FixedRule, ClipAdaptive):
-    """``class_balanced``: every class keeps the share `alpha` of its pixels, to a thousandth.
+    """``class_balanced``: every class keeps the share `alpha` of its pixels.
 
-    CBST's thresholds with the decision of VAT-VST: a pixel keeps its most probable class or none.
+    Thresholds are whole thousandths, 0.999 at most: of a class in which more than this share is
+    more confident than 0.999, all those pixels are kept (``cbst`` has exact thresholds). They are
+    CBST's, with the decision of VAT-VST: a pixel keeps its most probable class or none.
     It takes the other options of :class:`ClipAdaptive` too, which have no effect, so that a config
     can change the name of the rule alone.
     """
