@@ -29,7 +29,8 @@ class CollapseWarningHook(Hook):
     predicted in the first `batches` iterations are the reference. Later shares, averaged over
     `batches` checks, are compared with the reference: if at least half of the classes have lost
     most of their pixels (``collapsed_classes`` of mmdavss.evaluation.health), a warning is logged,
-    once for each number of classes. The run is not stopped.
+    once for each number of classes. The run is not stopped. A run that is resumed from a checkpoint
+    without reference, which was trained without this hook, is not checked.
 
     A check is one forward pass of the student in evaluation mode, without gradient. It draws no
     random numbers and updates no statistics, so that training is unaffected. Each process checks
@@ -62,6 +63,14 @@ class CollapseWarningHook(Hook):
         self._active = set(branches) == {'target'} and hasattr(
             unwrapped(runner.model), 'encode_decode'
         )
+        started = runner.message_hub.runtime_info.get(REFERENCE)
+        if self._active and runner.iter >= self.batches and started is None:
+            self._active = False
+            runner.logger.log(
+                logging.WARNING,
+                'CollapseWarningHook: the checkpoint has no class shares of the start of the run, '
+                'to compare with: whether predictions collapse is not checked.',
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Checks the batch if a check is due."""
@@ -89,7 +98,8 @@ class CollapseWarningHook(Hook):
         model: Any = unwrapped(runner.model)
         model.eval()
         try:
-            inputs = model.data_preprocessor(data_batch, False)['inputs']
+            # Padded as in the method's own pass.
+            inputs = model.data_preprocessor(data_batch, True)['inputs']
             clip = inputs['target'] if isinstance(inputs, dict) else inputs
             scores = model.encode_decode(clip)
         finally:

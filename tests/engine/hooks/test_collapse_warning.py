@@ -20,7 +20,7 @@ class Predicts(nn.Module):
     num_classes = len(CLASSES)
 
     def data_preprocessor(self, data, training):
-        assert not training
+        assert training  # pads as for the method's own pass
         return data
 
     def encode_decode(self, clip):
@@ -90,6 +90,15 @@ def test_a_resumed_run_knows_what_it_started_from():
     assert len(later.records) == 1
 
 
+def test_a_resumed_run_without_a_reference_is_not_checked():
+    runs = Runs(interval=1, batches=2)
+    runs.runner.iter = 2
+    runs.hook.before_train(runs.runner)
+    runs.step([100, 0, 0, 0], 4)
+    (line,) = runs.records
+    assert 'no class shares of the start' in line
+
+
 def test_a_run_with_source_is_left_alone():
     runs = Runs(branches=('source', 'target'), interval=1, batches=1)
     runs.step([50, 30, 20, 0])
@@ -118,6 +127,23 @@ def test_a_look_changes_nothing(per_frame, batch, build):
     assert torch.equal(torch.get_rng_state(), state)
     assert modes == [module.training for module in model.modules()]
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_frames_of_several_sizes_are_padded(per_frame, batch, build):
+    preprocessor = dict(type='DomainDataPreprocessor', size=(32, 48))
+    model = build(dict(type='SelfTraining', student=per_frame, data_preprocessor=preprocessor))
+    runs = Runs(interval=1, batches=1)
+    runs.runner.model = model
+    data = batch('target')
+    frames = data['inputs']['target']['frames']
+    frames[1] = frames[1][..., :24, :40]
+    for key in set(data['inputs']['target']) - {'frames'}:
+        del data['inputs']['target'][key]
+    for sample in data['data_samples']['target']:
+        for key in sample.keys():
+            delattr(sample, key)
+    runs.hook.before_train_iter(runs.runner, 0, data)
+    assert sum(runs.runner.message_hub.get_info('collapse_reference')) == pytest.approx(1)
 
 
 @pytest.mark.parametrize('options', [dict(interval=0), dict(batches=0)])
