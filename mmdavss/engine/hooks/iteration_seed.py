@@ -10,6 +10,9 @@ from mmseg.registry import HOOKS
 
 from mmdavss.utils.randomness import seed_everything
 
+#: Key in the message hub of the seed of the sampler.
+DATA_SEED = 'data_seed'
+
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
@@ -26,17 +29,24 @@ class IterationSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that the sampler uses the run's seed.
+        """Notes the seed of the data's order; in a resumed run, checks that it is the same.
 
         Raises:
             ValueError: If a run is resumed with another seed than at its start.
         """
         sampler = runner.train_loop.dataloader.sampler
-        if isinstance(sampler, InfiniteSampler) and sampler.seed != runner.seed:
-            # mmengine restores the seed of the checkpoint after it has built the sampler.
+        if not isinstance(sampler, InfiniteSampler):
+            return
+        if runner.iter == 0:
+            runner.message_hub.update_info(DATA_SEED, sampler.seed)
+            return
+        # Checkpoints of before it was noted have the run's seed, which was nearly always that of
+        # the data. mmengine restores it after it has built the sampler.
+        seed = runner.message_hub.runtime_info.get(DATA_SEED, runner.seed)
+        if sampler.seed != seed:
             raise ValueError(
-                f'The run to be resumed was started with randomness.seed={runner.seed}; its data '
-                f'would continue in another order. Add --cfg-options randomness.seed={runner.seed}'
+                f'The run to be resumed was started with {_option(runner, seed)}; its data would '
+                f'continue in another order. Add --cfg-options {_option(runner, seed)}'
             )
 
     def before_train_iter(
@@ -44,3 +54,9 @@ class IterationSeedHook(Hook):
     ) -> None:
         # The extra 1 keeps this stream distinct from the data's (seed, draw) stream.
         seed_everything(runner.seed, runner.iter, 1, get_rank())
+
+
+def _option(runner: Runner, seed: int) -> str:
+    """The option that gives the sampler a seed: its own one if it is not the run's."""
+    option = 'randomness' if seed == runner.seed else 'train_dataloader.sampler'
+    return f'{option}.seed={seed}'
