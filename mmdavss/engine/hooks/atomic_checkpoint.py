@@ -42,12 +42,14 @@ class AtomicCheckpointHook(CheckpointHook):
                 checkpoints do not contain gradients.
         """
         steps = accumulation(runner.optim_wrapper)
-        if not self.by_epoch and self.interval > 0 and self.interval % steps:
-            raise ValueError(
-                f'default_hooks.checkpoint.interval={self.interval} is not a multiple of '
-                f'optim_wrapper.accumulative_counts={steps}: a run resumed from such a checkpoint '
-                'would lack gradients.'
-            )
+        for name in ('interval', 'save_begin'):
+            value = getattr(self, name)
+            if not self.by_epoch and self.interval > 0 and value % steps:
+                raise ValueError(
+                    f'default_hooks.checkpoint.{name}={value} is not a multiple of '
+                    f'optim_wrapper.accumulative_counts={steps}: a run resumed from such a '
+                    'checkpoint would lack gradients.'
+                )
         if (
             self.backend_args is None
             and self.file_client_args is None
@@ -65,9 +67,11 @@ class AtomicCheckpointHook(CheckpointHook):
         if runner.iter > 0 and not self.by_epoch:
             # So that a repeated validation also writes its scores into the checkpoint.
             self.last_ckpt = self._path(self.filename_tmpl.format(runner.iter))
-        if getattr(self, 'best_ckpt_path', None) is not None:
-            # The folder may have been moved since.
-            self.best_ckpt_path = self._path(Path(self.best_ckpt_path).name)
+        # The folder may have been moved or copied since.
+        self._best = {
+            key: None if path is None else self._path(Path(path).name)
+            for key, path in self._best.items()
+        }
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Repeats the validation that a resumed run may have been killed in."""
@@ -121,7 +125,7 @@ class AtomicCheckpointHook(CheckpointHook):
             for key, path in before.items()
             if key in better and path not in (None, better[key])
         )
-        if better and last is not None:
+        if better and last is not None and self._completes_step(runner):
             step = runner.epoch if self.by_epoch else runner.iter
             self.save(runner, step, dict(epoch=runner.epoch, iter=runner.iter))
 
@@ -146,6 +150,14 @@ class AtomicCheckpointHook(CheckpointHook):
             runner.message_hub.update_info('keep_ckpt_ids', steps)
         write_checkpoint(self, runner, step, meta)
         self._remove(self._path(self.filename_tmpl.format(old)) for old in outdated)
+
+    def _completes_step(self, runner: Runner) -> bool:
+        """Whether no gradients wait for the next iterations of an optimiser step.
+
+        Otherwise the checkpoint before has the state that a resumed run continues from; it repeats
+        the validation.
+        """
+        return self.by_epoch or runner.iter % accumulation(runner.optim_wrapper) == 0
 
     @property
     def _best(self) -> dict[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -87,3 +88,36 @@ def test_a_score_that_is_not_better_changes_nothing(runner, tmp_path):
     written = len(runner.seen)
     hook.after_val_epoch(runner, dict(mIoU=0.0, mAcc=0.0))
     assert len(runner.seen) == written
+
+
+@pytest.mark.parametrize('save_best', ['mIoU', ['mIoU', 'mAcc']])
+def test_a_copied_folder_leaves_the_original_alone(save_best, runner, tmp_path):
+    first, copy = tmp_path / 'first', tmp_path / 'copy'
+    options = dict(interval=2, by_epoch=False, save_last=False, save_best=save_best)
+    first.mkdir()
+    runner.work_dir = str(first)
+    hook = AtomicCheckpointHook(**options)
+    hook.before_train(runner)
+    train(hook, runner, dict(mIoU=1.0, mAcc=1.0))
+    before = names(first)
+    shutil.copytree(first, copy)
+    runner.work_dir = str(copy)
+    hook = AtomicCheckpointHook(**options)
+    hook.before_train(runner)
+    train(hook, runner, dict(mIoU=2.0, mAcc=2.0))
+    assert names(first) == before
+    assert 'best_mIoU_iter_4.pth' in names(copy) and 'best_mIoU_iter_2.pth' not in names(copy)
+
+
+def test_no_checkpoint_between_the_iterations_of_a_step(runner, tmp_path):
+    """A validation there writes the best weights only; a resumed run repeats it."""
+    runner.optim_wrapper = SimpleNamespace(_accumulative_counts=4)
+    hook = AtomicCheckpointHook(interval=4, by_epoch=False, save_last=False, save_best='mIoU')
+    hook.before_train(runner)
+    for score in (1.0, 2.0, 3.0):
+        train(hook, runner, dict(mIoU=score))
+    assert names(tmp_path) == {'iter_4.pth', 'best_mIoU_iter_6.pth'}
+    assert [name for name, _ in runner.seen].count('iter_4.pth') == 2  # again with its best score
+    for wrong in (dict(interval=2), dict(interval=4, save_begin=2)):
+        with pytest.raises(ValueError, match=f'{list(wrong)[-1]}=2 is not a multiple'):
+            AtomicCheckpointHook(by_epoch=False, **wrong).before_train(runner)
