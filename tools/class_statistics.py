@@ -16,7 +16,7 @@ import argparse
 import os
 import os.path as osp
 from collections.abc import Iterable
-from functools import partial
+from itertools import starmap
 
 import numpy as np
 from mmengine.config import Config
@@ -26,10 +26,11 @@ from mmseg.registry import DATASETS
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.clip import ClipSegDataset
+from mmdavss.datasets.label_maps import LabelSet
 from mmdavss.datasets.rare_class import (
     class_probabilities,
     count_pixels,
-    label_files,
+    label_sets,
     read_statistics,
     write_statistics,
 )
@@ -95,19 +96,22 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
     return dataset, sampling.get('statistics', osp.join(dataset.data_root, 'class_statistics.json'))
 
 
+def _count(file: tuple[str, LabelSet]) -> list[int]:
+    return count_pixels(*file)
+
+
 def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
     """Counts the pixels of each class in every label, with a progress bar."""
-    files = label_files(dataset)
-    task = partial(count_pixels, labels=dataset.labels)
+    files = label_sets(dataset)
 
     def collect(results: Iterable) -> list:
         return list(progress('count', results, len(files), 'labels'))
 
     if workers == 1:
-        rows = collect(map(task, files.values()))
+        rows = collect(starmap(count_pixels, files.values()))
     else:
         with WorkerPool(workers) as pool:
-            rows = collect(pool.map(task, list(files.values()), CHUNK))
+            rows = collect(pool.map(_count, list(files.values()), CHUNK))
     return dict(zip(files, rows, strict=True))
 
 

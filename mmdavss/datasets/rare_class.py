@@ -63,13 +63,26 @@ def label_files(dataset: ClipSegDataset) -> dict[str, str]:
     Raises:
         ValueError: If the data set is used without labels.
     """
-    paths = [dataset.get_data_info(i)['seg_map_path'] for i in range(len(dataset))]
-    if None in paths:
-        raise ValueError(
-            f'Class statistics: {type(dataset).__name__} in {dataset.data_root!r} '
-            'has no labels (with_labels=False).'
-        )
-    return {osp.relpath(path, dataset.data_root).replace(osp.sep, '/'): path for path in paths}
+    return {name: path for name, (path, _) in label_sets(dataset).items()}
+
+
+def label_sets(dataset: ClipSegDataset) -> dict[str, tuple[str, LabelSet]]:
+    """:func:`label_files`, each path with how the file stores its labels.
+
+    Labels of segments have a set for each image, which is not that of the data set.
+    """
+    found = {}
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        path = info['seg_map_path']
+        if path is None:
+            raise ValueError(
+                f'Class statistics: {type(dataset).__name__} in {dataset.data_root!r} '
+                'has no labels (with_labels=False).'
+            )
+        name = osp.relpath(path, dataset.data_root).replace(osp.sep, '/')
+        found[name] = path, info['label_spec']
+    return found
 
 
 def write_statistics(file: str, classes: Sequence[str], pixels: dict[str, list[int]]) -> None:

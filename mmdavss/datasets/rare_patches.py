@@ -14,7 +14,7 @@ from mmdavss.utils.errors import number_of
 
 from .clip import ClipSegDataset
 from .label_maps import IGNORE
-from .rare_class import count_pixels, label_files, read_statistics
+from .rare_class import count_pixels, label_sets, read_statistics
 from .transforms import LoadFlow
 
 #: How often an image is redrawn whose crop has too few pixels of its class.
@@ -87,9 +87,8 @@ class RarePatches:
         transforms = dataset.pipeline.transforms
         self.pipeline = Compose([t for t in transforms if not isinstance(t, LoadFlow)])
         if statistics is None:
-            assert dataset.labels is not None  # label_files raises without
-            files = label_files(dataset).values()
-            pixels = np.array([count_pixels(path, dataset.labels) for path in files], np.int64)
+            files = label_sets(dataset).values()
+            pixels = np.array([count_pixels(*file) for file in files], np.int64)
         else:
             pixels = read_statistics(statistics, dataset)
         self.images = {c: np.flatnonzero(pixels[:, c] > self.min_pixels[c]) for c in self.classes}

@@ -7,7 +7,13 @@ import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mmdavss.datasets import CityscapesVPSDataset, SynthiaSeqDataset, ViperSeqDataset
+from mmdavss.datasets import (
+    CityscapesVPSDataset,
+    DomainPairDataset,
+    SynthiaSeqDataset,
+    ViperSeqDataset,
+)
+from mmdavss.datasets.rare_class import count_pixels, label_sets
 
 pytestmark = pytest.mark.slow
 
@@ -182,6 +188,22 @@ def test_panoptic_labels(cityscapes_vps, folder, classes_from, expected):
     np.testing.assert_array_equal(
         label(CityscapesVPSDataset(str(cityscapes_vps), **options))[0], expected
     )
+
+
+def test_rare_classes_of_segments(cityscapes_vps):
+    """Pixels are counted by the segments of each image."""
+    files = sorted(p.name for p in (cityscapes_vps / 'val/labelmap').iterdir())
+    write_panoptic(cityscapes_vps, files)
+    dataset = CityscapesVPSDataset(
+        str(cityscapes_vps), split='val', label_folder='panoptic_video', pipeline=LOAD
+    )
+    expected = [12 * int((np.array(IN_15) == k).sum()) for k in range(15)]
+    counted = [count_pixels(*file) for file in label_sets(dataset).values()]
+    assert counted == [expected] * len(files)
+    pair = DomainPairDataset(
+        dataset, dataset, rare_patches=dict(classes=(9,), count=1, size=(4, 4))
+    )
+    assert pair.rare_patches.images[9].tolist() == list(range(len(files)))
 
 
 def test_errors_of_panoptic_labels(cityscapes_vps):
