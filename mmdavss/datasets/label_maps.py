@@ -158,7 +158,7 @@ class LabelSet:
         Raises:
             ValueError: For a colour that is not in the table.
         """
-        if self.encoding == 'panoptic':
+        if self.encoding == 'panoptic' and image.dtype != np.uint8:  # 8 bits have no room for more
             return np.where(image < 1000, image, image // 1000)
         if self.encoding != 'colour':
             return image

@@ -160,6 +160,8 @@ def test_panoptic_ids_have_the_instance_behind_the_id():
     np.testing.assert_array_equal(ids, [0, 18, 255, 11, 11, 18])
     train = labels.to_train_ids(ids, 'a.png')
     np.testing.assert_array_equal(train, [0, 14, 255, 9, 9, 14])
+    bytes_only = np.array([0, 18, 255], np.uint8)
+    np.testing.assert_array_equal(labels.decode(bytes_only, 'a.png'), bytes_only)
 
 
 def test_unknown_ids_name_file_and_ids():
