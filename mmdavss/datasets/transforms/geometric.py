@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
+from PIL import Image
 
 from ..label_folder import read_manifest
 
@@ -19,6 +20,8 @@ IMAGES = ('imgs', 'imgs_aug')
 FLOWS = ('flows', 'forward_flows')
 INTERPOLATIONS = ('bilinear', 'bicubic')
 BACKENDS = ('cv2', 'pillow')
+#: Maps whose padding is not 255.
+FILLED_WITH_0 = ('valid_map', 'gt_soft_map', 'gt_track_map')
 CROP_MODES = ('random', 'center', 'top', 'bottom')
 #: How often a crop is redrawn to contain a rare class.
 TRIES = 10
@@ -110,6 +113,9 @@ class ClipResize(BaseTransform):
         return results
 
     def _resize(self, array: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+        if self.backend == 'pillow' and array.dtype != np.uint8:
+            # Numbers of objects, which mmcv's function refuses.
+            return np.array(Image.fromarray(array).resize(size, Image.Resampling.NEAREST))
         # A tuple only with return_scale.
         return cast(
             np.ndarray,
@@ -229,8 +235,8 @@ class ClipCrop(RandomCrop):
 class ClipPad(BaseTransform):
     """Pads a clip at the right and at the bottom, where it is smaller than a crop that follows.
 
-    Frames are black there, flow is 0, labels are 255, and pseudo-labels weigh nothing if
-    :class:`PseudoLabelMargins` came before.
+    Frames are black there, flow is 0, labels are 255, soft labels and numbers of objects are 0, and
+    pseudo-labels weigh nothing if :class:`PseudoLabelMargins` came before.
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
     ``img_shape``.
@@ -247,7 +253,7 @@ class ClipPad(BaseTransform):
         shape = tuple(map(max, self.size, results['imgs'][-1].shape[:2]))
         _each(results, (*IMAGES, *FLOWS), lambda array: mmcv.impad(array, shape=shape))
         for key in results.get('seg_fields', []):
-            filling = 0 if key == 'valid_map' else 255
+            filling = 0 if key in FILLED_WITH_0 else 255
             results[key] = mmcv.impad(results[key], shape=shape, pad_val=filling)
         results['img_shape'] = shape
         return results

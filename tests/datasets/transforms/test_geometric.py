@@ -113,8 +113,13 @@ def test_resize_of_the_releases_takes_the_middle_label(clip, size):
         for new, old in zip(size[::-1], before.shape, strict=True)
     )
     other = ClipResize(scale=size)(copy.deepcopy(clip))['gt_seg_map']
-    label = ClipResize(scale=size, **AS_RELEASED)(clip)['gt_seg_map']
+    clip['gt_track_map'] = 300 + before.astype(np.uint16)
+    clip['seg_fields'].append('gt_track_map')
+    results = ClipResize(scale=size, **AS_RELEASED)(clip)
+    label, tracks = results['gt_seg_map'], results['gt_track_map']
     np.testing.assert_array_equal(label, before[rows][:, columns])
+    np.testing.assert_array_equal(tracks, 300 + label.astype(int))
+    assert tracks.dtype == np.uint16
     assert label.dtype == np.uint8 and ((label != other).any() or size == (48, 32))
 
 
@@ -336,8 +341,11 @@ def test_mining_needs_a_label(clip, tmp_path):
 
 def test_pad_fills_what_is_missing(clip):
     """Frames of 16x24 to 20x24: black, without label, flow 0; what is large enough stays."""
+    zero = ('valid_map', 'gt_soft_map', 'gt_track_map')
     clip['valid_map'] = np.ones((16, 24), np.uint8)
-    clip['seg_fields'].append('valid_map')
+    clip['gt_soft_map'] = np.ones((16, 24, 4), np.uint8)
+    clip['gt_track_map'] = np.full((16, 24), 300, np.uint16)
+    clip['seg_fields'] += zero
     before = copy.deepcopy(clip)
     results = ClipPad((20, 10))(clip)
     assert results['img_shape'] == (20, 24)
@@ -346,9 +354,9 @@ def test_pad_fills_what_is_missing(clip):
             assert padded.dtype == own.dtype and padded.shape == (20, *own.shape[1:])
             np.testing.assert_array_equal(padded[:16], own)
             assert (padded[16:] == filling).all()
-    for key, filling in (('gt_seg_map', 255), ('valid_map', 0)):
+    for key, filling in (('gt_seg_map', 255), *((key, 0) for key in zero)):
         np.testing.assert_array_equal(results[key][:16], before[key])
-        assert results[key].shape == (20, 24) and (results[key][16:] == filling).all()
+        assert results[key].shape[:2] == (20, 24) and (results[key][16:] == filling).all()
 
 
 def test_pad_leaves_large_clips(clip):
