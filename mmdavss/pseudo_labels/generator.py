@@ -92,8 +92,9 @@ class PseudoLabelGenerator:
         scales: Factors of the frame's size, over which predictions are averaged.
         checkpoint: Files whose predictions are averaged, or one; by default
             ``model.source_checkpoint``. The tools read it.
-        frames: ``all`` frames of the target's sequences are labelled, or those that are current
-            frames in ``training``, whatever its lists of frames and pseudo-labels select.
+        frames: ``all`` frames of the target's sequences are labelled (with an `ann_file`: of those
+            that it has frames of), or those that are current frames in ``training``, whatever its
+            lists of frames and pseudo-labels select.
         split: Options of :class:`EntropySplit`, which writes the lists of easy and of hard frames
             into the folder (IntraDA); for the rule ``all``. Other options than those of finished
             pseudo-labels only change the lists.

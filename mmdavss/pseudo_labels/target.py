@@ -59,8 +59,9 @@ def target_frames(
     Args:
         cfg: Config of the training.
         pipeline: Transforms of a clip of one frame.
-        every: Whether all frames of the sequences are taken, instead of those that the data set
-            has as current frames without its pseudo-labels and its list of frames.
+        every: Whether all frames of the sequences are taken (with a split file: of those that it
+            has frames of), instead of those that the data set has as current frames without its
+            pseudo-labels and its list of frames.
 
     Returns:
         The data set, the names of its classes and its palette, as json stores it.
@@ -74,9 +75,13 @@ def target_frames(
         for key, value in _target_config(cfg).items()
         if key not in ('pseudo_labels', 'label_clips', 'clips', 'frame_list')
     }
+    options.update(clip_length=1, with_labels=False, pipeline=pipeline)
     if every:
         options['frames'] = 'all'
-    dataset = DATASETS.build(dict(options, clip_length=1, with_labels=False, pipeline=pipeline))
+    dataset = DATASETS.build(options)
+    if every and options.pop('ann_file', ''):
+        names = (dataset.get_data_info(i)['seq_name'] for i in range(len(dataset)))
+        dataset = DATASETS.build(dict(options, sequences=list(dict.fromkeys(names))))
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):  # frames of a user, which come without metainfo
         source = cfg.train_dataloader.dataset.get('source')

@@ -731,6 +731,15 @@ def test_training_frames_only(frames, checkpoint, tmp_path):
     assert list(state['entropies']) == ['a/f2.png', 'a/f3.png']
 
 
+def test_all_frames_of_the_sequences_of_a_split_file(frames, checkpoint, tmp_path):
+    paint(frames / 'b/f9.png', 0, [50, 50])
+    cfg = config(frames, {}, selection='all')
+    cfg.train_dataloader.dataset.target.update(ann_file='list.txt')
+    (frames / 'list.txt').write_text('f2\n')
+    state = run(cfg, checkpoint, tmp_path / 'out')
+    assert list(state['entropies']) == ['a/f1.png', 'a/f2.png', 'a/f3.png']
+
+
 def test_pairs(frames, checkpoint, tmp_path):
     """Each frame together with the one before it; the first one has none."""
     cfg = config(frames, selection='pair', cap=None)
