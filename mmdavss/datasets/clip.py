@@ -40,6 +40,16 @@ from .label_folder import (
 from .label_maps import LabelSet
 
 FRAMES = ('annotated', 'all')
+#: Options that select frames and make clips of them, with the values that say nothing.
+SELECTION = dict(
+    frame_list=None,
+    ann_file='',
+    sequences=None,
+    annotated=None,
+    frames=None,
+    frame_distance=1,
+    whole_clips=False,
+)
 #: ``{sequence: {frame number: image file}}``
 Sequences = dict[str, dict[int, str]]
 
@@ -716,13 +726,14 @@ class ClipFolderDataset(ClipSegDataset):
         with_labels: Must be False, as there are no labels; see `pseudo_labels` instead.
         suffix: Suffix of the frames, such as ``.jpg``, if the folders contain other images. By
             default, every image is a frame.
-        kwargs: ``frame_distance`` (in positions), ``whole_clips``, ``sequences``, ``ann_file``,
-            ``pseudo_labels``, ``metainfo``, ``pipeline`` and so on of :class:`ClipSegDataset`.
+        kwargs: ``frame_distance`` (in positions), ``whole_clips``, ``sequences``, ``ann_file`` and
+            other options that select frames (not with `clips`), ``pseudo_labels``, ``metainfo``,
+            ``pipeline`` and so on of :class:`ClipSegDataset`.
 
     Raises:
         FileNotFoundError: If there are no images, or files of the list are missing.
         ValueError: If the list is empty, a clip has another length or points outside `data_root`,
-            two images have the same name, or `clips` and `frame_list` are both given.
+            two images have the same name, or an option that selects frames is given with `clips`.
     """
 
     DOCS = 'Your own frames'
@@ -744,11 +755,12 @@ class ClipFolderDataset(ClipSegDataset):
                 'ClipFolderDataset: your own frames have no labels: set neither '
                 "with_labels=True nor frames='annotated'."
             )
-        if clips is not None and kwargs.get('frame_list') is not None:
-            raise ValueError(
-                f'ClipFolderDataset: clips={clips!r} and frame_list={kwargs["frame_list"]!r} both '
-                'select frames: use one of them.'
-            )
+        for name, unset in SELECTION.items() if clips is not None else ():
+            if kwargs.get(name, unset) != unset:
+                raise ValueError(
+                    f'ClipFolderDataset: clips={clips!r} and {name}={kwargs[name]!r} both '
+                    'select frames: use one of them.'
+                )
         self.clips = clips
         self.suffix = suffix
         super().__init__(

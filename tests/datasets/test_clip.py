@@ -200,6 +200,28 @@ def test_list_of_frames(viper, tmp_path, monkeypatch):
         ClipFolderDataset(str(viper), clips='clips.txt', frame_list='easy.txt')
 
 
+@pytest.mark.parametrize(
+    'option',
+    [
+        dict(ann_file='a.txt'),
+        dict(sequences=['a']),
+        dict(annotated='*0'),
+        dict(frames='all'),
+        dict(frame_distance=2),
+        dict(whole_clips=True),
+    ],
+)
+def test_own_list_and_another_selection(folder, option):
+    (folder / 'clips.txt').write_text('a/f9.png a/f11.jpg\n')
+    ((name, value),) = option.items()
+    with pytest.raises(ValueError, match=f'clips.txt.* and {name}=.*both select frames'):
+        ClipFolderDataset(str(folder), clips='clips.txt', **option)
+    unset = {name: None if name in ('sequences', 'annotated', 'frames') else type(value)()}
+    if name == 'frame_distance':
+        unset = dict(frame_distance=1)
+    assert len(ClipFolderDataset(str(folder), clips='clips.txt', **unset)) == 1
+
+
 def test_empty_selection(viper):
     with pytest.raises(ValueError, match=r"no frame is left.*annotated='x\*'"):
         ViperSeqDataset(str(viper), annotated='x*')
