@@ -2,8 +2,8 @@
 
 Frames are the images of a folder and its subfolders. Frames in one folder whose names differ only
 in the number at the end form a sequence. The tool writes the flow from each frame to the previous
-one (current -> previous). Existing files are skipped, so that an interrupted run continues where it
-stopped.
+one (current -> previous), with --both-ways also that from each to the next one. Existing files are
+skipped, so that an interrupted run continues where it stopped.
 
     python tools/precompute_flow.py data/viper/train/img data/viper/train/flow --workers 8
     python tools/precompute_flow.py leftImg8bit_sequence/train OUT --frame-suffix _leftImg8bit
@@ -59,6 +59,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--step', type=int, default=1, help='distance of the two frames in their sequence'
     )
+    parser.add_argument(
+        '--both-ways', action='store_true', help='flow forward in time too (previous -> current)'
+    )
     parser.add_argument('--provider', default='DISFlowEstimator', help='registered flow provider')
     parser.add_argument(
         '--options',
@@ -87,7 +90,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def find_tasks(args: argparse.Namespace) -> list[Task]:
-    """(current frame, previous frame, flow file) of all pairs."""
+    """(frame a, frame b, file of the flow a->b) of all pairs: current and previous frame, and with
+    --both-ways the other way round.
+    """
     sequences: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
     for path in find_frames(args.frame_root, args.pattern):
         name, number = re.fullmatch(
@@ -98,15 +103,12 @@ def find_tasks(args: argparse.Namespace) -> list[Task]:
     tasks = []
     for _, frames in sorted(sequences.items()):
         frames = [path for _, path in sorted(frames)]
+        pairs = list(zip(frames[args.step :], frames, strict=False))
+        if args.both_ways:
+            pairs += [(previous, current) for current, previous in pairs]
         tasks += [
-            (
-                current,
-                previous,
-                flow_file(
-                    args.out, current, previous, args.frame_root, template, args.frame_suffix
-                ),
-            )
-            for previous, current in zip(frames, frames[args.step :], strict=False)
+            (a, b, flow_file(args.out, a, b, args.frame_root, template, args.frame_suffix))
+            for a, b in pairs
         ]
     return tasks
 

@@ -95,7 +95,8 @@ class TemporalConsistencyMetric(BaseMetric):
             outside read the border, and an absent class counts 0. (Published with FlowNet2 on
             images with ImageNet normalisation, 19 classes, and 108 of the clips.)
         direction: ``forward``, the flow t -> t+1 as above; or ``backward``: the flow t+1 -> t
-            warps P_t to frame t+1. Flow files of clips contain the latter.
+            warps P_t to frame t+1. Flow files of clips contain the latter;
+            ``tools/precompute_flow.py`` writes the former with ``--both-ways``.
         occlusion: Pixels to exclude: None, no pixels; ``forward_backward``, those that fail the
             forward-backward check of the flows; ``exact``, those that are not white in
             ``NAME_visible.png`` next to the flow file ``NAME.flo`` of a ``PrecomputedFlow``, as in

@@ -141,8 +141,8 @@ class PrecomputedFlow(BaseFlowProvider):
         if not file.is_file():
             raise FileNotFoundError(
                 f'PrecomputedFlow: no flow file {file} for the frames {path_a} -> {path_b}. '
-                'Compute it with tools/precompute_flow.py (it skips existing files), or correct '
-                '`root`, `frame_root` or `template`.'
+                'Compute it with tools/precompute_flow.py (flow forward in time: with --both-ways; '
+                'it skips existing files), or correct `root`, `frame_root` or `template`.'
             )
         flow = read_flow(file)
         if not np.isfinite(flow).all():

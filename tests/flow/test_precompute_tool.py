@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdavss.flow import DISFlowEstimator
+
 pytestmark = pytest.mark.slow
 
 TOOL = Path(__file__).parents[2] / 'tools/precompute_flow.py'
@@ -144,3 +146,15 @@ def test_errors(tmp_path, frame_root, run):
         (broken / f'{k}.png').write_bytes(b'no image')
     assert '2.png: this frame cannot be decoded' in run(broken, tmp_path / 'out')[1]
     assert not list(tmp_path.rglob('*.npy'))
+
+
+def test_both_ways(tmp_path, frame_root, run):
+    command = (frame_root / 's', tmp_path, '--frame-suffix', '_x', '--step', 2)
+    out, error = run(*command, '--both-ways')
+    assert error is None and '2 pairs, 0 there' in out
+    assert {p.name for p in tmp_path.iterdir()} == {'a_10__a_8.npy', 'a_8__a_10.npy'}
+    images = [cv2.imread(str(frame_root / f's/a_{k}_x.png')) for k in (8, 10)]
+    np.testing.assert_array_equal(
+        np.load(tmp_path / 'a_8__a_10.npy'),
+        DISFlowEstimator().estimate_numpy(*images).astype(np.float16),
+    )

@@ -103,7 +103,9 @@ def test_resize(tmp_path, provider):
 
 def test_bad_files(tmp_path, provider, flow):
     paths = [str(tmp_path / 'img' / f'{k}.png') for k in (2, 1)]
-    with pytest.raises(FileNotFoundError, match='2__1.npy.*2.png.*tools/precompute_flow.py'):
+    with pytest.raises(
+        FileNotFoundError, match='2__1.npy.*2.png.*tools/precompute_flow.py .*--both-ways'
+    ):
         provider().estimate_numpy(image(), image(), *paths)
     flow[1, 2] = np.nan
     write_flow(tmp_path / 'flow/2__1.png', flow)
