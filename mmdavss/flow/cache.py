@@ -7,7 +7,9 @@ import json
 import logging
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from mmdavss.utils.errors import InputError
 
 from .base import BaseFlowProvider, PathPairs
 from .io import read_flow, write_flow
+from .precomputed import PrecomputedFlow
 
 
 @MODELS.register_module()
@@ -27,11 +30,13 @@ class CachedFlow(BaseFlowProvider):
     """Computes the flow of each pair of frames once, and keeps it on disk.
 
     The key of a file is made of the pixels of both frames (as 8 bits), their size, and the
-    provider's config with size and time of its checkpoint: a changed image or estimator never
-    gets an old file, and paths do not matter. Therefore use it before random transforms; otherwise
-    every crop and colour change creates a new file. Several processes may share a folder, and be
-    killed at any time. The flow is stored as float16, 4 bytes a pixel, and rounded to it on the
-    first call too, so that every call returns the same values. A damaged file is computed again.
+    provider's config with size and time of the files that its options name (checkpoint, config): a
+    changed image or estimator never gets an old file, and paths do not matter. Flow that is read
+    from files (:class:`PrecomputedFlow`) is passed on as it is, and not kept a second time. Use
+    this before random transforms; otherwise every crop and colour change creates a new file.
+    Several processes may share a folder, and be killed at any time. The flow is stored as float16,
+    4 bytes a pixel, and rounded to it on the first call too, so that every call returns the same
+    values. A damaged file is computed again.
     Where nothing can be written, flow is computed each time, with a warning.
 
     Args:
@@ -54,8 +59,12 @@ class CachedFlow(BaseFlowProvider):
         self.limit = math.inf if limit is None else limit * 2**30
         self._room = 0.0  # bytes to store before the folder is looked at again
         self._stores = True
+        # It depends on paths, and on files that may change.
+        self._passes_on = isinstance(self.provider, PrecomputedFlow)
+        checkpoint = provider.get('checkpoint')
+        named = [state for path in _texts(provider, checkpoint) if (state := _file_state(path))]
         self._config_key = json.dumps(
-            [provider, _file_state(provider.get('checkpoint'))], sort_keys=True, default=str
+            [provider, _file_state(checkpoint), *named], sort_keys=True, default=str
         )
 
     def _file(self, image_a: np.ndarray, image_b: np.ndarray) -> Path:
@@ -102,6 +111,8 @@ class CachedFlow(BaseFlowProvider):
         return self._stores
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
+        if self._passes_on:
+            return self.provider(frame_a, frame_b, paths)
         images = [
             (frames.flip(1) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
             for frames in (frame_a, frame_b)
@@ -125,6 +136,8 @@ class CachedFlow(BaseFlowProvider):
         path_a: str | None = None,
         path_b: str | None = None,
     ) -> np.ndarray:
+        if self._passes_on:
+            return self.provider.estimate_numpy(img_a, img_b, path_a, path_b)
         file = self._file(img_a, img_b)
         flow = self._stored(file)
         if flow is None:
@@ -137,6 +150,17 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:  # renamed or deleted since
         return 0
+
+
+def _texts(value: Any, but: str | None) -> list[str]:
+    """All texts in a config, in the order of its keys, but the one given."""
+    if isinstance(value, str):
+        return [] if value == but else [value]
+    if isinstance(value, Mapping):
+        value = [value[key] for key in sorted(value)]
+    if isinstance(value, Sequence):
+        return [text for part in value for text in _texts(part, but)]
+    return []
 
 
 def _file_state(path: str | None) -> list[int] | None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 
-from mmdavss.flow import BaseFlowProvider
+from mmdavss.flow import BaseFlowProvider, write_flow
 
 
 class CountingFlow(BaseFlowProvider):
@@ -13,7 +13,7 @@ class CountingFlow(BaseFlowProvider):
 
     seen = 0
 
-    def __init__(self, scale=1.0, checkpoint=None):
+    def __init__(self, scale=1.0, checkpoint=None, config=None):
         super().__init__()
         self.scale = scale
 
@@ -82,6 +82,28 @@ def test_anything_else_is_another_file(tmp_path, cached, images):
     cached(checkpoint=str(weights)).estimate_numpy(a, b)
     assert CountingFlow.seen == 7
     assert len(list((tmp_path / 'cache').rglob('*.npy'))) == 7
+
+
+def test_files_that_options_name(tmp_path, cached, images):
+    """At any depth; their content decides, not only their name."""
+    config = tmp_path / 'config.py'
+    for content in ('1', '22'):
+        config.write_text(content)
+        for _ in range(2):
+            cached(config=dict(parts=[str(config)])).estimate_numpy(*images[:2])
+    assert CountingFlow.seen == 2
+
+
+def test_flow_from_files_is_not_kept_again(tmp_path, build):
+    paths = [str(tmp_path / f'{k}.png') for k in (2, 1)]
+    provider = dict(type='PrecomputedFlow', root=str(tmp_path), template='{stem}.npy')
+    flow = build(dict(type='CachedFlow', provider=provider, cache_dir=str(tmp_path / 'cache')))
+    same = np.zeros((2, 5, 6, 3), np.uint8)
+    for value in (1.5, 2.5):
+        write_flow(tmp_path / '2.npy', np.full((5, 6, 2), value, np.float32))
+        assert (flow.estimate_numpy(*same, *paths) == value).all()
+        assert (flow(*to_frames(same)[:, None], [paths]) == value).all()
+    assert not (tmp_path / 'cache').exists()
 
 
 def test_a_limit(tmp_path, cached):
