@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
+from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -31,11 +33,22 @@ def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[
         maps = model.extract_feat(batch['inputs'])
         for one, sample in zip(maps, batch['data_samples'], strict=True):
             check_scores(one, sample.img_path)
-            labels = sample.gt_sem_seg.data.long()
+            labels = _padded(sample, batch['inputs'].frames.shape[-2:])
             yield (
                 one[None],
                 downscale_labels(labels, one.shape[-2:], model.num_classes, min_ratio=0.5),
             )
+
+
+def _padded(sample: SegDataSample, size: Sequence[int]) -> Tensor:
+    """Labels (1, H, W), padded with 255 as the frame was to `size`; they may be larger than it."""
+    labels = sample.gt_sem_seg.data.long()
+    _, right, _, below = sample.metainfo.get('img_padding_size', (0, 0, 0, 0))
+    height, width = (
+        round(own * side / (side - missing))
+        for own, side, missing in zip(labels.shape[-2:], size, (below, right), strict=True)
+    )
+    return F.pad(labels, (0, width - labels.shape[-1], 0, height - labels.shape[-2]), value=255)
 
 
 def sample_pixels(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.structures import PixelData
 
 from mmdavss.analysis.features import labelled_features, sample_pixels
 
@@ -48,6 +49,23 @@ def test_the_sample_is_uniform():
 def test_no_labels():
     with pytest.raises(ValueError, match='no pixel of the data has a label'):
         sample_pixels([(torch.zeros(1, 2, 3, 3), torch.full((1, 3, 3), 255))], 4, 5)
+
+
+@pytest.mark.parametrize('finer', [1, 2])
+def test_labels_are_padded_as_their_frame(per_frame, build, batch, finer):
+    """Also those of a larger file than the frames."""
+    padding = dict(type='DomainDataPreprocessor', test_cfg=dict(size=(40, 64)))
+    model = build(dict(type='SourceOnly', student=per_frame, data_preprocessor=padding)).eval()
+    clip = batch(count=1)
+    sample = clip['data_samples'][0]
+    sample.gt_sem_seg = PixelData(data=torch.full((1, 32 * finer, 48 * finer), 2))
+    ((features, labels),) = labelled_features(model, [clip])
+    h, w = features.shape[-2:]
+    assert labels.shape == (1, h, w)
+    # Cells of which at least half are in the frame.
+    expected = torch.full((1, h, w), 255)
+    expected[:, : round(h * 32 / 40), : round(w * 48 / 64)] = 2
+    assert torch.equal(labels, expected)
 
 
 def test_features_of_the_student(per_frame, build, batch):

@@ -75,8 +75,12 @@ def branch_flow(model: BaseAdapter, pipeline: Compose, pair: Pair) -> np.ndarray
     paths = [previous.path, current.path]
     data = pipeline(dict(frame_paths=paths, img_path=paths[-1], seg_fields=[]))
     batch = model.data_preprocessor(pseudo_collate([data]), False)
-    flow = model.net.estimate_flow(batch['inputs'].frames)[:, -1]
-    size = tuple(batch['data_samples'][0].ori_shape[:2])
+    frames, (sample,) = batch['inputs'].frames, batch['data_samples']
+    flow = model.net.estimate_flow(frames)[:, -1]
+    if any(sample.metainfo.get('img_padding_size', ())):
+        height, width = sample.img_shape[:2]
+        flow = resize_flow(flow, frames.shape[-2:])[..., :height, :width]
+    size = tuple(sample.ori_shape[:2])
     return resize_flow(flow.float(), size)[0].permute(1, 2, 0).cpu().numpy()
 
 
