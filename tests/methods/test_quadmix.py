@@ -20,6 +20,7 @@ from mmdavss.modules import ClipLayer, class_masks, class_mean_scores, crop_laye
 from mmdavss.modules.class_templates import DRAWN, source_template, still_layers, target_template
 from mmdavss.modules.temporal_labels import labels_of_pair
 from mmdavss.ops import backward_warp
+from mmdavss.structures import Clip
 from mmdavss.testing import PREPROCESSOR, build_method, build_optimisers, small_net
 from mmdavss.testing.methods import Training, training_batch
 from tests.methods.table import CASES
@@ -56,7 +57,19 @@ def pair(a: dict[str, Tensor], name: str) -> ClipLayer:
     return ClipLayer(frames.double(), labels.long(), a[f'{name}_flow'][:, None].double())
 
 
-def test_equals_the_published_mixes():
+def sure_pixels(
+    layer: ClipLayer, probabilities: Tensor, confidence: float, patch: pytest.MonkeyPatch
+) -> Tensor:
+    """Where a method that predicts such labels and probabilities (N, 2, H, W) is sure of them."""
+    model = quadmix(template_confidence=confidence)
+    labels = layer.labels, probabilities
+    patch.setattr('mmdavss.methods.quadmix.labels_of_pair', lambda maps, flow: labels)
+    clip = Clip(*[layer.frames.float()[:, [0, 0, 1]]] * 2)  # three frames
+    flow = layer.flow.float().expand(-1, 2, -1, -1, -1)
+    return model.target_layer(clip, flow)[2]
+
+
+def test_equals_the_published_mixes(monkeypatch):
     a = arrays('mix')
     count = len(a['src_img'])
     size = int(a['crop_height']), int(a['crop_width'])
@@ -69,7 +82,8 @@ def test_equals_the_published_mixes():
         assert torch.equal(last_source.mask[:, t], a[name].bool())
 
     last_target = pair(a, 'last_trg')
-    sure = torch.stack([a['last_trg_prev_prob'], a['last_trg_prob']], 1) > a['confidence']
+    probabilities = torch.stack([a['last_trg_prev_prob'], a['last_trg_prob']], 1)
+    sure = sure_pixels(last_target, probabilities, float(a['confidence']), monkeypatch)
     masks = class_masks(last_target.labels, chosen(a['drawn_target_classes'], count))[:, 0] & sure
     last_target = last_target._replace(mask=masks)
     for t, name in enumerate(('target_mask_prev', 'target_mask')):
@@ -119,16 +133,19 @@ def test_equals_the_published_fusion(name):
     torch.testing.assert_close(plain, a['fused_plain'].double(), rtol=1e-6, atol=1e-6)
 
 
-def test_equals_the_published_aggregation():
+def test_equals_the_published_aggregation(monkeypatch):
     """Vectors, discrepancy and its gradients, with float64 to 1e-6."""
     a = arrays('aggregation')
+    model = quadmix()
     source, by_previous, by_before = (
         a[key].double().requires_grad_()
         for key in ('src_logits', 'trg_logits_by_previous', 'trg_logits_by_the_one_before')
     )
     of_source = class_mean_scores(source, a['src_label'].long())
     pairs = [class_mean_scores(maps) for maps in (by_previous, by_before)]
-    of_target = (pairs[0] + pairs[1]) / 2
+    monkeypatch.setattr(model, 'fused', lambda frames, flow: dict(decode=by_before))
+    frames = torch.zeros(len(by_before), 3, 3, 8, 8)
+    of_target = model.aggregated(by_previous, Clip(frames, frames), torch.zeros(1))
 
     def close(value: Tensor, key: str) -> None:
         torch.testing.assert_close(value.detach(), a[key].double(), rtol=1e-6, atol=1e-6)
@@ -151,6 +168,14 @@ def test_equals_the_published_aggregation():
         expected = a[key].double()
         # The arrays have float32.
         torch.testing.assert_close(maps.grad, expected, rtol=1e-6, atol=1e-6 * expected.abs().max())
+
+
+def test_class_vectors_of_one_pair():
+    model = quadmix(aggregate_earlier=False)
+    model.fused = None  # there is no pass
+    scores, frames = torch.randn(2, 4, 4, 6), torch.zeros(2, 3, 3, 32, 48)
+    vectors = model.aggregated(scores, Clip(frames, frames), torch.zeros(1))
+    assert torch.equal(vectors, class_mean_scores(scores))
 
 
 def test_no_discrepancy_of_equal_sets():
@@ -221,6 +246,46 @@ class Seen:
 
 def quadmix(**options):
     return build_method(CASE, **options)
+
+
+def test_weights_of_the_losses(monkeypatch):
+    """The alignment and the pseudo-labels of the target have factors; mixes onto the source not."""
+    model = quadmix(mmd_weight=0.3, pseudo_weight=0.25)
+    monkeypatch.setattr(model, 'mixed_loss', lambda mix: torch.tensor(3.0))
+    monkeypatch.setattr(
+        'mmdavss.methods.quadmix.maximum_mean_discrepancy', lambda x, y: torch.tensor(5.0)
+    )
+    log = model.loss(**model.data_preprocessor(training_batch(CASE), True))
+    names = ('mix.loss_into_source', 'mix.loss_into_target', 'loss_mmd')
+    assert [log[name].item() for name in names] == pytest.approx([3, 0.75, 1.5])
+
+
+def test_size_of_the_source_pass(monkeypatch):
+    """Frames are resized, labels are not; None leaves frames as they are."""
+    for size in ((16, 40), None):
+        model = quadmix(source_size=size)
+        batch = model.data_preprocessor(training_batch(CASE), True)
+        clip, samples = batch['inputs']['source'], batch['data_samples']['source']
+        labels = torch.stack([sample.gt_clip_seg.data for sample in samples])[:, -2:]
+        layer = ClipLayer(clip.frames[:, -2:], labels, clip.flow[:, -1:])
+        seen, fused = [], model.fused
+
+        def noted(frames, flow, again, seen=seen, fused=fused):
+            seen.append(frames)
+            return fused(frames, flow, again)
+
+        monkeypatch.setattr(model, 'fused', noted)
+        _, vectors = model.source_losses(layer)
+        expected = layer.frames
+        if size is not None:
+            expected = torch.stack(
+                [
+                    F.interpolate(frames, size, mode='bilinear', align_corners=True)
+                    for frames in expected
+                ]
+            )
+        torch.testing.assert_close(seen[0], expected)
+        assert vectors.shape == (4, 4)
 
 
 def test_pastes_what_the_step_before_had():
