@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmseg.registry import MODELS
+from torch import nn
 
 
 @pytest.fixture
@@ -34,6 +36,48 @@ def test_scores_have_the_size_of_the_first_stage(head, stages):
     assert features.shape == (2, 12, 16, 24)
     assert head(stages).shape == (2, 5, 16, 24)
     torch.testing.assert_close(head(stages), head.conv_seg(features))
+
+
+def normalised(norm, x):
+    """Batch norm in evaluation mode, by hand."""
+    mean, variance, scale, shift = (
+        value.view(1, -1, 1, 1)
+        for value in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    )
+    return (x - mean) / (variance + norm.eps).sqrt() * scale + shift
+
+
+def test_forward_by_hand(head, stages):
+    """Published order: stages from the first, branches as the dilations, then 3x3 and classes."""
+    head = head.double()
+    for module in head.modules():  # no layer is the identity
+        if isinstance(module, nn.BatchNorm2d):
+            for value in (module.running_mean, module.weight, module.bias):
+                nn.init.normal_(value)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    stages = [stage.double() for stage in stages]
+    embedded = []
+    for embed, stage in zip(head.embeddings, stages, strict=True):
+        x = torch.einsum('nchw,dc->ndhw', stage, embed.weight[..., 0, 0])
+        x = x + embed.bias.view(1, -1, 1, 1)
+        embedded.append(F.interpolate(x, (16, 24), mode='bilinear', align_corners=False))
+    joined = torch.cat(embedded, dim=1)
+    branches = []
+    for dilation, branch in zip((1, 2, 3), head.context, strict=True):
+        x = joined
+        if dilation > 1:
+            depthwise = branch.depthwise_conv
+            x = F.conv2d(
+                x, depthwise.conv.weight, padding=dilation, dilation=dilation, groups=x.shape[1]
+            )
+            x = normalised(depthwise.bn, x).relu()
+            branch = branch.pointwise_conv
+        branches.append(normalised(branch.bn, F.conv2d(x, branch.conv.weight)).relu())
+    last = head.bottleneck
+    x = F.conv2d(torch.cat(branches, dim=1), last.conv.weight, padding=1)
+    x = normalised(last.bn, x).relu()
+    expected = F.conv2d(x, head.conv_seg.weight, head.conv_seg.bias)
+    torch.testing.assert_close(head(stages), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_every_stage_counts_and_context_is_local(head, stages):

@@ -1,10 +1,13 @@
-"""What DAFormer's feature distance is a distance to."""
+"""DAFormer's feature distance: to what, and of which features."""
 
 import pytest
 import torch
 from mmengine.runner import save_checkpoint
 
+from mmdavss.structures import DomainBatch
 from mmdavss.testing import build_method, small_net
+from mmdavss.testing.methods import training_batch
+from mmdavss.video_nets.base import levels_of
 from tests.methods.table import CASES
 
 
@@ -42,3 +45,25 @@ def test_the_reference_is_pretrained_or_allowed_to_be_random(name, files):
         model = build_method(case, student=net, **start)
         assert model.pretrained.backbone.conv1.weight.eq(2).all()
         assert not model.net.segmentor.backbone.conv1.weight.eq(2).any()
+
+
+@pytest.mark.parametrize('name', ['daformer', 'mic'])
+def test_distance_of_the_last_level_of_the_current_frame(name):
+    """0 of a student that equals the pretrained copy; then that of their last levels."""
+    case = CASES[name]
+    model = build_method(case).eval()
+    backbone = model.student.segmentor.backbone
+    backbone.load_state_dict(model.pretrained.backbone.state_dict())
+    source = model.source(DomainBatch(**model.data_preprocessor(training_batch(case), True)).source)
+    assert model.source_loss(source, None)['source.loss_distance'] == 0
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter.mul_(1.1)
+        current = source.clip.frames[:, -1]
+        own, frozen = (
+            levels_of(net, current)[-1] for net in (model.net.segmentor, model.pretrained)
+        )
+        expected = model.feature_distance(own, frozen, source.labels, model.num_classes)
+        loss = model.source_loss(source, None)['source.loss_distance']
+    assert expected > 0
+    torch.testing.assert_close(loss, expected)

@@ -63,6 +63,33 @@ def test_published_step(case, monkeypatch):
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-6 * expected.abs().max().item())
 
 
+def test_weight_of_the_masked_loss_on_hrda(monkeypatch):
+    """As published it is that of the joined scores, not of the detail by itself."""
+    model = method('mic_hrda', loss_weight=0.5)
+    losses = {'decode.loss_ce': torch.tensor(1.0), 'detail.loss_ce': torch.tensor(10.0)}
+    monkeypatch.setattr(model, 'weighted_losses', lambda *args: losses)
+    clip = torch.zeros(2, 1, 3, 32, 48)
+    labelled = Labelled(Clip(clip, clip), None, torch.zeros(2, 32, 48), torch.ones(2, 32, 48))
+    loss = model.masked_loss(model.masked, labelled, labelled)
+    assert {name: value.item() for name, value in loss.items()} == {'masked.loss_ce': 10.5}
+
+
+def test_masked_losses_of_hrda_have_its_factors():
+    """0.9 and 0.1 of the cross-entropies of the joined scores and of the detail."""
+    model = method('mic_hrda')
+    torch.manual_seed(0)
+    labels = torch.randint(4, (2, 32, 48))
+    args = torch.randn(2, 1, 3, 32, 48), None, labels, torch.rand(2, 32, 48)
+    seen = []
+    for weight in (0.1, 0.4):
+        model.net.segmentor.detail_weight = weight
+        torch.manual_seed(1)
+        seen.append(model.weighted_losses(*args))
+    assert {n for n in seen[0] if 'loss' in n} == {'decode.loss_ce', 'detail.loss_ce'}
+    for name, ratio in {'decode.loss_ce': 0.9 / 0.6, 'detail.loss_ce': 0.1 / 0.4}.items():
+        torch.testing.assert_close(seen[0][name], ratio * seen[1][name])
+
+
 def test_published_label_and_weight(monkeypatch):
     """Those of the plain target: the share of sure pixels of the batch, 0 in the margins."""
     data = {name: torch.tensor(ARRAYS[name]) for name in ARRAYS if ARRAYS[name].dtype.kind in 'fiu'}

@@ -9,6 +9,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmdavss.losses import tube_dice_loss
 from mmdavss.structures import DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 from tests.methods.groups import student_losses
@@ -113,6 +114,9 @@ def test_losses_by_hand(vat, clips):
         nn.functional.cross_entropy(s[:, k], labels[:, k], ignore_index=255) for k in range(2)
     )
     torch.testing.assert_close(log['loss_ce'], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        log['loss_tube'], tube_dice_loss(s.softmax(2), labels), rtol=1e-4, atol=1e-5
+    )
     judge_s, judge_t = (torch.sigmoid(model.discriminator(x.softmax(2))) for x in (s, t))
     torch.testing.assert_close(
         log['loss_adversarial'], -0.5 * judge_t.log().mean(), rtol=1e-4, atol=1e-5
