@@ -39,7 +39,7 @@ def test_defaults(kind):
 
 
 def test_least_denominator_of_the_dice():
-    """A clip of one pixel that is all but 0 and has no label: far below it, far from 1."""
+    """It is only there for 0 / 0: one labelled pixel is above it, a class without label has 0."""
     p = torch.full((1, 1, 1, 1, 1), 1e-4, dtype=torch.float64)
     loss = tube_dice_loss(p, torch.zeros(1, 1, 1, 1, dtype=torch.long))
     assert loss.item() == pytest.approx(1 - 2e-4 / (1 + 1e-8), rel=1e-12)
@@ -47,6 +47,8 @@ def test_least_denominator_of_the_dice():
     loss = tube_dice_loss(p, torch.zeros(1, 1, 1, 1, dtype=torch.long), present_only=False)
     # Class 1: squares of 0.01, no overlap.
     assert loss.item() == pytest.approx(1 - 0.2 / 1.01 + 1, rel=1e-12)
+    loss = tube_dice_loss(p * 0, torch.zeros(1, 1, 1, 1, dtype=torch.long), present_only=False)
+    assert loss.item() == 2
 
 
 @pytest.mark.parametrize('present_only', [True, False])

@@ -8,8 +8,8 @@ from mmdavss.losses import TemporalConsistencyLoss, temporal_consistency_loss
 
 def test_by_hand():
     """Four pixels: more certain than now, less certain, equally certain, not reached."""
-    now = torch.tensor([0.6, 0.9, 0.5, 0.6]).requires_grad_()
-    before = torch.tensor([0.1, 0.7, 0.5, 0.0]).requires_grad_()
+    now = torch.tensor([0.6, 0.9, 0.75, 0.6]).requires_grad_()
+    before = torch.tensor([0.1, 0.7, 0.25, 0.0]).requires_grad_()  # 1 - 0.75: the same entropy
     reached = torch.tensor([True, True, True, False])[None, None, None]
 
     def maps(p):

@@ -155,6 +155,34 @@ def test_augmented_labels_are_of_the_same_crop(views):
         torch.testing.assert_close(view.flow[i, 0, 0], torch.full((64, 64), 3.0) / step)
 
 
+def test_a_cut_is_of_one_place(views):
+    """Frames, flow and labels of a mix are those of one domain in each pixel."""
+    model, source, target, labels = views()
+    target, source = (
+        clips._replace(
+            clip=clips.clip._replace(
+                frames=torch.full_like(clips.clip.frames, value),
+                flow=torch.full_like(clips.clip.flow, value),
+            )
+        )
+        for clips, value in ((target, 1.0), (source, 2.0))
+    )
+    torch.manual_seed(0)
+    parts = set()
+    for _ in range(4):
+        view = model.cut_mixed(source, target, labels)
+        ours = view.frames[0, 0, 0] == 1
+        parts |= set(ours.flatten().tolist())
+        expected = torch.where(ours, 1.0, 2.0)
+        assert torch.equal(view.frames, expected.expand_as(view.frames))
+        assert view.flow.shape == target.clip.flow.shape
+        assert torch.equal(view.flow, expected.expand_as(view.flow))
+        mixed = torch.where(ours, labels['decode'], source.labels)
+        assert view.labels.keys() == labels.keys()
+        assert all(torch.equal(own, mixed) for own in view.labels.values())
+    assert parts == {True, False}
+
+
 def test_styled_frames_have_the_amplitudes_of_the_source(views):
     model, source, target, labels = views(beta=0.1)
     view = model.styled(source, target, labels)

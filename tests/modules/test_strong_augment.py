@@ -312,6 +312,23 @@ def test_share_of_grey_samples():
     torch.testing.assert_close(made[grey][:, :, 0], rgb_to_grey(clips[grey])[:, :, 0])
 
 
+def test_order_of_torchvision(monkeypatch):
+    """Jitter, then grey, then blur."""
+    order = []
+
+    def noted(owner, name):
+        change = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args: order.append(name) or change(*args))
+
+    augment = TorchvisionAugment(jitter_prob=1.0, grey_prob=1.0, blur_prob=1.0)
+    noted(augment, 'jitter')
+    noted(augment, 'blur')
+    monkeypatch.setattr(TorchvisionAugment, 'adjustments', (lambda clip, amount: clip,) * 4)
+    noted(module, 'rgb_to_grey')  # the adjustments do not call it
+    augment(torch.rand(2, 1, 3, 40, 40))
+    assert order == ['jitter', 'rgb_to_grey', 'blur']
+
+
 def test_options_of_torchvision():
     with pytest.raises(ValueError, match='saturation=1.5 must be in'):
         TorchvisionAugment(saturation=1.5)

@@ -117,6 +117,37 @@ def test_each_jitter_alone(same, name):
         assert np.median(np.abs(gray[0] - gray[1])) <= 2
 
 
+#: Default strength of brightness, contrast and saturation; that of the hue; tolerance in levels:
+#: in TPSAugment the hue, also of no turn, goes through HSV in bytes.
+STRENGTHS = ((CrossFrameAugment, 0.25, 0.25, 1), (TPSAugment, 0.8, 0.2, 6))
+
+
+@pytest.mark.parametrize('end', [0, 1])
+@pytest.mark.parametrize('name', ['brightness', 'contrast', 'saturation', 'hue'])
+@pytest.mark.parametrize('kind, strength, hue, levels', STRENGTHS)
+def test_each_jitter_at_the_ends_of_its_range(kind, strength, hue, levels, name, end, monkeypatch):
+    """Blends with black, the mean grey and the pixel's grey; hues of BGR may turn the other way."""
+    img = np.random.default_rng(0).integers(80, 160, (24, 32, 3), dtype=np.uint8)
+    if name == 'hue':
+        img[:] = 0, 0, 255  # red
+    off = {other: 0.0 for other in ('brightness', 'contrast', 'saturation', 'hue') if other != name}
+    if kind is TPSAugment:
+        off['grey_prob'] = 0.0
+    np.random.seed(0)
+    monkeypatch.setattr(np.random, 'uniform', lambda *ends: ends[end])
+    transform = kind(jitter_prob=1.0, blur_prob=0.0, **off)
+    out = transform(dict(imgs=[img]))['imgs_aug'][0]
+    if name == 'hue':
+        turned = 2.0 * cv2.cvtColor(out, cv2.COLOR_BGR2HSV)[0, 0, 0]
+        assert min(turned, 360 - turned) == pytest.approx(360 * hue, abs=2)
+        return
+    grey = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)[..., None]
+    other = dict(brightness=0.0, contrast=grey.mean(), saturation=grey.astype(float))[name]
+    factor = 1 + (strength if end else -strength)
+    expected = np.clip(factor * img + (1 - factor) * other, 0, 255)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=levels)
+
+
 def test_bad_hue():
     with pytest.raises(ValueError, match='hue=0.6'):
         CrossFrameAugment(hue=0.6)
