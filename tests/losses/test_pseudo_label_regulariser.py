@@ -13,14 +13,14 @@ from mmdavss.losses import PseudoLabelRegulariser, clip_cross_entropy
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/rivals_iast_regulariser.npz'
 CONFIGS = sorted(
-    str(path)
-    for path in Path('configs/vat_vst').glob('vst_*.py')
+    path
+    for path in (Path(__file__).parents[2] / 'configs/vat_vst').glob('vst_*.py')
     if not path.stem.endswith(('aggregated', 'class-balanced', '-adaptive'))
 )
 
 
 @pytest.mark.sampled
-@pytest.mark.parametrize('config', CONFIGS)
+@pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
 def test_shipped_weights_are_those_of_iast(config):
     """Cross-entropy and regulariser of each config that has one, against IAST's loss.
 
