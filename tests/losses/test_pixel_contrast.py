@@ -87,15 +87,16 @@ def test_golden(temperature, dtype):
     loss.backward()
     each = stpl_loss(q, k, yq, yk, classes, temperature, reduction='none')
     tag = f'T{temperature}'
-    np.testing.assert_allclose(loss.item(), data[f'loss_{tag}'], rtol=1e-5)
+    rtol = 1e-5 if dtype == torch.float32 else 1e-9
+    np.testing.assert_allclose(loss.item(), data[f'loss_{tag}'], rtol=rtol)
     # Single queries can lie near zero: measured against the size of the values.
     expected = data[f'per_query_{tag}']
     np.testing.assert_allclose(
-        each.detach(), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max()
+        each.detach(), expected, rtol=rtol, atol=rtol / 10 * np.abs(expected).max()
     )
     for grad, name in ((q.grad, 'q'), (k.grad, 'k')):
         expected = data[f'grad_{name}_{tag}']
-        np.testing.assert_allclose(grad, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+        np.testing.assert_allclose(grad, expected, atol=rtol * np.abs(expected).max(), rtol=0)
 
 
 def test_by_hand():
