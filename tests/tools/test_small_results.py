@@ -458,8 +458,11 @@ def test_a_run_of_another_call_is_waited_for(script, tmp_path, monkeypatch):
     with WorkDirLock(tmp_path / 'mini/source-only/seed0.lock'):
         thread = threading.Thread(target=found.run, args=(1,))
         thread.start()
-        thread.join(1.5)
-        # The other one was trained meanwhile.
+        for _ in range(200):  # the other one is trained meanwhile
+            if calls:
+                break
+            thread.join(0.1)
+        thread.join(0.5)  # time to look at the lock again
         assert thread.is_alive() and len(calls) == 1 and 'configs/oracle' in calls[0][1]
     thread.join(20)
     assert not thread.is_alive() and len(calls) == 2 and not found.failed

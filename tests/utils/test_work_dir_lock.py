@@ -122,8 +122,12 @@ def test_sign_of_life(folder, monkeypatch):
     monkeypatch.setattr(work_dir_lock, 'BEAT', 0.01)
     with WorkDirLock(folder):
         os.utime(folder / NAME, (1, 1))
-        while (folder / NAME).stat().st_mtime == 1:
+        for _ in range(3000):
+            if (folder / NAME).stat().st_mtime != 1:
+                break
             time.sleep(0.01)
+        else:
+            pytest.fail('There is no sign of life after 30 seconds.')
 
 
 def test_two_that_take_over_at_once(folder, gone, monkeypatch):

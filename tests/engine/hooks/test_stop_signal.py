@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from torch import distributed
 
@@ -21,8 +22,11 @@ def _work(ready: Path, files: list[str]) -> None:
 
 
 def _wait_for(path: Path) -> None:
-    while not path.exists():
+    for _ in range(3000):
+        if path.exists():
+            return
         time.sleep(0.01)
+    pytest.fail(f'{path.name} is not there after 30 seconds.')
 
 
 def test_worker_obeys_its_parent_alone(tmp_path):
