@@ -37,14 +37,15 @@ def images(*shape):
 def test_published_tokens(registers):
     net = MODELS.build(dict(type='DINOv2', num_registers=registers, **SMALL))
     (maps,) = by_formula(net)(images(2, 3, 70, 98))
-    assert maps.shape == (2, 16, 5, 7)
     expected = torch.from_numpy(GOLDEN[f'tokens_{registers}_registers'])
+    assert maps.shape == (len(expected), expected.shape[2], 5, 7)  # 70 x 98 pixels
     torch.testing.assert_close(maps.flatten(2).transpose(1, 2), expected, rtol=0, atol=1e-9)
 
 
 def test_published_adapter():
     net = by_formula(MODELS.build(ADAPTER)).train()
     maps = net(images(2, 3, 224, 224))
+    assert len(maps) == sum(name.startswith('adapter_map_') for name in GOLDEN)
     for number, got in enumerate(maps):
         assert got.shape == (2, 64, *[56 // 2**number] * 2)
         expected = torch.from_numpy(GOLDEN[f'adapter_map_{number}'])
@@ -53,7 +54,7 @@ def test_published_adapter():
     assert loss.item() == pytest.approx(float(GOLDEN['adapter_loss']), rel=1e-6)
     loss.backward()
     names = [n.removeprefix('adapter_grad_') for n in GOLDEN if n.startswith('adapter_grad_')]
-    assert len(names) == 9
+    assert names
     for name in names:
         expected = torch.from_numpy(GOLDEN[f'adapter_grad_{name}'])
         got = net.get_parameter(name).grad[tuple(map(slice, expected.shape))]

@@ -141,11 +141,13 @@ def test_public_numbers():
     """
     golden = np.load(GOLDEN)
     flow = torch.from_numpy(golden['flow_tk_to_t']).permute(2, 0, 1)
-    grid = torch.stack(torch.meshgrid(torch.arange(56), torch.arange(40), indexing='xy'))
+    height, width = flow.shape[-2:]
+    grid = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing='xy'))
     flow = torch.trunc(grid + flow) - grid
     visible = torch.from_numpy(golden['pred_t_warped'][..., 0] != 255)
     first, second = (torch.from_numpy(golden[key][..., 0]).byte() for key in ('pred_tk', 'pred_t'))
-    (intersection, one, two), compared = warped_areas(first, second, flow, 19, visible=visible)
+    count = len(golden['flow_prop_union'])
+    (intersection, one, two), compared = warped_areas(first, second, flow, count, visible=visible)
     np.testing.assert_array_equal(intersection, golden['flow_prop_intersect'])
     np.testing.assert_array_equal(one, golden['flow_prop_label_area'])
     np.testing.assert_array_equal(two, golden['flow_prop_pred_area'])

@@ -43,4 +43,5 @@ def test_published_mix(monkeypatch):
     assert torch.equal(frames, clips('mixed_current_then_previous'))
     assert torch.equal(flow[:, 0], data['mixed_flow'].float())
     assert torch.equal(labels, data['mixed_label'][:, 0].long())
-    assert torch.equal(weights, data['mixed_weight']) and len(weights.unique()) == 3
+    assert torch.equal(weights, data['mixed_weight'])
+    assert {1.0} < set(weights.unique().tolist())  # those of the source, and others

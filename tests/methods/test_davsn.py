@@ -80,7 +80,8 @@ def pairs(batch):
 class Published(nn.Module):
     """Says what the published network said, of the source and then of the target."""
 
-    num_classes, align_corners, needs_flow = 5, True, True
+    num_classes = int(GOLDEN['num_classes'])
+    align_corners, needs_flow = True, True
     supervise = VideoNet.supervise
 
     def __init__(self, heads):
@@ -111,7 +112,8 @@ class Published(nn.Module):
 @pytest.fixture(params=['davsn/accel_viper2city', 'davsn/accel_synthia2city'])
 def published(request):
     """A shipped config's method with the published scores and discriminators, and their clips."""
-    model = shipped(request.param, int(GOLDEN['num_classes']))
+    width = len(GOLDEN['d_sta_main.0.weight'])
+    model = shipped(request.param, int(GOLDEN['num_classes']), width)
     model.student = Published(model.student.heads)
     model.discriminator.double()
     for kind, child in (('sta', 'spatio_temporal'), ('sa', 'spatial')):
@@ -122,9 +124,10 @@ def published(request):
             for last in ('8.weight', '8.bias'):
                 weights[last] = -weights[last]
             getattr(model.discriminator, child)[head].layers.load_state_dict(weights)
-    frames = torch.zeros(1, 2, 3, 64, 128)
     flow = golden('flow_int16_x10').permute(2, 0, 1)[None, None] / 10
-    sample = SegDataSample(metainfo=dict(img_shape=(64, 128)))
+    size = tuple(flow.shape[-2:])
+    frames = torch.zeros(1, 2, 3, *size)
+    sample = SegDataSample(metainfo=dict(img_shape=size))
     sample.gt_sem_seg = PixelData(data=golden('src_label').long())
     clip = Clip(frames, frames, flow)
     return model, dict(source=clip, target=clip), dict(source=[sample], target=[])

@@ -34,6 +34,8 @@ from mmdavss.structures import Clip, DomainBatch
 pytestmark = pytest.mark.sampled
 ROOT = Path(__file__).parents[2] / 'configs'
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
+RARE = np.load(GOLDEN / 'daformer_rcs.npz')
+DRAWN = '_sample_class_stats_json'
 DLV2 = 'sepico/distcl_deeplabv2-r101_gta2city.py'
 MIT = 'sepico/distcl_daformer-mitb5_gta2city.py'
 DARK = 'sepico/distcl_deeplabv2-r101_city2darkzurich.py'
@@ -195,18 +197,22 @@ def test_teacher_of_the_hook(name):
 
 
 @pytest.mark.parametrize('name', [DLV2, DAFORMER])
-@pytest.mark.parametrize('case', ['c0', 'c1'])
+@pytest.mark.parametrize(
+    'case', [key.removesuffix(DRAWN) for key in RARE.files if key.endswith(DRAWN)]
+)
 def test_rare_class_sampling(name, case):
     sampling = Config.fromfile(ROOT / name).train_dataloader.dataset.rare_class_sampling
-    pixels = np.zeros(19)
-    with np.load(GOLDEN / 'daformer_rcs.npz') as arrays:
-        for image in json.loads(str(arrays[f'{case}_sample_class_stats_json'])):
-            for key, count in image.items():
-                if key != 'file':
-                    pixels[int(key)] += count
-        classes, probabilities = class_probabilities(pixels, sampling.temperature)
-        np.testing.assert_array_equal(classes, arrays[f'{case}_T0.01_classes'])
-        np.testing.assert_allclose(probabilities, arrays[f'{case}_T0.01_probs'], rtol=1e-4)
+    expected = RARE[f'{case}_T{sampling.temperature}_classes']
+    pixels = np.zeros(expected.max() + 1)
+    for image in json.loads(str(RARE[case + DRAWN])):
+        for key, count in image.items():
+            if key != 'file':
+                pixels[int(key)] += count
+    classes, probabilities = class_probabilities(pixels, sampling.temperature)
+    np.testing.assert_array_equal(classes, expected)
+    expected = RARE[f'{case}_T{sampling.temperature}_probs']
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-4)
+    assert sampling.temperature == 0.01
     assert sampling.min_pixels == 3000
 
 
@@ -349,13 +355,16 @@ def test_step_of_sepico(monkeypatch):
     torch.testing.assert_close(loss.double(), total.double(), rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize('case', ['c0', 'c1'])
+@pytest.mark.parametrize(
+    'case',
+    sorted(n.removesuffix('_mask') for n in golden('daformer_class_mix') if n.endswith('_mask')),
+)
 def test_mix_of_daformer(case, monkeypatch):
     """shared golden array daformer_class_mix, and the loss of DAFormer on it."""
     arrays = {
         key.removeprefix(f'{case}_'): value
         for key, value in golden('daformer_class_mix').items()
-        if key.startswith(case)
+        if key.startswith(f'{case}_')
     }
     model = build(DAFORMER, augment=None)
     chosen = torch.zeros(len(arrays['mask']), 257, dtype=torch.bool)

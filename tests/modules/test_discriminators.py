@@ -19,7 +19,7 @@ def test_equals_the_published_network():
             if key.startswith('disc.')
         }
         maps, expected = (torch.from_numpy(arrays[key]) for key in ('disc_in', 'disc_forward'))
-    net = ImageDiscriminator(maps.shape[1], channels=4)
+    net = ImageDiscriminator(maps.shape[1], channels=len(weights['0.weight']))
     net.layers.load_state_dict(weights)
     torch.testing.assert_close(net(maps.float()), expected, rtol=1e-5, atol=1e-6)
 

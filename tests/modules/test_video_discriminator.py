@@ -20,11 +20,12 @@ def data():
 
 @pytest.fixture
 def discriminator(data):
+    channels, scores = data['disc.conv1.weight'].shape[:2]
     made = MODELS.build(
         dict(
             type='VideoDiscriminator',
-            in_channels=4,
-            channels=4,
+            in_channels=scores // 2,  # of each of two frames
+            channels=channels,
             adversarial_weight=float(data['lambda_adv']),
             scale=float(data['adv_scale']),
         )

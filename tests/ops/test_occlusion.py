@@ -29,7 +29,7 @@ def test_textbook(data):
     _, inside = backward_warp(data['flow_bw'], data['flow_fw'], return_mask=True)
     expected = data['textbook_occ_fw'].bool()  # 1 = visible
     same = visible == expected
-    assert same[clear & inside].all() and (clear & inside).sum() > 1000
+    assert same[clear & inside].all() and (clear & inside).float().mean() > 0.66
     assert not visible[~inside].any()  # the reference warps zeros there
 
 

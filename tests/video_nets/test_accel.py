@@ -60,7 +60,7 @@ def test_fusion_of_unified_video_da(accel, build, maps, weights):
     flow, previous = data['flow'], data[f'previous_{maps}']
     fused = net._fuse(data[f'current_{maps}'], previous, flow)
     _, valid = carry_by_truncation(
-        previous.new_zeros(2, 1, *flow.shape[-2:]), flow, int(0.7 * flow.shape[-2])
+        previous.new_zeros(len(flow), 1, *flow.shape[-2:]), flow, int(0.7 * flow.shape[-2])
     )
     assert 0.2 < valid.float().mean() < 0.8
     nothing = 255 * net.fusion.weight[:, previous.shape[1] :].sum(1).view(1, -1, 1, 1)

@@ -56,7 +56,8 @@ class StandIn(nn.Module):
 def test_accel_of_sfc_equals_published(video_net, segmentor, build):
     """Scores doubled, warped along the branch's flow, merged; t and t-1 of the golden step."""
     data = {k: torch.from_numpy(v) for k, v in np.load(GOLDEN).items()}
-    segmentor['decode_head']['num_classes'] = segmentor['auxiliary_head']['num_classes'] = 15
+    count = int(data['num_classes'])
+    segmentor['decode_head']['num_classes'] = segmentor['auxiliary_head']['num_classes'] = count
     net = video_net(
         'Accel',
         flow_net=FLOW_NET,
@@ -73,7 +74,7 @@ def test_accel_of_sfc_equals_published(video_net, segmentor, build):
         {k.removeprefix('w.flownet.'): v for k, v in data.items() if k.startswith('w.flownet.')}
     )
     # Published: cat(reference, update); ours: cat(current, key).
-    net.fusion.weight.data = data['w.merge.weight'].roll(15, dims=1)
+    net.fusion.weight.data = data['w.merge.weight'].roll(count, dims=1)
     net.fusion.bias.data = data['w.merge.bias']
 
     def scores(name, number):
@@ -90,7 +91,7 @@ def test_accel_of_sfc_equals_published(video_net, segmentor, build):
         key = scores('net_ref', now - 1)
         doubled = F.interpolate(key, scale_factor=2, mode='bilinear')
         torch.testing.assert_close(
-            net.carry(doubled, to_key), data[f'merge_input_{tag}'][:, :15], rtol=0, atol=1e-5
+            net.carry(doubled, to_key), data[f'merge_input_{tag}'][:, :count], rtol=0, atol=1e-5
         )
         fused = net._fuse(scores('net_update', now), key, to_key)
         torch.testing.assert_close(fused.detach(), data[f'merge_out_{tag}'], rtol=0, atol=1e-5)
