@@ -27,8 +27,13 @@ ADVICE = 'python tools/generate_pseudo_labels.py CONFIG CHECKPOINT'
 
 
 def mask_name(sequence: str, frame: str) -> str:
-    """Path of a frame's mask, relative to the folder."""
-    return osp.normpath(osp.join(sequence, f'{frame}.png')).replace(osp.sep, '/')
+    """Path of a frame's mask, relative to the folder.
+
+    A sequence outside the data root keeps its name without what leads there (``../``, ``/``): its
+    masks would land beside the frames, or in their place.
+    """
+    parts = osp.normpath(osp.join(sequence, f'{frame}.png')).split(osp.sep)
+    return '/'.join(part for part in parts if part not in ('', osp.pardir))
 
 
 def frame_line(sequence: str, frame: str) -> str:

@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
-from mmdavss.datasets import SynthiaSeqDataset
+from mmdavss.datasets import ClipFolderDataset, SynthiaSeqDataset
 from mmdavss.evaluation import SavePredictionsHook
 from mmdavss.evaluation.save_predictions import frame_files
 from mmdavss.utils.errors import UserError
@@ -44,6 +44,20 @@ def synthia(tmp_path: Path) -> SynthiaSeqDataset:
         for number in range(2):
             cv2.imwrite(str(folder / f'{number:06d}.png'), np.full((4, 6, 3), 90, np.uint8))
     return SynthiaSeqDataset(str(tmp_path), SEQUENCES, clip_length=1, with_labels=False)
+
+
+@pytest.mark.parametrize('root', ['..', '{root}'])
+def test_frames_outside_the_data_root_are_not_replaced(root, tmp_path):
+    for folder in ('data', 'mine'):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / 'f.png'), np.full((4, 6, 3), 90, np.uint8))
+    (tmp_path / 'data/l.txt').write_text(f'{root.format(root=tmp_path)}/mine/f.png\n')
+    dataset = ClipFolderDataset(
+        str(tmp_path / 'data'), clips='l.txt', clip_length=1, allow_outside=True
+    )
+    (name,) = frame_files(dataset).values()
+    out = tmp_path / 'data/out' / name
+    assert out.name == 'f.png' and tmp_path / 'data/out' in out.resolve().parents
 
 
 def test_each_frame_has_its_file(synthia, tmp_path):
