@@ -128,6 +128,11 @@ class PrecomputedFlow(BaseFlowProvider):
         self.stored = stored
         self.resize = resize
 
+    @property
+    def names_pairs(self) -> bool:
+        """Whether files are named by both frames, so that there is one for each direction."""
+        return '{stem_b}' in self.template or '{number_b}' in self.template
+
     def flow_file(self, path_a: str, path_b: str) -> Path:
         """Path of the file with flow ``a->b``."""
         return flow_file(

@@ -32,7 +32,8 @@ class LoadFlow(BaseTransform):
         both_ways: Whether to add flow forward in time.
 
     Raises:
-        ValueError: If frames were already cropped or flipped, or the flow does not fit them.
+        ValueError: If frames were already cropped or flipped, or the flow does not fit them; if
+            flow both ways is to come from files that are named by one frame.
     """
 
     def __init__(
@@ -48,6 +49,13 @@ class LoadFlow(BaseTransform):
             )
         self.provider_cfg = provider
         self.provider = MODELS.build(provider)
+        # A file named by its first frame alone has flow back from it, never forward.
+        files = getattr(self.provider, 'provider', self.provider)
+        if both_ways and not getattr(files, 'names_pairs', True):
+            raise ValueError(
+                f'LoadFlow: both_ways=True needs files for both directions, but the template '
+                f'{files.template!r} names one frame: add {{stem_b}} or {{number_b}}.'
+            )
         self.both_ways = both_ways
 
     def transform(self, results: dict) -> dict:

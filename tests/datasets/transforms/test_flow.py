@@ -40,6 +40,16 @@ def test_goes_from_each_frame_to_the_one_before(texture):
     assert transform(frames(texture, 1))['flows'] == []
 
 
+@pytest.mark.parametrize('cached', [False, True])
+def test_both_ways_from_files_of_one_frame(cached, tmp_path):
+    provider = dict(type='PrecomputedFlow', root=str(tmp_path), template='{stem}.npy')
+    options = dict(cache_dir=str(tmp_path / 'cache') if cached else None)
+    LoadFlow(provider, **options)
+    LoadFlow(dict(provider, template='{stem}_{stem_b}.npy'), both_ways=True, **options)
+    with pytest.raises(ValueError, match="template '{stem}.npy' names one frame"):
+        LoadFlow(provider, both_ways=True, **options)
+
+
 def test_both_ways(texture):
     transform = LoadFlow(dict(type='CallCountingFlow'), both_ways=True)
     results = transform(frames(texture))
