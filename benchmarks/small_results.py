@@ -578,6 +578,11 @@ def key_of(entry: Mapping[str, Any]) -> Key:
     return Key(entry['benchmark'], entry['method'], entry['row'], entry['seed'])
 
 
+def by_key(entries: Iterable[Mapping[str, Any]]) -> dict[Key, Mapping[str, Any]]:
+    """Objects by what they are about."""
+    return {key_of(entry): entry for entry in entries}
+
+
 def order(key: Key) -> tuple[int, int, int, int]:
     """Place of an object in the file."""
     return (
@@ -767,8 +772,7 @@ class Work:
                 return None
             origin: dict[str, Any] = dict(self.origins[key])
             if key.start is not None:
-                entries = read_results(self.results)
-                origin[START] = next(own['mIoU'] for own in entries if key_of(own) == key.start)
+                origin[START] = by_key(read_results(self.results))[key.start]['mIoU']
             for step in steps(key, self.work_dir, self.data_root):
                 if not is_done(step, origin):
                     self._step(key, step, origin)
@@ -966,7 +970,7 @@ def make_plan(
         again: Whether objects of other configs or data are replaced.
         compare_data: Whether the data are looked at; if not, they count as unchanged.
     """
-    existing = {key_of(entry): entry for entry in entries}
+    existing = by_key(entries)
     origins: dict[Key, dict[str, str]] = {}
     notes: list[str] = []
     blocked: dict[Key, str] = {}
@@ -1077,7 +1081,7 @@ def main() -> None:
     with one_line('interrupted: the same call continues from here'):
         if args.tables:
             entries = read_results(RESULTS)
-            existing = {key_of(entry): entry for entry in entries}
+            existing = by_key(entries)
             for entry in entries:
                 for text in changes(entry, existing, None):
                     print(f'{key_of(entry)}: {text}', file=sys.stderr)

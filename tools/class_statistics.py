@@ -16,7 +16,6 @@ import argparse
 import os
 import os.path as osp
 from collections.abc import Iterable
-from itertools import starmap
 
 import numpy as np
 from mmengine.config import Config
@@ -108,7 +107,7 @@ def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
         return list(progress('count', results, len(files), 'labels'))
 
     if workers == 1:
-        rows = collect(starmap(count_pixels, files.values()))
+        rows = collect(map(_count, files.values()))
     else:
         with WorkerPool(workers) as pool:
             rows = collect(pool.map(_count, list(files.values()), CHUNK))

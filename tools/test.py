@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
-from mmdavss.launch.config_file import load_config
+from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.prepare import end_run, prepare_run
 from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.device import device_option
@@ -85,8 +85,7 @@ def prepare_testing(
     for path in checkpoints:
         if is_missing(path):
             raise UserError(f'checkpoint file not found: {path}')
-    if cfg.get('test_dataloader') is None or cfg.get('test_evaluator') is None:
-        raise UserError(f'{cfg.filename} has no test_dataloader and test_evaluator')
+    require(cfg, 'test_dataloader', 'test_evaluator')
     cfg.load_from, *further = checkpoints
     cfg.resume = False
     evaluators = cfg.test_evaluator

@@ -29,6 +29,7 @@ from mmdavss.utils.addresses import without_password
 from mmdavss.utils.checkpoints import checkpoint_file, read_checkpoint
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.images import write_png
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
@@ -36,7 +37,7 @@ from .choice import Candidate, candidates_of, choose
 from .estimates import TimeLeft, duration, guessed_seconds
 from .folder import ResultFolder, video_identity
 from .frame_size import config_of_size, fitting_size, pipeline_size
-from .frames import FramePairs, write_image
+from .frames import FramePairs
 from .measuring import measure
 from .memory import explained_memory
 from .recipes import (
@@ -363,7 +364,7 @@ class Adaptation:
         )
         made = VideoReader(path)
         ((_, image),) = made.choose([(made.count or made.length()) // 2])
-        write_image(picture, image)
+        write_png(picture, image)
         self.folder.journal.save(preview=self.settings.preview)
         return path
 

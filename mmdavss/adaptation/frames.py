@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import replace_file
+from mmdavss.utils.images import write_png
 from mmdavss.utils.journal import Journal
 from mmdavss.utils.progress import progress
 
@@ -110,7 +110,7 @@ class FramePairs:
         ) as bar:
             for number, image in bar:
                 _check_shape(reader, shape, number, image)
-                write_image(paths[number], image)
+                write_png(paths[number], image)
         if count is None and reader.reached is not None and reader.reached < length:
             # The video breaks off: spread the pairs over the readable part.
             return self._take(name, reader, shape, reader.reached)
@@ -125,7 +125,7 @@ class FramePairs:
         with progress(f'record {name}', frames, limit) as bar:
             for number, frame in enumerate(bar, 1):
                 _check_shape(reader, shape, number - 1, frame.image)
-                write_image(folder / f'{number - 1:06d}.png', frame.image)
+                write_png(folder / f'{number - 1:06d}.png', frame.image)
         if number < limit:
             reader.note = (
                 frames.note or f'{reader.shown}: it ended after {number} of {limit} frames'
@@ -160,12 +160,6 @@ def folder_names(names: Sequence[str]) -> list[str]:
             taken.add(name.casefold())
         found.append(name)
     return found
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes an image (H, W, 3), uint8, BGR, as a png file, completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, cv2.imencode('.png', image)[1].tobytes())
 
 
 def _check_shape(

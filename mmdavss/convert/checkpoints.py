@@ -27,7 +27,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.launch.config_file import read_config_file
-from mmdavss.utils.checkpoints import lacking, read_checkpoint
+from mmdavss.utils.checkpoints import checkpoint_file, lacking, read_checkpoint
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import unfinished_file
 
@@ -327,7 +327,7 @@ def convert_checkpoint(
     Raises:
         UserError: If an input does not exist or does not fit, or `out` exists already.
     """
-    if not Path(checkpoint).is_file():
+    if not checkpoint_file(checkpoint).is_file():
         raise UserError(f'{checkpoint} does not exist')
     out = Path(out)
     if out.exists() and not overwrite:

@@ -72,7 +72,7 @@ def read_method_config(
     if 'student' not in cfg.model:
         return method_config(cfg, checkpoint, classes)
     require(cfg, 'test_dataloader')
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    dataset = cfg.test_dataloader.get('dataset') or {}
     known = (dataset.get('metainfo') or {}).get('classes')
     if classes is not None and list(classes) != list(known or ()):
         raise UserError(

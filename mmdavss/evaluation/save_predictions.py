@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
@@ -20,6 +19,7 @@ from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import distinct_targets, replace_file
+from mmdavss.utils.images import write_png
 
 
 @HOOKS.register_module()
@@ -76,7 +76,7 @@ class SavePredictionsHook(Hook):
                 labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
                 # As in mmseg, for data sets whose classes count from 1.
                 labels = labels + bool(sample.metainfo.get('reduce_zero_label'))
-                _write(Path(self.out, name), cv2.imencode('.png', labels.astype(np.uint8))[1])
+                write_png(Path(self.out, name), labels.astype(np.uint8))
             if self.show_dir is not None:
                 image = np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
                 with TemporaryDirectory() as folder:
@@ -84,12 +84,9 @@ class SavePredictionsHook(Hook):
                     runner.visualizer.add_datasample(
                         name, image, data_sample=sample, out_file=str(picture)
                     )
-                    _write(Path(self.show_dir, name), picture.read_bytes())
-
-
-def _write(path: Path, content: bytes | np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, bytes(content))
+                    written = Path(self.show_dir, name)
+                    written.parent.mkdir(parents=True, exist_ok=True)
+                    replace_file(written, picture.read_bytes())
 
 
 def frame_files(dataset: Any) -> dict[str, str]:

@@ -113,6 +113,13 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
         """:meth:`forward` for checked float32 frames, without gradient."""
 
+    def check_both_ways(self) -> None:
+        """Checks that flow forward in time can be had as well as flow back.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+
     def estimate_numpy(
         self,
         img_a: np.ndarray,

@@ -67,6 +67,10 @@ class CachedFlow(BaseFlowProvider):
             [provider, _file_state(checkpoint), *named], sort_keys=True, default=str
         )
 
+    def check_both_ways(self) -> None:
+        """As in :class:`BaseFlowProvider`; the provider decides."""
+        self.provider.check_both_ways()
+
     def _file(self, image_a: np.ndarray, image_b: np.ndarray) -> Path:
         """The file for two images (H, W, 3), uint8, BGR."""
         digest = hashlib.blake2b(self._config_key.encode(), digest_size=16)

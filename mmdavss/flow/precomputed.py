@@ -128,10 +128,13 @@ class PrecomputedFlow(BaseFlowProvider):
         self.stored = stored
         self.resize = resize
 
-    @property
-    def names_pairs(self) -> bool:
-        """Whether files are named by both frames, so that there is one for each direction."""
-        return '{stem_b}' in self.template or '{number_b}' in self.template
+    def check_both_ways(self) -> None:
+        """As in :class:`BaseFlowProvider`: a file named by its first frame alone has flow back."""
+        if '{stem_b}' not in self.template and '{number_b}' not in self.template:
+            raise ValueError(
+                'PrecomputedFlow: flow both ways needs files for both directions, but the template '
+                f'{self.template!r} names one frame: add {{stem_b}} or {{number_b}}.'
+            )
 
     def flow_file(self, path_a: str, path_b: str) -> Path:
         """Path of the file with flow ``a->b``."""

@@ -17,7 +17,8 @@ from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import check_writable, replace_file
+from mmdavss.utils.files import check_writable
+from mmdavss.utils.images import write_png
 from mmdavss.utils.progress import progress
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
@@ -188,7 +189,7 @@ class VideoSegInferencer:
             if writer is not None:
                 writer.write(self.draw(frame, opacity, show_input, legend, width))
             for folder, labels in zip(folders, frame.labels, strict=False):
-                write_mask(folder / f'{frame.name}.png', labels)
+                write_png(folder / f'{frame.name}.png', labels)
 
         with ExitStack() as stack:
             writer = None
@@ -322,13 +323,3 @@ def _ahead(items: Iterable[Item], pool: Executor) -> Iterator[Item]:
     while (item := coming.result()) is not None:
         coming = pool.submit(next, iterator, None)
         yield item
-
-
-def write_mask(path: Path, labels: np.ndarray) -> None:
-    """Writes classes (H, W), uint8, as a png file of one channel, completely or not at all.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
-    # Not with OpenCV, which does not report a full disk.
-    replace_file(path, cv2.imencode('.png', labels)[1].tobytes())

@@ -15,7 +15,8 @@ from mmdavss.datasets.label_folder import (
     read_frames,
     soft_name,
 )
-from mmdavss.utils.files import left_unfinished, replace_file
+from mmdavss.utils.files import left_unfinished
+from mmdavss.utils.images import write_png
 
 from . import confidences
 
@@ -43,8 +44,7 @@ def write_mask(path: str, labels: np.ndarray, size: tuple[int, int]) -> None:
         labels: (h, w), uint8, at the size of the network's input.
         size: Height and width of the image file, and of the mask.
     """
-    os.makedirs(osp.dirname(path), exist_ok=True)
-    replace_file(path, cv2.imencode('.png', full_size(labels, size))[1].tobytes())
+    write_png(path, full_size(labels, size))
 
 
 def write_soft(path: str, soft: np.ndarray, size: tuple[int, int]) -> None:
@@ -64,10 +64,8 @@ def write_soft(path: str, soft: np.ndarray, size: tuple[int, int]) -> None:
     if len(order) < TOP:  # two classes
         order, shares = (np.concatenate([maps, 0 * maps[:1]]) for maps in (order, shares))
     content = np.stack([*order[1:], *shares[1:]], -1)
-    replace_file(
-        osp.join(osp.dirname(path), soft_name(osp.basename(path))),
-        cv2.imencode('.png', full_size(content, size))[1].tobytes(),
-    )
+    soft_path = osp.join(osp.dirname(path), soft_name(osp.basename(path)))
+    write_png(soft_path, full_size(content, size))
 
 
 def remove(folder: str) -> None:

@@ -164,7 +164,7 @@ def test_errors_of_the_other_thread_arrive(saved_model, per_frame, tmp_path, mon
         if path.stem == '000003':
             raise OSError('the disk is full')
 
-    monkeypatch.setattr('mmdavss.inference.inferencer.write_mask', full)
+    monkeypatch.setattr('mmdavss.inference.inferencer.write_png', full)
     for count in (4, 8):  # the last frame, and one that is followed by others
         with pytest.raises(OSError, match='the disk is full'):
             segment(Counted(count, ()), masks=tmp_path / 'masks')
@@ -240,7 +240,7 @@ def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path, monkeypatch):
         if path.stem == '000002':
             raise OSError('the disk is full')
 
-    monkeypatch.setattr('mmdavss.inference.inferencer.write_mask', full)
+    monkeypatch.setattr('mmdavss.inference.inferencer.write_png', full)
     with pytest.raises(OSError, match='the disk is full'):
         segment(video, out=tmp_path / 'full.mp4', masks=tmp_path / 'masks')
     assert not (tmp_path / 'full.mp4').exists()

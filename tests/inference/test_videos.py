@@ -252,7 +252,7 @@ def test_a_server_that_does_not_answer(scheme, content, silent_server, capfd):
     began = time.monotonic()
     with pytest.raises(UserError, match=f'{source} cannot be opened: the server does not answer'):
         VideoReader(source)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 5
     assert 'Stream timeout' not in capfd.readouterr().err  # OpenCV's own words
 
 
@@ -264,7 +264,7 @@ def test_a_server_that_stops_in_the_middle(silent_server, jpegs, tmp_path, capfd
     assert (reader.count, reader.live) == (20, False)
     began = time.monotonic()
     found = len(list(reader))
-    assert time.monotonic() - began < 30 and 2 < found < 20
+    assert time.monotonic() - began < 5 and 2 < found < 18
     assert reader.damaged and f'sent nothing for 1 seconds, after {found} frames of about 20' in (
         reader.note
     )

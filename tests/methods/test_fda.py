@@ -40,7 +40,7 @@ def test_styled_frames_of_the_release(beta):
     source, target = clip('source'), clip('target', torch.rand(SWAP['target'].shape))
     source = source._replace(raw=source.raw.expand(-1, 2, -1, -1, -1))
     frames = model.styled(source, target) + model.data_preprocessor.mean
-    assert frames.shape[:2] == (1, 2)
+    assert frames.shape == (1, 2, *SWAP['target'].shape[1:])
     for frame in frames[0]:
         torch.testing.assert_close(
             frame, torch.from_numpy(SWAP[f'np_beta{beta}']), rtol=0, atol=2e-3

@@ -286,7 +286,7 @@ def test_an_interrupted_run_goes_on(frames, checkpoint, tmp_path, monkeypatch, s
 
     stop(generator, 'write_manifest')
     stop(generator, 'write_frames')
-    stop(folder, 'replace_file')  # of a mask, and of soft labels
+    stop(folder, 'write_png')  # of a mask, and of soft labels
     stop(confidences, 'replace_file')
     run(cfg, checkpoint, tmp_path / 'whole')
     whole, writes = content(tmp_path / 'whole'), len(written)

@@ -352,7 +352,7 @@ def handlers():
 #: Phase, what it calls, and at which call the signal comes.
 PHASES = [
     ('trying the network', 'mmdavss.inference.segmenter.VideoSegmenter.__call__', 1),
-    ('reading the video', 'mmdavss.adaptation.frames.write_image', 3),
+    ('reading the video', 'mmdavss.adaptation.frames.write_png', 3),
     ('AdaBN', 'mmdavss.methods.adabn.AdaBN.train_step', 2),
     ('training', 'mmdavss.methods.stpl.STPL.train_step', 2),
     ('choosing', 'mmdavss.evaluation.health.Health.add_pair', 5),

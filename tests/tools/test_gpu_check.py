@@ -375,7 +375,7 @@ for name in 'abcd':
     [
         (139, 0, 60, ['passed', 'failed', 'passed', 'passed']),
         (3, 0, 60, ['passed', 'failed', 'passed', 'passed']),
-        (3, 60, 5, ['passed', 'failed', 'skipped', 'skipped']),
+        (3, 60, 2, ['passed', 'failed', 'skipped', 'skipped']),
     ],
 )
 def test_a_crash_stops_no_other_check(script, code, sleep, seconds, expected):

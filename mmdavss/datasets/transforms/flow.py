@@ -49,13 +49,8 @@ class LoadFlow(BaseTransform):
             )
         self.provider_cfg = provider
         self.provider = MODELS.build(provider)
-        # A file named by its first frame alone has flow back from it, never forward.
-        files = getattr(self.provider, 'provider', self.provider)
-        if both_ways and not getattr(files, 'names_pairs', True):
-            raise ValueError(
-                f'LoadFlow: both_ways=True needs files for both directions, but the template '
-                f'{files.template!r} names one frame: add {{stem_b}} or {{number_b}}.'
-            )
+        if both_ways:
+            self.provider.check_both_ways()
         self.both_ways = both_ways
 
     def transform(self, results: dict) -> dict:

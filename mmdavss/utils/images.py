@@ -1,0 +1,27 @@
+"""Image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .files import replace_file
+
+
+def write_png(path: str | Path, image: np.ndarray) -> None:
+    """Writes a png file, completely or not at all, and makes its folder.
+
+    Not with ``cv2.imwrite``, which does not report a full disk.
+
+    Args:
+        path: The file.
+        image: (H, W), (H, W, 3) in BGR, or (H, W, 4); uint8 or uint16.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, cv2.imencode('.png', image)[1].tobytes())
