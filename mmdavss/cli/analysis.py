@@ -27,6 +27,7 @@ from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.files import refuse_existing
 from mmdavss.utils.inputs import natural
 
 
@@ -103,12 +104,16 @@ class CheckpointParser(argparse.ArgumentParser):
 
 
 def check_picture(parser: argparse.ArgumentParser, out: Path, overwrite: bool) -> None:
-    """Makes it a usage error if `out` is no picture, or it or its csv file is there already."""
+    """Checks the name of a picture, which a csv file accompanies.
+
+    It is a usage error if it is no picture.
+
+    Raises:
+        UserError: If one of the two files is there already.
+    """
     if out.suffix.lower() not in ('.png', '.pdf', '.svg', '.jpg'):
         parser.error(f'--out {out}: must be a picture (.png)')
-    for path in (out, out.with_suffix('.csv')):
-        if path.exists() and not overwrite:
-            parser.error(f'{path} exists: choose another --out, or use --overwrite')
+    refuse_existing((out, out.with_suffix('.csv')), overwrite)
 
 
 def read_config(args: argparse.Namespace) -> Config:

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from mmdavss.launch.config_file import read_config_file
 from mmdavss.utils.checkpoints import checkpoint_file, lacking, read_checkpoint
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import unfinished_file
+from mmdavss.utils.files import refuse_existing, unfinished_file
 
 State = dict[str, Tensor]
 
@@ -330,8 +330,7 @@ def convert_checkpoint(
     if not checkpoint_file(checkpoint).is_file():
         raise UserError(f'{checkpoint} does not exist')
     out = Path(out)
-    if out.exists() and not overwrite:
-        raise UserError(f'{out} is there already: choose another name, or replace it (--overwrite)')
+    refuse_existing([out], overwrite)
     cfg = read_config_file(config)
     if 'student' not in cfg.get('model', {}):
         raise UserError(f'{config} is not an mmdavss config: it has no model.student')

@@ -27,7 +27,7 @@ from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import is_missing, read_checkpoint
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import replace_file, unfinished_file
+from mmdavss.utils.files import refuse_existing, replace_file, unfinished_file
 from mmdavss.video_nets import HRDA, VideoNet
 
 #: Keys of a plain data preprocessor for normalisation, and for padding in tests.
@@ -397,12 +397,7 @@ def export_segmentor(
     export = Export(
         folder / f'{name}.py', folder / f'{name}.pth', tuple(folder / file for file in modules)
     )
-    there = [str(path) for path in export.files if path.exists()]
-    if there and not overwrite:
-        raise UserError(
-            f'{" and ".join(there)} exist already: choose another folder, or replace '
-            'them with --overwrite'
-        )
+    refuse_existing(export.files, overwrite)
     model = load_model(cfg, checkpoint)
     # A lazy data set knows its classes and opens no file.
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))

@@ -18,7 +18,7 @@ from mmseg.structures import SegDataSample
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import distinct_targets, replace_file
+from mmdavss.utils.files import distinct_targets, refuse_existing, replace_file
 from mmdavss.utils.images import write_png
 
 
@@ -52,14 +52,9 @@ class SavePredictionsHook(Hook):
         """
         self._names = frame_files(runner.test_dataloader.dataset)
         for option, folder in (('--out', self.out), ('--show-dir', self.show_dir)):
-            if folder is None or self.overwrite:
-                continue
-            for path in (Path(folder, name) for name in self._names.values()):
-                if path.exists():
-                    raise UserError(
-                        f'{path} is there already: choose another folder ({option}), or replace '
-                        'the files (--overwrite)'
-                    )
+            if folder is not None:
+                files = (Path(folder, name) for name in self._names.values())
+                refuse_existing(files, self.overwrite, option)
         barrier()  # no process writes while another one still looks
 
     def after_test_iter(

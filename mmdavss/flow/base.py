@@ -60,6 +60,10 @@ class BaseFlowProvider(nn.Module, metaclass=ABCMeta):
     A subclass implements :meth:`_estimate`.
     """
 
+    #: Whether flow comes from files that belong to the frames' paths, which may change, instead of
+    #: the frames: a cache by content cannot hold it.
+    reads_files = False
+
     def __init__(self) -> None:
         super().__init__()
         # A plain list is not a registered child.

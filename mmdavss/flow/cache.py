@@ -22,7 +22,6 @@ from mmdavss.utils.errors import InputError
 
 from .base import BaseFlowProvider, PathPairs
 from .io import read_flow, write_flow
-from .precomputed import PrecomputedFlow
 
 
 @MODELS.register_module()
@@ -31,9 +30,9 @@ class CachedFlow(BaseFlowProvider):
 
     The key of a file is made of the pixels of both frames (as 8 bits), their size, and the
     provider's config with size and time of the files that its options name (checkpoint, config): a
-    changed image or estimator never gets an old file, and paths do not matter. Flow that is read
-    from files (:class:`PrecomputedFlow`) is passed on as it is, and not kept a second time. Use
-    this before random transforms; otherwise every crop and colour change creates a new file.
+    changed image or estimator never gets an old file, and paths do not matter. Flow of a provider
+    that reads files (``reads_files``) is passed on as it is, and not kept a second time. Use this
+    before random transforms; otherwise every crop and colour change creates a new file.
     Several processes may share a folder, and be killed at any time. The flow is stored as float16,
     4 bytes a pixel, and rounded to it on the first call too, so that every call returns the same
     values. A damaged file is computed again.
@@ -59,8 +58,6 @@ class CachedFlow(BaseFlowProvider):
         self.limit = math.inf if limit is None else limit * 2**30
         self._room = 0.0  # bytes to store before the folder is looked at again
         self._stores = True
-        # It depends on paths, and on files that may change.
-        self._passes_on = isinstance(self.provider, PrecomputedFlow)
         checkpoint = provider.get('checkpoint')
         named = [state for path in _texts(provider, checkpoint) if (state := _file_state(path))]
         self._config_key = json.dumps(
@@ -115,7 +112,7 @@ class CachedFlow(BaseFlowProvider):
         return self._stores
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
-        if self._passes_on:
+        if self.provider.reads_files:
             return self.provider(frame_a, frame_b, paths)
         images = [
             (frames.flip(1) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
@@ -140,7 +137,7 @@ class CachedFlow(BaseFlowProvider):
         path_a: str | None = None,
         path_b: str | None = None,
     ) -> np.ndarray:
-        if self._passes_on:
+        if self.provider.reads_files:
             return self.provider.estimate_numpy(img_a, img_b, path_a, path_b)
         file = self._file(img_a, img_b)
         flow = self._stored(file)

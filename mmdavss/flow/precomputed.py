@@ -93,6 +93,8 @@ class PrecomputedFlow(BaseFlowProvider):
             another size than the frames; the message names the file and the fix.
     """
 
+    reads_files = True
+
     def __init__(
         self,
         root: str,

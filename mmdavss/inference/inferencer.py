@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmseg.utils import OptConfigType
 
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import check_writable
+from mmdavss.utils.files import check_writable, refuse_existing
 from mmdavss.utils.images import write_png
 from mmdavss.utils.progress import progress
 from mmdavss.utils.quiet import without_loss_warnings
@@ -242,11 +242,8 @@ class VideoSegInferencer:
             raise UserError(f'fps {fps} is not more than 0 and at most {MAX_FPS}')
         if out is not None and Path(out).suffix != '.mp4':
             raise UserError(f'{out}: a video file must end in .mp4')
-        if out is not None and Path(out).exists() and not overwrite:
-            raise UserError(
-                f'{out} is there already: choose another name, or overwrite it (--overwrite)'
-            )
         if out is not None:
+            refuse_existing([out], overwrite)
             check_writable(Path(out).parent, 'write the video elsewhere (--out)')
         if masks is None:
             return []

@@ -56,6 +56,24 @@ def left_unfinished(folder: str | Path) -> list[Path]:
     )
 
 
+def refuse_existing(files: Iterable[str | Path], overwrite: bool, option: str = '--out') -> None:
+    """Checks that no file would be replaced unasked.
+
+    Args:
+        files: What will be written.
+        overwrite: Whether existing files may be replaced.
+        option: The option that names them.
+
+    Raises:
+        UserError: If one exists and `overwrite` is not set.
+    """
+    there = None if overwrite else next((path for path in files if os.path.exists(path)), None)
+    if there is not None:
+        raise UserError(
+            f'{there} is there already: choose another {option}, or replace it with --overwrite'
+        )
+
+
 def check_writable(folder: str | Path, remedy: str) -> None:
     """Creates a folder and checks that files can be written there, before a long computation.
 

@@ -106,6 +106,14 @@ def test_flow_from_files_is_not_kept_again(tmp_path, build):
     assert not (tmp_path / 'cache').exists()
 
 
+def test_an_own_provider_that_reads_files(tmp_path, cached, images, monkeypatch):
+    monkeypatch.setattr(CountingFlow, 'reads_files', True)
+    for seen in (1, 2):
+        cached().estimate_numpy(*images[:2], 'a.png', 'b.png')
+        assert CountingFlow.seen == seen
+    assert not (tmp_path / 'cache').exists()
+
+
 def test_a_limit(tmp_path, cached):
     """A file has 128 bytes of header and 5 x 6 x 2 x 2 of flow."""
     rng = np.random.default_rng(0)

@@ -196,7 +196,7 @@ def test_nothing_is_overwritten_unasked(run_tool, saved_model, per_frame, tmp_pa
     saved = saved_model(per_frame)
     export(run_tool, saved, tmp_path / 'export')
     before = (tmp_path / 'export' / 'segmentor.pth').stat().st_mtime_ns
-    with pytest.raises(SystemExit, match='segmentor.pth.*exist already.*--overwrite'):
+    with pytest.raises(SystemExit, match='segmentor.py is there already.*--overwrite'):
         export(run_tool, saved, tmp_path / 'export')
     assert (tmp_path / 'export' / 'segmentor.pth').stat().st_mtime_ns == before
     export(run_tool, saved, tmp_path / 'export', '--overwrite')

@@ -37,7 +37,7 @@ def test_tables_of_what_was_trained(tmp_path, run_tool, capsys):
     assert "All 15 classes are those of FDA's row" in text
     assert out.with_suffix('.txt').read_text() in capsys.readouterr().out
     assert out.with_suffix('.tex').read_text().count(r'\toprule') == 3
-    with pytest.raises(SystemExit, match='exists: choose another --out'):
+    with pytest.raises(SystemExit, match='is there already: choose another --out'):
         run_tool('analysis/paper_tables.py', tmp_path, '--out', out)
 
 

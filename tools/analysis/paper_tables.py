@@ -32,6 +32,7 @@ from mmdavss.analysis.published import (
 )
 from mmdavss.cli.exits import one_line
 from mmdavss.utils.errors import UserError
+from mmdavss.utils.files import refuse_existing
 
 
 def parse_args() -> argparse.Namespace:
@@ -123,9 +124,7 @@ def write_tables(args: argparse.Namespace) -> None:
     files[args.out] = '\n'.join(markdown)
     files[args.out.with_suffix('.txt')] = '\n'.join(text)
     files[args.out.with_suffix('.tex')] = '\n'.join(latex)
-    for path in files:
-        if path.exists() and not args.overwrite:
-            raise UserError(f'{path} exists: choose another --out, or use --overwrite')
+    refuse_existing(files, args.overwrite)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         path.write_text(content, encoding='utf-8')

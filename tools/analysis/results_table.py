@@ -23,6 +23,7 @@ from mmdavss.analysis.results import (
     last_validation,
 )
 from mmdavss.cli.exits import one_line
+from mmdavss.utils.files import refuse_existing
 
 PICKS = {'last validation': last_validation, 'best validation': best_validation}
 
@@ -48,9 +49,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.out.suffix != '.md':
         parser.error(f'--out {args.out}: must end in .md')
-    for path in (args.out, args.out.with_suffix('.tex')):
-        if path.exists() and not args.overwrite:
-            parser.error(f'{path} exists: choose another --out, or use --overwrite')
     return args
 
 
@@ -58,6 +56,7 @@ def main() -> None:
     args = parse_args()
     markdown, latex = [], ['% needs the packages booktabs and graphicx']
     with one_line():
+        refuse_existing((args.out, args.out.with_suffix('.tex')), args.overwrite)
         runs = find_runs(args.work_dirs, args.names)
         for title, pick in PICKS.items():
             rows = compare(

@@ -32,7 +32,7 @@ from mmdavss.cli.analysis import CheckpointParser, models, read_config, run
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
 from mmdavss.launch.config_file import require
-from mmdavss.utils.files import replace_file
+from mmdavss.utils.files import refuse_existing, replace_file
 from mmdavss.utils.progress import progress
 
 SCORES = ('mIoU', 'VPQ')
@@ -79,8 +79,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores there too')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
-    if args.json is not None and args.json.exists() and not args.overwrite:
-        parser.error(f'{args.json} exists: choose another --json, or use --overwrite')
+    if args.json is not None:
+        refuse_existing([args.json], args.overwrite, '--json')
     return args
 
 

@@ -33,6 +33,7 @@ from mmdavss.cli.analysis import (
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
 from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.files import refuse_existing
 
 
 def draw(
@@ -89,8 +90,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0, help='seed of the drawn pixels')
     args = parser.parse_args()
     points_file = args.out.with_name(f'{args.out.stem}_points.csv')
-    if points_file.exists() and not args.overwrite:
-        parser.error(f'{points_file} exists: choose another --out, or --overwrite')
+    refuse_existing([points_file], args.overwrite)
     cfg = read_config(args)
     loader = test_data(cfg)
     classes = list(loader.dataset.metainfo['classes'])
