@@ -7,7 +7,15 @@ method = dict(
     source_weight=24966 * 0.03 / 2975,
     norm_eval=True,
 )
-pseudo_label_generator = dict(selection='cbst', portion=0.2, every=4, aggregate=False, mirror=True)
+pseudo_label_generator = dict(
+    selection='cbst',
+    portion=0.2,
+    every=4,
+    aggregate=False,
+    mirror=True,
+    # Of Cityscapes-Seq the annotated ones, not all of the snippets.
+    frames='training',
+)
 # Three rounds (of its four the last one only tests), each with a new draw of the source.
 # tools/run_phases.py walks through them.
 rounds = [

@@ -11,7 +11,15 @@ method = dict(
     ),
     norm_eval=True,
 )
-pseudo_label_generator = dict(selection='cbst', portion=0.2, every=4, aggregate=False, mirror=True)
+pseudo_label_generator = dict(
+    selection='cbst',
+    portion=0.2,
+    every=4,
+    aggregate=False,
+    mirror=True,
+    # Of Cityscapes-Seq the annotated ones, not all of the snippets.
+    frames='training',
+)
 # Three rounds (of its four the last one only tests), each with a new draw of the source.
 # tools/run_phases.py walks through them.
 rounds = [

@@ -9,7 +9,14 @@ method = dict(
     norm_eval=True,
 )
 pseudo_label_generator = dict(
-    selection='lrent', portion=0.2, every=4, temperature=0.25, aggregate=False, mirror=True
+    selection='lrent',
+    portion=0.2,
+    every=4,
+    temperature=0.25,
+    aggregate=False,
+    mirror=True,
+    # Of Cityscapes-Seq the annotated ones, not all of the snippets.
+    frames='training',
 )
 # Three rounds (of its four the last one only tests), each with a new draw of the source.
 # tools/run_phases.py walks through them.

@@ -17,7 +17,14 @@ method = dict(
     norm_eval=False,
 )
 # Every pixel has a label.
-pseudo_label_generator = dict(selection='all', aggregate=False, mirror=True, scales=(1.0, 1.25))
+pseudo_label_generator = dict(
+    selection='all',
+    aggregate=False,
+    mirror=True,
+    scales=(1.0, 1.25),
+    # Of Cityscapes-Seq the annotated ones, not all of the snippets.
+    frames='training',
+)
 custom_hooks = [
     dict(type='EMATeacherHook', momentum=0.996),
     dict(type='HistoryHook', interval=300),

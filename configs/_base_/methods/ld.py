@@ -5,7 +5,14 @@ method = dict(
     norm_eval=False,
 )
 # The labels of CCM, in the first round: the most confident 20 % of each class, and of each frame.
-pseudo_label_generator = dict(selection='ccm', aggregate=False, portion=0.2, every=5)
+pseudo_label_generator = dict(
+    selection='ccm',
+    aggregate=False,
+    portion=0.2,
+    every=5,
+    # Of Cityscapes-Seq the annotated ones, not all of the snippets.
+    frames='training',
+)
 # No paper has it on these benchmarks; the settings are those of STPL (its section 4.1): lr 2.5e-6,
 # poly 0.9, 20k iterations.
 optim_wrapper = dict(

@@ -10,7 +10,15 @@ method = dict(
     norm_eval=False,
 )
 # The labels of CBST: the most confident 20 % of each class.
-pseudo_label_generator = dict(selection='cbst', aggregate=False, portion=0.2, every=10, mirror=True)
+pseudo_label_generator = dict(
+    selection='cbst',
+    aggregate=False,
+    portion=0.2,
+    every=10,
+    mirror=True,
+    # Of Cityscapes-Seq the annotated ones, not all of the snippets.
+    frames='training',
+)
 # The table's settings are those of STPL (its section 4.1): lr 2.5e-6, poly 0.9, 20k iterations.
 # Classifiers and decoders at ten times the rate, as in the release, which has 5e-5 throughout.
 optim_wrapper = dict(

@@ -18,6 +18,8 @@ pseudo_label_generator = dict(
     start=0.9,
     cap=None,
     clip_frames=30,
+    # Thresholds follow whole clips, and training needs the label of the previous frame too.
+    frames='all',
     occlusion=dict(alpha=50.0, threshold=0.7),
     flow=dict(type='DISFlowEstimator'),
 )
