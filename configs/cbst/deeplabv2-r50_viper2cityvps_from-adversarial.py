@@ -18,7 +18,8 @@ train_dataloader = dict(
         ),
     )
 )
-# 42455 source and 12000 target frames.
+# VAT-VST's 42455 source frames and 12000 target frames. Without a list of those (viper2cityvps.py)
+# the source is all of VIPER: 3 % of it are more frames, of the same weight in all.
 rounds = [
     {**own, 'model.source_weight': 42455 * own['train_dataloader.dataset.source_portion'] / 12000}
     for own in _base_.rounds

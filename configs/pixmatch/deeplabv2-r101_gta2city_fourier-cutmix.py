@@ -22,6 +22,15 @@ target_pipeline = [
 train_dataloader = dict(
     dataset=dict(source=dict(pipeline=source_pipeline), target=dict(pipeline=target_pipeline))
 )
+# Validated and tested at the size of the training's target, as released.
+test_pipeline = [
+    dict(type='LoadClip'),
+    dict(type='ClipResize', scale=(1280, 640), interpolation='bicubic', backend='pillow'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='PackClipInputs'),
+]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 model = dict(
     _base_.method,
     augmentation_weight=0.0,
