@@ -14,6 +14,25 @@ from mmdavss.ops import at_least_float32
 from mmdavss.utils.distributed import mean_over_batch
 
 
+def pixel_cross_entropy(
+    scores: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    """Cross-entropy (N, H, W) of each pixel, of which :func:`cross_entropy` is the mean."""
+    scores = at_least_float32(scores)
+    losses = F.cross_entropy(
+        scores,
+        labels,
+        None if class_weight is None else class_weight.to(scores),
+        ignore_index=ignore_index,
+        reduction='none',
+    )
+    return losses if weights is None else losses * weights
+
+
 def cross_entropy(
     scores: Tensor,
     labels: Tensor,
@@ -38,16 +57,7 @@ def cross_entropy(
     Returns:
         Scalar, float32 at least; 0 if no pixel is labelled.
     """
-    scores = at_least_float32(scores)
-    losses = F.cross_entropy(
-        scores,
-        labels,
-        None if class_weight is None else class_weight.to(scores),
-        ignore_index=ignore_index,
-        reduction='none',
-    )
-    if weights is not None:
-        losses = losses * weights
+    losses = pixel_cross_entropy(scores, labels, weights, class_weight, ignore_index)
     if avg_factor is not None:
         return losses.sum() / avg_factor
     return mean_over_batch(losses.sum(), (labels != ignore_index).sum())
@@ -134,8 +144,9 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
         weight: Tensor | None = None,
         ignore_index: int = 255,
         avg_factor: float | None = None,
+        reduction_override: str | None = None,
     ) -> Tensor:
-        """Scalar loss.
+        """Scalar loss, or that of each pixel.
 
         Args:
             cls_score: (N, K, H, W), before the softmax.
@@ -144,14 +155,26 @@ class BatchCrossEntropyLoss(CrossEntropyLoss):
             ignore_index: Label of pixels to ignore.
             avg_factor: Divisor of the sum over the pixels, instead of the number of labelled or
                 of all pixels.
+            reduction_override: ``none`` for the losses (N, H, W) of the pixels, by which mmseg's
+                ``OHEMPixelSampler`` sorts them; None for the scalar.
 
         Raises:
-            ValueError: If the number of class weights is not the number of classes.
+            ValueError: If the number of class weights is not the number of classes, or for another
+                reduction.
         """
+        if reduction_override not in (None, 'none'):
+            raise ValueError(
+                f'{type(self).__name__}: reduction_override={reduction_override!r} is neither '
+                "'none' nor None."
+            )
         if self.class_factors is not None and len(self.class_factors) != cls_score.shape[1]:
             raise ValueError(
                 f'class_weight has {len(self.class_factors)} values for '
                 f'{cls_score.shape[1]} classes.'
+            )
+        if reduction_override == 'none':
+            return self.loss_weight * pixel_cross_entropy(
+                cls_score, label, weight, self.class_factors, ignore_index
             )
         if avg_factor is None and not self.avg_non_ignore:
             avg_factor = label.numel()

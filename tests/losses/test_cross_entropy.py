@@ -42,3 +42,17 @@ def test_by_torch(scores, labels):
 def test_no_label_at_all(scores, labels):
     loss = BatchCrossEntropyLoss()(scores, torch.full_like(labels, 255))
     assert loss == 0 and torch.autograd.grad(loss, scores)[0].eq(0).all()
+
+
+def test_losses_of_pixels_equal_those_of_mmseg(scores, labels):
+    ours = BatchCrossEntropyLoss(loss_weight=0.5, class_weight=[1.0, 2.0, 0.5, 3.0])
+    theirs = CrossEntropyLoss(
+        loss_weight=0.5, class_weight=[1.0, 2.0, 0.5, 3.0], avg_non_ignore=True
+    )
+    options = dict(ignore_index=255, reduction_override='none')
+    for weight in (None, torch.rand(2, 6, 8)):
+        found = ours(scores, labels, weight, **options)
+        assert found.shape == labels.shape
+        assert torch.equal(found, theirs(scores, labels, weight, **options))
+    with pytest.raises(ValueError, match="reduction_override='sum' is neither"):
+        ours(scores, labels, reduction_override='sum')

@@ -93,6 +93,16 @@ def test_losses_of_a_segmentor_are_those_of_mmseg(per_frame, build, labelled):
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
 
 
+def test_hardest_pixels_by_their_loss(given, per_frame, build):
+    """Without a threshold mmseg's sampler asks for the losses of the pixels."""
+    scores, labels, _ = given
+    per_frame['segmentor']['decode_head']['sampler'] = dict(type='OHEMPixelSampler', min_kept=100)
+    net = build(per_frame)
+    loss = net.supervise(scores['decode'], labels)['decode.loss_ce']
+    hardest = pixel_losses(scores['decode'], labels).flatten().topk(200).values
+    torch.testing.assert_close(loss, hardest.sum() / (labels != 255).sum())
+
+
 def test_hard_pixels_and_several_losses(given, per_frame, build):
     """Weights multiply those of a head's sampler; losses of one name are summed, as in mmseg."""
     scores, labels, weights = given
