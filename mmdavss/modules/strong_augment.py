@@ -110,15 +110,17 @@ def gaussian_blur(images: Tensor, sigmas: Sequence[float], kernel_size: tuple[in
     # Samples and channels are the groups of one convolution.
     flat = images.reshape(1, -1, *images.shape[-2:])
     groups = flat.shape[1]
-    for dim, size in enumerate(kernel_size):
-        radius = size // 2
-        offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-        kernels = torch.stack([-0.5 * (offsets / sigma) ** 2 for sigma in sigmas]).softmax(1)
-        kernels = kernels.repeat_interleave(groups // len(sigmas), dim=0)[:, None, None]
-        pad = (radius, radius, 0, 0)
-        if dim == 0:
-            kernels, pad = kernels.transpose(-1, -2), (0, 0, radius, radius)
-        flat = F.conv2d(F.pad(flat, pad, mode='reflect'), kernels, groups=groups)
+    # In half precision a blurred image would be up to a grey level off.
+    with torch.autocast(images.device.type, enabled=False):
+        for dim, size in enumerate(kernel_size):
+            radius = size // 2
+            offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
+            kernels = torch.stack([-0.5 * (offsets / sigma) ** 2 for sigma in sigmas]).softmax(1)
+            kernels = kernels.repeat_interleave(groups // len(sigmas), dim=0)[:, None, None]
+            pad = (radius, radius, 0, 0)
+            if dim == 0:
+                kernels, pad = kernels.transpose(-1, -2), (0, 0, radius, radius)
+            flat = F.conv2d(F.pad(flat, pad, mode='reflect'), kernels, groups=groups)
     return flat.view_as(images)
 
 

@@ -22,6 +22,7 @@ from mmdavss.modules.strong_augment import (
     scale_contrast,
     scale_saturation,
 )
+from mmdavss.testing.numerics import Waits
 
 
 @pytest.fixture
@@ -88,6 +89,19 @@ def test_blur_is_that_of_opencv(size):
                 borderType=cv2.BORDER_REFLECT_101,
             )
             np.testing.assert_allclose(expected.permute(1, 2, 0), by_opencv, atol=2e-6)
+
+
+@pytest.mark.parametrize('blur_prob', [0.5, 1.0])
+def test_autocast_changes_nothing(blur_prob):
+    """Half precision has no grey levels to spare."""
+    clips = torch.rand(4, 2, 3, 64, 96)
+    augment = StrongAugment(blur_prob=blur_prob)
+    results = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            results.append(augment(clips))
+    assert results[1].dtype == torch.float32 and torch.equal(*results)
 
 
 def test_kernel_is_a_tenth_of_the_image_and_no_longer_than_needed():
@@ -195,8 +209,10 @@ def test_nothing_waits_for_the_device():
     """The meta device has no values to wait for."""
     torch.manual_seed(0)
     clips = torch.empty(8, 1, 3, 40, 40, device='meta')
-    assert StrongAugment()(clips).shape == clips.shape
-    assert StrongAugment(per_batch=True, jitter_prob=1, blur_prob=1)(clips).is_meta
+    with Waits() as waits:
+        assert StrongAugment()(clips).shape == clips.shape
+        assert StrongAugment(per_batch=True, jitter_prob=1, blur_prob=1)(clips).is_meta
+    assert not waits.found
 
 
 def test_each_sample_draws_and_its_frames_share_the_draw():
