@@ -88,7 +88,8 @@ class TemporalConsistencyMetric(BaseMetric):
     Args:
         flow: Config of a flow provider, which gets the frames as they are on disk; None for
             ``consistency`` alone.
-        flow_name: Name of the flow in the results; default: the type of the provider.
+        flow_name: Name of the flow in the results; default: the type of the provider, of a
+            ``CachedFlow`` that of the one inside.
         subset: Names of the classes in the mean, or None for all.
         mode: ``nearest``; or ``etc``, as published: ids are warped bilinearly and
             truncated to integers, which invents classes (halfway between 0 and 13 is 6), positions
@@ -144,7 +145,7 @@ class TemporalConsistencyMetric(BaseMetric):
                 "TemporalConsistencyMetric: occlusion='exact' reads masks beside flow "
                 "files, it needs flow=dict(type='PrecomputedFlow', ...)."
             )
-        self.flow_name = flow_name or (flow and flow['type'])
+        self.flow_name = flow_name or (flow and provider_name(flow))
         self.subset = None if subset is None else tuple(subset)
         self.mode = mode
         self.direction = direction
@@ -289,6 +290,14 @@ class TemporalConsistencyMetric(BaseMetric):
                 )
             visible = torch.from_numpy(mask == 255)
         return flow[0], visible
+
+
+def provider_name(flow: ConfigType) -> str:
+    """Name of the class that computes a flow, from the provider's config."""
+    while 'provider' in flow:  # of a cache
+        flow = flow['provider']
+    kind = flow['type']
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 def warped_areas(

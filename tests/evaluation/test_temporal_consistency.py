@@ -12,7 +12,7 @@ from mmseg.registry import DATASETS, METRICS
 from mmseg.structures import SegDataSample
 
 from mmdavss.evaluation.temporal_consistency import TemporalConsistencyMetric, warped_areas
-from mmdavss.flow import write_flow
+from mmdavss.flow import CachedFlow, ZeroFlow, write_flow
 from mmdavss.minidrive.generate import Settings, generate, make_world
 from tests.evaluation.two_processes import in_two_processes
 
@@ -79,6 +79,21 @@ def test_by_hand(video):
     result = evaluate(changed, flow=flow, flow_name='mine', per_class=True)
     assert result == {'TC.mine': 65, 'TC.mine.a': 80, 'TC.mine.b': 50, 'consistency': 37.5}
     assert evaluate(changed, flow=flow, subset=['b'])['TC.PrecomputedFlow'] == 50
+
+
+def test_the_name_is_that_of_the_provider(tmp_path):
+    """Of the one inside, if its flow is cached, whether a type is a name or a class."""
+    cached = dict(type='CachedFlow', cache_dir=str(tmp_path))
+    for flow in (
+        dict(type=ZeroFlow),
+        dict(type='mmseg.ZeroFlow'),
+        dict(cached, provider=dict(type='ZeroFlow')),
+        dict(cached, type=CachedFlow, provider=dict(type=ZeroFlow)),
+    ):
+        metric = METRICS.build(dict(type='TemporalConsistencyMetric', flow=flow))
+        assert metric.flow_name == 'ZeroFlow'
+    named = METRICS.build(dict(type='TemporalConsistencyMetric', flow=flow, flow_name='mine'))
+    assert named.flow_name == 'mine'
 
 
 def test_sums_over_all_pairs_and_sequences(video):
