@@ -279,12 +279,16 @@ class Accel(PropagatingNet):
         levels = self.levels(current) if levels is None else levels
         scores = frame_scores(self.segmentor, levels, current, self.heads, supervised)
         with self._key_grad():
-            of_key = cast(HRDA, self.reference).scales(self._key_levels(key), key).fused
+            of_key = self._scale_key_scores(key)
         own = scores['decode']
         fused = self._fuse(own.fused, of_key, to_key)
         return scores | dict(
             decode=own._replace(fused=fused, current=own.fused, key=of_key.detach())
         )
+
+    def _scale_key_scores(self, frame: Tensor) -> Tensor:
+        """Joined scores of an :class:`HRDA` for the key frame (N, 3, H, W)."""
+        return cast(HRDA, self.reference).scales(self._key_levels(frame), frame).fused
 
     def _maps(self, segmentor: EncoderDecoder, features: Tensor) -> Tensor:
         """What is fused of the features (N, C, h, w) of a branch."""
@@ -308,9 +312,15 @@ class Accel(PropagatingNet):
             return super().head_scores(frames, flow, levels, parts, detached)
         fuses = 'fused' in parts
         if isinstance(self.segmentor, HRDA):
-            if not fuses:
-                return super().head_scores(frames, flow, levels, parts, detached)
-            return self._scale_scores(frames, flow, levels, 'losses' in parts)
+            if fuses:
+                return self._scale_scores(frames, flow, levels, 'losses' in parts)
+            others = [part for part in parts if part != 'key']
+            scores = super().head_scores(frames, flow, levels, others, detached)
+            if 'key' in parts:
+                with torch.no_grad():
+                    key_scores = self._scale_key_scores(frames[:, 0])
+                scores['decode'] = scores.get('decode', HeadScores())._replace(key=key_scores)
+            return scores
         to_key = self.key_flow(frames, flow) if fuses else None
         current: tuple[Tensor, ...] = ()
         key: tuple[Tensor, ...] = ()

@@ -74,6 +74,31 @@ def test_maps_that_only_supervised_losses_need(net):
         assert model.student.head_scores(clip.frames, clip.flow, parts=parts).keys() == names
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_key_scores_are_of_the_network_that_sees_the_key_frame(training):
+    """Of two networks, whatever else is asked for: the same scores, without gradient."""
+    model = build_method(
+        CASES['davsn'], student=small_net(dict(NETS['Accel'], reference_segmentor=HRDA))
+    )
+    net = model.net.train(training)
+    clip = model.data_preprocessor(training_batch(CASES['davsn']), True)['inputs']['target']
+    keys = []
+    for parts in (('fused', 'key'), ('current', 'key'), ('key',)):
+        torch.manual_seed(0)
+        # Boxes are drawn for the current frame first.
+        with torch.random.fork_rng():
+            if parts == ('key',):
+                net.head_scores(clip.frames, clip.flow, parts=('current',))
+            found = net.head_scores(clip.frames, clip.flow, parts=parts)
+        assert found.keys() == {'decode'}
+        assert (found['decode'].current is None) == (parts == ('key',))
+        assert not found['decode'].key.requires_grad
+        keys.append(found['decode'].key)
+    assert torch.equal(keys[0], keys[1]) and torch.equal(keys[0], keys[2])
+    own = net.segmentor.scales(net.levels(clip.frames[:, 0]), clip.frames[:, 0]).fused
+    assert not torch.allclose(keys[0], own)
+
+
 def test_labels_of_a_prediction():
     """Scores of training see one detail: self-training labels by those of a prediction."""
     case = CASES['self_training']
