@@ -16,6 +16,7 @@ from mmdavss.modules import norm_layers, unmoved_statistics
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_log, visit_gradients
 from mmdavss.utils.errors import number_of
+from mmdavss.utils.passes import uncached_autocast
 from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
 from mmdavss.video_nets import VideoNet
 
@@ -144,7 +145,9 @@ class BaseAdapter(VideoSegmentor):
         """
         if mode == 'gradients':
             return visit_gradients(self)
-        return super().forward(inputs, data_samples, mode)
+        # mmengine's data-parallel wrapper enters autocast before it calls this.
+        with uncached_autocast() if mode == 'loss' else nullcontext():
+            return super().forward(inputs, data_samples, mode)
 
     def loss(
         self, inputs: Clip | Mapping[str, Clip], data_samples: SampleList | Mapping[str, SampleList]
@@ -239,7 +242,7 @@ class BaseAdapter(VideoSegmentor):
         iterations = {name: own.inner_count for name, own in wrappers.items()}
         while True:
             # Entered anew for each group: no backward pass runs under autocast.
-            with wrappers['student'].optim_context(network):
+            with uncached_autocast(), wrappers['student'].optim_context(network):
                 losses = next(groups, None)
             if losses is None:
                 break

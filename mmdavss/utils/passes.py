@@ -12,6 +12,22 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
+@contextmanager
+def uncached_autocast() -> Iterator[None]:
+    """Context manager: an autocast inside or around it casts weights anew in each pass.
+
+    PyTorch before December 2025 keeps the copy of a weight that a pass without gradient made; a
+    later pass in the same region of autocast takes it, and the weight gets no gradient (PyTorch
+    issue 158232).
+    """
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(cached)
+
+
 def norm_layers(net: nn.Module) -> list[_BatchNorm]:
     """All batch-norm layers of a net."""
     return [module for module in net.modules() if isinstance(module, _BatchNorm)]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner.amp import autocast
+from torch import is_autocast_cache_enabled
 
+from mmdavss.engine import Bfloat16OptimWrapper
 from mmdavss.methods import BaseAdapter, SourceOnly
 from mmdavss.structures import DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_method, build_optimisers
@@ -99,6 +103,37 @@ def test_a_group_is_backpropagated_before_the_next_is_computed(made, batch):
     wrapper.backward = note
     model.train_step(doubled(batch), wrapper)
     assert model.calls == ('source', 'backward', 'target', 'backward')
+
+
+class MmengineAutocast(OptimWrapper):
+    """mmengine's ``AmpOptimWrapper``, which needs a GPU, without its scaler."""
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), autocast('cpu', torch.bfloat16):
+            yield
+
+
+@pytest.mark.parametrize('kind', [Bfloat16OptimWrapper, MmengineAutocast])
+@pytest.mark.parametrize('grouped', [True, False])
+def test_autocast_keeps_no_copies_of_weights(made, batch, kind, grouped):
+    """Older PyTorch takes those of a pass without gradient for one with gradient."""
+    model = made(TwoPasses).float()
+    model._has_groups = lambda: grouped
+    seen = []
+    model.student.segmentor.backbone.register_forward_pre_hook(
+        lambda *_: seen.append((torch.is_autocast_enabled('cpu'), is_autocast_cache_enabled()))
+    )
+    wrapper = kind(torch.optim.SGD(model.parameters(), lr=0.1))
+    data = batch('source', 'target')
+    model.train_step(data, wrapper)
+    assert set(seen) == {(True, False)} and is_autocast_cache_enabled()
+    # As mmengine's data-parallel wrapper runs it.
+    seen.clear()
+    with wrapper.optim_context(model):
+        model(**model.data_preprocessor(data, True), mode='loss')
+        assert is_autocast_cache_enabled()
+    assert set(seen) == {(True, False)} and is_autocast_cache_enabled()
 
 
 def test_accumulation_is_that_of_the_sum(made, batch):
