@@ -24,6 +24,7 @@ from mmdavss.modules import (
 )
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.wrappers import check_players
+from mmdavss.video_nets.base import class_factors
 
 from .mean_teacher import Labelled, MeanTeacher
 
@@ -78,6 +79,8 @@ class DACS(MeanTeacher):
     STATISTICS = ('all', 'mixed', 'target')
     #: Whether the student learns the mix.
     self_training: bool = True
+    #: (K,), how the loss of the classifier weighs the classes, for a `day_reference`; or None.
+    class_factors: Tensor | None
     #: Whether all strong views of a batch share what is drawn for them.
     shared_augmentation: bool = False
 
@@ -95,6 +98,8 @@ class DACS(MeanTeacher):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        if self.self_training:
+            self.net.check_weights()
         self.augment, self.source_augment, self.target_augment = (
             None if own is None else MODELS.build(own)
             for own in (augment, source_augment, target_augment)
@@ -114,6 +119,11 @@ class DACS(MeanTeacher):
                 f'its options: {", ".join(DAY_OPTIONS)}.'
             )
         self.day_reference = day_reference
+        self.register_buffer(
+            'class_factors',
+            None if day_reference is None else class_factors(self.net.segmentor.decode_head),
+            persistent=False,
+        )
         self.refinement: LabelRefinement | None = (
             None if refinement is None else MODELS.build(refinement)
         )
@@ -309,14 +319,10 @@ class DACS(MeanTeacher):
         probability, labels = day_guided(
             self.teacher_probabilities(night, flow),
             self.teacher_probabilities(day, flow),
-            class_weight=self._class_factors(),
+            class_weight=self.class_factors,
             **self.day_reference,
         ).max(1)
         return labels, self.label_weights(probability, pairs.valid)
-
-    def _class_factors(self) -> Tensor | None:
-        """(K,), how the loss of the classifier weighs the classes, or None."""
-        return getattr(self.net.segmentor.decode_head.loss_decode, 'class_factors', None)
 
     def strong(self, raw: Tensor, decisions: Decisions | None = None) -> Tensor:
         """Raw clips (N, T, 3, H, W), strongly augmented and normalised.

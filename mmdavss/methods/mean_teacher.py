@@ -94,6 +94,10 @@ class MeanTeacher(BaseAdapter):
         masked: Config of a :class:`MaskedConsistency`, whose loss takes the pseudo-labels of the
             plain clips; None for none.
         kwargs: Those of :class:`BaseAdapter`.
+
+    Raises:
+        ValueError: For an unknown `teacher_norm`, or losses of the student that do not obey the
+            weights of pseudo-labels where it learns these.
     """
 
     #: Whether there is a teacher in any case, or for the sake of `masked` only.
@@ -122,6 +126,8 @@ class MeanTeacher(BaseAdapter):
         self.teacher_norm = teacher_norm
         self.mirrored = mirrored
         self.masked: MaskedConsistency | None = None if masked is None else MODELS.build(masked)
+        if masked is not None:
+            self.net.check_weights()
         if self.always_taught or masked is not None:
             self.add_companion('teacher', kind='ema', norm=teacher_norm)
 

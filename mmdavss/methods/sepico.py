@@ -68,6 +68,7 @@ class SePiCo(DACS):
         self_training: bool = True,
         **kwargs,
     ) -> None:
+        self.self_training = self_training  # decides which losses may be configured
         super().__init__(**kwargs)
         if self.discriminator is not None:
             raise ValueError(
@@ -93,7 +94,6 @@ class SePiCo(DACS):
         )
         self.label_ratio = label_ratio
         self.augment_source = augment_source
-        self.self_training = self_training
         self.schedule_contrast(update=True, contrast=True)
 
     def schedule_contrast(self, update: bool, contrast: bool) -> None:

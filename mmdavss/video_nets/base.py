@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -387,6 +389,28 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             losses |= add_prefix(own, name) | of_head.losses
         return losses
 
+    def check_weights(self) -> None:
+        """Checks that weights of pixels reach the decode head's losses, see :meth:`supervise`.
+
+        Many losses of mmseg cannot take them, and some drop them without a word.
+
+        Raises:
+            ValueError: If one is no sum over pixels, each times its weight; names it.
+        """
+        head = self.segmentor.decode_head
+        for loss in decode_losses(head):
+            fault, cause = 'ignores them', None
+            try:
+                if _obeys_weights(loss, head):
+                    continue
+            except Exception as error:
+                fault, cause = f'cannot take them ({error!r})', error
+            raise ValueError(
+                f'{type(self).__name__}: pixels of pseudo-labels have weights, and '
+                f'{type(loss).__name__} of the decode head {fault}: set its `loss_decode` to '
+                'losses of single pixels, such as BatchCrossEntropyLoss.'
+            ) from cause
+
     @abstractmethod
     def loss(
         self,
@@ -593,16 +617,56 @@ def head_losses(
     if head.sampler is not None:
         drawn = head.sampler.sample(scores, labels[:, None])
         factors = drawn if weights is None else weights * drawn
-    several = isinstance(head.loss_decode, nn.ModuleList)
     divisor = {} if avg_factor is None or weights is None else dict(avg_factor=avg_factor)
     losses: dict[str, Tensor] = {}
-    for loss in head.loss_decode if several else [head.loss_decode]:
+    for loss in decode_losses(head):
         value = loss(scores, labels, weight=factors, ignore_index=head.ignore_index, **divisor)
         name = loss.loss_name
         losses[name] = losses[name] + value if name in losses else value
     if weights is None:
         losses['acc_seg'] = accuracy(scores, labels, head.ignore_index)
     return losses
+
+
+def decode_losses(head: BaseDecodeHead) -> list[nn.Module]:
+    """The losses that a head is configured with (``loss_decode``)."""
+    given = head.loss_decode
+    return list(given) if isinstance(given, nn.ModuleList) else [given]
+
+
+def class_factors(head: BaseDecodeHead) -> Tensor | None:
+    """(K,), how the first of a head's losses that weighs the classes does so, or None."""
+    for loss in decode_losses(head):
+        factors = getattr(loss, 'class_factors', None)
+        if factors is not None:
+            return factors.clone()
+        given = getattr(loss, 'class_weight', None)  # mmseg's losses: numbers
+        if given is not None:
+            return torch.tensor(given, dtype=torch.get_default_dtype())
+    return None
+
+
+def _obeys_weights(loss: nn.Module, head: BaseDecodeHead) -> bool:
+    """Whether a loss of a head multiplies the gradient at each pixel by its weight; by trial."""
+    shape = (2, 2, 3)
+    count = math.prod(shape)
+    labels = torch.arange(count).reshape(shape) % head.num_classes
+    if labels.is_meta:  # nothing can be tried on a device without numbers
+        return True
+    scores = torch.linspace(-1, 1, count * head.out_channels).reshape(2, -1, *shape[1:])
+    scores.requires_grad_()
+    tried = copy.deepcopy(loss)  # it may keep statistics
+
+    def gradient(weights: Tensor) -> Tensor:
+        value = tried(
+            scores, labels, weight=weights, ignore_index=head.ignore_index, avg_factor=count
+        )
+        return torch.autograd.grad(value.sum(), scores)[0]
+
+    weights = torch.linspace(0, 1, count).reshape(shape)
+    with torch.enable_grad():
+        expected = weights[:, None] * gradient(torch.ones(shape))
+        return torch.allclose(gradient(weights), expected, atol=1e-7)
 
 
 def _part_losses(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from mmseg.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -19,10 +20,11 @@ from mmdavss.modules import (
     downscale_labels,
 )
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.testing import build_method
+from mmdavss.testing import build_method, small_net
 from tests.methods.table import CASES
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
+FACTORS = [1.0, 2.0, 0.5, 3.0]
 
 
 def golden(name):
@@ -274,6 +276,37 @@ class TestDACS:
         assert torch.equal(night.labels, day_guided(at_night, at_day, [0, 1]).argmax(1))
         assert not torch.equal(night.labels, at_night.argmax(1))
 
+    @pytest.mark.parametrize(
+        'losses',
+        [
+            dict(type='BatchCrossEntropyLoss', class_weight=FACTORS),
+            dict(type='CrossEntropyLoss', class_weight=FACTORS),
+            [
+                dict(type='CrossEntropyLoss', avg_non_ignore=True),
+                dict(type='BatchCrossEntropyLoss', class_weight=FACTORS),
+            ],
+        ],
+        ids=['ours', 'mmseg', 'several'],
+    )
+    def test_day_reference_weighs_classes_as_the_loss(self, method, batch, per_frame, losses):
+        per_frame['segmentor']['decode_head']['loss_decode'] = losses
+        model = method('dacs', student=per_frame, day_reference=dict(static=[0, 1]))
+        assert not any('class_factors' in name for name in model.state_dict())
+        data = model.data_preprocessor(batch('source', 'target'), True)
+        for sample in data['data_samples']['target']:
+            sample.set_metainfo(dict(reference_path='day.png'))
+        pairs = data['inputs']['target']
+        day, night = (Clip(pairs.frames[:, i : i + 1], pairs.raw[:, i : i + 1]) for i in (0, 1))
+        mixed = day_guided(
+            model.teacher_probabilities(night, None),
+            model.teacher_probabilities(day, None),
+            [0, 1],
+        )
+        weighed = mixed * torch.tensor(FACTORS)[:, None, None]
+        labels = model.target(DomainBatch(**data).target).labels
+        assert torch.equal(labels, weighed.argmax(1))
+        assert not torch.equal(labels, mixed.argmax(1))
+
     def test_day_reference_that_cannot_be(self, method, batch, per_frame):
         with pytest.raises(ValueError, match='day_reference has treshold.*: static, ratio'):
             method('dacs', student=per_frame, day_reference=dict(treshold=0.4))
@@ -350,3 +383,78 @@ def test_features_of_statistics_that_are_nan_are_seen(method, batch):
     )
     assert model.watched['the features of the statistics'].isnan()
     assert model.statistics.mean.isfinite().all()
+
+
+@MODELS.register_module()
+class PixelwiseOfAProject(nn.Module):
+    """A focal loss that multiplies each pixel by its weight."""
+
+    loss_name = 'loss_own'
+
+    def forward(self, scores, labels, weight=None, ignore_index=255, avg_factor=None):
+        losses = nn.functional.cross_entropy(
+            scores, labels, ignore_index=ignore_index, reduction='none'
+        )
+        losses = losses * (1 - (-losses).exp()) ** 2
+        losses = losses if weight is None else losses * weight
+        return losses.sum() / (avg_factor or labels.numel())
+
+
+CE = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+LOVASZ = dict(type='LovaszLoss', per_image=True)
+
+
+def student_with(*losses):
+    student = small_net('PerFrame')
+    student['segmentor']['decode_head']['loss_decode'] = list(losses)
+    return student
+
+
+@pytest.mark.parametrize(
+    ('loss', 'words'),
+    [
+        (LOVASZ, 'LovaszLoss of the decode head ignores them'),
+        (dict(LOVASZ, per_image=False, reduction='none'), 'LovaszLoss .* ignores them'),
+        (dict(type='TverskyLoss'), 'TverskyLoss .* ignores them'),
+        (dict(type='HuasdorffDisstanceLoss'), 'HuasdorffDisstanceLoss .* ignores them'),
+        (dict(type='DiceLoss'), r'DiceLoss .* cannot take them \(AssertionError'),
+        (dict(type='BoundaryLoss'), r'BoundaryLoss .* cannot take them \(TypeError'),
+        (dict(type='OhemCrossEntropy'), r'OhemCrossEntropy .* cannot take them \(TypeError'),
+        (dict(CE, reduction='sum'), r'CrossEntropyLoss .* cannot take them \(ValueError'),
+    ],
+)
+def test_losses_that_do_not_obey_weights_are_refused(loss, words):
+    """Where there are such weights: in the mix and with `masked`."""
+    student = student_with(CE, loss)
+    for name in ('dacs', 'mic', 'sepico_dist', 'adaptsegnet_masked', 'minent_masked'):
+        with pytest.raises(ValueError, match=words):
+            build_method(CASES[name], student=copy.deepcopy(student))
+    for name in ('adaptsegnet', 'minent'):
+        build_method(CASES[name], student=copy.deepcopy(student))
+    build_method(CASES['sepico_dist'], student=student, self_training=False)
+
+
+@pytest.mark.parametrize(
+    'losses',
+    [
+        [CE],
+        [
+            dict(CE, avg_non_ignore=False, class_weight=FACTORS),
+            dict(type='BatchCrossEntropyLoss', class_weight=FACTORS),
+        ],
+        [dict(type='BatchCrossEntropyLoss', avg_non_ignore=False), dict(CE, use_sigmoid=True)],
+        [dict(type='PixelwiseOfAProject'), CE],
+    ],
+)
+def test_losses_that_obey_weights(losses, batch):
+    """Trying them draws nothing and leaves no gradient."""
+    plain = build_method(CASES['dacs'], student=small_net('PerFrame'))
+    following = torch.rand(1)
+    model = build_method(CASES['dacs'], student=student_with(*losses))
+    assert torch.equal(torch.rand(1), following)
+    for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        assert ours.grad is None and torch.equal(ours, theirs)
+    log = model.train_step(
+        batch('source', 'target'), OptimWrapper(torch.optim.SGD(model.student.parameters(), 0.0))
+    )
+    assert log['mix.loss_ce'].isfinite()
