@@ -64,6 +64,7 @@ from mmdavss.cli.exits import one_line
 from mmdavss.engine.hooks.run_report import fingerprint as data_fingerprint
 from mmdavss.engine.hooks.run_report import revision
 from mmdavss.launch.config_file import final_checkpoint
+from mmdavss.launch.prepare import CHECKPOINT_NAME
 from mmdavss.minidrive.generate import MARKER, read_marker
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import replace_file
@@ -356,11 +357,17 @@ def configs_of(key: Key) -> list[str]:
     return [key.config, *(SFM[key.benchmark] if needs_sfm(key.method) else ())]
 
 
-def sfm_command(benchmark: str, data_root: Path | None = None) -> list[str]:
-    """What trains the SFM of a benchmark, one for all seeds."""
-    names = SFM[benchmark]
-    options = as_options(moved_data(load(names[-1]), data_root))
-    return ['tools/run_phases.py', *(f'configs/{name}' for name in names), *options]
+def sfm_commands(benchmark: str, data_root: Path | None = None) -> list[list[str]]:
+    """What trains the SFM of a benchmark, one for all seeds: a command for each phase."""
+    # tools/run_phases.py gives its options to all configs, and each has its own data.
+    return [
+        [
+            'tools/run_phases.py',
+            f'configs/{name}',
+            *as_options(moved_data(load(name), data_root)),
+        ]
+        for name in SFM[benchmark]
+    ]
 
 
 def needs_sfm(method: str) -> bool:
@@ -370,7 +377,7 @@ def needs_sfm(method: str) -> bool:
 
 def command_line(key: Key) -> str:
     """What trains and scores an object, as a user types it."""
-    commands = [sfm_command(key.benchmark)] if needs_sfm(key.method) else []
+    commands = sfm_commands(key.benchmark) if needs_sfm(key.method) else []
     for step in steps(key):
         commands += [*step.commands, *([] if step.temporal is None else [step.temporal])]
     return ' && '.join(shlex.join(['python', *command]) for command in commands)
@@ -414,10 +421,71 @@ def fingerprint(benchmark: str, method: str, row: str) -> str:
 
 def sfm_digest(benchmark: str) -> str:
     """Hash of the configs that the SFM of a benchmark is trained with."""
-    return _digest([_config_digest(name) for name in SFM[benchmark]])
+    return _configs_digest(SFM[benchmark])
+
+
+def _configs_digest(names: Sequence[str]) -> str:
+    return _digest([_config_digest(name) for name in names])
+
+
+def sfm_origin(names: Sequence[str], data_root: Path | None) -> dict[str, str]:
+    """Content of :data:`ORIGIN` of a phase of an SFM.
+
+    Args:
+        names: Its config, after those of the phases before it.
+        data_root: Folder of the data sets instead of ``data``.
+    """
+    try:
+        data = _digest([files_digest(load(name), data_root) for name in names])
+    except (OSError, UserError, ValueError):
+        # A finished SFM does not need its data any more; of one to be trained the tool reports it.
+        data = ''
+    return dict(fingerprint=_configs_digest(names), data=data)
+
+
+def outdated_sfm(benchmark: str, data_root: Path | None) -> list[Path]:
+    """Folders of the phases of an SFM that were begun from other configs or data than today's.
+
+    Those without :data:`ORIGIN` were trained by other calls. Nothing is known about them, unless a
+    later phase is outdated: then they count as outdated too.
+    """
+    names = SFM[benchmark]
+    found: list[Path] = []
+    unknown: list[Path] = []
+    for count in range(1, len(names) + 1):
+        folder = sfm_folder(names[count - 1])
+        if not folder.is_dir():
+            continue
+        path, today = folder / ORIGIN, sfm_origin(names[:count], data_root)
+        if not path.is_file():
+            unknown.append(folder)
+            continue
+        saved = json.loads(path.read_text(encoding='utf-8'))
+        if isinstance(saved, str):  # of before there was more than the hash of the configs
+            saved = dict(fingerprint=saved, data='')
+        if saved['fingerprint'] != today['fingerprint'] or (
+            '' not in (saved['data'], today['data']) and saved['data'] != today['data']
+        ):
+            found += [*unknown, folder]
+            unknown = []
+    return found
+
+
+def sfm_folder(name: str) -> Path:
+    """Work dir of a phase of an SFM, where the configs expect it."""
+    return ROOT / 'work_dirs' / name.removesuffix('.py')
 
 
 def data_digest(key: Key, data_root: Path | None) -> str:
+    """Hash of the files that an object's config trains on and is scored on.
+
+    Raises:
+        OSError, UserError: If the data are not there.
+    """
+    return files_digest(load(key.config), data_root)
+
+
+def files_digest(cfg: Config, data_root: Path | None) -> str:
     """Hash of the files that a config trains on and is scored on.
 
     Of files on disk it is that of their names and sizes. Of MiniDrive it is that of how it was
@@ -426,12 +494,11 @@ def data_digest(key: Key, data_root: Path | None) -> str:
     Raises:
         OSError, UserError: If the data are not there.
     """
-    cfg = load(key.config)
     pair = cfg.train_dataloader.dataset
     parts = {
         'source': pair.get('source'),
         'target': pair.get('target'),
-        'val': cfg.val_dataloader.dataset,
+        'val': (cfg.val_dataloader or {}).get('dataset'),
     }
     found = {}
     for name, part in parts.items():
@@ -515,6 +582,15 @@ def labels_of(folder: Path) -> list[Path]:
     """Folders of the labels that a training has made, in rounds or not."""
     kinds = ('pseudo', 'source', 'target')
     return [path for kind in kinds for path in folder.parent.glob(f'{folder.name}_{kind}_labels*')]
+
+
+def checkpoints_of(folder: Path) -> list[Path]:
+    """Checkpoints of a training, and the note of where it continues."""
+    return [
+        path
+        for path in folder.glob('*')
+        if CHECKPOINT_NAME.fullmatch(path.name) or path.name == 'last_checkpoint'
+    ]
 
 
 def training_minutes(folder: Path) -> float:
@@ -795,8 +871,8 @@ class Work:
         if not same_origin(step.folder, origin):
             resume = ['--overwrite']
             # What another run has left must not count as the result of this one.
-            if step.result is not None:
-                step.result.unlink(missing_ok=True)
+            for left in checkpoints_of(step.folder):
+                left.unlink()
             while (log := test_log(step.folder)) is not None:
                 log.unlink()
             for left in (*rounds_before(step.folder), *labels_of(step.folder)):
@@ -818,17 +894,22 @@ class Work:
         Raises:
             Failed: If that fails, or the one that is there is of other configs.
         """
-        last = SFM[benchmark][-1]
-        folder = ROOT / 'work_dirs' / last.removesuffix('.py')
-        log = self.work_dir / benchmark / 'sfm.log'
-        with waiting_lock(folder.with_name(f'{folder.name}.lock')):
-            origin, digest = folder / ORIGIN, sfm_digest(benchmark)
-            if not final_checkpoint(load(last), folder).is_file():
-                folder.mkdir(parents=True, exist_ok=True)
-                replace_file(origin, json.dumps(digest).encode())
-                self._call(sfm_command(benchmark, self.data_root), log)
-            elif origin.is_file() and json.loads(origin.read_text(encoding='utf-8')) != digest:
-                raise Failed(f'{folder} is of other configs than today: delete it')
+        names = SFM[benchmark]
+        # Benchmarks share the first phase.
+        first = sfm_folder(names[0])
+        with waiting_lock(first.with_name(f'{first.name}.lock')):
+            if outdated := outdated_sfm(benchmark, self.data_root):
+                listed = ' and '.join(map(str, outdated))
+                raise Failed(f'{listed}: of other configs or data than today, delete it')
+            if final_checkpoint(load(names[-1]), sfm_folder(names[-1])).is_file():
+                return
+            for count, command in enumerate(sfm_commands(benchmark, self.data_root), 1):
+                folder = sfm_folder(names[count - 1])
+                if not final_checkpoint(load(names[count - 1]), folder).is_file():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    origin = sfm_origin(names[:count], self.data_root)
+                    replace_file(folder / ORIGIN, json.dumps(origin).encode())
+                    self._call(command, self.work_dir / benchmark / f'{folder.name}.log')
 
     def _call(self, command: list[str], log: Path) -> None:
         """Runs a tool on one thread, its output in a file.
@@ -1102,7 +1183,7 @@ def main() -> None:
             commands = []
             for key in plan.train:
                 if needs_sfm(key.method):
-                    commands.append(sfm_command(key.benchmark, args.data_root))
+                    commands += sfm_commands(key.benchmark, args.data_root)
                 for step in steps(key, args.work_dir, args.data_root):
                     commands += step.commands
             for line in dict.fromkeys(shlex.join(['python', *command]) for command in commands):

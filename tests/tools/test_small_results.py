@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,11 +42,12 @@ def script(module, tmp_path, monkeypatch) -> ModuleType:
     for benchmark in ('mini', 'day2dusk'):
         for method in ('source-only', 'stpl', 'vat', 'vst', 'sfc', 'oracle'):
             write_config(module, tmp_path, benchmark, method)
-    for name in module.SFM['mini']:
-        (tmp_path / name).write_text(CONFIG.format(kind='SFM'))
+    for name in (*module.SFM['mini'], *module.SFM['mini2camvid']):
+        (tmp_path / name).write_text(CONFIG.format(kind=Path(name).stem))
     monkeypatch.setattr(module, 'ROOT', tmp_path)
     monkeypatch.setattr(module, 'CONFIGS', tmp_path)
     monkeypatch.setattr(module, 'data_digest', lambda key, root: f'data of {key.benchmark}')
+    monkeypatch.setattr(module, 'files_digest', lambda cfg, root: f'data of {cfg.model.type}')
     clear(module)
     yield module
     clear(module)
@@ -439,6 +441,35 @@ def test_rounds_of_another_config_are_not_gone_on_with(script, tmp_path, monkeyp
     assert [name for name in seen[0] if 'lock' not in name] == ['seed0', 'seed1_target_labels']
 
 
+def test_the_last_round_of_another_config_is_not_gone_on_with(script, tmp_path, monkeypatch):
+    """tools/run_phases.py resumes each round from what its folder names."""
+    calls = tool(script, monkeypatch, lambda command: False)
+    rounds = 'rounds = [{}, {}]\n' + LABELS
+    write_config(script, tmp_path, 'mini', 'cbst', more=rounds)
+    clear(script)
+    key = ('mini', 'cbst', 'main', 0)
+    work(script, plan_of(script, tmp_path, key), tmp_path)
+    entry = script.read_results(tmp_path / 'results.json')[-1]
+    folder = tmp_path / 'mini/cbst/seed0'
+    (folder / 'last_checkpoint').write_text(str(folder / 'iter_4.pth'))
+    for name in ('iter_2.pth', 'iter_3.pth', 'best_mIoU_iter_4.pth'):
+        (folder / name).write_text('weights')
+    write_config(script, tmp_path, 'mini', 'cbst', more=rounds + 'model["weight"] = 0.1\n')
+    clear(script)
+    seen = []
+    keep = script.Work._call
+
+    def call(self, command, log):
+        seen.append(sorted(path.name for path in folder.iterdir() if path.is_file()))
+        keep(self, command, log)
+
+    monkeypatch.setattr(script.Work, '_call', call)
+    del calls[:]
+    found = work(script, plan_of(script, tmp_path, key, entries=[entry], again=True), tmp_path)
+    assert not found.failed and [command[0] for command in calls] == ['tools/run_phases.py']
+    assert seen[0] == [script.ORIGIN]
+
+
 def test_an_interrupted_training_continues(script, tmp_path, monkeypatch):
     failing = True
     calls = tool(script, monkeypatch, lambda command: failing)
@@ -468,29 +499,128 @@ def test_a_run_of_another_call_is_waited_for(script, tmp_path, monkeypatch):
     assert not thread.is_alive() and len(calls) == 2 and not found.failed
 
 
-def test_sfm_is_trained_once(script, tmp_path, monkeypatch):
+@pytest.fixture
+def sfm(script, tmp_path, monkeypatch) -> list[list[str]]:
+    """Calls of the tools; the phases of an SFM leave their results."""
     calls = tool(script, monkeypatch, lambda command: False)
-    plan = plan_of(script, tmp_path / 'w', *(('mini', 'sfc', 'main', seed) for seed in (0, 1)))
-    sfm = tmp_path / 'work_dirs/sfc/sfm_miniviper'
     keep = script.Work._call
 
     def call(self, command, log):
         keep(self, command, log)
-        if command[0] == 'tools/run_phases.py':
-            (sfm / 'iter_4.pth').write_text('weights')
+        for word in command[1:] if command[0] == 'tools/run_phases.py' else ():
+            if word.startswith('configs/sfc/'):
+                folder = tmp_path / 'work_dirs/sfc' / Path(word).stem
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / 'iter_4.pth').write_text('weights')
 
     monkeypatch.setattr(script.Work, '_call', call)
+    return calls
+
+
+def phases(calls: list[list[str]]) -> list[list[str]]:
+    return [command[1:] for command in calls if command[0] == 'tools/run_phases.py']
+
+
+def test_sfm_is_trained_once(script, tmp_path, sfm):
+    plan = plan_of(script, tmp_path / 'w', *(('mini', 'sfc', 'main', seed) for seed in (0, 1)))
     assert not work(script, plan, tmp_path / 'w').failed
-    phases = [command for command in calls if command[0] == 'tools/run_phases.py']
-    assert phases == [
-        ['tools/run_phases.py', 'configs/sfc/flownets_miniviper.py', 'configs/sfc/sfm_miniviper.py']
-    ]
+    names = ['configs/sfc/flownets_miniviper.py', 'configs/sfc/sfm_miniviper.py']
+    assert phases(sfm) == [[name] for name in names]
     entries = script.read_results(tmp_path / 'w/results.json')
     assert entries[-1]['command'].startswith('python tools/run_phases.py configs/sfc/flownets_')
-    (sfm / script.ORIGIN).write_text('"another"')
+    # One that was trained by hand, or before the first phase had an origin, stays.
+    folders = [tmp_path / 'work_dirs/sfc' / Path(name).stem for name in names]
+    (folders[0] / script.ORIGIN).unlink()
     plan = plan_of(script, tmp_path / 'w', ('mini', 'sfc', 'main', 2))
+    for content in (json.dumps(script.sfm_digest('mini')), None):
+        file = folders[1] / script.ORIGIN
+        file.unlink() if content is None else file.write_text(content)
+        assert script.outdated_sfm('mini', None) == []
+    assert not work(script, plan, tmp_path / 'w').failed
+    assert len(phases(sfm)) == 2
+    # All that may be of another config are named.
+    file.write_text('"another"')
+    plan = plan_of(script, tmp_path / 'w', ('mini', 'sfc', 'main', 3))
     found = work(script, plan, tmp_path / 'w')
-    assert 'is of other configs than today: delete it' in ''.join(found.failed.values())
+    text = f'{folders[0]} and {folders[1]}: of other configs or data than today, delete it'
+    assert text in found.failed.values()
+
+
+@pytest.mark.parametrize('what', ['config', 'data'])
+def test_an_outdated_phase_of_the_sfm(script, tmp_path, sfm, monkeypatch, what):
+    """The FlowNet, whichever SFM is trained with it, and what was trained with it."""
+    plan = plan_of(script, tmp_path / 'w', ('mini', 'sfc', 'main', 0))
+    assert not work(script, plan, tmp_path / 'w').failed
+    if what == 'config':
+        path = tmp_path / 'sfc/flownets_miniviper.py'
+        path.write_text(path.read_text() + 'model["weight"] = 0.1\n')
+        clear(script)
+    else:
+        monkeypatch.setattr(
+            script,
+            'files_digest',
+            lambda cfg, root: 'others' if 'flownets' in cfg.model.type else 'data of sfm_miniviper',
+        )
+    flownet, sfm_net = (
+        tmp_path / 'work_dirs/sfc' / name for name in ('flownets_miniviper', 'sfm_miniviper')
+    )
+    assert script.outdated_sfm('mini', None) == [flownet, sfm_net]
+    assert script.outdated_sfm('mini2camvid', None) == [flownet]
+    shutil.rmtree(flownet)
+    assert script.outdated_sfm('mini', None) == [sfm_net]
+    assert script.outdated_sfm('mini2camvid', None) == []
+
+
+def test_data_of_the_sfm_that_are_gone(script, tmp_path, sfm, monkeypatch):
+    plan = plan_of(script, tmp_path / 'w', ('mini', 'sfc', 'main', 0))
+    assert not work(script, plan, tmp_path / 'w').failed
+
+    def gone(cfg, root):
+        raise FileNotFoundError(root)
+
+    monkeypatch.setattr(script, 'files_digest', gone)
+    assert script.outdated_sfm('mini', None) == []
+
+
+def test_each_phase_of_the_sfm_has_its_own_data(script, tmp_path):
+    (tmp_path / 'sfc/sfm_minicamvid.py').write_text(
+        CONFIG.format(kind='SFM').replace('data/minidrive/x', 'data/minidrive/camvid')
+    )
+    commands = script.sfm_commands('mini2camvid', Path('/d'))
+    for command, name, root in zip(
+        commands, script.SFM['mini2camvid'], ('/d/minidrive/x', '/d/minidrive/camvid'), strict=True
+    ):
+        assert command[:2] == ['tools/run_phases.py', f'configs/{name}']
+        assert f'train_dataloader.dataset.source.data_root={root}' in command
+        assert {word.partition('=')[2] for word in command[3:]} == {root}
+
+
+def test_benchmarks_share_a_phase_of_their_sfm(script, tmp_path, sfm, monkeypatch):
+    """They do not train it at the same time."""
+    training, twice = threading.Lock(), []
+    keep = script.Work._call
+
+    def call(self, command, log):
+        own = command[1:2] == ['configs/sfc/flownets_miniviper.py']
+        if own and not training.acquire(blocking=False):
+            twice.append(command)
+            own = False
+        threading.Event().wait(0.5 * own)
+        keep(self, command, log)
+        if own:
+            training.release()
+
+    monkeypatch.setattr(script.Work, '_call', call)
+    for method in ('source-only', 'sfc'):
+        write_config(script, tmp_path, 'mini2camvid', method)
+    clear(script)
+    keys = [(name, 'sfc', 'main', 0) for name in ('mini', 'mini2camvid')]
+    assert not work(script, plan_of(script, tmp_path / 'w', *keys), tmp_path / 'w', jobs=2).failed
+    assert not twice
+    assert sorted(name for (name,) in phases(sfm)) == [
+        *('configs/sfc/flownets_miniviper.py', 'configs/sfc/sfm_minicamvid.py'),
+        'configs/sfc/sfm_miniviper.py',
+    ]
 
 
 def test_a_missing_config(script, tmp_path):
@@ -511,6 +641,6 @@ def test_dry_run(script, tmp_path, monkeypatch, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].startswith('python tools/train.py configs/source_only/effnet-lite0_mini.py')
-    assert sum('run_phases.py' in line for line in lines) == 1
+    assert sum('run_phases.py' in line for line in lines) == 2  # FlowNet and SFM
     assert 'left out: mini, dacs, seed 0: there is no configs/dacs/effnet-lite0_mini.py' in err
     assert not list(tmp_path.glob('work_dirs'))
