@@ -28,6 +28,8 @@ BEAT = 15.0
 #: sign of life after which the owner counts as gone: two minutes, since NFS may show an old state
 #: for one.
 LOOK, LOOKS = 5.0, 24
+#: Number of times that a folder is created which other runs, at their end, remove at once.
+TRIES = 20
 #: Signals that end a process silently; SIGHUP comes when a terminal is closed.
 SIGNALS = tuple(
     getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1') if hasattr(signal, name)
@@ -151,7 +153,7 @@ class WorkDirLock:
                 f'{self.folder} is {kind} and not a folder: name another one with {self.option}'
             )
         self._text = json.dumps(asdict(Owner.here()))
-        self._made = _make(self.folder)
+        self._made: list[Path] = []
         try:
             self._acquire()
         except BaseException:
@@ -208,7 +210,7 @@ class WorkDirLock:
 
     def _acquire(self) -> None:
         state, looks = None, 0
-        while not self._create():
+        while not self._create_with_folder():
             found = self._look()
             if found is None:  # released in between
                 continue
@@ -233,6 +235,20 @@ class WorkDirLock:
                 continue
             self._take_away(now)
             looks = 0
+
+    def _create_with_folder(self) -> bool:
+        """Same as :meth:`_create`, with the folder: a run that ends may remove it in between."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                made = _make(self.folder)
+                self._made = [*made, *(path for path in self._made if path not in made)]
+                return self._create()
+            # The latter from mkdir, for a folder that is removed while it looks at it.
+            except (FileNotFoundError, FileExistsError):
+                if tries == TRIES:
+                    raise
 
     def _create(self) -> bool:
         """Creates the file if it does not exist; returns whether it did."""

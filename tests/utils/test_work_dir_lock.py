@@ -148,6 +148,37 @@ def test_two_that_take_over_at_once(folder, gone, monkeypatch):
     fast.__exit__(None, None, None)
 
 
+@pytest.mark.parametrize('when', ['before the file', 'in mkdir'])
+def test_folder_that_another_run_removes_at_its_end(when, folder, monkeypatch):
+    """Between the creation of the folder and that of the file in it."""
+    make, calls = work_dir_lock._make, []
+
+    def removed(path):
+        calls.append(path)
+        if len(calls) > 1:
+            return make(path)
+        if when == 'in mkdir':
+            raise FileExistsError(path)
+        made = make(path)
+        for one in made:
+            one.rmdir()
+        return []  # they were the other run's
+
+    monkeypatch.setattr(work_dir_lock, '_make', removed)
+    with WorkDirLock(folder) as lock:
+        lock.check()
+    assert len(calls) == 2 and not folder.parent.exists()
+
+
+def test_folder_that_cannot_be_created(folder, monkeypatch):
+    def fails(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(work_dir_lock, '_make', fails)
+    with pytest.raises(FileNotFoundError):
+        WorkDirLock(folder).__enter__()
+
+
 def test_run_that_lost_its_folder(folder):
     with WorkDirLock(folder) as lock:
         other = json.dumps(asdict(OTHERS[0]))
