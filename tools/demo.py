@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from mmdavss.cli.key_values import KeyValues, key_value
 from mmdavss.datasets.label_maps import CAMVID_IDS, CITYSCAPES_15, LabelSet
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.config_file import final_checkpoint, iterations_of, load_config
-from mmdavss.minidrive.generate import ROOTS, read_marker
+from mmdavss.minidrive.generate import ADDITIONS, ROOTS, read_marker
 from mmdavss.minidrive.labels import CITYSCAPES_IDS
 from mmdavss.minidrive.layouts import OLD_TOWN
 from mmdavss.minidrive.looks import camera_look
@@ -403,7 +403,8 @@ def train(number: int, step: Training, plan: Plan) -> None:
     done = records.steps.get(step.name)
     mode = []
     if done is not None:
-        changed = differences(done['settings'], settings)
+        parts = plan.benchmark.parts
+        changed = differences(*(_of_parts(one, parts) for one in (done['settings'], settings)))
         if changed:
             raise DemoError(
                 f'{folder} was made with other settings ({"; ".join(changed[:3])}'
@@ -446,6 +447,14 @@ def settings_of(cfg: Config, step: Training, plan: Plan) -> dict:
         start=start,
     )
     return as_json(settings)
+
+
+def _of_parts(settings: dict, parts: Sequence[str]) -> dict:
+    """Settings without those of other data sets, which may have been added to the MiniDrive."""
+    others = {key for name, own in ADDITIONS.items() if name not in parts for key in own}
+    data = settings['data']
+    own = {key: value for key, value in data['settings'].items() if key not in others}
+    return dict(settings, data=dict(data, settings=own))
 
 
 def digest(path: str) -> str:

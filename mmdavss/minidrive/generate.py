@@ -9,10 +9,11 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,6 +62,8 @@ ADDITIONS = dict(
     acdc=('acdc',),
     shift=('shift', 'shift_frames'),
 )
+# those of them that say whether there is anything of a data set
+COUNTS = {name: (name,) for name in ADDITIONS} | {'cityscapes_vps': VPS[:2]}
 MOMENT = 5  # the frame of a drive that an image shows
 REFERENCE = 8  # the frame of the reference image of ACDC, a little further along the street
 SNIPPET = 30  # frames of a Cityscapes snippet
@@ -596,6 +599,19 @@ def read_marker(root: Path) -> dict:
     return found
 
 
+def _as_json(settings: Settings) -> dict:
+    """Settings as they are in the description of a MiniDrive."""
+    return json.loads(json.dumps(dataclasses.asdict(settings)))
+
+
+def _with_json(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Settings with some values of the description of a MiniDrive."""
+    found: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return dataclasses.replace(settings, **found)
+
+
 def generate(
     root: Path,
     settings: Settings,
@@ -607,7 +623,8 @@ def generate(
     """Generates a MiniDrive.
 
     Data sets that are missing, because it has an older version or was made with `only`, are added
-    to it.
+    to it. Those of :data:`ADDITIONS` that are not asked for, because they are not in `only` or
+    their number is 0, stay as they are.
 
     Args:
         root: Folder to write to.
@@ -624,20 +641,24 @@ def generate(
         FileExistsError: If `root` holds something else.
         InputError: If the description of the MiniDrive in `root` is broken.
     """
-    wanted = json.loads(json.dumps(dict(version=VERSION, settings=dataclasses.asdict(settings))))
+    new = _as_json(settings)
     marker = root / MARKER
     done: list[str] = []
     if marker.is_file():
         found = read_marker(root)
-        old, new = found.get('settings', {}), wanted['settings']
+        old = found.get('settings', {})
+        kept = [
+            name
+            for name, counts in COUNTS.items()
+            if name in old and (name not in only or not any(new[key] for key in counts))
+        ]
         added = [
             name
-            for name, own in ADDITIONS.items()
-            if name not in old
-            or (new[name] and not any(old.get(key) for key in own if key != f'{name}_frames'))
+            for name, counts in COUNTS.items()
+            if name not in kept and (name not in old or not any(old.get(key) for key in counts))
         ]
         ours = [name for name in ROOTS if name not in added]
-        unknown = {key for name in added for key in ADDITIONS[name]}
+        unknown = {key for name in (*added, *kept) for key in ADDITIONS[name]}
         changed = ', '.join(
             f'{key} {old.get(key)} -> {new[key]}'
             for key in new
@@ -651,6 +672,14 @@ def generate(
                 'folder, or replace it with --overwrite'
             )
         if not changed:
+            before = {key: old[key] for name in kept for key in ADDITIONS[name] if key in old}
+            try:
+                settings = _with_json(settings, before)
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f'{marker} holds settings that no MiniDrive has ({error}). Delete {root} and '
+                    f'make it again: python tools/make_minidrive.py {root}'
+                ) from error
             done = [n for n in ours if found.get('complete') or n in found.get('done', [])]
             if set(only) <= set(done):
                 return False
@@ -670,6 +699,7 @@ def generate(
         )
     root.mkdir(parents=True, exist_ok=True)
     # an interrupted run keeps what existed before
+    wanted = dict(version=VERSION, settings=_as_json(settings))
     marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
     chunks = plan(settings, tuple(name for name in only if name not in done))
     total = sum(len(chunk.frames) for chunk in chunks)

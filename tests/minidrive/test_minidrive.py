@@ -46,6 +46,7 @@ from mmdavss.minidrive import (
     rendered_look,
 )
 from mmdavss.minidrive.generate import (
+    ROOTS,
     Settings,
     drifted,
     generate,
@@ -1014,6 +1015,85 @@ def test_shift_is_added_to_a_minidrive_without(tmp_path) -> None:
     assert not generate(tmp_path, more, progress=False)
     with pytest.raises(FileExistsError, match='shift_frames 2 -> 3'):
         generate(tmp_path, dataclasses.replace(more, shift_frames=3), progress=False)
+
+
+def _counts(root: Path) -> dict:
+    settings = json.loads((root / 'minidrive.json').read_text())['settings']
+    return {name: settings[name] for name in ('viper', 'camvid', 'acdc', 'shift')}
+
+
+def test_what_was_added_stays_when_others_are_asked_for(tmp_path) -> None:
+    """Commands with the number 0, or that leave it out of `only`, do not ask for a data set."""
+    demo, parts = dataclasses.replace(ONE, camvid=1), ['viper', 'cityscapes']
+    size = dict(camvid_size=(48, 36))
+    assert generate(tmp_path, demo, progress=False, only=parts)
+    more = dataclasses.replace(ONE, acdc=1)
+    assert generate(tmp_path, more, progress=False, only=['acdc'])
+    assert _counts(tmp_path) == dict(viper=1, camvid=1, acdc=1, shift=0)
+    before = _digests(tmp_path / 'acdc')
+    # make demo
+    assert not generate(tmp_path, demo, progress=False, only=parts)
+    # Another addition, with other settings of what it does not write.
+    more = dataclasses.replace(demo, shift=1, shift_frames=2, **size)
+    assert generate(tmp_path, more, progress=False, only=['shift'])
+    assert _counts(tmp_path) == dict(viper=1, camvid=1, acdc=1, shift=1)
+    # All that the preset has: what is missing is added, with the settings from when it was first
+    # asked for.
+    assert generate(tmp_path, demo, progress=False)
+    assert len(list(tmp_path.glob('camvid/images/*'))) == demo.camvid_frames
+    state = json.loads((tmp_path / 'minidrive.json').read_text())
+    assert state['complete'] and state['settings']['shift_frames'] == 2
+    assert state['settings']['camvid_size'] == [320, 240]
+    assert not generate(tmp_path, demo, progress=False)
+    assert not generate(tmp_path, dataclasses.replace(demo, camvid=0), progress=False)
+    assert _digests(tmp_path / 'acdc') == before
+    # What it asks for is compared.
+    with pytest.raises(FileExistsError, match=r'\(camvid_size \[320, 240\] -> \[48, 36\]\)'):
+        generate(tmp_path, dataclasses.replace(demo, **size), progress=False)
+    with pytest.raises(FileExistsError, match=r'\(acdc 1 -> 2\)'):
+        generate(tmp_path, dataclasses.replace(demo, acdc=2), progress=False, only=['acdc'])
+    # Another MiniDrive in its place has what it asks for alone.
+    other = dataclasses.replace(demo, seed=1)
+    assert generate(tmp_path, other, overwrite=True, progress=False)
+    assert _counts(tmp_path) == dict(viper=1, camvid=1, acdc=0, shift=0)
+    assert not any((tmp_path / name).exists() for name in ('acdc', 'shift'))
+
+
+def test_an_interrupted_addition_is_finished(tmp_path) -> None:
+    more = dataclasses.replace(ONE, acdc=1)
+    generate(tmp_path, ONE, progress=False)
+    generate(tmp_path, more, progress=False, only=['acdc'])
+    before = _digests(tmp_path)
+    marker = tmp_path / 'minidrive.json'
+    state = json.loads(marker.read_text())
+    done = [name for name in ROOTS if name != 'acdc']
+    marker.write_text(json.dumps({**state, 'complete': False, 'done': done}))
+    next(tmp_path.glob('acdc/rgb_anon/*/*/*/*')).unlink()
+    assert not generate(tmp_path, ONE, progress=False, only=['viper'])
+    assert generate(tmp_path, ONE, progress=False)
+    assert _digests(tmp_path) == before
+
+
+def test_camvid_and_clips_are_added_to_a_minidrive_without(tmp_path) -> None:
+    """Their sizes and frames say nothing while there are none of them."""
+    assert generate(tmp_path, ONE, progress=False)
+    more = dataclasses.replace(
+        ONE, camvid=1, camvid_size=(48, 36), cityscapes_vps_val=1, clip_frames=(4, 4)
+    )
+    assert generate(tmp_path, more, progress=False)
+    assert cv2.imread(str(next(tmp_path.glob('camvid/images/*')))).shape == (36, 48, 3)
+    assert len(list(tmp_path.glob('cityscapes_vps/val/labelmap/*'))) == 1
+    assert not generate(tmp_path, more, progress=False)
+
+
+def test_invalid_settings_of_what_stays(tmp_path) -> None:
+    generate(tmp_path, ONE, progress=False)
+    marker = tmp_path / 'minidrive.json'
+    state = json.loads(marker.read_text())
+    marker.write_text(json.dumps({**state, 'settings': {**state['settings'], 'acdc': 'x'}}))
+    with pytest.raises(ValueError, match='no MiniDrive has.*make_minidrive.py'):
+        generate(tmp_path, ONE, overwrite=True, progress=False)
+    assert (tmp_path / 'viper').is_dir()
 
 
 def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:

@@ -296,6 +296,23 @@ def first_step(demo: ModuleType, options: tuple[str, ...] = ()) -> dict:
     return json.loads((root / 'demo.json').read_text())['source_only']
 
 
+def test_data_sets_that_were_added_since(demo, steps):
+    """The demo does not read them; what it reads is compared."""
+    marker = Path('data/minidrive/minidrive.json')
+    state = json.loads(marker.read_text())
+    state['settings'] = dict(seed=0, viper=32, acdc=0)
+    marker.write_text(json.dumps(state))
+    first_step(demo)
+    state['settings'] |= dict(acdc=20, shift=4, shift_frames=10)
+    marker.write_text(json.dumps(state))
+    first_step(demo)
+    assert len(steps) == 1
+    state['settings'] |= dict(viper=8)
+    marker.write_text(json.dumps(state))
+    with pytest.raises(demo.DemoError, match=r'\(data.settings.viper: 32 -> 8\)'):
+        first_step(demo)
+
+
 def test_scores_are_those_of_the_last_iteration(demo, steps):
     assert first_step(demo)['scores'] == {'mIoU': 2.0, 'aAcc': 4.0, 'IoU.road': 3.0}
     assert len(steps) == 1
