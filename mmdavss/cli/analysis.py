@@ -170,21 +170,23 @@ class VideoFrame:
     label: tuple[str, LabelSet] | None
 
 
-def add_frame_arguments(parser: argparse.ArgumentParser, count: int = 4) -> None:
+def add_frame_arguments(
+    parser: argparse.ArgumentParser, count: int = 4, first: str = 'the first'
+) -> None:
     """Adds arguments that choose consecutive frames of the test data."""
-    parser.add_argument('--sequence', help='name in the data set (default: the first)')
+    parser.add_argument('--sequence', help='name in the test data (default: the first)')
     parser.add_argument(
         '--first',
         type=int,
         metavar='NUMBER',
-        help='first frame, its number in the sequence (default: the first)',
+        help=f'first frame, its number in the sequence (default: {first})',
     )
     parser.add_argument('--count', type=int, default=count, help=f'number of frames ({count})')
     parser.add_argument('--step', type=int, default=1, help='distance between them (1)')
 
 
 def video_frames(
-    cfg: Config, args: argparse.Namespace, before: int = 0
+    cfg: Config, args: argparse.Namespace, before: int = 0, needed: int = 0
 ) -> tuple[list[VideoFrame], list[int]]:
     """Selects consecutive frames of a test_dataloader's video, labelled or not.
 
@@ -192,42 +194,59 @@ def video_frames(
         cfg: The config.
         args: Arguments, including those of :func:`add_frame_arguments`.
         before: Number of preceding frames to include, if there are as many.
+        needed: Number of preceding frames that the first chosen one must have.
 
     Returns:
         The frames, and the positions of the chosen ones among them.
 
     Raises:
-        UserError: If there is no test_dataloader, or no such sequence or frame.
+        UserError: If there is no test_dataloader, or no such sequence or frame, or it has too few
+            frames before it.
     """
     require(cfg, 'test_dataloader')
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
-    found = {name: numbers for name, numbers in dataset.scan().items() if numbers}
-    sequence = args.sequence or min(found, key=natural)
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    # The folders may hold sequences that are not scored.
+    scored = {info['seq_name'] for info in infos}
+    found = {name: numbers for name, numbers in dataset.scan().items() if name in scored}
+    names = sorted(found, key=natural)
+    enough = [name for name in names if len(found[name]) > needed]
+    sequence = args.sequence or (enough or names)[0]
     if sequence not in found:
-        near = ', '.join(sorted(found, key=natural)[:5])
+        near = ', '.join([*names[:5], *(['...'] if len(names) > 5 else [])])
         raise UserError(
-            f'--sequence {sequence}: there is no sequence of this name in {dataset.data_root}, '
-            f'which has {len(found)}: {near}, ...'
+            f'--sequence {sequence}: there is no sequence of this name in the test data, '
+            f'{dataset.data_root}, which have {len(found)}: {near}'
         )
     numbers = sorted(found[sequence])
-    first = numbers[0] if args.first is None else args.first
+    if len(numbers) <= needed:
+        raise UserError(
+            f'--sequence {sequence}: it has {number_of(len(numbers), "frame")}, and a frame needs '
+            f'{needed} before it'
+        )
+    first = numbers[needed] if args.first is None else args.first
     if args.count < 1 or args.step < 1:
         raise UserError('--count and --step must be 1 or more')
     if first not in numbers:
         raise UserError(f'--first {first}: {sequence} has the frames {numbers[0]} to {numbers[-1]}')
     start = numbers.index(first)
+    if start < needed:
+        raise UserError(
+            f'--first {first}: a frame needs {needed} before it: {sequence} has such frames from '
+            f'{numbers[needed]} on'
+        )
     chosen = range(start, start + args.count * args.step, args.step)
     if chosen[-1] >= len(numbers):
         raise UserError(
             f'--count {args.count}: {sequence} has '
-            f'{number_of(len(numbers) - start, "frame")} from {first} on: take '
-            'fewer, or start earlier with --first'
+            f'{number_of(len(numbers) - start, "frame")} from {first} on: take fewer'
+            + (', or start earlier with --first' if start > needed else '')
         )
-    labels = {}
-    for i in range(len(dataset)):
-        info = dataset.get_data_info(i)
-        if info['seq_name'] == sequence and info['seg_map_path'] is not None:
-            labels[info['img_path']] = info['seg_map_path'], info['label_spec']
+    labels = {
+        info['img_path']: (info['seg_map_path'], info['label_spec'])
+        for info in infos
+        if info['seq_name'] == sequence and info['seg_map_path'] is not None
+    }
     begin = max(0, start - before)
     paths = [found[sequence][n] for n in numbers[begin : chosen[-1] + 1]]
     return [VideoFrame(path, labels.get(path)) for path in paths], [i - begin for i in chosen]

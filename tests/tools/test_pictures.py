@@ -1,6 +1,7 @@
 """tools/analysis/panels.py and flow.py on a few generated frames."""
 
 import csv
+from argparse import Namespace
 
 import cv2
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
+from mmdavss.cli.analysis import video_frames
 from mmdavss.datasets import CityscapesSeqDataset
 from mmdavss.inference.segmenter import VideoSegmenter
+from mmdavss.utils.errors import UserError
 
 
 def read(path):
@@ -57,6 +60,61 @@ def test_panels(analysed, tmp_path, run_tool, capsys):
     ):
         with pytest.raises(SystemExit, match=message):
             run_tool(*call, '--overwrite', *extra)
+
+
+def test_sequences_that_are_not_scored_are_not_shown(analysed, tmp_path, run_tool):
+    config, checkpoint = analysed
+    root = Config.fromfile(config).test_dataloader.dataset.data_root
+    sequences = CityscapesSeqDataset(root, split='val').scan()
+    other, scored = sequences
+    option = f'test_dataloader.dataset.sequences={scored},'
+    for number, tool in enumerate((('panels.py', config, checkpoint), ('flow.py', config))):
+        out = tmp_path / f'{number}.png'
+        call = (f'analysis/{tool[0]}', *tool[1:], '--count', '2', '--out', out)
+        run_tool(*call, '--cfg-options', option)
+        shown = {row['frame'] for row in read(out.with_suffix('.csv'))}
+        assert len(shown) == 2 and shown <= set(sequences[scored].values())
+        message = f'--sequence {other}: there is no sequence of this name in the test data, .*'
+        with pytest.raises(SystemExit, match=f'{message}which have 1: {scored}$'):
+            run_tool(*call, '--overwrite', '--sequence', other, '--cfg-options', option)
+
+
+def test_flow_needs_a_frame_before(analysed, tmp_path, run_tool):
+    config = analysed[0]
+    out = tmp_path / 'flow.png'
+    call = ('analysis/flow.py', config, '--providers', 'DISFlowEstimator', '--out', out)
+    sequences = CityscapesSeqDataset(
+        Config.fromfile(config).test_dataloader.dataset.data_root, split='val'
+    ).scan()
+    frames = next(iter(sequences.values()))
+    run_tool(*call)
+    rows = read(out.with_suffix('.csv'))
+    assert [row['frame'] for row in rows[::2]] == [frames[18], frames[19]]
+    assert all(float(row['warping error']) > 0.1 for row in rows)
+    with pytest.raises(SystemExit, match='--first 17: a frame needs 1 before it: .* from 18 on'):
+        run_tool(*call, '--overwrite', '--first', '17', '--count', '2')
+    with pytest.raises(SystemExit, match='has 2 frames from 18 on: take fewer$'):
+        run_tool(*call, '--overwrite', '--count', '3')
+
+
+def test_sequences_with_too_few_frames(tmp_path):
+    for name in ('a/0.png', 'b/0.png', 'b/1.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), np.zeros((4, 8, 3), np.uint8))
+    dataset = dict(type='ClipFolderDataset', data_root=str(tmp_path), clip_length=1)
+    cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
+
+    def found(sequence: str | None = None, needed: int = 1) -> tuple[list[str], list[int]]:
+        args = Namespace(sequence=sequence, first=None, count=1, step=1)
+        frames, chosen = video_frames(cfg, args, before=needed, needed=needed)
+        return [frame.path for frame in frames], chosen
+
+    assert found(needed=0) == ([str(tmp_path / 'a/0.png')], [0])
+    assert found() == ([str(tmp_path / 'b/0.png'), str(tmp_path / 'b/1.png')], [1])
+    with pytest.raises(UserError, match='--sequence a: it has 1 frame, and a frame needs 1 before'):
+        found('a')
+    with pytest.raises(UserError, match='--sequence a: it has 1 frame, and a frame needs 2 before'):
+        found(needed=2)
 
 
 def test_flow_of_providers(analysed, tmp_path, run_tool, capsys):

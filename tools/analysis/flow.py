@@ -1,11 +1,11 @@
 """Optical flow of consecutive frames in the colours of the wheel: a row for each frame, columns
 for the image, each flow provider, and the flow branch of each checkpoint that has one (as SFC's).
 
-The frames are those of the config's test_dataloader, the flow goes from each frame to the one
-before it, at the size of the frames; all pictures share one scale, that of the wheel. The csv has
-the mean length of each flow in pixels and how far the frame before, warped along it, is from the
-frame: the mean absolute difference of grey values (0 to 255) where the flow stays in the image,
-beside that without any flow.
+The frames are those of the config's test_dataloader, from the second one of a sequence on; the flow
+goes from each frame to the one before it, at the size of the frames; all pictures share one scale,
+that of the wheel. The csv has the mean length of each flow in pixels and how far the frame before,
+warped along it, is from the frame: the mean absolute difference of grey values (0 to 255) where the
+flow stays in the image, beside that without any flow.
 
     python tools/analysis/flow.py CONFIG --providers DISFlowEstimator --first 8 --count 3
     python tools/analysis/flow.py CONFIG CHECKPOINT CHECKPOINT --names source-only SFC
@@ -125,7 +125,7 @@ def warp_error(flow: np.ndarray, image: np.ndarray, previous: np.ndarray) -> flo
 
 def main() -> None:
     parser = CheckpointParser(__doc__, 'work_dirs/flow.png', optional=True)
-    add_frame_arguments(parser, 3)
+    add_frame_arguments(parser, 2, 'the second')
     parser.add_argument(
         '--providers',
         nargs='*',
@@ -150,8 +150,8 @@ def main() -> None:
     if len(set(titles)) < len(titles):
         parser.error(f'{", ".join(titles)}: give each its own title (--names, TITLE=PROVIDER)')
     cfg = read_config(args)
-    frames, chosen = video_frames(cfg, args, 1)
-    pairs = [(frames[i], frames[max(i - 1, 0)]) for i in chosen]
+    frames, chosen = video_frames(cfg, args, before=1, needed=1)
+    pairs = [(frames[i], frames[i - 1]) for i in chosen]
     images = [tuple(read_image(frame.path) for frame in pair) for pair in pairs]
     flows: dict[str, list[np.ndarray]] = {}
     for title, options in args.providers:
