@@ -45,8 +45,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-#: Names of the small configs, with MiniDrive or CamVid.
-SMALL = re.compile(r'mini|-r18_camvid-day2dusk|_camvid-day$')
+#: Names of the small configs, with MiniDrive or CamVid, and of those with CamVid.
+SMALL = re.compile(r'mini|-r18_camvid-day2dusk|effnet-lite0_.*day2dusk|_camvid-day$')
+CAMVID = re.compile(r'camvid|day2dusk')
 STATISTICS = 'train_dataloader.dataset.rare_class_sampling.statistics'
 #: Parts of a checkpoint that hold times, paths and versions.
 NOT_COMPARED = ('meta', 'message_hub')
@@ -426,7 +427,7 @@ def choose(tasks: Mapping[str, Task], patterns: Sequence[str], camvid: bool) -> 
     return [
         config
         for config in tasks
-        if (camvid or 'camvid' not in config)
+        if (camvid or not CAMVID.search(config))
         and any(fnmatch(config, p) or fnmatch(config, f'{p}.py') for p in patterns)
     ]
 

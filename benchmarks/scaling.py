@@ -1,13 +1,14 @@
 """How time and memory grow with pixels, classes, clip length and bank size.
 
-    python benchmarks/scaling.py [--parts STPL VPQ ...] [--write]
+    python benchmarks/scaling.py --write
+    python benchmarks/scaling.py --parts 'STPL contrast' VPQ
 
 Each row doubles one quantity three times. Exponents are slopes of a straight line through the
 logarithms of quantity and time (process time, one thread, median; the sizes alternate) and of
 quantity and memory (peak on top of what exists before the call; Linux). An exponent of 1 is linear
 growth; below it, parts that do not grow dominate. Memory that is freed goes back to the system at
-once here, which makes times longer than they are elsewhere. ``--write`` puts the table into
-docs/speed.md.
+once here, which makes times longer than they are elsewhere. ``--write`` puts the table, which has
+all parts, into docs/speed.md.
 """
 
 from __future__ import annotations
@@ -204,10 +205,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parts = list(dict.fromkeys(row.part for row in ROWS))
-    parser.add_argument('--parts', nargs='+', choices=parts, default=parts)
+    parser.add_argument('--parts', nargs='+', choices=parts, help='default: all')
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--write', action='store_true', help='put the table into docs/speed.md')
     args = parser.parse_args()
+    if args.write and args.parts:
+        parser.error('--write puts the whole table into docs/speed.md: call it without --parts')
     if os.environ.get(MALLOC[0]) != MALLOC[1]:
         os.environ[MALLOC[0]] = MALLOC[1]
         os.execv(sys.executable, [sys.executable, *sys.argv])
@@ -221,7 +224,7 @@ def main() -> None:
     ]
     print('\n'.join(lines))
     for row in ROWS:
-        if row.part not in args.parts:
+        if args.parts and row.part not in args.parts:
             continue
         torch.manual_seed(0)
         with contextlib.redirect_stdout(None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,25 @@ def test_needs_of_the_chosen_are_added(script, tasks):
         'adabn/accel-r18_miniviper2minicity.py',
         'stpl/accel-r18_miniviper2minicity_duplicate.py',
     ]
+
+
+def test_every_benchmark_is_compared(script, tasks, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'benchmarks')
+    methods = importlib.import_module('small_methods')
+    names = {
+        benchmark: {methods.config_name(benchmark, method) for method in methods.METHODS}
+        | set(methods.SFM[benchmark])
+        for benchmark in methods.BENCHMARKS
+    }
+    shipped = {
+        benchmark: {name for name in found if (ROOT / 'configs' / name).is_file()}
+        for benchmark, found in names.items()
+    }
+    assert all(len(found) > 20 for found in shipped.values())
+    assert set().union(*shipped.values()) <= set(script.choose(tasks, ['*'], camvid=True))
+    without = set(script.choose(tasks, ['*'], camvid=False))
+    assert shipped['mini'] <= without
+    assert not without & (shipped['day2dusk'] | {n for n in tasks if 'camvid' in n})
 
 
 def test_what_starts_later_starts_in_the_short_training(tasks):
