@@ -99,7 +99,7 @@ STPL = Training(
     'adapts that model to the unlabelled target video, without the source data',
     'source_only',
 )
-#: The best method that has the source data at hand: docs/results.md.
+#: A simple method that has the source data at hand: docs/results.md has some that gain more.
 WITH_SOURCE = Training(
     'dacs',
     'effnet-lite0',
