@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mmseg.registry import DATASETS
 
@@ -30,7 +30,7 @@ class DarkZurichImageDataset(ImageSegDataset):
     Args:
         data_root: Folder with ``rgb_anon`` and ``gt``.
         split: ``train``, ``val`` or ``test``.
-        time: ``night``, ``twilight`` or ``day``.
+        time: One or several of ``night``, ``twilight`` and ``day``.
         day_pairs: List with the day image of each night image, relative to `data_root`: a csv file,
             or a folder whose csv files are read, such as ``corresp`` of the release. A line has
             the two images below ``rgb_anon``, without ``_rgb_anon.png``. An item is then a clip of
@@ -57,33 +57,38 @@ class DarkZurichImageDataset(ImageSegDataset):
         self,
         data_root: str,
         split: str = 'train',
-        time: str = 'night',
+        time: str | Sequence[str] = 'night',
         day_pairs: str | None = None,
         **kwargs,
     ) -> None:
-        if time not in TIMES:
-            raise ValueError(f'DarkZurichImageDataset: time={time!r} is not one of {TIMES}.')
+        times = (time,) if isinstance(time, str) else tuple(time)
+        if not times or not set(times) <= set(TIMES):
+            raise ValueError(
+                f'DarkZurichImageDataset: time={time!r} must name at least one of {TIMES}, and no '
+                'other.'
+            )
         if day_pairs is not None and kwargs.get('clip_length', 1) != 1:
             raise ValueError(
                 'DarkZurichImageDataset: with day_pairs a clip is a day and a night '
                 'image; leave clip_length out.'
             )
         self.split = split
-        self.time = time
+        self.times = times
         self.day_pairs = day_pairs
         super().__init__(data_root=data_root, labels=DARK_ZURICH_19, **kwargs)
 
     def folders(self) -> list[str]:
-        return self.subfolders(osp.join(self.data_root, 'rgb_anon', self.split, self.time))
+        images = osp.join(self.data_root, 'rgb_anon', self.split)
+        return [folder for time in self.times for folder in self.subfolders(osp.join(images, time))]
 
     def label_path(self, sequence: str, number: int, image: str) -> str:
-        recording = osp.basename(osp.dirname(image))
+        folder = osp.dirname(image)
         return osp.join(
             self.data_root,
             'gt',
             self.split,
-            self.time,
-            recording,
+            osp.basename(osp.dirname(folder)),
+            osp.basename(folder),
             f'{sequence}_gt_labelTrainIds.png',
         )
 

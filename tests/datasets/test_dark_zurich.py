@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
@@ -23,6 +25,34 @@ def test_night_images_without_labels(dark_zurich):
     assert len(DarkZurichImageDataset(str(dark_zurich), time='day', with_labels=False)) == 2
     with pytest.raises(FileNotFoundError, match='none of the 3 frames has a label'):
         DarkZurichImageDataset(str(dark_zurich))
+
+
+def test_several_times_of_day(dark_zurich, write):
+    dataset = DarkZurichImageDataset(str(dark_zurich), time=('day', 'night'), with_labels=False)
+    names = [dataset.get_data_info(i)['frame_name'] for i in range(len(dataset))]
+    assert sorted(names) == [
+        'GOPR0345_frame_000081',
+        'GOPR0345_frame_000082',
+        'GOPR0351_frame_000001',
+        'GOPR0351_frame_000002',
+        'GOPR0352_frame_000001',
+    ]
+    # Each label is in the folder of its own time.
+    label = 'gt/train/{}_gt_labelTrainIds.png'.format
+    paths = [
+        dark_zurich / label(name)
+        for name in (
+            'day/GOPR0345/GOPR0345_frame_000081',
+            'night/GOPR0352/GOPR0352_frame_000001',
+        )
+    ]
+    for path in paths:
+        write(path, np.zeros((12, 20), np.uint8))
+    labelled = DarkZurichImageDataset(str(dark_zurich), time=['night', 'day'])
+    found = {labelled.get_data_info(i)['seg_map_path'] for i in range(len(labelled))}
+    assert found == {str(path) for path in paths}
+    with pytest.raises(FileNotFoundError, match='rgb_anon/train/twilight does not exist'):
+        DarkZurichImageDataset(str(dark_zurich), time=('day', 'twilight'), with_labels=False)
 
 
 def test_labels_hold_train_ids(dark_zurich, write):
@@ -91,7 +121,8 @@ def test_broken_lists_of_pairs(dark_zurich):
 
 
 def test_bad_options(dark_zurich):
-    with pytest.raises(ValueError, match="time='noon'"):
-        DarkZurichImageDataset(str(dark_zurich), time='noon')
+    for time in ('noon', ('day', 'noon'), ()):
+        with pytest.raises(ValueError, match=re.escape(f'time={time!r} must name at least one')):
+            DarkZurichImageDataset(str(dark_zurich), time=time)
     with pytest.raises(FileNotFoundError, match='rgb_anon/test/night does not exist'):
         DarkZurichImageDataset(str(dark_zurich), split='test', with_labels=False)
