@@ -13,7 +13,7 @@ train_dataloader = dict(
     )
 )
 model = dict(
-    refinement=_base_.refinement,
+    refinement=dict(_base_.refinement, only_against_common=True),
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),
     source_checkpoint='work_dirs/source_only/effnet-lite0_day2dusk/iter_600.pth',
 )

@@ -1,5 +1,6 @@
 # VFM-UDA++ on DINOv2 ViT-L/14, Cityscapes to Dark Zurich, 19 classes: 68.7 mIoU in its README.
-# Shorter sides are 1024 times 0.9 to 1.1; pseudo-labels weigh nothing in the margins of the target.
+# Shorter sides are 1024 times 0.9 to 1.1; pseudo-labels weigh nothing in the margins of the target,
+# which are all images of Dark Zurich's train, by day, at twilight and by night.
 _base_ = [
     '../_base_/models/dinov2-vitl14.py',
     '../_base_/methods/vfmuda.py',
@@ -52,6 +53,6 @@ train_dataloader = dict(
     dataset=dict(
         rare_class_sampling=dict(_base_.rare_class_sampling, temperature=0.05),
         source=dict(pipeline=source_pipeline),
-        target=dict(pipeline=target_pipeline),
+        target=dict(time=('day', 'twilight', 'night'), pipeline=target_pipeline),
     )
 )

@@ -14,7 +14,7 @@ train_dataloader = dict(
 model = dict(
     type='MIC',
     masked=_base_.masked,
-    refinement=_base_.refinement,
+    refinement=dict(_base_.refinement, only_against_common=True),
     # Sign symbol, car, pedestrian, bicyclist.
     feature_distance=dict(classes=(6, 8, 9, 10)),
     student=dict(

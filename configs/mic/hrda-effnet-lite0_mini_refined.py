@@ -18,6 +18,7 @@ model = dict(
         _base_.refinement,
         # For mode='rare': bicycle, motorcycle, sign, light, bus, fence, person.
         rare_classes=(14, 13, 5, 4, 12, 3, 9),
+        only_against_common=True,
     ),
     source_checkpoint='work_dirs/source_only/effnet-lite0_mini/iter_600.pth',
 )

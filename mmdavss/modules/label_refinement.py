@@ -41,7 +41,8 @@ def rarer(first: Tensor, second: Tensor, rank: Tensor, only_against_common: bool
         first: (N, H, W), int64, classes or 255.
         second: Same shape.
         rank: (256,), int64: the rarer a label, the smaller; 256 for all that are not rare.
-        only_against_common: Whether two rare classes cancel one another.
+        only_against_common: Whether two different rare classes cancel one another: the order of
+            `rank` then has no effect.
 
     Returns:
         (N, H, W): where both are equal that, elsewhere the rarer one, or 255.
@@ -64,7 +65,7 @@ class LabelRefinement(nn.Module):
     ``carried``             the carried one, if its probability reaches `threshold`
     ``consistency``         the carried one where both frames agree
     ``max-confidence``      the more probable one of both; that of the frame if nothing is carried
-    ``rare``                where they differ the rarer one if that is rare
+    ``rare``                where they differ the one that is rare, see `only_against_common`
     ``oracle``              the carried one where it is right: an upper bound, needs labels
     ======================  ====================================================================
 
@@ -77,7 +78,8 @@ class LabelRefinement(nn.Module):
             where nothing is carried; 0.7, and 800/1024 for Cityscapes.
         fill_columns: Columns at each side that count as near, 100 at any size as published.
         rare_classes: For ``rare``: the rare ones, the rarest first.
-        only_against_common: For ``rare``, see :func:`rarer`.
+        only_against_common: For ``rare``: whether of two different rare classes neither is kept, as
+            the release of UnifiedVideoDA trains; otherwise the rarer one is.
         classes: If given, others have no label.
 
     Raises:

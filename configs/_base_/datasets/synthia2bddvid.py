@@ -28,11 +28,9 @@ source_pipeline = [
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
-# Pseudo-labels weigh nothing in the margins of the whole frame, which are Cityscapes' as shares of
-# its sides.
+# No margins without pseudo-labels: the release skips them for crops of 720 rows.
 target_pipeline = [
     dict(type='LoadClip'),
-    dict(type='PseudoLabelMargins', top=21, bottom=169, left=19, right=19),
     dict(type='ClipResize', scale=(1280, 720)),
     dict(type='ClipCrop', crop_size=(720, 720)),
     dict(type='ClipFlip', prob=0.5),
@@ -41,7 +39,6 @@ target_pipeline = [
 # For pseudo-labels refined by the video: clips of two frames.
 target_clip_pipeline = [
     dict(type='LoadClip'),
-    dict(type='PseudoLabelMargins', top=21, bottom=169, left=19, right=19),
     dict(type='ClipResize', scale=(1280, 720)),
     flow,
     dict(type='ClipCrop', crop_size=(720, 720)),

@@ -29,6 +29,7 @@ refinement = dict(
     carry_rows=840 / 1024,
     fill_rows=800 / 1024,
     fill_columns=100,
+    only_against_common=True,  # for mode='rare': of two rare classes that differ none is kept
 )
 discriminator = dict(
     type='VideoDiscriminator',
