@@ -339,6 +339,7 @@ class PseudoLabelGenerator:
         resumed = not anew and self._resume(out, journal, file, clips)
         if resumed and journal.state['finished']:
             print(f'{out} is there already, with these settings.')
+            confidences.remove(out)  # killed before it could
             return self._finished(journal.state, out)
         runner = self.runner(cfg, checkpoints, workers, device, len(classes))
         if anew:
@@ -446,7 +447,10 @@ class PseudoLabelGenerator:
                     'another one with --out'
                 )
             return False
-        for key, (old, new) in journal.resume(read_manifest(out, needed=FIELDS)).items():
+        found = read_manifest(out, needed=FIELDS)
+        # Options that are not used are not among the settings: compared too if they were.
+        journal.asked['settings'] = dict.fromkeys(found['settings']) | self.settings
+        for key, (old, new) in journal.resume(found).items():
             text = 'changed since'
             if key == 'checkpoint':
                 text = 'was ' + ' and is '.join(
