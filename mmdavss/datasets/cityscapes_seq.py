@@ -76,9 +76,14 @@ class CityscapesSeqDataset(ClipSegDataset):
         return found
 
     def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
-        # An annotated frame is never the first of its snippet; one with a pseudo-label can be.
+        # An annotated frame is never the first of its snippet; one with a pseudo-label can be, and
+        # one of a split file.
         if self.clip_length > 1 and self.frames == 'annotated' and self.pseudo_labels is None:
             alone = [(s, n) for s, n in current if n == min(found[s])]
+            if len(alone) < len(current):
+                alone = [
+                    (s, n) for s, n in alone if self._exists(self._label_file(s, n, found[s][n]))
+                ]
             if alone:
                 s, n = alone[0]
                 raise FileNotFoundError(

@@ -46,6 +46,13 @@ def test_split_file_as_da_vsn_has_it(cityscapes):
     assert numbers(dataset) == [[102, 103, 104]]
 
 
+def test_first_frames_of_snippets_in_a_split_file(cityscapes):
+    """They have no label, and no frame before them."""
+    (cityscapes / 'list.txt').write_text('hamburg_000000_000102\nhamburg_000000_000104\n')
+    dataset = CityscapesSeqDataset(str(cityscapes), ann_file='list.txt', with_labels=False)
+    assert numbers(dataset) == [[102, 102], [103, 104]]
+
+
 def test_annotated_frames_alone_are_not_enough(cityscapes):
     for path in (cityscapes / 'leftImg8bit_sequence').rglob('*.png'):
         if path.name.split('_')[2] not in ('000019', '000042', '000104'):
