@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os.path as osp
 
+from mmdavss.utils.errors import InputError
+
 from .clip import ClipSegDataset, Sequences
 from .label_maps import LabelSet
 
@@ -33,12 +35,21 @@ class ImageSegDataset(ClipSegDataset):
         raise NotImplementedError
 
     def scan(self) -> Sequences:
-        """Every image, keyed by its name without folder and suffix."""
-        return {
-            self.frame_name(path): {0: path}
-            for folder in self.folders()
-            for _, path in self.list_images(folder, self.IMAGES)
-        }
+        """Every image, keyed by its name without folder and suffix.
+
+        Raises:
+            InputError: If two folders have images of the same name.
+        """
+        found: Sequences = {}
+        for folder in self.folders():
+            for _, path in self.list_images(folder, self.IMAGES):
+                first = found.setdefault(self.frame_name(path), {0: path})[0]
+                if first != path:
+                    raise InputError(
+                        f'{type(self).__name__}: {first} and {path} are two images of the same '
+                        'name, which would be one: move or rename one of them.'
+                    )
+        return found
 
     def subfolders(self, folder: str) -> list[str]:
         """Paths of the folders in a folder.

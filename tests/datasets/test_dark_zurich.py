@@ -55,6 +55,14 @@ def test_several_times_of_day(dark_zurich, write):
         DarkZurichImageDataset(str(dark_zurich), time=('day', 'twilight'), with_labels=False)
 
 
+def test_images_of_one_name(dark_zurich, write):
+    """Images are told apart by their names: one of the two would be lost."""
+    name = 'GOPR0345/GOPR0345_frame_000081_rgb_anon.png'
+    write(dark_zurich / 'rgb_anon/train/twilight' / name, np.zeros((12, 20, 3), np.uint8))
+    with pytest.raises(ValueError, match=f'day/{name} and .*twilight/{name} .* same name'):
+        DarkZurichImageDataset(str(dark_zurich), time=('day', 'twilight'), with_labels=False)
+
+
 def test_labels_hold_train_ids(dark_zurich, write):
     dataset = DarkZurichImageDataset(str(dark_zurich), split='val', pipeline=LOAD)
     label = dataset[0]['data_samples'].gt_sem_seg.data.numpy().reshape(-1)[:20]
