@@ -74,9 +74,11 @@ class ClipSegDataset(BaseSegDataset):
             from the change between frames learn nothing from a repeated frame, and published lists
             of clips have no such clips.
         frames: Which frames are current frames: ``annotated``, those with a label, or ``all``.
-            Default: ``annotated``; without labels, whatever the data set's papers do.
+            Default: ``annotated``, or ``all`` where the data set labels every frame; without
+            labels, unless `annotated` is given, whatever the data set's papers do.
         annotated: Shell-style pattern for the names of the annotated frames, for example ``'*0'``;
-            a matching frame must have a label file. By default, all frames that have one.
+            if labels are used, a matching frame must have a label file. By default, all frames that
+            have one.
         sequences: Names of the sequences to use, all by default; or a text file, relative to
             `data_root`, with one name per line.
         ann_file: Split file with one frame name per line, relative to `data_root`, which lists the
@@ -154,10 +156,10 @@ class ClipSegDataset(BaseSegDataset):
                 f'{frame_distance} must be 1 or more.'
             )
         if frames is None:
-            if with_labels and annotated is None:
-                frames = self.LABELLED_FRAMES
-            elif with_labels or pseudo_labels is not None:
+            if annotated is not None or pseudo_labels is not None:
                 frames = 'annotated'
+            elif with_labels:
+                frames = self.LABELLED_FRAMES
             else:
                 frames = self.UNLABELLED_FRAMES
         if frames not in FRAMES:
@@ -616,7 +618,7 @@ class ClipSegDataset(BaseSegDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__}: {len(missing)} of {len(current)} frames have no mask in '
                 f'{self.pseudo_labels}: {_some(missing)}. Select those that have one '
-                "(frames='annotated'), or make the masks of all frames again: "
+                "(frames='annotated', annotated=None), or make the masks of all frames again: "
                 f'{ADVICE} --overwrite'
             )
         if missing:
@@ -808,8 +810,8 @@ class ClipFolderDataset(ClipSegDataset):
             masks = []
             if self.pseudo_labels is not None:
                 masks = [
-                    self._label_file(osp.dirname(name), 0, file)
-                    for name, file in zip(names, files, strict=True)
+                    self._label_file(osp.dirname(name), 0, file, earlier=k < len(names) - 1)
+                    for k, (name, file) in enumerate(zip(names, files, strict=True))
                 ]
                 missing = [
                     mask

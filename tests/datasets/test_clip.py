@@ -100,6 +100,11 @@ def test_missing_previous_frame_is_named(viper):
 def test_annotated_pattern(viper):
     assert names(ViperSeqDataset(str(viper), annotated='*0')) == ['001_00010']
     assert len(ViperSeqDataset(str(viper))) == 15
+    # It needs no labels where none are used.
+    shutil.rmtree(viper / 'train/cls')
+    options = dict(annotated='*0', with_labels=False)
+    assert names(ViperSeqDataset(str(viper), **options)) == ['001_00010']
+    assert len(ViperSeqDataset(str(viper), frames='all', **options)) == 15
 
 
 def test_annotated_are_the_frames_with_a_label(viper):

@@ -252,6 +252,17 @@ def test_a_lost_file_of_the_first_pass(frames, checkpoint, tmp_path, monkeypatch
     assert masks(out) and not (out / 'first_pass').exists()
 
 
+def test_files_of_the_first_pass_go_after_all(frames, checkpoint, tmp_path, monkeypatch):
+    """If a run is killed when its last mask is written, before they are deleted."""
+    cfg, out = config(frames, {}, selection='cbst'), tmp_path / 'out'
+    with monkeypatch.context() as patched:
+        patched.setattr(confidences, 'remove', lambda folder: None)
+        run(cfg, checkpoint, out)
+    assert (out / 'first_pass').exists()
+    run(cfg, checkpoint, out)
+    assert not (out / 'first_pass').exists()
+
+
 def test_flow_goes_from_the_frame_to_the_neighbour(tmp_path):
     """A neighbour whose picture lies one pixel to the right."""
     paint(tmp_path / 'f1.png', 0, [90, 60, 75])
@@ -386,6 +397,18 @@ def test_other_settings(frames, checkpoint, tmp_path):
     paint(frames / 'a/f4.png', 0, [90, 60])
     with pytest.raises(UserError, match='frames: changed'):
         run(config(frames), checkpoint, out)
+
+
+@pytest.mark.parametrize(
+    'option', [dict(mirror=True), dict(scales=(1.0, 0.5)), dict(passes=2), dict(seed=3)]
+)
+def test_settings_that_are_gone(frames, checkpoint, tmp_path, option):
+    out = tmp_path / 'out'
+    run(config(frames, **option), checkpoint, out)
+    (name,) = option
+    with pytest.raises(UserError, match=f'pseudo_label_generator: {name} was .* and is None'):
+        run(config(frames), checkpoint, out)
+    run(config(frames, **option), checkpoint, out)
 
 
 def test_overwrite(frames, checkpoint, tmp_path):
@@ -766,6 +789,12 @@ def test_pairs(frames, checkpoint, tmp_path):
         [Path(path).name for path in (*info['earlier_seg_map_paths'], info['seg_map_path'])]
         for info in infos
     ] == [['f1.previous.png', 'f2.png'], ['f2.previous.png', 'f3.png']]
+    # So it is with a list of clips.
+    (frames / 'clips.txt').write_text('a/f2.png a/f3.png\n')
+    options = dict(with_labels=False, label_clips=True, clips='clips.txt', pipeline=[])
+    info = DATASETS.build(dict(target, **options)).get_data_info(0)
+    paths = (*info['earlier_seg_map_paths'], info['seg_map_path'])
+    assert [Path(path).name for path in paths] == ['f2.previous.png', 'f3.png']
 
 
 def test_pairs_need_a_previous_frame(tmp_path, checkpoint):
