@@ -19,9 +19,9 @@ class LoadFlow(BaseTransform):
     ``forward_flows[k]`` goes from frame k to frame k+1.
 
     Flow is computed at the current size of the frames: place this transform usually after
-    :class:`ClipResize` and always before :class:`ClipCrop` and :class:`ClipFlip`, which change
-    the flow along with the frames (flow files belong to whole frames). A frame that is repeated at
-    the start of a sequence has zero flow to itself.
+    :class:`ClipResize` and always before :class:`ClipCrop`, :class:`ClipFlip` and
+    :class:`ClipPad`, which change the flow along with the frames (flow files belong to whole
+    frames). A frame that is repeated at the start of a sequence has zero flow to itself.
 
     Args:
         provider: Config of a flow provider, for example ``dict(type='DISFlowEstimator')`` or
@@ -32,8 +32,8 @@ class LoadFlow(BaseTransform):
         both_ways: Whether to add flow forward in time.
 
     Raises:
-        ValueError: If frames were already cropped or flipped, or the flow does not fit them; if
-            flow both ways is to come from files that are named by one frame.
+        ValueError: If frames were already cropped, padded or flipped, or the flow does not fit
+            them; if flow both ways is to come from files that are named by one frame.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class LoadFlow(BaseTransform):
         self.both_ways = both_ways
 
     def transform(self, results: dict) -> dict:
-        done = [key for key in ('crop_bbox', 'flip') if key in results]
+        done = [key for key in ('crop_bbox', 'pad_shape', 'flip') if key in results]
         if done:
             raise ValueError(
-                'LoadFlow must come before ClipCrop and ClipFlip in the pipeline, '
+                'LoadFlow must come before ClipCrop, ClipFlip and ClipPad in the pipeline, '
                 f'which have already set {done}.'
             )
         frames = list(zip(results['imgs'], results['frame_paths'], strict=True))

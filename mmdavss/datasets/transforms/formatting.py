@@ -37,7 +37,8 @@ class PackClipInputs(BaseTransform):
     - ``inputs['frames']``: (T, 3, H, W), uint8, BGR;
     - ``inputs['flow']``: (T-1, 2, H, W), float32, pixels, if the clip has flow;
     - ``inputs['forward_flow']``: the same for the flow forward in time;
-    - ``inputs['augmented']``: (T, 3, H, W), uint8, BGR, if it has an augmented view;
+    - ``inputs['augmented']``: (T, 3, H, W), uint8 (float32 of :class:`TPSAugment` with
+      `wrapped_mean`), BGR, if it has an augmented view;
     - ``inputs['valid']``: (1, 1, H, W), uint8, 0 in margins of :class:`PseudoLabelMargins`;
     - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) if there is a label,
       ``gt_clip_seg`` (T, H, W) if all frames have one, ``gt_soft_seg`` (4, H, W), uint8, if there

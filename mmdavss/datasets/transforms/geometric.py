@@ -240,6 +240,7 @@ class ClipPad(BaseTransform):
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
     ``img_shape``.
+    Added keys: ``pad_shape`` (height, width).
 
     Args:
         size: Least (height, width).
@@ -255,7 +256,7 @@ class ClipPad(BaseTransform):
         for key in results.get('seg_fields', []):
             filling = 0 if key in FILLED_WITH_0 else 255
             results[key] = mmcv.impad(results[key], shape=shape, pad_val=filling)
-        results['img_shape'] = shape
+        results['img_shape'] = results['pad_shape'] = shape
         return results
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from mmseg.registry import MODELS, TRANSFORMS
 
-from mmdavss.datasets.transforms import ClipCrop, ClipFlip, LoadFlow
+from mmdavss.datasets.transforms import ClipCrop, ClipFlip, ClipPad, LoadFlow
 from mmdavss.flow import BaseFlowProvider, write_flow
 
 
@@ -93,10 +93,12 @@ def test_cache(texture, tmp_path):
     assert len(again.provider.provider.calls) == 1
 
 
-@pytest.mark.parametrize('earlier', [ClipFlip(prob=0.0), ClipCrop(crop_size=(8, 8))])
+@pytest.mark.parametrize(
+    'earlier', [ClipFlip(prob=0.0), ClipCrop(crop_size=(8, 8)), ClipPad((50, 60))]
+)
 def test_comes_before_crop_and_flip(texture, earlier):
     results = earlier(frames(texture))
-    with pytest.raises(ValueError, match='LoadFlow must come before ClipCrop and ClipFlip'):
+    with pytest.raises(ValueError, match='must come before ClipCrop, ClipFlip and ClipPad'):
         LoadFlow(dict(type='CallCountingFlow'))(results)
 
 
