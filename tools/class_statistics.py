@@ -92,7 +92,8 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')
     dataset = DATASETS.build(source)
     sampling = pair.get('rare_class_sampling') or pair.get('rare_patches') or {}
-    return dataset, sampling.get('statistics', osp.join(dataset.data_root, 'class_statistics.json'))
+    own = osp.join(dataset.data_root, 'class_statistics.json')
+    return dataset, sampling.get('statistics') or own
 
 
 def _count(file: tuple[str, LabelSet]) -> list[int]:

@@ -100,6 +100,17 @@ def test_the_config_says_where(minidrive, run_tool):
     assert Path('elsewhere/x.json').is_file()
 
 
+def test_rare_patches_without_a_file(minidrive, run_tool):
+    """They count the labels themselves; the tool still says what there is."""
+    run_tool(
+        'class_statistics.py',
+        *(CONFIG, '--workers', '1', '--cfg-options'),
+        'train_dataloader.dataset.rare_class_sampling=None',
+        'train_dataloader.dataset.rare_patches.statistics=None',
+    )
+    assert Path('data/minidrive/gta/class_statistics.json').is_file()
+
+
 def test_data_that_are_read_only(minidrive, run_tool, monkeypatch):
     """Known before anything is counted, with what to do."""
 
