@@ -65,11 +65,13 @@ class PrecomputedFlow(BaseFlowProvider):
     """Reads flow files: ``.flo``, KITTI ``.png``, ``.npy`` (floats, or int16 = 10 x the flow).
 
     The defaults read what ``tools/precompute_flow.py`` writes. The int16 files that DA-VSN and
-    TPS use hold the flow current->previous on the current frame's grid, that is ``a->b``, so
-    only their names must be given; ``{number_b}`` is the last number in the name of frame b:
+    TPS use hold the flow current->previous on the current frame's grid, that is ``a->b``. They are
+    about half as large as the frames (``resize=True``) and have these names; ``{number_b}`` is the
+    last number in the name of frame b:
 
     - VIPER: ``template='{stem}{number_b}_int16_x10.npy'``
-    - SYNTHIA-Seq: ``template='{stem}_int16_x10.npy'``
+    - SYNTHIA-Seq: ``template='{stem}_int16_x10.npy', rows=640 / 760``, since its lowest 120 rows
+      were cut off before
     - Cityscapes: ``template='{stem}_{number_b}_int16_x10.npy', frame_suffix='_leftImg8bit'``
 
     A pair of a frame with itself (a clip at the start of its sequence) has flow 0 and needs no
@@ -86,6 +88,8 @@ class PrecomputedFlow(BaseFlowProvider):
             the flow ``a->b``, as in DA-VSN's splatting. This is exact only for constant motion.
         resize: Whether to resize files of another resolution to that of the frames; otherwise they
             are an error.
+        rows: Share of the frames' rows, from the top, that the files cover. The rows below, which a
+            crop has to cut off, get the flow of the last one.
 
     Raises:
         FileNotFoundError: If ``root`` does not exist, or a flow file is missing.
@@ -103,6 +107,7 @@ class PrecomputedFlow(BaseFlowProvider):
         frame_suffix: str = '',
         stored: str = 'a2b',
         resize: bool = False,
+        rows: float = 1.0,
     ) -> None:
         super().__init__()
         if not Path(root).is_dir():
@@ -127,8 +132,11 @@ class PrecomputedFlow(BaseFlowProvider):
         self.frame_root = frame_root
         self.template = template
         self.frame_suffix = frame_suffix
+        if not 0 < rows <= 1:
+            raise ValueError(f'PrecomputedFlow: rows={rows} must be above 0 and at most 1.')
         self.stored = stored
         self.resize = resize
+        self.rows = rows
 
     def check_both_ways(self) -> None:
         """As in :class:`BaseFlowProvider`: a file named by its first frame alone has flow back."""
@@ -160,15 +168,20 @@ class PrecomputedFlow(BaseFlowProvider):
                 f'{file}: the flow has holes (invalid or unknown pixels, or NaN); '
                 'a dense flow is needed, as written by tools/precompute_flow.py.'
             )
-        if flow.shape[:2] != tuple(size):
+        height, width = max(1, round(self.rows * size[0])), size[1]
+        if flow.shape[:2] != (height, width):
             if not self.resize:
+                part = '' if height == size[0] else f', of which rows={self.rows} is {height} rows'
                 raise ValueError(
                     f'{file}: the flow is {flow.shape[1]}x{flow.shape[0]}, but its frame {path_a} '
-                    f'{size[1]}x{size[0]} (width x height). Compute it at the size of the frames, '
-                    'or set resize=True.'
+                    f'{size[1]}x{size[0]} (width x height){part}. Compute it at the size of the '
+                    'frames, or set resize=True.'
                 )
-            resized = resize_flow(torch.from_numpy(flow).permute(2, 0, 1)[None], size)[0]
+            whole = torch.from_numpy(flow).permute(2, 0, 1)[None]
+            resized = resize_flow(whole, (height, width))[0]
             flow = resized.permute(1, 2, 0).contiguous().numpy()
+        if height < size[0]:
+            flow = np.pad(flow, ((0, size[0] - height), (0, 0), (0, 0)), 'edge')
         return -flow if self.stored == 'negated' else flow
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:

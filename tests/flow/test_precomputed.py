@@ -101,6 +101,22 @@ def test_resize(tmp_path, provider):
         provider().estimate_numpy(image((8, 18)), image((8, 18)), *paths)
 
 
+def test_files_of_the_upper_rows(tmp_path, provider, flow):
+    """Those of SYNTHIA-Seq, without the lowest 120 of 760 rows."""
+    write_flow(tmp_path / 'flow/2__1.npy', flow, 'float32')
+    paths = [str(tmp_path / 'img' / f'{k}.png') for k in (2, 1)]
+    read = provider(rows=0.8).estimate_numpy(image((5, 6)), image((5, 6)), *paths)
+    np.testing.assert_array_equal(read, np.concatenate([flow, flow[3:]]))
+    # Twice the size: the covered part is what the file is resized to.
+    options = dict(rows=0.8, resize=True)
+    read = provider(**options).estimate_numpy(image((10, 12)), image((10, 12)), *paths)
+    part = provider(resize=True).estimate_numpy(image((8, 12)), image((8, 12)), *paths)
+    np.testing.assert_array_equal(read[:8], part)
+    np.testing.assert_array_equal(read[8:], np.repeat(part[7:], 2, 0))
+    with pytest.raises(ValueError, match='frame .*2.png 12x10 .* of which rows=0.8 is 8 rows'):
+        provider(rows=0.8).estimate_numpy(image((10, 12)), image((10, 12)), *paths)
+
+
 def test_bad_files(tmp_path, provider, flow):
     paths = [str(tmp_path / 'img' / f'{k}.png') for k in (2, 1)]
     with pytest.raises(
@@ -121,6 +137,9 @@ def test_bad_options(tmp_path, provider):
         provider(root='none')
     with pytest.raises(ValueError, match='frame_root'):
         provider(frame_root=None)
+    for rows in (0, 1.5):
+        with pytest.raises(ValueError, match=f'rows={rows}'):
+            provider(rows=rows)
     with pytest.raises(ValueError, match="stored='b2a'"):
         provider(stored='b2a')
     for template in ('{folder}/{name}.npy', '{stem}.tif'):
