@@ -90,7 +90,7 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
     source = pair.get('source') if pair.get('type') == 'DomainPairDataset' else pair
     if not source:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')
-    dataset = DATASETS.build(source)
+    dataset = DATASETS.build(dict(source, pipeline=[]))
     sampling = pair.get('rare_class_sampling') or pair.get('rare_patches') or {}
     own = osp.join(dataset.data_root, 'class_statistics.json')
     return dataset, sampling.get('statistics') or own

@@ -90,7 +90,7 @@ def target_frames(
                 f'{cfg.filename}: the target has no classes: give it '
                 'metainfo=dict(classes=...), or a source data set'
             )
-        metainfo = DATASETS.build(dict(source, lazy_init=True)).metainfo
+        metainfo = DATASETS.build(dict(source, lazy_init=True, pipeline=[])).metainfo
     palette = metainfo.get('palette')
     return dataset, tuple(metainfo['classes']), as_json(palette and list(map(list, palette)))
 

@@ -100,6 +100,17 @@ def test_the_config_says_where(minidrive, run_tool):
     assert Path('elsewhere/x.json').is_file()
 
 
+def test_flow_is_not_needed(minidrive, run_tool):
+    """Neither are other files that only the transforms of frames read."""
+    pipeline = '[{"type":"LoadFlow","provider":{"type":"PrecomputedFlow","root":"none"}}]'
+    run_tool(
+        'class_statistics.py',
+        *(CONFIG, '--workers', '1', '--cfg-options'),
+        f'train_dataloader.dataset.source.pipeline={pipeline}',
+    )
+    assert Path('data/minidrive/gta/class_statistics.json').is_file()
+
+
 def test_rare_patches_without_a_file(minidrive, run_tool):
     """They count the labels themselves; the tool still says what there is."""
     run_tool(
