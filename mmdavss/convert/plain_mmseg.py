@@ -418,7 +418,7 @@ def export_segmentor(
             if imports
             else {}
         ),
-        model=dict(segmentor, type='EncoderDecoder', data_preprocessor=preprocessor),
+        model=dict(segmentor, data_preprocessor=preprocessor),
         test_pipeline=pipeline,
         test_dataloader=dict(
             batch_size=1,
@@ -473,11 +473,12 @@ def write_config(path: Path, cfg: Config, modules: Mapping[str, str], head: str 
 
 #: How the Python files of an export begin.
 EXPORTED = 'exported_'
-_IMPORT_BESIDE = """import sys
+# Three quotes: mmengine fills in the path as it is, and that may hold an apostrophe.
+_IMPORT_BESIDE = '''import sys
 
 # The backbone or head is in a Python file beside this one.
-sys.path.insert(0, '{{ fileDirname }}')
-"""
+sys.path.insert(0, """{{ fileDirname }}""")
+'''
 
 
 def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool) -> str:

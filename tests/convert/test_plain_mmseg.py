@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config
+from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config, write_config
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.utils.errors import UserError
 
@@ -181,6 +182,32 @@ def test_sliding_windows_stay(plain, image, tmp_path):
     cfg.model.student.segmentor.test_cfg = slide
     export = export_segmentor(cfg, checkpoint, tmp_path / 'export')
     assert Config.fromfile(export.config).model.test_cfg == slide
+
+
+def test_a_cascade_stays_one(segmentor, plain, image, tmp_path):
+    """Its several heads are no argument of an EncoderDecoder."""
+    segmentor.update(type='CascadeEncoderDecoder', num_stages=2)
+    head = dict(type='OCRHead', in_channels=64, in_index=3, channels=8, ocr_channels=4)
+    heads = [dict(FCN, num_classes=4), dict(head, num_classes=4, norm_cfg=dict(type='BN'))]
+    config, checkpoint = plain(heads, 4)
+    cfg = read_method_config(config, checkpoint)
+    (here,) = VideoSegmenter(cfg, checkpoint)([image])
+    assert len(np.unique(here)) > 1
+    out = export_segmentor(cfg, checkpoint, tmp_path / 'out')
+    net = init_model(str(out.config), device='cpu')
+    net.load_state_dict(torch.load(out.checkpoint)['state_dict'])
+    there = inference_model(net, image)
+    assert (there.pred_sem_seg.data[0].numpy() == here).all()
+
+
+def test_python_files_beside_a_config_in_any_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "Bob's \u00fcbung, 2"
+    folder.mkdir()
+    cfg = Config(dict(custom_imports=dict(imports=['exported_of_bob']), model=dict(type='Bob')))
+    write_config(folder / 'segmentor.py', cfg, {'exported_of_bob.py': 'here = 1\n'}, '# A head.\n')
+    monkeypatch.setattr('sys.path', list(sys.path))
+    assert Config.fromfile(folder / 'segmentor.py').model.type == 'Bob'
+    assert sys.modules.pop('exported_of_bob').here == 1
 
 
 @pytest.mark.parametrize('name', ['one_channel', 'queries'])
