@@ -198,7 +198,7 @@ def checkpoints_of(cfg: Config) -> Iterator[Path]:
     yield final_checkpoint(cfg)
     interval, kept = hook.get('interval', -1), hook.get('max_keep_ckpts', -1)
     numbers = [*range(interval, iterations, interval)] if interval > 0 else []
-    for number in numbers if kept < 0 else numbers[len(numbers) + 1 - kept :]:
+    for number in numbers if kept < 1 else numbers[max(len(numbers) + 1 - kept, 0) :]:
         yield Path(cfg.work_dir, f'iter_{number}.pth')
 
 

@@ -132,6 +132,17 @@ def test_checkpoints_in_the_home_folder(rounded, monkeypatch, tmp_path):
     assert len(steps_of(rounded, '--cfg-options', start)) == 6
 
 
+@pytest.mark.parametrize('kept', ['-1', '0', '3', '4', '5', '9'])
+def test_checkpoints_that_a_round_leaves(kept, rounded):
+    """Of four, the first is needed; mmengine deletes none if 0 or less are to be kept."""
+    options = ['train_cfg.max_iters=4', f'default_hooks.checkpoint.max_keep_ckpts={kept}']
+    if kept != '3':
+        assert len(steps_of(rounded, '--cfg-options', *options)) == 6
+        return
+    with pytest.raises(UserError, match='work_round2/iter_1.pth .pseudo_label_generator.check'):
+        steps_of(rounded, '--cfg-options', *options)
+
+
 def test_checkpoints_that_no_round_leaves(rounded):
     with pytest.raises(UserError, match='starts from start2.pth .model.source_checkpoint'):
         steps_of(rounded, '--cfg-options', 'model.source_checkpoint=start2.pth')
