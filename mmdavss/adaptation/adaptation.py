@@ -28,7 +28,7 @@ from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.addresses import without_password
 from mmdavss.utils.checkpoints import checkpoint_file, read_checkpoint
 from mmdavss.utils.device import usable_device
-from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.errors import UserError, number_of, printable
 from mmdavss.utils.images import write_png
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.utils.work_dir_lock import WorkDirLock
@@ -426,7 +426,7 @@ class Adaptation:
             self.record.get('trained', ()),
             [Candidate(**one) for one in self.record['candidates']],
             self.record['chosen'],
-            [without_password(part) for part in command],
+            [printable(without_password(part)) for part in command],
             self.size,
             notes,
         )

@@ -180,10 +180,11 @@ class VideoSegInferencer:
             ``damaged`` say whether frames of the video are missing, see :class:`VideoReader`.
 
         Raises:
-            UserError: As :meth:`stream`; or if there is nothing to write, or the output exists.
+            UserError: As :meth:`stream`; or if there is nothing to write, or the output exists or
+                is the input.
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
-        folders = self._check(out, masks, opacity, width, fps, overwrite)
+        folders = self._check(video, out, masks, opacity, width, fps, overwrite)
 
         def write(frame: Segmented) -> None:
             if writer is not None:
@@ -224,6 +225,7 @@ class VideoSegInferencer:
 
     def _check(
         self,
+        video: VideoReader,
         out: str | Path | None,
         masks: str | Path | None,
         opacity: float,
@@ -244,6 +246,8 @@ class VideoSegInferencer:
             raise UserError(f'{out}: a video file must end in .mp4')
         if out is not None:
             refuse_existing([out], overwrite)
+            if video.is_at(out):
+                raise UserError(f'{out} is the video itself: write to another file (--out)')
             check_writable(Path(out).parent, 'write the video elsewhere (--out)')
         if masks is None:
             return []
@@ -256,6 +260,11 @@ class VideoSegInferencer:
                 )
             folders = [Path(masks, title) for title in self.titles]
         for folder in folders:
+            if folder.is_dir() and video.is_at(folder):
+                raise UserError(
+                    f'{folder} is the folder of the frames, which the masks would replace or be '
+                    'taken for: write them to another folder (--masks)'
+                )
             if folder.is_dir() and any(folder.glob('*.png')) and not overwrite:
                 raise UserError(
                     f'{folder} holds png files already: choose another folder, or '

@@ -21,7 +21,8 @@ from mmengine.logging import print_log
 from mmdavss.datasets.clip import IMAGE_SUFFIXES
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.utils.addresses import without_password
-from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.errors import UserError, number_of, printable
+from mmdavss.utils.images import opencv_name
 from mmdavss.utils.inputs import list_frames
 
 FOLDER_FPS = 10.0
@@ -86,6 +87,7 @@ class VideoReader:
     note: str | None = None
     damaged = False
     _silent = False
+    _place: Path | None = None
 
     def __init__(self, source: str | Path | int, limit: int | None = None) -> None:
         self.source = source
@@ -94,16 +96,18 @@ class VideoReader:
         path = Path(str(source))
         # A file may have the name of a camera.
         there = not isinstance(source, int) and (path.is_file() or path.is_dir())
+        self._place = path if there else None
         self._url = url = not there and _URL.match(str(source)) is not None
         self._camera = None if there or url else _camera(source)
-        self.shown = without_password(str(source))
+        # A name in another encoding than that of this system cannot be printed as it is.
+        self.shown = printable(without_password(str(source)))
         if self._camera is not None:
             self.name = f'camera{self._camera}'
         elif url:
             parts = urlsplit(str(source))
             self.name = Path(parts.path).stem or parts.hostname or 'stream'
         else:
-            self.name = path.resolve().stem if path.is_file() else path.resolve().name
+            self.name = printable(path.resolve().stem if path.is_file() else path.resolve().name)
         if there and path.is_dir():
             try:
                 self._files = list_frames(path)
@@ -140,6 +144,12 @@ class VideoReader:
         other.limit = limit
         other.count = limit if self.count is None else min(self.count, limit)
         return other
+
+    def is_at(self, path: str | Path) -> bool:
+        """Whether a path is the file or the folder that the frames come from."""
+        if self._place is None or not os.path.exists(path):
+            return False
+        return os.path.samefile(path, self._place)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yields the frames.
@@ -204,7 +214,9 @@ class VideoReader:
                 limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit]
                 video = cv2.VideoCapture(self._opened, cv2.CAP_ANY, limits)
             else:
-                video = cv2.VideoCapture(self._opened)
+                video = cv2.VideoCapture(
+                    self._opened if isinstance(self._opened, int) else opencv_name(self._opened)
+                )
         if video.isOpened():
             return video
         if self._camera is not None:

@@ -29,6 +29,11 @@ def number_of(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
+def printable(text: str) -> str:
+    """Text with the bytes of file names that are no UTF-8 as escapes, which any file can hold."""
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
 #: Python modules that some configs need in addition, and their packages: the fork of today, then
 #: OpenMMLab's original.
 PACKAGES = dict(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from .errors import printable
 from .files import replace_file
+
+
+def opencv_name(path: str | Path) -> Any:
+    """The name of a video for OpenCV, which crashes on one that is not UTF-8, but takes bytes."""
+    name = str(path)
+    return name if name == printable(name) else os.fsencode(name)
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:

@@ -12,6 +12,8 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from mmdavss.utils.images import opencv_name
+
 #: Seconds without a change after which the partial file of another process counts as left behind.
 STALE = 86400.0
 
@@ -71,7 +73,7 @@ class VideoWriter:
         self._remove_stale()
         # MPEG-4, which every build of OpenCV can write and read.
         writer = cv2.VideoWriter(
-            str(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
+            opencv_name(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
         )
         if not writer.isOpened():
             raise OSError(f'{self.path}: OpenCV cannot write this video')
@@ -99,7 +101,7 @@ class VideoWriter:
 
     def _check(self) -> None:
         """Compares the frames in the file with those written: OpenCV reports no failed writing."""
-        found = cv2.VideoCapture(str(self._partial))
+        found = cv2.VideoCapture(opencv_name(self._partial))
         count = int(found.get(cv2.CAP_PROP_FRAME_COUNT)) if found.isOpened() else 0
         found.release()
         if count != self._count:

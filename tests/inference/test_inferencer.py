@@ -246,6 +246,21 @@ def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path, monkeypatch):
     assert not (tmp_path / 'full.mp4').exists()
 
 
+@pytest.mark.parametrize('kind', ['png', 'jpg'])
+def test_frames_are_not_replaced_by_masks(kind, saved_model, per_frame, frame_folder, tmp_path):
+    cfg, checkpoint = saved_model(per_frame)
+    segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
+    for path in list(frame_folder.iterdir()) if kind == 'jpg' else ():
+        cv2.imwrite(str(path.with_suffix('.jpg')), cv2.imread(str(path)))
+        path.unlink()
+    before = {path: path.read_bytes() for path in frame_folder.iterdir()}
+    (tmp_path / 'link').symlink_to(frame_folder)
+    for folder in (frame_folder, tmp_path / 'link'):
+        with pytest.raises(UserError, match='is the folder of the frames.*--masks'):
+            segment(frame_folder, masks=folder, overwrite=True)
+    assert {path: path.read_bytes() for path in frame_folder.iterdir()} == before
+
+
 def test_mistakes(saved_model, per_frame, video_file, tmp_path):
     cfg, checkpoint = saved_model(per_frame)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
@@ -266,6 +281,9 @@ def test_mistakes(saved_model, per_frame, video_file, tmp_path):
         (tmp_path / 'masks' / '1.png').touch()
         with pytest.raises(UserError, match=words):
             segment(video_file, **options)
+    with pytest.raises(UserError, match='drive.mp4 is the video itself'):
+        segment(video_file, out=tmp_path / 'masks/../drive.mp4', overwrite=True)
+    assert len(list(VideoReader(video_file))) == 12
     with pytest.raises(UserError, match='3 classes and 4 colours for a model of 4 classes'):
         VideoSegInferencer(cfg, checkpoint, classes=['a', 'b', 'c'], device='cpu')
     other, path = saved_model(per_frame, 'b')

@@ -197,6 +197,15 @@ def test_names_of_files(name, video_file, tmp_path, monkeypatch):
     assert shlex.split(command) == ['ffmpeg', '-i', str(tmp_path / name), 'video.mp4']
 
 
+def test_names_that_are_not_utf8(video_file):
+    """OpenCV crashes on them, as text."""
+    path = os.fsdecode(os.fsencode(video_file.parent) + b'/fahrt_\xe4.mp4')
+    video_file.rename(path)
+    reader = VideoReader(path)
+    assert len(list(reader)) == 12 and reader.name == 'fahrt_\\udce4'
+    assert reader.shown.endswith('fahrt_\\udce4.mp4') and reader.is_at(path)
+
+
 def test_address(tmp_path, jpegs, monkeypatch):
     for variable in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
         monkeypatch.delenv(variable, raising=False)

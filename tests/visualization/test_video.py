@@ -35,6 +35,13 @@ def test_round_trip(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ['video.mp4']
 
 
+def test_names_that_are_not_utf8(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b'/fahrt_\xe4.mp4')
+    with VideoWriter(path, 10) as video:
+        video.write(np.zeros((48, 96, 3), np.uint8))
+    assert [os.fsencode(file.name) for file in tmp_path.iterdir()] == [b'fahrt_\xe4.mp4']
+
+
 def test_an_error_leaves_what_was_there(tmp_path):
     path = tmp_path / 'video.mp4'
     path.write_text('earlier')

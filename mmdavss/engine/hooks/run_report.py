@@ -163,7 +163,9 @@ def fingerprint(dataset: Any) -> dict[str, Any] | None:
     for name, path in sorted((osp.relpath(path, root), path) for path in files):
         size = osp.getsize(path) if osp.isfile(path) else -1
         total += max(size, 0)
-        digest.update(f'{Path(name).as_posix()}\t{size}\n'.encode())
+        # Names of files are bytes, and need not be UTF-8.
+        line = f'{Path(name).as_posix()}\t{size}\n'
+        digest.update(line.encode('utf-8', 'surrogateescape'))
     return dict(items=len(dataset), files=len(files), bytes=total, hash=digest.hexdigest())
 
 

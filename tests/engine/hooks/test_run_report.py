@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 
 import pytest
@@ -43,6 +44,17 @@ def test_fingerprint(make):
     assert fingerprint(make('elsewhere')) == found
     assert fingerprint(make('other', (1, 2, 4)))['hash'] != found['hash']
     assert fingerprint([1, 2]) is None
+
+
+def test_fingerprint_of_names_that_are_not_utf8(tmp_path):
+    root = os.fsencode(tmp_path) + b'/fahrt_\xe4'
+    os.makedirs(root + b'/sub')
+    found = fingerprint(Files(os.fsdecode(root)))
+    assert found['files'] == 3 and found['bytes'] == 0
+    files = Files(os.fsdecode(root))
+    files.data_root = str(tmp_path)  # the name is below the root
+    files.get_data_info = lambda index: dict(img_path=os.fsdecode(root))
+    assert fingerprint(files)['hash'] == hashlib.sha256(b'fahrt_\xe4\t-1\n').hexdigest()
 
 
 def test_revision(tmp_path):
