@@ -10,8 +10,8 @@ from typing import Any
 from mmdavss.convert.plain_mmseg import EXPORTED
 from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.errors import InputError, UserError
-from mmdavss.utils.inputs import read_json
-from mmdavss.utils.journal import Journal, as_json
+from mmdavss.utils.inputs import list_frames, read_json
+from mmdavss.utils.journal import Journal, as_json, digest_of
 from mmdavss.utils.work_dir_lock import holds_others
 
 RECORD = 'adapt.json'
@@ -103,7 +103,10 @@ class ResultFolder:
                     'choose another folder (--out)'
                 )
         for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.is_symlink():  # on another disk; what it leads to stays
+                folder.unlink()
+            elif folder.exists():
+                shutil.rmtree(folder)
         for file in files:
             file.unlink(missing_ok=True)
 
@@ -128,7 +131,9 @@ def video_identity(reader: VideoReader) -> list:
     if path.is_file():
         state = path.stat()
         return [str(path.resolve()), state.st_size, state.st_mtime_ns]
-    return [str(path.resolve())]
+    states = [(file.name, file.stat()) for file in list_frames(path)]
+    frames = [[name, state.st_size, state.st_mtime_ns] for name, state in states]
+    return [str(path.resolve()), len(frames), digest_of(frames)]
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -195,12 +195,8 @@ def stage_config(
                 run_report=dict(type='RunReportHook'),
             ),
             log_processor=dict(by_epoch=False),
-            visualizer=dict(
-                type='SegLocalVisualizer',
-                # mmengine keeps one visualizer per name in a process.
-                name=f'{work_dir.parent.resolve()}_{work_dir.name}',
-                vis_backends=[dict(type='LocalVisBackend')],
-            ),
+            # Without a name, it gets that of the run.
+            visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
             env_cfg=dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
             randomness=dict(seed=settings.seed),
             work_dir=str(work_dir),

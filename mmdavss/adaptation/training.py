@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 
 import torch
 from mmengine.config import Config
@@ -68,8 +69,9 @@ def train(
         explained_memory(size, batch_size),
         progress(cfg.model.type, total=cfg.train_cfg.max_iters, unit='iterations') as bar,
     ):
-        # mmengine tells runners apart by name and second; two steps may start in one.
-        cfg.experiment_name = name
+        # A process keeps what mmengine has made under a name: logger, visualizer and their folder.
+        # An adaptation that replaces another one there needs its own.
+        cfg.experiment_name = f'{name}_{secrets.token_hex(8)}'
         runner = FileLoggingRunner.from_cfg(cfg)
         runner.model.to(device)
         runner.register_hook(TrainingProgressHook(bar, name, left))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import pkgutil
 import re
 import runpy
@@ -660,6 +661,57 @@ def test_overwrite_continues_the_same(adapted):
         ResultFolder(adapted).begin(dict(method='a'), [])
     ResultFolder(adapted, overwrite=True).begin(dict(method='a'), [])
     assert not (adapted / 'adapted.pth').exists()
+
+
+@pytest.mark.parametrize('name', ['frames', 'adapt'])
+def test_overwrite_of_results_on_another_disk(name, adapted, tmp_path):
+    """With a link in the place of a folder, what it leads to would be taken for new results."""
+    (tmp_path / 'disk').mkdir()
+    (adapted / 'adapt').rename(adapted / 'old')
+    (adapted / name).symlink_to(tmp_path / 'disk')
+    (tmp_path / 'disk/clips.txt').write_text('kept')
+    ResultFolder(adapted, overwrite=True).begin(dict(method='b'), [])
+    assert not (adapted / name).is_symlink() and not (adapted / name).exists()
+    assert (tmp_path / 'disk/clips.txt').read_text() == 'kept'
+
+
+def test_another_adaptation_in_the_same_process(plain, video_file, tmp_path):
+    """mmengine keeps loggers and visualizers, with their folder, for the life of a process."""
+    few = dict(method='adabn', pairs=2, preview=2, workers=0, device='cpu')
+    first = adapt(*plain, video_file, tmp_path / 'out', adabn_iters=1, **few)
+    assert first.report.is_file()
+    again = adapt(*plain, video_file, tmp_path / 'out', adabn_iters=2, overwrite=True, **few)
+    (log,) = (tmp_path / 'out/adabn').glob('*/vis_data')
+    assert 'max_iters=2' in (log / 'config.py').read_text()
+    assert again.report.is_file() and list(log.parent.glob('*.log'))
+
+
+def test_other_frames_in_the_folder_are_another_video(plain, frame_folder, tmp_path):
+    def start():
+        return Adaptation(
+            read_method_config(*plain), plain[1], [frame_folder], tmp_path / 'out', Settings()
+        )
+
+    start()
+    (tmp_path / 'out/adapted.pth').touch()
+    start()
+    frame = frame_folder / 'f7.png'
+    frame.write_bytes((frame_folder / 'f6.png').read_bytes())
+    with pytest.raises(UserError, match='with other videos:'):
+        start()
+    frame.unlink()
+    with pytest.raises(UserError, match='with other videos:'):
+        start()
+
+
+def test_names_that_are_not_utf8(run_tool, plain, frame_folder, tmp_path, capsys):
+    """From archives of other systems: such a name cannot be printed nor written as it is."""
+    folder = os.fsdecode(os.fsencode(tmp_path) + b'/fahrt_\xe4')
+    frame_folder.rename(folder)
+    few = ['--method', 'adabn', '--adabn-iters', 1, '--pairs', 2, '--preview', 2, '--workers', 0]
+    run_tool('adapt_video.py', *plain, folder, '--out', tmp_path / 'out', *few, '--device', 'cpu')
+    assert 'fahrt_\\udce4: 8 frames of' in capsys.readouterr().out
+    assert 'fahrt_\\udce4' in (tmp_path / 'out/report.md').read_text()
 
 
 def test_other_classes_and_steps_are_another_adaptation(plain, video_file, tmp_path):
