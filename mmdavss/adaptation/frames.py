@@ -82,7 +82,7 @@ class FramePairs:
         """The image files of all pairs, the earlier frame first."""
         return [
             (self.folder / before, self.folder / current)
-            for line in (self.folder / CLIPS).read_text().splitlines()
+            for line in (self.folder / CLIPS).read_text(encoding='utf-8').splitlines()
             for before, current in [line.split('\t')]
         ]
 

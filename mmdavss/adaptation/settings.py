@@ -83,3 +83,5 @@ class Settings:
                 f'size must be a width and a height of 1 to {MAX_SIDE}, not '
                 + ' '.join(map(str, self.size))
             )
+        if self.size is not None:
+            object.__setattr__(self, 'size', tuple(self.size))  # it may be a list

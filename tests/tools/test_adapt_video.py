@@ -463,6 +463,7 @@ class Start(Adaptation):
         ((48, 48), False, None, (48, 24)),  # would be higher than the video
         (None, False, None, (80, 40)),
         (None, False, (40, 20), (40, 20)),
+        (None, False, [40, 20], (40, 20)),  # as configs and json have it
         ((2048, 1024), True, (64, 30), (64, 30)),
         ((48, 48), True, (96, 48), (96, 48)),
     ],

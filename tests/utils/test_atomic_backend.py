@@ -1,6 +1,8 @@
 import errno
 import os
 import signal
+import stat
+from contextlib import nullcontext
 
 import pytest
 from mmengine.fileio import get_file_backend
@@ -58,6 +60,19 @@ def test_full_disk_leaves_the_old_file(backend, tmp_path, monkeypatch):
         backend.put(NEW, path)
     assert path.read_bytes() == OLD
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('code', [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_file_systems_without_fsync_of_folders(code, backend, tmp_path, monkeypatch):
+    def refuse_folders(descriptor, fsync=os.fsync):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(atomic_backend.os, 'fsync', refuse_folders)
+    with pytest.raises(OSError, match='error') if code == errno.EIO else nullcontext():
+        backend.put(NEW, tmp_path / 'file')
+    assert (tmp_path / 'file').read_bytes() == NEW
 
 
 def test_names_cannot_be_guessed(tmp_path):
