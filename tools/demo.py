@@ -37,6 +37,7 @@ import mmseg
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from mmdavss import __version__
@@ -548,6 +549,8 @@ def real_frames(plan: Plan, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """RGB frames and label maps of the first `count` frames that are scored."""
     _, _, cfg = plan.configure(SOURCE_ONLY)
     pipeline = [dict(type='LoadClip'), dict(type='LoadClipAnnotations')]
+    # The trainings, which do so too, run in processes of their own.
+    init_default_scope(cfg.default_scope)
     data = DATASETS.build(dict(cfg.val_dataloader.dataset, pipeline=pipeline))
     clips = (data[number] for number in range(min(count, len(data))))
     return [(clip['imgs'][-1][..., ::-1], clip['gt_seg_map']) for clip in clips]
