@@ -64,7 +64,7 @@ from mmdavss.cli.exits import one_line
 from mmdavss.engine.hooks.run_report import fingerprint as data_fingerprint
 from mmdavss.engine.hooks.run_report import revision
 from mmdavss.launch.config_file import final_checkpoint
-from mmdavss.launch.prepare import CHECKPOINT_NAME
+from mmdavss.launch.prepare import checkpoints_in
 from mmdavss.minidrive.generate import MARKER, read_marker
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import replace_file
@@ -584,15 +584,6 @@ def labels_of(folder: Path) -> list[Path]:
     return [path for kind in kinds for path in folder.parent.glob(f'{folder.name}_{kind}_labels*')]
 
 
-def checkpoints_of(folder: Path) -> list[Path]:
-    """Checkpoints of a training, and the note of where it continues."""
-    return [
-        path
-        for path in folder.glob('*')
-        if CHECKPOINT_NAME.fullmatch(path.name) or path.name == 'last_checkpoint'
-    ]
-
-
 def training_minutes(folder: Path) -> float:
     """Minutes of a finished training, without its validation."""
     last = max(int(path.stem.removeprefix('iter_')) for path in folder.glob('iter_*.pth'))
@@ -871,8 +862,8 @@ class Work:
         if not same_origin(step.folder, origin):
             resume = ['--overwrite']
             # What another run has left must not count as the result of this one.
-            for left in checkpoints_of(step.folder):
-                left.unlink()
+            for left in (*checkpoints_in(step.folder), step.folder / 'last_checkpoint'):
+                left.unlink(missing_ok=True)
             while (log := test_log(step.folder)) is not None:
                 log.unlink()
             for left in (*rounds_before(step.folder), *labels_of(step.folder)):

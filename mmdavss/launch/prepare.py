@@ -179,7 +179,7 @@ def prepare_training(
     if torch.cuda.is_available() and cfg.get('train_dataloader') is not None:
         cfg.train_dataloader.setdefault('pin_memory', True)
     work_dir = Path(cfg.work_dir)
-    found = _checkpoints(work_dir)
+    found = checkpoints_in(work_dir)
     # `resume=True` with a `load_from` in a config is mmengine's way to name the checkpoint.
     explicit = bool(cfg.get('resume')) and cfg.get('load_from') is not None and not resume
     resume = resume or bool(cfg.get('resume'))
@@ -238,7 +238,12 @@ def check_pseudo_labels(cfg: Config) -> None:
             )
 
 
-def _checkpoints(work_dir: Path) -> list[Path]:
+def checkpoints_in(work_dir: Path) -> list[Path]:
+    """Checkpoints of a run, in alphabetical order; none if there is no such folder.
+
+    Raises:
+        UserError: If `work_dir` is a file.
+    """
     if work_dir.exists() and not work_dir.is_dir():
         raise UserError(f'the work dir {work_dir} is a file: name another one with --work-dir')
     if not work_dir.is_dir():

@@ -414,58 +414,64 @@ def test_the_digest_of_data(module, tmp_path):
     assert len({found, *others}) == 4
 
 
-def test_rounds_of_another_config_are_not_gone_on_with(script, tmp_path, monkeypatch):
-    tool(script, monkeypatch, lambda command: False)
-    rounds = 'rounds = [{}, {}]\n' + LABELS
-    write_config(script, tmp_path, 'mini', 'cbst', more=rounds)
+ROUNDS = 'rounds = [{}, {}]\n' + LABELS
+IN_ROUNDS = ('mini', 'cbst', 'main', 0)
+
+
+def train_rounds(script, tmp_path) -> dict:
+    """Trains a method in rounds; its object."""
+    write_config(script, tmp_path, 'mini', 'cbst', more=ROUNDS)
     clear(script)
-    key = ('mini', 'cbst', 'main', 0)
-    work(script, plan_of(script, tmp_path, key), tmp_path)
-    entry = script.read_results(tmp_path / 'results.json')[-1]
-    # Both rounds: 4 iterations of 3 seconds each.
-    assert entry['method'] == 'cbst' and entry['minutes'] == 0.4
-    folder = tmp_path / 'mini/cbst'
-    for name in ('seed0_target_labels_round1', 'seed0_source_labels', 'seed1_target_labels'):
-        (folder / name).mkdir()
-    write_config(script, tmp_path, 'mini', 'cbst', more=rounds + 'model["weight"] = 0.1\n')
+    work(script, plan_of(script, tmp_path, IN_ROUNDS), tmp_path)
+    return script.read_results(tmp_path / 'results.json')[-1]
+
+
+def train_changed_rounds(script, tmp_path, monkeypatch, entry, names) -> tuple:
+    """Trains it again with another config; what `names` returns before each call of a tool."""
+    write_config(script, tmp_path, 'mini', 'cbst', more=ROUNDS + 'model["weight"] = 0.1\n')
     clear(script)
     seen = []
     keep = script.Work._call
 
     def call(self, command, log):
-        seen.append(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+        seen.append(sorted(names()))
         keep(self, command, log)
 
     monkeypatch.setattr(script.Work, '_call', call)
-    work(script, plan_of(script, tmp_path, key, entries=[entry], again=True), tmp_path)
+    plan = plan_of(script, tmp_path, IN_ROUNDS, entries=[entry], again=True)
+    return work(script, plan, tmp_path), seen
+
+
+def test_rounds_of_another_config_are_not_gone_on_with(script, tmp_path, monkeypatch):
+    tool(script, monkeypatch, lambda command: False)
+    entry = train_rounds(script, tmp_path)
+    # Both rounds: 4 iterations of 3 seconds each.
+    assert entry['method'] == 'cbst' and entry['minutes'] == 0.4
+    folder = tmp_path / 'mini/cbst'
+    for name in ('seed0_target_labels_round1', 'seed0_source_labels', 'seed1_target_labels'):
+        (folder / name).mkdir()
+
+    def folders():
+        return [path.name for path in folder.iterdir() if path.is_dir()]
+
+    _, seen = train_changed_rounds(script, tmp_path, monkeypatch, entry, folders)
     assert [name for name in seen[0] if 'lock' not in name] == ['seed0', 'seed1_target_labels']
 
 
 def test_the_last_round_of_another_config_is_not_gone_on_with(script, tmp_path, monkeypatch):
     """tools/run_phases.py resumes each round from what its folder names."""
     calls = tool(script, monkeypatch, lambda command: False)
-    rounds = 'rounds = [{}, {}]\n' + LABELS
-    write_config(script, tmp_path, 'mini', 'cbst', more=rounds)
-    clear(script)
-    key = ('mini', 'cbst', 'main', 0)
-    work(script, plan_of(script, tmp_path, key), tmp_path)
-    entry = script.read_results(tmp_path / 'results.json')[-1]
+    entry = train_rounds(script, tmp_path)
     folder = tmp_path / 'mini/cbst/seed0'
     (folder / 'last_checkpoint').write_text(str(folder / 'iter_4.pth'))
     for name in ('iter_2.pth', 'iter_3.pth', 'best_mIoU_iter_4.pth'):
         (folder / name).write_text('weights')
-    write_config(script, tmp_path, 'mini', 'cbst', more=rounds + 'model["weight"] = 0.1\n')
-    clear(script)
-    seen = []
-    keep = script.Work._call
-
-    def call(self, command, log):
-        seen.append(sorted(path.name for path in folder.iterdir() if path.is_file()))
-        keep(self, command, log)
-
-    monkeypatch.setattr(script.Work, '_call', call)
     del calls[:]
-    found = work(script, plan_of(script, tmp_path, key, entries=[entry], again=True), tmp_path)
+
+    def files():
+        return [path.name for path in folder.iterdir() if path.is_file()]
+
+    found, seen = train_changed_rounds(script, tmp_path, monkeypatch, entry, files)
     assert not found.failed and [command[0] for command in calls] == ['tools/run_phases.py']
     assert seen[0] == [script.ORIGIN]
 
