@@ -142,8 +142,7 @@ class VideoSegInferencer:
         # In lockstep: no copy of the stream is more than one frame ahead of another.
         frames, *copies = tee(images, 1 + len(self.segmenters))
         maps = [
-            segment(frame.image for frame in copy)
-            for segment, copy in zip(self.segmenters, copies, strict=True)
+            segment(copy) for segment, copy in zip(self.segmenters, copies, strict=True)
         ]
         for frame, *labels in zip(frames, *maps, strict=True):
             yield Segmented(frame.name, frame.image, tuple(labels))

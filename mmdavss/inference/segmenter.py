@@ -23,6 +23,8 @@ from mmdavss.launch.config_file import as_config, require, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.utils.inputs import list_frames
 
+from .videos import Frame
+
 #: Flow without weights or files.
 DIS = dict(type='DISFlowEstimator')
 
@@ -100,14 +102,14 @@ class VideoSegmenter:
         return [*steps[:-1], dict(type='LoadFlow', provider=flow or dict(DIS)), steps[-1]]
 
     def __call__(
-        self, frames: str | Path | Iterable[str | Path | np.ndarray]
+        self, frames: str | Path | Iterable[str | Path | np.ndarray | Frame]
     ) -> Iterator[np.ndarray]:
         """Segments a video, one frame at a time; each passes through the networks once.
 
         Args:
             frames: Folder of images (in natural order of their names), or the frames in order:
-                image files, or arrays (H, W, 3), uint8, BGR, as OpenCV reads them. Clips at the
-                start repeat the first frame.
+                image files, arrays (H, W, 3), uint8, BGR, as OpenCV reads them, or those of a
+                :class:`VideoReader`. Clips at the start repeat the first frame.
 
         Yields:
             (H, W), uint8, class of each pixel, at the size of the frame.
@@ -120,7 +122,7 @@ class VideoSegmenter:
 
     def samples(
         self,
-        frames: str | Path | Iterable[str | Path | np.ndarray],
+        frames: str | Path | Iterable[str | Path | np.ndarray | Frame],
         size: tuple[int, int] | None = None,
     ) -> Iterator[SegDataSample]:
         """As :meth:`__call__`, but yields everything that is predicted, including ``seg_logits``.
@@ -134,7 +136,7 @@ class VideoSegmenter:
 
     def _stream(
         self,
-        frames: str | Path | Iterable[str | Path | np.ndarray],
+        frames: str | Path | Iterable[str | Path | np.ndarray | Frame],
         segment: Callable[[list, Any], tuple[Any, Any]],
     ) -> Iterator[Any]:
         """Yields the result of `segment` for each frame, one at a time."""
@@ -145,6 +147,8 @@ class VideoSegmenter:
         for number, frame in enumerate(frames):
             if isinstance(frame, np.ndarray):
                 name, image = f'frame {number}', frame
+            elif isinstance(frame, Frame):
+                name, image = frame.shown or frame.name, frame.image
             else:
                 name, image = str(frame), read_image(str(frame))
             *before, state = recent[0] if recent else (name, image, None)

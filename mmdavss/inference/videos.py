@@ -47,10 +47,12 @@ class Frame(NamedTuple):
     Attributes:
         name: Name of its file without suffix, or its number.
         image: (H, W, 3), uint8, BGR.
+        shown: Its file, or its video and number, for messages.
     """
 
     name: str
     image: np.ndarray
+    shown: str = ''
 
 
 class VideoReader:
@@ -160,13 +162,14 @@ class VideoReader:
         """
         if self._files is not None:
             yield from (
-                Frame(file.stem, read_image(str(file))) for file in self._files[: self.limit]
+                Frame(file.stem, read_image(str(file)), str(file))
+                for file in self._files[: self.limit]
             )
             return
         found = False
         for number, image in self._walk(None):
             found = True
-            yield Frame(f'{number:06d}', image)
+            yield Frame(f'{number:06d}', image, f'{self.shown}: frame {number}')
         if not found and self.limit != 0:
             raise UserError(
                 f'{self.shown} gives no frame: '

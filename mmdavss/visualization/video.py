@@ -16,6 +16,8 @@ from mmdavss.utils.images import opencv_name
 
 #: Seconds without a change after which the partial file of another process counts as left behind.
 STALE = 86400.0
+#: Maximum width and height of MPEG-4, pixels.
+MAX_SIDE = 8191
 
 
 class VideoWriter:
@@ -26,7 +28,7 @@ class VideoWriter:
 
     Args:
         path: The file; its folder is created. An existing file is replaced.
-        fps: Frames per second.
+        fps: Frames per second; rounded where MPEG-4 cannot hold them.
 
     Raises:
         ValueError: If `path` does not end in ``.mp4``.
@@ -37,7 +39,8 @@ class VideoWriter:
         self.path = Path(path)
         if self.path.suffix != '.mp4':
             raise ValueError(f'{self.path}: a video file must end in .mp4')
-        self.fps = fps
+        # OpenCV writes them as a fraction of powers of ten, whose numerator may be at most 65535.
+        self.fps = fps if fps < 65 else round(fps, 2 if fps < 655 else 1)
         # OpenCV takes the format from the suffix. Random, so that no link can be planted there.
         self._partial = self.path.with_name(
             f'.{self.path.stem}.{secrets.token_hex(16)}.partial.mp4'
@@ -76,7 +79,13 @@ class VideoWriter:
             opencv_name(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
         )
         if not writer.isOpened():
-            raise OSError(f'{self.path}: OpenCV cannot write this video')
+            size = f'{width}x{height}'
+            raise OSError(
+                f'{self.path}: frames of {size}, but MPEG-4 takes at most {MAX_SIDE} pixels each '
+                'way: make the panels narrower (--width)'
+                if max(width, height) > MAX_SIDE
+                else f'{self.path}: OpenCV cannot write a video of {size} at {self.fps:g} frames/s'
+            )
         self._shape = frame.shape
         return writer
 

@@ -261,6 +261,14 @@ def test_frames_are_not_replaced_by_masks(kind, saved_model, per_frame, frame_fo
     assert {path: path.read_bytes() for path in frame_folder.iterdir()} == before
 
 
+def test_frames_of_two_sizes_are_named(saved_model, per_frame, frame_folder, tmp_path):
+    cv2.imwrite(str(frame_folder / 'f1.png'), np.zeros((20, 40, 3), np.uint8))
+    segment = VideoSegInferencer(*saved_model(per_frame), device='cpu', show_progress=False)
+    words = 'frames/f0.png has the size 80x40, .*frames/f1.png 40x20'
+    with pytest.raises(ValueError, match=words):
+        segment(frame_folder, masks=tmp_path / 'masks')
+
+
 def test_mistakes(saved_model, per_frame, video_file, tmp_path):
     cfg, checkpoint = saved_model(per_frame)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)

@@ -35,6 +35,20 @@ def test_round_trip(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ['video.mp4']
 
 
+@pytest.mark.parametrize('fps', [29.97002997, 119.7314, 700.123])
+def test_any_number_of_frames_per_second(fps, tmp_path):
+    path = tmp_path / 'video.mp4'
+    with VideoWriter(path, fps) as video:
+        video.write(np.zeros((48, 96, 3), np.uint8))
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(fps, rel=1e-4)
+
+
+def test_a_video_that_is_too_wide_names_the_option(tmp_path):
+    with pytest.raises(OSError, match='v.mp4: frames of 8192x48, .* 8191 .*--width'):
+        with VideoWriter(tmp_path / 'v.mp4', 10) as video:
+            video.write(np.zeros((48, 8192, 3), np.uint8))
+
+
 def test_names_that_are_not_utf8(tmp_path):
     path = os.fsdecode(os.fsencode(tmp_path) + b'/fahrt_\xe4.mp4')
     with VideoWriter(path, 10) as video:
