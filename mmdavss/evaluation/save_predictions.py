@@ -48,8 +48,15 @@ class SavePredictionsHook(Hook):
         """Determines all file names before anything is predicted.
 
         Raises:
-            UserError: If two frames would get the same file, or one exists.
+            UserError: If two frames would get the same file, or one exists, or labels and pictures
+                would.
         """
+        folders = [osp.realpath(path) for path in (self.out, self.show_dir) if path is not None]
+        if len(folders) == 2 and folders[0] == folders[1]:
+            raise UserError(
+                f'--out and --show-dir are both {self.out}, where pictures would replace '
+                'predictions of the same names: choose two folders'
+            )
         self._names = frame_files(runner.test_dataloader.dataset)
         for option, folder in (('--out', self.out), ('--show-dir', self.show_dir)):
             if folder is not None:

@@ -86,6 +86,9 @@ def test_each_frame_has_its_file(synthia, tmp_path):
         with pytest.raises(UserError, match=f'000000.png is there already.*{option}.*--overwrite'):
             SavePredictionsHook(*folders).before_test(runner)
         SavePredictionsHook(*folders, overwrite=True).before_test(runner)
+    (tmp_path / 'link').symlink_to(out)
+    with pytest.raises(UserError, match='--out and --show-dir are both .*/out, .*two folders'):
+        SavePredictionsHook(str(out), str(tmp_path / 'link'), overwrite=True).before_test(runner)
 
 
 def test_data_sets_without_sequences(tmp_path):
