@@ -22,6 +22,7 @@ from mmseg.models.segmentors import (
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmdavss.datasets.label_maps import colour_map
+from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.launch.config_file import merge_options, read_config_file, require, type_name
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
@@ -494,7 +495,7 @@ def _export_name(kind: type[VideoNet], student: ConfigDict, per_frame_part: bool
     raise UserError(
         f'{kind.__name__} joins several frames, which no plain mmseg model can do. Its segmentor '
         'of the current frame can be exported alone (--per-frame-part), but predicts something '
-        'else; only a PerFrame (configs with deeplabv2) is the same in plain mmseg'
+        'else; only a network that sees frames alone (PerFrame) is the same in plain mmseg'
     )
 
 
@@ -503,7 +504,7 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
     made: list[dict[str, Any]] = []
     resized = False
     for step in cfg.test_dataloader.dataset.pipeline:
-        kind = step['type']
+        kind = type_name(step)
         if kind == 'LoadClip':
             made.append(dict(type='LoadImageFromFile', imdecode_backend='pillow'))
         elif kind == 'ClipResize' and step.get('ratio_range') is None:
@@ -530,7 +531,7 @@ def _image_pipeline(cfg: Config, resize_to_input: bool) -> list[dict]:
                 if resized and not resize_to_input
                 else pack
             )
-        elif kind not in ('LoadFlow', 'LoadClipAnnotations'):
+        elif kind not in ('LoadFlow', *LABEL_STEPS):
             raise UserError(
                 f'the step {kind} of the test pipeline cannot be exported to plain mmseg'
             )

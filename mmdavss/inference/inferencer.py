@@ -141,9 +141,7 @@ class VideoSegInferencer:
     def _segment(self, images: Iterable[Frame]) -> Iterator[Segmented]:
         # In lockstep: no copy of the stream is more than one frame ahead of another.
         frames, *copies = tee(images, 1 + len(self.segmenters))
-        maps = [
-            segment(copy) for segment, copy in zip(self.segmenters, copies, strict=True)
-        ]
+        maps = [segment(copy) for segment, copy in zip(self.segmenters, copies, strict=True)]
         for frame, *labels in zip(frames, *maps, strict=True):
             yield Segmented(frame.name, frame.image, tuple(labels))
 

@@ -18,6 +18,7 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
+from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.launch.config_file import as_config, require, type_name
 from mmdavss.launch.model import load_model
@@ -67,7 +68,7 @@ class VideoSegmenter:
         steps = [
             step
             for step in cfg.test_dataloader.dataset.pipeline
-            if type_name(step) not in ('LoadClip', 'LoadClipAnnotations')
+            if type_name(step) not in ('LoadClip', *LABEL_STEPS)
         ]
         # A lazy data set knows its classes and transforms and opens no file.
         dataset = DATASETS.build(

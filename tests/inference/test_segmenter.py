@@ -96,6 +96,14 @@ def test_gives_what_the_data_set_gives(config, checkpoint, frames):
     assert (maps[-1] != alone).any()
 
 
+def test_steps_of_labels_are_left_out(config, checkpoint, frames):
+    expected = list(VideoSegmenter(config, checkpoint)(frames))
+    steps = config.test_dataloader.dataset.pipeline
+    steps[4:4] = [dict(type='LoadTracks'), dict(type='LoadSoftLabels')]
+    maps = VideoSegmenter(config, checkpoint)(frames)
+    assert all((a == b).all() for a, b in zip(maps, expected, strict=True))
+
+
 def test_takes_files_and_arrays(config, checkpoint, frames):
     segment = VideoSegmenter(config, checkpoint)
     files = sorted(frames.iterdir())

@@ -16,6 +16,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.convert.plain_mmseg import method_config
+from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.launch.model import load_model
 from mmdavss.utils.passes import predicting
 
@@ -209,6 +210,15 @@ def test_an_interrupted_export_leaves_the_old_files(
     export(run_tool, saved, tmp_path / 'export')
     with interrupted_save(tmp_path / 'export'):
         export(run_tool, saved, tmp_path / 'export', '--overwrite')
+
+
+def test_steps_of_labels_are_left_out(run_tool, saved_model, per_frame, tmp_path):
+    cfg, checkpoint = saved_model(per_frame)
+    cfg.test_dataloader.dataset.pipeline[-1:-1] = [dict(type=name) for name in LABEL_STEPS]
+    cfg.dump(cfg.filename)
+    export(run_tool, (cfg, checkpoint), tmp_path / 'export')
+    steps = Config.fromfile(tmp_path / 'export' / 'segmentor.py').test_pipeline
+    assert [step['type'] for step in steps] == ['LoadImageFromFile', 'Resize', 'KeyMapper']
 
 
 def test_what_cannot_be_exported(run_tool, saved_model, per_frame, tmp_path):

@@ -166,6 +166,7 @@ def test_flow_of_providers(analysed, tmp_path, run_tool, capsys):
 def test_flow_of_branches(analysed, tmp_path, run_tool):
     cfg = Config.fromfile(analysed[0])
     cfg.model.student.flow_net = dict(type='FlowNetS', base_channels=4)
+    cfg.test_dataloader.dataset.pipeline.insert(-1, dict(type='LoadTracks'))
     cfg.dump(tmp_path / 'branch.py')
     student = MODELS.build(cfg.model.student)
     torch.save(

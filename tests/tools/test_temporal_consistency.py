@@ -1,12 +1,14 @@
 """tools/analysis/temporal_consistency.py on a few generated frames."""
 
 import json
+import runpy
 
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 
+from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.minidrive.generate import Settings, generate
 
 
@@ -51,6 +53,16 @@ def table(out):
         if line.startswith('| ')
     ]
     return rows[0], {row[0]: [float(cell) for cell in row[1:]] for row in rows[1:]}
+
+
+def test_all_frames_need_no_labels():
+    steps = [dict(type=name) for name in ('LoadClip', *LABEL_STEPS, 'PackClipInputs')]
+    made = runpy.run_path('tools/analysis/temporal_consistency.py')['all_frames'](
+        ConfigDict(dataset=dict(type='KITTISTEPDataset', ann_file='a.txt', pipeline=steps))
+    )
+    assert made.dataset == dict(
+        type='KITTISTEPDataset', frames='all', with_labels=False, pipeline=[steps[0], steps[-1]]
+    )
 
 
 def test_table(config, tmp_path, run_tool, capsys):

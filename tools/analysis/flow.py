@@ -36,9 +36,9 @@ from mmdavss.cli.analysis import (
     save_image,
     video_frames,
 )
-from mmdavss.datasets.transforms.flow import LoadFlow
-from mmdavss.datasets.transforms.loading import LoadClipAnnotations, read_image
-from mmdavss.launch.config_file import check_part
+from mmdavss.datasets.transforms import LABEL_STEPS
+from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.launch.config_file import check_part, type_name
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.ops import backward_warp, resize_flow
 from mmdavss.utils.errors import UserError
@@ -92,14 +92,9 @@ def branches(
     Raises:
         UserError: If the network has no flow branch.
     """
-    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
-    pipeline = Compose(
-        [
-            step
-            for step in dataset.pipeline.transforms
-            if not isinstance(step, LoadFlow | LoadClipAnnotations)
-        ]
-    )
+    options = cfg.test_dataloader.dataset
+    steps = [step for step in options.pipeline if type_name(step) not in ('LoadFlow', *LABEL_STEPS)]
+    pipeline = DATASETS.build(dict(options, lazy_init=True, pipeline=steps)).pipeline
     flows = {}
     for name, model in models(cfg, args):
         if getattr(model.net, 'flow_net', None) is None:

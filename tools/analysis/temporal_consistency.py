@@ -30,8 +30,9 @@ from torch import nn
 from mmdavss.analysis.results import Table
 from mmdavss.cli.analysis import CheckpointParser, models, read_config, run
 from mmdavss.cli.key_values import KeyValues
+from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
-from mmdavss.launch.config_file import require
+from mmdavss.launch.config_file import require, type_name
 from mmdavss.utils.files import refuse_existing, replace_file
 from mmdavss.utils.progress import progress
 
@@ -87,7 +88,7 @@ def parse_args() -> argparse.Namespace:
 def all_frames(loader: ConfigDict) -> ConfigDict:
     """A dataloader of the same data set with all of its frames and no labels."""
     dataset = loader.dataset
-    pipeline = [step for step in dataset.pipeline if step.type != 'LoadClipAnnotations']
+    pipeline = [step for step in dataset.pipeline if type_name(step) not in LABEL_STEPS]
     kept = {key: value for key, value in dataset.items() if key not in ('ann_file', 'label_clips')}
     return ConfigDict(
         loader, dataset=dict(kept, frames='all', with_labels=False, pipeline=pipeline)

@@ -8,6 +8,7 @@ from .loading import LoadClip, LoadClipAnnotations, LoadSoftLabels, LoadTracks
 from .margins import PseudoLabelMargins
 
 __all__ = [
+    'LABEL_STEPS',
     'ClassMiningCrop',
     'ClipCrop',
     'ClipFlip',
@@ -24,3 +25,6 @@ __all__ = [
     'PseudoLabelMargins',
     'TPSAugment',
 ]
+
+#: Steps that only labels need: predictions are the same without them.
+LABEL_STEPS = ('LoadClipAnnotations', 'LoadSoftLabels', 'LoadTracks', 'PseudoLabelMargins')
