@@ -27,8 +27,12 @@ from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
-from mmdavss.utils.files import refuse_existing
+from mmdavss.utils.files import check_writable, refuse_existing
 from mmdavss.utils.inputs import natural
+
+#: Suffixes of plots, which matplotlib writes, and of images, which OpenCV writes.
+PLOTS = ('.png', '.jpg', '.pdf', '.svg')
+IMAGES = ('.png', '.jpg')
 
 
 class CheckpointParser(argparse.ArgumentParser):
@@ -39,6 +43,7 @@ class CheckpointParser(argparse.ArgumentParser):
         out: Default of ``--out``, the picture, or None for a command that writes nothing.
         config: What the command takes from the config.
         optional: Whether the command may be called without a checkpoint.
+        suffixes: Suffixes that the picture may have.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class CheckpointParser(argparse.ArgumentParser):
         out: str | None = None,
         config: str = 'its student is the network, its test_dataloader the data',
         optional: bool = False,
+        suffixes: Sequence[str] = PLOTS,
     ) -> None:
         super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
         self.add_argument('config', help=config)
@@ -68,6 +74,7 @@ class CheckpointParser(argparse.ArgumentParser):
             help='replace values of the config',
         )
         self.out = out
+        self.suffixes = suffixes
         if out is not None:
             self.add_argument(
                 '--out',
@@ -78,8 +85,8 @@ class CheckpointParser(argparse.ArgumentParser):
             self.add_argument('--overwrite', action='store_true', help='replace existing files')
 
     def parse_args(self, *args, **kwargs) -> argparse.Namespace:
-        """Parses and checks the arguments: files exist, names fit, nothing is overwritten
-        unasked."""
+        """Parses and checks the arguments: files exist, names fit, the picture can be written
+        and overwrites nothing unasked."""
         found = super().parse_args(*args, **kwargs)
         if found.names is None:
             found.names = [Path(path).absolute().parent.name for path in found.checkpoints]
@@ -99,21 +106,28 @@ class CheckpointParser(argparse.ArgumentParser):
             if is_missing(path):
                 self.error(f'{path} does not exist')
         if self.out is not None:
-            check_picture(self, found.out, found.overwrite)
+            check_picture(self, found.out, found.overwrite, self.suffixes)
         return found
 
 
-def check_picture(parser: argparse.ArgumentParser, out: Path, overwrite: bool) -> None:
-    """Checks the name of a picture, which a csv file accompanies.
+def check_picture(
+    parser: argparse.ArgumentParser,
+    out: Path,
+    overwrite: bool,
+    suffixes: Sequence[str] = PLOTS,
+) -> None:
+    """Checks that a picture, which a csv file accompanies, can be written.
 
-    It is a usage error if it is no picture.
+    It is a usage error if it is no picture of these suffixes.
 
     Raises:
-        UserError: If one of the two files is there already.
+        UserError: If one of the two files is there already, or the folder cannot be written to.
     """
-    if out.suffix.lower() not in ('.png', '.pdf', '.svg', '.jpg'):
-        parser.error(f'--out {out}: must be a picture (.png)')
+    if out.suffix.lower() not in suffixes:
+        first, *others = suffixes
+        parser.error(f'--out {out}: must be a picture ({first}), or end in {", ".join(others)}')
     refuse_existing((out, out.with_suffix('.csv')), overwrite)
+    check_writable(out.parent, 'write the picture elsewhere (--out)')
 
 
 def read_config(args: argparse.Namespace) -> Config:

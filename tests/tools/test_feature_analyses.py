@@ -84,6 +84,20 @@ def test_arguments(analysed, tmp_path, run_tool, capsys):
         with pytest.raises(SystemExit):
             run_tool('analysis/neighbours.py', config, checkpoint, *extra)
         assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='config.py cannot be written to .*--out'):
+        run_tool('analysis/neighbours.py', config, checkpoint, '--out', config / 'a.png')
+    for option, value, words in (
+        ('--per-class', '0', '--per-class must be 1 or more'),
+        ('--perplexity', '0', '--perplexity positive'),
+        ('--perplexity', 'nan', '--perplexity positive'),
+        ('--iterations', '249', '--iterations must be 250 or more'),
+        ('--seed', '-1', '--seed from 0 to'),
+    ):
+        with pytest.raises(SystemExit):
+            run_tool(
+                'analysis/tsne.py', config, checkpoint, '--out', tmp_path / 'a.png', option, value
+            )
+        assert words in capsys.readouterr().err
     for tool, *more in (('neighbours', '--out', tmp_path / 'a.png'), ('temporal_consistency',)):
         with pytest.raises(SystemExit, match='config.py has no test_dataloader'):
             run_tool(

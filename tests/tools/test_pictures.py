@@ -87,7 +87,9 @@ def test_flow_needs_a_frame_before(analysed, tmp_path, run_tool):
         Config.fromfile(config).test_dataloader.dataset.data_root, split='val'
     ).scan()
     frames = next(iter(sequences.values()))
-    run_tool(*call)
+    run_tool(*call, '--width', '32')
+    # The wheel is wider than two columns.
+    assert cv2.imread(str(out)).shape[1] == 240 + 2 * 4
     rows = read(out.with_suffix('.csv'))
     assert [row['frame'] for row in rows[::2]] == [frames[18], frames[19]]
     assert all(float(row['warping error']) > 0.1 for row in rows)
@@ -157,6 +159,7 @@ def test_flow_of_providers(analysed, tmp_path, run_tool, capsys):
         (('--providers', 'A(1)'), 'is neither NAME nor NAME(key=value'),
         (('--providers',), 'neither checkpoints nor --providers'),
         (('--providers', 'ZeroFlow', 'ZeroFlow'), 'give each its own title'),
+        (('--out', tmp_path / 'b.pdf'), 'b.pdf: must be a picture (.png), or end in .jpg\n'),
     ):
         with pytest.raises(SystemExit):
             run_tool(*call, *extra)

@@ -96,6 +96,11 @@ def test_errors(self_training, run_tool, capsys):
         run_tool(
             *call, '--cfg-options', 'pseudo_label_generator.aggregate=False', '--ways', 'aggregated'
         )
-    with pytest.raises(SystemExit):
-        run_tool(*call, '--proportions', '1.5')
-    assert 'must lie between 0 and 1' in capsys.readouterr().err
+    for extra, words in (
+        (('--proportions', '1.5'), 'must lie between 0 and 1'),
+        (('--rounds', '0'), '--rounds must be 1 or more'),
+        (('--tolerance', '-1'), '--tolerance not negative'),
+    ):
+        with pytest.raises(SystemExit):
+            run_tool(*call, *extra)
+        assert words in capsys.readouterr().err

@@ -42,5 +42,7 @@ def test_two_tables_in_two_formats(tmp_path, run_tool, capsys):
     assert out.with_suffix('.tex').read_text().count(r'\toprule') == 2
     with pytest.raises(SystemExit, match='there already: .* with --overwrite'):
         run_tool(*call)
+    with pytest.raises(SystemExit, match='table.md cannot be written to .*--out'):
+        run_tool(*call[:-1], out / 'table.md')
     with pytest.raises(SystemExit, match='--source x: there is no run of this name'):
         run_tool(*call[:4], '--source', 'x', '--out', out, '--overwrite')

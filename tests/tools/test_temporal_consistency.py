@@ -84,6 +84,27 @@ def test_table(config, tmp_path, run_tool, capsys):
         run_tool('analysis/temporal_consistency.py', config, checkpoint, checkpoint, *names)
 
 
+def test_mistakes_are_found_before_the_first_pass(config, tmp_path, run_tool, capsys):
+    for extra, words in (
+        (('--provider', 'Foo'), '--provider Foo: .* is not in the mmseg::model registry'),
+        (('--options', 'foo=1'), "--provider DISFlowEstimator: .*keyword argument 'foo'"),
+        (('--scale', '0'), r'scale=0.0 must be above 0'),
+        (('--frame-distance', '0'), 'frame_distance=0 at least 1'),
+        (('--subset', 'foo'), r"\['foo'\] of `subset`"),
+        (('--json', config / 'tc.json'), 'config.py cannot be written to .*--json'),
+    ):
+        with pytest.raises(SystemExit, match=words):
+            run_tool(
+                'analysis/temporal_consistency.py',
+                config,
+                tmp_path / 'source.pth',
+                '--names',
+                'net',
+                *extra,
+            )
+        assert 'net' not in capsys.readouterr().out.splitlines()
+
+
 def test_exact_flow(config, tmp_path, run_tool, capsys):
     data = tmp_path / 'data/cityscapes'
     run_tool(

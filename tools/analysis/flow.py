@@ -27,6 +27,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.cli.analysis import (
+    IMAGES,
     CheckpointParser,
     VideoFrame,
     add_frame_arguments,
@@ -118,8 +119,14 @@ def warp_error(flow: np.ndarray, image: np.ndarray, previous: np.ndarray) -> flo
     return (warped - grey).abs()[inside].mean().item()
 
 
+def centred(image: np.ndarray, width: int) -> np.ndarray:
+    """An image (H, W, 3) in the middle of paper that is `width` pixels wide."""
+    left, odd = divmod(width - image.shape[1], 2)
+    return cv2.copyMakeBorder(image, 0, 0, left, left + odd, cv2.BORDER_CONSTANT, value=PAPER)
+
+
 def main() -> None:
-    parser = CheckpointParser(__doc__, 'work_dirs/flow.png', optional=True)
+    parser = CheckpointParser(__doc__, 'work_dirs/flow.png', optional=True, suffixes=IMAGES)
     add_frame_arguments(parser, 2, 'the second')
     parser.add_argument(
         '--providers',
@@ -145,12 +152,13 @@ def main() -> None:
     if len(set(titles)) < len(titles):
         parser.error(f'{", ".join(titles)}: give each its own title (--names, TITLE=PROVIDER)')
     cfg = read_config(args)
+    for _, options in args.providers:
+        check_part(MODELS, options, '--providers')
     frames, chosen = video_frames(cfg, args, before=1, needed=1)
     pairs = [(frames[i], frames[i - 1]) for i in chosen]
     images = [tuple(read_image(frame.path) for frame in pair) for pair in pairs]
     flows: dict[str, list[np.ndarray]] = {}
     for title, options in args.providers:
-        check_part(MODELS, options, '--providers')
         estimator = MODELS.build(options).to(args.device)
         flows[title] = [
             estimator.estimate_numpy(*image, *(frame.path for frame in pair))
@@ -190,11 +198,12 @@ def main() -> None:
     height = round(args.width * image.shape[0] / image.shape[1])
     grid = draw_grid(panels, ['image', *flows], len(flows) + 1, (args.width, height))
     wheel = draw_grid([draw_wheel(96)], [f'{longest:.1f} pixels at the rim'], 1, (240, 96))
-    left = (grid.shape[1] - wheel.shape[1]) // 2
-    right = grid.shape[1] - wheel.shape[1] - left
-    wheel = cv2.copyMakeBorder(wheel, 0, 0, left, right, cv2.BORDER_CONSTANT, value=PAPER)
+    width = max(grid.shape[1], wheel.shape[1])
     save_image(
-        np.vstack([grid, wheel]), args.out, ['flow', 'frame', 'mean length', 'warping error'], rows
+        np.vstack([centred(part, width) for part in (grid, wheel)]),
+        args.out,
+        ['flow', 'frame', 'mean length', 'warping error'],
+        rows,
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmdavss.cli.analysis import (
+    IMAGES,
     CheckpointParser,
     add_frame_arguments,
     read_config,
@@ -30,7 +31,7 @@ from mmdavss.visualization import draw_grid, overlay, with_legend
 
 
 def main() -> None:
-    parser = CheckpointParser(__doc__, 'work_dirs/panels.png')
+    parser = CheckpointParser(__doc__, 'work_dirs/panels.png', suffixes=IMAGES)
     add_frame_arguments(parser)
     parser.add_argument('--width', type=int, default=384, help='width of a panel, pixels (384)')
     parser.add_argument('--opacity', type=float, default=0.75, help='opacity of the classes (0.75)')

@@ -68,6 +68,8 @@ def main() -> None:
     args = parser.parse_args()
     if not all(0 < p < 1 for p in args.proportions):
         parser.error(f'--proportions {args.proportions}: must lie between 0 and 1')
+    if args.rounds < 1 or args.tolerance < 0:
+        parser.error('--rounds must be 1 or more, --tolerance not negative')
     cfg = read_config(args)
     curves, rows = {}, []
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):

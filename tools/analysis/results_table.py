@@ -23,7 +23,7 @@ from mmdavss.analysis.results import (
     last_validation,
 )
 from mmdavss.cli.exits import one_line
-from mmdavss.utils.files import refuse_existing
+from mmdavss.utils.files import check_writable, refuse_existing
 
 PICKS = {'last validation': last_validation, 'best validation': best_validation}
 
@@ -71,18 +71,18 @@ def main() -> None:
             table = comparison_table(rows, args.metric, args.source, args.oracle)
             markdown.append(f'## {title.capitalize()}\n\n{table.markdown()}\n')
             latex.append(f'% {title}\n{table.latex()}\n')
-    without = [row.name for row in rows if not row.classes]
-    if without and args.metric == 'mIoU':
-        markdown.append(
-            f'Logs of {", ".join(without)} hold no classes: validate with '
-            '`--cfg-options val_evaluator.per_class=True`, or `val_evaluator.0.per_class=True` if '
-            'the config has a list of evaluators.\n'
-        )
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text('\n'.join(markdown), encoding='utf-8')
-    args.out.with_suffix('.tex').write_text('\n'.join(latex), encoding='utf-8')
-    print('\n'.join(markdown))
-    print(f'wrote {args.out} and {args.out.with_suffix(".tex")}')
+        without = [row.name for row in rows if not row.classes]
+        if without and args.metric == 'mIoU':
+            markdown.append(
+                f'Logs of {", ".join(without)} hold no classes: validate with '
+                '`--cfg-options val_evaluator.per_class=True`, or `val_evaluator.0.per_class=True` '
+                'if the config has a list of evaluators.\n'
+            )
+        check_writable(args.out.parent, 'write the tables elsewhere (--out)')
+        args.out.write_text('\n'.join(markdown), encoding='utf-8')
+        args.out.with_suffix('.tex').write_text('\n'.join(latex), encoding='utf-8')
+        print('\n'.join(markdown))
+        print(f'wrote {args.out} and {args.out.with_suffix(".tex")}')
 
 
 if __name__ == '__main__':

@@ -23,17 +23,25 @@ from pathlib import Path
 
 import torch
 from mmengine.config import ConfigDict
-from mmengine.evaluator import Evaluator
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmdavss.analysis.results import Table
 from mmdavss.cli.analysis import CheckpointParser, models, read_config, run
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.transforms import LABEL_STEPS
-from mmdavss.evaluation.temporal_consistency import DIRECTIONS, MODES, OCCLUSIONS
-from mmdavss.launch.config_file import require, type_name
-from mmdavss.utils.files import refuse_existing, replace_file
+from mmdavss.evaluation.class_subset import check_subset
+from mmdavss.evaluation.temporal_consistency import (
+    DIRECTIONS,
+    MODES,
+    OCCLUSIONS,
+    TemporalConsistencyMetric,
+)
+from mmdavss.launch.config_file import check_part, require, type_name
+from mmdavss.utils.files import check_writable, refuse_existing, replace_file
 from mmdavss.utils.progress import progress
 
 SCORES = ('mIoU', 'VPQ')
@@ -82,6 +90,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.json is not None:
         refuse_existing([args.json], args.overwrite, '--json')
+        check_writable(args.json.parent, 'write the scores elsewhere (--json)')
     return args
 
 
@@ -96,7 +105,9 @@ def all_frames(loader: ConfigDict) -> ConfigDict:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, loader: ConfigDict, metrics: ConfigDict | list) -> dict[str, float]:
+def evaluate(
+    model: nn.Module, loader: ConfigDict | DataLoader, metrics: ConfigDict | list | BaseMetric
+) -> dict[str, float]:
     """The metrics of a model."""
     batches = Runner.build_dataloader(loader)
     evaluator = Evaluator(metrics)
@@ -112,26 +123,30 @@ def main() -> None:
     require(cfg, 'test_dataloader', 'test_evaluator')
     evaluators = cfg.test_evaluator
     first = evaluators[0] if isinstance(evaluators, list) else evaluators
-    temporal = dict(
-        type='TemporalConsistencyMetric',
-        flow=dict(type=args.provider, **args.options),
+    flow = dict(type=args.provider, **args.options)
+    # Built before the first pass, which takes long, so that mistakes are found at once.
+    check_part(MODELS, flow, '--provider')
+    temporal = TemporalConsistencyMetric(
+        flow=flow,
         subset=args.subset or first.get('subset'),
         **{
             key: getattr(args, key)
             for key in ('flow_name', 'mode', 'direction', 'occlusion', 'scale', 'frame_distance')
         },
     )
+    frames = Runner.build_dataloader(all_frames(cfg.test_dataloader))
+    temporal.dataset_meta = frames.dataset.metainfo
+    check_subset(temporal, temporal.subset)
     rows = []
     for name, model in models(cfg, args):
         scores = evaluate(model, cfg.test_dataloader, evaluators)
         values = {key: value for key, value in scores.items() if key.split('/')[-1] in SCORES}
-        values |= evaluate(model, all_frames(cfg.test_dataloader), temporal)
+        values |= evaluate(model, frames, temporal)
         rows.append((name, values))
     if args.json is not None:
         found = {
             name: {key: float(value) for key, value in values.items()} for name, values in rows
         }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
         replace_file(args.json, json.dumps(found, indent=1).encode())
     keys = list(rows[0][1])
     print()

@@ -89,6 +89,10 @@ def main() -> None:
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the drawn pixels')
     args = parser.parse_args()
+    if args.per_class < 1 or not args.perplexity > 0:
+        parser.error('--per-class must be 1 or more, --perplexity positive')
+    if args.iterations < 250 or not 0 <= args.seed < 2**32:  # of scikit-learn
+        parser.error('--iterations must be 250 or more, --seed from 0 to 2^32 - 1')
     points_file = args.out.with_name(f'{args.out.stem}_points.csv')
     refuse_existing([points_file], args.overwrite)
     cfg = read_config(args)
