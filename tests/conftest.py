@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.distributed as distributed
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -130,6 +131,16 @@ def video_net(build):
 def batch():
     """Collated batch of clips: ``batch('source', 'target', count=2, ...)``; no name, no branch."""
     return make_batch
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """A process group of this process alone."""
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    yield
+    distributed.destroy_process_group()
 
 
 # Models on disk whose predictions differ from place to place, and videos for them.

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-import torch.distributed as distributed
 from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.registry import init_default_scope
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
@@ -76,17 +75,7 @@ def test_the_source_is_backpropagated_before_the_target_is_seen(name):
     assert not attacked or events == ['forward', 'backward'] * 3
 
 
-@pytest.fixture
-def group(tmp_path):
-    """A process group of this process alone."""
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
-    )
-    yield
-    distributed.destroy_process_group()
-
-
-def test_gradients_are_reduced_once_for_each_step(group):
+def test_gradients_are_reduced_once_for_each_step(process_group):
     """After the last group of the last accumulated iteration, all of them."""
     case = PLAYING['davsn']
     model = build_method(case)

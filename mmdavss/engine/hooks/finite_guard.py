@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -87,11 +86,12 @@ class FiniteGuardHook(Hook):
             NotFiniteError: If a weight or buffer is not finite from the start.
         """
         model = unwrapped(runner.model)
-        saved = model.state_dict().keys()
+        # Names as in checkpoints: those of the modules have `module.` where a player is wrapped.
+        saved = model.state_dict(keep_vars=True)
         everything = {
             name: value.detach()
-            for name, value in chain(model.named_parameters(), model.named_buffers())
-            if name in saved and value.is_floating_point()
+            for name, value in saved.items()
+            if isinstance(value, Tensor) and value.is_floating_point()
         }
         wrong = not_finite(everything)
         if wrong:
@@ -101,8 +101,11 @@ class FiniteGuardHook(Hook):
                 'one.'
             )
         self._parameters = [p for p in model.parameters() if p.requires_grad]
-        fixed = {name for name, p in model.named_parameters() if not p.requires_grad}
-        self._state = {n: value for n, value in everything.items() if n not in fixed}
+        self._state = {
+            name: value
+            for name, value in everything.items()
+            if saved[name].requires_grad or not isinstance(saved[name], nn.Parameter)
+        }
 
     def after_train_iter(
         self,

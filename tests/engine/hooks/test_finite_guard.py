@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.model import MMSeparateDistributedDataParallel
 from torch import nn
 
 from mmdavss.engine import FiniteGuardHook
+from mmdavss.testing import PREPROCESSOR
 from mmdavss.utils.errors import NotFiniteError
 
 
@@ -107,6 +109,33 @@ def test_broken_from_the_start(name, training):
     getattr(training.model, name).data[0] = torch.nan
     with pytest.raises(NotFiniteError, match=rf'\({name}\) before the first iteration.*Take'):
         FiniteGuardHook().before_train(training)
+
+
+def test_players_that_are_wrapped_each(runner, per_frame, build, process_group):
+    """Under several processes; checkpoints, and the messages, name their weights as ever."""
+    model = build(
+        dict(
+            type='AdvEnt',
+            student=per_frame,
+            discriminator=dict(type='HeadDiscriminators', channels=4),
+            data_preprocessor=PREPROCESSOR,
+        )
+    )
+    runner.model = MMSeparateDistributedDataParallel(model)
+    hook = FiniteGuardHook()
+    hook.before_train(runner)
+    for player, name in (
+        ('student', 'segmentor.decode_head.conv_seg.branches.0.weight'),
+        ('discriminator', 'aux.layers.0.weight'),
+    ):
+        weight = getattr(model, player).module.get_parameter(name)
+        value = weight.detach().clone()
+        weight.data.flatten()[0] = torch.nan
+        with pytest.raises(NotFiniteError, match=rf'7: 1 tensors .* \({player}\.{name}\)'):
+            hook.after_train_iter(runner, 6, None, losses(loss=1.0))
+        with pytest.raises(NotFiniteError, match=rf'\({player}\.{name}\) before the first'):
+            FiniteGuardHook().before_train(runner)
+        weight.data.copy_(value)
 
 
 def test_what_a_method_watches(training, batch):
