@@ -99,6 +99,8 @@ def test_builds(name):
     small(cfg.model)
     model = MODELS.build(cfg.model)
     assert isinstance(model, BaseAdapter)
+    hooks = {hook.type for hook in cfg.get('custom_hooks') or ()}
+    assert set(model.moved_by.values()) <= hooks
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.type in DATASETS
     pair = cfg.train_dataloader.dataset

@@ -16,6 +16,7 @@ from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.faults import explained_faults
 from mmdavss.launch.prepare import (
     AMP_WRAPPERS,
+    check_hooks,
     check_source_free,
     end_run,
     prepare_run,
@@ -99,6 +100,7 @@ def main() -> None:
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
                 check_source_free(runner.model, cfg)
+                check_hooks(runner)
                 run_training(runner)
         except UserError as error:
             # Also into the log: perhaps only one of several ranks has the error.

@@ -132,6 +132,27 @@ def check_source_free(model: nn.Module, cfg: Config) -> None:
         )
 
 
+def check_hooks(runner: Runner) -> None:
+    """Checks, before a run starts, that hooks move what a method has besides its student.
+
+    Without them a teacher would stay as it starts, in silence.
+
+    Args:
+        runner: The runner; a hook says what it calls in its attribute ``calls``.
+
+    Raises:
+        UserError: If one is missing; names it.
+    """
+    calls = {getattr(hook, 'calls', None) for hook in runner.hooks}
+    method = unwrapped(runner.model)
+    for function, hook in getattr(method, 'moved_by', {}).items():
+        if function not in calls:
+            raise UserError(
+                f'{runner.cfg.filename}: no hook calls `{function}` of {type(method).__name__}, '
+                f"which trains with a {hook}: add dict(type='{hook}') to custom_hooks"
+            )
+
+
 def prepare_training(
     cfg: Config,
     *,

@@ -94,6 +94,14 @@ class BaseAdapter(VideoSegmentor):
         """Parts that have an optimiser each: the student, and its discriminator if there is one."""
         return PLAYERS if getattr(self, 'discriminator', None) is not None else PLAYERS[:1]
 
+    @property
+    def moved_by(self) -> Mapping[str, str]:
+        """Functions without whose calls this is another method, and the type of hook of each.
+
+        A run needs hooks that call them: see :func:`check_hooks`.
+        """
+        return {}
+
     def add_companion(
         self,
         name: str,

@@ -15,6 +15,7 @@ HCID                        ``loss_hcid``, ``contrast``: HistoricalContrastLoss
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -90,6 +91,10 @@ class HCL(BaseAdapter):
             'teacher_projection', kind='ema', follows='projection', norm=teacher_norm
         )
         self.add_companion('history', kind='copy', norm=teacher_norm)
+
+    @property
+    def moved_by(self) -> Mapping[str, str]:
+        return dict(update_teacher='EMATeacherHook', record_history='HistoryHook')
 
     def update_teacher(self, momentum: float) -> None:
         """The EMA model moves towards the student."""

@@ -21,7 +21,7 @@ ITER_LAUNCH, ITER_COPY  ``ProxyNetworkHook``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from mmseg.registry import MODELS
@@ -138,6 +138,11 @@ class I2VDA(AdversarialAdapter):
         self._launched: bool | None = None
 
     # -------------------------------------------------------------------- proxy
+
+    @property
+    def moved_by(self) -> Mapping[str, str]:
+        own = {} if self.proxy is None else dict(schedule_proxy='ProxyNetworkHook')
+        return {**super().moved_by, **own}
 
     def schedule_proxy(self, copy: bool, launched: bool) -> None:
         """Whether the proxy is copied now, and whether it labels in the next iteration."""

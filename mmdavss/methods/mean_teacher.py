@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import NamedTuple
 
@@ -130,6 +131,10 @@ class MeanTeacher(BaseAdapter):
             self.net.check_weights()
         if self.always_taught or masked is not None:
             self.add_companion('teacher', kind='ema', norm=teacher_norm)
+
+    @property
+    def moved_by(self) -> Mapping[str, str]:
+        return dict(update_teacher='EMATeacherHook') if 'teacher' in self.companions else {}
 
     def update_teacher(self, momentum: float) -> None:
         """teacher <- momentum * teacher + (1 - momentum) * student (SePiCo, equation 5).

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmseg.registry import OPTIM_WRAPPERS
+from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
 from mmdavss.datasets.label_folder import MANIFEST
 from mmdavss.engine import Bfloat16OptimWrapper
 from mmdavss.launch.config_file import checkpoint_fingerprint, read_config_file
-from mmdavss.launch.prepare import check_pseudo_labels
+from mmdavss.launch.prepare import check_hooks, check_pseudo_labels
+from mmdavss.testing import build_method
+from tests.methods.table import CASES
 
 
 @pytest.mark.parametrize(
@@ -300,3 +303,35 @@ def test_packages_that_are_there(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text("model = dict(type='mmseg.EncoderDecoder', a=[dict(type='mmengine.Linear')])")
     assert read_config_file(path).model.type == 'mmseg.EncoderDecoder'
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'lacking'),
+    [
+        ('source_only', {}, ''),
+        ('advent', {}, ''),
+        ('advent', dict(masked=dict(type='MaskedConsistency')), 'EMATeacherHook'),
+        ('dacs', {}, 'EMATeacherHook'),
+        ('sepico_dist', {}, 'EMATeacherHook'),
+        ('i2vda', {}, 'ProxyNetworkHook'),
+        ('hcl', {}, 'EMATeacherHook'),
+        ('hcl', {}, 'HistoryHook'),
+    ],
+)
+def test_hooks_move_what_a_method_has_besides_its_student(name, options, lacking):
+    """A teacher that nothing moves would label for the whole run what it labels at the start."""
+    case = CASES[name]
+    cfg = SimpleNamespace(filename='own.py')
+    model = build_method(case, **options)
+    hooks = [HOOKS.build(dict(hook)) for hook in case.hooks if hook['type'] != lacking]
+    runner = SimpleNamespace(model=model, cfg=cfg, hooks=[HOOKS.build(dict(type='IterTimerHook')), *hooks])
+    if not lacking:
+        check_hooks(runner)
+        return
+    type_ = case.model['type']
+    with pytest.raises(
+        UserError, match=rf"own.py: no hook calls `\w+` of {type_}.*dict\(type='{lacking}'"
+    ):
+        check_hooks(runner)
+    runner.hooks.append(HOOKS.build(dict(type=lacking)))
+    check_hooks(runner)
