@@ -69,8 +69,9 @@ class MinEnt(MeanTeacher):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.weights = dict(decode=entropy_weight, aux=auxiliary_entropy_weight)
-        if min(self.weights.values()) < 0:
+        heads = dict.fromkeys(self.net.heads, auxiliary_entropy_weight)
+        self.weights = heads | dict(decode=entropy_weight)
+        if min(entropy_weight, auxiliary_entropy_weight) < 0:
             raise ValueError(
                 f'MinEnt: entropy_weight={entropy_weight} and auxiliary_entropy_weight='
                 f'{auxiliary_entropy_weight} must not be negative.'

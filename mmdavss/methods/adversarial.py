@@ -44,7 +44,7 @@ class AdversarialAdapter(MeanTeacher):
             none.
         gan_loss: Config of the adversarial loss.
         adversarial_weight: Factor of the student's adversarial loss.
-        auxiliary_adversarial_weight: That for the scores of the auxiliary classifier. None if the
+        auxiliary_adversarial_weight: That for the scores of auxiliary classifiers. None if the
             discriminator sees the decode head only; otherwise it is one for several heads
             (``HeadDiscriminators``, ``SpatioTemporalDiscriminator``).
         discriminator_weight: Factor of each domain in the discriminators' loss. Half, as published
@@ -74,8 +74,9 @@ class AdversarialAdapter(MeanTeacher):
         weights = dict(decode=adversarial_weight)
         inputs: dict[str, Any] = dict(in_channels=self.num_classes)
         if auxiliary_adversarial_weight is not None:
-            weights['aux'] = auxiliary_adversarial_weight
-            inputs['heads'] = tuple(self.net.heads)
+            heads = tuple(self.net.heads)
+            weights = dict.fromkeys(heads, auxiliary_adversarial_weight) | weights
+            inputs['heads'] = heads
         self.game = DomainGame(
             MODELS.build(gan_loss or dict(type='DomainGANLoss')),
             weights,

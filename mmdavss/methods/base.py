@@ -333,7 +333,7 @@ class BaseAdapter(VideoSegmentor):
 
     def head_weight(self, name: str) -> float:
         """Factor of the target losses of a classifier, by its name (``decode``, ``aux``, ...)."""
-        return self.auxiliary_weight if name.endswith('aux') else 1.0
+        return self.auxiliary_weight if name.rpartition('.')[2].startswith('aux') else 1.0
 
     def for_student(self, flow: Tensor | None) -> Tensor | None:
         """Flow that a method has for itself, or None if the student takes its own or none."""

@@ -117,8 +117,8 @@ class HCL(BaseAdapter):
             self.watch('the prediction of the teacher', today['decode'])
             weights = None if self.class_weights is None else self.class_weights(labels)
             agreement = {name: historical_agreement(past[name], today[name]) for name in today}
-            # As released that of the auxiliary classifier, where there is one.
-            entropy = self_information(today.get('aux', today['decode'])).sum(1)
+            # As released that of the auxiliary classifier, where there is one; of several the last.
+            entropy = self_information([*today.values()][-1]).sum(1)
         scores, level = self._scores_and_level(self.student, frames, flow)
         losses = {}
         for name, maps in self._enlarged(scores, clip).items():

@@ -26,6 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdavss.ops import at_least_float32
 from mmdavss.structures import sample_labels
 from mmdavss.utils.distributed import visit_gradients
+from mmdavss.utils.errors import number_of
 from mmdavss.utils.passes import is_dropout, predicting
 from mmdavss.utils.wrappers import unwrapped
 
@@ -152,8 +153,21 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
 
     @property
     def heads(self) -> dict[str, BaseDecodeHead]:
-        """The classifiers, under the names that their losses begin with: ``decode``, ``aux``."""
-        return segmentor_heads(self.segmentor)
+        """The classifiers, see :func:`segmentor_heads`.
+
+        Raises:
+            TypeError: If an auxiliary one has other channels than one for each class.
+        """
+        heads = segmentor_heads(self.segmentor)
+        for name, head in heads.items():
+            channels = getattr(head, 'out_channels', self.num_classes)
+            if name != 'decode' and channels != self.num_classes:
+                raise TypeError(
+                    f'{type(self).__name__}: auxiliary_head: {type(head).__name__} has '
+                    f'{number_of(channels, "channel")} for {self.num_classes} classes: leave it '
+                    'out.'
+                )
+        return heads
 
     def levels(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (N, 3, H, W) to the maps (N, C_i, h_i, w_i) of all levels of the backbone."""
@@ -515,10 +529,17 @@ def _small_size(segmentor: EncoderDecoder) -> tuple[int, int]:
 
 
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
-    """The classifiers of a segmentor, under the names that their losses begin with."""
+    """The classifiers of a segmentor, under the names that their losses begin with in mmseg.
+
+    ``decode``, and ``aux``, or of a list of auxiliary heads ``aux_0``, ``aux_1``, ...
+    """
     heads = dict(decode=segmentor.decode_head)
     if segmentor.with_auxiliary_head:
-        heads['aux'] = segmentor.auxiliary_head
+        own = segmentor.auxiliary_head
+        if isinstance(own, nn.ModuleList):
+            heads |= {f'aux_{number}': head for number, head in enumerate(own)}
+        else:
+            heads['aux'] = own
     return heads
 
 

@@ -79,8 +79,7 @@ class PropagatingNet(VideoNet):
 
     @property
     def heads(self) -> dict[str, BaseDecodeHead]:
-        heads = super().heads
-        return dict(decode=heads['decode']) if self.stage == 2 else heads
+        return dict(decode=self.segmentor.decode_head) if self.stage == 2 else super().heads
 
     def _freeze_for_stage(self) -> None:
         """Takes out of training what the stage does not train; the last line of ``__init__``."""

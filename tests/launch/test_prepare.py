@@ -324,7 +324,9 @@ def test_hooks_move_what_a_method_has_besides_its_student(name, options, lacking
     cfg = SimpleNamespace(filename='own.py')
     model = build_method(case, **options)
     hooks = [HOOKS.build(dict(hook)) for hook in case.hooks if hook['type'] != lacking]
-    runner = SimpleNamespace(model=model, cfg=cfg, hooks=[HOOKS.build(dict(type='IterTimerHook')), *hooks])
+    runner = SimpleNamespace(
+        model=model, cfg=cfg, hooks=[HOOKS.build(dict(type='IterTimerHook')), *hooks]
+    )
     if not lacking:
         check_hooks(runner)
         return

@@ -8,7 +8,14 @@ from mmseg.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.testing import PREPROCESSOR, build_optimisers
+from mmdavss.testing import (
+    PREPROCESSOR,
+    build_method,
+    build_optimisers,
+    small_net,
+    train,
+)
+from mmdavss.testing.methods import training_batch
 from tests.methods.table import CASES
 
 pytestmark = pytest.mark.sampled
@@ -248,3 +255,39 @@ def test_head_scores(method, batch, net):
     assert losses.keys() == supervised.keys()
     for name, value in losses.items():
         torch.testing.assert_close(supervised[name], value)
+
+
+@pytest.mark.parametrize(
+    'name', ['advent', 'minent', 'davsn', 'tps', 'cmom', 'pixmatch', 'hcl', 'sfc', 'daformer']
+)
+def test_a_list_of_auxiliary_heads(name, segmentor):
+    """A list of one is that one, under mmseg's name."""
+    case = CASES[name]
+    results = []
+    for listed in (False, True):
+        head = segmentor['auxiliary_head']
+        parts = dict(segmentor, auxiliary_head=[head] if listed else head)
+        model = build_method(case, student=small_net(case.student, segmentor=parts))
+        logs, state = train(case, model, [training_batch(case)])
+        results.append((logs[0], state))
+    (log, state), (own_log, own_state) = results
+    renamed = {key.replace('aux_0', 'aux'): value for key, value in own_log.items()}
+    torch.testing.assert_close(renamed, log, rtol=0, atol=0)
+    state = {
+        key.replace('auxiliary_head.', 'auxiliary_head.0.').replace('.aux.', '.aux_0.'): value
+        for key, value in state.items()
+    }
+    torch.testing.assert_close(own_state, state, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('net', ['Accel', 'DFF', 'PerFrame'])
+def test_two_auxiliary_heads(net, segmentor, batch):
+    heads = [dict(segmentor['auxiliary_head']) for _ in range(2)]
+    parts = dict(segmentor, auxiliary_head=heads)
+    model = build_method(CASES['source_only'], student=small_net(net, segmentor=parts))
+    log = model.train_step(batch('source'), build_optimisers(model))
+    assert {'decode.loss_ce', 'aux_0.loss_ce', 'aux_1.loss_ce'} < log.keys()
+    heads[1]['num_classes'] = 3
+    model = MODELS.build(small_net(net, segmentor=parts))
+    with pytest.raises(TypeError, match=f'{net}: auxiliary_head: .* 3 channels for 4 classes: le'):
+        model.head_scores(torch.randn(1, 1, 3, 32, 48))
