@@ -11,6 +11,8 @@ from mmengine.model import BaseModule, ModuleDict
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.utils.errors import number_of
+
 
 def _layers(channels: int) -> list[nn.Module]:
     """All convolutions after the first: 4x4, stride 2, with LeakyReLU of slope 0.2."""
@@ -67,7 +69,16 @@ class SequenceDiscriminator(BaseModule):
         self.layers = nn.Sequential(*_layers(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Scores (N, 1, H/32, W/32) of maps (N, 2, K, H, W)."""
+        """Scores (N, 1, H/32, W/32) of maps (N, 2, K, H, W).
+
+        Raises:
+            ValueError: If the clips have not two frames.
+        """
+        if maps.shape[1] != 2:
+            raise ValueError(
+                f'SequenceDiscriminator: the clips have {number_of(maps.shape[1], "frame")} and '
+                'not 2: set clip_length=2 in the data sets, or take an ImageDiscriminator.'
+            )
         return self.layers(self.first(maps.transpose(1, 2)).squeeze(2))
 
 

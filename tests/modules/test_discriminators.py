@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from mmdavss.modules import ImageDiscriminator, SequenceDiscriminator, SpatioTemporalDiscriminator
@@ -55,6 +56,13 @@ def test_sequence_sees_the_order():
     net = SequenceDiscriminator(3, 4)
     maps = torch.randn(1, 2, 3, 64, 64)
     assert not torch.allclose(net(maps), net(maps.flip(1)))
+
+
+@pytest.mark.parametrize('count, text', [(1, '1 frame '), (3, '3 frames ')])
+def test_sequences_have_two_frames(count, text):
+    """The last of three would not be seen."""
+    with pytest.raises(ValueError, match=f'{text}.* clip_length=2 .*ImageDiscriminator'):
+        SequenceDiscriminator(3, 4)(torch.randn(1, count, 3, 64, 64))
 
 
 def test_pairs_of_frames():
