@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mmdavss.heads.deeplab_v2 import MultiDilationClassifier
 from mmdavss.losses import decoder_disagreement
 from mmdavss.structures import Clip, DomainClips
+from mmdavss.video_nets.base import graph_for
 
 from .offline_self_training import OfflineSelfTraining
 
@@ -95,7 +96,7 @@ class UR(OfflineSelfTraining):
         """Scores (N, K, H, W) and features (N, C, h, w) of the current frames, from one pass."""
         frames, flow = clip.frames, self.clip_flow(clip)
         *earlier, _ = self.student.frames_read(frames.shape[1])
-        with torch.no_grad():
+        with graph_for(getattr(self.student, 'key_grad', False)):
             seen = [self.student.features(frames[:, t]) for t in earlier]
         features = self.student.features(frames[:, -1])
         scores = self.student(frames, flow, torch.stack([*seen, features], dim=1))

@@ -140,6 +140,23 @@ def test_ur_reads_the_pass_that_predicts():
     assert grad.abs().max() > 0
 
 
+@pytest.mark.parametrize('key_grad', [False, True])
+def test_ur_has_the_gradient_of_its_student(key_grad):
+    """The frame before gets one too if the student is to have it."""
+    student = small_net(dict(type='Accel', key_grad=key_grad))
+    model = build_method(CASES['ur'], norm_eval=True, student=student)
+    clip = clips_of(model, CASES['ur']).clip
+    weight = model.student.segmentor.backbone.conv1.weight
+    own, expected = (
+        torch.autograd.grad(F.interpolate(scores, (4, 6)).square().sum(), weight)[0]
+        for scores in (
+            model.scores_with_features(clip)[0],
+            model.resized(model.student(clip.frames, clip.flow), clip.frames.shape[-2:]),
+        )
+    )
+    torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_ur_drops_channels():
     """Half of the channels of each image, the others doubled, and others each time."""
     model = build_method(CASES['ur'], dropout_ratio=0.5)
