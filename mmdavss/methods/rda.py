@@ -117,7 +117,9 @@ class RDA(AdvEnt):
         if self.gate is not None:
             images, losses['loss_protection'] = self.attack(self.gate, images, batch)
         images = random_rescale(images[:, None], self.rescale, self.align_corners)
-        attacked = self.enlarged(self.current_scores(images), plain['decode'])
+        with self.counts_for('all'):
+            attacked = self.current_scores(images)
+        attacked = {n: self.resized(own, plain[n].shape[-2:]) for n, own in attacked.items()}
         losses |= self.consistency(attacked, plain)
         if self.discriminator is not None:
             losses['loss_adversarial_attacked'] = self.game.student_loss(

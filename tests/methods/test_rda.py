@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from mmdavss.methods import rda
 from mmdavss.modules import FourierGate, most_wanted
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.testing import build_method, build_optimisers
+from mmdavss.testing import build_method, build_optimisers, small_net
 from mmdavss.testing.methods import training_batch
 from mmdavss.testing.numerics import double_precision
 from tests.methods.groups import student_losses
@@ -101,6 +102,32 @@ def test_the_released_config_has_no_gate():
     torch.manual_seed(1)
     log = model.train_step(training_batch(CASES['rda_released']), build_optimisers(model))
     assert log['decode.loss_consistency'] > 0
+
+
+@pytest.mark.parametrize('name', ['rda', 'rda_released'])
+def test_levels_of_different_sizes(name, segmentor):
+    """Each is compared with its own plain scores."""
+    segmentor['auxiliary_head'].update(in_index=0, in_channels=8)  # stride 4
+    case = CASES[name]
+    model = build_method(case, student=small_net(case.student, segmentor=segmentor))
+    maps = model.current_scores(torch.zeros(1, 1, 3, 32, 48))
+    assert maps['aux'].shape[-2:] != maps['decode'].shape[-2:]
+    log = model.train_step(training_batch(case), build_optimisers(model))
+    assert log['aux.loss_consistency'] > 0
+
+
+@pytest.mark.parametrize('which, passes', [('all', 4), ('target', 1)])
+def test_running_statistics(which, passes):
+    """Of both frames of the source, the plain target and the attacked one; or the plain target."""
+    case = CASES['rda']
+    model = build_method(case, running_statistics=which)
+    norm, seen = model.student.segmentor.backbone.bn1, []
+    norm.register_forward_hook(lambda module, *_: seen.append(module.running_mean.clone()))
+    start = norm.running_mean.clone()
+    model.train_step(training_batch(case), build_optimisers(model))
+    moved = [not torch.equal(a, b) for a, b in pairwise([start, *seen])]
+    assert len(moved) == 4
+    assert sum(moved) == passes and moved[2]
 
 
 # ----------------------------------------------------------------------- gate
