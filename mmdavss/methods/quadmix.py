@@ -122,8 +122,10 @@ class QuadMix(TPS):
             persistent=labeller is None,  # else it has a checkpoint of its own
             module=None if labeller is None else MODELS.build(labeller),
         )
-        lacking = self.net.heads.keys() - self.labeller.heads.keys()
-        if lacking or self.labeller.num_classes != self.num_classes:
+        if (
+            self.labeller.num_classes != self.num_classes
+            or self.net.heads.keys() - self.labeller.heads.keys()
+        ):
             raise ValueError(
                 'QuadMix: the labeller must have the classes and heads of the student.'
             )
@@ -211,9 +213,18 @@ class QuadMix(TPS):
         mix = paste_layers(target, layers)
         yield {'mix.loss_into_target': self.pseudo_weight * self.mixed_loss(mix)}
 
-    def fused(self, frames: Tensor, flow: Tensor, again: bool = False) -> dict[str, Tensor]:
-        """Scores of every classifier; `again`: the backward pass repeats the backbone's."""
-        with self.counts_for('all'):
+    def fused(
+        self, frames: Tensor, flow: Tensor, again: bool = False, plain: bool = False
+    ) -> dict[str, Tensor]:
+        """Scores of every classifier.
+
+        Args:
+            frames: (N, T, 3, H, W).
+            flow: (N, T-1, 2, H, W).
+            again: Whether the backward pass repeats the backbone's.
+            plain: Whether this is the pass whose statistics count as those of the target.
+        """
+        with self.counts_for('all', *(['target'] if plain else [])):
             levels = recomputed(self.net, self.net.levels, frames[:, -1]) if again else None
             return fused_scores(self.net, frames, flow, levels)
 
@@ -229,7 +240,8 @@ class QuadMix(TPS):
         vectors = class_mean_scores(scores)
         if not self.aggregate_earlier:
             return vectors
-        plain = self.fused(target.frames, flow)['decode']
+        # The student's only pass of plain clips while the frozen net labels.
+        plain = self.fused(target.frames, flow, plain=not self._student_labels)['decode']
         return (vectors + class_mean_scores(self.resized(plain, scores.shape[-2:]))) / 2
 
     @torch.no_grad()

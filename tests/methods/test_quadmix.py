@@ -143,7 +143,7 @@ def test_equals_the_published_aggregation(monkeypatch):
     )
     of_source = class_mean_scores(source, a['src_label'].long())
     pairs = [class_mean_scores(maps) for maps in (by_previous, by_before)]
-    monkeypatch.setattr(model, 'fused', lambda frames, flow: dict(decode=by_before))
+    monkeypatch.setattr(model, 'fused', lambda frames, flow, plain: dict(decode=by_before))
     frames = torch.zeros(len(by_before), 3, 3, 8, 8)
     of_target = model.aggregated(by_previous, Clip(frames, frames), torch.zeros(1))
 
@@ -367,6 +367,27 @@ def test_who_labels():
     assert not torch.equal(model.student.segmentor.backbone.bn1.running_mean, before)
     assert not any(p.requires_grad for p in model.labeller.parameters())
     assert not model.labeller.training
+
+
+@pytest.mark.parametrize('by_student', [False, True])
+def test_statistics_of_the_target(by_student):
+    """Those of the plain pair that the student sees: the earlier one if it labels."""
+    model = quadmix(running_statistics='target', mirror_prob=0.0)
+    model.schedule_labels(by_student)
+    data = model.data_preprocessor(training_batch(CASE), True)
+    clip = data['inputs']['target']
+    reference = copy.deepcopy(model)
+    with torch.no_grad():
+        if by_student:
+            reference.target_layer(clip, clip.flow)
+        else:
+            reference.fused(clip.frames, clip.flow, plain=True)
+    start = model.student.segmentor.backbone.bn1.running_mean.clone()
+    model.loss(**data)
+    for name, value in model.student.named_buffers():
+        if 'running' in name:
+            torch.testing.assert_close(value, reference.student.get_buffer(name))
+    assert not torch.equal(model.student.segmentor.backbone.bn1.running_mean, start)
 
 
 def test_mirroring_changes_little():
