@@ -86,6 +86,33 @@ def test_published_refinement(name, options):
     torch.testing.assert_close(weights, data[f'{name}_weight'], rtol=0, atol=1e-6)
 
 
+ANYWHERE, NOWHERE = dict(fill_rows=0.0), dict(fill_rows=1.0, fill_columns=0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('plain', dict(mode='carried', **NOWHERE)),
+        ('consis', dict(mode='consistency', **NOWHERE)),
+        ('rare', dict(mode='rare', rare_classes=RARE, only_against_common=True, **NOWHERE)),
+        ('maxconf', dict(mode='max-confidence', **NOWHERE)),
+        ('tpsconf', dict(mode='carried', threshold=0.5, **NOWHERE)),
+        ('fill', dict(mode='carried', **ANYWHERE)),
+    ],
+)
+def test_published_switches(name, options):
+    """Each by itself. The release has one more, ``consisconf``, which is no option here."""
+    data = golden('unifiedvda_pseudo_label_refine')
+    frames = []
+    for frame in ('current', 'other'):
+        probability, labels = data[f'logits_{frame}'].float().softmax(1).max(1)
+        share = (probability >= 0.5).float().mean()
+        frames.append(PseudoLabels(labels, share.expand_as(probability), probability))
+    labels, weights = LabelRefinement(**options)(*frames, data['flow'])
+    assert torch.equal(labels, data[f'{name}_label'][:, 0].long())
+    torch.testing.assert_close(weights, data[f'{name}_weight'], rtol=0, atol=1e-6)
+
+
 def test_rows_of_cityscapes():
     """840 and 800 of 1024 rows."""
     refine = LabelRefinement('carried', carry_rows=840 / 1024, fill_rows=800 / 1024)
