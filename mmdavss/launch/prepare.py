@@ -149,7 +149,7 @@ def check_hooks(runner: Runner) -> None:
         if function not in calls:
             raise UserError(
                 f'{runner.cfg.filename}: no hook calls `{function}` of {type(method).__name__}, '
-                f"which trains with a {hook}: add dict(type='{hook}') to custom_hooks"
+                f"which is to move in training: add dict(type='{hook}') to custom_hooks"
             )
 
 

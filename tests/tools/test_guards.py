@@ -161,6 +161,22 @@ def test_data_that_never_come(toy):
     assert 'data_timeout.seconds=SECONDS' in message and '--resume' in message
 
 
+def test_a_teacher_that_nothing_moves(run_tool, tmp_path, capfd):
+    """Masked images on a method that has no teacher without."""
+    with pytest.raises(SystemExit, match='1'):
+        run_tool(
+            'train.py',
+            'configs/advent/advent_effnet-lite0_mini.py',
+            '--work-dir',
+            tmp_path,
+            '--cfg-options',
+            'model.masked.type=MaskedConsistency',
+        )
+    said = capfd.readouterr()
+    wanted = "`update_teacher` of AdvEnt, which is to move in training: add dict(type='EMATeach"
+    assert wanted in said.out + said.err
+
+
 def test_a_full_disk(toy, tmp_path):
     """A limit on the size of files, from the third iteration on, fails as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
