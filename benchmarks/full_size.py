@@ -30,8 +30,9 @@ import re
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -302,12 +303,10 @@ def networks_of(model: nn.Module) -> list[nn.Module]:
 def build(cfg: Config, device: str = 'meta') -> nn.Module:
     """Builds the model of a config with random weights, by default on the meta device."""
     init_default_scope('mmseg')
-    linspace = torch.linspace
-    # MiT reads the numbers of one while it is built.
-    with (
-        torch.device(device),
-        mock.patch('torch.linspace', lambda *args: linspace(*args, device='cpu')),
-    ):
+    numbers: AbstractContextManager[Any] = nullcontext()
+    if device == 'meta':  # MiT reads the numbers of a linspace while it is built
+        numbers = mock.patch('torch.linspace', partial(torch.linspace, device='cpu'))
+    with torch.device(device), numbers:
         model = MODELS.build(cfg.model)
     for part in model.modules():
         if isinstance(part, BaseFlowProvider):

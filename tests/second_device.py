@@ -131,8 +131,8 @@ def second_device() -> Iterator[str]:
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
 
-    def on_cpu(kind: str, *args: Any, **kwargs: Any) -> torch.autocast:
-        return autocast('cpu' if kind == NAME else kind, *args, **kwargs)
+    def on_cpu(device_type: str, *args: Any, **kwargs: Any) -> torch.autocast:
+        return autocast('cpu' if device_type == NAME else device_type, *args, **kwargs)
 
     try:
         with _Mode(), mock.patch('torch.autocast', on_cpu):

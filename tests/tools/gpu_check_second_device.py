@@ -8,7 +8,8 @@ import torch
 from tests.second_device import second_device
 from tests.tools import test_gpu_check
 
-script, compared = test_gpu_check.script, test_gpu_check.compared  # fixtures
+# Fixtures.
+script, compared, shrunk = test_gpu_check.script, test_gpu_check.compared, test_gpu_check.shrunk
 results_of = test_gpu_check.results_of
 
 
@@ -33,3 +34,14 @@ def test_a_method_on_a_second_device(script, name):
     (result,) = results.values()
     assert result['status'] == 'passed', result
     assert result['figures']['difference'] == 0  # its numbers are the CPU's
+
+
+def test_a_step_of_a_config_on_a_second_device(script, shrunk):
+    """Its networks, and what checks them, are made there."""
+    with second_device() as device:
+        _, step = script.RealConfig(
+            script.Group('dacs/accel-r18_miniviper2minicity'), device
+        ).steps()
+        log = step()
+    assert {value.device for value in log.values()} == {torch.device(device)}
+    assert 'loss' in log

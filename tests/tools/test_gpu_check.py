@@ -81,7 +81,7 @@ def test_on_a_second_device():
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert '4 passed' in done.stdout
+    assert '5 passed' in done.stdout
 
 
 def test_every_function_is_compared(compared):
