@@ -65,6 +65,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mmdavss.analysis.results import with_part
 from mmdavss.engine import GroupedDistributedDataParallel
+from mmdavss.engine.hooks.deferred_log import pass_norms_to
 from mmdavss.launch.prepare import _use_amp
 from mmdavss.modules import SFM
 from mmdavss.structures import Clip
@@ -841,6 +842,7 @@ class RealConfig:
         if precision != 'float32':
             _use_amp(cfg, precision)
         wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
+        pass_norms_to(wrapper, lambda key, norm: None)  # as in training, where nothing waits
         return wrapper, lambda: self.model.train_step(copy.copy(self.data), wrapper)
 
     def forget(self) -> None:

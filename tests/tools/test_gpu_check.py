@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmdavss import losses, modules, ops
+from mmdavss.testing.numerics import Waits
 
 ROOT = Path(__file__).parents[2]
 #: Public names of ops, losses and modules without tensors to compare.
@@ -329,6 +330,17 @@ def test_a_config(script):
         'bf16',
     }
     assert set(statuses.values()) == {'passed', 'skipped'}
+
+
+@pytest.mark.parametrize('name', ['', '_source-free'])  # parts by themselves, and all together
+def test_no_step_of_a_config_reads_the_norms_of_gradients(script, shrunk, name):
+    """As in training: with tensors without numbers, where reading one is noted."""
+    config = script.RealConfig(script.Group(f'davsn/accel-r18_miniviper2minicity{name}'), 'meta')
+    _, step = config.steps()
+    assert config.data  # made before
+    with sys.modules['full_size'].meta_device(), Waits() as waits:
+        step()
+    assert not waits.found
 
 
 def test_passes_are_recorded_and_replayed(script):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook, LoggerHook, RuntimeInfoHook
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
@@ -31,6 +32,23 @@ def log_is_due(hook: Hook, runner: Runner, batch_idx: int) -> bool:
     )
 
 
+def pass_norms_to(
+    wrapper: OptimWrapper | OptimWrapperDict, note: Callable[[str, Any], None]
+) -> None:
+    """Replaces how optimiser wrappers log the norms of clipped gradients, which reads each norm.
+
+    Args:
+        wrapper: The wrapper, or those of the players.
+        note: Is told the name and the norm, a tensor on its device.
+    """
+    for own in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]:
+        clip = getattr(own, 'clip_func', None)
+        if isinstance(clip, ClipEach):
+            clip.note = note
+        elif clip is torch.nn.utils.clip_grad_norm_:
+            own.clip_func = Noted(clip, f'train/{own.grad_name}', note)
+
+
 @HOOKS.register_module()
 class DeferredInfoHook(RuntimeInfoHook):
     """mmengine's RuntimeInfoHook, with one wait for the device each time the log is written.
@@ -49,17 +67,7 @@ class DeferredInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """As mmengine's; and the norms of clipped gradients are logged here."""
         super().before_train(runner)
-
-        def note(key: str, value: Any) -> None:
-            self._note(runner, key, value)
-
-        wrapper = runner.optim_wrapper
-        for own in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]:
-            clip = getattr(own, 'clip_func', None)
-            if isinstance(clip, ClipEach):
-                clip.note = note
-            elif clip is torch.nn.utils.clip_grad_norm_:
-                own.clip_func = Noted(clip, f'train/{own.grad_name}', note)
+        pass_norms_to(runner.optim_wrapper, partial(self._note, runner))
 
     def after_train_iter(
         self,
