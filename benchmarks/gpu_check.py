@@ -495,6 +495,7 @@ class Processes:
 
     def __init__(self, device: str, names: Sequence[str], seconds: float = 30.0) -> None:
         self.device, self.names, self.seconds = device, names, seconds
+        self.context: Any = None
         self.error = ''
 
     @cached_property
@@ -504,26 +505,45 @@ class Processes:
 
     @cached_property
     def folder(self) -> TemporaryDirectory:
-        """Results of the processes, which have ended."""
-        folder = TemporaryDirectory()
+        """Where the processes save results; they have been started."""
+        # Processes that have not ended may still write when this one ends.
+        folder = TemporaryDirectory(ignore_cleanup_errors=True)
         # By fork, for which this process must not have used the GPU yet: no second import.
-        try:
-            torch.multiprocessing.start_processes(
-                _work_of_rank,
-                (folder.name, self.names, self.device, self.backend, self.seconds),
-                WORLD,
-                start_method='fork',
-            )
-        except Exception as error:
-            self.error = str(error)
+        self.context = torch.multiprocessing.start_processes(
+            _work_of_rank,
+            (folder.name, self.names, self.device, self.backend, self.seconds),
+            WORLD,
+            join=False,
+            daemon=True,
+            start_method='fork',
+        )
         return folder
+
+    def _ended(self) -> bool:
+        """Whether both processes have ended; waits a little if not."""
+        try:
+            return self.context.join(0.1)
+        except Exception as error:  # of one of them; the other one has been ended
+            self.error = self.error or str(error)
+            return True
+
+    def results(self, name: str) -> list[Any]:
+        """What each process saved of a method, as soon as both have.
+
+        Raises:
+            Missed: If they ended before.
+        """
+        files = [Path(f'{self.folder.name}/{name}.{rank}') for rank in range(WORLD)]
+        ended = False
+        while not all(file.is_file() for file in files):
+            if ended:
+                raise Missed(f'the processes ended before: {self.error}')
+            ended = self._ended()
+        return [torch.load(file, weights_only=False) for file in files]
 
     def compare(self, name: str) -> Figures:
         """Compares a method's results with those of one process."""
-        files = [Path(f'{self.folder.name}/{name}.{rank}') for rank in range(WORLD)]
-        if not all(file.is_file() for file in files):
-            raise Missed(f'the processes ended before: {self.error}')
-        found = [torch.load(file, weights_only=False) for file in files]
+        found = self.results(name)
         logs, state = _train_part(cases()[name], self.device)
         worst = 0.0
         for result in found:

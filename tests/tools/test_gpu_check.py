@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -169,6 +171,39 @@ def test_two_processes(script):
     assert {own['figures']['backend'] for own in results.values()} == {'gloo'}
     planned = {name for name, _ in script.check_processes('cpu')}
     assert planned == {name for name, case in script.cases().items() if case.thorough}
+
+
+def test_results_of_two_processes_are_compared_as_they_come(script, monkeypatch):
+    """The first one before they have the second, and what they have when one fails."""
+
+    def work(rank: int, folder: str, *_: object) -> None:
+        def save(name: str) -> None:
+            torch.save(f'{name} of {rank}', f'{folder}/part{rank}')
+            os.replace(f'{folder}/part{rank}', f'{folder}/{name}.{rank}')
+
+        def wait_for(name: str) -> None:
+            end = time.monotonic() + 5
+            while not Path(f'{folder}/{name}').exists():
+                assert time.monotonic() < end, f'no {name}'
+                time.sleep(0.01)
+
+        save('a')
+        wait_for('compared')
+        save('b')
+        wait_for('b.0')
+        if rank == 1:
+            raise ValueError('of one')
+        time.sleep(60)
+
+    monkeypatch.setattr(script, '_work_of_rank', work)
+    both = script.Processes('cpu', ['a', 'b', 'c'])
+    assert both.results('a') == ['a of 0', 'a of 1']
+    Path(f'{both.folder.name}/compared').touch()
+    assert both.results('b') == ['b of 0', 'b of 1']
+    for _ in range(2):
+        with pytest.raises(script.Missed, match='(?s)ended before.*of one'):
+            both.results('c')
+    assert not any(process.is_alive() for process in both.context.processes)
 
 
 @pytest.mark.parametrize(
