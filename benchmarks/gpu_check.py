@@ -1,15 +1,16 @@
 """Checks on a GPU that everything runs, equals the CPU and costs what the documentation says.
 
-    python benchmarks/gpu_check.py [--parts ops methods ...] [--only TEXT ...] [--seconds 570] \
+    python benchmarks/gpu_check.py [--parts ops methods ...] [--only TEXT ...] [--seconds 520] \
         [--out work_dirs/gpu_check] [--cpu] [--write]
 
 Needs one GPU, the checkout and the packages that the tests need; no data, no weights: networks have
 random weights, batches random content. Every check has a line of output. Both files in the output
 folder, gpu_check.json (with tracebacks) and gpu_check.md, are written after each check, so that an
 interrupted run keeps what it has. A failure stops no other check; a part whose process crashes goes
-on with the next check. Parts that measure no time run beside each other on a GPU. What the time
-does not suffice for is listed as left out. The exit code is 1 if a check failed. ``--write`` writes
-the tables to docs/gpu.md.
+on with the next check. On a GPU the parts run beside each other, and then, alone, ``configs``,
+whose times are compared. What the time (``--seconds``, after the start of the script) does not
+suffice for is counted in one line of each part, and listed in the files as left out. The exit code
+is 1 if a check failed. ``--write`` writes the tables to docs/gpu.md.
 
 Without a GPU, or with ``--cpu``, the script runs what it can on the CPU, with the MiniDrive configs
 in place of those of full size, and lists what needs a GPU.
@@ -83,6 +84,7 @@ from mmdavss.testing.numerics import (
     draws_of_global_batch,
     synchronised_batch_norm,
 )
+from mmdavss.utils.files import replace_file
 from mmdavss.video_nets import VideoNet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,8 +95,10 @@ END = '<!-- End of results -->'
 BROKEN = 3
 #: Processes in the comparison with one process.
 WORLD = 2
-#: Seconds of a run, which the parts share.
-SECONDS = 570
+#: Seconds of a run, which the parts share; with the start and the end it is under 10 minutes.
+SECONDS = 520
+#: Why checks are left out at the end of the time.
+NO_TIME = 'no time left'
 #: Largest time of a step over that of its networks' passes alone.
 LARGEST_RATIO = 1.1
 PRECISIONS = ('float32', 'fp16', 'bf16')
@@ -1059,7 +1063,7 @@ class Part:
             what runs it; checks with other names may be among them.
         seconds: Time for all of them, of `SECONDS`.
         title: Heading of its results.
-        alone: Whether no other part runs beside it on a GPU, since it measures times.
+        alone: Whether no other part runs beside it on a GPU, since its times are compared.
     """
 
     checks: Callable[[str, Sequence[str]], Checks]
@@ -1075,8 +1079,8 @@ PARTS = dict(
     processes=Part(check_processes, 120, 'Two processes equal one (largest difference, float64)'),
     resume=Part(check_resume, 120, 'Killed and resumed'),
     compile=Part(check_compile, 180, 'torch.compile (largest difference, float64)'),
-    compiled=Part(check_compiled, 180, 'Configs with torch.compile (first step, later one)'),
-    configs=Part(check_configs, 570, 'Configs at their size', alone=True),
+    compiled=Part(check_compiled, 180, 'Configs with torch.compile (first step, later one, on a shared GPU)'),
+    configs=Part(check_configs, SECONDS, 'Configs at their size', alone=True),
 )
 
 
@@ -1126,7 +1130,7 @@ def work(
     emit(dict(plan=[name for name, _ in checks]))
     for name, check in checks:
         if time.monotonic() > end:
-            emit(dict(name=name, status='skipped', error='no time left', seconds=0))
+            emit(dict(name=name, status='skipped', error=NO_TIME, seconds=0))
             continue
         emit(dict(begin=name))
         emit(dict(name=name, **attempt(check)))
@@ -1212,7 +1216,7 @@ def supervise(
         left = [name for name in planned if name not in finished]
         if late or (running is None and code != BROKEN):
             for name in left or ([] if planned else ['start']):
-                error = 'no time left' if late else f'the process ended with exit code {code}'
+                error = NO_TIME if late else f'the process ended with exit code {code}'
                 status = 'skipped' if late else 'failed'
                 emit(dict(name=name, status=status, error=error, seconds=0))
             return
@@ -1290,7 +1294,7 @@ def page_of(environment: Mapping[str, str], results: Mapping[str, Sequence[Mappi
         for result in own:
             row, _, column = result['name'].partition(': ')
             column = column or 'result'
-            if result.get('error') not in ('needs a GPU', 'no time left'):
+            if result.get('error') not in ('needs a GPU', NO_TIME):
                 table.setdefault(row, {})[column] = result
                 columns += [column] if column not in columns else []
         lines += ['', f'### {PARTS[part].title}', '']
@@ -1312,13 +1316,57 @@ def page_of(environment: Mapping[str, str], results: Mapping[str, Sequence[Mappi
     return '\n'.join(lines)
 
 
+class Report:
+    """Results as they come, printed and in files.
+
+    Args:
+        folder: Where gpu_check.md and gpu_check.json are written; it exists.
+        environment: See :func:`environment_of`.
+        parts: Names of the parts.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], parts: Sequence[str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.results: dict[str, list[dict]] = {part: [] for part in parts}
+        self._lock = threading.Lock()
+
+    def add(self, part: str, result: dict) -> None:
+        """Prints and writes a result; one that was left out at the end of the time is kept."""
+        with self._lock:
+            self.results[part].append(result)
+        if result.get('error') == NO_TIME:  # there may be thousands, after the end
+            return
+        note = result.get('figures', {}).get('text') or result.get('error', '')
+        self._print(part, result['name'], result['status'], f'{result["seconds"]} s', note[:200])
+        self.write()
+
+    def end(self, part: str) -> None:
+        """Prints how many checks of a part were left out at the end of the time, and writes them."""
+        left = sum(result.get('error') == NO_TIME for result in self.results[part])
+        if left:
+            self._print(part, f'checks: {left}', 'skipped', NO_TIME)
+            self.write()
+
+    def write(self) -> None:
+        """Writes the files, each whole."""
+        with self._lock:
+            found = dict(environment=self.environment, results=self.results)
+            replace_file(self.folder / 'gpu_check.json', json.dumps(found).encode())
+            page = page_of(self.environment, self.results)
+            replace_file(self.folder / 'gpu_check.md', f'{page}\n'.encode())
+
+    def _print(self, *words: str) -> None:
+        with self._lock:
+            print(*words, sep=' | ', flush=True)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     parser.add_argument('--only', nargs='+', default=[], help='checks with one of these texts')
-    parser.add_argument('--seconds', type=float, default=SECONDS, help='time for everything')
+    parser.add_argument('--seconds', type=float, default=SECONDS, help='time for everything after the start')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'))
     parser.add_argument('--cpu', action='store_true', help='even where there is a GPU')
     parser.add_argument('--write', action='store_true', help='into docs/gpu.md')
@@ -1345,20 +1393,7 @@ def main(args: Sequence[str] | None = None) -> None:
     environment = environment_of(device)
     print(', '.join(environment.values()), flush=True)
     parts = [name for name in PARTS if name in options.parts]
-    found: dict[str, list[dict]] = {part: [] for part in parts}
-    writing, stop = threading.Lock(), threading.Event()
-
-    def emit(part: str, result: dict) -> None:
-        note = result.get('figures', {}).get('text') or result.get('error', '')
-        took = f'{result["seconds"]} s'
-        with writing:
-            found[part].append(result)
-            print(part, result['name'], result['status'], took, note[:200], sep=' | ', flush=True)
-            page = page_of(environment, found)
-            (options.out / 'gpu_check.md').write_text(page + '\n')
-            (options.out / 'gpu_check.json').write_text(
-                json.dumps(dict(environment=environment, results=found), indent=1)
-            )
+    report, stop = Report(options.out, environment, parts), threading.Event()
 
     def run(part: str) -> None:
         share = PARTS[part].seconds * max(1.0, options.seconds / SECONDS)
@@ -1366,7 +1401,9 @@ def main(args: Sequence[str] | None = None) -> None:
         command = [sys.executable, '-W', 'ignore', __file__, '--work', part]
         command += ['--seconds', str(seconds - 5), *(['--cpu'] if device == 'cpu' else [])]
         command += ['--only', *options.only] if options.only else []
-        supervise(command, seconds, partial(emit, part), environment=variables(device), stop=stop)
+        add = partial(report.add, part)
+        supervise(command, seconds, add, environment=variables(device), stop=stop)
+        report.end(part)
 
     together = [part for part in parts if not PARTS[part].alone]
     with ThreadPoolExecutor(1 if device == 'cpu' else max(1, len(together))) as pool:
@@ -1384,10 +1421,11 @@ def main(args: Sequence[str] | None = None) -> None:
     for part in parts:
         if PARTS[part].alone:
             run(part)
+    report.write()
     if options.write:
-        page = page_of(environment, found)
+        page = page_of(environment, report.results)
         DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, page))
-    failed = sum(result['status'] == 'failed' for own in found.values() for result in own)
+    failed = sum(result['status'] == 'failed' for own in report.results.values() for result in own)
     print(f'{failed} failed; {options.out}/gpu_check.md')
     raise SystemExit(int(failed > 0))
 

@@ -508,6 +508,33 @@ def test_the_command(script, tmp_path, capsys, monkeypatch):
     assert text.strip() in written and 'old' not in written and written.startswith('before')
 
 
+def test_what_the_time_did_not_suffice_for_has_one_line(script, tmp_path, capsys, monkeypatch):
+    """Thousands of checks may be left, when there is no time to write a file for each."""
+    written: list[str] = []
+
+    def replace(path: Path, content: bytes) -> None:
+        written.append(path.name)
+        path.write_bytes(content)
+
+    monkeypatch.setattr(script, 'replace_file', replace)
+    report = script.Report(tmp_path, dict(device='X'), ['ops', 'configs'])
+    report.add('ops', dict(name='a', status='passed', figures={}, seconds=1.0))
+    assert written == ['gpu_check.json', 'gpu_check.md']
+    report.end('ops')
+    for name in 'bcd':
+        left = dict(name=name, status='skipped', error='no time left', seconds=0)
+        report.add('configs', left)
+    assert len(written) == 2
+    report.end('configs')
+    assert capsys.readouterr().out.splitlines() == [
+        'ops | a | passed | 1.0 s | ',
+        'configs | checks: 3 | skipped | no time left',
+    ]
+    found = json.loads((tmp_path / 'gpu_check.json').read_text())['results']
+    assert [own['name'] for own in found['configs']] == ['b', 'c', 'd']
+    assert '- no time left: b, c, d' in (tmp_path / 'gpu_check.md').read_text()
+
+
 def test_the_page(script):
     page = script.page_of(
         dict(device='X'),
