@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -96,6 +98,28 @@ def test_stops_with_its_workers_when_all_get_the_signal(script, folder):
     assert script.train(config, work_dir, fault) == 75, work_dir.with_suffix('.log').read_text()
     assert (work_dir / 'iter_3.pth').is_file() or (work_dir / 'iter_4.pth').is_file()
     assert 'DataLoader worker' not in work_dir.with_suffix('.log').read_text()
+
+
+def test_a_run_ends_with_the_process_that_started_it(script, monkeypatch, tmp_path):
+    """Killed, that one can end no run by itself."""
+    (tmp_path / 'tools').mkdir()
+    monkeypatch.setattr(script, 'ROOT', tmp_path)
+    end, own = os.pipe()
+    text = f"import os, time\nos.write({own}, b'x')\ntime.sleep(20)\n"
+    (tmp_path / 'tools/sleep.py').write_text(text)
+    starter = os.fork()
+    if starter == 0:
+        try:
+            script.in_process(tmp_path / 'log', 'sleep.py')
+        finally:
+            os._exit(1)
+    os.close(own)
+    assert os.read(end, 1) == b'x'
+    os.kill(starter, signal.SIGKILL)
+    os.waitpid(starter, 0)
+    # The run was the last one to hold the other end.
+    assert select.select([end], [], [], 10)[0] and os.read(end, 1) == b''
+    os.close(end)
 
 
 def test_differences_are_found(script, folder, tmp_path):
