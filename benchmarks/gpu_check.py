@@ -573,7 +573,10 @@ def check_processes(device: str, only: Sequence[str] = ()) -> Checks:
 
 # -------------------------------------------------------------------------------- kill and resume
 
-RESUMED = ('dacs', 'i2vda', 'stpl')
+#: Adversaries, a teacher with masked images, an attack with a gate. The steps of these methods and
+#: networks have no operator that adds in an order that varies on a GPU (the gradients of sampling
+#: with flow and of pooling, sums by class).
+RESUMED = ('adaptsegnet', 'mic', 'rda')
 
 
 class Resumed:
@@ -1079,7 +1082,9 @@ PARTS = dict(
     processes=Part(check_processes, 120, 'Two processes equal one (largest difference, float64)'),
     resume=Part(check_resume, 120, 'Killed and resumed'),
     compile=Part(check_compile, 180, 'torch.compile (largest difference, float64)'),
-    compiled=Part(check_compiled, 180, 'Configs with torch.compile (first step, later one, on a shared GPU)'),
+    compiled=Part(
+        check_compiled, 180, 'Configs with torch.compile (first step, later one, on a shared GPU)'
+    ),
     configs=Part(check_configs, SECONDS, 'Configs at their size', alone=True),
 )
 
@@ -1249,9 +1254,11 @@ def environment_of(device: str) -> dict[str, str]:
             name = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
         except (OSError, subprocess.CalledProcessError):
             name = 'unknown GPU'
-    revision = subprocess.run(
-        ['git', '-C', str(ROOT), 'describe', '--always', '--dirty'], capture_output=True, text=True
-    ).stdout.strip()
+    describe = ['git', '-C', str(ROOT), 'describe', '--always', '--dirty']
+    try:
+        revision = subprocess.run(describe, capture_output=True, text=True).stdout.strip()
+    except OSError:  # no git here
+        revision = ''
     return dict(
         device=name,
         torch=torch.__version__,
@@ -1341,7 +1348,7 @@ class Report:
         self.write()
 
     def end(self, part: str) -> None:
-        """Prints how many checks of a part were left out at the end of the time, and writes them."""
+        """Prints how many checks of a part the time did not suffice for, and writes them."""
         left = sum(result.get('error') == NO_TIME for result in self.results[part])
         if left:
             self._print(part, f'checks: {left}', 'skipped', NO_TIME)
@@ -1366,7 +1373,9 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     parser.add_argument('--only', nargs='+', default=[], help='checks with one of these texts')
-    parser.add_argument('--seconds', type=float, default=SECONDS, help='time for everything after the start')
+    parser.add_argument(
+        '--seconds', type=float, default=SECONDS, help='time for everything after the start'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'))
     parser.add_argument('--cpu', action='store_true', help='even where there is a GPU')
     parser.add_argument('--write', action='store_true', help='into docs/gpu.md')
@@ -1395,17 +1404,19 @@ def main(args: Sequence[str] | None = None) -> None:
     parts = [name for name in PARTS if name in options.parts]
     report, stop = Report(options.out, environment, parts), threading.Event()
 
+    together = [part for part in parts if not PARTS[part].alone]
+
     def run(part: str) -> None:
         share = PARTS[part].seconds * max(1.0, options.seconds / SECONDS)
         seconds = min(share, end - time.monotonic())
         command = [sys.executable, '-W', 'ignore', __file__, '--work', part]
         command += ['--seconds', str(seconds - 5), *(['--cpu'] if device == 'cpu' else [])]
         command += ['--only', *options.only] if options.only else []
-        add = partial(report.add, part)
-        supervise(command, seconds, add, environment=variables(device), stop=stop)
+        beside = 1 if device == 'cpu' or PARTS[part].alone else len(together)
+        own = variables(device, beside)
+        supervise(command, seconds, partial(report.add, part), environment=own, stop=stop)
         report.end(part)
 
-    together = [part for part in parts if not PARTS[part].alone]
     with ThreadPoolExecutor(1 if device == 'cpu' else max(1, len(together))) as pool:
         runs = [pool.submit(run, part) for part in together]
         try:
@@ -1430,8 +1441,13 @@ def main(args: Sequence[str] | None = None) -> None:
     raise SystemExit(int(failed > 0))
 
 
-def variables(device: str) -> dict[str, str]:
-    """Environment variables of the processes of the parts."""
+def variables(device: str, beside: int = 1) -> dict[str, str]:
+    """Environment variables of the process of a part.
+
+    Args:
+        device: ``cuda`` or ``cpu``.
+        beside: Number of parts that run at the same time and share the processor's cores.
+    """
     own = dict(
         os.environ,
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),
@@ -1441,6 +1457,11 @@ def variables(device: str) -> dict[str, str]:
     )
     if device == 'cpu':
         own['CUDA_VISIBLE_DEVICES'] = ''
+    if beside > 1:
+        share = max(1, len(os.sched_getaffinity(0)) // beside)
+        own.setdefault('OMP_NUM_THREADS', str(share))
+        # Not all parts compile; torch takes all cores.
+        own.setdefault('TORCHINDUCTOR_COMPILE_THREADS', str(2 * share))
     return own
 
 
