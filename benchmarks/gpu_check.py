@@ -745,22 +745,61 @@ class Call:
         network: The network.
         inputs: Its arguments, with a :class:`Shape` for each tensor.
         gradients: Whether the graph was recorded.
+        trained: Whether each parameter needed a gradient then.
+        modes: Whether each module was in training mode then.
         backward: Whether a gradient came back.
     """
 
     network: nn.Module
     inputs: tuple[tuple, dict]
     gradients: bool
+    trained: list[bool]
+    modes: list[bool]
     backward: bool = False
 
-    def replay(self) -> None:
-        """Runs it again, alone, with other numbers."""
+    @classmethod
+    def of(cls, network: nn.Module, args: tuple, kwargs: dict) -> Call:
+        """A pass that has just ended."""
+        inputs = tree_map(Shape.of, (args, kwargs))
+        return cls(network, inputs, torch.is_grad_enabled(), *cls._state(network))
+
+    @staticmethod
+    def _state(network: nn.Module) -> tuple[list[bool], list[bool]]:
+        return (
+            [parameter.requires_grad for parameter in network.parameters()],
+            [module.training for module in network.modules()],
+        )
+
+    def _restore(self, trained: Iterable[bool], modes: Iterable[bool]) -> None:
+        for parameter, own in zip(self.network.parameters(), trained, strict=True):
+            parameter.requires_grad_(own)
+        for module, own in zip(self.network.modules(), modes, strict=True):
+            module.training = own
+
+    @contextmanager
+    def again(self) -> Iterator[Callable[[], None]]:
+        """Context manager: what runs it again, alone, with other numbers, which are drawn before.
+
+        A network that a method freezes for this pass is frozen here, too.
+        """
         args, kwargs = tree_map(lambda x: x.drawn() if isinstance(x, Shape) else x, self.inputs)
-        with torch.set_grad_enabled(self.gradients):
-            out = self.network(*args, **kwargs)
-        if self.backward:
-            ends = [x for x in tree_leaves(out) if isinstance(x, Tensor) and x.requires_grad]
-            torch.autograd.backward(ends, [torch.ones_like(x) for x in ends])
+        drawn = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+
+        def run() -> None:
+            with torch.set_grad_enabled(self.gradients):
+                out = self.network(*args, **kwargs)
+            if self.backward:
+                ends = [x for x in tree_leaves(out) if isinstance(x, Tensor) and x.requires_grad]
+                torch.autograd.backward(ends, [torch.ones_like(x) for x in ends])
+            for x in drawn:
+                x.grad = None  # nothing is added to it in the next run
+
+        before = self._state(self.network)
+        self._restore(self.trained, self.modes)
+        try:
+            yield run
+        finally:
+            self._restore(*before)
 
 
 @dataclass(frozen=True)
@@ -791,7 +830,7 @@ def recorded(parts: Iterable[nn.Module]) -> Iterator[list[Call]]:
     calls: list[Call] = []
 
     def note(network: nn.Module, args: tuple, kwargs: dict, out: Any) -> None:
-        call = Call(network, tree_map(Shape.of, (args, kwargs)), torch.is_grad_enabled())
+        call = Call.of(network, args, kwargs)
         calls.append(call)
 
         def came(_: Tensor) -> None:
@@ -946,8 +985,9 @@ class RealConfig:
         whole = seconds_of(step, self.device)
         passes = []
         for call in calls:
-            call.replay()
-            passes.append(seconds_of(call.replay, self.device))
+            with call.again() as run:
+                run()
+                passes.append(seconds_of(run, self.device))
             self.model.zero_grad()
         ratio = whole / sum(passes)
         figures = dict(step=whole, passes=passes, ratio=ratio, text=f'{ratio:.2f}')

@@ -437,10 +437,30 @@ def test_passes_are_recorded_and_replayed(script):
     net.zero_grad()
     with script.recorded(net.values()) as again:
         for call in calls:
-            call.replay()
+            with call.again() as run:
+                run()
     assert [call.inputs for call in again] == [call.inputs for call in calls]
     assert [call.backward for call in again] == [False, False, True, True]
     assert net['c'].weight.grad is None and net['a'].weight.grad.abs().max() > 0
+
+
+def test_a_pass_is_measured_as_it_was_in_the_step(script, monkeypatch):
+    """A network that was frozen in it only, and no time for the numbers that are drawn."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval().requires_grad_(False)
+    with script.recorded([net]) as calls:
+        net(torch.randn(2, 3, 5, 6, requires_grad=True)).sum().backward()
+    net.requires_grad_(True).train()
+    (call,) = calls
+    assert call.backward
+    with call.again() as run:
+        monkeypatch.setattr(torch, 'randn', None)
+        inputs: list[torch.Tensor] = []
+        net.register_forward_pre_hook(lambda _, args: inputs.extend(args))
+        for _ in range(2):
+            run()
+    assert net[0].weight.grad is None and net[1].num_batches_tracked == 0
+    assert inputs[0] is inputs[1] and inputs[0].grad is None
+    assert all(p.requires_grad for p in net.parameters()) and net[1].training
 
 
 # ----------------------------------------------------------------------------------- the command
