@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
+from mmdavss.engine import ClassCheckHook
 from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.prepare import end_run, prepare_run
 from mmdavss.utils.checkpoints import is_missing
@@ -119,6 +120,7 @@ def main() -> None:
         runner = QuietRunner.from_cfg(cfg)
         if args.device is not None:
             runner.model.to(args.device)
+        runner.register_hook(ClassCheckHook())
         runner.test()
     end_run()
 

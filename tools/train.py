@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from mmdavss.cli.exits import one_line, usage_error
 from mmdavss.cli.key_values import KeyValues
-from mmdavss.engine import LockCheckHook
+from mmdavss.engine import ClassCheckHook, LockCheckHook
 from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.faults import explained_faults
 from mmdavss.launch.prepare import (
@@ -97,6 +97,7 @@ def main() -> None:
         try:
             with explained_faults(cfg.work_dir):
                 runner = QuietRunner.from_cfg(cfg)
+                runner.register_hook(ClassCheckHook())
                 if lock is not None:
                     runner.register_hook(LockCheckHook(lock))
                 check_source_free(runner.model, cfg)

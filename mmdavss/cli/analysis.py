@@ -24,6 +24,7 @@ from mmdavss.launch.config_file import load_config, require
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.checkpoints import is_missing
+from mmdavss.utils.classes import check_classes
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
@@ -138,10 +139,20 @@ def read_config(args: argparse.Namespace) -> Config:
 
 
 def models(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[str, BaseAdapter]]:
-    """Yields name and model of each checkpoint."""
+    """Yields name and model of each checkpoint.
+
+    Raises:
+        UserError: If there is no test_dataloader, or a model has other classes than its data set.
+    """
+    require(cfg, 'test_dataloader')
+    # A lazy data set knows its classes and opens no file.
+    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
+    count = len(dataset.metainfo.get('classes') or ())
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
         print(name, flush=True)
-        yield name, load_model(cfg, checkpoint, args.device)
+        model = load_model(cfg, checkpoint, args.device)
+        check_classes(model, count, 'the data set of test_dataloader')
+        yield name, model
 
 
 def test_data(cfg: Config) -> DataLoader:

@@ -29,6 +29,7 @@ from .group_poly_lr import GroupPolyLR
 from .grouped_data_parallel import GroupedDistributedDataParallel
 from .hooks import (
     AtomicCheckpointHook,
+    ClassCheckHook,
     CollapseWarningHook,
     CompileNetsHook,
     DataTimeoutHook,
@@ -57,6 +58,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'Bfloat16OptimWrapper',
     'CheckpointError',
+    'ClassCheckHook',
     'Clip',
     'CollapseWarningHook',
     'CompileNetsHook',

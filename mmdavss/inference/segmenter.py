@@ -22,6 +22,7 @@ from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.launch.config_file import as_config, require, type_name
 from mmdavss.launch.model import load_model
+from mmdavss.utils.classes import check_classes
 from mmdavss.utils.inputs import list_frames
 
 from .videos import Frame
@@ -75,11 +76,7 @@ class VideoSegmenter:
             dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=self._with_flow(steps, flow))
         )
         self.classes = tuple(dataset.metainfo['classes'])
-        if len(self.classes) != self.model.num_classes:
-            raise ValueError(
-                f'the data set of test_dataloader has {len(self.classes)} classes, the model '
-                f'{self.model.num_classes}: set num_classes and the data set accordingly'
-            )
+        check_classes(self.model, len(self.classes), 'the data set of test_dataloader')
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
         self.clip_length: int = dataset.clip_length
         self.frame_distance: int = dataset.frame_distance

@@ -25,6 +25,7 @@ from mmdavss.datasets.label_folder import (
 )
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.launch.config_file import checkpoint_fingerprint
+from mmdavss.utils.classes import check_classes
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import InputError, UserError, number_of
 from mmdavss.utils.files import check_writable
@@ -430,12 +431,7 @@ class PseudoLabelGenerator:
     @staticmethod
     def _check_model(make: PredictorFactory, device: str, num_classes: int) -> ClipPredictor:
         predictor = make(device)
-        if predictor.model.num_classes != num_classes:
-            raise UserError(
-                f'the target has {num_classes} classes, the model '
-                f'{predictor.model.num_classes}: set num_classes and the data set '
-                'accordingly'
-            )
+        check_classes(predictor.model, num_classes, 'the target')
         return predictor
 
     def _resume(self, out: str, journal: Journal, file: dict, clips: list[FrameClip]) -> bool:

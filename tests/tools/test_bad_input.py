@@ -761,6 +761,21 @@ CONFIGS: list[Case] = [
         ('4 classes', 'num_classes'),
     ),
     (
+        'test data with other classes than the network',
+        nothing,
+        lambda w: w.tool(
+            'export_segmentor.py',
+            w.configured(
+                'test_dataloader = dict(dataset=dict(metainfo=dict('
+                "classes=['road', 'sky'], palette=[[1, 1, 1], [2, 2, 2]])))"
+            ),
+            w.checkpoint,
+            '--out',
+            'out',
+        ),
+        ('test_dataloader', '2 classes, the model 4', 'num_classes'),
+    ),
+    (
         'a class to align that the network does not have',
         nothing,
         lambda w: load_model(

@@ -21,3 +21,6 @@ def test_table_plot_and_csv(analysed, tmp_path, run_tool, capsys):
     assert a[1:] == b[1:] and f'{float(a[-2]):.3f}' == rows[1].split('|')[-3].strip()
     with pytest.raises(SystemExit, match='pdd.png.* there already'):
         run_tool('analysis/pdd.py', config, checkpoint, '--out', plot)
+    fewer = ['--cfg-options', 'test_dataloader.dataset.metainfo.classes=[road, sky]']
+    with pytest.raises(SystemExit, match='of test_dataloader has 2 classes, the model 15'):
+        run_tool('analysis/pdd.py', config, checkpoint, '--out', tmp_path / 'new.png', *fewer)

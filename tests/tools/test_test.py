@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ def test_scores_the_checkpoint(run_tool, toy_config, checkpoint, tmp_path):
     result = json.loads(next((tmp_path / 'run').glob('*/*.json')).read_text())
     assert result['mIoU'] == 7
     assert result['count'] == 16
+
+
+def test_data_with_other_classes(run_tool, toy_config, checkpoint, tmp_path, monkeypatch):
+    task = import_module('toy_task')
+    metainfo = dict(classes=('a', 'b', 'c'))
+    monkeypatch.setattr(task.ToyNumbers, 'metainfo', metainfo, raising=False)
+    monkeypatch.setattr(task.ToyWeight, 'num_classes', 2, raising=False)
+    with pytest.raises(SystemExit, match='of test_dataloader has 3 classes, the model 2: set num'):
+        run_tool('test.py', toy_config, checkpoint, '--work-dir', tmp_path)
 
 
 @pytest.mark.parametrize(

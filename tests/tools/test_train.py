@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def test_trains_and_logs(run_tool, toy_config, tmp_path):
     assert last['loss'] == pytest.approx(-2 / 3)
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert 'eta:' in log and 'Iter(train) [3/3]' in log
+
+
+def test_data_with_other_classes(run_tool, toy_config, tmp_path, monkeypatch):
+    task = import_module('toy_task')
+    metainfo = dict(classes=('a', 'b', 'c'))
+    monkeypatch.setattr(task.ToyNumbers, 'metainfo', metainfo, raising=False)
+    monkeypatch.setattr(task.ToyWeight, 'num_classes', 2, raising=False)
+    with pytest.raises(SystemExit, match='1'):
+        run_tool('train.py', toy_config, '--work-dir', tmp_path)
+    error = 'error: the data set of train_dataloader has 3 classes, the model 2: set num_classes'
+    assert error in next(tmp_path.glob('*/*.log')).read_text()
+    assert not list(tmp_path.glob('*.pth'))
 
 
 def test_moving_average_of_the_weights(run_tool, toy_config, tmp_path):

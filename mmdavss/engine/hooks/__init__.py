@@ -1,6 +1,7 @@
 """Hooks that schedule a method's updates and keep a run safe."""
 
 from .atomic_checkpoint import AtomicCheckpointHook
+from .class_check import ClassCheckHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
 from .data_timeout import DataTimeoutHook
@@ -24,6 +25,7 @@ from .stop_signal import StopSignalHook
 
 __all__ = [
     'AtomicCheckpointHook',
+    'ClassCheckHook',
     'CollapseWarningHook',
     'CompileNetsHook',
     'DataTimeoutHook',

@@ -1,0 +1,36 @@
+"""Checks that a run's data have the classes of its model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmdavss.utils.classes import check_classes
+
+
+class ClassCheckHook(Hook):
+    """Ends a run before its first batch if a data set has other classes than the model.
+
+    Methods with tensors of one size for each class fail later and say less; scores of a test would
+    be wrong in silence.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Checks the data of training and of its evaluation; raises InputError."""
+        self._check(runner, 'train_dataloader', runner.train_loop)
+        self._check(runner, 'val_dataloader', runner.val_loop)
+
+    def before_test(self, runner: Runner) -> None:
+        """Checks the data of the test; raises InputError."""
+        self._check(runner, 'test_dataloader', runner.test_loop)
+
+    @staticmethod
+    def _check(runner: Runner, key: str, loop: Any) -> None:
+        loader = getattr(loop, 'dataloader', None)  # there may be no such loop
+        metainfo = getattr(getattr(loader, 'dataset', None), 'metainfo', None) or {}
+        classes = metainfo.get('classes') or ()
+        check_classes(runner.model, len(classes), f'the data set of {key}')

@@ -1,0 +1,45 @@
+"""Runs whose data have other classes than their model."""
+
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from mmdavss.engine import ClassCheckHook
+from mmdavss.utils.errors import UserError
+
+
+def loop(*classes: str) -> SimpleNamespace:
+    return SimpleNamespace(dataloader=SimpleNamespace(dataset=data(*classes)))
+
+
+def data(*classes: str) -> SimpleNamespace:
+    return SimpleNamespace(metainfo=dict(classes=classes or None))
+
+
+def run(step: str, classes: int | None = 2, **loops: SimpleNamespace | None) -> None:
+    model = nn.Identity()
+    if classes is not None:  # flow networks have none
+        model.num_classes = classes
+    getattr(ClassCheckHook(), step)(SimpleNamespace(model=model, **loops))
+
+
+@pytest.mark.parametrize(
+    ('step', 'key', 'loops'),
+    [
+        ('before_train', 'train', dict(train_loop=loop('a'), val_loop=None)),
+        ('before_train', 'val', dict(train_loop=loop('a', 'b'), val_loop=loop('a', 'b', 'c'))),
+        ('before_test', 'test', dict(test_loop=loop('a'))),
+    ],
+)
+def test_other_classes(step, key, loops):
+    with pytest.raises(UserError, match=f'of {key}_dataloader has . classes, the model 2: set num'):
+        run(step, **loops)
+
+
+def test_what_fits_or_is_not_known():
+    run('before_train', train_loop=loop('a', 'b'), val_loop=None)
+    run('before_train', None, train_loop=loop('a'), val_loop=loop('a', 'b'))
+    run('before_train', train_loop=loop(), val_loop=loop('a', 'b'))
+    for dataset in (data(), SimpleNamespace()):
+        run('before_test', test_loop=SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset)))
