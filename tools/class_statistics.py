@@ -33,7 +33,7 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
-from mmdavss.launch.config_file import load_config
+from mmdavss.launch.config_file import load_config, require
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import check_writable
 from mmdavss.utils.progress import progress
@@ -86,7 +86,8 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
     Raises:
         UserError: If there is no source data set.
     """
-    pair = cfg.get('train_dataloader', {}).get('dataset', {})
+    require(cfg, 'train_dataloader.dataset')
+    pair = cfg.train_dataloader.dataset
     source = pair.get('source') if pair.get('type') == 'DomainPairDataset' else pair
     if not source:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')

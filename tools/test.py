@@ -114,6 +114,7 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with usage_error(parser):
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
+        require(cfg, 'model', 'test_dataloader.dataset')
         prepare_testing(cfg, args.checkpoints, args.out, args.show_dir, args.overwrite)
         prepare_run(cfg, args.launcher)
     with one_line():

@@ -83,7 +83,7 @@ def main() -> None:
         lock = None
         with usage_error(parser):
             cfg = load_config(args.config, args.cfg_options, args.work_dir)
-            require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+            require(cfg, 'model', 'train_dataloader.dataset', 'train_cfg', 'optim_wrapper')
             if is_main_process():
                 lock = stack.enter_context(WorkDirLock(cfg.work_dir))
             prepare_training(

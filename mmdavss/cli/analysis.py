@@ -144,7 +144,7 @@ def models(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[str, BaseAda
     Raises:
         UserError: If there is no test_dataloader, or a model has other classes than its data set.
     """
-    require(cfg, 'test_dataloader')
+    require(cfg, 'test_dataloader.dataset')
     # A lazy data set knows its classes and opens no file.
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
     count = len(dataset.metainfo.get('classes') or ())
@@ -161,7 +161,7 @@ def test_data(cfg: Config) -> DataLoader:
     Raises:
         UserError: If it has none.
     """
-    require(cfg, 'test_dataloader')
+    require(cfg, 'test_dataloader.dataset')
     return Runner.build_dataloader(cfg.test_dataloader)
 
 
@@ -228,7 +228,7 @@ def video_frames(
         UserError: If there is no test_dataloader, or no such sequence or frame, or it has too few
             frames before it.
     """
-    require(cfg, 'test_dataloader')
+    require(cfg, 'test_dataloader.dataset')
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     # The folders may hold sequences that are not scored.

@@ -73,9 +73,8 @@ def read_method_config(
         raise UserError(f'{config} has no `model`')
     if 'student' not in cfg.model:
         return method_config(cfg, checkpoint, classes)
-    require(cfg, 'test_dataloader')
-    dataset = cfg.test_dataloader.get('dataset') or {}
-    known = (dataset.get('metainfo') or {}).get('classes')
+    require(cfg, 'test_dataloader.dataset.pipeline')
+    known = (cfg.test_dataloader.dataset.get('metainfo') or {}).get('classes')
     if classes is not None and list(classes) != list(known or ()):
         raise UserError(
             f'{config} defines its classes: leave out --classes, which is for configs of plain '
@@ -377,7 +376,7 @@ def export_segmentor(
         UserError: If the network cannot be exported, or an export exists already.
         ValueError: If the checkpoint does not fit.
     """
-    require(cfg, 'test_dataloader')
+    require(cfg, 'model.student', 'test_dataloader.dataset.pipeline')
     kind = MODELS.get(cfg.model.student.type)
     if kind is None:
         raise UserError(f'model.student.type={cfg.model.student.type!r} is not registered')

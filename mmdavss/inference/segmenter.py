@@ -64,7 +64,8 @@ class VideoSegmenter:
         flow: OptConfigType = None,
     ) -> None:
         cfg = as_config(config)
-        require(cfg, 'test_dataloader')
+        require(cfg, 'model', 'test_dataloader')
+        require(cfg, 'test_dataloader.dataset.pipeline')
         self.model = load_model(cfg, checkpoint, device)
         steps = [
             step

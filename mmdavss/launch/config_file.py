@@ -85,15 +85,30 @@ def as_config(config: str | Path | Config) -> Config:
 def require(cfg: Config, *keys: str) -> None:
     """Checks that a config has the keys that a tool needs.
 
+    Args:
+        cfg: The config.
+        keys: Dotted keys, as in ``--cfg-options``.
+
     Raises:
-        UserError: If a key is missing or None.
+        UserError: If a key, or a part of the config that should hold it, is missing or None.
     """
-    missing = [key for key in keys if cfg.get(key) is None]
+    missing = list(dict.fromkeys(filter(None, (_absent(cfg, key) for key in keys))))
     if missing:
         raise UserError(
             f'{cfg.filename or "the config"} has no {", ".join(missing)}: inherit a config of '
             'configs/ (_base_), or name another one'
         )
+
+
+def _absent(cfg: Config, key: str) -> str | None:
+    """The first part of a dotted key that a config lacks, with all before it; None if it has it."""
+    node: Any = cfg
+    names = key.split('.')
+    for number, name in enumerate(names, 1):
+        node = node.get(name) if isinstance(node, Config | Mapping) else None
+        if node is None:
+            return '.'.join(names[:number])
+    return None
 
 
 def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:
@@ -226,7 +241,8 @@ def labelling_checkpoints(cfg: Config) -> list[str]:
     Raises:
         UserError: If the config names none.
     """
-    named = cfg.get('pseudo_label_generator', {}).get('checkpoint')
+    require(cfg, 'model')
+    named = (cfg.get('pseudo_label_generator') or {}).get('checkpoint')
     named = cfg.model.get('source_checkpoint') if named is None else named
     if not named:
         raise UserError(

@@ -7,15 +7,19 @@ User errors and machine faults are reported in one line; bugs keep their traceba
   library, a calculation or a lookup,
 - an OSError that names a file, or that only a machine causes (:data:`ADVICE`),
 - a class in a config that no module has registered (mmengine raises a KeyError),
+- arguments in a config that its class does not take, or lacks (Python raises a TypeError), and
+  settings that mmengine's Runner or torch's DataLoader refuses (a ValueError),
 - a data-loading process that died or hung.
 
-All other errors count as bugs. The same rules apply to errors from worker processes.
+All other errors count as bugs. The same rules apply to errors from worker processes, but for the
+arguments and settings, which no worker reads.
 """
 
 from __future__ import annotations
 
 import ast
 import errno
+import inspect
 import linecache
 import os
 import re
@@ -26,6 +30,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_sharer
 from pathlib import Path
+from types import FrameType
+
+from mmengine.registry import build_from_cfg
+from mmengine.runner import Runner
+from torch.utils import data
 
 from mmdavss.utils.checkpoints import noted_checkpoint
 from mmdavss.utils.errors import UserError
@@ -80,6 +89,23 @@ CAUGHT = re.compile(r'Caught (\w+) in .*worker process')
 
 #: mmengine's error for a class in a config that no module has registered.
 UNREGISTERED = re.compile(r'(\w[\w.]*) is not in the (\S+) registry')
+
+
+#: Python's error for a call with wrong arguments.
+ARGUMENTS = re.compile(
+    r'(?:.*?(?P<owner>\w+)\.)?(?P<name>\w+)\(\) '
+    r"(?:got an unexpected keyword argument (?P<unexpected>'\w+')|"
+    r'missing \d+ required .*?: (?P<missing>.*))'
+)
+
+
+#: mmengine's error for a group of settings of which some are None.
+TOGETHER = re.compile(r'(\w+), (\w+),? and (\w+) should be either all None or not None')
+
+
+#: What builds from a config with its arguments, and what checks the parts of a whole one.
+BUILDERS = (build_from_cfg.__code__, Runner.build_dataloader.__code__)
+RUNNER = (Runner.__init__.__code__, Runner.build_optim_wrapper.__code__)
 
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -164,6 +190,8 @@ def _explain(error: BaseException) -> tuple[str | None, bool]:
             f'{lost[1]} is not in the {lost[2]} registry: correct its name in the config, or '
             "import the module that registers it (custom_imports=dict(imports=['MODULE']))"
         ), False
+    if (found := _wrong_setting(error)) is not None:
+        return found, False
     if _for_users(error) and _on_purpose(error):
         # str() of a KeyError is the representation of its message.
         return str(error.args[0] if isinstance(error, KeyError) else error), False
@@ -182,6 +210,77 @@ def _file_error(error: BaseException, advice: dict[int, str]) -> str | None:
 
 def _text(filename: str | bytes | int) -> str:
     return os.fsdecode(filename) if isinstance(filename, bytes) else str(filename)
+
+
+def _wrong_setting(error: BaseException) -> str | None:
+    """Explains what a class, mmengine's Runner or torch's DataLoader does not take of a config."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    text = str(error).rstrip('.')
+    if type(error) is ValueError and frames and frames[-1].f_code in RUNNER:
+        text = text.partition(', but got')[0]  # whole parts of the config follow
+        if group := TOGETHER.match(text):
+            none = [key for key in group.groups() if frames[-1].f_locals[key] is None]
+            text += f', and {", ".join(none)} is None'
+        return f'the config does not fit: {text}'
+    starts = [number for number, frame in enumerate(frames) if frame.f_code in BUILDERS]
+    if not starts:
+        return None
+    builder, called = frames[starts[-1]], frames[starts[-1] + 1 :]
+    if (type(error) is ValueError and _in_data_loader(builder, called)) or (
+        type(error) is TypeError and _wrong_arguments(text, builder, called)
+    ):
+        return f'{_built(builder, frames)}: {text}: correct it in the config'
+    return None
+
+
+def _in_data_loader(builder: FrameType, called: Sequence[FrameType]) -> bool:
+    """Whether `builder` builds a DataLoader and `called`, what this calls, is torch's alone."""
+    folder = Path(data.__file__).parent
+    return (
+        builder.f_code is Runner.build_dataloader.__code__
+        and bool(called)
+        and all(Path(frame.f_code.co_filename).is_relative_to(folder) for frame in called)
+    )
+
+
+def _wrong_arguments(text: str, builder: FrameType, called: Sequence[FrameType]) -> bool:
+    """Whether a config has arguments that its class does not take, or lacks some.
+
+    Args:
+        text: Message of a TypeError.
+        builder: Builds the class with the arguments.
+        called: What this calls: nothing, or constructors that hand on ``**kwargs``.
+    """
+    found = ARGUMENTS.match(text)
+    if found is None:
+        return False
+    kind = builder.f_locals.get('obj_cls', data.DataLoader)
+    given = builder.f_locals.get('args', builder.f_locals.get('dataloader_cfg', {}))
+    inits = [frame for frame in called if frame.f_code.co_name != 'get_instance']
+    # A wrong call of anything else than a base class is a mistake of whoever wrote the class.
+    bases = [base.__name__ for base in inspect.getmro(kind)] if inspect.isclass(kind) else []
+    if inits and (found['name'] != '__init__' or found['owner'] not in bases):
+        return False
+    unexpected = (found['unexpected'] or '').strip("'")
+    for frame in inits:
+        *_, keywords, values = inspect.getargvalues(frame)
+        handed_on = None if keywords is None else values[keywords]
+        if frame.f_code.co_name != '__init__' or handed_on is None:
+            return False
+        if unexpected and unexpected not in handed_on:
+            return False
+    if unexpected:
+        return unexpected in given
+    return not any(name in given for name in re.findall(r"'(\w+)'", found['missing']))
+
+
+def _built(builder: FrameType, frames: Sequence[FrameType]) -> str:
+    """The class that was being built, or the key of the data loader."""
+    if builder.f_code is build_from_cfg.__code__:
+        kind = builder.f_locals.get('obj_cls')
+        return getattr(kind, '__name__', str(kind))
+    loops = [re.fullmatch(r'build_(\w+)_loop', frame.f_code.co_name) for frame in frames]
+    return next((f'{found[1]}_dataloader' for found in loops if found), 'the data loader')
 
 
 def _for_users(error: BaseException) -> bool:

@@ -30,12 +30,12 @@ def load_model(
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         UserError: If there is no such device, or the config file cannot be read or has no
-            ``model``.
+            ``model.student`` (configs of plain mmseg have none).
         ValueError: If the checkpoint does not fit the video net.
     """
     device = usable_device(device)
     cfg = as_config(config)
-    require(cfg, 'model')
+    require(cfg, 'model.student')
     if is_missing(checkpoint):
         raise FileNotFoundError(f'checkpoint not found: {checkpoint}')
     init_default_scope(cfg.get('default_scope', 'mmseg'))

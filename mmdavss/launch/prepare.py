@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.registry import OPTIMIZERS
 from torch import distributed, nn
 
 from mmdavss.datasets.label_folder import MANIFEST, read_manifest
@@ -179,8 +180,8 @@ def prepare_training(
         UserError: If the pseudo-labels were made with another model than the config names, if
             ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is given, if
             both are (``resume`` perhaps by the config), if a checkpoint that the run starts from is
-            missing or would be deleted, if the one that it resumes from is damaged, or if mixed
-            precision cannot be used.
+            missing or would be deleted, if the one that it resumes from is damaged, if an
+            optimiser does not exist, or if mixed precision cannot be used.
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite are mutually exclusive')
@@ -190,6 +191,7 @@ def prepare_training(
             '(--cfg-options resume=False)'
         )
     check_pseudo_labels(cfg)
+    _check_optimizers(cfg)
     if amp is not None:
         _use_amp(cfg, amp)
     if compile_nets:
@@ -350,24 +352,44 @@ def _delete_checkpoints(work_dir: Path, found: list[Path], cfg: Config) -> None:
             path.unlink(missing_ok=True)
 
 
+def _players(cfg: Config) -> dict[str, Any]:
+    """The configs of the optimiser wrappers of a run, with their keys.
+
+    A method with several players has one wrapper under each player's name.
+    """
+    wrapper = cfg.get('optim_wrapper') or {}
+    if 'optimizer' in wrapper:
+        return dict(optim_wrapper=wrapper)
+    return {
+        f'optim_wrapper.{name}': value
+        for name, value in wrapper.items()
+        if isinstance(value, Mapping) and 'optimizer' in value
+    }
+
+
+def _check_optimizers(cfg: Config) -> None:
+    """Checks that the optimisers exist: mmengine inspects what its registry does not have.
+
+    Raises:
+        UserError: If one does not.
+    """
+    for key, player in _players(cfg).items():
+        kind = (player.optimizer or {}).get('type')
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            raise UserError(
+                f'{cfg.filename or "the config"}: {key}.optimizer.type={kind!r} is no optimiser: '
+                'correct its name (SGD, AdamW ...), or import the module that registers it '
+                "(custom_imports=dict(imports=['MODULE']))"
+            )
+
+
 def _use_amp(cfg: Config, kind: str) -> None:
     if kind == 'fp16' and not torch.cuda.is_available():
         raise UserError(
             '--amp fp16 needs a CUDA device and this machine shows none: run with --amp bf16, '
             'which also works on CPUs, or without --amp'
         )
-    wrapper = cfg.optim_wrapper
-    # A method with several players has one wrapper under each player's name.
-    players: list[Any] = (
-        [wrapper]
-        if 'optimizer' in wrapper
-        else [
-            value
-            for value in wrapper.values()
-            if isinstance(value, Mapping) and 'optimizer' in value
-        ]
-    )
-    for player in players:
+    for player in _players(cfg).values():
         own = player.get('type', 'OptimWrapper')
         if own not in ('OptimWrapper', AMP_WRAPPERS[kind]):
             raise UserError(

@@ -27,7 +27,7 @@ from mmdavss.datasets.label_folder import (
 )
 from mmdavss.datasets.label_maps import IGNORE
 from mmdavss.datasets.transforms.loading import read_label
-from mmdavss.launch.config_file import checkpoint_fingerprint, labelling_checkpoints
+from mmdavss.launch.config_file import checkpoint_fingerprint, labelling_checkpoints, require
 from mmdavss.utils.errors import InputError, UserError
 from mmdavss.utils.files import check_writable
 from mmdavss.utils.journal import as_json
@@ -360,6 +360,7 @@ def source_folder(cfg: Config) -> str:
     Raises:
         UserError: If the config does not set it.
     """
+    require(cfg, 'train_dataloader.dataset')
     source = cfg.train_dataloader.dataset.get('source') or {}
     if not source.get('pseudo_labels'):
         raise UserError(

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmdavss.datasets.clip import ClipSegDataset
+from mmdavss.launch.config_file import require
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.journal import as_json
 
@@ -114,8 +115,8 @@ def labelled_target(cfg: Config) -> ClipSegDataset:
 
 
 def _target_config(cfg: Config) -> dict:
-    pair = cfg.get('train_dataloader', {}).get('dataset', {})
-    target = pair.get('target')
+    require(cfg, 'train_dataloader.dataset')
+    target = cfg.train_dataloader.dataset.get('target')
     if not target:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no target')
     return target

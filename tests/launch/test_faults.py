@@ -11,6 +11,7 @@ from multiprocessing import resource_sharer
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
@@ -76,6 +77,44 @@ def raises(error: Exception):
     return fail
 
 
+class Base:
+    def __init__(self, size):
+        self.size = size
+
+
+class Wrong(Base):
+    """Each `call` is wrong in the class itself, whatever the config has."""
+
+    def __init__(self, call, **kwargs):
+        if call == 'base':
+            super().__init__(size=1, colour=2)
+        elif call == 'lost':
+            kwargs.pop('size')
+            super().__init__(**kwargs)
+        elif call == 'other':
+            read_flow(**kwargs)
+        else:
+            super().__init__(call=call, **kwargs)
+
+
+class Right(Base):
+    def __init__(self, colour, **kwargs):
+        super().__init__(**kwargs)
+
+
+def built(kind, **options):
+    return lambda folder: MODELS.build(dict(type=kind, **options))
+
+
+def loaded(**options):
+    loader = dict(dataset=[1, 2], sampler=dict(type='DefaultSampler', shuffle=False), batch_size=1)
+    return lambda folder: Runner.build_dataloader(dict(loader, **options))
+
+
+def of_a_run(**options):
+    return lambda folder: Runner(torch.nn.Identity(), str(folder), **options)
+
+
 def after_another(folder) -> None:
     """What torch makes of a full disk."""
     try:
@@ -101,6 +140,17 @@ LINES = [
     (system(errno.EBUSY), '/data/a.png: Device or resource busy'),
     (after_another, 'the disk is full'),
 ]
+#: What is wrong in a config, of which the main process builds everything.
+SETTINGS = [
+    (built(Base, sice=1), r"Base: Base.__init__() got an unexpected keyword argument 'sice'"),
+    (built(Right, colour=1, sice=1), 'Right: Base.__init__() got an unexpected keyword'),
+    (built(Right, colour=1), 'Right: Base.__init__() missing 1 required positional argument'),
+    (built(Right), "Right.__init__() missing 1 required positional argument: 'colour'"),
+    (loaded(worker=1), "DataLoader.__init__() got an unexpected keyword argument 'worker'"),
+    (loaded(num_workers=0, persistent_workers=True), 'the data loader: persistent_workers option'),
+    (loaded(batch_size=0), 'batch_size should be a positive integer value'),
+    (of_a_run(val_cfg=dict()), 'all None or not None, and val_dataloader, val_evaluator is None'),
+]
 TRACEBACKS = [
     other_library,
     no_purpose,
@@ -113,6 +163,10 @@ TRACEBACKS = [
     raises(ValueError('of others')),
     system(errno.EACCES, None),
     raises(OSError('nothing is known')),
+    built(Wrong, call='base'),
+    built(Wrong, call='lost', size=1),
+    built(Wrong, call='other', width=1),
+    built(Wrong, call='more', size=1),
 ]
 
 
@@ -122,7 +176,7 @@ def fault(call, argument) -> BaseException:
     return raised.value
 
 
-@pytest.mark.parametrize(('call', 'words'), LINES)
+@pytest.mark.parametrize(('call', 'words'), LINES + SETTINGS)
 def test_line(call, words, tmp_path):
     message = explain(fault(call, tmp_path))
     assert words in message and '\n' not in message

@@ -743,6 +743,48 @@ CONFIGS: list[Case] = [
         ('unexpected keyword argument', 'norm_evla'),
     ),
     (
+        'an option that its class does not take',
+        nothing,
+        lambda w: w.train('--work-dir', 'run', '--cfg-options', 'model.colour=1'),
+        ('ToyWeight', "unexpected keyword argument 'colour'", 'correct it in the config'),
+    ),
+    (
+        'an optimiser that does not exist',
+        nothing,
+        lambda w: w.train('--work-dir', 'run', '--cfg-options', 'optim_wrapper.optimizer.type=SDG'),
+        ('toy_config.py', "optim_wrapper.optimizer.type='SDG'", 'custom_imports'),
+    ),
+    (
+        'a data loader with settings that do not fit',
+        nothing,
+        lambda w: w.train(
+            '--work-dir', 'run', '--cfg-options', 'train_dataloader.persistent_workers=True'
+        ),
+        ('train_dataloader', 'num_workers > 0', 'correct it in the config'),
+    ),
+    (
+        'a validation without its data',
+        nothing,
+        lambda w: w.train('--work-dir', 'run', '--cfg-options', 'val_dataloader=None'),
+        ('either all None or not None', 'val_dataloader is None'),
+    ),
+    (
+        'test data without a pipeline',
+        nothing,
+        lambda w: VideoSegmenter(
+            w.configured('test_dataloader = dict(dataset=dict(pipeline=None))'), w.checkpoint
+        ),
+        ('mine.py', 'test_dataloader.dataset.pipeline', '_base_'),
+    ),
+    (
+        'a config of plain mmseg for one of a method',
+        nothing,
+        lambda w: load_model(
+            w.configured("model = dict(_delete_=True, type='EncoderDecoder')"), w.checkpoint
+        ),
+        ('mine.py', 'model.student', '_base_'),
+    ),
+    (
         'a config with a value that cannot be',
         nothing,
         lambda w: w.frames(clip_length=0),

@@ -121,6 +121,7 @@ def test_errors(self_training, run_tool, capsys):
         'train_dataloader.dataset.target.pseudo_labels=None'
     )
     assert 'has no target' in option('train_dataloader.dataset.target=None')
+    assert 'config.py has no train_dataloader: ' in option('train_dataloader=None')
     assert 'data/gone' in option('train_dataloader.dataset.target.data_root=data/gone')
     assert 'does not fit' in option('model.student.segmentor.decode_head.num_classes=14')
     assert 'needs target_train_labelled' in run(

@@ -59,6 +59,11 @@ def test_data_with_other_classes(run_tool, toy_config, checkpoint, tmp_path, mon
         (['TOY', 'gone.pth'], ['checkpoint file not found', 'gone.pth']),
         (['TOY', 'CHECKPOINT', 'gone.pth'], ['checkpoint file not found', 'gone.pth']),
         (['TOY', 'CHECKPOINT', '--cfg-options', 'test_evaluator=None'], ['test_evaluator']),
+        (['TOY', 'CHECKPOINT', '--cfg-options', 'model=None'], ['toy_config.py has no model: ']),
+        (
+            ['TOY', 'CHECKPOINT', '--cfg-options', 'test_dataloader.dataset=None'],
+            ['toy_config.py has no test_dataloader.dataset: '],
+        ),
         (['TOY'], ['checkpoint']),
     ],
 )
