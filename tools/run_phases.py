@@ -36,6 +36,7 @@ from mmdavss.launch.config_file import (
     iterations_of,
     labelling_checkpoints,
     load_config,
+    require,
     start_checkpoints,
 )
 from mmdavss.utils.checkpoints import checkpoint_file, is_missing
@@ -85,6 +86,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='replace values of every config',
@@ -108,7 +110,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
     for path in args.configs:
         for cfg, title, changes, folder in rounds_of(path, values):
             needs = [*start_checkpoints(cfg.model, 'model')]
-            if 'pseudo_label_generator' in cfg:
+            if cfg.get('pseudo_label_generator'):
                 labellers = labelling_checkpoints(cfg)
                 needs += [('pseudo_label_generator.checkpoint', one) for one in labellers]
             for key, needed in needs:
@@ -123,7 +125,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
             options = [*args.cfg_options, *(key_value(*change) for change in changes.items())]
             options = ['--cfg-options', *options] if options else []
             for key, tool, what in LABELLING:
-                if key in cfg:
+                if cfg.get(key):
                     command = [sys.executable, str(TOOLS / tool), path]
                     if args.workers is not None:
                         command += ['--workers', str(args.workers)]
@@ -158,9 +160,11 @@ def rounds_of(
         and its folder if that is not the config's.
 
     Raises:
-        UserError: If ``rounds`` is something else than a list of changes.
+        UserError: If ``rounds`` is something else than a list of changes, or the config has no
+            ``model`` or no training data.
     """
     whole = load_config(path, values, None)
+    require(whole, 'model', 'train_dataloader.dataset')
     rounds = whole.get('rounds') or [{}]
     if not isinstance(rounds, list) or not all(isinstance(one, Mapping) for one in rounds):
         raise UserError(f'{path}: rounds must be a list of dicts, KEY: VALUE.')
@@ -194,7 +198,7 @@ def _filled(value: Any, previous: str) -> Any:
 
 def checkpoints_of(cfg: Config) -> Iterator[Path]:
     """The checkpoints that a training leaves: the last one, and those before that are kept."""
-    hook, iterations = cfg.get('default_hooks', {}).get('checkpoint', {}), iterations_of(cfg)
+    hook, iterations = (cfg.get('default_hooks') or {}).get('checkpoint') or {}, iterations_of(cfg)
     yield final_checkpoint(cfg)
     interval, kept = hook.get('interval', -1), hook.get('max_keep_ckpts', -1)
     numbers = [*range(interval, iterations, interval)] if interval > 0 else []

@@ -110,6 +110,33 @@ def test_rounds(rounded):
     assert ['--work-dir' in step.command for step in steps[1::2]] == [True, True, False]
 
 
+def test_options_that_are_given_twice(rounded):
+    """As in the tools that it starts: all of them count."""
+    portion, rate = 'pseudo_label_generator.portion=0.4', 'optim_wrapper.optimizer.lr=0.2'
+    command = steps_of(rounded, '--cfg-options', portion, '--cfg-options', rate)[-1].command
+    assert command[command.index('--cfg-options') + 1 :][:2] == [portion, rate]
+
+
+@pytest.mark.parametrize(
+    ('key', 'titles'),
+    [
+        ('pseudo_label_generator', ['training']),
+        ('source_selection', ['pseudo-labels', 'training']),
+        ('default_hooks', ['pseudo-labels', 'training']),
+        ('default_hooks.checkpoint', ['pseudo-labels', 'training']),
+    ],
+)
+def test_none_is_as_good_as_nothing(key, titles, rounded):
+    steps = steps_of(rounded, '--cfg-options', 'rounds=None', f'{key}=None')
+    assert [step.title for step in steps] == [f'{title} of rounded' for title in titles]
+
+
+@pytest.mark.parametrize('key', ['model', 'train_dataloader', 'train_dataloader.dataset'])
+def test_a_config_that_cannot_be_trained(key, rounded):
+    with pytest.raises(UserError, match=f'rounded.py has no {key}: inherit'):
+        steps_of(rounded, '--cfg-options', f'{key}=None')
+
+
 def test_rounds_in_a_folder_with_a_space_and_a_comma(rounded):
     """The steps read the options as this tool does."""
     steps = steps_of(rounded, '--cfg-options', 'work_dir="my work, 2"')
