@@ -51,6 +51,11 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def test_options_that_are_given_twice(demo):
+    args = demo.parse_args(['--cfg-options', 'a.b=1', '--cfg-options', 'a.c=2', 'a.d=3'])
+    assert args.cfg_options == ['a.b=1', 'a.c=2', 'a.d=3']
+
+
 def table_row(text: str, title: str) -> list[str]:
     """Cells of the first row of that name, without the name."""
     rows = [line for line in text.splitlines() if line.startswith(f'| {title} |')]
