@@ -144,6 +144,7 @@ class Settings:
             if width < 32 or height < 16:
                 raise ValueError(f'{name}: {width}x{height} is too small, use at least 32x16')
         for name in (
+            'seed',
             'viper',
             'viper_val',
             'viper_frames',

@@ -1164,6 +1164,8 @@ def test_settings_are_checked() -> None:
         Settings(camvid_frames=-1)
     with pytest.raises(ValueError, match='viper: -1'):
         Settings(viper=-1)
+    with pytest.raises(ValueError, match='seed: -1 is negative'):
+        Settings(seed=-1)
 
 
 def test_command(tmp_path, capsys) -> None:
