@@ -111,7 +111,7 @@ def pip(*args: object) -> None:
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy: a build leaves folders behind."""
+    """The wheel, built from the source archive, and that from a copy: it leaves folders behind."""
     source = tmp_path_factory.mktemp('source')
     names = 'setup.py pyproject.toml MANIFEST.in LICENSE README.md model-index.yml'
     for name in names.split():
@@ -119,7 +119,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ('mmdavss', 'configs', 'tools', 'requirements'):
         shutil.copytree(ROOT / name, source / name)
     target = tmp_path_factory.mktemp('wheel')
-    pip('wheel', '--no-deps', '--no-build-isolation', '--no-index', '-w', target, source)
+    pack = f'from setuptools.build_meta import build_sdist; build_sdist({str(target)!r})'
+    subprocess.run([sys.executable, '-c', pack], cwd=source, check=True, capture_output=True)
+    (archive,) = target.glob('*.tar.gz')
+    pip('wheel', '--no-deps', '--no-build-isolation', '--no-index', '-w', target, archive)
     return next(target.glob('*.whl'))
 
 
@@ -178,7 +181,7 @@ def test_the_wheel_ships_everything(wheel):
         f'mmdavss/.mim/{path.relative_to(ROOT).as_posix()}'
         for folder in ('configs', 'tools')
         for path in (ROOT / folder).rglob('*')
-        if path.suffix in ('.py', '.sh', '.md', '.yml')
+        if path.suffix in ('.py', '.sh', '.md', '.txt', '.yml')
     }
     expected.add('mmdavss/.mim/model-index.yml')
     expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmdavss').rglob('*.py')}
