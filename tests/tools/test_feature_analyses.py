@@ -1,6 +1,7 @@
 """tools/analysis/tsne.py and neighbours.py on a few generated frames."""
 
 import csv
+import sys
 from argparse import Namespace
 
 import pytest
@@ -55,6 +56,13 @@ def test_tsne(analysed, tmp_path, run_tool, capsys):
     out.with_suffix('.csv').unlink()
     with pytest.raises(SystemExit, match='tsne_points.csv is there already'):
         run_tool(*call)
+
+
+def test_tsne_without_scikit_learn(analysed, tmp_path, run_tool, monkeypatch):
+    config, checkpoint = analysed
+    monkeypatch.setitem(sys.modules, 'sklearn', None)
+    with pytest.raises(SystemExit, match='t-SNE needs the Python package sklearn.*scikit-learn$'):
+        run_tool('analysis/tsne.py', config, checkpoint, '--out', tmp_path / 'tsne.png')
 
 
 def test_neighbours(analysed, tmp_path, run_tool, capsys):

@@ -12,11 +12,13 @@ panel for each checkpoint; the variances go into a csv, the points into another 
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
-from sklearn.manifold import TSNE
 
 from mmdavss.analysis.features import labelled_features, sample_pixels
 from mmdavss.analysis.results import Table
@@ -32,7 +34,7 @@ from mmdavss.cli.analysis import (
 )
 from mmdavss.evaluation import class_variances
 from mmdavss.evaluation.feature_space import Variances
-from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.errors import UserError, not_installed, number_of
 from mmdavss.utils.files import refuse_existing
 
 
@@ -95,6 +97,9 @@ def main() -> None:
         parser.error('--iterations must be 250 or more, --seed from 0 to 2^32 - 1')
     points_file = args.out.with_name(f'{args.out.stem}_points.csv')
     refuse_existing([points_file], args.overwrite)
+    if find_spec('sklearn') is None:
+        raise not_installed('t-SNE', 'sklearn')
+    tsne = import_module('sklearn.manifold').TSNE
     cfg = read_config(args)
     loader = test_data(cfg)
     classes = list(loader.dataset.metainfo['classes'])
@@ -117,7 +122,7 @@ def main() -> None:
                 f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}, which can '
                 'be at most a third of them; draw more (--per-class) or lower it'
             )
-        places = TSNE(
+        places = tsne(
             perplexity=args.perplexity, max_iter=args.iterations, init='pca', random_state=args.seed
         ).fit_transform(F.normalize(features, dim=1).numpy())
         panels[name] = places, labels.numpy(), class_variances(features, labels)
