@@ -752,7 +752,7 @@ CONFIGS: list[Case] = [
         'an optimiser that does not exist',
         nothing,
         lambda w: w.train('--work-dir', 'run', '--cfg-options', 'optim_wrapper.optimizer.type=SDG'),
-        ('toy_config.py', "optim_wrapper.optimizer.type='SDG'", 'custom_imports'),
+        ('toy_config.py', 'optim_wrapper.optimizer.type', 'no optimiser', 'custom_imports'),
     ),
     (
         'a data loader with settings that do not fit',
