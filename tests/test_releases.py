@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from functools import cache, partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, PARAM_SCHEDULERS
@@ -84,14 +84,19 @@ def meta_model(model: str) -> nn.Module:
 
 
 @cache
+def players(model: str, wrapper: str) -> dict[str, tuple[nn.Module, OptimWrapper]]:
+    """Each player of a model on the meta device, and its optimiser; from the configs as JSON."""
+    net = meta_model(model)
+    made = build_optim_wrapper(net, ConfigDict(json.loads(wrapper)))
+    if isinstance(made, OptimWrapperDict):
+        return {name: (getattr(net, name), own) for name, own in made.items()}
+    return dict(model=(net, made))
+
+
 def optimisers(config: str) -> dict[str, tuple[nn.Module, OptimWrapper]]:
-    """Each player of a config, on the meta device, and its optimiser."""
+    """Those of a config; configs that share model and optimiser share them."""
     cfg = resolved(config)
-    model = meta_model(json.dumps(cfg.model.to_dict()))
-    wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-    if isinstance(wrapper, OptimWrapperDict):
-        return {name: (getattr(model, name), own) for name, own in wrapper.items()}
-    return dict(model=(model, wrapper))
+    return players(json.dumps(cfg.model.to_dict()), json.dumps(cfg.optim_wrapper.to_dict()))
 
 
 def parts(config: str, player: str, known: list[str]) -> dict[str, list[dict]]:
