@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -138,16 +139,20 @@ def read_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def models(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[str, BaseAdapter]]:
+def models(
+    cfg: Config, args: argparse.Namespace, metainfo: Mapping[str, Any]
+) -> Iterator[tuple[str, BaseAdapter]]:
     """Yields name and model of each checkpoint.
 
+    Args:
+        cfg: The config.
+        args: The options of the command.
+        metainfo: That of the data set of test_dataloader.
+
     Raises:
-        UserError: If there is no test_dataloader, or a model has other classes than its data set.
+        UserError: If a model has other classes than the data set.
     """
-    require(cfg, 'test_dataloader.dataset')
-    # A lazy data set knows its classes and opens no file.
-    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
-    count = len(dataset.metainfo.get('classes') or ())
+    count = len(metainfo.get('classes') or ())
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
         print(name, flush=True)
         model = load_model(cfg, checkpoint, args.device)

@@ -32,6 +32,7 @@ from multiprocessing import resource_sharer
 from pathlib import Path
 from types import FrameType
 
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import build_from_cfg
 from mmengine.runner import Runner
 from torch.utils import data
@@ -255,7 +256,10 @@ def _wrong_arguments(text: str, builder: FrameType, called: Sequence[FrameType])
     if found is None:
         return False
     kind = builder.f_locals.get('obj_cls', data.DataLoader)
-    given = builder.f_locals.get('args', builder.f_locals.get('dataloader_cfg', {}))
+    given = builder.f_locals.get('cfg', builder.f_locals.get('dataloader_cfg'))
+    # What code puts together to be built is a plain dict, and an error in it perhaps the code's.
+    if not isinstance(given, ConfigDict | Config):
+        return False
     inits = [frame for frame in called if frame.f_code.co_name != 'get_instance']
     # A wrong call of anything else than a base class is a mistake of whoever wrote the class.
     bases = [base.__name__ for base in inspect.getmro(kind)] if inspect.isclass(kind) else []

@@ -144,13 +144,15 @@ def check_hooks(runner: Runner) -> None:
     Raises:
         UserError: If one is missing; names it.
     """
-    calls = {getattr(hook, 'calls', None) for hook in runner.hooks}
+    calls = [getattr(hook, 'calls', None) for hook in runner.hooks]
     method = unwrapped(runner.model)
     for function, hook in getattr(method, 'moved_by', {}).items():
         if function not in calls:
             raise UserError(
                 f'{runner.cfg.filename}: no hook calls `{function}` of {type(method).__name__}, '
-                f"which is to move in training: add dict(type='{hook}') to custom_hooks"
+                f"which is to move in training: add dict(type='{hook}') to custom_hooks. A hook of "
+                f"yours that does: give it the class attribute calls = '{function}'. A method that "
+                'calls it itself or not at all: override moved_by (docs/add_a_method.md)'
             )
 
 

@@ -34,12 +34,11 @@ class PerFrame(VideoNet):
 
     @property
     def heads(self) -> dict[str, BaseDecodeHead]:
-        heads = super().heads
-        if self.segmentor.out_channels != self.num_classes or not all(
-            isinstance(head, BaseDecodeHead) for head in heads.values()
-        ):
+        own = self.segmentor.decode_head
+        heads = {} if self.segmentor.out_channels != self.num_classes else super().heads
+        if not heads or not all(isinstance(head, BaseDecodeHead) for head in heads.values()):
             raise TypeError(
-                f'{type(self.segmentor.decode_head).__name__}: methods with losses of their own '
+                f'{type(own).__name__}: methods with losses of their own '
                 'for each classifier need one that has a channel for each class and is no cascade. '
                 'AdaBN, SelfTraining and STPL do not.'
             )

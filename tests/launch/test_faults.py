@@ -11,6 +11,7 @@ from multiprocessing import resource_sharer
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
@@ -103,12 +104,21 @@ class Right(Base):
 
 
 def built(kind, **options):
-    return lambda folder: MODELS.build(dict(type=kind, **options))
+    return lambda folder: MODELS.build(ConfigDict(type=kind, **options))
+
+
+def built_by_code(folder) -> None:
+    MODELS.build(dict(type=Base, sice=1))
+
+
+def built_with_more(folder) -> None:
+    """What the code adds to a config is not in it."""
+    MODELS.build(ConfigDict(type=Base, size=1), default_args=dict(sice=1))
 
 
 def loaded(**options):
     loader = dict(dataset=[1, 2], sampler=dict(type='DefaultSampler', shuffle=False), batch_size=1)
-    return lambda folder: Runner.build_dataloader(dict(loader, **options))
+    return lambda folder: Runner.build_dataloader(ConfigDict(loader, **options))
 
 
 def of_a_run(**options):
@@ -163,6 +173,8 @@ TRACEBACKS = [
     raises(ValueError('of others')),
     system(errno.EACCES, None),
     raises(OSError('nothing is known')),
+    built_by_code,
+    built_with_more,
     built(Wrong, call='base'),
     built(Wrong, call='lost', size=1),
     built(Wrong, call='other', width=1),

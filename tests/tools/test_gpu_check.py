@@ -184,7 +184,7 @@ def test_results_of_two_processes_are_compared_as_they_come(script, monkeypatch)
             os.replace(f'{folder}/part{rank}', f'{folder}/{name}.{rank}')
 
         def wait_for(name: str) -> None:
-            end = time.monotonic() + 5
+            end = time.monotonic() + 60
             while not Path(f'{folder}/{name}').exists():
                 assert time.monotonic() < end, f'no {name}'
                 time.sleep(0.01)

@@ -95,16 +95,16 @@ def branches(
     """
     options = cfg.test_dataloader.dataset
     steps = [step for step in options.pipeline if type_name(step) not in ('LoadFlow', *LABEL_STEPS)]
-    pipeline = DATASETS.build(dict(options, lazy_init=True, pipeline=steps)).pipeline
+    dataset = DATASETS.build(dict(options, lazy_init=True, pipeline=steps))
     flows = {}
-    for name, model in models(cfg, args):
+    for name, model in models(cfg, args, dataset.metainfo):
         if getattr(model.net, 'flow_net', None) is None:
             raise UserError(
                 f'{args.config}: model.student ({type(model.net).__name__}) has no '
                 'flow branch (flow_net): its checkpoints have no flow to show. Call '
                 'this without checkpoints for the flow of --providers'
             )
-        flows[name] = [branch_flow(model, pipeline, pair) for pair in pairs]
+        flows[name] = [branch_flow(model, dataset.pipeline, pair) for pair in pairs]
     return flows
 
 

@@ -54,7 +54,7 @@ def main() -> None:
     loader = test_data(cfg)
     classes = loader.dataset.metainfo['classes']
     shares = {}
-    for name, model in models(cfg, args):
+    for name, model in models(cfg, args, loader.dataset.metainfo):
         features, labels = sample_pixels(
             labelled_features(model, loader), model.num_classes, args.per_class, args.seed
         )

@@ -53,7 +53,7 @@ def main() -> None:
     loader = test_data(cfg)
     columns = [*loader.dataset.metainfo['classes'], 'mean']
     values, shares = {}, {}
-    for name, model in models(cfg, args):
+    for name, model in models(cfg, args, loader.dataset.metainfo):
         pdd, shares[name] = measure(model, loader)
         values[name] = [*pdd.tolist(), pdd.nanmean().item()]
     print(

@@ -120,7 +120,7 @@ def evaluate(
 def main() -> None:
     args = parse_args()
     cfg = read_config(args)
-    require(cfg, 'test_dataloader', 'test_evaluator')
+    require(cfg, 'test_dataloader.dataset', 'test_evaluator')
     evaluators = cfg.test_evaluator
     first = evaluators[0] if isinstance(evaluators, list) else evaluators
     flow = dict(type=args.provider, **args.options)
@@ -138,7 +138,7 @@ def main() -> None:
     temporal.dataset_meta = frames.dataset.metainfo
     check_subset(temporal, temporal.subset)
     rows = []
-    for name, model in models(cfg, args):
+    for name, model in models(cfg, args, frames.dataset.metainfo):
         scores = evaluate(model, cfg.test_dataloader, evaluators)
         values = {key: value for key, value in scores.items() if key.split('/')[-1] in SCORES}
         values |= evaluate(model, frames, temporal)

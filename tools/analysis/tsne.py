@@ -105,7 +105,7 @@ def main() -> None:
     classes = list(loader.dataset.metainfo['classes'])
     wanted = torch.tensor(chosen_classes(args.classes, classes))
     panels, points = {}, []
-    for name, model in models(cfg, args):
+    for name, model in models(cfg, args, loader.dataset.metainfo):
         features, labels = sample_pixels(
             labelled_features(model, loader), model.num_classes, args.per_class, args.seed
         )
