@@ -41,7 +41,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
-from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
@@ -53,6 +53,7 @@ from torch.utils._pytree import tree_leaves
 from mmdavss.analysis.results import with_part
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.structures import Clip
+from mmdavss.utils.wrappers import players_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
@@ -337,9 +338,7 @@ def measure(cfg: Config) -> Memory:
     with meta_device(), fused:
         model = build(cfg)
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-        players = (
-            dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else dict(model=wrapper)
-        )
+        players = players_of(wrapper)
         begins: dict[str, list[int]] = {name: [] for name in players}
         persistent = [0]
         with Storages() as storages:

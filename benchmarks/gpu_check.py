@@ -67,6 +67,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from mmdavss.analysis.results import with_part
 from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.engine.hooks.deferred_log import pass_norms_to
+from mmdavss.engine.hooks.run_report import revision_name
 from mmdavss.launch.prepare import _use_amp
 from mmdavss.modules import SFM
 from mmdavss.structures import Clip
@@ -1294,18 +1295,13 @@ def environment_of(device: str) -> dict[str, str]:
             name = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
         except (OSError, subprocess.CalledProcessError):
             name = 'unknown GPU'
-    describe = ['git', '-C', str(ROOT), 'describe', '--always', '--dirty']
-    try:
-        revision = subprocess.run(describe, capture_output=True, text=True).stdout.strip()
-    except OSError:  # no git here
-        revision = ''
     return dict(
         device=name,
         torch=torch.__version__,
         cuda=str(torch.version.cuda),
         cudnn=str(torch.backends.cudnn.version()),
         python=platform.python_version(),
-        revision=revision or 'unknown',
+        revision=revision_name(ROOT) or 'unknown',
         date=time.strftime('%Y-%m-%d %H:%M'),
     )
 

@@ -62,7 +62,7 @@ import mmdavss  # noqa: F401
 from mmdavss.analysis.results import last_validation, training_means
 from mmdavss.cli.exits import one_line
 from mmdavss.engine.hooks.run_report import fingerprint as data_fingerprint
-from mmdavss.engine.hooks.run_report import revision
+from mmdavss.engine.hooks.run_report import revision_name
 from mmdavss.launch.config_file import final_checkpoint
 from mmdavss.launch.prepare import checkpoints_in
 from mmdavss.minidrive.generate import MARKER, read_marker
@@ -539,9 +539,8 @@ def machine() -> str:
 
 @functools.cache
 def git_revision() -> str:
-    """The commit, with ``+changes`` if tracked files differ; empty without git."""
-    found = revision(Path(__file__).parent, Path(__file__).name)
-    return '' if found is None else found['commit'][:12] + '+changes' * found['changed']
+    """The commit of this script."""
+    return revision_name(Path(__file__).parent, Path(__file__).name)
 
 
 # ---------------------------------------------------------------------------------------- results

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import Registry
 from mmseg.utils import ConfigType
 
-from mmdavss.launch.config_keys import check_groups, unknown_keys
+from mmdavss.launch.config_keys import check_groups, existing_part, unknown_keys
 from mmdavss.launch.packages import check_packages
 from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.configs import find_config
@@ -102,13 +102,11 @@ def require(cfg: Config, *keys: str) -> None:
 
 def _absent(cfg: Config, key: str) -> str | None:
     """The first part of a dotted key that a config lacks, with all before it; None if it has it."""
-    node: Any = cfg
-    names = key.split('.')
-    for number, name in enumerate(names, 1):
-        node = node.get(name) if isinstance(node, Config | Mapping) else None
-        if node is None:
-            return '.'.join(names[:number])
-    return None
+    parts = key.split('.')
+    depth, node = existing_part(cfg, parts)
+    if node is None:  # the last one that is there
+        return '.'.join(parts[:depth])
+    return '.'.join(parts[: depth + 1]) if depth < len(parts) else None
 
 
 def check_part(registry: Registry, cfg: Mapping[str, Any], option: str) -> None:

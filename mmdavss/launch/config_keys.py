@@ -61,7 +61,7 @@ def unknown_keys(cfg: Config, options: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
     for key in options:
         parts = key.split('.')
-        depth, node = _existing(cfg, parts)
+        depth, node = existing_part(cfg, parts)
         if depth < len(parts) and isinstance(node, Mapping):
             message = _unknown(node, parts, depth)
             if message is not None:
@@ -77,7 +77,7 @@ def check_groups(cfg: Config, options: Mapping[str, Any]) -> None:
     """
     for key, value in options.items():
         parts = key.split('.')
-        depth, node = _existing(cfg, parts)
+        depth, node = existing_part(cfg, parts)
         group = depth == len(parts) and isinstance(node, Mapping)
         if group and isinstance(value, int | float | str):
             names = ', '.join(f'{key}.{name}' for name in list(node)[:3])
@@ -87,7 +87,7 @@ def check_groups(cfg: Config, options: Mapping[str, Any]) -> None:
             )
 
 
-def _existing(cfg: Config, parts: list[str]) -> tuple[int, Any]:
+def existing_part(cfg: Config, parts: list[str]) -> tuple[int, Any]:
     """Number of leading parts of a key that the config has, and the value there."""
     node: Any = dict(cfg.items())
     for depth, part in enumerate(parts):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmdavss.structures import sample_labels
 
-from .base import VideoNet, segmentor_losses
+from .base import VideoNet, segmentor_heads, segmentor_losses
 from .hrda import HRDA
 from .main_head import is_query_head, log_scores, open_head, refines
 
@@ -34,15 +34,16 @@ class PerFrame(VideoNet):
 
     @property
     def heads(self) -> dict[str, BaseDecodeHead]:
-        own = self.segmentor.decode_head
-        heads = {} if self.segmentor.out_channels != self.num_classes else super().heads
-        if not heads or not all(isinstance(head, BaseDecodeHead) for head in heads.values()):
+        own = segmentor_heads(self.segmentor)
+        if self.segmentor.out_channels != self.num_classes or not all(
+            isinstance(head, BaseDecodeHead) for head in own.values()
+        ):
             raise TypeError(
-                f'{type(own).__name__}: methods with losses of their own '
+                f'{type(self.segmentor.decode_head).__name__}: methods with losses of their own '
                 'for each classifier need one that has a channel for each class and is no cascade. '
                 'AdaBN, SelfTraining and STPL do not.'
             )
-        return heads
+        return super().heads
 
     def classify(self, features: Tensor) -> Tensor:
         scores = super().classify(features)

@@ -12,7 +12,6 @@ panel for each checkpoint; the variances go into a csv, the points into another 
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -99,7 +98,8 @@ def main() -> None:
     refuse_existing([points_file], args.overwrite)
     if find_spec('sklearn') is None:
         raise not_installed('t-SNE', 'sklearn')
-    tsne = import_module('sklearn.manifold').TSNE
+    from sklearn.manifold import TSNE
+
     cfg = read_config(args)
     loader = test_data(cfg)
     classes = list(loader.dataset.metainfo['classes'])
@@ -122,7 +122,7 @@ def main() -> None:
                 f'{len(labels)} pixels are too few for --perplexity {args.perplexity:g}, which can '
                 'be at most a third of them; draw more (--per-class) or lower it'
             )
-        places = tsne(
+        places = TSNE(
             perplexity=args.perplexity, max_iter=args.iterations, init='pca', random_state=args.seed
         ).fit_transform(F.normalize(features, dim=1).numpy())
         panels[name] = places, labels.numpy(), class_variances(features, labels)

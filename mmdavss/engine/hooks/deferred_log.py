@@ -14,6 +14,7 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 
 from mmdavss.engine.player_optim_wrapper import ClipEach
+from mmdavss.utils.wrappers import players_of
 
 
 def on_device(value: Any) -> bool:
@@ -41,7 +42,7 @@ def pass_norms_to(
         wrapper: The wrapper, or those of the players.
         note: Is told the name and the norm, a tensor on its device.
     """
-    for own in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]:
+    for own in players_of(wrapper).values():
         clip = getattr(own, 'clip_func', None)
         if isinstance(clip, ClipEach):
             clip.note = note

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from torch.nn.utils import get_total_norm
 
 from mmdavss.utils.checkpoints import noted_checkpoint
 from mmdavss.utils.errors import NotFiniteError
-from mmdavss.utils.wrappers import unwrapped
+from mmdavss.utils.wrappers import players_of, unwrapped
 
 from .deferred_log import log_is_due, on_device
 
@@ -236,8 +235,9 @@ def _watched(runner: Runner) -> dict[str, Tensor]:
 def _scalers(runner: Runner) -> list[torch.amp.GradScaler]:
     """The loss scalers in use."""
     wrapper = getattr(runner, 'optim_wrapper', None)
-    wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
-    scalers = [getattr(one, 'loss_scaler', None) for one in wrappers]
+    if wrapper is None:
+        return []
+    scalers = [getattr(one, 'loss_scaler', None) for one in players_of(wrapper).values()]
     return [scaler for scaler in scalers if scaler is not None and scaler.is_enabled()]
 
 

@@ -140,6 +140,12 @@ def revision(folder: Path, file: str = '.') -> dict[str, Any] | None:
     return dict(commit=commit, changed=bool(changes))
 
 
+def revision_name(folder: Path, file: str = '.') -> str:
+    """As :func:`revision` in a word, with ``+changes`` if tracked files differ; empty if None."""
+    found = revision(folder, file)
+    return '' if found is None else found['commit'][:12] + '+changes' * found['changed']
+
+
 def fingerprint(dataset: Any) -> dict[str, Any] | None:
     """Hashes the names and sizes of a data set's files, not their contents.
 
