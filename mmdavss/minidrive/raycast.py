@@ -4,6 +4,9 @@ Parts are binned into image tiles by the bounding rectangle of their projection.
 pairs that share a tile form one flat array, each kind of solid is intersected for all its pairs at
 once, and a segmented minimum over the pairs of a ray finds the first hit. Rays may start at any
 image position, not only at pixel centres: exact visibility needs sub-pixel positions.
+
+Long arrays are gathered with ``take``, and columns treated one by one: with rows of two or three
+numbers, NumPy's indexing and broadcasting take several times as long.
 """
 
 from __future__ import annotations
@@ -55,7 +58,8 @@ class Hits:
         points = self.local.copy()
         solid = np.flatnonzero(self.part >= 0)
         part = self.part[solid]
-        points[solid] = np.einsum('nij,nj->ni', poses[0][part], self.local[solid]) + poses[1][part]
+        turned = np.einsum('nij,nj->ni', poses[0].take(part, 0), self.local.take(solid, 0))
+        points[solid] = turned + poses[1].take(part, 0)
         return points
 
 
@@ -95,13 +99,19 @@ def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For counts (n0, n1, ...): n0 times 0, n1 times 1, ...; and the position within each run."""
     index = np.repeat(np.arange(len(counts)), counts)
     starts = np.cumsum(counts) - counts
-    return index, np.arange(len(index)) - starts[index]
+    return index, np.arange(len(index)) - starts.take(index)
+
+
+def bounds_of(uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest coordinates (2,) of positions (N, 2)."""
+    columns = uv[:, 0], uv[:, 1]
+    return np.array([c.min() for c in columns]), np.array([c.max() for c in columns])
 
 
 def pairs_of(rectangles: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (ray, row of `rectangles`) whose ray lies in the rectangle, ordered by ray."""
-    origin = uv.min(0)
-    tiles_x, tiles_y = (np.floor((uv.max(0) - origin) / TILE) + 1).astype(int)
+    origin, end = bounds_of(uv)
+    tiles_x, tiles_y = (np.floor((end - origin) / TILE) + 1).astype(int)
     limit = np.array([tiles_x - 1, tiles_y - 1])
     first = np.clip(np.floor((rectangles[:, :2] - origin) / TILE), 0, limit).astype(int)
     last = np.clip(np.floor((rectangles[:, 2:] - origin) / TILE), 0, limit).astype(int)
@@ -117,19 +127,19 @@ def pairs_of(rectangles: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.nda
     count = np.bincount(tile, minlength=tiles_x * tiles_y)
     start = np.cumsum(count) - count
 
-    cell = np.floor((uv - origin) / TILE).astype(int)
-    ray_tile = cell[:, 1] * tiles_x + cell[:, 0]
-    ray, position = _expand(count[ray_tile])
-    part = part[start[ray_tile][ray] + position]
-    u, v = uv[ray, 0], uv[ray, 1]
+    column, line = (np.floor((uv[:, axis] - origin[axis]) / TILE).astype(int) for axis in range(2))
+    ray_tile = line * tiles_x + column
+    ray, position = _expand(count.take(ray_tile))
+    part = part.take(start.take(ray_tile).take(ray) + position)
+    u, v = (uv[:, axis].take(ray) for axis in range(2))
     rectangle = np.ascontiguousarray(rectangles.T)
-    inside = (
-        (u >= rectangle[0][part])
-        & (u <= rectangle[2][part])
-        & (v >= rectangle[1][part])
-        & (v <= rectangle[3][part])
+    inside = np.flatnonzero(
+        (u >= rectangle[0].take(part))
+        & (u <= rectangle[2].take(part))
+        & (v >= rectangle[1].take(part))
+        & (v <= rectangle[3].take(part))
     )
-    return ray[inside], part[inside]
+    return ray.take(inside), part.take(inside)
 
 
 def _slab(o: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,22 +199,24 @@ def _intersect(
     into = np.swapaxes(rotation, 1, 2) / half[:, :, None]  # world to unit cube
     origin = np.einsum('pij,pj->pi', into, camera.position - centre)
     depth, gap = np.full(len(ray), np.inf), np.full(len(ray), np.inf)
-    kinds = scene.shape[parts][row]
+    kinds = scene.shape[parts].take(row)
     rays = np.ascontiguousarray(rays.T)
     with np.errstate(divide='ignore', invalid='ignore'):
         for kind in Shape:
             chosen = np.flatnonzero(kinds == kind)
             if not len(chosen):
                 continue
-            index = row[chosen]
-            d0, d1, d2 = (column[ray[chosen]] for column in rays)
+            index, its_ray = row.take(chosen), ray.take(chosen)
+            d0, d1, d2 = (column.take(its_ray) for column in rays)
             d = [
-                into[:, i, 0][index] * d0 + into[:, i, 1][index] * d1 + into[:, i, 2][index] * d2
+                into[:, i, 0].take(index) * d0
+                + into[:, i, 1].take(index) * d1
+                + into[:, i, 2].take(index) * d2
                 for i in range(3)
             ]
-            o = [origin[:, i][index] for i in range(3)]
+            o = [origin[:, i].take(index) for i in range(3)]
             if kind == Shape.BOX:
-                t = _box(o, d, scene.taper[parts].T[:, index])
+                t = _box(o, d, scene.taper[parts].T.take(index, 1))
             elif kind == Shape.CYLINDER:
                 t = _cylinder(o, d)
             else:
@@ -252,7 +264,7 @@ def cast(
     veiled = np.zeros(len(uv), bool)
 
     rectangles = rectangles_of(scene.half, *poses, camera)
-    low, high = uv.min(0), uv.max(0)
+    low, high = bounds_of(uv)
     parts = np.flatnonzero(
         (rectangles[:, 2] >= low[0])
         & (rectangles[:, 0] <= high[0])
@@ -264,19 +276,22 @@ def cast(
         found, gap = _intersect(scene, poses, camera, parts, rays, ray, row)
         open_ = np.flatnonzero(np.isfinite(gap))
         gaps = ray[open_], gap[open_]
-        hit = np.flatnonzero(found < depth[ray])
-        ray, row, found = ray[hit], row[hit], found[hit]
+        hit = np.flatnonzero(found < depth.take(ray))
+        ray, row, found = ray.take(hit), row.take(hit), found.take(hit)
         if len(ray):
             starts = np.flatnonzero(np.diff(ray, prepend=-1))
             nearest = np.minimum.reduceat(found, starts)
             depth[ray[starts]] = nearest
-            first = np.flatnonzero(found == depth[ray])
+            first = np.flatnonzero(found == depth.take(ray))
             part[ray[first]] = parts[row[first]]
         veiled[gaps[0][gaps[1] < depth[gaps[0]]]] = True
 
     local = rays.copy()
-    solid = np.flatnonzero(part >= 0)
-    local[part != SKY] = camera.position + rays[part != SKY] * depth[part != SKY, None]
-    index = part[solid]
-    local[solid] = np.einsum('nji,nj->ni', poses[0][index], local[solid] - poses[1][index])
+    seen, solid = np.flatnonzero(part != SKY), np.flatnonzero(part >= 0)
+    far = depth.take(seen)
+    for axis in range(3):
+        local[seen, axis] = camera.position[axis] + rays[:, axis].take(seen) * far
+    index = part.take(solid)
+    offset = local.take(solid, 0) - poses[1].take(index, 0)
+    local[solid] = np.einsum('nji,nj->ni', poses[0].take(index, 0), offset)
     return Hits(part, depth, local, rays, uv, veiled)

@@ -97,8 +97,9 @@ class World:
         labels = np.full(len(hits.part), Label.SKY, np.uint8)
         solid = hits.part >= 0
         labels[solid] = self.scene.label[hits.part[solid]]
-        ground = hits.part == GROUND
-        labels[ground] = self.scene.street.ground_labels(*hits.local[ground, :2].T)
+        ground = np.flatnonzero(hits.part == GROUND)
+        x, y = (hits.local[:, axis].take(ground) for axis in range(2))
+        labels[ground] = self.scene.street.ground_labels(x, y)
         labels[hits.veiled] = Label.TREE  # a crown is labelled as a whole, as by annotators
         return labels
 
@@ -107,14 +108,14 @@ class World:
         look, scene = self.look, self.scene
         time = frame / self.rate
         colours = np.empty((len(hits.part), 3))
-        sky = hits.part == SKY
-        colours[sky] = look.sky.colours(hits.rays[sky], look.sun)
+        sky = np.flatnonzero(hits.part == SKY)
+        colours[sky] = look.sky.colours(hits.rays.take(sky, 0), look.sun)
         pixel = hits.depth / camera.focal
 
         ground = np.flatnonzero(hits.part == GROUND)
-        points = hits.local[ground]
-        labels = scene.street.ground_labels(*points[:, :2].T)
-        albedo = textures.ground(scene.street, look.texture, labels, points, pixel[ground])
+        points = hits.local.take(ground, 0)
+        labels = scene.street.ground_labels(points[:, 0], points[:, 1])
+        albedo = textures.ground(scene.street, look.texture, labels, points, pixel.take(ground))
         sunlit, open_ = self._shadows(hits, ground, time, camera)
         colours[ground] = albedo * (
             look.ambient * open_[:, None] * (1 - look.shadow * (1 - sunlit[:, None]))
@@ -122,40 +123,44 @@ class World:
         )
 
         solid = np.flatnonzero(hits.part >= 0)
-        part = hits.part[solid]
-        half = scene.half[part]
-        unit = hits.local[solid] / half
-        normal = textures.normals(scene.shape[part], unit, half, scene.taper[part])
+        part = hits.part.take(solid)
+        local, half, shape = hits.local.take(solid, 0), scene.half.take(part, 0), scene.shape[part]
+        unit = local / half
+        normal = textures.normals(shape, unit, half, scene.taper.take(part, 0))
         rotation = scene.part_poses(time)[0]
         # directions to the sun and to the zenith in the frames of the parts
-        lit = np.einsum('ni,ni->n', normal, (look.sun @ rotation)[part]).clip(0, 1)
-        upward = np.einsum('ni,ni->n', normal, rotation[:, 2][part])
-        soft = np.flatnonzero(np.isin(scene.shape[part], (Shape.FOLIAGE, Shape.TWIGS)))
+        lit = np.einsum('ni,ni->n', normal, (look.sun @ rotation).take(part, 0)).clip(0, 1)
+        upward = np.einsum('ni,ni->n', normal, rotation[:, 2].take(part, 0))
+        soft = np.flatnonzero(np.isin(shape, (Shape.FOLIAGE, Shape.TWIGS)))
         lit[soft] = 0.35 + 0.5 * lit[soft]
         light = look.ambient * (0.8 + 0.2 * upward[:, None]) + look.sunlight * lit[:, None]
         material = scene.material[part]
         for kind in np.unique(material):
             rows = np.flatnonzero(material == kind)
-            index = part[rows]
+            index, place = part.take(rows), solid.take(rows)
             surface = textures.Surface(
-                hits.local[solid[rows]],
-                unit[rows],
-                half[rows],
-                normal[rows],
-                scene.colour[index],
-                scene.seed[index],
-                pixel[solid[rows]],
+                local.take(rows, 0),
+                unit.take(rows, 0),
+                half.take(rows, 0),
+                normal.take(rows, 0),
+                scene.colour.take(index, 0),
+                scene.seed.take(index),
+                pixel.take(place),
             )
             albedo, glow = textures.paint(Material(kind), surface, look.texture)
             albedo = textures.weather(albedo, surface, look.texture)
-            radiance = albedo * light[rows]
-            colours[solid[rows]] = radiance if glow is None else radiance + glow
+            radiance = albedo * light.take(rows, 0)
+            if glow is not None:
+                radiance += glow
             if kind in (Material.CAR_BODY, Material.CABIN, Material.BONNET):  # mirrored sky
-                shine = 0.22 * np.clip(upward[rows], 0, 1)
-                colours[solid[rows]] += shine[:, None] * look.sky.horizon
-        clear = np.exp(-look.haze * hits.depth)[:, None]
+                shine = 0.22 * np.clip(upward.take(rows), 0, 1)
+                radiance += shine[:, None] * look.sky.horizon
+            colours[place] = radiance
+        clear = np.exp(-look.haze * hits.depth)
         clear[sky] = 1
-        return (look.sky.horizon + (colours - look.sky.horizon) * clear) * look.exposure
+        for channel, far in zip(colours.T, look.sky.horizon, strict=True):
+            channel[:] = (far + (channel - far) * clear) * look.exposure
+        return colours
 
     def _shadows(
         self, hits: Hits, ground: np.ndarray, time: float, camera: Camera
@@ -179,20 +184,22 @@ class World:
         cover = np.zeros((len(near), 3))
         cover[:, :2] = half[:, :2] + np.abs(fall) / 2 + 0.3
         centre = position[near] + np.einsum('bij,bj->bi', rotation[:, :, :2], fall / 2)
-        ray, row = pairs_of(rectangles_of(cover, rotation, centre, camera), hits.uv[ground])
-        x = hits.local[ground, 0][ray] - position[near, 0][row]
-        y = hits.local[ground, 1][ray] - position[near, 1][row]
-        cos, sin = rotation[:, 0, 0][row], rotation[:, 1, 0][row]
+        ray, row = pairs_of(rectangles_of(cover, rotation, centre, camera), hits.uv.take(ground, 0))
+        x, y = (
+            hits.local[:, axis].take(ground).take(ray) - position[near, axis].take(row)
+            for axis in range(2)
+        )
+        cos, sin = rotation[:, 0, 0].take(row), rotation[:, 1, 0].take(row)
         x, y = cos * x + sin * y, cos * y - sin * x
         begin, end = np.zeros(len(ray)), np.ones(len(ray))
         fall = np.where(np.abs(fall) < 1e-3, 1e-3, fall)
         for place, size, way in ((x, half[:, 0], fall[:, 0]), (y, half[:, 1], fall[:, 1])):
-            step, margin = (1 / way)[row], (size / way)[row]
+            step, margin = (1 / way).take(row), (size / way).take(row)
             a, b = place * step - margin, place * step + margin
             begin, end = np.maximum(begin, np.minimum(a, b)), np.minimum(end, np.maximum(a, b))
-        length = np.hypot(*fall.T)[row]
+        length = np.hypot(*fall.T).take(row)
         dark = np.clip((end - begin) * length / (0.1 + 0.25 * np.maximum(begin, 0) * length), 0, 1)
-        edge = np.maximum(np.abs(x) - half[:, 0][row], np.abs(y) - half[:, 1][row])
+        edge = np.maximum(np.abs(x) - half[:, 0].take(row), np.abs(y) - half[:, 1].take(row))
         closed = np.clip(0.5 - edge / 0.5, 0, 1)
         if len(ray):
             starts = np.flatnonzero(np.diff(ray, prepend=-1))

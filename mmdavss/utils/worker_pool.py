@@ -31,7 +31,9 @@ class WorkerPool:
 
     Ctrl-C in a terminal reaches every process of a command; the pool's processes ignore it, so that
     only the main process handles it. After an error or an interruption, tasks that have not begun
-    are dropped. If the main process is killed, the others end too.
+    are dropped. If the main process is killed, the others end too. Unless OMP_NUM_THREADS says
+    otherwise, each computes on one thread: NumPy's matrix products, however small, would use as
+    many as there are cores, in each process.
 
     Args:
         workers: Number of processes.
@@ -62,28 +64,35 @@ class WorkerPool:
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future:
         """Submits a task, see :meth:`concurrent.futures.Executor.submit`."""
-        with _without_interrupts():
+        with _new_processes():
             return self._pool.submit(function, *args)
 
     def map(
         self, function: Callable[[Any], Any], items: list[Any], chunksize: int
     ) -> Iterator[Any]:
         """Yields the results in order, see :meth:`concurrent.futures.Executor.map`."""
-        with _without_interrupts():
+        with _new_processes():
             return self._pool.map(function, items, chunksize=chunksize)
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Context manager: processes started inside do not get SIGINT; this one gets it at the end."""
-    if not hasattr(signal, 'pthread_sigmask'):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _new_processes() -> Iterator[None]:
+    """Context manager: processes started inside have one thread each and do not get SIGINT.
+
+    This process gets it at the end.
+    """
+    masks = hasattr(signal, 'pthread_sigmask')  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else None
+    # NumPy reads it when it is imported: in the process itself that would be too late.
+    chosen = 'OMP_NUM_THREADS' in os.environ
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if not chosen:
+            del os.environ['OMP_NUM_THREADS']
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:

@@ -20,6 +20,16 @@ def test_tasks():
         assert list(pool.map(abs, [-1, 2, -3], 2)) == [1, 2, 3]
 
 
+@pytest.mark.parametrize(('chosen', 'used'), [(None, '1'), ('3', '3')])
+def test_threads_of_each(chosen, used, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    if chosen is not None:
+        monkeypatch.setenv('OMP_NUM_THREADS', chosen)
+    with WorkerPool(2, FORK) as pool:
+        assert pool.submit(os.getenv, 'OMP_NUM_THREADS').result() == used
+    assert os.getenv('OMP_NUM_THREADS') == chosen
+
+
 def test_what_has_not_begun_is_left_out():
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), WorkerPool(1, FORK) as pool:
