@@ -5,8 +5,9 @@ unlabelled target without the source (STPL) and with it (DACS), evaluates, and l
 work_dirs/demo a report, a video and a picture. With ``--camvid FOLDER`` (``make demo
 CAMVID=FOLDER``) the target is real video: MiniDrive to CamVid, in work_dirs/demo_camvid.
 
-Each step is a command that can be typed by hand. Finished steps are skipped, an interrupted one
-continues where it stopped. Where the package with the ImageNet weights is missing, a smaller
+Each step is a command that can be typed by hand; both adaptations, which start from the same
+model, run at the same time. Finished steps are skipped, an interrupted one continues where it
+stopped. Where the package with the ImageNet weights is missing, a smaller
 network learns from random weights, and AdaBN takes the place of DACS.
 """
 
@@ -23,10 +24,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -189,13 +193,23 @@ without labels; Seq05VD is scored.""",
 # ------------------------------------------------------------------------------------- commands
 
 
-def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> None:
+#: Those that run now, each in a thread of its own.
+PROCESSES: set[subprocess.Popen] = set()
+
+
+def run(
+    command: list[str],
+    log: Path,
+    show: Callable[[str], str | None],
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Runs a command; all output goes to a file, and important lines to the screen.
 
     Args:
         command: Program and arguments.
         log: File that the whole output is added to.
         show: Maps a line of the output to the text to show, or None.
+        environment: Further environment variables.
 
     Raises:
         DemoError: If the command fails; with the end of its output.
@@ -211,9 +225,10 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
             text=True,
             encoding='utf-8',
             errors='replace',
-            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+            env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})},
         ) as process,
     ):
+        PROCESSES.add(process)
         try:
             for line in process.stdout:
                 file.write(line)
@@ -226,6 +241,8 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
             # A terminal signals the step too, but not every way to end this process does.
             process.terminate()
             raise
+        finally:
+            PROCESSES.discard(process)
     if process.returncode:
         raise DemoError(
             f'this step failed (exit status {process.returncode}). The end of its '
@@ -234,8 +251,9 @@ def run(command: list[str], log: Path, show: Callable[[str], str | None]) -> Non
 
 
 def say(text: str) -> None:
-    """Prints without buffering, also into a pipe."""
-    print(text, flush=True)
+    """Prints without buffering, also into a pipe; whole lines, whatever other threads print."""
+    sys.stdout.write(f'{text}\n')
+    sys.stdout.flush()
 
 
 def announce(number: int, text: str, command: list[str] | None = None) -> None:
@@ -288,13 +306,15 @@ class Records:
             raise InputError(f'{path} holds no records of the demo. {remedy}')
         self.steps: dict[str, dict] = steps
         self.changed = False
+        self.lock = threading.Lock()
 
     def set(self, name: str, record: dict) -> None:
         """Notes a step on disk."""
-        self.steps[name] = record
-        self.changed = True
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, self.steps)
+        with self.lock:
+            self.steps[name] = record
+            self.changed = True
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self.path, self.steps)
 
 
 def generate_data(parts: tuple[str, ...], records: Records, log: Path, options: list[str]) -> None:
@@ -374,15 +394,64 @@ def parse_options(options: list[str]) -> dict[str, Any]:
     return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
-def train(number: int, step: Training, plan: Plan) -> None:
-    """Steps 2 to 4: trains and validates, unless that is done already.
+@dataclass(frozen=True)
+class Job:
+    """A training step that is not finished.
+
+    Args:
+        step: The step.
+        command: Its command.
+        folder: Its work dir.
+        iterations: Their number when it is finished.
+        record: What is noted of it; changed when it ends.
+    """
+
+    step: Training
+    command: list[str]
+    folder: Path
+    iterations: int
+    record: dict[str, Any]
+
+    @property
+    def log(self) -> Path:
+        """File with its whole output."""
+        return self.folder / 'output.log'
+
+    def work(self, records: Records, others: bool, environment: Mapping[str, str]) -> None:
+        """Trains, validates and notes the result.
+
+        Args:
+            records: What has been done.
+            others: Whether other steps print lines meanwhile.
+            environment: Further environment variables.
+
+        Raises:
+            DemoError: If it fails.
+        """
+        name = f'{self.step.title}: ' if others else ''
+
+        def show(line: str) -> str | None:
+            text = training_line(line)
+            return text and name + text
+
+        record, began = self.record, time.monotonic()
+        try:
+            run(self.command, self.log, show, environment)
+            record['scores'] = read_scores(self.folder, self.iterations)
+        finally:
+            record['seconds'] += time.monotonic() - began
+            records.set(self.step.name, record)
+        say(f'      {name}done in {clock(record["seconds"])}, {summary(record["scores"])}')
+
+
+def prepare(number: int, step: Training, plan: Plan) -> Job | None:
+    """What is left of a training step; None if it is done already.
 
     Raises:
-        DemoError: If it was done with other settings, or fails.
+        DemoError: If it was done with other settings.
     """
     records, folder = plan.records, plan.root / step.name
     config, options, cfg = plan.configure(step)
-    last = iterations_of(cfg)
     checkpoint = final_checkpoint(cfg, folder)
     settings = settings_of(cfg, step, plan)
     command = [
@@ -391,6 +460,7 @@ def train(number: int, step: Training, plan: Plan) -> None:
         config,
         '--work-dir',
         str(folder),
+        '--channels-last',
         '--cfg-options',
         *options,
     ]
@@ -414,7 +484,7 @@ def train(number: int, step: Training, plan: Plan) -> None:
             )
         if done['scores'] and checkpoint.is_file():
             announce(number, f'{step.title}: done before, {summary(done["scores"])}')
-            return
+            return None
         # A last checkpoint without scores was cut off in its validation, which a resumed run
         # would not do again.
         mode = ['--overwrite' if done['scores'] or checkpoint.is_file() else '--resume']
@@ -422,17 +492,53 @@ def train(number: int, step: Training, plan: Plan) -> None:
         record['seconds'] = done['seconds']
     command[3:3] = mode
     announce(number, f'{step.title}: {step.text}', command)
-    log = folder / 'output.log'
-    say(f'      the whole log: {log}')
+    job = Job(step, command, folder, iterations_of(cfg), record)
+    say(f'      the whole log: {job.log}')
     records.set(step.name, record)
-    began = time.monotonic()
-    try:
-        run(command, log, training_line)
-        record['scores'] = read_scores(folder, last)
-    finally:
-        record['seconds'] += time.monotonic() - began
-        records.set(step.name, record)
-    say(f'      done in {clock(record["seconds"])}, {summary(record["scores"])}')
+    return job
+
+
+def train(steps: Sequence[tuple[int, Training]], plan: Plan) -> None:
+    """Trains and validates at the same time what is not done already.
+
+    Args:
+        steps: The steps and their numbers.
+        plan: Where.
+
+    Raises:
+        DemoError: If one was done with other settings, or fails; the others end before.
+    """
+    jobs = [job for step in steps if (job := prepare(*step, plan)) is not None]
+    if not jobs:
+        return
+    others = len(jobs) > 1
+    environment = {}
+    if others and 'OMP_NUM_THREADS' not in os.environ:
+        environment['OMP_NUM_THREADS'] = str(max(1, cores() // len(jobs)))
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        try:
+            tasks = [pool.submit(job.work, plan.records, others, environment) for job in jobs]
+            wait(tasks)
+        except BaseException:
+            # A terminal signals them too, but not every way to end this process does.
+            for process in tuple(PROCESSES):
+                process.terminate()
+            raise
+    for task in tasks:
+        task.result()
+
+
+def at_the_same_time(trainings: Sequence[Training]) -> list[list[tuple[int, Training]]]:
+    """Steps 2 to 4 with their numbers; those of a list start from the same model."""
+    numbered = list(enumerate(trainings, start=2))
+    if cores() == 1:
+        return [[step] for step in numbered]
+    return [list(group) for _, group in groupby(numbered, key=lambda step: step[1].start)]
+
+
+def cores() -> int:
+    """Number of processor cores."""
+    return os.cpu_count() or 1
 
 
 def settings_of(cfg: Config, step: Training, plan: Plan) -> dict:
@@ -627,7 +733,12 @@ def report(path: Path, plan: Plan, seed: int) -> None:
         *((step.title, plan.record(step)['seconds']) for step in trainings),
         ('video and picture', steps['video']['seconds']),
     ]
-    total = sum(seconds or 0.0 for _, seconds in times)
+    longest = (
+        max(plan.record(step)['seconds'] for _, step in group)
+        for group in at_the_same_time(trainings)
+    )
+    ends = (steps[name]['seconds'] or 0.0 for name in ('data', 'video'))
+    total = sum((*longest, *ends))
     commands = [steps['data']['command'], *(plan.record(step)['command'] for step in trainings)]
     list_of_steps = '\n'.join(
         f'{number}. **{step.title}** {step.text}.' for number, step in enumerate(trainings, 1)
@@ -688,8 +799,9 @@ The video and the picture are drawn by `tools/demo.py` itself.
 {chr(10).join(f'| {name} | {clock(seconds)} |' for name, seconds in times)}
 | together | {clock(total)} |
 
-{device}, {os.cpu_count()} processor cores. Training times include start and evaluation; a dash
-stands for data that were there already.
+{device}, {cores()} processor cores. Training times include start and evaluation; adaptations that
+start from the same model run at the same time, unless there is one core only. A dash stands for
+data that were there already.
 
 ## Versions
 
@@ -800,8 +912,8 @@ def steps(root: Path, args: argparse.Namespace) -> None:
         clean(root, records)
     trainings = plan.benchmark.trainings
     generate_data(plan.benchmark.parts, records, root / 'data.log', shlex.split(args.data_options))
-    for number, step in enumerate(trainings, start=2):
-        train(number, step, plan)
+    for group in at_the_same_time(trainings):
+        train(group, plan)
     draw(plan, args.frames)
     path = root / 'report.md'
     if records.changed or not path.is_file():

@@ -56,6 +56,11 @@ def build_parser() -> argparse.ArgumentParser:
         '--compile', action='store_true', help='compile the video nets (torch.compile)'
     )
     parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help='store features with channels last: faster on CPUs, and on GPUs with --amp',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=KeyValues,
@@ -92,6 +97,7 @@ def main() -> None:
                 overwrite=args.overwrite,
                 amp=args.amp,
                 compile_nets=args.compile,
+                channels_last=args.channels_last,
             )
             prepare_run(cfg, args.launcher)
         try:

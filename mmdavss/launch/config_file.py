@@ -73,8 +73,17 @@ def read_config_file(path: str | Path) -> Config:
             f'{path} cannot be read as a config, correct it or a file that it inherits '
             f'(_base_): {kind}: {error}'
         ) from error
-    check_packages(cfg.to_dict(), path)
-    return cfg
+    values = cfg.to_dict()
+    check_packages(values, path)
+    # A run writes its config into the log and into each checkpoint; to format it as Python code
+    # takes half a second each time. fromfile() passes the option on for some configs only.
+    return Config(
+        values,
+        cfg_text=cfg.text,
+        filename=cfg.filename,
+        env_variables=cfg.env_variables,
+        format_python_code=False,
+    )
 
 
 def as_config(config: str | Path | Config) -> Config:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -23,7 +24,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.backbones import DINOv2
-from mmdavss.engine import GroupedDistributedDataParallel
+from mmdavss.engine import ChannelsLastHook, GroupedDistributedDataParallel
 from mmdavss.flow import BaseFlowProvider, FlowNetS
 from mmdavss.methods import AdversarialAdapter, BaseAdapter
 from mmdavss.modules import norm_layers
@@ -317,6 +318,19 @@ class MethodTests:
                 ]
                 model = build_method(case, **options)
                 states.append(train(own, model, batches, accumulative_counts=parts)[1])
+        torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
+
+    # ------------------------------------------------------------------------ memory format
+
+    def test_channels_last(self, case: MethodCase) -> None:
+        """Convolutions with channels last change nothing but rounding."""
+        data, states = training_batch(case), []
+        with double_precision():
+            for last in (False, True):
+                model = build_method(case)
+                if last:
+                    ChannelsLastHook().before_train(SimpleNamespace(model=model))
+                states.append(train(case, model, [copy.deepcopy(data)]))
         torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
 
     # ----------------------------------------------------------------------- half precision

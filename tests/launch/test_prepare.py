@@ -206,6 +206,10 @@ def test_compile_is_one_hook_more(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path)))
     prepare_training(cfg, compile_nets=True)
     assert cfg.custom_hooks == [dict(type='CompileNetsHook')]
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    prepare_training(cfg, compile_nets=True, channels_last=True)
+    names = ('ChannelsLastHook', 'CompileNetsHook')
+    assert cfg.custom_hooks == [dict(type=name) for name in names]
 
 
 def test_logged_numbers_are_read_when_they_are_logged(tmp_path):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import sys
+import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -64,7 +68,8 @@ def table_row(text: str, title: str) -> list[str]:
 
 @pytest.fixture
 def forks(demo: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps are processes, but none imports torch anew."""
+    """Steps are processes, but none imports torch anew; one by one, since a fork needs that."""
+    monkeypatch.setattr(demo, 'cores', lambda: 1)
     plain = demo.subprocess
     own = SimpleNamespace(Popen=start_tool, PIPE=plain.PIPE, STDOUT=plain.STDOUT)
     monkeypatch.setattr(demo, 'subprocess', own)
@@ -160,9 +165,9 @@ def built(demo, forks, monkeypatch) -> list[Config]:
     configs: list[Config] = []
     run = demo.run
 
-    def build(command, log, show):
+    def build(command, log, show, environment=None):
         if not command[1].endswith('train.py'):
-            return run(command, log, show)
+            return run(command, log, show, environment)
         options = command[command.index('--cfg-options') + 1 :]
         folder = command[command.index('--work-dir') + 1]
         cfg = load_config(command[2], demo.parse_options(options), folder)
@@ -286,7 +291,7 @@ def steps(demo, tmp_path, monkeypatch) -> list[list[str]]:
         '{"version": 1, "settings": {}, "complete": true}'
     )
 
-    def run(command, log, show):
+    def run(command, log, show, environment=None):
         commands.append(command)
         folder = log.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -306,7 +311,7 @@ def first_step(demo: ModuleType, options: tuple[str, ...] = ()) -> dict:
     root = Path('demo')
     options = ['train_cfg.max_iters=800', *options]
     plan = demo.Plan(demo.MINI, root, demo.Records(root / 'demo.json'), options)
-    demo.train(2, demo.SOURCE_ONLY, plan)
+    demo.train([(2, demo.SOURCE_ONLY)], plan)
     return json.loads((root / 'demo.json').read_text())['source_only']
 
 
@@ -338,9 +343,9 @@ def test_goes_on_after_an_interruption(left, flag, demo, steps, monkeypatch):
     """Cut off in training it resumes; a resumed run that is at its end would not validate."""
     finish = demo.run
 
-    def interrupted(command, log, show):
+    def interrupted(command, log, show, environment):
         if left:
-            finish(command, log, show)
+            finish(command, log, show, environment)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, 'run', interrupted)
@@ -353,6 +358,102 @@ def test_goes_on_after_an_interruption(left, flag, demo, steps, monkeypatch):
     count = len(steps)
     assert first_step(demo) == record
     assert len(steps) == count
+
+
+def test_what_runs_at_the_same_time(demo, monkeypatch):
+    monkeypatch.setattr(demo, 'cores', lambda: 2)
+    names = [[step.name for _, step in group] for group in demo.at_the_same_time(demo.FROM_SCRATCH)]
+    assert names == [['source_only'], ['adabn'], ['stpl']]
+    assert demo.at_the_same_time(demo.CAMVID.trainings) == [
+        [(2, demo.SOURCE_ONLY)],
+        [(3, demo.STPL), (4, demo.WITH_SOURCE)],
+    ]
+    monkeypatch.setattr(demo, 'cores', lambda: 1)
+    assert [len(group) for group in demo.at_the_same_time(demo.CAMVID.trainings)] == [1, 1, 1]
+
+
+def adaptations(demo: ModuleType) -> None:
+    """Runs source-only and then both adaptations of the demo."""
+    first_step(demo)
+    root = Path('demo')
+    plan = demo.Plan(demo.MINI, root, demo.Records(root / 'demo.json'), ['train_cfg.max_iters=800'])
+    demo.train([(3, demo.STPL), (4, demo.WITH_SOURCE)], plan)
+
+
+@pytest.mark.parametrize(('chosen', 'threads'), [(None, '4'), ('7', None)])
+def test_two_at_the_same_time(chosen, threads, demo, steps, monkeypatch, capsys):
+    finish, both = demo.run, threading.Barrier(2, timeout=60)
+
+    def run(command, log, show, environment):
+        if log.parent.name != 'source_only':
+            both.wait()  # for the other one
+            assert environment.get('OMP_NUM_THREADS') == threads
+            demo.say(f'      {show("Iter(val) [1/1]  mIoU: 2.0")}')
+        finish(command, log, show, environment)
+
+    monkeypatch.setattr(demo, 'run', run)
+    monkeypatch.setattr(demo, 'cores', lambda: 8)
+    monkeypatch.delenv('OMP_NUM_THREADS')
+    if chosen is not None:
+        monkeypatch.setenv('OMP_NUM_THREADS', chosen)
+    adaptations(demo)
+    said = capsys.readouterr().out.splitlines()
+    for title in ('STPL', 'DACS'):
+        assert f'      {title}: validation: mIoU 2.0' in said
+        assert f'      {title}: done in 0:00, 2.0 mIoU, 4.0 % of pixels right' in said
+    records = json.loads(Path('demo', 'demo.json').read_text())
+    assert [records[name]['scores']['mIoU'] for name in PRETRAINED] == [2.0, 2.0, 2.0]
+
+
+def test_one_of_two_fails(demo, steps, monkeypatch):
+    """The other one finishes; the next call runs the failed one alone."""
+    finish = demo.run
+
+    def run(command, log, show, environment):
+        if log.parent.name == 'stpl':
+            raise demo.DemoError('STPL is on fire')
+        finish(command, log, show, environment)
+
+    monkeypatch.setattr(demo, 'run', run)
+    with pytest.raises(demo.DemoError, match='STPL is on fire'):
+        adaptations(demo)
+    records = json.loads(Path('demo', 'demo.json').read_text())
+    assert records['stpl']['scores'] is None and records['dacs']['scores']['mIoU'] == 2.0
+    monkeypatch.setattr(demo, 'run', finish)
+    steps.clear()
+    adaptations(demo)
+    assert [Path(command[command.index('--work-dir') + 1]).name for command in steps] == ['stpl']
+
+
+@pytest.fixture
+def start(demo: ModuleType) -> Callable:
+    """demo.run itself, for tests that replace it."""
+    return demo.run
+
+
+def test_an_interruption_ends_both(demo, start, steps, monkeypatch):
+    """Also one that no terminal has sent to the steps themselves."""
+    begun: list = []
+
+    def run(command, log, show, environment):
+        if log.parent.name == 'source_only':
+            return finish(command, log, show, environment)
+        return start([sys.executable, '-c', 'import time; time.sleep(600)'], log, show, environment)
+
+    def interrupted(tasks):
+        while len(demo.PROCESSES) < 2:
+            time.sleep(0.05)
+        begun.extend(demo.PROCESSES)
+        raise KeyboardInterrupt
+
+    finish = demo.run
+    monkeypatch.setattr(demo, 'run', run)
+    first_step(demo)
+    monkeypatch.setattr(demo, 'wait', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        adaptations(demo)
+    assert [process.returncode for process in begun] == [-signal.SIGTERM] * 2
+    assert not demo.PROCESSES
 
 
 def test_overwrite_deletes_only_what_it_made(demo, steps):

@@ -36,9 +36,8 @@ class Killed(BaseException):
 
 @pytest.fixture
 def train(run_tool, toy_config, tmp_path, monkeypatch):
-    # Asking compilers for their versions and formatting the config take most of the time.
+    # Asking compilers for their versions takes most of the time.
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **style: (text, True))
 
     def run(*options: str) -> None:
         run_tool(
