@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
 
+import cv2
 import pytest
 import torch
 from mmengine.config import Config
@@ -11,17 +16,40 @@ from mmseg.registry import MODELS
 
 from mmdavss.minidrive.generate import Settings, generate
 
-OPENED: list[str] = []
-LISTENING: list[bool] = []
 
+def listen(work: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """What a function returns, and the files and folders that it opens.
 
-def _listen(event: str, args: tuple) -> None:
-    if LISTENING and event in ('open', 'os.listdir', 'os.scandir'):
-        OPENED.append(str(args[0]))
+    It runs in a fork: an audit hook cannot be removed again and would be called at each id() of
+    all later tests, too.
+    """
+    context = multiprocessing.get_context('fork')
+    receiver, sender = context.Pipe(duplex=False)
 
+    def run() -> None:
+        opened: list[str] = []
 
-# There is no way to remove an audit hook again: this one is deaf outside of the test.
-sys.addaudithook(_listen)
+        def note(event: str, args: tuple) -> None:
+            if event in ('open', 'os.listdir', 'os.scandir'):
+                opened.append(str(args[0]))
+
+        try:
+            torch.set_num_threads(1)  # a fork has not the threads of its parent
+            sys.addaudithook(note)
+            result = work()
+            sender.send((result, list(opened)))
+        except BaseException:
+            sender.send(traceback.format_exc())
+            raise
+
+    cv2.setNumThreads(1)  # ends the threads of OpenCV: a fork would wait for them
+    process = context.Process(target=run)
+    process.start()
+    sender.close()
+    received = receiver.recv()
+    process.join()
+    assert isinstance(received, tuple), received
+    return received
 
 
 @pytest.fixture
@@ -67,16 +95,16 @@ def test_a_source_is_an_error(config, changes, minidrive, tmp_path, run_tool, ca
     cfg.model.student.allow_random_init = True
     cfg.merge_from_dict(changes)
     cfg.dump(tmp_path / 'config.py')
-    OPENED.clear()
-    LISTENING.append(True)
-    try:
+
+    def train() -> str:
         with pytest.raises(SystemExit, match='1'):
             run_tool('train.py', tmp_path / 'config.py', '--work-dir', tmp_path / 'run')
-    finally:
-        LISTENING.clear()
-    said = capsys.readouterr()
-    assert 'is source-free, and train_dataloader.dataset has a source' in said.out + said.err
-    assert not any(path.startswith(str(source)) for path in OPENED)
+        return ''.join(capsys.readouterr())
+
+    said, opened = listen(train)
+    assert 'is source-free, and train_dataloader.dataset has a source' in said
+    assert str(tmp_path / 'config.py') in opened
+    assert not any(path.startswith(str(source)) for path in opened)
 
 
 @pytest.mark.parametrize(
@@ -133,17 +161,16 @@ def test_opens_nothing_of_the_source(method, reads_source, minidrive, tmp_path, 
             f'train_dataloader.dataset.target.data_root={target}',
             f'model.source_checkpoint={checkpoint}',
         ]
-    OPENED.clear()
-    LISTENING.append(True)
-    try:
+
+    def train() -> None:
         if 'pseudo_label_generator' in cfg:
             labels = tmp_path / 'labels'
             own = ['--cfg-options', f'train_dataloader.dataset.target.data_root={target}']
             run_tool('generate_pseudo_labels.py', config, checkpoint, '--out', labels, *own)
             options.append(f'train_dataloader.dataset.target.pseudo_labels={labels}')
         run_tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
-    finally:
-        LISTENING.clear()
-    assert any(path.startswith(str(target)) for path in OPENED)
-    assert any(path.startswith(str(source)) for path in OPENED) == reads_source
+
+    _, opened = listen(train)
+    assert any(path.startswith(str(target)) for path in opened)
+    assert any(path.startswith(str(source)) for path in opened) == reads_source
     assert (tmp_path / 'run/iter_1.pth').is_file()
