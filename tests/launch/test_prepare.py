@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -307,6 +308,21 @@ def test_packages_that_are_there(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text("model = dict(type='mmseg.EncoderDecoder', a=[dict(type='mmengine.Linear')])")
     assert read_config_file(path).model.type == 'mmseg.EncoderDecoder'
+
+
+def test_the_text_of_a_config_is_not_formatted(tmp_path, monkeypatch):
+    """Its values are those of the file all the same, and of what is written of it."""
+
+    def formatted(*args, **kwargs):
+        raise AssertionError('formatted')
+
+    path = 'configs/dacs/effnet-lite0_mini2camvid.py'
+    values = Config.fromfile(path).to_dict()
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', formatted)
+    cfg = read_config_file(path)
+    assert cfg.to_dict() == values and Path(cfg.filename).name == Path(path).name
+    copy.deepcopy(cfg).dump(tmp_path / 'written.py')
+    assert Config.fromfile(tmp_path / 'written.py').to_dict() == values
 
 
 @pytest.mark.parametrize(
