@@ -9,13 +9,12 @@ Random content at the size of the configs, one thread, both forms alternating in
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
 
 from full_size import quiet
 from gpu_check import Group, RealConfig
 from medians import medians, one_thread
 
-from mmdavss.engine import ChannelsLastHook
+from mmdavss.utils.memory_format import use_channels_last
 
 CONFIGS = (
     'source_only/effnet-lite0_mini2camvid',
@@ -38,7 +37,7 @@ def main() -> None:
         for form in ('as usual', 'channels last'):
             config = RealConfig(Group(name), 'cpu')
             if form == 'channels last':
-                ChannelsLastHook().before_train(SimpleNamespace(model=config.model))
+                use_channels_last(config.model)
             steps[form] = config.steps()[1]
         times = medians(steps, args.rounds)
         usual, last = times['as usual'], times['channels last']

@@ -256,16 +256,17 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def announce(number: int, text: str, command: list[str] | None = None) -> None:
+def announce(number: int, text: str, command: str | None = None) -> None:
     """Prints the next step and its command."""
     say(f'[{number}/{STEPS}] {text}')
     if command is not None:
-        say(f'      $ {typed(command)}')
+        say(f'      $ {command}')
 
 
-def typed(command: list[str]) -> str:
+def typed(command: list[str], environment: Mapping[str, str] | None = None) -> str:
     """A command as one would type it."""
-    return shlex.join(['python', *command[1:]])
+    variables = [f'{name}={value}' for name, value in (environment or {}).items()]
+    return shlex.join([*variables, 'python', *command[1:]])
 
 
 def short(path: Path) -> str:
@@ -321,7 +322,7 @@ def generate_data(parts: tuple[str, ...], records: Records, log: Path, options: 
     """Step 1: MiniDrive; the tool itself knows whether it is there."""
     tool = short(ROOT / 'tools/make_minidrive.py')
     command = [sys.executable, tool, str(DATA), '--only', *parts, *options]
-    announce(1, 'data: generate MiniDrive', command)
+    announce(1, 'data: generate MiniDrive', typed(command))
     lines: list[str] = []
 
     def show(line: str) -> str | None:
@@ -401,6 +402,7 @@ class Job:
     Args:
         step: The step.
         command: Its command.
+        environment: Environment variables besides those of this process.
         folder: Its work dir.
         iterations: Their number when it is finished.
         record: What is noted of it; changed when it ends.
@@ -408,6 +410,7 @@ class Job:
 
     step: Training
     command: list[str]
+    environment: Mapping[str, str]
     folder: Path
     iterations: int
     record: dict[str, Any]
@@ -417,35 +420,45 @@ class Job:
         """File with its whole output."""
         return self.folder / 'output.log'
 
-    def work(self, records: Records, others: bool, environment: Mapping[str, str]) -> None:
+    def work(self, records: Records, beside: bool) -> None:
         """Trains, validates and notes the result.
 
         Args:
             records: What has been done.
-            others: Whether other steps print lines meanwhile.
-            environment: Further environment variables.
+            beside: Whether another step runs meanwhile.
 
         Raises:
             DemoError: If it fails.
         """
-        name = f'{self.step.title}: ' if others else ''
+        title = self.step.title
+        name = f'{title}: ' if beside else ''
 
         def show(line: str) -> str | None:
             text = training_line(line)
             return text and name + text
 
         record, began = self.record, time.monotonic()
+        record['beside'] = beside
         try:
-            run(self.command, self.log, show, environment)
+            run(self.command, self.log, show, self.environment)
             record['scores'] = read_scores(self.folder, self.iterations)
+        except DemoError as error:
+            say(f'      {title}: failed')
+            raise DemoError(f'{title}: {error}') from error
         finally:
             record['seconds'] += time.monotonic() - began
             records.set(self.step.name, record)
         say(f'      {name}done in {clock(record["seconds"])}, {summary(record["scores"])}')
 
 
-def prepare(number: int, step: Training, plan: Plan) -> Job | None:
+def prepare(number: int, step: Training, plan: Plan, environment: Mapping[str, str]) -> Job | None:
     """What is left of a training step; None if it is done already.
+
+    Args:
+        number: Number of the step.
+        step: The step.
+        plan: Where.
+        environment: Environment variables besides those of this process.
 
     Raises:
         DemoError: If it was done with other settings.
@@ -460,13 +473,13 @@ def prepare(number: int, step: Training, plan: Plan) -> Job | None:
         config,
         '--work-dir',
         str(folder),
-        '--channels-last',
+        *([] if torch.cuda.is_available() else ['--channels-last']),
         '--cfg-options',
         *options,
     ]
     record = dict(
         settings=settings,
-        command=typed(command),
+        command=typed(command, environment),
         checkpoint=str(checkpoint),
         seconds=0.0,
         scores=None,
@@ -491,8 +504,8 @@ def prepare(number: int, step: Training, plan: Plan) -> Job | None:
     if mode == ['--resume']:
         record['seconds'] = done['seconds']
     command[3:3] = mode
-    announce(number, f'{step.title}: {step.text}', command)
-    job = Job(step, command, folder, iterations_of(cfg), record)
+    announce(number, f'{step.title}: {step.text}', typed(command, environment))
+    job = Job(step, command, environment, folder, iterations_of(cfg), record)
     say(f'      the whole log: {job.log}')
     records.set(step.name, record)
     return job
@@ -508,24 +521,31 @@ def train(steps: Sequence[tuple[int, Training]], plan: Plan) -> None:
     Raises:
         DemoError: If one was done with other settings, or fails; the others end before.
     """
-    jobs = [job for step in steps if (job := prepare(*step, plan)) is not None]
+    environment = {}
+    # A resumed step needs the number that it began with, even if it runs alone now.
+    if len(steps) > 1 and 'OMP_NUM_THREADS' not in os.environ:
+        environment['OMP_NUM_THREADS'] = str(max(1, cores() // len(steps)))
+    jobs = [job for step in steps if (job := prepare(*step, plan, environment)) is not None]
     if not jobs:
         return
-    others = len(jobs) > 1
-    environment = {}
-    if others and 'OMP_NUM_THREADS' not in os.environ:
-        environment['OMP_NUM_THREADS'] = str(max(1, cores() // len(jobs)))
     with ThreadPoolExecutor(len(jobs)) as pool:
+        tasks = [pool.submit(job.work, plan.records, len(jobs) > 1) for job in jobs]
         try:
-            tasks = [pool.submit(job.work, plan.records, others, environment) for job in jobs]
             wait(tasks)
         except BaseException:
             # A terminal signals them too, but not every way to end this process does.
-            for process in tuple(PROCESSES):
-                process.terminate()
+            ended: set[subprocess.Popen] = set()
+            while wait(tasks, timeout=0.1).not_done:
+                for process in PROCESSES - ended:  # once each, also one that has just begun
+                    process.terminate()
+                    ended.add(process)
             raise
-    for task in tasks:
-        task.result()
+    errors = [error for task in tasks if (error := task.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, DemoError):
+            raise error
+    if errors:
+        raise DemoError('\n\n'.join(map(str, errors)))
 
 
 def at_the_same_time(trainings: Sequence[Training]) -> list[list[tuple[int, Training]]]:
@@ -537,7 +557,9 @@ def at_the_same_time(trainings: Sequence[Training]) -> list[list[tuple[int, Trai
 
 
 def cores() -> int:
-    """Number of processor cores."""
+    """Number of processor cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
@@ -733,12 +755,13 @@ def report(path: Path, plan: Plan, seed: int) -> None:
         *((step.title, plan.record(step)['seconds']) for step in trainings),
         ('video and picture', steps['video']['seconds']),
     ]
-    longest = (
-        max(plan.record(step)['seconds'] for _, step in group)
-        for group in at_the_same_time(trainings)
-    )
+    records = [plan.record(step) for step in trainings]
+    alone = [record['seconds'] for record in records if not record.get('beside')]
+    beside = [record['seconds'] for record in records if record.get('beside')]
     ends = (steps[name]['seconds'] or 0.0 for name in ('data', 'video'))
-    total = sum((*longest, *ends))
+    total = sum((*alone, max(beside, default=0.0), *ends))
+    parallel = ' and '.join(step.title for step in trainings if plan.record(step).get('beside'))
+    times_end = f' {parallel} ran at the same time.' if parallel else ''
     commands = [steps['data']['command'], *(plan.record(step)['command'] for step in trainings)]
     list_of_steps = '\n'.join(
         f'{number}. **{step.title}** {step.text}.' for number, step in enumerate(trainings, 1)
@@ -799,9 +822,8 @@ The video and the picture are drawn by `tools/demo.py` itself.
 {chr(10).join(f'| {name} | {clock(seconds)} |' for name, seconds in times)}
 | together | {clock(total)} |
 
-{device}, {cores()} processor cores. Training times include start and evaluation; adaptations that
-start from the same model run at the same time, unless there is one core only. A dash stands for
-data that were there already.
+{device}, {cores()} processor cores. Training times include start and evaluation; a dash
+stands for data that were there already.{times_end}
 
 ## Versions
 

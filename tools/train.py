@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--channels-last',
         action='store_true',
-        help='store features with channels last: faster on CPUs, and on GPUs with --amp',
+        help='store features with channels last: faster on CPUs; on GPUs not measured',
     )
     parser.add_argument(
         '--cfg-options',

@@ -29,7 +29,6 @@ from .group_poly_lr import GroupPolyLR
 from .grouped_data_parallel import GroupedDistributedDataParallel
 from .hooks import (
     AtomicCheckpointHook,
-    ChannelsLastHook,
     ClassCheckHook,
     CollapseWarningHook,
     CompileNetsHook,
@@ -59,7 +58,6 @@ __all__ = [
     'AtomicCheckpointHook',
     'Bfloat16OptimWrapper',
     'CheckpointError',
-    'ChannelsLastHook',
     'ClassCheckHook',
     'Clip',
     'CollapseWarningHook',

@@ -18,6 +18,7 @@ from mmdavss.utils.errors import UserError
 
 #: Top-level config keys that are read, in addition to the arguments of mmengine's Runner.
 TOP = (
+    'channels_last',
     'compile',
     'custom_imports',
     'find_unused_parameters',

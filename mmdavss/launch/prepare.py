@@ -178,7 +178,7 @@ def prepare_training(
         overwrite: Delete the checkpoints of an earlier run in ``work_dir`` and start again.
         amp: Automatic mixed precision in ``'fp16'`` or ``'bf16'``.
         compile_nets: Compile the video nets.
-        channels_last: Store weights and features with channels last.
+        channels_last: Store weights and features with channels last (:class:`QuietRunner`).
 
     Raises:
         UserError: If the pseudo-labels were made with another model than the config names, if
@@ -198,10 +198,10 @@ def prepare_training(
     _check_optimizers(cfg)
     if amp is not None:
         _use_amp(cfg, amp)
-    chosen = dict(ChannelsLastHook=channels_last, CompileNetsHook=compile_nets)
-    own = [dict(type=name) for name, wanted in chosen.items() if wanted]
-    if own:
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *own]
+    if compile_nets:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompileNetsHook')]
+    if channels_last:
+        cfg.channels_last = True
     hooks = cfg.get('default_hooks')
     if hooks is not None:
         hooks.setdefault('runtime_info', dict(type='DeferredInfoHook'))

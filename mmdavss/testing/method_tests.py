@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -24,10 +23,11 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.backbones import DINOv2
-from mmdavss.engine import ChannelsLastHook, GroupedDistributedDataParallel
+from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.flow import BaseFlowProvider, FlowNetS
 from mmdavss.methods import AdversarialAdapter, BaseAdapter
 from mmdavss.modules import norm_layers
+from mmdavss.utils.memory_format import use_channels_last
 from mmdavss.video_nets.loading import load_student
 
 from .methods import (
@@ -329,7 +329,7 @@ class MethodTests:
             for last in (False, True):
                 model = build_method(case)
                 if last:
-                    ChannelsLastHook().before_train(SimpleNamespace(model=model))
+                    use_channels_last(model)
                 states.append(train(case, model, [copy.deepcopy(data)]))
         torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import nn
+
+from mmdavss.utils.memory_format import use_channels_last
 
 #: mmseg prints this line for each module of an optional service.
 ONEDL = 'Could not import OneDL'
@@ -53,10 +56,17 @@ def without_loss_warnings() -> Iterator[None]:
 
 
 class QuietRunner(Runner):
-    """mmengine's Runner with a shorter console log.
+    """mmengine's Runner with a shorter console log, and channels last.
 
     The order of the hooks and the list of frozen parameters appear in full only in the log file.
+    With ``channels_last = True`` in the config, :func:`use_channels_last` changes the model.
     """
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wraps the model as in :class:`Runner`."""
+        if self.cfg.get('channels_last'):
+            use_channels_last(model)
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def build_logger(
         self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object

@@ -22,11 +22,13 @@ from mmdavss.engine import GroupedDistributedDataParallel
 from mmdavss.methods import BaseAdapter
 from mmdavss.structures import DomainBatch
 from mmdavss.testing import PREPROCESSOR, make_batch, small_net
+from mmdavss.utils.memory_format import use_channels_last
 
 WORLD = 2
 SCALE = 1024.0
 KINDS = dict(
     plain=dict(type='OptimWrapper'),
+    channels_last=dict(type='OptimWrapper'),
     bf16=dict(type='Bfloat16OptimWrapper'),
     scaled=dict(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=SCALE),
 )
@@ -56,11 +58,13 @@ class TwoPasses(BaseAdapter):
             yield {f'{name}.{key}': value for key, value in losses.items()}
 
 
-def build(rank: int, idle: bool) -> TwoPasses:
+def build(rank: int, idle: bool, kind: str) -> TwoPasses:
     torch.manual_seed(0)
     model = TwoPasses(
         first=rank == 0, idle=idle, student=small_net('Accel'), data_preprocessor=PREPROCESSOR
     )
+    if kind == 'channels_last':
+        use_channels_last(model)
     return model.train()
 
 
@@ -92,7 +96,7 @@ def batches(rank: int, counts: int) -> list[dict]:
 
 
 def results_of(rank: int, idle: bool, counts: int, kind: str, grouped: bool) -> dict:
-    model = build(rank, idle)
+    model = build(rank, idle, kind)
     cls = GroupedDistributedDataParallel if grouped else MMDistributedDataParallel
     trainer = cls(model, broadcast_buffers=False, find_unused_parameters=idle)
     reduced: list[int] = []
@@ -146,7 +150,7 @@ def results(tmp_path_factory) -> list[dict]:
 
 def gradients_alone(rank: int, idle: bool, counts: int, kind: str) -> dict:
     """Those of one process by itself."""
-    model = build(rank, idle)
+    model = build(rank, idle, kind)
     wrapper, gradients = optimiser(model, counts, kind)
     for data in batches(rank, counts):
         model.train_step(data, wrapper)

@@ -13,6 +13,7 @@ from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_train
 from mmdavss.datasets.label_folder import MANIFEST
 from mmdavss.engine import Bfloat16OptimWrapper
 from mmdavss.launch.config_file import checkpoint_fingerprint, read_config_file
+from mmdavss.launch.config_keys import unknown_keys
 from mmdavss.launch.prepare import check_hooks, check_pseudo_labels
 from mmdavss.testing import build_method
 from tests.methods.table import CASES
@@ -207,10 +208,15 @@ def test_compile_is_one_hook_more(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path)))
     prepare_training(cfg, compile_nets=True)
     assert cfg.custom_hooks == [dict(type='CompileNetsHook')]
+
+
+def test_channels_last_is_one_key_more(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path)))
-    prepare_training(cfg, compile_nets=True, channels_last=True)
-    names = ('ChannelsLastHook', 'CompileNetsHook')
-    assert cfg.custom_hooks == [dict(type=name) for name in names]
+    prepare_training(cfg)
+    assert 'channels_last' not in cfg
+    prepare_training(cfg, channels_last=True)
+    assert cfg.channels_last is True
+    assert not unknown_keys(cfg, ['channels_last'])
 
 
 def test_logged_numbers_are_read_when_they_are_logged(tmp_path):
@@ -323,6 +329,26 @@ def test_the_text_of_a_config_is_not_formatted(tmp_path, monkeypatch):
     assert cfg.to_dict() == values and Path(cfg.filename).name == Path(path).name
     copy.deepcopy(cfg).dump(tmp_path / 'written.py')
     assert Config.fromfile(tmp_path / 'written.py').to_dict() == values
+
+
+def test_objects_that_a_config_imports(tmp_path, monkeypatch):
+    """Of pure Python configs, not their names: constants, functions, classes."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'of_a_config.py').write_text("ROOT = 'data/mine'\ndef made(): ...\n")
+    path = tmp_path / 'config.py'
+    path.write_text(
+        """from mmengine.config import read_base
+from torch.nn import GELU
+from of_a_config import ROOT, made
+with read_base():
+    from .base import *
+data = dict(root=ROOT, make=made, act=GELU)
+"""
+    )
+    (tmp_path / 'base.py').write_text('classes = 3\n')
+    data = read_config_file(path).data
+    assert data.root == 'data/mine' and data.act is torch.nn.GELU
+    assert data.make.__name__ == 'made'
 
 
 @pytest.mark.parametrize(

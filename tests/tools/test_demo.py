@@ -405,18 +405,19 @@ def test_two_at_the_same_time(chosen, threads, demo, steps, monkeypatch, capsys)
     assert [records[name]['scores']['mIoU'] for name in PRETRAINED] == [2.0, 2.0, 2.0]
 
 
-def test_one_of_two_fails(demo, steps, monkeypatch):
+def test_one_of_two_fails(demo, steps, monkeypatch, capsys):
     """The other one finishes; the next call runs the failed one alone."""
     finish = demo.run
 
     def run(command, log, show, environment):
         if log.parent.name == 'stpl':
-            raise demo.DemoError('STPL is on fire')
+            raise demo.DemoError('it is on fire')
         finish(command, log, show, environment)
 
     monkeypatch.setattr(demo, 'run', run)
-    with pytest.raises(demo.DemoError, match='STPL is on fire'):
+    with pytest.raises(demo.DemoError, match='STPL: it is on fire'):
         adaptations(demo)
+    assert '      STPL: failed\n' in capsys.readouterr().out
     records = json.loads(Path('demo', 'demo.json').read_text())
     assert records['stpl']['scores'] is None and records['dacs']['scores']['mIoU'] == 2.0
     monkeypatch.setattr(demo, 'run', finish)
@@ -433,18 +434,24 @@ def start(demo: ModuleType) -> Callable:
 
 def test_an_interruption_ends_both(demo, start, steps, monkeypatch):
     """Also one that no terminal has sent to the steps themselves."""
-    begun: list = []
+    begun: set = set()
+    wait = demo.wait
 
     def run(command, log, show, environment):
         if log.parent.name == 'source_only':
             return finish(command, log, show, environment)
+        time.sleep(0.5 * (log.parent.name == 'dacs'))
         return start([sys.executable, '-c', 'import time; time.sleep(600)'], log, show, environment)
 
-    def interrupted(tasks):
-        while len(demo.PROCESSES) < 2:
-            time.sleep(0.05)
-        begun.extend(demo.PROCESSES)
-        raise KeyboardInterrupt
+    def interrupted(tasks, timeout=None):
+        if timeout is None:
+            # One has begun, the other one begins later.
+            began = time.monotonic()
+            while not demo.PROCESSES and time.monotonic() - began < 60:
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        begun.update(demo.PROCESSES)
+        return wait(tasks, timeout)
 
     finish = demo.run
     monkeypatch.setattr(demo, 'run', run)

@@ -1,7 +1,6 @@
 """Hooks that schedule a method's updates and keep a run safe."""
 
 from .atomic_checkpoint import AtomicCheckpointHook
-from .channels_last import ChannelsLastHook
 from .class_check import ClassCheckHook
 from .collapse_warning import CollapseWarningHook
 from .compile_nets import CompileNetsHook
@@ -26,7 +25,6 @@ from .stop_signal import StopSignalHook
 
 __all__ = [
     'AtomicCheckpointHook',
-    'ChannelsLastHook',
     'ClassCheckHook',
     'CollapseWarningHook',
     'CompileNetsHook',
