@@ -86,6 +86,7 @@ from mmdavss.testing.numerics import (
     synchronised_batch_norm,
 )
 from mmdavss.utils.files import replace_file
+from mmdavss.utils.processes import cores
 from mmdavss.video_nets import VideoNet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -1494,7 +1495,7 @@ def variables(device: str, beside: int = 1) -> dict[str, str]:
     if device == 'cpu':
         own['CUDA_VISIBLE_DEVICES'] = ''
     if beside > 1:
-        share = max(1, len(os.sched_getaffinity(0)) // beside)
+        share = max(1, cores() // beside)
         own.setdefault('OMP_NUM_THREADS', str(share))
         # Not all parts compile; torch takes all cores.
         own.setdefault('TORCHINDUCTOR_COMPILE_THREADS', str(2 * share))

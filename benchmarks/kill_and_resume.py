@@ -36,7 +36,6 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import IterBasedTrainLoop, ValLoop
 from mmseg.registry import MODELS
-from yapf.yapflib import yapf_api
 
 from mmdavss.engine.hooks.stop_signal import EXIT_CODE
 from mmdavss.minidrive.generate import Settings, generate
@@ -303,10 +302,8 @@ def _random_student(cfg: Config, folder: Path) -> Path:
 
 
 def _hasten() -> None:
-    """Disables slow steps that are irrelevant for such a run."""
+    """Disables a slow step that is irrelevant for such a run."""
     mmengine.runner.runner.collect_env = dict  # asks compilers for their versions
-    # Formats the config again for every checkpoint.
-    yapf_api.FormatCode = lambda text, **style: (text, True)
 
 
 def _end_with(parent: int) -> None:

@@ -13,7 +13,6 @@ Existing statistics that fit are left unchanged.
 from __future__ import annotations
 
 import argparse
-import os
 import os.path as osp
 from collections.abc import Iterable
 
@@ -36,6 +35,7 @@ from mmdavss.datasets.rare_class import (
 from mmdavss.launch.config_file import load_config, require
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import check_writable
+from mmdavss.utils.processes import cores
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 
@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--workers',
         type=int,
-        default=min(8, os.cpu_count() or 1),
+        default=min(8, cores()),
         metavar='N',
         help='number of processes',
     )

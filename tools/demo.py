@@ -60,6 +60,7 @@ from mmdavss.utils.errors import InputError, UserError
 from mmdavss.utils.inputs import read_json
 from mmdavss.utils.journal import as_json, differences, file_digest, write_json
 from mmdavss.utils.package_files import package_file
+from mmdavss.utils.processes import cores
 from mmdavss.utils.work_dir_lock import WorkDirLock
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay, with_legend
 
@@ -556,13 +557,6 @@ def at_the_same_time(trainings: Sequence[Training]) -> list[list[tuple[int, Trai
     return [list(group) for _, group in groupby(numbered, key=lambda step: step[1].start)]
 
 
-def cores() -> int:
-    """Number of processor cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def settings_of(cfg: Config, step: Training, plan: Plan) -> dict:
     """The settings that the result of a training step depends on, as json values."""
     start = None if step.start is None else digest(plan.record(step.start)['checkpoint'])
@@ -755,13 +749,14 @@ def report(path: Path, plan: Plan, seed: int) -> None:
         *((step.title, plan.record(step)['seconds']) for step in trainings),
         ('video and picture', steps['video']['seconds']),
     ]
-    records = [plan.record(step) for step in trainings]
-    alone = [record['seconds'] for record in records if not record.get('beside')]
-    beside = [record['seconds'] for record in records if record.get('beside')]
-    ends = (steps[name]['seconds'] or 0.0 for name in ('data', 'video'))
-    total = sum((*alone, max(beside, default=0.0), *ends))
-    parallel = ' and '.join(step.title for step in trainings if plan.record(step).get('beside'))
-    times_end = f' {parallel} ran at the same time.' if parallel else ''
+    beside = {
+        step.title: plan.record(step)['seconds']
+        for step in trainings
+        if plan.record(step).get('beside')
+    }
+    total = sum(seconds or 0.0 for name, seconds in times if name not in beside)
+    total += max(beside.values(), default=0.0)
+    parallel = f' {" and ".join(beside)} ran at the same time.' if beside else ''
     commands = [steps['data']['command'], *(plan.record(step)['command'] for step in trainings)]
     list_of_steps = '\n'.join(
         f'{number}. **{step.title}** {step.text}.' for number, step in enumerate(trainings, 1)
@@ -823,7 +818,7 @@ The video and the picture are drawn by `tools/demo.py` itself.
 | together | {clock(total)} |
 
 {device}, {cores()} processor cores. Training times include start and evaluation; a dash
-stands for data that were there already.{times_end}
+stands for data that were there already.{parallel}
 
 ## Versions
 

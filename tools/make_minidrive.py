@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 from pathlib import Path
 
 from mmdavss.cli.exits import exit_status
 from mmdavss.minidrive.generate import PRESETS, ROOTS, Settings, generate
 from mmdavss.minidrive.sheet import contact_sheet
+from mmdavss.utils.processes import cores
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
 
@@ -122,7 +122,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='also write the exact '
         'flow to the previous frame (.flo) and where it is visible there (.png)',
     )
-    parser.add_argument('--processes', type=int, default=os.cpu_count() or 1, metavar='N')
+    parser.add_argument('--processes', type=int, default=cores(), metavar='N')
     parser.add_argument(
         '--overwrite',
         action='store_true',

@@ -75,9 +75,8 @@ def read_config_file(path: str | Path) -> Config:
         ) from error
     values = cfg.to_dict()
     check_packages(values, path)
-    if (
-        dict(cfg.items()) != values
-    ):  # it holds imported objects (read_base), of which only names are left
+    # A pure Python config may hold imported objects, of which to_dict() leaves the names.
+    if dict(cfg.items()) != values:
         return cfg
     # A run writes its config into the log and into each checkpoint; to format it as Python code
     # takes half a second each time. fromfile() passes the option on to the other kind only.
