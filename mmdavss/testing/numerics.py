@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
 
@@ -123,9 +122,9 @@ class Decisions(TorchDispatchMode):
             return out
         if function in self.NONE or function._schema.is_mutable:
             return out
-        if not any(is_real(value) for value in tree_leaves((args, kwargs))):
+        if not any(is_real(x) for x in tensors_in((args, kwargs))):
             return out
-        if not any(isinstance(x, Tensor) and not is_real(x) for x in tree_leaves(out)):
+        if all(is_real(x) for x in tensors_in(out)):
             return out
         decided = out if isinstance(out, Tensor) else out[1]
         if self.left is None:
@@ -143,6 +142,18 @@ class Decisions(TorchDispatchMode):
         where = decided if keeps else decided.unsqueeze(dim)
         values = args[0].gather(dim, where)
         return values if keeps else values.squeeze(dim), decided.clone()
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors among arguments or results of an operation."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from tensors_in(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from tensors_in(one)
 
 
 def is_real(value: Any) -> bool:
@@ -297,7 +308,7 @@ class Waits(TorchDispatchMode):
         kwargs = kwargs or {}
         name = function._schema.name.partition('::')[2]
         self._to_device(name, args, kwargs)
-        if not any(isinstance(x, Tensor) and x.is_meta for x in tree_leaves((args, kwargs))):
+        if not any(x.is_meta for x in tensors_in((args, kwargs))):
             return function(*args, **kwargs)
         x = args[0]
         if name == '_local_scalar_dense':
