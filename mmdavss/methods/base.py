@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.utils import SampleList
 from torch import Tensor, nn
@@ -69,6 +71,8 @@ class BaseAdapter(VideoSegmentor):
             )
         self.running_statistics = running_statistics
         self.companions: dict[str, Companion] = {}
+        # The kinds that have been moved; None when that need not be watched any more.
+        self._moved: set[str] | None = set()
         if train_norm_only:
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):
@@ -129,6 +133,8 @@ class BaseAdapter(VideoSegmentor):
 
     def move_companions(self, kind: str, momentum: float = 0.0) -> None:
         """Moves all companions of a kind towards what they follow, see :meth:`Companion.move`."""
+        if self._moved is not None:
+            self._moved.add(kind)
         for companion in self.companions.values():
             if companion.kind == kind:
                 companion.move(self, momentum)
@@ -175,12 +181,30 @@ class BaseAdapter(VideoSegmentor):
         Raises:
             ValueError: If the method is source-free, and there are clips of the source.
         """
+        self._warn_of_a_still_teacher()
         if self.source_free and isinstance(inputs, Mapping) and 'source' in inputs:
             raise ValueError(
                 f'{type(self).__name__} is source-free, and the batch has source clips: set '
                 '`train_dataloader.dataset.source=None`.'
             )
         return DomainBatch(inputs, data_samples)
+
+    def _warn_of_a_still_teacher(self) -> None:
+        """Says once if no hook has moved the teacher before the first step, as one does at once.
+
+        Runs of tools/train.py do not start then; those of other scripts would train another method.
+        """
+        if self._moved is None or not self.training:
+            return
+        hook = self.moved_by.get('update_teacher')
+        if hook is not None and 'ema' not in self._moved:
+            print_log(
+                f'{type(self).__name__}: nothing moves its teacher, which stays as it starts: add '
+                f"dict(type='{hook}') to custom_hooks.",
+                logger='current',
+                level=logging.WARNING,
+            )
+        self._moved = None
 
     def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
         """The losses of a batch that share a graph, and what else is logged.

@@ -1,6 +1,7 @@
 """The EMA teacher, DACS and SePiCo: against the published steps, and as they train."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from mmdavss.modules import (
     downscale_labels,
 )
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.testing import build_method, small_net
+from mmdavss.testing import build_method, small_net, train
+from mmdavss.testing.methods import training_batch
 from tests.methods.table import CASES
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
@@ -55,6 +57,20 @@ class Toy(nn.Module):
 
 
 class TestTeacher:
+    @pytest.mark.parametrize('moved', [True, False])
+    def test_that_nothing_moves_is_said_once(self, monkeypatch, moved):
+        """Scripts other than tools/train.py do not check the hooks."""
+        said = []
+        monkeypatch.setattr('mmdavss.methods.base.print_log', lambda text, **_: said.append(text))
+        case = CASES['dacs']
+        train(
+            case if moved else replace(case, hooks=()),
+            build_method(case),
+            [training_batch(case, step) for step in range(2)],
+        )
+        assert len(said) == (not moved)
+        assert all('EMATeacherHook' in text for text in said)
+
     def test_equals_the_published_average(self, method):
         """shared golden array ema_teacher: successive updates of the published implementation."""
         arrays = golden('ema_teacher')
