@@ -163,7 +163,11 @@ class DomainPairDataset(Dataset):
         return drawn, rare_class
 
     def __getitem__(self, index: int) -> dict:
-        """The packed clips of all branches."""
+        """The packed clips of all branches.
+
+        Raises:
+            KeyError: If the pipeline of one does not pack them.
+        """
         with randomness_of(*index.position) if isinstance(index, Draw) else nullcontext():
             return self._item(index)
 
@@ -175,6 +179,12 @@ class DomainPairDataset(Dataset):
             else self.branches[name].prepare_data(i, rare_class)
             for name, i in drawn.items()
         }
+        for name, item in items.items():
+            if 'inputs' not in item:
+                raise KeyError(
+                    f'The clips of the {name} come without "inputs": the pipeline of '
+                    f'train_dataloader.dataset.{name} must end with PackClipInputs.'
+                )
         if self.rare_patches is not None:
             self.rare_patches.add(items['source'])
         return {

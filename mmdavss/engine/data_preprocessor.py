@@ -28,7 +28,8 @@ class DomainDataPreprocessor(SegDataPreProcessor):
     :class:`mmseg.SegDataPreProcessor`; input images are BGR, values 0 to 255.
 
     Returns (``forward``): ``dict(inputs=..., data_samples=...)`` where ``inputs`` is a
-    :class:`Clip`, or a dict from branch name to :class:`Clip` for domain pairs.
+    :class:`Clip`, or a dict from branch name to :class:`Clip` for domain pairs. Raises KeyError if
+    the batch was not packed.
     """
 
     mean: Tensor
@@ -40,6 +41,11 @@ class DomainDataPreprocessor(SegDataPreProcessor):
         self._non_blocking = True
 
     def forward(self, data: dict, training: bool = False) -> dict:
+        if 'inputs' not in data:
+            raise KeyError(
+                'The batch has no "inputs": the pipeline of its data set must end with '
+                'PackClipInputs.'
+            )
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')
         if not (isinstance(inputs, Mapping) and set(inputs) <= set(BRANCHES)):

@@ -60,6 +60,17 @@ def test_builds_both_branches(camvid):
 
 
 @pytest.mark.parametrize('name', ['source', 'target'])
+def test_clips_that_are_not_packed(camvid, name):
+    config = dict(type='CamVidDataset', data_root=str(camvid), sequences=['0006R0'])
+    loads, packs = dict(type='LoadClip'), dict(type='PackClipInputs')
+    branches = dict.fromkeys(('source', 'target'), dict(config, pipeline=[loads, packs]))
+    branches[name] = dict(config, pipeline=[loads])
+    dataset = DATASETS.build(dict(type='DomainPairDataset', **branches))
+    with pytest.raises(KeyError, match=f'dataset.{name} must end with PackClipInputs'):
+        dataset[0]
+
+
+@pytest.mark.parametrize('name', ['source', 'target'])
 def test_one_branch(name):
     dataset = DomainPairDataset(**{name: Numbers(7)})
     assert len(dataset) == 7

@@ -62,3 +62,9 @@ def test_padding(batch):
         assert labels.shape[-2:] == (48, 48), key
         assert (labels[0, :, 32:] == value).all() and (labels[1, ..., 44:] == value).all(), key
         assert (labels[0, :, :32] != value).any(), key
+
+
+def test_a_batch_that_was_not_packed():
+    pre = DomainDataPreprocessor(mean=[0.0] * 3, std=[1.0] * 3)
+    with pytest.raises(KeyError, match='PackClipInputs'):
+        pre(dict(img_paths=['a.png'], seq_name='a'))
