@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
@@ -62,7 +62,8 @@ class DomainPairDataset(Dataset):
     Raises:
         FileNotFoundError: If the file with the class statistics does not exist.
         ValueError: If there is no branch, a branch is empty, the portion leaves none or all of the
-            source, the classes differ, or the class statistics do not belong to the source.
+            source, the classes differ, the class statistics do not belong to the source, or clips
+            are to be chosen among several source data sets (ConcatDataset).
     """
 
     def __init__(
@@ -102,6 +103,18 @@ class DomainPairDataset(Dataset):
             )
         # A target without classes (a user's own frames) uses those of the source.
         self._metainfo = self.branches[next(iter(classes or self.branches))].metainfo
+        options = dict(
+            source_portion=source_portion,
+            rare_class_sampling=rare_class_sampling,
+            rare_patches=rare_patches,
+        )
+        wanted = [name for name, value in options.items() if value is not None]
+        if wanted and isinstance(self.branches.get('source'), ConcatDataset | RepeatDataset):
+            raise ValueError(
+                f'DomainPairDataset: {wanted[0]} chooses among the clips of one source data set, '
+                f'which {type(self.branches["source"]).__name__} is not: set {wanted[0]}=None, or '
+                'train on one data set.'
+            )
         if source_portion is not None and 'source' in self.branches:
             self._take_portion(source_portion, portion_seed)
         self.rare_classes = None

@@ -59,6 +59,28 @@ def test_builds_both_branches(camvid):
     assert len(dataset) == 6 * 2
 
 
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(source_portion=0.5),
+        dict(rare_class_sampling=dict(statistics='statistics.json')),
+        dict(rare_patches=dict(classes=[1], count=1, size=(8, 8))),
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_several_source_data_sets(camvid, options):
+    pipeline = [dict(type='LoadClip'), dict(type='PackClipInputs')]
+    config = dict(type='CamVidDataset', data_root=str(camvid), pipeline=pipeline)
+    both = [dict(config, sequences=[name]) for name in ('0006R0', '0016E5')]
+    source = dict(type='ConcatDataset', datasets=both)
+    pair = dict(type='DomainPairDataset', source=source, target=dict(config))
+    dataset = DATASETS.build(pair)
+    found = {dataset[i]['data_samples']['source'].seq_name for i in range(len(dataset))}
+    assert found == {'0006R0', '0016E5'}
+    with pytest.raises(ValueError, match=f'{next(iter(options))} chooses among .*ConcatDataset'):
+        DATASETS.build(dict(pair, **options))
+
+
 @pytest.mark.parametrize('name', ['source', 'target'])
 def test_clips_that_are_not_packed(camvid, name):
     config = dict(type='CamVidDataset', data_root=str(camvid), sequences=['0006R0'])
