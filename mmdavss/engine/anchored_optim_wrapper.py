@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
+
+from mmdavss.utils.wrappers import unwrapped
 
 #: Prefix of every parameter's name; no module can have this name.
 ROOT = '^'
@@ -19,7 +21,8 @@ class AnchoredOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ``^.projection`` is the model's own child of that name alone, and
     ``^.student.segmentor.decode_head`` a part of its student. Keys without ``^.`` match as in
     mmengine, and keys of parts that the model lacks match nothing. The root of a player
-    (:class:`PlayerOptimWrapperConstructor`) is that player. ::
+    (:class:`PlayerOptimWrapperConstructor`) is that player. Parameters that are not trained are not
+    in the optimiser, with options for parts or without: teachers and pretrained copies. ::
 
         optim_wrapper = dict(
             constructor='AnchoredOptimWrapperConstructor',
@@ -31,6 +34,12 @@ class AnchoredOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optim_wrapper_cfg: Same as in ``DefaultOptimWrapperConstructor``.
         paramwise_cfg: Same as in ``DefaultOptimWrapperConstructor``.
     """
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Builds the wrapper, see the class."""
+        if not self.paramwise_cfg:  # or mmengine would take all parameters
+            model = nn.ParameterList(p for p in unwrapped(model).parameters() if p.requires_grad)
+        return super().__call__(model)
 
     def add_params(
         self,

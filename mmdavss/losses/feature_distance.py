@@ -45,7 +45,8 @@ class FeatureDistance(nn.Module):
         min_ratio: Least share of its class among the pixels of a cell.
 
     Raises:
-        ValueError: If a class is not one of 0..254.
+        ValueError: If a class is not one of 0..254, there is none, or a value is outside its
+            range.
     """
 
     counts: Tensor
@@ -57,8 +58,16 @@ class FeatureDistance(nn.Module):
         min_ratio: float = 0.75,
     ) -> None:
         super().__init__()
-        if classes is not None and not all(0 <= k < IGNORED for k in classes):
-            raise ValueError(f'FeatureDistance: classes={tuple(classes)} are not all in 0..254.')
+        if classes is not None and not (
+            len(classes) and all(isinstance(k, int) and 0 <= k < IGNORED for k in classes)
+        ):
+            raise ValueError(
+                f'FeatureDistance: classes={tuple(classes)} must be one or more numbers in 0..254.'
+            )
+        if not 0 <= min_ratio <= 1:
+            raise ValueError(f'FeatureDistance: min_ratio={min_ratio} must be in [0, 1].')
+        if not loss_weight >= 0:
+            raise ValueError(f'FeatureDistance: loss_weight={loss_weight} must be 0 or more.')
         self.loss_weight = loss_weight
         self.min_ratio = min_ratio
         counts = torch.zeros(IGNORED + 1, dtype=torch.bool)

@@ -132,6 +132,11 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__}: refinement does not go with target_crop or day_reference: '
                 'crop the target in its pipeline.'
             )
+        if refinement is not None and not self.self_training:
+            raise ValueError(
+                f'{type(self).__name__}: refinement is one of the labels of the mix, which is not '
+                'learned with self_training=False: leave it out.'
+            )
         for name in ('rare_classes', 'classes'):
             unknown = [k for k in (refinement or {}).get(name) or () if k >= self.num_classes]
             if unknown:

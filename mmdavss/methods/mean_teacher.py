@@ -97,8 +97,8 @@ class MeanTeacher(BaseAdapter):
         kwargs: Those of :class:`BaseAdapter`.
 
     Raises:
-        ValueError: For an unknown `teacher_norm`, or losses of the student that do not obey the
-            weights of pseudo-labels where it learns these.
+        ValueError: For an unknown `teacher_norm`, a value outside its range, or losses of the
+            student that do not obey the weights of pseudo-labels where it learns these.
     """
 
     #: Whether there is a teacher in any case, or for the sake of `masked` only.
@@ -120,6 +120,16 @@ class MeanTeacher(BaseAdapter):
             raise ValueError(
                 f'{type(self).__name__}: teacher_norm={teacher_norm!r} is not one of '
                 f'{TEACHER_NORMS}.'
+            )
+        if not 0 <= confidence_threshold <= 1:
+            raise ValueError(
+                f'{type(self).__name__}: confidence_threshold={confidence_threshold} must be in '
+                '[0, 1].'
+            )
+        if min(ignore_top, ignore_bottom) < 0:
+            raise ValueError(
+                f'{type(self).__name__}: ignore_top={ignore_top} and ignore_bottom={ignore_bottom} '
+                'must be 0 or more.'
             )
         self.confidence_threshold = confidence_threshold
         self.ignore_top = ignore_top
@@ -189,7 +199,22 @@ class MeanTeacher(BaseAdapter):
         Args:
             probability: (N, H, W), those of the labels.
             valid: (N, H, W), factors, 0 where the labels weigh nothing, or None.
+
+        Raises:
+            ValueError: If the rows to leave out are all rows, or margins leave some out already.
         """
+        rows = self.ignore_top + self.ignore_bottom
+        if rows >= probability.shape[1]:
+            raise ValueError(
+                f'{type(self).__name__}: ignore_top={self.ignore_top} and ignore_bottom='
+                f'{self.ignore_bottom} leave none of {probability.shape[1]} rows.'
+            )
+        if rows and valid is not None:
+            raise ValueError(
+                f'{type(self).__name__}: ignore_top={self.ignore_top} and ignore_bottom='
+                f'{self.ignore_bottom} are rows of a crop, and PseudoLabelMargins in the pipeline '
+                'has left out those of the image: set both to 0, or remove it.'
+            )
         self.watch('the prediction of the teacher', probability)
         confident = mean_over_processes((probability >= self.confidence_threshold).float().mean())
         weights = confident.expand(probability.shape).clone()

@@ -29,6 +29,23 @@ def _layers(channels: int) -> list[nn.Module]:
     ]
 
 
+def _check_size(owner: str, maps: Tensor, kernel: int) -> None:
+    """Raises ValueError if nothing of score maps is left after all convolutions.
+
+    Args:
+        owner: Name of the discriminator.
+        maps: (..., H, W).
+        kernel: Size of its first kernel; all convolutions halve the maps.
+    """
+    height, width = maps.shape[-2:]
+    least = 28 + kernel  # of the five, four have kernels of 4
+    if min(height, width) < least:
+        raise ValueError(
+            f'{owner}: score maps of {width}x{height} are too small, {least}x{least} is the least: '
+            'make the crops larger, or let the method enlarge the maps that it sees.'
+        )
+
+
 @MODELS.register_module()
 class ImageDiscriminator(BaseModule):
     """Domain discriminator of soft segmentation maps of frames (AdaptSegNet, Tsai et al. 2018).
@@ -43,12 +60,18 @@ class ImageDiscriminator(BaseModule):
 
     def __init__(self, in_channels: int, channels: int = 64, first_kernel: int = 4) -> None:
         super().__init__()
+        self.first_kernel = first_kernel
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, channels, first_kernel, stride=2, padding=1), *_layers(channels)
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Scores (N, 1, H/32, W/32) of maps (N, K, H, W)."""
+        """Scores (N, 1, H/32, W/32) of maps (N, K, H, W).
+
+        Raises:
+            ValueError: If the maps are too small.
+        """
+        _check_size('ImageDiscriminator', maps, self.first_kernel)
         return self.layers(maps)
 
 
@@ -72,13 +95,14 @@ class SequenceDiscriminator(BaseModule):
         """Scores (N, 1, H/32, W/32) of maps (N, 2, K, H, W).
 
         Raises:
-            ValueError: If the clips have not two frames.
+            ValueError: If the clips have not two frames, or are too small.
         """
         if maps.shape[1] != 2:
             raise ValueError(
                 f'SequenceDiscriminator: the clips have {number_of(maps.shape[1], "frame")} and '
                 'not 2: set clip_length=2 in the data sets, or take an ImageDiscriminator.'
             )
+        _check_size('SequenceDiscriminator', maps, 4)
         return self.layers(self.first(maps.transpose(1, 2)).squeeze(2))
 
 

@@ -51,7 +51,8 @@ class MaskedConsistency(nn.Module):
     """Masked image consistency (MIC): what is masked, and how much it weighs.
 
     The student learns the teacher's labels of the plain target images from images in which blocks
-    are hidden. It goes with every method that has a teacher (``masked`` of :class:`DACS`).
+    are hidden. It goes with every method that has a teacher, or none of its own (``masked`` of
+    :class:`MeanTeacher`); HCL's is no :class:`MeanTeacher`, whose labels the student learns.
 
     In a clip the same blocks are hidden in all frames, so that no other frame shows them.
 
@@ -85,8 +86,12 @@ class MaskedConsistency(nn.Module):
             raise ValueError(f'MaskedConsistency: mode={mode!r} is not one of {MODES}.')
         if not 0 <= mask_ratio <= 1:
             raise ValueError(f'MaskedConsistency: mask_ratio={mask_ratio} must be in [0, 1].')
-        if block_size < 1:
-            raise ValueError(f'MaskedConsistency: block_size={block_size} must be 1 or more.')
+        if not isinstance(block_size, int) or block_size < 1:
+            raise ValueError(
+                f'MaskedConsistency: block_size={block_size} must be 1 or more, and whole.'
+            )
+        if not loss_weight >= 0:
+            raise ValueError(f'MaskedConsistency: loss_weight={loss_weight} must be 0 or more.')
         self.block_size = block_size
         self.mask_ratio = mask_ratio
         self.mode = mode

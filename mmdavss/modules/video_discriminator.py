@@ -33,6 +33,9 @@ class VideoDiscriminator(BaseModule):
         resolution: The scores are resized to this share of the image, as published for a network of
             two scales; None leaves them as they are, as for others.
         gan_loss: Config of the adversarial loss, by default least squares with 0 for the source.
+
+    Raises:
+        ValueError: If a value is outside its range, or leaves nothing of an image.
     """
 
     def __init__(
@@ -45,6 +48,13 @@ class VideoDiscriminator(BaseModule):
         gan_loss: ConfigType | None = None,
     ) -> None:
         super().__init__()
+        if channels < 1:
+            raise ValueError(f'VideoDiscriminator: channels={channels} must be 1 or more.')
+        if resolution is not None and not resolution > 0:
+            raise ValueError(f'VideoDiscriminator: resolution={resolution} must be above 0.')
+        for name, value in (('adversarial_weight', adversarial_weight), ('scale', scale)):
+            if not value >= 0:
+                raise ValueError(f'VideoDiscriminator: {name}={value} must be 0 or more.')
         self.network = ImageDiscriminator(2 * in_channels, channels)
         self.resolution = resolution
         self.game = DomainGame(
@@ -83,6 +93,11 @@ class VideoDiscriminator(BaseModule):
         if self.resolution is None:
             return scores
         share = tuple(int(side * self.resolution) for side in size)
+        if min(share) < 1:
+            raise ValueError(
+                f'VideoDiscriminator: resolution={self.resolution} leaves nothing of images of '
+                f'{size[1]}x{size[0]}.'
+            )
         current, previous = (
             resize(maps, share, mode='bilinear', align_corners=False) for maps in scores
         )

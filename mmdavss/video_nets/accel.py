@@ -119,6 +119,19 @@ class Accel(PropagatingNet):
         ):
             if value not in choices:
                 raise ValueError(f'Accel: {name}={value!r} is not one of {choices}.')
+        if propagation == 'truncate' and not 0 <= carry_rows <= 1:
+            raise ValueError(
+                f'Accel: carry_rows={carry_rows} must be a share of the height, in [0, 1].'
+            )
+        unused = {
+            'enlarge': enlarge != 1 and propagation == 'truncate',
+            'padding_mode': padding_mode != 'zeros' and propagation != 'warp',
+        }
+        for name, given in unused.items():
+            if given:
+                raise ValueError(
+                    f'Accel: {name} has no effect with propagation={propagation!r}: leave it out.'
+                )
         self.reference_segmentor = (
             None if reference_segmentor is None else MODELS.build(reference_segmentor)
         )

@@ -192,6 +192,8 @@ class HRDA(EncoderDecoder):
     ) -> None:
         if kwargs.get('auxiliary_head') is not None:
             raise TypeError('HRDA trains no auxiliary_head: set auxiliary_head=None.')
+        if isinstance(kwargs.get('decode_head'), list):
+            raise TypeError('HRDA: decode_head is a cascade of heads, and must be one.')
         super().__init__(**kwargs)
         self.attention_head = MODELS.build(attention_head)
         if not isinstance(detail_size, (tuple, list)) or len(detail_size) != 2:
@@ -327,9 +329,11 @@ class HRDA(EncoderDecoder):
         Raises:
             ValueError: If nothing is left for the joined scores.
         """
-        whole = scales.box is None or Box((0, size[0]), (0, size[1])) == scales.box
+        if scales.box is None:  # in evaluation mode neither detail nor context has a loss
+            return dict(decode=1.0, detail=0.0, context=0.0)
+        whole = Box((0, size[0]), (0, size[1])) == scales.box
         parts = dict(detail=self.detail_weight, context=self.detail_weight if whole else 0.0)
-        if scales.box is not None and sum(parts.values()) > 1:
+        if sum(parts.values()) > 1:
             raise ValueError(
                 f'HRDA: details are as large as the images, so that the context has the factor '
                 f'{self.detail_weight} too: set detail_weight to 0.5 or less.'

@@ -23,15 +23,17 @@ class Net(nn.Module):
         self.student.projection = nn.Linear(2, 2)
 
 
-def rates(custom_keys: dict) -> dict[str, float]:
+def rates(custom_keys: dict, frozen: str | None = None) -> dict[str, float]:
     net = Net()
+    if frozen is not None:
+        net.get_submodule(frozen).requires_grad_(False)
     wrapper = build_optim_wrapper(
         net,
         dict(
             constructor='AnchoredOptimWrapperConstructor',
             type='OptimWrapper',
             optimizer=dict(type='SGD', lr=0.5, weight_decay=0.1),
-            paramwise_cfg=dict(custom_keys=custom_keys),
+            paramwise_cfg=dict(custom_keys=custom_keys) if custom_keys else None,
         ),
     )
     names = {parameter: name for name, parameter in net.named_parameters()}
@@ -45,6 +47,12 @@ def test_an_anchored_key_matches_from_the_root_only():
         'projection.bias',
     }
     assert len(found) == 6
+
+
+@pytest.mark.parametrize('custom_keys', [{}, {'^.projection': dict(lr_mult=10.0)}])
+def test_what_is_frozen_is_not_in_the_optimiser(custom_keys):
+    found = rates(custom_keys, frozen='student')
+    assert found.keys() == {'projection.weight', 'projection.bias'}
 
 
 def test_a_path_from_the_root():

@@ -106,9 +106,18 @@ def test_a_cell_that_does_not_count_gives_no_gradient():
     assert torch.isfinite(value) and torch.isfinite(features.grad).all()
 
 
-def test_classes_that_labels_cannot_have():
+@pytest.mark.parametrize('classes', [[255], [-1], [1.5], []])
+def test_classes_that_labels_cannot_have(classes):
     with pytest.raises(ValueError, match='classes'):
-        FeatureDistance(classes=[255])
+        FeatureDistance(classes=classes)
+
+
+@pytest.mark.parametrize(
+    'options', [dict(min_ratio=1.5), dict(loss_weight=-1.0), dict(loss_weight=float('nan'))]
+)
+def test_values_outside_their_range(options):
+    with pytest.raises(ValueError, match=f'{next(iter(options))}='):
+        FeatureDistance(classes=[1], **options)
 
 
 def test_classes_that_the_network_does_not_have():

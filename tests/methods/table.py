@@ -5,8 +5,8 @@ What each field says: ``MethodCase`` in ``mmdavss/testing``.
 
 from __future__ import annotations
 
-from mmdavss.testing import NUM_CLASSES, MethodCase
-from mmdavss.testing.methods import SEGMENTOR
+from mmdavss.testing import NUM_CLASSES, MethodCase, small_net
+from mmdavss.testing.methods import SEGMENTOR, SIZE
 
 BOTH = ('student.segmentor.decode_head', 'student.segmentor.auxiliary_head')
 #: Per-frame networks; the auxiliary classifier of some methods rests.
@@ -45,6 +45,8 @@ DACS_HALVES = dict(confidence_threshold=0.0, augment=None, teacher_norm='student
 ADVERSARY = dict(type='VideoDiscriminator', channels=4, resolution=2.0)
 DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
 DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
+#: All cells count, equally many in each half.
+DAFORMER_HALVES = dict(DACS_HALVES, feature_distance=dict(DISTANCE, min_ratio=0.0))
 MASKED = dict(type='MaskedConsistency', block_size=8)
 #: For adversarial methods: masked clips, and the teacher that these then have.
 TAUGHT = dict(masked=MASKED, confidence_threshold=0.5)
@@ -61,6 +63,13 @@ HRDA = {
     'detail_size': (32, 16),
     'output_stride': 8,
 }
+#: Options under which two halves of a batch have the details of the whole; blocks would be drawn
+#: between their mixes.
+HRDA_HALVES = dict(
+    DAFORMER_HALVES,
+    masked=None,
+    student=small_net(dict(type='PerFrame', segmentor=dict(HRDA, detail_size=SIZE))),
+)
 #: A network and a method like those of VFM-UDA++; the frames are 2 x 3 patches of a DINOv2.
 DINOV2 = dict(arch=(32, 4, 2), channels=4)
 ADAPTER = dict(
@@ -444,13 +453,7 @@ CASES = {
         model=dict(DAFORMER, augment=dict(type='StrongAugment')),
         trains=ACCEL,
         hooks=TEACHER,
-        halves=dict(
-            confidence_threshold=0.0,
-            augment=None,
-            teacher_norm='student',
-            # All cells count, equally many in each half.
-            feature_distance=dict(DISTANCE, min_ratio=0.0),
-        ),
+        halves=DAFORMER_HALVES,
     ),
     'dacs_masked': MethodCase(
         model=dict(
@@ -518,7 +521,6 @@ CASES = {
         hooks=TEACHER,
         flow=None,
         halves=None,  # as for mic
-        thorough=False,
     ),
     'mic_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
@@ -526,7 +528,7 @@ CASES = {
         trains=(*WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
         hooks=TEACHER,
         flow=None,
-        halves=None,  # as for mic
+        halves=HRDA_HALVES,
     ),
     'mic_accel_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
@@ -553,7 +555,6 @@ CASES = {
         ),
         hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
         halves=None,  # as for mic
-        thorough=False,
     ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),

@@ -131,6 +131,35 @@ class TestTeacher:
         with pytest.raises(ValueError, match="teacher_norm='none'"):
             method('dacs', teacher_norm='none')
 
+    @pytest.mark.parametrize(
+        'options',
+        [
+            dict(confidence_threshold=2.0),
+            dict(confidence_threshold=float('nan')),
+            dict(ignore_top=-3),
+            dict(ignore_bottom=-3),
+        ],
+        ids=str,
+    )
+    def test_values_outside_their_range(self, method, options):
+        with pytest.raises(ValueError, match=f'^DACS: .*{next(iter(options))}='):
+            method('dacs', **options)
+
+    def test_rows_that_leave_nothing(self, method):
+        probability = torch.ones(1, 32, 48)
+        model = method('dacs', ignore_top=12, ignore_bottom=19)
+        weights = model.label_weights(probability)
+        assert weights[:, 12].all() and weights.count_nonzero() == 48
+        with pytest.raises(ValueError, match='leave none of 31 rows'):
+            model.label_weights(probability[:, 1:])
+        with pytest.raises(ValueError, match='PseudoLabelMargins in the pipeline has left out'):
+            model.label_weights(probability, torch.ones(1, 32, 48))
+
+    def test_refined_labels_that_nothing_learns(self, method):
+        refinement = dict(type='LabelRefinement', mode='consistency')
+        with pytest.raises(ValueError, match='not learned with self_training=False'):
+            method('sepico_dist', self_training=False, target_crop=None, refinement=refinement)
+
 
 class TestPublishedStep:
     """shared golden array sepico_selftrain_step: one step with given outputs of the network."""

@@ -58,6 +58,21 @@ def test_sequence_sees_the_order():
     assert not torch.allclose(net(maps), net(maps.flip(1)))
 
 
+@pytest.mark.parametrize('kernel', [3, 4])
+def test_the_smallest_maps(kernel):
+    net, least = ImageDiscriminator(3, 4, first_kernel=kernel), 28 + kernel
+    assert net(torch.randn(1, 3, least, least)).shape[-2:] == (1, 1)
+    with pytest.raises(ValueError, match=f'of 64x{least - 1} are too small, {least}x{least} is'):
+        net(torch.randn(1, 3, least - 1, 64))
+
+
+def test_the_smallest_maps_of_sequences():
+    net = SequenceDiscriminator(3, 4)
+    assert net(torch.randn(1, 2, 3, 32, 32)).shape[-2:] == (1, 1)
+    with pytest.raises(ValueError, match='of 31x64 are too small, 32x32 is the least'):
+        net(torch.randn(1, 2, 3, 64, 31))
+
+
 @pytest.mark.parametrize('count, text', [(1, '1 frame '), (3, '3 frames ')])
 def test_sequences_have_two_frames(count, text):
     """The last of three would not be seen."""

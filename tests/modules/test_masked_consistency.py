@@ -63,6 +63,9 @@ def test_every_frame_of_a_clip_hides_the_same():
         (dict(mode='both'), 'not one of'),
         (dict(mask_ratio=1.1), r'must be in \[0, 1\]'),
         (dict(block_size=0), 'must be 1 or more'),
+        (dict(block_size=1.5), 'must be 1 or more'),
+        (dict(loss_weight=-1.0), 'must be 0 or more'),
+        (dict(loss_weight=float('nan')), 'must be 0 or more'),
     ],
 )
 def test_bad_options(options, words):

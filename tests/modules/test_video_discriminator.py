@@ -83,3 +83,26 @@ def test_scores_as_they_are():
     judged = made.network(torch.cat(scores, dim=1).softmax(1))
     loss = made.student_loss(scores, (8, 8))
     torch.testing.assert_close(loss, 1e-4 * judged.square().mean())
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(channels=0),
+        dict(resolution=0.0),
+        dict(resolution=float('nan')),
+        dict(adversarial_weight=-1.0),
+        dict(scale=-1.0),
+    ],
+    ids=lambda options: str(*options.items()),
+)
+def test_values_outside_their_range(options):
+    with pytest.raises(ValueError, match=f'^VideoDiscriminator: {next(iter(options))}='):
+        VideoDiscriminator(4, **options)
+
+
+def test_a_resolution_that_leaves_nothing():
+    net = VideoDiscriminator(4, channels=4, resolution=0.01)
+    maps = torch.rand(1, 4, 8, 12)
+    with pytest.raises(ValueError, match='resolution=0.01 leaves nothing of images of 96x64'):
+        net.student_loss((maps, maps), (64, 96))

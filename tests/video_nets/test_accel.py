@@ -166,6 +166,22 @@ def test_errors(accel, build, option):
         build(accel)(frames)
 
 
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(carry_rows=840, propagation='truncate'),
+        dict(carry_rows=-0.1, propagation='truncate'),
+        dict(enlarge=2, propagation='truncate'),
+        dict(padding_mode='border', propagation='truncate'),
+        dict(padding_mode='border', propagation='splat'),
+    ],
+    ids=str,
+)
+def test_options_that_would_have_no_effect_or_another_one(accel, build, options):
+    with pytest.raises(ValueError, match=f'^Accel: {next(iter(options))}'):
+        build(dict(accel, **options))
+
+
 def test_names():
     assert Accel.needs_flow and not PerFrame.needs_flow
 

@@ -365,6 +365,7 @@ def several(kind, **options):
             'decode_head is a EncHead',
         ),
         (dict(decode_head=several('DDRHead')), TypeError, 'decode_head is a DDRHead'),
+        (dict(decode_head=[head_config(), head_config()]), TypeError, 'decode_head is a cascade'),
         (dict(decode_head=several('PIDHead')), TypeError, 'decode_head is a PIDHead'),
     ],
 )
