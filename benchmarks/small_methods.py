@@ -292,6 +292,7 @@ EXPECTED = (
     (('hrda', MAIN), ('dacs', MAIN)),
     (('hrda', MAIN), ('mic', MAIN)),
     (('dacs-refined', MAIN), ('dacs', MAIN)),
+    (('mic-hrda', MAIN), ('hrda', MAIN)),
     (('mic-hrda-refined', MAIN), ('mic-hrda', MAIN)),
     (('cmom', MAIN), ('tps', MAIN)),
     (('cmom', MAIN), ('tps', 'twice')),

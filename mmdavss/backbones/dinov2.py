@@ -106,6 +106,9 @@ class DINOv2(BaseModule):
         ValueError: For an unknown `arch`, a block that is not there, or weights of several files.
     """
 
+    #: What to do about weights with another number of register tokens.
+    register_advice = 'set `num_registers`'
+
     def __init__(
         self,
         arch: str | Sequence[int] = 'base',
@@ -198,11 +201,22 @@ class DINOv2(BaseModule):
         wrong += [name for name in given if name not in own and not name.startswith('norm.')]
         if wrong:
             width, depth = patches.shape[0], sum(n.endswith('.ls1.gamma') for n in given)
+            registers = _registers(given)
+            if (width, depth) != (self.embed_dims, len(self.blocks)):
+                advice = 'set `arch`'
+            elif registers == self.num_registers:
+                shapes = (
+                    'none' if weight is None else 'x'.join(map(str, weight.shape))
+                    for weight in (given.get(wrong[0]), own.get(wrong[0]))
+                )
+                advice = 'of that tensor they have {} and {}'.format(*shapes)
+            else:
+                advice = self.register_advice
             raise CheckpointError(
                 f'{path} does not fit {kind}: {len(wrong)} tensors are missing, have another shape '
                 f'or no place, such as {wrong[0]!r}. It is of width {width} with {depth} blocks '
-                f'and {_registers(given)} registers; the config has {self.embed_dims}, '
-                f'{len(self.blocks)} and {self.num_registers}: set `arch` and `num_registers`.'
+                f'and {registers} registers; the config has {self.embed_dims}, '
+                f'{len(self.blocks)} and {self.num_registers}: {advice}.'
             )
         if any(self.is_new(name) for name in own.keys() - given.keys()):
             print_log(

@@ -223,6 +223,8 @@ class DINOv2Adapter(DINOv2):
         ValueError: For an unknown `arch`, or a number of blocks that does not divide.
     """
 
+    register_advice = 'take weights without registers, whose names lack reg4'
+
     def __init__(
         self,
         arch: str | Sequence[int] = 'base',

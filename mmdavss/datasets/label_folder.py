@@ -66,7 +66,7 @@ def mask_labels(classes: Sequence[str], palette: Sequence[Sequence[int]] | None 
         tuple((r, g, b) for r, g, b in colours),
         {k: k for k in range(len(classes))},
         official=len(classes),
-        void_id=IGNORE,
+        void_ids=(IGNORE,),
     )
 
 

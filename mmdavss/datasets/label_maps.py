@@ -34,11 +34,12 @@ class LabelSet:
             the instance, the same in all frames, is 256 times green plus blue) or ``colour`` (RGB
             codes).
         colours: RGB of each official id: the codes in the files for ``colour``; for the other
-            encodings, what a mask's palette must agree with (default: the palette of the classes).
+            encodings, what a mask's palette must agree with (default: the palette of the classes;
+            empty if no table was published).
         official_palette: Whether the official masks have a palette, equal to `colours`; masks whose
             classes have other colours are rejected.
         ego_id: Official id of the ego vehicle's region, if it has to be ignored.
-        void_id: Official id of unlabelled pixels, if it is not below `official`.
+        void_ids: Official ids of unlabelled pixels that are not below `official`.
     """
 
     name: str
@@ -49,7 +50,7 @@ class LabelSet:
     encoding: str = 'ids'
     colours: tuple[RGB, ...] | None = None
     ego_id: int | None = None
-    void_id: int | None = None
+    void_ids: tuple[int, ...] = ()
     official_palette: bool = False
 
     def subset(self, classes: Sequence[str]) -> LabelSet:
@@ -82,8 +83,7 @@ class LabelSet:
         """Training class of every 16-bit value, -1 where it is not an official id."""
         table = np.full(1 << 16, -1, np.int16)
         table[: self.official] = IGNORE
-        if self.void_id is not None:
-            table[self.void_id] = IGNORE
+        table[list(self.void_ids)] = IGNORE
         for official, train in self.train_ids.items():
             table[official] = train
         return table
@@ -199,7 +199,7 @@ class LabelSet:
             train = self._table.take(ids)
         if train.min() < 0:
             unknown = np.unique(ids[train < 0]).tolist()
-            void = '' if self.void_id is None else f', {self.void_id}'
+            void = ''.join(f', {i}' for i in self.void_ids)
             raise InputError(
                 f'{path}: has the label ids {unknown[:10]}, which are not among the official ids '
                 f'of {self.name} (0 to {self.official - 1}{void}). The files must be the official '
@@ -542,7 +542,7 @@ CITYSCAPES_VPS_15 = LabelSet(
         18: 14,
     },
     official=19,
-    void_id=255,
+    void_ids=(255,),
 )
 
 #: Cityscapes-VPS in the classes of SYNTHIA-Seq.
@@ -552,7 +552,7 @@ CITYSCAPES_VPS_12 = LabelSet(
     _palette(CLASSES_12),
     {0: 0, 1: 1, 2: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 10: 8, 11: 9, 12: 10, 13: 11},
     official=19,
-    void_id=255,
+    void_ids=(255,),
 )
 
 #: GTAV: palette images whose indices are the label ids of Cityscapes, and 34 for licence plates.
@@ -604,7 +604,7 @@ DARK_ZURICH_19 = LabelSet(
     _palette(CLASSES_19),
     {i: i for i in range(19)},
     official=19,
-    void_id=255,
+    void_ids=(255,),
 )
 
 # The 32 official classes of CamVid: their colour, and which of the 11 classes (Badrinarayanan et
@@ -747,12 +747,14 @@ CLASSES_VSPW = tuple(
     """.split()
 )
 
-#: VSPW: others (0) and void (255) are ignored.
+#: VSPW: others (0) and void (255) are ignored, and 253, which some copies of the masks hold. No
+#: table of colours was published: the palette is for drawing, and that of a mask says nothing.
 VSPW_124 = LabelSet(
     'VSPW',
     CLASSES_VSPW,
     colour_map(len(CLASSES_VSPW) + 1)[1:],
     {i + 1: i for i in range(len(CLASSES_VSPW))},
     official=len(CLASSES_VSPW) + 1,
-    void_id=IGNORE,
+    colours=(),
+    void_ids=(253, IGNORE),
 )

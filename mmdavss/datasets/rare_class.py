@@ -102,12 +102,15 @@ def write_statistics(file: str, classes: Sequence[str], pixels: dict[str, list[i
     replace_file(file, text.encode())
 
 
-def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
+def read_statistics(
+    file: str, dataset: ClipSegDataset, option: str = 'rare_class_sampling.statistics'
+) -> np.ndarray:
     """Reads class statistics.
 
     Args:
         file: File written by :func:`write_statistics`.
         dataset: Data set that the statistics describe.
+        option: Name of the option that names the file, for the message.
 
     Returns:
         (len(dataset), C), int64: pixels of each class in the label of each clip.
@@ -119,7 +122,7 @@ def read_statistics(file: str, dataset: ClipSegDataset) -> np.ndarray:
     advice = f'Make it with: python tools/class_statistics.py CONFIG --out {file}'
     if not osp.isfile(file):
         raise FileNotFoundError(
-            f'{file}: these class statistics (rare_class_sampling.statistics) do not exist. '
+            f'{file}: these class statistics ({option}) do not exist. '
             f'{advice} (CONFIG is the config of the training).'
         )
     advice = f'{advice} --overwrite'

@@ -90,7 +90,7 @@ class RarePatches:
             files = label_sets(dataset).values()
             pixels = np.array([count_pixels(*file) for file in files], np.int64)
         else:
-            pixels = read_statistics(statistics, dataset)
+            pixels = read_statistics(statistics, dataset, 'rare_patches.statistics')
         self.images = {c: np.flatnonzero(pixels[:, c] > self.min_pixels[c]) for c in self.classes}
         missing = [c for c in self.classes if not len(self.images[c])]
         if missing:

@@ -62,7 +62,8 @@ class VideoConsistencyMetric(BaseMetric):
         lengths: Numbers of frames n.
         mode: ``all``: every window counts, and pixels whose label is void do not; or ``published``,
             as in the published evaluation: the last window of each video does not count, so that
-            a video of n frames has none, and void is a label as any other.
+            a video of n frames has none, and void is a label as any other. VSPW's two ignored ids
+            are two labels there, and one here.
         correct: Whether the prediction must be right as well.
         kwargs: ``collect_device``, ``prefix``, ``collect_dir`` of :class:`mmengine.BaseMetric`.
 

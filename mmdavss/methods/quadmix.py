@@ -17,7 +17,7 @@ frozen TPS model that labels at first   ``labeller``, until ``StudentLabelsHook`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -76,7 +76,8 @@ class QuadMix(TPS):
     Raises:
         TypeError: If the student is no Accel that joins scores along given flow.
         ValueError: If only one of labeller and its checkpoint is set, an untrained classifier would
-            label, the labeller has other classes or heads, or a rare class is unknown.
+            label, the labeller has other classes or heads, a rare class is unknown, or a value is
+            outside its range.
     """
 
     labeller: Any
@@ -104,9 +105,15 @@ class QuadMix(TPS):
             raise ValueError('QuadMix: set both labeller and labeller_checkpoint, or neither.')
         if new_classifier and labeller is None:
             raise ValueError('QuadMix: with new_classifier a copy cannot label: set a labeller.')
+        if not mmd_weight >= 0:
+            raise ValueError(f'QuadMix: mmd_weight={mmd_weight} must be 0 or more.')
+        if source_size is not None and (len(source_size) != 2 or min(source_size) < 1):
+            raise ValueError(
+                f'QuadMix: source_size={tuple(source_size)} must be (height, width) in pixels.'
+            )
         if unknown := [k for k in rare_classes if not 0 <= k < self.num_classes]:
             raise ValueError(f'QuadMix: rare_classes={unknown} are no classes of the network.')
-        self.patched = bool(rare_classes)
+        self.rare_classes = tuple(rare_classes)
         rare = torch.tensor([k in rare_classes for k in range(256)])
         self.register_buffer('is_rare', rare, persistent=False)
         self.template_confidence = template_confidence
@@ -139,6 +146,10 @@ class QuadMix(TPS):
 
     def load_source(self, path: str) -> None:
         load_student(self.net, path, new_classifier=self.new_classifier)
+
+    @property
+    def moved_by(self) -> Mapping[str, str]:
+        return dict(schedule_labels='StudentLabelsHook')
 
     def schedule_labels(self, by_student: bool) -> None:
         """Chooses whether the student or the frozen net labels the target in the next step."""
@@ -206,7 +217,9 @@ class QuadMix(TPS):
         """
         size = target.frames.shape[-2:]
         corners = [sample.get('mix_box') for sample in clips.samples]
-        rare = still_layers(*clips.rare_patches(CLIPS), 2, size) if self.patched else []
+        rare = []
+        if self.rare_classes:
+            rare = still_layers(*clips.rare_patches(CLIPS), 2, size)
         source, last_source = (crop_layer(own, corners, size) for own in (source, last_source))
         layers = (last_source, *rare, last_target)
         yield {'mix.loss_into_source': self.mixed_loss(paste_layers(source, layers))}

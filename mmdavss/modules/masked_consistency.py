@@ -51,8 +51,7 @@ class MaskedConsistency(nn.Module):
     """Masked image consistency (MIC): what is masked, and how much it weighs.
 
     The student learns the teacher's labels of the plain target images from images in which blocks
-    are hidden. It goes with every method that has a teacher, or none of its own (``masked`` of
-    :class:`MeanTeacher`); HCL's is no :class:`MeanTeacher`, whose labels the student learns.
+    are hidden: ``masked`` of :class:`MeanTeacher`, and of methods that get a teacher for it.
 
     In a clip the same blocks are hidden in all frames, so that no other frame shows them.
 

@@ -168,9 +168,15 @@ def test_layout_of_vfmuda(tmp_path):
     [
         (official(patch=16), {}, 'of patches of 16x16 pixels, and DINOv2 has 14x14'),
         (official((32, 4, 2)), {}, 'width 32 with 4 blocks and 0 registers; the config has 16, 4'),
-        (official((16, 3, 2)), {}, 'with 3 blocks'),
+        (official((16, 3, 2)), {}, 'with 3 blocks.* set `arch`'),
         (official(registers=4), {}, '1 tensors.*4 registers'),
         (official(), dict(num_registers=4), "such as 'register_tokens'"),
+        (official(registers=4), dict(type='DINOv2Adapter', channels=4), 'take weights without reg'),
+        (
+            official() | {'pos_embed': torch.ones(1, 257, 16)},
+            dict(type='DINOv2Adapter', channels=4),
+            "'pos_embed'.* of that tensor they have 1x257x16 and 1x",
+        ),
         ({'conv1.weight': torch.ones(2)}, {}, "is not of DINOv2.*'conv1.weight'"),
     ],
 )

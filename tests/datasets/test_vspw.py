@@ -48,6 +48,18 @@ def test_classes_by_hand():
     assert len(set(colour_map(151))) == 151
 
 
+def test_masks_of_some_copies():
+    """253 is void, and a palette, here grey but for the first ids, says nothing."""
+    ids = np.array([[0, 1, 64, 124, 253, 255]], np.uint8)
+    np.testing.assert_array_equal(
+        VSPW_124.to_train_ids(ids, 'a.png'), [[255, 0, 63, 123, 255, 255]]
+    )
+    colours = [*colour_map(22), *((i, i, i) for i in range(22, 256))]
+    VSPW_124.check_palette(range(125), [value for colour in colours for value in colour], 'a.png')
+    with pytest.raises(ValueError, match=r'ids \[125, 252\].*0 to 124, 253, 255'):
+        VSPW_124.to_train_ids(np.array([[125, 252]], np.uint8), 'a.png')
+
+
 def test_test_has_no_masks(vspw):
     with pytest.raises(FileNotFoundError, match='1 of 1 frames have no label file'):
         VSPWDataset(str(vspw), 'test')

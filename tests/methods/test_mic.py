@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from mmdavss.methods.mean_teacher import Labelled
+from mmdavss.modules import norm_layers
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.testing import build_method, build_optimisers, make_batch
+from mmdavss.testing import build_method, build_optimisers, make_batch, train
 from mmdavss.testing.methods import training_batch
 from mmdavss.testing.numerics import double_precision
 from tests.methods.table import CASES, MASKED
@@ -193,3 +194,23 @@ def test_a_teacher_that_nobody_needs(name):
     assert {n.partition('.')[0] for n in model.state_dict()} <= {'student', 'discriminator'}
     with pytest.raises(TypeError, match=f'{type(model).__name__} has no teacher.*model.masked'):
         model.update_teacher(0.9)
+
+
+def test_batch_norm_sees_both_scales():
+    """As published context and detail are two passes, each with statistics of its own."""
+    case = CASES['mic_hrda']
+    model = build_method(case)
+    train(case, model, [training_batch(case)])
+    counts = {int(norm.num_batches_tracked) for norm in norm_layers(model.student)}
+    assert counts == {2 * 3}  # source, mix, masked target
+
+
+def test_the_pretrained_copy_stays_as_it_is():
+    case = CASES['mic_hrda']
+    model = build_method(case)
+    parts = [*model.pretrained.named_parameters(), *model.pretrained.named_buffers()]
+    before = {name: value.clone() for name, value in parts}
+    train(case, model, [training_batch(case, step) for step in range(2)])
+    assert any('running_mean' in name for name in before)
+    for name, value in parts:
+        assert torch.equal(value, before[name]), name

@@ -450,6 +450,9 @@ def test_what_it_cannot_use():
         build(small_net('Accel'), labeller=small_net('Accel'))
     with pytest.raises(ValueError, match='with new_classifier a copy cannot label'):
         build(small_net('Accel'), new_classifier=True)
+    for options in (dict(mmd_weight=-1.0), dict(source_size=(0, 5)), dict(source_size=(5,))):
+        with pytest.raises(ValueError, match=f'^QuadMix: {next(iter(options))}='):
+            build(small_net('Accel'), **options)
     with pytest.raises(ValueError, match=re.escape('rare_classes=[99] are no classes')):
         build(small_net('Accel'), rare_classes=(1, 99))
     other = small_net('Accel')

@@ -8,6 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmdavss.utils.classes import check_classes
+from mmdavss.utils.errors import InputError
+from mmdavss.utils.wrappers import unwrapped
 
 
 class ClassCheckHook(Hook):
@@ -23,10 +25,26 @@ class ClassCheckHook(Hook):
         """Checks the data of training and of its evaluation; raises InputError."""
         self._check(runner, 'train_dataloader', runner.train_loop)
         self._check(runner, 'val_dataloader', runner.val_loop)
+        self._check_rare(runner)
 
     def before_test(self, runner: Runner) -> None:
         """Checks the data of the test; raises InputError."""
         self._check(runner, 'test_dataloader', runner.test_loop)
+
+    @staticmethod
+    def _check_rare(runner: Runner) -> None:
+        """Checks that the patches of rare classes are those that the method expects."""
+        data = getattr(getattr(runner.train_loop, 'dataloader', None), 'dataset', None)
+        patches = getattr(data, 'rare_patches', None)
+        expected = getattr(unwrapped(runner.model), 'rare_classes', None)
+        if patches is None or expected is None:
+            return
+        if patches.classes != sorted(set(expected)):
+            raise InputError(
+                'train_dataloader.dataset.rare_patches has the classes '
+                f'{tuple(patches.classes)}, and model.rare_classes is {tuple(expected)}: make them '
+                'the same, or set rare_patches=None and model.rare_classes=().'
+            )
 
     @staticmethod
     def _check(runner: Runner, key: str, loop: Any) -> None:

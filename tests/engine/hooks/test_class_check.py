@@ -43,3 +43,16 @@ def test_what_fits_or_is_not_known():
     run('before_train', train_loop=loop(), val_loop=loop('a', 'b'))
     for dataset in (data(), SimpleNamespace()):
         run('before_test', test_loop=SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset)))
+
+
+@pytest.mark.parametrize(('rare', 'fits'), [((3, 1), True), ((1,), False), ((), False)])
+def test_patches_of_rare_classes(rare, fits):
+    train = loop('a', 'b')
+    train.dataloader.dataset.rare_patches = SimpleNamespace(classes=[1, 3])
+    model = nn.Identity()
+    model.num_classes, model.rare_classes = 2, rare
+    runner = SimpleNamespace(model=model, train_loop=train, val_loop=None)
+    if fits:
+        return ClassCheckHook().before_train(runner)
+    with pytest.raises(UserError, match=r'classes \(1, 3\), and model.rare_classes is \('):
+        ClassCheckHook().before_train(runner)
