@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/datasets/synthia_rand2city_whole.py',
     '../_base_/default_runtime.py',
 ]
-labels = 'work_dirs/pseudo_labels/cbst_deeplabv2-r101_synthia-rand2city'
 source_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
@@ -20,9 +19,7 @@ labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
     dict(type='ClipResize', scale=(2048, 1024), ratio_range=(0.5, 1.5)),
-    dict(
-        type='ClassMiningCrop', crop_size=(512, 1024), pseudo_labels=labels, share=0.001, prob=0.8
-    ),
+    dict(type='ClassMiningCrop', crop_size=(512, 1024), share=0.001, prob=0.8),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]
@@ -36,7 +33,10 @@ train_dataloader = dict(
     dataset=dict(
         source_portion=0.03,
         source=dict(pipeline=source_pipeline),
-        target=dict(pseudo_labels=labels, pipeline=labelled_pipeline),
+        target=dict(
+            pseudo_labels='work_dirs/pseudo_labels/cbst_deeplabv2-r101_synthia-rand2city',
+            pipeline=labelled_pipeline,
+        ),
     )
 )
 # 9400 source and 2975 target frames.

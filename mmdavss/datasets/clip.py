@@ -83,9 +83,9 @@ class ClipSegDataset(BaseSegDataset):
             `data_root`, with one name per line.
         ann_file: Split file with one frame name per line, relative to `data_root`, which lists the
             current frames; replaces `frames` and `annotated`.
-        frame_list: Text file that a tool has written (tools/split_by_entropy.py), relative to the
-            working directory, with one SEQUENCE/NAME per line: of the current frames only these
-            are used.
+        frame_list: Text file that a tool has written (``pseudo_label_generator.split`` of
+            tools/generate_pseudo_labels.py), relative to the working directory, with one
+            SEQUENCE/NAME per line: of the current frames only these are used.
         with_labels: False for use without labels: no label file is opened, none need exist.
         label_clips: Whether all frames of a clip come with their labels, for losses over time,
             instead of only the current one.
@@ -685,7 +685,7 @@ class ClipSegDataset(BaseSegDataset):
     def get_data_info(self, idx: int) -> dict:
         """Information about one clip, with the fields that the annotation loader needs."""
         info = super().get_data_info(idx)
-        info.update(seg_fields=[], label_spec=self.labels)
+        info.update(seg_fields=[], label_spec=self.labels, pseudo_labels=self.pseudo_labels)
         return info
 
     def prepare_data(self, idx: int, rare_class: int | None = None) -> dict:

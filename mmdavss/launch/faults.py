@@ -95,7 +95,7 @@ UNREGISTERED = re.compile(r'(\w[\w.]*) is not in the (\S+) registry')
 #: Python's error for a call with wrong arguments.
 ARGUMENTS = re.compile(
     r'(?:.*?(?P<owner>\w+)\.)?(?P<name>\w+)\(\) '
-    r"(?:got an unexpected keyword argument (?P<unexpected>'\w+')|"
+    r"(?:got (?:an unexpected|(?P<twice>multiple values for)) keyword argument (?P<given>'\w+')|"
     r'missing \d+ required .*?: (?P<missing>.*))'
 )
 
@@ -230,7 +230,10 @@ def _wrong_setting(error: BaseException) -> str | None:
     if (type(error) is ValueError and _in_data_loader(builder, called)) or (
         type(error) is TypeError and _wrong_arguments(text, builder, called)
     ):
-        return f'{_built(builder, frames)}: {text}: correct it in the config'
+        kind, found = _built(builder, frames), ARGUMENTS.match(text)
+        if found is not None and found['twice']:
+            return f'{kind} sets {found["given"]} itself: remove it from the config'
+        return f'{kind}: {text}: correct it in the config'
     return None
 
 
@@ -265,7 +268,7 @@ def _wrong_arguments(text: str, builder: FrameType, called: Sequence[FrameType])
     bases = [base.__name__ for base in inspect.getmro(kind)] if inspect.isclass(kind) else []
     if inits and (found['name'] != '__init__' or found['owner'] not in bases):
         return False
-    unexpected = (found['unexpected'] or '').strip("'")
+    unexpected = (found['given'] or '').strip("'")
     for frame in inits:
         *_, keywords, values = inspect.getargvalues(frame)
         handed_on = None if keywords is None else values[keywords]

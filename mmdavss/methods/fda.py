@@ -40,7 +40,7 @@ class FDA(OfflineSelfTraining):
             (:data:`mmdavss.ops.fourier.WINDOWS`).
         entropy: Config of the loss of target scores at their own resolution, None for none.
         learn_labels: Whether the target's pseudo-labels are learnt too (SST).
-        source_weight: As in :class:`OfflineSelfTraining`.
+        source_weight: As in :class:`OfflineSelfTraining`, above 0.
         kwargs: Those of :class:`OfflineSelfTraining`.
 
     Raises:
@@ -63,6 +63,8 @@ class FDA(OfflineSelfTraining):
                 'FDA: without learn_labels=True no pseudo-labels are learnt: remove '
                 'model.soft_labels and model.regulariser.'
             )
+        if not source_weight:
+            raise ValueError('FDA: source_weight=0 leaves nothing to learn of: it must be above 0.')
         window_half_width((2**20, 2**20), beta, window)  # says what is wrong before training
         self.beta = beta
         self.window = window

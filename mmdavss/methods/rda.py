@@ -26,6 +26,7 @@ from mmdavss.modules import FourierGate, attacked_images, most_wanted, random_re
 from mmdavss.modules.domain_game import softmax
 from mmdavss.modules.random_resize import check_rescale
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.errors import rounded_up
 from mmdavss.utils.wrappers import check_players
 
 from .adaptsegnet import Levels
@@ -87,7 +88,7 @@ class RDA(AdvEnt):
         if not 1 <= portion * 3 * bands <= 3 * bands:
             raise ValueError(
                 f'RDA: portion={portion} must leave at least one of {3 * bands} components, three '
-                f'channels of bands={bands}: {1 / (3 * bands):.2g} to 1.'
+                f'channels of bands={bands}: {rounded_up(1 / (3 * bands))} to 1.'
             )
         check_rescale('RDA', rescale)
         self.reference = reference

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from mmdavss.utils.errors import rounded_up
+
 from .precision import at_least_float32
 
 #: Which frequencies a window of half width n holds. ``symmetric``: -n to n in both directions, as
@@ -41,7 +43,8 @@ def window_half_width(
     if width == 0 and window != 'symmetric':
         raise ValueError(
             f'beta={beta} leaves no amplitude of images of {tuple(size)} (height, width) in the '
-            f"window {window!r}: set beta to {1 / min(size):.2g} or more, or window='symmetric'."
+            f'window {window!r}: set beta to {rounded_up(1 / min(size))} or more, or '
+            "window='symmetric'."
         )
     return width
 

@@ -192,7 +192,7 @@ class MethodTests:
         torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
 
     @pytest.mark.slow
-    @of_cases(lambda case: case.student is not None)
+    @of_cases(lambda case: case.student is not None and case.exports)
     def test_exports_its_student(self, case: MethodCase, tmp_path: Path) -> None:
         """A checkpoint loads into the plain video net, which predicts the same as the method."""
         model = build_method(case)

@@ -84,6 +84,7 @@ class MethodCase:
         halves: Options under which two accumulated halves of a batch train like the whole batch, or
             None if a loss depends on the whole batch.
         waits: Files in which a training step is known to wait for the device.
+        exports: Whether the video net alone predicts what the method does.
         thorough: Whether the slow tests apply too. Not needed for rows that differ from another one
             only in options that do not affect these tests.
     """
@@ -102,6 +103,7 @@ class MethodCase:
     norm_eval: bool = True
     halves: Mapping[str, Any] | None = field(default_factory=dict)
     waits: Sequence[str] = ()
+    exports: bool = True
     thorough: bool = True
 
 

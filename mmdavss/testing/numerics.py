@@ -50,17 +50,24 @@ def synchronised_batch_norm(world: int) -> Callable[[nn.BatchNorm2d, Tensor], Te
         moments = torch.stack((wide.mean((0, 2, 3)), wide.square().mean((0, 2, 3))))
         mean, square = (all_reduce(moments) / world).unbind()
         mean, variance = mean.to(x.dtype), (square - mean.square()).to(x.dtype)
-        with torch.no_grad():
-            assert self.num_batches_tracked is not None  # it tracks
-            self.num_batches_tracked += 1
-            momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        if self.track_running_stats:
             count = world * x.numel() / x.shape[1]
-            self.running_mean += momentum * (mean - self.running_mean)
-            self.running_var += momentum * (variance * count / (count - 1) - self.running_var)
+            _track(self, mean, variance * count / (count - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
         return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
     return forward
+
+
+@torch.no_grad()
+def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    """Moves the running statistics."""
+    assert norm.num_batches_tracked is not None  # it tracks
+    norm.num_batches_tracked += 1
+    momentum = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
+    for running, value in ((norm.running_mean, mean), (norm.running_var, variance)):
+        assert running is not None
+        running += momentum * (value - running)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 
@@ -27,6 +28,12 @@ class NotFiniteError(UserError, FloatingPointError):
 def number_of(count: int, noun: str) -> str:
     """A number with its noun: "1 frame", "2 frames"."""
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
+def rounded_up(value: float) -> str:
+    """A positive number with two digits, not below it: the least value that an option takes."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return f'{math.ceil(value / step) * step:.2g}'
 
 
 def printable(text: str) -> str:

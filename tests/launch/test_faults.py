@@ -103,6 +103,11 @@ class Right(Base):
         super().__init__(**kwargs)
 
 
+class Sets(Base):
+    def __init__(self, **kwargs):
+        super().__init__(size=2, **kwargs)
+
+
 def built(kind, **options):
     return lambda folder: MODELS.build(ConfigDict(type=kind, **options))
 
@@ -156,6 +161,7 @@ SETTINGS = [
     (built(Right, colour=1, sice=1), 'Right: Base.__init__() got an unexpected keyword'),
     (built(Right, colour=1), 'Right: Base.__init__() missing 1 required positional argument'),
     (built(Right), "Right.__init__() missing 1 required positional argument: 'colour'"),
+    (built(Sets, size=1), "Sets sets 'size' itself: remove it from the config"),
     (loaded(worker=1), "DataLoader.__init__() got an unexpected keyword argument 'worker'"),
     (loaded(num_workers=0, persistent_workers=True), 'the data loader: persistent_workers option'),
     (loaded(batch_size=0), 'batch_size should be a positive integer value'),

@@ -167,6 +167,23 @@ CASES = {
         halves=dict(),
         **SOURCE_FREE,
     ),
+    'tent_released': MethodCase(
+        model=dict(type='TENT', batch_statistics=True),
+        trains=WITHOUT_AUXILIARY[:1],
+        statistics=False,
+        norm_eval=False,
+        halves=None,  # batch norm by the batch
+        exports=False,
+        **SOURCE_FREE,
+    ),
+    'iast': MethodCase(
+        model=dict(type='OfflineSelfTraining', regulariser=dict(type='PseudoLabelRegulariser')),
+        student='PerFrame',
+        trains=WITHOUT_AUXILIARY,
+        flow=None,
+        domains=('target',),
+        labelled=('target',),  # pseudo-labels
+    ),
     'ur': MethodCase(
         model=dict(
             type='UR', num_decoders=2, dilations=(1, 2), regulariser=dict(type='EntropyLoss')

@@ -129,6 +129,7 @@ def test_the_switch_of_the_release():
         (dict(beta=0.5), 'beta=0.5 must be in'),
         (dict(beta=-0.01), 'beta=-0.01 must be in'),
         (dict(window='square'), "window='square' is not one of"),
+        (dict(source_weight=0.0), 'source_weight=0 leaves nothing'),
         (dict(soft_labels=True), 'without learn_labels=True no pseudo-labels'),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -256,3 +257,12 @@ def test_every_player_needs_an_optimiser():
     del wrapper.optim_wrappers['gate']
     with pytest.raises(TypeError, match=r'gate=dict\(optimizer=...\)'):
         model.train_step(training_batch(CASES['rda']), wrapper)
+
+
+@pytest.mark.parametrize('bands', [7, 8, 32])
+def test_the_advised_portion_is_taken(bands):
+    with pytest.raises(ValueError, match='portion=0.001 must leave') as told:
+        build_method(CASES['rda'], bands=bands, portion=0.001)
+    advised = float(re.search(r'(\S+) to 1\.$', str(told.value)).group(1))
+    assert advised < 1.1 / (3 * bands)
+    build_method(CASES['rda'], bands=bands, portion=advised)

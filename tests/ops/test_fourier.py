@@ -1,5 +1,6 @@
 """Exchange of amplitudes: the releases of FDA and RDA, a plain loop, spectra of both images."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,11 @@ def test_equals_the_attack_of_rda():
     torch.testing.assert_close(attacked, expected, rtol=0, atol=1e-3)
     assert (attacked - image).abs().max() > 10
     torch.testing.assert_close(exchange_amplitudes(image, own), image, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize('height', [32, 48, 50, 100, 128, 192, 360, 512])
+def test_the_advised_beta_is_taken(height):
+    with pytest.raises(ValueError, match='set beta to') as told:
+        window_half_width((height, 600), 1e-4, 'half')
+    advised = float(re.search(r'set beta to (\S+) or more', str(told.value)).group(1))
+    assert window_half_width((height, 600), advised, 'half') == 1

@@ -612,6 +612,8 @@ def test_own_frames_read_their_masks(frames, checkpoint, tmp_path):
         (dict(aggregate=True), 'flow is missing'),
         (dict(occlusion=dict(beta=1)), 'occlusion'),
         (dict(alpha=3), 'alpha=3'),
+        (dict(alpha=0.0), 'alpha=0.0 must be between 0 and 1: no pixel would be a label'),
+        (dict(selection='class_balanced', alpha=1.0), 'alpha=1.0 must be between'),
         (dict(clip_frames=0), 'clip_frames=0'),
         (dict(alfa=3), 'alfa'),
         (dict(scales=()), 'scales=..'),

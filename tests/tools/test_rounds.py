@@ -61,6 +61,8 @@ def start(data, tmp_path, monkeypatch, segmentor):
         cfg.model.source_checkpoint = 'source.pth'
         pair = cfg.train_dataloader.dataset
         pair.target.pipeline = [*LOAD, RESIZE, PACK]
+        if name.startswith('cbst'):  # mines in the labels of each round
+            pair.target.pipeline.insert(3, dict(type='ClassMiningCrop', crop_size=(32, 64)))
         if cfg.model.get('soft_labels'):
             pair.target.pipeline.insert(2, dict(type='LoadSoftLabels'))
         if pair.source is not None:

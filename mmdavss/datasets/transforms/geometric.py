@@ -272,15 +272,19 @@ class ClassMiningCrop(ClipCrop):
 
     Args:
         crop_size: As of :class:`ClipCrop`.
-        pseudo_labels: Folder of the pseudo-labels, whose description counts the predicted pixels.
+        pseudo_labels: Folder of the pseudo-labels, whose description counts the predicted pixels;
+            None for that of the data set.
         share: Classes with a smaller share of these are mined.
         prob: Probability.
+
+    Raises:
+        ValueError: If there is no such folder.
     """
 
     def __init__(
         self,
         crop_size: tuple[float, float],
-        pseudo_labels: str,
+        pseudo_labels: str | None = None,
         share: float = 0.001,
         prob: float = 0.8,
     ) -> None:
@@ -288,19 +292,29 @@ class ClassMiningCrop(ClipCrop):
         self.pseudo_labels = pseudo_labels
         self.mined_share = share
         self.prob = prob
-        self._mined: np.ndarray | None = None
+        self._mined: dict[str, np.ndarray] = {}
 
     @property
     def mined(self) -> np.ndarray:
-        """The mined classes, read when they are needed first."""
-        if self._mined is None:
-            counts = np.array(read_manifest(self.pseudo_labels, ['predicted'])['predicted'])
-            self._mined = np.flatnonzero(counts < self.mined_share * counts.sum())
-        return self._mined
+        """The mined classes of the transform's own folder."""
+        return self._mined_in(self.pseudo_labels)
+
+    def _mined_in(self, folder: str | None) -> np.ndarray:
+        """The mined classes of a folder, read when they are needed first."""
+        if folder is None:
+            raise ValueError(
+                'ClassMiningCrop: the data set has no pseudo_labels, whose predicted classes say '
+                'what to mine: set them, or use ClipCrop.'
+            )
+        if folder not in self._mined:
+            counts = np.array(read_manifest(folder, ['predicted'])['predicted'])
+            self._mined[folder] = np.flatnonzero(counts < self.mined_share * counts.sum())
+        return self._mined[folder]
 
     def _random(self, results: dict) -> tuple[int, int, int, int]:
         label = self._label(results, f'share={self.mined_share}')
-        here = [k for k in self.mined if (label == k).any()]
+        folder = self.pseudo_labels or results.get('pseudo_labels')
+        here = [k for k in self._mined_in(folder) if (label == k).any()]
         if np.random.rand() >= self.prob or not here:
             return super()._random(results)
         ys, xs = np.nonzero(label == here[np.random.randint(len(here))])

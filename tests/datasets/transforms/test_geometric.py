@@ -323,6 +323,22 @@ def test_mining_centres_a_rare_pixel(clip, tmp_path, pixel):
         assert results['imgs'][0].shape[:2] == (4, 6)
 
 
+def test_mining_of_the_folder_of_the_data_set(clip, tmp_path):
+    """Which differs from round to round."""
+    clip['gt_seg_map'] = np.zeros((16, 24), np.uint8)
+    clip['gt_seg_map'][8, 12] = 2
+    crop = ClassMiningCrop((4, 6), prob=1.0)
+    for name, counts in (('round1', [9, 9, 9]), ('round2', [10**6, 9, 9])):
+        (tmp_path / name).mkdir()
+        mining(tmp_path / name, counts)
+        clip['pseudo_labels'] = str(tmp_path / name)
+        places = {crop(copy.deepcopy(clip))['crop_bbox'] for _ in range(9)}
+        assert (len(places) == 1) == (name == 'round2')
+    clip['pseudo_labels'] = None
+    with pytest.raises(ValueError, match='ClassMiningCrop: the data set has no pseudo_labels'):
+        crop(clip)
+
+
 def test_mining_is_a_random_crop_otherwise(clip, tmp_path):
     clip['gt_seg_map'] = np.zeros((16, 24), np.uint8)
     clip['gt_seg_map'][0, 0] = 2
