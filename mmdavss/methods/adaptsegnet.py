@@ -23,7 +23,6 @@ from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor
 
-from mmdavss.modules import SequenceDiscriminator, SpatioTemporalDiscriminator
 from mmdavss.structures import DomainBatch, DomainClips
 from mmdavss.video_nets import HeadScores
 
@@ -31,8 +30,6 @@ from .adversarial import AdversarialAdapter
 
 #: Scores (N, K, H, W) of each level.
 Levels = dict[str, Tensor]
-#: Views of single frames (:data:`mmdavss.modules.domain_game.VIEWS`).
-VIEWS_OF_FRAMES = ('softmax', 'self_information')
 
 
 @MODELS.register_module()
@@ -49,29 +46,14 @@ class AdaptSegNet(AdversarialAdapter):
             classifier, as released; None shows the discriminators the decode head only.
         kwargs: Those of :class:`AdversarialAdapter`; ``discriminator`` is a
             ``HeadDiscriminators``.
-
-    Raises:
-        ValueError: For options or discriminators of clips: these see single frames.
     """
 
+    shown = 'frame'
     #: As in :class:`CrossFrameAdapter`.
     STATISTICS = ('all', 'target')
 
     def __init__(self, auxiliary_adversarial_weight: float | None = 0.0002, **kwargs) -> None:
         super().__init__(auxiliary_adversarial_weight=auxiliary_adversarial_weight, **kwargs)
-        name, game = type(self).__name__, self.game
-        if game.view not in VIEWS_OF_FRAMES:
-            raise ValueError(f'{name}: view={game.view!r} is not one of {VIEWS_OF_FRAMES}.')
-        if game.sum_frames or game.likeness_weight is not None:
-            raise ValueError(
-                f'{name}: sum_frames and likeness_weight are of clips, and discriminators see '
-                'single frames here: remove them.'
-            )
-        if isinstance(self.discriminator, SequenceDiscriminator | SpatioTemporalDiscriminator):
-            raise ValueError(
-                f'{name}: {type(self.discriminator).__name__} judges clips, and is shown single '
-                'frames here: take HeadDiscriminators.'
-            )
 
     def student_losses(
         self, batch: DomainBatch

@@ -5,21 +5,47 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmdavss.modules import DomainGame
+from mmdavss.modules import (
+    DomainGame,
+    HeadDiscriminators,
+    ImageDiscriminator,
+    SequenceDiscriminator,
+    SpatioTemporalDiscriminator,
+)
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.wrappers import check_players, step_if_due
 
 from .mean_teacher import MeanTeacher
+
+#: What a method can show of each head: scores of single frames (N, K, H, W), of clips
+#: (N, T, K, H, W), or of the current and of the previous frame, (N, K, H, W) each; the views of
+#: these, and this package's discriminators that do not take them.
+SHOWN: dict[str, tuple[tuple[str, ...], tuple[type[nn.Module], ...]]] = dict(
+    frame=(
+        ('softmax', 'self_information'),
+        (SequenceDiscriminator, SpatioTemporalDiscriminator),
+    ),
+    clip=(
+        ('softmax', 'self_information'),
+        (HeadDiscriminators, SpatioTemporalDiscriminator),
+    ),
+    pair=(
+        ('pair', 'joint'),
+        (ImageDiscriminator, HeadDiscriminators, SequenceDiscriminator),
+    ),
+)
+#: Those of a single head.
+SINGLE = (ImageDiscriminator, SequenceDiscriminator)
 
 
 class AdversarialAdapter(MeanTeacher):
@@ -54,9 +80,15 @@ class AdversarialAdapter(MeanTeacher):
         likeness_weight: As of :class:`DomainGame`.
         kwargs: Those of :class:`MeanTeacher`, which have no effect without `masked`, and those of
             :class:`BaseAdapter`.
+
+    Raises:
+        ValueError: If a factor is negative, or a view, an option or a discriminator does not fit
+            what the method shows.
     """
 
     always_taught = False
+    #: What the method shows its discriminators, one of :data:`SHOWN`; None if that is not checked.
+    shown: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -71,6 +103,21 @@ class AdversarialAdapter(MeanTeacher):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        factors = dict(
+            adversarial_weight=adversarial_weight,
+            auxiliary_adversarial_weight=auxiliary_adversarial_weight,
+            discriminator_weight=discriminator_weight,
+        )
+        for factor, value in factors.items():
+            if value is not None and not value >= 0:
+                raise ValueError(f'{type(self).__name__}: {factor}={value} must be 0 or more.')
+        kind = None if discriminator is None else discriminator.get('type')
+        kind = MODELS.get(kind) if isinstance(kind, str) else kind  # a class in Python configs
+        if kind in SINGLE and auxiliary_adversarial_weight is not None:
+            raise ValueError(
+                f'{type(self).__name__}: {kind.__name__} judges one head: set '
+                'auxiliary_adversarial_weight=None, or take a discriminator of several.'
+            )
         weights = dict(decode=adversarial_weight)
         inputs: dict[str, Any] = dict(in_channels=self.num_classes)
         if auxiliary_adversarial_weight is not None:
@@ -88,6 +135,29 @@ class AdversarialAdapter(MeanTeacher):
         self.discriminator = (
             None if discriminator is None else MODELS.build(dict(discriminator, **inputs))
         )
+        if self.shown is not None:
+            self._check_shown(self.shown)
+
+    def _check_shown(self, shown: str) -> None:
+        """Raises ValueError for what would fail in a step, or have no effect."""
+        name, game, kind = type(self).__name__, self.game, type(self.discriminator).__name__
+        views, unfit = SHOWN[shown]
+        if game.view not in views:
+            raise ValueError(
+                f'{name}: view={game.view!r} is not one of {views}, those of a {shown}.'
+            )
+        if isinstance(self.discriminator, unfit):
+            raise ValueError(
+                f'{name}: {kind} does not take the scores of a {shown}, which are shown here.'
+            )
+        if game.sum_frames and shown != 'clip':
+            raise ValueError(f'{name}: sum_frames has no effect on the scores of a {shown}.')
+        if (
+            game.likeness_weight is not None
+            and self.discriminator is not None
+            and not hasattr(self.discriminator, 'likeness')
+        ):
+            raise ValueError(f'{name}: likeness_weight is not for {kind}: remove it.')
 
     def state_dict(
         self, *, destination: dict | None = None, prefix: str = '', keep_vars: bool = False

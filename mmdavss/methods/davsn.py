@@ -58,6 +58,7 @@ class DAVSN(AdversarialAdapter):
         ValueError: For a value that an option cannot have.
     """
 
+    shown = 'pair'
     #: As in :class:`CrossFrameAdapter`.
     STATISTICS = ('all', 'target')
 
@@ -65,7 +66,7 @@ class DAVSN(AdversarialAdapter):
         self,
         consistency_loss: ConfigType | None = None,
         auxiliary_weight: float = 1.0,
-        auxiliary_adversarial_weight: float = 0.0002,
+        auxiliary_adversarial_weight: float | None = 0.0002,
         likeness_weight: float = 0.001,
         **kwargs,
     ) -> None:
@@ -113,7 +114,7 @@ class DAVSN(AdversarialAdapter):
         """The single-frame scores (N, K, H, W) at the size of the image."""
         size = clip.frames.shape[-2:]
         # Further maps of a net, which only its supervised loss needs, are of the current frame.
-        pairs = {name: _frames(scores[name]) for name in self.net.heads}
+        pairs = {name: _frames(scores[name]) for name in self.game.weights}
         return {
             name: (self.resized(current, size), self.resized(previous, size))
             for name, (current, previous) in pairs.items()

@@ -81,6 +81,7 @@ class I2VDA(AdversarialAdapter):
         ValueError: For a value that an option cannot have, or if `flow` is missing or reads files.
     """
 
+    shown = 'clip'
     #: ``all`` passes of training, or those of the ``target`` only. The proxy and predictions use
     #: these statistics; every pass is normalised by its own batch while training.
     STATISTICS = ('all', 'target')

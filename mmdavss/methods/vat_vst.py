@@ -51,6 +51,8 @@ class VAT(AdversarialAdapter):
             ``adversarial_weight``; 0.001 is that of AdaptSegNet, on whose discriminator it builds.
     """
 
+    shown = 'clip'
+
     def __init__(self, tube_loss: OptConfigType = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.student.freeze_auxiliary()

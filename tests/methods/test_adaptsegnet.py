@@ -18,10 +18,8 @@ from mmdavss.losses import entropy_loss
 from mmdavss.methods import MinEnt
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.structures import Clip, sample_labels
-from mmdavss.testing import PREPROCESSOR, build_method, small_net, train
-from mmdavss.testing.methods import training_batch
+from mmdavss.testing import PREPROCESSOR, small_net
 from mmdavss.video_nets import HeadScores, VideoNet
-from tests.methods.table import CASES
 from tests.shipped import shipped_config
 
 DATA = Path(__file__).parents[1] / 'data/golden'
@@ -272,40 +270,3 @@ def test_minent_of_a_video_net_sees_what_it_predicts():
 def test_minent_refuses_negative_weights():
     with pytest.raises(ValueError, match='entropy_weight=-1'):
         MinEnt(student=small_net('PerFrame'), data_preprocessor=PREPROCESSOR, entropy_weight=-1)
-
-
-@pytest.mark.parametrize(
-    ('options', 'words'),
-    [
-        (dict(view='pair'), "view='pair' is not one of"),
-        (dict(view='joint'), "view='joint' is not one of"),
-        (dict(sum_frames=True), 'sum_frames and likeness_weight are of clips'),
-        (dict(likeness_weight=0.1), 'sum_frames and likeness_weight are of clips'),
-        (
-            dict(
-                discriminator=dict(type='SequenceDiscriminator', channels=4),
-                auxiliary_adversarial_weight=None,
-            ),
-            'SequenceDiscriminator judges clips',
-        ),
-        (
-            dict(discriminator=dict(type='SpatioTemporalDiscriminator', channels=4)),
-            'SpatioTemporalDiscriminator judges clips',
-        ),
-    ],
-    ids=str,
-)
-def test_options_of_clips(options, words):
-    with pytest.raises(ValueError, match=f'^AdaptSegNet: {words}'):
-        build_method(CASES['adaptsegnet'], **options)
-
-
-@pytest.mark.parametrize('kind', ['HeadDiscriminators', 'ImageDiscriminator'])
-def test_the_decode_head_alone(kind):
-    """Though the student has an auxiliary one: it is not shown."""
-    case = CASES['adaptsegnet']
-    model = build_method(
-        case, auxiliary_adversarial_weight=None, discriminator=dict(type=kind, channels=4)
-    )
-    (log,), _ = train(case, model, [training_batch(case)])
-    assert log['loss_adversarial'] > 0 and 'source.aux.loss_ce' in log

@@ -104,3 +104,53 @@ def test_gradients_are_reduced_once_for_each_step(process_group):
     assert events == 2 * [*4 * ['backward'], 'reduced']
     _, expected = train(case, plain, batches, accumulative_counts=2)
     torch.testing.assert_close(dict(model.state_dict()), expected, rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------- discriminators that do not fit
+
+HEADS = ('ImageDiscriminator', 'HeadDiscriminators', 'SequenceDiscriminator')
+PAIRS = 'SpatioTemporalDiscriminator'
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'words'),
+    [
+        ('adaptsegnet', dict(view='pair'), "view='pair' is not one of .*of a frame"),
+        ('vat', dict(view='joint'), "view='joint' is not one of .*of a clip"),
+        ('i2vda', dict(view='pair'), "view='pair' is not one of .*of a clip"),
+        ('adaptsegnet', dict(sum_frames=True), 'sum_frames has no effect'),
+        ('davsn', dict(sum_frames=True), 'sum_frames has no effect'),
+        ('adaptsegnet', dict(likeness_weight=0.1), 'likeness_weight is not for HeadDiscr'),
+        ('vat', dict(likeness_weight=0.1), 'likeness_weight is not for Sequence'),
+        ('vat', dict(adversarial_weight=-1.0), 'adversarial_weight=-1.0 must be 0 or more'),
+        ('davsn', dict(discriminator_weight=-1.0), 'discriminator_weight=-1.0 must be'),
+        ('vat', dict(auxiliary_adversarial_weight=0.1), 'SequenceDiscriminator judges one head'),
+        ('adaptsegnet', dict(discriminator=HEADS[0]), 'ImageDiscriminator judges one head'),
+        ('adaptsegnet', dict(discriminator=PAIRS), 'does not take the scores of a frame'),
+        ('davsn', dict(discriminator=HEADS[1]), 'does not take the scores of a pair'),
+        ('vat', dict(discriminator=HEADS[1]), 'does not take the scores of a clip'),
+        ('i2vda', dict(discriminator=PAIRS), 'does not take the scores of a clip'),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_what_is_shown(name, options, words):
+    """Each ended in a traceback within the first step, or changed nothing."""
+    kind = options.get('discriminator')
+    if kind is not None:
+        options = dict(discriminator=dict(type=kind, channels=4))
+    with pytest.raises(ValueError, match=f'^{type(build_method(CASES[name])).__name__}: .*{words}'):
+        build_method(CASES[name], **options)
+
+
+@pytest.mark.parametrize(
+    ('name', 'kind'),
+    [('adaptsegnet', HEADS[0]), ('adaptsegnet', HEADS[1]), ('davsn', PAIRS)],
+)
+def test_the_decode_head_alone(name, kind):
+    """Though the student has an auxiliary one: it is not shown."""
+    case = CASES[name]
+    model = build_method(
+        case, auxiliary_adversarial_weight=None, discriminator=dict(type=kind, channels=4)
+    )
+    (log,), _ = train(case, model, [training_batch(case)])
+    assert log['loss_adversarial'] > 0 and 'source.aux.loss_ce' in log
