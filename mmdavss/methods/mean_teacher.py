@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import reduce
 from typing import NamedTuple
 
 import torch
+from mmengine.logging import print_log
 from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType, SampleList
 from torch import Tensor
@@ -131,6 +133,7 @@ class MeanTeacher(BaseAdapter):
                 f'{type(self).__name__}: ignore_top={ignore_top} and ignore_bottom={ignore_bottom} '
                 'must be 0 or more.'
             )
+        self._said_none = False
         self.confidence_threshold = confidence_threshold
         self.ignore_top = ignore_top
         self.ignore_bottom = ignore_bottom
@@ -201,13 +204,17 @@ class MeanTeacher(BaseAdapter):
             valid: (N, H, W), factors, 0 where the labels weigh nothing, or None.
 
         Raises:
-            ValueError: If the rows to leave out are all rows, or margins leave some out already.
+            ValueError: If margins leave some pixels out already.
         """
         rows = self.ignore_top + self.ignore_bottom
-        if rows >= probability.shape[1]:
-            raise ValueError(
+        if rows >= probability.shape[1] and not self._said_none:
+            self._said_none = True
+            print_log(
                 f'{type(self).__name__}: ignore_top={self.ignore_top} and ignore_bottom='
-                f'{self.ignore_bottom} leave none of {probability.shape[1]} rows.'
+                f'{self.ignore_bottom} leave none of {probability.shape[1]} rows: no pseudo-label '
+                'weighs anything.',
+                logger='current',
+                level=logging.WARNING,
             )
         if rows and valid is not None:
             raise ValueError(

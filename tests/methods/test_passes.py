@@ -333,6 +333,8 @@ ALIKE = dict(
     source_only=('source_only_dff', 'source_only_distortion_aware'),
     stpl=('stpl_add', 'stpl_concat', 'stpl_conv'),
     cmom=('cmom_released',),
+    tent=('tent_released',),
+    ld=('iast',),
     sepico_dist=('sepico_dist_full', 'sepico_proto', 'sepico_bank', 'sepico_fused'),
 )
 NEEDED |= {other: NEEDED[name] for name, others in ALIKE.items() for other in others}
@@ -343,6 +345,7 @@ ONE_NET = {
     'i2vda': 'per_frame',
     'dacs_distilled': 'per_frame',
     'tent': 'accel',
+    'tent_released': 'accel',
     'ur': 'accel',
     'hcl': 'accel',
     'cmom': 'accel',
