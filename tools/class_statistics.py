@@ -32,7 +32,7 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
-from mmdavss.launch.config_file import load_config, require
+from mmdavss.launch.config_file import load_config, require, without_pipeline
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import check_writable
 from mmdavss.utils.processes import cores
@@ -91,7 +91,7 @@ def source_of(cfg: Config) -> tuple[ClipSegDataset, str]:
     source = pair.get('source') if pair.get('type') == 'DomainPairDataset' else pair
     if not source:
         raise UserError(f'{cfg.filename}: train_dataloader.dataset has no source.')
-    dataset = DATASETS.build(dict(source, pipeline=[]))
+    dataset = DATASETS.build(without_pipeline(cfg.filename, source))
     sampling = pair.get('rare_class_sampling') or pair.get('rare_patches') or {}
     own = osp.join(dataset.data_root, 'class_statistics.json')
     return dataset, sampling.get('statistics') or own

@@ -107,6 +107,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
     steps: list[Step] = []
     made: set[Path] = set()
     values = _parse_options(args.cfg_options)
+    results: dict[Path, str] = {}
     for path in args.configs:
         for cfg, title, changes, folder in rounds_of(path, values):
             needs = [*start_checkpoints(cfg.model, 'model')]
@@ -121,6 +122,13 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
                         f'set --cfg-options {key}=PATH'
                     )
             result = final_checkpoint(cfg)
+            if result.resolve() in results:
+                raise UserError(
+                    f'{path} and {results[result.resolve()]} would be trained in one folder, '
+                    f'{result.parent}, and the second not at all: leave out work_dir '
+                    '(--cfg-options), which is for one config'
+                )
+            results[result.resolve()] = path
             # The last ones overrule those before.
             options = [*args.cfg_options, *(key_value(*change) for change in changes.items())]
             options = ['--cfg-options', *options] if options else []

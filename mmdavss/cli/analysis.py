@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from mmdavss.cli.exits import one_line
 from mmdavss.cli.key_values import KeyValues
 from mmdavss.datasets.label_maps import LabelSet
-from mmdavss.launch.config_file import load_config, require
+from mmdavss.launch.config_file import load_config, require, without_pipeline
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.checkpoints import is_missing
@@ -234,7 +234,7 @@ def video_frames(
             frames before it.
     """
     require(cfg, 'test_dataloader.dataset')
-    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
+    dataset = DATASETS.build(without_pipeline(cfg.filename, cfg.test_dataloader.dataset))
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     # The folders may hold sequences that are not scored.
     scored = {info['seq_name'] for info in infos}

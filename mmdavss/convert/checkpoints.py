@@ -330,6 +330,8 @@ def convert_checkpoint(
     if not checkpoint_file(checkpoint).is_file():
         raise UserError(f'{checkpoint} does not exist')
     out = Path(out)
+    if out.exists() and out.samefile(checkpoint_file(checkpoint)):
+        raise UserError(f'{out} is the checkpoint itself: write to another file (--out)')
     refuse_existing([out], overwrite)
     cfg = read_config_file(config)
     if 'student' not in cfg.get('model', {}):
@@ -337,6 +339,8 @@ def convert_checkpoint(
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     loaded = read_checkpoint(checkpoint)
     loaded = loaded.get('state_dict', loaded)
+    if not isinstance(loaded, Mapping):
+        raise UserError(f'{checkpoint} holds no weights')
     tensors = {name: value for name, value in loaded.items() if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f'{checkpoint} holds no weights')

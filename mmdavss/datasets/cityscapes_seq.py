@@ -66,11 +66,14 @@ class CityscapesSeqDataset(ClipSegDataset):
                 drives.setdefault(match[1], {})[int(match[2])] = path
             for drive, frames in drives.items():
                 # Most cities have one snippet per drive, some have many: a jump by a whole
-                # snippet starts the next one, a smaller jump is a gap.
-                previous = -SNIPPET
+                # snippet starts the next one, and so does any behind a whole snippet (ten frames
+                # in Frankfurt); others are gaps.
+                start = previous = -2 * SNIPPET
                 for number in sorted(frames):
-                    if number - previous >= SNIPPET:
+                    jump = number - previous
+                    if jump >= SNIPPET or (jump > 1 and number - start >= SNIPPET):
                         snippet = found.setdefault(f'{drive}_{number:06d}', {})
+                        start = number
                     snippet[number] = frames[number]
                     previous = number
         return found

@@ -182,6 +182,8 @@ class RareClassSampler:
     ) -> None:
         if temperature <= 0:
             raise ValueError(f'rare_class_sampling: temperature={temperature} must be above 0.')
+        if min_pixels < 0:
+            raise ValueError(f'rare_class_sampling: min_pixels={min_pixels} must be 0 or more.')
         pixels = read_statistics(statistics, dataset)
         classes, probabilities = class_probabilities(pixels.sum(0), temperature)
         clips = [np.flatnonzero(pixels[:, c] > min_pixels) for c in classes]

@@ -79,6 +79,8 @@ class RarePatches:
                 f'rare_patches: min_pixels has {number_of(len(each), "number")} for '
                 f'{len(classes)} of `classes`: give one number, or one for each.'
             )
+        if min(each) < 0:
+            raise ValueError(f'rare_patches: min_pixels={min_pixels} must be 0 or more.')
         self.min_pixels = dict(zip(classes, each, strict=True))
         self.dataset = dataset
         self.count = count

@@ -255,6 +255,12 @@ class VideoSegInferencer:
                     f'the masks of the models {self.titles} would get into one '
                     'folder: give the models different titles'
                 )
+            for title in self.titles:
+                if title in ('', '.', '..') or Path(title).name != title:
+                    raise UserError(
+                        f'the title {title!r} cannot be the name of a folder of masks: give the '
+                        'model another one'
+                    )
             folders = [Path(masks, title) for title in self.titles]
         for folder in folders:
             if folder.is_dir() and video.is_at(folder):

@@ -94,6 +94,24 @@ def as_config(config: str | Path | Config) -> Config:
     return config if isinstance(config, Config) else read_config_file(config)
 
 
+def without_pipeline(path: str | None, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Config of a data set whose files are listed, not read.
+
+    Args:
+        path: The config, for the message.
+        dataset: Its config.
+
+    Raises:
+        UserError: If it is one of several data sets, which have a pipeline each.
+    """
+    if 'datasets' in dataset or isinstance(dataset.get('dataset'), Mapping):
+        raise UserError(
+            f'{path}: {dataset.get("type")} is made of other data sets, and this takes one at a '
+            'time: name one of them in a config of its own'
+        )
+    return dict(dataset, pipeline=[])
+
+
 def require(cfg: Config, *keys: str) -> None:
     """Checks that a config has the keys that a tool needs.
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmdavss.modules.label_downscale import downscale_labels
 from mmdavss.ops import at_least_float32
 from mmdavss.utils.distributed import mean_over_batch
+from mmdavss.utils.errors import check_factors
 
 IGNORED = 255
 
@@ -66,8 +67,7 @@ class FeatureDistance(nn.Module):
             )
         if not 0 <= min_ratio <= 1:
             raise ValueError(f'FeatureDistance: min_ratio={min_ratio} must be in [0, 1].')
-        if not loss_weight >= 0:
-            raise ValueError(f'FeatureDistance: loss_weight={loss_weight} must be 0 or more.')
+        check_factors('FeatureDistance', loss_weight=loss_weight)
         self.loss_weight = loss_weight
         self.min_ratio = min_ratio
         counts = torch.zeros(IGNORED + 1, dtype=torch.bool)

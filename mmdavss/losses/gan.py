@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.ops import at_least_float32
+from mmdavss.utils.errors import check_factors
 
 KINDS = ('vanilla', 'lsgan')
 
@@ -38,6 +39,7 @@ class DomainGANLoss(nn.Module):
             raise ValueError(f'DomainGANLoss: source_label={source_label} must be 0 or 1.')
         if kind not in KINDS:
             raise ValueError(f'DomainGANLoss: kind={kind!r} is not one of {KINDS}.')
+        check_factors('DomainGANLoss', loss_weight=loss_weight)
         self.kind = kind
         self.source_label = source_label
         self.loss_weight = loss_weight

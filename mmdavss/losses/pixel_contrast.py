@@ -193,6 +193,8 @@ class STPLLoss(nn.Module):
         super().__init__()
         if denominator not in DENOMINATORS:
             raise ValueError(f'STPLLoss: denominator={denominator!r} is not one of {DENOMINATORS}.')
+        if not temperature > 0:
+            raise ValueError(f'STPLLoss: temperature={temperature} must be above 0.')
         self.temperature = temperature
         self.denominator = denominator
         self.ignore_index = ignore_index

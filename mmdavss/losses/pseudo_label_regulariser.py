@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmdavss.ops import at_least_float32
 from mmdavss.utils.distributed import mean_over_batch
+from mmdavss.utils.errors import check_factors
 
 
 @MODELS.register_module()
@@ -38,6 +39,9 @@ class PseudoLabelRegulariser(nn.Module):
         per_class: bool = True,
     ) -> None:
         super().__init__()
+        check_factors(
+            'PseudoLabelRegulariser', entropy_weight=entropy_weight, kld_weight=kld_weight
+        )
         self.entropy_weight = entropy_weight
         self.kld_weight = kld_weight
         self.ignore_index = ignore_index

@@ -441,6 +441,9 @@ class SemanticContrast(nn.Module):
         self.reg_sign = reg_sign
         self.ignore_index = ignore_index
 
+    def check(self, statistics: ClassStatistics) -> None:
+        """Raises ValueError if the statistics lack what the loss needs."""
+
     def forward(
         self, features: Tensor, labels: Tensor, statistics: ClassStatistics
     ) -> dict[str, Tensor]:
@@ -454,7 +457,11 @@ class SemanticContrast(nn.Module):
         Returns:
             ``loss_contrast`` and ``loss_reg``, weighted, and ``alignment``, the mean cosine of
             features and the means of their classes, which is not a loss.
+
+        Raises:
+            ValueError: If the statistics lack what the loss needs.
         """
+        self.check(statistics)
         with torch.autocast(features.device.type, enabled=False):
             maps = features.flatten(2)
             maps = maps if maps.dtype == torch.float64 else maps.float()
@@ -510,13 +517,15 @@ class BankCLLoss(SemanticContrast):
             raise ValueError(f'BankCLLoss: negatives={negatives!r} is not one of {NEGATIVES}.')
         self.negatives = negatives
 
-    def _contrast(
-        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
-    ) -> tuple[Tensor, Tensor]:
+    def check(self, statistics: ClassStatistics) -> None:
         if not statistics.bank_size:
             raise ValueError(
                 'BankCLLoss needs a bank: set bank_size of ClassStatistics, 200 in the paper.'
             )
+
+    def _contrast(
+        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
+    ) -> tuple[Tensor, Tensor]:
         return _bank(
             maps,
             classes,
@@ -536,12 +545,15 @@ class DistCLLoss(SemanticContrast):
         kwargs: Passed to :class:`SemanticContrast`.
     """
 
-    def _contrast(
-        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
-    ) -> tuple[Tensor, Tensor]:
+    def check(self, statistics: ClassStatistics) -> None:
         if statistics.covariance is None:
             raise ValueError(
                 "DistCLLoss needs covariances: set covariance='diagonal' of "
                 "ClassStatistics, or 'full'."
             )
+
+    def _contrast(
+        self, maps: Tensor, classes: Tensor, mean: Tensor, statistics: ClassStatistics
+    ) -> tuple[Tensor, Tensor]:
+        assert statistics.covariance is not None  # see check
         return _dist(maps, classes, mean, statistics.covariance, self.temperature, statistics.seen)

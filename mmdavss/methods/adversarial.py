@@ -23,6 +23,7 @@ from mmdavss.modules import (
 )
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.errors import check_factors
 from mmdavss.utils.wrappers import check_players, step_if_due
 
 from .mean_teacher import MeanTeacher
@@ -103,14 +104,12 @@ class AdversarialAdapter(MeanTeacher):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        factors = dict(
+        check_factors(
+            type(self).__name__,
             adversarial_weight=adversarial_weight,
             auxiliary_adversarial_weight=auxiliary_adversarial_weight,
             discriminator_weight=discriminator_weight,
         )
-        for factor, value in factors.items():
-            if value is not None and not value >= 0:
-                raise ValueError(f'{type(self).__name__}: {factor}={value} must be 0 or more.')
         kind = None if discriminator is None else discriminator.get('type')
         kind = MODELS.get(kind) if isinstance(kind, str) else kind  # a class in Python configs
         if kind in SINGLE and auxiliary_adversarial_weight is not None:

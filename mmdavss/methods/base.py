@@ -74,6 +74,11 @@ class BaseAdapter(VideoSegmentor):
         # The kinds that have been moved; None when that need not be watched any more.
         self._moved: set[str] | None = set()
         if train_norm_only:
+            if not norm_layers(self.student):
+                raise ValueError(
+                    f'{type(self).__name__}: train_norm_only=True leaves nothing to train of a '
+                    'student without batch norm: set it to False.'
+                )
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):
                 norm.requires_grad_(True)

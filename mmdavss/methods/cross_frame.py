@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmdavss.losses import cross_entropy
 from mmdavss.modules import temporal_pseudo_labels
+from mmdavss.utils.errors import check_factors
 
 from .base import BaseAdapter
 
@@ -50,6 +51,9 @@ class CrossFrameAdapter(BaseAdapter):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        check_factors(
+            type(self).__name__, pseudo_weight=pseudo_weight, auxiliary_weight=auxiliary_weight
+        )
         self.pseudo_weight = pseudo_weight
         self.auxiliary_weight = auxiliary_weight
         check_confidence(type(self).__name__, confidence_threshold)

@@ -118,6 +118,12 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__}: day_reference has {", ".join(unknown)}, which is none of '
                 f'its options: {", ".join(DAY_OPTIONS)}.'
             )
+        for name in ('ratio', 'threshold'):
+            if day_reference is not None and not 0 <= day_reference.get(name, 0) <= 1:
+                raise ValueError(
+                    f'{type(self).__name__}: day_reference.{name}={day_reference[name]} must '
+                    'be in [0, 1].'
+                )
         self.day_reference = day_reference
         self.register_buffer(
             'class_factors',

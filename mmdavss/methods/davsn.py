@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.errors import check_factors
 from mmdavss.video_nets import HeadScores
 
 from .adversarial import AdversarialAdapter
@@ -79,6 +80,7 @@ class DAVSN(AdversarialAdapter):
         self.consistency_loss = MODELS.build(
             consistency_loss or dict(type='TemporalConsistencyLoss', loss_weight=0.001)
         )
+        check_factors(type(self).__name__, auxiliary_weight=auxiliary_weight)
         self.auxiliary_weight = auxiliary_weight
 
     def student_losses(
@@ -88,6 +90,11 @@ class DAVSN(AdversarialAdapter):
         flow = self.temporal_flow(target, 2)  # first, see given_flow
         if batch.has_source or self.discriminator is not None:
             clip = batch.source.clip
+            if self.discriminator is not None and clip.frames.shape[1] < 2:
+                raise ValueError(
+                    f'{type(self).__name__}: its discriminators see two frames, and the source '
+                    'clips have one: set clip_length=2 of the source.'
+                )
             seen = SINGLE_FRAMES if self.discriminator is not None else ()
             with self.counts_for('all'):
                 # The discriminators alone see single frames of the source: without gradient.

@@ -40,7 +40,7 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.errors import number_of
+from mmdavss.utils.errors import check_factors, number_of
 from mmdavss.video_nets import VideoNet, clip_scores
 
 from .adversarial import AdversarialAdapter
@@ -126,6 +126,7 @@ class I2VDA(AdversarialAdapter):
                 'no file can hold: set `model.flow` to a provider that computes, for '
                 "example flow=dict(type='DISFlowEstimator')."
             )
+        check_factors('I2VDA', consistency_weight=consistency_weight)
         self.consistency_weight = consistency_weight
         self.augmentation = augmentation
         self.t = t

@@ -39,6 +39,7 @@ from mmdavss.modules import (
 from mmdavss.modules.class_templates import source_template, still_layers, target_template
 from mmdavss.modules.temporal_labels import labels_of_pair
 from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.utils.errors import check_factors
 from mmdavss.video_nets import Accel, HeadScores
 from mmdavss.video_nets.base import fused_scores
 from mmdavss.video_nets.loading import load_student
@@ -105,8 +106,7 @@ class QuadMix(TPS):
             raise ValueError('QuadMix: set both labeller and labeller_checkpoint, or neither.')
         if new_classifier and labeller is None:
             raise ValueError('QuadMix: with new_classifier a copy cannot label: set a labeller.')
-        if not mmd_weight >= 0:
-            raise ValueError(f'QuadMix: mmd_weight={mmd_weight} must be 0 or more.')
+        check_factors('QuadMix', mmd_weight=mmd_weight)
         if source_size is not None and (len(source_size) != 2 or min(source_size) < 1):
             raise ValueError(
                 f'QuadMix: source_size={tuple(source_size)} must be (height, width) in pixels.'

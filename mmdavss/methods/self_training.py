@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmdavss.modules import class_entropy, frozen_forward, most_confident
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.errors import check_share
 
 from .base import BaseAdapter
 
@@ -31,6 +32,7 @@ class SelfTraining(BaseAdapter):
 
     def __init__(self, confident_ratio: float = 0.7, **kwargs) -> None:
         super().__init__(**kwargs)
+        check_share(type(self).__name__, 'confident_ratio', confident_ratio)
         self.confident_ratio = confident_ratio
         self.student.freeze_auxiliary()
 

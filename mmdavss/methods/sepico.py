@@ -22,6 +22,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, add_prefix
 from torch import Tensor, nn
 
+from mmdavss.losses.semantic_contrast import SemanticContrast
 from mmdavss.modules import ClassStatistics, Decisions, downscale_labels
 
 from .dacs import DACS, Labelled
@@ -83,6 +84,13 @@ class SePiCo(DACS):
         self.contrastive_loss = MODELS.build(contrastive_loss)
         self.contrast_stages = tuple(contrast_stages)
         channels = self.student.level_channels()
+        if not self.contrast_stages or not {*self.contrast_stages} <= {*range(len(channels))}:
+            raise ValueError(
+                f'SePiCo: contrast_stages={self.contrast_stages} must be one or more of the levels '
+                f'0 to {len(channels) - 1} of the backbone.'
+            )
+        if not 0 <= label_ratio <= 1:
+            raise ValueError(f'SePiCo: label_ratio={label_ratio} must be in [0, 1].')
         self.projection = MODELS.build(
             dict(projection, in_channels=sum(channels[i] for i in self.contrast_stages))
         )
@@ -92,6 +100,8 @@ class SePiCo(DACS):
         self.statistics: ClassStatistics = MODELS.build(
             dict(statistics, num_classes=self.num_classes, channels=self.projection.out_channels)
         )
+        if isinstance(self.contrastive_loss, SemanticContrast):  # not first when it contrasts
+            self.contrastive_loss.check(self.statistics)
         self.label_ratio = label_ratio
         self.augment_source = augment_source
         self.schedule_contrast(update=True, contrast=True)

@@ -34,7 +34,7 @@ from mmdavss.ops import resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.checkpoints import misfits, read_weights
 from mmdavss.utils.distributed import mean_log
-from mmdavss.utils.errors import number_of
+from mmdavss.utils.errors import check_factors, number_of
 from mmdavss.video_nets.base import frame_scores, fused_scores, segmentor_heads
 from mmdavss.video_nets.loading import missing_checkpoint
 
@@ -200,6 +200,9 @@ class SFC(CrossFrameAdapter):
         super().__init__(pseudo_weight=pseudo_weight, **kwargs)
         self.sfm = MODELS.build(sfm).requires_grad_(False)
         self.sfm_checkpoint = sfm_checkpoint
+        check_factors('SFC', flow_weight=flow_weight)
+        if not softmax_scale > 0:
+            raise ValueError(f'SFC: softmax_scale={softmax_scale} must be above 0.')
         self.flow_weight = flow_weight
         self.softmax_scale = softmax_scale
 

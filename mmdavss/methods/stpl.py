@@ -36,7 +36,7 @@ from mmdavss.modules import (
 )
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.errors import number_of
+from mmdavss.utils.errors import check_factors, check_share, number_of
 from mmdavss.video_nets import VideoNet
 
 from .base import BaseAdapter
@@ -112,6 +112,8 @@ class STPL(BaseAdapter):
                 f'STPL: contrast={contrast!r} and fusion={fusion} do not go together: '
                 'spatio_temporal needs a fusion, the others have none.'
             )
+        check_share('STPL', 'confident_ratio', confident_ratio)
+        check_factors('STPL', anchor_weight=anchor_weight)
         self.contrast = contrast
         self.confident_ratio = confident_ratio
         self.confident_per_class = confident_per_class

@@ -672,6 +672,12 @@ def generate(
                 f'{root} holds a MiniDrive made with other settings ({changed}); choose another '
                 'folder, or replace it with --overwrite'
             )
+        lost = [n for n in ours if n not in only and n not in kept and (root / n).exists()]
+        if changed and lost:
+            raise FileExistsError(
+                f'{root} would lose {", ".join(lost)}, made with other settings ({changed}) and '
+                'left out by --only: choose another folder, or leave out --only to make all anew'
+            )
         if not changed:
             before = {key: old[key] for name in kept for key in ADDITIONS[name] if key in old}
             try:

@@ -12,6 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from mmdavss.utils.errors import check_share
+
 from .class_mix import VALUES
 
 
@@ -124,6 +126,13 @@ class ClassBalancedCrop:
     cat_max_ratio: float = 0.75
     candidates: int = 10
     ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.crop_size, tuple | list) or len(self.crop_size) != 2:
+            raise ValueError(f'target_crop: crop_size={self.crop_size} must be (height, width).')
+        if self.candidates < 1:
+            raise ValueError(f'target_crop: candidates={self.candidates} must be 1 or more.')
+        check_share('target_crop', 'cat_max_ratio', self.cat_max_ratio)
 
     def corners(self, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Corners (N, 2) of the best crops for labels (N, H, W); the first one wins ties."""

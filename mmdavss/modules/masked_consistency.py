@@ -8,6 +8,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType
 from torch import Tensor, nn
 
+from mmdavss.utils.errors import check_factors
+
 MODES = ('target', 'separate', 'source')
 
 
@@ -89,8 +91,7 @@ class MaskedConsistency(nn.Module):
             raise ValueError(
                 f'MaskedConsistency: block_size={block_size} must be 1 or more, and whole.'
             )
-        if not loss_weight >= 0:
-            raise ValueError(f'MaskedConsistency: loss_weight={loss_weight} must be 0 or more.')
+        check_factors('MaskedConsistency', loss_weight=loss_weight)
         self.block_size = block_size
         self.mask_ratio = mask_ratio
         self.mode = mode

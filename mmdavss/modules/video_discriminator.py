@@ -11,6 +11,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor
 
+from mmdavss.utils.errors import check_factors
+
 from .discriminators import ImageDiscriminator
 from .domain_game import DomainGame
 
@@ -52,9 +54,7 @@ class VideoDiscriminator(BaseModule):
             raise ValueError(f'VideoDiscriminator: channels={channels} must be 1 or more.')
         if resolution is not None and not resolution > 0:
             raise ValueError(f'VideoDiscriminator: resolution={resolution} must be above 0.')
-        for name, value in (('adversarial_weight', adversarial_weight), ('scale', scale)):
-            if not value >= 0:
-                raise ValueError(f'VideoDiscriminator: {name}={value} must be 0 or more.')
+        check_factors('VideoDiscriminator', adversarial_weight=adversarial_weight, scale=scale)
         self.network = ImageDiscriminator(2 * in_channels, channels)
         self.resolution = resolution
         self.game = DomainGame(

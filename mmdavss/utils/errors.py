@@ -30,6 +30,19 @@ def number_of(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
+def check_factors(owner: str, **factors: float | None) -> None:
+    """Raises ValueError for a factor of a loss that is negative or NaN; None is none."""
+    for name, value in factors.items():
+        if value is not None and not value >= 0:
+            raise ValueError(f'{owner}: {name}={value} must be 0 or more.')
+
+
+def check_share(owner: str, name: str, value: float) -> None:
+    """Raises ValueError for a share that is not above 0 and at most 1."""
+    if not 0 < value <= 1:
+        raise ValueError(f'{owner}: {name}={value} must be above 0 and at most 1.')
+
+
 def rounded_up(value: float) -> str:
     """A positive number with two digits, not below it: the least value that an option takes."""
     step = 10.0 ** (math.floor(math.log10(value)) - 1)

@@ -149,3 +149,22 @@ def test_class_subsets(cityscapes, viper, synthia):
     np.testing.assert_array_equal(label, expected)
     with pytest.raises(ValueError, match='classes_from'):
         CityscapesSeqDataset(str(cityscapes), classes_from='kitti')
+
+
+def test_snippets_ten_frames_apart(tmp_path):
+    """As 012680 to 012709 and 012719 to 012748 of Frankfurt; a gap within one stays a gap."""
+    folder = tmp_path / 'leftImg8bit_sequence/val/frankfurt'
+    folder.mkdir(parents=True)
+    first, second = range(12680, 12710), range(12719, 12749)
+    for number in (*first, *second):
+        (folder / f'frankfurt_000001_{number:06d}_leftImg8bit.png').touch()
+    options = dict(split='val', frames='all', with_labels=False)
+    dataset = CityscapesSeqDataset(str(tmp_path), **options)
+    assert {name: [*found] for name, found in dataset.scan().items()} == {
+        'frankfurt_000001_012680': [*first],
+        'frankfurt_000001_012719': [*second],
+    }
+    assert numbers(dataset)[30] == [12719, 12719]
+    (folder / 'frankfurt_000001_012690_leftImg8bit.png').unlink()
+    with pytest.raises(FileNotFoundError, match='012690_leftImg8bit.png is missing'):
+        CityscapesSeqDataset(str(tmp_path), **options)

@@ -89,6 +89,12 @@ def test_draws_classes_by_rarity_and_images_uniformly(source):
             assert abs(draws[i, c] - 6000 * share) < 5 * (6000 * share * (1 - share)) ** 0.5
 
 
+def test_negative_min_pixels(source):
+    """All clips would have all classes."""
+    with pytest.raises(ValueError, match='min_pixels=-5 must be 0 or more'):
+        RareClassSampler(source, file_of(source), min_pixels=-5)
+
+
 def test_min_pixels_is_exclusive_and_drops_classes(source):
     sampler = RareClassSampler(source, file_of(source), min_pixels=40)
     assert sampler.classes.tolist() == [SIDEWALK, ROAD]  # no image has more than 40 pixels of car

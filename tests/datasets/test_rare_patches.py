@@ -123,6 +123,7 @@ def test_flow_is_not_loaded_for_patches(roots):
         (dict(count=3), 'count=3 must be 1 to 2'),
         (dict(rows=(4, 0)), r'rows=\(4, 0\) must be 0 <= first <= last'),
         (dict(columns=(-3, 1)), r'columns=\(-3, 1\) must be'),
+        (dict(min_pixels=-1), 'min_pixels=-1 must be 0 or more'),
         (dict(min_pixels=(1, 2, 3)), 'min_pixels has 3 numbers for 2 of `classes`'),
     ],
 )

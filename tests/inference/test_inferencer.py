@@ -195,6 +195,10 @@ def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tm
     shapes = {frame.image.shape for frame in reader}
     assert reader.fps == 3 and shapes.pop()[1] == 3 * 160 + 4 * 4 and not shapes
     assert [len(list((tmp_path / 'masks' / name).iterdir())) for name in segment.titles] == [8, 8]
+    for title in ('../x', 'a/b', '.', ''):
+        segment.titles = ['one', title]
+        with pytest.raises(UserError, match='cannot be the name of a folder of masks'):
+            segment(frame_folder, masks=tmp_path / 'others')
 
 
 def test_flow_of_the_video(saved_model, accel, frame_folder):

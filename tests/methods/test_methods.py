@@ -11,7 +11,8 @@ from mmengine.runner import load_checkpoint, save_checkpoint
 from mmdavss.losses import stpl_loss
 from mmdavss.modules import frozen_forward, has_dropout, most_confident
 from mmdavss.ops import backward_warp, chain_flow, resize_flow
-from mmdavss.testing import build_method, build_optimisers
+from mmdavss.testing import build_method, build_optimisers, train
+from mmdavss.testing.methods import training_batch
 from mmdavss.video_nets.loading import load_student
 from tests.methods.table import CASES
 
@@ -406,3 +407,62 @@ def test_adabn_leaves_layers_that_see_nothing(per_frame, batch, build):
     assert (segmentor.auxiliary_head.convs[0].bn.running_mean == 7.0).all()
     # Nothing of what was there is left in the others: the first batch is the whole average.
     assert (segmentor.backbone.bn1.running_mean.abs() < 1).all()
+
+
+# ---------------------------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'words'),
+    [
+        ('stpl', dict(confident_ratio=70), 'confident_ratio=70 must be above 0 and at most 1'),
+        ('stpl', dict(confident_ratio=0.0), 'confident_ratio=0.0 must be'),
+        ('stpl', dict(anchor_weight=-1.0), 'anchor_weight=-1.0 must be 0 or more'),
+        ('stpl', dict(loss=dict(type='STPLLoss', temperature=0.0)), 'temperature=0.0 must be'),
+        ('self_training', dict(confident_ratio=1.5), 'confident_ratio=1.5 must be'),
+        ('tps', dict(pseudo_weight=-1.0), 'pseudo_weight=-1.0 must be 0 or more'),
+        ('sfc', dict(flow_weight=-1.0), 'flow_weight=-1.0 must be 0 or more'),
+        ('sfc', dict(softmax_scale=0.0), 'softmax_scale=0.0 must be above 0'),
+        ('davsn', dict(auxiliary_weight=-1.0), 'auxiliary_weight=-1.0 must be 0 or more'),
+        ('i2vda', dict(consistency_weight=-1.0), 'consistency_weight=-1.0 must be 0 or more'),
+        ('vat', dict(gan_loss=dict(type='DomainGANLoss', loss_weight=-1.0)), 'loss_weight=-1.0'),
+        (
+            'iast',
+            dict(regulariser=dict(type='PseudoLabelRegulariser', entropy_weight=-3.0)),
+            'entropy_weight=-3.0 must be 0 or more',
+        ),
+        ('sepico_dist', dict(label_ratio=75), 'label_ratio=75 must be in'),
+        ('sepico_dist', dict(contrast_stages=(9,)), r'contrast_stages=\(9,\) must be'),
+        ('sepico_dist', dict(contrast_stages=()), r'contrast_stages=\(\) must be'),
+        ('sepico_dist', dict(contrastive_loss=dict(type='BankCLLoss')), 'needs a bank'),
+        (
+            'sepico_dist',
+            dict(statistics=dict(type='ClassStatistics', covariance=None)),
+            'needs covariances',
+        ),
+        ('sepico_dist', dict(target_crop=dict(crop_size=32)), 'crop_size=32 must be'),
+        ('sepico_dist', dict(target_crop=dict(crop_size=(16, 16), candidates=0)), 'candidates=0'),
+        ('dacs', dict(day_reference=dict(static=[0], threshold=40)), 'threshold=40 must be in'),
+    ],
+    ids=str,
+)
+def test_values_that_would_train_something_else(name, options, words):
+    """Or would end in a traceback within a step, of SePiCo after thousands of them."""
+    with pytest.raises(ValueError, match=words):
+        build_method(CASES[name], **options)
+
+
+def test_norms_alone_of_a_student_that_has_none(per_frame):
+    per_frame['segmentor']['backbone']['norm_cfg'] = dict(type='GN', num_groups=2)
+    with pytest.raises(ValueError, match='train_norm_only=True leaves nothing to train'):
+        build_method(CASES['self_training'], student=per_frame, train_norm_only=True)
+
+
+def test_single_source_frames_for_discriminators_of_two():
+    case = CASES['davsn']
+    data = training_batch(case)
+    for inputs in (data['inputs']['source'],):
+        inputs['frames'] = [frames[-1:] for frames in inputs['frames']]
+        del inputs['flow'], inputs['forward_flow'], inputs['augmented']
+    with pytest.raises(ValueError, match='the source clips have one: set clip_length=2'):
+        train(case, build_method(case), [data])

@@ -991,6 +991,9 @@ def test_some_data_sets_alone(tiny, tmp_path) -> None:
         generate(root, dataclasses.replace(TINY, seed=1), progress=False, only=some)
     # The others are added; these are not written again.
     assert generate(root, TINY, progress=False)
+    # Other settings would concern what is left out.
+    with pytest.raises(FileExistsError, match='would lose .*cityscapes.*seed 0 -> 1'):
+        generate(root, dataclasses.replace(TINY, seed=1), progress=False, only=some, overwrite=True)
     assert _digests(root) == _digests(tiny)
     assert {path: path.stat().st_mtime_ns for path in written} == written
     assert not generate(root, TINY, progress=False)

@@ -146,6 +146,9 @@ def test_errors(minidrive, run_tool, capsys):
 
     assert 'none.py' in run('none.py')
     assert 'has no source' in run(CONFIG, '--cfg-options', 'train_dataloader.dataset.source=None')
+    several = 'train_dataloader.dataset.source.type=ConcatDataset'
+    more = 'train_dataloader.dataset.source.datasets=[]'
+    assert 'ConcatDataset is made of other data sets' in run(CONFIG, '--cfg-options', several, more)
     assert 'has no train_dataloader: ' in run(CONFIG, '--cfg-options', 'train_dataloader=None')
     assert 'has no labels' in run(
         CONFIG, '--cfg-options', 'train_dataloader.dataset.source.with_labels=False'

@@ -52,11 +52,13 @@ def test_mistakes(published, run_tool, tmp_path, monkeypatch):
     cfg, _, path = published
     out = tmp_path / 'converted.pth'
     torch.save(dict(epoch=3), tmp_path / 'empty.pth')
+    torch.save(dict(state_dict=None), tmp_path / 'none.pth')
     for arguments, words in [
         (('sfc', cfg.filename, path), 'published.pth: the checkpoint does not fit PerFrame'),
         (('advent', cfg.filename, 'gone.pth'), 'gone.pth does not exist'),
         (('advent', 'gone.py', path), 'gone.py'),
         (('advent', cfg.filename, tmp_path / 'empty.pth'), 'empty.pth holds no weights'),
+        (('advent', cfg.filename, tmp_path / 'none.pth'), 'none.pth holds no weights'),
         # A config of the package is found from any folder.
         (
             ('advent', 'configs/davsn/accel_viper2city.py', 'empty.pth'),
@@ -66,3 +68,7 @@ def test_mistakes(published, run_tool, tmp_path, monkeypatch):
         with pytest.raises(SystemExit, match=f'error: .*({words})'):
             run_tool('convert_checkpoint.py', *arguments, '--out', out)
     assert not out.exists()
+    with pytest.raises(SystemExit, match='error: .*is the checkpoint itself'):
+        run_tool(
+            'convert_checkpoint.py', 'advent', cfg.filename, path, '--out', path, '--overwrite'
+        )

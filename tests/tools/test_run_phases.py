@@ -79,6 +79,13 @@ def rounded(toy_config, tmp_path, monkeypatch):
     return 'rounded.py'
 
 
+def test_one_folder_for_two_trainings(rounded, tmp_path):
+    """The second would be taken for done."""
+    (tmp_path / 'second.py').write_text("_base_ = 'rounded.py'\nrounds = None\n")
+    with pytest.raises(UserError, match='second.py and rounded.py would be trained in one folder'):
+        steps_of(rounded, 'second.py', '--cfg-options', 'work_dir=work')
+
+
 def test_rounds(rounded):
     """Each starts from the one before, which labels, if no other model does."""
     steps = steps_of(rounded, '--cfg-options', 'pseudo_label_generator.portion=0.4')

@@ -166,6 +166,20 @@ class ClipCrop(RandomCrop):
     ) -> None:
         if mode not in CROP_MODES:
             raise ValueError(f'ClipCrop: mode={mode!r} is not one of {CROP_MODES}.')
+        shares = [side for side in crop_size if isinstance(side, float)]
+        pixels = [side for side in crop_size if not isinstance(side, float)]
+        if not all(0 < share <= 1 for share in shares) or (shares and 1 in pixels):
+            raise ValueError(
+                f'ClipCrop: crop_size={tuple(crop_size)} must be numbers of pixels, or shares '
+                'above 0 and at most 1.0 (1 beside a share would be one pixel).'
+            )
+        if not 0 < cat_max_ratio <= 1:
+            raise ValueError(f'ClipCrop: cat_max_ratio={cat_max_ratio} must be in (0, 1].')
+        if mode != 'random' and (cat_max_ratio < 1 or rare_class_min_pixels is not None):
+            raise ValueError(
+                f'ClipCrop: mode={mode!r} has one place: cat_max_ratio and rare_class_min_pixels '
+                "choose among places, which needs mode='random'."
+            )
         size: Any = tuple(crop_size)  # mmseg's sizes are pixels; see transform()
         super().__init__(size, cat_max_ratio, ignore_index)
         self.share = self.crop_size
@@ -343,6 +357,8 @@ class ClipFlip(BaseTransform):
     """
 
     def __init__(self, prob: float = 0.5) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'ClipFlip: prob={prob} must be in [0, 1].')
         self.prob = prob
 
     @cache_randomness

@@ -282,6 +282,16 @@ def test_crop_that_is_larger_than_the_frame_takes_it_all(clip):
 def test_bad_options():
     with pytest.raises(ValueError, match="mode='left'"):
         ClipCrop(crop_size=(4, 4), mode='left')
+    for size in ((0.8, 1), (1.5, 1.0), (0.0, 1.0)):
+        with pytest.raises(ValueError, match='must be numbers of pixels, or shares'):
+            ClipCrop(crop_size=size)
+    with pytest.raises(ValueError, match='cat_max_ratio=-1'):
+        ClipCrop(crop_size=(4, 4), cat_max_ratio=-1)
+    for options in (dict(cat_max_ratio=0.75), dict(rare_class_min_pixels=3)):
+        with pytest.raises(ValueError, match="mode='top' has one place"):
+            ClipCrop(crop_size=(4, 4), mode='top', **options)
+    with pytest.raises(ValueError, match='prob=5'):
+        ClipFlip(prob=5)
     with pytest.raises(ValueError, match='scale'):
         ClipResize(scale=(0, 4))
     with pytest.raises(ValueError, match="interpolation='area'"):
