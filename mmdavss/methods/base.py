@@ -76,8 +76,8 @@ class BaseAdapter(VideoSegmentor):
         if train_norm_only:
             if not norm_layers(self.student):
                 raise ValueError(
-                    f'{type(self).__name__}: train_norm_only=True leaves nothing to train of a '
-                    'student without batch norm: set it to False.'
+                    f'{type(self).__name__}: the student has no batch-norm layers, and '
+                    'train_norm_only=True trains nothing else: set it to False.'
                 )
             self.student.requires_grad_(False)
             for norm in norm_layers(self.student):

@@ -143,6 +143,12 @@ class PseudoLabelGenerator:
         if not set(occlusion) <= {'alpha', 'threshold'}:
             raise ValueError(f'{KEY}.occlusion={occlusion} may have alpha and threshold only.')
         self.rule: LabelRule = RULES[selection](**rule)
+        # The analysis of label quality tries both ends too, with rules of its own.
+        if not 0 < self.rule.options().get('alpha', 0.5) < 1:
+            raise ValueError(
+                f'{KEY}.alpha={rule["alpha"]} must be between 0 and 1: no pixel would be a label, '
+                "or all of them (selection='all')."
+            )
         if split is not None and not self.rule.notes_entropy:
             raise ValueError(
                 f"{KEY}.split needs selection='all', not {selection!r}: the labels of easy frames "

@@ -119,7 +119,6 @@ class ClipAdaptive(LabelRule):
         start: float = 0.9,
         cap: float | None = None,
     ) -> None:
-        _portion('alpha', alpha)
         self.adaptive = dict(alpha=alpha, beta=beta, gamma=gamma, start=start, cap=cap)
         AdaptiveThresholds(1, **self.adaptive)  # type: ignore[arg-type]  # checks them
 

@@ -166,7 +166,7 @@ def test_compiled_networks(script):
 
 def test_two_processes(script):
     """Of one method of each kind; tests/methods/test_every_method.py compares all of them."""
-    kinds = ('i2vda', 'stpl_norm', 'sepico_bank', 'mic_hrda', 'sfm_pretraining')
+    kinds = ('i2vda', 'stpl_norm', 'sepico_bank', 'mic_accel_hrda_combined', 'sfm_pretraining')
     results = results_of(script, 'processes', *kinds)
     assert results.keys() == set(kinds)
     assert not [own for own in results.values() if own['status'] != 'passed']
