@@ -57,7 +57,7 @@ class LabelSet:
         """The same labels with fewer classes, in the order given; the others are ignored.
 
         Raises:
-            ValueError: If a name is not one of the classes.
+            ValueError: If a name is not one of the classes, or there twice.
         """
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
@@ -65,6 +65,8 @@ class LabelSet:
                 f'{self.name}: metainfo asks for the classes {unknown}, but the '
                 f'classes are {self.classes}.'
             )
+        if twice := sorted({name for name in classes if list(classes).count(name) > 1}):
+            raise ValueError(f'{self.name}: metainfo asks for the classes {twice} more than once.')
         old = [self.classes.index(name) for name in classes]
         return replace(
             self,

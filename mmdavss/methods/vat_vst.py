@@ -106,6 +106,8 @@ class VST(OfflineSelfTraining):
         super().__init__(**kwargs)
         if refinement is not None and refinement not in REFINEMENTS:
             raise ValueError(f'VST: refinement={refinement!r} is not one of {REFINEMENTS}.')
+        if not set(occlusion or {}) <= {'alpha', 'threshold'}:
+            raise ValueError(f'VST: occlusion={occlusion} may have alpha and threshold only.')
         self.refinement = refinement
         self.occlusion = dict(occlusion or {})
 

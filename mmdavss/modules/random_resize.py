@@ -16,9 +16,10 @@ from mmdavss.ops import resize_flow
 
 def check_rescale(owner: str, factors: Sequence[float] | None) -> None:
     """Raises a ValueError unless `factors` is None or a range for :func:`random_rescale`."""
-    if factors is not None and not 0 < factors[0] <= factors[1] - 0.01:
+    pair = isinstance(factors, tuple | list) and len(factors) == 2
+    if factors is not None and not (pair and 0 < factors[0] <= factors[1] - 0.01):
         raise ValueError(
-            f'{owner}: rescale={tuple(factors)} must be a range above 0, in hundredths, or None.'
+            f'{owner}: rescale={factors} must be a range above 0, in hundredths, or None.'
         )
 
 

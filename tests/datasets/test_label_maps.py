@@ -239,3 +239,9 @@ def test_colours_by_a_table():
     image[0, 0] = (4, 2, 6)
     with pytest.raises(ValueError, match=r'6 pixels have.*RGB \(4, 2, 6\), \(4, 5, 6\)\. Use'):
         CAMVID_COLOUR.decode(image, 'a.png')
+
+
+def test_a_class_twice():
+    """The second would never get a pixel."""
+    with pytest.raises(ValueError, match=r"the classes \['road'\] more than once"):
+        CITYSCAPES_15.subset(['road', 'sky', 'road'])
