@@ -54,6 +54,7 @@ class CachedFlow(BaseFlowProvider):
         if limit is not None and not limit > 0:
             raise ValueError(f'CachedFlow: limit={limit} must be above 0, or None.')
         self.provider = MODELS.build(provider)
+        self.reads_files = self.provider.reads_files
         self.cache_dir = Path(cache_dir)
         self.limit = math.inf if limit is None else limit * 2**30
         self._room = 0.0  # bytes to store before the folder is looked at again

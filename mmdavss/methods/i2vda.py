@@ -28,7 +28,6 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor
 
-from mmdavss.flow import PrecomputedFlow
 from mmdavss.losses import cross_entropy
 from mmdavss.modules import (
     probability_cross_entropy,
@@ -116,11 +115,7 @@ class I2VDA(AdversarialAdapter):
                 raise ValueError(f'I2VDA: {name}={value} must be above 0, or None for no limit.')
         if mask_grid not in MASK_GRIDS:
             raise ValueError(f'I2VDA: mask_grid={mask_grid!r} is not one of {MASK_GRIDS}.')
-        if (
-            augmentation
-            and consistency_weight
-            and (self.flow is None or isinstance(self.flow, PrecomputedFlow))
-        ):
+        if augmentation and consistency_weight and (self.flow is None or self.flow.reads_files):
             raise ValueError(
                 'I2VDA estimates the flow to synthesised frames (equation 5), which '
                 'no file can hold: set `model.flow` to a provider that computes, for '

@@ -12,7 +12,8 @@ from torch import nn
 
 from mmdavss.engine import ProxyNetworkHook
 from mmdavss.flow import BaseFlowProvider
-from mmdavss.testing import PREPROCESSOR, build_optimisers
+from mmdavss.testing import PREPROCESSOR, build_method, build_optimisers
+from tests.methods.table import CASES
 
 pytestmark = pytest.mark.sampled
 
@@ -397,3 +398,12 @@ def test_messages(i2vda, pairs, batch, accel):
         data = pairs()
         del data['inputs']['target'], data['data_samples']['target']
         model.train_step(data, build_optimisers(model))
+
+
+@pytest.mark.parametrize('cached', [False, True])
+def test_flow_files_know_no_synthesised_frames(tmp_path, cached):
+    """Known when it is built, not when the proxy is launched."""
+    files = dict(type='PrecomputedFlow', root=str(tmp_path))
+    flow = dict(type='CachedFlow', provider=files, cache_dir=str(tmp_path)) if cached else files
+    with pytest.raises(ValueError, match='no file can hold'):
+        build_method(CASES['i2vda'], flow=flow)
