@@ -403,7 +403,7 @@ def test_messages(i2vda, pairs, batch, accel):
 @pytest.mark.parametrize('cached', [False, True])
 def test_flow_files_know_no_synthesised_frames(tmp_path, cached):
     """Known when it is built, not when the proxy is launched."""
-    files = dict(type='PrecomputedFlow', root=str(tmp_path))
+    files = dict(type='PrecomputedFlow', root=str(tmp_path), frame_root=str(tmp_path))
     flow = dict(type='CachedFlow', provider=files, cache_dir=str(tmp_path)) if cached else files
     with pytest.raises(ValueError, match='no file can hold'):
         build_method(CASES['i2vda'], flow=flow)
