@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -25,11 +26,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 import mmdavss  # noqa: F401
+from mmdavss.evaluation.video_panoptic_quality import confusion_with_void
 from mmdavss.methods.dacs import DACS
-from mmdavss.modules.label_refinement import MODES
+from mmdavss.modules.label_refinement import IGNORE, MODES
 from mmdavss.structures import DomainClips
-
-IGNORE = 255
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,25 +64,22 @@ class Counts:
     """
 
     def __init__(self, classes: int) -> None:
-        self.confusion = torch.zeros(classes, classes + 1, dtype=torch.int64)
+        self.confusion = np.zeros((classes + 1, classes + 1), np.int64)
         self.changed = torch.zeros(3, dtype=torch.int64)
 
     def add(self, labels: Tensor, before: Tensor, truth: Tensor) -> None:
         """Adds labels (N, H, W), those before the refinement, and the truth."""
+        self.confusion += confusion_with_void(labels, truth, len(self.confusion) - 1)
         known = truth != IGNORE
         labels, before, truth = labels[known], before[known], truth[known]
-        columns = self.confusion.shape[1]
-        found = labels.clamp(max=columns - 1)
-        self.confusion += torch.bincount(
-            truth * columns + found, minlength=self.confusion.numel()
-        ).view_as(self.confusion)
         changed = (labels != before) & (labels != IGNORE)
         right = torch.stack([before[changed] == truth[changed], labels[changed] == truth[changed]])
         self.changed += torch.tensor([changed.sum(), *right.sum(1)])
 
     def row(self) -> str:
         """Cells: labelled, right ones of these, mean IoU, changed, right before and after."""
-        total, labelled = self.confusion.sum(), self.confusion[:, :-1]
+        known = self.confusion[:-1]
+        total, labelled = known.sum(), known[:, :-1]
         hits = labelled.diagonal()
         union = labelled.sum(0) + labelled.sum(1) - hits
         present = union > 0

@@ -102,12 +102,12 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
 
     Raises:
         UserError: If a config starts from a checkpoint that neither exists nor is made by an
-            earlier step, or a round changes a value that no command line can pass.
+            earlier step, two trainings have one folder, or a round changes a value that no command
+            line can pass.
     """
     steps: list[Step] = []
-    made: set[Path] = set()
+    made: dict[Path, str] = {}  # checkpoints, and the configs that make them
     values = _parse_options(args.cfg_options)
-    results: dict[Path, str] = {}
     for path in args.configs:
         for cfg, title, changes, folder in rounds_of(path, values):
             needs = [*start_checkpoints(cfg.model, 'model')]
@@ -122,13 +122,11 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
                         f'set --cfg-options {key}=PATH'
                     )
             result = final_checkpoint(cfg)
-            if result.resolve() in results:
+            if (other := made.get(result.resolve())) is not None:
                 raise UserError(
-                    f'{path} and {results[result.resolve()]} would be trained in one folder, '
-                    f'{result.parent}, and the second not at all: leave out work_dir '
-                    '(--cfg-options), which is for one config'
+                    f'{path} and {other} would be trained in one folder, {result.parent}, and the '
+                    'second not at all: leave out work_dir (--cfg-options), which is for one config'
                 )
-            results[result.resolve()] = path
             # The last ones overrule those before.
             options = [*args.cfg_options, *(key_value(*change) for change in changes.items())]
             options = ['--cfg-options', *options] if options else []
@@ -150,7 +148,7 @@ def find_steps(args: argparse.Namespace) -> list[Step]:
             if folder is not None:
                 train += ['--work-dir', folder]
             steps.append(Step(f'training of {title}', train + options, result))
-            made |= {file.resolve() for file in checkpoints_of(cfg)}
+            made |= {file.resolve(): path for file in checkpoints_of(cfg)}
     return steps
 
 

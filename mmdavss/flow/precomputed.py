@@ -14,6 +14,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmdavss.ops import resize_flow
+from mmdavss.utils.errors import check_share
 
 from .base import BaseFlowProvider, PathPairs
 from .io import SUFFIXES, read_flow
@@ -132,8 +133,7 @@ class PrecomputedFlow(BaseFlowProvider):
         self.frame_root = frame_root
         self.template = template
         self.frame_suffix = frame_suffix
-        if not 0 < rows <= 1:
-            raise ValueError(f'PrecomputedFlow: rows={rows} must be above 0 and at most 1.')
+        check_share('PrecomputedFlow', 'rows', rows)
         self.stored = stored
         self.resize = resize
         self.rows = rows

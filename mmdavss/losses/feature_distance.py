@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmdavss.modules.label_downscale import downscale_labels
 from mmdavss.ops import at_least_float32
 from mmdavss.utils.distributed import mean_over_batch
-from mmdavss.utils.errors import check_factors
+from mmdavss.utils.errors import check_factors, check_unit
 
 IGNORED = 255
 
@@ -65,8 +65,7 @@ class FeatureDistance(nn.Module):
             raise ValueError(
                 f'FeatureDistance: classes={tuple(classes)} must be one or more numbers in 0..254.'
             )
-        if not 0 <= min_ratio <= 1:
-            raise ValueError(f'FeatureDistance: min_ratio={min_ratio} must be in [0, 1].')
+        check_unit('FeatureDistance', min_ratio=min_ratio)
         check_factors('FeatureDistance', loss_weight=loss_weight)
         self.loss_weight = loss_weight
         self.min_ratio = min_ratio

@@ -12,15 +12,9 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
 from mmseg.utils import ConfigType, OptConfigType, add_prefix
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmdavss.modules import (
-    DomainGame,
-    HeadDiscriminators,
-    ImageDiscriminator,
-    SequenceDiscriminator,
-    SpatioTemporalDiscriminator,
-)
+from mmdavss.modules import DomainGame
 from mmdavss.modules.domain_game import ScoreMaps
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.errors import check_factors
@@ -29,24 +23,13 @@ from mmdavss.utils.wrappers import check_players, step_if_due
 from .mean_teacher import MeanTeacher
 
 #: What a method can show of each head: scores of single frames (N, K, H, W), of clips
-#: (N, T, K, H, W), or of the current and of the previous frame, (N, K, H, W) each; the views of
-#: these, and this package's discriminators that do not take them.
-SHOWN: dict[str, tuple[tuple[str, ...], tuple[type[nn.Module], ...]]] = dict(
-    frame=(
-        ('softmax', 'self_information'),
-        (SequenceDiscriminator, SpatioTemporalDiscriminator),
-    ),
-    clip=(
-        ('softmax', 'self_information'),
-        (HeadDiscriminators, SpatioTemporalDiscriminator),
-    ),
-    pair=(
-        ('pair', 'joint'),
-        (ImageDiscriminator, HeadDiscriminators, SequenceDiscriminator),
-    ),
+#: (N, T, K, H, W), or of the current and of the previous frame, (N, K, H, W) each; and the views of
+#: these. A discriminator lists in ``takes`` what it can be shown.
+VIEWS_OF = dict(
+    frame=('softmax', 'self_information'),
+    clip=('softmax', 'self_information'),
+    pair=('pair', 'joint'),
 )
-#: Those of a single head.
-SINGLE = (ImageDiscriminator, SequenceDiscriminator)
 
 
 class AdversarialAdapter(MeanTeacher):
@@ -88,7 +71,7 @@ class AdversarialAdapter(MeanTeacher):
     """
 
     always_taught = False
-    #: What the method shows its discriminators, one of :data:`SHOWN`; None if that is not checked.
+    #: What the method shows its discriminators, of :data:`VIEWS_OF`; None if that is not checked.
     shown: ClassVar[str | None] = None
 
     def __init__(
@@ -110,11 +93,11 @@ class AdversarialAdapter(MeanTeacher):
             auxiliary_adversarial_weight=auxiliary_adversarial_weight,
             discriminator_weight=discriminator_weight,
         )
-        kind = None if discriminator is None else discriminator.get('type')
+        kind = (discriminator or {}).get('type')
         kind = MODELS.get(kind) if isinstance(kind, str) else kind  # a class in Python configs
-        if kind in SINGLE and auxiliary_adversarial_weight is not None:
+        if getattr(kind, 'single', False) and auxiliary_adversarial_weight is not None:
             raise ValueError(
-                f'{type(self).__name__}: {kind.__name__} judges one head: set '
+                f'{type(self).__name__}: {getattr(kind, "__name__", kind)} judges one head: set '
                 'auxiliary_adversarial_weight=None, or take a discriminator of several.'
             )
         weights = dict(decode=adversarial_weight)
@@ -140,12 +123,11 @@ class AdversarialAdapter(MeanTeacher):
     def _check_shown(self, shown: str) -> None:
         """Raises ValueError for what would fail in a step, or have no effect."""
         name, game, kind = type(self).__name__, self.game, type(self.discriminator).__name__
-        views, unfit = SHOWN[shown]
-        if game.view not in views:
+        if game.view not in VIEWS_OF[shown]:
             raise ValueError(
-                f'{name}: view={game.view!r} is not one of {views}, those of a {shown}.'
+                f'{name}: view={game.view!r} is not one of {VIEWS_OF[shown]}, those of a {shown}.'
             )
-        if isinstance(self.discriminator, unfit):
+        if shown not in getattr(self.discriminator, 'takes', (shown,)):
             raise ValueError(
                 f'{name}: {kind} does not take the scores of a {shown}, which are shown here.'
             )

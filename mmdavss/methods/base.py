@@ -71,8 +71,8 @@ class BaseAdapter(VideoSegmentor):
             )
         self.running_statistics = running_statistics
         self.companions: dict[str, Companion] = {}
-        # The kinds that have been moved; None when that need not be watched any more.
-        self._moved: set[str] | None = set()
+        # Whether the teacher is still as it started, as far as that is watched.
+        self._still = True
         if train_norm_only:
             if not norm_layers(self.student):
                 raise ValueError(
@@ -138,8 +138,8 @@ class BaseAdapter(VideoSegmentor):
 
     def move_companions(self, kind: str, momentum: float = 0.0) -> None:
         """Moves all companions of a kind towards what they follow, see :meth:`Companion.move`."""
-        if self._moved is not None:
-            self._moved.add(kind)
+        if kind == 'ema':
+            self._still = False
         for companion in self.companions.values():
             if companion.kind == kind:
                 companion.move(self, momentum)
@@ -199,17 +199,17 @@ class BaseAdapter(VideoSegmentor):
 
         Runs of tools/train.py do not start then; those of other scripts would train another method.
         """
-        if self._moved is None or not self.training:
+        if not self._still or not self.training:
             return
+        self._still = False
         hook = self.moved_by.get('update_teacher')
-        if hook is not None and 'ema' not in self._moved:
+        if hook is not None:
             print_log(
                 f'{type(self).__name__}: nothing moves its teacher, which stays as it starts: add '
                 f"dict(type='{hook}') to custom_hooks.",
                 logger='current',
                 level=logging.WARNING,
             )
-        self._moved = None
 
     def losses(self, batch: DomainBatch) -> dict[str, Tensor]:
         """The losses of a batch that share a graph, and what else is logged.

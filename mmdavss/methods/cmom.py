@@ -31,6 +31,7 @@ from mmdavss.modules.class_mix import class_masks, draw_share
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import DomainBatch, DomainClips
+from mmdavss.utils.errors import check_unit
 from mmdavss.video_nets import HRDA, HeadScores
 
 from .base import BaseAdapter
@@ -72,8 +73,7 @@ class CMOM(BaseAdapter):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= mix_share <= 1:
-            raise ValueError(f'CMOM: mix_share={mix_share} must be in [0, 1].')
+        check_unit('CMOM', mix_share=mix_share)
         self.mix_share = mix_share
         self.released_flow = released_flow
         self.alignment: FeatureAlignment | None = None

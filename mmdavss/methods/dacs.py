@@ -23,6 +23,7 @@ from mmdavss.modules import (
     day_guided,
 )
 from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.utils.errors import check_unit
 from mmdavss.utils.wrappers import check_players
 from mmdavss.video_nets.base import class_factors
 
@@ -119,11 +120,9 @@ class DACS(MeanTeacher):
                 f'its options: {", ".join(DAY_OPTIONS)}.'
             )
         for name in ('ratio', 'threshold'):
-            if day_reference is not None and not 0 <= day_reference.get(name, 0) <= 1:
-                raise ValueError(
-                    f'{type(self).__name__}: day_reference.{name}={day_reference[name]} must '
-                    'be in [0, 1].'
-                )
+            check_unit(
+                type(self).__name__, **{f'day_reference.{name}': (day_reference or {}).get(name)}
+            )
         self.day_reference = day_reference
         self.register_buffer(
             'class_factors',

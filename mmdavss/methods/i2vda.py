@@ -39,7 +39,7 @@ from mmdavss.modules.temporal_augmentation import MASK_GRIDS
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import backward_warp
 from mmdavss.structures import Clip, DomainBatch
-from mmdavss.utils.errors import check_factors, number_of
+from mmdavss.utils.errors import check_factors, check_unit, number_of
 from mmdavss.video_nets import VideoNet, clip_scores
 
 from .adversarial import AdversarialAdapter
@@ -107,9 +107,7 @@ class I2VDA(AdversarialAdapter):
             **kwargs,
         )
         self.require_single_frame_student()
-        for name, value in (('t', t), ('alpha', alpha)):
-            if value is not None and not 0 <= value <= 1:
-                raise ValueError(f'I2VDA: {name}={value} must be in [0, 1].')
+        check_unit('I2VDA', t=t, alpha=alpha)
         for name, value in (('eta', eta), ('delta', delta)):
             if value is not None and value <= 0:
                 raise ValueError(f'I2VDA: {name}={value} must be above 0, or None for no limit.')

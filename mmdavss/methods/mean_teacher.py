@@ -17,6 +17,7 @@ from mmdavss.modules import MaskedConsistency, PseudoLabels
 from mmdavss.ops import mirrored_flow
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_over_processes
+from mmdavss.utils.errors import check_unit
 from mmdavss.video_nets import VideoNet
 from mmdavss.video_nets.base import weighted_losses
 
@@ -123,11 +124,7 @@ class MeanTeacher(BaseAdapter):
                 f'{type(self).__name__}: teacher_norm={teacher_norm!r} is not one of '
                 f'{TEACHER_NORMS}.'
             )
-        if not 0 <= confidence_threshold <= 1:
-            raise ValueError(
-                f'{type(self).__name__}: confidence_threshold={confidence_threshold} must be in '
-                '[0, 1].'
-            )
+        check_unit(type(self).__name__, confidence_threshold=confidence_threshold)
         if min(ignore_top, ignore_bottom) < 0:
             raise ValueError(
                 f'{type(self).__name__}: ignore_top={ignore_top} and ignore_bottom={ignore_bottom} '

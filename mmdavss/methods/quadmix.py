@@ -149,7 +149,7 @@ class QuadMix(TPS):
 
     @property
     def moved_by(self) -> Mapping[str, str]:
-        return dict(schedule_labels='StudentLabelsHook')
+        return {**super().moved_by, 'schedule_labels': 'StudentLabelsHook'}
 
     def schedule_labels(self, by_student: bool) -> None:
         """Chooses whether the student or the frozen net labels the target in the next step."""

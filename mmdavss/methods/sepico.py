@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from mmdavss.losses.semantic_contrast import SemanticContrast
 from mmdavss.modules import ClassStatistics, Decisions, downscale_labels
+from mmdavss.utils.errors import check_unit
 
 from .dacs import DACS, Labelled
 
@@ -89,8 +90,7 @@ class SePiCo(DACS):
                 f'SePiCo: contrast_stages={self.contrast_stages} must be one or more of the levels '
                 f'0 to {len(channels) - 1} of the backbone.'
             )
-        if not 0 <= label_ratio <= 1:
-            raise ValueError(f'SePiCo: label_ratio={label_ratio} must be in [0, 1].')
+        check_unit('SePiCo', label_ratio=label_ratio)
         self.projection = MODELS.build(
             dict(projection, in_channels=sum(channels[i] for i in self.contrast_stages))
         )

@@ -25,6 +25,7 @@ from mmdavss.modules.random_resize import check_rescale
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import chain_flow, mirrored_flow
 from mmdavss.structures import Clip, DomainBatch
+from mmdavss.utils.errors import check_unit
 from mmdavss.video_nets.base import fused_scores
 
 from .cross_frame import CrossFrameAdapter
@@ -70,8 +71,7 @@ class TPS(CrossFrameAdapter):
         super().__init__(**kwargs)
         self.histogram_matching = histogram_matching
         check_rescale('TPS', rescale)
-        if not 0 <= mirror_prob <= 1:
-            raise ValueError(f'TPS: mirror_prob={mirror_prob} must be in [0, 1].')
+        check_unit('TPS', mirror_prob=mirror_prob)
         self.rescale = rescale
         self.mirror_prob = mirror_prob
         self.released_mirror = released_mirror

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdavss.utils.errors import NotFiniteError
+from mmdavss.utils.errors import NotFiniteError, check_unit
 
 from .temporal_labels import IGNORE
 
@@ -48,9 +48,7 @@ class AdaptiveThresholds:
         start: float = 0.9,
         cap: float | None = None,
     ) -> None:
-        for name, value in dict(alpha=alpha, beta=beta, start=start, cap=cap).items():
-            if value is not None and not 0 <= value <= 1:
-                raise ValueError(f'AdaptiveThresholds: {name}={value} must be in [0, 1].')
+        check_unit('AdaptiveThresholds', alpha=alpha, beta=beta, start=start, cap=cap)
         self.alpha, self.beta, self.gamma, self.cap = alpha, beta, gamma, cap
         self.values = np.full(num_classes, start, np.float64)
 

@@ -58,6 +58,10 @@ class ImageDiscriminator(BaseModule):
         first_kernel: Size of the first convolution, 3 in IAST's release.
     """
 
+    #: What methods may show it (:data:`mmdavss.methods.adversarial.VIEWS_OF`), of one head.
+    takes = ('frame', 'clip')
+    single = True
+
     def __init__(self, in_channels: int, channels: int = 64, first_kernel: int = 4) -> None:
         super().__init__()
         self.first_kernel = first_kernel
@@ -85,6 +89,9 @@ class SequenceDiscriminator(BaseModule):
         in_channels: Channels K of the maps.
         channels: Width of the first layer; it doubles up to the fourth.
     """
+
+    takes = ('clip',)
+    single = True
 
     def __init__(self, in_channels: int, channels: int = 64) -> None:
         super().__init__()
@@ -117,6 +124,8 @@ class HeadDiscriminators(ModuleDict):
         first_kernel: As of :class:`ImageDiscriminator`.
     """
 
+    takes = ('frame',)
+
     def __init__(
         self,
         in_channels: int,
@@ -145,6 +154,8 @@ class SpatioTemporalDiscriminator(BaseModule):
         heads: Names of the classifiers.
         channels: Width of the first layers; it doubles up to the fourth.
     """
+
+    takes = ('pair',)
 
     def __init__(
         self, in_channels: int, heads: Sequence[str] = ('decode',), channels: int = 64

@@ -13,6 +13,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmdavss.ops import carry_by_truncation
+from mmdavss.utils.errors import check_unit
 
 IGNORE = 255
 #: Rank of a class that is not rare; one more than the largest label.
@@ -109,13 +110,9 @@ class LabelRefinement(nn.Module):
         for name, given in (('rare_classes', rare_classes), ('classes', classes or ())):
             if not all(0 <= k < IGNORE for k in given):
                 raise ValueError(f'LabelRefinement: {name}={tuple(given)} are not all in 0..254.')
-        for name, share in (
-            ('threshold', threshold),
-            ('carry_rows', carry_rows),
-            ('fill_rows', fill_rows),
-        ):
-            if not 0 <= share <= 1:
-                raise ValueError(f'LabelRefinement: {name}={share} must be in [0, 1].')
+        check_unit(
+            'LabelRefinement', threshold=threshold, carry_rows=carry_rows, fill_rows=fill_rows
+        )
         if fill_columns < 0:
             raise ValueError(f'LabelRefinement: fill_columns={fill_columns} must be 0 or more.')
         self.mode = mode

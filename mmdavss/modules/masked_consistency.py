@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptConfigType
 from torch import Tensor, nn
 
-from mmdavss.utils.errors import check_factors
+from mmdavss.utils.errors import check_factors, check_unit
 
 MODES = ('target', 'separate', 'source')
 
@@ -85,8 +85,7 @@ class MaskedConsistency(nn.Module):
         super().__init__()
         if mode not in MODES:
             raise ValueError(f'MaskedConsistency: mode={mode!r} is not one of {MODES}.')
-        if not 0 <= mask_ratio <= 1:
-            raise ValueError(f'MaskedConsistency: mask_ratio={mask_ratio} must be in [0, 1].')
+        check_unit('MaskedConsistency', mask_ratio=mask_ratio)
         if not isinstance(block_size, int) or block_size < 1:
             raise ValueError(
                 f'MaskedConsistency: block_size={block_size} must be 1 or more, and whole.'

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.utils.errors import check_unit
+
 
 def rgb_to_hsv(images: Tensor) -> Tensor:
     """Converts (..., 3, H, W) from RGB to HSV (hue, saturation, value), all in [0, 1]."""
@@ -320,9 +322,7 @@ class TorchvisionAugment(StrongAugment):
             raise ValueError(f'{type(self).__name__}: hue={hue} must be in [0, 0.5].')
         super().__init__(hue, jitter_prob, blur_prob, blur_sigma)
         factors = dict(brightness=brightness, contrast=contrast, saturation=saturation)
-        for name, value in dict(factors, grey_prob=grey_prob).items():
-            if not 0 <= value <= 1:
-                raise ValueError(f'TorchvisionAugment: {name}={value} must be in [0, 1].')
+        check_unit('TorchvisionAugment', **factors, grey_prob=grey_prob)
         self.ranges = (*factors.values(), hue)
         self.grey_prob = grey_prob
 

@@ -45,7 +45,7 @@ from .predictor import (
     PredictorFactory,
     probability_histogram,
 )
-from .rules import RULES, LabelRule
+from .rules import RULES, LabelRule, check_portion
 from .target import from_config, target_frames
 from .workers import ClipRunner, Turn, number_of_frames, one_thread
 
@@ -144,11 +144,8 @@ class PseudoLabelGenerator:
             raise ValueError(f'{KEY}.occlusion={occlusion} may have alpha and threshold only.')
         self.rule: LabelRule = RULES[selection](**rule)
         # The analysis of label quality tries both ends too, with rules of its own.
-        if not 0 < self.rule.options().get('alpha', 0.5) < 1:
-            raise ValueError(
-                f'{KEY}.alpha={rule["alpha"]} must be between 0 and 1: no pixel would be a label, '
-                "or all of them (selection='all')."
-            )
+        if (alpha := self.rule.options().get('alpha')) is not None:
+            check_portion(f'{KEY}.alpha', alpha)
         if split is not None and not self.rule.notes_entropy:
             raise ValueError(
                 f"{KEY}.split needs selection='all', not {selection!r}: the labels of easy frames "

@@ -314,7 +314,7 @@ class QuantileCapped(RankedRule):
     """
 
     def __init__(self, quantile: float = 0.66, cap: float = 0.9) -> None:
-        self.quantile = _portion('quantile', quantile)
+        self.quantile = check_portion('quantile', quantile)
         if not 0 < cap <= 1:
             raise ValueError(f'cap={cap} must be above 0 and at most 1.')
         self.cap = cap
@@ -361,7 +361,7 @@ class CBST(RankedRule):
         balanced: bool = True,
         leading_zeros: bool = False,
     ) -> None:
-        self.portion = _portion('portion', portion)
+        self.portion = check_portion('portion', portion)
         self.every = _step('every', every)
         self.prior = prior
         self.balanced = balanced
@@ -463,7 +463,7 @@ class CCM(RankedRule):
     """
 
     def __init__(self, portion: float = 0.1, every: int = 5) -> None:
-        self.portion = _portion('portion', portion)
+        self.portion = check_portion('portion', portion)
         self.every = _step('every', every)
 
     def sample(self, prediction: Prediction, num_classes: int) -> list[np.ndarray]:
@@ -510,7 +510,8 @@ def _priors(path: str) -> np.ndarray:
     return maps.astype(np.float32)
 
 
-def _portion(name: str, value: float) -> float:
+def check_portion(name: str, value: float) -> float:
+    """The value; raises ValueError unless it is between 0 and 1."""
     if not 0 < value < 1:
         raise ValueError(
             f'{name}={value} must be between 0 and 1: no pixel would be a label, or all of them '

@@ -37,6 +37,13 @@ def check_factors(owner: str, **factors: float | None) -> None:
             raise ValueError(f'{owner}: {name}={value} must be 0 or more.')
 
 
+def check_unit(owner: str, **values: float | None) -> None:
+    """Raises ValueError for a value that is not from 0 to 1; None is none."""
+    for name, value in values.items():
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f'{owner}: {name}={value} must be in [0, 1].')
+
+
 def check_share(owner: str, name: str, value: float) -> None:
     """Raises ValueError for a share that is not above 0 and at most 1."""
     if not 0 < value <= 1:

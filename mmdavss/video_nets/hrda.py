@@ -12,6 +12,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
+from mmdavss.utils.errors import check_unit
+
 from .main_head import fitting_size
 from .split_head import is_plain
 from .windows import Windows
@@ -206,8 +208,7 @@ class HRDA(EncoderDecoder):
                 f'HRDA: detail_size={self.detail_size} must be positive multiples of the '
                 f'output_stride, {output_stride}, and that 1 or more.'
             )
-        if not 0 <= detail_weight <= 1:
-            raise ValueError(f'HRDA: detail_weight={detail_weight} must be in [0, 1].')
+        check_unit('HRDA', detail_weight=detail_weight)
         for name, counts in (
             ('decode_head', (self.num_classes,)),
             ('attention_head', (1, self.num_classes)),

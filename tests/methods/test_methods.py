@@ -466,8 +466,8 @@ def test_norms_alone_of_a_student_that_has_none(per_frame):
 def test_single_source_frames_for_discriminators_of_two():
     case = CASES['davsn']
     data = training_batch(case)
-    for inputs in (data['inputs']['source'],):
-        inputs['frames'] = [frames[-1:] for frames in inputs['frames']]
-        del inputs['flow'], inputs['forward_flow'], inputs['augmented']
+    inputs = data['inputs']['source']
+    inputs['frames'] = [frames[-1:] for frames in inputs['frames']]
+    del inputs['flow'], inputs['forward_flow'], inputs['augmented']
     with pytest.raises(ValueError, match='the source clips have one: set clip_length=2'):
         train(case, build_method(case), [data])

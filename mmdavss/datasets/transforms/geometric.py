@@ -14,6 +14,8 @@ from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from mmdavss.utils.errors import check_unit
+
 from ..label_folder import read_manifest
 
 IMAGES = ('imgs', 'imgs_aug')
@@ -357,8 +359,7 @@ class ClipFlip(BaseTransform):
     """
 
     def __init__(self, prob: float = 0.5) -> None:
-        if not 0 <= prob <= 1:
-            raise ValueError(f'ClipFlip: prob={prob} must be in [0, 1].')
+        check_unit('ClipFlip', prob=prob)
         self.prob = prob
 
     @cache_randomness
