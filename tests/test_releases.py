@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
+from tests.quick import linear_parameter_groups, no_first_values
 from tests.releases import (
     entries,
     entries_of,
@@ -78,8 +79,12 @@ def test_deviations_deviate(name: str):
 @cache
 def meta_model(model: str) -> nn.Module:
     init_default_scope('mmseg')
-    # MiT reads numbers out of the tensor that it makes for its drop path.
-    with torch.device('meta'), patch('torch.linspace', partial(torch.linspace, device='cpu')):
+    with (
+        torch.device('meta'),
+        # MiT reads numbers out of the tensor that it makes for its drop path.
+        patch('torch.linspace', partial(torch.linspace, device='cpu')),
+        no_first_values(),
+    ):
         return MODELS.build(json.loads(model))
 
 
@@ -87,12 +92,14 @@ def meta_model(model: str) -> nn.Module:
 def players(model: str, wrapper: str) -> dict[str, tuple[nn.Module, OptimWrapper]]:
     """Each player of a model on the meta device, and its optimiser; from the configs as JSON."""
     net = meta_model(model)
-    made = build_optim_wrapper(net, ConfigDict(json.loads(wrapper)))
+    with linear_parameter_groups():
+        made = build_optim_wrapper(net, ConfigDict(json.loads(wrapper)))
     if isinstance(made, OptimWrapperDict):
         return {name: (getattr(net, name), own) for name, own in made.items()}
     return dict(model=(net, made))
 
 
+@cache
 def optimisers(config: str) -> dict[str, tuple[nn.Module, OptimWrapper]]:
     """Those of a config; configs that share model and optimiser share them."""
     cfg = resolved(config)

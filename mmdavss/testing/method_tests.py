@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -43,11 +46,13 @@ from .methods import (
     training_batch,
 )
 from .numerics import (
+    PATIENCE,
     Decisions,
     Waits,
     add_rounding_errors,
     double_precision,
     draws_of_global_batch,
+    sum_over_pipe,
     synchronised_batch_norm,
 )
 
@@ -260,7 +265,9 @@ class MethodTests:
         """Logs and states of each of two processes, for all methods in one run."""
         folder = tmp_path_factory.mktemp('two_processes')
         cases = {name: case for name, case in self.cases.items() if case.thorough}
-        torch.multiprocessing.start_processes(_work, (folder, cases), WORLD, start_method='fork')
+        links = multiprocessing.Pipe()
+        args = folder, cases, links
+        torch.multiprocessing.start_processes(_work, args, WORLD, start_method='fork')
         return [torch.load(folder / f'{rank}.pth') for rank in range(WORLD)]
 
     @pytest.mark.slow
@@ -368,9 +375,10 @@ class MethodTests:
                 return trained(model, decisions)[0]
 
         decisions = Decisions()
-        full = losses(build_method(case), decisions)
+        built = build_method(case)  # to build is slower than to copy
+        full = losses(copy.deepcopy(built), decisions)
 
-        model = build_method(case)
+        model = copy.deepcopy(built)
         kinds = {key: value.dtype for key, value in model.state_dict().items()}
         seen = set()
         for layer, module in model.named_modules():
@@ -388,7 +396,7 @@ class MethodTests:
         assert layers
         erroneous = []
         for seed in range(8):
-            model = build_method(case)
+            model = copy.deepcopy(built)
             add_rounding_errors(model, layers, 2**-8, seed)
             erroneous.append(losses(model, Decisions(decisions.made)))
         for key, value in log.items():
@@ -442,16 +450,21 @@ def separate(model: BaseAdapter) -> bool:
     return owner not in (BaseAdapter, BaseModel)
 
 
-def _work(rank: int, folder: Path, cases: Mapping[str, MethodCase]) -> None:
+def _work(
+    rank: int, folder: Path, cases: Mapping[str, MethodCase], links: Sequence[Connection]
+) -> None:
     torch.set_num_threads(1)
+    init_default_scope('mmseg')
     distributed.init_process_group(
         'gloo',
         init_method=f'file://{folder}/store',
         rank=rank,
         world_size=WORLD,
-        timeout=timedelta(seconds=100),
+        timeout=timedelta(seconds=PATIENCE),
     )
-    nn.BatchNorm2d.forward = synchronised_batch_norm(WORLD)
+    nn.BatchNorm2d.forward = synchronised_batch_norm(
+        WORLD, partial(sum_over_pipe, link=links[rank])
+    )
     results: dict[str, Any] = {}
     for name, case in cases.items():
         try:

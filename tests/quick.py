@@ -1,0 +1,47 @@
+"""Leaves out what takes time and what no test looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+from torch import nn
+from torch.optim import Optimizer
+
+#: What torch's layers fill their parameters with when they are made.
+FILLS = ('kaiming_uniform_', 'uniform_', 'normal_', 'xavier_uniform_', 'ones_', 'zeros_')
+
+
+@contextmanager
+def no_first_values() -> Iterator[None]:
+    """Context manager: layers that are built keep the memory as it was."""
+    with ExitStack() as stack:
+        for name in FILLS:
+            stack.enter_context(patch.object(nn.init, name, lambda x, *args, **kwargs: x))
+        yield
+
+
+@contextmanager
+def linear_parameter_groups() -> Iterator[None]:
+    """Context manager: optimisers that are built take a time linear in the groups, not quadratic.
+
+    torch compares each group with all before it; mmengine makes a group of each parameter.
+
+    Raises:
+        ValueError: At the end, if a parameter is in several groups of an optimiser.
+    """
+    made = {}
+
+    def add(self: Optimizer, group: dict) -> None:
+        if not isinstance(group['params'], list):
+            group['params'] = [group['params']]
+        self.param_groups.append(self.defaults | group)
+        made[id(self)] = self
+
+    with patch.object(Optimizer, 'add_param_group', add):
+        yield
+    for optimiser in made.values():
+        parameters = [p for group in optimiser.param_groups for p in group['params']]
+        if len(parameters) != len(set(parameters)):
+            raise ValueError('A parameter is in several groups.')
