@@ -30,8 +30,10 @@ from pathlib import Path
 
 import cv2
 import matplotlib.backends.backend_agg  # noqa: F401, so that not every process imports it
+import matplotlib.figure  # noqa: F401, the same
 import mmengine.runner.runner
 import torch
+import torch._dynamo  # noqa: F401, the same
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import IterBasedTrainLoop, ValLoop

@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import cv2
+import matplotlib.figure  # noqa: F401  # as the next one
 import numpy as np
 import pytest
 import torch
+import torch._dynamo  # noqa: F401  # imported by each run, so by each fork unless it is here
 import torch.distributed as distributed
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
