@@ -4,6 +4,7 @@ import copy
 import gc
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -54,14 +55,17 @@ def quick_configs() -> Iterator[None]:
     """Shipped configs and their bases are read once, and the text of configs is not formatted.
 
     Reading one opens ten files, of which most belong to many configs, each with a temporary folder
-    of its own, and yapf takes seconds for each text that a run writes; the commands that tests
-    start as processes of their own still format.
+    of its own, in memory where that is a folder; and yapf takes seconds for each text that a run
+    writes; the commands that tests start as processes of their own still format.
     """
+    memory = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
     read, read_part = Config.fromfile, Config._file2dict
 
     @cache
     def part_once(path: str, args: tuple, kwargs: tuple) -> tuple:
-        return read_part(path, *args, **dict(kwargs))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, 'tempdir', memory)
+            return read_part(path, *args, **dict(kwargs))
 
     def file2dict(filename: str, *args: object, **kwargs: object) -> tuple:
         path = Path(filename).resolve()

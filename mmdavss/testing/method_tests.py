@@ -375,10 +375,9 @@ class MethodTests:
                 return trained(model, decisions)[0]
 
         decisions = Decisions()
-        built = build_method(case)  # to build is slower than to copy
-        full = losses(copy.deepcopy(built), decisions)
+        full = losses(build_method(case), decisions)
 
-        model = copy.deepcopy(built)
+        model = build_method(case)
         kinds = {key: value.dtype for key, value in model.state_dict().items()}
         seen = set()
         for layer, module in model.named_modules():
@@ -396,7 +395,7 @@ class MethodTests:
         assert layers
         erroneous = []
         for seed in range(8):
-            model = copy.deepcopy(built)
+            model = build_method(case)
             add_rounding_errors(model, layers, 2**-8, seed)
             erroneous.append(losses(model, Decisions(decisions.made)))
         for key, value in log.items():

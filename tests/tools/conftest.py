@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch import nn
+from torch.utils.data import _utils
 
 from mmdavss.minidrive.generate import Settings, generate
 from tests.tools.forked import MANAGERS, ROOT
@@ -47,9 +49,10 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
 
     yield run
-    # Loaders that a run has left end here: torch terminates workers that do not end in five
-    # seconds, and reports that as an error, wherever the process then is.
-    with suppress(RuntimeError):
+    # Loaders that a run has left end here: torch terminates workers that do not end in a time, and
+    # reports that as an error, wherever the process then is. Most do not: the collection ends
+    # their queues before they are told.
+    with suppress(RuntimeError), patch.object(_utils, 'MP_STATUS_CHECK_INTERVAL', 0.1):
         gc.collect()
 
 

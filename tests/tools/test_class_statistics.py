@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -43,18 +41,13 @@ def minidrive(tmp_path, monkeypatch):
     return tmp_path / 'data/minidrive'
 
 
-def test_counts_what_the_labels_hold(minidrive):
+def test_counts_what_the_labels_hold(minidrive, run_tool, capfd):
     """In several processes."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/class_statistics.py'), str(CONFIG), '--workers', '2'],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)),
-    )
-    assert done.returncode == 0, done.stderr
-    assert '3/3' in done.stderr
-    assert 'wrote data/minidrive/gta/class_statistics.json' in done.stdout
-    assert 'absent: wall, train' in done.stdout
+    run_tool('class_statistics.py', CONFIG, '--workers', 2)
+    said = capfd.readouterr()
+    assert '3/3' in said.err
+    assert 'wrote data/minidrive/gta/class_statistics.json' in said.out
+    assert 'absent: wall, train' in said.out
     written = json.loads((minidrive / 'gta/class_statistics.json').read_text())
     assert len(written['classes']) == 19
     for n in (1, 2, 3):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -27,32 +25,19 @@ def content(folder):
     }
 
 
-def test_from_the_command_line_to_the_data_set(self_training, run_tool, capsys):
+def test_from_the_command_line_to_the_data_set(self_training, run_tool, capfd):
     """In several processes, then in one; what the data set then reads, and its score."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools/generate_pseudo_labels.py'),
-            'config.py',
-            'iter_1.pth',
-            '--workers',
-            '2',
-            '--score',
-        ],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)),
-    )
-    assert done.returncode == 0, done.stderr
-    assert '7/7' in done.stderr
-    assert 'has no pseudo-label at all' in done.stdout
-    assert 'pseudo-labels: data/pseudo' in done.stdout
+    run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', '--workers', 2, '--score')
+    said = capfd.readouterr()
+    assert '7/7' in said.err
+    assert 'has no pseudo-label at all' in said.out
+    assert 'pseudo-labels: data/pseudo' in said.out
     first = content('data/pseudo')
     assert sum(name.endswith('.png') for name in first) == 7
 
     run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', '--out', 'other', '--score')
     assert content('other') == first
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     score = json.loads(first['score.json'])
     assert f'P-mIoU {score["p_miou"]:.2f}' in said
     assert f'proportion p = {score["proportion"]:.2%} (2 labelled frames)' in said
@@ -96,7 +81,7 @@ def test_from_the_command_line_to_the_data_set(self_training, run_tool, capsys):
 
     stamp = os.stat('other/pseudo_labels.json').st_mtime_ns
     run_tool('generate_pseudo_labels.py', 'config.py', 'iter_1.pth', '--out', 'other')
-    assert 'is there already' in capsys.readouterr().out
+    assert 'is there already' in capfd.readouterr().out
     assert os.stat('other/pseudo_labels.json').st_mtime_ns == stamp
 
 
