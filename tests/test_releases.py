@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from unittest.mock import patch
@@ -35,6 +36,14 @@ RATES = dict(np.load(Path(__file__).parent / 'data/golden/release_schedules.npz'
 CASES = [(config, name) for config in full_size() for name in entries_of(config)]
 #: Iterations at which schedules are compared, besides those of the golden arrays.
 EARLY = [0, 1, 2, 700, 1499, 1500]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def forgotten() -> Iterator[None]:
+    """Models and optimisers do not outlive the module: forks of later tests would share them."""
+    yield
+    for cached in (meta_model, players, optimisers, stepped):
+        cached.cache_clear()
 
 
 def test_every_full_size_config_has_its_values():
