@@ -136,8 +136,8 @@ def published_tables() -> Iterator[PublishedTable]:
         )
 
 
-def measured_runs(table: PublishedTable, work_dirs: Path) -> dict[str, list[Mapping[str, float]]]:
-    """The last validations of the runs of a table's configs.
+def work_dirs_of(table: PublishedTable, work_dirs: Path) -> dict[str, list[Path]]:
+    """The work dirs of the runs of a table's configs.
 
     Args:
         table: The table.
@@ -145,17 +145,28 @@ def measured_runs(table: PublishedTable, work_dirs: Path) -> dict[str, list[Mapp
             folders in such a work dir (``seed0``, ...) are several runs of the config.
 
     Returns:
-        Validations by config, without configs that have no run there and without runs of which no
-        validation has the table's first mean.
+        Work dirs by config, without configs that have no run there.
     """
     found = {}
     for config in dict.fromkeys(row.config for row in table.rows if row.config is not None):
         folder = work_dirs / config
         if any(folder.glob(LOGS)) or any(folder.glob(f'*/{LOGS}')):
-            (runs,) = find_runs([folder]).values()
-            scored = [own for own in map(partial(_last, metric=table.metrics[0]), runs) if own]
-            if scored:
-                found[config] = scored
+            (found[config],) = find_runs([folder]).values()
+    return found
+
+
+def measured_runs(table: PublishedTable, work_dirs: Path) -> dict[str, list[Mapping[str, float]]]:
+    """The last validations of the runs of a table's configs; see :func:`work_dirs_of`.
+
+    Returns:
+        Validations by config, without configs and runs of which no validation has the table's first
+        mean.
+    """
+    found = {}
+    for config, runs in work_dirs_of(table, work_dirs).items():
+        scored = [own for own in map(partial(_last, metric=table.metrics[0]), runs) if own]
+        if scored:
+            found[config] = scored
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmdavss.utils.errors import InputError, number_of
 from mmdavss.utils.inputs import natural, read_text
+from mmdavss.utils.journal import last_report
 
 #: Logs that a training writes into its work dir, one for each start.
 LOGS = '*/vis_data/scalars.json'
@@ -173,6 +174,31 @@ def scores_of(work_dir: str | Path, metric: str) -> dict[int, dict[str, float]]:
         known = sorted(set().union(*found.values()) - {'step'})
         raise ValueError(f'{work_dir}: no validation has {metric!r}, there are {known}')
     return with_it
+
+
+def unfinished_runs(work_dirs: Sequence[Path], metric: str) -> list[str]:
+    """Runs whose last score is not of the end of their training, by their reports.
+
+    Args:
+        work_dirs: Work dirs.
+        metric: Name of the mean score; runs that have none are left out.
+
+    Returns:
+        A line for each. Of runs without a ``report.json`` nothing is known.
+    """
+    found = []
+    for work_dir in work_dirs:
+        try:
+            step = max(scores_of(work_dir, metric))
+        except InputError:
+            raise
+        except ValueError:
+            continue
+        config = last_report(work_dir).get('config', {})
+        end = (config.get('train_cfg') or {}).get('max_iters')
+        if end is not None and step < end:
+            found.append(f'{work_dir} has no score of its end: of iteration {step} of {end}.')
+    return found
 
 
 # ---------------------------------------------------------------------------------------- tables

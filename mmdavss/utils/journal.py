@@ -33,6 +33,16 @@ def write_json(path: str | Path, content: Any) -> None:
     replace_file(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
+def last_report(work_dir: Path) -> dict[str, Any]:
+    """The ``report.json`` of the last start of a training; empty without one that can be read."""
+    found = sorted(work_dir.glob('*/report.json'))
+    try:
+        report = json.loads(found[-1].read_text(encoding='utf-8')) if found else {}
+    except ValueError:  # the machine went down
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
 def digest_of(value: Any) -> str:
     """SHA-256 of a json value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

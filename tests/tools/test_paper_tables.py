@@ -17,9 +17,12 @@ def log(folder, **scores):
 
 def test_tables_of_what_was_trained(tmp_path, run_tool, capsys):
     log(tmp_path / 'stpl/accel_viper2city', mIoU=50.0, **{'IoU.road': 80.0, 'IoU.sky': 61.5})
+    report = json.dumps(dict(config=dict(train_cfg=dict(max_iters=40))))
+    (tmp_path / 'stpl/accel_viper2city/1/report.json').write_text(report)
     out = tmp_path / 'out/papers.md'
     run_tool('analysis/paper_tables.py', tmp_path, '--out', out)
     text = out.read_text()
+    assert text.count('stpl/accel_viper2city has no score of its end: of iteration 10 of 40.') == 3
     assert text.startswith('## STPL (Lo et al., CVPR 2023), table 1: VIPER to Cityscapes-Seq')
     # Tables 1, 3 and 4 have this row; table 5 has no mIoU.
     assert text.count('## ') == 3 and 'table 2' not in text

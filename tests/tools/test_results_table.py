@@ -46,3 +46,14 @@ def test_two_tables_in_two_formats(tmp_path, run_tool, capsys):
         run_tool(*call[:-1], out / 'table.md')
     with pytest.raises(SystemExit, match='--source x: there is no run of this name'):
         run_tool(*call[:4], '--source', 'x', '--out', out, '--overwrite')
+
+
+def test_runs_that_have_not_ended(tmp_path, run_tool):
+    for name, end in (('a', 20), ('b', 30)):
+        log(tmp_path / name, 20.0, 10.0)
+        report = dict(config=dict(train_cfg=dict(max_iters=end)))
+        (tmp_path / name / '1/report.json').write_text(json.dumps(report))
+    out = tmp_path / 'table.md'
+    run_tool('analysis/results_table.py', tmp_path / 'a', tmp_path / 'b', '--out', out)
+    (line,) = (row for row in out.read_text().splitlines() if 'has no score of its end' in row)
+    assert line.startswith(f'{tmp_path / "b"} has') and line.endswith('of iteration 20 of 30.')

@@ -3,7 +3,8 @@ what they print.
 
 WORK_DIRS is the folder that tools/train.py writes into: the run of configs/stpl/accel_viper2city.py
 is looked for in WORK_DIRS/stpl/accel_viper2city, and several runs of it (seed0, seed1, ...) in
-folders there. The last validation counts, never the best one. Classes have the scores that this
+folders there. The last validation counts, never the best one; runs that have not ended are named
+below the table. Classes have the scores that this
 validation logged (per_class=True of its metrics, which the configs of the tables have). Prints
 text, and writes it (.txt), markdown, LaTeX and one csv for each table.
 
@@ -29,7 +30,9 @@ from mmdavss.analysis.published import (
     published_papers,
     published_tables,
     side_by_side,
+    work_dirs_of,
 )
+from mmdavss.analysis.results import unfinished_runs
 from mmdavss.cli.exits import one_line
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import refuse_existing
@@ -81,8 +84,11 @@ def title_of(table: PublishedTable) -> str:
     return f'{table.paper} ({paper}), table {table.table}: {table.benchmark}'
 
 
-def remarks(table: PublishedTable, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
-    """What to know about a table: the notes on it and its rows, and what no run can or did fill."""
+def remarks(
+    table: PublishedTable, runs: Mapping[str, Sequence[Mapping[str, float]]], work_dirs: Path
+) -> list[str]:
+    """What to know about a table: the notes on it and its rows, what no run can or did fill, and
+    which runs have not ended."""
     named = dict.fromkeys([*table.notes, *(n for row in table.rows for n in row.notes)])
     found = [published_notes()[name] for name in named]
     if table.tool:
@@ -96,6 +102,8 @@ def remarks(table: PublishedTable, runs: Mapping[str, Sequence[Mapping[str, floa
         )
     elif missing:
         found.append(f'Classes that the validations do not have: {", ".join(missing)}.')
+    for folders in work_dirs_of(table, work_dirs).values():
+        found += unfinished_runs(folders, table.metrics[0])
     return found
 
 
@@ -115,7 +123,7 @@ def write_tables(args: argparse.Namespace) -> None:
     files = {}
     for table, runs in found:
         made, title = side_by_side(table, runs), title_of(table)
-        notes = remarks(table, runs)
+        notes = remarks(table, runs, args.work_dirs)
         text.append('\n'.join([title, made.text(), *notes, '']))
         markdown.append('\n\n'.join([f'## {title}', made.markdown(), *notes]) + '\n')
         latex.append(f'% {title}\n{made.latex()}\n')

@@ -3,8 +3,8 @@ the share of the gap to the oracle that is closed.
 
 Folders are work dirs of tools/train.py, or folders of several (seed0, seed1, ...) that are runs of
 one method; runs of one name become mean ± standard deviation. The last validation and the best one
-are two tables: the best one is chosen on the frames that it is scored on. Prints markdown, and
-writes it and LaTeX.
+are two tables: the best one is chosen on the frames that it is scored on. Runs that have not ended
+are named below them. Prints markdown, and writes it and LaTeX.
 
     python tools/analysis/results_table.py work_dirs/small_results/mini/{source-only,adabn,stpl,oracle} \
         --source source-only --oracle oracle --out work_dirs/results.md
@@ -21,6 +21,7 @@ from mmdavss.analysis.results import (
     comparison_table,
     find_runs,
     last_validation,
+    unfinished_runs,
 )
 from mmdavss.cli.exits import one_line
 from mmdavss.utils.files import check_writable, refuse_existing
@@ -78,6 +79,8 @@ def main() -> None:
                 '`--cfg-options val_evaluator.per_class=True`, or `val_evaluator.0.per_class=True` '
                 'if the config has a list of evaluators.\n'
             )
+        folders = [folder for own in runs.values() for folder in own]
+        markdown += [f'{line}\n' for line in unfinished_runs(folders, args.metric)]
         check_writable(args.out.parent, 'write the tables elsewhere (--out)')
         args.out.write_text('\n'.join(markdown), encoding='utf-8')
         args.out.with_suffix('.tex').write_text('\n'.join(latex), encoding='utf-8')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from mmengine.runner import Runner
 
 from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.errors import UserError, number_of
-from mmdavss.utils.journal import as_json, differences
+from mmdavss.utils.journal import as_json, differences, last_report
 
 #: Parts of a config about the place of a run, its display and what follows it. The seed is checked
 #: by IterationSeedHook.
@@ -41,16 +40,6 @@ ADVICE = (
 )
 
 
-def last_report(checkpoint: str | None) -> dict[str, Any]:
-    """The report of the last start of a checkpoint's run; empty if there is none."""
-    found = sorted(checkpoint_file(checkpoint or '').parent.glob('*/report.json'))
-    try:
-        report = json.loads(found[-1].read_text(encoding='utf-8')) if found else {}
-    except ValueError:  # the machine went down
-        return {}
-    return report if isinstance(report, dict) else {}
-
-
 def compare_config(runner: Runner, metainfo: Any) -> None:
     """Compares a resumed run's config with that of its last start.
 
@@ -63,7 +52,7 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
     Raises:
         UserError: If method, network, optimiser, schedules or classes differ.
     """
-    before = last_report(runner._load_from).get('config')
+    before = last_report(checkpoint_file(runner._load_from or '').parent).get('config')
     now = as_json(runner.cfg.to_dict(), str)
     classes = [
         _classes(meta)
@@ -111,7 +100,7 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
     Raises:
         UserError: If the training data differ.
     """
-    before = last_report(runner._load_from).get('data')
+    before = last_report(checkpoint_file(runner._load_from or '').parent).get('data')
     before = before if isinstance(before, dict) else {}
     changed = []
     for name, data in now.items():
