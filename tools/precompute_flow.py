@@ -3,7 +3,8 @@
 Frames are the images of a folder and its subfolders. Frames in one folder whose names differ only
 in the number at the end form a sequence. The tool writes the flow from each frame to the previous
 one (current -> previous), with --both-ways also that from each to the next one. Existing files are
-skipped, so that an interrupted run continues where it stopped.
+skipped, so that an interrupted run continues where it stopped; flow.json records their provider,
+and another one is refused.
 
     python tools/precompute_flow.py data/viper/train/img data/viper/train/flow --workers 8
     python tools/precompute_flow.py leftImg8bit_sequence/train OUT --frame-suffix _leftImg8bit
@@ -32,7 +33,15 @@ from mmdavss.launch.config_file import check_part
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.files import check_writable
-from mmdavss.utils.inputs import IMAGE_SUFFIXES, check_names, choose_frames, is_hidden, walk
+from mmdavss.utils.inputs import (
+    IMAGE_SUFFIXES,
+    check_names,
+    choose_frames,
+    is_hidden,
+    read_json,
+    walk,
+)
+from mmdavss.utils.journal import Journal, as_json
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 
@@ -182,6 +191,28 @@ def compute(tasks: list[Task], config: dict, device: str, workers: int) -> None:
             future.result()
 
 
+def begun(args: argparse.Namespace, provider: dict) -> Journal:
+    """The record of the provider of the files, which no other one has made in part.
+
+    Raises:
+        UserError: If another one has, or --overwrite was interrupted.
+    """
+    journal = Journal(args.out / 'flow.json', dict(provider=as_json(provider, str)))
+    if journal.path.is_file() and not args.overwrite:
+        found = read_json(journal.path, 'record', 'Delete it and the files beside it.')
+        if journal.resume(found):
+            raise UserError(
+                f'{args.out} has flow of {found.get("provider")}: name another folder, or compute '
+                'all of it again with --overwrite.'
+            )
+        if journal.state.get('replaced'):
+            raise UserError(
+                f'{args.out}: --overwrite was interrupted and has left files of before: repeat the '
+                'command with it.'
+            )
+    return journal
+
+
 def main() -> None:
     args = parse_args()
     with one_line('interrupted: the same command continues from here'):
@@ -192,13 +223,17 @@ def main() -> None:
                 f'{args.pattern or IMAGE_SUFFIXES}. Correct the folder, --pattern or '
                 '--frame-suffix.'
             )
+        provider = dict(type=args.provider, **args.options)
+        journal = begun(args, provider)
         todo = [task for task in tasks if args.overwrite or not task[2].exists()]
         print(f'{number_of(len(tasks), "pair")}, {len(tasks) - len(todo)} there already.')
         if todo:
             check_writable(args.out, 'name another folder')
-            provider = dict(type=args.provider, **args.options)
             check_part(MODELS, provider, '--provider')
+            args.out.mkdir(parents=True, exist_ok=True)
+            journal.save(replaced=args.overwrite)
             compute(todo, provider, args.device, args.workers)
+            journal.save(replaced=False)
     provider = dict(
         type='PrecomputedFlow',
         root=str(args.out),

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
-from mmdavss.flow import DISFlowEstimator
+from mmdavss.flow import DISFlowEstimator, ZeroFlow
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +24,8 @@ def run(monkeypatch, capsys):
     """Calls the tool in this process; gives what it prints, and its error or None."""
 
     def call(*args):
+        # One that exists writes to the output of an earlier test.
+        monkeypatch.setattr(MMLogger, '_instance_dict', type(MMLogger._instance_dict)())
         spec = importlib.util.spec_from_file_location('precompute_flow', TOOL)
         tool = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(tool)
@@ -60,7 +64,7 @@ def test_writes_resumes_and_reads_back(tmp_path, build, frame_root, run):
     assert first.returncode == 0, first.stderr
     assert '3 pairs, 0 there already' in first.stdout and '3/3' in first.stderr
     files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file()}
-    assert files == {'s/a_9__a_8.npy', 's/a_10__a_9.npy', 's/b_9__b_8.npy'}
+    assert files == {'flow.json', 's/a_9__a_8.npy', 's/a_10__a_9.npy', 's/b_9__b_8.npy'}
 
     provider = build(
         dict(
@@ -88,6 +92,25 @@ def test_writes_resumes_and_reads_back(tmp_path, build, frame_root, run):
     assert (tmp_path / 's/a_9__a_8.npy').read_bytes() != b'mine'
 
 
+def test_files_of_another_provider(tmp_path, frame_root, run, monkeypatch):
+    """Are not taken for those of this one, nor are those that an interrupted call left."""
+    command = (frame_root, tmp_path, '--frame-suffix', '_x')
+    run(*command)
+    of_dis = (tmp_path / 's/a_10__a_9.npy').read_bytes()
+    for other in (('--provider', 'ZeroFlow'), ('--options', 'preset=fast')):
+        _, error = run(*command, *other)
+        assert "has flow of {'type': 'DISFlowEstimator'}: name another folder" in error
+    zero = (*command, '--provider', 'ZeroFlow')
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(ZeroFlow, 'estimate_numpy', Mock(side_effect=ZeroDivisionError))
+        run(*zero, '--overwrite')
+    assert 'repeat the command with it' in run(*zero)[1]
+    assert run(*zero, '--overwrite')[1] is None
+    assert (tmp_path / 's/a_10__a_9.npy').read_bytes() != of_dis
+    out, error = run(*zero)
+    assert error is None and '3 pairs, 3 there already' in out
+
+
 def test_options(tmp_path, frame_root, run):
     out, error = run(
         frame_root / 's',
@@ -102,7 +125,7 @@ def test_options(tmp_path, frame_root, run):
         'ZeroFlow',
     )
     assert error is None
-    assert [p.name for p in tmp_path.iterdir()] == ['a_10__a_8.flo']
+    assert {p.name for p in tmp_path.iterdir()} == {'flow.json', 'a_10__a_8.flo'}
     assert "template': '{folder}/{stem}__{stem_b}.flo'" in out
 
 
@@ -123,7 +146,7 @@ def test_frames_are_read_as_in_training(tmp_path, run):
         said, error = run(tmp_path, out, *pattern)
         assert '2 pairs' in said and '3.JPG: this frame cannot be decoded' in error
         assert 'Traceback' not in error
-        assert [path.name for path in out.iterdir()] == ['2__1.npy']
+        assert {path.name for path in out.iterdir()} == {'flow.json', '2__1.npy'}
     cv2.imwrite(str(tmp_path / '1.png'), np.zeros((40, 64), np.uint8))
     assert '1.JPG and 1.png are two images of the same name' in run(tmp_path, out)[1]
     assert '--pattern' in run(tmp_path, out)[1]
@@ -152,7 +175,7 @@ def test_both_ways(tmp_path, frame_root, run):
     command = (frame_root / 's', tmp_path, '--frame-suffix', '_x', '--step', 2)
     out, error = run(*command, '--both-ways')
     assert error is None and '2 pairs, 0 there' in out
-    assert {p.name for p in tmp_path.iterdir()} == {'a_10__a_8.npy', 'a_8__a_10.npy'}
+    assert {p.name for p in tmp_path.glob('*.npy')} == {'a_10__a_8.npy', 'a_8__a_10.npy'}
     images = [cv2.imread(str(frame_root / f's/a_{k}_x.png')) for k in (8, 10)]
     np.testing.assert_array_equal(
         np.load(tmp_path / 'a_8__a_10.npy'),
