@@ -60,13 +60,13 @@ class STAM(nn.Module):
     Shapes: (N, T, C, h, w) to (N, T*C, h, w).
 
     Raises:
-        ValueError: If `kernel_size` is even, or there are less than two frames.
+        ValueError: If `kernel_size` is even or negative, or there are less than two frames.
     """
 
     def __init__(self, in_channels: int, num_frames: int = 2, kernel_size: int = 7) -> None:
         super().__init__()
-        if kernel_size % 2 != 1:
-            raise ValueError(f'STAM: kernel_size={kernel_size} must be odd.')
+        if kernel_size < 1 or kernel_size % 2 != 1:
+            raise ValueError(f'STAM: kernel_size={kernel_size} must be odd and positive.')
         if num_frames < 2:
             raise ValueError(f'STAM: num_frames={num_frames} must be 2 or more.')
         self.num_frames = num_frames

@@ -420,6 +420,7 @@ def test_adabn_leaves_layers_that_see_nothing(per_frame, batch, build):
         ('stpl', dict(anchor_weight=-1.0), 'anchor_weight=-1.0 must be 0 or more'),
         ('stpl', dict(loss=dict(type='STPLLoss', temperature=0.0)), 'temperature=0.0 must be'),
         ('stpl', dict(fusion=dict(type='STAM', kernel_size=4)), 'kernel_size=4 must be odd'),
+        ('stpl', dict(fusion=dict(type='STAM', kernel_size=-1)), 'kernel_size=-1 must be odd and'),
         ('stpl', dict(fusion=dict(type='STAM', num_frames=1)), 'num_frames=1 must be 2 or more'),
         ('vst', dict(occlusion=dict(foo=5.0)), 'may have alpha and threshold only'),
         ('tps', dict(rescale=0.8), 'rescale=0.8 must be a range'),

@@ -12,6 +12,8 @@ from mmseg.datasets.transforms import PhotoMetricDistortion
 from mmseg.registry import TRANSFORMS
 from PIL import Image, ImageEnhance, ImageFilter
 
+from mmdavss.utils.errors import check_unit
+
 
 @TRANSFORMS.register_module()
 class ClipPhotoMetricDistortion(PhotoMetricDistortion):
@@ -42,6 +44,14 @@ class ClipPhotoMetricDistortion(PhotoMetricDistortion):
         return results
 
 
+def _check_jitter(owner: str, hue: float, **values: float) -> None:
+    """Raises ValueError for a hue that turns more than half a circle, or another value not in 0 to
+    1."""
+    check_unit(owner, **values)
+    if not 0 <= hue <= 0.5:
+        raise ValueError(f'{owner}: hue={hue} must be in [0, 0.5].')
+
+
 @TRANSFORMS.register_module()
 class CrossFrameAugment(BaseTransform):
     """Augmented view for STPL and TPS: blur and colour jitter, drawn for each frame.
@@ -60,6 +70,9 @@ class CrossFrameAugment(BaseTransform):
         hue: Shift of the hue is in ``-+ hue``, 1 being the whole circle.
         blur_prob: Probability of blur of a frame.
         blur_sigma: Range of the standard deviation of the blur, in pixels.
+
+    Raises:
+        ValueError: For an invalid value of an option.
     """
 
     def __init__(
@@ -72,15 +85,21 @@ class CrossFrameAugment(BaseTransform):
         blur_prob: float = 0.5,
         blur_sigma: tuple[float, float] = (0.15, 1.15),
     ) -> None:
-        if not 0 <= hue <= 0.5:
-            raise ValueError(f'CrossFrameAugment: hue={hue} must be in [0, 0.5].')
+        factors = dict(brightness=brightness, contrast=contrast, saturation=saturation)
+        _check_jitter('CrossFrameAugment', hue, **factors, jitter_prob=jitter_prob)
+        check_unit('CrossFrameAugment', blur_prob=blur_prob)
+        low, high = blur_sigma
+        if not 0 < low <= high:
+            raise ValueError(
+                f'CrossFrameAugment: blur_sigma={blur_sigma} must be two numbers above 0, the '
+                'smaller one first.'
+            )
         self.jitter_prob = jitter_prob
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation
         self.hue = hue
         self.blur_prob = blur_prob
-        low, high = blur_sigma
         self.blur_sigma = (low, high)
 
     def transform(self, results: dict) -> dict:
@@ -162,17 +181,9 @@ class TPSAugment(BaseTransform):
         grey_prob: float = 0.2,
         wrapped_mean: Sequence[float] | None = None,
     ) -> None:
-        for name, value, largest in (
-            ('blur_prob', blur_prob, 1),
-            ('jitter_prob', jitter_prob, 1),
-            ('brightness', brightness, 1),
-            ('contrast', contrast, 1),
-            ('saturation', saturation, 1),
-            ('hue', hue, 0.5),
-            ('grey_prob', grey_prob, 1),
-        ):
-            if not 0 <= value <= largest:
-                raise ValueError(f'TPSAugment: {name}={value} must be in [0, {largest}].')
+        factors = dict(brightness=brightness, contrast=contrast, saturation=saturation)
+        _check_jitter('TPSAugment', hue, **factors, jitter_prob=jitter_prob)
+        check_unit('TPSAugment', blur_prob=blur_prob, grey_prob=grey_prob)
         self.blur_prob = blur_prob
         self.blur_radius = tuple(blur_radius)
         self.jitter_prob = jitter_prob

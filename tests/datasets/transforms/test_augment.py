@@ -148,9 +148,21 @@ def test_each_jitter_at_the_ends_of_its_range(kind, strength, hue, levels, name,
     np.testing.assert_allclose(out, expected, rtol=0, atol=levels)
 
 
-def test_bad_hue():
-    with pytest.raises(ValueError, match='hue=0.6'):
-        CrossFrameAugment(hue=0.6)
+@pytest.mark.parametrize(
+    ('kind', 'options', 'words'),
+    [
+        (CrossFrameAugment, dict(hue=0.6), 'hue=0.6'),
+        (CrossFrameAugment, dict(brightness=1.5), 'brightness=1.5'),
+        (CrossFrameAugment, dict(blur_prob=-0.1), 'blur_prob=-0.1'),
+        (CrossFrameAugment, dict(blur_sigma=(2.0, 1.0)), 'the smaller one first'),
+        (CrossFrameAugment, dict(blur_sigma=(0.0, 1.0)), 'above 0'),
+        (TPSAugment, dict(hue=0.6), 'hue=0.6'),
+        (TPSAugment, dict(grey_prob=2), 'grey_prob=2'),
+    ],
+)
+def test_bad_options(kind, options, words):
+    with pytest.raises(ValueError, match=f'{kind.__name__}: .*{words}'):
+        kind(**options)
 
 
 STILL = dict(blur_prob=0.0, jitter_prob=0.0, grey_prob=0.0)
