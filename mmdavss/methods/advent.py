@@ -23,6 +23,7 @@ from torch import Tensor
 
 from mmdavss.losses import entropy_loss
 from mmdavss.structures import DomainBatch
+from mmdavss.utils.errors import check_factors
 
 from .adaptsegnet import AdaptSegNet
 from .mean_teacher import MeanTeacher
@@ -71,11 +72,11 @@ class MinEnt(MeanTeacher):
         super().__init__(**kwargs)
         heads = dict.fromkeys(self.net.heads, auxiliary_entropy_weight)
         self.weights = heads | dict(decode=entropy_weight)
-        if min(entropy_weight, auxiliary_entropy_weight) < 0:
-            raise ValueError(
-                f'MinEnt: entropy_weight={entropy_weight} and auxiliary_entropy_weight='
-                f'{auxiliary_entropy_weight} must not be negative.'
-            )
+        check_factors(
+            'MinEnt',
+            entropy_weight=entropy_weight,
+            auxiliary_entropy_weight=auxiliary_entropy_weight,
+        )
 
     def loss_groups(self, batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
         batch = self.with_flow_for_all(batch)

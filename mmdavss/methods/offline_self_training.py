@@ -34,6 +34,7 @@ from torch import Tensor
 from mmdavss.losses import clip_cross_entropy, soft_cross_entropy
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.structures import Clip, DomainBatch, DomainClips
+from mmdavss.utils.errors import check_factors
 
 from .base import BaseAdapter
 
@@ -72,10 +73,7 @@ class OfflineSelfTraining(BaseAdapter):
         **kwargs,
     ) -> None:
         super().__init__(**{'source_free': not source_weight, **kwargs})
-        if source_weight < 0:
-            raise ValueError(
-                f'{type(self).__name__}: source_weight={source_weight} must not be negative.'
-            )
+        check_factors(type(self).__name__, source_weight=source_weight)
         given = dict(soft_labels=soft_labels, regulariser=regulariser)
         for name in self.WITHOUT:
             if given[name]:

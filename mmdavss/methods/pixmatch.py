@@ -27,6 +27,7 @@ from mmdavss.modules import RandomResizedCrop, random_cut
 from mmdavss.modules.temporal_labels import IGNORE
 from mmdavss.ops import at_least_float32, fourier_swap, window_half_width
 from mmdavss.structures import DomainBatch, DomainClips
+from mmdavss.utils.errors import check_factors
 from mmdavss.video_nets.base import fused_scores
 
 from .base import BaseAdapter
@@ -89,10 +90,9 @@ class PixMatch(BaseAdapter):
         self.weights = dict(
             augmentation=augmentation_weight, fourier=fourier_weight, cutmix=cutmix_weight
         )
-        if min(self.weights.values()) < 0 or not any(self.weights.values()):
-            raise ValueError(
-                f'PixMatch: the weights {self.weights} must not be negative, and not all be 0.'
-            )
+        check_factors('PixMatch', **{f'{name}_weight': own for name, own in self.weights.items()})
+        if not any(self.weights.values()):
+            raise ValueError('PixMatch: augmentation, fourier and cutmix have no weight above 0.')
         check_confidence('PixMatch', confidence_threshold)
         window_half_width((2**20, 2**20), beta, window)  # says what is wrong before training
         self.confidence_threshold = confidence_threshold

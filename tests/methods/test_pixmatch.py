@@ -207,8 +207,8 @@ def test_weights_choose_the_perturbations():
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(augmentation_weight=0.0), 'not all be 0'),
-        (dict(cutmix_weight=-0.1), 'must not be negative'),
+        (dict(augmentation_weight=0.0), 'have no weight above 0'),
+        (dict(cutmix_weight=-0.1), 'cutmix_weight=-0.1 must be 0 or more'),
         (dict(confidence_threshold=1.0), r'must be in \(0, 1\), or None'),
         (dict(beta=0.5), 'beta=0.5 must be in'),
         (dict(crop=dict(size=(8, 8), scale=(0.5, 1.5))), 'scale=.* up to 1'),
