@@ -24,6 +24,9 @@ from mmseg.registry import MODELS
 from mmdavss.testing import SEGMENTOR, make_batch, small_net
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
+# Networks are built by the hundred, of modules that stay: at the threshold of Python, 700, a sixth
+# of that time goes into looking for garbage among them.
+gc.set_threshold(50_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
