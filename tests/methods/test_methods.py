@@ -427,6 +427,7 @@ def test_adabn_leaves_layers_that_see_nothing(per_frame, batch, build):
         ('tps', dict(rescale=(0.8,)), r'rescale=\(0.8,\) must be a range'),
         ('self_training', dict(confident_ratio=1.5), 'confident_ratio=1.5 must be'),
         ('tps', dict(pseudo_weight=-1.0), 'pseudo_weight=-1.0 must be 0 or more'),
+        ('minent', dict(entropy_weight=-1.0), 'entropy_weight=-1.0 must be 0 or more'),
         ('sfc', dict(flow_weight=-1.0), 'flow_weight=-1.0 must be 0 or more'),
         ('sfc', dict(softmax_scale=0.0), 'softmax_scale=0.0 must be above 0'),
         ('davsn', dict(auxiliary_weight=-1.0), 'auxiliary_weight=-1.0 must be 0 or more'),
