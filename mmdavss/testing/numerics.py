@@ -55,7 +55,7 @@ class _SumOverPipe(Function):
 def sum_over_pipe(x: Tensor, link: Connection) -> Tensor:
     """Sum of a small tensor on the CPU over two processes, as all_reduce, gradients included.
 
-    Takes a twentieth of the time of torch's, which counts where there are thousands of sums.
+    Far faster than torch's by gloo, which takes a millisecond for each of thousands of sums.
 
     Raises:
         TimeoutError: If the other process sends nothing for :data:`PATIENCE` seconds.
