@@ -31,17 +31,17 @@ def linear_parameter_groups() -> Iterator[None]:
     Raises:
         ValueError: At the end, if a parameter is in several groups of an optimiser.
     """
-    made = {}
+    made = set()
 
     def add(self: Optimizer, group: dict) -> None:
         if not isinstance(group['params'], list):
             group['params'] = [group['params']]
         self.param_groups.append(self.defaults | group)
-        made[id(self)] = self
+        made.add(self)
 
     with patch.object(Optimizer, 'add_param_group', add):
         yield
-    for optimiser in made.values():
+    for optimiser in made:
         parameters = [p for group in optimiser.param_groups for p in group['params']]
         if len(parameters) != len(set(parameters)):
             raise ValueError('A parameter is in several groups.')

@@ -197,12 +197,13 @@ def begun(args: argparse.Namespace, provider: dict) -> Journal:
     Raises:
         UserError: If another one has, or --overwrite was interrupted.
     """
-    journal = Journal(args.out / 'flow.json', dict(provider=as_json(provider, str)))
+    # In a list: of a dict, a journal compares only the options that are given now.
+    journal = Journal(args.out / 'flow.json', dict(provider=as_json([provider], str)))
     if journal.path.is_file() and not args.overwrite:
         found = read_json(journal.path, 'record', 'Delete it and the files beside it.')
         if journal.resume(found):
             raise UserError(
-                f'{args.out} has flow of {found.get("provider")}: name another folder, or compute '
+                f'{args.out} has flow of {found["provider"][0]}: name another folder, or compute '
                 'all of it again with --overwrite.'
             )
         if journal.state.get('replaced'):

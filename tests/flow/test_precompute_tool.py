@@ -100,6 +100,9 @@ def test_files_of_another_provider(tmp_path, frame_root, run, monkeypatch):
     for other in (('--provider', 'ZeroFlow'), ('--options', 'preset=fast')):
         _, error = run(*command, *other)
         assert "has flow of {'type': 'DISFlowEstimator'}: name another folder" in error
+    other = (frame_root, tmp_path / 'fast', '--frame-suffix', '_x')
+    run(*other, '--options', 'preset=fast')
+    assert "'preset': 'fast'}: name another folder" in run(*other)[1]
     zero = (*command, '--provider', 'ZeroFlow')
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(ZeroFlow, 'estimate_numpy', Mock(side_effect=ZeroDivisionError))

@@ -4,9 +4,9 @@ what they print.
 WORK_DIRS is the folder that tools/train.py writes into: the run of configs/stpl/accel_viper2city.py
 is looked for in WORK_DIRS/stpl/accel_viper2city, and several runs of it (seed0, seed1, ...) in
 folders there. The last validation counts, never the best one; runs that have not ended are named
-below the table. Classes have the scores that this
-validation logged (per_class=True of its metrics, which the configs of the tables have). Prints
-text, and writes it (.txt), markdown, LaTeX and one csv for each table.
+below the table. Classes have the scores that this validation logged (per_class=True of its metrics,
+which the configs of the tables have). Prints text, and writes it (.txt), markdown, LaTeX and one
+csv for each table.
 
 Tables whose figures are of no validation (--list marks them) are made with the published ones only:
 another command measures them, which is named below the table.

@@ -40,6 +40,10 @@ ADVICE = (
 )
 
 
+def _last_report(runner: Runner) -> dict[str, Any]:
+    return last_report(checkpoint_file(runner._load_from or '').parent)
+
+
 def compare_config(runner: Runner, metainfo: Any) -> None:
     """Compares a resumed run's config with that of its last start.
 
@@ -52,7 +56,7 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
     Raises:
         UserError: If method, network, optimiser, schedules or classes differ.
     """
-    before = last_report(checkpoint_file(runner._load_from or '').parent).get('config')
+    before = _last_report(runner).get('config')
     now = as_json(runner.cfg.to_dict(), str)
     classes = [
         _classes(meta)
@@ -100,7 +104,7 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
     Raises:
         UserError: If the training data differ.
     """
-    before = last_report(checkpoint_file(runner._load_from or '').parent).get('data')
+    before = _last_report(runner).get('data')
     before = before if isinstance(before, dict) else {}
     changed = []
     for name, data in now.items():
