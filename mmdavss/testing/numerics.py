@@ -206,13 +206,20 @@ def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, se
     Weights, inputs and outputs of a layer get separate errors.
     """
     generator = torch.Generator().manual_seed(seed)
-    # To draw takes longer than all else: parts of what was drawn once, from other places each time.
-    drawn = torch.empty(2**20).uniform_(1 - unit, 1 + unit, generator=generator)
     starts = random.Random(seed)
 
+    def draw(count: int) -> Tensor:
+        return torch.empty(count).uniform_(1 - unit, 1 + unit, generator=generator)
+
+    # To draw takes longer than all else: parts of what was drawn once, from other places each time.
+    drawn = draw(2**20)
+
     def rounded(x: Any) -> Any:
+        nonlocal drawn
         if not is_real(x):
             return x
+        if drawn.numel() < 2 * x.numel():
+            drawn = draw(2 * x.numel())
         start = starts.randrange(drawn.numel() - x.numel())
         return x * drawn[start : start + x.numel()].view(x.shape)
 

@@ -1,11 +1,12 @@
-"""What waits for the device is found, and nothing else."""
+"""What waits for the device is found, and nothing else; simulated rounding."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from mmdavss.testing.numerics import Waits
+from mmdavss.testing.numerics import Waits, add_rounding_errors
 
 X = torch.zeros(2, 3, device='meta')
 HOST = torch.ones(2, 3)
@@ -47,3 +48,15 @@ def test_nothing_else_is(name):
     with Waits() as waits:
         FREE[name]()
     assert not waits.found
+
+
+def test_rounding_errors_of_any_size():
+    """Of a layer whose tensors have more numbers than are drawn at once: all differ, none by more
+    than the unit."""
+    x = torch.ones(1, 1, 1024, 1100)
+    model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
+    model[0].weight.data.fill_(1.0)
+    add_rounding_errors(model, ['0'], 2**-8, seed=0)
+    out = model(x)
+    assert 1.5 * 2**-8 < (out - 1).abs().max() < 3.1 * 2**-8
+    assert out.unique().numel() > 1000
