@@ -261,10 +261,11 @@ class MethodTests:
     # ---------------------------------------------------------------- processes, accumulation
 
     @pytest.fixture(scope='class')
-    def two_processes(self, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    @classmethod
+    def two_processes(cls, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
         """Logs and states of each of two processes, for all methods in one run."""
         folder = tmp_path_factory.mktemp('two_processes')
-        cases = {name: case for name, case in self.cases.items() if case.thorough}
+        cases = {name: case for name, case in cls.cases.items() if case.thorough}
         links = multiprocessing.Pipe()
         args = folder, cases, links
         torch.multiprocessing.start_processes(_work, args, WORLD, start_method='fork')
