@@ -528,12 +528,17 @@ def _dataset_digest(options: str) -> str:
 
 @functools.cache
 def machine() -> str:
-    """CPU, number of cores and version of PyTorch."""
+    """CPU with its generation, which decides on the last digits and by them on a training; number
+    of cores and version of PyTorch."""
     cpu = platform.processor() or platform.machine()
     if Path('/proc/cpuinfo').is_file():
-        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
-        names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-        cpu = names[0] if names else cpu
+        # The first block is the first core.
+        core = Path('/proc/cpuinfo').read_text(encoding='utf-8').partition('\n\n')[0]
+        parts = (line.partition(':') for line in core.splitlines())
+        fields = {name.strip(): value.strip() for name, _, value in parts}
+        cpu = fields.get('model name', cpu)
+        if 'cpu family' in fields:
+            cpu += f' (family {fields["cpu family"]}, model {fields["model"]})'
     return f'{cpu}, {os.cpu_count()} cores, torch {torch.__version__}'
 
 
