@@ -8,7 +8,7 @@ _base_ = [
 model = dict(
     {
         **_base_.method,
-        'gan_loss': dict(type='DomainGANLoss', kind='lsgan'),
+        'gan_loss': dict(type='DomainGANLoss', kind='lsgan', source_label=0),
         'adversarial_weight': 0.01,
     },
     student=dict(segmentor=dict(auxiliary_head=None)),

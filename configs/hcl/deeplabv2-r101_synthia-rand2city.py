@@ -50,7 +50,8 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=5000, by_epoch=False),
+    # The full rate from iteration 5000 on: mmengine reaches it in that before the end.
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=5001, by_epoch=False),
     dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=100000, by_epoch=False),
 ]
 train_cfg = dict(max_iters=100000, val_interval=5000)

@@ -21,7 +21,9 @@ train_dataloader = dict(
 pseudo_label_generator = dict(pipeline=prediction_pipeline)
 model = dict(
     _base_.method,
-    # No loss uses a second classifier.
-    student=dict(segmentor=dict(auxiliary_head=None)),
+    # As released: batch norm's affine part is fixed. No loss uses a second classifier.
+    student=dict(
+        segmentor=dict(backbone=dict(norm_cfg=dict(requires_grad=False)), auxiliary_head=None)
+    ),
     source_checkpoint='work_dirs/source_only/deeplabv2-r101_synthia-rand2city/iter_40000.pth',
 )

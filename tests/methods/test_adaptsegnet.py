@@ -95,15 +95,15 @@ def published(
     model.student = Stub(dict(model.student.heads), golden)
     for name in model.student.heads if tags else ():
         layers = model.discriminator.double()[name].layers
-        # There the source is 0 and the target 1, here it is the other way round.
-        shift = float(model.game.gan_loss.kind == 'lsgan')
+        # There the source is 0 and the target 1, here it is so with least squares alone.
+        sign = 1 if model.game.gan_loss.source_label == 0 else -1
         keys = [key for key in golden.arrays if key.startswith(tags[name])]
         for layer, key in zip(layers[::2], keys[::2], strict=True):
             weights = {
                 part: golden[f'{key.rpartition(".")[0]}.{part}'] for part in ('weight', 'bias')
             }
             if layer is layers[-1]:
-                weights = dict(weight=-weights['weight'], bias=shift - weights['bias'])
+                weights = {part: sign * value for part, value in weights.items()}
             layer.load_state_dict(weights)
     sample = SegDataSample(metainfo=dict(img_shape=tuple(golden['src_label'].shape[-2:])))
     sample.gt_sem_seg = PixelData(data=golden['src_label'].long())

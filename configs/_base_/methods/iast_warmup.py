@@ -3,7 +3,8 @@ method = dict(
     type='AdaptSegNet',
     # The first convolution is 3x3, unlike AdaptSegNet's.
     discriminator=dict(type='HeadDiscriminators', channels=64, first_kernel=3),
-    gan_loss=dict(type='DomainGANLoss', kind='lsgan'),
+    # The source is 0, as in the release: first scores, which are near 0, are then right for it.
+    gan_loss=dict(type='DomainGANLoss', kind='lsgan', source_label=0),
     adversarial_weight=0.05,
     discriminator_weight=0.5,
     running_statistics='all',
