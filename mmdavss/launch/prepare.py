@@ -237,19 +237,27 @@ def prepare_training(
 
 
 def check_pseudo_labels(cfg: Config) -> None:
-    """Checks that the model which the config names has made its pseudo-labels.
+    """Checks that the target has pseudo-labels, and that the model which the config names has made
+    them.
 
     In rounds of self-training the labels of the round before are easily taken for those of this
     one. Checkpoints that are no longer there cannot be compared.
 
     Raises:
-        UserError: If another one has.
+        UserError: If the target would train on labels of its own, or another model has made them.
     """
     if not cfg.get('pseudo_label_generator'):
         return
     named = labelling_checkpoints(cfg)
+    branches = cfg.train_dataloader.dataset
+    if branches.get('target') and not branches.target.get('pseudo_labels'):
+        raise UserError(
+            'the config makes pseudo-labels (pseudo_label_generator), but its target trains on '
+            'none: set train_dataloader.dataset.target.pseudo_labels to their folder (made by '
+            'tools/generate_pseudo_labels.py)'
+        )
     for branch in ('source', 'target'):  # the source's: frames that the model has selected
-        part = cfg.train_dataloader.dataset.get(branch) or {}
+        part = branches.get(branch) or {}
         folder = part.get('pseudo_labels')
         if (
             not folder

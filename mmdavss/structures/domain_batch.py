@@ -44,8 +44,8 @@ def sample_labels(samples: SampleList) -> Tensor:
         if 'gt_sem_seg' not in sample:
             raise ValueError(
                 f'{sample.get("img_path", "A clip")} comes without a label, which is needed here: '
-                'set with_labels=True in its data set, and put LoadClipAnnotations into its '
-                'pipeline.'
+                'put LoadClipAnnotations into the pipeline of its data set, with pseudo_labels '
+                '(a folder of tools/generate_pseudo_labels.py) or with_labels=True.'
             )
     return torch.cat([sample.gt_sem_seg.data for sample in samples]).long()
 

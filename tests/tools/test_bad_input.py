@@ -204,7 +204,7 @@ def masks(world: World, **manifest: object) -> None:
     world.write('pseudo/frames.txt', 'a/01.png\n')
 
 
-def labelled(folder: str, checkpoint: str) -> Config:
+def labelled(folder: str | None, checkpoint: str) -> Config:
     """A training with the pseudo-labels of a folder, which a checkpoint should have made."""
     return Config(
         dict(
@@ -954,6 +954,12 @@ ROUNDS: list[Case] = [
         ),
         lambda w: check_pseudo_labels(labelled('pseudo', 'round2.pth')),
         ('pseudo', 'round1.pth', 'round2.pth', '--overwrite'),
+    ),
+    (
+        'a target whose pseudo-labels are left out, so that its own labels would be learnt',
+        nothing,
+        lambda w: check_pseudo_labels(labelled(None, 'round2.pth')),
+        ('target.pseudo_labels', 'generate_pseudo_labels.py'),
     ),
 ]
 CHECKPOINTS: list[Case] = [

@@ -285,7 +285,8 @@ class LoadClipAnnotations(BaseTransform):
         if path is None:
             raise ValueError(
                 f'LoadClipAnnotations: the data set of {results["frame_paths"][-1]} is used '
-                'without labels. Set with_labels=True there, or remove this transform.'
+                'without labels. Set pseudo_labels (a folder of tools/generate_pseudo_labels.py) '
+                'or with_labels=True there, or remove this transform.'
             )
         paths = {'gt_seg_map': path}
         paths |= {
