@@ -251,8 +251,8 @@ class Accel(PropagatingNet):
     def frames_read(self, length: int) -> tuple[int, ...]:
         read = super().frames_read(length)
         if length == 1 or self.stage == 1 or self.reference_segmentor is not None:
-            return read
-        return (0, *read) if read else read
+            return read[-1:]
+        return read[:1] + read[-1:]
 
     def _key_levels(self, frame: Tensor) -> tuple[Tensor, ...]:
         with self._key_grad():

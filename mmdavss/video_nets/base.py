@@ -67,8 +67,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     the net, :meth:`head_scores` and :meth:`supervise`, :meth:`loss`, and for predictions
     :meth:`predict` or, for a video frame by frame, :meth:`predict_next`. It wraps a plain mmseg
     segmentor, whose decode head ends in its classifier, ``cls_seg`` (see :meth:`split`). Subclasses
-    implement :meth:`scores`, :meth:`loss` and :meth:`step`, and :meth:`head_scores` if they see
-    more than the current frame.
+    implement :meth:`scores`, :meth:`loss` and :meth:`step`, if they see more than the current frame
+    :meth:`head_scores`, and if not all frames decide :meth:`frames_read`.
 
     Args:
         segmentor: Config of a mmseg segmentor with backbone, decode head, and maybe neck and
@@ -293,9 +293,12 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     def frames_read(self, length: int) -> tuple[int, ...]:
         """Frames, in order, whose :meth:`features` decide the scores of a clip of `length`.
 
-        None of an :class:`HRDA`, whose scores also come from its details.
+        All of a net that is ``temporal``, or the current one alone; none of an :class:`HRDA`, whose
+        scores also come from its details.
         """
-        return () if isinstance(self.segmentor, HRDA) else (length - 1,)
+        if isinstance(self.segmentor, HRDA):
+            return ()
+        return tuple(range(length)) if self.temporal else (length - 1,)
 
     def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores of a prediction, of whole frames or from sliding windows.

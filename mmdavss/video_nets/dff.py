@@ -83,7 +83,7 @@ class DFF(PropagatingNet):
         return carried
 
     def frames_read(self, length: int) -> tuple[int, ...]:
-        return super().frames_read(length) if self.stage == 1 else (0,)
+        return super().frames_read(length)[-1:] if self.stage == 1 else (0,)
 
     def scores(
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
