@@ -81,6 +81,7 @@ from mmdavss.testing.methods import (
     training_batch,
 )
 from mmdavss.testing.numerics import (
+    calls_torch,
     double_precision,
     draws_of_global_batch,
     synchronised_batch_norm,
@@ -277,8 +278,7 @@ def _place(stack: Iterable[traceback.FrameSummary]) -> str:
     """File and line of the innermost frame that is neither this script's nor within torch."""
     for frame in reversed(list(stack)):
         path = Path(frame.filename)
-        inside = 'torch' in path.parts and path.parent.name != 'modules'
-        if not inside and path != Path(__file__) and path.name != 'warnings.py':
+        if calls_torch(path) and path != Path(__file__) and path.name != 'warnings.py':
             return f'{path.name}:{frame.lineno}'
     return 'unknown'
 

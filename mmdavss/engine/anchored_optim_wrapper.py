@@ -18,11 +18,11 @@ class AnchoredOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     mmengine searches for a custom key anywhere in a parameter's name, so that ``projection`` also
     matches the patch embeddings of a transformer. Here names begin with ``^.``: the key
-    ``^.projection`` is the model's own child of that name alone, and
-    ``^.student.segmentor.decode_head`` a part of its student. Keys without ``^.`` match as in
-    mmengine, and keys of parts that the model lacks match nothing. The root of a player
-    (:class:`PlayerOptimWrapperConstructor`) is that player. Parameters that are not trained are not
-    in the optimiser, with options for parts or without: teachers and pretrained copies. ::
+    ``^.projection.`` is the model's own child of that name alone (without the last dot, all whose
+    names begin so), and ``^.student.segmentor.decode_head`` a part of its student. Keys without
+    ``^.`` match as in mmengine, and keys of parts that the model lacks match nothing. The root of a
+    player (:class:`PlayerOptimWrapperConstructor`) is that player. Parameters that are not trained
+    are not in the optimiser, with options for parts or without: teachers and pretrained copies. ::
 
         optim_wrapper = dict(
             constructor='AnchoredOptimWrapperConstructor',

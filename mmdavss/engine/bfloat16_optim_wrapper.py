@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from mmseg.registry import OPTIM_WRAPPERS
 from torch import nn
@@ -22,5 +21,7 @@ class Bfloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        with super().optim_context(model), torch.autocast(get_device(), torch.bfloat16):
+        # Where the network is, which need not be a GPU where there is one.
+        device = self.param_groups[0]['params'][0].device
+        with super().optim_context(model), torch.autocast(device.type, torch.bfloat16):
             yield

@@ -22,6 +22,7 @@ from mmdavss.launch.config_file import (
     checkpoint_fingerprint,
     labelling_checkpoints,
     start_checkpoints,
+    type_name,
 )
 from mmdavss.utils.checkpoints import checkpoint_file, damage, is_missing, noted_checkpoint
 from mmdavss.utils.errors import UserError
@@ -404,7 +405,7 @@ def _use_amp(cfg: Config, kind: str) -> None:
             'which also works on CPUs, or without --amp'
         )
     for player in _players(cfg).values():
-        own = player.get('type', 'OptimWrapper')
+        own = type_name(player) if 'type' in player else 'OptimWrapper'
         if own not in ('OptimWrapper', AMP_WRAPPERS[kind]):
             raise UserError(
                 f'--amp {kind} works with optim_wrapper type OptimWrapper, but the config has {own}'

@@ -179,9 +179,10 @@ class RDA(AdvEnt):
         check_players(type(self).__name__, optim_wrapper, self.players)
         student, gate = optim_wrapper['student'], optim_wrapper['gate']
         # What the student's losses are multiplied by: the gate's wrapper does that itself.
-        scale = student.scale_loss(torch.ones(()))
+        device = next(self.gate.parameters()).device
+        scale = student.scale_loss(torch.ones((), device=device))
         if hasattr(student, 'loss_scaler'):
-            scale = scale * student.loss_scaler.get_scale()
+            scale = student.loss_scaler.scale(scale)  # get_scale() would wait for the device
         log = super().train_step(data, optim_wrapper)
         scores, chosen = self._played
         del self._played

@@ -308,7 +308,10 @@ class MethodTests:
         for parts in (1, 2):
             # Schedules count iterations, of which a step of the optimiser takes several.
             hooks = [
-                {key: parts * value if type(value) is int else value for key, value in hook.items()}
+                {
+                    key: parts * value if type(value) is int and key != 'priority' else value
+                    for key, value in hook.items()
+                }
                 for hook in case.hooks
             ]
             own = replace(case, hooks=hooks)
@@ -479,7 +482,12 @@ def _work(
 def _work_on(case: MethodCase, rank: int) -> tuple:
     model = build_method(case)
     if separate(model):
-        trainer = MMSeparateDistributedDataParallel(model, find_unused_parameters=bool(case.idle))
+        # It moves the parts to a GPU where there is one.
+        place = 'mmengine.model.wrappers.seperate_distributed.get_device'
+        with mock.patch(place, return_value='cpu'):
+            trainer = MMSeparateDistributedDataParallel(
+                model, find_unused_parameters=bool(case.idle)
+            )
     else:
         trainer = GroupedDistributedDataParallel(
             model, broadcast_buffers=False, find_unused_parameters=bool(case.idle)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.runner import get_priority
 from mmengine.structures import PixelData
 from mmseg.registry import HOOKS, MODELS
 from mmseg.structures import SegDataSample
@@ -72,7 +73,9 @@ class MethodCase:
             sets ``find_unused_parameters``.
         student: Kind of the video net, or its config without ``segmentor``; None for methods that
             train no student.
-        hooks: Configs of the hooks that the method needs in ``custom_hooks``.
+        hooks: Configs of the hooks that the method needs in ``custom_hooks``. Whole numbers among
+            their options count iterations. They see a runner with a model, its optimisers and the
+            iteration, before training and before and after each iteration.
         domains: Domains that it trains on. ``('target',)`` is a source-free method.
         labelled: Domains whose labels it may use.
         length: Frames of its target clips.
@@ -325,7 +328,7 @@ def optimisers_of(wrapper: OptimWrapper | OptimWrapperDict) -> dict[str, OptimWr
 
 
 class Training:
-    """Runs iterations of a method with its hooks, as a runner does.
+    """Runs iterations of a method with its hooks, in the order in which a runner calls them.
 
     Args:
         case: The method.
@@ -345,15 +348,22 @@ class Training:
     ) -> None:
         self.trainer: Any = model if trainer is None else trainer
         self.runner = SimpleNamespace(model=self.trainer, iter=start, optim_wrapper=wrapper)
-        self.hooks = [HOOKS.build(dict(hook)) for hook in case.hooks]
+        cfgs = sorted(case.hooks, key=lambda hook: get_priority(hook.get('priority', 'NORMAL')))
+        self.hooks = [
+            HOOKS.build({key: value for key, value in hook.items() if key != 'priority'})
+            for hook in cfgs
+        ]
         for hook in self.hooks:
             hook.before_train(self.runner)
 
     def __call__(self, data: dict) -> dict[str, Tensor]:
         """Trains on a batch and returns the log."""
+        iteration = self.runner.iter
         for hook in self.hooks:
-            hook.before_train_iter(self.runner, self.runner.iter)
+            hook.before_train_iter(self.runner, iteration, data)
         log = self.trainer.train_step(data, self.runner.optim_wrapper)
+        for hook in self.hooks:
+            hook.after_train_iter(self.runner, iteration, data, log)
         self.runner.iter += 1
         return {key: value.detach() for key, value in log.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -105,26 +105,35 @@ def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
 
 @contextmanager
 def draws_of_global_batch(rank: int, world: int) -> Iterator[None]:
-    """Context manager: torch.rand and torch.randint draw for all processes, return this one's
-    part."""
+    """Context manager: torch.rand, torch.randn and torch.randint draw for all processes, return
+    this one's part.
+
+    Their first dimension is that of the samples of a batch; a number without dimensions is for the
+    whole batch.
+    """
 
     def part(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def drawn(*args: Any, **kwargs: Any) -> Tensor:
-            # torch.rand(2, 3), torch.randint(9, (2, 3)).
-            *first, size = args if isinstance(args[-1], tuple) else (args,)
+            # torch.rand(2, 3), torch.randint(9, (2, 3)), torch.randint(0, 9, size=[2, 3]).
+            if 'size' in kwargs:
+                size = kwargs.pop('size')
+            elif isinstance(args[-1], tuple | list):
+                *args, size = args
+            else:
+                args, size = (), args
             if not size:  # one number for the whole batch
-                return draw(*first, size, **kwargs)
+                return draw(*args, size=size, **kwargs)
             samples = 1 if len(size) == 6 else 0  # StrongAugment: (count, N, 1, 1, 1, 1)
             whole = [world * n if i == samples else n for i, n in enumerate(size)]
-            out = draw(*first, whole, **kwargs)
+            out = draw(*args, size=whole, **kwargs)
             return out.narrow(samples, rank * size[samples], size[samples])
 
         return drawn
 
-    with (
-        mock.patch('torch.rand', part(torch.rand)),
-        mock.patch('torch.randint', part(torch.randint)),
-    ):
+    with ExitStack() as patches:
+        for name in ('rand', 'randn', 'randint'):
+            patch = mock.patch(f'torch.{name}', part(getattr(torch, name)))
+            patches.enter_context(patch)
         yield
 
 
@@ -315,6 +324,11 @@ def _on_host(value: Any) -> bool:
     return isinstance(value, Tensor) and not value.is_meta
 
 
+def calls_torch(path: Path) -> bool:
+    """Whether a file is a layer of torch, or none of torch's."""
+    return not path.is_relative_to(Path(torch.__file__).parent) or path.parent.name == 'modules'
+
+
 class Waits(TorchDispatchMode):
     """Finds where the host would wait for the device, with tensors on the meta device.
 
@@ -409,8 +423,6 @@ class Waits(TorchDispatchMode):
     def _note(self, operation: str) -> None:
         for frame in reversed(traceback.extract_stack()):
             path = Path(frame.filename)
-            own = path.parent == Path(__file__).parent
-            # The frame of a torch layer, or of the caller of any other part of torch.
-            if not own and ('torch' not in path.parts or path.parent.name == 'modules'):
+            if path.parent != Path(__file__).parent and calls_torch(path):
                 self.found.append((path.name, frame.lineno or 0, operation))
                 return

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 from mmdavss.apis import UserError, default_work_dir, prepare_run, prepare_training
@@ -158,6 +159,15 @@ def test_amp_needs_cuda(tmp_path, monkeypatch):
     prepare_training(cfg, amp='bf16')
     assert cfg.optim_wrapper == dict(type='Bfloat16OptimWrapper', optimizer=dict(type='SGD'))
     assert OPTIM_WRAPPERS.get('Bfloat16OptimWrapper') is Bfloat16OptimWrapper
+
+
+@pytest.mark.parametrize('kind', [OptimWrapper, 'mmengine.OptimWrapper'])
+def test_amp_of_a_config_that_names_the_class(kind, tmp_path):
+    """As configs in pure Python do."""
+    wrapper = dict(type=kind, optimizer=dict(type='SGD'))
+    cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=wrapper))
+    prepare_training(cfg, amp='bf16')
+    assert cfg.optim_wrapper.type == 'Bfloat16OptimWrapper'
 
 
 def test_a_refused_option_deletes_nothing(work_dir, monkeypatch):

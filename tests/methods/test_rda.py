@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -25,6 +25,22 @@ from tests.shipped import shipped, shipped_config
 
 DATA = np.load(Path(__file__).parents[1] / 'data/golden/rivals_rda_faa.npz')
 GOLDEN = {key: torch.from_numpy(np.asarray(DATA[key])) for key in DATA.files}
+
+
+class Scaled(OptimWrapper):
+    """Multiplies losses as mmengine's AmpOptimWrapper does, in float32 and on a CPU."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(optimizer)
+        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=8.0)
+
+    def backward(self, loss: Tensor, **_: object) -> None:
+        self.loss_scaler.scale(loss).backward()
+        self._inner_count += 1
+
+    def step(self, **_: object) -> None:
+        self.loss_scaler.step(self.optimizer)
+        self.loss_scaler.update()
 
 
 class Scores(nn.Module):
@@ -108,6 +124,22 @@ def test_the_released_config_has_no_gate():
     torch.manual_seed(1)
     log = model.train_step(training_batch(CASES['rda_released']), build_optimisers(model))
     assert log['decode.loss_consistency'] > 0
+
+
+def test_scaled_losses_move_the_gate_as_others(monkeypatch):
+    """And nothing asks for the scale, for which the host would wait."""
+    monkeypatch.delattr(torch.amp.GradScaler, 'get_scale')
+    gates = []
+    for kind in (OptimWrapper, Scaled):
+        model = build_method(CASES['rda'])
+        before = [weight.clone() for weight in model.gate.parameters()]
+        torch.manual_seed(1)
+        model.train_step(training_batch(CASES['rda']), build_optimisers(model, type=kind))
+        gates.append(
+            [now - then for now, then in zip(model.gate.parameters(), before, strict=True)]
+        )
+    assert any(change.any() for change in gates[0])
+    torch.testing.assert_close(gates[1], gates[0], rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.parametrize('name', ['rda', 'rda_released'])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import pytest
-from mmseg.registry import MODELS
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS, MODELS
 
 from mmdavss.methods import BaseAdapter
-from mmdavss.testing import MethodCase
+from mmdavss.testing import MethodCase, build_method, train
 from mmdavss.testing.method_tests import MethodTests
+from mmdavss.testing.methods import training_batch
 
 #: Fault, and the test that sees it.
 FAULTS = {
@@ -116,3 +119,35 @@ def test_rows_choose_their_tests(case):
     assert applies(case)
     assert not applies(dataclasses.replace(case, halves=None))
     assert not applies(dataclasses.replace(case, thorough=False))
+
+
+@HOOKS.register_module()
+class NotesItsCalls(Hook):
+    """Writes down who is called when."""
+
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def before_train_iter(self, runner: object, *_: object, **__: object) -> None:
+        self.calls.append(f'{self.name} before {runner.iter}')
+
+    def after_train_iter(self, runner: object, *_: object, **__: object) -> None:
+        self.calls.append(f'{self.name} after {runner.iter}')
+
+
+def test_hooks_are_called_as_by_a_runner(case):
+    hooks = [
+        dict(type='NotesItsCalls', name='late', priority='LOW'),
+        dict(type='NotesItsCalls', name='early', priority=20),
+    ]
+    case = dataclasses.replace(case, hooks=hooks)
+    NotesItsCalls.calls.clear()
+    train(case, build_method(case), [training_batch(case)])
+    assert NotesItsCalls.calls == [
+        'early before 0',
+        'late before 0',
+        'early after 0',
+        'late after 0',
+    ]

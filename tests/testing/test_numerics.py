@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmdavss.testing.numerics import Waits, add_rounding_errors
+from mmdavss.testing.numerics import Waits, add_rounding_errors, draws_of_global_batch
 
 X = torch.zeros(2, 3, device='meta')
 HOST = torch.ones(2, 3)
@@ -48,6 +48,48 @@ def test_nothing_else_is(name):
     with Waits() as waits:
         FREE[name]()
     assert not waits.found
+
+
+def test_waiting_in_a_folder_named_torch(tmp_path):
+    """What is not torch's is not taken for torch."""
+    path = tmp_path / 'torch/own.py'
+    with Waits() as waits:
+        exec(compile('x.sum().item()', str(path), 'exec'), dict(x=X))
+    assert [file for file, *_ in waits.found] == ['own.py']
+
+
+@pytest.mark.parametrize(
+    'draw',
+    [
+        lambda n: torch.rand(n, 3),
+        lambda n: torch.rand((n, 3)),
+        lambda n: torch.rand([n, 3]),
+        lambda n: torch.rand(size=(n, 3)),
+        lambda n: torch.randn(n, 3, dtype=torch.float64),
+        lambda n: torch.randint(9, (n, 3)),
+        lambda n: torch.randint(0, 9, [n, 3]),
+        lambda n: torch.randint(high=9, size=(n, 3)),
+        lambda n: torch.rand(2, n, 1, 1, 1, 1).transpose(0, 1),
+    ],
+)
+def test_processes_draw_parts_of_one_batch(draw):
+    parts = []
+    for rank in range(2):
+        torch.manual_seed(0)
+        with draws_of_global_batch(rank, 2):
+            parts.append(draw(2))
+    torch.manual_seed(0)
+    assert torch.equal(torch.cat(parts), draw(4))
+
+
+@pytest.mark.parametrize('draw', [lambda: torch.rand(()), lambda: torch.randint(9, size=())])
+def test_a_number_is_for_the_whole_batch(draw):
+    numbers = []
+    for rank in range(2):
+        torch.manual_seed(0)
+        with draws_of_global_batch(rank, 2):
+            numbers.append(draw())
+    assert numbers[0] == numbers[1] and numbers[0].dim() == 0
 
 
 def test_rounding_errors_of_any_size():

@@ -14,6 +14,8 @@ from mmseg.registry import HOOKS
 from mmdavss.utils.checkpoints import CheckpointError, bare_names, lacking
 from mmdavss.utils.wrappers import unwrapped
 
+from .resumed_run import loaded_checkpoint
+
 #: Keys of a checkpoint that mmengine needs to resume.
 NEEDED = ('meta', 'message_hub', 'optimizer')
 #: Options that distinguish PyTorch's optimisers; other options depend on the version of PyTorch.
@@ -40,7 +42,7 @@ class ResumeCheckHook(Hook):
             CheckpointError: If the file is not a checkpoint, or the run resumes and the file does
                 not hold the state of such a run.
         """
-        path = runner._load_from
+        path = loaded_checkpoint(runner)
         if not isinstance(checkpoint, Mapping):
             raise CheckpointError(
                 f'{path} holds a {type(checkpoint).__name__} and not a checkpoint, which is a dict '

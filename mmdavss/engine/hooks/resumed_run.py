@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.errors import UserError, number_of
@@ -40,8 +40,18 @@ ADVICE = (
 )
 
 
+def loaded_checkpoint(runner: Runner) -> str | None:
+    """The checkpoint that a run starts from, as mmengine finds it; None of a run from its config.
+
+    A run that resumes and names none goes on from the last one in its work dir.
+    """
+    if runner._resume and runner._load_from is None:
+        return find_latest_checkpoint(runner.work_dir)
+    return runner._load_from
+
+
 def _last_report(runner: Runner) -> dict[str, Any]:
-    return last_report(checkpoint_file(runner._load_from or '').parent)
+    return last_report(checkpoint_file(loaded_checkpoint(runner) or '').parent)
 
 
 def compare_config(runner: Runner, metainfo: Any) -> None:
@@ -73,7 +83,8 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
         ]
     if wrong:
         raise UserError(
-            f'{runner._load_from} is of a run with another config ({_some(wrong)}): {ADVICE}'
+            f'{loaded_checkpoint(runner)} is of a run with another config ({_some(wrong)}): '
+            f'{ADVICE}'
         )
     if not isinstance(before, dict):
         return
@@ -124,7 +135,7 @@ def compare_data(runner: Runner, now: Mapping[str, Any]) -> None:
     wrong = [text for name, text in changed if name.startswith('train')] + gone
     if wrong:
         raise UserError(
-            f'{runner._load_from} is of a run with other data ({"; ".join(wrong)}; '
+            f'{loaded_checkpoint(runner)} is of a run with other data ({"; ".join(wrong)}; '
             f'names and sizes of the files count): {ADVICE}'
         )
     if changed:

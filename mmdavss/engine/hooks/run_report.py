@@ -28,7 +28,7 @@ from mmdavss.utils.checkpoints import checkpoint_file
 from mmdavss.utils.journal import as_json, file_digest, write_json
 from mmdavss.version import __version__
 
-from .resumed_run import compare_config, compare_data
+from .resumed_run import compare_config, compare_data, loaded_checkpoint
 
 NAME = 'report.json'
 #: Keys of a data set's items that hold files.
@@ -74,7 +74,7 @@ class RunReportHook(Hook):
 
 def report(runner: Runner) -> dict[str, Any]:
     """Makes the content of the file."""
-    start = runner._load_from or runner.cfg.get('model', {}).get('source_checkpoint')
+    start = loaded_checkpoint(runner) or runner.cfg.get('model', {}).get('source_checkpoint')
     file = checkpoint_file(start or '')
     return dict(
         command=[without_password(part) for part in sys.argv],

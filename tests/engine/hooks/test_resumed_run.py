@@ -97,6 +97,16 @@ def test_what_cannot_be_right(options, words, runner):
         assert word in str(raised.value)
 
 
+def test_a_run_that_finds_its_last_checkpoint(runner, tmp_path):
+    """As mmengine resumes a run that names none."""
+    runner._load_from, runner.work_dir = None, str(tmp_path / 'run')
+    (tmp_path / 'run/last_checkpoint').write_text(str(tmp_path / 'run/iter_10.pth'))
+    check(runner)
+    runner.cfg.model.type = 'STPL'
+    with pytest.raises(UserError, match='iter_10.pth.*model.type: SourceOnly -> STPL'):
+        check(runner)
+
+
 def test_other_classes(runner):
     with pytest.raises(UserError, match='classes: road, sky -> road, car'):
         check(runner, state(dataset_meta=dict(classes=('road', 'sky'))))
