@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from mmdavss.utils.atomic_backend import AtomicBackend
@@ -74,8 +74,11 @@ class AtomicCheckpointHook(CheckpointHook):
         }
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Repeats the validation that a resumed run may have been killed in."""
+        """Repeats the validation that a resumed run may have been killed in, if its loop counts
+        iterations."""
         loop = runner.train_loop
+        if isinstance(loop, EpochBasedTrainLoop):  # its intervals are epochs
+            return
         if runner.iter == 0 or self.by_epoch or runner.val_loop is None:
             return
         if runner.message_hub.runtime_info.get(VALIDATED_AT) == runner.iter:

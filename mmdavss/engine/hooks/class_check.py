@@ -6,14 +6,25 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.evaluation.metrics import IoUMetric
 
+from mmdavss.evaluation.class_subset import check_subset
+from mmdavss.evaluation.segmentation_tracking_quality import STQMetric
+from mmdavss.evaluation.temporal_consistency import TemporalConsistencyMetric
+from mmdavss.evaluation.video_consistency import VideoConsistencyMetric
+from mmdavss.evaluation.video_panoptic_quality import VPQMetric
 from mmdavss.utils.classes import check_classes
 from mmdavss.utils.errors import InputError
 from mmdavss.utils.wrappers import unwrapped
 
+#: Metrics that need the names of the classes, some of them only after the last batch.
+NAMED = (IoUMetric, STQMetric, TemporalConsistencyMetric, VideoConsistencyMetric, VPQMetric)
+
 
 class ClassCheckHook(Hook):
     """Ends a run before its first batch if a data set has other classes than the model.
+
+    Or if its metrics average over classes, and it does not name these.
 
     Methods with tensors of one size for each class fail later and say less; scores of a test would
     be wrong in silence.
@@ -52,3 +63,6 @@ class ClassCheckHook(Hook):
         metainfo = getattr(getattr(loader, 'dataset', None), 'metainfo', None) or {}
         classes = metainfo.get('classes') or ()
         check_classes(runner.model, len(classes), f'the data set of {key}')
+        for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
+            if isinstance(metric, NAMED):
+                check_subset(metric, getattr(metric, 'subset', None))

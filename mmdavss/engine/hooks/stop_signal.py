@@ -49,13 +49,18 @@ class StopSignalHook(Hook):
         """Starts listening, before workers are started.
 
         Raises:
-            ValueError: If there is no hook that can save a checkpoint.
+            ValueError: If there is no hook that can save a checkpoint of an iteration.
         """
         self._asked = False
         found = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         if not found:
             raise ValueError('StopSignalHook needs a CheckpointHook: set default_hooks.checkpoint.')
         self._checkpoints = found[0]
+        if self._checkpoints.by_epoch:
+            raise ValueError(
+                'StopSignalHook saves after an iteration, and the checkpoints are numbered by '
+                'epochs: set default_hooks.checkpoint.by_epoch=False, or leave out the hook.'
+            )
         if distributed.is_initialized() and distributed.get_world_size() > 1:
             # A separate group on the CPU, so that agreeing does not wait for the devices.
             self._group = distributed.new_group(backend='gloo')

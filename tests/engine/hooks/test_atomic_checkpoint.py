@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MessageHub
+from mmengine.runner import EpochBasedTrainLoop
 
 from mmdavss.engine import AtomicCheckpointHook
 
@@ -121,3 +122,11 @@ def test_no_checkpoint_between_the_iterations_of_a_step(runner, tmp_path):
     for wrong in (dict(interval=2), dict(interval=4, save_begin=2)):
         with pytest.raises(ValueError, match=f'{list(wrong)[-1]}=2 is not a multiple'):
             AtomicCheckpointHook(by_epoch=False, **wrong).before_train(runner)
+
+
+def test_no_validation_is_repeated_where_intervals_are_epochs(runner):
+    """Iteration 4 is none at which epochs are validated."""
+    runner.iter = 4
+    runner.train_loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
+    runner.val_loop = SimpleNamespace(run=pytest.fail)
+    AtomicCheckpointHook(interval=2, by_epoch=False).before_train_epoch(runner)

@@ -5,9 +5,11 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import CheckpointHook
 from torch import distributed
 
 from mmdavss.engine.hooks.stop_signal import StopSignalHook, _undisturbed
@@ -64,3 +66,10 @@ def test_all_processes_stop_when_one_is_asked(tmp_path):
     for process in processes:
         process.join(60)
     assert [(tmp_path / name).read_text() for name in '01'] == ['False True'] * 2
+
+
+def test_checkpoints_by_epoch_are_refused():
+    """An iteration's would have the name of a later epoch's."""
+    runner = SimpleNamespace(hooks=[CheckpointHook(by_epoch=True)])
+    with pytest.raises(ValueError, match='by_epoch=False'):
+        StopSignalHook().before_train(runner)
