@@ -17,7 +17,11 @@ from mmdavss.utils.wrappers import unwrapped
 
 from .finite_guard import files_of
 
+#: Keys in the message hub, and so in checkpoints: the sum of the first shares, the shares of the
+#: last checks, and of how many lost classes was warned.
 REFERENCE = 'collapse_reference'
+RECENT = 'collapse_recent'
+WARNED = 'collapse_warned'
 
 
 @HOOKS.register_module()
@@ -53,8 +57,6 @@ class CollapseWarningHook(Hook):
             )
         self.interval = interval
         self.batches = batches
-        self._recent: list[Tensor] = []
-        self._lost = 0
         self._active = False
 
     def before_train(self, runner: Runner) -> None:
@@ -88,9 +90,11 @@ class CollapseWarningHook(Hook):
                 else shares.tolist(),
             )
         elif step % self.interval == 0:
-            self._recent = [*self._recent, self._shares(runner, data_batch)][-self.batches :]
-            if len(self._recent) == self.batches:
-                self._compare(runner)
+            before = runner.message_hub.runtime_info.get(RECENT, [])
+            recent = [*before, self._shares(runner, data_batch).tolist()][-self.batches :]
+            runner.message_hub.update_info(RECENT, recent)
+            if len(recent) == self.batches:
+                self._compare(runner, recent)
 
     @torch.no_grad()
     def _shares(self, runner: Runner, data_batch: Any) -> Tensor:
@@ -115,16 +119,16 @@ class CollapseWarningHook(Hook):
         counts = torch.bincount(labels.flatten(), minlength=model.num_classes)
         return (counts / counts.sum()).cpu()
 
-    def _compare(self, runner: Runner) -> None:
+    def _compare(self, runner: Runner, recent: list[list[float]]) -> None:
         reference = torch.tensor(runner.message_hub.get_info(REFERENCE))
         before = (reference / reference.sum()).tolist()
-        after = torch.stack(self._recent).mean(0).tolist()
+        after = torch.tensor(recent).mean(0).tolist()
         present = sum(share >= PRESENT for share in before)
         lost = collapsed_classes(before, after)
         if 2 * len(lost) < max(present, 2):
-            self._lost = 0
-        elif len(lost) > self._lost:
-            self._lost = len(lost)
+            runner.message_hub.update_info(WARNED, 0)
+        elif len(lost) > runner.message_hub.runtime_info.get(WARNED, 0):
+            runner.message_hub.update_info(WARNED, len(lost))
             classes = runner.train_dataloader.dataset.metainfo.get('classes') or range(len(before))
             names = ', '.join(str(classes[k]) for k in lost)
             largest = max(range(len(after)), key=after.__getitem__)

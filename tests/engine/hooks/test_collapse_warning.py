@@ -90,6 +90,17 @@ def test_a_resumed_run_knows_what_it_started_from():
     assert len(later.records) == 1
 
 
+def test_a_resumed_run_goes_on_where_it_was():
+    """Checks before it count, and what was said is not said again."""
+    runs = Runs(interval=2, batches=2)
+    runs.step([50, 30, 20, 0], 2)
+    for checks, warnings in ((1, 0), (1, 1), (2, 1)):
+        runs.hook = CollapseWarningHook(interval=2, batches=2)
+        runs.hook.before_train(runs.runner)
+        runs.step([100, 0, 0, 0], 2 * checks)
+        assert len(runs.records) == warnings
+
+
 def test_a_resumed_run_without_a_reference_is_not_checked():
     runs = Runs(interval=1, batches=2)
     runs.runner.iter = 2
