@@ -34,7 +34,7 @@ from mmdavss.datasets.rare_class import (
 )
 from mmdavss.launch.config_file import load_config, require, without_pipeline
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import check_writable
+from mmdavss.utils.files import check_writable, refuse_folder
 from mmdavss.utils.processes import cores
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
@@ -137,6 +137,7 @@ def main() -> None:
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset, file = source_of(cfg)
         file = args.out or file
+        refuse_folder(file)
         if osp.exists(file) and not args.overwrite:
             pixels = read_statistics(file, dataset)
             print(f'{file} is there already, and fits.')

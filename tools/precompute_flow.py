@@ -31,7 +31,7 @@ from mmdavss.flow import BaseFlowProvider, write_flow
 from mmdavss.flow.precomputed import TEMPLATE, flow_file
 from mmdavss.launch.config_file import check_part
 from mmdavss.utils.device import device_option
-from mmdavss.utils.errors import UserError, number_of
+from mmdavss.utils.errors import InputError, UserError, number_of
 from mmdavss.utils.files import check_writable
 from mmdavss.utils.inputs import (
     IMAGE_SUFFIXES,
@@ -46,6 +46,8 @@ from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 
 Task = tuple[Path, Path, Path]
+#: Names the provider of the flow files beside it.
+RECORD = 'flow.json'
 
 
 def parse_args() -> argparse.Namespace:
@@ -101,9 +103,12 @@ def parse_args() -> argparse.Namespace:
 def find_tasks(args: argparse.Namespace) -> list[Task]:
     """(frame a, frame b, file of the flow a->b) of all pairs: current and previous frame, and with
     --both-ways the other way round.
+
+    Raises:
+        UserError: If pictures of flow would lie between the frames.
     """
     sequences: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
-    for path in find_frames(args.frame_root, args.pattern):
+    for path in find_frames(args.frame_root, args.pattern, own_pictures(args)):
         name, number = re.fullmatch(
             r'(.*?)(\d*)', path.stem.removesuffix(args.frame_suffix)
         ).groups()
@@ -122,22 +127,51 @@ def find_tasks(args: argparse.Namespace) -> list[Task]:
     return tasks
 
 
-def find_frames(root: Path, patterns: list[str] | None) -> list[Path]:
+def own_pictures(args: argparse.Namespace) -> Path | None:
+    """The folder below frame_root whose images are flow, if there is one.
+
+    Raises:
+        UserError: If it holds frames too.
+    """
+    root, out = args.frame_root.resolve(), args.out.resolve()
+    if args.format != 'png' or not out.is_relative_to(root):
+        return None
+    # Images in a folder without the record are not flow of an earlier call.
+    foreign = out.is_dir() and not (out / RECORD).exists() and any(find_frames(out, None))
+    if out == root or foreign:
+        raise UserError(
+            f'{args.out} is a folder of frames, between which the next call would take the flow, '
+            'png files, for frames, too: name another folder, or another --format.'
+        )
+    return out
+
+
+def find_frames(root: Path, patterns: list[str] | None, left_out: Path | None = None) -> list[Path]:
     """Finds the frames of a folder and its subfolders, without hidden files.
+
+    Args:
+        root: The folder.
+        patterns: Which of its files are frames; None for all images.
+        left_out: Folder whose images are no frames, without links.
 
     Raises:
         InputError: If two differ only in their suffix.
     """
+
+    def counts(folder: str | Path) -> bool:
+        return left_out is None or not Path(folder).resolve().is_relative_to(left_out)
+
     advice = "Say it with --pattern '**/*.jpg', or move"
     if patterns is None:
         return [
             Path(folder, name)
             for folder, below, names in walk(root)
+            if counts(folder)
             for name in choose_frames(folder, below, names, advice=advice)
         ]
     found: dict[Path, list[str]] = {}
     for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
-        if not any(map(is_hidden, path.relative_to(root).parts)):
+        if not any(map(is_hidden, path.relative_to(root).parts)) and counts(path.parent):
             found.setdefault(path.parent, []).append(path.name)
     for folder, names in found.items():
         check_names(folder, names, advice)
@@ -195,15 +229,22 @@ def begun(args: argparse.Namespace, provider: dict) -> Journal:
     """The record of the provider of the files, which no other one has made in part.
 
     Raises:
-        UserError: If another one has, or --overwrite was interrupted.
+        UserError: If another one has, --overwrite was interrupted, or the file is no such record.
     """
     # In a list: of a dict, a journal compares only the options that are given now.
-    journal = Journal(args.out / 'flow.json', dict(provider=as_json([provider], str)))
+    journal = Journal(args.out / RECORD, dict(provider=as_json([provider], str)))
     if journal.path.is_file() and not args.overwrite:
-        found = read_json(journal.path, 'record', 'Delete it and the files beside it.')
+        remedy = 'Delete it and the files beside it.'
+        found = read_json(journal.path, 'record', remedy)
+        made = found.get('provider') if isinstance(found, dict) else None
+        if not (isinstance(made, list) and made):
+            raise InputError(
+                f'{journal.path} is no record of the provider of flow files, or one of an older '
+                f'version. {remedy}'
+            )
         if journal.resume(found):
             raise UserError(
-                f'{args.out} has flow of {found["provider"][0]}: name another folder, or compute '
+                f'{args.out} has flow of {made[0]}: name another folder, or compute '
                 'all of it again with --overwrite.'
             )
         if journal.state.get('replaced'):

@@ -27,6 +27,7 @@ from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader
 from mmdavss.utils.addresses import without_password
 from mmdavss.utils.checkpoints import checkpoint_file, read_checkpoint
+from mmdavss.utils.classes import class_names
 from mmdavss.utils.device import usable_device
 from mmdavss.utils.errors import UserError, number_of, printable
 from mmdavss.utils.images import write_png
@@ -125,8 +126,8 @@ class Adaptation:
         self.folder = ResultFolder(out, overwrite)
         self.readers = [VideoReader(video) for video in videos]
         dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=[]))
-        self.metainfo = dict(
-            classes=tuple(dataset.metainfo['classes']),
+        self.metainfo: dict[str, Any] = dict(
+            classes=class_names(dataset.metainfo, 'the data set of test_dataloader'),
             palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
         )
         first = [next(iter(reader.first(1))).image for reader in self.readers]

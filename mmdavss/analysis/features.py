@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.methods.segmentor import check_scores
 from mmdavss.modules import downscale_labels
+from mmdavss.structures import sample_labels
 from mmdavss.utils.progress import progress
 
 
@@ -42,7 +43,7 @@ def labelled_features(model: BaseAdapter, loader: DataLoader) -> Iterator[tuple[
 
 def _padded(sample: SegDataSample, size: Sequence[int]) -> Tensor:
     """Labels (1, H, W), padded with 255 as the frame was to `size`; they may be larger than it."""
-    labels = sample.gt_sem_seg.data.long()
+    labels = sample_labels([sample])
     _, right, _, below = sample.metainfo.get('img_padding_size', (0, 0, 0, 0))
     height, width = (
         round(own * side / (side - missing))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from mmdavss.launch.config_file import load_config, require, without_pipeline
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
 from mmdavss.utils.checkpoints import is_missing
-from mmdavss.utils.classes import check_classes
+from mmdavss.utils.classes import check_classes, class_names
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
@@ -151,8 +152,10 @@ def models(
 
     Raises:
         UserError: If a model has other classes than the data set.
+        CheckpointError: If a checkpoint is damaged or does not fit, before the first is yielded.
     """
     count = len(metainfo.get('classes') or ())
+    check_checkpoints(cfg, args)
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
         print(name, flush=True)
         model = load_model(cfg, checkpoint, args.device)
@@ -160,14 +163,28 @@ def models(
         yield name, model
 
 
+def check_checkpoints(cfg: Config, args: argparse.Namespace) -> None:
+    """Loads all checkpoints but the first, which is used at once.
+
+    They are used after passes over the data, whose results one that is damaged would cost.
+
+    Raises:
+        CheckpointError: If one is damaged or does not fit.
+    """
+    for checkpoint in args.checkpoints[1:]:
+        load_model(cfg, checkpoint)
+
+
 def test_data(cfg: Config) -> DataLoader:
     """Builds the config's test_dataloader.
 
     Raises:
-        UserError: If it has none.
+        UserError: If it has none, or its data set names no classes.
     """
     require(cfg, 'test_dataloader.dataset')
-    return Runner.build_dataloader(cfg.test_dataloader)
+    loader = Runner.build_dataloader(cfg.test_dataloader)
+    class_names(loader.dataset.metainfo, 'the data set of test_dataloader')
+    return loader
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
@@ -193,10 +210,12 @@ class VideoFrame:
 
     Attributes:
         path: Image file.
+        number: Its number in the sequence.
         label: Label file and how it is stored, or None.
     """
 
     path: str
+    number: int
     label: tuple[str, LabelSet] | None
 
 
@@ -216,7 +235,7 @@ def add_frame_arguments(
 
 
 def video_frames(
-    cfg: Config, args: argparse.Namespace, before: int = 0, needed: int = 0
+    cfg: Config, args: argparse.Namespace, before: int = 0, needed: int = 0, reach: int = 0
 ) -> tuple[list[VideoFrame], list[int]]:
     """Selects consecutive frames of a test_dataloader's video, labelled or not.
 
@@ -225,13 +244,15 @@ def video_frames(
         args: Arguments, including those of :func:`add_frame_arguments`.
         before: Number of preceding frames to include, if there are as many.
         needed: Number of preceding frames that the first chosen one must have.
+        reach: How far back the clips of these frames reach, in the numbers of the data set: the
+            frames from there on are included, too.
 
     Returns:
         The frames, and the positions of the chosen ones among them.
 
     Raises:
         UserError: If there is no test_dataloader, or no such sequence or frame, or it has too few
-            frames before it.
+            frames before it, or its frames lie outside the data set's folder.
     """
     require(cfg, 'test_dataloader.dataset')
     dataset = DATASETS.build(without_pipeline(cfg.filename, cfg.test_dataloader.dataset))
@@ -239,6 +260,12 @@ def video_frames(
     # The folders may hold sequences that are not scored.
     scored = {info['seq_name'] for info in infos}
     found = {name: numbers for name, numbers in dataset.scan().items() if name in scored}
+    if not found:
+        raise UserError(
+            f'the frames of the test data, such as {infos[0]["img_path"]}, are not in '
+            f'{dataset.data_root}, where those before them are looked for: name their folder '
+            '(data_root)'
+        )
     names = sorted(found, key=natural)
     enough = [name for name in names if len(found[name]) > needed]
     sequence = args.sequence or (enough or names)[0]
@@ -277,9 +304,10 @@ def video_frames(
         for info in infos
         if info['seq_name'] == sequence and info['seg_map_path'] is not None
     }
-    begin = max(0, start - before)
-    paths = [found[sequence][n] for n in numbers[begin : chosen[-1] + 1]]
-    return [VideoFrame(path, labels.get(path)) for path in paths], [i - begin for i in chosen]
+    begin = bisect_left(numbers, numbers[max(0, start - before)] - reach)
+    paths = {n: found[sequence][n] for n in numbers[begin : chosen[-1] + 1]}
+    frames = [VideoFrame(path, n, labels.get(path)) for n, path in paths.items()]
+    return frames, [i - begin for i in chosen]
 
 
 def save_image(

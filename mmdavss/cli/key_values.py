@@ -10,6 +10,11 @@ from typing import Any
 from mmdavss.utils.errors import UserError
 
 _QUOTED = re.compile(r'\'[^\']*\'|"[^"]*"')
+#: A number as one writes it; ``real`` is empty for an integer. Names of folders and sequences
+#: (001, 2024_07_13) are text, although Python reads them as numbers, too.
+_NUMBER = re.compile(
+    r'[+-]?(?:(?=\.?[0-9])(?:0|[1-9][0-9]*)?(?P<real>(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)|inf)'
+)
 
 
 class KeyValues(argparse.Action):
@@ -44,8 +49,9 @@ def parse_value(text: str) -> Any:
     """Reads a value like mmengine's ``DictAction``, but changes no text.
 
     ``1``, ``0.5``, ``True`` and ``None`` are what they look like, ``a,b`` and ``[a,b]`` are lists,
-    ``(a,b)`` is a tuple, and these may be nested. All else is text, also with spaces in it. Text in
-    quotes is kept as it is, commas and brackets included.
+    ``(a,b)`` is a tuple, and these may be nested. All else is text, also with spaces in it, and
+    what is no usual spelling of a number: ``001``, ``2024_07_13``, ``nan``. Text in quotes is kept
+    as it is, commas and brackets included.
 
     Raises:
         ValueError: If brackets of a list or tuple are not closed.
@@ -58,11 +64,8 @@ def parse_value(text: str) -> Any:
         return tuple(items) if text[0] == '(' else items
     if ',' in text and (parts := _split(text)) != [text]:
         return [parse_value(part) for part in parts]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
+    if number := _NUMBER.fullmatch(text):
+        return int(text) if number['real'] == '' else float(text)
     return {'true': True, 'false': False}.get(text.lower(), None if text == 'None' else text)
 
 

@@ -27,7 +27,7 @@ from mmdavss.launch.config_file import merge_options, read_config_file, require,
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import is_missing, read_checkpoint
-from mmdavss.utils.classes import check_classes
+from mmdavss.utils.classes import check_classes, class_names
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import refuse_existing, replace_file, unfinished_file
 from mmdavss.video_nets import HRDA, VideoNet
@@ -402,9 +402,11 @@ def export_segmentor(
     model = load_model(cfg, checkpoint)
     # A lazy data set knows its classes and opens no file.
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, lazy_init=True))
-    check_classes(model, len(dataset.metainfo['classes']), 'the data set of test_dataloader')
+    what = 'the data set of test_dataloader'
+    classes = class_names(dataset.metainfo, what)
+    check_classes(model, len(classes), what)
     metainfo = dict(
-        classes=tuple(dataset.metainfo['classes']),
+        classes=classes,
         palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
     )
     imports = [

@@ -13,7 +13,7 @@ from mmdavss.utils.inputs import read_json
 
 from .cityscapes_seq import SNIPPET
 from .clip import ClipSegDataset, Sequences
-from .label_maps import CITYSCAPES_VPS_12, CITYSCAPES_VPS_15
+from .label_maps import CITYSCAPES_VPS_12, CITYSCAPES_VPS_15, LabelSet
 
 LABEL_SETS = {'viper': CITYSCAPES_VPS_15, 'synthia': CITYSCAPES_VPS_12}
 #: Label folders, in order of preference: masks of train ids, of train ids with instances, and of
@@ -170,11 +170,12 @@ class CityscapesVPSDataset(ClipSegDataset):
         if self.with_labels and self.label_folder == 'panoptic_video':
             self._segments = self._read_segments()
             for info in data_list:
-                if osp.basename(info['seg_map_path']) not in self._segments:
-                    raise ValueError(
-                        f'CityscapesVPSDataset: panoptic_gt_{self.split}_city_vps.json does not '
-                        f'know {info["seg_map_path"]}: create both again from the same release.'
-                    )
+                for path in (info['seg_map_path'], *info['earlier_seg_map_paths']):
+                    if osp.basename(path) not in self._segments:
+                        raise ValueError(
+                            f'CityscapesVPSDataset: panoptic_gt_{self.split}_city_vps.json does '
+                            f'not know {path}: create both again from the same release.'
+                        )
         return data_list
 
     def _from_options(self, found: Sequences) -> list[tuple[str, int]]:
@@ -219,19 +220,27 @@ class CityscapesVPSDataset(ClipSegDataset):
 
     def get_data_info(self, idx: int) -> dict:
         """Information about one clip; segment labels get a table for each image."""
-        info, labels = super().get_data_info(idx), self.labels
-        if self._segments and labels is not None:
-            segments = self._segments[osp.basename(info['seg_map_path'])]
-            # Each segment has an id of its own; black is void.
-            info['label_spec'] = replace(
-                labels,
-                encoding='colour',
-                official=len(segments) + 1,
-                colours=((0, 0, 0), *((i & 255, i >> 8 & 255, i >> 16) for i in segments)),
-                train_ids={
-                    k: labels.train_ids[category]
-                    for k, category in enumerate(segments.values(), 1)
-                    if category in labels.train_ids
-                },
-            )
+        info = super().get_data_info(idx)
+        if self._segments:
+            info['label_spec'] = self._segment_labels(info['seg_map_path'])
+            info['earlier_label_specs'] = [
+                self._segment_labels(path) for path in info['earlier_seg_map_paths']
+            ]
         return info
+
+    def _segment_labels(self, path: str) -> LabelSet:
+        """How one label file stores its segments."""
+        labels, segments = self.labels, self._segments[osp.basename(path)]
+        assert labels is not None
+        # Each segment has an id of its own; black is void.
+        return replace(
+            labels,
+            encoding='colour',
+            official=len(segments) + 1,
+            colours=((0, 0, 0), *((i & 255, i >> 8 & 255, i >> 16) for i in segments)),
+            train_ids={
+                k: labels.train_ids[category]
+                for k, category in enumerate(segments.values(), 1)
+                if category in labels.train_ids
+            },
+        )

@@ -169,8 +169,13 @@ class ClipSegDataset(BaseSegDataset):
         self.whole_clips = whole_clips
         self.frames = frames
         self.annotated = annotated
+        # --cfg-options reads the name 101 as a number.
+        if isinstance(sequences, int | float):
+            sequences = str(sequences)
         self.sequences_file = sequences if isinstance(sequences, str) else None
-        self.sequences = None if sequences is None or self.sequences_file else tuple(sequences)
+        self.sequences = (
+            None if sequences is None or self.sequences_file else tuple(map(str, sequences))
+        )
         self.frame_list = frame_list
         self.with_labels = with_labels
         self.label_clips = label_clips
@@ -386,7 +391,12 @@ class ClipSegDataset(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """Finds the clips; see the class for the errors."""
         if self.sequences_file is not None:
-            self.sequences = self._listed_sequences(self.sequences_file)
+            try:
+                self.sequences = self._listed_sequences(self.sequences_file)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f'{error} Names are written as a list: sequences=[{self.sequences_file}].'
+                ) from None
         found = self.scan()
         if not any(found.values()):
             raise self.not_the_data_set('no frame was found')
@@ -829,7 +839,8 @@ class ClipFolderDataset(ClipSegDataset):
                     frame_paths=files,
                     img_path=files[-1],
                     seg_map_path=masks[-1] if masks else None,
-                    seq_name=osp.dirname(names[-1]),
+                    # As the search names it: '.' for the data root.
+                    seq_name=osp.normpath(osp.dirname(names[-1])),
                     frame_name=self.frame_name(files[-1]),
                     label_map=None,
                     reduce_zero_label=False,

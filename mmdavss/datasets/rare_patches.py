@@ -32,7 +32,8 @@ class RarePatches:
         dataset: Source data set.
         classes: The rare classes, as numbers.
         count: How many of them are drawn for each clip.
-        size: (height, width) of the crops; clips that have this size are not cropped.
+        size: (height, width) of the crops; clips that have this size are not cropped. In an image
+            of another size than the clip's, the crop is moved as far as it would reach outside.
         rows: Smallest and largest first row of a crop, both inclusive; None for all that fit.
         columns: The same for its first column.
         min_pixels: An image serves for a class if it has more pixels of it than this, in its label
@@ -114,7 +115,7 @@ class RarePatches:
                 pixels and 255 elsewhere, ``mix_box`` (y, x) is the first pixel of the crop.
 
         Raises:
-            ValueError: If the clip is smaller than the crop.
+            ValueError: If the clip or an image is smaller than the crop.
         """
         shape = item['inputs']['frames'].shape[-2:]
         top, left = (
@@ -146,8 +147,17 @@ class RarePatches:
             info: dict[str, Any] = self.dataset.get_data_info(int(np.random.choice(self.images[c])))
             info.update(frame_paths=info['frame_paths'][-1:], earlier_seg_map_paths=[])
             packed: Any = self.pipeline(info)
-            window = (..., slice(top, top + height), slice(left, left + width))
-            label = packed['data_samples'].gt_sem_seg.data[0][window]
+            label = packed['data_samples'].gt_sem_seg.data[0]
+            rows, columns = label.shape
+            if rows < height or columns < width:
+                raise ValueError(
+                    f'rare_patches: size={self.size} exceeds the image {info["img_path"]}, which '
+                    f'the pipeline of the source makes {columns}x{rows}: lower it, give the source '
+                    'a larger size, or leave the image out with a split file (ann_file).'
+                )
+            y, x = min(top, rows - height), min(left, columns - width)
+            window = (..., slice(y, y + height), slice(x, x + width))
+            label = label[window]
             own = label == c
             if own.sum() > self.min_pixels[c]:
                 break

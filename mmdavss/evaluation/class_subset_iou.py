@@ -10,6 +10,7 @@ from mmseg.evaluation.metrics import IoUMetric
 from mmseg.registry import METRICS
 
 from .class_subset import check_subset, classes_of
+from .samples import check_label
 
 ABSENT = ('nan', 'zero')
 
@@ -43,6 +44,17 @@ class ClassSubsetIoU(IoUMetric):
         self.subset = None if subset is None else tuple(subset)
         self.absent = absent
         self.per_class = per_class
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Same as in mmseg, for samples with labels.
+
+        Raises:
+            ValueError: If a sample lacks its label, or its prediction has another size.
+        """
+        if not self.format_only:
+            for sample in data_samples:
+                check_label(self, sample)
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Same as in mmseg, with means over the subset, in percent."""

@@ -17,9 +17,12 @@ from mmseg.structures import SegDataSample
 
 from mmdavss.datasets.label_folder import mask_name
 from mmdavss.datasets.transforms.loading import read_image
+from mmdavss.utils.classes import class_names
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import distinct_targets, refuse_existing, replace_file
 from mmdavss.utils.images import write_png
+
+from .samples import SAME_NAMES
 
 
 @HOOKS.register_module()
@@ -49,8 +52,10 @@ class SavePredictionsHook(Hook):
 
         Raises:
             UserError: If two frames would get the same file, or one exists, or labels and pictures
-                would.
+                would, or there are pictures to draw and the data set names no classes.
         """
+        if self.show_dir is not None:
+            class_names(runner.visualizer.dataset_meta, '--show-dir: the data set')
         folders = [osp.realpath(path) for path in (self.out, self.show_dir) if path is not None]
         if len(folders) == 2 and folders[0] == folders[1]:
             raise UserError(
@@ -112,10 +117,7 @@ def frame_files(dataset: Any) -> dict[str, str]:
         )
     folder = osp.commonpath([osp.dirname(osp.abspath(info['img_path'])) for info in infos])
     names = {info['img_path']: _file(info, folder) for info in infos}
-    distinct_targets(
-        names.items(),
-        'give the sequences or the frames other names, or test fewer sequences at a time',
-    )
+    distinct_targets(names.items(), SAME_NAMES)
     return names
 
 

@@ -69,7 +69,8 @@ class STQMetric(BaseMetric):
         """
         classes, things = classes_of(self), self._things()
         for sample in data_samples:
-            sequence, name = labelled_frame(self, sample)
+            frame = labelled_frame(self, sample)
+            sequence, name, _ = frame
             if 'gt_tracks' not in sample:
                 raise ValueError(
                     f'STQMetric: {name} of {sequence} has no gt_tracks, the numbers of objects. '
@@ -94,15 +95,15 @@ class STQMetric(BaseMetric):
                 [classes.index(thing) for thing in things],
             )
             confusion = confusion_with_void(prediction, label, len(classes))
-            self.results.append((sequence, name, (confusion, pairs, found is not None)))
+            self.results.append((frame, (confusion, pairs, found is not None)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Computes AQ, SQ and STQ of the whole data set, in percent.
 
         Raises:
-            ValueError: If no frame has a track.
+            ValueError: If no frame has a track, or two files have the same names.
         """
-        sequences = by_sequence(results)
+        sequences = by_sequence(self, results)
         frames = [counts for own in sequences.values() for counts in own.values()]
         qualities: list[float] = []
         for own in sequences.values():

@@ -21,6 +21,7 @@ from mmdavss.ops import backward_warp, forward_backward_visible, resize_flow
 from mmdavss.utils.errors import number_of
 
 from .class_subset import check_subset, classes_of
+from .samples import check_same_file
 from .video_panoptic_quality import confusion_with_void
 
 MODES = ('nearest', 'etc')
@@ -145,6 +146,8 @@ class TemporalConsistencyMetric(BaseMetric):
                 "TemporalConsistencyMetric: occlusion='exact' reads masks beside flow "
                 "files, it needs flow=dict(type='PrecomputedFlow', ...)."
             )
+        if occlusion == 'forward_backward' and self.flow is not None:
+            self.flow.check_both_ways()
         self.flow_name = flow_name or (flow and provider_name(flow))
         self.subset = None if subset is None else tuple(subset)
         self.mode = mode
@@ -189,13 +192,15 @@ class TemporalConsistencyMetric(BaseMetric):
         """Compares all remaining pairs, and computes the means, in percent.
 
         Raises:
-            ValueError: If no two frames follow each other, or a class of `subset` is unknown.
+            ValueError: If no two frames follow each other, a class of `subset` is unknown, or two
+                files have the same sequence and number.
         """
         classes, subset = classes_of(self), check_subset(self, self.subset)
         frames: dict[tuple[str, int], Frame] = {}
         for frame in results:
             # Frames repeated as padding by a sampler count once.
             known = frames.setdefault((frame.sequence, frame.number), frame)
+            check_same_file(self, frame.sequence, frame.number, known.path, frame.path)
             known.pair, known.pixels = known.pair or frame.pair, known.pixels or frame.pixels
         pairs, paired = [], set()
         for (sequence, number), frame in frames.items():

@@ -98,20 +98,20 @@ class VideoConsistencyMetric(BaseMetric):
         if len(classes_of(self)) > VOID:
             raise ValueError(f'VideoConsistencyMetric: more than {VOID} classes.')
         for sample in data_samples:
-            sequence, name = labelled_frame(self, sample)
+            frame = labelled_frame(self, sample)
             maps = torch.stack([_ids(sample['gt_sem_seg']), _ids(sample['pred_sem_seg'])])
             height, width = maps.shape[1:]
             pixels = zlib.compress(maps.cpu().numpy().tobytes(), 1)
-            self.results.append((sequence, name, Frame((height, width), pixels)))
+            self.results.append((frame, Frame((height, width), pixels)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Computes the means over all windows, in percent.
 
         Raises:
-            ValueError: If the frames of a video differ in size, or no video has as many frames as
-                the shortest window.
+            ValueError: If the frames of a video differ in size, no video has as many frames as the
+                shortest window, or two files have the same names.
         """
-        videos: dict[str, dict[str, Frame]] = by_sequence(results)
+        videos: dict[str, dict[str, Frame]] = by_sequence(self, results)
         longest = max(map(len, videos.values()))
         if longest < min(self.lengths) + (self.mode == 'published'):
             raise ValueError(

@@ -78,22 +78,20 @@ class VPQMetric(BaseMetric):
         """
         num_classes = len(classes_of(self))
         for sample in data_samples:
-            sequence, name = labelled_frame(self, sample)
+            frame = labelled_frame(self, sample)
             prediction = sample['pred_sem_seg']['data']
             label = sample['gt_sem_seg']['data'].to(prediction)
-            self.results.append(
-                (
-                    sequence,
-                    name,
-                    confusion_with_void(prediction, label, num_classes),
-                )
-            )
+            self.results.append((frame, confusion_with_void(prediction, label, num_classes)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Groups the frames by clip and computes the means, in percent."""
+        """Groups the frames by clip and computes the means, in percent.
+
+        Raises:
+            InputError: If two files have the same names.
+        """
         classes, subset = classes_of(self), check_subset(self, self.subset)
         rows = [classes.index(name) for name in subset]
-        clips: dict[str, dict[str, np.ndarray]] = by_sequence(results)
+        clips: dict[str, dict[str, np.ndarray]] = by_sequence(self, results)
         values = (
             video_panoptic_quality(
                 [

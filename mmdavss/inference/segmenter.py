@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.datasets.transforms.loading import read_image
 from mmdavss.launch.config_file import as_config, require, type_name
 from mmdavss.launch.model import load_model
-from mmdavss.utils.classes import check_classes
+from mmdavss.utils.classes import check_classes, class_names
 from mmdavss.utils.inputs import list_frames
 
 from .videos import Frame
@@ -51,7 +52,8 @@ class VideoSegmenter:
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        UserError: If the config file cannot be read, or has no ``model`` or ``test_dataloader``.
+        UserError: If the config file cannot be read, or has no ``model`` or ``test_dataloader``, or
+            its test data set names no classes.
         ValueError: If the checkpoint does not fit the video net, or the net does not fit the
             classes.
     """
@@ -76,8 +78,9 @@ class VideoSegmenter:
         dataset = DATASETS.build(
             dict(cfg.test_dataloader.dataset, lazy_init=True, pipeline=self._with_flow(steps, flow))
         )
-        self.classes = tuple(dataset.metainfo['classes'])
-        check_classes(self.model, len(self.classes), 'the data set of test_dataloader')
+        what = 'the data set of test_dataloader'
+        self.classes = class_names(dataset.metainfo, what)
+        check_classes(self.model, len(self.classes), what)
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
         self.clip_length: int = dataset.clip_length
         self.frame_distance: int = dataset.frame_distance
@@ -101,7 +104,9 @@ class VideoSegmenter:
         return [*steps[:-1], dict(type='LoadFlow', provider=flow or dict(DIS)), steps[-1]]
 
     def __call__(
-        self, frames: str | Path | Iterable[str | Path | np.ndarray | Frame]
+        self,
+        frames: str | Path | Iterable[str | Path | np.ndarray | Frame],
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[np.ndarray]:
         """Segments a video, one frame at a time; each passes through the networks once.
 
@@ -109,6 +114,8 @@ class VideoSegmenter:
             frames: Folder of images (in natural order of their names), or the frames in order:
                 image files, arrays (H, W, 3), uint8, BGR, as OpenCV reads them, or those of a
                 :class:`VideoReader`. Clips at the start repeat the first frame.
+            numbers: Numbers of the frames, ascending, in which ``frame_distance`` counts; by
+                default their positions. Frames of a data set need its numbers.
 
         Yields:
             (H, W), uint8, class of each pixel, at the size of the frame.
@@ -117,7 +124,7 @@ class VideoSegmenter:
             FileNotFoundError: If the folder has no images or a frame does not exist.
             ValueError: If a frame is not an image, or frames differ in size.
         """
-        yield from self._stream(frames, self._segment)
+        yield from self._stream(frames, self._segment, numbers)
 
     def samples(
         self,
@@ -137,22 +144,26 @@ class VideoSegmenter:
         self,
         frames: str | Path | Iterable[str | Path | np.ndarray | Frame],
         segment: Callable[[list, Any], tuple[Any, Any]],
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[Any]:
         """Yields the result of `segment` for each frame, one at a time."""
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
         # The oldest entry is the frame `frame_distance` back, or the first frame.
-        recent: deque[tuple[str, np.ndarray, Any]] = deque(maxlen=self.frame_distance)
-        for number, frame in enumerate(frames):
+        recent: deque[tuple[int, tuple[str, np.ndarray, Any]]] = deque(maxlen=self.frame_distance)
+        known = count() if numbers is None else numbers
+        for number, frame in zip(known, frames, strict=numbers is not None):
+            while len(recent) > 1 and recent[1][0] <= number - self.frame_distance:
+                recent.popleft()
             if isinstance(frame, np.ndarray):
                 name, image = f'frame {number}', frame
             elif isinstance(frame, Frame):
                 name, image = frame.shown or frame.name, frame.image
             else:
                 name, image = str(frame), read_image(str(frame))
-            *before, state = recent[0] if recent else (name, image, None)
+            *before, state = recent[0][1] if recent else (name, image, None)
             result, state = segment([tuple(before), (name, image)], state)
-            recent.append((name, image, state))
+            recent.append((number, (name, image, state)))
             yield result
 
     def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:

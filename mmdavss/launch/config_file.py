@@ -186,6 +186,8 @@ def load_config(path: str, options: Mapping[str, Any] | None, work_dir: str | No
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = default_work_dir(cfg.filename)
+    elif isinstance(cfg.work_dir, int):  # --cfg-options reads the name 20240713 as a number
+        cfg.work_dir = str(cfg.work_dir)
     return cfg
 
 

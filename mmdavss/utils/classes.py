@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from mmdavss.utils.errors import InputError
 from mmdavss.utils.wrappers import unwrapped
+
+
+def class_names(metainfo: Mapping[str, Any] | None, what: str) -> tuple[str, ...]:
+    """Names of the classes of a data set, by its ``metainfo``.
+
+    Args:
+        metainfo: The ``metainfo``.
+        what: The data set, for the message.
+
+    Raises:
+        InputError: If it names none, as a folder of one's own frames.
+    """
+    names = (metainfo or {}).get('classes')
+    if not names:
+        raise InputError(f'{what} names no classes: set its metainfo=dict(classes=[...])')
+    return tuple(names)
 
 
 def check_classes(model: nn.Module, count: int, what: str) -> None:

@@ -65,13 +65,30 @@ def refuse_existing(files: Iterable[str | Path], overwrite: bool, option: str = 
         option: The option that names them.
 
     Raises:
-        UserError: If one exists and `overwrite` is not set.
+        UserError: If one exists and `overwrite` is not set, or is a folder.
     """
+    files = list(files)
+    for path in files:
+        refuse_folder(path, option)
     there = None if overwrite else next((path for path in files if os.path.exists(path)), None)
     if there is not None:
         raise UserError(
             f'{there} is there already: choose another {option}, or replace it with --overwrite'
         )
+
+
+def refuse_folder(path: str | Path, option: str = '--out') -> None:
+    """Checks, before a long computation, that a path can be that of a file.
+
+    Args:
+        path: What will be written.
+        option: The option that names it.
+
+    Raises:
+        UserError: If it is a folder, or ends in a slash.
+    """
+    if os.path.isdir(path) or str(path).endswith(os.sep):
+        raise UserError(f'{path} is a folder, and a file is needed: name a file ({option})')
 
 
 def check_writable(folder: str | Path, remedy: str) -> None:

@@ -51,6 +51,15 @@ def test_no_labels():
         sample_pixels([(torch.zeros(1, 2, 3, 3), torch.full((1, 3, 3), 255))], 4, 5)
 
 
+def test_data_without_labels(per_frame, build, batch):
+    normalise = dict(type='DomainDataPreprocessor', mean=[99.0] * 3, std=[50.0] * 3)
+    model = build(dict(type='SourceOnly', student=per_frame, data_preprocessor=normalise)).eval()
+    clip = batch(count=1)
+    del clip['data_samples'][0].gt_sem_seg
+    with pytest.raises(ValueError, match='without a label.*LoadClipAnnotations.*with_labels=True'):
+        next(labelled_features(model, [clip]))
+
+
 @pytest.mark.parametrize('finer', [1, 2])
 def test_labels_are_padded_as_their_frame(per_frame, build, batch, finer):
     """Also those of a larger file than the frames."""

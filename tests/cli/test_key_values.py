@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 import pytest
 
@@ -29,16 +30,47 @@ def test_text_is_kept():
 
 
 @pytest.mark.parametrize(
+    'text',
+    ['001', '-007', '0001_02', '2024_07_13', '1_0.5', '00.5', 'nan', 'INF', 'Infinity', '١'],
+)
+def test_names_that_python_reads_as_numbers_are_text(text):
+    assert parse(f'a={text}', f'b=[{text}]') == dict(a=text, b=[text])
+
+
+def test_spellings_of_numbers():
+    texts = [
+        '0',
+        '-3',
+        '+3',
+        '1e-5',
+        '1e-05',
+        '.5',
+        '-.5',
+        '1.',
+        '1E3',
+        '0.50',
+        '+1.5e+2',
+        '0e0',
+        '-inf',
+    ]
+    numbers = [0, -3, 3, 1e-5, 1e-5, 0.5, -0.5, 1.0, 1000.0, 0.5, 150.0, 0.0, -math.inf]
+    assert repr([parse(f'a={text}')['a'] for text in texts]) == repr(numbers)
+    for text in ('.', '+', 'e5', '.e5', '1e', '1.2.3', '1 2', '0x1', ''):
+        assert parse(f'a={text}') == dict(a=text)
+
+
+@pytest.mark.parametrize(
     'value',
-    [*('a b', 'a,b', 'None', '1', '', ' a ', "it's, no", '[0-9]', "'q'", '{a}_(b).png', 'a\nb')]
-    + [1, 1e-7, False, None, [], [1, '1', ['a,b', None]], (1,), ()],
+    [*('001', '1_0', 'nan', '1e3', '+3')]
+    + [*('a b', 'a,b', 'None', '1', '', ' a ', "it's, no", '[0-9]', "'q'", '{a}_(b).png', 'a\nb')]
+    + [1, 1e-7, math.inf, False, None, [], [1, '1', ['a,b', None]], (1,), ()],
 )
 def test_other_programs_get_the_same_value(value):
     (found,) = parse(key_value('a.b', value)).values()
     assert repr(found) == repr(value)
 
 
-@pytest.mark.parametrize('value', [dict(b=1), 'both \' and "', [dict(b=1)]])
+@pytest.mark.parametrize('value', [dict(b=1), 'both \' and "', [dict(b=1)], float('nan')])
 def test_what_cannot_be_passed_is_an_error(value):
     with pytest.raises(UserError, match='a=.* cannot be passed on a command line'):
         key_value('a', value)

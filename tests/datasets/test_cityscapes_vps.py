@@ -190,6 +190,33 @@ def test_panoptic_labels(cityscapes_vps, folder, classes_from, expected):
     )
 
 
+def test_segments_of_earlier_frames(cityscapes_vps):
+    """Each label has a table of its own: one id is another class in the frame before."""
+    files = sorted(p.name for p in (cityscapes_vps / 'val/labelmap').iterdir())
+    path = write_panoptic(cityscapes_vps, files)
+    content = json.loads(path.read_text())
+    road, sidewalk = content['annotations'][0]['segments_info'][:2]
+    road['category_id'], sidewalk['category_id'] = 1, 0
+    path.write_text(json.dumps(content))
+    options = dict(
+        split='val',
+        label_folder='panoptic_video',
+        frame_distance=5,
+        label_clips=True,
+        ann_file='list.txt',
+        pipeline=LOAD,
+    )
+    names = [name.removesuffix('_final_mask.png') for name in files[:2]]
+    (cityscapes_vps / 'list.txt').write_text(f'{names[1]}\n')
+    sample = CityscapesVPSDataset(str(cityscapes_vps), **options)[0]['data_samples']
+    expected = np.array([[1, 0, *IN_15[2:]], IN_15])
+    np.testing.assert_array_equal(sample.gt_clip_seg.data.numpy(), expected[:, None].repeat(12, 1))
+    del content['annotations'][0]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f'does not know .*{files[0]}'):
+        CityscapesVPSDataset(str(cityscapes_vps), **options)
+
+
 def test_rare_classes_of_segments(cityscapes_vps):
     """Pixels are counted by the segments of each image."""
     files = sorted(p.name for p in (cityscapes_vps / 'val/labelmap').iterdir())

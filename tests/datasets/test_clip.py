@@ -84,6 +84,20 @@ def test_sequences_of_a_list(viper):
         ViperSeqDataset(str(viper), sequences='night.txt')
 
 
+def test_sequences_whose_names_are_numbers(viper):
+    """--cfg-options reads 101 as a number, and 001 as text."""
+    folder = viper / 'train/img'
+    (folder / '002').rename(folder / '101')
+    for n in range(1, 4):
+        (folder / f'101/002_{n:05d}.jpg').rename(folder / f'101/101_{n:05d}.jpg')
+    dataset = ViperSeqDataset(str(viper), sequences=[101], with_labels=False)
+    assert names(dataset) == ['101_00001', '101_00002', '101_00003']
+    for given in (101, '001'):
+        words = rf'{given} \(sequences\) does not exist.*sequences=\[{given}\]'
+        with pytest.raises(FileNotFoundError, match=words):
+            ViperSeqDataset(str(viper), sequences=given, with_labels=False)
+
+
 def test_missing_previous_frame_is_named(viper):
     missing = viper / 'train/img/001/001_00005.jpg'
     missing.unlink()

@@ -133,6 +133,32 @@ def test_what_no_image_has(roots, options, message):
     assert '\n' not in str(caught.value)
 
 
+def test_images_of_other_sizes(roots):
+    """The crop is moved into them, where it fits; where it does not, the image is named."""
+    for kind in ('images', 'labels'):
+        path = str(Path(roots, kind, '00001.png'))
+        picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(path, picture[:10, :16])  # of 12x20
+    options = dict(classes=(CAR,), count=1, min_pixels=8)
+    dataset = pairs(roots, **options)
+    dataset.rare_patches.images[CAR] = np.array([0])
+    image = dataset.branches['source'][0]['inputs']['frames'][0]
+    boxes = set()
+    for seed in range(20):
+        item = dataset[Draw(1, (seed, 0))]
+        rare = item['inputs']['source']['rare']
+        assert rare.shape == (1, 3, *SIZE)
+        top, left = item['data_samples']['source'].mix_box
+        y, x = min(top, 2), min(left, 4)
+        assert torch.equal(rare[0], image[:, y : y + SIZE[0], x : x + SIZE[1]])
+        boxes.add((top > 2, left > 4))
+    assert (True, True) in boxes
+    dataset = pairs(roots, **options, size=(12, 16))
+    dataset.rare_patches.images[CAR] = np.array([0])
+    with pytest.raises(ValueError, match=r'exceeds the image .*00001.png, which .* makes 16x10'):
+        dataset[Draw(1, (0, 0))]
+
+
 def test_clips_smaller_than_the_crop(roots):
     with pytest.raises(ValueError, match='exceeds the source clips'):
         pairs(roots, size=(8, 24))[0]

@@ -79,6 +79,39 @@ def test_by_hand():
     assert result['mIoU'] == 50
 
 
+def test_samples_without_a_label_of_their_size():
+    metric = ClassSubsetIoU()
+    metric.dataset_meta = dict(classes=('a', 'b'))
+
+    def sample(label=(4, 6), **names):
+        predicted = dict(pred_sem_seg=dict(data=torch.zeros(1, 4, 6, dtype=torch.long)))
+        if label:
+            names['gt_sem_seg'] = dict(data=torch.zeros(1, *label, dtype=torch.long))
+        return predicted | names
+
+    named = dict(seq_name='x', frame_name='f1', img_path='f1.png')
+    for one, words in (
+        (sample(None, **named), 'ClassSubsetIoU: f1 of x has no label.*with_labels=True'),
+        (sample(None, img_path='img/3.png'), 'img/3.png has no label.*LoadAnnotations'),
+        (sample(None), 'a sample has no label'),
+        (sample((2, 3), **named), r'f1 of x has a label of \(2, 3\) and a prediction of \(4, 6\)'),
+        (sample((6, 4), img_path='img/3.png'), 'img/3.png has a label of.*behind Resize'),
+    ):
+        with pytest.raises(ValueError, match=words):
+            metric.process({}, [sample(), one])
+    assert metric.results == []
+    metric.process({}, [sample(), sample()])
+    assert metric.evaluate(2)['mIoU'] == 100
+
+
+def test_predictions_are_written_without_labels(tmp_path):
+    metric = ClassSubsetIoU(format_only=True, output_dir=str(tmp_path))
+    metric.dataset_meta = dict(classes=('a', 'b'))
+    predicted = dict(data=torch.zeros(1, 4, 6, dtype=torch.uint8))
+    metric.process({}, [dict(pred_sem_seg=predicted, img_path='img/3.png')])
+    assert (tmp_path / '3.png').is_file()
+
+
 @pytest.mark.parametrize(
     'kwargs, message',
     [

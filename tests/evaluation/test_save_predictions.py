@@ -86,9 +86,25 @@ def test_each_frame_has_its_file(synthia, tmp_path):
         with pytest.raises(UserError, match=f'000000.png is there already.*{option}.*--overwrite'):
             SavePredictionsHook(*folders).before_test(runner)
         SavePredictionsHook(*folders, overwrite=True).before_test(runner)
+    (tmp_path / 'none' / files[0]).mkdir(parents=True)
+    with pytest.raises(UserError, match='none/.*000000.png is a folder.*--out'):
+        SavePredictionsHook(str(tmp_path / 'none'), overwrite=True).before_test(runner)
     (tmp_path / 'link').symlink_to(out)
     with pytest.raises(UserError, match='--out and --show-dir are both .*/out, .*two folders'):
         SavePredictionsHook(str(out), str(tmp_path / 'link'), overwrite=True).before_test(runner)
+
+
+def test_pictures_need_the_names_of_the_classes(tmp_path):
+    """Those of one's own frames have none; known before anything is predicted."""
+    cv2.imwrite(str(tmp_path / 'f.png'), np.full((4, 6, 3), 90, np.uint8))
+    dataset = ClipFolderDataset(str(tmp_path), clip_length=1)
+    runner = SimpleNamespace(
+        test_dataloader=SimpleNamespace(dataset=dataset),
+        visualizer=SimpleNamespace(dataset_meta=dataset.metainfo),
+    )
+    with pytest.raises(UserError, match='--show-dir: the data set names no classes.*metainfo='):
+        SavePredictionsHook(show_dir=str(tmp_path / 'pictures')).before_test(runner)
+    SavePredictionsHook(out=str(tmp_path / 'out')).before_test(runner)
 
 
 def test_data_sets_without_sequences(tmp_path):

@@ -37,6 +37,12 @@ def evaluate(samples, classes='ab', **kwargs):
     return evaluator.evaluate(len(samples))
 
 
+def test_data_without_names_of_classes():
+    frames = [sample('s', n, FIRST) for n in range(2)]
+    with pytest.raises(ValueError, match=r'names no classes: set its metainfo=dict\(classes=\['):
+        evaluate(frames, classes='')
+
+
 @pytest.fixture
 def video(tmp_path):
     """``video([P0, P1, ..], flows)``: samples of a clip and the config of its flow.
@@ -208,6 +214,19 @@ def test_which_frames_are_neighbours(caplog):
         evaluate(samples, frame_distance=7)
 
 
+def test_videos_of_one_name():
+    """Two data sets that are tested together: the second, which flickers, does not vanish."""
+    one, two = (
+        [sample('.', n, [[n * flicker % 2]], f'{folder}/{n}.png') for n in range(3)]
+        for flicker, folder in enumerate('xy')
+    )
+    assert evaluate([*one, one[0]]) == {'consistency': 100}
+    with pytest.raises(
+        ValueError, match=r'x/0.png and y/0.png would both be the frame 0 of \.: give'
+    ):
+        evaluate([*one, *two])
+
+
 def test_frames_are_freed(video):
     samples, flow = video([FIRST] * 5, {(i, i + 1): (0, 0) for i in range(4)})
     metric = TemporalConsistencyMetric(flow)
@@ -343,7 +362,7 @@ def test_estimated_flow(exact_tc):
         assert exact_tc(flow=dis, flow_name='f', **kwargs)['TC.f'] > still + 3
 
 
-def test_errors():
+def test_errors(tmp_path):
     for kwargs, message in (
         (dict(mode='linear'), 'mode'),
         (dict(direction='up'), 'direction'),
@@ -354,6 +373,11 @@ def test_errors():
     ):
         with pytest.raises(ValueError, match=message):
             TemporalConsistencyMetric(dict(type='ZeroFlow'), **kwargs)
+    one_name = dict(type='PrecomputedFlow', root=str(tmp_path), template='{stem}.npy')
+    TemporalConsistencyMetric(one_name, direction='backward')
+    for flow in (one_name, dict(type='CachedFlow', cache_dir=str(tmp_path), provider=one_name)):
+        with pytest.raises(ValueError, match='needs files for both directions'):
+            TemporalConsistencyMetric(flow, direction='backward', occlusion='forward_backward')
     frames = [sample('s', i, np.zeros((2, 2))) for i in range(2)]
     with pytest.raises(ValueError, match='tram'):
         evaluate(frames, subset=['a', 'tram'])

@@ -150,6 +150,19 @@ def test_order_and_padding():
         assert evaluate([*order, samples[3]], lengths=(2,)) == expected
 
 
+def test_videos_of_one_name():
+    """Two data sets that are tested together: the frames of one do not replace those of another."""
+    samples = samples_of([[(STILL, STILL)] * 8] * 2)
+    for number, one in enumerate(samples):
+        one.set_metainfo(dict(seq_name='001', img_path=f'{number}.png'))
+    first, second = samples[0], samples[len(samples) // 2]
+    second.set_metainfo(dict(frame_name=first.frame_name))
+    with pytest.raises(ValueError, match=f'{first.img_path} and {second.img_path} would both be'):
+        evaluate(samples)
+    second.set_metainfo(dict(img_path=first.img_path))
+    evaluate(samples[: len(samples) // 2] + [second])
+
+
 def test_two_processes(tmp_path):
     flip = [1, 0, 1, 1]
     samples = samples_of([[(STILL, STILL), (STILL, flip), (STILL, STILL)], [(STILL, flip)] * 4])

@@ -219,6 +219,19 @@ def test_subset_of_the_classes():
     assert whole['VPQ'] == pytest.approx(100 * (4 / 6 + 1 + 0) / 3, abs=0.005)
 
 
+def test_videos_of_one_name():
+    """Two data sets that are tested together: the frames of one do not replace those of another."""
+    samples = samples_of([[(row(a=2), row(a=2))] * 2] * 2)
+    for number, one in enumerate(samples):
+        one.set_metainfo(dict(seq_name='001', img_path=f'{number}.png'))
+    first, second = samples[0], samples[len(samples) // 2]
+    second.set_metainfo(dict(frame_name=first.frame_name))
+    with pytest.raises(ValueError, match=f'{first.img_path} and {second.img_path} would both be'):
+        evaluate(samples)
+    second.set_metainfo(dict(img_path=first.img_path))
+    evaluate(samples[: len(samples) // 2] + [second])
+
+
 def test_two_processes(tmp_path):
     truth = row(a=6, b=4)
     samples = samples_of(

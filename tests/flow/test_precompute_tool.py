@@ -114,6 +114,36 @@ def test_files_of_another_provider(tmp_path, frame_root, run, monkeypatch):
     assert error is None and '3 pairs, 3 there already' in out
 
 
+@pytest.mark.parametrize(
+    'content', ['[]', '{}', '5', '{"provider": {"type": "DISFlowEstimator"}}', '{"provider": []}']
+)
+def test_files_with_a_foreign_record(tmp_path, frame_root, run, content):
+    (tmp_path / 'flow.json').write_text(content)
+    _, error = run(frame_root, tmp_path, '--frame-suffix', '_x')
+    assert 'flow.json is no record of the provider' in error and 'Delete it' in error
+    assert (tmp_path / 'flow.json').read_text() == content
+
+
+@pytest.mark.parametrize('pattern', [(), ('--pattern', '**/*.png')])
+def test_flow_is_not_taken_for_frames(tmp_path, run, pattern):
+    """Pictures of flow in a folder below the frames: the second call finds the same pairs."""
+    root = tmp_path / 'img'
+    for name in ('a/1', 'a/2', 'b/1'):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / f'{name}.png'), np.zeros((8, 8, 3), np.uint8))
+    options = ('--format', 'png', '--both-ways', '--provider', 'ZeroFlow', *pattern)
+    for there in (0, 2):
+        out, error = run(root, root / 'flow', *options)
+        assert error is None and f'2 pairs, {there} there already' in out
+    before = sorted(root.rglob('*'))
+    for folder in (root, root / 'b'):
+        _, error = run(root, folder, *options)
+        assert f'{folder} is a folder of frames' in error and '--format' in error
+    assert sorted(root.rglob('*')) == before
+    out, error = run(root / 'a', root / 'a', '--provider', 'ZeroFlow')
+    assert error is None and (root / 'a/2__1.npy').is_file()
+
+
 def test_options(tmp_path, frame_root, run):
     out, error = run(
         frame_root / 's',

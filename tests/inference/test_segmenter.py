@@ -133,6 +133,11 @@ def test_every_frame_follows_the_one_a_distance_back(config, checkpoint, monkeyp
     )
     video = [np.full((4, 4, 3), number, np.uint8) for number in range(6)]
     assert list(segment(video)) == [[0, 0], [0, 1], [0, 2], [1, 3], [2, 4], [3, 5]]
+    # The distance counts in numbers, as in the data set; 14 has no frame 2 before it.
+    found = segment(video, [0, 2, 4, 5, 6, 14])
+    assert list(found) == [[0, 0], [0, 1], [1, 2], [1, 3], [2, 4], [4, 5]]
+    with pytest.raises(ValueError, match='longer'):
+        list(segment(video, [0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -199,6 +204,11 @@ def test_mistakes(config, checkpoint, frames, tmp_path):
         list(segment([np.zeros((4, 8, 3), np.uint8), np.zeros((6, 8, 3), np.uint8)]))
     config.test_dataloader.dataset.metainfo = dict(classes=CLASSES[:3])
     with pytest.raises(ValueError, match='3 classes, the model 4'):
+        VideoSegmenter(config, checkpoint)
+    config.test_dataloader.dataset = dict(
+        type='ClipFolderDataset', data_root=str(frames), pipeline=[dict(type='PackClipInputs')]
+    )
+    with pytest.raises(UserError, match='data set of test_dataloader names no classes.*metainfo='):
         VideoSegmenter(config, checkpoint)
     for key in ('test_dataloader', 'model'):
         config[key] = None

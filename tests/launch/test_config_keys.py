@@ -131,6 +131,10 @@ def test_tools_warn(monkeypatch):
     assert cfg.modle == dict(x=3)  # refused is nothing
 
 
+def test_a_work_dir_whose_name_is_a_number():
+    assert load_config(CONFIG, dict(work_dir=20240713), None).work_dir == '20240713'
+
+
 @pytest.mark.parametrize('key', ['model', 'model.student', 'train_dataloader'])
 @pytest.mark.parametrize('value', [3, 'x', True])
 def test_no_value_in_the_place_of_a_group(key, value, cfg):

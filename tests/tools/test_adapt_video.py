@@ -514,11 +514,15 @@ def test_what_is_wrong_is_found_before_anything_is_written(
     mixed.mkdir()
     for number, size in enumerate([(80, 40), (60, 30), (80, 40)]):
         cv2.imwrite(str(mixed / f'{number}.png'), np.zeros((*size[::-1], 3), np.uint8))
+    nameless, own = saved_model(per_frame)
+    nameless.test_dataloader.dataset.metainfo = None
+    nameless.dump(tmp_path / 'nameless.py')
     empty = tmp_path / 'empty.avi'
     empty.write_bytes(jpegs(lost=range(19), share=0.9).read_bytes())
     for arguments, options, words in [
         ((*plain, 'gone.mp4', out), {}, 'gone.mp4 does not exist'),
         ((plain[0], weights, video_file, out), {}, 'other.pth'),
+        ((tmp_path / 'nameless.py', own, video_file, out), {}, 'no classes: set its metainfo='),
         ((*plain, video_file, out), dict(size=(0, 5)), 'size must be'),
         ((*plain, video_file, out), dict(device='cuda:99'), 'cuda:99'),
         ((*plain, [], out), {}, 'no video'),

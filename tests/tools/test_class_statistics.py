@@ -131,6 +131,17 @@ def test_data_that_are_read_only(minidrive, run_tool, monkeypatch):
         run_tool('class_statistics.py', CONFIG, '--workers', '1')
 
 
+@pytest.mark.parametrize('out', ['there', 'there/', 'gone/'])
+@pytest.mark.parametrize('options', [(), ('--overwrite',)])
+def test_a_folder_is_no_file(minidrive, run_tool, monkeypatch, out, options):
+    """Known before anything is counted."""
+    Path('there').mkdir()
+    monkeypatch.setattr('mmdavss.datasets.rare_class.count_pixels', None)
+    with pytest.raises(SystemExit, match=f'error: {out} is a folder, .*name a file .--out'):
+        run_tool('class_statistics.py', CONFIG, '--workers', '1', '--out', out, *options)
+    assert not Path('gone').exists() and not [*Path('there').iterdir()]
+
+
 def test_errors(minidrive, run_tool, capsys):
     def run(*args):
         with pytest.raises(SystemExit) as stop:

@@ -67,6 +67,11 @@ def test_mistakes(published, run_tool, tmp_path, monkeypatch):
     ]:
         with pytest.raises(SystemExit, match=f'error: .*({words})'):
             run_tool('convert_checkpoint.py', *arguments, '--out', out)
+    with pytest.raises(SystemExit, match='is a folder, and a file is needed.*--out'):
+        run_tool(
+            *('convert_checkpoint.py', 'advent', cfg.filename, path),
+            *('--out', tmp_path, '--overwrite'),
+        )
     assert not out.exists()
     with pytest.raises(SystemExit, match='error: .*is the checkpoint itself'):
         run_tool(

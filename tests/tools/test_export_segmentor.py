@@ -244,6 +244,7 @@ def test_what_cannot_be_exported(run_tool, saved_model, per_frame, tmp_path):
             'data_preprocessor.test_cfg',
         ),
         (dict(model=dict(student=dict(segmentor=dict(type='HRDA')))), 'two scales'),
+        (dict(test_dataloader=dict(dataset=dict(metainfo=None))), 'no classes: set its metainfo='),
         (
             dict(model=dict(student=dict(segmentor=dict(backbone=dict(type='DINOv2'))))),
             'DINOv2 cannot be exported: mmdavss.backbones.dinov2 needs other parts',

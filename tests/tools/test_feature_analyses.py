@@ -5,8 +5,10 @@ import sys
 from argparse import Namespace
 
 import pytest
+import torch
 from mmengine.config import Config
 
+from mmdavss.cli.analysis import test_data as test_data_of
 from mmdavss.cli.analysis import video_frames
 from mmdavss.utils.errors import UserError
 
@@ -81,6 +83,22 @@ def test_neighbours(analysed, tmp_path, run_tool, capsys):
         run_tool(*call, '--k', '499', '--overwrite')
 
 
+@pytest.mark.parametrize('tool', ['neighbours --k 1 --per-class 30', 'panels --count 1'])
+def test_checkpoints_are_checked_before_the_first_pass(analysed, tmp_path, run_tool, capsys, tool):
+    tool, *options = tool.split()
+    config, checkpoint = analysed
+    damaged, other = tmp_path / 'damaged.pth', tmp_path / 'other.pth'
+    damaged.write_bytes(checkpoint.read_bytes()[:-1000])
+    torch.save(dict(state_dict={'student.x': torch.zeros(1)}), other)
+    out = tmp_path / 'out.png'
+    for last, words in ((damaged, 'damaged.pth is not a PyTorch'), (other, 'other.pth does not')):
+        call = (config, checkpoint, last, '--names', 'first', 'last', '--out', out)
+        with pytest.raises(SystemExit, match=words):
+            run_tool(f'analysis/{tool}.py', *call, *options)
+        # The first one has segmented nothing.
+        assert 'first' not in ''.join(capsys.readouterr())
+
+
 def test_arguments(analysed, tmp_path, run_tool, capsys):
     config, checkpoint = analysed
     for extra, message in (
@@ -128,3 +146,11 @@ def test_arguments(analysed, tmp_path, run_tool, capsys):
             '--cfg-options',
             'model.student.segmentor.type.x=1',
         )
+
+
+def test_data_without_class_names(frame_folder):
+    data = dict(type='ClipFolderDataset', data_root=str(frame_folder), pipeline=[])
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    cfg = Config(dict(test_dataloader=dict(batch_size=1, dataset=data, sampler=sampler)))
+    with pytest.raises(UserError, match=r'test_dataloader names no classes: set its metainfo'):
+        test_data_of(cfg)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmengine.dataset import pseudo_collate
+from mmseg.registry import DATASETS, MODELS
 
 from mmdavss.cli.analysis import video_frames
 from mmdavss.datasets import CityscapesSeqDataset
+from mmdavss.datasets.transforms import LABEL_STEPS
 from mmdavss.inference.segmenter import VideoSegmenter
+from mmdavss.launch.model import load_model
 from mmdavss.utils.errors import UserError
 
 
@@ -60,6 +63,45 @@ def test_panels(analysed, tmp_path, run_tool, capsys):
     ):
         with pytest.raises(SystemExit, match=message):
             run_tool(*call, '--overwrite', *extra)
+
+
+def test_clips_are_those_of_the_data_set(analysed, tmp_path, run_tool):
+    """Where frame numbers on disk have gaps, too: at distance 2 the frame 17 precedes 19."""
+    config, checkpoint = analysed
+    for path in tmp_path.rglob('*_000018_leftImg8bit.png'):
+        path.rename(str(path).replace('_000018_', '_000015_'))
+    cfg = Config.fromfile(config)
+    cfg.test_dataloader.dataset.frame_distance = 2
+    cfg.dump(config)
+    weights = torch.load(checkpoint)
+    torch.nn.init.normal_(weights['state_dict']['student.fusion.weight'])  # the clip counts
+    torch.save(weights, checkpoint)
+    out = tmp_path / 'panels.png'
+    run_tool(
+        'analysis/panels.py', config, checkpoint, '--first', '19', '--count', '1', '--out', out
+    )
+    (row,) = read(out.with_suffix('.csv'))
+    model = load_model(cfg, checkpoint)
+    maps = {}
+    for number, options in ((17, dict(frames='all', with_labels=False)), (19, {})):
+        options['pipeline'] = [
+            step
+            for step in cfg.test_dataloader.dataset.pipeline
+            if number == 19 or step['type'] not in LABEL_STEPS
+        ]
+        dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, **options))
+        (item,) = (
+            dataset[i]
+            for i in range(len(dataset))
+            if dataset.get_data_info(i)['img_path']
+            == row['frame'].replace('_000019_', f'_{number:06d}_')
+        )
+        with torch.no_grad():
+            (sample,) = model.test_step(pseudo_collate([item]))
+        maps[number] = sample.pred_sem_seg.data[0].numpy()
+    truth = item['data_samples'].gt_sem_seg.data[0].numpy()
+    assert float(row['right']) == pytest.approx((maps[19] == truth)[truth != 255].mean())
+    assert float(row['as in the frame before']) == pytest.approx((maps[19] == maps[17]).mean())
 
 
 def test_sequences_that_are_not_scored_are_not_shown(analysed, tmp_path, run_tool):
@@ -117,6 +159,29 @@ def test_sequences_with_too_few_frames(tmp_path):
         found('a')
     with pytest.raises(UserError, match='--sequence a: it has 1 frame, and a frame needs 2 before'):
         found(needed=2)
+
+
+def test_frames_of_a_list_of_clips(tmp_path):
+    """In the data root itself, too; what lies elsewhere has no frames before it."""
+    (tmp_path / 'own/a').mkdir(parents=True)
+    frames = [tmp_path / 'own' / name for name in ('0.png', '1.png', 'a/0.png', 'a/1.png')]
+    for path in frames:
+        cv2.imwrite(str(path), np.zeros((4, 8, 3), np.uint8))
+    dataset = dict(type='ClipFolderDataset', data_root=str(tmp_path / 'own'), clips='clips.txt')
+    cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
+    args = Namespace(sequence=None, first=1, count=1, step=1)
+    for line, expected in (
+        ('0.png 1.png', frames[:2]),
+        ('./0.png ./1.png', frames[:2]),
+        ('./a/0.png ./a/1.png', frames[2:]),
+    ):
+        (tmp_path / 'own/clips.txt').write_text(line)
+        found, chosen = video_frames(cfg, args, before=1)
+        assert ([frame.path for frame in found], chosen) == ([*map(str, expected)], [1])
+    cfg.test_dataloader.dataset.update(data_root=str(tmp_path / 'own/a'), allow_outside=True)
+    (tmp_path / 'own/a/clips.txt').write_text('../0.png ../1.png')
+    with pytest.raises(UserError, match=r'a/\.\./1\.png, are not in .*own/a, where'):
+        video_frames(cfg, args, before=1)
 
 
 def test_flow_of_providers(analysed, tmp_path, run_tool, capsys):

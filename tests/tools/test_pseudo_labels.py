@@ -11,6 +11,14 @@ from mmdavss.pseudo_labels.quality import ALPHAS, WAYS, QualityMeter
 from mmdavss.pseudo_labels.scores import score
 
 
+def test_checkpoints_are_checked_before_the_first_pass(self_training, run_tool, capsys):
+    Path('damaged.pth').write_bytes(Path('iter_1.pth').read_bytes()[:-100])
+    call = ('iter_1.pth', 'damaged.pth', '--names', 'first', 'last', '--out', 'out/pl.png')
+    with pytest.raises(SystemExit, match='damaged.pth is not a PyTorch checkpoint'):
+        run_tool('analysis/pseudo_labels.py', 'config.py', *call)
+    assert 'first' not in ''.join(capsys.readouterr())
+
+
 def test_the_same_as_writing_and_scoring_them(self_training, run_tool, capsys):
     run_tool(
         'analysis/pseudo_labels.py',

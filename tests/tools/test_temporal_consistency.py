@@ -92,6 +92,14 @@ def test_mistakes_are_found_before_the_first_pass(config, tmp_path, run_tool, ca
         (('--frame-distance', '0'), 'frame_distance=0 at least 1'),
         (('--subset', 'foo'), r"\['foo'\] of `subset`"),
         (('--json', config / 'tc.json'), 'config.py cannot be written to .*--json'),
+        (
+            (
+                '--cfg-options',
+                'test_dataloader.dataset.type=ConcatDataset',
+                'test_dataloader.dataset.datasets=[]',
+            ),
+            'config.py: ConcatDataset is made of other data sets',
+        ),
     ):
         with pytest.raises(SystemExit, match=words):
             run_tool(

@@ -18,6 +18,7 @@ from mmdavss.cli.analysis import (
     IMAGES,
     CheckpointParser,
     add_frame_arguments,
+    check_checkpoints,
     read_config,
     run,
     save_image,
@@ -39,13 +40,15 @@ def main() -> None:
     if not 0 <= args.opacity <= 1 or args.width < 32:
         parser.error('--opacity must be from 0 to 1, --width 32 or more')
     cfg = read_config(args)
+    check_checkpoints(cfg, args)
     columns, rows, frames = [], [], []
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
         segment = VideoSegmenter(cfg, checkpoint, args.device)
-        back = max(1, (segment.clip_length - 1) * segment.frame_distance)
-        frames, chosen = video_frames(cfg, args, back)
-        paths = [frame.path for frame in frames]
-        maps = list(progress(name, segment(paths), len(paths)))
+        # The frame before the first one gets its whole clip, too: it is compared with that one.
+        reach = (segment.clip_length - 1) * segment.frame_distance
+        frames, chosen = video_frames(cfg, args, before=1, reach=reach)
+        predicted = segment([frame.path for frame in frames], [frame.number for frame in frames])
+        maps = list(progress(name, predicted, len(frames)))
         columns.append([maps[i] for i in chosen])
         for i in chosen:
             right = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from mmdavss.analysis.results import DASH, Table
-from mmdavss.cli.analysis import CheckpointParser, read_config, run, save
+from mmdavss.cli.analysis import CheckpointParser, check_checkpoints, read_config, run, save
 from mmdavss.pseudo_labels.quality import WAYS, Quality, QualityMeter, reach
 
 
@@ -71,6 +71,7 @@ def main() -> None:
     if args.rounds < 1 or args.tolerance < 0:
         parser.error('--rounds must be 1 or more, --tolerance not negative')
     cfg = read_config(args)
+    check_checkpoints(cfg, args)
     curves, rows = {}, []
     for name, checkpoint in zip(args.names, args.checkpoints, strict=True):
         meter = QualityMeter(cfg, checkpoint, args.device)

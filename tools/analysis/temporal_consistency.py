@@ -40,7 +40,7 @@ from mmdavss.evaluation.temporal_consistency import (
     OCCLUSIONS,
     TemporalConsistencyMetric,
 )
-from mmdavss.launch.config_file import check_part, require, type_name
+from mmdavss.launch.config_file import check_part, require, type_name, without_pipeline
 from mmdavss.utils.files import check_writable, refuse_existing, replace_file
 from mmdavss.utils.progress import progress
 
@@ -94,10 +94,18 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def all_frames(loader: ConfigDict) -> ConfigDict:
-    """A dataloader of the same data set with all of its frames and no labels."""
-    dataset = loader.dataset
-    pipeline = [step for step in dataset.pipeline if type_name(step) not in LABEL_STEPS]
+def all_frames(loader: ConfigDict, path: str | None = None) -> ConfigDict:
+    """A dataloader of the same data set with all of its frames and no labels.
+
+    Args:
+        loader: Config of the dataloader.
+        path: The config that it is part of, for messages.
+
+    Raises:
+        UserError: If the data set is made of others.
+    """
+    dataset = without_pipeline(path, loader.dataset)
+    pipeline = [step for step in loader.dataset.pipeline if type_name(step) not in LABEL_STEPS]
     kept = {key: value for key, value in dataset.items() if key not in ('ann_file', 'label_clips')}
     return ConfigDict(
         loader, dataset=dict(kept, frames='all', with_labels=False, pipeline=pipeline)
@@ -134,7 +142,7 @@ def main() -> None:
             for key in ('flow_name', 'mode', 'direction', 'occlusion', 'scale', 'frame_distance')
         },
     )
-    frames = Runner.build_dataloader(all_frames(cfg.test_dataloader))
+    frames = Runner.build_dataloader(all_frames(cfg.test_dataloader, cfg.filename))
     temporal.dataset_meta = frames.dataset.metainfo
     check_subset(temporal, temporal.subset)
     rows = []

@@ -202,6 +202,13 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
             f'in the red channel, but this one has mode {mode}.'
         )
     assert raw is not None  # only OpenCV returns None
+    bits = data[IHDR_DEPTH] if header.format == 'PNG' else 8
+    if labels.encoding in ('ids', 'panoptic', 'first') and mode == 'L' and bits < 8:
+        # Programs that shrink files divide by the step, others store the ids.
+        raise InputError(
+            f'{path}: this label is a grey image of {bits} bits. Whether its values are the ids, '
+            f'or {255 // (2**bits - 1)} times the ids, is ambiguous: save it with 8 bits.'
+        )
     if labels.encoding in CHANNELS:
         if mode not in CHANNELS[labels.encoding] or _has_16_bits(data):
             kinds = ' or '.join(CHANNELS[labels.encoding])
@@ -215,13 +222,6 @@ def read_label(path: str, labels: LabelSet) -> np.ndarray:
             raise InputError(
                 f'{path}: labels of {labels.name} have one channel (or a palette) '
                 f'with the ids, but this one has mode {mode}.'
-            )
-        if mode == 'L' and header.format == 'PNG' and (bits := data[IHDR_DEPTH]) < 8:
-            # Programs that shrink files divide by the step, others store the ids.
-            raise InputError(
-                f'{path}: this label is a grey image of {bits} bits. Whether its values are the '
-                f'ids, or {255 // (2**bits - 1)} times the ids, is ambiguous: save it with 8 '
-                'bits.'
             )
         if mode == 'P':
             palette = image.getpalette()
@@ -271,7 +271,8 @@ class LoadClipAnnotations(BaseTransform):
     Required keys: ``seg_map_path``, ``label_spec`` (a :class:`LabelSet`), ``ori_shape``.
     Added keys: ``gt_seg_map`` ((H, W), uint8, 255 is ignored), also named in ``seg_fields``.
     If the data set gives ``earlier_seg_map_paths`` (``label_clips=True``), the labels of the
-    earlier frames are added too: ``gt_seg_map_0``, ``gt_seg_map_1``, ..., first frame first.
+    earlier frames are added too: ``gt_seg_map_0``, ``gt_seg_map_1``, ..., first frame first. They
+    are stored as ``earlier_label_specs`` say, by default all as ``label_spec``.
 
     For evaluation at full resolution, place it after the resize, which then does not change it.
 
@@ -288,19 +289,21 @@ class LoadClipAnnotations(BaseTransform):
                 'without labels. Set pseudo_labels (a folder of tools/generate_pseudo_labels.py) '
                 'or with_labels=True there, or remove this transform.'
             )
-        paths = {'gt_seg_map': path}
-        paths |= {
-            f'gt_seg_map_{k}': earlier
-            for k, earlier in enumerate(results.get('earlier_seg_map_paths', ()))
-        }
-        for key, path in paths.items():
-            results[key] = self._read(path, results)
+        labels = results['label_spec']
+        files = {'gt_seg_map': (path, labels)}
+        earlier = results.get('earlier_seg_map_paths', ())
+        specs = results.get('earlier_label_specs', [labels] * len(earlier))
+        # Not strict: what needs the current label alone takes out the paths of the others.
+        for k, file in enumerate(zip(earlier, specs, strict=False)):
+            files[f'gt_seg_map_{k}'] = file
+        for key, (path, labels) in files.items():
+            results[key] = self._read(path, labels, results)
             results['seg_fields'].append(key)
         return results
 
     @staticmethod
-    def _read(path: str, results: dict) -> np.ndarray:
-        label = read_label(path, results['label_spec'])
+    def _read(path: str, labels: LabelSet, results: dict) -> np.ndarray:
+        label = read_label(path, labels)
         if label.shape != tuple(results['ori_shape']):
             height, width = results['ori_shape']
             raise ValueError(

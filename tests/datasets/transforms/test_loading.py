@@ -358,8 +358,10 @@ def test_grey_masks_of_few_bits(tmp_path, bits, words):
         + chunk(b'IDAT', zlib.compress(b'\0\x1b'))
         + chunk(b'IEND', b'')
     )
-    with pytest.raises(InputError, match=f'few.png.*{words}'):
-        module.read_label(str(path), replace(LABELS, official=256))
+    for encoding in ('ids', 'panoptic', 'first'):
+        labels = replace(LABELS, official=256, encoding=encoding)
+        with pytest.raises(InputError, match=f'few.png.*{words}'):
+            module.read_label(str(path), labels)
 
 
 @pytest.mark.parametrize('bits', [1, 2, 4])

@@ -3,9 +3,18 @@
 from types import SimpleNamespace
 
 import pytest
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmseg.evaluation.metrics import IoUMetric
 from torch import nn
 
 from mmdavss.engine import ClassCheckHook
+from mmdavss.evaluation import (
+    ClassSubsetIoU,
+    STQMetric,
+    TemporalConsistencyMetric,
+    VideoConsistencyMetric,
+    VPQMetric,
+)
 from mmdavss.utils.errors import UserError
 
 
@@ -43,6 +52,48 @@ def test_what_fits_or_is_not_known():
     run('before_train', train_loop=loop(), val_loop=loop('a', 'b'))
     for dataset in (data(), SimpleNamespace()):
         run('before_test', test_loop=SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset)))
+
+
+class OwnMetric(BaseMetric):
+    """A metric that needs no names."""
+
+    def process(self, data_batch: dict, data_samples: list) -> None:
+        pass
+
+    def compute_metrics(self, results: list) -> dict:
+        return {}
+
+
+def evaluated(metric: BaseMetric, *classes: str) -> SimpleNamespace:
+    """The loop of a metric, on data with these classes."""
+    found = loop(*classes)
+    found.evaluator = Evaluator([OwnMetric(), metric])
+    found.evaluator.dataset_meta = found.dataloader.dataset.metainfo
+    return found
+
+
+@pytest.mark.parametrize(
+    'metric',
+    [
+        *(ClassSubsetIoU(), IoUMetric(), STQMetric(), VideoConsistencyMetric(), VPQMetric()),
+        TemporalConsistencyMetric(flow=None),
+    ],
+)
+def test_metrics_that_need_names(metric):
+    """Known before the first batch, not after the last one."""
+    name = type(metric).__name__
+    words = rf'{name}: the data set names no classes: set its metainfo=dict\(classes=\['
+    with pytest.raises(UserError, match=words):
+        run('before_test', test_loop=evaluated(metric))
+    with pytest.raises(UserError, match=words):
+        run('before_train', train_loop=loop('a', 'b'), val_loop=evaluated(metric))
+    run('before_test', test_loop=evaluated(metric, 'a', 'b'))
+    run('before_test', test_loop=evaluated(OwnMetric()))
+
+
+def test_a_mean_over_unknown_classes():
+    with pytest.raises(ValueError, match=r"\['tram'\] of `subset`"):
+        run('before_test', test_loop=evaluated(ClassSubsetIoU(subset=['a', 'tram']), 'a', 'b'))
 
 
 @pytest.mark.parametrize(('rare', 'fits'), [((3, 1), True), ((1,), False), ((), False)])
