@@ -183,7 +183,8 @@ def test_data(cfg: Config) -> DataLoader:
     """
     require(cfg, 'test_dataloader.dataset')
     loader = Runner.build_dataloader(cfg.test_dataloader)
-    class_names(loader.dataset.metainfo, 'the data set of test_dataloader')
+    dataset: Any = loader.dataset
+    class_names(dataset.metainfo, 'the data set of test_dataloader')
     return loader
 
 
