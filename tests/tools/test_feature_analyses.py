@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdavss.cli.analysis import test_data as test_data_of
+from mmdavss.cli import analysis
 from mmdavss.cli.analysis import video_frames
 from mmdavss.utils.errors import UserError
 
@@ -153,4 +153,4 @@ def test_data_without_class_names(frame_folder):
     sampler = dict(type='DefaultSampler', shuffle=False)
     cfg = Config(dict(test_dataloader=dict(batch_size=1, dataset=data, sampler=sampler)))
     with pytest.raises(UserError, match=r'test_dataloader names no classes: set its metainfo'):
-        test_data_of(cfg)
+        analysis.test_data(cfg)
