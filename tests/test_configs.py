@@ -269,7 +269,7 @@ SFC_SMALL = 'auxiliary_weight flow sfm sfm_checkpoint'
                 ('cbst/', 'resize_to_input source_weight'),
                 ('crst/mrkld_', 'resize_to_input source_weight'),
                 ('crst/lrent_', 'resize_to_input source_weight'),
-                ('iast/warmup_', 'resize_to_input'),
+                ('iast/warmup_', 'resize_to_input gan_loss'),
                 ('iast/', 'norm_eval resize_to_input'),
                 ('ccm/', 'norm_eval resize_to_input'),
             )
