@@ -348,11 +348,14 @@ class Training:
     ) -> None:
         self.trainer: Any = model if trainer is None else trainer
         self.runner = SimpleNamespace(model=self.trainer, iter=start, optim_wrapper=wrapper)
-        cfgs = sorted(case.hooks, key=lambda hook: get_priority(hook.get('priority', 'NORMAL')))
-        self.hooks = [
-            HOOKS.build({key: value for key, value in hook.items() if key != 'priority'})
-            for hook in cfgs
-        ]
+        self.hooks = []
+        for cfg in map(dict, case.hooks):
+            priority = cfg.pop('priority', None)
+            hook = HOOKS.build(cfg)
+            if priority is not None:
+                hook.priority = priority
+            self.hooks.append(hook)
+        self.hooks.sort(key=lambda hook: get_priority(hook.priority))
         for hook in self.hooks:
             hook.before_train(self.runner)
 

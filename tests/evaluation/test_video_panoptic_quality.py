@@ -11,6 +11,7 @@ from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
 
 from mmdavss.evaluation.video_panoptic_quality import VPQMetric, confusion_with_void
+from tests.evaluation.names import refuses_videos_of_one_name
 from tests.evaluation.two_processes import in_two_processes
 
 VOID = 255
@@ -220,16 +221,8 @@ def test_subset_of_the_classes():
 
 
 def test_videos_of_one_name():
-    """Two data sets that are tested together: the frames of one do not replace those of another."""
     samples = samples_of([[(row(a=2), row(a=2))] * 2] * 2)
-    for number, one in enumerate(samples):
-        one.set_metainfo(dict(seq_name='001', img_path=f'{number}.png'))
-    first, second = samples[0], samples[len(samples) // 2]
-    second.set_metainfo(dict(frame_name=first.frame_name))
-    with pytest.raises(ValueError, match=f'{first.img_path} and {second.img_path} would both be'):
-        evaluate(samples)
-    second.set_metainfo(dict(img_path=first.img_path))
-    evaluate(samples[: len(samples) // 2] + [second])
+    refuses_videos_of_one_name(samples, evaluate)
 
 
 def test_two_processes(tmp_path):

@@ -137,17 +137,22 @@ class NotesItsCalls(Hook):
         self.calls.append(f'{self.name} after {runner.iter}')
 
 
+@HOOKS.register_module()
+class ComesFirst(NotesItsCalls):
+    """Has a priority of its own."""
+
+    priority = 'VERY_HIGH'
+
+
 def test_hooks_are_called_as_by_a_runner(case):
     hooks = [
         dict(type='NotesItsCalls', name='late', priority='LOW'),
+        dict(type='ComesFirst', name='first'),
         dict(type='NotesItsCalls', name='early', priority=20),
     ]
     case = dataclasses.replace(case, hooks=hooks)
     NotesItsCalls.calls.clear()
     train(case, build_method(case), [training_batch(case)])
     assert NotesItsCalls.calls == [
-        'early before 0',
-        'late before 0',
-        'early after 0',
-        'late after 0',
+        f'{name} {when} 0' for when in ('before', 'after') for name in ('first', 'early', 'late')
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
-from mmdavss.utils.checkpoints import checkpoint_file
+from mmdavss.utils.checkpoints import checkpoint_file, noted_checkpoint
 from mmdavss.utils.errors import UserError, number_of
 from mmdavss.utils.journal import as_json, differences, last_report
 
@@ -46,7 +46,7 @@ def loaded_checkpoint(runner: Runner) -> str | None:
     A run that resumes and names none goes on from the last one in its work dir.
     """
     if runner._resume and runner._load_from is None:
-        return find_latest_checkpoint(runner.work_dir)
+        return noted_checkpoint(runner.work_dir)
     return runner._load_from
 
 
