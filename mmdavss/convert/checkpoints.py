@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from mmdavss.launch.config_file import read_config_file
 from mmdavss.utils.checkpoints import checkpoint_file, lacking, read_checkpoint
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import refuse_existing, unfinished_file
+from mmdavss.utils.files import refuse_existing, refuse_folder, unfinished_file
 
 State = dict[str, Tensor]
 
@@ -329,6 +329,7 @@ def convert_checkpoint(
     """
     if not checkpoint_file(checkpoint).is_file():
         raise UserError(f'{checkpoint} does not exist')
+    refuse_folder(out)  # a Path has lost the slash of its folder
     out = Path(out)
     if out.exists() and out.samefile(checkpoint_file(checkpoint)):
         raise UserError(f'{out} is the checkpoint itself: write to another file (--out)')

@@ -67,12 +67,13 @@ def test_mistakes(published, run_tool, tmp_path, monkeypatch):
     ]:
         with pytest.raises(SystemExit, match=f'error: .*({words})'):
             run_tool('convert_checkpoint.py', *arguments, '--out', out)
-    with pytest.raises(SystemExit, match='is a folder, and a file is needed.*--out'):
-        run_tool(
-            *('convert_checkpoint.py', 'advent', cfg.filename, path),
-            *('--out', tmp_path, '--overwrite'),
-        )
-    assert not out.exists()
+    for folder in (tmp_path, f'{tmp_path}/new/'):
+        with pytest.raises(SystemExit, match='is a folder, and a file is needed.*--out'):
+            run_tool(
+                *('convert_checkpoint.py', 'advent', cfg.filename, path),
+                *('--out', folder, '--overwrite'),
+            )
+    assert not out.exists() and not (tmp_path / 'new').exists()
     with pytest.raises(SystemExit, match='error: .*is the checkpoint itself'):
         run_tool(
             'convert_checkpoint.py', 'advent', cfg.filename, path, '--out', path, '--overwrite'
