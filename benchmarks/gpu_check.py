@@ -597,18 +597,10 @@ class Resumed:
 
     def compare(self, method: str) -> Figures:
         """Two whole runs and a killed and resumed one of a method are equal, bit for bit."""
-        strict = torch.use_deterministic_algorithms
-        # Some operators have no deterministic form; the two whole runs show whether it matters.
-        torch.use_deterministic_algorithms = lambda mode, **_: strict(mode, warn_only=True)
-        try:
-            return self._compare(method)
-        finally:
-            torch.use_deterministic_algorithms = strict
-
-    def _compare(self, method: str) -> Figures:
         out = Path(self.folder.name)
         config = kill_and_resume.small_config(method, out / 'data', out, self.ITERS, workers=0)
         with config.open('a') as file:
+            # What has no deterministic form warns; the two whole runs show whether it matters.
             file.write('\nrandomness = dict(seed=0, deterministic=True)\n')
         whole, again, killed = (out / method / name for name in ('whole', 'again', 'killed'))
         for folder in (whole, again):
@@ -1129,6 +1121,8 @@ PARTS = dict(
     ),
     configs=Part(check_configs, SECONDS, 'Configs at their size', alone=True),
 )
+#: Parts in which cuDNN chooses its algorithms by trying them, as in training.
+TUNED = ('compiled', 'configs')
 
 
 def attempt(check: Callable[[], Figures | None]) -> dict:
@@ -1168,6 +1162,7 @@ def work(
     Raises:
         SystemExit: With `BROKEN`, if the GPU cannot be used any more.
     """
+    torch.backends.cudnn.benchmark = part in TUNED
     end = time.monotonic() + seconds
     checks = [
         (name, check)
@@ -1490,7 +1485,6 @@ def variables(device: str, beside: int = 1) -> dict[str, str]:
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),
         # The GPU is counted without using it: processes that fork later can.
         PYTORCH_NVML_BASED_CUDA_CHECK='1',
-        CUBLAS_WORKSPACE_CONFIG=':4096:8',
     )
     if device == 'cpu':
         own['CUDA_VISIBLE_DEVICES'] = ''

@@ -22,6 +22,7 @@ from mmdavss.modules import (
     class_mix_masks,
     day_guided,
 )
+from mmdavss.modules.day_reference import STATIC_19
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.errors import check_unit
 from mmdavss.utils.wrappers import check_players
@@ -80,6 +81,8 @@ class DACS(MeanTeacher):
     STATISTICS = ('all', 'mixed', 'target')
     #: Whether the student learns the mix.
     self_training: bool = True
+    #: Those that a `day_reference` mixes; or None.
+    static_classes: Tensor | None
     #: (K,), how the loss of the classifier weighs the classes, for a `day_reference`; or None.
     class_factors: Tensor | None
     #: Whether all strong views of a batch share what is drawn for them.
@@ -124,11 +127,14 @@ class DACS(MeanTeacher):
                 type(self).__name__, **{f'day_reference.{name}': (day_reference or {}).get(name)}
             )
         self.day_reference = day_reference
-        self.register_buffer(
-            'class_factors',
-            None if day_reference is None else class_factors(self.net.segmentor.decode_head),
-            persistent=False,
-        )
+        static = None if day_reference is None else day_reference.get('static', STATIC_19)
+        for name, values in dict(
+            static_classes=None if static is None else torch.tensor(static),
+            class_factors=(
+                None if static is None else class_factors(self.net.segmentor.decode_head)
+            ),
+        ).items():
+            self.register_buffer(name, values, persistent=False)
         self.refinement: LabelRefinement | None = (
             None if refinement is None else MODELS.build(refinement)
         )
@@ -330,7 +336,7 @@ class DACS(MeanTeacher):
             self.teacher_probabilities(night, flow),
             self.teacher_probabilities(day, flow),
             class_weight=self.class_factors,
-            **self.day_reference,
+            **dict(self.day_reference, static=self.static_classes),
         ).max(1)
         return labels, self.label_weights(probability, pairs.valid)
 

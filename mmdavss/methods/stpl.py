@@ -140,7 +140,7 @@ class STPL(BaseAdapter):
                 print_log(
                     f'STPL: {type(self.student).__name__} has a reference branch of its own '
                     '(reference_segmentor), which stays as the source model left it: the contrast '
-                    "sees the current frame's network only. The paper's Accel shares one network "
+                    "sees the current frame's network only. The configs' Accel shares one network "
                     '(reference_segmentor=None).',
                     logger='current',
                     level=logging.WARNING,

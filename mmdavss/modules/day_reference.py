@@ -14,7 +14,7 @@ STATIC_19 = (0, 1, 2, 3, 4, 8, 9, 10)
 def day_guided(
     night: Tensor,
     day: Tensor,
-    static: Sequence[int] = STATIC_19,
+    static: Sequence[int] | Tensor = STATIC_19,
     ratio: float = 0.8,
     threshold: float = 0.4,
     class_weight: Tensor | None = None,
@@ -28,7 +28,7 @@ def day_guided(
     Args:
         night: Probabilities (N, K, H, W).
         day: Probabilities (N, K, H, W) for the day image.
-        static: Classes to mix.
+        static: Classes to mix; a tensor of them on the device spares its copy in each step.
         ratio: Weight of the day where its probability exceeds `threshold`; ``1 - ratio`` elsewhere.
         threshold: Threshold of the probability by day.
         class_weight: (K,), factors of all classes, applied last, or None.
@@ -36,8 +36,9 @@ def day_guided(
     Returns:
         (N, K, H, W); the classes of a pixel do not sum to one.
     """
-    mixed = night.clone()
-    at_day, at_night = day[:, list(static)], night[:, list(static)]
+    if not isinstance(static, Tensor):
+        static = torch.tensor(static, device=night.device)
+    at_day, at_night = day.index_select(1, static), night.index_select(1, static)
     weight = torch.where(at_day > threshold, ratio, 1 - ratio).to(night.dtype)
-    mixed[:, list(static)] = weight * at_day + (1 - weight) * at_night
+    mixed = night.index_copy(1, static, weight * at_day + (1 - weight) * at_night)
     return mixed if class_weight is None else mixed * class_weight.to(mixed)[:, None, None]

@@ -40,6 +40,7 @@ def match_histograms(images: Tensor, references: Tensor) -> Tensor:
 def _shares(images: Tensor) -> tuple[Tensor, Tensor]:
     """Levels (N C, H W) of the channels, and cumulative shares of pixels up to each (N C, 256)."""
     levels = (images.flatten(0, 1).flatten(1) * (LEVELS - 1)).round().long()
-    counts = torch.zeros(len(levels), LEVELS, dtype=torch.float64, device=images.device)
-    counts.scatter_add_(1, levels, torch.ones_like(levels, dtype=counts.dtype))
-    return levels, counts.cumsum(1) / levels.shape[1]
+    # Integers: sums of floating-point numbers have no deterministic form on a GPU.
+    counts = torch.zeros(len(levels), LEVELS, dtype=torch.int64, device=images.device)
+    counts.scatter_add_(1, levels, torch.ones_like(levels))
+    return levels, counts.cumsum(1).double() / levels.shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
+import torch
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
@@ -56,10 +58,12 @@ def without_loss_warnings() -> Iterator[None]:
 
 
 class QuietRunner(Runner):
-    """mmengine's Runner with a shorter console log, and channels last.
+    """mmengine's Runner with a shorter console log, channels last, and determinism that can run.
 
     The order of the hooks and the list of frozen parameters appear in full only in the log file.
-    With ``channels_last = True`` in the config, :func:`use_channels_last` changes the model.
+    With ``channels_last = True`` in the config, :func:`use_channels_last` changes the model. With
+    ``randomness.deterministic=True`` operators that have no deterministic form, among them the
+    histogram of a validation on a GPU, warn; mmengine ends the run.
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -67,6 +71,16 @@ class QuietRunner(Runner):
         if self.cfg.get('channels_last'):
             use_channels_last(model)
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def set_randomness(
+        self, seed: int | None, diff_rank_seed: bool = False, deterministic: bool = False
+    ) -> None:
+        """Sets seed and determinism as in :class:`Runner`."""
+        super().set_randomness(seed, diff_rank_seed, deterministic)
+        if deterministic:
+            # cuBLAS reads it when it starts, later than this.
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+            torch.use_deterministic_algorithms(True, warn_only=True)
 
     def build_logger(
         self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object

@@ -58,6 +58,10 @@ class HeadScores(NamedTuple):
 
 #: The parts of :class:`HeadScores` that may be asked for.
 HEAD_PARTS = HeadScores._fields[:4]
+#: In how many forms a compiled module may exist: student, teacher and others share those of their
+#: class, each with and without gradient, in training and tests, and so on. Beyond it, torch runs
+#: what is not compiled.
+RECOMPILE_LIMIT = 64
 
 
 class VideoNet(BaseModule, metaclass=ABCMeta):
@@ -243,6 +247,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             args: As of ``torch.compile``.
             kwargs: As of ``torch.compile``: ``backend``, ``mode`` and the like.
         """
+        limits = torch._dynamo.config
+        limits.recompile_limit = max(limits.recompile_limit, RECOMPILE_LIMIT)
         for segmentor in self.segmentors:
             segmentor.backbone.compile(*args, **kwargs)
             if segmentor.with_neck:

@@ -16,6 +16,8 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmdavss.ops.precision import at_least_float32
+
 from .split_head import before_classifier, cannot_split, split_head
 
 #: Below this a class of a pixel counts as this probable, so that it has a logarithm.
@@ -166,12 +168,15 @@ def query_scores(head: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     ]
     classes, masks = head(inputs, samples)
     shares = classes[-1].float().softmax(-1)[..., :-1]
-    return log_scores(torch.einsum('nqk,nqhw->nkhw', shares, masks[-1].float().sigmoid()))
+    # In float16 small sums would be 0.
+    with torch.autocast(shares.device.type, enabled=False):
+        sums = torch.einsum('nqk,nqhw->nkhw', shares, masks[-1].float().sigmoid())
+    return log_scores(sums)
 
 
 def log_scores(sums: Tensor) -> Tensor:
     """The logarithm of what queries sum up to, (N, K, H, W)."""
-    return sums.clamp(min=LEAST).log()
+    return at_least_float32(sums).clamp(min=LEAST).log()
 
 
 def _scores_are_features(head: nn.Module, scores: Callable[..., Tensor]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from mmdavss.modules import day_guided
+from mmdavss.testing.numerics import Waits
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/sepico_dark_prob_mix.npz'
 
@@ -17,7 +18,9 @@ def test_equals_the_published_mix():
         )
         ranges, ratio = arrays['shift_insensitive_ranges'], float(arrays['day_ratio'])
     static = [k for first, end in ranges for k in range(first, end)]
-    torch.testing.assert_close(day_guided(night, day, static, ratio), mixed, rtol=0, atol=1e-6)
+    for classes in (static, torch.tensor(static)):
+        got = day_guided(night, day, classes, ratio)
+        torch.testing.assert_close(got, mixed, rtol=0, atol=1e-6)
     torch.testing.assert_close(day_guided(night, day), mixed, rtol=0, atol=1e-6)
 
 
@@ -28,3 +31,13 @@ def test_by_hand():
     mixed = day_guided(night, day, static=[0])
     torch.testing.assert_close(mixed[0, 0, 0], torch.tensor([0.76, 0.22]))
     assert torch.equal(mixed[:, 1], night[:, 1])
+
+
+def test_classes_on_the_device_are_not_copied():
+    found = []
+    for static in ([0], torch.tensor([0], device='meta')):
+        night, day = torch.rand(2, 1, 2, 3, 4, device='meta')
+        with Waits() as waits:
+            day_guided(night, day, static)
+        found.append(bool(waits.found))
+    assert found == [True, False]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -239,11 +240,26 @@ def test_kill_and_resume(script, monkeypatch, tmp_path, fault):
 
     for name, function in dict(small_config=config, train=train, differences=differences).items():
         monkeypatch.setattr(module, name, function)
-    before = torch.use_deterministic_algorithms
     (result,) = results_of(script, 'resume', 'adaptsegnet').values()
-    assert torch.use_deterministic_algorithms is before
     assert result['status'] == ('failed' if fault else 'passed'), result
     assert (fault or '') in result.get('error', '')
+
+
+def test_configs_are_measured_as_they_train(script, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, 'benchmark', False)
+    runtime = Config.fromfile(script.ROOT / 'configs/_base_/default_runtime.py')
+    assert runtime.env_cfg.cudnn_benchmark
+    tuned = []
+    for part in script.PARTS:
+
+        def note(part=part):
+            if torch.backends.cudnn.benchmark:
+                tuned.append(part)
+
+        checks = [(part, note)]
+        monkeypatch.setitem(script.PARTS, part, script.Part(lambda *_, c=checks: c, 60, part))
+        script.work(part, 'cpu', lambda message: None)
+    assert sorted(tuned) == ['compiled', 'configs']
 
 
 #: Operators without a deterministic form on a GPU, or whose form depends on the layout.

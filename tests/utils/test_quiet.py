@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+import torch
 from mmengine.logging import MMLogger
 
 from mmdavss.utils import quiet
@@ -38,3 +41,22 @@ def test_console_and_log_file(tmp_path, capsys):
     assert kept.count('requires_grad=False') == 88 and '(VERY_HIGH)' in kept
     for handler in logger.handlers:
         handler.close()
+
+
+def test_determinism_warns_of_what_has_no_deterministic_form(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        torch,
+        'use_deterministic_algorithms',
+        lambda mode, warn_only=False: calls.append((mode, warn_only)),
+    )
+    for name in ('deterministic', 'benchmark'):
+        monkeypatch.setattr(torch.backends.cudnn, name, False)
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', '')
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG')
+    runner = quiet.QuietRunner.__new__(quiet.QuietRunner)
+    runner.set_randomness(3)
+    assert not calls and 'CUBLAS_WORKSPACE_CONFIG' not in os.environ
+    runner.set_randomness(3, deterministic=True)
+    assert calls[-1] == (True, True) and os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
+    assert torch.backends.cudnn.deterministic

@@ -8,7 +8,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.structures import PixelData
 from mmseg.registry import TRANSFORMS
-from mmseg.structures import SegDataSample
+
+from mmdavss.structures import ClipSample
 
 META_KEYS = (
     'img_path',
@@ -40,7 +41,7 @@ class PackClipInputs(BaseTransform):
     - ``inputs['augmented']``: (T, 3, H, W), uint8 (float32 of :class:`TPSAugment` with
       `wrapped_mean`), BGR, if it has an augmented view;
     - ``inputs['valid']``: (1, 1, H, W), uint8, 0 in margins of :class:`PseudoLabelMargins`;
-    - ``data_samples``: a ``SegDataSample`` with ``gt_sem_seg`` (1, H, W) if there is a label,
+    - ``data_samples``: a :class:`ClipSample` with ``gt_sem_seg`` (1, H, W) if there is a label,
       ``gt_clip_seg`` (T, H, W) if all frames have one, ``gt_soft_seg`` (4, H, W), uint8, if there
       are soft labels, and ``gt_tracks`` (1, H, W), the numbers of objects, if they are loaded.
 
@@ -62,7 +63,7 @@ class PackClipInputs(BaseTransform):
             inputs['valid'] = torch.from_numpy(np.ascontiguousarray(results['valid_map']))[
                 None, None
             ]
-        sample = SegDataSample(
+        sample = ClipSample(
             metainfo={key: results[key] for key in self.meta_keys if key in results}
         )
         if 'gt_seg_map' in results:

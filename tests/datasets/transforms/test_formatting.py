@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from mmdavss.datasets.transforms import PackClipInputs
 
@@ -31,3 +32,22 @@ def test_packs_frames_alone(clip):
     assert packed['inputs']['frames'].shape == (1, 3, 16, 24)
     assert 'gt_sem_seg' not in packed['data_samples']
     assert packed['data_samples'].metainfo == dict(img_path='a/2.png')
+
+
+def test_a_loader_that_pins_memory_pins_all_maps(clip, monkeypatch):
+    """Without a GPU there is no pinned memory: the tensors that would be pinned."""
+    pinned = []
+
+    def pin(self, device=None):
+        pinned.append(self.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, 'pin_memory', pin)
+    clip['gt_soft_map'] = np.zeros((16, 24, 4), np.uint8)
+    clip['gt_track_map'] = clip['gt_seg_map'] * 0
+    packed = PackClipInputs()(clip)
+    sample = pin_memory(packed)['data_samples']
+    assert sample is packed['data_samples']
+    maps = [fields.data for fields in sample.values()]
+    assert len(maps) == 3 and all(any(one is own for own in pinned) for one in maps)
+    np.testing.assert_array_equal(sample.gt_sem_seg.data[0], clip['gt_seg_map'])

@@ -55,6 +55,15 @@ def test_same_losses_gradients_and_names(per_frame, batch, compiled):
     torch.testing.assert_close(results[1], results[0], rtol=1e-5, atol=1e-6)
 
 
+def test_many_forms_are_compiled(video_net, compiled):
+    """Sizes stand for what else a compiled network is used for."""
+    net = video_net('PerFrame')
+    CompileNetsHook(backend=compiled, dynamic=False).before_train(SimpleNamespace(model=net))
+    for width in range(1, 13):
+        net.segmentor.backbone(torch.zeros(1, 3, 32, 32 * width))
+        assert len(compiled.graphs) == width
+
+
 @pytest.mark.parametrize('flow_net', [None, dict(type='FlowNetS', base_channels=2)])
 def test_what_is_compiled(video_net, flow_net, monkeypatch):
     seen = []
