@@ -9,7 +9,14 @@ _base_ = [
 labelled_pipeline = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
-    dict(type='ClipResize', scale=(1280, 640), ratio_range=(0.8, 1.2), keep_ratio=True),
+    dict(
+        type='ClipResize',
+        scale=(1280, 640),
+        ratio_range=(0.8, 1.2),
+        keep_ratio=True,
+        interpolation='bicubic',
+        backend='pillow',
+    ),
     dict(type='ClipCrop', crop_size=(256, 512)),
     dict(type='ClipFlip', prob=0.5),
     dict(type='TPSAugment'),

@@ -3,7 +3,8 @@
 # `--adv-scale 0.1 --consis-filter True`). Its parts by themselves are
 # deeplabv2red-r101_viper2city_video-discriminator.py and deeplabv2red-r101_viper2city_refined.py. A
 # pixel has the carried label where that of the frame is the same; the other refinements:
-# ../mic/hrda-daformer-mitb5_viper2city_refined.py.
+# ../mic/hrda-daformer-mitb5_viper2city_refined.py. The mix is learnt from the first iteration on:
+# this script of the release, unlike all others, has `--l-warp-begin=0`.
 _base_ = [
     '../_base_/models/hrda-deeplabv2red-r101.py',
     '../_base_/methods/hrda.py',
@@ -33,4 +34,3 @@ model = dict(
 )
 optim_wrapper = dict(_base_.player_wrappers, _delete_=True)
 param_scheduler = dict(_base_.player_schedules, _delete_=True)
-custom_hooks = _base_.refined_hooks

@@ -21,7 +21,7 @@ prediction_pipeline = [
     dict(type='PackClipInputs'),
 ]
 # The checkpoint that labels the next round.
-default_hooks = dict(checkpoint=dict(interval=3120))
+default_hooks = dict(checkpoint=dict(interval=3117))
 larger = {'pseudo_label_generator.pipeline.1.scale': (1536, 768)}
 rounds = [_base_.rounds[0], *({**own, **larger} for own in _base_.rounds[1:])]
 train_dataloader = dict(
@@ -46,5 +46,5 @@ model = dict(
             auxiliary_head=None,
         )
     ),
-    source_checkpoint='work_dirs/iast/warmup_deeplabv2-r101_gta2city/iter_24964.pth',
+    source_checkpoint='work_dirs/iast/warmup_deeplabv2-r101_gta2city/iter_24940.pth',
 )

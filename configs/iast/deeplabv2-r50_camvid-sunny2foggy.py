@@ -18,7 +18,7 @@ train_dataloader = dict(
 )
 pseudo_label_generator = dict(pipeline={{_base_.prediction_pipeline}})
 # The checkpoint that labels the next round.
-default_hooks = dict(checkpoint=dict(interval=3120))
+default_hooks = dict(checkpoint=dict(interval=3117))
 model = dict(
     _base_.method,
     student=dict(segmentor=dict(decode_head=dict(num_classes=11))),

@@ -6,9 +6,11 @@ _base_ = [
     '../_base_/datasets/synthia_rand2city_whole.py',
     '../_base_/default_runtime.py',
 ]
-# Its target is larger than that of AdaptSegNet, and both are flipped.
+# Its target is larger than that of AdaptSegNet, and both are flipped. The source has GTAV's size.
 source_pipeline = [
-    *_base_.source_pipeline[:-1],
+    dict(type='LoadClip'),
+    dict(type='LoadClipAnnotations'),
+    dict(type='ClipResize', scale=(1280, 720), interpolation='bicubic', backend='pillow'),
     dict(type='ClipFlip', prob=0.5),
     dict(type='PackClipInputs'),
 ]

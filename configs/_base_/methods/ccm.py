@@ -23,10 +23,10 @@ optim_wrapper = dict(
         }
     ),
 )
-# Poly 0.9 as if over 5000. A round has two epochs of 1191 and 2975 images in batches of 2.
+# Poly 0.9 as if over 5000. A round has two epochs of 1190 and 2975 images in whole batches of 2.
 param_scheduler = [
     dict(type='GroupPolyLR', power=0.9, eta_min=0.0, begin=0, end=5000, by_epoch=False)
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=4166, val_interval=2083)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=4164, val_interval=2082)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -10,8 +10,8 @@ method = dict(
     released_flow=True,
     running_statistics='all',
 )
-# Once, by DA-VSN's model. In the release thresholds follow the 2975 pairs in random order until
-# iteration 9000, and later labels overwrite earlier ones.
+# Once, by DA-VSN's model. Thresholds follow the pairs in the order of the data set, city by city,
+# as in the release, where they do so until iteration 9000; later labels overwrite earlier ones.
 pseudo_label_generator = dict(
     selection='pair',
     alpha=0.2,
@@ -22,7 +22,6 @@ pseudo_label_generator = dict(
     aggregate=False,
     frames='training',
     passes=3,
-    seed=0,
 )
 # SGD 5e-4, which decays by poly 0.9 as if for 250k iterations and stops after 40k. Rates of fusion
 # and classifiers: schedules/advent_40k.py.
