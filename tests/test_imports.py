@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -138,3 +140,14 @@ def test_what_is_allowed():
     lines = 'from mmdavss.utils.distributed import mean_log\nfrom .tube_dice import tube\nimport os'
     assert upward(lines, 'mmdavss/losses/gan.py') == []
     assert upward(lines, 'mmdavss/losses/__init__.py') == []
+
+
+def test_without_signals_and_errors_of_other_systems():
+    """Windows has no SIGUSR1, macOS no EREMOTEIO."""
+    code = (
+        'import errno, signal; del signal.SIGUSR1, errno.EREMOTEIO\n'
+        'import mmdavss, mmdavss.utils.inputs\n'
+        'from mmdavss.engine.hooks.stop_signal import SIGNALS\n'
+        'assert SIGNALS == (signal.SIGTERM,)'
+    )
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)

@@ -164,6 +164,7 @@ class Adaptation:
                 *(Path(str(reader.source)) for reader in self.readers),
                 *map(Path, filter(None, (self.checkpoint, self.cfg.filename))),
             ],
+            recorded=any(reader.live for reader in self.readers),
         )
 
     @property
@@ -353,7 +354,7 @@ class Adaptation:
             titles=['before', 'after'],
             device=self.device,
         )
-        reader = self.readers[0]
+        reader, fps = self.readers[0], self.readers[0].fps
         if reader.live:
             reader = VideoReader(self.frames.folder / self.frames.names[0])
         segment(
@@ -361,6 +362,7 @@ class Adaptation:
             out=path,
             show_input=True,
             width=min(640, self.shapes[0][0]),
+            fps=fps,
             overwrite=True,
         )
         made = VideoReader(path)
@@ -484,6 +486,8 @@ def adapt(
     several = [videos] if isinstance(videos, str | Path | int) else list(videos)
     if not several:
         raise UserError('there is no video to adapt to')
+    if '://' in str(checkpoint):
+        raise UserError(f'{checkpoint} is an address: download the checkpoint and name the file')
     cfg = read_method_config(config, checkpoint, classes, cfg_options)
     with WorkDirLock(out, '--out'):
         return Adaptation(

@@ -50,17 +50,21 @@ class ResultFolder:
         if not (self.path / RECORD).is_file() and self.path.exists() and holds_others(self.path):
             raise UserError(f'{self.path} holds other things: choose a new folder (--out)')
 
-    def begin(self, given: Mapping[str, Any], inputs: Iterable[Path]) -> None:
+    def begin(
+        self, given: Mapping[str, Any], inputs: Iterable[Path], recorded: bool = False
+    ) -> None:
         """Continues the adaptation in the folder, or starts a new one.
 
         Args:
             given: What the adapted model depends on, by name.
             inputs: Files and folders that it is made from.
+            recorded: Whether frames are recorded from a camera or stream, which cannot be repeated.
 
         Raises:
             InputError: If the journal cannot be read, and `overwrite` is not set.
-            UserError: If the folder holds a different adaptation that has written a checkpoint, and
-                `overwrite` is not set, or one of `inputs` would be deleted with it.
+            UserError: If the folder holds a different adaptation that has written a checkpoint, or
+                recorded frames, and `overwrite` is not set, or one of `inputs` would be deleted
+                with it.
         """
         self.journal = Journal(self.path / RECORD, dict(given=as_json(given, str)))
         self.fresh = not self.journal.path.is_file()
@@ -73,8 +77,9 @@ class ResultFolder:
             else:
                 if not changed:
                     return
-                # An adaptation without a checkpoint, failed or stopped, is not worth keeping.
-                if not self.overwrite and any(self.path.rglob('*.pth')):
+                # Another one, failed or stopped before that, is not worth keeping.
+                worth = any(self.path.rglob('*.pth')) or recorded and self.frames.exists()
+                if worth and not self.overwrite:
                     before, now = changed['given']
                     names = [key for key in now if before.get(key) != now[key]]
                     raise UserError(
@@ -125,8 +130,8 @@ class ResultFolder:
 
 def video_identity(reader: VideoReader) -> list:
     """What distinguishes a video from others, without passwords, which must not reach the disk."""
-    path = Path(str(reader.source))
-    if isinstance(reader.source, int) or not path.exists():
+    path = reader.place
+    if path is None:
         return [reader.shown]
     if path.is_file():
         state = path.stat()

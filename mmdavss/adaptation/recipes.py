@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmdavss.convert.plain_mmseg import as_plain, leave_out_downloads, resize_options
+from mmdavss.launch.config_file import imports_of
 
 from .frame_size import resize_step
 from .frames import CLIPS
@@ -91,8 +92,8 @@ def checkpoint_iterations(iters: int) -> list[int]:
 
 def custom_imports(cfg: Config) -> dict:
     """The ``custom_imports`` of a config, with this package."""
-    own = (cfg.get('custom_imports') or {}).get('imports', ())
-    return dict(imports=[*dict.fromkeys(['mmdavss', *own])], allow_failed_imports=False)
+    own = imports_of(cfg)
+    return dict(own, imports=[*dict.fromkeys(['mmdavss', *own['imports']])])
 
 
 def adapted_config(cfg: Config, sized: Config) -> Config:

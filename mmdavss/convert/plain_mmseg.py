@@ -23,7 +23,13 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmdavss.datasets.label_maps import colour_map
 from mmdavss.datasets.transforms import LABEL_STEPS
-from mmdavss.launch.config_file import merge_options, read_config_file, require, type_name
+from mmdavss.launch.config_file import (
+    imports_of,
+    merge_options,
+    read_config_file,
+    require,
+    type_name,
+)
 from mmdavss.launch.model import load_model
 from mmdavss.launch.packages import check_packages, dicts_in
 from mmdavss.utils.checkpoints import is_missing, read_checkpoint
@@ -33,6 +39,8 @@ from mmdavss.utils.files import refuse_existing, replace_file, unfinished_file
 from mmdavss.video_nets import HRDA, VideoNet
 
 #: Keys of a plain data preprocessor for normalisation, and for padding in tests.
+#: Packages whose classes are registered wherever this one is imported.
+IMPORTED = ('mmcv', 'mmdavss', 'mmengine', 'mmseg', 'torch')
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
 #: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
 OTHER_TASKS = {
@@ -136,7 +144,7 @@ def method_config(
     return Config(
         dict(
             default_scope='mmseg',
-            custom_imports=dict(cfg.get('custom_imports', dict(imports=[]))),
+            custom_imports=imports_of(cfg),
             model=dict(
                 type='SourceOnly',
                 data_preprocessor=dict(type='DomainDataPreprocessor', **preprocessor),
@@ -244,9 +252,9 @@ def _resizes_twice(cfg: Config) -> bool:
 
 
 def _test_steps(cfg: Config) -> list[dict]:
-    """The test pipeline of a plain config."""
+    """The test pipeline of a plain config: that of its test, as mmseg's inferencer has it."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    return cfg.get('test_pipeline') or dataset.get('pipeline') or []
+    return dataset.get('pipeline') or cfg.get('test_pipeline') or []
 
 
 def resize_options(step: Mapping) -> dict:
@@ -304,11 +312,17 @@ def as_plain(value: Any) -> Any:
 
 
 def _registered(kind: Any) -> Any:
-    """The name of a class in its registry; configs in pure Python have the class or its path."""
+    """The name of a class in its registry; configs in pure Python have the class or its path.
+
+    Classes of other packages keep their path: only that tells a new process what to import.
+    """
     if isinstance(kind, str) and kind.count('.') > 1:  # one dot: a scope, as in mmdet.FPN
         kind = get_object_from_string(kind) or kind
     if not isinstance(kind, type):
         return kind
+    path = f'{kind.__module__}.{kind.__qualname__}'
+    if path.split('.')[0] not in IMPORTED:
+        return path
     for registry in (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS):
         level: Registry | None = registry
         while level is not None:
@@ -317,7 +331,7 @@ def _registered(kind: Any) -> Any:
                 if known is kind and level.get(name) is kind:
                     return name
             level = level.parent
-    return f'{kind.__module__}.{kind.__qualname__}'
+    return path
 
 
 # ----------------------------------------------------------------------------------- plain out
@@ -409,19 +423,12 @@ def export_segmentor(
         classes=classes,
         palette=[list(map(int, c)) for c in dataset.metainfo['palette']],
     )
-    imports = [
-        module
-        for module in (cfg.get('custom_imports') or {}).get('imports', ())
-        if not _is_own(module)
-    ]
+    own = imports_of(cfg)
+    imports = [module for module in own['imports'] if not _is_own(module)]
     imports += [path.stem for path in export.modules if path.stem not in imports]
     content = dict(
         default_scope='mmseg',
-        **(
-            dict(custom_imports=dict(imports=imports, allow_failed_imports=False))
-            if imports
-            else {}
-        ),
+        **(dict(custom_imports=dict(own, imports=imports)) if imports else {}),
         model=dict(segmentor, data_preprocessor=preprocessor),
         test_pipeline=pipeline,
         test_dataloader=dict(

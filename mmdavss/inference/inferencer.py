@@ -211,6 +211,8 @@ class VideoSegInferencer:
                     bar.update()
             if written is not None:  # after Ctrl-C too
                 written.result()
+        if not done:
+            raise UserError(f'{video.shown}: no frame was segmented, nothing is written')
         seconds = time.monotonic() - began
         return dict(
             frames=done,

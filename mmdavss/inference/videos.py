@@ -71,6 +71,7 @@ class VideoReader:
     Attributes:
         name: Name of the video, for titles and files.
         shown: The source without the password of an address, for messages.
+        place: The file or the folder; None for a camera or an address.
         fps: Frames per second; 10 for a folder.
         live: Whether it is a camera or an endless stream.
         count: Number of frames if known, None for a camera. The header of a video file may be off
@@ -89,7 +90,7 @@ class VideoReader:
     note: str | None = None
     damaged = False
     _silent = False
-    _place: Path | None = None
+    place: Path | None = None
 
     def __init__(self, source: str | Path | int, limit: int | None = None) -> None:
         self.source = source
@@ -98,7 +99,7 @@ class VideoReader:
         path = Path(str(source))
         # A file may have the name of a camera.
         there = not isinstance(source, int) and (path.is_file() or path.is_dir())
-        self._place = path if there else None
+        self.place = path if there else None
         self._url = url = not there and _URL.match(str(source)) is not None
         self._camera = None if there or url else _camera(source)
         # A name in another encoding than that of this system cannot be printed as it is.
@@ -149,9 +150,9 @@ class VideoReader:
 
     def is_at(self, path: str | Path) -> bool:
         """Whether a path is the file or the folder that the frames come from."""
-        if self._place is None or not os.path.exists(path):
+        if self.place is None or not os.path.exists(path):
             return False
-        return os.path.samefile(path, self._place)
+        return os.path.samefile(path, self.place)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yields the frames.
@@ -224,7 +225,9 @@ class VideoReader:
             return video
         if self._camera is not None:
             raise UserError(f'there is no camera {self.source}, or another program uses it')
-        if not isinstance(self.source, int) and Path(str(self.source)).is_file():
+        if self.place is not None and not os.access(self.place, os.R_OK):
+            raise UserError(f'{self.source} may not be read (permission denied)')
+        if self.place is not None:
             raise UserError(
                 f'{self.source} is no video that OpenCV can read: convert it, for example with  '
                 f'ffmpeg -i {shlex.quote(str(self._opened))} video.mp4  or to a folder of images. '

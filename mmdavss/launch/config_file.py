@@ -300,6 +300,16 @@ def checkpoint_fingerprint(checkpoints: Sequence[str]) -> dict:
     )
 
 
+def imports_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``custom_imports`` of a config, in full: mmengine takes one module by its name alone."""
+    own = cfg.get('custom_imports') or {}
+    modules = own.get('imports') or ()
+    return dict(
+        imports=[modules] if isinstance(modules, str) else list(modules),
+        allow_failed_imports=own.get('allow_failed_imports', False),
+    )
+
+
 def type_name(step: ConfigType) -> str:
     """Class name in a config's ``type``."""
     kind = step['type']

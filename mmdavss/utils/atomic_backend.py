@@ -36,6 +36,8 @@ class AtomicBackend(LocalBackend):
 
 
 def _sync_folder(folder: Path) -> None:
+    if os.name == 'nt':  # Windows opens no folders
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -25,6 +25,12 @@ from PIL import Image
 
 from .errors import InputError, MissingInputError, number_of
 
+#: What a failing disk or network drive says; not every system knows all of these.
+DISK_ERRORS = tuple(
+    getattr(errno, name)
+    for name in ('EIO', 'ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EREMOTEIO')
+    if hasattr(errno, name)
+)
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 #: Suffixes of images that are not taken for frames.
 OTHER_SUFFIXES = ('.tif', '.tiff', '.webp', '.gif', '.jp2')
@@ -281,8 +287,7 @@ def raise_unreadable(path: str | os.PathLike, what: str, error: OSError) -> NoRe
     disk = (
         ' The disk or the network drive is at fault: see dmesg, mount it again or copy the data '
         'elsewhere.'
-        if error.errno
-        in (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EREMOTEIO)
+        if error.errno in DISK_ERRORS
         else ''
     )
     raise InputError(f'{path}: this {what} cannot be read ({error.strerror}).{disk}') from error

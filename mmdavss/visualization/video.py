@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,7 +77,7 @@ class VideoWriter:
         self._remove_stale()
         # MPEG-4, which every build of OpenCV can write and read.
         writer = cv2.VideoWriter(
-            opencv_name(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
+            self._opened(), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
         )
         if not writer.isOpened():
             size = f'{width}x{height}'
@@ -88,6 +89,10 @@ class VideoWriter:
             )
         self._shape = frame.shape
         return writer
+
+    def _opened(self) -> Any:
+        """Name of the unfinished file: in a relative one a colon would end a protocol."""
+        return opencv_name(self._partial.absolute())
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -110,7 +115,7 @@ class VideoWriter:
 
     def _check(self) -> None:
         """Compares the frames in the file with those written: OpenCV reports no failed writing."""
-        found = cv2.VideoCapture(opencv_name(self._partial))
+        found = cv2.VideoCapture(self._opened())
         count = int(found.get(cv2.CAP_PROP_FRAME_COUNT)) if found.isOpened() else 0
         found.release()
         if count != self._count:

@@ -16,7 +16,13 @@ from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmdavss.convert.plain_mmseg import export_segmentor, read_method_config, write_config
+from mmdavss.adaptation.recipes import custom_imports
+from mmdavss.convert.plain_mmseg import (
+    as_plain,
+    export_segmentor,
+    read_method_config,
+    write_config,
+)
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.utils.errors import UserError
 
@@ -289,6 +295,44 @@ def test_configs_in_pure_python(tmp_path, saved, image):
         net = init_model(str(out.config), str(out.checkpoint), device='cpu')
         maps.append(inference_model(net, image).pred_sem_seg.data[0].numpy())
     assert len(np.unique(maps[0])) > 1 and all((maps[0] == other).all() for other in maps)
+
+
+def test_classes_of_other_packages_keep_their_path():
+    """A new process has not registered them; their path tells mmengine what to import."""
+    kinds = dict(type=Queries), dict(type=f'{Queries.__module__}.Queries'), dict(type=nn.ReLU)
+    path = f'{Queries.__module__}.Queries'
+    assert as_plain(kinds) == (dict(type=path), dict(type=path), dict(type='ReLU'))
+
+
+def test_the_pipeline_of_the_tests_counts(plain):
+    """As mmseg's tests and its inferencer read it; some configs have another `test_pipeline`."""
+    config, checkpoint = plain(*HEADS['one_channel'])
+    cfg = Config.fromfile(config)
+    steps = cfg.test_pipeline
+    cfg.test_dataloader = dict(
+        dataset=dict(pipeline=[steps[0], dict(type='Resize', scale=(60, 30)), *steps[1:]])
+    )
+    cfg.dump(config)
+    made = read_method_config(config, checkpoint).test_dataloader.dataset.pipeline
+    assert [step.type for step in made] == ['LoadClip', 'ClipResize', 'PackClipInputs']
+    assert made[1].scale == (60, 30)
+
+
+def test_one_module_to_import(plain, tmp_path):
+    """mmseg's own configs have it as a name, not in a list."""
+    config, checkpoint = plain(*HEADS['one_channel'])
+    cfg = Config.fromfile(config)
+    cfg.custom_imports = dict(imports='json.tool', allow_failed_imports=True)
+    cfg.dump(config)
+    read = read_method_config(config, checkpoint)
+    expected = dict(imports=['json.tool'], allow_failed_imports=True)
+    assert read.custom_imports == expected
+    assert custom_imports(read) == dict(expected, imports=['mmdavss', 'json.tool'])
+    out = export_segmentor(read, checkpoint, tmp_path / 'out')
+    assert Config.fromfile(out.config).custom_imports == expected
+    for nothing in (None, dict(imports=None), dict()):
+        cfg.custom_imports = nothing
+        assert custom_imports(cfg) == dict(imports=['mmdavss'], allow_failed_imports=False)
 
 
 def test_missing_packages(tmp_path):

@@ -62,7 +62,7 @@ class Counted(VideoReader):
 
     def __init__(self, count: int, marks: tuple[int, ...]) -> None:
         self.name, self.fps, self.count, self.live, self.limit = 'counted', 25.0, None, False, None
-        self.frames, self.marks = count, marks
+        self.shown, self.frames, self.marks = 'counted', count, marks
         self.arrays: dict[int, weakref.ref] = {}
         self.seen = 0
         self.alive: list[tuple[int, int]] = []
@@ -227,8 +227,10 @@ def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path, monkeypatch):
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
 
     class Stopped(Counted):
+        until = 3
+
         def __iter__(self):
-            yield from itertools.islice(super().__iter__(), 3)
+            yield from itertools.islice(super().__iter__(), self.until)
             raise KeyboardInterrupt
 
     video = Stopped(5, ())
@@ -238,6 +240,13 @@ def test_ctrl_c_ends_a_camera(saved_model, per_frame, tmp_path, monkeypatch):
     video.live = True
     assert segment(video, out=tmp_path / 'camera.mp4')['frames'] == 3
     assert len(list(VideoReader(tmp_path / 'camera.mp4'))) == 3
+
+    # Before the first one.
+    video.until = 0
+    with pytest.raises(UserError, match='no frame was segmented'):
+        segment(video, out=tmp_path / 'none.mp4')
+    assert not (tmp_path / 'none.mp4').exists()
+    video.until = 3
 
     # The last frame is still being written then.
     def full(path, labels):

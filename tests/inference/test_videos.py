@@ -46,11 +46,14 @@ def test_folder(frame_folder, moving_images):
     assert all((f.image == i).all() for f, i in zip(frames, moving_images(8), strict=True))
 
 
-def test_mistakes(tmp_path):
+def test_mistakes(tmp_path, monkeypatch):
     with pytest.raises(UserError, match='gone.mp4 does not exist: name a video file, a folder'):
         VideoReader(tmp_path / 'gone.mp4')
     (tmp_path / 'text.mp4').write_text('no video')
     with pytest.raises(UserError, match='text.mp4 is no video that OpenCV can read.*ffmpeg'):
+        VideoReader(tmp_path / 'text.mp4')
+    with monkeypatch.context() as patch, pytest.raises(UserError, match='text.mp4 may not be read'):
+        patch.setattr(os, 'access', lambda path, mode: False)
         VideoReader(tmp_path / 'text.mp4')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(UserError, match='empty is not a folder with images'):

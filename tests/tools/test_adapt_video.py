@@ -12,6 +12,7 @@ import signal
 import sys
 from importlib.util import find_spec
 from itertools import cycle
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from mmdavss import get_config_path
 from mmdavss.adaptation import ADABN_ITERS, Adaptation, Adapted, Settings, adapt
 from mmdavss.adaptation.choice import Candidate, candidates_of, choose, explained
 from mmdavss.adaptation.estimates import TimeLeft, duration
-from mmdavss.adaptation.folder import ResultFolder
+from mmdavss.adaptation.folder import ResultFolder, video_identity
 from mmdavss.adaptation.frames import folder_names
 from mmdavss.adaptation.measuring import measure
 from mmdavss.adaptation.memory import explained_memory
@@ -820,6 +821,11 @@ def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images)
         assert [pair[1].name for pair in work.pairs()] == 2 * [f'00000{n}.png' for n in (1, 2, 4)]
         assert len(list((tmp_path / 'out/frames/camera3_0').iterdir())) == 5
         assert work.record['notes'] == {}
+        # What was recorded is not thrown away because of another option.
+        others = (read_method_config(*plain), plain[1], ['/dev/video3', 3], tmp_path / 'out')
+        with pytest.raises(UserError, match='other settings: choose .* or replace'):
+            Adaptation(*others, Settings(record=5, pairs=2))
+        assert len(list((tmp_path / 'out/frames/camera3_0').iterdir())) == 5
         # One that ends early says so.
         work = Adaptation(
             read_method_config(*plain), plain[1], [3], tmp_path / 'o', Settings(record=50)
@@ -827,6 +833,16 @@ def test_a_camera_is_recorded_first(plain, tmp_path, monkeypatch, moving_images)
         work.extract()
         assert len(work.pairs()) == 6
         assert '7 of 50 frames' in work.record['notes']['camera3']['note']
+
+
+def test_a_camera_that_is_there_is_no_folder():
+    reader = SimpleNamespace(source=os.devnull, place=None, shown='/dev/video0')
+    assert video_identity(reader) == ['/dev/video0']
+
+
+def test_a_checkpoint_at_an_address(tmp_path):
+    with pytest.raises(UserError, match='https://a/b.pth is an address: download'):
+        adapt('config.py', 'https://a/b.pth', tmp_path, tmp_path / 'out')
 
 
 @pytest.mark.parametrize(

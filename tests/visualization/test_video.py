@@ -35,6 +35,14 @@ def test_round_trip(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ['video.mp4']
 
 
+def test_a_name_that_begins_like_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('12:30 drive.mp4', '12:30/drive.mp4'):
+        with VideoWriter(name, 10) as video:
+            video.write(np.zeros((48, 96, 3), np.uint8))
+        assert len(read(tmp_path / name)) == 1
+
+
 @pytest.mark.parametrize('fps', [29.97002997, 119.7314, 700.123])
 def test_any_number_of_frames_per_second(fps, tmp_path):
     path = tmp_path / 'video.mp4'

@@ -22,7 +22,8 @@ from .atomic_checkpoint import STOPPED_AT, AtomicCheckpointHook, write_checkpoin
 
 #: Exit code of a run that was stopped and can be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+#: Windows has no SIGUSR1.
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name))
 
 
 @HOOKS.register_module()
@@ -149,7 +150,8 @@ def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:
     """
     if init is not None:
         init(worker)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for number in SIGNALS[1:]:
+        signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):
         # Later threads inherit the mask; the thread that waits for the signal sees its sender.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
