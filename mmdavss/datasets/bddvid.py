@@ -103,6 +103,19 @@ class BDDVidDataset(ClipSegDataset):
             found.setdefault(match[1], {})[int(match[2])] = path
         return found
 
+    def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
+        # Videos go on before the frames that were cut from them.
+        reach = (self.clip_length - 1) * self.frame_distance
+        refused = self.frames == 'annotated' and not self.whole_clips
+        for s, n in current if refused else ():
+            if n - reach < min(found[s]):
+                raise ValueError(
+                    f'BDDVidDataset: clip_length={self.clip_length}, frame_distance='
+                    f'{self.frame_distance} need {self.image_path(s, n - reach)}, and the clips of '
+                    f'BDDVid begin at frame {min(found[s])}: choose smaller ones.'
+                )
+        return super()._clips(found, current)
+
     def image_path(self, sequence: str, number: int) -> str:
         return osp.join(self.data_root, self.split, 'images', f'{sequence}_{number}.jpg')
 

@@ -38,6 +38,12 @@ class CityscapesImageDataset(ImageSegDataset):
     def __init__(
         self, data_root: str, split: str = 'train', image_folder: str = 'leftImg8bit', **kwargs
     ) -> None:
+        self.check_split(
+            split,
+            ('train', 'val', 'test', 'train_extra'),
+            ('test',),
+            kwargs.get('with_labels', True),
+        )
         self.split = split
         self.image_folder = image_folder
         super().__init__(data_root=data_root, labels=CITYSCAPES_19, **kwargs)

@@ -11,6 +11,8 @@ from .label_maps import CITYSCAPES_12, CITYSCAPES_15, CITYSCAPES_19
 
 LABEL_SETS = {'viper': CITYSCAPES_15, 'synthia': CITYSCAPES_12, 'gta': CITYSCAPES_19}
 SNIPPET = 30
+#: Number of frames before the one that is annotated.
+ANNOTATED = 19
 
 
 @DATASETS.register_module()
@@ -51,6 +53,9 @@ class CityscapesSeqDataset(ClipSegDataset):
                 f'CityscapesSeqDataset: classes_from={classes_from!r} is not one of '
                 f'{tuple(LABEL_SETS)}.'
             )
+        self.check_split(
+            split, ('train', 'val', 'test', 'demoVideo'), ('test',), kwargs.get('with_labels', True)
+        )
         self.split = split
         super().__init__(data_root=data_root, labels=LABEL_SETS[classes_from], **kwargs)
 
@@ -79,21 +84,30 @@ class CityscapesSeqDataset(ClipSegDataset):
         return found
 
     def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
-        # An annotated frame is never the first of its snippet; one with a pseudo-label can be, and
+        # Before an annotated frame a snippet has 19 others; one with a pseudo-label can be any, and
         # one of a split file.
-        if self.clip_length > 1 and self.frames == 'annotated' and self.pseudo_labels is None:
-            alone = [(s, n) for s, n in current if n == min(found[s])]
-            if len(alone) < len(current):
-                alone = [
-                    (s, n) for s, n in alone if self._exists(self._label_file(s, n, found[s][n]))
-                ]
-            if alone:
-                s, n = alone[0]
+        if self.frames == 'annotated' and self.pseudo_labels is None and not self.whole_clips:
+            reach = min((self.clip_length - 1) * self.frame_distance, ANNOTATED)
+            steps = range(self.frame_distance, reach + 1, self.frame_distance)
+            lacking = {
+                (s, n): lost
+                for s, n in current
+                if (lost := [n - step for step in steps if n - step < min(found[s])])
+            }
+            if len(lacking) < len(current):
+                lacking = {
+                    (s, n): lost
+                    for (s, n), lost in lacking.items()
+                    if self._exists(self._label_file(s, n, found[s][n]))
+                }
+            if lacking:
+                (s, n), lost = next(iter(lacking.items()))
                 raise FileNotFoundError(
-                    f'CityscapesSeqDataset: {self.image_path(s, n - self.frame_distance)} is '
-                    f'missing: {found[s][n]} is annotated, the 20th frame of its snippet, but the '
-                    f'first one on disk (as for {len(alone)} of {len(current)} frames). Unpack '
-                    'the frames of leftImg8bit_sequence; those of leftImg8bit are not enough.'
+                    f'CityscapesSeqDataset: {self.image_path(s, lost[0])} is missing: '
+                    f'{found[s][n]} is annotated, the 20th frame of its snippet, and its clip '
+                    f'(clip_length={self.clip_length}, frame_distance={self.frame_distance}) needs '
+                    f'it, as those of {len(lacking)} of {len(current)} frames. Unpack the frames '
+                    'of leftImg8bit_sequence; those of leftImg8bit are not enough.'
                 )
         return super()._clips(found, current)
 

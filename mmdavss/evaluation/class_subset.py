@@ -24,9 +24,15 @@ def check_subset(metric: BaseMetric, subset: Sequence[str] | None) -> tuple[str,
     """Names of the classes to average over: `subset`, or all classes for None.
 
     Raises:
-        ValueError: If a name is not one of the data set's classes, or the data set has none.
+        ValueError: If a name is not one of the data set's classes, or is there twice, or there is
+            none, or the data set has none.
     """
     classes = classes_of(metric)
+    if subset is not None and not len(set(subset)) == len(subset) > 0:
+        raise ValueError(
+            f'{type(metric).__name__}: `subset` {tuple(subset)} must name one class or more, each '
+            'once.'
+        )
     unknown = set(subset or ()) - set(classes)
     if unknown:
         raise ValueError(

@@ -39,9 +39,9 @@ class VPQMetric(BaseMetric):
     predictions, as in :class:`ClassSubsetIoU`; a class that is neither in a label nor predicted
     is left out. Void is treated as in that paper: predicted pixels on void are not in the union,
     and a predicted tube with more than half of its pixels on void is not an FP. Clips shorter than
-    a window have no window of that length, and no window spans two clips. (In the published
-    evaluation, windows of 3 and 4 frames can count the labelled area of a class twice if it is not
-    in the first frame of a clip; here areas are those of the window.)
+    a window have no window of that length, and no window spans two clips. (The published
+    evaluation counted the labelled area of some classes twice in windows of 3 and 4 frames, until
+    it was corrected on 2020-09-30.)
 
     Samples may come in any order and be distributed over processes: they are sorted by
     ``frame_name`` within their ``seq_name``. All labelled frames of a clip must be included.

@@ -68,6 +68,8 @@ def test_bad_options(bddvid):
         BDDVidDataset(str(bddvid), 'test')
     with pytest.raises(ValueError, match="classes_from='cityscapes'"):
         BDDVidDataset(str(bddvid), classes_from='cityscapes')
+    with pytest.raises(ValueError, match='_301.jpg, and the clips of BDDVid begin at frame 303'):
+        BDDVidDataset(str(bddvid), clip_length=4)
     (bddvid / 'train/images/fe1f2409-5b415eb7_305.jpg').unlink()
     with pytest.raises(FileNotFoundError, match='fe1f2409-5b415eb7_305.jpg is missing'):
         BDDVidDataset(str(bddvid))

@@ -56,7 +56,11 @@ def test_19_classes(cityscapes):
 def test_split(cityscapes):
     assert names(CityscapesImageDataset(str(cityscapes), split='val')) == ['munster_000000_000019']
     with pytest.raises(FileNotFoundError, match='leftImg8bit/test does not exist'):
+        CityscapesImageDataset(str(cityscapes), split='test', with_labels=False)
+    with pytest.raises(ValueError, match="split='test' are not public"):
         CityscapesImageDataset(str(cityscapes), split='test')
+    with pytest.raises(ValueError, match="split='vall' is not one of"):
+        CityscapesImageDataset(str(cityscapes), split='vall')
 
 
 def test_annotated_frames_of_the_snippets(cityscapes):

@@ -62,6 +62,34 @@ def test_annotated_frames_alone_are_not_enough(cityscapes):
     assert len(CityscapesSeqDataset(str(cityscapes), clip_length=1)) == 3
 
 
+@pytest.mark.parametrize(
+    ('options', 'first'),
+    [(dict(clip_length=4), 16), (dict(clip_length=2, frame_distance=5), 14)],
+)
+def test_clips_that_need_more_than_was_unpacked(cityscapes, options, first):
+    """The frames that there are, 17 to 19, do not begin the snippet."""
+    with pytest.raises(
+        FileNotFoundError, match=f'aachen_000000_0000{first}_leftImg8bit.png is mis'
+    ):
+        CityscapesSeqDataset(str(cityscapes), **options)
+    assert len(CityscapesSeqDataset(str(cityscapes), clip_length=3)) == 3
+    # Those before the snippet do not exist.
+    folder = cityscapes / 'leftImg8bit_sequence/train/aachen'
+    image = folder / 'aachen_000000_000017_leftImg8bit.png'
+    for number in range(17):
+        shutil.copy(image, folder / f'aachen_000000_0000{number:02d}_leftImg8bit.png')
+    (cityscapes / 'list.txt').write_text('aachen_000000_000019\n')
+    whole = CityscapesSeqDataset(str(cityscapes), ann_file='list.txt', clip_length=22)
+    assert numbers(whole) == [[0, 0, *range(20)]]
+
+
+def test_splits(cityscapes):
+    with pytest.raises(ValueError, match="split='vall' is not one of"):
+        CityscapesSeqDataset(str(cityscapes), 'vall')
+    with pytest.raises(ValueError, match="split='test' are not public.*split='val'"):
+        CityscapesSeqDataset(str(cityscapes), 'test')
+
+
 def test_gap_inside_a_snippet(cityscapes):
     (cityscapes / 'leftImg8bit_sequence/train/aachen/aachen_000000_000018_leftImg8bit.png').unlink()
     with pytest.raises(FileNotFoundError, match='aachen_000000_000018_leftImg8bit.png is missing'):

@@ -117,6 +117,8 @@ def test_predictions_are_written_without_labels(tmp_path):
     [
         (dict(absent='skip'), "absent='skip'"),
         (dict(subset=['a', 'tram']), 'tram'),
+        (dict(subset=['a', 'b', 'a']), 'each once'),
+        (dict(subset=[]), 'one class or more'),
     ],
 )
 def test_errors(kwargs, message):

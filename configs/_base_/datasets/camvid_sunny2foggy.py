@@ -59,7 +59,7 @@ test_pipeline = [
 
 target = dict(type='CamVidDataset', data_root=data_root, sequences=dusk)
 source_train = dict(
-    type='CamVidDataset', data_root=data_root, sequences=day, pipeline=target_labelled_pipeline
+    type='CamVidDataset', data_root=data_root, sequences=day, pipeline=source_pipeline
 )
 target_train = dict(**target, with_labels=False, pipeline=target_pipeline)
 target_train_labelled = dict(**target, pipeline=target_labelled_pipeline, clip_length=1)

@@ -53,7 +53,8 @@ class ClipResize(BaseTransform):
     Added keys: ``scale``, ``scale_factor`` (width, height), ``keep_ratio``.
 
     Args:
-        scale: (width, height). With `keep_ratio`, the box that the frames must fit into.
+        scale: (width, height). With `keep_ratio`, the longer side of the frame becomes at most the
+            longer one of these, the shorter one at most the shorter one, as in mmcv.
         keep_ratio: Whether to keep the aspect ratio.
         ratio_range: Range of a random factor that `scale` is multiplied by.
         interpolation: Interpolation of the frames: ``bilinear`` or ``bicubic``.
