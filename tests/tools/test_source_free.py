@@ -64,7 +64,7 @@ def minidrive(tmp_path):
             synthia=0,
             cityscapes=2,
             cityscapes_val=1,
-            snippet_frames=(18, 19),
+            snippet_frames=(17, 19),
             gta=0,
             synthia_rand=0,
             cityscapes_vps=0,
