@@ -35,9 +35,10 @@ train_dataloader = dict(
     )
 )
 pseudo_label_generator = dict(pipeline=prediction_pipeline)
-# The share of GTAV's 1191: 4.77 % of 9400. A round has two epochs of 448 and 2975 images.
+# The share of GTAV's 1191: 4.77 % of 9400. A round has two epochs of 448 and 2975 images
+# in whole batches of 2.
 source_selection = dict(source={{_base_.source_train}}, count=448)
-train_cfg = dict(max_iters=3423, val_interval=3423)
+train_cfg = dict(max_iters=3422, val_interval=3422)
 model = dict(
     _base_.method,
     # As released: batch norm's affine part is fixed.

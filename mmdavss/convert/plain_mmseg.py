@@ -38,9 +38,9 @@ from mmdavss.utils.errors import UserError
 from mmdavss.utils.files import refuse_existing, replace_file, unfinished_file
 from mmdavss.video_nets import HRDA, VideoNet
 
-#: Keys of a plain data preprocessor for normalisation, and for padding in tests.
 #: Packages whose classes are registered wherever this one is imported.
 IMPORTED = ('mmcv', 'mmdavss', 'mmengine', 'mmseg', 'torch')
+#: Keys of a plain data preprocessor for normalisation, and for padding in tests.
 NORMALISATION = ('mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr', 'pad_val', 'seg_pad_val', 'test_cfg')
 #: Kinds of segmentors that do not predict a class of a fixed list for each pixel.
 OTHER_TASKS = {

@@ -106,8 +106,7 @@ class BDDVidDataset(ClipSegDataset):
     def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
         # Videos go on before the frames that were cut from them.
         reach = (self.clip_length - 1) * self.frame_distance
-        refused = self.frames == 'annotated' and not self.whole_clips
-        for s, n in current if refused else ():
+        for s, n in current if self.frames == 'annotated' else ():
             if n - reach < min(found[s]):
                 raise ValueError(
                     f'BDDVidDataset: clip_length={self.clip_length}, frame_distance='

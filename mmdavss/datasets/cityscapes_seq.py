@@ -86,7 +86,7 @@ class CityscapesSeqDataset(ClipSegDataset):
     def _clips(self, found: Sequences, current: list[tuple[str, int]]) -> list[dict]:
         # Before an annotated frame a snippet has 19 others; one with a pseudo-label can be any, and
         # one of a split file.
-        if self.frames == 'annotated' and self.pseudo_labels is None and not self.whole_clips:
+        if self.frames == 'annotated' and self.pseudo_labels is None:
             reach = min((self.clip_length - 1) * self.frame_distance, ANNOTATED)
             steps = range(self.frame_distance, reach + 1, self.frame_distance)
             lacking = {

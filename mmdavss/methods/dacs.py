@@ -127,14 +127,12 @@ class DACS(MeanTeacher):
                 type(self).__name__, **{f'day_reference.{name}': (day_reference or {}).get(name)}
             )
         self.day_reference = day_reference
-        static = None if day_reference is None else day_reference.get('static', STATIC_19)
-        for name, values in dict(
-            static_classes=None if static is None else torch.tensor(static),
-            class_factors=(
-                None if static is None else class_factors(self.net.segmentor.decode_head)
-            ),
-        ).items():
-            self.register_buffer(name, values, persistent=False)
+        static = factors = None
+        if day_reference is not None:
+            static = torch.tensor(day_reference.get('static', STATIC_19))
+            factors = class_factors(self.net.segmentor.decode_head)
+        self.register_buffer('static_classes', static, persistent=False)
+        self.register_buffer('class_factors', factors, persistent=False)
         self.refinement: LabelRefinement | None = (
             None if refinement is None else MODELS.build(refinement)
         )

@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import cv2
 import numpy as np
@@ -42,8 +41,9 @@ class VideoWriter:
             raise ValueError(f'{self.path}: a video file must end in .mp4')
         # OpenCV writes them as a fraction of powers of ten, whose numerator may be at most 65535.
         self.fps = fps if fps < 65 else round(fps, 2 if fps < 655 else 1)
-        # OpenCV takes the format from the suffix. Random, so that no link can be planted there.
-        self._partial = self.path.with_name(
+        # OpenCV takes the format from the suffix, and in a relative name a colon for the end of a
+        # protocol. Random, so that no link can be planted there.
+        self._partial = self.path.absolute().with_name(
             f'.{self.path.stem}.{secrets.token_hex(16)}.partial.mp4'
         )
         self._writer: cv2.VideoWriter | None = None
@@ -77,7 +77,7 @@ class VideoWriter:
         self._remove_stale()
         # MPEG-4, which every build of OpenCV can write and read.
         writer = cv2.VideoWriter(
-            self._opened(), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
+            opencv_name(self._partial), cv2.VideoWriter.fourcc(*'mp4v'), self.fps, (width, height)
         )
         if not writer.isOpened():
             size = f'{width}x{height}'
@@ -89,10 +89,6 @@ class VideoWriter:
             )
         self._shape = frame.shape
         return writer
-
-    def _opened(self) -> Any:
-        """Name of the unfinished file: in a relative one a colon would end a protocol."""
-        return opencv_name(self._partial.absolute())
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -115,7 +111,7 @@ class VideoWriter:
 
     def _check(self) -> None:
         """Compares the frames in the file with those written: OpenCV reports no failed writing."""
-        found = cv2.VideoCapture(self._opened())
+        found = cv2.VideoCapture(opencv_name(self._partial))
         count = int(found.get(cv2.CAP_PROP_FRAME_COUNT)) if found.isOpened() else 0
         found.release()
         if count != self._count:
