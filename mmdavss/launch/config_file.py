@@ -300,7 +300,7 @@ def checkpoint_fingerprint(checkpoints: Sequence[str]) -> dict:
     )
 
 
-def imports_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
+def imports_of(cfg: Config) -> dict[str, Any]:
     """The ``custom_imports`` of a config, in full: mmengine takes one module by its name alone."""
     own = cfg.get('custom_imports') or {}
     modules = own.get('imports') or ()
