@@ -24,12 +24,21 @@ if [ -z "${MMDAVSS_TOOLS:-}" ]; then  # not in the job yet
 fi
 shift 3
 code=0
-# Not exec: the exit code says what to do. A job that was requeued finds checkpoints.
+# The first process, which runs on this machine too, makes this file when it has saved and stops, see
+# StopSignalHook. srun's exit code need not tell: the first process to end makes it kill the others.
+MMDAVSS_STOPPED=${TMPDIR:-/tmp}/mmdavss-stopped-$SLURM_JOB_ID
+export MMDAVSS_STOPPED
+rm -f "$MMDAVSS_STOPPED"
+# Several jobs may share a machine.
+export MASTER_PORT=${MASTER_PORT:-$((20000 + SLURM_JOB_ID % 10000))}
+# A job that was requeued finds checkpoints.
 # shellcheck disable=SC2086
 srun --kill-on-bad-exit=1 --cpus-per-task="${CPUS_PER_TASK:-5}" ${SRUN_ARGS:-} \
     "${PYTHON:-python}" -u "$MMDAVSS_TOOLS/train.py" "$config" --launcher slurm --resume "$@" \
     || code=$?
-if [ "$code" = 75 ]; then  # saved and stopped, see StopSignalHook
+if [ -e "$MMDAVSS_STOPPED" ]; then
+    rm -f "$MMDAVSS_STOPPED"
     scontrol requeue "$SLURM_JOB_ID"
+    exit 75
 fi
 exit "$code"

@@ -7,7 +7,6 @@ Several checkpoints of one network are scored together, as the mean of their cla
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from mmengine.config import Config
@@ -20,6 +19,7 @@ from mmdavss.launch.prepare import end_run, prepare_run
 from mmdavss.utils.checkpoints import is_missing
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError
+from mmdavss.utils.processes import take_ranks
 from mmdavss.utils.quiet import QuietRunner
 
 
@@ -111,7 +111,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.device is not None and args.launcher != 'none':
         parser.error('--device is for one process; a launcher gives each its own device')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    take_ranks(args.launcher, args.local_rank)
     with usage_error(parser):
         cfg = load_config(args.config, args.cfg_options, args.work_dir)
         require(cfg, 'model', 'test_dataloader.dataset')

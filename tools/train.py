@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 from contextlib import ExitStack
 
 from mmengine.logging import print_log
@@ -18,13 +17,14 @@ from mmdavss.launch.prepare import (
     AMP_WRAPPERS,
     check_hooks,
     check_source_free,
+    check_start,
     end_run,
     prepare_run,
     prepare_training,
     run_training,
 )
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.processes import is_main_process
+from mmdavss.utils.processes import is_main_process, take_ranks
 from mmdavss.utils.quiet import QuietRunner
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    take_ranks(args.launcher, args.local_rank)
     logging.raiseExceptions = False  # no traceback from logging if the disk is full
     with one_line('interrupted: --resume continues from the last checkpoint'), ExitStack() as stack:
         lock = None
@@ -108,6 +108,7 @@ def main() -> None:
                     runner.register_hook(LockCheckHook(lock))
                 check_source_free(runner.model, cfg)
                 check_hooks(runner)
+                check_start(runner)
                 run_training(runner)
         except UserError as error:
             # Also into the log: perhaps only one of several ranks has the error.

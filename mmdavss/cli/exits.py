@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import platform
 import signal
 import sys
 import threading
@@ -123,7 +124,8 @@ def one_line(interrupted: str = 'interrupted') -> Iterator[None]:
 def usage_error(parser: argparse.ArgumentParser) -> Iterator[None]:
     """Context manager for checks before a tool runs: one-line errors become usage errors.
 
-    Every rank of a distributed run finds the same mistake; only the first one reports it.
+    Most mistakes are found by every rank of a distributed run: only the first one reports them, and
+    for what one machine lacks, in a line, the first of each other machine.
 
     Args:
         parser: Prints the line, after the usage.
@@ -139,6 +141,8 @@ def usage_error(parser: argparse.ArgumentParser) -> Iterator[None]:
             raise
         if is_main_process():
             parser.error(message)
+        if os.environ.get('LOCAL_RANK', '0') == '0':
+            print(f'error on {platform.node()}: {message}', file=sys.stderr)
         raise SystemExit(2) from None
 
 

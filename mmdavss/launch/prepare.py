@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import platform
 import re
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from mmseg.registry import OPTIMIZERS
 from torch import distributed, nn
@@ -32,6 +34,9 @@ from mmdavss.utils.wrappers import unwrapped
 CHECKPOINT_NAME = re.compile(r'(iter|epoch|best)_.*\.pth')
 
 
+#: Longest wait of a process for the others, in seconds, where the config says nothing. NCCL's own
+#: ten minutes are less than `DataTimeoutHook` waits for the data of one of them.
+WAIT = 1800
 #: Kinds of mixed precision, and the optimiser wrapper of each.
 AMP_WRAPPERS = dict(fp16='AmpOptimWrapper', bf16='Bfloat16OptimWrapper')
 
@@ -42,7 +47,8 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
     Call it right before ``Runner.from_cfg``. Where the config names no model wrapper it is
     ``GroupedDistributedDataParallel``. mmengine's launchers call ``torch.cuda.set_device`` and pass
     CUDA device ids to DDP. Without CUDA the gloo process group is therefore created here (the
-    Runner uses an existing one) and the model wrapper gets no device ids.
+    Runner uses an existing one) and the model wrapper gets no device ids. With CUDA
+    ``env_cfg.dist_cfg.timeout`` becomes :data:`WAIT` unless the config sets it.
 
     Args:
         cfg: The config of the run.
@@ -68,6 +74,7 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
     if torch.cuda.is_available():
+        cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {}).setdefault('timeout', WAIT)
         return
     if launcher != 'pytorch':
         raise UserError(
@@ -114,6 +121,30 @@ def end_run() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def check_start(runner: Runner) -> None:
+    """Checks that all processes of a run start from the same checkpoint.
+
+    Each of them looks into the work dir itself, which need not be the same folder everywhere.
+    Gradients of different weights would be averaged in silence.
+
+    Args:
+        runner: The runner, before it trains.
+
+    Raises:
+        UserError: In every process, if they do not; names the first two that differ.
+    """
+    start = runner._load_from and Path(runner._load_from).name
+    mine = f'resumes from {start}' if runner._resume else f'starts from {start}'
+    seen = all_gather_object((mine, platform.node()))
+    for rank, (other, where) in enumerate(seen):
+        if other != seen[0][0]:
+            raise UserError(
+                f'process 0 on {seen[0][1]} {seen[0][0]}, process {rank} on {where} {other}: '
+                f'all have to see the same work dir ({runner.work_dir}), on a disk that the '
+                'machines share'
+            )
 
 
 def check_source_free(model: nn.Module, cfg: Config) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from mmengine.dist import broadcast
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -31,6 +32,17 @@ def uncached_autocast() -> Iterator[None]:
 def norm_layers(net: nn.Module) -> list[_BatchNorm]:
     """All batch-norm layers of a net."""
     return [module for module in net.modules() if isinstance(module, _BatchNorm)]
+
+
+def take_statistics_of_first(net: nn.Module) -> None:
+    """Gives the batch-norm layers of all processes the running statistics of the first one.
+
+    Those are in checkpoints. Called by all processes together; does nothing in one.
+    """
+    for norm in norm_layers(net):
+        for statistic in (norm.running_mean, norm.running_var):
+            if statistic is not None:
+                broadcast(statistic)
 
 
 @contextmanager

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import os
 
+#: Variables with the rank of a process, of all machines' and of its machine's, by launcher.
+RANKS = dict(
+    pytorch=('RANK', 'LOCAL_RANK'),
+    slurm=('SLURM_PROCID', 'SLURM_LOCALID'),
+    mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+)
+
+
+def take_ranks(launcher: str, local_rank: int = 0) -> None:
+    """Sets ``RANK`` and ``LOCAL_RANK``, which all launchers have under names of their own.
+
+    Without a launcher a run is on its own, also where several of them are started in one step of a
+    cluster's job.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        local_rank: Given by older launchers as an option.
+    """
+    if launcher == 'none':
+        os.environ.pop('RANK', None)
+    for name, own in zip(('RANK', 'LOCAL_RANK'), RANKS.get(launcher, ()), strict=False):
+        if own in os.environ:
+            os.environ[name] = os.environ[own]
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
+
 
 def is_main_process() -> bool:
     """Whether this is a launcher's first process; works before the process group is created."""
-    ranks = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
-    return next((os.environ[name] for name in ranks if name in os.environ), '0') == '0'
+    return os.environ.get('RANK', '0') == '0'
 
 
 def cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdavss.cli.exits import exit_status, one_line
+from mmdavss.cli.exits import exit_status, one_line, usage_error
 from mmdavss.launch.faults import explain
 from mmdavss.utils.errors import UserError
 
@@ -160,3 +161,21 @@ def test_handlers_are_given_back():
 
 def test_a_process_that_is_gone_is_no_mistake_of_the_program():
     assert '--workers' in explain(BrokenProcessPool('terminated abruptly'))
+
+
+@pytest.mark.parametrize(
+    ('rank', 'local', 'says'),
+    [
+        ('0', '0', 'usage: tool [-h]\ntool: error: no such disk\n'),
+        ('1', '1', ''),
+        ('4', '0', 'error on node-b: no such disk\n'),
+    ],
+)
+def test_each_machine_says_what_it_lacks(rank, local, says, monkeypatch, capsys):
+    monkeypatch.setenv('RANK', rank)
+    monkeypatch.setenv('LOCAL_RANK', local)
+    monkeypatch.setattr('platform.node', lambda: 'node-b')
+    with pytest.raises(SystemExit) as end, usage_error(argparse.ArgumentParser('tool')):
+        raise UserError('no such disk')
+    assert end.value.code == 2
+    assert capsys.readouterr().err == says

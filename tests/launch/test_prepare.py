@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from mmdavss.datasets.label_folder import MANIFEST
 from mmdavss.engine import Bfloat16OptimWrapper
 from mmdavss.launch.config_file import checkpoint_fingerprint, read_config_file
 from mmdavss.launch.config_keys import unknown_keys
-from mmdavss.launch.prepare import check_hooks, check_pseudo_labels
+from mmdavss.launch.prepare import check_hooks, check_pseudo_labels, check_start
 from mmdavss.testing import build_method
 from tests.methods.table import CASES
 
@@ -284,6 +285,37 @@ def test_losses_are_backpropagated_in_groups_unless_the_config_says_otherwise(
     cfg = Config(dict(model_wrapper_cfg=dict(type='MMSeparateDistributedDataParallel')))
     prepare_run(cfg, 'pytorch')
     assert cfg.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel', **devices)
+
+
+@pytest.mark.parametrize(('own', 'expected'), [({}, 1800), (dict(timeout=60), 60)])
+def test_processes_wait_longer_for_each_other_than_for_their_data(
+    own, expected, torchrun, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    cfg = Config.fromfile('configs/_base_/default_runtime.py')
+    cfg.env_cfg.dist_cfg.update(own)
+    prepare_run(cfg, 'pytorch')
+    assert cfg.env_cfg.dist_cfg == dict(backend='nccl', timeout=expected)
+    assert expected > cfg.default_hooks.data_timeout.seconds or own
+
+
+@pytest.mark.parametrize(
+    ('second', 'words'),
+    [
+        ((True, '/other/run/iter_4.pth'), None),  # the same folder under another path
+        ((True, '/run/iter_2.pth'), 'process 1 on .* resumes from iter_2.pth: .*same work dir'),
+        ((False, '/models/source.pth'), 'process 0 on .* resumes from iter_4.pth, process 1'),
+    ],
+)
+def test_processes_start_from_one_checkpoint(second, words, monkeypatch):
+    def gather(mine: tuple[str, str]) -> list[tuple[str, str]]:
+        resumes, path = second
+        return [mine, (f'{"resumes" if resumes else "starts"} from {Path(path).name}', 'b')]
+
+    monkeypatch.setattr('mmdavss.launch.prepare.all_gather_object', gather)
+    runner = SimpleNamespace(_resume=True, _load_from='/run/iter_4.pth', work_dir='/run')
+    with pytest.raises(UserError, match=words) if words else nullcontext():
+        check_start(runner)
 
 
 def test_slurm_needs_cuda(monkeypatch):

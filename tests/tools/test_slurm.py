@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,8 @@ STAND_INS = dict(
     sbatch='printf "sbatch %s\\n" "$@" >> calls\n'
     'while [ "${1#--}" != "$1" ]; do shift; done\n'
     'mkdir spool && cp "$1" spool/job && shift && SLURM_JOB_ID=17 bash spool/job "$@"',
-    srun='printf "srun %s\\n" "$@" >> calls; exit "${ENDS_WITH:-0}"',
+    srun='printf "srun %s\\n" "$@" >> calls; echo "$MASTER_PORT" > port\n'
+    '[ -z "${STOPS:-}" ] || touch "$MMDAVSS_STOPPED"; exit "${ENDS_WITH:-0}"',
     scontrol='printf "scontrol %s\\n" "$@" >> calls',
 )
 
@@ -86,9 +88,28 @@ def test_asks_for_its_gpus_and_for_a_warning(slurm):
     assert calls[-len(words) :] == words
 
 
-@pytest.mark.parametrize(('ends_with', 'requeued'), [('75', True), ('1', False), ('0', False)])
-def test_only_a_run_that_was_stopped_is_put_back(slurm, ends_with, requeued):
-    code, calls = slurm('gpu', 'stpl', 'config.py', ENDS_WITH=ends_with)
+@pytest.mark.parametrize('ends_with', ['75', '137'])  # all have ended, or one ended the others
+def test_a_run_that_was_stopped_is_put_back(slurm, tmp_path, ends_with):
+    code, calls = slurm(
+        'gpu', 'stpl', 'config.py', ENDS_WITH=ends_with, STOPS='yes', TMPDIR=str(tmp_path)
+    )
+    assert code == 75
+    assert calls[-2:] == ['scontrol requeue', 'scontrol 17']
+    assert not list(tmp_path.glob('mmdavss-stopped*'))
+
+
+@pytest.mark.parametrize('ends_with', ['0', '1', '137'])
+def test_a_run_that_has_ended_is_not_put_back(slurm, tmp_path, ends_with):
+    # Left by a job of this number that was killed.
+    (tmp_path / 'mmdavss-stopped-17').touch()
+    code, calls = slurm('gpu', 'stpl', 'config.py', ENDS_WITH=ends_with, TMPDIR=str(tmp_path))
     assert code == int(ends_with)
-    assert ('scontrol requeue' in calls) == requeued
-    assert ('scontrol 17' in calls) == requeued
+    assert not any(call.startswith('scontrol') for call in calls)
+
+
+def test_jobs_on_one_machine_have_ports_of_their_own(slurm, tmp_path):
+    slurm('gpu', 'stpl', 'config.py')
+    shutil.rmtree(tmp_path / 'spool')
+    assert (tmp_path / 'port').read_text() == '20017\n'
+    slurm('gpu', 'stpl', 'config.py', MASTER_PORT='29501')
+    assert (tmp_path / 'port').read_text() == '29501\n'

@@ -14,6 +14,7 @@ from mmseg.registry import HOOKS
 
 from mmdavss.utils.atomic_backend import AtomicBackend
 from mmdavss.utils.files import UNFINISHED, left_unfinished
+from mmdavss.utils.passes import take_statistics_of_first
 from mmdavss.utils.wrappers import accumulation
 
 #: Key in the message hub of the iterations after which signals stopped the run.
@@ -30,6 +31,10 @@ class AtomicCheckpointHook(CheckpointHook):
     complete; only then are older ones deleted. A run that was killed in the validation after its
     last checkpoint repeats that validation on resume, so that its scores and its best checkpoint
     match those of an uninterrupted run.
+
+    With several processes, each has its own running statistics of batch norm: when a checkpoint is
+    saved, and before a validation, all take those of the first. So what is validated, saved, and
+    resumed from is one model.
 
     Takes the arguments of CheckpointHook.
     """
@@ -102,6 +107,7 @@ class AtomicCheckpointHook(CheckpointHook):
             or (self.save_last and self.is_last_train_iter(runner))
         ):
             runner.logger.info(f'Saving checkpoint at {runner.iter + 1} iterations')
+            take_statistics_of_first(runner.model)
             self.save(runner, runner.iter + 1, dict(epoch=runner.epoch, iter=runner.iter + 1))
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -111,7 +117,12 @@ class AtomicCheckpointHook(CheckpointHook):
             or (self.save_last and self.is_last_train_epoch(runner))
         ):
             runner.logger.info(f'Saving checkpoint at {runner.epoch + 1} epochs')
+            take_statistics_of_first(runner.model)
             self.save(runner, runner.epoch + 1, dict(epoch=runner.epoch + 1, iter=runner.iter))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Lets all processes validate the model of the first."""
+        take_statistics_of_first(runner.model)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Saves the best checkpoint, and the last one again with the new best score."""

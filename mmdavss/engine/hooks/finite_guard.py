@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from mmengine.dist import all_gather_object, all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -63,6 +64,9 @@ class FiniteGuardHook(Hook):
     device each time: iterations are checked together when the log is written and before a
     checkpoint is saved, and the message is about the first broken one. What remembers may be broken
     by then, but not in a checkpoint.
+
+    With several processes all end if one of them has such a value. What is logged is a mean over
+    them, so the message names the batches of all.
 
     Args:
         interval: Iterations from one check to the next; None for the above.
@@ -136,7 +140,7 @@ class FiniteGuardHook(Hook):
             finite = torch.stack(values).isfinite().all()
             self._seen.append(Iteration(runner.iter + 1, self._batch, finite, losses, watched))
             if self._is_due(runner, batch_idx, finite):
-                self._check(runner, scalers)
+                self._check(runner, scalers, together=True)
 
     def _is_due(self, runner: Runner, batch_idx: int, finite: Tensor) -> bool:
         if self.interval is not None:
@@ -145,13 +149,27 @@ class FiniteGuardHook(Hook):
             )
         return not on_device(finite) or log_is_due(self, runner, batch_idx)
 
-    def _check(self, runner: Runner, scalers: list[torch.amp.GradScaler]) -> None:
+    def _check(
+        self, runner: Runner, scalers: list[torch.amp.GradScaler], together: bool = False
+    ) -> None:
+        """Checks what has been seen, of all processes if they call it together."""
         seen, self._seen = self._seen, []
+        together = together and get_world_size() > 1
         if seen:
-            finite = torch.stack([one.finite for one in seen]).tolist()
-            for one, fine in zip(seen, finite, strict=True):
-                if not fine:
-                    self._explain(runner, one)
+            finite = torch.stack([one.finite for one in seen]).int()
+            if together:
+                all_reduce(finite, 'min')
+            for one, fine in zip(seen, finite.tolist(), strict=True):
+                if fine:
+                    continue
+                if together:
+                    one = one._replace(batch=_of_all(one.batch))
+                self._explain(runner, one)
+                if together:
+                    raise NotFiniteError(
+                        f'iteration {one.number}: a value of another process is NaN or infinite; '
+                        f'its message names it. The batch: {one.batch}. {_kept(runner)}'
+                    )
         # The device is idle by now: this only copies a number.
         if any(scaler.get_scale() < LEAST_SCALE for scaler in scalers):
             raise NotFiniteError(
@@ -208,6 +226,12 @@ class FiniteGuardHook(Hook):
                 f'last batch: {self._batch}. Try without --amp, a lower learning rate, or '
                 'clip_grad in optim_wrapper (docs/faq.md, "Training").'
             )
+
+
+def _of_all(batch: str) -> str:
+    """The files of the batches of all processes, which call it together."""
+    every = enumerate(all_gather_object(batch))
+    return '; '.join(f'of process {rank}: {files}' for rank, files in every)
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:

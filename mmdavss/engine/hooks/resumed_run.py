@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
 from mmdavss.utils.checkpoints import checkpoint_file, noted_checkpoint
@@ -55,7 +56,7 @@ def _last_report(runner: Runner) -> dict[str, Any]:
 
 
 def compare_config(runner: Runner, metainfo: Any) -> None:
-    """Compares a resumed run's config with that of its last start.
+    """Compares a resumed run's config, and number of processes, with that of its last start.
 
     Changes that may be intended only get a warning.
 
@@ -66,7 +67,8 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
     Raises:
         UserError: If method, network, optimiser, schedules or classes differ.
     """
-    before = _last_report(runner).get('config')
+    report = _last_report(runner)
+    before = report.get('config')
     now = as_json(runner.cfg.to_dict(), str)
     classes = [
         _classes(meta)
@@ -88,6 +90,14 @@ def compare_config(runner: Runner, metainfo: Any) -> None:
         )
     if not isinstance(before, dict):
         return
+    devices = report.get('devices')
+    processes = devices.get('processes') if isinstance(devices, dict) else None
+    if processes not in (None, get_world_size()):
+        runner.logger.warning(
+            f'Number of processes: {processes} -> {get_world_size()}. A batch of all of them has '
+            'another size, under the same learning rate and schedule, and other data follow than '
+            'would have.'
+        )
     changed = differences(
         *({key: value for key, value in cfg.items() if key not in FREE} for cfg in (before, now))
     )

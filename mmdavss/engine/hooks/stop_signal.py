@@ -16,12 +16,16 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import distributed
 
+from mmdavss.utils.passes import take_statistics_of_first
 from mmdavss.utils.wrappers import accumulation
 
 from .atomic_checkpoint import STOPPED_AT, AtomicCheckpointHook, write_checkpoint
 
 #: Exit code of a run that was stopped and can be resumed: EX_TEMPFAIL of sysexits.h, 'try again'.
 EXIT_CODE = 75
+#: Environment variable with a file that is made when the run has been saved, for scripts that do
+#: not get its exit code.
+NOTE = 'MMDAVSS_STOPPED'
 #: Windows has no SIGUSR1.
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name))
 
@@ -32,7 +36,8 @@ class StopSignalHook(Hook):
 
     The run stops after the current iteration (with gradient accumulation, after the iteration that
     completes an optimiser step), or at once in a validation, which the resumed run repeats. It ends
-    with :data:`EXIT_CODE`. Further signals change nothing.
+    with :data:`EXIT_CODE`, and makes the file that :data:`NOTE` names. Further signals change
+    nothing.
 
     With several processes, signalling any one of them is enough; in a validation, where their
     numbers of steps may differ, only the first process reacts.
@@ -87,6 +92,7 @@ class StopSignalHook(Hook):
     ) -> None:
         iteration = runner.iter + 1
         if iteration % accumulation(runner.optim_wrapper) == 0 and self._agreed():
+            take_statistics_of_first(runner.model)
             self._save(runner, iteration)
             if self._group is not None:
                 # A launcher ends all processes when the first one has ended.
@@ -137,6 +143,9 @@ class StopSignalHook(Hook):
             'with --resume.'
         )
         runner.visualizer.close()
+        note = os.environ.get(NOTE)
+        if note and is_main_process():
+            Path(note).touch()
 
 
 def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:

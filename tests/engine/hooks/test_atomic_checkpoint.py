@@ -8,10 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.logging import MessageHub
 from mmengine.runner import EpochBasedTrainLoop
+from torch import distributed
 
-from mmdavss.engine import AtomicCheckpointHook
+from mmdavss.engine import AtomicCheckpointHook, StopSignalHook
 
 
 class Runner(SimpleNamespace):
@@ -35,6 +37,7 @@ def runner(tmp_path):
         logger=logging.getLogger('test'),
         message_hub=MessageHub('test_atomic_checkpoint'),
         optim_wrapper=SimpleNamespace(),
+        model=torch.nn.BatchNorm2d(2),
         seen=[],
     )
 
@@ -130,3 +133,44 @@ def test_no_validation_is_repeated_where_intervals_are_epochs(runner):
     runner.train_loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
     runner.val_loop = SimpleNamespace(run=pytest.fail)
     AtomicCheckpointHook(interval=2, by_epoch=False).before_train_epoch(runner)
+
+
+def _one_model(rank: int, runner: Runner, hook: AtomicCheckpointHook, folder: Path) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    stop = StopSignalHook()
+    stop._asked, stop._checkpoints = rank == 1, hook
+    stop._group = distributed.new_group(backend='gloo')
+    runner.visualizer = SimpleNamespace(close=lambda: None)
+    norm, seen = runner.model, []
+
+    def note(*args: object, **kwargs: object) -> None:
+        seen.append((norm.running_mean.tolist(), norm.running_var.tolist()))
+        norm.running_mean.fill_(rank + len(seen))
+        norm.running_var.fill_(rank + 5 * len(seen))
+
+    runner.save_checkpoint = note
+    hook.after_train_iter(runner, runner.iter)  # is not saved
+    note()
+    runner.iter += 1
+    hook.after_train_iter(runner, runner.iter)
+    hook.before_val_epoch(runner)
+    note()
+    runner.iter += 1
+    with pytest.raises(SystemExit):
+        stop.after_train_iter(runner, runner.iter)
+    torch.save(seen, folder / f'{rank}.pth')
+    distributed.destroy_process_group()
+
+
+def test_processes_save_and_validate_one_model(runner, tmp_path):
+    hook = AtomicCheckpointHook(interval=2, by_epoch=False, save_last=False)
+    hook.before_train(runner)
+    torch.multiprocessing.start_processes(
+        _one_model, (runner, hook, tmp_path), 2, start_method='fork'
+    )
+    first, second = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
+    assert first == second
+    assert [means for means, _ in first] == [[0, 0], [1, 1], [2, 2], [3, 3]]

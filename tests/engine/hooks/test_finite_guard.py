@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.model import MMSeparateDistributedDataParallel
-from torch import nn
+from torch import distributed, nn
 
 from mmdavss.engine import FiniteGuardHook
 from mmdavss.testing import PREPROCESSOR
@@ -191,3 +192,31 @@ def test_iterations_are_checked_together(training, batch):
     training.max_iters = 3
     with pytest.raises(NotFiniteError, match='iteration 2: loss is nan'):
         seen(FiniteGuardHook(interval=5), *broken)
+
+
+def _watches(rank: int, training: SimpleNamespace, batch: dict, folder: Path) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    hook = FiniteGuardHook()
+    hook.before_train(training)
+    hook.after_train_iter(training, 6, batch, losses(loss=1.0))
+    training.iter += 1
+    training.model.watched['teacher'] = torch.tensor(torch.nan if rank else 1.0)
+    with pytest.raises(NotFiniteError) as raised:
+        hook.after_train_iter(training, 7, batch, losses(loss=1.0))
+    (folder / f'{rank}.txt').write_text(str(raised.value))
+    distributed.destroy_process_group()
+
+
+def test_all_processes_end_with_one(training, batch, tmp_path):
+    """Otherwise the first would save what the other has broken."""
+    torch.multiprocessing.start_processes(
+        _watches, (training, batch('target'), tmp_path), 2, start_method='fork'
+    )
+    texts = [(tmp_path / f'{rank}.txt').read_text() for rank in range(2)]
+    assert 'iteration 8: a value of another process is NaN or infinite' in texts[0]
+    assert 'iteration 8: teacher is not finite, and no loss shows it' in texts[1]
+    for text in texts:
+        assert 'of process 0: target: 0.png, 1.png; of process 1: target: 0.png, 1.png' in text

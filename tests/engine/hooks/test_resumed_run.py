@@ -131,6 +131,14 @@ def test_what_may_be_meant(key, value, effect, runner):
     assert len(runner.warned) == 1 if effect else 'have no effect' in runner.warned[1]
 
 
+@pytest.mark.parametrize(('before', 'warns'), [(1, False), (4, True), (None, False)])
+def test_another_number_of_processes(before, warns, runner, tmp_path):
+    report = dict(config=CONFIG, data=DATA, devices=dict(processes=before))
+    (tmp_path / 'run/20260101_000000/report.json').write_text(json.dumps(report))
+    check(runner)
+    assert ['processes: 4 -> 1' in text for text in runner.warned] == [True] * warns
+
+
 def test_without_a_report(runner, tmp_path):
     runner.cfg.model.type = 'STPL'
     report = tmp_path / 'run/20260101_000000/report.json'
