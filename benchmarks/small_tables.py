@@ -380,7 +380,7 @@ def _expected(scores: Scores, one: tuple[str, str], other: tuple[str, str]) -> s
     for benchmark, name in BENCHMARKS.items():
         if found := scores.differences(benchmark, one, other):
             above = f'above in {sum(d > 0 for d in found)} of {len(found)}'
-            parts.append(f'{name} {spread(found, sign="+")}, {above}')
+            parts.append(f'{name} {spread(found, sign="+")}, {above} ({outcome(found, 1)})')
     titles = [
         title(method) + ('' if row == MAIN else f' ({METHODS[method].rows[row].title})')
         for method, row in (one, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -174,6 +175,16 @@ def test_table_of_methods(tables):
     assert '- MiniDrive, rendered to camera: not reached, DACS closes 41 %.' in goals
 
 
+@pytest.mark.parametrize(
+    ('mic', 'word'), [(21.0, 'confirmed'), (20.0, 'refuted'), (20.5, 'undecided')]
+)
+def test_what_follows_for_an_expectation(tables, mic, word):
+    entries = [entry(m, seed, s) for seed in range(3) for m, s in (('mic', mic), ('dacs', 20.5))]
+    goals = tables.goals(tables.Scores(entries))
+    found = re.search(r'MIC above DACS: .* of 3 \((\w+)\)', goals)
+    assert found is not None and found[1] == word
+
+
 def test_expectations(tables):
     scores = tables.Scores(
         [
@@ -185,8 +196,8 @@ def test_expectations(tables):
     )
     goals = tables.goals(scores)
     assert (
-        '- MIC above DACS: MiniDrive, rendered to camera +0.0 ± 0.7, above in 1 of 2; '
-        'CamVid, day to dusk +2.0 ± 0.0, above in 2 of 2.'
+        '- MIC above DACS: MiniDrive, rendered to camera +0.0 ± 0.7, above in 1 of 2 '
+        '(undecided); CamVid, day to dusk +2.0 ± 0.0, above in 2 of 2 (undecided).'
     ) in goals
     assert '- CMOM above TPS (twice the iterations): Not measured yet.' in goals
 
