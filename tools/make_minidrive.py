@@ -4,7 +4,8 @@
 
 writes data/minidrive/{viper,synthia_seq,cityscapes,gta,synthia_rand,cityscapes_vps,camvid}, and
 with --acdc also data/minidrive/acdc, with --shift also data/minidrive/shift. The same settings give
-the same bytes on one kind of CPU; on another, a few pixels may differ by one grey level. Missing
+the same bytes on one kind of CPU with the same versions of NumPy, OpenCV and Pillow. On another
+CPU, a few pixels may differ by one grey level; what other versions change is not known. Missing
 parts of a MiniDrive with the same settings are added; nothing else is changed.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from mmdavss.cli.exits import exit_status
 from mmdavss.minidrive.generate import PRESETS, ROOTS, Settings, generate
 from mmdavss.minidrive.sheet import contact_sheet
+from mmdavss.utils.files import refuse_existing
 from mmdavss.utils.processes import cores
 from mmdavss.utils.work_dir_lock import WorkDirLock
 
@@ -126,7 +128,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='replace a MiniDrive that was made with other settings',
+        help='replace a MiniDrive that was made with other settings, and the --contact-sheet',
     )
     parser.add_argument(
         '--contact-sheet',
@@ -151,6 +153,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def make(args: argparse.Namespace) -> None:
     """Writes the data and the contact sheet, as requested."""
+    if args.contact_sheet is not None:
+        refuse_existing([args.contact_sheet], args.overwrite, '--contact-sheet')
     names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     settings = dataclasses.replace(PRESETS[args.preset], **given)

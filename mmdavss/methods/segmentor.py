@@ -10,13 +10,14 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType, OptSampleList, SampleList
 from torch import Tensor
 
 from mmdavss.ops import at_least_float32, resized_argmax
 from mmdavss.structures import Clip
 from mmdavss.utils.checkpoints import bare_names
-from mmdavss.utils.errors import NotFiniteError
+from mmdavss.utils.errors import NotFiniteError, UserError
 from mmdavss.utils.wrappers import unwrapped
 from mmdavss.video_nets import VideoNet
 from mmdavss.video_nets.loading import (
@@ -247,6 +248,7 @@ class VideoSegmentor(BaseSegmentor):
         data_samples: OptSampleList,
         with_scores: bool = True,
     ) -> SampleList:
+        check_whole(*data_samples or ())
         check_scores(
             scores,
             *(
@@ -272,6 +274,28 @@ class VideoSegmentor(BaseSegmentor):
             labels = resized_argmax(one, sample.metainfo['ori_shape'], self.align_corners)
             sample.set_data(dict(pred_sem_seg=PixelData(data=labels)))
         return data_samples
+
+
+def check_whole(*samples: SegDataSample) -> None:
+    """Ends a prediction of cropped or padded frames.
+
+    It would be stretched over the whole frame, as predictions have the size of the file.
+
+    Args:
+        samples: What is predicted, with the meta information.
+
+    Raises:
+        UserError: If a frame is not whole, and its ``ori_shape`` still that of the file.
+    """
+    for sample in samples:
+        transform, shape = sample.metainfo.get('reframed', (None, None))
+        if transform is not None and sample.metainfo.get('ori_shape') == shape:
+            raise UserError(
+                f'{sample.metainfo.get("img_path", "a frame")}: {transform} has cropped or padded '
+                'it, and the prediction would be stretched over the whole frame: take '
+                f'{transform} out of the pipelines that predict (test_dataloader, val_dataloader, '
+                'pseudo_label_generator)'
+            )
 
 
 def check_scores(scores: Tensor, *frames: str) -> None:

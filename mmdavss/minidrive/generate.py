@@ -6,10 +6,12 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from mmdavss.utils.errors import InputError
+from mmdavss.utils.files import replace_file
 from mmdavss.utils.inputs import read_json
 from mmdavss.utils.work_dir_lock import holds_others
 from mmdavss.utils.worker_pool import WorkerPool
@@ -51,6 +54,7 @@ from .world import Frame, World
 
 VERSION = 1  # increase whenever the same settings give different bytes
 MARKER = 'minidrive.json'
+WORKSHOP = '.unfinished'  # data sets are written here, where no reader looks, and moved when whole
 IMAGES = ('gta', 'synthia_rand')  # one frame of each drive
 VPS = ('cityscapes_vps', 'cityscapes_vps_val', 'clip_frames')
 ROOTS = ('viper', 'synthia_seq', 'cityscapes', *IMAGES, 'cityscapes_vps', 'camvid', 'acdc', 'shift')
@@ -521,8 +525,8 @@ def _label_image(kind: str, frame: Frame) -> np.ndarray:
     return label
 
 
-def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
-    """Renders and writes a chunk; returns its number of frames."""
+def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> Chunk:
+    """Renders and writes a chunk; returns it."""
     world = make_world(settings, chunk.kind, chunk.split, chunk.index)
     size = frame_size(settings, chunk.kind)
     snippets = _snippets(settings)
@@ -549,14 +553,15 @@ def write_chunk(root: Path, settings: Settings, chunk: Chunk) -> int:
             path = root / flow_path_of(chunk, number)
             write_flo(path, flow)
             _write(path.with_name(f'{path.stem}_visible.png'), visible.astype(np.uint8) * 255)
-    return len(chunk.frames)
+    return chunk
 
 
 def _initialise_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) -> Iterator[int]:
+def _run(root: Path, settings: Settings, chunks: list[Chunk], processes: int) -> Iterator[Chunk]:
+    """Writes chunks; yields each when it is written."""
     if processes == 1:
         for chunk in chunks:
             yield write_chunk(root, settings, chunk)
@@ -600,6 +605,44 @@ def read_marker(root: Path) -> dict:
     return found
 
 
+def _write_marker(root: Path, settings: Settings, done: Collection[str]) -> None:
+    complete = len(done) == len(ROOTS)
+    names = [name for name in ROOTS if name in done]
+    state = dict(complete=True) if complete else dict(complete=False, done=names)
+    text = json.dumps(dict(version=VERSION, settings=_as_json(settings), **state), indent=1)
+    replace_file(root / MARKER, f'{text}\n'.encode())
+
+
+def _put_away(root: Path, names: Sequence[str]) -> None:
+    """Moves data sets into the workshop, to be deleted with it.
+
+    A reader finds each of them whole or not at all, also after an interruption.
+
+    Raises:
+        InputError: If one is a link: that would go, and the files stay where it leads.
+    """
+    there = [root / name for name in names if os.path.lexists(root / name)]
+    for path in there:
+        if path.is_symlink():
+            raise InputError(
+                f'{path} is a link to {os.readlink(path)}, and would be replaced by a folder: '
+                f'delete the link and what it leads to, or move {root} there as a whole'
+            )
+    if there:
+        workshop = _empty_workshop(root)
+        for path in there:
+            path.rename(workshop / path.name)
+
+
+def _empty_workshop(root: Path) -> Path:
+    """The folder :data:`WORKSHOP`, without what an interrupted run has left there."""
+    workshop = root / WORKSHOP
+    if workshop.exists():
+        shutil.rmtree(workshop)
+    workshop.mkdir()
+    return workshop
+
+
 def _as_json(settings: Settings) -> dict:
     """Settings as they are in the description of a MiniDrive."""
     return json.loads(json.dumps(dataclasses.asdict(settings)))
@@ -623,9 +666,10 @@ def generate(
 ) -> bool:
     """Generates a MiniDrive.
 
-    Data sets that are missing, because it has an older version or was made with `only`, are added
-    to it. Those of :data:`ADDITIONS` that are not asked for, because they are not in `only` or
-    their number is 0, stay as they are.
+    Data sets that are missing, because it has an older version, was interrupted or made with
+    `only`, or because their folder was deleted, are added to it; a folder gets its name when all
+    of it is written. Those of :data:`ADDITIONS` that are not asked for, because they are not in
+    `only` or their number is 0, stay as they are.
 
     Args:
         root: Folder to write to.
@@ -640,11 +684,13 @@ def generate(
 
     Raises:
         FileExistsError: If `root` holds something else.
-        InputError: If the description of the MiniDrive in `root` is broken.
+        InputError: If the description of the MiniDrive in `root` is broken, or a data set that is
+            to be replaced is a link.
     """
     new = _as_json(settings)
     marker = root / MARKER
-    done: list[str] = []
+    done: set[str] = set()
+    stale: list[str] = []
     if marker.is_file():
         found = read_marker(root)
         old = found.get('settings', {})
@@ -672,7 +718,8 @@ def generate(
                 f'{root} holds a MiniDrive made with other settings ({changed}); choose another '
                 'folder, or replace it with --overwrite'
             )
-        lost = [n for n in ours if n not in only and n not in kept and (root / n).exists()]
+        # With other settings nothing stays, not even what would otherwise be kept.
+        lost = [n for n in ours if n not in only and os.path.lexists(root / n)]
         if changed and lost:
             raise FileExistsError(
                 f'{root} would lose {", ".join(lost)}, made with other settings ({changed}) and '
@@ -687,17 +734,22 @@ def generate(
                     f'{marker} holds settings that no MiniDrive has ({error}). Delete {root} and '
                     f'make it again: python tools/make_minidrive.py {root}'
                 ) from error
-            done = [n for n in ours if found.get('complete') or n in found.get('done', [])]
-            if set(only) <= set(done):
+            nonempty = {chunk.kind for chunk in plan(settings)}
+            done = {
+                name
+                for name in ours
+                if (found.get('complete') or name in found.get('done', []))
+                and (name not in nonempty or (root / name).is_dir())
+            }
+            if done.issuperset(only):
                 return False
         for name in added:
-            if (root / name).exists():
+            if os.path.lexists(root / name):
                 raise FileExistsError(
                     f'{root / name} does not belong to the MiniDrive in {root}; move it '
                     'away, MiniDrive writes a folder with that name'
                 )
-        for name in set(ours) - set(done):
-            shutil.rmtree(root / name, ignore_errors=True)
+        stale = [name for name in ours if name not in done]
     elif root.exists() and (not root.is_dir() or holds_others(root)):
         # not even with `overwrite`: this may be a real data set
         raise FileExistsError(
@@ -705,15 +757,23 @@ def generate(
             'a new or empty folder'
         )
     root.mkdir(parents=True, exist_ok=True)
-    # an interrupted run keeps what existed before
-    wanted = dict(version=VERSION, settings=_as_json(settings))
-    marker.write_text(json.dumps(dict(**wanted, complete=False, done=done), indent=1) + '\n')
     chunks = plan(settings, tuple(name for name in only if name not in done))
+    left = Counter(chunk.kind for chunk in chunks)
+    done |= {name for name in only if name not in left}
+    # Before anything is deleted or written: an interrupted run keeps what is done, and that alone.
+    _put_away(root, stale)
+    _write_marker(root, settings, done)
+    workshop = _empty_workshop(root)
     total = sum(len(chunk.frames) for chunk in chunks)
     written, began, shown = 0, time.monotonic(), 0.0
     live = sys.stderr.isatty()
-    for count in _run(root, settings, chunks, processes):
-        written += count
+    for chunk in _run(workshop, settings, chunks, processes):
+        left[chunk.kind] -= 1
+        if not left[chunk.kind]:
+            (workshop / chunk.kind).rename(root / chunk.kind)
+            done.add(chunk.kind)
+            _write_marker(root, settings, done)
+        written += len(chunk.frames)
         now = time.monotonic()
         if progress and (written == total or now - shown > (0.2 if live else 5.0)):
             shown = now
@@ -723,8 +783,5 @@ def generate(
                 file=sys.stderr,
                 flush=True,
             )
-    done = [name for name in ROOTS if name in (*done, *only)]
-    complete = len(done) == len(ROOTS)
-    state = dict(complete=True) if complete else dict(complete=False, done=done)
-    marker.write_text(json.dumps(dict(**wanted, **state), indent=1) + '\n')
+    workshop.rmdir()
     return True

@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmdavss.utils.files import replace_file
+
 from .generate import Settings, make_world
 from .labels import PALETTE
 
@@ -57,4 +59,4 @@ def contact_sheet(path: Path, size: tuple[int, int] = (320, 160)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = np.ascontiguousarray(np.vstack(rows)[..., ::-1])
     coded = cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-    path.write_bytes(coded.tobytes())
+    replace_file(path, coded.tobytes())

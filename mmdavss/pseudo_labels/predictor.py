@@ -20,7 +20,7 @@ from torch import Tensor
 from mmdavss.flow import BaseFlowProvider
 from mmdavss.launch.model import load_model
 from mmdavss.methods.base import BaseAdapter
-from mmdavss.methods.segmentor import check_scores
+from mmdavss.methods.segmentor import check_scores, check_whole
 from mmdavss.modules import aggregate_predictions
 from mmdavss.structures import Clip
 
@@ -151,6 +151,7 @@ class ClipPredictor:
         )
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
         clip, (sample,) = batch['inputs'], batch['data_samples']
+        check_whole(sample)
         # A generator: no more than two maps are in memory.
         maps = (
             self._probabilities(model, clip, path, scale, flipped)

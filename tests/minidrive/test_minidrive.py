@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,7 @@ from mmdavss.minidrive import (
     camera_look,
     rendered_look,
 )
+from mmdavss.minidrive import generate as generating
 from mmdavss.minidrive.generate import (
     ROOTS,
     Settings,
@@ -52,9 +54,12 @@ from mmdavss.minidrive.generate import (
     generate,
     make_world,
     reference_world,
+    write_chunk,
 )
 from mmdavss.minidrive.looks import precipitation
 from mmdavss.minidrive.raycast import GROUND, SKY
+from mmdavss.utils import files
+from mmdavss.utils.errors import InputError
 
 pytestmark = pytest.mark.slow
 
@@ -1008,6 +1013,11 @@ def test_acdc_is_added_to_a_minidrive_without(tmp_path) -> None:
     assert not generate(tmp_path, more, progress=False)
     with pytest.raises(FileExistsError, match='acdc 1 -> 2'):
         generate(tmp_path, dataclasses.replace(ONE, acdc=2), progress=False)
+    # It cannot stay beside data sets with other settings, and is not asked for.
+    other = dataclasses.replace(ONE, seed=1)
+    with pytest.raises(FileExistsError, match=r'would lose acdc, .*seed 0 -> 1'):
+        generate(tmp_path, other, progress=False, only=['viper'], overwrite=True)
+    assert len(list(tmp_path.glob('acdc/rgb_anon/*/*/*/*'))) == 16
 
 
 def test_shift_is_added_to_a_minidrive_without(tmp_path) -> None:
@@ -1127,6 +1137,77 @@ def test_existing_files_are_respected(tiny, tmp_path, capsys) -> None:
         generate(real, other, overwrite=True)
 
 
+def test_a_data_set_appears_when_it_is_whole(tmp_path, monkeypatch) -> None:
+    """Interrupted, its part is not found by readers; what is whole stays."""
+    settings = dataclasses.replace(ONE, camvid=2, camvid_frames=1, camvid_size=(48, 36))
+    assert generate(tmp_path / 'whole', settings, progress=False)
+    root = tmp_path / 'out'
+
+    def write(root, settings, chunk):
+        if (chunk.kind, chunk.index) == ('camvid', 1):
+            raise KeyboardInterrupt
+        return write_chunk(root, settings, chunk)
+
+    monkeypatch.setattr(generating, 'write_chunk', write)
+    with pytest.raises(KeyboardInterrupt):
+        generate(root, settings, progress=False)
+    assert not (root / 'camvid').exists()
+    assert not generate(root, settings, progress=False, only=['viper'])
+    image = root / 'viper/train/img/001/001_00001.jpg'
+    written = image.stat().st_mtime_ns
+    monkeypatch.undo()
+    assert generate(root, settings, progress=False)
+    assert _digests(root) == _digests(tmp_path / 'whole')
+    assert image.stat().st_mtime_ns == written
+    assert {path.name for path in root.iterdir()} == {'viper', 'camvid', 'minidrive.json'}
+
+
+def test_a_replacement_that_fails(tmp_path, monkeypatch) -> None:
+    """No part of the old data sets is left to be taken for a whole."""
+    assert generate(tmp_path, ONE, progress=False)
+    marker, other = tmp_path / 'minidrive.json', dataclasses.replace(ONE, seed=1)
+    before = marker.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise OSError(28, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, 'replace', fail)
+        with pytest.raises(OSError, match='No space'):
+            generate(tmp_path, other, overwrite=True, progress=False)
+    assert marker.read_bytes() == before and not (tmp_path / 'viper').exists()
+    assert generate(tmp_path, ONE, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(generating.shutil, 'rmtree', fail)
+        with pytest.raises(OSError, match='No space'):
+            generate(tmp_path, other, overwrite=True, progress=False)
+    assert not json.loads(marker.read_text())['complete'] and not (tmp_path / 'viper').exists()
+    with pytest.raises(FileExistsError, match='seed 1 -> 0'):
+        generate(tmp_path, ONE, progress=False)
+    assert generate(tmp_path, other, progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {'viper', 'minidrive.json'}
+
+
+def test_a_deleted_data_set_is_made_again(tmp_path) -> None:
+    assert generate(tmp_path, ONE, progress=False)
+    before = _digests(tmp_path)
+    shutil.rmtree(tmp_path / 'viper')
+    assert generate(tmp_path, ONE, progress=False)
+    assert _digests(tmp_path) == before
+
+
+def test_a_linked_data_set_is_not_replaced(tmp_path) -> None:
+    root, large = tmp_path / 'out', tmp_path / 'large disk'
+    assert generate(root, ONE, progress=False)
+    (root / 'viper').rename(large)
+    (root / 'viper').symlink_to(large)
+    before = _digests(root) | _digests(large)
+    assert not generate(root, ONE, progress=False)
+    with pytest.raises(InputError, match='viper is a link to .*large disk'):
+        generate(root, dataclasses.replace(ONE, seed=1), overwrite=True, progress=False)
+    assert _digests(root) | _digests(large) == before
+
+
 @pytest.mark.parametrize(
     'change',
     [
@@ -1237,6 +1318,11 @@ def test_command(tmp_path, capsys) -> None:
             tool.main([*command, *wrong])
     assert tool.main([*command, '--snippet-frames', '2-5']) == 1
     assert 'include 19' in capsys.readouterr().err
+    sheet, third = tmp_path / 'sheet.png', tmp_path / 'third'
+    sheet.write_bytes(b'own')
+    assert tool.main([str(third), *command[1:], '--contact-sheet', str(sheet)]) == 1
+    assert 'another --contact-sheet' in capsys.readouterr().err
+    assert sheet.read_bytes() == b'own' and not third.exists()
 
 
 def test_contact_sheet(tmp_path) -> None:

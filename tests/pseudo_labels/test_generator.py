@@ -16,7 +16,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import Compose
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
@@ -220,6 +222,27 @@ def test_views_are_averaged(tmp_path):
     other = MODELS.build(MODEL)
     (both,) = ClipPredictor(model, PIPELINE, further=[other])(FrameClip('f1', (frame,)))
     assert both.probability[0] == pytest.approx([0.9] * 4 + [(0.9 + 1 / 3) / 2] * 4)
+
+
+def test_no_prediction_of_a_part_of_a_frame(tmp_path):
+    """It would be stretched over the whole one."""
+    paint(tmp_path / 'f1.png', 0, np.full((4, 8), 90))
+    path = str(tmp_path / 'f1.png')
+    model = MODELS.build(MODEL)
+    for step in (
+        dict(type='ClipPad', size=(4, 9)),
+        dict(type='ClipCrop', crop_size=(0.5, 1.0), mode='top'),
+    ):
+        pipeline = [PIPELINE[0], step, PIPELINE[1]]
+        data = pseudo_collate([Compose(pipeline)(dict(frame_paths=[path], img_path=path))])
+        words = f'f1.png: {step["type"]} has cropped or padded it'
+        with pytest.raises(UserError, match=words):
+            next(ClipPredictor(model, pipeline)(FrameClip('f1', (Frame('f1.png', path),))))
+        with pytest.raises(UserError, match=words):
+            model.test_step(data)
+    # A transform of the user's own says that the part is all that is to be predicted.
+    data['data_samples'][0].set_metainfo(dict(ori_shape=(2, 8)))
+    assert model.test_step(data)[0].pred_sem_seg.shape == (2, 8)
 
 
 def test_several_checkpoints(frames, checkpoint, tmp_path):

@@ -23,6 +23,7 @@ META_KEYS = (
     'img_shape',
     'pad_shape',
     'scale_factor',
+    'reframed',
     'flip',
     'flip_direction',
     'reduce_zero_label',

@@ -36,6 +36,27 @@ def _each(results: dict, keys: tuple[str, ...], change: Callable[[np.ndarray], n
             results[key] = [change(array) for array in results[key]]
 
 
+def _check_labels(transform: BaseTransform, results: dict) -> None:
+    """Checks that labels have the size of the frame: both are cut, or filled up, alike.
+
+    Raises:
+        ValueError: If one has another size.
+    """
+    shape = results['imgs'][-1].shape[:2]
+    for key in results.get('seg_fields', []):
+        if results[key].shape[:2] != shape:
+            raise ValueError(
+                f'{type(transform).__name__}: {key} of {results["frame_paths"][-1]} has the shape '
+                f'{results[key].shape[:2]}, the frame {shape}: load labels before ClipResize in '
+                'the pipeline.'
+            )
+
+
+def _note_reframed(transform: BaseTransform, results: dict) -> None:
+    """Notes which transform first showed another part of the world than the file of the frame."""
+    results.setdefault('reframed', (type(transform).__name__, results.get('ori_shape')))
+
+
 @TRANSFORMS.register_module()
 class ClipResize(BaseTransform):
     """Resizes a clip: frames with `interpolation`, the label by nearest neighbour.
@@ -139,7 +160,8 @@ class ClipCrop(RandomCrop):
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
     ``img_shape``.
-    Added keys: ``crop_bbox`` (y1, y2, x1, x2).
+    Added keys: ``crop_bbox`` (y1, y2, x1, x2), and ``reframed`` (name of the transform,
+    ``ori_shape``) if something is cut off, with which predictions are refused.
 
     Args:
         crop_size: (height, width); an int is in pixels, a float is a share of the frame:
@@ -155,8 +177,8 @@ class ClipCrop(RandomCrop):
             the sampling.
 
     Raises:
-        ValueError: For an unknown mode, or if `cat_max_ratio` or `rare_class_min_pixels` is set for
-            a clip without a label.
+        ValueError: For an unknown mode, if a label has another size than the frame, or if
+            `cat_max_ratio` or `rare_class_min_pixels` is set for a clip without a label.
     """
 
     def __init__(
@@ -190,6 +212,7 @@ class ClipCrop(RandomCrop):
         self.rare_class_min_pixels = rare_class_min_pixels
 
     def transform(self, results: dict) -> dict:
+        _check_labels(self, results)
         image = results['imgs'][-1]
         # mmseg's crop_bbox reads self.crop_size.
         self.crop_size = tuple(
@@ -206,6 +229,8 @@ class ClipCrop(RandomCrop):
             results[key] = self.crop(results[key], bbox)
         results['img_shape'] = results['imgs'][-1].shape[:2]
         results['crop_bbox'] = tuple(bbox)
+        if results['img_shape'] != image.shape[:2]:
+            _note_reframed(self, results)
         return results
 
     def _random(self, results: dict) -> tuple[int, int, int, int]:
@@ -257,10 +282,14 @@ class ClipPad(BaseTransform):
 
     Changed keys: ``imgs``, ``imgs_aug``, ``flows``, ``forward_flows``, ``seg_fields``' maps,
     ``img_shape``.
-    Added keys: ``pad_shape`` (height, width).
+    Added keys: ``pad_shape`` (height, width), and ``reframed`` as of :class:`ClipCrop` if something
+    is added.
 
     Args:
         size: Least (height, width).
+
+    Raises:
+        ValueError: If a label has another size than the frame.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -268,12 +297,16 @@ class ClipPad(BaseTransform):
         self.size = (height, width)
 
     def transform(self, results: dict) -> dict:
-        shape = tuple(map(max, self.size, results['imgs'][-1].shape[:2]))
+        _check_labels(self, results)
+        before = results['imgs'][-1].shape[:2]
+        shape = tuple(map(max, self.size, before))
         _each(results, (*IMAGES, *FLOWS), lambda array: mmcv.impad(array, shape=shape))
         for key in results.get('seg_fields', []):
             filling = 0 if key in FILLED_WITH_0 else 255
             results[key] = mmcv.impad(results[key], shape=shape, pad_val=filling)
         results['img_shape'] = results['pad_shape'] = shape
+        if shape != before:
+            _note_reframed(self, results)
         return results
 
     def __repr__(self) -> str:

@@ -279,6 +279,19 @@ def test_crop_that_is_larger_than_the_frame_takes_it_all(clip):
     assert ClipCrop(crop_size=(100, 100))(clip)['img_shape'] == (16, 24)
 
 
+@pytest.mark.parametrize(
+    'transform', [ClipCrop((4, 4)), ClassMiningCrop((4, 4)), ClipPad((30, 30))], ids=repr
+)
+def test_a_label_of_another_size_is_not_cut(clip, transform):
+    """It was loaded after a resize, and would be cut at the places of the resized frame."""
+    clip['imgs'] = [img[:8, :12] for img in clip['imgs']]
+    words = (
+        rf'{type(transform).__name__}: gt_seg_map of a/2.png .*\(16, 24\).*\(8, 12\).*ClipResize'
+    )
+    with pytest.raises(ValueError, match=words):
+        transform(clip)
+
+
 def test_bad_options():
     with pytest.raises(ValueError, match="mode='left'"):
         ClipCrop(crop_size=(4, 4), mode='left')
@@ -383,6 +396,15 @@ def test_pad_fills_what_is_missing(clip):
     for key, filling in (('gt_seg_map', 255), *((key, 0) for key in zero)):
         np.testing.assert_array_equal(results[key][:16], before[key])
         assert results[key].shape[:2] == (20, 24) and (results[key][16:] == filling).all()
+
+
+def test_what_is_no_whole_frame_is_noted(clip):
+    """The first transform that changes what the frame shows; none for crops of all of it."""
+    whole = ClipCrop((100, 1.0), mode='top')(ClipPad((16, 10))(copy.deepcopy(clip)))
+    assert 'reframed' not in whole
+    assert ClipPad((20, 30))(copy.deepcopy(clip))['reframed'] == ('ClipPad', (16, 24))
+    results = ClipPad((16, 24))(ClipCrop((0.5, 1.0), mode='top')(clip))
+    assert results['reframed'] == ('ClipCrop', (16, 24))
 
 
 def test_pad_leaves_large_clips(clip):
